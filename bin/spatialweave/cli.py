@@ -1,0 +1,50 @@
+"""What every stage script shares: the command decorator, its error handling and its exit codes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from spatialweave import __version__
+from spatialweave.errors import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, InputError
+
+
+def stage(function: Callable[..., None]) -> click.Command:
+    """Turn a function into a stage command with ``--debug``, ``--version`` and one-line errors.
+
+    An :class:`InputError` ends the process with code 2 and memory exhaustion with 137, each with one clear line on
+    stderr. Any other exception ends it with code 1 and names the exception. A traceback appears only with ``--debug``.
+    """
+
+    @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+    @functools.wraps(function)
+    def guarded(*args: Any, debug: bool, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            message, code = _describe(error)
+            click.echo(f"ERROR: {message}", err=True)
+            sys.exit(code)
+
+    command = click.command(context_settings={"show_default": True, "max_content_width": 110})(guarded)
+    return click.version_option(__version__, prog_name="spatialweave")(command)
+
+
+def _describe(error: Exception) -> tuple[str, int]:
+    """Say in one line what went wrong, and with which exit code to end."""
+    if isinstance(error, InputError):
+        return str(error), EXIT_BAD_INPUT
+    text = " ".join(str(error).split())
+    # torch is not imported here: a command that never used it should not pay for it.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory: {text or 'the system refused an allocation'}", EXIT_OUT_OF_MEMORY
+    return f"{type(error).__name__}: {text} (run again with --debug for the traceback)", 1

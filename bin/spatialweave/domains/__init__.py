@@ -1,0 +1,1 @@
+"""From embeddings to domains: clustering, the number of domains, refinement."""

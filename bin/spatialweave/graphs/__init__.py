@@ -1,0 +1,1 @@
+"""Graphs over spots: spatial and feature neighbours, mutual nearest neighbours."""

@@ -1,0 +1,1 @@
+"""Readers, the data contract between stages, and safe writing."""

@@ -1,0 +1,208 @@
+"""The data contract between stages: what a file must hold, checked at the door of every stage.
+
+Three kinds of file pass between stages (docs/design.md has the tables):
+
+section (.h5mu)   one AnnData per modality with raw counts in X, coordinates, and labels where known
+latents (.h5mu)   a whole dataset after preprocessing: obsm['X_latent'] per modality
+graph (.h5ad)     obsp['spatial_connectivities'], obsp['spatial_distances'], feature graphs
+embedding (.h5ad) X = spots x dimensions, uns['training'] = how it came about
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.files import atomic_path
+
+if TYPE_CHECKING:
+    import anndata
+    import mudata
+    import pandas as pd
+    from scipy import sparse
+
+MODALITIES = ("rna", "adt", "atac", "histone", "metabolite")
+"""Modality names, in the order in which every method takes them."""
+
+CONTRACT_VERSION = 1
+
+
+@dataclass
+class Modality:
+    """One modality of a dataset, aligned with the dataset's spots.
+
+    Attributes
+    ----------
+    name
+        One of :data:`MODALITIES`.
+    latent
+        float32, all spots x dimensions; rows of spots where the modality was not measured are zero.
+    present
+        bool, one per spot: where the modality was measured.
+    """
+
+    name: str
+    latent: np.ndarray
+    present: np.ndarray
+
+
+@dataclass
+class Dataset:
+    """What a method sees: spots, coordinates, the latents of each modality, and graphs over the spots.
+
+    Attributes
+    ----------
+    obs
+        One row per spot; index = unique spot names, columns `barcode`, `section` and, where known, `label`.
+    spatial
+        float64, spots x 2, platform units. Comparable within a section only.
+    modalities
+        In the order of :data:`MODALITIES`.
+    graphs
+        Square CSR matrices over all spots by obsp key, e.g. ``spatial_connectivities``.
+    layout
+        ``hexagonal``, ``square`` or ``cells``.
+    """
+
+    name: str
+    obs: pd.DataFrame
+    spatial: np.ndarray
+    modalities: list[Modality]
+    graphs: dict[str, sparse.csr_matrix] = field(default_factory=dict)
+    layout: str = "cells"
+
+    @property
+    def n_spots(self) -> int:
+        """Number of spots over all sections."""
+        return len(self.obs)
+
+
+def read_h5mu(path: Path, kind: str) -> mudata.MuData:
+    """Read a section or latents file and check that it is one of `kind` ("section" or "latents")."""
+    import mudata
+
+    mudata.set_options(pull_on_update=False)
+    try:
+        data = mudata.read_h5mu(path)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(str(path), f"is not a readable .h5mu file ({error})") from error
+    _check_kind(path, data.uns, kind)
+    return data
+
+
+def read_h5ad(path: Path, kind: str) -> anndata.AnnData:
+    """Read a graph or embedding file and check that it is one of `kind` ("graph" or "embedding")."""
+    import anndata
+
+    try:
+        data = anndata.read_h5ad(path)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(str(path), f"is not a readable .h5ad file ({error})") from error
+    _check_kind(path, data.uns, kind)
+    return data
+
+
+def _check_kind(path: Path, uns: Any, kind: str) -> None:
+    stamp = uns.get("spatialweave", {})
+    if stamp.get("kind") != kind or int(stamp.get("contract", -1)) != CONTRACT_VERSION:
+        found = f"a {stamp['kind']} file of contract {stamp.get('contract')}" if "kind" in stamp else "another file"
+        raise InputError(
+            str(path),
+            f"is {found}",
+            f"a {kind} file of contract {CONTRACT_VERSION}",
+            "pass the output of the stage before this one, made by the same version",
+        )
+
+
+def stamp(kind: str, **facts: str | int | float | bool) -> dict[str, Any]:
+    """The uns['spatialweave'] entry of a contract file: its kind and facts about it (dataset, section, layout...)."""
+    return {"kind": kind, "contract": CONTRACT_VERSION, **facts}
+
+
+def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:
+    """Write a contract file, gzip-compressed, whole or not at all."""
+    with atomic_path(Path(path)) as temporary:
+        data.write(temporary, compression="gzip")
+
+
+def read_dataset(latents: Path, graph: Path | None = None) -> Dataset:
+    """Join a latents file and, where given, a graph file into what a method sees.
+
+    Raises
+    ------
+    InputError
+        When either file is of another kind, or the two do not hold the same spots in the same order.
+    """
+    data = read_h5mu(latents, "latents")
+    facts = data.uns["spatialweave"]
+    names = data.obs_names
+    modalities = []
+    for name in MODALITIES:
+        if name not in data.mod:
+            continue
+        latent = np.asarray(data.mod[name].obsm["X_latent"], dtype=np.float32)
+        rows = names.get_indexer(data.mod[name].obs_names)
+        full = np.zeros((len(names), latent.shape[1]), dtype=np.float32)
+        full[rows] = latent
+        present = np.zeros(len(names), dtype=bool)
+        present[rows] = True
+        modalities.append(Modality(name, full, present))
+    graphs: dict[str, sparse.csr_matrix] = {}
+    if graph is not None:
+        graph_data = read_h5ad(graph, "graph")
+        if not graph_data.obs_names.equals(names):
+            raise InputError(
+                str(graph), f"its spots are not those of {latents}", fix="rebuild the graph from that file"
+            )
+        graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
+    return Dataset(
+        name=str(facts["dataset"]),
+        obs=data.obs.copy(),
+        spatial=np.asarray(data.obsm["spatial"], dtype=np.float64),
+        modalities=modalities,
+        graphs=graphs,
+        layout=str(facts["layout"]),
+    )
+
+
+def write_embedding(
+    path: Path,
+    dataset: Dataset,
+    embedding: np.ndarray,
+    training: dict[str, Any],
+    extras: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Write an embedding file.
+
+    Parameters
+    ----------
+    embedding
+        float32, spots x dimensions, in the order of `dataset.obs`.
+    training
+        How it came about: method, config, seed, losses, epochs, seconds, memory, versions. Stored as JSON text in
+        uns['training'], since HDF5 has no lists of mixed or missing values.
+    extras
+        Further per-spot arrays (modality weights, cluster probabilities), stored in obsm by key.
+    """
+    import anndata
+
+    data = anndata.AnnData(
+        X=np.ascontiguousarray(embedding, dtype=np.float32),
+        obs=dataset.obs.copy(),
+        obsm={"spatial": dataset.spatial, **(extras or {})},
+        uns={
+            "spatialweave": stamp("embedding", dataset=dataset.name, layout=dataset.layout),
+            "training": json.dumps(training, sort_keys=True),
+        },
+    )
+    write(data, path)
+
+
+def training_record(embedding: anndata.AnnData) -> dict[str, Any]:
+    """The uns['training'] record of an embedding, as written by :func:`write_embedding`."""
+    return dict(json.loads(str(embedding.uns["training"])))

@@ -1,0 +1,1 @@
+"""The integration methods, one file each: configuration, network, loss."""

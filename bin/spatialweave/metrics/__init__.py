@@ -1,0 +1,1 @@
+"""How good an embedding and its domains are, with and without labels."""

@@ -1,0 +1,1 @@
+"""Layers and losses that more than one method uses."""

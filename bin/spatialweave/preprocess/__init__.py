@@ -1,0 +1,1 @@
+"""Per-modality preprocessing: counts to latents, sparse throughout."""

@@ -1,0 +1,1 @@
+"""The one training loop: optimiser, early stop, checkpoints, progress, seeds, devices."""
