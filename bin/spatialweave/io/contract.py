@@ -206,3 +206,18 @@ def write_embedding(
 def training_record(embedding: anndata.AnnData) -> dict[str, Any]:
     """The uns['training'] record of an embedding, as written by :func:`write_embedding`."""
     return dict(json.loads(str(embedding.uns["training"])))
+
+
+def read_training_record(path: Path) -> dict[str, Any]:
+    """The uns['training'] record of an embedding file with its dataset's name, without reading the embedding itself."""
+    import anndata
+
+    try:
+        data = anndata.read_h5ad(path, backed="r")
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(str(path), f"is not a readable .h5ad file ({error})") from error
+    try:
+        _check_kind(path, data.uns, "embedding")
+        return {"dataset": str(data.uns["spatialweave"]["dataset"]), **training_record(data)}
+    finally:
+        data.file.close()

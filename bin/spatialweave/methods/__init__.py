@@ -1,1 +1,61 @@
-"""The integration methods, one file each: configuration, network, loss."""
+"""The integration methods, one module each.
+
+A method's module has a frozen dataclass `Config` (every hyper-parameter, made with `training.options.option`) and a
+function `fit(dataset, config, run) -> Fitted`. It is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.training.options import nearest
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset
+    from spatialweave.training.run import Run
+
+
+@dataclass
+class Fitted:
+    """What a method hands back.
+
+    Attributes
+    ----------
+    embedding
+        float32, spots x dimensions.
+    record
+        How it came about: `variant`, `losses` (with key `total`), `epochs`, `stopped_by`, and what the method adds.
+    extras
+        Further per-spot arrays by name.
+    """
+
+    embedding: np.ndarray
+    record: dict[str, Any]
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """What a method's module provides."""
+
+    Config: type
+
+    def fit(self, dataset: Dataset, config: Any, run: Run) -> Fitted:
+        """Learn the embedding of `dataset`."""
+
+
+def method_names() -> list[str]:
+    """Names of all methods."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load_method(name: str) -> Method:
+    """Import the method of that name; an unknown one is refused with the nearest right name."""
+    if name not in method_names():
+        raise InputError("method", f"'{name}' is not known", nearest(name, method_names()))
+    return importlib.import_module(f"{__name__}.{name}")  # type: ignore[return-value]

@@ -1,1 +1,1 @@
-"""Layers and losses that more than one method uses."""
+"""Building blocks that methods share: sparse propagation, layers, losses, triplet mining. None knows a method's name."""

@@ -1,1 +1,1 @@
-"""The one training loop: optimiser, early stop, checkpoints, progress, seeds, devices."""
+"""What all methods train with: the run's device and seeds, the loop, stop rules, checkpoints, presets."""

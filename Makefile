@@ -1,0 +1,42 @@
+# Every target sets up what it needs, once: the Python environment of uv.lock in .venv, and Nextflow by ./nextflow.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+# A slow or broken download is tried again; certificates are those of the system, which a company may have added to.
+export UV_HTTP_TIMEOUT ?= 180
+export UV_SYSTEM_CERTS ?= 1
+export UV_NO_PROGRESS ?= 1
+
+.PHONY: help setup demo lint test clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
+
+setup: .venv/.ready ## Set up the Python environment and Nextflow
+	@./nextflow -v
+
+.venv/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "ERROR: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "Setting up .venv from uv.lock (once; about 8 GB, a minute or two) ..."
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then .venv/bin/python -m pip install -q --disable-pip-version-check uv; uv=.venv/bin/uv; fi; \
+	"$$uv" sync --frozen --inexact --quiet --python .venv/bin/python
+	@touch .venv/.ready
+
+demo: setup ## Run the pipeline on a simulated tissue and say where the report is
+	@echo "Running the pipeline on a simulated tissue (36 x 36 spots; RNA, protein, chromatin) ..."
+	./nextflow run . -profile demo --outdir results/demo -resume
+
+lint: setup ## Check style, types and the Nextflow code
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	./nextflow lint main.nf nextflow.config modules conf
+
+test: lint ## Run lint and all tests
+	.venv/bin/python -m pytest -n 2 --dist loadgroup
+
+clean: ## Remove results, work folders and caches; keeps .venv and Nextflow
+	rm -rf work results .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""EVALUATE: say how good an embedding and its domains are, with and without labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+
+@stage
+@click.option("--embedding", required=True, type=click.Path(path_type=Path), help="Embedding file (.h5ad) of TRAIN.")
+@click.option("--domains", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) of CLUSTER.")
+@click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--graph", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) of GRAPH.")
+@click.option("--clustering", required=True, help="Name of the clustering, for the table.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of metrics (.csv) to write.")
+def main(embedding: Path, domains: Path, latents: Path, graph: Path, clustering: str, out: Path) -> None:
+    """Compute all metrics of docs/metrics.md for one run and write them as a tidy table."""
+    from spatialweave.io.files import write_csv
+    from spatialweave.metrics.stage import metrics_table
+
+    write_csv(out, metrics_table(embedding, domains, latents, graph, clustering))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""GRAPH: build the spatial graph, and where asked the feature graphs, of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+
+@stage
+@click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Graph recipe (assets/graphs/*.yml).")
+@click.option("--n-neighbours", type=int, help="Spatial neighbours per spot, instead of the recipe's.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) to write.")
+@click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")
+def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats: Path) -> None:
+    """Build the graphs of a dataset by a recipe, and write them with their statistics."""
+    import warnings
+
+    from spatialweave.graphs.recipe import read_recipe
+
+    plan = read_recipe(recipe).with_neighbours(n_neighbours)
+
+    from spatialweave.graphs.build import build_graphs
+    from spatialweave.graphs.statistics import graph_statistics
+    from spatialweave.io.contract import read_dataset, write
+    from spatialweave.io.files import write_csv
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", category=UserWarning, module="spatialweave")
+        graphs = build_graphs(read_dataset(latents), plan)
+    for warning in caught:
+        click.echo(f"WARNING: {warning.message}", err=True)
+    write(graphs, out)
+    write_csv(stats, graph_statistics(graphs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""PREPROCESS: the raw counts of a dataset's sections become latents, by a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+
+@stage
+@click.option(
+    "--section",
+    "sections",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Section file (.h5mu) after QC; once per section of the dataset.",
+)
+@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality.")
+@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="Seed of the PCA's starting vector.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Latents file to write (.h5mu).")
+def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path) -> None:
+    """Turn raw counts into latents: transform each modality as the recipe says, then principal components."""
+    from spatialweave.io.contract import write
+    from spatialweave.io.notices import notices_only
+    from spatialweave.preprocess.dataset import preprocess
+
+    with notices_only():
+        latents = preprocess(sections, recipe, seed)
+        write(latents, out)
+    widths = ", ".join(f"{name} {part.obsm['X_latent'].shape[1]}" for name, part in latents.mod.items())
+    click.echo(f"{latents.n_obs} spots; latent dimensions: {widths}")
+
+
+if __name__ == "__main__":
+    main()

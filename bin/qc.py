@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""QC: quality figures of a section's spots; removes what misses a threshold, and says what and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+from spatialweave.qc.thresholds import MIN_SPOTS_DEFAULT, MIN_SPOTS_HELP, SPOT_THRESHOLDS
+
+
+def threshold_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add one option per threshold, in the order of the table of thresholds."""
+    function = click.option("--min-spots", default=MIN_SPOTS_DEFAULT, type=click.IntRange(0), help=MIN_SPOTS_HELP)(
+        function
+    )
+    for threshold in reversed(SPOT_THRESHOLDS):
+        kind: click.ParamType = click.IntRange(0) if threshold.is_whole else click.FloatRange(0)
+        if threshold.figure.endswith("_percent"):
+            kind = click.FloatRange(0, 100)
+        default = int(threshold.default) if threshold.is_whole else threshold.default
+        function = click.option(threshold.option, default=default, type=kind, help=threshold.help)(function)
+    return function
+
+
+@stage
+@click.option("--in-section", required=True, type=click.Path(path_type=Path), help="Section file (.h5mu) of INGEST.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Filtered section to write (.h5mu).")
+@click.option("--out-dir", required=True, type=click.Path(path_type=Path), help="Folder for the tables and plots.")
+@threshold_options
+def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> None:
+    """Remove spots and features that miss a threshold; write tables and plots of what was removed and why.
+
+    A spot that fails in one modality is removed from that modality only.
+    """
+    from spatialweave.io.contract import write
+    from spatialweave.io.files import write_csv
+    from spatialweave.io.notices import notices_only
+    from spatialweave.qc.plots import write_maps, write_violins
+    from spatialweave.qc.section import check_section
+
+    with notices_only():
+        result = check_section(in_section, thresholds)
+        write_csv(out_dir / f"{result.name}.qc_spots.csv", result.spots)
+        write_csv(out_dir / f"{result.name}.qc_summary.csv", result.summary)
+        write_maps(result, out_dir / f"{result.name}.qc_maps.png")
+        write_violins(result, thresholds, out_dir / f"{result.name}.qc_violins.png")
+        write(result.section, out)
+    removed = result.summary[result.summary["check"] == "any"]
+    parts = [f"{row.modality} {row.n_failed} of {row.n_before}" for row in removed.itertuples()]
+    click.echo(f"{result.name}: {result.section.n_obs} spots kept; removed: {', '.join(parts)}")
+
+
+if __name__ == "__main__":
+    main()

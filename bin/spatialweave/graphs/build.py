@@ -1,0 +1,60 @@
+"""From a dataset and a recipe to the graph file of the data contract."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import anndata
+import numpy as np
+from scipy import sparse
+
+from spatialweave.graphs import spatial
+from spatialweave.graphs.features import feature_knn, mutual_only
+from spatialweave.graphs.matrices import edges, from_edges, symmetrise
+from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, neighbours_by_layout
+from spatialweave.io.contract import Dataset, Modality, stamp
+
+
+def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
+    """Build the graph file's content: ``obsp['<name>_distances']`` (directed) and ``_connectivities`` (0/1, symmetric).
+
+    `<name>` is ``spatial`` and, where the recipe asks for feature graphs, each modality. Spots that a modality lacks
+    have no edges in its graph.
+    """
+    distances = {"spatial": spatial_distances(dataset, recipe.spatial)}
+    if recipe.features is not None:
+        for modality in dataset.modalities:
+            distances[modality.name] = feature_distances(modality, recipe.features)
+    data = anndata.AnnData(
+        obs=dataset.obs.copy(),
+        uns={
+            "spatialweave": stamp("graph", dataset=dataset.name, layout=dataset.layout),
+            "recipe": json.dumps(asdict(recipe), sort_keys=True),
+        },
+    )
+    for name, matrix in distances.items():
+        data.obsp[f"{name}_distances"] = matrix
+        data.obsp[f"{name}_connectivities"] = symmetrise(matrix)
+    return data
+
+
+def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_matrix:
+    """The directed spatial graph of a dataset, block-diagonal over its sections."""
+    sections = dataset.obs["section"].astype(str).to_numpy()
+    if recipe.kind == "radius":
+        return spatial.radius(dataset.spatial, sections, recipe.radius)
+    if recipe.kind == "delaunay":
+        return spatial.delaunay(dataset.spatial, sections)
+    k = recipe.k or neighbours_by_layout(dataset.layout, f"dataset '{dataset.name}'")
+    return spatial.knn(dataset.spatial, sections, k)
+
+
+def feature_distances(modality: Modality, recipe: FeatureRecipe) -> sparse.csr_matrix:
+    """The directed feature graph of a modality, over all spots of the dataset."""
+    present = np.flatnonzero(modality.present)
+    matrix = feature_knn(modality.latent[present], recipe.k, recipe.metric)
+    if recipe.mutual:
+        matrix = mutual_only(matrix)
+    i, j = edges(matrix)
+    return from_edges(present[i], present[j], matrix.data, len(modality.present))

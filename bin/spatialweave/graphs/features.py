@@ -1,0 +1,156 @@
+"""Nearest neighbours in feature space: within one set of spots, between two, and mutual ones."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import edges, from_edges
+
+METRICS = ("euclidean", "correlation")
+
+EXACT_LIMIT = 50_000
+"""Spots up to which every pair is compared; above, an inverted-file index looks into the nearest lists only."""
+
+SPOTS_PER_LIST = 400
+LISTS_PROBED = 40
+SPARE_CANDIDATES = 8
+"""Extra candidates whose distances are recomputed in float64, since faiss ranks in float32."""
+
+
+def feature_knn(features: np.ndarray, k: int, metric: str = "euclidean") -> sparse.csr_matrix:
+    """The k nearest spots of each spot in feature space, itself excluded.
+
+    Parameters
+    ----------
+    features
+        Spots x dimensions, finite.
+    metric
+        ``euclidean``, or ``correlation`` (1 - Pearson correlation of the two rows; 1 for a row that is constant).
+
+    Returns
+    -------
+    CSR matrix, spots x spots, float64: row i holds the distances from i to its k nearest (directed). Ties go to the
+    earlier spot. With k or fewer other spots, all of them, with a warning.
+    """
+    if k >= len(features):
+        warnings.warn(
+            f"{len(features)} spots were measured: {len(features) - 1} neighbours per spot instead of {k}", stacklevel=2
+        )
+        k = len(features) - 1
+    prepared = _prepare(features, metric)
+    target, distance = _search(prepared, prepared, k, metric, itself=True)
+    return from_edges(np.repeat(np.arange(len(features)), k), target.ravel(), distance.ravel(), len(features))
+
+
+def nearest_in(
+    queries: np.ndarray, reference: np.ndarray, k: int, metric: str = "euclidean"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and distances (queries x k) of the nearest rows of `reference`, nearest first, ties to the earlier row.
+
+    `k` is lowered to the number of rows of `reference` where it has fewer.
+    """
+    return _search(_prepare(queries, metric), _prepare(reference, metric), min(k, len(reference)), metric, itself=False)
+
+
+def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray | None, k: int, metric: str = "euclidean") -> np.ndarray:
+    """Pairs of rows each of which is among the k nearest of the other (Haghverdi et al., Nat Biotechnol 36:421, 2018).
+
+    With `b`, row i of `a` is paired with row j of `b`. Without it, rows of `a` are paired with one another, each pair
+    once with i < j. Returns pairs x 2 (int64), sorted.
+    """
+    if b is None:
+        near = feature_knn(a, min(k, len(a) - 1), metric)
+        i, j = edges(mutual_only(near))
+        return np.column_stack([i, j])[i < j]
+    forward, _ = nearest_in(a, b, k, metric)
+    backward, _ = nearest_in(b, a, k, metric)
+    ahead = np.repeat(np.arange(len(a)), forward.shape[1]) * len(b) + forward.ravel()
+    back = backward.ravel() * len(b) + np.repeat(np.arange(len(b)), backward.shape[1])
+    both = np.intersect1d(ahead, back)
+    return np.column_stack([both // len(b), both % len(b)])
+
+
+def mutual_only(distances: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Keep the edges whose reverse is stored too; their values stay."""
+    i, j = edges(distances)
+    kept = np.isin(i * distances.shape[0] + j, j * distances.shape[0] + i)
+    return from_edges(i[kept], j[kept], distances.data[kept], distances.shape[0])
+
+
+def _prepare(features: np.ndarray, metric: str) -> np.ndarray:
+    """float64 rows in which the Euclidean order is that of `metric`."""
+    if metric not in METRICS:
+        raise InputError("metric", f"'{metric}' is not known", "one of " + ", ".join(METRICS))
+    values = np.asarray(features, dtype=np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise InputError(f"features, row {row + 1}", "a value is not finite", "finite numbers")
+    if metric == "euclidean":
+        return values
+    values = values - values.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.divide(values, length, out=np.zeros_like(values), where=length > 1e-12 * np.abs(features).max())
+
+
+def _search(
+    queries: np.ndarray, reference: np.ndarray, k: int, metric: str, itself: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and distances (queries x k); with `itself` row i of the reference is no neighbour of query i."""
+    if k < 1:
+        return np.empty((len(queries), 0), dtype=np.int64), np.empty((len(queries), 0))
+    n_candidates = min(k + itself + SPARE_CANDIDATES, len(reference))
+    candidates = _candidates(queries, reference, n_candidates)
+    target = np.empty((len(queries), k), dtype=np.int64)
+    distance = np.empty((len(queries), k))
+    for start in range(0, len(queries), 4096):
+        rows = slice(start, start + 4096)
+        block = candidates[rows]
+        exact = _distances(queries[rows], reference[block], metric)
+        if itself:
+            exact[block == np.arange(len(queries))[rows, None]] = np.inf
+        order = np.lexsort((block, exact), axis=-1)[:, :k]
+        target[rows] = np.take_along_axis(block, order, axis=1)
+        distance[rows] = np.take_along_axis(exact, order, axis=1)
+    return target, distance
+
+
+def _distances(rows: np.ndarray, others: np.ndarray, metric: str) -> np.ndarray:
+    """Distance of each row (n x d) to each of its candidates (n x c x d)."""
+    if metric == "correlation":
+        return np.clip(1.0 - np.einsum("nd,ncd->nc", rows, others), 0.0, 2.0)
+    return np.sqrt(((rows[:, None, :] - others) ** 2).sum(axis=2))
+
+
+def _candidates(queries: np.ndarray, reference: np.ndarray, n_candidates: int) -> np.ndarray:
+    """Likely nearest rows of `reference` by faiss in float32, exact up to :data:`EXACT_LIMIT` rows."""
+    import faiss
+
+    # Centred and scaled, for float32 loses small differences beside a large offset.
+    centre = reference.mean(axis=0)
+    scale = np.abs(reference - centre).max() or 1.0
+    searched = np.ascontiguousarray((reference - centre) / scale, dtype=np.float32)
+    asked = np.ascontiguousarray((queries - centre) / scale, dtype=np.float32)
+    n_dimensions = reference.shape[1]
+    if len(reference) <= EXACT_LIMIT:
+        index: Any = faiss.IndexFlatL2(n_dimensions)
+    else:
+        n_lists = len(reference) // SPOTS_PER_LIST
+        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_dimensions), n_dimensions, n_lists)
+        index.nprobe = LISTS_PROBED
+        # 40 rows per centre train it well enough; all rows would take longer than the search.
+        sample = np.random.default_rng(0).choice(len(searched), 40 * n_lists, replace=False)
+        index.train(searched[np.sort(sample)])
+    index.add(searched)
+    found = np.asarray(index.search(asked, n_candidates)[1], dtype=np.int64)
+    # Where the probed lists held too few rows, faiss pads with -1: those queries are compared with every row.
+    short = np.flatnonzero((found < 0).any(axis=1))
+    if len(short):
+        exact = faiss.IndexFlatL2(n_dimensions)
+        exact.add(searched)
+        found[short] = exact.search(asked[short], n_candidates)[1]
+    return found

@@ -1,0 +1,62 @@
+"""Sparse neighbour matrices: building, symmetry, normalisation.
+
+A stored entry is an edge, whatever its value: two spots at one place have a stored distance of 0. Everything here
+therefore works on the sparsity structure, and nothing drops stored zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+
+def from_edges(
+    rows: np.ndarray, columns: np.ndarray, values: np.ndarray, n_spots: int, dtype: type = np.float64
+) -> sparse.csr_matrix:
+    """A CSR matrix (n_spots x n_spots, sorted indices) from distinct edges; values of 0 stay stored."""
+    order = np.lexsort((columns, rows))
+    starts = np.zeros(n_spots + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=n_spots), out=starts[1:])
+    return sparse.csr_matrix((values[order].astype(dtype), columns[order], starts), shape=(n_spots, n_spots))
+
+
+def edges(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of every stored entry, row by row."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return rows, matrix.indices.astype(np.int64)
+
+
+def structure(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The same stored entries, each 1 (float32)."""
+    ones = np.ones(matrix.nnz, dtype=np.float32)
+    return sparse.csr_matrix((ones, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+
+
+def symmetrise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Undirected 0/1 graph (float32): i and j are joined where (i, j) or (j, i) is stored."""
+    directed = structure(matrix)
+    joined = directed.maximum(directed.T).tocsr()
+    joined.sort_indices()
+    return joined
+
+
+def row_normalise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Divide every row by its sum, so that a product with it averages over neighbours; empty rows stay empty."""
+    totals = np.asarray(matrix.sum(axis=1)).ravel()
+    scale = np.divide(1.0, totals, out=np.zeros_like(totals, dtype=np.float64), where=totals != 0)
+    return sparse.csr_matrix(sparse.diags(scale) @ matrix).astype(matrix.dtype)
+
+
+def gcn_normalise(matrix: sparse.csr_matrix, self_loops: bool = True) -> sparse.csr_matrix:
+    """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf and Welling, ICLR 2017).
+
+    Without `self_loops` the identity is left out. A diagonal already in `matrix` is replaced, not added to.
+    """
+    adjacency = sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
+    if self_loops:
+        adjacency = adjacency - sparse.diags(adjacency.diagonal()) + sparse.identity(adjacency.shape[0])
+    totals = np.asarray(adjacency.sum(axis=1)).ravel()
+    root = np.divide(1.0, np.sqrt(totals), out=np.zeros_like(totals), where=totals > 0)
+    scaled = sparse.csr_matrix(sparse.diags(root) @ adjacency @ sparse.diags(root))
+    scaled.eliminate_zeros()
+    return scaled.astype(np.float32)

@@ -1,0 +1,117 @@
+"""Coordinates: found in a modality's own tables, or read from a table beside the matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io import tables
+from spatialweave.io.measurement import Coordinates
+from spatialweave.io.notices import warn
+
+OBSM_KEYS = ("spatial", "X_spatial", "spatial_coords", "X_spatial_coords")
+"""Where AnnData files keep coordinates, in the order to look."""
+
+OBS_PAIRS = (
+    ("pxl_col_in_fullres", "pxl_row_in_fullres", "pixel"),
+    ("pxl_col", "pxl_row", "pixel"),
+    ("x", "y", "unknown"),
+    ("x_centroid", "y_centroid", "micrometre"),
+    ("center_x", "center_y", "micrometre"),
+    ("x_coord", "y_coord", "unknown"),
+    ("x_location", "y_location", "unknown"),
+    ("imagecol", "imagerow", "pixel"),
+    ("array_col", "array_row", "array"),
+)
+"""Columns (any case) that hold x and y, and their unit, in the order to look."""
+
+BARCODE_NAMES = ("barcode", "barcodes", "spot", "spot_id", "cell", "cell_id", "cell_barcode", "")
+"""What the column of barcodes may be called (any case); "" is the unnamed index column that pandas and R write."""
+
+LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*, array_row/array_col of obs"
+
+
+def in_obsm(obsm: Mapping[str, Any], names: pd.Index, where: str) -> Coordinates | None:
+    """Coordinates from the first of :data:`OBSM_KEYS` that is there; of three dimensions the first two are kept."""
+    for key in OBSM_KEYS:
+        if key not in obsm:
+            continue
+        slot = f"{where}, obsm['{key}']"
+        try:
+            xy = np.asarray(obsm[key], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(slot, "holds values that are not numbers", "x and y of each spot") from None
+        if xy.ndim != 2 or xy.shape[1] not in (2, 3) or len(xy) != len(names):
+            raise InputError(slot, f"has the shape {xy.shape}", f"({len(names)}, 2): x and y of each spot")
+        if xy.shape[1] == 3:
+            warn(slot, "is three-dimensional; x and y are used, the third coordinate is left out")
+        return _checked(Coordinates(names, np.ascontiguousarray(xy[:, :2]), slot))
+    return None
+
+
+def in_obs(obs: pd.DataFrame, where: str) -> Coordinates | None:
+    """Coordinates from the first pair of :data:`OBS_PAIRS` among the columns of `obs`."""
+    columns = {str(name).strip().lower(): name for name in reversed(obs.columns)}
+    for x_name, y_name, unit in OBS_PAIRS:
+        if x_name not in columns or y_name not in columns:
+            continue
+        slot = f"{where}, obs columns '{columns[x_name]}' and '{columns[y_name]}'"
+        pair = [obs[columns[name]] for name in (x_name, y_name)]
+        xy = np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in pair])
+        text = np.isnan(xy) & ~np.column_stack([column.isna().to_numpy() for column in pair])
+        if text.any():
+            row, axis = np.argwhere(text)[0]
+            found = f"'{pair[axis].iloc[row]}' of spot '{obs.index[row]}' is not a number"
+            raise InputError(slot, found, "x and y of each spot as numbers")
+        if unit == "array":
+            xy = _straighten(xy)
+        return _checked(Coordinates(obs.index, xy, slot, unit))
+    return None
+
+
+def _straighten(array: np.ndarray) -> np.ndarray:
+    """Array columns and rows as positions: Visium's numbers count every second column in each row of a hexagonal grid.
+
+    There, column + row is even for every spot; then a step of two columns is one spacing, and a row is sqrt(3)/2.
+    """
+    total = array.sum(axis=1)
+    if np.isnan(total).any() or (total % 2 != 0).any() or (array[:, 0] % 2 == 0).all():
+        return array
+    return array * np.array([0.5, np.sqrt(3) / 2])
+
+
+def _checked(coordinates: Coordinates) -> Coordinates:
+    infinite = np.isinf(coordinates.xy).any(axis=1)
+    if infinite.any():
+        spot = coordinates.names[int(infinite.argmax())]
+        raise InputError(coordinates.where, f"a coordinate of spot '{spot}' is not finite", "finite numbers")
+    return coordinates
+
+
+def read_coordinates(path: Path) -> Coordinates:
+    """Coordinates from a CSV, TSV or parquet table with the columns barcode, x, y (any order and case, others ignored).
+
+    Space Ranger's tissue_positions files, with and without a header, are taken as they are.
+    """
+    from spatialweave.io.readers import space_ranger
+
+    if path.name.lower().startswith("tissue_positions"):
+        positions = space_ranger.read_positions(path)
+        return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel")
+    if not path.exists():
+        raise InputError(str(path), "no such file", "a table with the columns barcode, x, y")
+    table = tables.read_strings(path)
+    barcode = tables.find_column(path, table, BARCODE_NAMES)
+    lowered = {str(name).strip().lower() for name in table.columns}
+    x_name, y_name, unit = next((pair for pair in OBS_PAIRS if {pair[0], pair[1]} <= lowered), ("x", "y", "unknown"))
+    x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
+    names = tables.unique_barcodes(path, table, str(barcode))
+    xy = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
+    if any(low in lowered for low in ("z", "z_centroid")):
+        warn(str(path), "has a third coordinate; x and y are used, z is left out")
+    return Coordinates(names, _straighten(xy) if unit == "array" else xy, str(path), unit)

@@ -1,0 +1,104 @@
+"""Known domains of spots, used only for scoring; "" = unlabelled."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io import tables
+from spatialweave.io.coordinates import BARCODE_NAMES
+from spatialweave.io.notices import warn
+
+LABEL_NAMES = ("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth")
+"""What the column of labels in a table may be called (any case)."""
+
+UNLABELLED = ("", "nan", "na", "n/a", "<na>", "none", "null")
+"""Texts (any case) that other programs write where a spot has no label."""
+
+
+def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
+    """Labels of `spots`, from a table (when `option` ends like one) or from the column `option` of the modalities' obs.
+
+    Parameters
+    ----------
+    option
+        Path of a table with the columns barcode and label, or the name of a column.
+    observations
+        File name -> its obs, in the order to look.
+
+    Returns
+    -------
+    Plain strings, one per spot; "" where unlabelled.
+    """
+    if option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet")):
+        return _from_table(Path(option), spots)
+    return _from_columns(option, observations, spots)
+
+
+def clean(values: pd.Series) -> np.ndarray:
+    """Labels as plain strings: missing ones "", whole floats without their ".0"."""
+    if values.dtype.kind == "f":
+        values = values.map(lambda value: "" if pd.isna(value) else f"{value:.15g}")
+    texts = ("" if pd.isna(value) else str(value).strip() for value in values.astype(object))
+    return np.array(["" if text.lower() in UNLABELLED else text for text in texts], dtype=object)
+
+
+def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
+    if not path.exists():
+        raise InputError(str(path), "no such file", "a table with the columns barcode and label")
+    table = tables.read_strings(path)
+    barcode = str(tables.find_column(path, table, BARCODE_NAMES))
+    label = str(tables.find_column(path, table, LABEL_NAMES))
+    names = tables.unique_barcodes(path, table, barcode)
+    labels = clean(table[label])
+    rows = names.get_indexer(spots)
+    if (rows < 0).all():
+        raise InputError(
+            str(path),
+            f"its barcodes (first: '{names[0]}') match no barcode of the section (first: '{spots[0]}')",
+            "the barcodes of the matrices",
+        )
+    unknown = int((~names.isin(spots)).sum())
+    if unknown:
+        warn(str(path), f"{unknown} of {len(names)} rows name no spot of the section and are left out")
+    found = np.where(rows < 0, "", labels[rows])
+    if not (found != "").any():
+        raise InputError(f"{path}, column '{label}'", "holds no label", "the domain of at least one spot")
+    return np.asarray(found, dtype=object)
+
+
+def _from_columns(column: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
+    labels = np.full(len(spots), "", dtype=object)
+    source = np.full(len(spots), "", dtype=object)
+    holders = {where: obs for where, obs in observations.items() if column in obs.columns}
+    if not holders:
+        names = sorted({str(name) for obs in observations.values() for name in obs.columns})
+        near = difflib.get_close_matches(column, names, n=3, cutoff=0.5) or names[:8]
+        raise InputError(
+            ", ".join(observations),
+            f"obs has no column '{column}' for the labels",
+            "one of its columns (" + (", ".join(f"'{name}'" for name in near) or "it has none") + ")",
+            "name one of them, or give a CSV with the columns barcode and label",
+        )
+    for where, obs in holders.items():
+        rows = spots.get_indexer(obs.index)
+        values = clean(obs[column])
+        clash = (labels[rows] != "") & (values != "") & (labels[rows] != values)
+        if clash.any():
+            first = int(clash.argmax())
+            raise InputError(
+                f"{where}, obs column '{column}'",
+                f"spot '{obs.index[first]}' is '{values[first]}' here, "
+                f"'{labels[rows][first]}' in {source[rows][first]}",
+                "one label per spot",
+            )
+        given = values != ""
+        labels[rows[given]] = values[given]
+        source[rows[given]] = where
+    if not (labels != "").any():
+        raise InputError(f"{next(iter(holders))}, obs column '{column}'", "holds no label", "the domains of spots")
+    return labels

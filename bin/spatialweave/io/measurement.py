@@ -1,0 +1,119 @@
+"""What every reader returns: one modality as a file holds it, before any check of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+Loader = Callable[[], "tuple[sparse.spmatrix, pd.DataFrame]"]
+
+
+@dataclass
+class Coordinates:
+    """Where spots lie: `xy` (float64, spots x 2; NaN = unknown) of the spots `names`, and where they came from."""
+
+    names: pd.Index
+    xy: np.ndarray
+    where: str
+    unit: str = "unknown"
+
+
+@dataclass
+class Measurement:
+    """One matrix of a file, not yet checked.
+
+    Attributes
+    ----------
+    where
+        The file (and the part of it), for messages.
+    obs
+        One row per spot, index = barcodes.
+    slots
+        Where raw counts may be, in the order to look: slot name -> function that loads the matrix (spots x features)
+        and the table of its features. Loading is put off so that only the slot in use is ever in memory.
+    absent
+        Slots that were looked for and are not in the file, for messages.
+    modality
+        Its modality, where the file says so; else it is found from ``feature_types`` of the features or the option.
+    """
+
+    where: str
+    obs: pd.DataFrame
+    slots: dict[str, Loader]
+    absent: list[str] = field(default_factory=list)
+    coordinates: Coordinates | None = None
+    modality: str | None = None
+    platform: str | None = None
+    rows: np.ndarray | None = None
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Restrict the measurement to the spots at `rows` (positions)."""
+        self.obs = self.obs.iloc[rows]
+        self.rows = rows if self.rows is None else self.rows[rows]
+
+
+@contextmanager
+def reading(path: Path | str, what: str, fix: str = "write or copy the file again") -> Iterator[None]:
+    """Turn whatever a format's library raises on a file it cannot read into an :class:`InputError`.
+
+    The libraries raise exceptions of every kind on damaged files, so all are meant; running out of memory is not.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except FileNotFoundError as error:
+        raise InputError(str(path), "no such file or folder", what) from error
+    except Exception as error:
+        detail = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(str(path), f"is not a readable {what} ({detail})", fix=fix) from error
+
+
+def plain_names(names: Any, where: str, axis: str) -> pd.Index:
+    """Names as plain Python strings in an object index; missing or empty ones are refused."""
+    values = [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else ("" if pd.isna(value) else str(value))
+        for value in np.asarray(names, dtype=object)
+    ]
+    for position, value in enumerate(values):
+        if not value.strip():
+            raise InputError(where, f"{axis} {position + 1} has no name", "a name for each", "name it")
+    return pd.Index(values, dtype=object)
+
+
+def plain_frame(frame: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    """A copy of `frame` with bool, integer, float and plain string columns only, under `index`.
+
+    Categories, nullable and Arrow-backed columns become plain ones (text: "" where missing; numbers: NaN), since
+    later stages and other versions of the libraries must be able to read the file.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for name, column in zip(frame.columns.astype(str), (frame.iloc[:, i] for i in range(frame.shape[1])), strict=True):
+        key = name.replace("/", "_")
+        if key in columns or key == "_index":
+            continue
+        columns[key] = plain_column(column)
+    return pd.DataFrame(columns, index=index)
+
+
+def plain_column(column: pd.Series) -> np.ndarray:
+    """The values of one column as bool, integer, float or plain strings ("" where missing)."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return column.to_numpy()
+    if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype) and not column.hasnans:
+        return column.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.array(["" if pd.isna(value) else str(value) for value in column.astype(object)], dtype=object)

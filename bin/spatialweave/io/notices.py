@@ -1,0 +1,37 @@
+"""Things the user should know but need not mend: one line each on stderr."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class InputWarning(UserWarning):
+    """Input that was used, but not quite as it was given."""
+
+
+def warn(where: str, text: str) -> None:
+    """Tell the user `text` about `where` (a file or a slot in it)."""
+    line = "".join(c if c.isprintable() else " " for c in f"{where}: {text}")
+    warnings.warn(line, InputWarning, stacklevel=2)
+
+
+@contextmanager
+def notices_only() -> Iterator[None]:
+    """Print every :class:`InputWarning` as one ``WARNING:`` line on stderr, and no warning of any library."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", InputWarning)
+        show = warnings.showwarning
+
+        def one_line(message: Warning | str, category: type[Warning], *rest: object, **named: object) -> None:
+            if issubclass(category, InputWarning):
+                print(f"WARNING: {message}", file=sys.stderr)
+
+        warnings.showwarning = one_line  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            warnings.showwarning = show

@@ -1,0 +1,112 @@
+"""Space Ranger `outs` folders (Visium; of Visium HD one folder of outs/binned_outputs)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io import tables
+from spatialweave.io.measurement import Coordinates, Measurement
+from spatialweave.io.notices import warn
+from spatialweave.io.readers import tenx_h5, tenx_matrix
+
+COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
+POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
+
+
+def is_outs(path: Path) -> bool:
+    """Whether a folder holds a filtered matrix or tissue positions as Space Ranger writes them."""
+    return any(path.glob("*filtered_feature_bc_matrix*")) or any((path / "spatial").glob("tissue_positions*"))
+
+
+def read(path: Path) -> list[Measurement]:
+    """The filtered matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
+    positions_file = next((path / "spatial" / n for n in POSITION_FILES if (path / "spatial" / n).is_file()), None)
+    if positions_file is None:
+        raise InputError(
+            str(path), "no coordinates (it has no spatial/tissue_positions file)", " or ".join(POSITION_FILES)
+        )
+    measurement = _matrix(path)
+    positions = read_positions(positions_file)
+    barcodes = pd.Index(measurement.obs.index.astype(str))
+    rows = positions.index.get_indexer(barcodes)
+    if (rows < 0).any():
+        spot = barcodes[int((rows < 0).argmax())]
+        raise InputError(
+            str(positions_file), f"{int((rows < 0).sum())} spots of the matrix are not in it (first: '{spot}')"
+        )
+    measurement.where = str(path)
+    placed = positions.iloc[rows].set_axis(barcodes)
+    inside = np.flatnonzero(placed["in_tissue"].to_numpy() == 1)
+    if len(inside) < len(barcodes):
+        warn(str(path), f"{len(barcodes) - len(inside)} of {len(barcodes)} spots lie outside the tissue, left out")
+    if not len(inside):
+        raise InputError(str(positions_file), "no spot of the matrix lies in the tissue", "in_tissue = 1 for some")
+    columns = [name for name in ("array_row", "array_col") if name not in measurement.obs.columns]
+    measurement.obs = pd.concat([measurement.obs.set_axis(barcodes), placed[columns]], axis=1)
+    measurement.keep(inside)
+    measurement.coordinates = Coordinates(barcodes[inside], pixels(placed)[inside], str(positions_file), "pixel")
+    measurement.platform = "visium_hd" if positions_file.suffix == ".parquet" else "visium"
+    return [measurement]
+
+
+def _matrix(path: Path) -> Measurement:
+    h5 = path / "filtered_feature_bc_matrix.h5"
+    folder = path / "filtered_feature_bc_matrix"
+    if h5.is_file():
+        return tenx_h5.read(h5)[0]
+    if folder.is_dir() and tenx_matrix.is_matrix_folder(folder):
+        return tenx_matrix.read(folder)[0]
+    hint = "give outs/binned_outputs/square_008um or another bin" if (path / "binned_outputs").is_dir() else ""
+    raise InputError(str(path), "has no filtered_feature_bc_matrix.h5 or folder", "the outs of Space Ranger", hint)
+
+
+def read_positions(path: Path) -> pd.DataFrame:
+    """Tissue positions, with a header (Space Ranger 2 and later), without (before), or parquet (Visium HD).
+
+    Returns
+    -------
+    One row per spot, index = barcodes; columns in_tissue, array_row, array_col (integers) and the pixel of the spot's
+    centre in the full image, pxl_row_in_fullres (y) and pxl_col_in_fullres (x).
+    """
+    if not path.exists():
+        raise InputError(str(path), "no such file", "Space Ranger's tissue positions")
+    table = _headless(path) if path.name.endswith(".csv") and _has_no_header(path) else tables.read_strings(path)
+    found = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
+    names = tables.unique_barcodes(path, table, found["barcode"])
+    numeric = {name: tables.numbers(path, table, found[name]) for name in COLUMNS[1:]}
+    outside = np.flatnonzero(~np.isin(numeric["in_tissue"], (0, 1)))
+    if len(outside):
+        where = f"{path}, {table.index[outside[0]]}, column 'in_tissue'"
+        raise InputError(where, f"'{numeric['in_tissue'][outside[0]]:g}' is neither 0 nor 1", "0 or 1")
+    frame = pd.DataFrame(numeric, index=names)
+    return frame.astype(dict.fromkeys(COLUMNS[1:4], np.int64))
+
+
+def _has_no_header(path: Path) -> bool:
+    return "barcode" not in [cell.lower() for cell in tables.read_header(path)]
+
+
+def _headless(path: Path) -> pd.DataFrame:
+    lines, cells = [], []
+    with tables.open_text(path) as stream:
+        reader = csv.reader(stream)
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(COLUMNS):
+                raise InputError(
+                    f"{path}, line {reader.line_num}", f"has {len(row)} cells", f"{len(COLUMNS)}: {', '.join(COLUMNS)}"
+                )
+            lines.append(f"line {reader.line_num}")
+            cells.append([cell.strip() for cell in row])
+    return pd.DataFrame(cells, index=lines, columns=list(COLUMNS), dtype=object)
+
+
+def pixels(positions: pd.DataFrame) -> np.ndarray:
+    """x (pixel column) and y (pixel row) of positions, float64, spots x 2."""
+    return positions[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(dtype=np.float64)

@@ -1,0 +1,71 @@
+"""SpatialData stores (.zarr): tables of counts and the shapes, points or label masks that they annotate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.measurement import Coordinates, Measurement, reading
+from spatialweave.io.modality_names import modality_of
+from spatialweave.io.readers.anndata_zarr import is_zarr, open_group, refuse_pickles
+from spatialweave.io.readers.store import measure
+
+
+def is_spatialdata(path: Path) -> bool:
+    """Whether a folder is a zarr group with the elements of SpatialData."""
+    return is_zarr(path) and any((path / name).is_dir() for name in ("tables", "table", "shapes", "points"))
+
+
+def read(path: Path) -> list[Measurement]:
+    """The tables of a store; where a table has no coordinates itself, the centroids of what it annotates."""
+    refuse_pickles(path)
+    with reading(path, "SpatialData .zarr store"):
+        folder = "tables" if (path / "tables").is_dir() else "table"
+        with open_group(path) as group:
+            names = list(group[folder]) if folder in group else []
+        if not names:
+            raise InputError(str(path), "holds no table of counts", "a SpatialData store with a table")
+        return [_table(path, f"{folder}/{name}", name) for name in names]
+
+
+def _table(path: Path, inner: str, name: str) -> Measurement:
+    opener: Callable[[], Any] = lambda: open_group(path, inner)  # noqa: E731
+    measurement = measure(f"{path}, table '{name}'", opener, modality_of(name))
+    if measurement.coordinates is None:
+        measurement.coordinates = _centroids(path, inner, measurement)
+    return measurement
+
+
+def _centroids(path: Path, inner: str, measurement: Measurement) -> Coordinates | None:
+    """Centroids of the region that a table annotates, by the instance key of each spot."""
+    import spatialdata
+    from anndata.io import read_elem
+
+    with open_group(path, inner) as group:
+        if "spatialdata_attrs" not in group.get("uns", {}):
+            return None
+        attributes = read_elem(group["uns/spatialdata_attrs"])
+    regions = np.atleast_1d(np.asarray(attributes["region"], dtype=object)).tolist()
+    if len(regions) != 1:
+        raise InputError(
+            measurement.where,
+            f"annotates {len(regions)} regions ({', '.join(map(str, regions[:5]))})",
+            "one region: a section per file",
+            "write one store per section",
+        )
+    data = spatialdata.read_zarr(path, selection=("shapes", "points", "labels"))
+    if regions[0] not in data:
+        raise InputError(measurement.where, f"annotates the region '{regions[0]}', which is not in the store")
+    element = data[regions[0]]
+    systems = spatialdata.transformations.get_transformation(element, get_all=True)
+    system = "global" if "global" in systems else next(iter(systems))
+    centroids = spatialdata.get_centroids(element, coordinate_system=system).compute()
+    rows = pd.Index(centroids.index).get_indexer(pd.Index(measurement.obs[str(attributes["instance_key"])]))
+    xy = np.full((len(rows), 2), np.nan)
+    xy[rows >= 0] = centroids[["x", "y"]].to_numpy(dtype=np.float64)[rows[rows >= 0]]
+    return Coordinates(measurement.obs.index, xy, f"{path}, {regions[0]}", system)

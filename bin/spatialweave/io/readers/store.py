@@ -1,0 +1,86 @@
+"""AnnData as it lies in HDF5 and zarr: only the parts needed here are read, each when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from spatialweave.io.coordinates import OBSM_KEYS, in_obs, in_obsm
+from spatialweave.io.measurement import Loader, Measurement, plain_names
+
+BLOCK_VALUES = 20_000_000
+"""Values of a dense matrix held at once while it becomes sparse (160 MB as float64)."""
+
+Opener = Callable[[], AbstractContextManager[Any]]
+"""Opens the file and gives the HDF5 or zarr group that holds one AnnData."""
+
+
+def measure(where: str, open_group: Opener, modality: str | None = None) -> Measurement:
+    """One AnnData group as a measurement; matrices are loaded only when asked for.
+
+    Raw counts are looked for in layers['counts'], then raw, then X.
+    """
+    with open_group() as group:
+        obs = read_frame(group["obs"])
+        obs.index = plain_names(obs.index, where, "spot")
+        stored = group.get("obsm", {})
+        obsm = {key: _values(stored[key]) for key in OBSM_KEYS if key in stored}
+        candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
+        present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
+    coordinates = in_obsm(obsm, obs.index, where) or in_obs(obs, where)
+    return Measurement(
+        where,
+        obs,
+        slots={slot: _loader(open_group, *paths) for slot, paths in present.items()},
+        absent=[slot for slot in candidates if slot not in present],
+        coordinates=coordinates,
+        modality=modality,
+    )
+
+
+def _loader(open_group: Opener, matrix: str, features: str) -> Loader:
+    def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
+        with open_group() as group:
+            return read_matrix(group[matrix]), read_frame(group[features])
+
+    return load
+
+
+def read_frame(element: Any) -> pd.DataFrame:
+    """A table of spots or features, in today's encoding or as the structured array that anndata before 0.7 wrote."""
+    from anndata.io import read_elem
+
+    value = read_elem(element)
+    if isinstance(value, pd.DataFrame):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.names:
+        frame = pd.DataFrame.from_records(value)
+        return frame.set_index(next(name for name in ("_index", "index", frame.columns[0]) if name in frame.columns))
+    raise TypeError(f"a table was expected, not {type(value).__name__}")
+
+
+def _values(element: Any) -> np.ndarray:
+    from anndata.io import read_elem
+
+    value = read_elem(element)
+    if sparse.issparse(value):
+        raise TypeError("coordinates are stored as a sparse matrix")
+    return np.asarray(value)
+
+
+def read_matrix(element: Any) -> sparse.spmatrix:
+    """A stored matrix as a sparse one: sparse ones as they are, dense ones a block of rows at a time."""
+    from anndata.io import read_elem
+
+    if not hasattr(element, "shape") or hasattr(element, "keys"):
+        return read_elem(element)
+    if element.dtype.kind not in "biuf" or len(element.shape) != 2:
+        raise TypeError(f"a matrix of numbers was expected, not {element.dtype} of shape {element.shape}")
+    step = max(1, BLOCK_VALUES // max(1, element.shape[1]))
+    blocks = [sparse.csr_matrix(element[i : i + step]) for i in range(0, element.shape[0], step)]
+    return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix(element.shape)

@@ -1,0 +1,16 @@
+"""10x Genomics HDF5 matrices (.h5), of Cell Ranger, Cell Ranger ARC and Space Ranger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spatialweave.io.measurement import Measurement, reading
+
+
+def read(path: Path) -> list[Measurement]:
+    """The matrix of a 10x .h5 file, all feature types."""
+    import scanpy
+
+    with reading(path, "10x .h5 file", "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"):
+        data = scanpy.read_10x_h5(path, gex_only=False)
+    return [Measurement(str(path), data.obs, {"matrix": lambda: (data.X, data.var)})]

@@ -1,0 +1,65 @@
+"""10x Genomics matrix folders: matrix.mtx, barcodes.tsv and features.tsv (version 3) or genes.tsv (version 2)."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.measurement import Measurement, reading
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+
+def is_matrix_folder(path: Path) -> bool:
+    """Whether a folder holds a matrix.mtx or matrix.mtx.gz."""
+    return _find(path, "matrix.mtx") is not None
+
+
+def _find(folder: Path, *names: str) -> Path | None:
+    candidates = (folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read(path: Path) -> list[Measurement]:
+    """The matrix of a folder, both versions, each file gzipped or not (scanpy reads version 3 only when gzipped)."""
+    barcodes = _lines(path, "barcodes.tsv")
+    rows = _lines(path, "features.tsv", "genes.tsv")
+    # Space Ranger's Visium HD and some exports write one column of names only.
+    features = pd.DataFrame(
+        {"gene_ids": [row[0] for row in rows]}, index=[row[1] if len(row) > 1 else row[0] for row in rows]
+    )
+    if rows and all(len(row) > 2 for row in rows):
+        features["feature_types"] = [row[2] for row in rows]
+
+    def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
+        from scipy.io import mmread
+
+        file = _find(path, "matrix.mtx")
+        with reading(file or path, "matrix.mtx file"):
+            matrix = mmread(file).T.tocsr()
+        if matrix.shape != (len(barcodes), len(rows)):
+            raise InputError(
+                str(file),
+                f"has {matrix.shape[1]} rows and {matrix.shape[0]} columns",
+                f"{len(rows)} features and {len(barcodes)} barcodes, as the files beside it say",
+            )
+        return matrix, features
+
+    return [Measurement(str(path), pd.DataFrame(index=[row[0] for row in barcodes]), {"matrix": load})]
+
+
+def _lines(folder: Path, *names: str) -> list[list[str]]:
+    file = _find(folder, *names)
+    if file is None:
+        raise InputError(str(folder), f"has no {' or '.join(names)}", "it beside matrix.mtx (each may be .gz)")
+    with reading(file, "table of a 10x matrix folder"):
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rt", encoding="utf-8", newline="") as stream:  # type: ignore[operator]
+            # Names may hold quotation marks (3' and 5' ends): they are no quoting here.
+            return [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]

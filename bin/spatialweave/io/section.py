@@ -1,0 +1,179 @@
+"""From files to one section: modalities selected, checked and joined over the union of their spots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import MODALITIES, stamp
+from spatialweave.io.coordinates import LOOKED, read_coordinates
+from spatialweave.io.labels import find_labels
+from spatialweave.io.layout import infer_layout
+from spatialweave.io.measurement import Coordinates
+from spatialweave.io.modality_names import known_names
+from spatialweave.io.notices import warn
+from spatialweave.io.parts import Part, read_parts
+from spatialweave.platforms import platform
+
+if TYPE_CHECKING:
+    import mudata
+
+
+@dataclass
+class SectionInput:
+    """One row of the samplesheet: `files` by modality, `multi` with several modalities, and what is said about them."""
+
+    dataset: str
+    section: str
+    files: dict[str, Path] = field(default_factory=dict)
+    multi: Path | None = None
+    spatial: Path | None = None
+    labels: str | None = None
+    platform: str | None = None
+    order: int | None = None
+
+
+def read_section(row: SectionInput) -> mudata.MuData:
+    """Read, check and join the files of one section (the "section" contract of docs/design.md).
+
+    Raises
+    ------
+    InputError
+        For whatever in the files or their combination cannot be used.
+    """
+    if not row.files and row.multi is None:
+        raise InputError("command line", "no modality is given", f"--multi or at least one of {known_names()}")
+    named_platform = platform(row.platform).name if row.platform else None
+    parts: dict[str, Part] = {}
+    for name in (*(m for m in MODALITIES if m in row.files), "multi"):
+        path = row.multi if name == "multi" else row.files[name]
+        if path is None:
+            continue
+        for modality, part in read_parts(path, None if name == "multi" else name).items():
+            if modality in parts:
+                raise InputError(
+                    part.where, f"holds {modality}, which {parts[modality].where} gives as well", "each modality once"
+                )
+            parts[modality] = part
+    parts = {name: parts[name] for name in MODALITIES if name in parts}
+    spots = _union(parts)
+    place = _place(parts, spots, row.spatial)
+    labels = None
+    if row.labels:
+        labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
+    found_platform = named_platform or next((p.platform for p in parts.values() if p.platform), None)
+    inferred = infer_layout(place.xy)
+    if found_platform and platform(found_platform).layout != inferred:
+        warn(
+            place.where,
+            f"the spots look like the layout '{inferred}', but the platform {found_platform} is "
+            f"'{platform(found_platform).layout}'; that is used (array rows and columns are no positions: give pixels)",
+        )
+    facts: dict[str, str | int] = {
+        "dataset": row.dataset,
+        "section": row.section,
+        "platform": found_platform or inferred,
+        "layout": platform(found_platform or inferred).layout,
+        "coordinate_unit": place.unit,
+    }
+    if row.order is not None:
+        facts["order"] = row.order
+    return _join(parts, spots, place.xy, labels, facts)
+
+
+def _union(parts: dict[str, Part]) -> pd.Index:
+    """All spots in the order of first appearance; a modality that shares no spot with any other is refused."""
+    for name, part in parts.items():
+        others = [other.data.obs_names for key, other in parts.items() if key != name]
+        if others and not any(part.data.obs_names.isin(other).any() for other in others):
+            raise InputError(
+                part.where,
+                f"no barcode of {name} (first: '{part.data.obs_names[0]}') is among those of the other modalities "
+                f"(first: '{others[0][0]}')",
+                "the same names for the same spots",
+            )
+    spots = pd.Index([], dtype=object)
+    for part in parts.values():
+        names = part.data.obs_names
+        spots = spots.append(names[~names.isin(spots)])
+    return spots
+
+
+def _place(parts: dict[str, Part], spots: pd.Index, table: Path | None) -> Coordinates:
+    """Coordinates of all spots: from the table where given, else from the files of the modalities, which must agree."""
+    own = [part.coordinates for part in parts.values() if part.coordinates is not None]
+    if table is not None:
+        given = read_coordinates(table)
+        if not given.names.isin(spots).any():
+            feature_names = any(given.names.isin(part.data.var_names).any() for part in parts.values())
+            raise InputError(
+                str(table),
+                f"its barcodes (first: '{given.names[0]}') match no barcode of the section (first: '{spots[0]}')",
+                "the barcodes of the matrices",
+                "transpose the matrix to spots x features" if feature_names else "",
+            )
+        if own:
+            warn(str(table), f"its coordinates are used, not those of {own[0].where}")
+        own = [given]
+    if not own:
+        looked = ", ".join(dict.fromkeys(part.where for part in parts.values()))
+        raise InputError(looked, f"no coordinates (looked in {LOOKED})", fix="give a table barcode,x,y by --spatial")
+    xy = np.full((len(spots), 2), np.nan)
+    for source in own:
+        rows = spots.get_indexer(source.names)
+        known = (rows >= 0) & ~np.isnan(source.xy).any(axis=1)
+        _agree(xy, rows[known], spots, source, source.xy[known])
+        xy[rows[known]] = source.xy[known]
+    missing = np.flatnonzero(np.isnan(xy).any(axis=1))
+    if len(missing):
+        raise InputError(
+            own[0].where,
+            f"{len(missing)} of {len(spots)} spots have no coordinates (first: '{spots[missing[0]]}')",
+            "x and y of every spot",
+            "complete the table, or leave those spots out of the matrices",
+        )
+    same = len(xy) - len(np.unique(xy, axis=0))
+    if len(xy) > 1 and same == len(xy) - 1:
+        raise InputError(own[0].where, f"all {len(xy)} spots lie on the same point", "coordinates that differ")
+    if same:
+        warn(own[0].where, f"{same} spots lie on the same point as another spot")
+    return Coordinates(spots, xy, own[0].where, own[0].unit)
+
+
+def _agree(xy: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinates, values: np.ndarray) -> None:
+    """Refuse coordinates that contradict those already known of the same spots."""
+    before = xy[rows]
+    extent = float(np.ptp(values, axis=0).max()) if len(values) else 0.0
+    differ = (np.abs(before - values) > 1e-6 * extent).any(axis=1)
+    if differ.any():
+        first = int(differ.argmax())
+        raise InputError(
+            source.where,
+            f"spot '{spots[rows[first]]}' lies at {values[first].tolist()}, in another modality at "
+            f"{before[first].tolist()}",
+            "the same coordinates in all modalities",
+            "give one table barcode,x,y by --spatial",
+        )
+
+
+def _join(
+    parts: dict[str, Part], spots: pd.Index, xy: np.ndarray, labels: np.ndarray | None, facts: dict[str, str | int]
+) -> mudata.MuData:
+    import mudata
+
+    mudata.set_options(pull_on_update=False)
+    for part in parts.values():
+        part.data.obsm["spatial"] = xy[spots.get_indexer(part.data.obs_names)]
+    section = mudata.MuData({name: part.data for name, part in parts.items()})
+    rows = spots.get_indexer(section.obs_names)
+    section.obs["section"] = np.full(len(rows), facts["section"], dtype=object)
+    if labels is not None:
+        section.obs["label"] = labels[rows]
+    section.obsm["spatial"] = xy[rows]
+    section.uns["spatialweave"] = stamp("section", **facts)
+    return section

@@ -1,0 +1,196 @@
+"""Strict reading of small text tables (coordinates, labels) and the exact place of what is wrong in any text table."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.measurement import reading
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
+
+def is_text_table(path: Path) -> bool:
+    """Whether the name says that it is a comma- or tab-separated table."""
+    return path.name.lower().endswith(TEXT_SUFFIXES)
+
+
+def separator(path: Path) -> str:
+    """Tab for .tsv and .tsv.gz, else comma."""
+    return "\t" if ".tsv" in path.name.lower() else ","
+
+
+def _open_binary(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a (gzipped) UTF-8 text table; a byte-order mark is skipped; damaged files and bad bytes are refused."""
+    try:
+        with io.TextIOWrapper(_open_binary(path), encoding="utf-8-sig", newline="") as stream:
+            yield stream
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise InputError(str(path), f"is not a readable text table ({error})", fix="write or copy it again") from error
+
+
+def _not_utf8(path: Path) -> InputError:
+    with _open_binary(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return InputError(
+                    f"{path}, line {number}", f"byte 0x{byte:02x} is not UTF-8", "UTF-8 text", "save it as UTF-8"
+                )
+    return InputError(str(path), "is not UTF-8 text", "UTF-8 text", "save it as UTF-8")
+
+
+def read_header(path: Path) -> list[str]:
+    """The column names of a text table, stripped of blanks; an empty file is refused."""
+    with open_text(path) as stream:
+        for cells in csv.reader(stream, delimiter=separator(path)):
+            if cells:
+                return [cell.strip() for cell in cells]
+    raise InputError(str(path), "is empty", "a header line and one line per spot")
+
+
+def skip_header(path: Path, stream: TextIO) -> None:
+    """Move an open table to behind its header, however many lines that takes."""
+    next((cells for cells in csv.reader(stream, delimiter=separator(path)) if cells), None)
+
+
+def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every row below the header; blank lines are skipped, ragged rows refused."""
+    width = 0
+    with open_text(path) as stream:
+        reader = csv.reader(stream, delimiter=separator(path))
+        for cells in reader:
+            if not cells:
+                continue
+            if not width:
+                width = len(cells)
+                continue
+            if len(cells) != width:
+                raise InputError(
+                    f"{path}, line {reader.line_num}",
+                    f"has {len(cells)} cells",
+                    f"{width}, as in the header (the column of barcodes needs a name, too)",
+                    "complete the line",
+                )
+            yield reader.line_num, cells
+
+
+def read_strings(path: Path) -> pd.DataFrame:
+    """A text or parquet table as strings.
+
+    Returns
+    -------
+    One row per spot; the index is where the row stands in the file ("line 7"), for messages; columns as in the file.
+    """
+    if path.name.lower().endswith(".parquet"):
+        return _read_parquet(path)
+    if not is_text_table(path):
+        raise InputError(str(path), "unknown kind of table", ".csv, .tsv (both also .gz) or .parquet")
+    header = read_header(path)
+    lines, cells = [], []
+    for number, row in rows(path):
+        lines.append(f"line {number}")
+        cells.append([cell.strip() for cell in row])
+    if not lines:
+        raise InputError(str(path), "has a header but no rows", "one line per spot")
+    return pd.DataFrame(cells, index=lines, columns=header, dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    with reading(path, "parquet file"):
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(path).to_pandas()
+    if table.index.name is not None:
+        table = table.reset_index()
+    if not len(table):
+        raise InputError(str(path), "has no rows", "one row per spot")
+    text = {i: ["" if pd.isna(v) else str(v) for v in table.iloc[:, i].astype(object)] for i in range(table.shape[1])}
+    frame = pd.DataFrame(text, index=[f"row {i + 1}" for i in range(len(table))], dtype=object)
+    frame.columns = pd.Index([str(name) for name in table.columns], dtype=object)
+    return frame
+
+
+def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], required: bool = True) -> str | None:
+    """The column called by one of `names` (any case; earlier names win); none, or two alike, are refused."""
+    lowered = [str(column).strip().lower() for column in table.columns]
+    for name in names:
+        hits = [column for column, low in zip(table.columns, lowered, strict=True) if low == name]
+        if len(hits) > 1 or lowered.count(name) > 1:
+            raise InputError(str(path), f"has {lowered.count(name)} columns named '{name}'", "one")
+        if hits:
+            return str(hits[0])
+    if not required:
+        return None
+    found = ", ".join(f"'{column}'" for column in list(table.columns)[:12])
+    raise InputError(
+        str(path),
+        f"has no column '{names[0]}' (found: {found})",
+        f"a header with the column '{names[0]}'",
+        "name the columns in the first line, separated as the file's extension says",
+    )
+
+
+def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column as float64; text, empty cells and non-finite values are refused with their place."""
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        cell = table[column].iloc[bad[0]]
+        raise InputError(
+            f"{path}, {table.index[bad[0]]}, column '{column}'", f"'{cell}' is not a finite number", "a number"
+        )
+    return values
+
+
+def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
+    """The barcodes of a table; empty or repeated ones are refused with their place."""
+    names = pd.Index(table[column].to_numpy(dtype=object), dtype=object)
+    empty = np.flatnonzero(names == "")
+    if len(empty):
+        raise InputError(f"{path}, {table.index[empty[0]]}, column '{column}'", "is empty", "a barcode")
+    twice = np.flatnonzero(names.duplicated())
+    if len(twice):
+        raise InputError(
+            f"{path}, {table.index[twice[0]]}, column '{column}'",
+            f"barcode '{names[twice[0]]}' appears a second time",
+            "each barcode once",
+        )
+    return names
+
+
+def first_bad_cell(path: Path) -> InputError:
+    """The error that names the first cell of a matrix that is not a finite number (the first column is barcodes)."""
+    header = read_header(path)
+    for number, cells in rows(path):
+        for name, cell in zip(header[1:], cells[1:], strict=True):
+            where = f"{path}, line {number}, column '{name}'"
+            try:
+                # Python takes underscores between digits; no other program writes them.
+                value = float(cell.replace("_", "?"))
+            except ValueError:
+                found = f"'{cell}' is not a number" if cell.strip() else "the cell is empty"
+                return InputError(where, found, "a number", "write 0 where nothing was counted")
+            if not math.isfinite(value):
+                return InputError(where, f"value {cell} is not finite", "a number of 0 or more")
+    return InputError(str(path), "cannot be read as a matrix of numbers", "barcodes, then one column per feature")

@@ -1,0 +1,62 @@
+"""The control: latents of equal weight, concatenated and averaged over the spatial neighbours. Nothing is trained.
+
+Any method worth its training should beat it; it runs beside every method, under the same clustering.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.methods import Fitted
+from spatialweave.training.options import option
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset, Modality
+    from spatialweave.training.run import Run
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the control."""
+
+    rounds: int = option(2, "How often each spot is averaged with its neighbours.", low=0, high=100)
+
+
+def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
+    """Embed `dataset`: each modality scaled to total variance 1, averaged over neighbours and self, concatenated.
+
+    A spot without a modality takes the mean of its neighbours that have it; the neighbours' value counts as had in the
+    next round. A spot that no round reaches keeps zero, the mean of the modality.
+    """
+    if "spatial_connectivities" not in dataset.graphs:
+        raise InputError("graph", "has no obsp['spatial_connectivities']", fix="build it with the recipe 'spatial'")
+    graph = dataset.graphs["spatial_connectivities"]
+    neighbours = (graph != 0).astype(np.float32) + sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
+    blocks = [_smooth(scaled(modality), modality.present, neighbours, config.rounds) for modality in dataset.modalities]
+    record = {"variant": "", "losses": {"total": []}, "epochs": 0, "stopped_by": "nothing to train"}
+    return Fitted(np.concatenate(blocks, axis=1), record)
+
+
+def scaled(modality: Modality) -> np.ndarray:
+    """The latent centred and scaled over the spots that have it, to variances that sum to one; zero elsewhere."""
+    measured = modality.latent[modality.present].astype(np.float64)
+    centred = measured - measured.mean(axis=0)
+    total = centred.var(axis=0).sum()
+    block = np.zeros(modality.latent.shape, dtype=np.float32)
+    block[modality.present] = centred / np.sqrt(total) if total > 0 else 0
+    return block
+
+
+def _smooth(block: np.ndarray, present: np.ndarray, neighbours: sparse.csr_matrix, rounds: int) -> np.ndarray:
+    """Average `rounds` times over the neighbours (self among them) that have a value."""
+    has = present.astype(np.float32)
+    for _ in range(rounds):
+        count = neighbours @ has
+        block = (neighbours @ block) / np.maximum(count, 1)[:, None]
+        has = (count > 0).astype(np.float32)
+    return block

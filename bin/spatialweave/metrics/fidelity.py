@@ -1,0 +1,82 @@
+"""How much of a modality's structure an embedding keeps. NaN where a metric is undefined.
+
+Both metrics look from a random set of anchor spots at all spots, and so are linear in the number of spots. `embedding`
+and `latent` hold the same spots: those where the modality was measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spatialweave.graphs.features import nearest_in
+
+CORRELATION_ANCHORS = 500
+OVERLAP_ANCHORS = 2000
+N_NEIGHBOURS = 10
+ANCHORS_AT_ONCE = 16
+
+
+def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -> float:
+    """Pearson correlation between a spot's distances to all spots in the embedding and in the modality.
+
+    Euclidean distances, the spot itself included, averaged over :data:`CORRELATION_ANCHORS` random spots (all, where
+    there are no more). This is the modality agreement of Du et al., Nat Commun 17:2876 (2026), who take every spot as
+    an anchor. Spots from which all others are equally far are left out. -1 to 1, higher is better.
+    """
+    anchors = choose_anchors(len(embedding), CORRELATION_ANCHORS, seed)
+    found = []
+    for start in range(0, len(anchors), ANCHORS_AT_ONCE):
+        block = anchors[start : start + ANCHORS_AT_ONCE]
+        found.append(_row_correlations(_distances_from(embedding, block), _distances_from(latent, block)))
+    correlations = np.concatenate(found)
+    defined = correlations[np.isfinite(correlations)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N_NEIGHBOURS) -> float:
+    """Share of a spot's `k` nearest spots in the modality that are among its `k` nearest in the embedding.
+
+    Averaged over :data:`OVERLAP_ANCHORS` random spots (all, where there are no more). 0 to 1, higher is better; chance
+    gives k / (spots - 1). With k or fewer other spots all are neighbours and the metric is undefined.
+    """
+    n_spots = len(embedding)
+    if n_spots - 1 <= k:
+        return float("nan")
+    anchors = choose_anchors(n_spots, OVERLAP_ANCHORS, seed)
+    offsets = np.arange(len(anchors))[:, None] * n_spots
+    in_embedding = _nearest_others(embedding, anchors, k) + offsets
+    in_latent = _nearest_others(latent, anchors, k) + offsets
+    return float(np.isin(in_embedding, in_latent).mean())
+
+
+def choose_anchors(n_spots: int, n_anchors: int, seed: int) -> np.ndarray:
+    """Ascending indices of at most `n_anchors` spots, drawn without replacement."""
+    if n_spots <= n_anchors:
+        return np.arange(n_spots)
+    return np.sort(np.random.default_rng(seed).choice(n_spots, n_anchors, replace=False))
+
+
+def _distances_from(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Euclidean distances, anchors x spots (float64)."""
+    values = values.astype(np.float64)
+    squares = (values**2).sum(axis=1)
+    squared = squares[anchors, None] + squares[None, :] - 2.0 * (values[anchors] @ values.T)
+    squared[np.arange(len(anchors)), anchors] = 0.0
+    return np.sqrt(np.maximum(squared, 0.0))
+
+
+def _row_correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each row of `a` with the same row of `b`; NaN for constant rows."""
+    a = a - a.mean(axis=1, keepdims=True)
+    b = b - b.mean(axis=1, keepdims=True)
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 0)
+
+
+def _nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> np.ndarray:
+    """The k nearest spots of each anchor, itself left out (anchors x k)."""
+    found, _ = nearest_in(values[anchors], values, k + 1)
+    other = found != anchors[:, None]
+    # Among many spots at one place an anchor need not be in its own list: then the last one goes.
+    other[other.all(axis=1), -1] = False
+    return found[other].reshape(len(anchors), k)

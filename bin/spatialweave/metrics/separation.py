@@ -1,0 +1,39 @@
+"""How well domains are separated in the embedding. NaN where a metric is undefined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn import metrics
+
+SILHOUETTE_SPOTS = 5000
+"""Above this the silhouette is that of a random subset, for it compares all pairs of spots."""
+
+
+def silhouette(embedding: np.ndarray, domains: np.ndarray, seed: int) -> float:
+    """Mean silhouette width, Euclidean (Rousseeuw, J Comput Appl Math 20:53, 1987); -1 to 1, higher is better.
+
+    Above :data:`SILHOUETTE_SPOTS` spots it is computed on a random subset of that size, drawn by `seed`.
+    """
+    if len(embedding) > SILHOUETTE_SPOTS:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(embedding), SILHOUETTE_SPOTS, replace=False))
+        embedding, domains = embedding[chosen], domains[chosen]
+    return _where_defined(metrics.silhouette_score, embedding, domains)
+
+
+def davies_bouldin(embedding: np.ndarray, domains: np.ndarray) -> float:
+    """Davies-Bouldin index (IEEE PAMI 1:224, 1979); 0 or more, lower is better."""
+    return _where_defined(metrics.davies_bouldin_score, embedding, domains)
+
+
+def calinski_harabasz(embedding: np.ndarray, domains: np.ndarray) -> float:
+    """Calinski-Harabasz index (Commun Stat 3:1, 1974); 0 or more, higher is better."""
+    return _where_defined(metrics.calinski_harabasz_score, embedding, domains)
+
+
+def _where_defined(score: Callable[..., float], embedding: np.ndarray, domains: np.ndarray) -> float:
+    """All three need at least two domains, and fewer domains than spots."""
+    if not 2 <= len(np.unique(domains)) < len(domains):
+        return float("nan")
+    return float(score(embedding, domains))

@@ -1,0 +1,60 @@
+"""A modality as a graph network sees it: features on the device, with the spots masked where it was not measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+from spatialweave.nn.propagation import neighbour_mean
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Modality
+
+
+class ModalityInput:
+    """Features, presence and masked neighbour means of one modality.
+
+    Only spots that have the modality send messages. A spot without it enters with the mean of its neighbours that have
+    it; where no neighbour has it, its encoding is the mean encoding, which tells a linear fusion nothing about the spot.
+
+    Attributes
+    ----------
+    name
+        The modality.
+    features
+        float32, spots x dimensions; rows of spots without the modality are filled as above (zero where nothing can).
+    present
+        bool, one per spot: where it was measured; None = everywhere.
+    neighbours
+        Mean over the neighbours that have the modality.
+    """
+
+    def __init__(self, modality: Modality, graph: sparse.csr_matrix, device: torch.device) -> None:
+        complete = bool(modality.present.all())
+        # Whatever stands in the rows of missing spots must not matter, not even as a NaN.
+        measured = np.where(modality.present[:, None], modality.latent, np.float32(0))
+        self.name = modality.name
+        self.neighbours = neighbour_mean(graph, None if complete else modality.present, device)
+        self.features = torch.as_tensor(measured, device=device)
+        self.present = None if complete else torch.as_tensor(modality.present, device=device)
+        self._reached: Tensor | None = None
+        if self.present is not None:
+            self.features = torch.where(self.present[:, None], self.features, self.neighbours(self.features))
+            self._reached = self.present | (self.neighbours(self.present.float()[:, None])[:, 0] > 0)
+
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of the features."""
+        return self.features.shape[1]
+
+    def encode(self, encoder: nn.Module) -> Tensor:
+        """The encodings of all spots, by an encoder that takes features and neighbour means."""
+        encodings: Tensor = encoder(self.features, self.neighbours)
+        if self.present is None or self._reached is None:
+            return encodings
+        shares = self.present.to(encodings.dtype) / self.present.sum()
+        return torch.where(self._reached[:, None], encodings, shares @ encodings)

@@ -1,0 +1,30 @@
+"""Loss terms: pure functions from tensors to a scalar."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def reconstruction_loss(target: Tensor, reconstruction: Tensor, present: Tensor | None = None) -> Tensor:
+    """Mean squared error over the spots in `present` (bool, one per spot; None = all) and all dimensions."""
+    if present is None:
+        return functional.mse_loss(reconstruction, target)
+    squares = (reconstruction - target).square().sum(dim=1)
+    return (squares * present).sum() / (present.sum() * target.shape[1])
+
+
+def pair_distance(differences: Tensor) -> Tensor:
+    """|d + e| of each row d of `differences` (pairs x dimensions), e = 1e-6 in each coordinate, as torch has it."""
+    return torch.linalg.vector_norm(differences + 1e-6, dim=1)
+
+
+def triplet_loss(near: Tensor, far: Tensor, margin: float) -> Tensor:
+    """Mean over triplets of max(0, near - far + margin); zero without triplets.
+
+    `near` and `far` are the distances of each anchor to its positive and to its negative.
+    """
+    if len(near) == 0:
+        return near.sum()
+    return functional.relu(near - far + margin).mean()

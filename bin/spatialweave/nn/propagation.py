@@ -1,0 +1,136 @@
+"""Products with constant sparse matrices over spots: neighbour means, row selections, any weighted graph.
+
+Measured on two CPU threads (50,000 spots, 6 neighbours, 64 dimensions, one product): scatter-add of edge messages
+57 ms, torch.sparse CSR 3-11 ms, embedding_bag 1 ms. embedding_bag sums the rows of every bag without writing a
+message per edge, on CPU and GPU, in a fixed order; so one row of the matrix is one bag.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+from torch.nn import functional
+
+
+class _Bags(NamedTuple):
+    """The rows of a CSR matrix: which entries each sums, and their weights (None = all one)."""
+
+    columns: Tensor
+    offsets: Tensor
+    weights: Tensor | None
+
+
+class Propagation:
+    """The constant linear map y = diag(scale) A x over spots, differentiable in x.
+
+    The transpose is made once, so that the gradient A^T diag(scale) g is the same kind of product as the forward pass.
+
+    Parameters
+    ----------
+    matrix
+        A: rows x spots, CSR. A matrix of ones is stored without weights, which is about 3x faster.
+    scale
+        One factor per row, e.g. 1/degree for means; None = 1.
+    device
+        Where the products will run.
+    """
+
+    def __init__(
+        self, matrix: sparse.csr_matrix, scale: np.ndarray | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        self.shape = matrix.shape
+        self._forward = _bags(matrix.tocsr(), device)
+        self._backward = _bags(matrix.T.tocsr(), device)
+        self._scale = None if scale is None else torch.as_tensor(scale, dtype=torch.float32, device=device)[:, None]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the product with `x` (spots x dimensions), as rows x dimensions."""
+        return _Propagate.apply(x, self)
+
+    def product(self, x: Tensor) -> Tensor:
+        """Return diag(scale) A x, without recording it for differentiation."""
+        y = _sum_bags(x, self._forward)
+        return y if self._scale is None else y.mul_(self._scale)
+
+    def transposed_product(self, gradient: Tensor) -> Tensor:
+        """Return A^T diag(scale) g."""
+        return _sum_bags(gradient if self._scale is None else gradient * self._scale, self._backward)
+
+
+class _Propagate(torch.autograd.Function):
+    """Autograd rule of a constant linear map: the gradient is the transposed product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, propagation: Propagation) -> Tensor:
+        ctx.propagation = propagation
+        return propagation.product(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.propagation.transposed_product(gradients[0]), None
+
+
+def _bags(matrix: sparse.csr_matrix, device: torch.device | str) -> _Bags:
+    # 32-bit indices are up to 7x faster on the CPU; scipy already uses 64 bits where 32 would not do.
+    matrix.sort_indices()
+    index_type = np.int32 if matrix.nnz < np.iinfo(np.int32).max else np.int64
+    weights = None
+    if not np.all(matrix.data == 1):
+        weights = torch.as_tensor(matrix.data.astype(np.float32), device=device)
+    return _Bags(
+        torch.as_tensor(matrix.indices.astype(index_type), device=device),
+        torch.as_tensor(matrix.indptr.astype(index_type), device=device),
+        weights,
+    )
+
+
+def _sum_bags(x: Tensor, bags: _Bags) -> Tensor:
+    weights = None if bags.weights is None else bags.weights.to(x.dtype)
+    return functional.embedding_bag(
+        bags.columns,
+        x.contiguous(),
+        bags.offsets,
+        mode="sum",
+        per_sample_weights=weights,
+        include_last_offset=True,
+    )
+
+
+def neighbour_mean(
+    graph: sparse.csr_matrix, senders: np.ndarray | None = None, device: torch.device | str = "cpu"
+) -> Propagation:
+    """Mean over the graph neighbours of each spot; a spot without any gets zero.
+
+    Parameters
+    ----------
+    graph
+        spots x spots; every stored entry of row i (whatever its value, also zero) is a neighbour of i.
+    senders
+        bool, one per spot: only these enter the means (e.g. spots where a modality was measured). None = all.
+    """
+    pattern = pattern_of(graph, senders)
+    degree = np.diff(pattern.indptr)
+    return Propagation(pattern, 1.0 / np.maximum(degree, 1), device)
+
+
+def pattern_of(graph: sparse.csr_matrix, senders: np.ndarray | None = None) -> sparse.csr_matrix:
+    """The graph with 1 at every stored entry, kept only in the columns of `senders` (bool, one per spot; None = all)."""
+    keep = np.ones(graph.nnz, dtype=bool) if senders is None else senders[graph.indices]
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    return sparse.csr_matrix(
+        (np.ones(keep.sum(), dtype=np.float32), graph.indices[keep], kept_before[graph.indptr]), shape=graph.shape
+    )
+
+
+def row_differences(
+    first: np.ndarray, second: np.ndarray, n_spots: int, device: torch.device | str = "cpu"
+) -> Propagation:
+    """The map x -> x[first] - x[second] for two index arrays of one length, whose gradient sums in a fixed order."""
+    columns = np.stack([first, second], axis=1).ravel()
+    weights = np.tile(np.array([1, -1], dtype=np.float32), len(first))
+    offsets = np.arange(0, 2 * len(first) + 1, 2)
+    return Propagation(sparse.csr_matrix((weights, columns, offsets), shape=(len(first), n_spots)), device=device)

@@ -1,0 +1,66 @@
+"""Passes over sparse spots x features matrices. None of them makes a matrix dense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale, mean_variance_axis
+
+BLOCK_ENTRIES = 4_000_000
+"""Stored entries per block of spots: temporary arrays stay near 100 MB whatever the size of the matrix."""
+
+
+def spot_blocks(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
+    """Yield the spots in blocks of about :data:`BLOCK_ENTRIES` stored entries, in float64."""
+    n_spots = counts.shape[0]
+    size = max(1, BLOCK_ENTRIES * n_spots // max(counts.nnz, 1))
+    for rows in gen_batches(n_spots, min(size, n_spots)):
+        yield counts[rows].astype(np.float64)
+
+
+def spots_per_feature(counts: sparse.csr_matrix) -> np.ndarray:
+    """In how many spots each feature was detected (int64, one per feature); `counts` must hold no stored zeros."""
+    detected = np.zeros(counts.shape[1], dtype=np.int64)
+    for block in spot_blocks(counts):
+        detected += np.bincount(block.indices, minlength=counts.shape[1])
+    return detected
+
+
+def spot_totals(counts: sparse.csr_matrix, features: np.ndarray) -> np.ndarray:
+    """Sum of each spot over the features of a boolean mask (float64, one per spot)."""
+    weights = features.astype(np.float64)
+    return np.concatenate([block @ weights for block in spot_blocks(counts)])
+
+
+def select_features(counts: sparse.csr_matrix, features: np.ndarray) -> sparse.csr_matrix:
+    """A float64 copy of the features of a boolean mask, to be changed in place by what follows."""
+    if features.all():
+        return counts.astype(np.float64, copy=True)
+    return counts[:, np.flatnonzero(features)].astype(np.float64, copy=False)
+
+
+def normalise_total(matrix: sparse.csr_matrix, totals: np.ndarray, target: float) -> None:
+    """Scale spots in place by target / total; spots with a total of 0 stay as they are."""
+    inplace_row_scale(matrix, target / np.where(totals > 0, totals, target))
+
+
+def standard_deviations(matrix: sparse.csr_matrix) -> np.ndarray:
+    """Standard deviation of each feature over the spots, n - 1 denominator (float64); 0 for constant features."""
+    n_spots = matrix.shape[0]
+    mean, variance = mean_variance_axis(matrix, axis=0)
+    variance *= n_spots / max(n_spots - 1, 1)
+    # A constant feature's variance comes out as rounding noise; it must not be blown up to 1 by scaling.
+    variance[variance <= 1e-12 * mean**2] = 0
+    return np.sqrt(variance)
+
+
+def scale_features(matrix: sparse.csr_matrix) -> None:
+    """Divide features in place by their standard deviation (n - 1); constant ones stay as they are.
+
+    Centring is left to the PCA, which does it implicitly: here it would make the matrix dense.
+    """
+    deviations = standard_deviations(matrix)
+    inplace_column_scale(matrix, 1 / np.where(deviations > 0, deviations, 1))

@@ -1,0 +1,72 @@
+"""Principal components of a sparse matrix, centred implicitly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.decomposition import PCA
+
+from spatialweave.errors import InputError
+from spatialweave.preprocess.matrices import standard_deviations
+
+DENSE_SHARE = 0.5
+DENSE_FEATURES = 1000
+NO_VARIANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Components:
+    """Scores on the principal components.
+
+    Attributes
+    ----------
+    scores
+        float32, spots x components; neither whitened nor scaled.
+    variance_ratio
+        Share of the total variance that each component explains, descending.
+    note
+        Why there are fewer components than asked for; None when there are not.
+    """
+
+    scores: np.ndarray
+    variance_ratio: np.ndarray
+    note: str | None
+
+
+def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int) -> Components:
+    """Scores of the spots on the leading principal components.
+
+    Exact (scikit-learn's ARPACK solver with implicit centring) and so independent of the seed up to rounding. Signs are
+    set so that the largest loading of each component is positive, whatever the order of the spots. There are at most
+    as many components as spots less one, as features that vary, and as components with any variance.
+
+    Raises
+    ------
+    InputError
+        When no feature varies between spots.
+    """
+    varying = standard_deviations(matrix) > 0
+    if not varying.any():
+        raise InputError("PCA", "no feature varies between the spots", "at least one", "leave this modality out")
+    if not varying.all():
+        matrix = matrix[:, np.flatnonzero(varying)]
+    n_spots, n_features = matrix.shape
+    wanted = min(n_components, n_features, n_spots - 1)
+    essentially_dense = n_features <= DENSE_FEATURES and matrix.nnz > DENSE_SHARE * n_spots * n_features
+    data = matrix.toarray() if essentially_dense else matrix
+    # ARPACK needs fewer components than features and spots; few features make a small covariance matrix anyway.
+    solver = "covariance_eigh" if essentially_dense or wanted == n_features else "arpack"
+    pca = PCA(wanted, svd_solver=solver, random_state=seed)
+    scores = pca.fit_transform(data)
+    ratio = pca.explained_variance_ratio_
+    # Components without variance are rounding noise, which a later rescaling would turn into a signal.
+    n_real = int((ratio > NO_VARIANCE).sum())
+    note = None
+    if n_real < n_components:
+        note = (
+            f"{n_real} components instead of {n_components}: "
+            f"{n_spots} spots and {n_features} varying features have no more"
+        )
+    return Components(np.ascontiguousarray(scores[:, :n_real], dtype=np.float32), ratio[:n_real], note)

@@ -1,0 +1,66 @@
+"""What every modality's preparation hands to the PCA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.preprocess.matrices import normalise_total, scale_features, spots_per_feature
+
+
+@dataclass
+class Prepared:
+    """A modality ready for the PCA.
+
+    Attributes
+    ----------
+    matrix
+        float64 CSR, spots x chosen features: transformed and scaled, not centred.
+    steps
+        The steps taken, in order, each with its name and figures.
+    notes
+        What did not go as the recipe asks, one line each.
+    """
+
+    matrix: sparse.csr_matrix
+    steps: list[dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+
+def detected_features(counts: sparse.csr_matrix, min_spots: int, steps: list[dict[str, Any]]) -> np.ndarray:
+    """Boolean mask of the features detected in at least `min_spots` spots; the step is added to `steps`.
+
+    Raises
+    ------
+    InputError
+        When no feature is left.
+    """
+    kept = spots_per_feature(counts) >= min_spots
+    if not kept.any():
+        raise InputError(
+            "min_spots of the recipe",
+            f"none of {counts.shape[1]} features is detected in {min_spots} spots or more (of {counts.shape[0]})",
+            fix="lower min_spots or leave this modality out",
+        )
+    steps.append({"step": "detected_features", "min_spots": min_spots, "kept": int(kept.sum())})
+    return kept
+
+
+def normalise_and_log(
+    matrix: sparse.csr_matrix, totals: np.ndarray, target_sum: float, steps: list[dict[str, Any]]
+) -> None:
+    """Scale spots to `target_sum` by their totals and take log(1 + x), in place; both are added to `steps`."""
+    normalise_total(matrix, totals, target_sum)
+    np.log1p(matrix.data, out=matrix.data)
+    steps += [{"step": "normalise_total", "target_sum": target_sum}, {"step": "log1p"}]
+
+
+def scale(matrix: sparse.csr_matrix, wanted: bool, steps: list[dict[str, Any]]) -> None:
+    """Divide features by their standard deviation in place, if `wanted`; the step is added to `steps`."""
+    if wanted:
+        scale_features(matrix)
+        steps.append({"step": "scale"})

@@ -1,0 +1,34 @@
+"""RNA: variable genes on raw counts, totals over all genes, log, scaling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scipy import sparse
+
+from spatialweave.preprocess.matrices import select_features, spot_totals
+from spatialweave.preprocess.prepared import Prepared, detected_features, normalise_and_log, scale
+from spatialweave.preprocess.recipe import Settings
+from spatialweave.preprocess.variable_features import seurat_v3
+
+
+def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
+    """Prepare raw RNA counts (spots x genes).
+
+    Genes in fewer than `min_spots` spots are left out; `variable_features` are chosen on the raw counts; every spot is
+    scaled to `target_sum` over *all* genes left, then log(1 + x); variable genes are divided by their standard
+    deviation. Scaling before or after the restriction to variable genes is the same, as it is done gene by gene.
+    """
+    steps: list[dict[str, Any]] = []
+    notes: list[str] = []
+    kept = detected_features(counts, settings.min_spots, steps)
+    chosen = kept
+    if settings.variable_features is not None:
+        chosen, note = seurat_v3(counts, kept, settings.variable_features)
+        trend = "loess" if note is None else "quadratic"
+        steps.append({"step": "variable_features", "method": "seurat_v3", "trend": trend, "kept": int(chosen.sum())})
+        notes += [note] if note else []
+    matrix = select_features(counts, chosen)
+    normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps)
+    scale(matrix, settings.scale, steps)
+    return Prepared(matrix, steps, notes)

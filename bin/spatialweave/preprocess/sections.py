@@ -1,0 +1,219 @@
+"""Section files: read, check, build; and join the sections of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import MODALITIES, read_h5mu
+from spatialweave.io.counts import find_problem, to_csr
+from spatialweave.platforms import Platform, platform
+
+if TYPE_CHECKING:
+    import anndata
+    import mudata
+    import pandas as pd
+
+FACTS = ("dataset", "section", "platform", "layout")
+
+
+@dataclass
+class Counts:
+    """Raw counts of one modality: spots x features, with the names of both."""
+
+    spots: pd.Index
+    features: pd.Index
+    matrix: sparse.csr_matrix
+
+
+@dataclass
+class Sections:
+    """All sections of a dataset, joined.
+
+    Attributes
+    ----------
+    obs
+        One row per spot: index = unique spot names, columns `barcode`, `section` and, where known, `label`.
+    spatial
+        float64, spots x 2, in the order of `obs`.
+    counts
+        Per modality the spots where it was measured; its features are those that all sections with it share.
+    """
+
+    dataset: str
+    platform: Platform
+    layout: str
+    n_sections: int
+    obs: pd.DataFrame
+    spatial: np.ndarray
+    counts: dict[str, Counts]
+
+
+def read_section(path: Path) -> mudata.MuData:
+    """Read a section file and check all that the stages rely on; counts come out as canonical CSR.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the modality and the slot.
+    """
+    data = read_h5mu(path, "section")
+    missing = [fact for fact in FACTS if fact not in data.uns["spatialweave"]]
+    if missing:
+        raise InputError(f"{path}, uns['spatialweave']", f"lacks {', '.join(missing)}", fix="run INGEST again")
+    platform(str(data.uns["spatialweave"]["platform"]))
+    if not data.mod:
+        raise InputError(str(path), "holds no modality", "at least one of " + ", ".join(MODALITIES))
+    if "section" not in data.obs:
+        raise InputError(f"{path}, obs", "has no column 'section'", fix="run INGEST again")
+    if data.obs["section"].nunique() != 1:
+        raise InputError(f"{path}, obs['section']", "names several sections", "one section per file")
+    _check_coordinates(f"{path}, obsm['spatial']", data.obsm.get("spatial"), data.n_obs)
+    for name, part in data.mod.items():
+        if name not in MODALITIES:
+            raise InputError(str(path), f"unknown modality '{name}'", "one of " + ", ".join(MODALITIES))
+        part.X = _checked_counts(f"{path}, modality {name}", name, part)
+    return data
+
+
+def _check_coordinates(where: str, spatial: Any, n_spots: int) -> None:
+    if spatial is None:
+        raise InputError(where, "is missing", "coordinates, spots x 2")
+    shape = np.shape(spatial)
+    if shape != (n_spots, 2):
+        raise InputError(where, f"has the shape {shape}", f"({n_spots}, 2)")
+    if not np.isfinite(np.asarray(spatial, dtype=np.float64)).all():
+        raise InputError(where, "holds values that are not finite", "a finite x and y for every spot")
+
+
+def _checked_counts(where: str, modality: str, part: anndata.AnnData) -> sparse.csr_matrix:
+    """The raw counts of a modality, after all checks."""
+    if part.n_obs == 0 or part.n_vars == 0:
+        raise InputError(where, f"is empty ({part.n_obs} spots x {part.n_vars} features)")
+    if part.X is None:
+        raise InputError(where, "has no X", "raw counts in X")
+    for axis, names in (("obs_names", part.obs_names), ("var_names", part.var_names)):
+        if not names.is_unique:
+            raise InputError(f"{where}, {axis}", f"'{names[names.duplicated()][0]}' occurs twice", "unique names")
+    try:
+        counts = to_csr(part.X)
+    except ValueError as error:
+        raise InputError(f"{where}, X", str(error), "raw counts, spots x features") from error
+    fractions = modality == "metabolite"
+    problem = find_problem(counts, fractions)
+    if problem is not None:
+        cell = f"row '{part.obs_names[problem.row]}', column '{part.var_names[problem.column]}'"
+        expected = "intensities of 0 or more" if fractions else "raw counts: whole numbers of 0 or more"
+        raise InputError(f"{where}, X, {cell}", problem.text, expected)
+    return counts
+
+
+def build(
+    parts: dict[str, anndata.AnnData], obs: pd.DataFrame, spatial: np.ndarray, uns: dict[str, Any]
+) -> mudata.MuData:
+    """Join modalities into a MuData whose spots are those of `obs`, in that order (modalities may lack some)."""
+    import mudata
+
+    mudata.set_options(pull_on_update=False)
+    data = mudata.MuData({name: parts[name] for name in MODALITIES if name in parts}, obs=obs)
+    data.obsm["spatial"] = spatial
+    data.uns.update(uns)
+    return data
+
+
+def read_sections(paths: Sequence[Path]) -> Sections:
+    """Read the sections of one dataset and join them.
+
+    One section keeps its barcodes as spot names; with several they become ``<section>:<barcode>``. Each modality is
+    restricted to the features that all the sections which have it share, in the order of the first.
+
+    Raises
+    ------
+    InputError
+        When a file is no section, the files belong to several datasets or platforms, a section comes twice, or the
+        sections share no feature of a modality.
+    """
+    files = [read_section(path) for path in paths]
+    facts = [file.uns["spatialweave"] for file in files]
+    for fact in ("dataset", "platform", "layout"):
+        found = list(dict.fromkeys(str(f[fact]) for f in facts))
+        if len(found) > 1:
+            raise InputError("--section", f"sections differ in {fact}: {', '.join(found)}", f"one {fact} per dataset")
+    names = [str(f["section"]) for f in facts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError("--section", f"section '{twice[0]}' is given twice", "each section once")
+    obs = _join_obs(files, names)
+    return Sections(
+        dataset=str(facts[0]["dataset"]),
+        platform=platform(str(facts[0]["platform"])),
+        layout=str(facts[0]["layout"]),
+        n_sections=len(files),
+        obs=obs,
+        spatial=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
+        counts=_join_counts(files, names),
+    )
+
+
+def _spot_names(barcodes: pd.Index, section: str, n_sections: int) -> pd.Index:
+    return barcodes if n_sections == 1 else section + ":" + barcodes
+
+
+def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
+    """The obs table of the dataset; labels are "" where a section has none, and absent when no section has any."""
+    import pandas as pd
+
+    parts = []
+    for file, section in zip(files, names, strict=True):
+        part = pd.DataFrame({"barcode": file.obs_names.astype(str), "section": section})
+        part.index = _spot_names(file.obs_names, section, len(files))
+        if "label" in file.obs:
+            part["label"] = file.obs["label"].astype(object).fillna("").astype(str)
+        parts.append(part)
+    obs = pd.concat(parts)
+    if "label" in obs:
+        obs["label"] = obs["label"].fillna("")
+        obs["label"] = obs["label"].to_numpy()
+    if not obs.index.is_unique:
+        name = obs.index[obs.index.duplicated()][0]
+        raise InputError("--section", f"two spots are named '{name}'", "unique <section>:<barcode>")
+    obs.index.name = None
+    return obs
+
+
+def _join_counts(files: list[mudata.MuData], names: list[str]) -> dict[str, Counts]:
+    """Each modality's counts over all sections, on the features that they share."""
+    import pandas as pd
+
+    joined = {}
+    for modality in MODALITIES:
+        parts = [
+            (_spot_names(file.mod[modality].obs_names, section, len(files)), file.mod[modality])
+            for file, section in zip(files, names, strict=True)
+            if modality in file.mod
+        ]
+        if not parts:
+            continue
+        features = parts[0][1].var_names
+        for _, part in parts[1:]:
+            features = features[features.isin(part.var_names)]
+        if features.empty:
+            raise InputError("--section", f"the sections share no feature of {modality}", "the same feature names")
+        matrices = [_on_features(part, features) for _, part in parts]
+        spots = parts[0][0] if len(parts) == 1 else pd.Index(np.concatenate([index for index, _ in parts]))
+        joined[modality] = Counts(
+            spots, features, matrices[0] if len(matrices) == 1 else to_csr(sparse.vstack(matrices, format="csr"))
+        )
+    return joined
+
+
+def _on_features(part: anndata.AnnData, features: pd.Index) -> sparse.csr_matrix:
+    if part.var_names.equals(features):
+        return part.X
+    return to_csr(part.X[:, part.var_names.get_indexer(features)])

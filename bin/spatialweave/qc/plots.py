@@ -1,0 +1,185 @@
+"""The plots of QC: maps and violins of the figures, with what was removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.io.files import atomic_path
+from spatialweave.qc.filters import Verdict
+from spatialweave.qc.thresholds import SPOT_THRESHOLDS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+    from spatialweave.qc.section import Result
+
+TITLES = {
+    "total": "counts",
+    "n_features": "detected features",
+    "mito_percent": "mitochondrial %",
+    "ribo_percent": "ribosomal %",
+    "isotype_percent": "isotype controls %",
+    "tss_enrichment": "TSS enrichment",
+    "n_fragments": "fragments",
+}
+ON_LOG = ("total", "n_fragments")
+REMOVED, KEPT, INK = "#d62728", "#4c78a8", "#333333"
+PANEL = 3.4
+MANY = 10_000
+MAX_VIOLIN = 20_000
+"""Spots per violin: beyond that the density no longer changes, but the time does."""
+
+
+def write_maps(result: Result, path: Path) -> None:
+    """Write a map per modality and figure (PNG); removed spots are red crosses."""
+    spread = np.ptp(np.concatenate(list(result.positions.values())), axis=0)
+    figure, panels = _grid(result.verdicts, PANEL * float(np.clip(spread[1] / max(spread[0], 1e-9), 0.4, 2)))
+    for (modality, column), axes in panels.items():
+        _map(axes, result.positions[modality], result.verdicts[modality], column)
+        axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
+    removed = {modality: int((~verdict.kept_spots).sum()) for modality, verdict in result.verdicts.items()}
+    text = ", ".join(f"{modality} {count} of {len(result.positions[modality])}" for modality, count in removed.items())
+    figure.suptitle(f"{result.name}: spots removed (red): {text}", fontsize=11, color=INK)
+    _save(figure, path)
+
+
+def write_violins(result: Result, thresholds: Mapping[str, float], path: Path) -> None:
+    """Write a violin per modality and figure (PNG), with the threshold as a dashed line and removed spots in red."""
+    figure, panels = _grid(result.verdicts, PANEL)
+    for (modality, column), axes in panels.items():
+        _violin(axes, result.verdicts[modality], column)
+        known = result.verdicts[modality].figures[column]
+        for threshold in SPOT_THRESHOLDS:
+            bound = thresholds[threshold.name]
+            # One far outside of the data would squeeze the violin.
+            if modality in threshold.modalities and threshold.figure == column and known.min() <= bound <= known.max():
+                axes.axhline(_shown(np.array([bound]), column)[0], color=REMOVED, linestyle="--", linewidth=1)
+        axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
+    figure.suptitle(f"{result.name}: figures per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
+    _save(figure, path)
+
+
+def _columns(verdict: Verdict) -> list[str]:
+    """The figures that are known in this modality."""
+    return [column for column in TITLES if verdict.figures[column].notna().any()]
+
+
+def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[tuple[str, str], Axes]]:
+    """A row of panels (`height` inches each) per modality, a column per figure; cells without a figure stay blank."""
+    # The object interface: no display, no global state, nothing left open.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = {modality: _columns(verdict) for modality, verdict in verdicts.items()}
+    width = max(2, *(len(names) for names in columns.values()))
+    figure = Figure(figsize=(PANEL * width, (height + 0.3) * len(columns) + 0.5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(columns), width, squeeze=False)
+    panels = {}
+    for cells, (modality, names) in zip(grid, columns.items(), strict=True):
+        for axes, column in zip(cells, names, strict=False):
+            panels[modality, column] = axes
+        for axes in cells[len(names) :]:
+            axes.set_axis_off()
+    return figure, panels
+
+
+def _title(column: str) -> str:
+    return TITLES[column] + (" (log scale)" if column in ON_LOG else "")
+
+
+def _shown(values: np.ndarray, column: str) -> np.ndarray:
+    """The values as they are drawn: log10(1 + n) on a log scale, which takes zeros; see :func:`_label_axis`."""
+    return np.log10(1 + np.maximum(values, 0)) if column in ON_LOG else values
+
+
+def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
+    """Label a log scale with round values of the figure itself, and a number of features with whole numbers."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+    if column == "n_features":
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+    if column in ON_LOG:
+        round_values = np.array([0, *(digit * 10**power for power in range(9) for digit in (1, 2, 5))])
+        ticks = np.log10(1 + round_values)
+        if ((ticks >= shown.min()) & (ticks <= shown.max())).sum() > 1:
+            axis.set_major_locator(FixedLocator(ticks.tolist()))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{10**value - 1:,.0f}"))
+
+
+def _map(axes: Axes, positions: np.ndarray, verdict: Verdict, column: str) -> None:
+    """Scatter one figure over the tissue; the size of the dots follows the distance between spots."""
+    values = _shown(verdict.figures[column].to_numpy(dtype=np.float64), column)
+    size = _dot_size(positions)
+    kept, removed = positions[verdict.kept_spots], positions[~verdict.kept_spots]
+    shades = axes.scatter(
+        kept[:, 0],
+        kept[:, 1],
+        c=values[verdict.kept_spots],
+        s=size,
+        cmap="viridis",
+        marker="o",
+        linewidths=0,
+        rasterized=True,
+    )
+    axes.scatter(
+        removed[:, 0],
+        removed[:, 1],
+        s=size + 1,
+        c=REMOVED,
+        marker="x" if size > 6 else "s",
+        linewidths=1 if size > 6 else 0,
+        rasterized=True,
+    )
+    axes.set_aspect("equal")
+    # Images and arrays count rows downwards.
+    axes.invert_yaxis()
+    axes.set_axis_off()
+    bar = axes.figure.colorbar(shades, ax=axes, shrink=0.75, pad=0.02)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(labelsize=8)
+    _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
+
+
+def _dot_size(positions: np.ndarray) -> float:
+    """Area of a dot in square points such that spots spread evenly over their bounding box about touch.
+
+    Many spots overlap a little: gaps narrower than a pixel would show as stripes.
+    """
+    spread = np.maximum(np.ptp(positions, axis=0), 1e-9)
+    filled = min(spread) / max(spread)
+    points = (0.65 * PANEL * 72) ** 2 * max(filled, 0.05)
+    return float(np.clip((0.8 if len(positions) < MANY else 1.8) * points / len(positions), 0.3, 60))
+
+
+def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
+    """Density of one figure over the spots, its median and quartiles, and the removed spots beside it."""
+    values = _shown(verdict.figures[column].to_numpy(dtype=np.float64), column)
+    known = np.isfinite(values)
+    shown = values[known]
+    if len(shown) > 1 and np.ptp(shown) > 0:
+        sample = np.sort(shown)[np.linspace(0, len(shown) - 1, min(len(shown), MAX_VIOLIN)).astype(int)]
+        for body in axes.violinplot(sample, showextrema=False, widths=0.8)["bodies"]:  # type: ignore[attr-defined]
+            body.set(facecolor=KEPT, alpha=0.7, linewidth=0)
+    low, middle, high = np.percentile(shown, [25, 50, 75])
+    axes.vlines(1, low, high, color=INK, linewidth=4)
+    axes.plot(1, middle, "o", color="white", markersize=4, markeredgecolor=INK)
+    removed = values[known & ~verdict.kept_spots]
+    # Evenly spread beside the violin, so that many removed spots stay visible and the plot stays the same.
+    axes.scatter(np.linspace(1.42, 1.58, len(removed)), removed, s=4, c=REMOVED, linewidths=0, rasterized=True)
+    axes.set_xlim(0.5, 1.65)
+    axes.set_xticks([])
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    _label_axis(axes.yaxis, shown, column)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)

@@ -1,0 +1,79 @@
+"""QC of one section file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.preprocess.sections import build, read_section
+from spatialweave.qc.filters import Verdict, judge
+from spatialweave.qc.tables import spots_table, summary_table
+
+if TYPE_CHECKING:
+    import mudata
+
+
+@dataclass
+class Result:
+    """A filtered section, with all that is known about what was removed.
+
+    Attributes
+    ----------
+    name
+        The section's name.
+    section
+        The spots and features that stay.
+    verdicts
+        Per modality.
+    positions
+        Per modality the coordinates of its spots before QC, spots x 2.
+    spots, summary
+        The tables (:mod:`spatialweave.qc.tables`).
+    """
+
+    name: str
+    section: mudata.MuData
+    verdicts: dict[str, Verdict]
+    positions: dict[str, np.ndarray]
+    spots: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def check_section(path: Path, thresholds: Mapping[str, float]) -> Result:
+    """Read a section file and filter it.
+
+    A spot that fails in one modality is removed from that modality only, where it counts as not measured from then on;
+    from the section when no modality is left to it.
+
+    Raises
+    ------
+    InputError
+        When the file is no section, or the thresholds leave nothing of a modality.
+    """
+    data = read_section(path)
+    name = str(data.uns["spatialweave"]["section"])
+    positions_of_all = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    verdicts, positions, parts = {}, {}, {}
+    for modality, part in data.mod.items():
+        verdict = judge(modality, part, thresholds, str(path))
+        verdicts[modality] = verdict
+        positions[modality] = positions_of_all[data.obs_names.get_indexer(part.obs_names)]
+        whole = verdict.kept_spots.all() and verdict.kept_features.all()
+        parts[modality] = part if whole else part[verdict.kept_spots, verdict.kept_features].copy()
+    left = np.logical_or.reduce([data.obs_names.isin(part.obs_names) for part in parts.values()])
+    columns = [column for column in ("section", "label") if column in data.obs]
+    obs = data.obs.loc[left, columns].astype(str)
+    section = build(parts, obs, positions_of_all[left], dict(data.uns))
+    return Result(
+        name,
+        section,
+        verdicts,
+        positions,
+        spots_table(name, verdicts),
+        summary_table(name, verdicts, thresholds, len(left), int(left.sum())),
+    )

@@ -1,0 +1,70 @@
+"""The tables of QC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.qc.figures import FIGURES
+from spatialweave.qc.filters import Verdict
+from spatialweave.qc.thresholds import MIN_SPOTS
+
+SPOT_COLUMNS = ("barcode", "section", "modality", *FIGURES, "kept", "reason")
+SUMMARY_COLUMNS = (
+    "section",
+    "modality",
+    "unit",
+    "check",
+    "threshold",
+    "n_before",
+    "n_failed",
+    "percent_failed",
+    "n_after",
+)
+
+
+def spots_table(section: str, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
+    """One row per spot and modality (:data:`SPOT_COLUMNS`): figures, `kept` (true or false), and why not."""
+    parts = []
+    for modality, verdict in verdicts.items():
+        part = verdict.figures.astype(np.float64).round(4)
+        part["n_features"] = part["n_features"].astype(np.int64)
+        part.insert(0, "barcode", verdict.figures.index)
+        part.insert(1, "section", section)
+        part.insert(2, "modality", modality)
+        part["kept"] = np.where(verdict.kept_spots, "true", "false")
+        part["reason"] = verdict.reasons()
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)[list(SPOT_COLUMNS)]
+
+
+def summary_table(
+    section: str, verdicts: Mapping[str, Verdict], thresholds: Mapping[str, float], n_before: int, n_after: int
+) -> pd.DataFrame:
+    """One row per modality and check (:data:`SUMMARY_COLUMNS`).
+
+    `unit` is `spots` or `features`. Every check counts the spots that fail it by themselves, so that the counts may
+    overlap; the row with the check `any` counts each removed spot once. The last row, modality `all`, is about the
+    section: spots that are left in no modality.
+
+    Parameters
+    ----------
+    n_before, n_after
+        Spots of the section.
+    """
+    rows: list[tuple[str, str, str, float | None, int, int]] = []
+    for modality, verdict in verdicts.items():
+        n_spots, n_features = len(verdict.kept_spots), len(verdict.kept_features)
+        for check, failed in verdict.failed.items():
+            rows.append((modality, "spots", check, thresholds[check], n_spots, int(failed.sum())))
+        rows.append((modality, "spots", "any", None, n_spots, int((~verdict.kept_spots).sum())))
+        n_lost = int((~verdict.kept_features).sum())
+        rows.append((modality, "features", MIN_SPOTS, thresholds[MIN_SPOTS], n_features, n_lost))
+    rows.append(("all", "spots", "no_modality_left", None, n_before, n_before - n_after))
+    table = pd.DataFrame(rows, columns=["modality", "unit", "check", "threshold", "n_before", "n_failed"])
+    table.insert(0, "section", section)
+    table["percent_failed"] = (100 * table["n_failed"] / table["n_before"]).round(4)
+    table["n_after"] = table["n_before"] - table["n_failed"]
+    return table[list(SUMMARY_COLUMNS)]

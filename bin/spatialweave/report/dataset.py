@@ -1,0 +1,181 @@
+"""The report of one dataset."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spatialweave.report import inputs, methods_text, tables
+from spatialweave.report.encode import script_json
+from spatialweave.report.inputs import Run, Section, Spots
+from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data
+from spatialweave.report.render import image_uri, render
+from spatialweave.report.scores import Best, best_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCRIPTS = ["data.js", "maps.js", "panels.js", "page.js"]
+
+
+@dataclass
+class Sources:
+    """The files a dataset report is made from; see bin/report_dataset.py."""
+
+    dataset: str
+    sections: Sequence[Path] = ()
+    latents: Sequence[Path] = ()
+    qc: Path | None = None
+    graph_stats: Sequence[Path] = ()
+    embeddings: Path | None = None
+    domains: Path | None = None
+    metrics: Path | None = None
+    presets: Path | None = None
+    failures: Path | None = None
+    params: Path | None = None
+    versions: Path | None = None
+
+
+@dataclass
+class Figures:
+    """QC plots of one section, as (caption, data URI)."""
+
+    section: str
+    plots: list[tuple[str, str]]
+
+
+def write_dataset_report(sources: Sources, target: Path) -> None:
+    """Read the sources and write the report, one HTML file that needs nothing else.
+
+    Raises
+    ------
+    InputError
+        When a file is not what the data contract says. Files that are missing altogether are reported, not refused.
+    """
+    spots, preprocessing = inputs.read_spots(sources.latents[0])
+    sections, features = inputs.read_sections(sources.sections, spots)
+    runs = inputs.read_runs(sources.embeddings, sources.domains, spots)
+    metrics = inputs.read_metrics([item[0] for item in inputs.run_files(sources.metrics) if item[3] == "metrics.csv"])
+    metrics = metrics[metrics["dataset"] == sources.dataset]
+    presets = inputs.read_presets(sources.presets)
+    params = inputs.read_json(sources.params, {})
+    best = best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
+    index = next((i for i, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed)), None)
+    titles = method_titles(presets, runs)
+    data = page_data(sources.dataset, spots, features, runs, titles, index)
+    columns, groups = tables.metric_groups(metrics)
+    render(
+        "dataset.html",
+        target,
+        SCRIPTS,
+        plotly=True,
+        dataset=sources.dataset,
+        headline=headline(spots, sections, runs, best),
+        best=best,
+        titles=titles,
+        n_spots=len(spots.barcodes),
+        max_map_spots=MAX_MAP_SPOTS,
+        has_labels=spots.labels is not None,
+        has_domains=any(run.domains for run in runs),
+        has_umap=any(run["umap"] for run in data["runs"]),
+        has_losses=any(run["losses"] for run in data["runs"]),
+        has_features=bool(data["features"]),
+        qc_table=tables.qc_table(sources.qc),
+        qc_figures=qc_figures(sources.qc),
+        metric_columns=columns,
+        metric_groups=groups,
+        resources=tables.resource_rows(runs),
+        configs=[(run, tables.settings(run.training.get("config", {}))) for run in first_seeds(runs)],
+        graphs=tables.graph_tables(sources.graph_stats),
+        failures=failures_of(inputs.read_json(sources.failures, []), sources.dataset),
+        methods=compose_methods(spots, runs, presets, params, preprocessing, metrics),
+        params=tables.settings(params),
+        versions=tables.versions(inputs.read_yaml(sources.versions)),
+        data=script_json(data),
+    )
+
+
+def method_titles(presets: dict[str, dict[str, Any]], runs: list[Run]) -> dict[str, str]:
+    """Per method the title of its preset, its name where there is none."""
+    methods = dict.fromkeys([*presets, *(run.method for run in runs)])
+    return {method: str(presets.get(method, {}).get("title") or method) for method in methods}
+
+
+def first_seeds(runs: list[Run]) -> list[Run]:
+    """One run of each method: settings do not differ between seeds."""
+    return list({run.method: run for run in reversed(runs)}.values())[::-1]
+
+
+def headline(spots: Spots, sections: list[Section], runs: list[Run], best: Best | None) -> dict[str, Any]:
+    """The facts above all else."""
+    counts: dict[str, int] = {}
+    features: dict[str, int] = {}
+    for section in sections:
+        for name, count in section.spots.items():
+            counts[name] = counts.get(name, 0) + count
+            features[name] = max(features.get(name, 0), section.features[name])
+    chosen = next((run for run in runs if best and (run.method, run.seed) == (best.method, best.seed)), None)
+    labels = [label for label in spots.labels or [] if label]
+    return {
+        "spots": len(spots.barcodes),
+        "modalities": [(name, counts[name], features[name]) for name in counts],
+        "sections": len(set(spots.sections)),
+        "platforms": sorted({section.platform for section in sections if section.platform}),
+        "layout": spots.layout,
+        "domains": len({domain for domain in chosen.domains or [] if domain}) if chosen else None,
+        "labels": len(set(labels)),
+        "labelled": len(labels),
+        "methods": len({run.method for run in runs}),
+        "runs": len(runs),
+    }
+
+
+def qc_figures(folder: Path | None) -> list[Figures]:
+    """QC plots by section, as far as they are there."""
+    if folder is None or not folder.is_dir():
+        return []
+    names = sorted({path.name.split(".qc_")[0] for path in folder.rglob("*.qc_*")})
+    return [_section_figures(folder, name) for name in names]
+
+
+def _section_figures(folder: Path, section: str) -> Figures:
+    files = {path.name.removeprefix(f"{section}."): path for path in folder.rglob(f"{glob.escape(section)}.qc_*")}
+    captions = {"qc_maps.png": "Quality figures on the tissue", "qc_violins.png": "Distribution of the quality figures"}
+    plots = [(caption, image_uri(files[name])) for name, caption in captions.items() if name in files]
+    return Figures(section, [(caption, uri) for caption, uri in plots if uri])
+
+
+def failures_of(failures: list[dict[str, Any]], dataset: str) -> list[dict[str, Any]]:
+    """The failures of one dataset."""
+    return [failure for failure in failures if failure.get("dataset") in (dataset, None, "")]
+
+
+def compose_methods(
+    spots: Spots,
+    runs: list[Run],
+    presets: dict[str, dict[str, Any]],
+    params: dict[str, Any],
+    preprocessing: dict[str, Any],
+    metrics: pd.DataFrame,
+) -> methods_text.MethodsText:
+    """The methods section of this dataset."""
+    methods = list(dict.fromkeys(run.method for run in runs))
+    clustering = sorted(set(metrics["clustering"])) or [str(params["clustering"])] * ("clustering" in params)
+    clustering = clustering if any(run.domains for run in runs) else []
+    labelled = spots.labels is not None
+    umap = any(run.embedding is not None for run in runs)
+    paragraphs = [
+        methods_text.data_paragraph(spots, list(preprocessing)),
+        methods_text.qc_paragraph(params),
+        *methods_text.preprocessing_paragraphs(preprocessing),
+        *methods_text.training_paragraphs(runs, presets),
+        methods_text.clustering_paragraph(clustering, params.get("refine")),
+        methods_text.evaluation_paragraph(labelled, umap) if len(metrics) else "",
+    ]
+    return methods_text.MethodsText(
+        [paragraph for paragraph in paragraphs if paragraph],
+        methods_text.references(presets, methods, clustering, labelled and bool(len(metrics)), umap),
+    )

@@ -1,0 +1,164 @@
+"""What sets domains and spots apart: markers of domains, top features of spots. Sparse, and linear in the counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+BLOCK = 8192
+"""Spots handled at a time where a step needs working memory per count."""
+
+NOT_MEASURED = 255
+"""The code of a spot without the modality in :func:`quantise`; 0..254 are values."""
+
+
+@dataclass
+class FeatureTable:
+    """Normalised counts of one modality over all spots of a dataset.
+
+    Attributes
+    ----------
+    values
+        log(1 + counts scaled to the median total), float32 CSR, spots x features; empty rows where not measured.
+    present
+        bool, one per spot: where the modality was measured.
+    """
+
+    modality: str
+    names: list[str]
+    values: sparse.csr_matrix
+    present: np.ndarray
+
+
+@dataclass
+class Marker:
+    """A feature that is higher in a domain than outside it.
+
+    Attributes
+    ----------
+    difference
+        Mean of the log-normalised values inside minus outside.
+    inside, outside
+        Share of the spots in which it was detected.
+    """
+
+    feature: int
+    difference: float
+    inside: float
+    outside: float
+
+
+def log_normalise(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Scale every spot to the median total of the non-empty spots and take log(1 + x); float32 CSR."""
+    values = sparse.csr_matrix(counts, dtype=np.float32, copy=True)
+    totals = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+    median = np.median(totals[totals > 0]) if (totals > 0).any() else 1.0
+    factors = np.divide(median, totals, out=np.zeros_like(totals), where=totals > 0)
+    values.data *= np.repeat(factors, np.diff(values.indptr)).astype(np.float32)
+    np.log1p(values.data, out=values.data)
+    return values
+
+
+def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: int) -> list[list[Marker]]:
+    """The `top` features per domain by difference of mean log-normalised values inside and outside; only positive ones.
+
+    Parameters
+    ----------
+    codes
+        Domain code per spot, -1 = none. Spots without the modality take no part.
+    """
+    used = table.present & (codes >= 0)
+    rows = np.flatnonzero(used)
+    if not len(rows):
+        return [[] for _ in range(n_domains)]
+    members = sparse.csr_matrix(
+        (np.ones(len(rows), np.float32), (codes[rows], rows)), shape=(n_domains, len(codes)), dtype=np.float32
+    )
+    inside, outside = _means(members, table.values)
+    detected = table.values.copy()
+    detected.data = (detected.data > 0).astype(np.float32)
+    share_in, share_out = _means(members, detected)
+    difference = inside - outside
+    order = np.argsort(-difference, axis=1, kind="stable")[:, :top]
+    return [
+        [
+            Marker(int(f), float(difference[d, f]), float(share_in[d, f]), float(share_out[d, f]))
+            for f in order[d]
+            if difference[d, f] > 0
+        ]
+        for d in range(n_domains)
+    ]
+
+
+def _means(members: sparse.csr_matrix, values: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of every feature inside and outside each domain; 0 for an empty side."""
+    sums = (members @ values).toarray().astype(np.float64)
+    sizes = np.asarray(members.sum(axis=1, dtype=np.float64)).reshape(-1, 1)
+    rest = sizes.sum() - sizes
+    return sums / np.maximum(sizes, 1), (sums.sum(axis=0) - sums) / np.maximum(rest, 1)
+
+
+def top_features(table: FeatureTable, top: int = 3) -> np.ndarray:
+    """Per spot the `top` features that exceed their mean over all measured spots most (log-normalised).
+
+    Returns
+    -------
+    int32, spots x top, feature indices in falling order; -1 where a spot has fewer.
+    """
+    mean = np.asarray(table.values.sum(axis=0, dtype=np.float64)).ravel() / max(int(table.present.sum()), 1)
+    result = np.full((table.values.shape[0], top), -1, dtype=np.int32)
+    for start in range(0, table.values.shape[0], BLOCK):
+        block = table.values[start : start + BLOCK]
+        rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        excess = block.data - mean[block.indices]
+        # A feature that a spot lacks is below its mean, so stored entries are all that can exceed it.
+        kept = excess > 0
+        rows, features, excess = rows[kept], block.indices[kept], excess[kept]
+        order = np.lexsort((features, -excess, rows))
+        rows, features = rows[order], features[order]
+        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        best = rank < top
+        result[start + rows[best], rank[best]] = features[best]
+    return result
+
+
+def choose_features(markers_by_run: list[dict[str, list[list[Marker]]]], limit: int) -> list[tuple[str, int]]:
+    """Up to `limit` features for the map, as (modality, feature), markers of earlier runs and higher ranks first.
+
+    Modalities get equal shares, so that 1000 genes do not crowd out 20 proteins.
+    """
+    modalities = list(dict.fromkeys(name for run in markers_by_run for name in run))
+    chosen: list[tuple[str, int]] = []
+    for modality in modalities:
+        ranked = (
+            domain[rank].feature
+            for run in markers_by_run
+            for rank in range(max((len(domain) for domain in run.get(modality, [])), default=0))
+            for domain in run[modality]
+            if rank < len(domain)
+        )
+        distinct = list(dict.fromkeys(ranked))[: max(limit // len(modalities), 1)]
+        chosen.extend((modality, feature) for feature in distinct)
+    return chosen
+
+
+def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """One feature as 8-bit steps for drawing.
+
+    The top of the scale is the 99.5th percentile of the non-zero values, so that single spots do not flatten the map.
+
+    Returns
+    -------
+    steps
+        uint8 for `rows`: 0..254 from 0 to the top of the scale, :data:`NOT_MEASURED` where the modality is missing.
+    top
+        The value that step 254 stands for.
+    """
+    values = table.values[:, [feature]].toarray().ravel()
+    positive = values[values > 0]
+    top = float(np.percentile(positive, 99.5)) if len(positive) else 1.0
+    steps = np.round(254 * np.minimum(values / top, 1)).astype(np.uint8)
+    steps[~table.present] = NOT_MEASURED
+    return steps[rows], top

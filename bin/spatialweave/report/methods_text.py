@@ -1,0 +1,169 @@
+"""What was done, in words for a methods section, from the records that the stages left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spatialweave.report import text
+from spatialweave.report.inputs import Run, Spots
+
+UMAP = (
+    "McInnes L, Healy J, Saul N, Großberger L. UMAP: Uniform Manifold Approximation and Projection. "
+    "Journal of Open Source Software 3(29), 861 (2018)."
+)
+ARI = "Hubert L, Arabie P. Comparing partitions. Journal of Classification 2, 193-218 (1985)."
+
+STEPS = {
+    "normalise_total": "counts scaled to a common total per spot",
+    "log1p": "log(1 + x)",
+    "clr": "centred log-ratio",
+    "tf_idf": "term frequency times inverse document frequency",
+    "scale": "unit variance per feature",
+    "pca": "principal components",
+    "detected_features": "detected features",
+    "variable_features": "variable features",
+}
+"""Names in the preprocessing records, in words."""
+
+CLUSTERING = {
+    "mclust": (
+        "a Gaussian mixture with one covariance matrix for all components (the EEE model of mclust), "
+        "the best of several starts by likelihood",
+        "Scrucca L, Fop M, Murphy TB, Raftery AE. mclust 5: clustering, classification and density estimation using "
+        "Gaussian finite mixture models. The R Journal 8, 289-317 (2016).",
+        "10.32614/RJ-2016-021",
+    ),
+    "leiden": (
+        "the Leiden algorithm on a neighbour graph of the embedding",
+        "Traag VA, Waltman L, van Eck NJ. From Louvain to Leiden: guaranteeing well-connected communities. "
+        "Scientific Reports 9, 5233 (2019).",
+        "10.1038/s41598-019-41695-z",
+    ),
+    "louvain": (
+        "the Louvain algorithm on a neighbour graph of the embedding",
+        "Blondel VD, Guillaume JL, Lambiotte R, Lefebvre E. Fast unfolding of communities in large networks. "
+        "Journal of Statistical Mechanics P10008 (2008).",
+        "10.1088/1742-5468/2008/10/P10008",
+    ),
+    "kmeans": ("k-means", "", ""),
+}
+CLUSTERING["mclust_r"] = (f"{CLUSTERING['mclust'][0]}, by the R package mclust", *CLUSTERING["mclust"][1:])
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A work to cite; `url` may be empty."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class MethodsText:
+    """Paragraphs in order, and the works that they rest on."""
+
+    paragraphs: list[str]
+    references: list[Reference]
+
+
+def data_paragraph(spots: Spots, modalities: list[str]) -> str:
+    """What went in."""
+    sections = len(set(spots.sections))
+    measured = text.listing([text.modality(name) for name in modalities])
+    sentence = f"The dataset holds {text.number(len(spots.barcodes))} spots of {sections} section{'s' * (sections > 1)}"
+    sentence += f", measured in {measured}" if measured else ""
+    return f"{sentence}. Spots lie on a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
+
+
+def qc_paragraph(params: dict[str, Any]) -> str:
+    """The thresholds of quality control."""
+    thresholds = [f"{text.words(key[3:])} {text.plain(params[key])}" for key in sorted(params) if key.startswith("qc_")]
+    return f"Spots and features had to pass these thresholds: {', '.join(thresholds)}." if thresholds else ""
+
+
+def preprocessing_paragraphs(records: dict[str, Any]) -> list[str]:
+    """Per modality the steps of its preprocessing record."""
+    paragraphs = []
+    for name, record in records.items():
+        steps = [_step(step) for step in record.get("steps", [])]
+        if steps:
+            paragraphs.append(f"Preprocessing of {text.modality(name)}: {'; '.join(steps)}.")
+    return paragraphs
+
+
+def _step(step: dict[str, Any]) -> str:
+    """One step with its figures, e.g. "variable features (kept 3000, method seurat_v3)"."""
+    title = STEPS.get(str(step.get("step")), text.words(str(step.get("step"))))
+    figures = [f"{text.words(key)} {text.plain(value)}" for key, value in step.items() if key != "step"]
+    return f"{title} ({', '.join(figures)})" if figures else title
+
+
+def training_paragraphs(runs: list[Run], presets: dict[str, dict[str, Any]]) -> list[str]:
+    """One paragraph per method: what it is, the seeds, the epochs."""
+    paragraphs = []
+    for method in dict.fromkeys(run.method for run in runs):
+        own = [run for run in runs if run.method == method]
+        preset = presets.get(method, {})
+        sentences = [_sentence(f"{preset.get('title', method)}: {preset['summary']}")] if preset.get("summary") else []
+        seeds = text.listing([str(run.seed) for run in own])
+        epochs = sorted({int(run.training["epochs"]) for run in own if run.training.get("epochs")})
+        trained = f"{preset.get('title', method)} was run with seed{'s' if len(own) > 1 else ''} {seeds}"
+        if epochs:
+            span = str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+            trained += f" for {span} epoch{'s' if epochs[-1] > 1 else ''}"
+        devices = sorted({str(run.training["device"]) for run in own if run.training.get("device")})
+        if devices:
+            trained += f" on {text.listing(devices)}"
+        paragraphs.append(" ".join([*sentences, _sentence(trained)]))
+    return paragraphs
+
+
+def clustering_paragraph(names: list[str], refine: int | None) -> str:
+    """How the domains came from the embeddings, the same way for every method."""
+    if not names:
+        return ""
+    how = text.listing([CLUSTERING.get(name, (name,))[0] for name in names])
+    sentence = f"Domains were found in every embedding alike, by {how}."
+    rounds = int(refine or 0)
+    if rounds:
+        sentence += (
+            f" Each spot then took the majority domain of its spatial neighbourhood, {rounds} time{'s' * (rounds > 1)}."
+        )
+    return sentence
+
+
+def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
+    """What was measured, and what the pictures rest on."""
+    sentence = "Domains were scored without labels by their shape in the embedding, their coherence in the tissue and "
+    sentence += "the embedding's faithfulness to the modalities"
+    if with_labels:
+        sentence += ", and by their agreement with the labels given; labels took part in scoring only"
+    if umap:
+        sentence += ". UMAP (15 neighbours, minimal distance 0.3) is for viewing only: no result rests on it"
+    return _sentence(sentence)
+
+
+def references(
+    presets: dict[str, dict[str, Any]], methods: list[str], clustering: list[str], with_labels: bool, umap: bool
+) -> list[Reference]:
+    """The works to cite: methods, clustering, and what the figures use."""
+    found = [
+        Reference(str(presets[m]["citation"]), text.doi_link(presets[m].get("doi")))
+        for m in methods
+        if presets.get(m, {}).get("citation")
+    ]
+    for name in clustering:
+        _, citation, doi = CLUSTERING.get(name, ("", "", ""))
+        if citation:
+            found.append(Reference(citation, text.doi_link(doi)))
+    if with_labels:
+        found.append(Reference(ARI, text.doi_link("10.1007/BF01908075")))
+    if umap:
+        found.append(Reference(UMAP, text.doi_link("10.21105/joss.00861")))
+    return list(dict.fromkeys(found))
+
+
+def _sentence(words: str) -> str:
+    tidy = " ".join(words.split())
+    return tidy if tidy.endswith((".", "!", "?")) else f"{tidy}."

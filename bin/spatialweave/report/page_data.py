@@ -1,0 +1,166 @@
+"""The data behind the interactive part of a dataset report (read by static/data.js)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spatialweave.report import features, palette
+from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
+from spatialweave.report.features import FeatureTable, Marker
+from spatialweave.report.inputs import Run, Spots
+from spatialweave.report.layout import arrange
+from spatialweave.report.projection import choose_spots, project
+
+MAX_MAP_SPOTS = 200_000
+"""Largest number of spots on a map; beyond, a random subset is drawn and the page says so."""
+
+MAX_FEATURES = 60
+MARKERS_PER_DOMAIN = 5
+MAX_LOSS_POINTS = 400
+
+
+@dataclass
+class Classes:
+    """Classes of spots with the colours they are drawn in."""
+
+    codes: np.ndarray
+    names: list[str]
+    colours: list[int]
+
+    def packed(self, rows: np.ndarray) -> dict[str, Any]:
+        """For the page: names, counts over all spots, colours, and the codes of the spots in `rows`."""
+        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+        return {
+            "names": self.names,
+            "counts": counts.tolist(),
+            "colours": [palette.colour(index) for index in self.colours],
+            "codes": pack_codes(self.codes[rows], len(self.names)),
+        }
+
+
+def colour_classes(labels: list[str] | None, runs: list[Run], best: int | None) -> tuple[Classes | None, list[Classes]]:
+    """Classes of the labels and of each run (empty without domains), with colours matched by overlap.
+
+    The labels are the reference; without any the best run is.
+    """
+    truth = None
+    if labels is not None:
+        codes, names = palette.encode_classes(labels)
+        truth = Classes(codes, names, list(range(len(names))))
+    encoded = [palette.encode_classes(run.domains or []) for run in runs]
+    reference = truth
+    if reference is None and best is not None:
+        codes, names = encoded[best]
+        reference = Classes(codes, names, list(range(len(names))))
+    result = []
+    for codes, names in encoded:
+        colours = list(range(len(names)))
+        if reference is not None and len(codes):
+            colours = palette.match_colours(reference.codes, len(reference.names), codes, len(names))
+        result.append(Classes(codes, names, colours))
+    return truth, result
+
+
+def shown_spots(n_spots: int) -> np.ndarray:
+    """The spots on the maps: all, or a sorted random subset, the same every time."""
+    if n_spots <= MAX_MAP_SPOTS:
+        return np.arange(n_spots)
+    return np.sort(np.random.default_rng(0).choice(n_spots, MAX_MAP_SPOTS, replace=False))
+
+
+def page_data(
+    dataset: str, spots: Spots, tables: list[FeatureTable], runs: list[Run], titles: dict[str, str], best: int | None
+) -> dict[str, Any]:
+    """Everything the page draws, as a value for JSON.
+
+    Parameters
+    ----------
+    titles
+        Per method its name for people.
+    best
+        Index of the run to show first; None when no run has domains.
+    """
+    rows = shown_spots(len(spots.barcodes))
+    section_codes, section_names = palette.encode_classes(spots.sections)
+    arrangement = arrange(spots.spatial, section_codes, len(section_names))
+    truth, classes = colour_classes(spots.labels, runs, best)
+    markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
+    order = sorted(range(len(runs)), key=lambda index: index != best)
+    chosen = features.choose_features([markers[index] for index in order], MAX_FEATURES)
+    by_name = {table.modality: table for table in tables}
+    projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
+    sections = Classes(section_codes, section_names, list(range(len(section_names)))).packed(rows)
+    sections |= {"offsets": arrangement.offsets, "titles": arrangement.titles}
+    return {
+        "dataset": dataset,
+        "layout": spots.layout,
+        "spacing": arrangement.spacing,
+        "nSpots": len(spots.barcodes),
+        "barcodes": pack_text([spots.barcodes[row] for row in rows]),
+        "x": pack(arrangement.xy[rows, 0].astype(np.float32)),
+        "y": pack(arrangement.xy[rows, 1].astype(np.float32)),
+        "sections": sections,
+        "labels": truth.packed(rows) if truth else None,
+        "unknown": palette.UNKNOWN_COLOUR,
+        "umapSpots": None if len(projected) == len(rows) else pack(projected.astype(np.uint32)),
+        "best": best,
+        "runs": [
+            {
+                "method": run.method,
+                "title": titles.get(run.method, run.method),
+                "seed": run.seed,
+                "domains": own.packed(rows) if run.domains else None,
+                "umap": _umap(run, rows[projected]),
+                "losses": thin_losses(run.training.get("losses", {})),
+                "markers": [
+                    {"modality": name, "domains": [[_marker(by_name[name], m) for m in domain] for domain in found]}
+                    for name, found in marked.items()
+                ],
+            }
+            for run, own, marked in zip(runs, classes, markers, strict=True)
+        ],
+        "features": [_feature(by_name[modality], feature, rows) for modality, feature in chosen],
+        "topFeatures": [_top_features(table, rows) for table in tables],
+    }
+
+
+def _markers(tables: list[FeatureTable], classes: Classes) -> dict[str, list[list[Marker]]]:
+    return {
+        table.modality: features.domain_markers(table, classes.codes, len(classes.names), MARKERS_PER_DOMAIN)
+        for table in tables
+    }
+
+
+def _marker(table: FeatureTable, marker: Marker) -> list[Any]:
+    return [table.names[marker.feature], round(marker.difference, 3), round(marker.inside, 3), round(marker.outside, 3)]
+
+
+def _umap(run: Run, rows: np.ndarray) -> dict[str, Any] | None:
+    points = project(run.embedding[rows]) if run.embedding is not None else None
+    return None if points is None else {"x": pack(points[:, 0]), "y": pack(points[:, 1])}
+
+
+def _feature(table: FeatureTable, feature: int, rows: np.ndarray) -> dict[str, Any]:
+    steps, top = features.quantise(table, feature, rows)
+    return {"name": table.names[feature], "modality": table.modality, "top": top, "steps": pack(steps)}
+
+
+def _top_features(table: FeatureTable, rows: np.ndarray) -> dict[str, Any]:
+    """Names of the features used, and per spot the positions of its top features in them (one past the end = none)."""
+    top = features.top_features(table)[rows]
+    used = np.unique(top[top >= 0])
+    codes = np.where(top < 0, len(used), np.searchsorted(used, top)).astype(smallest_type(len(used)))
+    return {"modality": table.modality, "names": pack_text([table.names[f] for f in used]), "codes": pack(codes)}
+
+
+def thin_losses(losses: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:
+    """Loss curves as epoch and value, thinned evenly to :data:`MAX_LOSS_POINTS`, first and last epoch kept."""
+    thinned = {}
+    for term, values in losses.items():
+        if values:
+            kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), MAX_LOSS_POINTS)).round().astype(int))
+            thinned[term] = {"epoch": (kept + 1).tolist(), "value": [float(f"{values[k]:.6g}") for k in kept]}
+    return thinned

@@ -1,0 +1,90 @@
+"""Put a page together: template, styles and scripts in one file that needs no network and runs no foreign script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from spatialweave.io.files import write_text
+from spatialweave.report import text
+
+FOLDER = Path(__file__).parent
+
+
+def render(template: str, target: Path, scripts: list[str], plotly: bool, **context: Any) -> None:
+    """Fill a template of templates/ and write the page.
+
+    Parameters
+    ----------
+    scripts
+        Files of static/ to inline, in this order.
+    plotly
+        Whether to inline plotly.js before them.
+    context
+        What the template uses. Every string is escaped by jinja2 unless it is Markup.
+    """
+    sources = ([_plotly()] if plotly else []) + [_static(name) for name in scripts]
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(_static("report.css")),
+            scripts=[Markup(source) for source in sources],
+            policy=_policy(sources, compiles=plotly),
+            **context,
+        )
+    )
+    write_text(target, page)
+
+
+def _policy(sources: list[str], compiles: bool) -> str:
+    """A content security policy that allows these scripts by their hash, nothing else, and no connection anywhere.
+
+    With `compiles` those scripts may compile code, as the WebGL library in plotly.js does for its drawing commands.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'" for source in sources
+    )
+    allowed = hashes or "'none'"
+    compiling = " 'unsafe-eval'" if compiles else ""
+    return f"default-src 'none'; script-src {allowed}{compiling}; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+@cache
+def _static(name: str) -> str:
+    return (FOLDER / "static" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
+
+
+@cache
+def _environment() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("number", "score", "duration", "memory", "modality", "plain", "words", "listing", "doi_link"):
+        environment.filters[name] = getattr(text, name)
+    return environment
+
+
+def image_uri(path: Path) -> str:
+    """A PNG file as a data URI, "" where it is absent or empty."""
+    if not path.is_file() or not path.stat().st_size:
+        return ""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,156 @@
+"use strict";
+
+// One plot of spots: a tissue map or a UMAP. Knows how to draw classes and values, not what they mean.
+
+const HAS_WEBGL = Boolean(document.createElement("canvas").getContext("webgl"));
+const SYMBOLS = { square: "square", hexagonal: "circle", cells: "circle" };
+const FILL = { square: 1, hexagonal: 0.96, cells: 0.9 };
+const MARGIN = 8;
+const PLOT_CONFIG = {
+  responsive: true,
+  displaylogo: false,
+  scrollZoom: true,
+  doubleClick: "reset",
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  toImageButtonOptions: { scale: 3 },
+};
+
+class SpotPlot {
+  // spacing: distance between spots in data units, drawn to scale; null for a UMAP, whose points keep their size.
+  constructor(name, { spacing = null, layout = "cells", onHover, onMove = () => {} }) {
+    this.div = document.getElementById(name);
+    this.name = name;
+    this.spacing = spacing;
+    this.symbol = spacing === null ? "circle" : SYMBOLS[layout];
+    this.fill = FILL[layout];
+    this.onHover = onHover;
+    this.onMove = onMove;
+    this.ring = element("div", { className: "ring", hidden: true });
+    this.started = false;
+    // The wheel belongs to the page; with Ctrl or Cmd held it zooms the map.
+    this.div.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    }, { capture: true });
+  }
+
+  // groups: [{rows, name, colour}] for classes, or [{rows, values, top, title}] for a feature.
+  async draw(x, y, groups, annotations = []) {
+    this.x = x;
+    this.y = y;
+    this.groups = groups;
+    this.ring.hidden = true;
+    const view = this.viewKey(x, y);
+    if (view !== this.view) {
+      this.view = view;
+      this.range = this.fit(x, y);
+    }
+    const range = this.range;
+    this.size = this.markerSize(range.x, this.width() - 2 * MARGIN);
+    await Plotly.react(this.div, groups.map((group) => this.trace(group)), this.layout(range, annotations), PLOT_CONFIG);
+    if (this.started) return;
+    this.started = true;
+    this.div.append(this.ring);
+    this.div.on("plotly_hover", (event) => {
+      const point = event.points[0];
+      this.onHover(this.groups[point.curveNumber].rows[point.pointNumber], event.event);
+    });
+    this.div.on("plotly_unhover", () => this.onHover(null));
+    this.div.on("plotly_relayout", () => this.moved());
+  }
+
+  trace(group) {
+    const take = (values) => Float32Array.from(group.rows, (row) => values[row]);
+    const marker = { size: this.size, symbol: this.symbol, line: { width: 0 } };
+    if (group.values) {
+      Object.assign(marker, {
+        color: take(group.values), cmin: 0, cmax: group.top, colorscale: "Viridis", showscale: true,
+        colorbar: { thickness: 10, len: 0.6, outlinewidth: 0, title: { text: group.title, side: "right" } },
+      });
+    } else {
+      marker.color = group.colour;
+    }
+    marker.opacity = 1;
+    return { type: HAS_WEBGL ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none", x: take(this.x), y: take(this.y), marker };
+  }
+
+  layout(range, annotations) {
+    const axis = { visible: false, zeroline: false, showgrid: false };
+    const barred = this.groups.some((group) => group.values);
+    return {
+      margin: { l: MARGIN, r: barred ? 64 : MARGIN, t: MARGIN, b: MARGIN },
+      showlegend: false, hovermode: "closest", dragmode: "zoom", uirevision: this.view, hoverdistance: 12,
+      paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "inherit", size: 12, color: "#1b2430" },
+      modebar: { orientation: "h", bgcolor: "rgba(255,255,255,.7)", color: "#8591a0", activecolor: "#0b5d7a" },
+      xaxis: { ...axis, range: [...range.x] },
+      yaxis: { ...axis, range: [...range.y], scaleanchor: this.spacing === null ? undefined : "x" },
+      annotations: annotations.map((note) => ({ ...note, text: plotlyText(note.text), showarrow: false, yanchor: "bottom" })),
+    };
+  }
+
+  width() {
+    return this.div.clientWidth || 600;
+  }
+
+  viewKey(x, y) {
+    return `${x.length} ${x[0]} ${y[0]} ${x[x.length - 1]} ${this.div.clientWidth}`;
+  }
+
+  // The range that shows all points; on a tissue map with equal scales, and y growing downwards as in images.
+  fit(x, y) {
+    const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+    for (let row = 0; row < x.length; row++) {
+      if (Number.isNaN(x[row])) continue;
+      low[0] = Math.min(low[0], x[row]); high[0] = Math.max(high[0], x[row]);
+      low[1] = Math.min(low[1], y[row]); high[1] = Math.max(high[1], y[row]);
+    }
+    const pad = this.spacing === null ? 0.05 * Math.max(high[0] - low[0], high[1] - low[1]) || 1 : this.spacing || 1;
+    const span = [high[0] - low[0] + 2 * pad, high[1] - low[1] + 2 * pad];
+    const middle = [(high[0] + low[0]) / 2, (high[1] + low[1]) / 2];
+    if (this.spacing !== null) {
+      const [width, height] = [this.width() - 2 * MARGIN, this.div.clientHeight - 2 * MARGIN];
+      const scale = Math.min(width / span[0], height / span[1]);
+      span[0] = width / scale;
+      span[1] = height / scale;
+    }
+    const x0 = middle[0] - span[0] / 2, y0 = middle[1] - span[1] / 2;
+    return { x: [x0, x0 + span[0]], y: this.spacing === null ? [y0, y0 + span[1]] : [y0 + span[1], y0] };
+  }
+
+  // Spots are drawn to scale, so that they tile the tissue at any zoom.
+  markerSize(xRange, width) {
+    if (this.spacing === null) return this.x.length > 8000 ? 2.5 : this.x.length > 1500 ? 4 : 6;
+    const pixels = (this.spacing * this.fill * width) / Math.abs(xRange[1] - xRange[0]);
+    return Math.min(Math.max(pixels, 1.6), 80);
+  }
+
+  moved() {
+    const axes = this.div._fullLayout;
+    this.ring.hidden = true;
+    const size = this.markerSize(axes.xaxis.range, axes.xaxis._length);
+    if (this.spacing !== null && Math.abs(size - this.size) > 0.02 * this.size) {
+      this.size = size;
+      Plotly.restyle(this.div, { "marker.size": size });
+    }
+    this.onMove(this, { "xaxis.range": [...axes.xaxis.range], "yaxis.range": [...axes.yaxis.range] });
+  }
+
+  // Take over the range of another map of the same tissue.
+  follow(ranges) {
+    const own = this.div._fullLayout;
+    const same = (a, b) => Math.abs(a[0] - b[0]) + Math.abs(a[1] - b[1]) < 1e-6 * Math.abs(a[1] - a[0]);
+    if (!this.started || same(own.xaxis.range, ranges["xaxis.range"])) return;
+    Plotly.relayout(this.div, ranges);
+  }
+
+  // Circle one spot, in the same place of the tissue on all maps.
+  mark(row) {
+    this.ring.hidden = true;
+    if (row === null || !this.started || Number.isNaN(this.x[row])) return;
+    const { xaxis, yaxis } = this.div._fullLayout;
+    const [left, top] = [xaxis.l2p(this.x[row]), yaxis.l2p(this.y[row])];
+    if (left < 0 || top < 0 || left > xaxis._length || top > yaxis._length) return;
+    this.ring.style.left = `${xaxis._offset + left}px`;
+    this.ring.style.top = `${yaxis._offset + top}px`;
+    this.ring.hidden = false;
+  }
+}

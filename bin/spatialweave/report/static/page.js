@@ -1,0 +1,188 @@
+"use strict";
+
+// What the reader has chosen, and drawing it: the run, what to compare it with, section, feature, hidden classes.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const state = { run: DATA.best, compare: null, section: null, feature: 0, colour: "domains", hidden: { main: new Set(), other: new Set() } };
+const byId = (id) => document.getElementById(id);
+const runName = (run) => `${run.title} · seed ${run.seed}`;
+const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.modality}\n${feature.name}`, index]));
+let plots = {};
+let current = null;
+
+// Labels and runs alike are classes to map; runs without domains have none.
+function choices() {
+  const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
+  const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];
+  return [...labels, ...runs].filter((choice) => choice.classes);
+}
+
+function fill(id, options, chosen, onChange) {
+  const select = byId(id);
+  if (!select) return;
+  select.replaceChildren(...options.map(({ key, name }) => element("option", { value: key, textContent: name })));
+  select.value = chosen;
+  select.onchange = () => { onChange(select.value); draw(); };
+}
+
+async function load() {
+  const [x, y, barcodes, sections] = await Promise.all([DATA.x, DATA.y, DATA.barcodes, DATA.sections.codes].map(unpack));
+  const tops = await Promise.all(DATA.topFeatures.map(async (table) => ({ modality: table.modality, names: await unpack(table.names), codes: await unpack(table.codes) })));
+  return { x, y, barcodes, sections, tops };
+}
+
+// The rows that are in the chosen section and in no hidden class.
+function visible(spots, main, other) {
+  const rows = [];
+  for (let row = 0; row < spots.x.length; row++) {
+    if (state.section !== null && spots.sections[row] !== state.section) continue;
+    if (main && state.hidden.main.has(main[row])) continue;
+    if (other && state.hidden.other.has(other[row])) continue;
+    rows.push(row);
+  }
+  return Uint32Array.from(rows);
+}
+
+function classGroups(rows, classes, codes) {
+  const lists = [...classes.names, null].map(() => []);
+  for (const row of rows) lists[codes[row]].push(row);
+  // Spots without a class are drawn first, under the others.
+  return lists.map((list, code) => ({ rows: list, colour: classes.colours[code] ?? DATA.unknown })).reverse().filter((group) => group.rows.length);
+}
+
+function valueGroups(rows, feature, steps) {
+  const values = Float32Array.from(steps, (step) => (step * feature.top) / 254);
+  const [measured, missing] = [[], []];
+  for (const row of rows) (steps[row] === 255 ? missing : measured).push(row);
+  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, top: feature.top, title: "log-normalised" }];
+  return groups.filter((group) => group.rows.length);
+}
+
+async function umapCoordinates(run, n) {
+  if (!run.umap) return null;
+  const [x, y] = await Promise.all([unpack(run.umap.x), unpack(run.umap.y)]);
+  if (!DATA.umapSpots) return { x, y };
+  const spots = await unpack(DATA.umapSpots);
+  const full = { x: new Float32Array(n).fill(NaN), y: new Float32Array(n).fill(NaN) };
+  spots.forEach((row, index) => { full.x[row] = x[index]; full.y[row] = y[index]; });
+  return full;
+}
+
+// The coordinates on the map: of all sections, or of one with the others out of sight.
+function mapCoordinates(spots) {
+  if (state.section === null) return spots;
+  const only = (values) => values.map((value, row) => (spots.sections[row] === state.section ? value : NaN));
+  return { x: only(spots.x), y: only(spots.y) };
+}
+
+function sectionTitles() {
+  if (DATA.sections.names.length < 2) return [];
+  return DATA.sections.names
+    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: DATA.sections.titles[code][1], code }))
+    .filter(({ code }) => state.section === null || code === state.section)
+    .map(({ code, ...note }) => note);
+}
+
+async function draw() {
+  const spots = await (DATA.loaded ??= load());
+  const run = DATA.runs[state.run];
+  const compared = choices().find(({ key }) => key === state.compare) ?? null;
+  const main = run?.domains ? await unpack(run.domains.codes) : null;
+  const other = compared ? await unpack(compared.classes.codes) : null;
+  const rows = visible(spots, main, other);
+  const { x, y } = mapCoordinates(spots);
+  const notes = sectionTitles();
+  current = { spots, run, main, compared, other };
+
+  const maps = [];
+  if (main) maps.push(drawClasses("map", x, y, rows, run.domains, main, "main", notes, runName(run)));
+  if (compared) maps.push(drawClasses("compare", x, y, rows, compared.classes, other, "other", notes, compared.name));
+  maps.push(drawFeature(x, y, rows, notes), drawUmap(rows));
+  await Promise.all(maps);
+  drawLosses(run?.losses ?? {});
+  if (run?.domains) drawMarkers(run, featureIndex, showFeature);
+  document.querySelectorAll(".run-name").forEach((node) => { node.textContent = run ? runName(run) : ""; });
+  document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
+}
+
+function drawClasses(name, x, y, rows, classes, codes, side, notes, title) {
+  const missing = codes.reduce((count, code) => count + (code === classes.names.length), 0);
+  drawLegend(byId(`${name}-legend`), classes, state.hidden[side], DATA.unknown, missing, draw);
+  byId(name).setAttribute("aria-label", `Map of ${classes.names.length} classes: ${title}`);
+  byId(`${name}-title`).textContent = title;
+  return plots[name].draw(x, y, classGroups(rows, classes, codes), notes);
+}
+
+async function drawFeature(x, y, rows, notes) {
+  const feature = DATA.features[state.feature];
+  if (!feature) return;
+  const steps = await unpack(feature.steps);
+  current.feature = { ...feature, values: steps };
+  byId("feature").setAttribute("aria-label", `Map of ${feature.name} (${feature.modality})`);
+  await plots.feature.draw(x, y, valueGroups(rows, feature, steps), notes);
+}
+
+async function drawUmap(rows) {
+  if (!byId("umap")) return;
+  const { spots, run, main, compared, other } = current;
+  const points = run ? await umapCoordinates(run, spots.x.length) : null;
+  byId("umap").hidden = !points;
+  byId("umap-none").hidden = Boolean(points);
+  if (!points) return;
+  const shown = rows.filter((row) => !Number.isNaN(points.x[row]));
+  const sources = { domains: [run.domains, main], compare: [compared?.classes, other], sections: [DATA.sections, spots.sections] };
+  const [classes, codes] = sources[state.colour];
+  const groups = classes ? classGroups(shown, classes, codes) : [{ rows: shown, colour: "#56606e" }];
+  await plots.umap.draw(points.x, points.y, groups);
+}
+
+function hover(row, event) {
+  Object.values(plots).forEach((plot) => plot.mark(row));
+  if (row === null) { tip.hidden = true; return; }
+  const { spots, run, main, compared, other, feature } = current;
+  const section = spots.sections[row];
+  const classFact = (name, classes, codes) => [name, classes.names[codes[row]] ?? "none", classes.colours[codes[row]] ?? DATA.unknown];
+  const facts = [["section", DATA.sections.names[section], null]];
+  if (main) facts.push(classFact("domain", run.domains, main));
+  if (compared) facts.push(classFact(compared.key === "labels" ? "label" : compared.name, compared.classes, other));
+  for (const { modality, names, codes } of spots.tops) {
+    const top = [0, 1, 2].map((rank) => names[codes[3 * row + rank]]).filter((name) => name !== undefined);
+    if (top.length) facts.push([`top ${modality}`, top.join(", "), null]);
+  }
+  if (feature && feature.values[row] !== 255) facts.push([feature.name, format((feature.values[row] * feature.top) / 254), null]);
+  const [dx, dy] = DATA.sections.offsets[section];
+  facts.push(["x, y", `${format(spots.x[row] - dx)}, ${format(spots.y[row] - dy)}`, null]);
+  showTip(event, spots.barcodes[row], facts);
+}
+
+function showFeature(index) {
+  state.feature = index;
+  byId("feature-select").value = String(index);
+  draw();
+  byId("feature").scrollIntoView({ block: "center", behavior: "smooth" });
+}
+
+function start() {
+  const follow = (source, ranges) => ["map", "compare", "feature"].forEach((name) => plots[name] && plots[name] !== source && plots[name].follow(ranges));
+  const tissue = { spacing: DATA.spacing, layout: DATA.layout, onHover: hover, onMove: follow };
+  for (const name of ["map", "compare", "feature"]) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
+  if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover });
+
+  const all = choices();
+  const runs = all.filter(({ key }) => key !== "labels");
+  const others = all.filter(({ key }) => key !== `run ${state.run}`);
+  const different = others.find(({ key }) => key === "labels" || DATA.runs[key.slice(4)].method !== DATA.runs[state.run]?.method);
+  state.compare = (different ?? others[0])?.key ?? null;
+  fill("run-select", runs, `run ${state.run}`, (key) => { state.run = Number(key.slice(4)); state.hidden.main.clear(); });
+  fill("compare-select", all, state.compare, (key) => { state.compare = key; state.hidden.other.clear(); });
+  const sections = DATA.sections.names.map((name, code) => ({ key: String(code), name }));
+  fill("section-select", [{ key: "", name: "All sections" }, ...sections], "", (key) => { state.section = key === "" ? null : Number(key); });
+  fill("feature-select", DATA.features.map(({ name, modality }, index) => ({ key: String(index), name: `${name} (${modality})` })), "0", (key) => { state.feature = Number(key); });
+  const colours = [{ key: "domains", name: "domain" }];
+  if (byId("compare")) colours.push({ key: "compare", name: "the map beside" });
+  if (sections.length > 1) colours.push({ key: "sections", name: "section" });
+  fill("colour-select", colours, "domains", (key) => { state.colour = key; });
+  draw();
+}
+
+start();

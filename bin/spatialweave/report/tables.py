@@ -1,0 +1,150 @@
+"""Tables of the reports: rows of cells, ready for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spatialweave.report import scores
+from spatialweave.report.inputs import Run, read_table
+from spatialweave.report.text import plain, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value or 0)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass
+class Table:
+    """A table with a header; `caption` says where it comes from."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[Any]]
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column holds numbers (or nothing) only."""
+        return all(_is_number(row[column]) for row in self.rows)
+
+
+QC_COLUMNS = {
+    "section": "section",
+    "modality": "modality",
+    "unit": "of",
+    "check": "check",
+    "threshold": "threshold",
+    "n_before": "before",
+    "n_failed": "removed",
+    "percent_failed": "removed, %",
+    "n_after": "left",
+}
+
+
+def qc_table(folder: Path | None) -> Table | None:
+    """What quality control removed and why, all sections in one table; None where there are no summaries."""
+    import pandas as pd
+
+    paths = sorted(folder.rglob("*.qc_summary.csv")) if folder is not None and folder.is_dir() else []
+    found = [read_table(path, ()) for path in paths if path.stat().st_size]
+    if not found:
+        return None
+    table = pd.concat(found, ignore_index=True).fillna("")
+    if len(found) == 1 and "section" in table:
+        table = table.drop(columns="section")
+    if "check" in table:
+        table["check"] = table["check"].map(words)
+    header = [QC_COLUMNS.get(str(name), words(str(name))) for name in table.columns]
+    return Table("Spots and features removed, by check; a spot may fail several", header, table.to_numpy().tolist())
+
+
+def graph_tables(paths: Sequence[Path]) -> list[Table]:
+    """Graph statistics (graph, statistic, value), one row per statistic, one column per graph."""
+    tables = []
+    for path in paths:
+        if not path.stat().st_size:
+            continue
+        table = read_table(path, ("graph", "statistic", "value"))
+        wide = table.pivot_table(index="statistic", columns="graph", values="value", aggfunc="first", sort=False)
+        rows = [[words(str(name)), *values.fillna("")] for name, values in wide.iterrows()]
+        caption = path.name.removesuffix(".csv").removesuffix(".graph")
+        tables.append(Table(caption, ["statistic", *map(words, wide.columns)], rows))
+    return tables
+
+
+@dataclass
+class MetricRow:
+    """One metric over the columns of a :class:`MetricGroup`."""
+
+    metric: scores.Metric
+    scores: list[scores.Score | None]
+
+
+@dataclass
+class MetricGroup:
+    """Metrics of one kind."""
+
+    title: str
+    rows: list[MetricRow]
+
+
+def metric_groups(metrics: pd.DataFrame) -> tuple[list[str], list[MetricGroup]]:
+    """The metrics table: its columns (methods, by name), and its rows in groups."""
+    if metrics.empty:
+        return [], []
+    summary = scores.summarise(metrics)
+    columns = sorted(set(scores.columns(metrics)))
+    groups: dict[str, MetricGroup] = {}
+    for name, row in summary.items():
+        metric = scores.describe(name)
+        group = groups.setdefault(metric.group, MetricGroup(metric.group, []))
+        group.rows.append(MetricRow(metric, [row.get(column) for column in columns]))
+    return columns, list(groups.values())
+
+
+RESOURCES = ("epochs", "stopped_by", "device", "seconds", "peak_rss_mb", "peak_gpu_mb")
+
+
+def resource_rows(runs: list[Run]) -> list[dict[str, Any]]:
+    """Per run what its training took; None where it is not known."""
+    return [
+        {
+            "method": run.method,
+            "seed": run.seed,
+            "status": "domains found" if run.domains else "no domains",
+            "n_domains": run.clustering.get("n_domains"),
+            **{key: run.training.get(key) for key in RESOURCES},
+        }
+        for run in runs
+    ]
+
+
+def settings(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as (dotted name, value) pairs, sorted; what is not set is left out."""
+    if not isinstance(value, dict):
+        return [(prefix, plain(value))] if value is not None else []
+    pairs = []
+    for key in sorted(value, key=str):
+        name = f"{prefix}.{key}" if prefix else str(key)
+        pairs.extend(settings(value[key], name))
+    return pairs
+
+
+def versions(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """Software and versions: names once, all versions of a name together.
+
+    `value` maps names to versions, or processes to such mappings.
+    """
+    found: dict[str, set[str]] = {}
+    for name, item in value.items():
+        for tool, version in item.items() if isinstance(item, dict) else [(name, item)]:
+            found.setdefault(str(tool), set()).add(str(version))
+    return [(tool, ", ".join(sorted(found[tool]))) for tool in sorted(found, key=str.lower)]

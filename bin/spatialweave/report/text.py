@@ -1,0 +1,92 @@
+"""Numbers and settings in words, as the reports print them."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from spatialweave.report.scores import MODALITY_TITLES, Score
+
+DOI = re.compile(r"^10\.\d{4,9}/\S+$")
+
+
+def number(value: Any) -> str:
+    """A number in at most four significant digits, thousands grouped; a dash for missing ones; text as it is."""
+    try:
+        figure = float(value)
+    except (TypeError, ValueError):
+        return str(value) if value not in (None, "") else "–"
+    if not math.isfinite(figure):
+        return "–"
+    if figure == int(figure) and abs(figure) < 1e15:
+        return f"{int(figure):,}".replace(",", "\u202f").replace("-", "−")
+    digits = 3 if abs(figure) < 10 else (2 if abs(figure) < 100 else (1 if abs(figure) < 1000 else 0))
+    text = f"{figure:,.{digits}f}" if abs(figure) >= 0.001 else f"{figure:.1e}"
+    return text.replace(",", "\u202f").replace("-", "−")
+
+
+def score(value: Score | None) -> str:
+    """Mean ± standard deviation; the mean alone for one seed."""
+    if value is None or not math.isfinite(value.mean):
+        return "–"
+    return number(value.mean) if not math.isfinite(value.sd) else f"{number(value.mean)} ± {number(value.sd)}"
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as "42 s", "3 min 5 s" or "2 h 10 min"."""
+    try:
+        whole = float(seconds)
+    except (TypeError, ValueError):
+        return "–"
+    if not math.isfinite(whole):
+        return "–"
+    if whole < 60:
+        return f"{whole:.1f} s" if whole < 10 else f"{whole:.0f} s"
+    minutes, rest = divmod(round(whole), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def memory(megabytes: Any) -> str:
+    """Megabytes as "512 MB" or "3.2 GB"; a dash for none."""
+    try:
+        size = float(megabytes)
+    except (TypeError, ValueError):
+        return "–"
+    if not math.isfinite(size) or size <= 0:
+        return "–"
+    return f"{size:.0f} MB" if size < 1000 else f"{size / 1000:.1f} GB"
+
+
+def modality(name: str) -> str:
+    """A modality's name in running text."""
+    return MODALITY_TITLES.get(name, name)
+
+
+def doi_link(doi: Any) -> str:
+    """The address of a DOI, "" for what is none."""
+    text = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:)", "", str(doi or "").strip())
+    return f"https://doi.org/{text}" if DOI.match(text) else ""
+
+
+def listing(words: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def plain(value: Any) -> str:
+    """A setting's value in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "not set"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return str(value)
+
+
+def words(name: str) -> str:
+    """A field's name for people: underscores as spaces."""
+    return str(name).replace("_", " ")

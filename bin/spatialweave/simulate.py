@@ -1,0 +1,288 @@
+"""Simulated tissues with known domains.
+
+Every feature has a base rate; a share of the features are markers, each raised in one domain. Counts are negative
+binomial, optionally with extra zeros (ZINB), as in the simulation of the SMART paper (Du et al., Nat Commun 17:2876,
+2026), which follows Townes and Engelhardt, Nat Methods 20:229 (2023). With the rate
+``m = depth_of_spot * base_of_feature * exp(signal * strength_of_modality * [marker of the spot's domain])``
+
+    count = 0 with probability p, else Poisson(m * g), g ~ Gamma(shape theta, mean 1)
+    mean = (1 - p) m,  variance = (1 - p) (m + m^2 / theta) + p (1 - p) m^2
+
+so `signal` is the natural logarithm of a marker's rise. Counts are drawn for a block of spots at a time and kept
+sparse: time is linear in spots, and memory beyond the result does not grow with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import MODALITIES
+from spatialweave.io.files import atomic_path, write_csv
+
+if TYPE_CHECKING:
+    import anndata
+    from scipy import sparse
+
+SPOTS_PER_BLOCK = 4096
+LABEL = "label"
+
+# The four shapes of Griffiths and Ghahramani (J Mach Learn Res 12:1185, 2011), one per quadrant of a 6 x 6 image;
+# 0 is the background.
+SHAPES = np.array(
+    [
+        [0, 1, 0, 2, 2, 2],
+        [1, 1, 1, 2, 0, 2],
+        [0, 1, 0, 2, 2, 2],
+        [3, 0, 0, 4, 4, 4],
+        [3, 3, 0, 0, 4, 0],
+        [3, 3, 3, 0, 4, 0],
+    ]
+)
+BLOCKS = np.array([[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2], [3, 3, 1, 4, 4, 2], [3, 3, 0, 4, 4, 1], [2, 3, 0, 0, 4, 1]])
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How one modality is counted.
+
+    Attributes
+    ----------
+    n_features
+        Number of features.
+    mean
+        Base rate of a typical feature; the features' rates are log-normal about it with `feature_sd` (natural log).
+    dispersion
+        theta of the negative binomial: the smaller, the noisier.
+    zero_inflation
+        Probability p of a zero over and above the negative binomial's own.
+    marker_share
+        Share of the features that are raised in one domain, the domains taking turns.
+    strength
+        Factor on the tissue's `signal` in this modality.
+    blind_to
+        A domain (0, 1, ...) that has no markers here, so that this modality alone cannot tell it from one without
+        a rise; None for none.
+    """
+
+    n_features: int
+    mean: float
+    dispersion: float
+    zero_inflation: float = 0.0
+    marker_share: float = 0.5
+    strength: float = 1.0
+    feature_sd: float = 0.5
+    blind_to: int | None = None
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """A tissue to simulate: a grid of `rows` x `cols` spots cut into domains, and how each modality is counted.
+
+    Attributes
+    ----------
+    pattern
+        ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them apart) or
+        ``layers`` (bent bands).
+    n_domains
+        Number of domains; ``shapes`` and ``blocks`` use the first 2-5 of theirs.
+    signal
+        Natural logarithm of a marker's rise in its domain; 0 = no domains to be seen.
+    depth_sd
+        Standard deviation of the natural logarithm of the spots' depth.
+    missing
+        Modality -> share of the spots at which it is not measured. No spot loses all of its modalities.
+    """
+
+    rows: int
+    cols: int
+    pattern: str
+    n_domains: int
+    signal: float
+    modalities: Mapping[str, Counts]
+    depth_sd: float = 0.2
+    missing: Mapping[str, float] = field(default_factory=dict)
+
+
+_RNA = Counts(1000, mean=1.2, dispersion=1.5, zero_inflation=0.3)
+_ADT = Counts(100, mean=20.0, dispersion=3.0, blind_to=1)
+_ATAC = Counts(1000, mean=0.5, dispersion=1.0, zero_inflation=0.5, blind_to=2)
+_SMALL = {
+    "rna": replace(_RNA, n_features=200),
+    "adt": replace(_ADT, n_features=30),
+    "atac": replace(_ATAC, n_features=150),
+}
+# On the blocks two modalities must do, whichever they are: no signal is so weak in one that the other does it alone.
+_WEAK = {"rna": replace(_RNA, strength=1.3), "adt": replace(_ADT, strength=0.9), "atac": replace(_ATAC, strength=1.6)}
+
+PRESETS: dict[str, Tissue] = {
+    "demo": Tissue(36, 36, "shapes", 5, 0.7, {"rna": _RNA, "adt": _ADT, "atac": _ATAC}),
+    "test": Tissue(18, 18, "shapes", 4, 2.0, _SMALL),
+    "blocks": Tissue(36, 36, "blocks", 5, 0.3, _WEAK),
+    "layers": Tissue(60, 60, "layers", 7, 0.6, {"rna": _RNA, "adt": _ADT}),
+}
+"""`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md)."""
+
+
+def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
+    """Simulate a tissue.
+
+    Returns
+    -------
+    Modality -> AnnData of the spots at which it was measured: raw counts in X (CSR, float32), obsm['spatial']
+    (column, row), obs['label']. The same spec and seed give the same result; a modality's counts depend on neither
+    which other modalities there are nor which spots are missing.
+
+    Raises
+    ------
+    InputError
+        For a tissue that makes no sense (see :func:`check`).
+    """
+    import anndata
+    import pandas as pd
+
+    check(spec)
+    domains = domain_map(spec)
+    row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
+    barcodes = np.array([f"spot_{r:04d}x{c:04d}" for r, c in zip(row, col, strict=True)])
+    labels = np.array([f"domain_{d + 1}" for d in domains])
+    depth = np.exp(spec.depth_sd * _generator(seed, "depth").standard_normal(len(domains)))
+    measured = _measured(spec, seed)
+    result = {}
+    for name in _ordered(spec.modalities):
+        counts = draw_counts(spec, name, domains, depth, _generator(seed, name))
+        kept = np.flatnonzero(measured[name])
+        result[name] = anndata.AnnData(
+            X=counts[kept],
+            obs=pd.DataFrame({LABEL: labels[kept]}, index=barcodes[kept]),
+            var=pd.DataFrame(index=_feature_names(name, spec.modalities[name].n_features)),
+            obsm={"spatial": np.column_stack([col, row])[kept].astype(np.float64)},
+        )
+    return result
+
+
+def domain_map(spec: Tissue) -> np.ndarray:
+    """The domain (0..n_domains-1) of every spot, row by row."""
+    y = (np.arange(spec.rows) + 0.5) / spec.rows
+    x = (np.arange(spec.cols) + 0.5) / spec.cols
+    if spec.pattern == "layers":
+        # Bands of unequal width, bent along the columns by up to 6% of the height.
+        depth = y[:, None] + 0.06 * np.sin(4 * np.pi * x)[None, :]
+        width = 1.0 + 0.5 * np.cos(2.0 * np.arange(spec.n_domains))
+        edges = np.cumsum(width)[:-1] / width.sum()
+        return np.searchsorted(edges, depth).ravel()
+    image = {"shapes": SHAPES, "blocks": BLOCKS}[spec.pattern]
+    domains = image[np.ix_((y * image.shape[0]).astype(int), (x * image.shape[1]).astype(int))]
+    return np.where(domains < spec.n_domains, domains, 0).ravel()
+
+
+def draw_counts(
+    spec: Tissue, name: str, domains: np.ndarray, depth: np.ndarray, random: np.random.Generator
+) -> sparse.csr_matrix:
+    """Draw the counts of one modality: spots x features, CSR, float32."""
+    from scipy import sparse
+
+    model = spec.modalities[name]
+    base = model.mean * np.exp(model.feature_sd * random.standard_normal(model.n_features))
+    rise = np.exp(spec.signal * model.strength * markers(model, spec.n_domains))
+    blocks = []
+    for start in range(0, len(domains), SPOTS_PER_BLOCK):
+        spots = slice(start, start + SPOTS_PER_BLOCK)
+        rate = depth[spots, None] * base * rise[domains[spots]]
+        counts = random.poisson(rate * random.gamma(model.dispersion, 1.0 / model.dispersion, rate.shape))
+        counts[random.random(rate.shape) < model.zero_inflation] = 0
+        blocks.append(sparse.csr_matrix(counts.astype(np.float32)))
+    return sparse.vstack(blocks, format="csr")
+
+
+def markers(model: Counts, n_domains: int) -> np.ndarray:
+    """0/1, domains x features: which features are raised in which domain. The first features are the markers."""
+    seen = [domain for domain in range(n_domains) if domain != model.blind_to]
+    table = np.zeros((n_domains, model.n_features))
+    marker = np.arange(round(model.marker_share * model.n_features))
+    table[np.array(seen)[marker % len(seen)], marker] = 1.0
+    return table
+
+
+def write(tissue: Mapping[str, anndata.AnnData], out_dir: Path, dataset: str, n_domains: int) -> None:
+    """Write one .h5ad per modality and a samplesheet.csv, with paths relative to it, into `out_dir`."""
+    import pandas as pd
+
+    line: dict[str, str | int] = {"dataset": dataset, "section": "section1"}
+    for name, data in tissue.items():
+        line[name] = f"{dataset}_{name}.h5ad"
+        with atomic_path(Path(out_dir) / str(line[name])) as path:
+            data.write_h5ad(path, compression="gzip")
+    line |= {"labels": LABEL, "platform": "square", "n_domains": n_domains}
+    write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame([line]))
+
+
+def check(spec: Tissue) -> None:
+    """Refuse a tissue that makes no sense, naming the option."""
+    limits: list[tuple[str, float, bool, str]] = [
+        ("rows", spec.rows, 6 <= spec.rows <= 100_000, "6 to 100000"),
+        ("cols", spec.cols, 6 <= spec.cols <= 100_000, "6 to 100000"),
+        ("signal", spec.signal, 0 <= spec.signal <= 10, "a number from 0 to 10"),
+    ]
+    most = {"shapes": 5, "blocks": 5, "layers": 50}
+    if spec.pattern not in most:
+        raise InputError("pattern", f"'{spec.pattern}' is not known", "one of " + ", ".join(most))
+    top = most[spec.pattern]
+    limits.append(("n_domains", spec.n_domains, 2 <= spec.n_domains <= top, f"2 to {top} with pattern {spec.pattern}"))
+    for name, share in spec.missing.items():
+        if name not in spec.modalities:
+            raise InputError("missing", f"modality '{name}' is not simulated", "one of " + ", ".join(spec.modalities))
+        limits.append((f"missing {name}", share, 0 <= share < 1, "a share from 0 up to, but not including, 1"))
+    for where, value, fine, expected in limits:
+        if not fine:
+            raise InputError(where, f"{value} is out of range", expected)
+    if not spec.modalities:
+        raise InputError("modalities", "none given", "at least one of " + ", ".join(PRESETS["demo"].modalities))
+
+
+def select_modalities(spec: Tissue, names: list[str]) -> Tissue:
+    """The same tissue with only the modalities `names`."""
+    for name in names:
+        if name not in spec.modalities:
+            raise InputError("modalities", f"'{name}' is not in this preset", "some of " + ", ".join(spec.modalities))
+    if len(set(names)) < len(names):
+        raise InputError("modalities", f"'{','.join(names)}' names one twice", "each modality once")
+    return replace(spec, modalities={name: spec.modalities[name] for name in names})
+
+
+def _measured(spec: Tissue, seed: int) -> dict[str, np.ndarray]:
+    """Modality -> which spots it was measured at."""
+    n_spots = spec.rows * spec.cols
+    names = _ordered(spec.modalities)
+    measured = {}
+    for name in names:
+        order = _generator(seed, f"missing {name}").permutation(n_spots)
+        measured[name] = order >= round(spec.missing.get(name, 0.0) * n_spots)
+    lost = ~np.any(list(measured.values()), axis=0)
+    # A spot without any measurement is no spot: it keeps the modality that is the least often missing.
+    best = min(names, key=lambda name: spec.missing.get(name, 0.0))
+    measured[best] |= lost
+    return measured
+
+
+def _ordered(modalities: Mapping[str, Counts]) -> list[str]:
+    return [name for name in MODALITIES if name in modalities]
+
+
+def _generator(seed: int, purpose: str) -> np.random.Generator:
+    """An own random stream for each purpose, so that one choice does not shift the numbers of another."""
+    return np.random.default_rng([seed, *purpose.encode()])
+
+
+def _feature_names(modality: str, n_features: int) -> list[str]:
+    make: dict[str, Callable[[int], str]] = {
+        "rna": lambda i: f"Gene{i + 1:04d}",
+        "adt": lambda i: f"Protein{i + 1:03d}",
+        "atac": lambda i: f"chr1:{10_000 * (i + 1)}-{10_000 * (i + 1) + 500}",
+    }
+    return [make[modality](i) for i in range(n_features)]

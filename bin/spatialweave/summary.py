@@ -1,0 +1,92 @@
+"""Tables of a whole run: what was run, what it cost, how good it is, and where the files are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import read_training_record
+
+RUN_KEYS = ["dataset", "method", "seed"]
+RUN_COLUMNS = [*RUN_KEYS, "status", "epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"]
+METRIC_COLUMNS = [*RUN_KEYS, "clustering", "n_domains", "metric", "value"]
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; one that is not JSON is an InputError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"is not readable JSON ({error})") from error
+
+
+def runs_table(
+    planned: list[dict[str, Any]], embeddings: Iterable[Path], failures: list[dict[str, Any]]
+) -> pd.DataFrame:
+    """One row per planned run: its status and what its training took.
+
+    Parameters
+    ----------
+    planned
+        One record per run with `dataset`, `method` and `seed`.
+    embeddings
+        The embedding files that came about.
+    failures
+        One record per failed step; a run with one is `failed` even when its embedding exists.
+
+    Returns
+    -------
+    Columns :data:`RUN_COLUMNS`; status is "completed" or "failed"; seconds and memory are those of the training,
+    empty where it failed.
+    """
+    records = {_key(record): record for record in map(read_training_record, embeddings)}
+    failed = {_key(failure) for failure in failures}
+    rows = []
+    for run in planned:
+        key = _key(run)
+        record = records.get(key, {})
+        status = "completed" if record and key not in failed else "failed"
+        rows.append({**dict(zip(RUN_KEYS, key, strict=True)), "status": status, **_costs(record)})
+    return pd.DataFrame(rows, columns=RUN_COLUMNS).sort_values(RUN_KEYS, ignore_index=True)
+
+
+def _key(record: dict[str, Any]) -> tuple[str, str, int]:
+    return str(record["dataset"]), str(record["method"]), int(record["seed"])
+
+
+def _costs(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: record.get(name) for name in ("epochs", "seconds", "peak_rss_mb", "peak_gpu_mb")}
+
+
+def metrics_table(files: Iterable[Path]) -> pd.DataFrame:
+    """All metrics of all runs as one tidy table with the columns :data:`METRIC_COLUMNS`."""
+    tables = [pd.read_csv(file) for file in files]
+    if not tables:
+        return pd.DataFrame(columns=METRIC_COLUMNS)
+    return pd.concat(tables, ignore_index=True)[METRIC_COLUMNS].sort_values([*RUN_KEYS, "metric"], ignore_index=True)
+
+
+def index_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per run with the paths of its files, relative to the results folder; empty where it failed."""
+    rows = []
+    for run in runs.itertuples():
+        done = run.status == "completed"
+        rows.append(
+            {
+                "dataset": run.dataset,
+                "method": run.method,
+                "seed": run.seed,
+                "status": run.status,
+                "embedding": f"{run.dataset}/embeddings/{run.method}/seed{run.seed}.h5ad" if done else "",
+                "domains": f"{run.dataset}/domains/{run.method}/seed{run.seed}.csv" if done else "",
+                "integrated": f"{run.dataset}/integrated.h5mu",
+                "report": f"{run.dataset}/report.html",
+            }
+        )
+    columns = [*RUN_KEYS, "status", "embedding", "domains", "integrated", "report"]
+    return pd.DataFrame(rows, columns=columns)

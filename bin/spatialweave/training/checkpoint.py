@@ -1,0 +1,77 @@
+"""Saving and resuming the state of a training, so that a resumed run ends like an undisturbed one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import Dataset
+from spatialweave.io.files import atomic_path
+
+
+def identity(method: str, config: Any, dataset: Dataset, seed: int, device: torch.device) -> str:
+    """Digest of everything that decides a run's result: a checkpoint is resumed only by the run that wrote it."""
+    digest = hashlib.sha256(json.dumps([method, asdict(config), seed, device.type, torch.__version__]).encode())
+    for modality in dataset.modalities:
+        digest.update(modality.name.encode())
+        for array in (modality.latent, modality.present):
+            digest.update(np.ascontiguousarray(array))
+    for name in sorted(dataset.graphs):
+        graph = dataset.graphs[name]
+        digest.update(name.encode())
+        for array in (graph.indptr, graph.indices, graph.data):
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def save(
+    path: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, losses: Mapping[str, list[float]]
+) -> None:
+    """Write the state after the last epoch in `losses`, whole or not at all."""
+    state = {
+        "identity": identity,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "losses": dict(losses),
+        "random": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["random_gpu"] = torch.cuda.get_rng_state_all()
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+
+
+def restore(
+    path: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer
+) -> dict[str, list[float]] | None:
+    """Load the state into `model` and `optimiser` and return the losses so far; None if `path` is of another run.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    """
+    try:
+        state = torch.load(path, weights_only=True)
+        if state["identity"] != identity:
+            return None
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"].cpu())
+        if "random_gpu" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["random_gpu"])
+        return {name: list(values) for name, values in state["losses"].items()}
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, UnpicklingError) as error:
+        raise InputError(
+            str(path), "is not a readable checkpoint", fix="delete it to start this training from the beginning"
+        ) from error

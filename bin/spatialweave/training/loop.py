@@ -1,0 +1,129 @@
+"""The one training loop of all methods: full-batch Adam with early stop, checkpoints, progress and a NaN guard."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from spatialweave.errors import InputError
+from spatialweave.training import checkpoint
+from spatialweave.training.progress import Progress, describe
+from spatialweave.training.run import Run
+from spatialweave.training.stopping import StopRule, never
+
+Terms = Callable[[int], Mapping[str, Tensor]]
+"""Computes an epoch's loss terms (already weighted), by name; their sum is minimised. Epochs count from 1."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes
+    ----------
+    epochs
+        Most epochs; one update each.
+    learning_rate, weight_decay
+        Of Adam; the decay is added to the gradient (L2 form).
+    clip_norm
+        Largest norm of the gradient over all weights; None = not clipped.
+    """
+
+    epochs: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+
+@dataclass
+class History:
+    """What a training went through: per term (and `total`) one value per update, and why it ended."""
+
+    losses: dict[str, list[float]] = field(default_factory=lambda: {"total": []})
+    stopped_by: str = "all epochs done"
+    seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """Number of updates made."""
+        return len(self.losses["total"])
+
+
+def train(model: nn.Module, terms: Terms, schedule: Schedule, run: Run, stop: StopRule = never) -> History:
+    """Minimise the sum of `terms` over the trainable parameters of `model`, in place.
+
+    Every epoch: compute the terms, ask `stop`, record the terms, update. The weights after the last update stand.
+
+    Raises
+    ------
+    InputError
+        When a loss term is not finite: names the epoch and the term.
+    """
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+    history = _resumed(model, optimiser, run)
+    progress = Progress(schedule.epochs, run.log, run.progress_seconds)
+    started = saved = time.monotonic()
+    for epoch in range(history.epochs + 1, schedule.epochs + 1):
+        with run.precision():
+            values = terms(epoch)
+        total, numbers = _summed(values, epoch)
+        reason = stop(epoch, history.losses)
+        if reason is not None:
+            history.stopped_by = reason
+            break
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        if schedule.clip_norm is not None:
+            nn.utils.clip_grad_norm_(trainable, schedule.clip_norm)
+        optimiser.step()
+        for name, number in numbers.items():
+            history.losses.setdefault(name, []).append(number)
+        progress.epoch(epoch, numbers)
+        if run.checkpoint is not None and time.monotonic() - saved >= run.checkpoint_seconds:
+            checkpoint.save(run.checkpoint, run.identity, model, optimiser, history.losses)
+            saved = time.monotonic()
+    history.seconds = time.monotonic() - started
+    run.log(_summary(history))
+    return history
+
+
+def _resumed(model: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> History:
+    """The history to go on from: that of the checkpoint if this run has one, else an empty one."""
+    if run.checkpoint is None or not run.checkpoint.exists():
+        return History()
+    losses = checkpoint.restore(run.checkpoint, run.identity, model, optimiser)
+    if losses is None:
+        run.log(f"{run.checkpoint} belongs to another run: starting from the beginning")
+        return History()
+    history = History(losses)
+    run.log(f"resuming after epoch {history.epochs} from {run.checkpoint}")
+    return history
+
+
+def _summed(values: Mapping[str, Tensor], epoch: int) -> tuple[Tensor, dict[str, float]]:
+    """The sum to minimise, and every term and `total` as numbers, fetched from the device in one go."""
+    stacked = torch.stack([value.float() for value in values.values()])
+    total = stacked.sum()
+    fetched = torch.cat([stacked, total[None]]).tolist()
+    numbers = dict(zip([*values, "total"], fetched, strict=True))
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise InputError(
+                f"training, epoch {epoch}",
+                f"loss term '{name}' is {number}",
+                "a finite number",
+                "lower the learning rate (--set learning_rate=...) and look for extreme values in the latents",
+            )
+    return total, numbers
+
+
+def _summary(history: History) -> str:
+    last = {name: values[-1] for name, values in history.losses.items() if values}
+    losses = f", {describe(last)}" if last else ""
+    return f"ended after {history.epochs} epochs in {history.seconds:.1f} s ({history.stopped_by}){losses}"

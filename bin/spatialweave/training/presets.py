@@ -1,0 +1,89 @@
+"""Reads assets/methods/<name>.yml: what a method is, what it needs, and its settings per kind of tissue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spatialweave.errors import InputError
+from spatialweave.training.options import nearest
+
+
+@dataclass(frozen=True)
+class MethodPreset:
+    """One file of assets/methods.
+
+    Attributes
+    ----------
+    name
+        The file's stem; the method's name in file names, tables and reports.
+    title, summary, citation, doi
+        For the report.
+    method
+        The module in spatialweave.methods.
+    preprocess, graph
+        The recipes it needs.
+    config
+        Settings that hold for every dataset.
+    presets
+        Further settings by layout (``hexagonal``, ``square``, ``cells``) or other name.
+    """
+
+    name: str
+    title: str
+    summary: str
+    method: str
+    preprocess: str
+    graph: str
+    citation: str = ""
+    doi: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def settings(self, layout: str, preset_name: str | None = None) -> tuple[str, dict[str, Any]]:
+        """Choose the preset of that name, else the layout's; return its name ("" = none) and its settings."""
+        if preset_name is None:
+            return (layout, self.presets[layout]) if layout in self.presets else ("", {})
+        if preset_name not in self.presets:
+            raise InputError("--preset-name", f"'{preset_name}' is not a preset", nearest(preset_name, self.presets))
+        return preset_name, self.presets[preset_name]
+
+
+_REQUIRED = ("title", "summary", "method", "preprocess", "graph")
+_MAPPINGS = ("config", "presets")
+
+
+def read_preset(path: Path) -> MethodPreset:
+    """Read and check a method's preset file.
+
+    Raises
+    ------
+    InputError
+        When it is no YAML mapping, lacks a key, has an unknown one, or a value of another type.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(str(path), f"is not a readable YAML file ({error})") from error
+    if not isinstance(content, Mapping):
+        raise InputError(str(path), "is not a mapping", "keys and values, as in assets/methods/smart.yml")
+    known = {item.name for item in fields(MethodPreset)} - {"name"}
+    for key in content:
+        if key not in known:
+            raise InputError(str(path), f"key '{key}' is unknown", nearest(str(key), known))
+    for key in _REQUIRED:
+        if key not in content:
+            raise InputError(str(path), f"key '{key}' is missing", "the keys " + ", ".join(_REQUIRED))
+    for key, value in content.items():
+        expected = Mapping if key in _MAPPINGS else str
+        if not isinstance(value, expected):
+            kind = "a mapping" if key in _MAPPINGS else "text"
+            raise InputError(f"{path}, key '{key}'", f"holds {type(value).__name__}", kind)
+    for name, settings in content.get("presets", {}).items():
+        if not isinstance(settings, Mapping):
+            raise InputError(f"{path}, preset '{name}'", f"holds {type(settings).__name__}", "a mapping of settings")
+    return MethodPreset(name=path.stem, **content)

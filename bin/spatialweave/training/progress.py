@@ -1,0 +1,53 @@
+"""Progress lines that read well in a log file: one every few seconds, each complete in itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Progress:
+    """Logs `epoch 120/300  loss 3.41 (...)  0.11 s/epoch  at most 20 s left`, at most every `seconds` seconds."""
+
+    epochs: int
+    log: Callable[[str], None]
+    seconds: float = 5.0
+    clock: Callable[[], float] = time.monotonic
+    _start: float = field(init=False)
+    _last: float = field(init=False)
+    _done: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._start = self.clock()
+        self._last = float("-inf")
+
+    def epoch(self, epoch: int, terms: Mapping[str, float]) -> None:
+        """Tell that `epoch` is done, with its losses; logs the first, the last and one every few seconds."""
+        now = self.clock()
+        self._done += 1
+        if now - self._last < self.seconds and epoch != self.epochs:
+            return
+        self._last = now
+        each = (now - self._start) / self._done
+        self.log(
+            f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {describe(terms)}  "
+            f"{each:.3g} s/epoch  at most {duration(each * (self.epochs - epoch))} left"
+        )
+
+
+def describe(terms: Mapping[str, float]) -> str:
+    """`loss 3.41 (reconstruction_rna 1.2, triplet_rna 0.3)`."""
+    parts = ", ".join(f"{name} {value:.4g}" for name, value in terms.items() if name != "total")
+    return f"loss {terms['total']:.5g} ({parts})"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,54 @@
+"""From a method's preset to a fitted embedding with its complete record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import numpy as np
+
+from spatialweave.io.contract import Dataset
+from spatialweave.methods import Fitted, load_method
+from spatialweave.training import checkpoint
+from spatialweave.training.options import configure, parse_overrides
+from spatialweave.training.presets import MethodPreset
+from spatialweave.training.run import Run, describe_device, peak_memory, versions
+
+
+def fit_preset(
+    dataset: Dataset, preset: MethodPreset, run: Run, preset_name: str | None = None, overrides: Iterable[str] = ()
+) -> Fitted:
+    """Fit a method with the settings of its preset file, those for the dataset's layout, and overrides `key=value`.
+
+    Returns the embedding with the record of docs/design.md.
+
+    Raises
+    ------
+    InputError
+        For an unknown method or preset, an unknown setting, or a value of wrong type or out of bounds.
+    RuntimeError
+        When the embedding holds a value that is not finite.
+    """
+    method = load_method(preset.method)
+    chosen, settings = preset.settings(dataset.layout, preset_name)
+    where = f"method '{preset.name}'"
+    config = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
+    run.identity = checkpoint.identity(preset.method, config, dataset, run.seed, run.device)
+    run.log(f"{preset.name} on {dataset.name}: {dataset.n_spots} spots, preset '{chosen}'")
+    started = time.monotonic()
+    fitted = method.fit(dataset, config, run)
+    if not np.isfinite(fitted.embedding).all():
+        raise RuntimeError(f"{preset.name} made an embedding with values that are not finite")
+    fitted.record |= {
+        "method": preset.name,
+        "preset": chosen,
+        "config": asdict(config),
+        "seed": run.seed,
+        "device": describe_device(run.device),
+        "mixed_precision": run.mixed_precision,
+        "seconds": round(time.monotonic() - started, 3),
+        **peak_memory(run.device),
+        "versions": versions(),
+    }
+    return fitted

@@ -1,0 +1,83 @@
+"""Rules that end a training early. Each is asked before an epoch's update, with the losses recorded so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+Losses = Mapping[str, Sequence[float]]
+
+
+class StopRule(Protocol):
+    """Says whether to stop before the update of `epoch` (from 1), given the losses of the epochs before it."""
+
+    def __call__(self, epoch: int, losses: Losses) -> str | None:
+        """Return why to stop, or None to go on."""
+
+
+def never(epoch: int, losses: Losses) -> str | None:
+    """Run all epochs."""
+    return None
+
+
+@dataclass(frozen=True)
+class SlopeRule:
+    """Stop when one of several losses has become flat (SMART's rule, Du et al. 2026).
+
+    At epochs divisible by `every` and greater than `window`, a least-squares line is fitted to each series' last
+    `window` values. Stop if the absolute slope of any is below `limit` and none of the slopes is exactly zero.
+
+    Attributes
+    ----------
+    series
+        Each is the sum of the terms whose name begins with it, e.g. ``triplet`` = triplet_rna + triplet_adt.
+    """
+
+    window: int
+    limit: float
+    series: tuple[str, ...]
+    every: int = 10
+
+    def __call__(self, epoch: int, losses: Losses) -> str | None:
+        """Return why to stop, or None to go on."""
+        if epoch % self.every or epoch <= self.window:
+            return None
+        slopes = {name: slope(_summed(losses, name)[-self.window :]) for name in self.series}
+        flat = [name for name, value in slopes.items() if abs(value) < self.limit]
+        if not flat or any(value == 0 for value in slopes.values()):
+            return None
+        return f"slope of the {flat[0]} loss over {self.window} epochs below {self.limit:g}"
+
+
+@dataclass(frozen=True)
+class PatienceRule:
+    """Stop when `term` has not fallen by more than `least_gain` below its best for `patience` epochs."""
+
+    patience: int
+    least_gain: float = 0.0
+    term: str = "total"
+
+    def __call__(self, epoch: int, losses: Losses) -> str | None:
+        """Return why to stop, or None to go on."""
+        best, since = np.inf, 0
+        for value in losses.get(self.term, ()):
+            if value < best - self.least_gain:
+                best, since = value, 0
+            else:
+                since += 1
+        return f"no gain in the {self.term} loss for {self.patience} epochs" if since >= self.patience else None
+
+
+def slope(values: Sequence[float] | np.ndarray) -> float:
+    """Slope of the least-squares line through (0, values[0]), (1, values[1]), ..."""
+    x = np.arange(len(values)) - (len(values) - 1) / 2
+    return float(x @ np.asarray(values, dtype=np.float64) / (x @ x))
+
+
+def _summed(losses: Losses, series: str) -> np.ndarray:
+    """Per epoch, the sum of the terms of a series."""
+    terms = [values for name, values in losses.items() if name == series or name.startswith(f"{series}_")]
+    return np.sum([np.asarray(values, dtype=np.float64) for values in terms], axis=0)

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Tables of a whole run: metrics.csv, runs.csv and index.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+
+@stage
+@click.option("--embedding", "embeddings", type=click.Path(path_type=Path), multiple=True, help="Embedding of one run.")
+@click.option("--metrics", type=click.Path(path_type=Path), multiple=True, help="Metrics of one run.")
+@click.option("--planned", type=click.Path(path_type=Path), required=True, help="JSON list of the runs to be made.")
+@click.option("--failures", type=click.Path(path_type=Path), required=True, help="JSON list of what failed.")
+@click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the tables.")
+def main(embeddings: tuple[Path, ...], metrics: tuple[Path, ...], planned: Path, failures: Path, out_dir: Path) -> None:
+    """Collect the metrics, resources and paths of all runs."""
+    from spatialweave import summary
+    from spatialweave.io.files import write_csv
+
+    runs = summary.runs_table(summary.read_json(planned), embeddings, summary.read_json(failures))
+    write_csv(out_dir / "benchmark" / "runs.csv", runs)
+    write_csv(out_dir / "benchmark" / "metrics.csv", summary.metrics_table(metrics))
+    write_csv(out_dir / "index.csv", summary.index_table(runs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+#!/usr/bin/env nextflow
+// spatialweave: from count matrices of a tissue to spatial domains, how good they are, and a report.
+
+include { helpText ; resolveParams } from './modules/checks/params'
+include { readSamplesheet          } from './modules/checks/samplesheet'
+include { chooseMethods            } from './modules/checks/methods'
+include { readFailures             } from './modules/checks/failures'
+include { SIMULATE                 } from './modules/simulate'
+include { INGEST                   } from './modules/ingest'
+include { QC                       } from './modules/qc'
+include { PREPROCESS               } from './modules/preprocess'
+include { GRAPH                    } from './modules/graph'
+include { TRAIN                    } from './modules/train'
+include { CLUSTER                  } from './modules/cluster'
+include { EVALUATE                 } from './modules/evaluate'
+include { ASSEMBLE                 } from './modules/assemble'
+include { REPORT_DATASET           } from './modules/report_dataset'
+include { SUMMARISE                } from './modules/summarise'
+include { REPORT_RUN               } from './modules/report_run'
+
+// Nextflow does not hash a package inside bin/: this digest of its files enters every task instead.
+def codeDigest() {
+    return files("${projectDir}/bin/spatialweave/**.{py,html,css,js}").sort().collect { source -> source.text.md5() }.join().md5()
+}
+
+// Without a container or conda environment the tasks run in the project's .venv.
+def checkEnvironment() {
+    def provided = workflow.containerEngine || workflow.session.config.conda?.enabled
+    if (!provided && !workflow.stubRun && !file("${projectDir}/.venv/bin/python").exists()) {
+        error("There is no ${projectDir}/.venv for the tasks to run in; type 'make setup' there, or choose a profile with containers")
+    }
+}
+
+// The QC thresholds as options of bin/qc.py, e.g. '--rna-min-counts 1 --min-spots 1'.
+def qcOptions(options) {
+    return options.findAll { name, _value -> name.startsWith('qc_') }
+        .collect { name, value -> "--${name.substring(3).replace('_', '-')} ${value}" }.join(' ')
+}
+
+def asJson(value) {
+    return groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(value))
+}
+
+// A text as an input file of tasks. Its path follows from its content, so that the same text again means a cached task.
+def textFile(name, text) {
+    def target = file("${workflow.workDir}/texts/${text.md5()}/${name}")
+    if (!target.exists()) {
+        target.parent.mkdirs()
+        target.text = text
+    }
+    return target
+}
+
+// All files of a channel of [run meta, file] as one list, in an order that does not depend on which run ended first.
+def everyFile(results_ch) {
+    return results_ch
+        .toSortedList { a, b -> "${a[0].dataset} ${a[0].method} ${a[0].seed}" <=> "${b[0].dataset} ${b[0].method} ${b[0].seed}" }
+        .map { results -> results.collect { _meta, result -> result } }
+}
+
+workflow {
+    if (params.help) {
+        log.info(helpText())
+        return
+    }
+    def options = resolveParams(params)
+    def methods = chooseMethods(options)
+    def code = codeDigest()
+    checkEnvironment()
+
+    // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
+    if (options.simulate) {
+        SIMULATE(options.simulate, options.seed, code)
+        rows_ch = SIMULATE.out.samplesheet.flatMap { sheet -> readSamplesheet(sheet) }
+    }
+    else {
+        rows_ch = channel.fromList(readSamplesheet(options.input))
+    }
+
+    // [section meta, section], e.g. [[dataset: 'embryo', section: 'embryo', ...], embryo.h5mu]
+    INGEST(rows_ch, code)
+    QC(INGEST.out.section, qcOptions(options), code)
+
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', n_domains: 13], [embryo.h5mu]]
+    datasets_ch = QC.out.section
+        .map { meta, section -> [[dataset: meta.dataset, n_domains: meta.n_domains ?: options.n_domains], section] }
+        .groupTuple(sort: { section -> section.name })
+
+    // [recipe meta, latents], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart'], latents.h5mu]; once for all methods that share a recipe
+    preprocess_ch = datasets_ch
+        .combine(channel.fromList(methods*.preprocess.unique()))
+        .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
+    PREPROCESS(preprocess_ch, options.seed, code)
+
+    // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart', graph: 'spatial'], latents.h5mu, spatial.yml]
+    recipes_ch = channel.fromList(methods.collect { method -> [method.preprocess.baseName, method.graph] }.unique())
+    latents_ch = PREPROCESS.out.latents
+        .combine(recipes_ch)
+        .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
+        .map { meta, latents, _preprocess, recipe -> [meta + [graph: recipe.baseName], latents, recipe] }
+    GRAPH(latents_ch, options.n_neighbours ?: 0, code)
+
+    // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], latents.h5mu, graph.h5ad]
+    prepared_ch = latents_ch.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph)
+
+    // [run meta, latents, graph, preset, settings], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], latents.h5mu, graph.h5ad, smart.yml, ['epochs=100']]
+    runs_ch = prepared_ch
+        .combine(channel.fromList(methods))
+        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName }
+        .combine(channel.fromList((options.seed..<(options.seed + options.seeds)).toList()))
+        .map { meta, latents, graph, method, seed -> [meta + [method: method.name, seed: seed], latents, graph, method.file, method.settings] }
+    TRAIN(runs_ch, options.device, options.preset ?: '', options.checkpoint_dir ?: '', code)
+
+    // [run meta, embedding, latents, graph], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.h5ad, latents.h5mu, graph.h5ad]
+    trained_ch = TRAIN.out.embedding.join(runs_ch.map { meta, latents, graph, _preset, _settings -> [meta, latents, graph] })
+    CLUSTER(trained_ch.map { meta, embedding, _latents, graph -> [meta, embedding, graph] }, options.clustering, options.max_domains, options.refine, code)
+
+    // [run meta, embedding, domains, latents, graph], e.g. [[..., method: 'smart', seed: 1], smart.seed1.h5ad, smart.seed1.domains.csv, latents.h5mu, graph.h5ad]
+    clustered_ch = trained_ch.join(CLUSTER.out.domains)
+        .map { meta, embedding, latents, graph, domains -> [meta, embedding, domains, latents, graph] }
+    EVALUATE(clustered_ch, options.clustering, code)
+
+    // What failed is known once every step that may fail has ended.
+    failures_ch = EVALUATE.out.metrics.toList().map { _all -> textFile('failures.json', readFailures()) }
+    // [process, tools], e.g. ['TRAIN', 'spatialweave 0.1.0; python 3.11.7; torch 2.10.0'], all of them as one file
+    versions_ch = channel.topic('versions')
+        .flatMap { _process, tools -> tools.tokenize(';')*.trim() }
+        .unique()
+        .toSortedList()
+        .map { tools -> textFile('versions.yml', tools.collect { tool -> tool.replaceFirst(' ', ': ') }.join('\n') + '\n') }
+    parameters = textFile('params.json', asJson(options))
+    presets = methods*.file
+
+    // [dataset, files], e.g. ['embryo', [embryo.section.h5mu, smart.latents.h5mu, smart.seed1.h5ad, smart.seed1.domains.csv, ...]]
+    results_ch = QC.out.section
+        .mix(QC.out.figures, PREPROCESS.out.latents, GRAPH.out.statistics, TRAIN.out.embedding, CLUSTER.out.domains, CLUSTER.out.summary, EVALUATE.out.metrics)
+        .map { meta, files -> [meta.dataset, files] }
+        .groupTuple()
+        .map { dataset, files -> [dataset, files.flatten().sort { result -> result.name }] }
+    ASSEMBLE(results_ch, code)
+    REPORT_DATASET(results_ch, presets, failures_ch, parameters, versions_ch, code)
+
+    // The runs that were to be made, e.g. [[dataset: 'embryo', method: 'smart', seed: 1, ...], ...]
+    planned_ch = runs_ch.map { meta, _latents, _graph, _preset, _settings -> meta }
+        .toSortedList { a, b -> "${a.dataset} ${a.method} ${a.seed}" <=> "${b.dataset} ${b.method} ${b.seed}" }
+        .map { metas -> textFile('planned.json', asJson(metas)) }
+    SUMMARISE(everyFile(TRAIN.out.embedding), everyFile(EVALUATE.out.metrics), planned_ch, failures_ch, code)
+    REPORT_RUN(SUMMARISE.out.metrics, SUMMARISE.out.runs, presets, failures_ch, parameters, versions_ch, code)
+
+    workflow.onComplete = {
+        def report = file("${options.outdir}/report.html")
+        if (report.exists() && workflow.stats.ignoredCount) {
+            log.warn("${workflow.stats.ignoredCount} task(s) failed and were left out; the report says which and why")
+        }
+        if (report.exists() && !workflow.preview) {
+            log.info("\nThe report: ${report.toUriString()}\n")
+        }
+    }
+}

@@ -1,0 +1,37 @@
+// A run that fails for one method goes on without it. What failed is noted here for the report.
+
+// Exit codes of a lack of memory, of a signal or of a lost job: worth another attempt with more memory.
+def retryable(status) {
+    return status in (130..145) + [104, 175, Integer.MAX_VALUE]
+}
+
+def noteFolder() {
+    return file("${workflow.workDir}/failures/${workflow.runName}")
+}
+
+// The error strategy of a step whose failure costs only its own method and seed.
+def retryOrGiveUp(task, meta) {
+    if (retryable(task.exitStatus) && task.attempt <= 2) {
+        return 'retry'
+    }
+    def log = file("${task.workDir}/.command.err")
+    def lines = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
+    def note = [
+        process: task.process,
+        dataset: meta.dataset,
+        method: meta.method,
+        seed: meta.seed,
+        exit: task.exitStatus,
+        reason: lines.reverse().find { line -> line.startsWith('ERROR') } ?: (lines ? lines.last() : 'no message; see the log'),
+        log: log.toUriString(),
+    ]
+    noteFolder().mkdirs()
+    noteFolder().resolve("${task.process}.${meta.dataset}.${meta.method}.${meta.seed}.json").text = groovy.json.JsonOutput.toJson(note)
+    return 'ignore'
+}
+
+// All notes of this run as JSON text, sorted; call it when every step that may fail has ended.
+def readFailures() {
+    def notes = noteFolder().exists() ? files("${noteFolder()}/*.json").sort { note -> note.name } : []
+    return groovy.json.JsonOutput.prettyPrint('[' + notes.collect { note -> note.text }.join(',') + ']')
+}

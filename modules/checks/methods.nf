@@ -1,0 +1,41 @@
+// Methods: every file of assets/methods/ is one, and names the preprocessing and graph recipes that it needs.
+
+// The chosen methods' presets, e.g.
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml], ...]
+def chooseMethods(options) {
+    def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
+    def asked = options.methods.tokenize(', ')
+    def names = (asked.collectMany { name -> name == 'all' ? defaultMethods(known) : [name] } + (options.control ? ['pca_smooth'] : [])).unique()
+    def unknown = names.findAll { name -> !known.containsKey(name) }
+    if (unknown) {
+        def near = known.keySet().toList().closest(unknown.first())
+        def guess = near ? "; did you mean '${near.first()}'?" : ''
+        error("Parameters:\n  --methods: '${unknown.first()}' is not a method${guess} (there are ${known.keySet().join(', ')})")
+    }
+    def settings = methodSettings(options.method_options, names)
+    return names.collect { name ->
+        def preset = new org.yaml.snakeyaml.Yaml().load(known[name].text)
+        [
+            name: name,
+            file: known[name],
+            preprocess: file("${projectDir}/assets/preprocess/${preset.preprocess}.yml", checkIfExists: true),
+            graph: file("${projectDir}/assets/graphs/${preset.graph}.yml", checkIfExists: true),
+            settings: settings[name] ?: [],
+        ]
+    }
+}
+
+// 'all' means every method at its default; variants are asked for by name.
+def defaultMethods(known) {
+    return known.findAll { _name, preset -> !new org.yaml.snakeyaml.Yaml().load(preset.text).variant_of }.keySet().toList()
+}
+
+// 'smart.epochs=100,smart.variant=paper' -> [smart: ['epochs=100', 'variant=paper']]
+def methodSettings(text, names) {
+    def pairs = (text ?: '').tokenize(', ').collect { setting -> setting.split('\\.', 2).toList() }
+    def idle = pairs.find { method, _setting -> !(method in names) }
+    if (idle) {
+        error("Parameters:\n  --method_options: '${idle.join('.')}' is for method '${idle.first()}', which is not in this run (${names.join(', ')})")
+    }
+    return pairs.groupBy { method, _setting -> method }.collectEntries { method, group -> [method, group.collect { pair -> pair[1] }] }
+}

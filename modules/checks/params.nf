@@ -1,0 +1,78 @@
+// Parameters: nextflow_schema.json is the one source of their types, bounds, defaults and help texts.
+
+// All parameters of the schema by name, e.g. [seeds: [type: 'integer', minimum: 1, default: 1, description: ...], ...]
+def schemaProperties(schema) {
+    return schema['$defs'].values().collectEntries { group -> group.properties }
+}
+
+def readSchema() {
+    return new groovy.json.JsonSlurper().parseText(file("${projectDir}/nextflow_schema.json").text)
+}
+
+// The help text: every parameter by group, with type, default and meaning.
+def helpText() {
+    def schema = readSchema()
+    def lines = ["${schema.title}: ${schema.description}", '', 'nextflow run . --input samplesheet.csv --outdir results', '']
+    schema['$defs'].values().each { group ->
+        lines << group.title
+        group.properties.each { name, rule ->
+            def kind = rule['enum'] ? rule['enum'].join('|') : rule.type
+            def standard = rule.default == null ? '' : " [default: ${rule.default}]"
+            lines << "    --${name.padRight(28)} <${kind}> ${rule.description}${standard}"
+        }
+        lines << ''
+    }
+    return lines.join('\n')
+}
+
+// What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they stand there.
+def valueProblem(name, value, rule) {
+    def asked = rule.description
+    if (rule.type == 'boolean' && !(value instanceof Boolean)) {
+        return "--${name} '${value}' is not true or false (${asked})"
+    }
+    if (rule.type == 'integer' && !(value instanceof Integer || value instanceof Long || value instanceof BigInteger)) {
+        return "--${name} '${value}' is not a whole number (${asked})"
+    }
+    if (rule.type == 'number' && !(value instanceof Number)) {
+        return "--${name} '${value}' is not a number (${asked})"
+    }
+    if (rule.type == 'string' && value instanceof Boolean) {
+        return "--${name} needs a value (${asked})"
+    }
+    if (rule['enum'] && !(value.toString() in rule['enum'])) {
+        return "--${name} '${value}' is not one of ${rule['enum'].join(', ')}"
+    }
+    if (rule.pattern && !(value.toString() ==~ rule.pattern)) {
+        return "--${name} '${value}' does not have the expected form (${asked})"
+    }
+    if (rule.minimum != null && value < rule.minimum) {
+        return "--${name} ${value} is below ${rule.minimum} (${asked})"
+    }
+    if (rule.maximum != null && value > rule.maximum) {
+        return "--${name} ${value} is above ${rule.maximum} (${asked})"
+    }
+    return null
+}
+
+// All parameters with their defaults filled in, e.g. [input: 'samplesheet.csv', seeds: 1, clustering: 'mclust', ...].
+// Anything unknown or out of bounds stops the run here, before any task, with every problem named at once.
+def resolveParams(given) {
+    def rules = schemaProperties(readSchema())
+    def set = given.findAll { _name, value -> value != null }
+    def unknown = set.keySet().findAll { name -> !rules.containsKey(name) }
+    def problems = unknown.collect { name ->
+        def near = rules.keySet().toList().closest(name.replace('-', '_'))
+        "--${name} is not a parameter" + (near ? "; did you mean --${near.first()}?" : '') + ' (--help lists them all)'
+    }
+    problems += set.findAll { name, _value -> rules.containsKey(name) }
+        .collect { name, value -> valueProblem(name, value, rules[name]) }
+        .findAll { problem -> problem != null }
+    if (!set.help && !problems && !set.input == !set.simulate) {
+        problems << 'give either --input samplesheet.csv or --simulate demo'
+    }
+    if (problems) {
+        error("Parameters:\n  " + problems.join('\n  '))
+    }
+    return rules.collectEntries { name, rule -> [name, set[name] == null ? rule.default : set[name]] }
+}

@@ -1,0 +1,142 @@
+// The samplesheet: CSV or TSV, one row per section, checked against assets/schema_input.json before any task runs.
+
+include { valueProblem } from './params'
+
+def fileColumns() {
+    return ['rna', 'adt', 'atac', 'histone', 'metabolite', 'multi']
+}
+
+// The cells of one line, or null where its quotes do not match.
+def parseLine(line, separator) {
+    def parser = new nextflow.util.CsvParser().setSeparator(separator).setQuote('"').setStrip(true)
+    // Blanks between a quote and its separator are harmless, but not to the parser.
+    def tidy = line.replaceAll(/^ +| +$/, '').replaceAll(/" +(?=[,\t]|$)/, '"').replaceAll(/(^|[,\t]) +"/, '$1"')
+    try {
+        return parser.parse(tidy).collect { cell -> (cell ?: '').toString().trim() }
+    }
+    catch (IllegalArgumentException | IllegalStateException _problem) {
+        return null
+    }
+}
+
+// [[line number, [cells]], ...] without empty lines; a byte order mark, Windows line ends and quotes are fine.
+def parseLines(path, sheet) {
+    def lines = sheet.text.replaceFirst('^\uFEFF', '').readLines()
+    def separator = lines.find { line -> line.trim() }?.contains('\t') ? '\t' : ','
+    def parsed = lines.withIndex(1)
+        .findAll { line, _number -> line.replace(separator, '').trim() }
+        .collect { line, number -> [number, parseLine(line, separator)] }
+    def broken = parsed.findAll { _number, cells -> cells == null }
+    if (broken) {
+        error("Samplesheet ${path}, line ${broken.first()[0]}: a quoted cell does not end; close its quotes")
+    }
+    return parsed
+}
+
+// Where a path cell points: absolute, a URL, or relative to the samplesheet.
+def locate(sheet, cell) {
+    return cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? file(cell) : file(sheet.parent.resolve(cell))
+}
+
+def cellProblem(sheet, name, cell, rule) {
+    def value = rule.type == 'integer' && cell ==~ /-?\d{1,9}/ ? cell.toInteger() : cell
+    def problem = valueProblem(name, value, rule)
+    if (problem) {
+        return problem.replaceFirst('--', 'column ')
+    }
+    if (rule.format == 'path' && !locate(sheet, cell).exists()) {
+        return "column ${name}: there is no file or folder '${cell}' (relative paths start at the samplesheet)"
+    }
+    return null
+}
+
+// Problems of one row as texts, e.g. ["line 3, column rna: there is no file ..."].
+def rowProblems(sheet, line, row, rules) {
+    def problems = row.findAll { name, cell -> cell && rules.containsKey(name) }
+        .collect { name, cell -> cellProblem(sheet, name, cell, rules[name]) }
+        .findAll { problem -> problem != null }
+    if (!row.dataset) {
+        problems << 'column dataset is empty'
+    }
+    if (!fileColumns().any { name -> row[name] }) {
+        problems << "at least one of the columns ${fileColumns().join(', ')} needs a file"
+    }
+    return problems.collect { problem -> "line ${line}, ${problem}" }
+}
+
+def headerProblems(header, rules) {
+    def named = header.findAll { name -> name }
+    def problems = named.countBy { name -> name }.findAll { _name, count -> count > 1 }
+        .collect { name, _count -> "line 1: column '${name}' appears more than once" }
+    if (!('dataset' in named)) {
+        def near = named.findAll { name -> !rules.containsKey(name) }.closest('dataset')
+        problems << "line 1: there is no column 'dataset'" + (near ? "; is '${near.first()}' meant?" : '')
+    }
+    return problems
+}
+
+// Problems of rows that belong together.
+def datasetProblems(rows) {
+    def problems = rows.groupBy { row -> [row.dataset, row.section] }.findAll { _key, group -> group.size() > 1 }
+        .collect { key, group ->
+            "lines ${group*.line.join(', ')}: dataset '${key[0]}' has section '${key[1]}' more than once; name its sections in a column 'section'"
+        }
+    ['platform', 'n_domains'].each { name ->
+        rows.groupBy { row -> row.dataset }.each { dataset, group ->
+            def values = group.collect { row -> row[name] }.findAll { value -> value }.unique()
+            if (values.size() > 1) {
+                problems << "lines ${group*.line.join(', ')}, column ${name}: dataset '${dataset}' has several values (${values.join(', ')})"
+            }
+        }
+    }
+    return problems
+}
+
+// One section: what INGEST needs, e.g.
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, labels: 'domain', order: null, columns: ['rna', 'adt']],
+//  [/data/rna.h5ad, /data/protein.h5ad]]
+def sectionOf(sheet, row) {
+    def columns = (fileColumns() + ['spatial']).findAll { name -> row[name] }
+    def files = columns.collect { name -> locate(sheet, row[name]) }
+    // A labels cell that names a file is one; else it is the name of an obs column.
+    def labelsFile = row.labels ? locate(sheet, row.labels) : null
+    def labelled = labelsFile?.exists()
+    def meta = [
+        dataset: row.dataset,
+        section: row.section,
+        platform: row.platform ?: null,
+        n_domains: row.n_domains ? row.n_domains.toInteger() : null,
+        order: row.order ? row.order.toInteger() : null,
+        labels: labelled ? null : row.labels ?: null,
+        columns: columns + (labelled ? ['labels'] : []),
+    ]
+    return [meta, files + (labelled ? [labelsFile] : [])]
+}
+
+// All sections of a samplesheet; every problem stops the run, naming line and column.
+def readSamplesheet(path) {
+    def sheet = file(path)
+    if (!sheet.exists() || sheet.isDirectory()) {
+        error("Samplesheet ${path}: there is no such file")
+    }
+    def rules = new groovy.json.JsonSlurper().parseText(file("${projectDir}/assets/schema_input.json").text).items.properties
+    def lines = parseLines(path, sheet)
+    if (lines.size() < 2) {
+        error("Samplesheet ${path}: it has no rows; expected a header line and one line per section")
+    }
+    def header = lines.first()[1].collect { name -> name.toLowerCase() }
+    def problems = headerProblems(header, rules)
+    def body = lines.tail()
+    problems += body.findAll { _line, cells -> cells.size() > header.size() }
+        .collect { line, cells -> "line ${line}: ${cells.size()} cells, but the header has ${header.size()}; quote cells that hold a separator" }
+    def rows = body.collect { line, cells ->
+        def row = [header, cells].transpose().collectEntries { name, cell -> [name, cell] }
+        row + [line: line, section: row.section ?: row.dataset]
+    }
+    problems += rows.collectMany { row -> rowProblems(sheet, row.line, row, rules) }
+    problems += datasetProblems(rows)
+    if (problems) {
+        error("Samplesheet ${path}:\n  " + problems.join('\n  '))
+    }
+    return rows.collect { row -> sectionOf(sheet, row) }
+}

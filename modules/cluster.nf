@@ -1,0 +1,36 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// Spatial domains: clusters of an embedding, the same way for every method.
+process CLUSTER {
+    tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
+    label 'medium'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(embedding), path(graph)
+    val clustering
+    val max_domains
+    val refine
+    val code
+
+    output:
+    tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv"), emit: domains
+    tuple val(meta), path("${meta.method}.seed${meta.seed}.clustering.json"), emit: summary
+    tuple val("${task.process}"), eval('software_versions.py igraph leidenalg scikit-learn'), topic: versions
+
+    script:
+    """
+    # code ${code}
+    cluster.py --embedding ${embedding} --graph ${graph} --clustering ${clustering} \\
+        --n-domains ${meta.n_domains ?: 'auto'} --max-domains ${max_domains} --refine ${refine} --seed ${meta.seed} \\
+        --out 'results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv' \\
+        --summary '${meta.method}.seed${meta.seed}.clustering.json'
+    """
+
+    stub:
+    """
+    mkdir -p 'results/${meta.dataset}/domains/${meta.method}'
+    touch 'results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv' \\
+        '${meta.method}.seed${meta.seed}.clustering.json'
+    """
+}

@@ -1,0 +1,29 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// How good an embedding and its domains are, with labels where given and without.
+process EVALUATE {
+    tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
+    label 'medium'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(embedding), path(domains), path(latents), path(graph)
+    val clustering
+    val code
+
+    output:
+    tuple val(meta), path("${meta.method}.seed${meta.seed}.metrics.csv"), emit: metrics
+    tuple val("${task.process}"), eval('software_versions.py scikit-learn scipy'), topic: versions
+
+    script:
+    """
+    # code ${code}
+    evaluate.py --embedding ${embedding} --domains ${domains} --latents ${latents} --graph ${graph} \\
+        --clustering ${clustering} --out '${meta.method}.seed${meta.seed}.metrics.csv'
+    """
+
+    stub:
+    """
+    touch '${meta.method}.seed${meta.seed}.metrics.csv'
+    """
+}

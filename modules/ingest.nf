@@ -1,0 +1,29 @@
+// One row of the samplesheet: the files of a section, in any accepted format, as one section file.
+process INGEST {
+    tag "${meta.dataset}/${meta.section}"
+    label 'small'
+
+    input:
+    tuple val(meta), path(files, stageAs: 'input?/*')
+    val code
+
+    output:
+    tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
+    tuple val("${task.process}"), eval('software_versions.py anndata mudata scanpy spatialdata'), topic: versions
+
+    script:
+    def inputs = [meta.columns, files instanceof List ? files : [files]].transpose().collect { column, path -> "--${column} ${path}" }.join(' ')
+    def labels = meta.labels ? "--labels '${meta.labels}'" : ''
+    def platform = meta.platform ? "--platform ${meta.platform}" : ''
+    def order = meta.order != null ? "--order ${meta.order}" : ''
+    """
+    # code ${code}
+    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${order} \\
+        --out '${meta.section}.section.h5mu'
+    """
+
+    stub:
+    """
+    touch '${meta.section}.section.h5mu'
+    """
+}

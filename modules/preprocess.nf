@@ -1,0 +1,26 @@
+// Counts to latents, once per dataset and preprocessing recipe, for all methods that share the recipe.
+process PREPROCESS {
+    tag "${meta.dataset}, ${meta.preprocess}"
+    label 'medium'
+
+    input:
+    tuple val(meta), path(sections, stageAs: 'sections/*'), path(recipe)
+    val seed
+    val code
+
+    output:
+    tuple val(meta), path("${meta.preprocess}.latents.h5mu"), emit: latents
+    tuple val("${task.process}"), eval('software_versions.py scanpy scikit-learn scikit-misc scipy'), topic: versions
+
+    script:
+    def inputs = (sections instanceof List ? sections : [sections]).collect { section -> "--section ${section}" }.join(' ')
+    """
+    # code ${code}
+    preprocess.py ${inputs} --recipe ${recipe} --seed ${seed} --out '${meta.preprocess}.latents.h5mu'
+    """
+
+    stub:
+    """
+    touch '${meta.preprocess}.latents.h5mu'
+    """
+}

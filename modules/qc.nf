@@ -1,0 +1,27 @@
+// Per-spot quality figures; removes what misses a threshold, and says what and why.
+process QC {
+    tag "${meta.dataset}/${meta.section}"
+    label 'small'
+
+    input:
+    tuple val(meta), path(section, stageAs: 'unfiltered/*')
+    val thresholds
+    val code
+
+    output:
+    tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
+    tuple val(meta), path("results/${meta.dataset}/qc/*"), emit: figures
+    tuple val("${task.process}"), eval('software_versions.py matplotlib mudata'), topic: versions
+
+    script:
+    """
+    # code ${code}
+    qc.py --in-section ${section} ${thresholds} --out '${meta.section}.section.h5mu' --out-dir 'results/${meta.dataset}/qc'
+    """
+
+    stub:
+    """
+    mkdir -p 'results/${meta.dataset}/qc'
+    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}'.{qc_spots.csv,qc_summary.csv,qc_maps.png,qc_violins.png}
+    """
+}

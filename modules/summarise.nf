@@ -1,0 +1,29 @@
+// Tables of the whole run: metrics, resources, and the index of all results. Emits no versions, as its tables need none.
+process SUMMARISE {
+    label 'small'
+
+    input:
+    path embeddings, stageAs: 'embeddings?/*'
+    path metrics, stageAs: 'metrics?/*'
+    path planned
+    path failures
+    val code
+
+    output:
+    path 'results/benchmark/metrics.csv', emit: metrics
+    path 'results/benchmark/runs.csv', emit: runs
+    path 'results/index.csv', emit: index
+
+    script:
+    def inputs = [embedding: embeddings, metrics: metrics].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
+    """
+    # code ${code}
+    summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --out-dir results
+    """
+
+    stub:
+    """
+    mkdir -p results/benchmark
+    touch results/benchmark/metrics.csv results/benchmark/runs.csv results/index.csv
+    """
+}

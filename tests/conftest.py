@@ -1,0 +1,35 @@
+"""Fixtures that tests in several folders share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's root folder."""
+    return ROOT
+
+
+def _shared(name: str, what: str) -> Path:
+    folder = Path(os.environ.get("SPATIALWEAVE_SHARED", ROOT.parent / "shared")) / name
+    if not folder.is_dir():
+        pytest.skip(f"{what} are not here: {folder} does not exist (set SPATIALWEAVE_SHARED to their parent folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real tissues; tests that need them are skipped where it is absent."""
+    return _shared("data", "the real tissues")
+
+
+@pytest.fixture(scope="session")
+def shared_methods() -> Path:
+    """The folder of the methods' specifications with their conformance data."""
+    return _shared("methods", "the methods' conformance data")

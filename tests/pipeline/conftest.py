@@ -1,0 +1,75 @@
+"""Driving Nextflow as a user does, each test in its own launch folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass
+class Run:
+    """What a run of the pipeline left: exit code, console text, results folder."""
+
+    code: int
+    text: str
+    results: Path
+
+    def tasks(self, word: str) -> list[str]:
+        """Names of the tasks that the console calls `word` ("Submitted" or "Cached")."""
+        marker = f"{word} process > "
+        return [line.split(marker, 1)[1] for line in self.text.splitlines() if marker in line]
+
+
+@dataclass
+class Pipeline:
+    """The pipeline of one project folder, launched from one launch folder."""
+
+    project: Path
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        """Where its results go unless told otherwise."""
+        return self.folder / "results"
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of a run."""
+        return [str(self.project / "nextflow"), "run", str(self.project), "-ansi-log", "false", *arguments]
+
+    def run(self, *arguments: str) -> Run:
+        """Run the pipeline to its end."""
+        done = subprocess.run(
+            self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=900, check=False
+        )
+        return Run(done.returncode, done.stdout + done.stderr, self.results)
+
+
+@pytest.fixture
+def pipeline(project: Path, tmp_path: Path) -> Pipeline:
+    """The pipeline of this project, launched from an empty folder."""
+    return Pipeline(project, tmp_path)
+
+
+@pytest.fixture
+def pipeline_copy(project: Path, tmp_path: Path) -> Callable[[], Pipeline]:
+    """Makes a copy of the project whose files a test may edit; it shares environment and Nextflow with the original."""
+
+    def make() -> Pipeline:
+        copy = tmp_path / "project"
+        copy.mkdir()
+        for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
+            shutil.copy2(project / name, copy / name)
+        for name in ("assets", "bin", "conf", "modules"):
+            shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / ".venv").symlink_to(project / ".venv")
+        (copy / ".cache").symlink_to(project / ".cache")
+        launch = tmp_path / "launch"
+        launch.mkdir()
+        return Pipeline(copy, launch)
+
+    return make

@@ -1,0 +1,126 @@
+"""Parameters and samplesheets are checked before any task runs, and every problem is named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Pipeline
+
+
+def refused(pipeline: Pipeline, *arguments: str) -> str:
+    """Run with stubs, expect a refusal before any task, and give the console text."""
+    run = pipeline.run("-stub-run", *arguments)
+    assert run.code != 0
+    assert run.tasks("Submitted") == []
+    assert "Exception" not in run.text
+    return run.text
+
+
+def sheet(folder: Path, text: str, encoding: str = "utf-8") -> str:
+    """Write a samplesheet beside the count files that its rows name."""
+    for name in ("a.h5ad", "b.h5ad"):
+        (folder / name).touch()
+    path = folder / "sheet.csv"
+    path.write_bytes(text.encode(encoding))
+    return str(path)
+
+
+def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
+    text = refused(
+        pipeline, "--methds", "smart", "--seeds", "0", "--refine", "1.5", "--clustering", "mclst", "--control", "maybe",
+        "--n_domains", "900", "--method_options", "smart;rm", "--outdir",
+    )  # fmt: skip
+    assert "--methds is not a parameter; did you mean --methods?" in text
+    assert "--seeds 0 is below 1" in text
+    assert "--refine '1.5' is not a whole number" in text
+    assert "--clustering 'mclst' is not one of mclust" in text
+    assert "--control 'maybe' is not true or false" in text
+    assert "--n_domains 900 is above 200" in text
+    assert "--method_options 'smart;rm' does not have the expected form" in text
+    assert "--outdir needs a value" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either --input samplesheet.csv or --simulate demo"),
+        (["--input", "nowhere.csv"], "Samplesheet nowhere.csv: there is no such file"),
+        (["--simulate", "test", "--methods", "smrt"], "'smrt' is not a method; did you mean 'smart'?"),
+        (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
+    ],
+)
+def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: str) -> None:
+    assert message in refused(pipeline, *arguments)
+
+
+def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project: Path) -> None:
+    import json
+
+    run = pipeline.run("--help")
+    assert run.code == 0
+    assert run.tasks("Submitted") == []
+    groups = json.loads((project / "nextflow_schema.json").read_text())["$defs"].values()
+    for group in groups:
+        for name in group["properties"]:
+            assert f"--{name} " in run.text
+    assert not run.results.exists()
+
+
+def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> None:
+    text = refused(
+        pipeline,
+        "--input",
+        sheet(
+            pipeline.folder,
+            "dataset,section,rna,adt,platform,n_domains,labels\n"
+            "one,s1,a.h5ad,,visium,7,label\n"
+            "\n"
+            "one,s1,a.h5ad,,visium,7,label\n"
+            "two,s1,missing.h5ad,,visum,1,label\n"
+            "../up,s1,a.h5ad,,,,\n"
+            "three,,,,,many,\n"
+            ",s1,a.h5ad,,,,\n"
+            "four,s1,a.h5ad,,,,$(touch x)\n"
+            "five,s1,a.h5ad,b.h5ad,visium,3,label,surplus\n"
+            "six,s1,a.h5ad,,visium,,\n"
+            "six,s2,a.h5ad,,dbit,,\n",
+        ),
+    )
+    assert "lines 2, 4: dataset 'one' has section 's1' more than once" in text
+    assert "line 5, column rna: there is no file or folder 'missing.h5ad'" in text
+    assert "line 5, column platform 'visum' is not one of visium" in text
+    assert "line 5, column n_domains 1 is below 2" in text
+    assert "line 6, column dataset '../up' does not have the expected form" in text
+    assert "line 7, column n_domains 'many' is not a whole number" in text
+    assert "line 7, at least one of the columns rna, adt, atac, histone, metabolite, multi needs a file" in text
+    assert "line 8, column dataset is empty" in text
+    assert "line 9, column labels '$(touch x)' does not have the expected form" in text
+    assert "line 10: 8 cells, but the header has 7" in text
+    assert "lines 11, 12, column platform: dataset 'six' has several values (visium, dbit)" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it has no rows"),
+        ("dataset,rna\n\n , \n", "it has no rows"),
+        ("datset,rna\none,a.h5ad\n", "line 1: there is no column 'dataset'; is 'datset' meant?"),
+        ('dataset,rna\none,"a.h5ad\n', "line 2: a quoted cell does not end"),
+        ("dataset,rna,rna\none,a.h5ad,a.h5ad\n", "line 1: column 'rna' appears more than once"),
+    ],
+)
+def test_unusable_sheet(pipeline: Pipeline, text: str, message: str) -> None:
+    assert message in refused(pipeline, "--input", sheet(pipeline.folder, text))
+
+
+def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
+    """Byte order mark, Windows line ends, quotes, blanks, column order, extra columns, trailing empty lines, tabs."""
+    commas = '\ufeffnotes,RNA,"dataset",adt\r\n"a, b","a.h5ad" , one , b.h5ad\r\n,a.h5ad,two,\r\n\r\n,,,\r\n'
+    run = pipeline.run("-stub-run", "--input", sheet(pipeline.folder, commas))
+    assert run.code == 0, run.text
+    assert (run.results / "one" / "report.html").exists()
+    assert (run.results / "two" / "report.html").exists()
+    tabs = "dataset\tsection\trna\nthree\tleft, upper\ta.h5ad\n"
+    assert "line 2, column section 'left, upper'" in refused(pipeline, "--input", sheet(pipeline.folder, tabs))

@@ -1,0 +1,73 @@
+"""Several datasets and methods at once: they fan out, and what fails costs only itself."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Pipeline
+
+
+@pytest.fixture
+def sheet(project: Path, tmp_path: Path) -> Path:
+    """Two datasets in different formats: h5ad files, and a CSV matrix with coordinates and labels beside it."""
+    import anndata
+    import pandas as pd
+
+    folder = tmp_path / "data"
+    command = [sys.executable, str(project / "bin" / "simulate.py"), "--preset", "test", "--out-dir", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    made = next(csv.DictReader((folder / "samplesheet.csv").open(newline="")))
+    adt = anndata.read_h5ad(folder / made["adt"])
+    matrix = pd.DataFrame(adt.X.toarray().astype(int), index=adt.obs_names, columns=adt.var_names)
+    matrix.to_csv(folder / "protein matrix.csv")
+    spatial = pd.DataFrame(adt.obsm["spatial"], index=adt.obs_names, columns=["x", "y"])
+    spatial.to_csv(folder / "spatial.csv", index_label="barcode")
+    adt.obs["label"].to_csv(folder / "labels.csv", index_label="barcode")
+    path = folder / "two.csv"
+    path.write_text(
+        "dataset,rna,adt,spatial,labels,platform,n_domains\n"
+        f"files,{made['rna']},{made['adt']},,label,square,{made['n_domains']}\n"
+        f"tables,,protein matrix.csv,spatial.csv,labels.csv,square,{made['n_domains']}\n"
+    )
+    return path
+
+
+def test_a_method_that_fails_costs_only_itself(pipeline: Pipeline, sheet: Path) -> None:
+    run = pipeline.run("--input", str(sheet), "--methods", "smart", "--method_options", "smart.epochs=none")
+    assert run.code != 0
+    runs = list(csv.DictReader((run.results / "benchmark" / "runs.csv").open(newline="")))
+    assert {(row["dataset"], row["method"], row["status"]) for row in runs} == {
+        ("files", "smart", "failed"),
+        ("files", "pca_smooth", "completed"),
+        ("tables", "smart", "failed"),
+        ("tables", "pca_smooth", "completed"),
+    }
+    for report in ("report.html", "files/report.html", "tables/report.html"):
+        text = (run.results / report).read_text(encoding="utf-8")
+        assert "epochs" in text
+        assert ".command.err" in text
+    assert (run.results / "tables" / "domains" / "pca_smooth" / "seed1.csv").is_file()
+
+
+def test_real_embryo_of_two_modalities(pipeline: Pipeline, shared_data: Path) -> None:
+    """DBiT-seq mouse embryo: RNA and protein of the same pixels, with 13 published regions."""
+    folder = shared_data / "dbitseq_mouse_embryo"
+    sheet = pipeline.folder / "embryo.csv"
+    sheet.write_text(
+        "dataset,rna,adt,labels,platform,n_domains\n"
+        f"embryo,{folder / 'rna.h5ad'},{folder / 'protein.h5ad'},domain,dbit,13\n"
+    )
+    run = pipeline.run("--input", str(sheet))
+    assert run.code == 0, run.text
+    table = list(csv.DictReader((run.results / "embryo" / "domains" / "smart" / "seed1.csv").open(newline="")))
+    assert len(table) == 936
+    assert {row["domain"] for row in table} == {str(number) for number in range(1, 14)}
+    metrics = list(csv.DictReader((run.results / "benchmark" / "metrics.csv").open(newline="")))
+    scores = {row["method"]: float(row["value"]) for row in metrics if row["metric"] == "ari"}
+    # k-means on principal components of RNA alone, without coordinates, scores 0.19.
+    assert scores["smart"] > 0.19

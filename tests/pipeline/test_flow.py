@@ -1,0 +1,129 @@
+"""The whole flow, run for real on a small simulated tissue."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Pipeline, Run
+
+pytestmark = pytest.mark.xdist_group("flow")
+
+METHODS = ("smart", "pca_smooth")
+SEEDS = (1, 2)
+
+
+@pytest.fixture(scope="module")
+def finished(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Run]:
+    """A finished run of `-profile test`: one dataset, SMART and the control, two seeds."""
+    pipeline = Pipeline(project, tmp_path_factory.mktemp("flow"))
+    return pipeline, pipeline.run("-profile", "test")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """A CSV file as a list of rows."""
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def domains(results: Path) -> dict[str, bytes]:
+    """Every domains file of a run by its path in the results, as bytes."""
+    return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.glob("*/domains/*/*.csv"))}
+
+
+def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    assert run.code == 0, run.text
+    expected = ["report.html", "index.csv", "benchmark/metrics.csv", "benchmark/runs.csv"]
+    expected += ["test/report.html", "test/integrated.h5mu", "test/graphs/smart.spatial.graph.csv"]
+    expected += [f"test/embeddings/{method}/seed{seed}.h5ad" for method in METHODS for seed in SEEDS]
+    expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
+    info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
+    expected += [f"pipeline_info/{name}" for name in info]
+    missing = [name for name in expected if not (run.results / name).is_file()]
+    assert missing == []
+    assert {path.name.split(".", 1)[1] for path in (run.results / "test" / "qc").iterdir()} == {
+        "qc_spots.csv", "qc_summary.csv", "qc_maps.png", "qc_violins.png",
+    }  # fmt: skip
+
+
+def test_index_leads_to_every_file(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    index = rows(run.results / "index.csv")
+    assert {(row["dataset"], row["method"], row["seed"], row["status"]) for row in index} == {
+        ("test", method, str(seed), "completed") for method in METHODS for seed in SEEDS
+    }
+    for row in index:
+        for column in ("embedding", "domains", "integrated", "report"):
+            assert (run.results / row[column]).is_file()
+
+
+def test_tables_hold_every_run_and_both_kinds_of_metric(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    metrics = rows(run.results / "benchmark" / "metrics.csv")
+    for method in METHODS:
+        for seed in SEEDS:
+            values = {
+                row["metric"]: float(row["value"])
+                for row in metrics
+                if (row["method"], row["seed"]) == (method, str(seed))
+            }
+            # The test tissue is easy: random domains score 0, so this fails for anything that mixes spots up.
+            assert values["ari"] > 0.8
+            assert -1 <= values["silhouette"] <= 1
+    for row in rows(run.results / "benchmark" / "runs.csv"):
+        assert row["status"] == "completed"
+        assert float(row["seconds"]) >= 0
+        assert float(row["peak_rss_mb"]) > 0
+
+
+def test_integrated_file_holds_what_every_stage_made(finished: tuple[Pipeline, Run]) -> None:
+    import mudata
+    import numpy as np
+
+    _, run = finished
+    data = mudata.read_h5mu(run.results / "test" / "integrated.h5mu")
+    assert set(data.mod) == {"rna", "adt", "atac"}
+    table = rows(run.results / "test" / "domains" / "smart" / "seed1.csv")
+    assert data.obs["smart_1"].astype(str).to_dict() == {row["barcode"]: row["domain"] for row in table}
+    for name in ("X_smart_1", "X_smart_2", "X_pca_smooth_1"):
+        assert np.isfinite(data.obsm[name]).all()
+    counts = data.mod["rna"].X
+    assert (counts.data >= 0).all()
+    assert np.array_equal(counts.data, np.round(counts.data))
+    assert data.mod["rna"].obsm["X_latent_smart"].shape[0] == data.n_obs
+
+
+def test_resume_after_success_runs_nothing(finished: tuple[Pipeline, Run]) -> None:
+    pipeline, first = finished
+    again = pipeline.run("-profile", "test", "-resume")
+    assert again.code == 0
+    assert again.tasks("Submitted") == []
+    assert sorted(again.tasks("Cached")) == sorted(first.tasks("Submitted"))
+
+
+def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeline, Run], pipeline: Pipeline) -> None:
+    """Undisturbed but for a kill -9 of Nextflow while it trains: what goes on from there ends with the same domains."""
+    _, undisturbed = finished
+    command = pipeline.command("-profile", "test")
+    with subprocess.Popen(
+        command, cwd=pipeline.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Submitted process > TRAIN" in line:
+                break
+        time.sleep(3)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not (pipeline.results / "report.html").exists()
+    resumed = pipeline.run("-profile", "test", "-resume")
+    assert resumed.code == 0, resumed.text
+    assert any(task.startswith("PREPROCESS") for task in resumed.tasks("Cached"))
+    assert any(task.startswith("TRAIN") for task in resumed.tasks("Submitted"))
+    assert domains(resumed.results) == domains(undisturbed.results)

@@ -1,0 +1,113 @@
+"""The run's tables and the integrated file, from files whose content the test knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anndata
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from scipy import sparse
+
+from spatialweave.assemble import assemble
+from spatialweave.io.contract import Dataset, stamp, write, write_embedding
+from spatialweave.summary import index_table, metrics_table, runs_table
+
+SPOTS = ["s1", "s2", "s3"]
+
+
+def dataset(name: str) -> Dataset:
+    """Three spots on a line."""
+    obs = pd.DataFrame({"barcode": SPOTS, "section": name}, index=SPOTS)
+    return Dataset(name, obs, np.array([[0.0, 0], [1, 0], [2, 0]]), [])
+
+
+def embedding(path: Path, name: str, method: str, seed: int) -> Path:
+    """An embedding whose values say which spot they belong to."""
+    training = {"method": method, "seed": seed, "epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": None}
+    write_embedding(path, dataset(name), np.arange(6, dtype=np.float32).reshape(3, 2), training)
+    return path
+
+
+def test_runs_table_tells_completed_from_failed(tmp_path: Path) -> None:
+    done = embedding(tmp_path / "a.h5ad", "one", "smart", 1)
+    trained_only = embedding(tmp_path / "b.h5ad", "one", "smart", 2)
+    planned = [{"dataset": "one", "method": "smart", "seed": seed} for seed in (3, 2, 1)]
+    failures = [{"dataset": "one", "method": "smart", "seed": 2, "process": "CLUSTER"}]
+    runs = runs_table(planned, [done, trained_only], failures)
+    assert runs["seed"].tolist() == [1, 2, 3]
+    assert runs["status"].tolist() == ["completed", "failed", "failed"]
+    assert runs.loc[0, "epochs"] == 7
+    assert np.isnan(runs.loc[2, "seconds"])
+    index = index_table(runs)
+    assert index.loc[0, "domains"] == "one/domains/smart/seed1.csv"
+    assert index.loc[1, "domains"] == ""
+
+
+def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:
+    columns = "dataset,method,seed,clustering,n_domains,metric,value\n"
+    (tmp_path / "b.csv").write_text(columns + "one,smart,1,mclust,3,nmi,0.5\none,smart,1,mclust,3,ari,0.25\n")
+    (tmp_path / "a.csv").write_text(columns + "one,pca_smooth,1,mclust,3,ari,0.75\n")
+    table = metrics_table([tmp_path / "b.csv", tmp_path / "a.csv"])
+    assert table["value"].tolist() == [0.75, 0.25, 0.5]
+    assert list(metrics_table([]).columns) == columns.strip().split(",")
+
+
+def modality(spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
+    """Counts of the given spots; their coordinates do not matter here."""
+    data = anndata.AnnData(sparse.csr_matrix(np.array(counts, dtype=np.float32)), obs=pd.DataFrame(index=spots))
+    data.obsm["spatial"] = np.zeros((len(spots), 2))
+    return data
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A dataset whose protein misses spot s2, with one embedding and its domains."""
+    folder = tmp_path / "files"
+    rna = modality(SPOTS, [[1, 0], [2, 5], [3, 0]])
+    adt = modality(["s3", "s1"], [[30], [10]])
+    section = mudata.MuData({"rna": rna.copy(), "adt": adt.copy()})
+    section.uns["spatialweave"] = stamp("section", dataset="one", section="one", platform="square", layout="square")
+    write(section, folder / "one.section.h5mu")
+    for part, latent in ((rna, [[1.0], [2], [3]]), (adt, [[30.0], [10]])):
+        part.obsm["X_latent"] = np.array(latent, dtype=np.float32)
+    latents = mudata.MuData({"rna": rna, "adt": adt})
+    latents.obs = dataset("one").obs.reindex(latents.obs_names)
+    latents.obsm["spatial"] = np.arange(6.0).reshape(3, 2)
+    latents.uns["spatialweave"] = stamp("latents", dataset="one", layout="square")
+    write(latents, folder / "smart.latents.h5mu")
+    embedding(folder / "smart.seed1.h5ad", "one", "smart", 1)
+    (folder / "smart.seed1.domains.csv").write_text("barcode,section,domain\ns3,one,2\ns1,one,1\n")
+    return folder
+
+
+def test_integrated_file_keeps_every_spot_with_its_own_values(files: Path) -> None:
+    data = assemble(files)
+    assert data.obs["smart_1"].to_dict() == {"s1": "1", "s2": "", "s3": "2"}
+    rows = pd.Series(data.obsm["X_smart_1"][:, 0], index=data.obs_names)
+    assert rows.to_dict() == {"s1": 0, "s2": 2, "s3": 4}
+    assert data.mod["adt"].obs_names.tolist() == ["s3", "s1"]
+    assert data.mod["adt"].obsm["X_latent_smart"].ravel().tolist() == [30, 10]
+    assert data.mod["rna"].X.toarray().tolist() == [[1, 0], [2, 5], [3, 0]]
+
+
+def test_assemble_script_writes_a_readable_file(files: Path, tmp_path: Path, project: Path) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("assemble_script", project / "bin" / "assemble.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    out = tmp_path / "integrated.h5mu"
+    done = CliRunner().invoke(script.main, ["--files", str(files), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert json.loads(json.dumps(mudata.read_h5mu(out).uns["spatialweave"]["kind"])) == "integrated"
+    empty = CliRunner().invoke(script.main, ["--files", str(tmp_path), "--out", str(tmp_path / "none.h5mu")])
+    assert empty.exit_code == 2
+    assert "holds no *.latents.h5mu file" in empty.output
+    assert not (tmp_path / "none.h5mu").exists()
