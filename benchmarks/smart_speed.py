@@ -38,7 +38,9 @@ def main(sizes: str, variant: str, threads: int, epochs: int, device: str, one: 
         return
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     rows = []
-    click.echo(f"SMART '{variant}', {threads} threads, {device}, two modalities of {N_DIMS} dimensions, k = {N_NEIGHBOURS}")
+    click.echo(
+        f"SMART '{variant}', {threads} threads, {device}, two modalities of {N_DIMS} dimensions, k = {N_NEIGHBOURS}"
+    )
     click.echo(
         f"{'spots':>8} {'CPU-s/epoch':>12} {'wall/epoch':>11} {'published':>10} {'ratio':>6} "
         f"{'us/spot':>8} {'mining CPU-s':>13} {'published':>10} {'ratio':>6} {'peak MB':>8} {'GPU MB':>7}"

@@ -57,9 +57,10 @@ def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:
     assert list(metrics_table([]).columns) == columns.strip().split(",")
 
 
-def modality(spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
+def modality(name: str, spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
     """Counts of the given spots; their coordinates do not matter here."""
-    data = anndata.AnnData(sparse.csr_matrix(np.array(counts, dtype=np.float32)), obs=pd.DataFrame(index=spots))
+    features = pd.DataFrame(index=[f"{name}{number}" for number in range(len(counts[0]))])
+    data = anndata.AnnData(sparse.csr_matrix(np.array(counts, dtype=np.float32)), pd.DataFrame(index=spots), features)
     data.obsm["spatial"] = np.zeros((len(spots), 2))
     return data
 
@@ -68,8 +69,8 @@ def modality(spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
 def files(tmp_path: Path) -> Path:
     """A dataset whose protein misses spot s2, with one embedding and its domains."""
     folder = tmp_path / "files"
-    rna = modality(SPOTS, [[1, 0], [2, 5], [3, 0]])
-    adt = modality(["s3", "s1"], [[30], [10]])
+    rna = modality("rna", SPOTS, [[1, 0], [2, 5], [3, 0]])
+    adt = modality("adt", ["s3", "s1"], [[30], [10]])
     section = mudata.MuData({"rna": rna.copy(), "adt": adt.copy()})
     section.uns["spatialweave"] = stamp("section", dataset="one", section="one", platform="square", layout="square")
     write(section, folder / "one.section.h5mu")

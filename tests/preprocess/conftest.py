@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+
 from spatialweave.io.contract import stamp
 
 SectionWriter = Callable[..., Path]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 from scipy.special import entr, logsumexp
+from threadpoolctl import threadpool_limits
 
 from spatialweave.domains.labels import check_embedding, number_by_size, size_order
 from spatialweave.domains.starts import starting_partitions
@@ -30,8 +31,8 @@ RANK_TOLERANCE = 1e-5
 VARIANCE_FLOOR = 1e-6
 """Added to the shared covariance, as a share of the total variance in every direction."""
 
-MAX_ITERATIONS = 500
-TOLERANCE = 1e-6
+MAX_ITERATIONS = 1000
+TOLERANCE = 1e-7
 """EM ends when the mean log-likelihood of a spot rises by less than this (nats)."""
 
 
@@ -112,10 +113,12 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     white, log_scale = whiten(values)
     if white.shape[1] == 0:
         return Mixture(np.ones(len(values), dtype=np.int64), np.ones((len(values), 1)), 0.0, "constant", 0, True, 0)
-    fits = [
-        _fit(white, labels, n_domains, name, log_scale)
-        for name, labels in starting_partitions(values, n_domains, seed, n_random)
-    ]
+    # One thread: the products are too small for more, and their last digits would depend on the number.
+    with threadpool_limits(limits=1):
+        fits = [
+            _fit(white, labels, n_domains, name, log_scale)
+            for name, labels in starting_partitions(values, n_domains, seed, n_random)
+        ]
     # Rounded, so that of starts that met in one maximum the first is kept, whatever their last digits.
     best = max(fits, key=lambda fit: (fit.n_found, round(fit.log_likelihood / len(values), 6)))
     return replace(best, starts=tuple(_summary(fit) for fit in fits))

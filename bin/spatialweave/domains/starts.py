@@ -47,7 +47,7 @@ def kmeans_partition(values: np.ndarray, n_domains: int, seed: int, n_init: int 
     from threadpoolctl import threadpool_limits
 
     # One thread: with several, the order of additions and so the last digits differ from run to run.
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
         # Fewer distinct rows than domains is no error here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = KMeans(n_domains, n_init=n_init, random_state=seed).fit(values)

@@ -10,9 +10,6 @@ SAMPLE = 20_000
 ORDER = 0.5
 """Bond order above which spots lie on a lattice: 1 on a perfect one, 0 for cells; jitter of 0.1 spacings leaves 0.7."""
 
-MIN_BONDS = 20
-"""Below this many bonds even random angles can agree: their order is about one over the root of their number."""
-
 
 def infer_layout(coordinates: np.ndarray) -> str:
     """``square``, ``hexagonal`` or ``cells``, from the angles between neighbouring spots.
@@ -40,6 +37,9 @@ def infer_layout(coordinates: np.ndarray) -> str:
     bonds = (points[neighbours[:, 1:]] - sample[:, None, :])[touching]
     angles = np.arctan2(bonds[:, 1], bonds[:, 0])
     square, hexagonal = (abs(np.exp(1j * m * angles).mean()) for m in (4, 6))
-    if max(square, hexagonal) < ORDER or len(angles) < MIN_BONDS:
+    # Few bonds agree by chance: the order of n random angles exceeds 3 / sqrt(n) once in e^9 (Rayleigh). Each bond is
+    # seen from both of its ends.
+    chance = 3 / np.sqrt(max(len(angles), 1) / 2)
+    if max(square, hexagonal) < max(ORDER, chance):
         return "cells"
     return "square" if square >= hexagonal else "hexagonal"

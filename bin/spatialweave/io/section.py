@@ -88,7 +88,7 @@ def read_section(row: SectionInput) -> mudata.MuData:
 
 def _union(parts: dict[str, Part]) -> pd.Index:
     """All spots in the order of first appearance; a modality that shares no spot with any other is refused."""
-    for name, part in parts.items():
+    for name, part in reversed(parts.items()):
         others = [other.data.obs_names for key, other in parts.items() if key != name]
         if others and not any(part.data.obs_names.isin(other).any() for other in others):
             raise InputError(

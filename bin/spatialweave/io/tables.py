@@ -151,9 +151,18 @@ def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], require
     )
 
 
+def to_number(cell: str) -> float | None:
+    """The nearest float64 (pandas' own parser may be off by the last bit), or None for what is no number."""
+    try:
+        # Python takes underscores between digits; no other program writes them.
+        return float(cell.replace("_", "?"))
+    except ValueError:
+        return None
+
+
 def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
     """A column as float64; text, empty cells and non-finite values are refused with their place."""
-    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
+    values = np.array([to_number(cell) for cell in table[column]], dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         cell = table[column].iloc[bad[0]]
@@ -185,10 +194,8 @@ def first_bad_cell(path: Path) -> InputError:
     for number, cells in rows(path):
         for name, cell in zip(header[1:], cells[1:], strict=True):
             where = f"{path}, line {number}, column '{name}'"
-            try:
-                # Python takes underscores between digits; no other program writes them.
-                value = float(cell.replace("_", "?"))
-            except ValueError:
+            value = to_number(cell)
+            if value is None:
                 found = f"'{cell}' is not a number" if cell.strip() else "the cell is empty"
                 return InputError(where, found, "a number", "write 0 where nothing was counted")
             if not math.isfinite(value):

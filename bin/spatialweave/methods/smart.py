@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
@@ -84,6 +84,9 @@ VARIANTS = {
     "tuned": PAPER,
 }
 
+# The published code initialises each layer twice; doing the same gives the same weights from a seed.
+DRAWS = 2
+
 
 class Network(nn.Module):
     """Encoders (one per modality), the linear fusion of their outputs, decoders (one per modality)."""
@@ -96,22 +99,16 @@ class Network(nn.Module):
 
     def draw(self, generator: torch.Generator) -> None:
         """Set the initial weights: encoders, fusion, decoders."""
-        _draw_twice(self.encoders, generator)
+        for encoder in cast(Iterable[SageStack], self.encoders):
+            encoder.draw(generator, times=DRAWS)
         for parameter in (self.fusion.weight, self.fusion.bias):
             draw_uniform(parameter, self.fusion.in_features, generator)
-        _draw_twice(self.decoders, generator)
+        for decoder in cast(Iterable[SageStack], self.decoders):
+            decoder.draw(generator, times=DRAWS)
 
     def encode(self, inputs: Sequence[ModalityInput]) -> Tensor:
         """All encodings side by side: spots x (dimensions * modalities)."""
         return torch.cat([one.encode(encoder) for one, encoder in zip(inputs, self.encoders, strict=True)], dim=1)
-
-
-def _draw_twice(stacks: Iterable[nn.Module], generator: torch.Generator) -> None:
-    # The published code initialises each layer twice; doing the same gives the same weights from a seed.
-    for stack in stacks:
-        for layer in stack.layers:
-            layer.draw(generator)
-            layer.draw(generator)
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:

@@ -52,7 +52,7 @@ def metrics_table(
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
     """The domain of every spot of `obs` (columns barcode and section), as integers, whatever the order in the file."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, on_bad_lines="error")
     except (OSError, ValueError) as error:
         raise InputError(str(path), f"is not a readable CSV file ({error})") from error
     missing = [column for column in DOMAIN_COLUMNS if column not in table]
@@ -62,14 +62,14 @@ def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
         raise InputError(
-            f"{path}, line {row + 2}, column 'domain'", f"value '{table['domain'][row]}'", "a whole number from 1"
+            f"{path}, line {row + 2}, column 'domain'", f"value '{table['domain'].iloc[row]}'", "a whole number from 1"
         )
     spots = pd.MultiIndex.from_frame(table[["section", "barcode"]])
     if not spots.is_unique:
         row = int(np.flatnonzero(spots.duplicated())[0])
         raise InputError(
             f"{path}, line {row + 2}",
-            f"barcode '{table['barcode'][row]}' stands twice in its section",
+            f"barcode '{table['barcode'].iloc[row]}' stands twice in its section",
             "each spot once",
         )
     wanted = pd.MultiIndex.from_frame(obs[["section", "barcode"]].astype(str))

@@ -19,7 +19,7 @@ class ModalityInput:
     """Features, presence and masked neighbour means of one modality.
 
     Only spots that have the modality send messages. A spot without it enters with the mean of its neighbours that have
-    it; where no neighbour has it, its encoding is the mean encoding, which tells a linear fusion nothing about the spot.
+    it; where no neighbour has it, its encoding is the mean encoding, which tells the fusion nothing about the spot.
 
     Attributes
     ----------

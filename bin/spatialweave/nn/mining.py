@@ -57,8 +57,8 @@ def mutual_pairs(points: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.nda
     """Pairs (i, j), each among the other's nearest; both directions, by i and then by distance. No all-zero anchor."""
     nearest = nearest_spots(points, n_nearest)
     spot = np.arange(len(points))
-    mutual = (nearest[nearest] == spot[:, None, None]).any(axis=2) & (nearest >= 0)
-    mutual &= points.any(axis=1)[:, None]
+    not_zero = np.any(points != 0, axis=1)
+    mutual = (nearest[nearest] == spot[:, None, None]).any(axis=2) & (nearest >= 0) & not_zero[:, None]
     anchors, column = np.nonzero(mutual)
     return anchors, nearest[anchors, column]
 
@@ -98,16 +98,16 @@ def _search(points: np.ndarray, n_candidates: int) -> np.ndarray:
     import faiss
 
     n_spots, n_dims = points.shape
+    flat = faiss.IndexFlatL2(n_dims)
     if n_spots <= EXACT_SEARCH_LIMIT:
-        index = faiss.IndexFlatL2(n_dims)
-    else:
-        n_cells = n_spots // CELL_SIZE
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_dims), n_dims, n_cells)
-        index.cp.seed, index.cp.niter, index.cp.max_points_per_centroid = 1, 10, 64
-        index.train(points)
-        index.nprobe = PROBES
-    index.add(points)
-    return np.asarray(index.search(points, n_candidates)[1])
+        flat.add(points)
+        return np.asarray(flat.search(points, n_candidates)[1])
+    cells = faiss.IndexIVFFlat(flat, n_dims, n_spots // CELL_SIZE)
+    cells.cp.seed, cells.cp.niter, cells.cp.max_points_per_centroid = 1, 10, 64
+    cells.train(points)
+    cells.nprobe = PROBES
+    cells.add(points)
+    return np.asarray(cells.search(points, n_candidates)[1])
 
 
 def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.random.Generator) -> np.ndarray:

@@ -118,7 +118,7 @@ def neighbour_mean(
 
 
 def pattern_of(graph: sparse.csr_matrix, senders: np.ndarray | None = None) -> sparse.csr_matrix:
-    """The graph with 1 at every stored entry, kept only in the columns of `senders` (bool, one per spot; None = all)."""
+    """The graph with 1 at every stored entry, in the columns of `senders` only (bool, one per spot; None = all)."""
     keep = np.ones(graph.nnz, dtype=bool) if senders is None else senders[graph.indices]
     kept_before = np.concatenate([[0], np.cumsum(keep)])
     return sparse.csr_matrix(

@@ -64,7 +64,7 @@ class SageLayer(nn.Module):
         return unit_rows(y + functional.linear(x, self.root, self.bias))
 
 
-def draw_uniform(parameter: nn.Parameter, n_inputs: int, generator: torch.Generator) -> None:
+def draw_uniform(parameter: Tensor, n_inputs: int, generator: torch.Generator) -> None:
     """Fill a weight or bias of a linear map with `n_inputs` inputs from uniform +-1/sqrt(n_inputs)."""
     bound = 1 / math.sqrt(n_inputs)
     with torch.no_grad():
@@ -76,10 +76,18 @@ class SageStack(nn.Module):
 
     def __init__(self, n_inputs: int, n_hidden: int, n_outputs: int, activation: bool) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([SageLayer(n_inputs, n_hidden), SageLayer(n_hidden, n_outputs)])
+        self.first = SageLayer(n_inputs, n_hidden)
+        self.second = SageLayer(n_hidden, n_outputs)
         self.activation = activation
 
     def forward(self, x: Tensor, neighbours: Propagation, mean: Tensor | None = None) -> Tensor:
         """Map `x` (spots x inputs) to spots x outputs; `mean` is neighbours(x) where the caller has it already."""
-        hidden = self.layers[0](x, neighbours, mean)
-        return self.layers[1](functional.relu(hidden) if self.activation else hidden, neighbours)
+        hidden = self.first(x, neighbours, mean)
+        y: Tensor = self.second(functional.relu(hidden) if self.activation else hidden, neighbours)
+        return y
+
+    def draw(self, generator: torch.Generator, times: int = 1) -> None:
+        """Set the initial weights of both layers, each `times` times over (the last draw counts)."""
+        for layer in (self.first, self.second):
+            for _ in range(times):
+                layer.draw(generator)

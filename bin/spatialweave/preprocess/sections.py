@@ -13,6 +13,7 @@ from scipy import sparse
 from spatialweave.errors import InputError
 from spatialweave.io.contract import MODALITIES, read_h5mu
 from spatialweave.io.counts import find_problem, to_csr
+from spatialweave.io.measurement import plain_column
 from spatialweave.platforms import Platform, platform
 
 if TYPE_CHECKING:
@@ -174,12 +175,11 @@ def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
         part = pd.DataFrame({"barcode": file.obs_names.astype(str), "section": section})
         part.index = _spot_names(file.obs_names, section, len(files))
         if "label" in file.obs:
-            part["label"] = file.obs["label"].astype(object).fillna("").astype(str)
+            part["label"] = plain_column(file.obs["label"])
         parts.append(part)
     obs = pd.concat(parts)
     if "label" in obs:
-        obs["label"] = obs["label"].fillna("")
-        obs["label"] = obs["label"].to_numpy()
+        obs["label"] = plain_column(obs["label"])
     if not obs.index.is_unique:
         name = obs.index[obs.index.duplicated()][0]
         raise InputError("--section", f"two spots are named '{name}'", "unique <section>:<barcode>")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from contextlib import suppress
 
 import numpy as np
 from scipy import sparse
@@ -68,21 +68,18 @@ def _trend(x: np.ndarray, y: np.ndarray, span: float) -> tuple[np.ndarray, str |
     """Smooth `y` over `x`: loess, or a quadratic where loess fails."""
     from skmisc.loess import loess
 
-    try:
-        model = loess(x, y, span=span, degree=2)
-        model.fit()
-        trend = np.asarray(model.outputs.fitted_values)
-    except ValueError as error:
-        reason = " ".join(str(error).split()) or "no fit"
-    else:
-        if np.isfinite(trend).all():
-            return trend, None
-        reason = "the fit is not finite"
+    # With neighbourhoods of fewer points than a quadratic has coefficients, loess's compiled code can crash Python.
+    if int(span * len(x)) >= 3:
+        # Not fitted is a ValueError, from points in too few places.
+        with suppress(ValueError):
+            model = loess(x, y, span=span, degree=2)
+            model.fit()
+            trend = np.asarray(model.outputs.fitted_values)
+            if np.isfinite(trend).all():
+                return trend, None
     degree = min(2, len(np.unique(x)) - 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", np.exceptions.RankWarning)
-        trend = np.polyval(np.polyfit(x, y, degree), x) if degree >= 0 else y
-    return trend, f"variable features: loess failed ({reason}), a quadratic trend was used instead"
+    trend = np.polyval(np.polyfit(x, y, degree), x) if degree >= 0 else y
+    return trend, "variable features: loess could not be fitted, a quadratic trend was used instead"
 
 
 def _standardised_variance(counts: sparse.csr_matrix, mean: np.ndarray, expected: np.ndarray) -> np.ndarray:

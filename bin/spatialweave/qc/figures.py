@@ -29,7 +29,7 @@ SHARES = {
     # Ribosomal proteins only: RPS6KA1 and its kin are kinases.
     "rna": {"mito_percent": r"^mt-", "ribo_percent": r"^rp[sl](?!6k)"},
     # "IgG Fc" is a real target, the other IgG names are isotype controls.
-    "adt": {"isotype_percent": r"isotype|(?<![a-z])(control|ctrl)(?![a-z])|(?<![a-z])igg(?![-_. ]?fc)"},
+    "adt": {"isotype_percent": r"isotype|(?<![a-z])(?:control|ctrl)(?![a-z])|(?<![a-z])igg(?![-_. ]?fc)"},
 }
 """Per modality: the figure, and the pattern (any case) of the names of the features whose share of the counts it is."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.notices import warn
 from spatialweave.preprocess.matrices import spots_per_feature
 from spatialweave.qc.figures import spot_figures
 from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS
@@ -63,6 +64,9 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
             values = figures[threshold.figure].to_numpy(dtype=np.float64)
             bound = thresholds[threshold.name]
             failed[threshold.name] = values > bound if threshold.is_upper else values < bound
+            if bound != threshold.default and np.isnan(values).all():
+                unknown = threshold.figure.replace("_", " ")
+                warn(f"{where}, modality {modality}", f"{threshold.option} has no effect, as no {unknown} is known")
     kept = _none_failed(failed, len(figures))
     if not kept.any():
         check = max(failed, key=lambda name: int(failed[name].sum()))
@@ -72,17 +76,18 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
             f"{where}, modality {modality}",
             f"{threshold.option} {thresholds[check]:g} removes {int(failed[check].sum())} of {len(kept)} spots, and "
             "with the other thresholds none is left",
-            f"a threshold that fits {threshold.figure}, here {values.min():g} to {values.max():g}",
+            f"a threshold that fits {threshold.figure}, here {np.nanmin(values):g} to {np.nanmax(values):g}",
             f"{'raise' if threshold.is_upper else 'lower'} it, or leave this modality out",
         )
     min_spots = thresholds[MIN_SPOTS]
     counts = data.X if kept.all() else data.X[kept]
-    kept_features = spots_per_feature(counts) >= min_spots
+    n_spots = spots_per_feature(counts)
+    kept_features = n_spots >= min_spots
     if not kept_features.any():
         raise InputError(
             f"{where}, modality {modality}",
             f"--min-spots {min_spots:g} removes all {len(kept_features)} features",
-            f"at most the number of spots, here {int(kept.sum())}",
+            f"at most {n_spots.max()}, the number of spots with the most frequent feature",
             "lower it",
         )
     if not kept_features.all():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spatialweave.io.measurement import plain_column
 from spatialweave.preprocess.sections import build, read_section
 from spatialweave.qc.filters import Verdict, judge
 from spatialweave.qc.tables import spots_table, summary_table
@@ -66,8 +67,8 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> Result:
         whole = verdict.kept_spots.all() and verdict.kept_features.all()
         parts[modality] = part if whole else part[verdict.kept_spots, verdict.kept_features].copy()
     left = np.logical_or.reduce([data.obs_names.isin(part.obs_names) for part in parts.values()])
-    columns = [column for column in ("section", "label") if column in data.obs]
-    obs = data.obs.loc[left, columns].astype(str)
+    known = [column for column in ("section", "label") if column in data.obs]
+    obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
     section = build(parts, obs, positions_of_all[left], dict(data.uns))
     return Result(
         name,

@@ -144,6 +144,14 @@ def choose_features(markers_by_run: list[dict[str, list[list[Marker]]]], limit: 
     return chosen
 
 
+def most_variable(table: FeatureTable, top: int) -> list[int]:
+    """The `top` features with the largest variance of log-normalised values over the measured spots."""
+    n_spots = max(int(table.present.sum()), 1)
+    mean = np.asarray(table.values.sum(axis=0, dtype=np.float64)).ravel() / n_spots
+    squares = np.asarray(table.values.multiply(table.values).sum(axis=0, dtype=np.float64)).ravel() / n_spots
+    return [int(feature) for feature in np.argsort(-(squares - mean**2), kind="stable")[:top]]
+
+
 def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.ndarray, float]:
     """One feature as 8-bit steps for drawing.
 

@@ -90,6 +90,9 @@ def page_data(
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)
     chosen = features.choose_features([markers[index] for index in order], MAX_FEATURES)
+    if not chosen:
+        share = MAX_FEATURES // max(len(tables), 1)
+        chosen = [(table.modality, feature) for table in tables for feature in features.most_variable(table, share)]
     by_name = {table.modality: table for table in tables}
     projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
     sections = Classes(section_codes, section_names, list(range(len(section_names)))).packed(rows)

@@ -25,12 +25,12 @@ def identity(method: str, config: Any, dataset: Dataset, seed: int, device: torc
     for modality in dataset.modalities:
         digest.update(modality.name.encode())
         for array in (modality.latent, modality.present):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).tobytes())
     for name in sorted(dataset.graphs):
         graph = dataset.graphs[name]
         digest.update(name.encode())
         for array in (graph.indptr, graph.indices, graph.data):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
@@ -38,7 +38,7 @@ def save(
     path: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, losses: Mapping[str, list[float]]
 ) -> None:
     """Write the state after the last epoch in `losses`, whole or not at all."""
-    state = {
+    state: dict[str, Any] = {
         "identity": identity,
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),

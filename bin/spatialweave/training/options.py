@@ -7,7 +7,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 from spatialweave.errors import InputError
@@ -83,7 +83,7 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         if value is None or str(value).lower() == "none":
             return None
         (hint,) = [member for member in typing.get_args(hint) if member is not type(None)]
-    converters = {bool: _bool, int: _int, float: _float, str: str}
+    converters: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, float: _float, str: str}
     try:
         return converters[hint](value)
     except (ValueError, TypeError, OverflowError):

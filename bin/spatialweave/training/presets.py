@@ -27,6 +27,8 @@ class MethodPreset:
         The module in spatialweave.methods.
     preprocess, graph
         The recipes it needs.
+    variant_of
+        For a variant, the method of which it is one: a run of all methods leaves variants out.
     config
         Settings that hold for every dataset.
     presets
@@ -39,14 +41,18 @@ class MethodPreset:
     method: str
     preprocess: str
     graph: str
+    variant_of: str = ""
     citation: str = ""
     doi: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def settings(self, layout: str, preset_name: str | None = None) -> tuple[str, dict[str, Any]]:
-        """Choose the preset of that name, else the layout's; return its name ("" = none) and its settings."""
-        if preset_name is None:
+        """Choose the preset of that name, else the layout's; return its name ("" = none) and its settings.
+
+        A method without presets takes any name: one name may be meant for several methods.
+        """
+        if preset_name is None or not self.presets:
             return (layout, self.presets[layout]) if layout in self.presets else ("", {})
         if preset_name not in self.presets:
             raise InputError("--preset-name", f"'{preset_name}' is not a preset", nearest(preset_name, self.presets))

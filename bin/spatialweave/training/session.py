@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def fit_preset(
     method = load_method(preset.method)
     chosen, settings = preset.settings(dataset.layout, preset_name)
     where = f"method '{preset.name}'"
-    config = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
+    config: Any = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
     run.identity = checkpoint.identity(preset.method, config, dataset, run.seed, run.device)
     run.log(f"{preset.name} on {dataset.name}: {dataset.n_spots} spots, preset '{chosen}'")
     started = time.monotonic()

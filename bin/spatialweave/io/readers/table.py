@@ -47,31 +47,28 @@ def _parse(path: Path, width: int) -> tuple[pd.Index, sparse.csr_matrix]:
         with tables.open_text(path) as stream:
             tables.skip_header(path, stream)
             for block in _blocks(stream, tables.separator(path), width):
-                values = block.iloc[:, 1:width].to_numpy()
-                if not np.isfinite(values).all() or block[width].notna().any():
+                values = block.iloc[:, 1:].to_numpy(dtype=np.float64)
+                # Pandas takes the first cells of rows that are longer than the header for an index.
+                if not np.isfinite(values).all() or not isinstance(block.index, pd.RangeIndex):
                     raise ValueError("missing, infinite or surplus cells")
-                names.extend(block[0].str.strip())
+                names.extend(str(name).strip() for name in block[0])
                 blocks.append(sparse.csr_matrix(values))
-    except pd.errors.EmptyDataError as error:
-        raise InputError(str(path), "has a header but no rows", "one line per spot") from error
     except ValueError as error:
         # The fast parser does not say where it stumbled: read again, slowly, to the first bad cell.
         raise tables.first_bad_cell(path) from error
+    if not names:
+        raise InputError(str(path), "has a header but no rows", "one line per spot")
     return pd.Index(names, dtype=object), sparse.vstack(blocks, format="csr")
 
 
 def _blocks(stream: TextIO, separator: str, width: int) -> Iterator[pd.DataFrame]:
-    """Blocks of rows, columns 0 (barcodes) to `width`: the last one, beyond the header, catches surplus cells.
-
-    Without it pandas would drop surplus cells silently or take the first ones for an index.
-    """
-    types: defaultdict[int, str] = defaultdict(lambda: "float64", {0: "str", width: "str"})
+    """Blocks of rows; column 0 holds the barcodes, the others float64."""
+    types: defaultdict[int, str] = defaultdict(lambda: "float64", {0: "str"})
     with pd.read_csv(
         stream,
         sep=separator,
         header=None,
-        names=list(range(width + 1)),
-        index_col=False,
+        names=list(range(width)),
         dtype=types,
         keep_default_na=False,
         chunksize=max(1, BLOCK_CELLS // width),

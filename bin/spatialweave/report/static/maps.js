@@ -4,11 +4,14 @@
 
 const HAS_WEBGL = Boolean(document.createElement("canvas").getContext("webgl"));
 const SYMBOLS = { square: "square", hexagonal: "circle", cells: "circle" };
-const FILL = { square: 1, hexagonal: 0.96, cells: 0.9 };
-const MARGIN = 8;
+const FILL = { square: 1.1, hexagonal: 0.96, cells: 0.9 };
+const MARGIN = { l: 8, r: 8, t: 30, b: 8 };  // room for the tool bar above
 const PLOT_CONFIG = {
   responsive: true,
   displaylogo: false,
+  // Plotly would offer to upload the chart to its makers.
+  showSendToCloud: false,
+  plotlyServerURL: "",
   scrollZoom: true,
   doubleClick: "reset",
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
@@ -21,8 +24,7 @@ class SpotPlot {
     this.div = document.getElementById(name);
     this.name = name;
     this.spacing = spacing;
-    this.symbol = spacing === null ? "circle" : SYMBOLS[layout];
-    this.fill = FILL[layout];
+    this.layoutName = layout;
     this.onHover = onHover;
     this.onMove = onMove;
     this.ring = element("div", { className: "ring", hidden: true });
@@ -33,7 +35,7 @@ class SpotPlot {
     }, { capture: true });
   }
 
-  // groups: [{rows, name, colour}] for classes, or [{rows, values, top, title}] for a feature.
+  // groups: [{rows, name, colour}] for classes, or [{rows, values, top}] for a feature.
   async draw(x, y, groups, annotations = []) {
     this.x = x;
     this.y = y;
@@ -45,7 +47,7 @@ class SpotPlot {
       this.range = this.fit(x, y);
     }
     const range = this.range;
-    this.size = this.markerSize(range.x, this.width() - 2 * MARGIN);
+    Object.assign(this, this.markers(range.x, this.width() - MARGIN.l - MARGIN.r));
     await Plotly.react(this.div, groups.map((group) => this.trace(group)), this.layout(range, annotations), PLOT_CONFIG);
     if (this.started) return;
     this.started = true;
@@ -62,10 +64,7 @@ class SpotPlot {
     const take = (values) => Float32Array.from(group.rows, (row) => values[row]);
     const marker = { size: this.size, symbol: this.symbol, line: { width: 0 } };
     if (group.values) {
-      Object.assign(marker, {
-        color: take(group.values), cmin: 0, cmax: group.top, colorscale: "Viridis", showscale: true,
-        colorbar: { thickness: 10, len: 0.6, outlinewidth: 0, title: { text: group.title, side: "right" } },
-      });
+      Object.assign(marker, { color: take(group.values), cmin: 0, cmax: group.top, colorscale: "Viridis", showscale: false });
     } else {
       marker.color = group.colour;
     }
@@ -75,9 +74,8 @@ class SpotPlot {
 
   layout(range, annotations) {
     const axis = { visible: false, zeroline: false, showgrid: false };
-    const barred = this.groups.some((group) => group.values);
     return {
-      margin: { l: MARGIN, r: barred ? 64 : MARGIN, t: MARGIN, b: MARGIN },
+      margin: MARGIN,
       showlegend: false, hovermode: "closest", dragmode: "zoom", uirevision: this.view, hoverdistance: 12,
       paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "inherit", size: 12, color: "#1b2430" },
       modebar: { orientation: "h", bgcolor: "rgba(255,255,255,.7)", color: "#8591a0", activecolor: "#0b5d7a" },
@@ -107,7 +105,7 @@ class SpotPlot {
     const span = [high[0] - low[0] + 2 * pad, high[1] - low[1] + 2 * pad];
     const middle = [(high[0] + low[0]) / 2, (high[1] + low[1]) / 2];
     if (this.spacing !== null) {
-      const [width, height] = [this.width() - 2 * MARGIN, this.div.clientHeight - 2 * MARGIN];
+      const [width, height] = [this.width() - MARGIN.l - MARGIN.r, this.div.clientHeight - MARGIN.t - MARGIN.b];
       const scale = Math.min(width / span[0], height / span[1]);
       span[0] = width / scale;
       span[1] = height / scale;
@@ -116,20 +114,22 @@ class SpotPlot {
     return { x: [x0, x0 + span[0]], y: this.spacing === null ? [y0, y0 + span[1]] : [y0 + span[1], y0] };
   }
 
-  // Spots are drawn to scale, so that they tile the tissue at any zoom.
-  markerSize(xRange, width) {
-    if (this.spacing === null) return this.x.length > 8000 ? 2.5 : this.x.length > 1500 ? 4 : 6;
-    const pixels = (this.spacing * this.fill * width) / Math.abs(xRange[1] - xRange[0]);
-    return Math.min(Math.max(pixels, 1.6), 80);
+  // Size and shape of the spots: drawn to scale, so that they tile the tissue at any zoom. Circles of a few pixels
+  // would let the page shine through between them; squares that overlap a little do not.
+  markers(xRange, width) {
+    if (this.spacing === null) return { size: this.x.length > 8000 ? 3 : this.x.length > 1500 ? 4 : 6, symbol: "circle" };
+    const pixels = (this.spacing * width) / Math.abs(xRange[1] - xRange[0]);
+    if (pixels < 5) return { size: Math.max(pixels * 1.3, 1) + 0.7, symbol: "square" };
+    return { size: Math.min(pixels * FILL[this.layoutName], 80), symbol: SYMBOLS[this.layoutName] };
   }
 
   moved() {
     const axes = this.div._fullLayout;
     this.ring.hidden = true;
-    const size = this.markerSize(axes.xaxis.range, axes.xaxis._length);
-    if (this.spacing !== null && Math.abs(size - this.size) > 0.02 * this.size) {
-      this.size = size;
-      Plotly.restyle(this.div, { "marker.size": size });
+    const { size, symbol } = this.markers(axes.xaxis.range, axes.xaxis._length);
+    if (Math.abs(size - this.size) > 0.02 * this.size) {
+      Object.assign(this, { size, symbol });
+      Plotly.restyle(this.div, { "marker.size": size, "marker.symbol": symbol });
     }
     this.onMove(this, { "xaxis.range": [...axes.xaxis.range], "yaxis.range": [...axes.yaxis.range] });
   }

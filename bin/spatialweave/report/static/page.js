@@ -54,7 +54,7 @@ function valueGroups(rows, feature, steps) {
   const values = Float32Array.from(steps, (step) => (step * feature.top) / 254);
   const [measured, missing] = [[], []];
   for (const row of rows) (steps[row] === 255 ? missing : measured).push(row);
-  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, top: feature.top, title: "log-normalised" }];
+  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, top: feature.top }];
   return groups.filter((group) => group.rows.length);
 }
 
@@ -119,6 +119,7 @@ async function drawFeature(x, y, rows, notes) {
   const steps = await unpack(feature.steps);
   current.feature = { ...feature, values: steps };
   byId("feature").setAttribute("aria-label", `Map of ${feature.name} (${feature.modality})`);
+  byId("feature-top").textContent = `${format(feature.top)} or more`;
   await plots.feature.draw(x, y, valueGroups(rows, feature, steps), notes);
 }
 

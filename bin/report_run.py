@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Write the report of a whole run: leaderboard, failures, resources, methods text."""
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@stage
+@click.option("--metrics", type=FILE, required=True, help="Metrics of all datasets (CSV, tidy).")
+@click.option("--runs", type=FILE, required=True, help="Every run with its status, time and memory (CSV).")
+@click.option(
+    "--presets", type=click.Path(file_okay=False, path_type=Path), help="Folder with the methods' presets (.yml)."
+)
+@click.option("--failures", type=FILE, help="What failed (JSON list).")
+@click.option("--params", type=FILE, help="Parameters of the run (JSON).")
+@click.option("--versions", type=FILE, help="Software versions (YAML).")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
+def main(
+    metrics: Path,
+    runs: Path,
+    presets: Path | None,
+    failures: Path | None,
+    params: Path | None,
+    versions: Path | None,
+    out: Path,
+) -> None:
+    """Write the report of a whole run."""
+    from spatialweave.report.run import RunSources, write_run_report
+
+    write_run_report(RunSources(metrics, runs, presets, failures, params, versions), out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The report of a whole run: which method to believe on which dataset, what failed, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from spatialweave.report import inputs, methods_text, scores, tables
+from spatialweave.report.inputs import Run
+from spatialweave.report.render import render
+from spatialweave.report.strips import Strip, strip
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_COLUMNS = ("dataset", "method", "seed", "status", "epochs", "seconds", "peak_rss_mb", "peak_gpu_mb")
+DONE = ("completed", "ok", "succeeded")
+
+
+@dataclass
+class RunSources:
+    """The files a run report is made from; see bin/report_run.py."""
+
+    metrics: Path | None = None
+    runs: Path | None = None
+    presets: Path | None = None
+    failures: Path | None = None
+    params: Path | None = None
+    versions: Path | None = None
+
+
+@dataclass
+class LeaderRow:
+    """One method on one dataset.
+
+    Attributes
+    ----------
+    scores
+        Of the board's metrics, None where there is none.
+    rank
+        Mean rank without labels, None where it cannot be had.
+    done, planned
+        Seeds that came through, and all.
+    """
+
+    method: str
+    scores: list[scores.Score | None]
+    rank: float | None
+    done: int
+    planned: int
+    seconds: float
+    memory: float
+
+
+@dataclass
+class Board:
+    """The leaderboard of one dataset, best method first; `link` is its own report, relative to the run's."""
+
+    dataset: str
+    link: str
+    metrics: list[scores.Metric]
+    rows: list[LeaderRow]
+    by: str
+    strip: Strip | None
+
+
+def write_run_report(sources: RunSources, target: Path) -> None:
+    """Read the tables of a run and write its report, one HTML file that needs nothing else."""
+    metrics = inputs.read_metrics([sources.metrics] if sources.metrics else [])
+    runs = read_runs_table(sources.runs)
+    presets = inputs.read_presets(sources.presets)
+    failures = inputs.read_json(sources.failures, [])
+    params = inputs.read_json(sources.params, {})
+    methods = list(dict.fromkeys([*runs["method"], *metrics["method"]]))
+    titles = {method: str(presets.get(method, {}).get("title") or method) for method in [*presets, *methods]}
+    datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
+    render(
+        "run.html",
+        target,
+        [],
+        plotly=False,
+        boards=[board(dataset, metrics, runs, titles) for dataset in datasets],
+        runs=runs.to_dict("records"),
+        n_done=int(runs["status"].isin(DONE).sum()),
+        n_methods=len(methods),
+        done=DONE,
+        titles=titles,
+        failures=failures,
+        methods=compose_methods(runs, metrics, presets, params),
+        params=tables.settings(params),
+        versions=tables.versions(inputs.read_yaml(sources.versions)),
+    )
+
+
+def read_runs_table(path: Path | None) -> pd.DataFrame:
+    """runs.csv with numbers as floats (NaN where empty) and `seed` as int."""
+    import pandas as pd
+
+    if path is None or not path.stat().st_size:
+        return pd.DataFrame(columns=list(RUN_COLUMNS))
+    table = inputs.read_table(path, RUN_COLUMNS)
+    for column in RUN_COLUMNS[4:]:
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+    table["seed"] = pd.to_numeric(table["seed"]).astype(int)
+    return table
+
+
+def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[str, str]) -> Board:
+    """One dataset's leaderboard: by mean ARI where there are labels, else by mean rank over the metrics without."""
+    own = metrics[metrics["dataset"] == dataset]
+    planned = runs[runs["dataset"] == dataset]
+    summary = scores.summarise(own) if len(own) else {}
+    shown = [name for name in scores.KEY_METRICS if name in summary]
+    ranks = dict(scores.mean_ranks(own, ["method"])) if len(own) else {}
+    keys = scores.columns(own)
+    method_of = dict(zip(keys, own["method"], strict=True))
+    names = [*sorted(method_of), *sorted(set(planned["method"]) - set(own["method"]))]
+    rows = []
+    for name in names:
+        method = str(method_of.get(name, name))
+        seeds = planned[planned["method"] == method]
+        rows.append(
+            LeaderRow(
+                method=str(name),
+                scores=[summary[metric].get(str(name)) for metric in shown],
+                rank=ranks.get(method),
+                done=int(seeds["status"].isin(DONE).sum()),
+                planned=len(seeds),
+                seconds=float(seeds["seconds"].mean()),
+                memory=float(seeds["peak_rss_mb"].max()),
+            )
+        )
+    labelled = "ari" in summary
+    rows.sort(key=lambda row: _position(row, summary, labelled))
+    lead = "ari" if labelled else next((name for name in scores.RANKED if name in summary), None)
+    points = {
+        titles.get(row.method, row.method): own.loc[(keys == row.method) & (own["metric"] == lead), "value"].tolist()
+        for row in rows
+    }
+    return Board(
+        dataset,
+        f"{quote(dataset, safe='')}/report.html",
+        [scores.describe(name) for name in shown],
+        rows,
+        "mean adjusted Rand index" if labelled else "mean rank over the metrics that need no labels",
+        strip(scores.describe(lead), points) if lead else None,
+    )
+
+
+def _position(row: LeaderRow, summary: dict[str, dict[str, scores.Score]], labelled: bool) -> tuple[float, str]:
+    """Sorting key: best first, methods without a result last."""
+    if labelled:
+        score = summary["ari"].get(row.method)
+        return (-score.mean if score else float("inf")), row.method
+    return (row.rank if row.rank is not None else float("inf")), row.method
+
+
+def compose_methods(
+    runs: pd.DataFrame, metrics: pd.DataFrame, presets: dict[str, dict[str, Any]], params: dict[str, Any]
+) -> methods_text.MethodsText:
+    """The methods section of the run; what differs between datasets is in their own reports."""
+    records = [
+        Run(str(row.method), int(str(row.seed)), training={"epochs": row.epochs})
+        for row in runs.drop_duplicates(["method", "seed"]).fillna({"epochs": 0}).itertuples()
+    ]
+    methods = list(dict.fromkeys(record.method for record in records))
+    clustering = sorted(set(metrics["clustering"]))
+    labelled = bool((metrics["metric"] == "ari").any())
+    paragraphs = [
+        methods_text.qc_paragraph(params),
+        *methods_text.training_paragraphs(records, presets),
+        methods_text.clustering_paragraph(clustering, params.get("refine")),
+        methods_text.evaluation_paragraph(labelled, umap=False) if len(metrics) else "",
+    ]
+    return methods_text.MethodsText(
+        [paragraph for paragraph in paragraphs if paragraph],
+        methods_text.references(presets, methods, clustering, labelled, umap=False),
+    )

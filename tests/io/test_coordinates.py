@@ -1,0 +1,142 @@
+"""Coordinates from tables and from the files' own slots, and labels."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.io.coordinates import in_obs, in_obsm, read_coordinates
+from spatialweave.io.labels import find_labels
+from spatialweave.io.notices import InputWarning
+from spatialweave.io.section import SectionInput, read_section
+
+numbers = st.floats(-1e9, 1e9, allow_nan=False)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    points=st.lists(st.tuples(numbers, numbers), min_size=1, max_size=10),
+    order=st.permutations(["barcode", "x", "y", "batch"]),
+    case=st.sampled_from([str.lower, str.upper, str.title]),
+    kind=st.sampled_from(["csv", "tsv", "csv.gz", "parquet"]),
+    bom=st.booleans(),
+)
+def test_any_table_of_coordinates(tmp_path: Path, points, order, case, kind, bom) -> None:
+    columns = {
+        "barcode": [f"b{i}" for i in range(len(points))],
+        "x": [p[0] for p in points],
+        "y": [p[1] for p in points],
+        "batch": ["some, text"] * len(points),
+    }
+    table = pd.DataFrame({case(name): columns[name] for name in order})
+    path = tmp_path / f"xy.{kind}"
+    if kind == "parquet":
+        table.to_parquet(path)
+    else:
+        separator = "\t" if kind == "tsv" else ","
+        text = table.to_csv(sep=separator, index=False).encode("utf-8-sig" if bom else "utf-8")
+        path.write_bytes(gzip.compress(text) if kind.endswith("gz") else text)
+    found = read_coordinates(path)
+    assert found.names.tolist() == columns["barcode"]
+    np.testing.assert_array_equal(found.xy, np.array(points, dtype=np.float64))
+
+
+def test_unnamed_first_column_is_the_barcode_and_z_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "xy.csv").write_text(",x,y,z\na,1,2,3\nb,4,5,6\n")
+    with pytest.warns(InputWarning, match="z is left out"):
+        found = read_coordinates(tmp_path / "xy.csv")
+    assert found.names.tolist() == ["a", "b"]
+    assert found.xy.tolist() == [[1, 2], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"x": [1, 2], "y": [3, 4]}, [[1, 3], [2, 4]]),
+        ({"Y": [3, 4], "X": [1, 2]}, [[1, 3], [2, 4]]),
+        ({"pxl_row_in_fullres": [3, 4], "pxl_col_in_fullres": [1, 2], "x": [9, 9], "y": [9, 9]}, [[1, 3], [2, 4]]),
+        ({"x_centroid": [1.5, 2], "y_centroid": [3, 4]}, [[1.5, 3], [2, 4]]),
+        ({"array_row": [3, 4], "array_col": [2, 2]}, [[2, 3], [2, 4]]),
+    ],
+)
+def test_columns_of_obs(columns: dict[str, list[float]], expected: list[list[float]]) -> None:
+    found = in_obs(pd.DataFrame(columns, index=["a", "b"]), "f")
+    assert found is not None
+    assert found.xy.tolist() == expected
+
+
+def test_visium_array_positions_become_a_hexagonal_lattice() -> None:
+    obs = pd.DataFrame([(r, c) for r in range(10) for c in range(r % 2, 20, 2)], columns=["array_row", "array_col"])
+    found = in_obs(obs, "f")
+    assert found is not None
+    inner = np.flatnonzero((obs["array_row"] == 4) & (obs["array_col"] == 10))[0]
+    distances = np.sort(np.linalg.norm(found.xy - found.xy[inner], axis=1))
+    np.testing.assert_allclose(distances[1:7], 1.0)
+    assert distances[7] > 1.7
+
+
+def test_third_dimension_in_obsm_is_left_out_with_a_warning() -> None:
+    with pytest.warns(InputWarning, match="three-dimensional"):
+        found = in_obsm({"X_spatial": np.array([[1.0, 2, 3]])}, pd.Index(["a"]), "f")
+    assert found is not None
+    assert found.xy.tolist() == [[1, 2]]
+    assert in_obsm({"X_pca": np.zeros((1, 2))}, pd.Index(["a"]), "f") is None
+
+
+def write(path: Path, spots: list[str], xy: np.ndarray | None, **obs: list[object]) -> Path:
+    data = anndata.AnnData(sparse.csr_matrix(np.ones((len(spots), 2), np.float32)), obs=pd.DataFrame(obs, index=spots))
+    if xy is not None:
+        data.obsm["spatial"] = xy
+    data.write_h5ad(path)
+    return path
+
+
+def test_modalities_complete_each_others_places_and_must_agree(tmp_path: Path) -> None:
+    spots = [f"b{i}" for i in range(6)]
+    xy = np.arange(12.0).reshape(6, 2)
+    a = write(tmp_path / "a.h5ad", spots[:4], xy[:4])
+    b = write(tmp_path / "b.h5ad", spots[2:], xy[2:])
+    result = read_section(SectionInput("d", "s", {"rna": a, "adt": b}))
+    assert result.obs_names.tolist() == spots
+    np.testing.assert_array_equal(result.obsm["spatial"], xy)
+    moved = write(tmp_path / "c.h5ad", spots[2:], xy[2:] + 1)
+    with pytest.raises(InputError, match=r"spot 'b2' lies at \[5.0, 6.0\], in another modality at \[4.0, 5.0\]"):
+        read_section(SectionInput("d", "s", {"rna": a, "adt": moved}))
+
+
+def test_a_given_table_wins_and_says_so(tmp_path: Path) -> None:
+    a = write(tmp_path / "a.h5ad", ["p", "q"], np.zeros((2, 2)))
+    (tmp_path / "xy.csv").write_text("barcode,x,y\nq,3,4\np,1,2\nelsewhere,9,9\n")
+    with pytest.warns(InputWarning, match="its coordinates are used"):
+        result = read_section(SectionInput("d", "s", {"rna": a}, spatial=tmp_path / "xy.csv"))
+    assert result.obsm["spatial"].tolist() == [[1, 2], [3, 4]]
+
+
+def test_labels_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("label,Barcode\nA, p \nNA,q\n,r\nB,unknown\n")
+    with pytest.warns(InputWarning, match="1 of 4 rows name no spot"):
+        labels = find_labels(str(tmp_path / "l.csv"), {}, pd.Index(["r", "p", "q", "s"]))
+    assert labels.tolist() == ["", "A", "", ""]
+
+
+def test_labels_of_columns_are_joined() -> None:
+    one = pd.DataFrame({"domain": pd.Categorical(["a", None])}, index=["p", "q"])
+    two = pd.DataFrame({"domain": ["b", "nan"]}, index=["q", "r"])
+    assert find_labels("domain", {"one": one, "two": two}, pd.Index(["p", "q", "r"])).tolist() == ["a", "b", ""]
+    clash = pd.DataFrame({"domain": ["c"]}, index=["p"])
+    with pytest.raises(InputError, match="spot 'p' is 'c' here, 'a' in one"):
+        find_labels("domain", {"one": one, "clash": clash}, pd.Index(["p", "q"]))
+
+
+def test_numeric_labels_lose_no_digit() -> None:
+    obs = pd.DataFrame({"k": [1.0, np.nan, 12.0]}, index=list("pqr"))
+    assert find_labels("k", {"f": obs}, pd.Index(list("pqr"))).tolist() == ["1", "", "12"]

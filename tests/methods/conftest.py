@@ -1,0 +1,42 @@
+"""Fixtures of the methods' tests: a small tissue with two modalities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from spatialweave.io.contract import Dataset, Modality
+from spatialweave.training.run import Run
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run(seed=11, log=lambda line: None)
+
+
+@pytest.fixture
+def tissue():
+    """(side, modalities, missing share) -> a square tissue in three layers, with noisy latents."""
+
+    def make(side: int = 12, names: tuple[str, ...] = ("rna", "adt"), missing: float = 0.0) -> Dataset:
+        rng = np.random.default_rng(2)
+        spatial = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(float)
+        n_spots = len(spatial)
+        layer = (3 * spatial[:, 1] / side).astype(int)
+        distance, neighbour = cKDTree(spatial).query(spatial, 5)
+        rows = np.repeat(np.arange(n_spots), 4)
+        directed = sparse.csr_matrix((distance[:, 1:].ravel(), (rows, neighbour[:, 1:].ravel())), (n_spots, n_spots))
+        modalities = []
+        for m, name in enumerate(names):
+            latent = rng.normal(0, 3, (3, 8 + m))[layer] + rng.normal(size=(n_spots, 8 + m))
+            present = rng.random(n_spots) >= (missing if m else 0)
+            modalities.append(Modality(name, (latent * present[:, None]).astype(np.float32), present))
+        obs = pd.DataFrame({"barcode": [f"s{i}" for i in range(n_spots)], "section": "one", "label": layer.astype(str)})
+        obs.index = pd.Index(obs["barcode"])
+        graphs = {"spatial_distances": directed, "spatial_connectivities": ((directed + directed.T) > 0).astype(float)}
+        return Dataset("small", obs.rename_axis(None), spatial, modalities, graphs, "square")
+
+    return make

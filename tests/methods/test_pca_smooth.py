@@ -1,0 +1,71 @@
+"""The control against the same arithmetic written out spot by spot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.methods import pca_smooth
+
+
+def by_hand(dataset, rounds: int) -> np.ndarray:
+    """Mean over self and neighbours that have a value, spot by spot."""
+    adjacency = dataset.graphs["spatial_connectivities"].toarray() != 0
+    blocks = []
+    for modality in dataset.modalities:
+        measured = modality.latent[modality.present]
+        spread = np.sqrt(measured.var(axis=0).sum())
+        values = {i: (modality.latent[i] - measured.mean(axis=0)) / spread for i in np.flatnonzero(modality.present)}
+        for _ in range(rounds):
+            new = {}
+            for i in range(dataset.n_spots):
+                have = [values[j] for j in [i, *np.flatnonzero(adjacency[i])] if j in values]
+                if have:
+                    new[i] = np.mean(have, axis=0)
+            values = new
+        zero = np.zeros(modality.latent.shape[1])
+        blocks.append(np.stack([values.get(i, zero) for i in range(dataset.n_spots)]))
+    return np.concatenate(blocks, axis=1)
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2, 3])
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_equals_hand_arithmetic(tissue, run, rounds, missing):
+    dataset = tissue(missing=missing)
+    fitted = pca_smooth.fit(dataset, pca_smooth.Config(rounds=rounds), run)
+    assert fitted.embedding.dtype == np.float32
+    np.testing.assert_allclose(fitted.embedding, by_hand(dataset, rounds), atol=1e-5)
+
+
+def test_modalities_weigh_the_same_whatever_their_scale(tissue, run):
+    dataset = tissue()
+    dataset.modalities[0].latent *= 1000
+    embedding = pca_smooth.fit(dataset, pca_smooth.Config(rounds=0), run).embedding
+    assert embedding[:, :8].var(axis=0).sum() == pytest.approx(1, rel=1e-4)
+    assert embedding[:, 8:].var(axis=0).sum() == pytest.approx(1, rel=1e-4)
+
+
+def test_a_spot_out_of_reach_is_the_mean(tissue, run):
+    dataset = tissue()
+    dataset.modalities[1].present[:] = False
+    dataset.modalities[1].present[143] = True
+    embedding = pca_smooth.fit(dataset, pca_smooth.Config(), run).embedding
+    assert not embedding[:, 8:].any()  # one measured spot has no variance either
+    assert np.isfinite(embedding).all()
+
+
+def test_placeholders_have_no_influence(tissue, run):
+    clean, dirty = tissue(missing=0.4), tissue(missing=0.4)
+    dirty.modalities[1].latent[~dirty.modalities[1].present] = 1e6
+    first, second = (pca_smooth.fit(dataset, pca_smooth.Config(), run).embedding for dataset in (clean, dirty))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_record_and_missing_graph(tissue, run):
+    dataset = tissue()
+    record = pca_smooth.fit(dataset, pca_smooth.Config(), run).record
+    assert record == {"variant": "", "losses": {"total": []}, "epochs": 0, "stopped_by": "nothing to train"}
+    del dataset.graphs["spatial_connectivities"]
+    with pytest.raises(InputError, match="spatial_connectivities"):
+        pca_smooth.fit(dataset, pca_smooth.Config(), run)

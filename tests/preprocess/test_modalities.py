@@ -1,0 +1,132 @@
+"""The preparation of each modality: hand-worked values, written-out formulas, and scanpy's steps."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import anndata as ad
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.decomposition import PCA
+
+from spatialweave.errors import InputError
+from spatialweave.preprocess import adt, chromatin, metabolite, rna
+from spatialweave.preprocess.pca import principal_components
+from spatialweave.preprocess.recipe import Settings
+
+
+def csr(values: object) -> sparse.csr_matrix:
+    return sparse.csr_matrix(np.asarray(values, dtype=np.float64))
+
+
+def genes(n_spots: int = 250, n_genes: int = 320) -> sparse.csr_matrix:
+    """Counts of four groups of spots over genes of very different means, some of them in very few spots."""
+    rng = np.random.default_rng(4)
+    rate = rng.lognormal(-1, 1.5, n_genes) * rng.gamma(2, 0.5, (4, n_genes))
+    return sparse.csr_matrix(rng.poisson(rate[rng.integers(0, 4, n_spots)]), dtype=np.float32)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_rna_equals_scanpy(scaled: bool) -> None:
+    import scanpy as sc
+
+    counts = genes()
+    data = ad.AnnData(counts.copy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sc.pp.filter_genes(data, min_cells=10)
+        sc.pp.highly_variable_genes(data, flavor="seurat_v3", n_top_genes=60)
+        sc.pp.normalize_total(data, target_sum=1e4)
+        sc.pp.log1p(data)
+        if scaled:
+            sc.pp.scale(data)
+    assert 60 < data.n_vars < counts.shape[1], "the test is about dropped genes too"
+    chosen = data[:, data.var["highly_variable"]].X
+    dense = np.asarray(chosen.toarray() if sparse.issparse(chosen) else chosen, dtype=np.float64)
+    expected = PCA(8, svd_solver="full").fit_transform(dense)
+
+    settings = Settings(min_spots=10, variable_features=60, target_sum=1e4, scale=scaled, components=8)
+    prepared = rna.prepare(counts, settings)
+    scores = principal_components(prepared.matrix, 8, 0).scores
+    np.testing.assert_allclose(scores * np.sign((scores * expected).sum(axis=0)), expected, atol=1e-4)
+    assert prepared.steps[0] == {"step": "detected_features", "min_spots": 10, "kept": data.n_vars}
+    assert [step["step"] for step in prepared.steps][-1] == ("scale" if scaled else "log1p")
+
+
+def test_rna_keeps_all_genes_when_told_so() -> None:
+    prepared = rna.prepare(genes(), Settings(min_spots=0, variable_features=None, scale=True))
+    assert prepared.matrix.shape == (250, 320)
+
+
+def test_an_all_zero_gene_changes_nothing() -> None:
+    counts = genes()
+    settings = Settings(min_spots=10, variable_features=60, scale=True)
+    wider = sparse.hstack([counts[:, :7], csr(np.zeros((250, 1))), counts[:, 7:]], format="csr").astype(np.float32)
+    assert (rna.prepare(counts, settings).matrix != rna.prepare(wider, settings).matrix).nnz == 0
+
+
+def test_clr_by_hand() -> None:
+    # Protein 1: log(1+3) = 2 log 2, its mean over two spots log 2, so 3 becomes log(1 + 3/2).
+    # Protein 2: mean of log(1+1) over two spots is log 2, so 1 becomes log(1 + 1/2).
+    matrix = csr([[3, 1], [0, 1]])
+    adt.clr(matrix)
+    np.testing.assert_allclose(matrix.toarray(), [[0.91629073, 0.40546511], [0, 0.40546511]], atol=1e-8)
+
+
+def test_clr_by_its_formula() -> None:
+    counts = np.random.default_rng(0).poisson(3, (30, 6)).astype(float)
+    expected = np.log(1 + counts / np.exp(np.log(1 + counts).mean(axis=0)))
+    matrix = csr(counts)
+    adt.clr(matrix)
+    np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
+    scaled = adt.prepare(csr(counts), Settings(scale=True)).matrix.toarray()
+    np.testing.assert_allclose(scaled, expected / expected.std(axis=0, ddof=1), atol=1e-12)
+
+
+def test_tf_idf_by_hand() -> None:
+    # Both spots have 2 counts; the peaks have 1 and 3, so that IDF is log(1 + 2/1) and log(1 + 2/3).
+    matrix = csr([[1, 1], [0, 2]])
+    chromatin.tf_idf(matrix)
+    half, whole = math.log(5001), math.log(10001)
+    expected = [[half * math.log(3), half * math.log(5 / 3)], [0, whole * math.log(5 / 3)]]
+    np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
+    assert matrix[1, 1] == pytest.approx(4.7049289, abs=1e-6)
+
+
+def test_chromatin_by_its_formula() -> None:
+    counts = np.random.default_rng(0).poisson(0.4, (30, 12)).astype(float)
+    counts[4] = 0
+    counts[:, 3] = 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tf = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+        tf_idf = np.nan_to_num(tf * np.log1p(30 / counts.sum(axis=0)))
+        expected = np.nan_to_num(np.log1p(1e4 * tf_idf / tf_idf.sum(axis=1, keepdims=True)))
+    prepared = chromatin.prepare(csr(counts), Settings(min_spots=0))
+    np.testing.assert_allclose(prepared.matrix.toarray(), expected, atol=1e-10)
+    np.testing.assert_allclose(
+        chromatin.prepare(csr(counts), Settings(min_spots=1)).matrix.toarray(), np.delete(expected, 3, axis=1)
+    )
+
+
+def test_metabolites_by_their_formula() -> None:
+    intensities = np.random.default_rng(0).gamma(1, 5, (20, 7))
+    expected = np.log1p(100 * intensities / intensities.sum(axis=1, keepdims=True))
+    plain = metabolite.prepare(csr(intensities), Settings(target_sum=100))
+    np.testing.assert_allclose(plain.matrix.toarray(), expected, atol=1e-12)
+    scaled = metabolite.prepare(csr(intensities), Settings(target_sum=100, scale=True))
+    np.testing.assert_allclose(scaled.matrix.toarray(), expected / expected.std(axis=0, ddof=1), atol=1e-12)
+
+
+@pytest.mark.parametrize("prepare", [rna.prepare, adt.prepare, chromatin.prepare, metabolite.prepare])
+def test_counts_are_left_as_they_were(prepare: object) -> None:
+    counts = csr([[3, 1, 2], [0, 1, 5], [4, 0, 1]])
+    before = counts.copy()
+    prepare(counts, Settings(scale=True))  # type: ignore[operator]
+    assert (counts != before).nnz == 0
+
+
+def test_no_feature_left_is_refused() -> None:
+    with pytest.raises(InputError, match="none of 2 features is detected in 9 spots"):
+        adt.prepare(csr([[3, 1], [0, 1]]), Settings(min_spots=9))

@@ -1,0 +1,226 @@
+"""The dataset report in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spatialweave.report.dataset import Sources, write_dataset_report
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--window-size=1400,1000",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>\"'&"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Headless Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no Chromium with its driver here (Debian: apt-get install chromium chromium-driver)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=Service(driver))
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="module")
+def report(make_dataset: Callable[..., Sources], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a dataset whose every name tries to be a script."""
+    target = tmp_path_factory.mktemp("report") / "report.html"
+    write_dataset_report(make_dataset(prefix=EVIL, dataset=f"d{EVIL}"), target)
+    return target
+
+
+def wait(browser: Any, condition: str, seconds: float = 60) -> Any:
+    """The value of a JavaScript expression as soon as it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = browser.execute_script(f"return {condition}")
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"still not true after {seconds} s: {condition}")
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Any:
+    """The browser with the report open and drawn."""
+    browser.get_log("browser")
+    browser.get(report.as_uri())
+    wait(browser, "document.body.dataset.drawn")
+    return browser
+
+
+def drawn_count(page: Any) -> int:
+    return int(page.execute_script("return Number(document.body.dataset.drawn)"))
+
+
+def colours_of(page: Any, name: str) -> int:
+    """How many different colours a map shows, from a picture of it (page white and text apart)."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    element = page.find_element("id", name)
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+    time.sleep(0.3)
+    pixels = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))[40:-10]
+    _, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    # A region covers thousands of pixels; blended edges do not.
+    return int((counts > 1000).sum())
+
+
+def hover(page: Any, name: str, x: float, y: float) -> None:
+    """Move the pointer to map coordinates."""
+    from selenium.webdriver import ActionChains
+
+    element = page.find_element("id", name)
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+    left, top, width, height = page.execute_script(
+        "const {xaxis: a, yaxis: b} = document.getElementById(arguments[0])._fullLayout, d = document.getElementById(arguments[0]);"
+        "return [a._offset + a.l2p(arguments[1]), b._offset + b.l2p(arguments[2]), d.clientWidth, d.clientHeight]",
+        name,
+        x,
+        y,
+    )
+    move = ActionChains(page)
+    move.move_to_element_with_offset(element, round(left - width / 2) + 3, round(top - height / 2)).perform()
+    move.move_to_element_with_offset(element, round(left - width / 2), round(top - height / 2)).perform()
+
+
+def test_no_console_messages_and_no_requests(page: Any) -> None:
+    assert page.get_log("browser") == []
+    assert page.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def test_maps_are_drawn_in_colour(page: Any) -> None:
+    # White and four regions.
+    assert colours_of(page, "map") == 5
+    assert colours_of(page, "compare") == 5
+    assert page.execute_script("return HAS_WEBGL && document.querySelectorAll('#map canvas').length > 0")
+
+
+def test_hover_shows_the_spot(page: Any) -> None:
+    hover(page, "map", 30, 20)
+    text = wait(page, "!document.querySelector('.tip').hidden && document.querySelector('.tip').innerText")
+    # Twelve spots per row, ten units apart: x 30 in row 2 is spot 27.
+    assert f"{EVIL}spot27" in text
+    assert "domain" in text
+    assert "label" in text
+    assert "top rna" in text
+    # The spot is circled on all maps of the tissue.
+    assert page.execute_script("return [...document.querySelectorAll('.ring')].filter((r) => !r.hidden).length") >= 3
+
+
+def test_legend_hides_and_shows_domains(page: Any) -> None:
+    shown = "DATA && document.getElementById('map').data.reduce((n, trace) => n + trace.x.length, 0)"
+    assert page.execute_script(f"return {shown}") == 144
+    chip = page.find_elements("css selector", "#map-legend .chip[aria-pressed]")[0]
+    count = int(chip.find_element("css selector", "small").text)
+    before = drawn_count(page)
+    chip.click()
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
+    assert page.execute_script(f"return {shown}") == 144 - count
+    pressed = page.find_elements("css selector", "#map-legend .chip[aria-pressed='false']")
+    assert len(pressed) == 1
+    before = drawn_count(page)
+    page.find_element("css selector", "#map-legend .chip").click()
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
+    assert page.execute_script(f"return {shown}") == 144
+
+
+def choose(page: Any, name: str, position: int) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    before = drawn_count(page)
+    Select(page.find_element("id", name)).select_by_index(position)
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
+
+
+def test_choosing_a_run_and_a_feature(page: Any) -> None:
+    title = "document.getElementById('map-title').textContent"
+    assert page.execute_script(f"return {title}").startswith("SMART")
+    choose(page, "run-select", 0)
+    assert page.execute_script(f"return {title}") == "pca_smooth · seed 1"
+    assert "it does not train" in page.find_element("id", "losses").text
+    choose(page, "run-select", 2)
+    assert page.execute_script("return document.getElementById('losses').data.length") == 2
+    choose(page, "feature-select", 3)
+    assert colours_of(page, "feature") >= 3
+    choose(page, "colour-select", 1)
+    assert page.get_log("browser") == []
+
+
+def test_zoom_moves_all_maps_of_the_tissue(page: Any) -> None:
+    page.execute_script("Plotly.relayout('map', {'xaxis.range': [20, 60], 'yaxis.range': [60, 20]})")
+    ranges = "['compare', 'feature'].map((name) => document.getElementById(name)._fullLayout.xaxis.range)"
+    wait(page, f"{ranges}.every((range) => Math.abs(range[1] - range[0]) < 60)")
+    own = page.execute_script("return document.getElementById('map')._fullLayout.xaxis.range")
+    for other in page.execute_script(f"return {ranges}"):
+        assert other == pytest.approx(own)
+    # Equal scales, and y growing downwards.
+    x, y, width, height = page.execute_script(
+        "const {xaxis: a, yaxis: b} = document.getElementById('map')._fullLayout; return [a.range, b.range, a._length, b._length]"
+    )
+    assert (x[1] - x[0]) / width == pytest.approx((y[0] - y[1]) / height, rel=1e-3)
+
+
+def test_names_run_nothing(page: Any) -> None:
+    hover(page, "compare", 50, 50)
+    wait(page, "!document.querySelector('.tip').hidden")
+    assert page.execute_script("return window.hacked === undefined")
+    assert page.find_element("css selector", "h1").text == f"d{EVIL}"
+    # Even markup that slipped through would not run.
+    page.execute_script(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"window.hacked = 2\">')"
+    )
+    time.sleep(0.3)
+    assert page.execute_script("return window.hacked === undefined")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"rows": 2, "columns": 5, "n_domains": 2, "modalities": {"rna": 9}, "labels": False, "methods": ()},
+        {"rows": 2, "columns": 5, "n_domains": 2, "modalities": {"rna": 9}, "seeds": (1,), "methods": ("pca_smooth",)},
+        {"sections": ("a", "b<i>"), "labels": False, "layout": "hexagonal"},
+    ],
+    ids=["all failed", "ten spots", "two sections without labels"],
+)
+def test_small_and_odd_datasets(
+    browser: Any, make_dataset: Callable[..., Sources], tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    write_dataset_report(make_dataset(**recipe), tmp_path / "report.html")
+    browser.get_log("browser")
+    browser.get((tmp_path / "report.html").as_uri())
+    wait(browser, "document.body.dataset.drawn")
+    assert browser.get_log("browser") == []
+    if "sections" in recipe:
+        choose(browser, "section-select", 2)
+        assert browser.execute_script("return document.getElementById('map').layout.annotations.length") == 1
+        assert browser.get_log("browser") == []

@@ -1,0 +1,83 @@
+"""Summaries of metrics, by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from spatialweave.report import scores
+from spatialweave.report.strips import strip
+
+
+def make_metrics(rows: list[tuple[str, int, str, float]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
+    return table.assign(dataset="d", clustering="mclust", n_domains="3")
+
+
+def test_summarise_mean_and_sample_sd() -> None:
+    table = make_metrics([("a", 1, "pas", 0.1), ("a", 2, "pas", 0.3), ("b", 1, "pas", 0.15), ("b", 2, "ari", 0.5)])
+    found = scores.summarise(table)
+    assert list(found) == ["ari", "pas"]
+    assert (found["pas"]["a"].mean, found["pas"]["a"].sd) == (pytest.approx(0.2), pytest.approx(0.02**0.5))
+    # Lower is better for PAS; a metric of one method only has no best.
+    assert (found["pas"]["b"].best, found["pas"]["a"].best, found["ari"]["b"].best) == (True, False, False)
+
+
+def test_domain_figures_and_counts_are_not_shown() -> None:
+    table = make_metrics([("a", 1, "morans_i_domain_3", 0.1), ("a", 1, "labelled_spots", 10), ("a", 1, "chaos", 1)])
+    assert scores.ordered_metrics(table) == ["chaos"]
+
+
+def test_modality_is_named() -> None:
+    found = scores.describe("knn_overlap_adt")
+    assert found.title == "Neighbourhood overlap, protein (ADT)"
+    assert found.higher
+    assert scores.describe("brand_new").higher is None
+
+
+def test_best_run_takes_the_best_method_by_mean_not_the_luckiest_seed() -> None:
+    table = make_metrics([("a", 1, "ari", 0.9), ("a", 2, "ari", 0.1), ("b", 1, "ari", 0.6), ("b", 2, "ari", 0.7)])
+    best = scores.best_run(table, {("a", 1), ("a", 2), ("b", 1), ("b", 2)})
+    assert best is not None
+    assert (best.method, best.seed) == ("b", 2)
+    assert "0.650" in best.why
+
+
+def test_best_run_without_labels_is_by_mean_rank() -> None:
+    table = make_metrics(
+        [
+            ("a", 1, "silhouette", 0.2),
+            ("a", 1, "pas", 0.5),
+            ("a", 1, "chaos", 2.0),
+            ("b", 1, "silhouette", 0.1),
+            ("b", 1, "pas", 0.2),
+            ("b", 1, "chaos", 1.0),
+        ]
+    )
+    # Ranks of a: 1, 2, 2; of b: 2, 1, 1.
+    ranks = scores.mean_ranks(table, ["method"])
+    assert ranks.to_dict() == pytest.approx({"b": 4 / 3, "a": 5 / 3})
+    best = scores.best_run(table, {("a", 1), ("b", 1)})
+    assert best is not None
+    assert best.method == "b"
+
+
+def test_best_run_needs_domains() -> None:
+    table = make_metrics([("a", 1, "ari", 0.9), ("b", 1, "ari", 0.5)])
+    best = scores.best_run(table, {("b", 1)})
+    assert best is not None
+    assert best.method == "b"
+    assert scores.best_run(table, set()) is None
+    without = scores.best_run(table.iloc[:0], {("z", 3)})
+    assert without is not None
+    assert (without.method, without.seed) == ("z", 3)
+
+
+@pytest.mark.parametrize("values", [[0.2, 0.9], [0.5], [-1e-3, 2e-3], [1e4, 3.7e4], [0.0, 0.0]])
+def test_strip_ticks_enclose_all_dots(values: list[float]) -> None:
+    plot = strip(scores.METRICS["ari"], {"a": values, "b": []})
+    assert plot is not None
+    left, right = plot.ticks[0][0], plot.ticks[-1][0]
+    assert 2 <= len(plot.ticks) <= 8
+    assert all(left - 0.1 <= dot <= right + 0.1 for dot in plot.rows[0].dots)
+    assert len(plot.rows[0].dots) == len(values)

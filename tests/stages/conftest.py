@@ -1,0 +1,76 @@
+"""Files of a small dataset as the stages before GRAPH, CLUSTER and EVALUATE would have left them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata as ad
+import mudata as md
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatialweave.io import contract
+
+N_SIDE = 12
+
+
+@dataclass
+class ToyRun:
+    """Two square sections of 12 x 12 spots in four quadrants, RNA everywhere, ADT on a part of the spots."""
+
+    latents: Path
+    embedding: Path
+    quadrant: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> ToyRun:
+    """Write latents and embedding; the embedding separates the quadrants clearly. Do not change these files."""
+    folder = tmp_path_factory.mktemp("toy")
+    rng = np.random.default_rng(4)
+    grid = np.stack(np.meshgrid(np.arange(float(N_SIDE)), np.arange(float(N_SIDE))), -1).reshape(-1, 2)
+    points = np.tile(grid, (2, 1))
+    n_spots = len(points)
+    quadrant = (points[:, 0] >= 5).astype(int) + 2 * (points[:, 1] >= 4).astype(int)
+    barcode = np.array([f"spot{i % len(grid)}" for i in range(n_spots)])
+    section = np.repeat(["left", "right"], len(grid))
+    label = np.array(["p", "q", "r", "s"])[quadrant]
+    label[::10] = ""
+    names = [f"{s}:{b}" for s, b in zip(section, barcode, strict=True)]
+    obs = pd.DataFrame({"barcode": barcode, "section": section, "label": label}, index=names)
+    parts = {}
+    for name, n_dims, kept in (("rna", 8, np.ones(n_spots, bool)), ("adt", 5, np.arange(n_spots) % 7 > 0)):
+        values = (rng.normal(size=(4, n_dims)) * 4)[quadrant] + rng.normal(size=(n_spots, n_dims))
+        parts[name] = ad.AnnData(
+            obs=pd.DataFrame(index=obs.index[kept]), obsm={"X_latent": values[kept].astype(np.float32)}
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = md.MuData(parts)
+        data.obs = obs
+        data.obsm["spatial"] = points
+        data.uns["spatialweave"] = contract.stamp("latents", dataset="toy", layout="square")
+        contract.write(data, folder / "latents.h5mu")
+    dataset = contract.read_dataset(folder / "latents.h5mu")
+    embedding = (rng.normal(size=(4, 6)) * 5)[quadrant] + rng.normal(size=(n_spots, 6))
+    record = {"method": "smart", "variant": "tuned", "seed": 3}
+    contract.write_embedding(folder / "embedding.h5ad", dataset, embedding, record)
+    return ToyRun(folder / "latents.h5mu", folder / "embedding.h5ad", quadrant)
+
+
+@pytest.fixture
+def refused() -> Callable[..., None]:
+    """Check that a result of click's runner is one clear line with exit code 2, that names `words`."""
+
+    def check(result: object, *words: str) -> None:
+        assert result.exit_code == 2, result.output  # type: ignore[attr-defined]
+        lines = result.stderr.strip().splitlines()  # type: ignore[attr-defined]
+        assert len(lines) == 1 and lines[0].startswith("ERROR: "), lines
+        for word in words:
+            assert word in lines[0]
+
+    return check

@@ -1,0 +1,120 @@
+"""bin/graph.py: the graph file, its statistics and its refusals."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.neighbors import kneighbors_graph
+
+from spatialweave.io.contract import read_dataset
+
+
+@pytest.fixture(scope="module")
+def command(project: Path):
+    spec = importlib.util.spec_from_file_location("graph_script", project / "bin" / "graph.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def run(command, toy_run, tmp_path):
+    def call(recipe: str | Path, *more: str, latents: Path | None = None):
+        if isinstance(recipe, str):
+            (tmp_path / "recipe.yml").write_text(recipe, encoding="utf-8")
+            recipe = tmp_path / "recipe.yml"
+        arguments = ["--latents", latents or toy_run.latents, "--recipe", recipe, "--out", tmp_path / "graph.h5ad"]
+        return CliRunner().invoke(command, [*map(str, arguments), "--stats", str(tmp_path / "graph.csv"), *more])
+
+    return call
+
+
+def test_default_recipe_gives_the_contract(run, toy_run, tmp_path, project):
+    result = run(project / "assets" / "graphs" / "spatial.yml")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    graph = ad.read_h5ad(tmp_path / "graph.h5ad")
+    dataset = read_dataset(toy_run.latents, tmp_path / "graph.h5ad")
+    assert graph.n_vars == 0
+    assert set(graph.obsp) == {"spatial_distances", "spatial_connectivities"}
+    distances, connectivities = dataset.graphs["spatial_distances"], dataset.graphs["spatial_connectivities"]
+    assert (np.diff(distances.indptr) == 4).all()
+    assert (connectivities != connectivities.T).nnz == 0
+    assert set(connectivities.data) == {1.0}
+    section = dataset.obs["section"].to_numpy()
+    rows, columns = connectivities.nonzero()
+    assert (section[rows] == section[columns]).all()
+    table = pd.read_csv(tmp_path / "graph.csv")
+    assert list(table.columns) == ["graph", "statistic", "value"]
+    value = table.set_index("statistic")["value"]
+    assert value["spots"] == 288 and value["directed_edges"] == 4 * 288 and value["components"] == 2
+    assert value["edges"] == connectivities.nnz / 2
+
+
+def test_feature_graphs_cover_measured_spots_only(run, toy_run, tmp_path):
+    assert run("spatial: {kind: knn}\nfeatures: {k: 5, metric: euclidean}").exit_code == 0
+    dataset = read_dataset(toy_run.latents, tmp_path / "graph.h5ad")
+    adt = next(modality for modality in dataset.modalities if modality.name == "adt")
+    found = dataset.graphs["adt_distances"]
+    assert not np.diff(found.indptr)[~adt.present].any()
+    truth = kneighbors_graph(adt.latent[adt.present], 5, mode="distance")
+    np.testing.assert_allclose(found[adt.present][:, adt.present].toarray(), truth.toarray(), rtol=1e-5)
+
+
+def test_number_of_neighbours_overrides_the_recipe(run, tmp_path):
+    assert run("spatial: {kind: knn, k: 4}", "--n-neighbours", "7").exit_code == 0
+    assert (np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr) == 7).all()
+
+
+def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
+    result = run("spatial: {kind: knn, k: 200}")
+    assert result.exit_code == 0
+    assert result.stderr.count("WARNING: section '") == 2
+    assert (np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr) == 143).all()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("spatial: {kind: knn, n: 4}", ["'n'", "kind, k"]),
+        ("spatial: {kind: knn}\nfeature: null", ["'feature'", "write 'features'"]),
+        ("spatial: {kind: radios}", ["'radios'", "write 'radius'"]),
+        ("spatial: {kind: radius, k: 4}", ["'k'", "kind, radius"]),
+        ("spatial: {kind: radius}", ["spatial.radius", "number above 0"]),
+        ("spatial: {kind: radius, radius: 5000}", ["value 5000", "median spot spacings"]),
+        ("spatial: {kind: knn, k: 0}", ["spatial.k", "value 0"]),
+        ("spatial: {kind: knn, k: many}", ["'many'", "or auto"]),
+        ("spatial: {kind: knn}\nfeatures: {k: 3, metric: cosine}", ["'cosine'", "euclidean, correlation"]),
+        ("spatial: {kind: knn}\nfeatures: {mutual: 3}", ["features.mutual", "true or false"]),
+        ("features: null", ["'spatial' is missing"]),
+        ("spatial: [knn", ["not readable YAML"]),
+        ("- spatial", ["a table of keys"]),
+    ],
+)
+def test_bad_recipe_is_one_line(run, refused, tmp_path, recipe, words):
+    refused(run(recipe), *words)
+    assert not (tmp_path / "graph.h5ad").exists() and not (tmp_path / "graph.csv").exists()
+
+
+def test_number_of_neighbours_needs_a_knn_recipe(run, refused):
+    refused(run("spatial: {kind: delaunay}", "--n-neighbours", "4"), "--n-neighbours", "delaunay")
+
+
+def test_absent_or_wrong_latents(run, refused, toy_run, tmp_path):
+    refused(run("spatial: {kind: knn}", latents=tmp_path / "absent.h5mu"), "absent.h5mu")
+    refused(run("spatial: {kind: knn}", latents=toy_run.embedding), "embedding.h5ad")
+
+
+def test_coordinates_that_are_not_finite(run, refused, toy_run, tmp_path):
+    broken = tmp_path / "broken.h5mu"
+    broken.write_bytes(toy_run.latents.read_bytes())
+    with h5py.File(broken, "r+") as file:
+        file["obsm/spatial"][3, 1] = np.nan
+    refused(run("spatial: {kind: knn}", latents=broken), "spot 4", "finite x and y")

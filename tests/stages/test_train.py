@@ -1,0 +1,154 @@
+"""train.py from the command line: a whole run, its record, and one clear line for each wrong input."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata as ad
+import mudata as md
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from spatialweave.io.contract import read_h5ad, stamp, training_record, write
+
+SCRIPT = Path(__file__).resolve().parents[2] / "bin" / "train.py"
+
+
+def run_here(*arguments: object) -> Result:
+    """The same in this process: importing the libraries anew for every wrong input would take minutes."""
+    spec = importlib.util.spec_from_file_location("train_stage", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return CliRunner().invoke(module.main, list(map(str, arguments)))
+
+
+def run_train(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    """A folder with latents.h5mu and graph.h5ad of 100 spots; the protein is missing in 30."""
+    folder = tmp_path_factory.mktemp("train")
+    rng = np.random.default_rng(0)
+    names = pd.Index([f"s{i}" for i in range(100)])
+    spatial = np.stack(np.meshgrid(np.arange(10.0), np.arange(10.0)), axis=-1).reshape(-1, 2)
+    parts = {}
+    for name, n_spots, n_dims in (("rna", 100, 10), ("adt", 70, 6)):
+        part = ad.AnnData(obs=pd.DataFrame(index=names[:n_spots]))
+        part.obsm["X_latent"] = rng.normal(size=(n_spots, n_dims)).astype(np.float32)
+        parts[name] = part
+    md.set_options(pull_on_update=False)
+    latents = md.MuData(parts)
+    latents.obs["barcode"], latents.obs["section"] = names.to_numpy(), "one"
+    latents.obsm["spatial"] = spatial
+    latents.uns["spatialweave"] = stamp("latents", dataset="small", layout="square")
+    write(latents, folder / "latents.h5mu")
+    distance, neighbour = cKDTree(spatial).query(spatial, 5)
+    directed = sparse.csr_matrix((distance[:, 1:].ravel(), (np.repeat(np.arange(100), 4), neighbour[:, 1:].ravel())))
+    graph = ad.AnnData(obs=pd.DataFrame(index=names))
+    graph.obsp["spatial_distances"] = directed
+    graph.obsp["spatial_connectivities"] = ((directed + directed.T) > 0).astype(np.float32)
+    graph.uns["spatialweave"] = stamp("graph", dataset="small", layout="square")
+    write(graph, folder / "graph.h5ad")
+    return folder
+
+
+@pytest.fixture
+def arguments(project, inputs, tmp_path) -> list[object]:
+    """The options of a good, short run."""
+    return [
+        *("--latents", inputs / "latents.h5mu", "--graph", inputs / "graph.h5ad"),
+        *("--preset", project / "assets" / "methods" / "smart_paper.yml"),
+        *("--seed", 4, "--device", "cpu", "--threads", 1, "--set", "epochs=6", "--out", tmp_path / "e.h5ad"),
+    ]
+
+
+def test_whole_run(arguments, tmp_path):
+    done = run_train(*arguments, "--set", "n_dims=8", "--checkpoint-dir", tmp_path / "checkpoints")
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert "training on cpu (1 threads)" in done.stderr
+    assert "epoch 6/6" in done.stderr
+    embedding = read_h5ad(tmp_path / "e.h5ad", "embedding")
+    assert embedding.shape == (100, 8)
+    assert embedding.X.dtype == np.float32
+    record = training_record(embedding)
+    assert record["method"] == "smart_paper"
+    assert record["variant"] == "paper"
+    assert record["preset"] == "square"
+    assert record["config"]["epochs"] == 6
+    assert record["config"]["weight_decay"] == 1e-5
+    assert record["seed"] == 4
+    assert record["device"] == "cpu (1 threads)"
+    assert record["epochs"] == len(record["losses"]["total"]) == 6
+    assert {"stopped_by", "seconds", "peak_rss_mb", "peak_gpu_mb", "versions", "timings"} <= set(record)
+    again = tmp_path / "again.h5ad"
+    assert run_here(*arguments, "--set", "n_dims=8", "--out", again).exit_code == 0
+    np.testing.assert_array_equal(read_h5ad(again, "embedding").X, embedding.X)
+
+
+def test_control(project, arguments, tmp_path):
+    preset = project / "assets" / "methods" / "pca_smooth.yml"
+    # One name of a preset may be meant for several methods; the control has none.
+    options = [option for option in arguments if option not in ("--set", "epochs=6")]
+    done = run_here(*options, "--preset", preset, "--preset-name", "visium")
+    assert done.exit_code == 0, done.stderr
+    record = training_record(read_h5ad(tmp_path / "e.h5ad", "embedding"))
+    assert record["method"] == "pca_smooth"
+    assert record["config"] == {"rounds": 2}
+    assert record["losses"] == {"total": []}
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--set", "epoch=3"], "'epoch' is not a setting; expected 'epochs', perhaps"),
+        (["--set", "learning_rate=fast"], "'fast' cannot be used; expected a finite number"),
+        (["--set", "far_share=0"], "out of bounds"),
+        (["--set", "stop_window=1"], "1 epoch has no slope"),
+        (["--set", "learning_rate"], "no name and value"),
+        (["--preset-name", "visum"], "'visum' is not a preset; expected 'visium', perhaps"),
+        (["--device", "tpu"], "Invalid value for '--device'"),
+        (["--threads", "0"], "Invalid value for '--threads'"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
+        (["--mixed-precision"], "--mixed-precision: the run is on the CPU"),
+        (["--latents", "nowhere.h5mu"], "Invalid value for '--latents'"),
+        (["--set", "learning_rate=1e30"], "loss term"),
+    ],
+)
+def test_malformed_options(arguments, tmp_path, extra, message):
+    done = run_here(*arguments, *extra)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "e.h5ad").exists()
+
+
+def test_graphs_that_do_not_fit(arguments, inputs, tmp_path):
+    graph = ad.read_h5ad(inputs / "graph.h5ad")
+    other = graph[::-1].copy()
+    other.write(tmp_path / "other.h5ad")
+    done = run_here(*arguments, "--graph", tmp_path / "other.h5ad")
+    assert done.exit_code == 2
+    assert "its spots are not those of" in done.stderr
+    del graph.obsp["spatial_connectivities"]
+    graph.write(tmp_path / "bare.h5ad")
+    done = run_here(*arguments, "--graph", tmp_path / "bare.h5ad")
+    assert done.exit_code == 2
+    assert "has no obsp['spatial_connectivities']" in done.stderr
+
+
+def test_gpu_asked_for_and_absent(arguments, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = run_here(*arguments, "--device", "cuda")
+    assert done.exit_code == 2
+    assert "no usable GPU was found" in done.stderr

@@ -1,0 +1,163 @@
+"""The training loop against torch's own steps, and its guards, checkpoints and progress."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from spatialweave.errors import InputError
+from spatialweave.training.loop import Schedule, train
+from spatialweave.training.stopping import PatienceRule
+
+SCHEDULE = Schedule(epochs=12, learning_rate=1e-2, weight_decay=1e-3)
+
+
+def weights(model: nn.Module) -> np.ndarray:
+    return torch.cat([parameter.detach().ravel() for parameter in model.parameters()]).numpy()
+
+
+def test_same_as_plain_torch(problem, run):
+    model, terms = problem()
+    history = train(model, terms, SCHEDULE, run)
+    other, terms = problem()
+    optimiser = torch.optim.Adam(other.parameters(), lr=1e-2, weight_decay=1e-3)
+    totals = []
+    for epoch in range(12):
+        optimiser.zero_grad()
+        total = sum(terms(epoch).values())
+        totals.append(total.item())
+        total.backward()
+        optimiser.step()
+    np.testing.assert_allclose(weights(model), weights(other), rtol=1e-6)
+    assert history.losses["total"] == pytest.approx(totals)
+    assert history.epochs == 12
+    assert history.stopped_by == "all epochs done"
+    assert set(history.losses) == {"fit", "size_first", "total"}
+
+
+def test_frozen_weights_stay(problem, run):
+    model, terms = problem()
+    model[0].requires_grad_(False)
+    before = model[0].weight.clone(), model[3].weight.clone()
+    train(model, terms, SCHEDULE, run)
+    assert torch.equal(model[0].weight, before[0])
+    assert not torch.equal(model[3].weight, before[1])
+
+
+def test_clipping_bounds_the_gradient(run):
+    model = nn.Linear(1, 1, bias=False)
+    norms = []
+    model.weight.register_post_accumulate_grad_hook(lambda weight: norms.append(weight.grad.norm().item()))
+    steps = []
+    original = torch.optim.Adam.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            torch.optim.Adam,
+            "step",
+            lambda self, *a, **k: (steps.append(model.weight.grad.norm().item()), original(self, *a, **k))[1],
+        )
+        train(model, lambda epoch: {"a": 1e3 * model.weight.sum()}, Schedule(3, 1e-3, clip_norm=2.0), run)
+    assert min(norms) == pytest.approx(1e3)
+    assert max(steps) == pytest.approx(2.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nan_guard_names_epoch_and_term(problem, run, bad):
+    model, terms = problem()
+
+    def broken(epoch: int):
+        values = terms(epoch)
+        return values if epoch < 4 else {**values, "size_first": values["size_first"] * bad}
+
+    with pytest.raises(InputError, match=r"epoch 4: loss term 'size_first' is (nan|inf)"):
+        train(model, broken, SCHEDULE, run)
+
+
+@pytest.mark.parametrize("killed_at", [2, 7, 12])
+def test_resumed_equals_undisturbed(problem, run, lines, tmp_path, killed_at):
+    undisturbed, terms = problem()
+    expected = train(undisturbed, terms, SCHEDULE, run)
+    run.checkpoint, run.checkpoint_seconds = tmp_path / "state" / "run.pt", 0.0
+
+    model, terms = problem()
+
+    def killed(epoch: int):
+        if epoch == killed_at:
+            raise KeyboardInterrupt
+        return terms(epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, killed, SCHEDULE, run)
+    fresh, terms = problem()
+    history = train(fresh, terms, SCHEDULE, run)
+    assert f"resuming after epoch {killed_at - 1} from" in "".join(lines)
+    assert history.losses == expected.losses
+    np.testing.assert_array_equal(weights(fresh), weights(undisturbed))
+
+
+def test_checkpoint_of_another_run_is_not_resumed(problem, run, lines, tmp_path):
+    run.checkpoint, run.checkpoint_seconds = tmp_path / "run.pt", 0.0
+    model, terms = problem()
+    train(model, terms, SCHEDULE, run)
+    run.identity = "another run"
+    model, terms = problem()
+    assert train(model, terms, Schedule(2, 1e-2), run).epochs == 2
+    assert any("belongs to another run" in line for line in lines)
+
+
+def test_unreadable_checkpoint_is_refused(problem, run, tmp_path):
+    run.checkpoint = tmp_path / "run.pt"
+    run.checkpoint.write_bytes(b"not a checkpoint")
+    model, terms = problem()
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        train(model, terms, SCHEDULE, run)
+
+
+def test_checkpoint_cannot_run_code(problem, run, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "touched"), "w"))
+
+    run.checkpoint = tmp_path / "run.pt"
+    torch.save({"identity": Evil()}, run.checkpoint)
+    model, terms = problem()
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        train(model, terms, SCHEDULE, run)
+    assert not (tmp_path / "touched").exists()
+
+
+def test_no_update_at_the_stopping_epoch(problem, run):
+    model, terms = problem()
+    history = train(model, terms, Schedule(50, 1e-2), run, lambda epoch, losses: "enough" if epoch == 6 else None)
+    other, terms = problem()
+    train(other, terms, Schedule(5, 1e-2), run)
+    assert history.epochs == 5
+    assert history.stopped_by == "enough"
+    np.testing.assert_array_equal(weights(model), weights(other))
+
+
+def test_patience_stops_a_run_without_gain(problem, run):
+    model, terms = problem()
+    history = train(model, lambda epoch: {"a": terms(epoch)["fit"] * 0 + 1}, Schedule(50, 1e-2), run, PatienceRule(4))
+    assert history.epochs == 5  # the first value is the best; four epochs without gain follow
+    assert "no gain in the total loss for 4 epochs" in history.stopped_by
+
+
+def test_progress_lines(problem, run, lines):
+    model, terms = problem()
+    train(model, terms, SCHEDULE, run)
+    assert len(lines) == 13
+    assert lines[0].startswith("epoch  1/12  loss ")
+    assert "fit " in lines[0]
+    assert "s/epoch" in lines[0]
+    assert lines[11].endswith("at most 0 s left")
+    assert lines[12].startswith("ended after 12 epochs")
+
+
+def test_no_epochs(problem, run):
+    model, terms = problem()
+    history = train(model, terms, Schedule(0, 1e-2), run)
+    assert history.epochs == 0
+    assert history.losses == {"total": []}

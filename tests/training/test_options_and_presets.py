@@ -1,0 +1,117 @@
+"""Settings and preset files: types, bounds, and one clear line for whatever is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.methods import load_method, method_names
+from spatialweave.training.options import configure, option, parse_overrides
+from spatialweave.training.presets import read_preset
+
+
+@dataclass(frozen=True)
+class Config:
+    epochs: int = option(10, "Epochs.", low=0)
+    rate: float = option(0.1, "Rate.", low=0, high=1)
+    kind: Literal["one", "two"] = option("one", "Kind.")
+    flag: bool = option(False, "Flag.")
+    cap: int | None = option(None, "Cap.", low=1)
+
+
+def test_layers_and_types():
+    config = configure(Config, "x", {"epochs": 5, "rate": 1}, parse_overrides(["rate=1e-3", "flag=yes", "cap=7"]))
+    assert config == Config(epochs=5, rate=1e-3, flag=True, cap=7)
+    assert isinstance(configure(Config, "x", {"rate": 1}).rate, float)
+    assert configure(Config, "x", {"cap": 3}, {"cap": "none"}).cap is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epoch=3", "'epoch' is not a setting; expected 'epochs', perhaps"),
+        ("epochs=many", "setting 'epochs': 'many' cannot be used; expected a whole number"),
+        ("epochs=2.5", "expected a whole number"),
+        ("epochs=-1", "-1 is out of bounds; expected at least 0"),
+        ("rate=nan", "expected a finite number"),
+        ("rate=2", "2.0 is out of bounds; expected at least 0 and at most 1"),
+        ("kind=tow", "'tow' is not a choice; expected 'two', perhaps"),
+        ("flag=maybe", "expected true or false"),
+        ("cap=0", "out of bounds"),
+        ("epochs=", "expected a whole number"),
+    ],
+)
+def test_bad_overrides(override, message):
+    with pytest.raises(InputError) as error:
+        configure(Config, "method 'x'", parse_overrides([override]))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("items", "message"), [(["rate"], "no name and value"), (["a=1", "a=2"], "given twice")])
+def test_bad_items(items, message):
+    with pytest.raises(InputError, match=message):
+        parse_overrides(items)
+
+
+def test_yaml_values_are_checked_too():
+    for layer in ({"epochs": True}, {"epochs": 1.5}, {"rate": False}, {"rate": [1]}, {"epochs": None}):
+        with pytest.raises(InputError):
+            configure(Config, "x", layer)
+
+
+GOOD = "title: T\nsummary: S\nmethod: smart\npreprocess: smart\ngraph: spatial\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "not a readable YAML"),
+        ("- 1", "not a mapping"),
+        (GOOD.replace("graph: spatial\n", ""), "key 'graph' is missing"),
+        (GOOD + "presset: {}\n", "key 'presset' is unknown; expected 'presets', perhaps"),
+        (GOOD.replace("title: T", "title: [T]"), "key 'title': holds list; expected text"),
+        (GOOD + "config: [1]\n", "key 'config': holds list; expected a mapping"),
+        (GOOD + "presets: {cells: 3}\n", "preset 'cells': holds int"),
+    ],
+)
+def test_bad_preset_files(tmp_path, text, message):
+    path = tmp_path / "method.yml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        read_preset(path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_choice_of_preset(tmp_path):
+    path = tmp_path / "mine.yml"
+    path.write_text(GOOD + "presets:\n  square: {epochs: 3}\n  special: {epochs: 4}\n")
+    preset = read_preset(path)
+    assert preset.name == "mine"
+    assert preset.settings("square") == ("square", {"epochs": 3})
+    assert preset.settings("cells") == ("", {})
+    assert preset.settings("square", "special") == ("special", {"epochs": 4})
+    with pytest.raises(InputError, match="'specials' is not a preset; expected 'special', perhaps"):
+        preset.settings("square", "specials")
+
+
+def test_every_preset_of_the_project_is_valid(project):
+    files = sorted((project / "assets" / "methods").glob("*.yml"))
+    assert {"smart", "smart_released", "smart_paper", "pca_smooth"} <= {file.stem for file in files}
+    for file in files:
+        preset = read_preset(file)
+        config = load_method(preset.method).Config
+        for name in [*preset.presets, None]:
+            settings = preset.presets.get(name, {}) if name else {}
+            configure(config, str(file), preset.config, settings)
+        for recipe in (f"preprocess/{preset.preprocess}", f"graphs/{preset.graph}"):
+            assert (project / "assets" / f"{recipe}.yml").exists()
+
+
+def test_unknown_method():
+    assert {"smart", "pca_smooth"} <= set(method_names())
+    with pytest.raises(InputError, match="'smrt' is not known; expected 'smart', perhaps"):
+        load_method("smrt")

@@ -1,0 +1,116 @@
+"""Stop rules, progress, seeds and devices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from spatialweave.errors import InputError
+from spatialweave.training import run as runs
+from spatialweave.training.progress import Progress, duration
+from spatialweave.training.stopping import PatienceRule, SlopeRule, slope
+
+RULE = SlopeRule(window=4, limit=0.1, series=("triplet", "reconstruction"))
+
+
+def losses(triplet, reconstruction) -> dict[str, list[float]]:
+    """Two terms of each series, half each."""
+    return {
+        "triplet_rna": [v / 2 for v in triplet],
+        "triplet_adt": [v / 2 for v in triplet],
+        "reconstruction_rna": list(reconstruction),
+    }
+
+
+def test_slope_by_hand_and_against_numpy():
+    assert slope([1, 3, 5, 7]) == 2
+    assert slope([0, 0, 3]) == 1.5
+    values = np.random.default_rng(0).normal(size=17)
+    assert slope(values) == pytest.approx(np.polyfit(np.arange(17), values, 1)[0])
+
+
+def test_slope_rule_by_hand():
+    steep, flat, level = [9, 8, 7, 6], [2, 1.95, 1.9, 1.85], [3, 3, 3, 3]
+    # Earlier values lie outside the window.
+    before = [50.0, 0.0, 7.0, 1.0, 90.0]
+    assert RULE(10, losses(before + steep, before + steep)) is None
+    assert "slope of the triplet loss over 4 epochs" in (RULE(10, losses(before + flat, before + steep)) or "")
+    assert "slope of the reconstruction loss" in (RULE(10, losses(before + steep, before + flat)) or "")
+    assert RULE(10, losses(before + flat, before + level)) is None  # a slope of exactly zero stops nothing
+
+
+@pytest.mark.parametrize(("epoch", "asked"), [(9, False), (10, True), (11, False), (20, True)])
+def test_slope_rule_asks_every_tenth_epoch(epoch, asked):
+    flat = [2 - 0.01 * i for i in range(epoch - 1)]
+    assert (RULE(epoch, losses(flat, flat)) is not None) == asked
+
+
+def test_slope_rule_waits_for_the_window():
+    flat = [2 - 0.01 * i for i in range(40)]
+    wide = SlopeRule(window=10, limit=0.1, series=("triplet", "reconstruction"))
+    assert wide(10, losses(flat[:9], flat[:9])) is None
+    assert wide(20, losses(flat[:19], flat[:19])) is not None
+
+
+def test_patience_rule():
+    rule = PatienceRule(2, least_gain=0.5)
+    assert rule(4, {"total": [5, 4, 3]}) is None
+    assert rule(4, {"total": [5, 4.8, 4.6]}) is not None
+    assert rule(5, {"total": [5, 4.8, 4.4, 4.3]}) is None
+    assert rule(1, {"total": []}) is None
+
+
+def test_progress_is_silent_between_and_tells_the_time_left():
+    now, lines = [0.0], []
+    progress = Progress(100, lines.append, seconds=5, clock=lambda: now[0])
+    for epoch in range(1, 101):
+        now[0] += 2.0
+        progress.epoch(epoch, {"a": 1.0, "total": 1.0})
+    assert lines[0].startswith("epoch   1/100  loss 1 (a 1)  2 s/epoch  at most 3 min 18 s left")
+    assert len(lines) == 1 + 33  # the first, then every third epoch (6 s); the last is one of them
+    assert lines[-1].startswith("epoch 100/100")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")])
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_asked_for_gpu_is_never_a_cpu_run(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="no usable GPU"):
+        runs.choose_device("cuda")
+    assert runs.choose_device("auto").type == "cpu"
+    with pytest.raises(InputError, match="'gpu' is not a device"):
+        runs.choose_device("gpu")
+    with pytest.raises(InputError, match="mixed-precision"):
+        runs.prepare(0, "cpu", mixed_precision=True)
+
+
+def test_auto_takes_the_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert runs.choose_device("auto").type == "cuda"
+    assert runs.choose_device("cpu").type == "cpu"
+
+
+def test_one_seed_drives_everything(capsys):
+    import random
+
+    def draws(seed: int) -> list[float]:
+        run = runs.prepare(seed, "cpu")
+        own = [run.numpy_generator().random(), torch.rand(1, generator=run.torch_generator()).item()]
+        return [random.random(), np.random.random(), torch.rand(1).item(), *own]  # noqa: NPY002
+
+    first = draws(1)
+    assert draws(1) == first
+    assert not set(draws(2)) & set(first)
+    assert "training on cpu" in capsys.readouterr().err
+
+
+def test_memory_and_versions():
+    held = np.ones(20_000_000)  # 160 MB
+    memory = runs.peak_memory(torch.device("cpu"))
+    assert held.nbytes / 1e6 < memory["peak_rss_mb"] < 100_000
+    assert memory["peak_gpu_mb"] == 0
+    assert runs.versions()["torch"] == torch.__version__.split("+")[0] or runs.versions()["torch"] == torch.__version__
