@@ -54,14 +54,12 @@ def main(
     if out.suffix != ".h5mu":
         raise InputError("--out", f"'{out}' does not end in .h5mu", "the name of an .h5mu file")
     from spatialweave.io import contract
-    from spatialweave.io.notices import notices_only
     from spatialweave.io.section import SectionInput, read_section
 
     given = {"rna": rna, "adt": adt, "atac": atac, "histone": histone, "metabolite": metabolite}
     files = {name: path for name, path in given.items() if path is not None}
-    with notices_only():
-        row = SectionInput(dataset, section, files, multi, spatial, labels, platform, order)
-        contract.write(read_section(row), out)
+    row = SectionInput(dataset, section, files, multi, spatial, labels, platform, order)
+    contract.write(read_section(row), out)
 
 
 if __name__ == "__main__":

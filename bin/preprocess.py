@@ -25,12 +25,10 @@ from spatialweave.cli import stage
 def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path) -> None:
     """Turn raw counts into latents: transform each modality as the recipe says, then principal components."""
     from spatialweave.io.contract import write
-    from spatialweave.io.notices import notices_only
     from spatialweave.preprocess.dataset import preprocess
 
-    with notices_only():
-        latents = preprocess(sections, recipe, seed)
-        write(latents, out)
+    latents = preprocess(sections, recipe, seed)
+    write(latents, out)
     widths = ", ".join(f"{name} {part.obsm['X_latent'].shape[1]}" for name, part in latents.mod.items())
     click.echo(f"{latents.n_obs} spots; latent dimensions: {widths}")
 

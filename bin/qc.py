@@ -38,17 +38,15 @@ def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> Non
     """
     from spatialweave.io.contract import write
     from spatialweave.io.files import write_csv
-    from spatialweave.io.notices import notices_only
     from spatialweave.qc.plots import write_maps, write_violins
     from spatialweave.qc.section import check_section
 
-    with notices_only():
-        result = check_section(in_section, thresholds)
-        write_csv(out_dir / f"{result.name}.qc_spots.csv", result.spots)
-        write_csv(out_dir / f"{result.name}.qc_summary.csv", result.summary)
-        write_maps(result, out_dir / f"{result.name}.qc_maps.png")
-        write_violins(result, thresholds, out_dir / f"{result.name}.qc_violins.png")
-        write(result.section, out)
+    result = check_section(in_section, thresholds)
+    write_csv(out_dir / f"{result.name}.qc_spots.csv", result.spots)
+    write_csv(out_dir / f"{result.name}.qc_summary.csv", result.summary)
+    write_maps(result, out_dir / f"{result.name}.qc_maps.png")
+    write_violins(result, thresholds, out_dir / f"{result.name}.qc_violins.png")
+    write(result.section, out)
     removed = result.summary[result.summary["check"] == "any"]
     parts = [f"{row.modality} {row.n_failed} of {row.n_before}" for row in removed.itertuples()]
     click.echo(f"{result.name}: {result.section.n_obs} spots kept; removed: {', '.join(parts)}")

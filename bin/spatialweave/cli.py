@@ -12,6 +12,7 @@ import click
 
 from spatialweave import __version__
 from spatialweave.errors import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, InputError
+from spatialweave.io.notices import notices_only
 
 
 def stage(function: Callable[..., None]) -> click.Command:
@@ -19,13 +20,15 @@ def stage(function: Callable[..., None]) -> click.Command:
 
     An :class:`InputError` ends the process with code 2 and memory exhaustion with 137, each with one clear line on
     stderr. Any other exception ends it with code 1 and names the exception. A traceback appears only with ``--debug``.
+    Of all warnings only our own notices to the user are shown, as one line each.
     """
 
     @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
     @functools.wraps(function)
     def guarded(*args: Any, debug: bool, **kwargs: Any) -> None:
         try:
-            function(*args, **kwargs)
+            with notices_only():
+                function(*args, **kwargs)
         except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:

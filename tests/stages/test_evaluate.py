@@ -98,7 +98,7 @@ def test_one_domain_leaves_undefined_metrics_out(run, domains, tmp_path):
         (lambda t: pd.concat([t, t.iloc[:1].assign(barcode="more")]), ["289 spots", "288"]),
         (lambda t: HEADER, ["288 spots have no domain"]),
         (lambda t: "", ["not a readable CSV"]),
-        (lambda t: HEADER + "a,b,c,d,e\n1,2\n", ["domains.csv"]),
+        (lambda t: HEADER + "a,b,c,d,e\n1,2\n", ["not a readable CSV"]),
     ],
 )
 def test_bad_domains_are_one_line(run, refused, domains, tmp_path, change, words):

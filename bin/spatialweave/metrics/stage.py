@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,11 @@ def metrics_table(
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
     """The domain of every spot of `obs` (columns barcode and section), as integers, whatever the order in the file."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, on_bad_lines="error")
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            # Lines with more cells than the header would lose them with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise InputError(str(path), f"is not a readable CSV file ({error})") from error
     missing = [column for column in DOMAIN_COLUMNS if column not in table]
     if missing:
