@@ -19,7 +19,7 @@ setup: .venv/.ready ## Set up the Python environment and Nextflow
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "ERROR: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "Setting up .venv from uv.lock (once; about 8 GB, a minute or two) ..."
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	@uv=$$(command -v uv || true); \
 	if [ -z "$$uv" ]; then .venv/bin/python -m pip install -q --disable-pip-version-check uv; uv=.venv/bin/uv; fi; \
 	"$$uv" sync --frozen --inexact --quiet --python .venv/bin/python

@@ -147,7 +147,9 @@ def write_run(
     contract.write_embedding(folder / "embeddings" / f"{name}.h5ad", dataset, embedding, training)
     table = dataset.obs[["barcode", "section"]].assign(domain=numbers[domains].astype(str))
     table.to_csv(folder / "domains" / f"{name}.domains.csv", index=False)
-    (folder / "domains" / f"{name}.clustering.json").write_text(json.dumps({"n_domains": recipe.n_domains}))
+    (folder / "domains" / f"{name}.clustering.json").write_text(
+        json.dumps({"clustering": "mclust", "n_domains": recipe.n_domains})
+    )
     score = 1 - wrong.mean()
     values = {"silhouette": score / 2, "morans_i": score, "pas": 1 - score, "knn_overlap_rna": score / 3}
     if recipe.labels:

@@ -79,8 +79,8 @@ def drawn_count(page: Any) -> int:
     return int(page.execute_script("return Number(document.body.dataset.drawn)"))
 
 
-def colours_of(page: Any, name: str) -> int:
-    """How many different colours a map shows, from a picture of it (page white and text apart)."""
+def colours_of(page: Any, name: str) -> set[str]:
+    """The colours that cover regions of a map, like "#0072B2", from a picture of it."""
     import io
 
     import numpy as np
@@ -90,9 +90,9 @@ def colours_of(page: Any, name: str) -> int:
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
     time.sleep(0.3)
     pixels = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))[40:-10]
-    _, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-    # A region covers thousands of pixels; blended edges do not.
-    return int((counts > 1000).sum())
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    # A region covers thousands of pixels.
+    return {"#{:02X}{:02X}{:02X}".format(*colour) for colour in colours[counts > 1000]}
 
 
 def hover(page: Any, name: str, x: float, y: float) -> None:
@@ -102,7 +102,7 @@ def hover(page: Any, name: str, x: float, y: float) -> None:
     element = page.find_element("id", name)
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
     left, top, width, height = page.execute_script(
-        "const {xaxis: a, yaxis: b} = document.getElementById(arguments[0])._fullLayout, d = document.getElementById(arguments[0]);"
+        "const d = document.getElementById(arguments[0]), {xaxis: a, yaxis: b} = d._fullLayout;"
         "return [a._offset + a.l2p(arguments[1]), b._offset + b.l2p(arguments[2]), d.clientWidth, d.clientHeight]",
         name,
         x,
@@ -119,9 +119,10 @@ def test_no_console_messages_and_no_requests(page: Any) -> None:
 
 
 def test_maps_are_drawn_in_colour(page: Any) -> None:
-    # White and four regions.
-    assert colours_of(page, "map") == 5
-    assert colours_of(page, "compare") == 5
+    for name, classes in (("map", "DATA.runs[DATA.best].domains"), ("compare", "DATA.labels")):
+        expected = page.execute_script(f"return {classes}.colours")
+        assert len(expected) == 4
+        assert set(expected) <= colours_of(page, name)
     assert page.execute_script("return HAS_WEBGL && document.querySelectorAll('#map canvas').length > 0")
 
 
@@ -143,13 +144,13 @@ def test_legend_hides_and_shows_domains(page: Any) -> None:
     chip = page.find_elements("css selector", "#map-legend .chip[aria-pressed]")[0]
     count = int(chip.find_element("css selector", "small").text)
     before = drawn_count(page)
-    chip.click()
+    page.execute_script("arguments[0].click()", chip)
     wait(page, f"Number(document.body.dataset.drawn) > {before}")
     assert page.execute_script(f"return {shown}") == 144 - count
     pressed = page.find_elements("css selector", "#map-legend .chip[aria-pressed='false']")
     assert len(pressed) == 1
     before = drawn_count(page)
-    page.find_element("css selector", "#map-legend .chip").click()
+    page.execute_script("document.querySelector('#map-legend .chip').click()")
     wait(page, f"Number(document.body.dataset.drawn) > {before}")
     assert page.execute_script(f"return {shown}") == 144
 
@@ -171,7 +172,9 @@ def test_choosing_a_run_and_a_feature(page: Any) -> None:
     choose(page, "run-select", 2)
     assert page.execute_script("return document.getElementById('losses').data.length") == 2
     choose(page, "feature-select", 3)
-    assert colours_of(page, "feature") >= 3
+    # The ends of the colour scale, and shades between.
+    assert len(colours_of(page, "feature")) >= 4
+    assert "#440154" in colours_of(page, "feature")
     choose(page, "colour-select", 1)
     assert page.get_log("browser") == []
 
@@ -185,7 +188,8 @@ def test_zoom_moves_all_maps_of_the_tissue(page: Any) -> None:
         assert other == pytest.approx(own)
     # Equal scales, and y growing downwards.
     x, y, width, height = page.execute_script(
-        "const {xaxis: a, yaxis: b} = document.getElementById('map')._fullLayout; return [a.range, b.range, a._length, b._length]"
+        "const {xaxis: a, yaxis: b} = document.getElementById('map')._fullLayout;"
+        "return [a.range, b.range, a._length, b._length]"
     )
     assert (x[1] - x[0]) / width == pytest.approx((y[0] - y[1]) / height, rel=1e-3)
 

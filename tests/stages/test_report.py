@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import mudata
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from spatialweave.io import contract
 
 
-def run(project: Path, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(project / "bin" / script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(project: Path, script: str, *arguments: str | Path) -> SimpleNamespace:
+    """Call a stage script in this process, for the imports of a new one take seconds."""
+    module = runpy.run_path(str(project / "bin" / script))
+    result = CliRunner().invoke(module["main"], [str(argument) for argument in arguments])
+    return SimpleNamespace(returncode=result.exit_code, stdout=result.stdout, stderr=result.stderr)
 
 
 def write_latents(path: Path) -> None:
@@ -39,9 +44,10 @@ def write_latents(path: Path) -> None:
 def test_help_is_quick_and_complete(project: Path, script: str) -> None:
     times = []
     for _ in range(2):
-        start = time.process_time(), time.monotonic()
-        result = run(project, script, "--help")
-        times.append(time.monotonic() - start[1])
+        start = time.monotonic()
+        command = [sys.executable, str(project / "bin" / script), "--help"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        times.append(time.monotonic() - start)
     assert result.returncode == 0
     assert "--presets" in result.stdout
     assert result.stderr == ""

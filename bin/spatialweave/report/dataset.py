@@ -163,8 +163,7 @@ def compose_methods(
 ) -> methods_text.MethodsText:
     """The methods section of this dataset."""
     methods = list(dict.fromkeys(run.method for run in runs))
-    clustering = sorted(set(metrics["clustering"])) or [str(params["clustering"])] * ("clustering" in params)
-    clustering = clustering if any(run.domains for run in runs) else []
+    clustering = sorted({str(run.clustering["clustering"]) for run in runs if "clustering" in run.clustering})
     labelled = spots.labels is not None
     umap = any(run.embedding is not None for run in runs)
     paragraphs = [
