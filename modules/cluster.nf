@@ -16,7 +16,7 @@ process CLUSTER {
     output:
     tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv"), emit: domains
     tuple val(meta), path("${meta.method}.seed${meta.seed}.clustering.json"), emit: summary
-    tuple val("${task.process}"), eval('software_versions.py igraph leidenalg scikit-learn'), topic: versions
+    tuple val("${task.process}"), eval('software_versions.py igraph scikit-learn'), topic: versions
 
     script:
     """
