@@ -109,7 +109,7 @@ workflow {
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName }
         .combine(channel.fromList((options.seed..<(options.seed + options.seeds)).toList()))
         .map { meta, latents, graph, method, seed -> [meta + [method: method.name, seed: seed], latents, graph, method.file, method.settings] }
-    TRAIN(runs_ch, options.device, options.preset ?: '', options.checkpoint_dir ?: '', code)
+    TRAIN(runs_ch, options.device, options.preset ?: '', options.checkpoint_dir ? file(options.checkpoint_dir) : '', code)
 
     // [run meta, embedding, latents, graph], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.h5ad, latents.h5mu, graph.h5ad]
     trained_ch = TRAIN.out.embedding.join(runs_ch.map { meta, latents, graph, _preset, _settings -> [meta, latents, graph] })

@@ -21,7 +21,7 @@ process TRAIN {
     script:
     def options = settings.collect { setting -> "--set ${setting}" }
     options += preset_name ? ["--preset-name ${preset_name}"] : []
-    options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}/${meta.dataset}/${meta.method}/seed${meta.seed}'"] : []
+    options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
     """
     # code ${code}
     train.py --latents ${latents} --graph ${graph} --preset ${preset} --seed ${meta.seed} --device ${device} \\

@@ -15,6 +15,9 @@ def chooseMethods(options) {
     def settings = methodSettings(options.method_options, names)
     return names.collect { name ->
         def preset = new org.yaml.snakeyaml.Yaml().load(known[name].text)
+        if (options.preset && preset.presets && !preset.presets.containsKey(options.preset)) {
+            error("Parameters:\n  --preset: method '${name}' has no preset '${options.preset}' (there are ${preset.presets.keySet().join(', ')})")
+        }
         [
             name: name,
             file: known[name],

@@ -16,7 +16,7 @@ from spatialweave.methods import smart
 from spatialweave.nn.inputs import ModalityInput
 from spatialweave.nn.propagation import neighbour_mean
 
-VARIANTS = ["released", "paper", "tuned"]
+VARIANTS = ["released", "paper"]
 SHORT = smart.Config(epochs=8, stop_window=0, n_dims=16, learning_rate=1e-2)
 
 

@@ -87,8 +87,8 @@ def test_run_report(project: Path, tmp_path: Path) -> None:
         ("domains/smart.seed1.domains.csv", "barcode,domain\n", "has no column 'section'"),
         ("metrics/smart.seed1.metrics.csv", "dataset,method\n", "has no column 'seed'"),
         ("graph.csv", "a,b\n1,2\n", "has no column 'graph'"),
-        ("latents.h5mu", "text", "is not a readable .h5mu file"),
-        ("embeddings/smart.seed1.h5ad", "text", "is not a readable .h5ad file"),
+        ("latents.h5mu", "text", "is not a readable"),
+        ("embeddings/smart.seed1.h5ad", "text", "is not a readable"),
     ],
 )
 def test_unusable_input_is_one_line(project: Path, tmp_path: Path, name: str, content: str, message: str) -> None:

@@ -11,6 +11,8 @@ embedding (.h5ad) X = spots x dimensions, uns['training'] = how it came about
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,9 @@ MODALITIES = ("rna", "adt", "atac", "histone", "metabolite")
 """Modality names, in the order in which every method takes them."""
 
 CONTRACT_VERSION = 1
+
+CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
+"""What the root of such a file calls itself."""
 
 
 @dataclass
@@ -87,10 +92,8 @@ def read_h5mu(path: Path, kind: str) -> mudata.MuData:
     import mudata
 
     mudata.set_options(pull_on_update=False)
-    try:
+    with _readable(path, ".h5mu"):
         data = mudata.read_h5mu(path)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(str(path), f"is not a readable .h5mu file ({error})") from error
     _check_kind(path, data.uns, kind)
     return data
 
@@ -99,18 +102,31 @@ def read_h5ad(path: Path, kind: str) -> anndata.AnnData:
     """Read a graph or embedding file and check that it is one of `kind` ("graph" or "embedding")."""
     import anndata
 
-    try:
+    with _readable(path, ".h5ad"):
         data = anndata.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(str(path), f"is not a readable .h5ad file ({error})") from error
     _check_kind(path, data.uns, kind)
     return data
+
+
+@contextmanager
+def _readable(path: Path, suffix: str) -> Iterator[None]:
+    """Refuse a file that is not HDF5, is no MuData (.h5mu) or AnnData (.h5ad), or breaks while it is read."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.attrs.get("encoding-type")
+        if found != CONTAINERS[suffix]:
+            raise ValueError(f"its encoding-type is {found}, not {CONTAINERS[suffix]}")
+        yield
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(str(path), f"is not a readable {suffix} file ({error})") from error
 
 
 def _check_kind(path: Path, uns: Any, kind: str) -> None:
     stamp = uns.get("spatialweave", {})
     if stamp.get("kind") != kind or int(stamp.get("contract", -1)) != CONTRACT_VERSION:
-        found = f"a {stamp['kind']} file of contract {stamp.get('contract')}" if "kind" in stamp else "another file"
+        found = f"of kind {stamp['kind']} of contract {stamp.get('contract')}" if "kind" in stamp else "another file"
         raise InputError(
             str(path),
             f"is {found}",
@@ -212,10 +228,8 @@ def read_training_record(path: Path) -> dict[str, Any]:
     """The uns['training'] record of an embedding file with its dataset's name, without reading the embedding itself."""
     import anndata
 
-    try:
+    with _readable(path, ".h5ad"):
         data = anndata.read_h5ad(path, backed="r")
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(str(path), f"is not a readable .h5ad file ({error})") from error
     try:
         _check_kind(path, data.uns, "embedding")
         return {"dataset": str(data.uns["spatialweave"]["dataset"]), **training_record(data)}

@@ -1,7 +1,7 @@
-"""SMART: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, and triplets of mutual nearest neighbours.
+"""SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, and triplets of mutual nearest neighbours.
 
 Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md says what each variant does
-and where it departs from the publication.
+and where it departs from the publication. The default variant, `tuned`, is :mod:`spatialweave.methods.smart_tuned`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Config:
     """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
 
-    variant: Literal["released", "paper", "tuned"] = option("tuned", "Which SMART: see docs/methods/smart.md.")
+    variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
     n_dims: int = option(64, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
     epochs: int = option(300, "Most epochs; one update each.", low=0)
     learning_rate: float = option(1e-3, "Step size of Adam.", low=0)
@@ -77,11 +77,9 @@ class Variant:
     mining_cap: int | None
 
 
-PAPER = Variant(train_all=True, activation=True, directed=False, mining_cap=None)
 VARIANTS = {
     "released": Variant(train_all=False, activation=False, directed=True, mining_cap=20_000),
-    "paper": PAPER,
-    "tuned": PAPER,
+    "paper": Variant(train_all=True, activation=True, directed=False, mining_cap=None),
 }
 
 # The published code initialises each layer twice; doing the same gives the same weights from a seed.

@@ -66,7 +66,7 @@ def mutual_pairs(points: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.nda
 def nearest_spots(points: np.ndarray, n_nearest: int) -> np.ndarray:
     """The nearest spots of each spot at a distance above zero, ascending; -1 where there are fewer."""
     # A few candidates more than needed: float32 products mis-rank near ties, and duplicates fall out.
-    candidates = _search(points, min(n_nearest + 9, len(points)))
+    candidates = nearest_candidates(points, min(n_nearest + 9, len(points)))
     nearest = np.full((len(points), n_nearest), -1, dtype=np.int64)
     for start in range(0, len(points), _BLOCK):
         rows = slice(start, start + _BLOCK)
@@ -93,7 +93,7 @@ def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nea
     return np.pad(found, ((0, 0), (0, max(missing, 0))), constant_values=-1)
 
 
-def _search(points: np.ndarray, n_candidates: int) -> np.ndarray:
+def nearest_candidates(points: np.ndarray, n_candidates: int) -> np.ndarray:
     """Candidate neighbours of every spot (itself among them), exact up to EXACT_SEARCH_LIMIT spots."""
     import faiss
 

@@ -36,10 +36,11 @@ def unit_rows(x: Tensor) -> Tensor:
 
 
 class SageLayer(nn.Module):
-    """y = W_n mean(x over neighbours) + b + W_r x, then each row divided by its Euclidean norm (at least 1e-12)."""
+    """y = W_n mean(x over neighbours) + b + W_r x; if `unit`, each row is divided by its norm (at least 1e-12)."""
 
-    def __init__(self, n_inputs: int, n_outputs: int) -> None:
+    def __init__(self, n_inputs: int, n_outputs: int, unit: bool = True) -> None:
         super().__init__()
+        self.unit = unit
         self.neighbour = nn.Parameter(torch.empty(n_outputs, n_inputs))
         self.bias = nn.Parameter(torch.empty(n_outputs))
         self.root = nn.Parameter(torch.empty(n_outputs, n_inputs))
@@ -61,7 +62,8 @@ class SageLayer(nn.Module):
             y = neighbours(functional.linear(x, self.neighbour))
         else:
             y = functional.linear(neighbours(x), self.neighbour)
-        return unit_rows(y + functional.linear(x, self.root, self.bias))
+        y = y + functional.linear(x, self.root, self.bias)
+        return unit_rows(y) if self.unit else y
 
 
 def draw_uniform(parameter: Tensor, n_inputs: int, generator: torch.Generator) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -142,11 +142,17 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
     return Board(
         dataset,
         f"{quote(dataset, safe='')}/report.html",
-        [scores.describe(name) for name in shown],
+        [short_metric(name) for name in shown],
         rows,
         "mean adjusted Rand index" if labelled else "mean rank over the metrics that need no labels",
         strip(scores.describe(lead), points) if lead else None,
     )
+
+
+def short_metric(name: str) -> scores.Metric:
+    """A metric under its short title, with the full one in the definition."""
+    metric = scores.describe(name)
+    return replace(metric, title=scores.KEY_METRICS[name], definition=f"{metric.title}. {metric.definition}")
 
 
 def _position(row: LeaderRow, summary: dict[str, dict[str, scores.Score]], labelled: bool) -> tuple[float, str]:

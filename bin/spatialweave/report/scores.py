@@ -129,8 +129,15 @@ MODALITY_TITLES = {
     "metabolite": "metabolites",
 }
 
-KEY_METRICS = ("ari", "nmi", "silhouette", "morans_i", "pas", "chaos")
-"""Columns of the leaderboard."""
+KEY_METRICS = {
+    "ari": "ARI",
+    "nmi": "NMI",
+    "silhouette": "Silhouette",
+    "morans_i": "Moran's I",
+    "pas": "PAS",
+    "chaos": "CHAOS",
+}
+"""Columns of the leaderboard, with short titles."""
 
 RANKED = ("silhouette", "davies_bouldin", "calinski_harabasz", "morans_i", "chaos", "pas", "neighbour_agreement")
 """What the ranking without labels averages over."""

@@ -35,7 +35,7 @@ class SpotPlot {
     }, { capture: true });
   }
 
-  // groups: [{rows, name, colour}] for classes, or [{rows, values, top}] for a feature.
+  // groups: spots in one colour ({rows, colour}), or coloured by values from 0 to top ({rows, values, top, scale}).
   async draw(x, y, groups, annotations = []) {
     this.x = x;
     this.y = y;
@@ -64,7 +64,7 @@ class SpotPlot {
     const take = (values) => Float32Array.from(group.rows, (row) => values[row]);
     const marker = { size: this.size, symbol: this.symbol, line: { width: 0 } };
     if (group.values) {
-      Object.assign(marker, { color: take(group.values), cmin: 0, cmax: group.top, colorscale: "Viridis", showscale: false });
+      Object.assign(marker, { color: take(group.values), cmin: 0, cmax: group.top, colorscale: group.scale, showscale: false });
     } else {
       marker.color = group.colour;
     }
@@ -119,7 +119,7 @@ class SpotPlot {
   markers(xRange, width) {
     if (this.spacing === null) return { size: this.x.length > 8000 ? 3 : this.x.length > 1500 ? 4 : 6, symbol: "circle" };
     const pixels = (this.spacing * width) / Math.abs(xRange[1] - xRange[0]);
-    if (pixels < 5) return { size: Math.max(pixels * 1.3, 1) + 0.7, symbol: "square" };
+    if (pixels < 5) return { size: Math.max(pixels, 1) + 0.7, symbol: "square" };
     return { size: Math.min(pixels * FILL[this.layoutName], 80), symbol: SYMBOLS[this.layoutName] };
   }
 

@@ -43,18 +43,18 @@ function visible(spots, main, other) {
   return Uint32Array.from(rows);
 }
 
+// All classes in one trace, so that where spots overlap no class lies on top of the others.
 function classGroups(rows, classes, codes) {
-  const lists = [...classes.names, null].map(() => []);
-  for (const row of rows) lists[codes[row]].push(row);
-  // Spots without a class are drawn first, under the others.
-  return lists.map((list, code) => ({ rows: list, colour: classes.colours[code] ?? DATA.unknown })).reverse().filter((group) => group.rows.length);
+  const colours = [...classes.colours, DATA.unknown];
+  const scale = colours.flatMap((colour, code) => [[code / colours.length, colour], [(code + 1) / colours.length, colour]]);
+  return [{ rows, values: Float32Array.from(codes, (code) => code + 0.5), top: colours.length, scale }];
 }
 
 function valueGroups(rows, feature, steps) {
   const values = Float32Array.from(steps, (step) => (step * feature.top) / 254);
   const [measured, missing] = [[], []];
   for (const row of rows) (steps[row] === 255 ? missing : measured).push(row);
-  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, top: feature.top }];
+  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, top: feature.top, scale: "Viridis" }];
   return groups.filter((group) => group.rows.length);
 }
 

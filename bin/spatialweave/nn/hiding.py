@@ -1,0 +1,74 @@
+"""Learning from hidden spots: averages over visible spots, and the receptive field that predicts hidden ones.
+
+A spot's noise is its own, its tissue is shared with its neighbours. What predicts a spot's latent from its neighbours
+alone is therefore signal (Batson and Royer, Noise2Self, ICML 2019), and needs no labels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spatialweave.nn.propagation import Propagation
+
+FOLDS = 5
+"""Parts into which the spots are split to measure a receptive field; each is hidden once."""
+
+
+def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
+    """Average `rounds` times over the neighbours, counting visible spots only.
+
+    Parameters
+    ----------
+    values
+        Spots x dimensions; what stands in rows that are not visible has no influence if finite.
+    visible
+        bool, one per spot.
+    neighbours
+        Mean over the neighbours, the spot itself among them.
+
+    Returns
+    -------
+    Spots x dimensions; zero where no visible spot is within reach.
+    """
+    # The share of visible spots goes along as one more column: one product instead of two.
+    weight = visible.to(values.dtype)[:, None]
+    both = torch.cat([values * weight, weight], dim=1)
+    for _ in range(rounds):
+        both = neighbours(both)
+    return both[:, :-1] / both[:, -1:].clamp_min(torch.finfo(values.dtype).tiny)
+
+
+def network_input(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
+    """What an encoder sees: :func:`visible_average`; for no rounds, a spot's own value if visible, else that of one."""
+    average = visible_average(values, visible, neighbours, max(rounds, 1))
+    return average if rounds > 0 else torch.where(visible[:, None], values, average)
+
+
+def explained_by_neighbours(
+    values: Tensor, present: Tensor, neighbours: Propagation, most_rounds: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Share of the variance of hidden spots explained by averages over 1, 2, ..., `most_rounds` rounds.
+
+    Every dimension's prediction is scaled by its least-squares factor (at least 0), so that an average over few spots
+    is not punished for its noise twice.
+    """
+    fold = torch.as_tensor(rng.integers(FOLDS, size=len(values)), device=values.device)
+    with_target = torch.zeros(most_rounds, values.shape[1], dtype=torch.float64, device=values.device)
+    with_itself = torch.zeros_like(with_target)
+    for number in range(FOLDS):
+        hidden = present & (fold == number)
+        visible = present & (fold != number)
+        for step in range(most_rounds):
+            predicted = visible_average(values, visible, neighbours, step + 1)[hidden].double()
+            with_target[step] += (predicted * values[hidden]).sum(dim=0)
+            with_itself[step] += predicted.square().sum(dim=0)
+    explained = with_target.clamp_min(0).square() / with_itself.clamp_min(torch.finfo(torch.float64).tiny)
+    total = values[present].double().square().sum().clamp_min(torch.finfo(torch.float64).tiny)
+    return (explained.sum(dim=1) / total).cpu().numpy()
+
+
+def smallest_sufficient(explained: np.ndarray, share: float) -> int:
+    """The fewest rounds (1, 2, ...) that explain at least `share` of what the best number of rounds explains."""
+    return int(np.flatnonzero(explained >= share * explained.max())[0]) + 1

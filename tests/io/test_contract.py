@@ -1,0 +1,91 @@
+"""The contract is checked at the door: files of another kind, version or set of spots are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.io import contract
+from spatialweave.io.files import atomic_path
+
+SPOTS = ["a", "b", "c"]
+
+
+def latents(folder: Path) -> Path:
+    """RNA of all three spots, protein of the last and the first one only."""
+    modalities = {}
+    for name, spots in (("rna", SPOTS), ("adt", ["c", "a"])):
+        part = anndata.AnnData(obs=pd.DataFrame(index=spots))
+        part.obsm["X_latent"] = np.array([[ord(spot), 1] for spot in spots], dtype=np.float32)
+        modalities[name] = part
+    data = mudata.MuData(modalities)
+    data.obs = pd.DataFrame({"barcode": SPOTS, "section": "s"}, index=SPOTS)
+    data.obsm["spatial"] = np.arange(6.0).reshape(3, 2)
+    data.uns["spatialweave"] = contract.stamp("latents", dataset="d", layout="square")
+    contract.write(data, folder / "x.latents.h5mu")
+    return folder / "x.latents.h5mu"
+
+
+def graph(folder: Path, spots: list[str] = SPOTS, kind: str = "graph", version: int | None = None) -> Path:
+    """A graph with one edge, from the first spot to the second."""
+    data = anndata.AnnData(obs=pd.DataFrame(index=spots))
+    data.obsp["spatial_connectivities"] = sparse.csr_matrix(([1.0], ([0], [1])), shape=(len(spots), len(spots)))
+    data.uns["spatialweave"] = contract.stamp(kind, dataset="d", layout="square")
+    if version is not None:
+        data.uns["spatialweave"]["contract"] = version
+    contract.write(data, folder / "graph.h5ad")
+    return folder / "graph.h5ad"
+
+
+def test_a_dataset_aligns_every_modality_with_all_spots(tmp_path: Path) -> None:
+    dataset = contract.read_dataset(latents(tmp_path), graph(tmp_path))
+    rna, adt = dataset.modalities
+    assert (rna.name, adt.name) == ("rna", "adt")
+    assert adt.present.tolist() == [True, False, True]
+    assert adt.latent.tolist() == [[ord("a"), 1], [0, 0], [ord("c"), 1]]
+    assert dataset.graphs["spatial_connectivities"].nonzero()[1].tolist() == [1]
+    assert dataset.n_spots == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: latents(folder), "its encoding-type is MuData, not anndata"),
+        (lambda folder: graph(folder, kind="embedding"), "is a embedding file of contract 1; expected a graph file"),
+        (lambda folder: graph(folder, version=0), "is a graph file of contract 0"),
+        (lambda folder: graph(folder, spots=["a", "c", "b"]), "its spots are not those of"),
+        (lambda folder: folder / "absent.h5ad", "is not a readable .h5ad file"),
+    ],
+)
+def test_a_graph_that_does_not_fit_is_refused(tmp_path: Path, make, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=message):
+        contract.read_dataset(latents(tmp_path), make(tmp_path))
+
+
+def test_an_embedding_comes_back_with_its_record(tmp_path: Path) -> None:
+    dataset = contract.read_dataset(latents(tmp_path))
+    embedding = np.arange(6, dtype=np.float32).reshape(3, 2)
+    record = {"method": "m", "seed": 3, "losses": {"total": [1.0, 0.5]}, "peak_gpu_mb": None}
+    contract.write_embedding(tmp_path / "e.h5ad", dataset, embedding, record, {"weights": np.eye(3)})
+    back = contract.read_h5ad(tmp_path / "e.h5ad", "embedding")
+    assert np.array_equal(back.X, embedding)
+    assert np.array_equal(back.obsm["weights"], np.eye(3))
+    assert contract.training_record(back) == record
+    assert contract.read_training_record(tmp_path / "e.h5ad") == {"dataset": "d", **record}
+
+
+def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as path:
+        path.write_text("half")
+        raise RuntimeError("disk full")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
+    assert target.read_text() == "old"
