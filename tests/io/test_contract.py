@@ -58,8 +58,8 @@ def test_a_dataset_aligns_every_modality_with_all_spots(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda folder: latents(folder), "its encoding-type is MuData, not anndata"),
-        (lambda folder: graph(folder, kind="embedding"), "is a embedding file of contract 1; expected a graph file"),
-        (lambda folder: graph(folder, version=0), "is a graph file of contract 0"),
+        (lambda folder: graph(folder, kind="embedding"), "is of kind embedding of contract 1; expected a graph file"),
+        (lambda folder: graph(folder, version=0), "is of kind graph of contract 0"),
         (lambda folder: graph(folder, spots=["a", "c", "b"]), "its spots are not those of"),
         (lambda folder: folder / "absent.h5ad", "is not a readable .h5ad file"),
     ],

@@ -8,11 +8,11 @@ from torch.nn import functional
 
 
 def reconstruction_loss(target: Tensor, reconstruction: Tensor, present: Tensor | None = None) -> Tensor:
-    """Mean squared error over the spots in `present` (bool, one per spot; None = all) and all dimensions."""
+    """Mean squared error over the spots in `present` (bool, one per spot; None = all) and all dimensions; zero without spots."""
     if present is None:
         return functional.mse_loss(reconstruction, target)
     squares = (reconstruction - target).square().sum(dim=1)
-    return (squares * present).sum() / (present.sum() * target.shape[1])
+    return (squares * present).sum() / (present.sum().clamp_min(1) * target.shape[1])
 
 
 def pair_distance(differences: Tensor) -> Tensor:
