@@ -28,6 +28,7 @@ setup: .venv/.ready ## Set up the Python environment and Nextflow
 demo: setup ## Run the pipeline on a simulated tissue and say where the report is
 	@echo "Running the pipeline on a simulated tissue (36 x 36 spots; RNA, protein, chromatin) ..."
 	./nextflow run . -profile demo --outdir results/demo -resume
+	@echo "The report: $(CURDIR)/results/demo/report.html"
 
 lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .

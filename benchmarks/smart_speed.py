@@ -26,7 +26,7 @@ N_DIMS, N_NEIGHBOURS, WARM_UP = 30, 6, 3
 
 @click.command(context_settings={"show_default": True})
 @click.option("--sizes", default=",".join(map(str, SIZES)), help="Numbers of spots, separated by commas.")
-@click.option("--variant", type=click.Choice(["released", "paper", "tuned"]), default="released", help="Which SMART.")
+@click.option("--variant", type=click.Choice(["released", "paper"]), default="released", help="Which SMART.")
 @click.option("--threads", default=2, help="CPU threads.")
 @click.option("--epochs", default=20, help="Epochs to average over.")
 @click.option("--device", default="cpu", help="cpu or cuda.")

@@ -1,4 +1,4 @@
-"""SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, and triplets of mutual nearest neighbours.
+"""SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, triplets of mutual nearest spots.
 
 Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md says what each variant does
 and where it departs from the publication. The default variant, `tuned`, is :mod:`spatialweave.methods.smart_tuned`.

@@ -39,7 +39,7 @@ MINING_ROUNDS = 2
 class Config:
     """Settings of `tuned`; one set for all tissues, chosen without their labels."""
 
-    n_dims: int = option(16, "Dimensions of the embedding.", low=1, high=4096)
+    n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
     n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
     epochs: int = option(150, "Epochs; one update each.", low=0)
     learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
@@ -47,9 +47,7 @@ class Config:
     hidden_share: float = option(0.5, "Share of the spots hidden, and predicted, in an epoch.", low=0.01, high=0.99)
     most_rounds: int = option(6, "Widest receptive field tried, in rounds of averaging.", low=1, high=20)
     field_share: float = option(0.9, "Take the fewest rounds that explain this share of the most explained.", 0.0, 1.0)
-    spread_power: float = option(
-        0.5, "A latent dimension of deviation s gets s to this power.", 0.0, 1.0
-    )
+    spread_power: float = option(0.5, "A latent dimension of deviation s gets s to this power.", 0.0, 1.0)
     margin: float = option(1.0, "Margin of the triplet loss, in mean deviations of the embedding.", low=0)
     n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are sought.", low=1, high=20)
     far_share: float = option(0.6, "Share of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0)

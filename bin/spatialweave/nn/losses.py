@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def reconstruction_loss(target: Tensor, reconstruction: Tensor, present: Tensor | None = None) -> Tensor:
-    """Mean squared error over the spots in `present` (bool, one per spot; None = all) and all dimensions; zero without spots."""
+    """Mean squared error over all dimensions of the spots in `present` (bool; None = all); zero without spots."""
     if present is None:
         return functional.mse_loss(reconstruction, target)
     squares = (reconstruction - target).square().sum(dim=1)

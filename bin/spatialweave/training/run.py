@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import platform
 import random
@@ -108,11 +110,25 @@ def prepare(seed: int, device: str = "auto", threads: int | None = None, mixed_p
     torch.use_deterministic_algorithms(True)
     # Filling every new tensor guards against reading memory before writing it, which no product here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    reuse_freed_memory()
     run = Run(device=chosen, seed=seed, mixed_precision=mixed_precision)
     run.log(f"training on {describe_device(chosen)}" + (f" (of --device {device})" if device == "auto" else ""))
     if chosen.type == "cuda":
         torch.cuda.reset_peak_memory_stats(chosen)
     return run
+
+
+def reuse_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors for the next epoch, instead of returning it to the system.
+
+    By default every tensor above 32 MB is mapped anew: at 200,000 spots page faults took 40% of an epoch. The peak is
+    the same, since an epoch needs what the one before it needed. Where there is no glibc, nothing happens.
+    """
+    mmap_threshold, trim_threshold, largest = -3, -1, 2**31 - 1
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(mmap_threshold, largest)
+        libc.mallopt(trim_threshold, largest)
 
 
 def seed_everything(seed: int) -> None:
