@@ -1,5 +1,6 @@
 // The report of the whole run: which method to believe, failures, resources, methods text.
 process REPORT_RUN {
+    tag 'all datasets'
     label 'small'
 
     input:

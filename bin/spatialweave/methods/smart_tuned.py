@@ -72,9 +72,9 @@ class SageNet(nn.Module):
         self.first = SageLayer(n_inputs, n_hidden, unit=False)
         self.second = SageLayer(n_hidden, n_outputs, unit=False)
 
-    def forward(self, x: Tensor, neighbours: Propagation) -> Tensor:
-        """Map `x` (spots x inputs) to spots x outputs."""
-        y: Tensor = self.second(functional.elu(self.first(x, neighbours)), neighbours)
+    def forward(self, x: Tensor, neighbours: Propagation, mean: Tensor | None = None) -> Tensor:
+        """Map `x` (spots x inputs) to spots x outputs; `mean` is neighbours(x) where the caller has it already."""
+        y: Tensor = self.second(functional.elu(self.first(x, neighbours, mean)), neighbours)
         return y
 
 
@@ -195,9 +195,11 @@ def loss_terms(
         hidden = hidden_spots(n_spots, config.hidden_share, run.seed, epoch).to(run.device)
         seen = [network_input(one.features, one.present & ~hidden, neighbours, one.rounds) for one in inputs]
         z = network(seen, neighbours)
+        # All decoders begin with the same neighbour mean of the embedding.
+        mean = neighbours(z)
         values = {}
         for one, decoder in zip(inputs, network.decoders, strict=True):
-            loss = reconstruction_loss(one.features, decoder(z, neighbours), one.present & hidden)
+            loss = reconstruction_loss(one.features, decoder(z, neighbours, mean), one.present & hidden)
             values[f"reconstruction_{one.name}"] = loss
         # In units of the embedding's own spread, or the margin could be met by making the embedding larger.
         spread = z.detach().std(dim=0).mean().clamp_min(1e-6)

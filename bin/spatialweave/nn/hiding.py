@@ -6,6 +6,8 @@ alone is therefore signal (Batson and Royer, Noise2Self, ICML 2019), and needs n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ FOLDS = 5
 
 
 def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
-    """Average `rounds` times over the neighbours, counting visible spots only.
+    """Average `rounds` (at least 1) times over the neighbours, counting visible spots only.
 
     Parameters
     ----------
@@ -32,12 +34,18 @@ def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, ro
     -------
     Spots x dimensions; zero where no visible spot is within reach.
     """
+    *_, average = visible_averages(values, visible, neighbours, rounds)
+    return average
+
+
+def visible_averages(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Iterator[Tensor]:
+    """Yield :func:`visible_average` of 1, 2, ..., `rounds` rounds (at least one)."""
     # The share of visible spots goes along as one more column: one product instead of two.
     weight = visible.to(values.dtype)[:, None]
     both = torch.cat([values * weight, weight], dim=1)
     for _ in range(rounds):
         both = neighbours(both)
-    return both[:, :-1] / both[:, -1:].clamp_min(torch.finfo(values.dtype).tiny)
+        yield both[:, :-1] / both[:, -1:].clamp_min(torch.finfo(values.dtype).tiny)
 
 
 def network_input(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
@@ -60,8 +68,8 @@ def explained_by_neighbours(
     for number in range(FOLDS):
         hidden = present & (fold == number)
         visible = present & (fold != number)
-        for step in range(most_rounds):
-            predicted = visible_average(values, visible, neighbours, step + 1)[hidden].double()
+        for step, average in enumerate(visible_averages(values, visible, neighbours, most_rounds)):
+            predicted = average[hidden].double()
             with_target[step] += (predicted * values[hidden]).sum(dim=0)
             with_itself[step] += predicted.square().sum(dim=0)
     explained = with_target.clamp_min(0).square() / with_itself.clamp_min(torch.finfo(torch.float64).tiny)
