@@ -33,7 +33,7 @@ def defaultMethods(known) {
     return known.findAll { _name, preset -> !new org.yaml.snakeyaml.Yaml().load(preset.text).variant_of }.keySet().toList()
 }
 
-// 'smart.epochs=100,smart.variant=paper' -> [smart: ['epochs=100', 'variant=paper']]
+// 'smart.epochs=100,smart.n_dims=16' -> [smart: ['epochs=100', 'n_dims=16']]
 def methodSettings(text, names) {
     def pairs = (text ?: '').tokenize(', ').collect { setting -> setting.split('\\.', 2).toList() }
     def idle = pairs.find { method, _setting -> !(method in names) }

@@ -37,7 +37,7 @@ MINING_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of `tuned`; one set for all tissues, chosen without their labels."""
+    """Settings of `tuned`: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
     n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
