@@ -262,7 +262,7 @@ REFUSED = {
     "nowhere": r"not finite",
     "no facts": r"lacks section, platform, layout",
     "platform": r"'visum' is not known",
-    "kind": r"is a latents file",
+    "kind": r"is of kind latents",
 }
 
 

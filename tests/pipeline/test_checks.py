@@ -48,7 +48,7 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         ([], "give either --input samplesheet.csv or --simulate demo"),
         (["--input", "nowhere.csv"], "Samplesheet nowhere.csv: there is no such file"),
         (["--simulate", "test", "--methods", "smrt"], "'smrt' is not a method; did you mean 'smart'?"),
-        (["--simulate", "test", "--preset", "moon"], "method 'smart' has no preset 'moon'"),
+        (["--simulate", "test", "--methods", "smart_paper", "--preset", "moon"], "'smart_paper' has no preset 'moon'"),
         (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
     ],
 )

@@ -185,8 +185,8 @@ def test_graph_of_other_spots(run, refused, graph, tmp_path):
 
 
 def test_swapped_files(run, refused, toy_run, graph):
-    refused(run("--n-domains", "4", embedding=graph), "is a graph file", "a embedding file")
-    refused(run("--n-domains", "4", graph=toy_run.embedding), "is a embedding file")
+    refused(run("--n-domains", "4", embedding=graph), "is of kind graph", "a embedding file")
+    refused(run("--n-domains", "4", graph=toy_run.embedding), "is of kind embedding")
 
 
 def test_text_instead_of_a_file(run, refused, tmp_path):

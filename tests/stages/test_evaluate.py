@@ -111,8 +111,8 @@ def test_absent_domains(run, refused, domains, tmp_path):
 
 
 def test_swapped_files(run, refused, domains, toy_run, graph):
-    refused(run(domains, embedding=graph), "is a graph file")
-    refused(run(domains, graph=toy_run.embedding), "is a embedding file")
+    refused(run(domains, embedding=graph), "is of kind graph")
+    refused(run(domains, graph=toy_run.embedding), "is of kind embedding")
     refused(run(domains, latents=graph), "graph.h5ad")
 
 
