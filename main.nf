@@ -20,7 +20,8 @@ include { REPORT_RUN               } from './modules/report_run'
 
 // Nextflow does not hash a package inside bin/: this digest of its files enters every task instead.
 def codeDigest() {
-    return files("${projectDir}/bin/spatialweave/**.{py,html,css,js}").sort().collect { source -> source.text.md5() }.join().md5()
+    def bin = file("${projectDir}/bin")
+    return files("${bin}/spatialweave/**.{py,html,css,js}").sort().collect { source -> "${bin.relativize(source)} ${source.text.md5()}" }.join().md5()
 }
 
 // Without a container or conda environment the tasks run in the project's .venv.
@@ -77,23 +78,25 @@ workflow {
         rows_ch = channel.fromList(readSamplesheet(options.input))
     }
 
-    // [section meta, section], e.g. [[dataset: 'embryo', section: 'embryo', ...], embryo.h5mu]
+    // [section meta, section], e.g. [[dataset: 'embryo', section: 'embryo', ...], embryo.section.h5mu]
     INGEST(rows_ch, code)
     QC(INGEST.out.section, qcOptions(options), code)
 
-    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', n_domains: 13], [embryo.h5mu]]
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', n_domains: 13], [embryo.section.h5mu]]
     datasets_ch = QC.out.section
-        .map { meta, section -> [[dataset: meta.dataset, n_domains: meta.n_domains ?: options.n_domains], section] }
+        .map { meta, section -> [groupKey([dataset: meta.dataset, n_domains: meta.n_domains ?: options.n_domains], meta.n_sections), section] }
         .groupTuple(sort: { section -> section.name })
+        .map { key, sections -> [key.groupTarget, sections] }
 
-    // [recipe meta, latents], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart'], latents.h5mu]; once for all methods that share a recipe
+    // [recipe meta, [sections], recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart'], [embryo.section.h5mu], smart.yml]; once for all methods that share a recipe
     preprocess_ch = datasets_ch
         .combine(channel.fromList(methods*.preprocess.unique()))
         .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
     PREPROCESS(preprocess_ch, options.seed, code)
 
-    // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart', graph: 'spatial'], latents.h5mu, spatial.yml]
+    // [preprocessing recipe, graph recipe], e.g. ['smart', spatial.yml]
     recipes_ch = channel.fromList(methods.collect { method -> [method.preprocess.baseName, method.graph] }.unique())
+    // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, spatial.yml]
     latents_ch = PREPROCESS.out.latents
         .combine(recipes_ch)
         .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
@@ -120,9 +123,10 @@ workflow {
         .map { meta, embedding, latents, graph, domains -> [meta, embedding, domains, latents, graph] }
     EVALUATE(clustered_ch, options.clustering, code)
 
-    // What failed is known once every step that may fail has ended.
+    // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
+    // what failed is known once every step that may fail has ended
     failures_ch = EVALUATE.out.metrics.toList().map { _all -> textFile('failures.json', readFailures()) }
-    // [process, tools], e.g. ['TRAIN', 'spatialweave 0.1.0; python 3.11.7; torch 2.10.0'], all of them as one file
+    // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...; from elements like ['TRAIN', 'python 3.11.7; torch 2.10.0']
     versions_ch = channel.topic('versions')
         .flatMap { _process, tools -> tools.tokenize(';')*.trim() }
         .unique()
@@ -140,7 +144,7 @@ workflow {
     ASSEMBLE(results_ch, code)
     REPORT_DATASET(results_ch, presets, failures_ch, parameters, versions_ch, code)
 
-    // The runs that were to be made, e.g. [[dataset: 'embryo', method: 'smart', seed: 1, ...], ...]
+    // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]: the runs that were to be made
     planned_ch = runs_ch.map { meta, _latents, _graph, _preset, _settings -> meta }
         .toSortedList { a, b -> "${a.dataset} ${a.method} ${a.seed}" <=> "${b.dataset} ${b.method} ${b.seed}" }
         .map { metas -> textFile('planned.json', asJson(metas)) }

@@ -92,10 +92,11 @@ def datasetProblems(rows) {
     return problems
 }
 
-// One section: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, labels: 'domain', order: null, columns: ['rna', 'adt']],
+// One section, with the rows of its dataset: what INGEST needs, e.g.
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, n_sections: 1, labels: 'domain', order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
-def sectionOf(sheet, row) {
+def sectionOf(sheet, row, siblings) {
+    def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
     def columns = (fileColumns() + ['spatial']).findAll { name -> row[name] }
     def files = columns.collect { name -> locate(sheet, row[name]) }
     // A labels cell that names a file is one; else it is the name of an obs column.
@@ -105,7 +106,8 @@ def sectionOf(sheet, row) {
         dataset: row.dataset,
         section: row.section,
         platform: row.platform ?: null,
-        n_domains: row.n_domains ? row.n_domains.toInteger() : null,
+        n_domains: n_domains ? n_domains.toInteger() : null,
+        n_sections: siblings.size(),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
         columns: columns + (labelled ? ['labels'] : []),
@@ -138,5 +140,5 @@ def readSamplesheet(path) {
     if (problems) {
         error("Samplesheet ${path}:\n  " + problems.join('\n  '))
     }
-    return rows.collect { row -> sectionOf(sheet, row) }
+    return rows.collect { row -> sectionOf(sheet, row, rows.findAll { other -> other.dataset == row.dataset }) }
 }

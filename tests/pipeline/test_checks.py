@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,6 @@ def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: st
 
 
 def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project: Path) -> None:
-    import json
-
     run = pipeline.run("--help")
     assert run.code == 0
     assert run.tasks("Submitted") == []
@@ -117,11 +116,27 @@ def test_unusable_sheet(pipeline: Pipeline, text: str, message: str) -> None:
 
 
 def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
-    """Byte order mark, Windows line ends, quotes, blanks, column order, extra columns, trailing empty lines, tabs."""
-    commas = '\ufeffnotes,RNA,"dataset",adt\r\n"a, b","a.h5ad" , one , b.h5ad\r\n,a.h5ad,two,\r\n\r\n,,,\r\n'
+    """Byte order mark, Windows line ends, quotes, blanks, column order, extra columns, trailing empty lines, tabs.
+
+    A number of domains given for one section holds for its whole dataset.
+    """
+    commas = (
+        '\ufeffnotes,RNA,"dataset",adt,n_domains,Section\r\n'
+        '"a, b","a.h5ad" , one , b.h5ad,,left\r\n'
+        ",b.h5ad,one,,7,right\r\n"
+        ",a.h5ad,two,,\r\n\r\n,,,,\r\n"
+    )
     run = pipeline.run("-stub-run", "--input", sheet(pipeline.folder, commas))
     assert run.code == 0, run.text
-    assert (run.results / "one" / "report.html").exists()
-    assert (run.results / "two" / "report.html").exists()
+    assert {task for task in run.tasks("Submitted") if task.startswith("INGEST")} == {
+        "INGEST (one/left)", "INGEST (one/right)", "INGEST (two/two)",
+    }  # fmt: skip
+    (planned,) = (pipeline.folder / "work" / "texts").glob("*/planned.json")
+    assert {(row["dataset"], row["n_domains"]) for row in json.loads(planned.read_text())} == {
+        ("one", 7),
+        ("two", None),
+    }
+    for dataset in ("one", "two"):
+        assert (run.results / dataset / "report.html").exists()
     tabs = "dataset\tsection\trna\nthree\tleft, upper\ta.h5ad\n"
     assert "line 2, column section 'left, upper'" in refused(pipeline, "--input", sheet(pipeline.folder, tabs))
