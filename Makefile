@@ -37,7 +37,7 @@ lint: setup ## Check style, types and the Nextflow code
 	./nextflow lint main.nf nextflow.config modules conf
 
 test: lint ## Run lint and all tests
-	.venv/bin/python -m pytest -n 2 --dist loadgroup
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean: ## Remove results, work folders and caches; keeps .venv and Nextflow
 	rm -rf work results .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis

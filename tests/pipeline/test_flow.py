@@ -13,8 +13,6 @@ import pytest
 
 from .conftest import Pipeline, Run
 
-pytestmark = pytest.mark.xdist_group("flow")
-
 METHODS = ("smart", "pca_smooth")
 SEEDS = (1, 2)
 

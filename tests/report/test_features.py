@@ -81,6 +81,17 @@ def test_choose_features_shares_between_modalities() -> None:
     assert features.choose_features([best, second], 6) == [("rna", 4), ("rna", 2), ("rna", 1), ("adt", 0), ("adt", 7)]
 
 
+def test_the_strongest_marker_is_mapped_first() -> None:
+    def marker(index: int, difference: float) -> features.Marker:
+        return features.Marker(index, difference, 1.0, 0.0)
+
+    markers = {"rna": [[marker(4, 0.3)], [marker(2, 0.2)]], "adt": [[], [marker(4, 0.8)]]}
+    chosen = [("rna", 4), ("rna", 2), ("adt", 4), ("adt", 1)]
+    assert features.position_of_strongest(chosen, markers) == 2
+    assert features.position_of_strongest(chosen, {}) == 0
+    assert features.position_of_strongest([], {}) == 0
+
+
 def test_most_variable() -> None:
     table = make_table(np.array([[5, 5, 0], [5, 0, 5], [5, 5, 0], [5, 0, 5]]))
     assert set(features.most_variable(table, 2)) == {1, 2}

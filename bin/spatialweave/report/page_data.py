@@ -126,6 +126,7 @@ def page_data(
             for run, own, marked in zip(runs, classes, markers, strict=True)
         ],
         "features": [_feature(by_name[modality], feature, rows) for modality, feature in chosen],
+        "firstFeature": features.position_of_strongest(chosen, markers[order[0]] if order else {}),
         "topFeatures": [_top_features(table, rows) for table in tables],
     }
 

@@ -3,7 +3,7 @@
 // What the reader has chosen, and drawing it: the run, what to compare it with, section, feature, hidden classes.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const state = { run: DATA.best, compare: null, section: null, feature: 0, colour: "domains", hidden: { main: new Set(), other: new Set() } };
+const state = { run: DATA.best, compare: null, section: null, feature: DATA.firstFeature, colour: "domains", hidden: { main: new Set(), other: new Set() } };
 const byId = (id) => document.getElementById(id);
 const runName = (run) => `${run.title} · seed ${run.seed}`;
 const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.modality}\n${feature.name}`, index]));
@@ -178,7 +178,7 @@ function start() {
   fill("compare-select", all, state.compare, (key) => { state.compare = key; state.hidden.other.clear(); });
   const sections = DATA.sections.names.map((name, code) => ({ key: String(code), name }));
   fill("section-select", [{ key: "", name: "All sections" }, ...sections], "", (key) => { state.section = key === "" ? null : Number(key); });
-  fill("feature-select", DATA.features.map(({ name, modality }, index) => ({ key: String(index), name: `${name} (${modality})` })), "0", (key) => { state.feature = Number(key); });
+  fill("feature-select", DATA.features.map(({ name, modality }, index) => ({ key: String(index), name: `${name} (${modality})` })), String(state.feature), (key) => { state.feature = Number(key); });
   const colours = [{ key: "domains", name: "domain" }];
   if (byId("compare")) colours.push({ key: "compare", name: "the map beside" });
   if (sections.length > 1) colours.push({ key: "sections", name: "section" });
