@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -64,7 +65,7 @@ def test_a_dataset_aligns_every_modality_with_all_spots(tmp_path: Path) -> None:
         (lambda folder: folder / "absent.h5ad", "is not a readable .h5ad file"),
     ],
 )
-def test_a_graph_that_does_not_fit_is_refused(tmp_path: Path, make, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_graph_that_does_not_fit_is_refused(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
     with pytest.raises(InputError, match=message):
         contract.read_dataset(latents(tmp_path), make(tmp_path))
 
