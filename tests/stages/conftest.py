@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spatialweave.graphs.build import build_graphs
+from spatialweave.graphs.recipe import GraphRecipe, SpatialRecipe
 from spatialweave.io import contract
 
 N_SIDE = 12
@@ -74,3 +76,11 @@ def refused() -> Callable[..., None]:
             assert word in lines[0]
 
     return check
+
+
+@pytest.fixture(scope="session")
+def graph(toy_run: ToyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spatial graph of the toy run. Do not change this file."""
+    path = tmp_path_factory.mktemp("graph") / "graph.h5ad"
+    contract.write(build_graphs(contract.read_dataset(toy_run.latents), GraphRecipe(SpatialRecipe())), path)
+    return path

@@ -14,10 +14,6 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.graphs.build import build_graphs
-from spatialweave.graphs.recipe import GraphRecipe, SpatialRecipe
-from spatialweave.io.contract import read_dataset, write
-
 
 @pytest.fixture(scope="module")
 def command(project: Path):
@@ -25,13 +21,6 @@ def command(project: Path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main
-
-
-@pytest.fixture(scope="module")
-def graph(toy_run, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("graph") / "graph.h5ad"
-    write(build_graphs(read_dataset(toy_run.latents), GraphRecipe(SpatialRecipe())), path)
-    return path
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import silhouette_score
 
-from spatialweave.graphs.build import build_graphs
-from spatialweave.graphs.recipe import GraphRecipe, SpatialRecipe
-from spatialweave.io.contract import read_dataset, read_h5ad, write
+from spatialweave.io.contract import read_dataset, read_h5ad
 
 HEADER = "barcode,section,domain\n"
 
@@ -24,13 +22,6 @@ def command(project: Path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main
-
-
-@pytest.fixture(scope="module")
-def graph(toy_run, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("graph") / "graph.h5ad"
-    write(build_graphs(read_dataset(toy_run.latents), GraphRecipe(SpatialRecipe())), path)
-    return path
 
 
 @pytest.fixture
