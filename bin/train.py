@@ -54,6 +54,7 @@ def main(
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
     from spatialweave.io.contract import read_dataset, write_embedding
+    from spatialweave.training.outputs import per_spot
     from spatialweave.training.presets import read_preset
     from spatialweave.training.run import prepare
     from spatialweave.training.session import fit_preset
@@ -64,7 +65,7 @@ def main(
     if checkpoint_dir is not None:
         run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
     fitted = fit_preset(dataset, method, run, preset_name, overrides)
-    write_embedding(out, dataset, fitted.embedding, fitted.record, fitted.extras)
+    write_embedding(out, dataset, fitted.embedding, fitted.record, per_spot(fitted, dataset, latents))
 
 
 if __name__ == "__main__":

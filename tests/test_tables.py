@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import anndata
 import mudata
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from scipy import sparse
 
 from spatialweave.assemble import assemble
-from spatialweave.io.contract import Dataset, stamp, write, write_embedding
+from spatialweave.io.contract import Dataset, read_h5ad, stamp, write, write_embedding
 from spatialweave.summary import index_table, metrics_table, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
@@ -84,6 +85,50 @@ def files(tmp_path: Path) -> Path:
     embedding(folder / "smart.seed1.h5ad", "one", "smart", 1)
     (folder / "smart.seed1.domains.csv").write_text("barcode,section,domain\ns3,one,2\ns1,one,1\n")
     return folder
+
+
+def with_more(files: Path) -> mudata.MuData:
+    """The integrated file after the method also rebuilt latents and weighed modalities; a second gene is left out."""
+    path = files / "smart.latents.h5mu"
+    latents = mudata.read_h5mu(path)
+    rna = latents["rna"][:, ["rna1"]].copy()
+    rna.varm["loadings"] = np.array([[0.5]], dtype=np.float32)
+    rna.var["mean"], rna.var["scale"] = 2.0, 10.0
+    changed = mudata.MuData({"rna": rna, "adt": latents["adt"]}, obs=latents.obs)
+    changed.obsm["spatial"], changed.uns["spatialweave"] = latents.obsm["spatial"], latents.uns["spatialweave"]
+    write(changed, path)
+    run = read_h5ad(files / "smart.seed1.h5ad", "embedding")
+    run.uns["spatialweave"]["recipe"] = "smart"
+    run.obsm["modality_weights"] = pd.DataFrame({"rna": [0.1, 0.2, 0.3], "adt": [0.9, 0.8, 0.7]}, index=SPOTS)
+    run.obsm["denoised_rna"] = pd.DataFrame({"rna1": [0.0, 0, 0]}, index=SPOTS)
+    for name in ("rna", "adt"):
+        run.obsm[f"denoised_latent_{name}"] = np.array([[4.0], [6], [8]], dtype=np.float32)
+    # In another order than the spots of the latents.
+    write(run[["s3", "s1", "s2"]].copy(), files / "smart.seed1.h5ad")
+    return assemble(files)
+
+
+def test_integrated_file_has_what_the_method_says_of_each_spot(files: Path, tmp_path: Path) -> None:
+    write(with_more(files), tmp_path / "integrated.h5mu")
+    data = mudata.read_h5mu(tmp_path / "integrated.h5mu")
+    weights = data.obsm["modality_weights_smart_1"]
+    assert weights.loc[["s1", "s2", "s3"], "rna"].tolist() == [0.1, 0.2, 0.3]
+    assert data["adt"].obsm["X_denoised_smart_smart_1"].ravel().tolist() == [8, 4]  # its spots are s3 and s1
+    assert not [key for key in data.obsm if key.startswith("denoised")]
+
+
+def test_a_gene_is_rebuilt_in_one_line(files: Path, project: Path) -> None:
+    """The line of docs/outputs.md, on this file."""
+    data = with_more(files)
+    text = (project / "docs" / "outputs.md").read_text()
+    start = text.index("    rna, gene =")
+    lines = [line.strip() for line in text[start:].split("\n\n")[0].splitlines()]
+    names: dict[str, Any] = {"data": data}
+    exec("\n".join(lines).replace("Gene0001", "rna1"), names)
+    # (latent 4, 6, 8 x loading 0.5 + mean 2) x deviation 10
+    assert pd.Series(names["denoised"], names["rna"].obs_names).to_dict() == {"s1": 40, "s2": 50, "s3": 60}
+    # The gene that the recipe left out is not known.
+    assert np.isnan(data["rna"].varm["loadings_smart"][0]).all() and np.isnan(data["rna"].var["mean_smart"].iloc[0])
 
 
 def test_integrated_file_keeps_every_spot_with_its_own_values(files: Path) -> None:

@@ -24,9 +24,11 @@ def assemble(files: Path) -> mudata.MuData:
 
     Returns
     -------
-    Raw counts in each modality's X, latents in its `obsm['X_latent_<recipe>']`, embeddings in
-    `obsm['X_<method>_<seed>']`, domains in `obs['<method>_<seed>']` ("" where a spot has none). Spots are named as in
-    the latents.
+    Raw counts in each modality's X, latents in its `obsm['X_latent_<recipe>']`, what methods rebuild of them in its
+    `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
+    `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
+    `obsm['X_<method>_<seed>']`, the methods' other tables in `obsm['<table>_<method>_<seed>']`, domains in
+    `obs['<method>_<seed>']` ("" where a spot has none). Spots are named as in the latents.
     """
     latents = {path.name.removesuffix(".latents.h5mu"): path for path in sorted(files.glob("*.latents.h5mu"))}
     if not latents:
@@ -41,17 +43,15 @@ def assemble(files: Path) -> mudata.MuData:
             continue
         counts = anndata.concat(parts, join="inner") if len(parts) > 1 else parts[0]
         for recipe, data in prepared.items():
-            _add_latent(counts, data, name, recipe)
+            if name in data.mod:
+                _add_latent(counts, data.mod[name], recipe)
         modalities[name] = counts
     integrated = mudata.MuData(modalities)
     order = integrated.obs_names
     integrated.obs = spots.obs.reindex(order)
     integrated.obsm["spatial"] = np.asarray(spots.obsm["spatial"])[spots.obs_names.get_indexer(order)]
     for path in sorted(files.glob("*.seed*.h5ad")):
-        embedding = read_h5ad(path, "embedding")
-        record = training_record(embedding)
-        rows = embedding.obs_names.get_indexer(order)
-        integrated.obsm[f"X_{record['method']}_{record['seed']}"] = np.asarray(embedding.X)[rows]
+        _add_run(integrated, read_h5ad(path, "embedding"))
     for path in sorted(files.glob("*.domains.csv")):
         method, seed = path.name.removesuffix(".domains.csv").rsplit(".seed", 1)
         integrated.obs[f"{method}_{seed}"] = _domains(path, integrated.obs)
@@ -67,9 +67,33 @@ def _counts(section: mudata.MuData, name: str, several: bool) -> anndata.AnnData
     return counts
 
 
-def _add_latent(counts: anndata.AnnData, latents: mudata.MuData, name: str, recipe: str) -> None:
-    part = latents.mod[name]
-    counts.obsm[f"X_latent_{recipe}"] = np.asarray(part.obsm["X_latent"])[part.obs_names.get_indexer(counts.obs_names)]
+def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, recipe: str) -> None:
+    """One modality's latents of a recipe, and what leads from them back to its features."""
+    rows = latents.obs_names.get_indexer(counts.obs_names)
+    counts.obsm[f"X_latent_{recipe}"] = np.asarray(latents.obsm["X_latent"])[rows]
+    if "loadings" not in latents.varm:
+        return
+    var = latents.var.reindex(counts.var_names)
+    loadings = pd.DataFrame(latents.varm["loadings"], index=latents.var_names).reindex(counts.var_names)
+    counts.varm[f"loadings_{recipe}"] = loadings.to_numpy(dtype=np.float32)
+    for column in ("mean", "scale"):
+        counts.var[f"{column}_{recipe}"] = var[column].to_numpy()
+
+
+def _add_run(integrated: mudata.MuData, embedding: anndata.AnnData) -> None:
+    """The embedding of one run, and what else the method said about the spots."""
+    record = training_record(embedding)
+    run = f"{record['method']}_{record['seed']}"
+    recipe = embedding.uns["spatialweave"].get("recipe", "")
+    rows = embedding.obs_names.get_indexer(integrated.obs_names)
+    integrated.obsm[f"X_{run}"] = np.asarray(embedding.X)[rows]
+    for key, value in embedding.obsm.items():
+        if key.startswith("denoised_latent_"):
+            counts = integrated.mod[key.removeprefix("denoised_latent_")]
+            measured = embedding.obs_names.get_indexer(counts.obs_names)
+            counts.obsm[f"X_denoised_{recipe}_{run}"] = np.asarray(value)[measured]
+        elif isinstance(value, pd.DataFrame) and not key.startswith("denoised_"):
+            integrated.obsm[f"{key}_{run}"] = value.iloc[rows]
 
 
 def _domains(path: Path, obs: pd.DataFrame) -> np.ndarray:

@@ -8,6 +8,9 @@ import pytest
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from spatialweave.graphs.build import feature_distances
+from spatialweave.graphs.matrices import symmetrise
+from spatialweave.graphs.recipe import FeatureRecipe
 from spatialweave.io.contract import Dataset, Modality
 from spatialweave.training.run import Run
 
@@ -19,7 +22,7 @@ def run() -> Run:
 
 @pytest.fixture
 def tissue():
-    """(side, modalities, missing share) -> a square tissue in three layers, with noisy latents."""
+    """(side, modalities, missing share) -> a square tissue in three layers, with noisy latents and all graphs."""
 
     def make(side: int = 12, names: tuple[str, ...] = ("rna", "adt"), missing: float = 0.0) -> Dataset:
         rng = np.random.default_rng(2)
@@ -36,7 +39,11 @@ def tissue():
             modalities.append(Modality(name, (latent * present[:, None]).astype(np.float32), present))
         obs = pd.DataFrame({"barcode": [f"s{i}" for i in range(n_spots)], "section": "one", "label": layer.astype(str)})
         obs.index = pd.Index(obs["barcode"])
-        graphs = {"spatial_distances": directed, "spatial_connectivities": ((directed + directed.T) > 0).astype(float)}
+        graphs = {"spatial_distances": directed, "spatial_connectivities": symmetrise(directed)}
+        recipe = FeatureRecipe(k=6, metric="correlation", rounds=1)
+        for modality in modalities:
+            graph = feature_distances(modality, recipe, graphs["spatial_connectivities"])
+            graphs |= {f"{modality.name}_distances": graph, f"{modality.name}_connectivities": symmetrise(graph)}
         return Dataset("small", obs.rename_axis(None), spatial, modalities, graphs, "square")
 
     return make

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import Pipeline
 
+METHODS = ("mcgate", "pca_smooth", "smart", "spabalance", "spamca", "spamo")
+
 
 @pytest.fixture
 def sheet(project: Path, tmp_path: Path) -> Path:
@@ -37,21 +39,24 @@ def sheet(project: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_method_that_fails_costs_only_itself(pipeline: Pipeline, sheet: Path) -> None:
-    run = pipeline.run("--input", str(sheet), "--methods", "smart", "--method_options", "smart.epochs=none")
+def test_all_methods_on_two_datasets_and_one_that_fails_costs_only_itself(pipeline: Pipeline, sheet: Path) -> None:
+    # `none` is no number of epochs; the others are made quicker.
+    quick = ",".join(f"{name}.epochs=20" for name in METHODS if name not in ("pca_smooth", "spamo"))
+    run = pipeline.run("--input", str(sheet), "--methods", "all", "--method_options", f"{quick},spamo.epochs=none")
     assert run.code != 0
     runs = list(csv.DictReader((run.results / "benchmark" / "runs.csv").open(newline="")))
     assert {(row["dataset"], row["method"], row["status"]) for row in runs} == {
-        ("files", "smart", "failed"),
-        ("files", "pca_smooth", "completed"),
-        ("tables", "smart", "failed"),
-        ("tables", "pca_smooth", "completed"),
+        (dataset, method, "failed" if method == "spamo" else "completed")
+        for dataset in ("files", "tables")
+        for method in METHODS
     }
     for report in ("report.html", "files/report.html", "tables/report.html"):
         text = (run.results / report).read_text(encoding="utf-8")
         assert "epochs" in text
         assert ".command.err" in text
-    assert (run.results / "tables" / "domains" / "pca_smooth" / "seed1.csv").is_file()
+    for method in METHODS:
+        for dataset in ("files", "tables"):
+            assert (run.results / dataset / "domains" / method / "seed1.csv").is_file() == (method != "spamo")
 
 
 def test_real_embryo_of_two_modalities(pipeline: Pipeline, shared_data: Path) -> None:

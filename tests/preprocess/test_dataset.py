@@ -19,7 +19,7 @@ from spatialweave.preprocess.dataset import preprocess
 RECIPE = """
 modalities:
   rna: {min_spots: 1, variable_features: all, target_sum: 10000, scale: true, components: 3}
-  adt: {min_spots: 0, scale: true, components: 2}
+  adt: {min_spots: 0, clr_per: protein, scale: true, components: 2}
 """
 SectionWriter = Callable[..., Path]
 Parts = dict[str, tuple[list[str], list[str], np.ndarray]]
@@ -65,13 +65,60 @@ def test_what_the_latents_hold(write_section: SectionWriter, recipe: Path, tmp_p
 
 def test_the_record_of_the_steps(write_section: SectionWriter, recipe: Path) -> None:
     data = latents([write_section(parts())], recipe)
-    assert data["rna"].X is None and data["rna"].n_vars == 0
+    assert data["rna"].X is None
     record = json.loads(data["adt"].uns["preprocess"])
     assert [step["step"] for step in record["steps"]] == ["detected_features", "clr", "scale", "pca"]
     assert (record["n_spots"], record["n_features_in"], record["n_features"], record["n_dims"]) == (21, 4, 4, 2)
     assert len(record["variance_ratio"]) == 2 and 0 < sum(record["variance_ratio"]) < 1
     assert record["notes"] == []
     assert data.uns["spatialweave"]["recipe"] == "recipe"
+
+
+def test_the_way_back_from_latents_to_features(
+    write_section: SectionWriter, recipe_file: Callable[[str], Path]
+) -> None:
+    """With every component kept, latents and loadings give back the log values, whatever was left out."""
+    spots, features, counts = parts()["rna"]
+    counts = counts.copy()
+    counts[:, 4] = 0  # not detected
+    counts[:, 9] = np.arange(24) == 5  # in one spot only
+    proteins = np.c_[parts()["adt"][2], np.full(21, 7)]  # the last does not vary
+    given = {"rna": (spots, features, counts), "adt": (spots[3:], [*"abcd", "flat"], proteins)}
+    recipe = recipe_file(RECIPE.replace("min_spots: 1", "min_spots: 2").replace("components: 3", "components: 30"))
+    recipe.write_text(recipe.read_text().replace("components: 2", "components: 30"))
+    with pytest.warns(InputWarning, match="components instead of 30"):
+        data = latents([write_section(given)], recipe)
+    rna, adt = data["rna"], data["adt"]
+    assert rna.var_names.tolist() == [f"g{j}" for j in range(15) if j not in (4, 9)]
+    assert adt.var_names.tolist() == list("abcd")
+    assert rna.varm["loadings"].dtype == np.float32
+    kept = np.delete(counts, [4, 9], axis=1).astype(np.float64)
+    expected = {
+        "rna": np.log1p(1e4 * kept / kept.sum(axis=1, keepdims=True)),
+        "adt": np.log1p(proteins / np.exp(np.log1p(proteins).mean(axis=0)))[:, :4],
+    }
+    for part, values in ((rna, expected["rna"]), (adt, expected["adt"])):
+        found = part.obsm["X_latent"] @ part.varm["loadings"].T + part.var["mean"].to_numpy()
+        np.testing.assert_allclose(found * part.var["scale"].to_numpy(), values, atol=1e-4)
+        np.testing.assert_allclose(part.var["scale"], values.std(axis=0, ddof=1))
+
+
+def test_few_components_give_back_the_best_approximation(write_section: SectionWriter, recipe: Path) -> None:
+    spots, features, counts = parts()["rna"]
+    part = latents([write_section({"rna": (spots, features, counts)})], recipe)["rna"]
+    values = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+    scaled = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
+    u, s, vt = np.linalg.svd(scaled, full_matrices=False)
+    np.testing.assert_allclose(part.obsm["X_latent"] @ part.varm["loadings"].T, (u * s)[:, :3] @ vt[:3], atol=1e-4)
+
+
+def test_features_that_are_not_scaled_have_scale_1(
+    write_section: SectionWriter, recipe_file: Callable[[str], Path]
+) -> None:
+    spots, features, counts = parts()["rna"]
+    recipe = recipe_file("modalities:\n  atac: {min_spots: 1, method: tf_idf, target_sum: 10000, components: 3}\n")
+    part = latents([write_section({"atac": (spots, features, counts)})], recipe)["atac"]
+    assert part.var["scale"].tolist() == [1.0] * 15
 
 
 def test_no_label_column_without_labels(write_section: SectionWriter, recipe: Path) -> None:

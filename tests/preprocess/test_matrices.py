@@ -46,7 +46,8 @@ def test_scaling_gives_unit_deviation_and_leaves_constant_features(counts: spars
     dense[:, 7] = 3.3
     matrix = sparse.csr_matrix(dense)
     np.testing.assert_allclose(matrices.standard_deviations(matrix), dense.std(axis=0, ddof=1), atol=1e-12)
-    matrices.scale_features(matrix)
+    divisors = matrices.scale_features(matrix)
+    np.testing.assert_allclose(divisors, np.where(np.ptp(dense, axis=0) > 0, dense.std(axis=0, ddof=1), 1))
     expected = np.ones(12)
     expected[[5, 7]] = 0
     np.testing.assert_allclose(matrix.toarray().std(axis=0, ddof=1), expected, atol=1e-12)

@@ -85,6 +85,36 @@ def test_clr_by_its_formula() -> None:
     np.testing.assert_allclose(scaled, expected / expected.std(axis=0, ddof=1), atol=1e-12)
 
 
+def test_clr_of_spots_by_hand() -> None:
+    # Spot 1: the sum of logs over its two proteins is log 4 + log 2 = log 8, over three features in all: g = 2.
+    # Spot 2: log 8 over three features again, from one protein. A spot without counts stays so.
+    matrix = csr([[3, 1, 0], [0, 7, 0], [0, 0, 0]])
+    adt.clr(matrix, "spot")
+    expected = [[math.log(2.5), math.log(1.5), 0], [0, math.log(4.5), 0], [0, 0, 0]]
+    np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
+
+
+def test_proteins_per_spot_by_the_released_formula() -> None:
+    counts = np.random.default_rng(0).poisson(3, (40, 6)).astype(float)
+
+    def released(x: np.ndarray) -> np.ndarray:
+        return np.log1p(x / np.exp(np.log1p(x[x > 0]).sum() / len(x)))
+
+    expected = np.apply_along_axis(released, 1, counts)
+    prepared = adt.prepare(csr(counts), Settings(scale=True, clr_per="spot"))
+    np.testing.assert_allclose(prepared.matrix.toarray(), expected / expected.std(axis=0, ddof=1), atol=1e-12)
+    assert {"step": "clr", "over": "proteins"} in prepared.steps
+    z_scores = (expected - expected.mean(axis=0)) / expected.std(axis=0, ddof=1)
+    truth = PCA(5, svd_solver="full").fit_transform(z_scores)
+    scores = principal_components(prepared.matrix, 5, 0).scores
+    np.testing.assert_allclose(scores * np.sign((scores * truth).sum(axis=0)), truth, atol=1e-5)
+
+
+def test_panel_size_counts_detected_proteins() -> None:
+    counts = csr([[1, 0, 2], [1, 0, 0]])
+    assert [adt.panel_size(counts, n) for n in (0, 1, 2, 3)] == [3, 2, 1, 0]
+
+
 def test_tf_idf_by_hand() -> None:
     # Both spots have 2 counts; the peaks have 1 and 3, so that IDF is log(1 + 2/1) and log(1 + 2/3).
     matrix = csr([[1, 1], [0, 2]])
@@ -108,6 +138,65 @@ def test_chromatin_by_its_formula() -> None:
     np.testing.assert_allclose(
         chromatin.prepare(csr(counts), Settings(min_spots=1)).matrix.toarray(), np.delete(expected, 3, axis=1)
     )
+
+
+def peaks(n_spots: int, n_peaks: int) -> np.ndarray:
+    """Peak counts of three groups of spots, one spot and one peak without any."""
+    rng = np.random.default_rng(0)
+    rate = rng.gamma(0.5, 1.0, (3, n_peaks))[rng.integers(0, 3, n_spots)] * rng.gamma(3, 0.3, (n_spots, 1))
+    counts = rng.poisson(rate).astype(float)
+    counts[4] = 0
+    counts[:, 3] = 0
+    return counts
+
+
+def released_lsi(counts: np.ndarray, n_components: int) -> np.ndarray:
+    """The released formula, dense: tf-idf, L1 rows, log, left singular vectors, standardised rows without the first."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tf_idf = np.nan_to_num(counts / counts.sum(axis=1, keepdims=True)) * (len(counts) / counts.sum(axis=0))
+        tf_idf = np.nan_to_num(tf_idf)
+        logged = np.log1p(1e4 * np.nan_to_num(tf_idf / tf_idf.sum(axis=1, keepdims=True)))
+        vectors = np.linalg.svd(logged, full_matrices=False)[0][:, : n_components + 1]
+        vectors *= np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_components + 1)])
+        standardised = (vectors - vectors.mean(axis=1, keepdims=True)) / vectors.std(axis=1, ddof=1, keepdims=True)
+    return standardised[:, 1:]
+
+
+LSI = Settings(min_spots=1, components=6, method="lsi")
+
+
+@pytest.mark.parametrize("shape", [(90, 40), (40, 90)])
+def test_lsi_by_the_released_formula(shape: tuple[int, int]) -> None:
+    counts = peaks(*shape)
+    prepared = chromatin.prepare(csr(counts), LSI)
+    expected = released_lsi(counts, 6)
+    expected[4] = 0
+    np.testing.assert_allclose(prepared.scores, expected, atol=1e-5)
+    assert prepared.scores.dtype == np.float32 and not prepared.notes
+    assert prepared.steps[-1] == {"step": "lsi", "components": 6}
+
+
+def test_lsi_does_not_depend_on_the_order_of_spots_or_peaks() -> None:
+    counts = peaks(80, 50)
+    rng = np.random.default_rng(1)
+    spots, order = rng.permutation(80), rng.permutation(50)
+    plain = chromatin.prepare(csr(counts), LSI).scores
+    moved = chromatin.prepare(csr(counts[spots][:, order]), LSI).scores
+    np.testing.assert_allclose(moved, plain[spots], atol=1e-5)
+    assert (chromatin.prepare(csr(counts), LSI).scores == plain).all()
+
+
+def test_lsi_of_few_peaks_has_fewer_components() -> None:
+    # Four peaks, two of them always together: rank three, and the first component is left out.
+    counts = peaks(50, 5)[:, [0, 1, 2, 2]]
+    prepared = chromatin.prepare(csr(counts), LSI)
+    assert prepared.scores.shape == (50, 2)
+    assert prepared.notes == [
+        "2 components instead of 6: 50 spots and 4 peaks have no more besides the first, which is left out"
+    ]
+    assert prepared.steps[-1]["components"] == 2
+    with pytest.raises(InputError, match=r"LSI.*differ in depth only.*leave this modality out"):
+        chromatin.prepare(csr(counts[:, :1]), LSI)
 
 
 def test_metabolites_by_their_formula() -> None:

@@ -49,6 +49,8 @@ def test_equals_dense_sklearn_up_to_sign(shape: tuple[int, int], density: float)
     np.testing.assert_allclose(found.variance_ratio, expected.explained_variance_ratio_, atol=1e-6)
     assert found.scores.dtype == np.float32
     assert found.note is None
+    np.testing.assert_allclose(found.loadings * signs, expected.components_.T, atol=1e-4)
+    np.testing.assert_allclose(found.mean, np.asarray(matrix.mean(axis=0)).ravel(), atol=1e-12)
 
 
 def test_sparse_stays_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +93,14 @@ def test_components_without_variance_are_left_out() -> None:
     found = principal_components(sparse.csr_matrix(two[:, [0, 1] * 40]), 30, 0)
     assert found.scores.shape == (100, 2)
     assert found.variance_ratio.sum() == pytest.approx(1)
+
+
+def test_features_that_do_not_vary_have_no_loadings() -> None:
+    matrix = tissue(50, 12, 0.4).toarray()
+    matrix[:, [2, 7]] = [0, 1.3]
+    found = principal_components(sparse.csr_matrix(matrix), 5, 0)
+    assert np.flatnonzero(~found.varying).tolist() == [2, 7]
+    assert found.loadings.shape == (10, 5)
 
 
 def test_no_variation_is_refused() -> None:

@@ -12,21 +12,32 @@ from spatialweave.io.contract import MODALITIES
 from spatialweave.platforms import PLATFORMS, platform
 from spatialweave.preprocess.recipe import Settings, read_recipe
 
-ADT = "modalities: {adt: {min_spots: 1, scale: true, components: 5}}\n"
+ADT = "modalities: {adt: {min_spots: 1, clr_per: protein, scale: true, components: 5}}\n"
 
 REFUSED = {
     "unknown top key": (ADT + "modality: {}\n", "unknown key 'modality'", "write 'modalities'"),
     "unknown modality": ("modalities: {rnaa: {}}\n", "unknown key 'rnaa'", "write 'rna'"),
     "unknown option": (ADT.replace("scale", "scales"), "unknown key 'scales'", "write 'scale'"),
-    "option of another modality": (ADT.replace("scale", "target_sum"), "unknown key 'target_sum'", "min_spots, scale"),
+    "option of another modality": (
+        ADT.replace("scale", "target_sum"),
+        "unknown key 'target_sum'",
+        "min_spots, clr_per, scale",
+    ),
     "unknown override": (ADT + "overrides: {visum: {}}\n", "unknown key 'visum'", "write 'visium'"),
-    "missing option": ("modalities: {adt: {scale: true}}\n", "lacks min_spots, components", "every option"),
+    "missing option": ("modalities: {adt: {scale: true}}\n", "lacks min_spots, clr_per, components", "every option"),
     "no modality": ("description: nothing\n", "is missing or empty", "at least one of rna"),
     "negative": (ADT.replace("min_spots: 1", "min_spots: -1"), "is -1", "a whole number, 0 or more"),
     "no components": (ADT.replace("components: 5", "components: 0"), "is 0", "a whole number above 0"),
     "fraction": (ADT.replace("components: 5", "components: 2.5"), "is 2.5", "a whole number above 0"),
     "truth for a number": (ADT.replace("components: 5", "components: true"), "is True", "a whole number above 0"),
     "word for truth": (ADT.replace("true", "maybe"), "is 'maybe'", "true or false"),
+    "word for a number": (ADT.replace("components: 5", "components: panels"), "is 'panels'", "above 0, or panel"),
+    "unknown word": (ADT.replace("protein", "cell"), "is 'cell'", "protein or spot"),
+    "unknown method": (
+        "modalities: {atac: {min_spots: 1, method: svd, target_sum: 1, components: 5}}\n",
+        "is 'svd'",
+        "tf_idf or lsi",
+    ),
     "bad value in an override": (ADT + "overrides: {misar: {adt: {scale: 3}}}\n", "is 3", "true or false"),
     "options are a list": ("modalities: {adt: [1, 2]}\n", "is [1, 2]", "a mapping"),
     "a list": ("- rna\n- adt\n", "is ['rna', 'adt']", "a mapping"),
@@ -86,6 +97,27 @@ def test_later_overrides_win(recipe_file: Callable[[str], Path]) -> None:
     assert recipe.settings("adt", platform("merfish"), 1) == Settings(0, scale=True, components=2)
     assert recipe.settings("adt", platform("codex"), 1) == Settings(0, scale=False, components=3)
     assert recipe.settings("adt", platform("codex"), 2) == Settings(0, scale=False, components=4)
+
+
+def test_spatialglue_recipe_follows_the_methods(project: Path) -> None:
+    recipe = read_recipe(project / "assets" / "preprocess" / "spatialglue.yml")
+    visium, epigenome, thymus = platform("visium"), platform("misar"), platform("stereo_seq")
+    assert recipe.settings("rna", visium, 1, 31) == Settings(10, 3000, 1e4, True, 30)
+    assert recipe.settings("adt", visium, 1, 31) == Settings(1, scale=True, components=30, clr_per="spot")
+    assert recipe.settings("rna", epigenome, 1) == Settings(10, 3000, 1e4, True, 50)
+    assert recipe.settings("atac", epigenome, 1) == Settings(1, target_sum=1e4, components=50, method="lsi")
+    assert recipe.settings("atac", epigenome, 1, 21).components == 20
+    assert recipe.settings("histone", epigenome, 1).method == "lsi"
+    assert recipe.settings("rna", thymus, 1, 19) == Settings(10, 3000, 1e4, False, 18)
+    assert recipe.settings("adt", thymus, 1, 19) == Settings(50, scale=False, components=18, clr_per="spot")
+    smart = read_recipe(project / "assets" / "preprocess" / "smart.yml")
+    assert recipe.settings("metabolite", visium, 1) == smart.settings("metabolite", visium, 1)
+
+
+@pytest.mark.parametrize(("n_proteins", "width"), [(None, 50), (31, 30), (2, 1), (1, 1), (0, 1)])
+def test_width_by_the_panel(n_proteins: int | None, width: int, recipe_file: Callable[[str], Path]) -> None:
+    recipe = read_recipe(recipe_file(ADT.replace("components: 5", "components: panel")))
+    assert recipe.settings("adt", platform("visium"), 1, n_proteins).components == width
 
 
 def test_a_modality_that_the_recipe_lacks_is_refused(recipe_file: Callable[[str], Path]) -> None:

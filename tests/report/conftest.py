@@ -18,6 +18,7 @@ import pytest
 from scipy import sparse
 
 from spatialweave.io import contract
+from spatialweave.io.loadings import column_name
 from spatialweave.report.dataset import Sources
 
 matplotlib.use("Agg")
@@ -117,10 +118,28 @@ def write_latents(folder: Path, recipe: Recipe, obs: pd.DataFrame, spatial: np.n
     return contract.Dataset(recipe.dataset, obs, spatial, [], layout=recipe.layout)
 
 
+def per_spot(recipe: Recipe, dataset: contract.Dataset, truth: np.ndarray) -> dict[str, pd.DataFrame]:
+    """What SMART of this made-up dataset says about every spot, all of it known from the spot's region."""
+    names, spots = list(recipe.modalities), dataset.obs.index
+    share = (truth + 1) / (recipe.n_domains + 1)
+    entries = {
+        "modality_weights": pd.DataFrame({name: share if k else 1 - share for k, name in enumerate(names)}, spots)
+    }
+    view = f"{column_name(recipe.prefix)}rna spatial"
+    entries["view_weights"] = pd.DataFrame({view: np.arange(len(truth)) / len(truth)}, spots)
+    clusters = [str(k + 1) for k in range(recipe.n_domains)]
+    entries["cluster_probabilities"] = pd.DataFrame(np.eye(recipe.n_domains)[truth], spots, clusters)
+    for name in names:
+        columns = [column_name(f"{recipe.prefix}{name}{index}") for index in range(8)]
+        raised = truth[:, None] == np.arange(8) % recipe.n_domains
+        entries[f"denoised_{name}"] = pd.DataFrame(np.where(raised, 2.0, -0.5), spots, columns)
+    return entries
+
+
 def write_run(
     folder: Path, recipe: Recipe, dataset: contract.Dataset, truth: np.ndarray, method: str, seed: int
 ) -> None:
-    """Write one run: domains are the truth, numbered anew, with some spots wrong."""
+    """Write one run: domains are the truth, numbered anew, with some spots wrong; SMART says more of every spot."""
     rng = np.random.default_rng([seed, len(method)])
     wrong = rng.random(len(truth)) < (0.05 if method == "smart" else 0.2)
     domains = np.where(wrong, rng.integers(0, recipe.n_domains, len(truth)), truth)
@@ -144,7 +163,8 @@ def write_run(
         "versions": {},
     }
     name = f"{method}.seed{seed}"
-    contract.write_embedding(folder / "embeddings" / f"{name}.h5ad", dataset, embedding, training)
+    extras = per_spot(recipe, dataset, truth) if method == "smart" else None
+    contract.write_embedding(folder / "embeddings" / f"{name}.h5ad", dataset, embedding, training, extras)
     table = dataset.obs[["barcode", "section"]].assign(domain=numbers[domains].astype(str))
     table.to_csv(folder / "domains" / f"{name}.domains.csv", index=False)
     (folder / "domains" / f"{name}.clustering.json").write_text(

@@ -179,9 +179,48 @@ def test_choosing_a_run_and_a_feature(page: Any) -> None:
     assert page.get_log("browser") == []
 
 
+def shown_panels(page: Any) -> list[str]:
+    panels = page.find_elements("css selector", "#per-spot .panel")
+    return [panel.get_attribute("id") for panel in panels if panel.is_displayed()]
+
+
+def test_what_the_method_says_of_each_spot(page: Any) -> None:
+    assert shown_panels(page) == ["extra-panel", "measured-panel", "denoised-panel"]
+    section = page.find_element("id", "per-spot")
+    assert "SMART" in section.text
+    # A weight of the region: four shades, each of a quarter of the tissue. A probability: yes or no.
+    assert len(colours_of(page, "extra")) == 4 + 1
+    before = page.execute_script("return document.getElementById('denoised').data.at(-1).marker.color.join()")
+    choose(page, "extra-select", 3)
+    assert {"#440154", "#FDE725"} <= colours_of(page, "extra")
+    choose(page, "denoised-select", 2)
+    after = page.execute_script("return document.getElementById('denoised').data.at(-1).marker.color.join()")
+    assert after != before
+    assert {"#440154", "#FDE725"} <= colours_of(page, "denoised")
+    assert page.find_element("id", "denoised-low").text == "-0.5"
+    assert page.find_element("id", "denoised-top").text == "2"
+    names = page.execute_script("return [...document.querySelectorAll('#denoised-select option')].map((o) => o.text)")
+    assert names[2] == f"{EVIL}rna2 (rna)"
+    assert page.find_element("id", "measured-title").text == f"Measured: {EVIL}rna2"
+    hover(page, "denoised", 100, 100)
+    text = wait(page, "!document.querySelector('.tip').hidden && document.querySelector('.tip').innerText")
+    assert "Probability of cluster 1" in text
+    assert f"{EVIL}rna2, denoised" in text
+    # The choice stays when another run is shown in between that says nothing.
+    choose(page, "run-select", 0)
+    assert shown_panels(page) == []
+    assert page.find_element("id", "per-spot-none").is_displayed()
+    choose(page, "run-select", 2)
+    assert shown_panels(page) == ["extra-panel", "measured-panel", "denoised-panel"]
+    assert page.find_element("id", "denoised-select").get_attribute("value") == f"{EVIL}rna2 (rna)"
+    assert page.execute_script("return window.hacked === undefined")
+    assert page.get_log("browser") == []
+
+
 def test_zoom_moves_all_maps_of_the_tissue(page: Any) -> None:
     page.execute_script("Plotly.relayout('map', {'xaxis.range': [20, 60], 'yaxis.range': [60, 20]})")
-    ranges = "['compare', 'feature'].map((name) => document.getElementById(name)._fullLayout.xaxis.range)"
+    names = "['compare', 'feature', 'extra', 'denoised']"
+    ranges = f"{names}.map((name) => document.getElementById(name)._fullLayout.xaxis.range)"
     wait(page, f"{ranges}.every((range) => Math.abs(range[1] - range[0]) < 60)")
     own = page.execute_script("return document.getElementById('map')._fullLayout.xaxis.range")
     for other in page.execute_script(f"return {ranges}"):

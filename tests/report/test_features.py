@@ -72,6 +72,12 @@ def test_quantise_keeps_values_and_marks_missing_spots() -> None:
     assert steps[:3] / 254 * top == pytest.approx(table.values[:3, 0].toarray().ravel(), abs=top / 254)
 
 
+def test_quantise_between_the_ends() -> None:
+    steps = features.quantise_between(np.array([-2, -1, 0, 1, 3, np.nan, np.inf]), -1, 1)
+    assert steps.tolist() == [0, 0, 127, 254, 254, features.NOT_MEASURED, features.NOT_MEASURED]
+    assert features.quantise_between(np.array([5.0, 5.0]), 5, 5).tolist() == [0, 0]
+
+
 def test_choose_features_shares_between_modalities() -> None:
     def marker(index: int) -> features.Marker:
         return features.Marker(index, 1.0, 1.0, 0.0)

@@ -110,7 +110,7 @@ def test_page_is_self_contained_and_allows_its_own_scripts_only(sources: Sources
     code = [
         text for text, tag in zip(page.scripts, (t for t in page.tags if t[0] == "script"), strict=True) if not tag[1]
     ]
-    assert len(code) == 5
+    assert len(code) == 6
     for text in code:
         assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
 
@@ -174,6 +174,66 @@ def test_top_features_are_those_of_the_spots_region(sources: Sources, tmp_path: 
     assert np.mean(right) > 0.6
 
 
+def values_of(drawn: dict[str, Any]) -> np.ndarray:
+    return drawn["low"] + unpack(drawn["steps"]) / 254 * (drawn["top"] - drawn["low"])
+
+
+def test_what_the_method_says_of_each_spot(sources: Sources, tmp_path: Path) -> None:
+    page = dataset_page(sources, tmp_path)
+    assert "What the method says about each spot" in page.text
+    data = page.data()
+    runs = {(run["method"], run["seed"]): run["says"] for run in data["runs"]}
+    assert runs["pca_smooth", 1] is None
+    shown = [seed for (method, seed), says in runs.items() if method == "smart" and says]
+    best = data["runs"][data["best"]]["seed"]
+    assert shown == sorted({1, best})
+    says = runs["smart", 1]
+    names = [column["name"] for column in says["extras"]]
+    assert names[:3] == ["Weight of RNA", "Weight of protein (ADT)", "Weight of view rna spatial"]
+    assert names[3:] == [f"Probability of cluster {k}" for k in range(1, 5)]
+    region = unpack(data["labels"]["codes"])  # 4 = no label, of the first spot
+    weights = values_of(says["extras"][1])[1:]
+    assert weights == pytest.approx((region[1:] + 1) / 5, abs=3e-3)
+    assert (says["extras"][0]["low"], says["extras"][0]["top"]) == (says["extras"][1]["low"], says["extras"][1]["top"])
+    assert values_of(says["extras"][5])[1:] == pytest.approx((region[1:] == 2).astype(float), abs=0.01)
+    assert [column["name"] for column in says["denoised"]] == [f"{m}{k}" for m in ("rna", "adt") for k in range(6)]
+    assert values_of(says["denoised"][7])[1:] == pytest.approx(np.where(region[1:] == 1, 2, -0.5), abs=0.01)
+
+
+def test_measured_features_stand_beside_their_own_denoised_ones(
+    make_dataset: Callable[..., Sources], tmp_path: Path
+) -> None:
+    """With names that HDF5 cannot hold too."""
+    data = dataset_page(make_dataset(prefix="a/b "), tmp_path).data()
+    by_name = {(feature["modality"], feature["name"]): feature for feature in data["features"]}
+    compared = 0
+    for column in data["runs"][data["best"]]["says"]["denoised"]:
+        assert column["name"].startswith("a/b ")
+        measured = data["measured"][column["measured"]]
+        assert measured["name"] == column["name"]
+        same = by_name.get((column["modality"], column["name"]))
+        if same:
+            compared += 1
+            assert unpack(measured["steps"]).tolist() == unpack(same["steps"]).tolist()
+    assert compared > 3
+
+
+def test_tables_of_many_columns_and_runs_are_cut(
+    make_dataset: Callable[..., Sources], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spatialweave.report.per_spot.MAX_VALUES", 1.5 * 144)
+    data = dataset_page(make_dataset(n_domains=16, seeds=(1, 2, 3)), tmp_path).data()
+    shown = [index for index, run in enumerate(data["runs"]) if run["says"]]
+    assert shown == [data["best"]]
+    assert len(data["runs"][data["best"]]["says"]["extras"]) == 12
+
+
+def test_no_section_where_no_method_says_more(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+    page = dataset_page(make_dataset(methods=("pca_smooth",)), tmp_path)
+    assert "What the method says" not in page.text
+    assert not [attrs for _, attrs in page.tags if attrs.get("id") == "per-spot"]
+
+
 def test_failures_of_this_dataset_only(sources: Sources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
     rows = [row for row in page.rows if "TRAIN" in row]
@@ -182,7 +242,7 @@ def test_failures_of_this_dataset_only(sources: Sources, tmp_path: Path) -> None
 
 def test_names_cannot_become_markup(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
     page = dataset_page(make_dataset(dataset=f"d{EVIL}", prefix=EVIL), tmp_path)
-    assert sum(tag == "script" for tag, _ in page.tags) == 6
+    assert sum(tag == "script" for tag, _ in page.tags) == 7
     assert not any("hacked" in script for script in page.scripts if script not in (page.scripts[0],))
     assert unpack(page.data()["barcodes"])[0] == f"{EVIL}spot0"
     assert EVIL in page.text

@@ -68,7 +68,7 @@ def test_same_seed_gives_the_same_latents(folder: Path) -> None:
         ("recipe", RECIPE.replace("scale", "scaled"), "write 'scale'"),
         (
             "recipe",
-            RECIPE.replace("rna", "adt").replace("variable_features: 8, target_sum: 100,", ""),
+            RECIPE.replace("rna", "adt").replace("variable_features: 8, target_sum: 100", "clr_per: protein"),
             "modality 'rna'",
         ),
         ("recipe", RECIPE.replace("min_spots: 1", "min_spots: 13"), "none of 10 features is detected in 13 spots"),

@@ -43,7 +43,9 @@ def inputs(tmp_path_factory) -> Path:
     spatial = np.stack(np.meshgrid(np.arange(10.0), np.arange(10.0)), axis=-1).reshape(-1, 2)
     parts = {}
     for name, n_spots, n_dims in (("rna", 100, 10), ("adt", 70, 6)):
-        part = ad.AnnData(obs=pd.DataFrame(index=names[:n_spots]))
+        var = pd.DataFrame({"mean": 1.0, "scale": 2.0}, index=[f"{name}{j}" for j in range(40)])
+        part = ad.AnnData(obs=pd.DataFrame(index=names[:n_spots]), var=var)
+        part.varm["loadings"] = rng.normal(size=(40, n_dims)).astype(np.float32)
         part.obsm["X_latent"] = rng.normal(size=(n_spots, n_dims)).astype(np.float32)
         parts[name] = part
     md.set_options(pull_on_update=False)
@@ -96,6 +98,21 @@ def test_whole_run(arguments, tmp_path):
     np.testing.assert_array_equal(read_h5ad(again, "embedding").X, embedding.X)
 
 
+def test_what_the_method_rebuilds_is_written(project, arguments, inputs, tmp_path):
+    done = run_here(*arguments, "--preset", project / "assets" / "methods" / "smart.yml")
+    assert done.exit_code == 0, done.stderr
+    embedding = read_h5ad(tmp_path / "e.h5ad", "embedding")
+    latents = md.read_h5mu(inputs / "latents.h5mu")
+    for name, n_dims in (("rna", 10), ("adt", 6)):
+        latent, features = embedding.obsm[f"denoised_latent_{name}"], embedding.obsm[f"denoised_{name}"]
+        # Spots without the protein get what the rest says of it.
+        assert latent.shape == (100, n_dims) and latent.dtype == np.float32
+        assert features.shape == (100, 24)
+        rows = latents[name].var_names.get_indexer(features.columns)
+        expected = (latent @ latents[name].varm["loadings"][rows].T + 1) * 2
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_control(project, arguments, tmp_path):
     preset = project / "assets" / "methods" / "pca_smooth.yml"
     # One name of a preset may be meant for several methods; the control has none.
@@ -106,6 +123,7 @@ def test_control(project, arguments, tmp_path):
     assert record["method"] == "pca_smooth"
     assert record["config"] == {"rounds": 2}
     assert record["losses"] == {"total": []}
+    assert list(read_h5ad(tmp_path / "e.h5ad", "embedding").obsm) == ["spatial"]
 
 
 @pytest.mark.parametrize(

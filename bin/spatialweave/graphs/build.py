@@ -11,7 +11,7 @@ from scipy import sparse
 
 from spatialweave.graphs import spatial
 from spatialweave.graphs.features import feature_knn, mutual_only
-from spatialweave.graphs.matrices import edges, from_edges, symmetrise
+from spatialweave.graphs.matrices import edges, from_edges, row_normalise, structure, symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, neighbours_by_layout
 from spatialweave.io.contract import Dataset, Modality, stamp
 
@@ -24,8 +24,9 @@ def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
     """
     distances = {"spatial": spatial_distances(dataset, recipe.spatial)}
     if recipe.features is not None:
+        touching = symmetrise(distances["spatial"])
         for modality in dataset.modalities:
-            distances[modality.name] = feature_distances(modality, recipe.features)
+            distances[modality.name] = feature_distances(modality, recipe.features, touching)
     data = anndata.AnnData(
         obs=dataset.obs.copy(),
         uns={
@@ -50,10 +51,19 @@ def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_mat
     return spatial.knn(dataset.spatial, sections, k)
 
 
-def feature_distances(modality: Modality, recipe: FeatureRecipe) -> sparse.csr_matrix:
-    """The directed feature graph of a modality, over all spots of the dataset."""
+def feature_distances(modality: Modality, recipe: FeatureRecipe, touching: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The directed feature graph of a modality, over all spots of the dataset; `touching` = the undirected spatial one.
+
+    Single spots are noisy and can be alike by chance. With `rounds` in the recipe, spots are
+    compared by averages over the spatial neighbours that have the modality, themselves included.
+    """
     present = np.flatnonzero(modality.present)
-    matrix = feature_knn(modality.latent[present], recipe.k, recipe.metric)
+    own = touching[present][:, present]
+    step = row_normalise(structure(own) + sparse.identity(len(present), dtype=np.float32))
+    latent = modality.latent[present]
+    for _ in range(recipe.rounds):
+        latent = step @ latent
+    matrix = feature_knn(latent, recipe.k, recipe.metric)
     if recipe.mutual:
         matrix = mutual_only(matrix)
     i, j = edges(matrix)

@@ -15,8 +15,9 @@ from spatialweave.platforms import NEIGHBOURS_BY_LAYOUT
 
 SPATIAL_KINDS = ("knn", "radius", "delaunay")
 KEYS_BY_KIND = {"knn": ("kind", "k"), "radius": ("kind", "radius"), "delaunay": ("kind",)}
-FEATURE_KEYS = ("k", "metric", "mutual")
+FEATURE_KEYS = ("k", "metric", "mutual", "rounds")
 MAX_NEIGHBOURS = 500
+MAX_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,15 @@ class SpatialRecipe:
 
 @dataclass(frozen=True)
 class FeatureRecipe:
-    """The feature graph of every modality: `k` nearest by `metric`, only mutual ones where `mutual`."""
+    """The feature graph of every modality: `k` nearest by `metric`, only mutual ones where `mutual`.
+
+    With `rounds` above 0, spots are compared by their latents averaged so many times over their spatial neighbours.
+    """
 
     k: int = 20
     metric: str = "euclidean"
     mutual: bool = False
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,14 @@ def _features(where: str, content: Any) -> FeatureRecipe:
     mutual = table.get("mutual", False)
     if not isinstance(mutual, bool):
         raise InputError(f"{where}.mutual", f"value {mutual!r}", "true or false")
+    rounds = table.get("rounds", FeatureRecipe.rounds)
+    if type(rounds) is not int or not 0 <= rounds <= MAX_ROUNDS:
+        raise InputError(f"{where}.rounds", f"value {rounds!r}", f"a whole number from 0 to {MAX_ROUNDS}")
     return FeatureRecipe(
         _neighbours(f"{where}.k", table.get("k", FeatureRecipe.k)),
         _choice(where, "metric", table.get("metric", FeatureRecipe.metric), METRICS),
         mutual,
+        rounds,
     )
 
 

@@ -3,15 +3,15 @@
 Three kinds of file pass between stages (docs/design.md has the tables):
 
 section (.h5mu)   one AnnData per modality with raw counts in X, coordinates, and labels where known
-latents (.h5mu)   a whole dataset after preprocessing: obsm['X_latent'] per modality
+latents (.h5mu)   a whole dataset after preprocessing: obsm['X_latent'] and varm['loadings'] per modality
 graph (.h5ad)     obsp['spatial_connectivities'], obsp['spatial_distances'], feature graphs
-embedding (.h5ad) X = spots x dimensions, uns['training'] = how it came about
+embedding (.h5ad) X = spots x dimensions, uns['training'] = how it came about, obsm = what else the method says
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from spatialweave.io.files import atomic_path
 
 if TYPE_CHECKING:
     import anndata
+    import h5py
     import mudata
     import pandas as pd
     from scipy import sparse
@@ -72,6 +73,8 @@ class Dataset:
         Square CSR matrices over all spots by obsp key, e.g. ``spatial_connectivities``.
     layout
         ``hexagonal``, ``square`` or ``cells``.
+    recipe
+        The preprocessing recipe behind the latents.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Dataset:
     modalities: list[Modality]
     graphs: dict[str, sparse.csr_matrix] = field(default_factory=dict)
     layout: str = "cells"
+    recipe: str = ""
 
     @property
     def n_spots(self) -> int:
@@ -154,20 +158,14 @@ def read_dataset(latents: Path, graph: Path | None = None) -> Dataset:
     InputError
         When either file is of another kind, or the two do not hold the same spots in the same order.
     """
-    data = read_h5mu(latents, "latents")
-    facts = data.uns["spatialweave"]
-    names = data.obs_names
-    modalities = []
-    for name in MODALITIES:
-        if name not in data.mod:
-            continue
-        latent = np.asarray(data.mod[name].obsm["X_latent"], dtype=np.float32)
-        rows = names.get_indexer(data.mod[name].obs_names)
-        full = np.zeros((len(names), latent.shape[1]), dtype=np.float32)
-        full[rows] = latent
-        present = np.zeros(len(names), dtype=bool)
-        present[rows] = True
-        modalities.append(Modality(name, full, present))
+    from anndata.io import read_elem
+
+    with open_latents(latents) as file:
+        facts = read_elem(file["uns/spatialweave"])
+        obs = read_elem(file["obs"])
+        names = obs.index
+        spatial = np.asarray(read_elem(file["obsm/spatial"]), dtype=np.float64)
+        modalities = [_modality(name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]]
     graphs: dict[str, sparse.csr_matrix] = {}
     if graph is not None:
         graph_data = read_h5ad(graph, "graph")
@@ -178,12 +176,37 @@ def read_dataset(latents: Path, graph: Path | None = None) -> Dataset:
         graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
     return Dataset(
         name=str(facts["dataset"]),
-        obs=data.obs.copy(),
-        spatial=np.asarray(data.obsm["spatial"], dtype=np.float64),
+        obs=obs,
+        spatial=spatial,
         modalities=modalities,
         graphs=graphs,
         layout=str(facts["layout"]),
+        recipe=str(facts.get("recipe", "")),
     )
+
+
+@contextmanager
+def open_latents(path: Path) -> Iterator[h5py.File]:
+    """A latents file, checked and open for reading: methods need its latents but not what leads back to features."""
+    import h5py
+    from anndata.io import read_elem
+
+    with _readable(path, ".h5mu"), h5py.File(path, "r") as file:
+        _check_kind(path, read_elem(file["uns"]) if "uns" in file else {}, "latents")
+        yield file
+
+
+def _modality(name: str, group: h5py.Group, spots: pd.Index) -> Modality:
+    """One modality of an open latents file, on all spots."""
+    from anndata.io import read_elem
+
+    latent = np.asarray(read_elem(group["obsm/X_latent"]), dtype=np.float32)
+    rows = spots.get_indexer(read_elem(group["obs"]).index)
+    full = np.zeros((len(spots), latent.shape[1]), dtype=np.float32)
+    full[rows] = latent
+    present = np.zeros(len(spots), dtype=bool)
+    present[rows] = True
+    return Modality(name, full, present)
 
 
 def write_embedding(
@@ -191,7 +214,7 @@ def write_embedding(
     dataset: Dataset,
     embedding: np.ndarray,
     training: dict[str, Any],
-    extras: dict[str, np.ndarray] | None = None,
+    extras: Mapping[str, np.ndarray | pd.DataFrame] | None = None,
 ) -> None:
     """Write an embedding file.
 
@@ -203,7 +226,7 @@ def write_embedding(
         How it came about: method, config, seed, losses, epochs, seconds, memory, versions. Stored as JSON text in
         uns['training'], since HDF5 has no lists of mixed or missing values.
     extras
-        Further per-spot arrays (modality weights, cluster probabilities), stored in obsm by key.
+        Further arrays and tables per spot, stored in obsm by key: what `training.outputs` makes of a method's extras.
     """
     import anndata
 
@@ -212,7 +235,7 @@ def write_embedding(
         obs=dataset.obs.copy(),
         obsm={"spatial": dataset.spatial, **(extras or {})},
         uns={
-            "spatialweave": stamp("embedding", dataset=dataset.name, layout=dataset.layout),
+            "spatialweave": stamp("embedding", dataset=dataset.name, layout=dataset.layout, recipe=dataset.recipe),
             "training": json.dumps(training, sort_keys=True),
         },
     )

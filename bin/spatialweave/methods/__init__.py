@@ -17,6 +17,8 @@ from spatialweave.errors import InputError
 from spatialweave.training.options import nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from spatialweave.io.contract import Dataset
     from spatialweave.training.run import Run
 
@@ -32,12 +34,17 @@ class Fitted:
     record
         How it came about: `variant`, `losses` (with key `total`), `epochs`, `stopped_by`, and what the method adds.
     extras
-        Further per-spot arrays by name.
+        What else the method says about every spot, as tables with one row per spot and named columns:
+        ``modality_weights``, ``view_weights`` (spatial against feature graph), ``cluster_probabilities``.
+    denoised
+        Modality -> the latents that the method rebuilds from the embedding: float32, spots x latent dimensions, in the
+        units of the latents.
     """
 
     embedding: np.ndarray
     record: dict[str, Any]
-    extras: dict[str, np.ndarray] = field(default_factory=dict)
+    extras: dict[str, pd.DataFrame] = field(default_factory=dict)
+    denoised: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Method(Protocol):

@@ -1,4 +1,4 @@
-"""Surface proteins (ADT): centred log-ratio per protein, scaling."""
+"""Surface proteins (ADT): centred log-ratio per protein or per spot, scaling."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import inplace_column_scale
+from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale
 
-from spatialweave.preprocess.matrices import select_features
+from spatialweave.preprocess.matrices import select_features, spots_per_feature
 from spatialweave.preprocess.prepared import Prepared, detected_features, scale
 from spatialweave.preprocess.recipe import Settings
 
 
 def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
-    """Prepare raw protein counts (spots x proteins): :func:`clr`, then division by the standard deviation."""
+    """Prepare raw protein counts (spots x proteins): centred log-ratio, then division by the standard deviation.
+
+    The ratio is that of each protein or of each spot, by `clr_per`.
+    """
     steps: list[dict[str, Any]] = []
-    matrix = select_features(counts, detected_features(counts, settings.min_spots, steps))
-    clr(matrix)
-    steps.append({"step": "clr", "over": "spots"})
-    scale(matrix, settings.scale, steps)
-    return Prepared(matrix, steps)
+    kept = detected_features(counts, settings.min_spots, steps)
+    matrix = select_features(counts, kept)
+    clr(matrix, settings.clr_per)
+    steps.append({"step": "clr", "over": "proteins" if settings.clr_per == "spot" else "spots"})
+    divisors = scale(matrix, settings.scale, steps)
+    return Prepared(matrix, np.flatnonzero(kept), divisors, steps)
 
 
-def clr(matrix: sparse.csr_matrix) -> None:
-    """Centred log-ratio of each protein over the spots, in place.
+def clr(matrix: sparse.csr_matrix, per: str = "protein") -> None:
+    """Centred log-ratio, in place: zeros stay zeros.
 
-    x becomes log(1 + x / exp(mean over spots of log(1 + x))), the variant of Seurat and muon: zeros stay zeros.
+    x becomes log(1 + x / exp(mean of log(1 + x))), the mean over all spots for each "protein" (the variant of Seurat
+    and muon) or over all proteins for each "spot" (that of SpatialGlue and the methods after it).
     """
     logged = sparse.csr_matrix((np.log1p(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    log_mean = np.asarray(logged.mean(axis=0)).ravel()
-    inplace_column_scale(matrix, np.exp(-log_mean))
+    log_mean = np.asarray(logged.mean(axis=1 if per == "spot" else 0)).ravel()
+    scale_in_place = inplace_row_scale if per == "spot" else inplace_column_scale
+    scale_in_place(matrix, np.exp(-log_mean))
     np.log1p(matrix.data, out=matrix.data)
+
+
+def panel_size(counts: sparse.csr_matrix, min_spots: int) -> int:
+    """How many proteins are detected in at least `min_spots` spots."""
+    return int((spots_per_feature(counts) >= min_spots).sum())

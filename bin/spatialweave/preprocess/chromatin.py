@@ -1,4 +1,4 @@
-"""Chromatin: accessibility (ATAC) and histone marks, treated alike: TF-IDF, totals, log."""
+"""Chromatin: accessibility (ATAC) and histone marks, treated alike: TF-IDF, totals, log; or semantic indexing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import svds
 from sklearn.utils.sparsefuncs import inplace_column_scale
 
+from spatialweave.errors import InputError
 from spatialweave.preprocess.matrices import normalise_total, select_features
 from spatialweave.preprocess.prepared import Prepared, detected_features, normalise_and_log
 from spatialweave.preprocess.recipe import Settings
@@ -15,18 +17,41 @@ from spatialweave.preprocess.recipe import Settings
 TF_SCALE = 1e4
 """The scale factor of the term frequency, muon's default."""
 
+NO_VARIANCE = 1e-10
+"""Components with a smaller share of the first one's sum of squares are rounding noise."""
+
 
 def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
-    """Prepare peak counts (spots x peaks): :func:`tf_idf`, every spot to `target_sum`, log(1 + x).
+    """Prepare peak counts (spots x peaks) by `method`: "tf_idf" for the PCA, or "lsi", which ends in latents.
+
+    - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
+    - lsi: counts times :func:`inverse_frequency`, every spot to `target_sum`, log(1 + x), :func:`lsi`. A term frequency
+      before the weights would cancel, for it is a factor of the whole spot, as the total is.
 
     No peak is selected and none is scaled. Spots without counts are kept, as rows of zeros.
     """
     steps: list[dict[str, Any]] = []
-    matrix = select_features(counts, detected_features(counts, settings.min_spots, steps))
-    tf_idf(matrix)
-    steps.append({"step": "tf_idf", "scale_factor": TF_SCALE})
+    kept = detected_features(counts, settings.min_spots, steps)
+    matrix = select_features(counts, kept)
+    by_lsi = settings.method == "lsi"
+    if by_lsi:
+        inplace_column_scale(matrix, inverse_frequency(matrix))
+        steps.append({"step": "tf_idf", "log": False})
+    else:
+        tf_idf(matrix)
+        steps.append({"step": "tf_idf", "scale_factor": TF_SCALE})
     normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
-    return Prepared(matrix, steps)
+    prepared = Prepared(matrix, np.flatnonzero(kept), np.ones(matrix.shape[1]), steps)
+    if by_lsi:
+        prepared.scores = lsi(matrix, settings.components)
+        n_dims = prepared.scores.shape[1]
+        steps.append({"step": "lsi", "components": n_dims})
+        if n_dims < settings.components:
+            prepared.notes.append(
+                f"{n_dims} components instead of {settings.components}: {matrix.shape[0]} spots and "
+                f"{matrix.shape[1]} peaks have no more besides the first, which is left out"
+            )
+    return prepared
 
 
 def tf_idf(matrix: sparse.csr_matrix) -> None:
@@ -35,9 +60,59 @@ def tf_idf(matrix: sparse.csr_matrix) -> None:
     TF = log(1 + 10,000 x / spot total), IDF = log(1 + N / peak total); the peak total is the sum of its counts, not
     the number of spots that have it.
     """
-    peak_totals = np.asarray(matrix.sum(axis=0)).ravel()
+    rarity = inverse_frequency(matrix)
     normalise_total(matrix, np.asarray(matrix.sum(axis=1)).ravel(), TF_SCALE)
     np.log1p(matrix.data, out=matrix.data)
-    rarity = np.zeros_like(peak_totals)
-    np.divide(matrix.shape[0], peak_totals, out=rarity, where=peak_totals > 0)
     inplace_column_scale(matrix, np.log1p(rarity))
+
+
+def inverse_frequency(matrix: sparse.csr_matrix) -> np.ndarray:
+    """Number of spots / peak total, for each peak; 0 for a peak without counts."""
+    totals = np.asarray(matrix.sum(axis=0)).ravel()
+    rarity = np.zeros_like(totals)
+    np.divide(matrix.shape[0], totals, out=rarity, where=totals > 0)
+    return rarity
+
+
+def lsi(matrix: sparse.csr_matrix, n_components: int) -> np.ndarray:
+    """Left singular vectors after the first, standardised within each spot, as SpatialGlue and GLUE take them.
+
+    The matrix is not centred, so that its first singular vector follows the depth of the spots. The vectors are not
+    scaled by their singular values; each spot's row over all of them, the first included, is brought to mean 0 and
+    standard deviation 1 (n - 1). That is why signs matter here: the largest entry of each vector is positive.
+
+    Returns
+    -------
+    float32, spots x `n_components` or as many as the matrix has; zeros for spots without counts.
+
+    Raises
+    ------
+    InputError
+        When the matrix has one component only.
+    """
+    vectors = _left_singular_vectors(matrix, n_components + 1)
+    if vectors.shape[1] < 2:
+        raise InputError("LSI", "the spots differ in depth only", "at least two components", "leave this modality out")
+    # What ARPACK leaves in rows of zeros is rounding noise, which standardising would turn into a signal.
+    vectors[np.asarray(matrix.sum(axis=1)).ravel() == 0] = 0
+    vectors -= vectors.mean(axis=1, keepdims=True)
+    deviation = vectors.std(axis=1, ddof=1, keepdims=True)
+    vectors /= np.where(deviation > 0, deviation, 1.0)
+    return np.ascontiguousarray(vectors[:, 1:], dtype=np.float32)
+
+
+def _left_singular_vectors(matrix: sparse.csr_matrix, wanted: int) -> np.ndarray:
+    """Spots x components (float64), largest singular value first, without components of rounding noise."""
+    shorter = min(matrix.shape)
+    if wanted < shorter:
+        # ARPACK converges to rounding whatever it starts from; a constant start makes it the same every time.
+        start = np.random.default_rng(0).uniform(-1, 1, shorter)
+        vectors, values, _ = svds(matrix, wanted, v0=start, return_singular_vectors="u")
+    else:
+        # ARPACK needs fewer components than spots and peaks; with so few of either, the matrix is small.
+        vectors, values, _ = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    order = np.argsort(-values)[:wanted]
+    order = order[values[order] ** 2 > NO_VARIANCE * values.max() ** 2]
+    vectors = vectors[:, order]
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
+    return np.asarray(vectors * np.sign(largest))

@@ -11,14 +11,15 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import stamp
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, chromatin, metabolite, rna
-from spatialweave.preprocess.pca import principal_components
+from spatialweave.preprocess.pca import Components, principal_components
 from spatialweave.preprocess.prepared import Prepared
-from spatialweave.preprocess.recipe import Settings, read_recipe
-from spatialweave.preprocess.sections import Counts, build, read_sections
+from spatialweave.preprocess.recipe import Recipe, Settings, read_recipe
+from spatialweave.preprocess.sections import Counts, Sections, build, read_sections
 
 if TYPE_CHECKING:
     import anndata
     import mudata
+    import pandas as pd
     from scipy import sparse
 
 PREPARE: dict[str, Callable[[sparse.csr_matrix, Settings], Prepared]] = {
@@ -44,7 +45,7 @@ def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata
     """
     recipe = read_recipe(recipe_path)
     dataset = read_sections(sections)
-    settings = {name: recipe.settings(name, dataset.platform, dataset.n_sections) for name in dataset.counts}
+    settings = _settings(recipe, dataset)
     parts: dict[str, anndata.AnnData] = {}
     for name in settings:
         # Popped, so that the counts of a modality are freed before the next one needs room.
@@ -55,31 +56,56 @@ def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata
     return build(parts, dataset.obs, dataset.spatial, {"spatialweave": facts})
 
 
+def _settings(recipe: Recipe, dataset: Sections) -> dict[str, Settings]:
+    """How each modality is treated; widths may depend on the number of proteins."""
+    n_proteins = None
+    if "adt" in dataset.counts:
+        min_spots = recipe.settings("adt", dataset.platform, dataset.n_sections).min_spots
+        n_proteins = adt.panel_size(dataset.counts["adt"].matrix, min_spots)
+    return {name: recipe.settings(name, dataset.platform, dataset.n_sections, n_proteins) for name in dataset.counts}
+
+
 def _latent(name: str, counts: Counts, settings: Settings, seed: int) -> anndata.AnnData:
-    """One modality's latent, with the record of how it came about in uns['preprocess']."""
+    """One modality's latent the way back to its features, and in uns['preprocess'] the record of how it came about."""
     import anndata
     import pandas as pd
 
     try:
         prepared = PREPARE[name](counts.matrix, settings)
-        components = principal_components(prepared.matrix, settings.components, seed)
+        # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
+        components, scores = None, prepared.scores
+        if scores is None:
+            components = principal_components(prepared.matrix, settings.components, seed)
+            scores = components.scores
     except InputError as error:
         raise InputError(f"modality {name}, {error.where}", error.found, error.expected, error.fix) from None
-    notes = prepared.notes + ([components.note] if components.note else [])
-    for note in notes:
-        warn(f"modality {name}", note)
-    n_dims = components.scores.shape[1]
     record: dict[str, Any] = {
-        "steps": [*prepared.steps, {"step": "pca", "components": n_dims, "centred": True}],
+        "steps": prepared.steps,
         "n_spots": counts.matrix.shape[0],
         "n_features_in": counts.matrix.shape[1],
         "n_features": prepared.matrix.shape[1],
-        "n_dims": n_dims,
-        "variance_ratio": [round(float(share), 6) for share in components.variance_ratio],
-        "notes": notes,
+        "n_dims": scores.shape[1],
+        "notes": prepared.notes,
     }
-    return anndata.AnnData(
-        obs=pd.DataFrame(index=counts.spots),
-        obsm={"X_latent": components.scores},
-        uns={"preprocess": json.dumps(record, sort_keys=True)},
-    )
+    latent = anndata.AnnData(obs=pd.DataFrame(index=counts.spots), obsm={"X_latent": scores})
+    if components is not None:
+        record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
+        record["notes"] += [components.note] if components.note else []
+        record["variance_ratio"] = [round(float(share), 6) for share in components.variance_ratio]
+        latent = _with_loadings(latent, prepared, components, counts.features)
+    for note in record["notes"]:
+        warn(f"modality {name}", note)
+    latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
+    return latent
+
+
+def _with_loadings(
+    latent: anndata.AnnData, prepared: Prepared, components: Components, names: pd.Index
+) -> anndata.AnnData:
+    """The same latent with the way back to its features: loadings, means and divisors of those that took part."""
+    import anndata
+    import pandas as pd
+
+    divisors = prepared.divisors[components.varying]
+    var = pd.DataFrame({"mean": components.mean, "scale": divisors}, index=names[prepared.features[components.varying]])
+    return anndata.AnnData(obs=latent.obs, var=var, obsm=dict(latent.obsm), varm={"loadings": components.loadings})

@@ -57,10 +57,16 @@ def standard_deviations(matrix: sparse.csr_matrix) -> np.ndarray:
     return np.sqrt(variance)
 
 
-def scale_features(matrix: sparse.csr_matrix) -> None:
+def scale_features(matrix: sparse.csr_matrix) -> np.ndarray:
     """Divide features in place by their standard deviation (n - 1); constant ones stay as they are.
 
     Centring is left to the PCA, which does it implicitly: here it would make the matrix dense.
+
+    Returns
+    -------
+    What each feature was divided by (float64; 1 for constant ones).
     """
     deviations = standard_deviations(matrix)
-    inplace_column_scale(matrix, 1 / np.where(deviations > 0, deviations, 1))
+    divisors: np.ndarray = np.where(deviations > 0, deviations, 1.0)
+    inplace_column_scale(matrix, 1 / divisors)
+    return divisors

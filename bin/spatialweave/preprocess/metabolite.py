@@ -19,7 +19,8 @@ def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
     metabolites are kept: a panel is small and was chosen.
     """
     steps: list[dict[str, Any]] = []
-    matrix = select_features(counts, detected_features(counts, settings.min_spots, steps))
+    kept = detected_features(counts, settings.min_spots, steps)
+    matrix = select_features(counts, kept)
     normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
-    scale(matrix, settings.scale, steps)
-    return Prepared(matrix, steps)
+    divisors = scale(matrix, settings.scale, steps)
+    return Prepared(matrix, np.flatnonzero(kept), divisors, steps)

@@ -18,12 +18,18 @@ NO_VARIANCE = 1e-10
 
 @dataclass(frozen=True)
 class Components:
-    """Scores on the principal components.
+    """Scores on the principal components, and the way back: ``scores @ loadings.T + mean`` is near the matrix.
 
     Attributes
     ----------
     scores
         float32, spots x components; neither whitened nor scaled.
+    loadings
+        float32, varying features x components; columns are orthonormal.
+    mean
+        float64, mean of each varying feature.
+    varying
+        bool, one per feature of the matrix; the others took no part.
     variance_ratio
         Share of the total variance that each component explains, descending.
     note
@@ -31,6 +37,9 @@ class Components:
     """
 
     scores: np.ndarray
+    loadings: np.ndarray
+    mean: np.ndarray
+    varying: np.ndarray
     variance_ratio: np.ndarray
     note: str | None
 
@@ -69,4 +78,11 @@ def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int
             f"{n_real} components instead of {n_components}: "
             f"{n_spots} spots and {n_features} varying features have no more"
         )
-    return Components(np.ascontiguousarray(scores[:, :n_real], dtype=np.float32), ratio[:n_real], note)
+    return Components(
+        scores=np.ascontiguousarray(scores[:, :n_real], dtype=np.float32),
+        loadings=np.ascontiguousarray(pca.components_[:n_real].T, dtype=np.float32),
+        mean=np.asarray(pca.mean_, dtype=np.float64).ravel(),
+        varying=varying,
+        variance_ratio=ratio[:n_real],
+        note=note,
+    )

@@ -20,15 +20,24 @@ class Prepared:
     ----------
     matrix
         float64 CSR, spots x chosen features: transformed and scaled, not centred.
+    features
+        Positions of the chosen features among those of the counts.
+    divisors
+        What each chosen feature was divided by to scale it; 1 where it was not.
     steps
         The steps taken, in order, each with its name and figures.
     notes
         What did not go as the recipe asks, one line each.
+    scores
+        Latents (float32, spots x dimensions) of a preparation that makes them itself; None where the PCA does.
     """
 
     matrix: sparse.csr_matrix
+    features: np.ndarray
+    divisors: np.ndarray
     steps: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)
+    scores: np.ndarray | None = None
 
 
 def detected_features(counts: sparse.csr_matrix, min_spots: int, steps: list[dict[str, Any]]) -> np.ndarray:
@@ -59,8 +68,12 @@ def normalise_and_log(
     steps += [{"step": "normalise_total", "target_sum": target_sum}, {"step": "log1p"}]
 
 
-def scale(matrix: sparse.csr_matrix, wanted: bool, steps: list[dict[str, Any]]) -> None:
-    """Divide features by their standard deviation in place, if `wanted`; the step is added to `steps`."""
-    if wanted:
-        scale_features(matrix)
-        steps.append({"step": "scale"})
+def scale(matrix: sparse.csr_matrix, wanted: bool, steps: list[dict[str, Any]]) -> np.ndarray:
+    """Divide features by their standard deviation in place, if `wanted`; the step is added to `steps`.
+
+    Returns what each feature was divided by, which is 1 without scaling.
+    """
+    if not wanted:
+        return np.ones(matrix.shape[1])
+    steps.append({"step": "scale"})
+    return scale_features(matrix)

@@ -14,12 +14,19 @@ from spatialweave.platforms import PLATFORMS, Platform
 
 OPTIONS = {
     "rna": ("min_spots", "variable_features", "target_sum", "scale", "components"),
-    "adt": ("min_spots", "scale", "components"),
-    "atac": ("min_spots", "target_sum", "components"),
-    "histone": ("min_spots", "target_sum", "components"),
+    "adt": ("min_spots", "clr_per", "scale", "components"),
+    "atac": ("min_spots", "method", "target_sum", "components"),
+    "histone": ("min_spots", "method", "target_sum", "components"),
     "metabolite": ("min_spots", "target_sum", "scale", "components"),
 }
 """The options of each modality; a recipe that treats a modality gives all of them."""
+
+WORDS = {"clr_per": ("protein", "spot"), "method": ("tf_idf", "lsi")}
+"""The options that are one of a few words."""
+
+PANEL = "panel"
+WITHOUT_PANEL = 50
+"""Components of `panel` in a dataset without proteins."""
 
 IMAGE_BASED, SEVERAL_SECTIONS = "image_based", "several_sections"
 OVERRIDES = (IMAGE_BASED, *PLATFORMS, SEVERAL_SECTIONS)
@@ -40,7 +47,11 @@ class Settings:
     scale
         Whether features are divided by their standard deviation.
     components
-        Principal components to compute.
+        Dimensions of the latent: principal components, or those of LSI.
+    clr_per
+        Whether proteins are compared with their mean over the spots ("protein") or with the spot's mean ("spot").
+    method
+        How chromatin is prepared: "tf_idf" or "lsi".
     """
 
     min_spots: int = 0
@@ -48,6 +59,8 @@ class Settings:
     target_sum: float = 1e4
     scale: bool = False
     components: int = 30
+    clr_per: str = "protein"
+    method: str = "tf_idf"
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,10 @@ class Recipe:
         """The file's name without its ending."""
         return self.path.stem
 
-    def settings(self, modality: str, platform: Platform, n_sections: int) -> Settings:
+    def settings(self, modality: str, platform: Platform, n_sections: int, n_proteins: int | None = None) -> Settings:
         """The settings of a modality on a platform, with the overrides that apply.
+
+        `n_proteins` is the size of the dataset's panel, None without proteins: `components: panel` is one less.
 
         Raises
         ------
@@ -88,6 +103,8 @@ class Recipe:
                 options |= self.overrides.get(kind, {}).get(modality, {})
         if options.get("variable_features") == "all":
             options["variable_features"] = None
+        if options["components"] == PANEL:
+            options["components"] = WITHOUT_PANEL if n_proteins is None else max(1, n_proteins - 1)
         return Settings(**options)
 
 
@@ -159,7 +176,9 @@ def _check_value(where: str, option: str, value: Any) -> None:
         right, expected = whole and value >= 0, "a whole number, 0 or more"
     elif option == "variable_features":
         right, expected = value == "all" or (whole and value >= 1), "a whole number above 0, or all"
+    elif option == "components":
+        right, expected = value == PANEL or (whole and value >= 1), f"a whole number above 0, or {PANEL}"
     else:
-        right, expected = whole and value >= 1, "a whole number above 0"
+        right, expected = value in WORDS[option], " or ".join(WORDS[option])
     if not right:
         raise InputError(where, f"is {value!r}", expected)

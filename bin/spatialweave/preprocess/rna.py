@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from scipy import sparse
 
 from spatialweave.preprocess.matrices import select_features, spot_totals
@@ -30,5 +31,5 @@ def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
         notes += [note] if note else []
     matrix = select_features(counts, chosen)
     normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps)
-    scale(matrix, settings.scale, steps)
-    return Prepared(matrix, steps, notes)
+    divisors = scale(matrix, settings.scale, steps)
+    return Prepared(matrix, np.flatnonzero(chosen), divisors, steps, notes)

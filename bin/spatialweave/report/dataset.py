@@ -18,7 +18,7 @@ from spatialweave.report.scores import Best, best_run
 if TYPE_CHECKING:
     import pandas as pd
 
-SCRIPTS = ["data.js", "maps.js", "panels.js", "page.js"]
+SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "page.js"]
 
 
 @dataclass
@@ -83,6 +83,8 @@ def write_dataset_report(sources: Sources, target: Path) -> None:
         has_umap=any(run["umap"] for run in data["runs"]),
         has_losses=any(run["losses"] for run in data["runs"]),
         has_features=bool(data["features"]),
+        has_extras=any(run["says"] and run["says"]["extras"] for run in data["runs"]),
+        has_denoised=any(run["says"] and run["says"]["denoised"] for run in data["runs"]),
         qc_table=tables.qc_table(sources.qc),
         qc_figures=qc_figures(sources.qc),
         metric_columns=columns,

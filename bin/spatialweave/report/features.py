@@ -173,6 +173,14 @@ def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.nd
     values = table.values[:, [feature]].toarray().ravel()
     positive = values[values > 0]
     top = float(np.percentile(positive, 99.5)) if len(positive) else 1.0
-    steps = np.round(254 * np.minimum(values / top, 1)).astype(np.uint8)
+    steps = quantise_between(values, 0.0, top)
     steps[~table.present] = NOT_MEASURED
     return steps[rows], top
+
+
+def quantise_between(values: np.ndarray, low: float, top: float) -> np.ndarray:
+    """Values as uint8 steps, 0..254 from `low` to `top`; :data:`NOT_MEASURED` where they are not finite."""
+    share = (values - low) / (top - low if top > low else 1)
+    steps = np.round(254 * np.clip(np.nan_to_num(share), 0, 1)).astype(np.uint8)
+    steps[~np.isfinite(values)] = NOT_MEASURED
+    return steps

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 RUN_FILE = re.compile(r"^(?P<method>.+)\.seed(?P<seed>\d+)\.(?P<kind>h5ad|domains\.csv|clustering\.json|metrics\.csv)$")
 
+DENOISED = "denoised_"
+"""What the obsm keys of an embedding's denoised modalities begin with."""
+
 
 @dataclass
 class Run:
@@ -33,6 +36,10 @@ class Run:
         The embedding's uns['training'].
     embedding
         float32, spots x dimensions.
+    extras
+        What else the method says about the spots, as tables by name.
+    denoised
+        Per modality a table of features that the method rebuilt.
     """
 
     method: str
@@ -41,6 +48,8 @@ class Run:
     clustering: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     embedding: np.ndarray | None = None
+    extras: dict[str, pd.DataFrame] = field(default_factory=dict)
+    denoised: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @dataclass
@@ -142,7 +151,7 @@ def read_runs(embeddings: Path | None, domains: Path | None, spots: Spots) -> li
         for path, method, seed, kind in run_files(folder):
             run = runs.setdefault((method, seed), Run(method, seed))
             if kind == "h5ad":
-                run.training, run.embedding = _read_embedding(path, spots)
+                _read_embedding(path, spots, run)
             elif kind == "domains.csv":
                 run.domains = _read_domains(path, spots)
             elif kind == "clustering.json":
@@ -160,11 +169,16 @@ def run_files(folder: Path | None) -> list[tuple[Path, str, int, str]]:
     return found
 
 
-def _read_embedding(path: Path, spots: Spots) -> tuple[dict[str, Any], np.ndarray]:
+def _read_embedding(path: Path, spots: Spots, run: Run) -> None:
+    import pandas as pd
+
     data = read_h5ad(path, "embedding")
     if not data.obs_names.equals(spots.names):
         raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
-    return training_record(data), np.asarray(data.X, dtype=np.float32)
+    run.training, run.embedding = training_record(data), np.asarray(data.X, dtype=np.float32)
+    tables = {key: value for key, value in data.obsm.items() if isinstance(value, pd.DataFrame)}
+    run.extras = {key: table for key, table in tables.items() if not key.startswith(DENOISED)}
+    run.denoised = {name: tables[DENOISED + name] for name in MODALITIES if DENOISED + name in tables}
 
 
 def _read_domains(path: Path, spots: Spots) -> list[str]:

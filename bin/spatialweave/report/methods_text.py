@@ -21,6 +21,7 @@ STEPS = {
     "tf_idf": "term frequency times inverse document frequency",
     "scale": "unit variance per feature",
     "pca": "principal components",
+    "lsi": "latent semantic indexing",
     "detected_features": "detected features",
     "variable_features": "variable features",
 }

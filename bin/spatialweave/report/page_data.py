@@ -12,6 +12,7 @@ from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_typ
 from spatialweave.report.features import FeatureTable, Marker
 from spatialweave.report.inputs import Run, Spots
 from spatialweave.report.layout import arrange
+from spatialweave.report.per_spot import Measured, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
 
 MAX_MAP_SPOTS = 200_000
@@ -95,6 +96,8 @@ def page_data(
         chosen = [(table.modality, feature) for table in tables for feature in features.most_variable(table, share)]
     by_name = {table.modality: table for table in tables}
     projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
+    measured, drawn = Measured(tables, rows), drawn_runs(runs, best, len(rows))
+    says = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
     sections = Classes(section_codes, section_names, list(range(len(section_names)))).packed(rows)
     sections |= {"offsets": arrangement.offsets, "titles": arrangement.titles}
     return {
@@ -122,9 +125,11 @@ def page_data(
                     {"modality": name, "domains": [[_marker(by_name[name], m) for m in domain] for domain in found]}
                     for name, found in marked.items()
                 ],
+                "says": said,
             }
-            for run, own, marked in zip(runs, classes, markers, strict=True)
+            for run, own, marked, said in zip(runs, classes, markers, says, strict=True)
         ],
+        "measured": measured.features,
         "features": [_feature(by_name[modality], feature, rows) for modality, feature in chosen],
         "firstFeature": features.position_of_strongest(chosen, markers[order[0]] if order else {}),
         "topFeatures": [_top_features(table, rows) for table in tables],

@@ -19,6 +19,9 @@ from spatialweave.training.stopping import StopRule, never
 Terms = Callable[[int], Mapping[str, Tensor]]
 """Computes an epoch's loss terms (already weighted), by name; their sum is minimised. Epochs count from 1."""
 
+Backward = Callable[[Mapping[str, Tensor]], None]
+"""Sets the gradients of the trainable parameters from an epoch's loss terms."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -54,10 +57,18 @@ class History:
         return len(self.losses["total"])
 
 
-def train(model: nn.Module, terms: Terms, schedule: Schedule, run: Run, stop: StopRule = never) -> History:
+def train(
+    model: nn.Module,
+    terms: Terms,
+    schedule: Schedule,
+    run: Run,
+    stop: StopRule = never,
+    backward: Backward | None = None,
+) -> History:
     """Minimise the sum of `terms` over the trainable parameters of `model`, in place.
 
     Every epoch: compute the terms, ask `stop`, record the terms, update. The weights after the last update stand.
+    With `backward` the update follows the gradients that it sets, instead of those of the sum.
 
     Raises
     ------
@@ -78,7 +89,10 @@ def train(model: nn.Module, terms: Terms, schedule: Schedule, run: Run, stop: St
             history.stopped_by = reason
             break
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        if backward is None:
+            total.backward()
+        else:
+            backward(values)
         if schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(trainable, schedule.clip_norm)
         optimiser.step()

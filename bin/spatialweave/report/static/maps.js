@@ -35,7 +35,7 @@ class SpotPlot {
     }, { capture: true });
   }
 
-  // groups: spots in one colour ({rows, colour}), or coloured by values from 0 to top ({rows, values, top, scale}).
+  // groups: spots in one colour ({rows, colour}), or coloured by values from low to top ({rows, values, low = 0, top, scale}).
   async draw(x, y, groups, annotations = []) {
     this.x = x;
     this.y = y;
@@ -64,7 +64,7 @@ class SpotPlot {
     const take = (values) => Float32Array.from(group.rows, (row) => values[row]);
     const marker = { size: this.size, symbol: this.symbol, line: { width: 0 } };
     if (group.values) {
-      Object.assign(marker, { color: take(group.values), cmin: 0, cmax: group.top, colorscale: group.scale, showscale: false });
+      Object.assign(marker, { color: take(group.values), cmin: group.low ?? 0, cmax: group.top, colorscale: group.scale, showscale: false });
     } else {
       marker.color = group.colour;
     }

@@ -50,11 +50,14 @@ function classGroups(rows, classes, codes) {
   return [{ rows, values: Float32Array.from(codes, (code) => code + 0.5), top: colours.length, scale }];
 }
 
+// What one of the 254 steps of a quantised feature stands for.
+const valueOf = ({ low = 0, top }, step) => low + (step * (top - low)) / 254;
+
 function valueGroups(rows, feature, steps) {
-  const values = Float32Array.from(steps, (step) => (step * feature.top) / 254);
+  const values = Float32Array.from(steps, (step) => valueOf(feature, step));
   const [measured, missing] = [[], []];
   for (const row of rows) (steps[row] === 255 ? missing : measured).push(row);
-  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, top: feature.top, scale: "Viridis" }];
+  const groups = [{ rows: missing, colour: DATA.unknown }, { rows: measured, values, low: feature.low, top: feature.top, scale: "Viridis" }];
   return groups.filter((group) => group.rows.length);
 }
 
@@ -97,7 +100,7 @@ async function draw() {
   const maps = [];
   if (main) maps.push(drawClasses("map", x, y, rows, run.domains, main, "main", notes, runName(run)));
   if (compared) maps.push(drawClasses("compare", x, y, rows, compared.classes, other, "other", notes, compared.name));
-  maps.push(drawFeature(x, y, rows, notes), drawUmap(rows));
+  maps.push(drawFeature(x, y, rows, notes), drawUmap(rows), drawPerSpot(run, x, y, rows, notes));
   await Promise.all(maps);
   drawLosses(run?.losses ?? {});
   if (run?.domains) drawMarkers(run, featureIndex, showFeature);
@@ -150,7 +153,8 @@ function hover(row, event) {
     const top = [0, 1, 2].map((rank) => names[codes[3 * row + rank]]).filter((name) => name !== undefined);
     if (top.length) facts.push([`top ${modality}`, top.join(", "), null]);
   }
-  if (feature && feature.values[row] !== 255) facts.push([feature.name, format((feature.values[row] * feature.top) / 254), null]);
+  if (feature && feature.values[row] !== 255) facts.push([feature.name, format(valueOf(feature, feature.values[row])), null]);
+  facts.push(...perSpotFacts(row));
   const [dx, dy] = DATA.sections.offsets[section];
   facts.push(["x, y", `${format(spots.x[row] - dx)}, ${format(spots.y[row] - dy)}`, null]);
   showTip(event, spots.barcodes[row], facts);
@@ -164,9 +168,10 @@ function showFeature(index) {
 }
 
 function start() {
-  const follow = (source, ranges) => ["map", "compare", "feature"].forEach((name) => plots[name] && plots[name] !== source && plots[name].follow(ranges));
+  const tissues = ["map", "compare", "feature", ...PER_SPOT];
+  const follow = (source, ranges) => tissues.forEach((name) => plots[name] && plots[name] !== source && plots[name].follow(ranges));
   const tissue = { spacing: DATA.spacing, layout: DATA.layout, onHover: hover, onMove: follow };
-  for (const name of ["map", "compare", "feature"]) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
+  for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
   if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover });
 
   const all = choices();

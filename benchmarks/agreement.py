@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""How well each method finds known domains: mean ARI over seeds, on simulated and real tissues, with time and memory.
+
+Every row runs the pipeline's own code: preprocessing and graph recipe of the method, the method, tied Gaussian mixture
+on the embedding with the number of domains known. Labels are used for the score only. The seeds of a row on a tissue
+run in a process of their own with one thread, so that its peak memory is theirs. Results are appended to a CSV file, so
+that an interrupted run goes on where it was; at the end the tables are printed.
+
+    python benchmarks/agreement.py --data <folder of the real tissues> --results results.csv --tissues demo,layers
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import tissues
+
+ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
+    # name -> preset file, overrides
+    "control": ("pca_smooth", ()),
+    "smart": ("smart", ()),
+    "spamo": ("spamo", ()),
+    "spabalance": ("spabalance", ()),
+    "spamca": ("spamca", ()),
+    "mcgate": ("mcgate", ()),
+    "smart_paper": ("smart_paper", ()),
+    "smart_released": ("smart_released", ()),
+    "spamo_paper": ("spamo_paper", ()),
+    "spabalance_paper": ("spabalance_paper", ()),
+    "spamca_paper": ("spamca_paper", ()),
+    "mcgate_paper": ("mcgate_paper", ()),
+    "smart untrained": ("smart", ("epochs=0",)),
+    "smart no field": ("smart", ("most_rounds=1",)),
+    "smart no triplets": ("smart", ("triplet_weight=0",)),
+    "smart hide 5%": ("smart", ("hidden_share=0.05",)),
+    "smart 64 dims": ("smart", ("n_dims=64",)),
+}
+MAIN_ROWS = ("control", "smart", "spamo", "spabalance", "spamca", "mcgate")
+MEASURES = {"ari": "ARI", "epochs": "Epochs", "seconds": "Seconds, one thread", "peak_rss_mb": "Peak memory, MB"}
+
+
+class Task(NamedTuple):
+    """One cell of the table, and the files of its tissue."""
+
+    tissue: str
+    row: str
+    seeds: list[int]
+    latents: Path
+    graph: Path
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the real tissues; without it, simulated only.")
+@click.option("--results", type=click.Path(path_type=Path), required=True, help="CSV file of single results.")
+@click.option("--seeds", default=5, help="Seeds 0, 1, ...")
+@click.option("--tissues", "wanted", help="Comma-separated names. [default: all]")
+@click.option("--rows", default=",".join(MAIN_ROWS), help=f"Comma-separated, of: {', '.join(ROWS)}.")
+@click.option("--jobs", default=1, help="Trainings at a time.")
+def main(data: Path | None, results: Path, seeds: int, wanted: str | None, rows: str, jobs: int) -> None:
+    """Fill in the missing results and print the tables."""
+    import pandas as pd
+
+    done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=["tissue", "row", "seed"])
+    finished = set(zip(done["tissue"], done["row"], done["seed"], strict=True))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool,
+    ):
+        cells = itertools.product(wanted.split(",") if wanted else tissues.names(data), rows.split(","))
+        todo = (
+            Task(tissue, row, missing, *tissues.prepare(tissue, *recipes(row), data, Path(folder)))
+            for tissue, row in cells
+            if (missing := [seed for seed in range(seeds) if (tissue, row, seed) not in finished])
+        )
+        for found in pool.imap_unordered(measure, todo):
+            pd.DataFrame(found).to_csv(results, mode="a", header=not results.exists(), index=False)
+    if results.exists():
+        table = pd.read_csv(results)
+        for measured, title in MEASURES.items():
+            click.echo(f"\n{title}\n\n{markdown(table, measured)}")
+
+
+def recipes(row: str) -> tuple[str, str]:
+    """The preprocessing and graph recipes that a row of the table needs."""
+    from spatialweave.training.presets import read_preset
+
+    preset = read_preset(preset_file(row))
+    return preset.preprocess, preset.graph
+
+
+def preset_file(row: str) -> Path:
+    """The preset file of a row of the table."""
+    return tissues.ROOT / "assets" / "methods" / f"{ROWS[row][0]}.yml"
+
+
+def measure(task: Task) -> list[dict[str, Any]]:
+    """Fit one row of the table on a tissue, cluster the embeddings, and compare with the labels."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from sklearn.metrics import adjusted_rand_score
+
+    from spatialweave.domains.mixture import tied_mixture
+    from spatialweave.io.contract import read_dataset
+    from spatialweave.training import run as runs
+    from spatialweave.training.presets import read_preset
+    from spatialweave.training.session import fit_preset
+
+    preset = read_preset(preset_file(task.row))
+    dataset = read_dataset(task.latents, task.graph)
+    labels = dataset.obs["label"].to_numpy().astype(str)
+    labelled = labels != ""
+    results = []
+    for seed in task.seeds:
+        run = runs.prepare(seed, "cpu", threads=1)
+        run.log = lambda line: None
+        fitted = fit_preset(dataset, preset, run, overrides=ROWS[task.row][1])
+        domains = tied_mixture(fitted.embedding, len(set(labels[labelled])), seed).labels
+        ari = adjusted_rand_score(labels[labelled], domains[labelled])
+        facts = {name: fitted.record[name] for name in ("epochs", "seconds", "peak_rss_mb")}
+        results.append({"tissue": task.tissue, "row": task.row, "seed": seed, "ari": ari, **facts})
+    return results
+
+
+def markdown(results: Any, measured: str) -> str:
+    """One measure of every row of `results` on every tissue: mean, and for ARI the standard deviation."""
+    rows = [row for row in ROWS if row in set(results["row"])]
+    lines = ["| tissue | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
+    for tissue in [*tissues.SIMULATED, *tissues.REAL]:
+        cells = []
+        for row in rows:
+            values = results.loc[(results["tissue"] == tissue) & (results["row"] == row), measured]
+            cells.append(_cell(values, measured) if len(values) else "")
+        if any(cells):
+            lines.append(f"| {tissue} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: Any, measured: str) -> str:
+    if measured == "ari":
+        return f"{values.mean():.3f} ± {values.std(ddof=0):.3f}"
+    return f"{values.mean():.1f}" if measured == "seconds" else f"{values.mean():.0f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What methods say about every spot, for the maps: weights, probabilities, and features as they rebuild them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.io.loadings import column_name
+from spatialweave.report.encode import pack
+from spatialweave.report.features import FeatureTable, quantise, quantise_between
+from spatialweave.report.inputs import Run
+from spatialweave.report.text import modality, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_COLUMNS = 12
+"""Columns of weights and probabilities drawn per run."""
+
+MAX_DENOISED = 6
+"""Denoised features drawn per run and modality."""
+
+MAX_VALUES = 300_000
+"""Spots drawn x runs, beyond which fewer runs are drawn: with 24 columns each, some 7 MB of the page."""
+
+NAMES = {
+    "modality_weights": lambda column: f"Weight of {modality(column)}",
+    "view_weights": lambda column: f"Weight of view {column}",
+    "cluster_probabilities": lambda column: f"Probability of cluster {column}",
+}
+"""What the columns of the tables that methods have in common are called, in the order in which they are offered."""
+
+
+class Measured:
+    """The measured features that the page shows beside denoised ones, each packed once for all runs."""
+
+    def __init__(self, tables: list[FeatureTable], rows: np.ndarray) -> None:
+        self._tables = {table.modality: table for table in tables}
+        self._columns = {
+            table.modality: {column_name(name): index for index, name in reversed(list(enumerate(table.names)))}
+            for table in tables
+        }
+        self._rows = rows
+        self._places: dict[tuple[str, int], int] = {}
+        self.features: list[dict[str, Any]] = []
+
+    def place(self, name: str, column: str) -> int | None:
+        """Where in `features` the measured feature behind a denoised column stands; None where none was measured."""
+        feature = self._columns.get(name, {}).get(column)
+        if feature is None:
+            return None
+        if (name, feature) not in self._places:
+            table = self._tables[name]
+            steps, top = quantise(table, feature, self._rows)
+            self._places[name, feature] = len(self.features)
+            self.features.append({"name": table.names[feature], "low": 0.0, "top": top, "steps": pack(steps)})
+        return self._places[name, feature]
+
+
+def drawn_runs(runs: list[Run], best: int | None, n_rows: int) -> set[int]:
+    """Whose tables go into the page: the run shown first, then the first seed of each method, while there is room."""
+    first = {run.method: index for index, run in reversed(list(enumerate(runs))) if run.domains}
+    order = dict.fromkeys(([best] if best is not None else []) + sorted(first.values()))
+    return set(list(order)[: max(1, MAX_VALUES // max(n_rows, 1))])
+
+
+def per_spot(run: Run, measured: Measured, rows: np.ndarray) -> dict[str, Any] | None:
+    """The maps of one run, for JSON; None where it says nothing beyond its embedding."""
+    extras = _extras(run.extras, rows)
+    denoised = [
+        drawn for name, table in run.denoised.items() for drawn in _denoised(name, table, measured, rows)[:MAX_DENOISED]
+    ]
+    return {"extras": extras, "denoised": denoised} if extras or denoised else None
+
+
+def _extras(tables: dict[str, pd.DataFrame], rows: np.ndarray) -> list[dict[str, Any]]:
+    """Columns of the tables. Those of one table share a scale, so that their colours can be compared."""
+    found: list[dict[str, Any]] = []
+    for key in sorted(tables, key=lambda key: (list(NAMES).index(key) if key in NAMES else len(NAMES), key)):
+        values = tables[key].to_numpy(dtype=np.float64)
+        low, top = _ends(values)
+        for column, column_values in zip(tables[key].columns, values.T, strict=True):
+            name = NAMES[key](str(column)) if key in NAMES else f"{words(key)}: {column}"
+            steps = quantise_between(column_values[rows], low, top)
+            found.append({"name": name, "low": low, "top": top, "steps": pack(steps)})
+    return found[:MAX_COLUMNS]
+
+
+def _denoised(name: str, table: pd.DataFrame, measured: Measured, rows: np.ndarray) -> list[dict[str, Any]]:
+    drawn: list[dict[str, Any]] = []
+    for column in map(str, table.columns[:MAX_DENOISED]):
+        values = table[column].to_numpy(dtype=np.float64)
+        low, top = _ends(values)
+        place = measured.place(name, column)
+        title = measured.features[place]["name"] if place is not None else column
+        steps = pack(quantise_between(values[rows], low, top))
+        drawn.append({"name": title, "modality": name, "low": low, "top": top, "steps": steps, "measured": place})
+    return drawn
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """The ends of a scale: the 0.5th and the 99.5th percentile of what is finite."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, top = np.percentile(finite, [0.5, 99.5])
+    return float(low), float(top)

@@ -1,0 +1,112 @@
+"""What a method says about every spot beyond its embedding, checked and laid out for the embedding file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.io.loadings import Loadings, column_name, read_loadings
+from spatialweave.methods import Fitted
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset
+
+N_FEATURES = 24
+"""Denoised features written per modality."""
+
+SHARES = ("modality_weights", "view_weights", "cluster_probabilities")
+"""Extras whose values are shares, 0..1. Rows of the first and the last sum to 1; views are weighed per modality."""
+
+UNUSABLE = ("", ".", "_index")
+"""Names that HDF5 or anndata keep for themselves."""
+
+
+def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.ndarray | pd.DataFrame]:
+    """The obsm entries of an embedding file (docs/design.md): extras, denoised latents, a few denoised features.
+
+    Parameters
+    ----------
+    latents
+        The latents file of `dataset`; it is read only where the method rebuilds latents.
+
+    Raises
+    ------
+    RuntimeError
+        When the method hands back something of another shape or order, or values that cannot be.
+    """
+    entries: dict[str, np.ndarray | pd.DataFrame] = {}
+    for key, table in fitted.extras.items():
+        check_table(key, table, dataset)
+        entries[key] = table.astype(np.float32)
+    if not fitted.denoised:
+        return entries
+    loadings = read_loadings(latents)
+    for name, latent in fitted.denoised.items():
+        check_denoised(name, latent, dataset)
+        entries[f"denoised_latent_{name}"] = latent.astype(np.float32)
+        if name in loadings:
+            entries[f"denoised_{name}"] = denoised_features(latent, loadings[name], dataset.obs.index)
+    return entries
+
+
+def check_table(key: str, table: pd.DataFrame, dataset: Dataset) -> None:
+    """Refuse a table of extras that does not fit the spots, or whose values cannot be what its key says."""
+    if not isinstance(table, pd.DataFrame) or not table.index.equals(dataset.obs.index):
+        raise _defect(key, "is not a table with one row per spot, named and ordered as the dataset's")
+    if not len(table.columns) or not table.columns.is_unique or not all(map(usable, table.columns)):
+        raise _defect(key, f"has columns without names, with the same one or with unusable ones: {list(table.columns)}")
+    values = table.to_numpy()
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise _defect(key, "holds values that are not finite numbers")
+    if key not in SHARES:
+        return
+    if values.min() < -1e-6 or values.max() > 1 + 1e-4:
+        raise _defect(key, f"holds {values.min():.4g} to {values.max():.4g} instead of shares, 0 to 1")
+    sums = values.sum(axis=1)
+    if key != "view_weights" and not np.allclose(sums, 1, atol=1e-3):
+        raise _defect(key, f"has rows that sum to {sums.min():.4g} to {sums.max():.4g} instead of 1")
+
+
+def check_denoised(name: str, latent: np.ndarray, dataset: Dataset) -> None:
+    """Refuse denoised latents of a modality that the dataset lacks, of another shape, or with values not finite."""
+    shapes = {modality.name: modality.latent.shape for modality in dataset.modalities}
+    key = f"denoised['{name}']"
+    if name not in shapes:
+        raise _defect(key, "is of a modality that the dataset does not have: " + ", ".join(shapes))
+    if np.shape(latent) != shapes[name]:
+        raise _defect(key, f"has the shape {np.shape(latent)} instead of {shapes[name]}")
+    if not np.isfinite(latent).all():
+        raise _defect(key, "holds values that are not finite")
+
+
+def _defect(what: str, problem: str) -> RuntimeError:
+    return RuntimeError(f"the method's {what} {problem}")
+
+
+def denoised_features(latent: np.ndarray, loadings: Loadings, spots: pd.Index) -> pd.DataFrame:
+    """The :data:`N_FEATURES` features of which denoised latents hold the largest variance, on the log scale.
+
+    Variances are those of the prepared values, so that features that were scaled compete with the share of their
+    variance that the method explains, and the strongly expressed ones have no advantage.
+
+    Returns
+    -------
+    float32, spots x features, by falling variance; a slash in a name, which HDF5 keeps for itself, becomes "_".
+    """
+    columns: dict[str, int] = {}
+    for feature in np.argsort(-loadings.variance(latent), kind="stable"):
+        name = column_name(str(loadings.features[feature]))
+        if usable(name):
+            columns.setdefault(name, int(feature))
+        if len(columns) == N_FEATURES:
+            break
+    values = loadings.log_values(latent, np.array(list(columns.values()), dtype=int))
+    return pd.DataFrame(values, index=spots, columns=list(columns))
+
+
+def usable(name: object) -> bool:
+    """Whether HDF5 and anndata can hold a column of that name."""
+    return isinstance(name, str) and name not in UNUSABLE and "/" not in name

@@ -1,0 +1,24 @@
+"""The graph recipes of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, read_recipe
+
+RECIPES = {
+    "spatial": GraphRecipe(SpatialRecipe("knn", None), None),
+    "spatialglue": GraphRecipe(SpatialRecipe("knn", 3), FeatureRecipe(20, "correlation")),
+    "tissue": GraphRecipe(SpatialRecipe("knn", None), FeatureRecipe(20, "correlation", rounds=2)),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_say_what_their_methods_need(name: str, project: Path) -> None:
+    assert read_recipe(project / "assets" / "graphs" / f"{name}.yml") == RECIPES[name]
+
+
+def test_every_recipe_is_checked(project: Path) -> None:
+    assert {path.stem for path in (project / "assets" / "graphs").iterdir()} == set(RECIPES)
