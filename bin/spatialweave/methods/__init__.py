@@ -35,7 +35,8 @@ class Fitted:
         How it came about: `variant`, `losses` (with key `total`), `epochs`, `stopped_by`, and what the method adds.
     extras
         What else the method says about every spot, as tables with one row per spot and named columns:
-        ``modality_weights``, ``view_weights`` (spatial against feature graph), ``cluster_probabilities``.
+        ``modality_weights``, ``view_weights`` (spatial against feature graph), ``cluster_probabilities``,
+        ``attention`` (to the spot itself, its neighbours, far ones).
     denoised
         Modality -> the latents that the method rebuilds from the embedding: float32, spots x latent dimensions, in the
         units of the latents.

@@ -28,6 +28,7 @@ NAMES = {
     "modality_weights": lambda column: f"Weight of {modality(column)}",
     "view_weights": lambda column: f"Weight of view {column}",
     "cluster_probabilities": lambda column: f"Probability of cluster {column}",
+    "attention": lambda column: f"Attention to {column}",
 }
 """What the columns of the tables that methods have in common are called, in the order in which they are offered."""
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 N_FEATURES = 24
 """Denoised features written per modality."""
 
-SHARES = ("modality_weights", "view_weights", "cluster_probabilities")
-"""Extras whose values are shares, 0..1. Rows of the first and the last sum to 1; views are weighed per modality."""
+SHARES = ("modality_weights", "view_weights", "cluster_probabilities", "attention")
+"""Extras whose values are shares, 0..1. Rows sum to 1, but for those of views, which are weighed per modality."""
 
 UNUSABLE = ("", ".", "_index")
 """Names that HDF5 or anndata keep for themselves."""

@@ -1,0 +1,278 @@
+"""MCGATE, the single-section encoder of SpatialFuser (bioRxiv 2025.09.14.676067): graph attention, tied both ways.
+
+docs/methods/mcgate.md says what the method is, where this departs from the publication, and what each part is worth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spatialweave.errors import InputError
+from spatialweave.methods import Fitted
+from spatialweave.nn.distant_pairs import within
+from spatialweave.nn.edges import EdgeGraph
+from spatialweave.nn.gcn import draw_linear
+from spatialweave.nn.graph_attention import GraphAttention, Surroundings, Weights, distant_mutual, edge_cosines
+from spatialweave.nn.propagation import pattern_of
+from spatialweave.training.hidden_inputs import HiddenInputs, InputConfig, prepare_inputs, spatial_graph
+from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.options import option
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset
+    from spatialweave.training.run import Run
+
+
+@dataclass(frozen=True)
+class Config(InputConfig):
+    """Settings; the defaults are one set for all tissues."""
+
+    n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
+    n_hidden: int = option(0, "Width of a layer before the embedding's; 0 = there is none.", low=0, high=4096)
+    heads: int = option(4, "Heads of the attention; they divide both widths.", low=1, high=64)
+    split_input: bool = option(False, "Each head sees its own block of the input columns only.")
+    temperature: float = option(1.0, "Divides the attention scores; small = sharp.", low=1e-3)
+    local_pattern: bool = option(True, "Neighbours whose embeddings are alike count more.")
+    alpha: float = option(0.1, "Share of the attention that goes to long-range neighbours.", 0.0, 1.0)
+    n_nearest: int = option(10, "Nearest embeddings among which long-range neighbours are sought.", low=1, high=50)
+    beyond: int = option(3, "Long-range neighbours are more than this many steps away.", low=1, high=10)
+    step: int = option(50, "Epochs after which long-range neighbours are sought anew.", low=1)
+    feed_forward: bool = option(True, "A residual block after each layer's attention.")
+    block_start: float = option(0.1, "Factor on the initial weights of the residual blocks.", low=0, high=10)
+    epochs: int = option(150, "Epochs; one update each.", low=0)
+    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
+    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
+
+
+class Layer(nn.Module):
+    """Attention, batch normalisation; then, with `feed_forward`, x + ELU(W x + b) and batch normalisation."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, config: Config) -> None:
+        super().__init__()
+        self.attention = GraphAttention(n_inputs, n_outputs, config.heads, config.split_input)
+        self.norm = batch_norm(n_outputs)
+        self.block = nn.Linear(n_outputs, n_outputs) if config.feed_forward else None
+        self.block_norm = batch_norm(n_outputs) if config.feed_forward else None
+        self.block_start = config.block_start
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Set the initial weights of attention and block."""
+        self.attention.draw(generator)
+        draw_linear(self, generator)
+        if self.block is not None:
+            # The block begins as a small correction beside the linear path, which carries weak signal.
+            with torch.no_grad():
+                self.block.weight.mul_(self.block_start)
+                self.block.bias.mul_(self.block_start)
+
+    def forward(self, x: Tensor, around: Surroundings) -> tuple[Tensor, Weights]:
+        """Map `x` (spots x inputs) to spots x outputs; returns the attention weights too."""
+        gathered, weights = self.attention(x, around)
+        y: Tensor = self.norm(gathered)
+        if self.block is not None and self.block_norm is not None:
+            y = self.block_norm(y + functional.elu(self.block(y)))
+        return y, weights
+
+
+def batch_norm(width: int) -> nn.BatchNorm1d:
+    """By the statistics of all spots of the section, always: training is full batch, so there is nothing to keep."""
+    return nn.BatchNorm1d(width, eps=1e-6, track_running_stats=False)
+
+
+class Network(nn.Module):
+    """The encoder's layers, whose attention decodes as well, and the embedding that the next epoch's pattern is of.
+
+    Attributes
+    ----------
+    latest, anchor
+        Buffers, so that a checkpoint holds them: the embedding of the last epoch, and the one in which the present
+        long-range neighbours were found.
+    """
+
+    latest: Tensor
+    anchor: Tensor
+
+    def __init__(self, n_spots: int, n_inputs: int, config: Config) -> None:
+        super().__init__()
+        widths = layer_widths(config)
+        self.n_inputs = n_inputs
+        self.padding = -n_inputs % config.heads if config.split_input else 0
+        inputs = [n_inputs + self.padding, *widths[:-1]]
+        self.layers = nn.ModuleList([Layer(n, m, config) for n, m in zip(inputs, widths, strict=True)])
+        for name in ("latest", "anchor"):
+            self.register_buffer(name, torch.zeros(n_spots, config.n_dims))
+
+    @property
+    def stack(self) -> list[Layer]:
+        """The layers, first to last."""
+        return cast("list[Layer]", list(self.layers))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Set the initial weights, layer by layer."""
+        for layer in self.stack:
+            layer.draw(generator)
+
+    def forward(self, x: Tensor, around: Surroundings) -> tuple[Tensor, list[Weights]]:
+        """The embedding (spots x dimensions) of the input (spots x inputs), and each layer's attention."""
+        x = functional.pad(x, (0, self.padding))
+        weights = []
+        for layer in self.stack:
+            x, given = layer(x, around)
+            weights.append(given)
+        return x, weights
+
+    def decode(self, z: Tensor, around: Surroundings, weights: Sequence[Weights]) -> Tensor:
+        """The input rebuilt from the embedding through the transposed layers, an ELU between them."""
+        for number, layer in reversed(list(enumerate(self.stack))):
+            z = layer.attention.transposed(z, around, weights[number])
+            if number > 0:
+                z = functional.elu(z)
+        return z[:, : self.n_inputs]
+
+
+def layer_widths(config: Config) -> list[int]:
+    """Outputs of each layer; refuses widths that the heads do not divide."""
+    widths = {"n_hidden": config.n_hidden, "n_dims": config.n_dims}
+    for name, width in widths.items():
+        if width % config.heads:
+            raise InputError(f"setting '{name}'", f"{width} is not divisible by heads = {config.heads}", "a multiple")
+    return [width for width in widths.values() if width > 0]
+
+
+class Expansion:
+    """Long-range neighbours: spots beyond the neighbourhood whose embeddings are mutually among each other's nearest.
+
+    Parameters
+    ----------
+    graph
+        Undirected spatial graph.
+    """
+
+    def __init__(self, graph: sparse.csr_matrix, config: Config, device: torch.device) -> None:
+        self._close = within(graph, config.beyond)
+        self._itself = sparse.identity(graph.shape[0], dtype=np.float32, format="csr")
+        self._n_nearest, self._device = config.n_nearest, device
+        self.mean_found = 0.0
+
+    def edges(self, embedding: Tensor) -> EdgeGraph:
+        """Edges between mutual nearest neighbours by cosine, and from every spot to itself."""
+        found = distant_mutual(embedding, self._n_nearest, self._close)
+        self.mean_found = found.nnz / len(embedding)
+        return EdgeGraph((pattern_of(found) + self._itself).tocsr(), self._device)
+
+
+class Encoder:
+    """A network with what it gathers over: keeps pattern and long-range neighbours up to date between epochs."""
+
+    def __init__(self, dataset: Dataset, network: Network, config: Config, run: Run) -> None:
+        graph = dataset.graphs.get("spatial_distances", spatial_graph(dataset))
+        itself = sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
+        self.network, self.config = network, config
+        self.around = Surroundings(
+            EdgeGraph((pattern_of(graph) + itself).tocsr(), run.device),
+            alpha=config.alpha,
+            temperature=config.temperature,
+        )
+        self.expansion = Expansion(spatial_graph(dataset), config, run.device) if config.alpha > 0 else None
+        self._found_after = 0
+
+    @torch.no_grad()
+    def prepare(self, epoch: int) -> Surroundings:
+        """What an epoch gathers over: by the embeddings of the epoch before and of the last multiple of `step`."""
+        done = epoch - 1
+        if done > 0 and self.config.local_pattern:
+            self.around.pattern = edge_cosines(self.around.local, self.network.latest, self.config.heads)
+        found_after = done - done % self.config.step
+        if self.expansion is not None and found_after != self._found_after:
+            if found_after == done:
+                self.network.anchor.copy_(self.network.latest)
+            # Else a checkpoint was resumed, which holds the embedding that they were found in.
+            self.around.distant = self.expansion.edges(self.network.anchor)
+            self._found_after = found_after
+        return self.around
+
+    @torch.no_grad()
+    def settled(self, x: Tensor, epochs: int) -> tuple[Tensor, Tensor, Weights]:
+        """Embedding, rebuilt input and attention of the last layer after `epochs`, for an input without hidden spots.
+
+        The first pass makes the embedding that pattern and long-range neighbours of the second are of.
+        """
+        z, _ = self.network(x, self.prepare(epochs + 1))
+        if self.config.local_pattern:
+            self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
+        if self.expansion is not None:
+            self.around.distant = self.expansion.edges(z)
+        z, weights = self.network(x, self.around)
+        return z, self.network.decode(z, self.around, weights), weights[-1]
+
+
+def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
+    """Embed `dataset`; needs the spatial graph."""
+    started = time.monotonic()
+    inputs = prepare_inputs(dataset, config, run)
+    network = Network(dataset.n_spots, sum(inputs.widths), config)
+    network.draw(run.torch_generator())
+    network.to(run.device)
+    encoder = Encoder(dataset, network, config, run)
+    prepared = time.monotonic() - started
+    schedule = Schedule(config.epochs, config.learning_rate, config.weight_decay)
+    history = train(network, loss_terms(encoder, inputs), schedule, run)
+    z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), history.epochs)
+    record = {
+        "variant": "mcgate",
+        "losses": history.losses,
+        "epochs": history.epochs,
+        "stopped_by": history.stopped_by,
+        "receptive_field": inputs.record(),
+        "long_range_neighbours": 0.0 if encoder.expansion is None else round(encoder.expansion.mean_found, 3),
+        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
+    }
+    return Fitted(
+        z.float().cpu().numpy(),
+        record,
+        extras={"attention": attention_table(encoder.around, weights, dataset.obs.index)},
+        denoised=inputs.to_latents(rebuilt.split(inputs.widths, dim=1)),
+    )
+
+
+def loss_terms(encoder: Encoder, inputs: HiddenInputs) -> Terms:
+    """The loss terms of an epoch: per modality the squared error of the rebuilt input, on hidden spots."""
+    network = encoder.network
+
+    def terms(epoch: int) -> dict[str, Tensor]:
+        hidden = inputs.hidden(epoch)
+        around = encoder.prepare(epoch)
+        z, weights = network(torch.cat(inputs.seen(hidden), dim=1), around)
+        network.latest.copy_(z.detach())
+        rebuilt = network.decode(z, around, weights)
+        return inputs.reconstruction_terms(rebuilt.split(inputs.widths, dim=1), hidden)
+
+    return terms
+
+
+def attention_table(around: Surroundings, weights: Weights, spots: pd.Index) -> pd.DataFrame:
+    """Where each spot's attention goes, mean over heads: to itself, its neighbours, its long-range neighbours."""
+    shares = []
+    for graph, given in ((around.local, weights.local), (around.distant, weights.distant)):
+        if graph is None or given is None:
+            shares.append((torch.ones(len(spots)), torch.zeros(len(spots))))
+            continue
+        share = given.float().mean(dim=1, keepdim=True)
+        own = graph.sum(share * (graph.receivers == graph.senders)[:, None])[:, 0].cpu()
+        shares.append((own, 1 - own))
+    alpha = 0.0 if around.distant is None else around.alpha
+    (itself, others), (itself_again, distant) = shares
+    values = torch.stack(
+        [(1 - alpha) * itself + alpha * itself_again, (1 - alpha) * others, alpha * distant], dim=1
+    ).numpy()
+    return pd.DataFrame(values, index=spots, columns=["itself", "neighbours", "long range"])

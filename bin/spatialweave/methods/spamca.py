@@ -1,0 +1,242 @@
+"""SpaMCA: a masked graph autoencoder whose modalities agree spot by spot and cluster by cluster.
+
+Per modality one linear GCN layer, with the same weights on the spatial and on the feature graph; attention over the two
+views; a linear fusion; linear GCN decoders. Spots are masked and rebuilt; heads align the modalities and draw the
+embedding towards confident clusters. docs/methods/spamca.md lists what differs from the publication and what each part
+is worth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from spatialweave.methods import Fitted
+from spatialweave.nn.attention import ViewAttention
+from spatialweave.nn.cluster_heads import (
+    ClusterHead,
+    InstanceHead,
+    cluster_contrast,
+    cluster_imbalance,
+    instance_loss,
+    largest_probabilities,
+    released_target,
+    sharpened_target,
+    target_loss,
+)
+from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
+from spatialweave.nn.losses import reconstruction_loss
+from spatialweave.nn.propagation import Propagation
+from spatialweave.nn.sage import unit_rows
+from spatialweave.training.hidden_inputs import (
+    HiddenInputs,
+    InputConfig,
+    epoch_generator,
+    feature_graph,
+    prepare_inputs,
+    spatial_graph,
+)
+from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.options import option
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset
+    from spatialweave.training.run import Run
+
+TEMPERATURE = 0.5
+"""Of the contrast between clusters, as published."""
+
+
+@dataclass(frozen=True)
+class Config(InputConfig):
+    """Settings: one set for all tissues."""
+
+    variant: Literal["tuned", "paper", "released"] = option(
+        "tuned", "`tuned`; `paper`: masked spots are zero, rows of unit length; `released`: also what the code does."
+    )
+    n_dims: int = option(32, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
+    n_clusters: int = option(10, "Clusters of the head; not the number of domains.", low=2, high=1000)
+    epochs: int = option(150, "Epochs; one update each.", low=0)
+    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
+    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
+    reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
+    instance_weight: float = option(0.03, "Weight of the agreement of modalities on each spot.", low=0)
+    cluster_weight: float = option(0.03, "Weight of the agreement of modalities on clusters, and of even sizes.", low=0)
+    target_weight: float = option(0.03, "Weight of the distance from confident cluster probabilities.", low=0)
+
+
+@dataclass
+class Graphs:
+    """D^-1/2 (A + I) D^-1/2 of the spatial graph and of each modality's feature graph."""
+
+    spatial: Propagation
+    features: list[Propagation]
+
+
+class Encoded(NamedTuple):
+    """What the network makes of all modalities.
+
+    Attributes
+    ----------
+    encodings
+        Per modality, both views together: spots x dimensions.
+    views
+        Per modality the weights of the spatial and of the feature view: spots x 2.
+    embedding
+        Spots x dimensions.
+    """
+
+    encodings: list[Tensor]
+    views: list[Tensor]
+    embedding: Tensor
+
+
+class Network(nn.Module):
+    """The autoencoder and its heads; with one modality there is nothing to align, and no instance heads."""
+
+    def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int) -> None:
+        super().__init__()
+        several = len(widths) > 1
+        self.encoders = nn.ModuleList([GcnLayer(width, n_dims) for width in widths])
+        self.attentions = nn.ModuleList([ViewAttention(n_dims) for _ in widths])
+        # Two linear maps in a row, as published: the same functions as one, but learned along other paths.
+        self.fusion = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.Linear(n_dims, n_dims))
+        self.decoders = nn.ModuleList([GcnLayer(n_dims, width) for width in widths])
+        self.instance_heads = nn.ModuleList([InstanceHead(n_dims) for _ in widths if several])
+        self.cluster_head = ClusterHead(n_dims, n_clusters)
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Set the initial weights."""
+        layers = [*self.encoders, *self.attentions, *self.decoders, *self.instance_heads, self.cluster_head]
+        for layer in cast(Iterable[GcnLayer], layers):
+            layer.draw(generator)
+        draw_linear(self.fusion, generator)
+
+    def forward(self, spatial: Sequence[Tensor], features: Sequence[Tensor], graphs: Graphs) -> Encoded:
+        """Embed; `spatial` and `features` are what each modality shows to the spatial and to the feature view."""
+        encodings, views = [], []
+        for m, (encoder, attention) in enumerate(zip(self.encoders, self.attentions, strict=True)):
+            both = [encoder(spatial[m], graphs.spatial), encoder(features[m], graphs.features[m])]
+            encoding, weights = attention(both)
+            encodings.append(encoding)
+            views.append(weights)
+        return Encoded(encodings, views, self.fusion(torch.cat(encodings, dim=1)))
+
+    def rebuild(self, embedding: Tensor, graphs: Graphs) -> list[Tensor]:
+        """Each modality's features as its decoder sees them in the embedding."""
+        return [decoder(embedding, graphs.spatial) for decoder in self.decoders]
+
+
+@dataclass
+class Masked:
+    """What the network sees of each modality, and which spots it is to rebuild (bool); one entry per modality."""
+
+    spatial: list[Tensor]
+    features: list[Tensor]
+    hidden: list[Tensor]
+
+
+def masked(inputs: HiddenInputs, variant: str, epoch: int) -> Masked:
+    """The inputs of an epoch (counted from 1); the released code masks at inference (epoch 0) as well."""
+    if variant == "tuned":
+        hidden = inputs.hidden(epoch)
+        seen = inputs.seen(hidden)
+        return Masked(seen, seen, [hidden] * len(seen))
+    seen, n_masks = inputs.seen(), 1 if variant == "paper" else 2 * len(inputs.modalities)
+    drawn = torch.rand(n_masks, inputs.n_spots, generator=epoch_generator(inputs.seed, epoch)) < inputs.share
+    masks = list(drawn.to(seen[0].device)) * (2 * len(seen) // n_masks)
+    zeroed = [x * ~mask[:, None] for x, mask in zip([x for x in seen for _ in range(2)], masks, strict=True)]
+    return Masked(zeroed[::2], zeroed[1::2], masks[::2])
+
+
+def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
+    """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
+    started = time.monotonic()
+    graphs = Graphs(
+        gcn_propagation(spatial_graph(dataset), run.device),
+        [gcn_propagation(feature_graph(dataset, one.name), run.device) for one in dataset.modalities],
+    )
+    inputs = prepare_inputs(dataset, config, run)
+    prepared = time.monotonic() - started
+    network = Network(inputs.widths, config.n_dims, config.n_clusters)
+    network.draw(run.torch_generator())
+    network.to(run.device)
+    terms = loss_terms(network, inputs, graphs, config)
+    history = train(network, terms, Schedule(config.epochs, config.learning_rate, config.weight_decay), run)
+    with torch.no_grad():
+        seen = inputs.seen()
+        shown = masked(inputs, "released", epoch=0) if config.variant == "released" else Masked(seen, seen, [])
+        encoded = network(shown.spatial, shown.features, graphs)
+        rebuilt = network.rebuild(encoded.embedding, graphs)
+        probabilities = network.cluster_head(encoded.embedding).exp()
+        embedding = encoded.embedding if config.variant == "tuned" else unit_rows(encoded.embedding)
+    spots = dataset.obs.index
+    names = [f"{one.name} {view}" for one in inputs.modalities for view in ("spatial", "features")]
+    record = {
+        "variant": config.variant,
+        "losses": history.losses,
+        "epochs": history.epochs,
+        "stopped_by": history.stopped_by,
+        "receptive_field": inputs.record(),
+        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
+    }
+    extras = {
+        "view_weights": pd.DataFrame(torch.cat(encoded.views, dim=1).float().cpu().numpy(), spots, names),
+        "cluster_probabilities": pd.DataFrame(
+            probabilities.float().cpu().numpy(), spots, [str(k + 1) for k in range(config.n_clusters)]
+        ),
+    }
+    return Fitted(embedding.float().cpu().numpy(), record, extras, inputs.to_latents(rebuilt))
+
+
+def loss_terms(network: Network, inputs: HiddenInputs, graphs: Graphs, config: Config) -> Terms:
+    """The weighted loss terms of an epoch: error on hidden spots, and what the heads add."""
+
+    def terms(epoch: int) -> dict[str, Tensor]:
+        shown = masked(inputs, config.variant, epoch)
+        encoded = network(shown.spatial, shown.features, graphs)
+        values = {}
+        for m, features in enumerate(network.rebuild(encoded.embedding, graphs)):
+            one = inputs.modalities[m]
+            target = one.present & shown.hidden[m] if inputs.share > 0 else one.present
+            loss = reconstruction_loss(one.features, features, target)
+            values[f"reconstruction_{one.name}"] = config.reconstruction_weight * loss
+        return values | head_terms(network, encoded, [one.present for one in inputs.modalities], config)
+
+    return terms
+
+
+def head_terms(network: Network, encoded: Encoded, present: Sequence[Tensor], config: Config) -> dict[str, Tensor]:
+    """How far modalities differ on spots and on clusters (mean over pairs), and how far clusters are from the target.
+
+    A spot that lacks a modality has no say in that modality's clusters.
+    """
+    head = network.cluster_head
+    own = [head(y).exp() * there[:, None] for y, there in zip(encoded.encodings, present, strict=True)]
+    log_fused = head(encoded.embedding)
+    # Two tables a pair, as in the mean over pairs.
+    cluster = 2 * torch.stack([cluster_imbalance(table) for table in own]).mean()
+    values = {}
+    pairs = list(combinations(range(len(own)), 2))
+    if pairs:
+        projected = [project(y) for project, y in zip(network.instance_heads, encoded.encodings, strict=True)]
+        both = [present[a] & present[b] for a, b in pairs]
+        instance = [instance_loss(projected[a], projected[b], there) for (a, b), there in zip(pairs, both, strict=True)]
+        contrast = [
+            cluster_contrast(own[a] * there[:, None], own[b] * there[:, None], TEMPERATURE)
+            for (a, b), there in zip(pairs, both, strict=True)
+        ]
+        values["instance"] = config.instance_weight * torch.stack(instance).mean()
+        cluster = cluster + torch.stack(contrast).mean()
+    values["cluster"] = config.cluster_weight * cluster
+    sharpened = released_target if config.variant == "released" else sharpened_target
+    target = sharpened(largest_probabilities([*own, log_fused.exp()]))
+    values["target"] = config.target_weight * target_loss(target, log_fused)
+    return values

@@ -1,0 +1,119 @@
+"""Attention between spots and between views, linear in spots.
+
+Attention of every spot to all others (Vaswani et al., NeurIPS 2017) is estimated from the spots near it in the graphs,
+taken as they are, and from landmark spots drawn at random, each standing for its share of all the others. A landmark
+that is near stands for itself alone, so with every spot a landmark the attention is exact.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from spatialweave.nn.edges import EdgeGraph
+from spatialweave.nn.gcn import draw_linear
+
+
+class SpotAttention(nn.Module):
+    """Spots attend to spots: y_i = o(sum_j softmax_j(q_i . k_j / sqrt(d)) v_j), in `heads` blocks of d columns.
+
+    Parameters
+    ----------
+    n_dims
+        Width of queries and of the result; divisible by `heads`.
+    n_keys
+        Width of what keys and values are made from.
+    """
+
+    def __init__(self, n_dims: int, n_keys: int, heads: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(n_dims, n_dims)
+        self.key = nn.Linear(n_keys, n_dims)
+        self.value = nn.Linear(n_keys, n_dims)
+        self.output = nn.Linear(n_dims, n_dims)
+        self.dropout = nn.Dropout(dropout)
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Set the initial weights, as torch does for linear maps."""
+        draw_linear(self, generator)
+
+    def forward(self, asking: Tensor, asked: Tensor, near: EdgeGraph | None, landmarks: Tensor) -> Tensor:
+        """What each spot gathers: spots x dimensions.
+
+        Parameters
+        ----------
+        asking, asked
+            Spots x `n_dims` and spots x `n_keys`.
+        near
+            For every spot the spots that it attends to for certain; None = none.
+        landmarks
+            Indices of the spots that stand for all others.
+        """
+        query, key, value = self.query(asking), self.key(asked), self.value(asked)
+        n_spots, n_dims = query.shape
+        width = n_dims // self.heads
+        query = query / math.sqrt(width)
+        blocks = query.view(n_spots, self.heads, width).transpose(0, 1)
+        far_keys = key[landmarks].view(-1, self.heads, width).permute(1, 2, 0)
+        far = torch.matmul(blocks, far_keys).permute(1, 0, 2)
+        shift = far.detach().amax(dim=2)
+        if near is not None:
+            close = near.dot(query, key, self.heads)
+            known = near_landmarks(near, landmarks)
+            others = n_spots - near.sum(torch.ones_like(close[:, :1]))
+            # A landmark stands for its share of the spots that are not near; one that is near has been counted.
+            share = others / (len(landmarks) - known.sum(dim=1, keepdim=True)).clamp_min(1)
+            far = far + torch.log(share.clamp_min(1))[:, :, None]
+            far = far.masked_fill(known[:, None, :], -torch.inf)
+            shift = torch.maximum(far.detach().amax(dim=2), near.largest(close))
+        powers = torch.exp(far - shift[:, :, None])
+        total = powers.sum(dim=2)
+        far_values = value[landmarks].view(-1, self.heads, width).transpose(0, 1)
+        gathered = torch.matmul(self.dropout(powers).transpose(0, 1), far_values).transpose(0, 1).reshape(n_spots, -1)
+        if near is not None:
+            near_powers = torch.exp(close - near.of_receivers(shift))
+            total = total + near.sum(near_powers)
+            gathered = gathered + near.weighted_sum(self.dropout(near_powers), value)
+        result: Tensor = self.output(gathered / total.repeat_interleave(width, dim=1))
+        return result
+
+
+def near_landmarks(near: EdgeGraph, landmarks: Tensor) -> Tensor:
+    """Whether each landmark is one of the near spots of each spot: bool, spots x landmarks."""
+    place = landmarks.new_full((near.n_spots,), -1)
+    place[landmarks] = torch.arange(len(landmarks), device=landmarks.device)
+    column = place[near.senders]
+    found = column >= 0
+    known = torch.zeros(near.n_spots, len(landmarks), dtype=torch.bool, device=landmarks.device)
+    known[near.receivers[found], column[found]] = True
+    return known
+
+
+def draw_landmarks(n_spots: int, n_landmarks: int, generator: torch.Generator) -> Tensor:
+    """Distinct random spots, ascending; all spots where `n_landmarks` is as large."""
+    if n_landmarks >= n_spots:
+        return torch.arange(n_spots)
+    return torch.randperm(n_spots, generator=generator)[:n_landmarks].sort().values
+
+
+class ViewAttention(nn.Module):
+    """Weighs views of a spot: weights = softmax over views of tanh(E Omega) u (as in SpatialGlue)."""
+
+    def __init__(self, n_dims: int) -> None:
+        super().__init__()
+        self.omega = nn.Parameter(torch.empty(n_dims, n_dims))
+        self.u = nn.Parameter(torch.empty(n_dims, 1))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Set the initial weights: Xavier uniform."""
+        nn.init.xavier_uniform_(self.omega, generator=generator)
+        nn.init.xavier_uniform_(self.u, generator=generator)
+
+    def forward(self, views: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum of the views (each spots x dimensions) and the weights (spots x views)."""
+        stacked = torch.stack(views, dim=1)
+        weights = torch.softmax((torch.tanh(stacked @ self.omega) @ self.u).squeeze(2), dim=1)
+        return (weights[:, :, None] * stacked).sum(dim=1), weights

@@ -1,0 +1,163 @@
+"""Weighted sums over the neighbours of each spot where the weights are learned, one per edge and head.
+
+Two products carry everything: `dot` (one number per edge from its two spots) and `weighted_sum` (one row per spot from
+its edges). Each is the gradient of the other, and neither writes a message per edge: memory is edges x heads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+from torch.nn import functional
+
+from spatialweave.nn.propagation import Propagation
+
+EDGES_PER_BLOCK = 1 << 17
+"""Edges handled at a time where both ends' rows are needed side by side."""
+
+
+class EdgeGraph:
+    """Directed edges over spots, grouped by the spot that receives.
+
+    Parameters
+    ----------
+    matrix
+        spots x spots, CSR; every stored entry (i, j), whatever its value, is an edge from j to i.
+    device
+        Where the products will run.
+
+    Attributes
+    ----------
+    receivers, senders
+        int64, one per edge, in the order of the matrix's stored entries.
+    """
+
+    def __init__(self, matrix: sparse.csr_matrix, device: torch.device | str = "cpu") -> None:
+        matrix = sparse.csr_matrix(
+            (np.ones(matrix.nnz, dtype=np.float32), matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape
+        )
+        matrix.sort_indices()
+        self.n_spots, self.n_edges = matrix.shape[0], matrix.nnz
+        receivers = np.repeat(np.arange(self.n_spots), np.diff(matrix.indptr))
+        senders = matrix.indices.astype(np.int64)
+        by_sender = np.lexsort((receivers, senders))
+        sent = np.concatenate([[0], np.cumsum(np.bincount(senders, minlength=self.n_spots))])
+        self.receivers = torch.as_tensor(receivers, device=device)
+        self.senders = torch.as_tensor(senders, device=device)
+        self._offsets = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
+        self._by_sender = torch.as_tensor(by_sender, device=device)
+        self._receivers_by_sender = self.receivers[self._by_sender]
+        self._sender_offsets = torch.as_tensor(sent, device=device)
+        edges = np.arange(self.n_edges)
+        ones = np.ones(self.n_edges, dtype=np.float32)
+        shape = (self.n_edges, self.n_spots)
+        self._from_receiver = Propagation(sparse.csr_matrix((ones, (edges, receivers)), shape=shape), device=device)
+        self._from_sender = Propagation(sparse.csr_matrix((ones, (edges, senders)), shape=shape), device=device)
+        self._sum = Propagation(sparse.csr_matrix((ones, (receivers, edges)), shape=shape[::-1]), device=device)
+
+    def of_receivers(self, x: Tensor) -> Tensor:
+        """Rows of `x` (spots x columns) by the receiver of each edge: edges x columns."""
+        return self._from_receiver(x)
+
+    def of_senders(self, x: Tensor) -> Tensor:
+        """Rows of `x` (spots x columns) by the sender of each edge: edges x columns."""
+        return self._from_sender(x)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum of `values` (edges x columns) over the edges that each spot receives: spots x columns."""
+        return self._sum(values)
+
+    def largest(self, values: Tensor) -> Tensor:
+        """Largest of `values` (edges x columns) per receiving spot, without gradient; -inf without edges."""
+        return torch.segment_reduce(values.detach(), "max", offsets=self._offsets, axis=0, initial=-torch.inf)
+
+    def softmax(self, scores: Tensor) -> Tensor:
+        """Softmax of `scores` (edges x heads) over the edges that each spot receives."""
+        powers = torch.exp(scores - self.of_receivers(self.largest(scores).nan_to_num(neginf=0.0)))
+        return powers / self.of_receivers(self.sum(powers))
+
+    def dot(self, receiving: Tensor, sending: Tensor, heads: int = 1) -> Tensor:
+        """Per edge and head the product of the receiver's row of `receiving` and the sender's of `sending`.
+
+        Both are spots x dimensions; head h owns the h-th of `heads` equal blocks of columns. Returns edges x heads.
+        """
+        result: Tensor = _Dot.apply(receiving, sending, self, heads)
+        return result
+
+    def weighted_sum(self, weights: Tensor, sending: Tensor) -> Tensor:
+        """Sum over received edges of weight (edges x heads) times the sender's row of `sending` (spots x dimensions).
+
+        Head h of the weights applies to the h-th of equal blocks of columns. Returns spots x dimensions.
+        """
+        result: Tensor = _WeightedSum.apply(weights, sending, self)
+        return result
+
+    def dot_product(self, receiving: Tensor, sending: Tensor, heads: int) -> Tensor:
+        """:meth:`dot`, not recorded for differentiation."""
+        result = receiving.new_empty(self.n_edges, heads)
+        for start in range(0, self.n_edges, EDGES_PER_BLOCK):
+            block = slice(start, start + EDGES_PER_BLOCK)
+            product = receiving.index_select(0, self.receivers[block]) * sending.index_select(0, self.senders[block])
+            result[block] = product.unflatten(1, (heads, -1)).sum(dim=2)
+        return result
+
+    def sum_to_receivers(self, weights: Tensor, sending: Tensor) -> Tensor:
+        """:meth:`weighted_sum`, not recorded for differentiation."""
+        return _bag_sums(weights, sending, self.senders, self._offsets)
+
+    def sum_to_senders(self, weights: Tensor, receiving: Tensor) -> Tensor:
+        """The transpose of :meth:`sum_to_receivers`: sums over the edges that each spot sends."""
+        return _bag_sums(weights[self._by_sender], receiving, self._receivers_by_sender, self._sender_offsets)
+
+
+def _bag_sums(weights: Tensor, values: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+    """Weighted sums of rows of `values` between offsets; head by head, since a bag has one weight per row."""
+    sums = [
+        functional.embedding_bag(
+            rows,
+            part.contiguous(),
+            offsets,
+            mode="sum",
+            per_sample_weights=weights[:, head].to(values.dtype).contiguous(),
+            include_last_offset=True,
+        )
+        for head, part in enumerate(values.chunk(weights.shape[1], dim=1))
+    ]
+    return torch.cat(sums, dim=1)
+
+
+class _Dot(torch.autograd.Function):
+    """Gradients of the edge products are weighted sums."""
+
+    @staticmethod
+    def forward(ctx: Any, receiving: Tensor, sending: Tensor, graph: EdgeGraph, heads: int) -> Tensor:
+        ctx.graph = graph
+        ctx.save_for_backward(receiving, sending)
+        return graph.dot_product(receiving, sending, heads)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        receiving, sending = ctx.saved_tensors
+        graph = ctx.graph
+        return graph.sum_to_receivers(gradients[0], sending), graph.sum_to_senders(gradients[0], receiving), None, None
+
+
+class _WeightedSum(torch.autograd.Function):
+    """The gradient in the weights is an edge product, that in the rows a sum over the edges sent."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, sending: Tensor, graph: EdgeGraph) -> Tensor:
+        ctx.graph = graph
+        ctx.save_for_backward(weights, sending)
+        return graph.sum_to_receivers(weights, sending)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        weights, sending = ctx.saved_tensors
+        graph = ctx.graph
+        to_weights = graph.dot_product(gradients[0], sending, weights.shape[1])
+        return to_weights, graph.sum_to_senders(weights, gradients[0]), None

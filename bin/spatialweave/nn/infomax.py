@@ -1,0 +1,45 @@
+"""Deep graph infomax (Velickovic et al., ICLR 2019): tell true encodings from those of shuffled features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spatialweave.nn.propagation import Propagation
+
+
+class Discriminator(nn.Module):
+    """logit = e' W s + b for an encoding e and a summary s."""
+
+    def __init__(self, n_dims: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_dims, n_dims))
+        self.bias = nn.Parameter(torch.empty(1))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Set the initial weights: Xavier uniform, bias 0."""
+        nn.init.xavier_uniform_(self.weight, generator=generator)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, encodings: Tensor, summary: Tensor) -> Tensor:
+        """One logit per spot; `summary` is one row for all spots or one per spot."""
+        return ((encodings @ self.weight) * summary).sum(dim=1) + self.bias
+
+
+def infomax_loss(true: Tensor, shuffled: Tensor) -> Tensor:
+    """Binary cross-entropy of logits: true encodings are to get 1, shuffled ones 0; ln 2 where nothing is told."""
+    return 0.5 * (functional.softplus(-true).mean() + functional.softplus(shuffled).mean())
+
+
+def neighbourhood_infomax(discriminator: Discriminator, true: Tensor, shuffled: Tensor, graph: Propagation) -> Tensor:
+    """Infomax in both directions: true encodings fit the summary of their neighbourhood, shuffled ones that of theirs.
+
+    The summary is the mean over the neighbourhood, of unit length, through a sigmoid.
+    """
+    loss = torch.zeros((), device=true.device)
+    for own, other in ((true, shuffled), (shuffled, true)):
+        # Lengths do not count, so neither does the sum of a row of the graph.
+        summary = torch.sigmoid(functional.normalize(graph(own), dim=1))
+        loss = loss + infomax_loss(discriminator(own, summary), discriminator(other, summary))
+    return loss

@@ -1,0 +1,122 @@
+"""A graph whose edge weights are learned: one weight per undirected edge of a fixed sparse support.
+
+As in SPAMO, the graph starts from the nearest neighbours in a modality's latents, is re-weighted by the losses of the
+network that propagates over it, and is held near a moving average of itself. There it is a dense matrix; but an entry
+that is zero at the start has no gradient, so a weight per edge is the same graph in linear memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import edges
+from spatialweave.nn.edges import EdgeGraph
+from spatialweave.nn.propagation import Propagation
+
+LARGEST_DISTANCE = 2.0
+"""Of two rows by correlation: 1 - (-1)."""
+
+
+class LearnedGraph(nn.Module):
+    """G = D^-1/2 (relu(W) + I) D^-1/2 with W symmetric and learned on its support, D the row sums of relu(W) + I.
+
+    Parameters
+    ----------
+    similarities
+        W at the start: spots x spots, CSR, symmetric. Every stored entry off the diagonal is an edge.
+    momentum
+        Share of the old target that stays in :meth:`follow`.
+    device
+        Where the graph lives.
+
+    Attributes
+    ----------
+    strengths
+        W, one number per undirected edge.
+    target
+        The moving average of G, one number per directed edge and spot; a buffer, so that checkpoints hold it.
+    """
+
+    target: Tensor
+
+    def __init__(
+        self, similarities: sparse.csr_matrix, momentum: float = 0.9, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__()
+        self.momentum = momentum
+        table = _numbered(similarities)
+        numbers = table.data.astype(np.int64)
+        owned = np.flatnonzero(numbers > 0)
+        n_strengths = len(owned) // 2
+        ones = np.ones(len(owned), dtype=np.float32)
+        of_edges = sparse.csr_matrix((ones, (owned, numbers[owned] - 1)), shape=(table.nnz, n_strengths))
+        i, j = edges(similarities)
+        start = similarities.data[i < j].astype(np.float32)
+        self.edges = EdgeGraph(table, device)
+        self._of_edges = Propagation(of_edges, device=device)
+        self._itself = torch.as_tensor((numbers < 0).astype(np.float32), device=device)[:, None]
+        self.strengths = nn.Parameter(torch.as_tensor(start, device=device))
+        self.register_buffer("target", self.weights().detach())
+
+    def weights(self) -> Tensor:
+        """G: one number per directed edge and spot, in the order of :attr:`edges`."""
+        raw = self._of_edges(functional.relu(self.strengths)[:, None]) + self._itself
+        root = self.edges.sum(raw).rsqrt()
+        normalised: Tensor = raw * self.edges.of_receivers(root) * self.edges.of_senders(root)
+        return normalised[:, 0]
+
+    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The product G x (spots x dimensions); `weights` are :meth:`weights` where the caller has them already."""
+        return self.edges.weighted_sum((self.weights() if weights is None else weights)[:, None], x)
+
+    def follow(self) -> None:
+        """Move the target towards the graph as it is."""
+        with torch.no_grad():
+            self.target.lerp_(self.weights(), 1 - self.momentum)
+
+    def distance(self, weights: Tensor | None = None) -> Tensor:
+        """Frobenius norm of G less its target; its gradient is zero where they are equal."""
+        return torch.linalg.vector_norm((self.weights() if weights is None else weights) - self.target)
+
+
+def _numbered(similarities: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The support with the diagonal: both directions of the n-th edge hold n (from 1), the diagonal -1."""
+    n_spots = similarities.shape[0]
+    i, j = edges(similarities)
+    upper = i < j
+    numbers = np.arange(1, upper.sum() + 1, dtype=np.float64)
+    one_way = sparse.csr_matrix((numbers, (i[upper], j[upper])), shape=(n_spots, n_spots))
+    table = (one_way + one_way.T - sparse.identity(n_spots)).tocsr()
+    table.sort_indices()
+    return table
+
+
+def correlation_similarity(distances: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Similarity 1 - distance of spots joined by a directed graph of correlation distances; joined either way, joined.
+
+    Returns
+    -------
+    Symmetric CSR matrix; what is not alike (a distance of 1 or more) is stored as 0.
+
+    Raises
+    ------
+    InputError
+        Where a distance cannot be one of correlation.
+    """
+    if distances.nnz and not -1e-6 <= distances.data.min() <= distances.data.max() <= LARGEST_DISTANCE + 1e-6:
+        found = f"holds distances from {distances.data.min():.4g} to {distances.data.max():.4g}"
+        fix = "build the feature graphs with `metric: correlation`"
+        raise InputError("graph", found, "distances by correlation, 0 to 2", fix)
+    # Shifted by one, so that a similarity of 0 stays stored in the maximum. Made from its parts: scipy may sort the
+    # indices of a copy, and values written to it later would not stand beside theirs.
+    parts = (1 + np.clip(1 - distances.data, 0, None), distances.indices.copy(), distances.indptr.copy())
+    shifted = sparse.csr_matrix(parts, shape=distances.shape, dtype=np.float64)
+    both = sparse.csr_matrix(shifted.maximum(shifted.T))
+    both.sort_indices()
+    both.data -= 1
+    return both

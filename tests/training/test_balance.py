@@ -1,0 +1,191 @@
+"""Balanced gradients against a general optimiser, closed forms and hand-worked conflicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from torch import Tensor, nn
+
+from spatialweave.training.balance import balanced, balanced_backward, common_direction, min_norm_weights
+from spatialweave.training.loop import Schedule, train
+from spatialweave.training.run import Run
+
+
+def shortest_by_scipy(gram: np.ndarray) -> np.ndarray:
+    n_vectors = len(gram)
+    found = minimize(
+        lambda w: w @ gram @ w,
+        np.full(n_vectors, 1 / n_vectors),
+        jac=lambda w: 2 * gram @ w,
+        bounds=[(0, 1)] * n_vectors,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    return found.x
+
+
+@pytest.mark.parametrize("n_vectors", [1, 2, 3, 5, 8])
+def test_shortest_combination_equals_scipys(n_vectors: int) -> None:
+    rng = np.random.default_rng(n_vectors)
+    for _ in range(20):
+        # Vectors of very different lengths that lean to one side, so that some weights are 0.
+        vectors = (rng.normal(size=(n_vectors, 10)) + rng.normal(size=10)) * rng.lognormal(size=(n_vectors, 1))
+        gram = vectors @ vectors.T
+        gram /= np.trace(gram)
+        weights = min_norm_weights(gram)
+        assert weights.min() >= 0 and weights.sum() == pytest.approx(1)
+        np.testing.assert_allclose(weights, shortest_by_scipy(gram), atol=1e-4)
+
+
+def test_shortest_combination_lowers_every_loss() -> None:
+    rng = np.random.default_rng(9)
+    for _ in range(50):
+        vectors = rng.normal(size=(4, 12)) * rng.lognormal(sigma=2, size=(4, 1))
+        gram = vectors @ vectors.T
+        weights = min_norm_weights(gram)
+        # The conditions of optimality: no vector's product with the combination is below the combination's square.
+        assert (gram @ weights).min() >= weights @ gram @ weights * (1 - 1e-6)
+
+
+def test_two_by_hand_and_alike_for_both_solvers() -> None:
+    # (2, 0) and (-1, 1): the segment's nearest point to 0 is at a = (2 - (-2)) / (4 + 2 + 4) = 0.4.
+    assert min_norm_weights(np.array([[4.0, -2.0], [-2.0, 2.0]])) == pytest.approx([0.4, 0.6])
+    # The nearest point is an end: (1, 0) and (3, 1).
+    assert min_norm_weights(np.array([[1.0, 3.0], [3.0, 10.0]])) == pytest.approx([1.0, 0.0])
+    # A third vector far away changes nothing, but is solved by the general way.
+    three = np.array([[4.0, -2.0, 20.0], [-2.0, 2.0, 0.0], [20.0, 0.0, 200.0]])
+    assert min_norm_weights(three) == pytest.approx([0.4, 0.6, 0.0])
+
+
+@pytest.mark.parametrize("n_vectors", [2, 3])
+def test_units_do_not_matter_and_zeros_are_survived(n_vectors: int) -> None:
+    vectors = np.random.default_rng(1).normal(size=(n_vectors, 6))
+    gram = vectors @ vectors.T
+    np.testing.assert_allclose(min_norm_weights(gram * 1e-18), min_norm_weights(gram), rtol=1e-6)
+    np.testing.assert_allclose(min_norm_weights(np.zeros((n_vectors, n_vectors))), 1 / n_vectors)
+    np.testing.assert_allclose(min_norm_weights(np.ones((n_vectors, n_vectors))).sum(), 1)
+
+
+def test_agreeing_gradients_are_summed() -> None:
+    vectors = torch.tensor([[1.0, 0.0, 2.0], [0.5, 3.0, 0.0], [0.0, 0.0, 0.1]])
+    assert torch.equal(common_direction(vectors), vectors.sum(dim=0))
+    alone = torch.tensor([[-1.0, 2.0]])
+    assert torch.equal(common_direction(alone), alone[0])
+
+
+def test_conflicting_gradients_lower_all_losses_at_the_length_of_the_sum() -> None:
+    generator = torch.Generator().manual_seed(4)
+    conflicts = 0
+    for n_vectors in (2, 3, 4):
+        for _ in range(20):
+            vectors = torch.randn(n_vectors, 8, generator=generator, dtype=torch.float64)
+            vectors *= 10 ** torch.randn(n_vectors, 1, generator=generator, dtype=torch.float64)
+            direction = common_direction(vectors)
+            conflicts += int((vectors @ vectors.T).min() < 0)
+            assert (vectors @ direction).min().item() >= -1e-9
+            torch.testing.assert_close(direction.norm(), vectors.sum(dim=0).norm())
+    assert conflicts > 30
+
+
+def test_a_conflict_by_hand() -> None:
+    # Weights 0.4 and 0.6 (above): (0.2, 0.6), of length sqrt(0.4), stretched to the length of the sum (1, 1).
+    direction = common_direction(torch.tensor([[2.0, 0.0], [-1.0, 1.0]]))
+    expected = np.array([0.2, 0.6]) * np.sqrt(2 / 0.4)
+    np.testing.assert_allclose(direction, expected, rtol=1e-6)
+
+
+def test_without_a_common_direction_nothing_moves() -> None:
+    opposite = torch.tensor([[1.0, 2.0], [-2.0, -4.0]])
+    assert common_direction(opposite).abs().max().item() < 1e-6
+
+
+def test_gradients_are_aligned_by_parameter() -> None:
+    parameters = [torch.zeros(2), torch.zeros(1, 1), torch.zeros(1), torch.zeros(3)]
+    first: list[Tensor | None] = [torch.tensor([5.0, 5.0]), None, torch.tensor([2.0]), None]
+    second: list[Tensor | None] = [None, torch.tensor([[7.0]]), torch.tensor([3.0]), None]
+    result = balanced(parameters, [first, second])
+    # Only the third parameter is shared, and there both agree, though the first numbers of each would not.
+    assert [values.tolist() for values in result] == [[5.0, 5.0], [[7.0]], [5.0], [0.0, 0.0, 0.0]]
+    third: list[Tensor | None] = [None, torch.tensor([[-0.1]]), None, None]
+    conflicting = balanced(parameters, [first, second, third])
+    assert conflicting[0].tolist() == [5.0, 5.0]
+    # Shared now are the second and third: vectors (0, 2), (7, 3), (-0.1, 0).
+    shared = torch.cat([conflicting[1].reshape(-1), conflicting[2]])
+    torch.testing.assert_close(shared, common_direction(torch.tensor([[0.0, 2.0], [7.0, 3.0], [-0.1, 0.0]])))
+
+
+def test_order_of_parameters_does_not_matter() -> None:
+    generator = torch.Generator().manual_seed(0)
+    parameters = [torch.zeros(n) for n in (3, 2, 4)]
+    rows: list[list[Tensor | None]] = [[torch.randn(len(p), generator=generator) for p in parameters] for _ in range(3)]
+    rows[0][1] = None
+    order = [2, 0, 1]
+    one = balanced(parameters, rows)
+    two = balanced([parameters[p] for p in order], [[row[p] for p in order] for row in rows])
+    for p, values in zip(order, two, strict=True):
+        torch.testing.assert_close(values, one[p])
+
+
+def small_model() -> nn.Sequential:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+
+def groups(term: str) -> str:
+    return term.split("_")[0]
+
+
+def test_backward_of_one_group_is_torchs() -> None:
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(1))
+    one, two = small_model(), small_model()
+    balanced_backward(list(one.parameters()), groups)({"a_1": one(x).square().mean(), "a_2": one(x).mean()})
+    (two(x).square().mean() + two(x).mean()).backward()
+    for ours, theirs in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_backward_balances_groups_and_leaves_what_only_one_reaches() -> None:
+    model = small_model()
+    extra = nn.Parameter(torch.tensor([2.0]))
+    unused = nn.Parameter(torch.tensor([1.0, 1.0]))
+    parameters = [*model.parameters(), extra, unused]
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(1))
+    first, second = 3 * (model(x) - 1).square().mean() + extra.square().sum(), (model(x) + 1).square().mean()
+    vectors = torch.stack(
+        [
+            torch.cat([g.ravel() for g in torch.autograd.grad(v, model.parameters(), retain_graph=True)])
+            for v in (first, second)
+        ]
+    )
+    assert (vectors[0] @ vectors[1]).item() < 0
+    balanced_backward(parameters, groups)({"a": first, "b": second})
+    got = torch.cat([p.grad.ravel() for p in model.parameters() if p.grad is not None])
+    torch.testing.assert_close(got, common_direction(vectors))
+    assert extra.grad is not None and extra.grad.tolist() == [4.0]
+    assert unused.grad is not None and unused.grad.tolist() == [0.0, 0.0]
+
+
+def test_training_with_it_reaches_where_no_loss_can_fall_without_another_rising() -> None:
+    # Two squares around (1, 0) and (-1, 0), one 100 times as steep: between the two, and y = 0.
+    class Point(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = nn.Parameter(torch.tensor([0.3, 2.0]))
+
+    point = Point()
+    centres = {"a": torch.tensor([1.0, 0.0]), "b": torch.tensor([-1.0, 0.0])}
+    steep = {"a": 100.0, "b": 1.0}
+
+    def terms(epoch: int) -> dict[str, Tensor]:
+        return {name: steep[name] * (point.place - centre).square().sum() for name, centre in centres.items()}
+
+    run = Run(seed=0, log=lambda line: None)
+    history = train(point, terms, Schedule(400, 0.02), run, backward=balanced_backward([point.place], groups))
+    x, y = point.place.tolist()
+    assert abs(y) < 0.05 and -1.05 < x < 1.05
+    # Neither loss has risen above where it began.
+    for name in ("a", "b"):
+        assert history.losses[name][-1] < history.losses[name][0]
