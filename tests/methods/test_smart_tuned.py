@@ -115,7 +115,7 @@ def test_window_is_the_number_of_steps() -> None:
 def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     dataset = tissue()
     graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
-    inputs = prepare_inputs(dataset, SHORT, run)
+    inputs = prepare_inputs(dataset, SHORT, run, rng)
     triplets = [smart_tuned.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
     network = smart_tuned.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
     network.draw(run.torch_generator())
@@ -142,7 +142,7 @@ def test_training_helps_on_a_weak_signal(weak: Dataset, run: Run) -> None:
         for scores, epochs in ((trained, 150), (untrained, 0)):
             fitted = smart_tuned.fit(weak, smart_tuned.Config(epochs=epochs), replace(run, seed=seed))
             scores.append(agreement(weak, fitted.embedding))
-    assert np.mean(trained) > np.mean(untrained) + 0.05
+    assert np.mean(trained) > np.mean(untrained) + 0.1
     assert np.mean(trained) > 0.8
 
 

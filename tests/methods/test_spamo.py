@@ -23,6 +23,7 @@ from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import neighbour_mean
 from spatialweave.training import checkpoint
 from spatialweave.training.hidden_inputs import HiddenInputs, prepare_inputs
+from spatialweave.training.loop import Schedule
 from spatialweave.training.run import Run, seed_everything
 
 Tissue = Callable[..., Dataset]
@@ -165,7 +166,7 @@ def test_graphs_are_learned_and_their_target_holds_them_back(tissue: Tissue, run
         config = replace(SHORT, epochs=20, graph_weight=weight)
         network, inputs, around = parts(tissue(), config, run)
         before = [own.detach().clone() for own in network.weights()]
-        spamo.train(network, spamo.loss_terms(network, inputs, around, config, run), spamo.Schedule(20, 0.01), run)
+        spamo.train(network, spamo.loss_terms(network, inputs, around, config, run), Schedule(20, 0.01), run)
         moved[weight] = sum((a - b).norm().item() for a, b in zip(before, network.weights(), strict=True))
     assert 0 < moved[1000.0] < 0.8 * moved[0.0]
 
@@ -217,7 +218,7 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     assert result.embedding.shape == (144, 8) and result.embedding.dtype == np.float32
     assert np.isfinite(result.embedding).all()
     assert set(result.record["receptive_field"]) == set(result.record["spatial_share"]) == set(names)
-    assert result.record["variant"] == "spamo" and result.record["epochs"] == 8
+    assert result.record["variant"] == "" and result.record["epochs"] == 8
     weights = result.extras["modality_weights"]
     assert list(weights.columns) == list(names) and weights.index.equals(dataset.obs.index)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 
 import anndata as ad
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.decomposition import PCA
 from spatialweave.errors import InputError
 from spatialweave.preprocess import adt, chromatin, metabolite, rna
 from spatialweave.preprocess.pca import principal_components
+from spatialweave.preprocess.prepared import Prepared
 from spatialweave.preprocess.recipe import Settings
 
 
@@ -209,10 +211,10 @@ def test_metabolites_by_their_formula() -> None:
 
 
 @pytest.mark.parametrize("prepare", [rna.prepare, adt.prepare, chromatin.prepare, metabolite.prepare])
-def test_counts_are_left_as_they_were(prepare: object) -> None:
+def test_counts_are_left_as_they_were(prepare: Callable[[sparse.csr_matrix, Settings], Prepared]) -> None:
     counts = csr([[3, 1, 2], [0, 1, 5], [4, 0, 1]])
     before = counts.copy()
-    prepare(counts, Settings(scale=True))  # type: ignore[operator]
+    prepare(counts, Settings(scale=True))
     assert (counts != before).nnz == 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata
 import mudata
@@ -43,9 +45,9 @@ def latents(tmp_path: Path) -> Path:
 
 
 def weights(
-    dataset: contract.Dataset, values: object = (0.25, 0.75), names: tuple[str, ...] = ("rna", "adt")
-) -> object:
-    return pd.DataFrame(np.tile(values, (N_SPOTS, 1)), dataset.obs.index, list(names))  # type: ignore[arg-type]
+    dataset: contract.Dataset, values: tuple[Any, ...] = (0.25, 0.75), names: tuple[str, ...] = ("rna", "adt")
+) -> pd.DataFrame:
+    return pd.DataFrame(np.tile(values, (N_SPOTS, 1)), dataset.obs.index, list(names))
 
 
 def test_entries_survive_the_embedding_file(latents: Path, tmp_path: Path) -> None:
@@ -115,7 +117,9 @@ def shuffled(table: pd.DataFrame) -> pd.DataFrame:
         (lambda d: {"other": weights(d).to_numpy()}, "is not a table with one row per spot"),
     ],
 )
-def test_extras_that_cannot_be_are_a_defect_of_the_method(latents: Path, make, message) -> None:  # type: ignore[no-untyped-def]
+def test_extras_that_cannot_be_are_a_defect_of_the_method(
+    latents: Path, make: Callable[[contract.Dataset], dict[str, Any]], message: str
+) -> None:
     dataset = contract.read_dataset(latents)
     with pytest.raises(RuntimeError, match=message):
         outputs.per_spot(Fitted(np.zeros((N_SPOTS, 2)), {}, make(dataset)), dataset, latents)

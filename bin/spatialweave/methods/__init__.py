@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -66,4 +66,4 @@ def load_method(name: str) -> Method:
     """Import the method of that name; an unknown one is refused with the nearest right name."""
     if name not in method_names():
         raise InputError("method", f"'{name}' is not known", nearest(name, method_names()))
-    return importlib.import_module(f"{__name__}.{name}")  # type: ignore[return-value]
+    return cast(Method, importlib.import_module(f"{__name__}.{name}"))

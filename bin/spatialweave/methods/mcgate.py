@@ -24,8 +24,8 @@ from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import draw_linear
 from spatialweave.nn.graph_attention import GraphAttention, Surroundings, Weights, distant_mutual, edge_cosines
 from spatialweave.nn.propagation import pattern_of
-from spatialweave.training.hidden_inputs import HiddenInputs, InputConfig, prepare_inputs, spatial_graph
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.hidden_inputs import HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
+from spatialweave.training.loop import Terms, train
 from spatialweave.training.options import option
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(InputConfig):
+class Config(TrainingConfig):
     """Settings; the defaults are one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
@@ -49,9 +49,6 @@ class Config(InputConfig):
     step: int = option(50, "Epochs after which long-range neighbours are sought anew.", low=1)
     feed_forward: bool = option(True, "A residual block after each layer's attention.")
     block_start: float = option(0.1, "Factor on the initial weights of the residual blocks.", low=0, high=10)
-    epochs: int = option(150, "Epochs; one update each.", low=0)
-    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
 
 
 class Layer(nn.Module):
@@ -225,14 +222,11 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.to(run.device)
     encoder = Encoder(dataset, network, config, run)
     prepared = time.monotonic() - started
-    schedule = Schedule(config.epochs, config.learning_rate, config.weight_decay)
-    history = train(network, loss_terms(encoder, inputs), schedule, run)
+    history = train(network, loss_terms(encoder, inputs), config.schedule(), run)
     z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), history.epochs)
     record = {
-        "variant": "mcgate",
-        "losses": history.losses,
-        "epochs": history.epochs,
-        "stopped_by": history.stopped_by,
+        "variant": "",
+        **history.record(),
         "receptive_field": inputs.record(),
         "long_range_neighbours": 0.0 if encoder.expansion is None else round(encoder.expansion.mean_found, 3),
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},

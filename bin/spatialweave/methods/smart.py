@@ -145,9 +145,7 @@ def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Confi
         embedding = network.fusion(encode()).float().cpu().numpy()
     record = {
         "variant": config.variant,
-        "losses": history.losses,
-        "epochs": history.epochs,
-        "stopped_by": history.stopped_by,
+        **history.record(),
         "triplets": {one.name: found.shape[1] for one, found in zip(inputs, triplets, strict=True)},
         "timings": {"training": round(history.seconds, 3)},
     }

@@ -22,8 +22,8 @@ from spatialweave.nn.hiding import visible_average
 from spatialweave.nn.losses import pair_distance, triplet_loss
 from spatialweave.nn.propagation import Propagation, row_differences
 from spatialweave.nn.sage import SageLayer, draw_uniform
-from spatialweave.training.hidden_inputs import HiddenInput, HiddenInputs, InputConfig, prepare_inputs, spatial_graph
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.hidden_inputs import HiddenInput, HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
+from spatialweave.training.loop import Terms, train
 from spatialweave.training.options import option
 
 if TYPE_CHECKING:
@@ -37,14 +37,11 @@ MINING_ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Config(InputConfig):
+class Config(TrainingConfig):
     """Settings of `tuned`: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
     n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
-    epochs: int = option(150, "Epochs; one update each.", low=0)
-    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
     margin: float = option(1.0, "Margin of the triplet loss, in mean deviations of the embedding.", low=0)
     n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are sought.", low=1, high=20)
     far_share: float = option(0.6, "Share of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0)
@@ -93,23 +90,21 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
     started = time.monotonic()
     graph = spatial_graph(dataset)
-    inputs = prepare_inputs(dataset, config, run)
     rng = run.numpy_generator()
+    inputs = prepare_inputs(dataset, config, run, rng)
     triplets = [mine(one, graph, inputs.neighbours, config, rng) for one in inputs.modalities]
     prepared = time.monotonic() - started
     network = Network(inputs.widths, config.n_hidden, config.n_dims)
     network.draw(run.torch_generator())
     network.to(run.device)
     terms = loss_terms(network, inputs, triplets, config)
-    history = train(network, terms, Schedule(config.epochs, config.learning_rate, config.weight_decay), run)
+    history = train(network, terms, config.schedule(), run)
     with torch.no_grad():
         z = network(inputs.seen(), inputs.neighbours)
         rebuilt = [decoder(z, inputs.neighbours) for decoder in network.decoders]
     record = {
         "variant": "tuned",
-        "losses": history.losses,
-        "epochs": history.epochs,
-        "stopped_by": history.stopped_by,
+        **history.record(),
         "receptive_field": inputs.record(),
         "triplets": {one.name: found.shape[1] for one, found in zip(inputs.modalities, triplets, strict=True)},
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-import numpy as np
 import pandas as pd
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,17 +26,18 @@ from spatialweave.nn.barlow import barlow_loss
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, neighbourhood_infomax
-from spatialweave.nn.propagation import Propagation, pattern_of
+from spatialweave.nn.propagation import Propagation
 from spatialweave.training.balance import balanced_backward
 from spatialweave.training.hidden_inputs import (
     HiddenInputs,
-    InputConfig,
+    TrainingConfig,
     epoch_generator,
     feature_graph,
+    near_spots,
     prepare_inputs,
     spatial_graph,
 )
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.loop import Terms, train
 from spatialweave.training.options import option
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(InputConfig):
+class Config(TrainingConfig):
     """Settings: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
@@ -61,9 +60,6 @@ class Config(InputConfig):
     dropout: float = option(0.1, "Share of the inputs of the mixer's hidden layers that is dropped.", 0.0, 0.9)
     heads: int = option(4, "Heads of the attention between modalities; 0 = no attention.", low=0, high=64)
     n_landmarks: int = option(64, "Spots that stand for all others in the attention.", low=1)
-    epochs: int = option(150, "Epochs; one update each.", low=0)
-    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
     infomax_weight: float = option(0.005, "Weight of each modality's infomax loss.", low=0)
     consistency_weight: float = option(0.03, "Weight of the cycle losses between modalities.", low=0)
@@ -209,8 +205,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config, run)
     backward = balanced_backward(list(network.parameters()), group_of) if config.balance else None
-    schedule = Schedule(config.epochs, config.learning_rate, config.weight_decay)
-    history = train(network, terms, schedule, run, backward=backward)
+    history = train(network, terms, config.schedule(), run, backward=backward)
     network.eval()
     with torch.no_grad():
         encoded = network(inputs.seen(), graphs)
@@ -218,10 +213,8 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     names = [one.name for one in inputs.modalities]
     weights = pd.DataFrame(encoded.weights.float().cpu().numpy(), index=dataset.obs.index, columns=names)
     record = {
-        "variant": "default",
-        "losses": history.losses,
-        "epochs": history.epochs,
-        "stopped_by": history.stopped_by,
+        "variant": "",
+        **history.record(),
         "receptive_field": inputs.record(),
         "landmarks": len(graphs.landmarks),
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
@@ -239,8 +232,7 @@ def make_graphs(dataset: Dataset, config: Config, generator: torch.Generator, de
     landmarks = draw_landmarks(dataset.n_spots, config.n_landmarks, generator)
     near: list[EdgeGraph | None] = [None] * len(names)
     if config.heads and len(names) > 1 and len(landmarks) < dataset.n_spots:
-        around = pattern_of(spatial) + sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
-        near = [EdgeGraph(around + pattern_of(dataset.graphs[f"{name}_distances"]), device) for name in names]
+        near = [EdgeGraph(near_spots(dataset, [name]), device) for name in names]
     return Graphs(gcn_propagation(spatial, device), features, near, landmarks.to(device))
 
 

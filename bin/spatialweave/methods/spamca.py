@@ -37,13 +37,13 @@ from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.sage import unit_rows
 from spatialweave.training.hidden_inputs import (
     HiddenInputs,
-    InputConfig,
+    TrainingConfig,
     epoch_generator,
     feature_graph,
     prepare_inputs,
     spatial_graph,
 )
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.loop import Terms, train
 from spatialweave.training.options import option
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ TEMPERATURE = 0.5
 
 
 @dataclass(frozen=True)
-class Config(InputConfig):
+class Config(TrainingConfig):
     """Settings: one set for all tissues."""
 
     variant: Literal["tuned", "paper", "released"] = option(
@@ -63,9 +63,6 @@ class Config(InputConfig):
     )
     n_dims: int = option(32, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
     n_clusters: int = option(10, "Clusters of the head; not the number of domains.", low=2, high=1000)
-    epochs: int = option(150, "Epochs; one update each.", low=0)
-    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
     instance_weight: float = option(0.03, "Weight of the agreement of modalities on each spot.", low=0)
     cluster_weight: float = option(0.03, "Weight of the agreement of modalities on clusters, and of even sizes.", low=0)
@@ -169,7 +166,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.draw(run.torch_generator())
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config)
-    history = train(network, terms, Schedule(config.epochs, config.learning_rate, config.weight_decay), run)
+    history = train(network, terms, config.schedule(), run)
     with torch.no_grad():
         seen = inputs.seen()
         shown = masked(inputs, "released", epoch=0) if config.variant == "released" else Masked(seen, seen, [])
@@ -181,9 +178,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     names = [f"{one.name} {view}" for one in inputs.modalities for view in ("spatial", "features")]
     record = {
         "variant": config.variant,
-        "losses": history.losses,
-        "epochs": history.epochs,
-        "stopped_by": history.stopped_by,
+        **history.record(),
         "receptive_field": inputs.record(),
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
     }

@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pandas as pd
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spatialweave.errors import InputError
 from spatialweave.methods import Fitted
 from spatialweave.nn.attention import SpotAttention, draw_landmarks
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, infomax_loss
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
-from spatialweave.nn.propagation import Propagation, pattern_of
+from spatialweave.nn.propagation import Propagation
 from spatialweave.training.hidden_inputs import (
     HiddenInputs,
-    InputConfig,
+    TrainingConfig,
     epoch_generator,
+    feature_distances,
+    near_spots,
     prepare_inputs,
     spatial_graph,
 )
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.loop import Terms, train
 from spatialweave.training.options import option
 
 if TYPE_CHECKING:
@@ -42,14 +42,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(InputConfig):
+class Config(TrainingConfig):
     """Settings of SPAMO: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding and of the encodings.", low=1, high=4096)
     n_hidden: int = option(64, "Dimensions of the hidden layer of each encoder.", low=1, high=4096)
-    epochs: int = option(150, "Epochs; one update each.", low=0)
-    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
     dropout: float = option(0.1, "Share of inputs, attention weights and embedding dropped in training.", 0.0, 0.9)
     linear_path: bool = option(True, "Let encoders pass a linear map of what is near, beside their two layers.")
     nonlinear_share: float = option(
@@ -211,8 +208,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     near = [None if exact else attended(dataset, m, run.device) for m in range(len(graphs))]
     surroundings = Surroundings(gcn_propagation(spatial_graph(dataset), run.device), near, landmarks)
     prepared = time.monotonic() - started
-    schedule = Schedule(config.epochs, config.learning_rate, config.weight_decay)
-    history = train(network, loss_terms(network, inputs, surroundings, config, run), schedule, run)
+    history = train(network, loss_terms(network, inputs, surroundings, config, run), config.schedule(), run)
     network.eval()
     with torch.no_grad():
         z, encodings = network(inputs.seen(), surroundings, network.weights())
@@ -220,10 +216,8 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     names = [one.name for one in inputs.modalities]
     balance = [torch.sigmoid(encoder.balance).item() for encoder in cast(Iterable[Encoder], network.encoders)]
     record = {
-        "variant": "spamo",
-        "losses": history.losses,
-        "epochs": history.epochs,
-        "stopped_by": history.stopped_by,
+        "variant": "",
+        **history.record(),
         "receptive_field": inputs.record(),
         "spatial_share": {name: round(share, 5) for name, share in zip(names, balance, strict=True)},
         "learned_edges": {name: len(graph.strengths) for name, graph in zip(names, graphs, strict=True)},
@@ -233,21 +227,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     return Fitted(z.float().cpu().numpy(), record, extras, inputs.to_latents(rebuilt))
 
 
-def feature_distances(dataset: Dataset, modality: str) -> sparse.csr_matrix:
-    """The directed feature graph of a modality, with its distances."""
-    key = f"{modality}_distances"
-    if key not in dataset.graphs:
-        raise InputError("graph", f"has no obsp['{key}']", fix="build it with the recipe 'tissue'")
-    return dataset.graphs[key]
-
-
 def attended(dataset: Dataset, asking: int, device: torch.device) -> EdgeGraph:
     """The spots that each spot surely attends to: itself, its spatial neighbours, those in the asked modalities."""
     names = [one.name for k, one in enumerate(dataset.modalities) if k != asking] or [dataset.modalities[asking].name]
-    near = pattern_of(spatial_graph(dataset)) + sparse.identity(dataset.n_spots, dtype=np.float32)
-    for name in names:
-        near = near + pattern_of(feature_distances(dataset, name))
-    return EdgeGraph(near.tocsr(), device)
+    return EdgeGraph(near_spots(dataset, names), device)
 
 
 def sizes(encodings: Sequence[Tensor]) -> np.ndarray:

@@ -6,7 +6,7 @@ hide a random share of the spots in every epoch and rebuild those from their nei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from spatialweave.errors import InputError
 from spatialweave.nn.hiding import explained_by_neighbours, network_input, smallest_sufficient
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation, neighbour_mean, pattern_of
+from spatialweave.training.loop import Schedule
 from spatialweave.training.options import option
 
 if TYPE_CHECKING:
@@ -34,6 +35,19 @@ class InputConfig:
     most_rounds: int = option(6, "Widest receptive field tried, in rounds of averaging; 0 = plain latents.", 0, 20)
     field_share: float = option(0.9, "Take the fewest rounds that explain this share of the most explained.", 0.0, 1.0)
     spread_power: float = option(0.5, "A latent dimension of deviation s gets s to this power.", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(InputConfig):
+    """Settings of the input and of the training that methods share."""
+
+    epochs: int = option(150, "Epochs; one update each.", low=0)
+    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
+    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
+
+    def schedule(self) -> Schedule:
+        """How long and how fast to train."""
+        return Schedule(self.epochs, self.learning_rate, self.weight_decay)
 
 
 @dataclass
@@ -129,12 +143,17 @@ class HiddenInputs:
         }
 
 
-def prepare_inputs(dataset: Dataset, config: InputConfig, run: Run) -> HiddenInputs:
-    """Scale every modality of `dataset` and choose its receptive field; needs the spatial graph."""
+def prepare_inputs(
+    dataset: Dataset, config: InputConfig, run: Run, rng: np.random.Generator | None = None
+) -> HiddenInputs:
+    """Scale every modality of `dataset` and choose its receptive field; needs the spatial graph.
+
+    `rng` draws the spots that receptive fields are tried on; None = a generator of its own from the run's seed.
+    """
     graph = spatial_graph(dataset)
     itself = sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
     neighbours = neighbour_mean((pattern_of(graph) + itself).tocsr(), device=run.device)
-    rng = run.numpy_generator()
+    rng = run.numpy_generator() if rng is None else rng
     modalities = []
     for modality in dataset.modalities:
         one = prepare_input(modality, neighbours, config, rng, run.device)
@@ -151,6 +170,19 @@ def spatial_graph(dataset: Dataset) -> sparse.csr_matrix:
 def feature_graph(dataset: Dataset, modality: str) -> sparse.csr_matrix:
     """The undirected feature graph of a modality of `dataset`."""
     return _graph(dataset, f"{modality}_connectivities", "tissue")
+
+
+def feature_distances(dataset: Dataset, modality: str) -> sparse.csr_matrix:
+    """The directed feature graph of a modality of `dataset`, with its distances."""
+    return _graph(dataset, f"{modality}_distances", "tissue")
+
+
+def near_spots(dataset: Dataset, modalities: Iterable[str]) -> sparse.csr_matrix:
+    """For every spot itself, its spatial neighbours and its neighbours in the features of `modalities`: a pattern."""
+    near = pattern_of(spatial_graph(dataset)) + sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
+    for name in modalities:
+        near = near + pattern_of(feature_distances(dataset, name))
+    return near
 
 
 def _graph(dataset: Dataset, key: str, recipe: str) -> sparse.csr_matrix:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,10 @@ class History:
     def epochs(self) -> int:
         """Number of updates made."""
         return len(self.losses["total"])
+
+    def record(self) -> dict[str, Any]:
+        """For the training record: `losses`, `epochs`, `stopped_by`."""
+        return {"losses": self.losses, "epochs": self.epochs, "stopped_by": self.stopped_by}
 
 
 def train(
