@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Simulate a tissue with known domains: one .h5ad of raw counts per modality, and the samplesheet to run on it."""
+"""Simulate a tissue with known domains, or a series of sections through one, with the samplesheet to run on it."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -10,10 +11,16 @@ from spatialweave.cli import stage
 from spatialweave.errors import InputError
 
 PRESETS = ("demo", "test", "blocks", "layers")
+PAIRS = ("pair", "crossmodal")
+SERIES = ("series", *PAIRS, "series_test")
+
+Spec = TypeVar("Spec", bound=Any)
 
 
 @stage
-@click.option("--preset", type=click.Choice(PRESETS), default="demo", help="The tissue; the options below change it.")
+@click.option(
+    "--preset", type=click.Choice(PRESETS + SERIES), default="demo", help="The tissue; the options below change it."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=2025, help="Seed: the same one gives the same files.")
 @click.option("--signal", type=float, help="Natural log of a marker's rise in its domain; 0 = none. [default: preset]")
 @click.option("--rows", type=int, help="Rows of spots. [default: preset]")
@@ -21,6 +28,10 @@ PRESETS = ("demo", "test", "blocks", "layers")
 @click.option("--domains", type=int, help="Number of domains. [default: preset]")
 @click.option("--modalities", help="Comma-separated: some of rna, adt, atac. [default: preset]")
 @click.option("--missing", help="Shares of spots without a modality, e.g. rna=0.1,adt=0.2. [default: none]")
+@click.option("--rotation", type=float, help="Degrees that a pair's second section is turned by. [default: preset]")
+@click.option("--cut", type=float, help="Share of its spots that is cut off. [default: preset]")
+@click.option("--thin", type=float, help="Share of its counts that is kept. [default: preset]")
+@click.option("--bend", type=float, help="Spot spacings that it is bent by at most. [default: preset]")
 @click.option("--dataset", help="Name of the dataset in the samplesheet. [default: preset]")
 @click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
 def main(
@@ -32,21 +43,38 @@ def main(
     domains: int | None,
     modalities: str | None,
     missing: str | None,
+    rotation: float | None,
+    cut: float | None,
+    thin: float | None,
+    bend: float | None,
     dataset: str | None,
     out_dir: Path,
 ) -> None:
-    """Simulate a tissue with known domains and write it with its samplesheet."""
-    from dataclasses import replace
-
+    """Simulate a tissue or a series of sections with known domains and write it with its samplesheet."""
     from spatialweave import simulate
 
-    spec = simulate.PRESETS[preset]
+    series = simulate.SERIES.get(preset)
+    spec = series.tissue if series else simulate.PRESETS[preset]
     if modalities is not None:
         spec = simulate.select_modalities(spec, [name.strip() for name in modalities.split(",")])
-    changes: dict[str, Any] = {"signal": signal, "rows": rows, "cols": cols, "n_domains": domains}
-    changes["missing"] = parse_shares(missing)
-    spec = replace(spec, **{key: value for key, value in changes.items() if value is not None})
-    simulate.write(simulate.simulate(spec, seed), out_dir, dataset or preset, spec.n_domains)
+    spec = changed(spec, signal=signal, rows=rows, cols=cols, n_domains=domains, missing=parse_shares(missing))
+    move = {"rotation": rotation, "cut": cut, "thin": thin, "bend": bend}
+    for option, value in move.items():
+        if value is not None and preset not in PAIRS:
+            raise InputError(f"--{option}", f"preset {preset} is no pair", "one of the presets " + ", ".join(PAIRS))
+    name = dataset or preset
+    if series is None:
+        simulate.write(simulate.simulate(spec, seed), out_dir, name, spec.n_domains)
+        return
+    *others, last = series.sections
+    sections = (*others, changed(last, **move))
+    result = simulate.simulate_series(replace(series, tissue=spec, sections=sections), seed)
+    simulate.write_series(result, out_dir, name, spec.n_domains)
+
+
+def changed(spec: Spec, **changes: Any) -> Spec:
+    """`spec` with the fields that are given; None leaves a field as it is."""
+    return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 
 
 def parse_shares(text: str | None) -> dict[str, float] | None:

@@ -16,14 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import MODALITIES
-from spatialweave.io.files import atomic_path, write_csv
 
 if TYPE_CHECKING:
     import anndata
@@ -31,6 +29,11 @@ if TYPE_CHECKING:
 
 SPOTS_PER_BLOCK = 4096
 LABEL = "label"
+FEATURE_NAMES: dict[str, Callable[[int], str]] = {
+    "rna": lambda i: f"Gene{i + 1:04d}",
+    "adt": lambda i: f"Protein{i + 1:03d}",
+    "atac": lambda i: f"chr1:{10_000 * (i + 1)}-{10_000 * (i + 1) + 500}",
+}
 
 # The four shapes of Griffiths and Ghahramani (J Mach Learn Res 12:1185, 2011), one per quadrant of a 6 x 6 image;
 # 0 is the background.
@@ -109,26 +112,6 @@ class Tissue:
     missing: Mapping[str, float] = field(default_factory=dict)
 
 
-_RNA = Counts(1000, mean=1.2, dispersion=1.5, zero_inflation=0.3)
-_ADT = Counts(100, mean=20.0, dispersion=3.0, blind_to=1)
-_ATAC = Counts(1000, mean=0.5, dispersion=1.0, zero_inflation=0.5, blind_to=2)
-_SMALL = {
-    "rna": replace(_RNA, n_features=200),
-    "adt": replace(_ADT, n_features=30),
-    "atac": replace(_ATAC, n_features=150),
-}
-# On the blocks two modalities must do, whichever they are: no signal is so weak in one that the other does it alone.
-_WEAK = {"rna": replace(_RNA, strength=1.3), "adt": replace(_ADT, strength=0.9), "atac": replace(_ATAC, strength=1.6)}
-
-PRESETS: dict[str, Tissue] = {
-    "demo": Tissue(36, 36, "shapes", 5, 0.7, {"rna": _RNA, "adt": _ADT, "atac": _ATAC}),
-    "test": Tissue(18, 18, "shapes", 4, 2.0, _SMALL),
-    "blocks": Tissue(36, 36, "blocks", 5, 0.3, _WEAK),
-    "layers": Tissue(60, 60, "layers", 7, 0.6, {"rna": _RNA, "adt": _ADT}),
-}
-"""`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md)."""
-
-
 def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     """Simulate a tissue.
 
@@ -147,48 +130,77 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     import pandas as pd
 
     check(spec)
-    domains = domain_map(spec)
     row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
+    positions = np.column_stack([col, row]).astype(np.float64)
+    domains = domains_at(spec, positions)
     barcodes = np.array([f"spot_{r:04d}x{c:04d}" for r, c in zip(row, col, strict=True)])
     labels = np.array([f"domain_{d + 1}" for d in domains])
-    depth = np.exp(spec.depth_sd * _generator(seed, "depth").standard_normal(len(domains)))
-    measured = _measured(spec, seed)
+    depth = np.exp(spec.depth_sd * generator(seed, "depth").standard_normal(len(domains)))
+    present = measured(spec, len(domains), seed)
     result = {}
-    for name in _ordered(spec.modalities):
-        counts = draw_counts(spec, name, domains, depth, _generator(seed, name))
-        kept = np.flatnonzero(measured[name])
+    for name in ordered(spec.modalities):
+        random = generator(seed, name)
+        base = base_rates(spec.modalities[name], random)
+        counts = draw_counts(spec, name, domains, depth, base, random)
+        kept = np.flatnonzero(present[name])
         result[name] = anndata.AnnData(
             X=counts[kept],
             obs=pd.DataFrame({LABEL: labels[kept]}, index=barcodes[kept]),
-            var=pd.DataFrame(index=_feature_names(name, spec.modalities[name].n_features)),
-            obsm={"spatial": np.column_stack([col, row])[kept].astype(np.float64)},
+            var=pd.DataFrame(index=feature_names(name, spec.modalities[name].n_features)),
+            obsm={"spatial": positions[kept]},
         )
     return result
 
 
 def domain_map(spec: Tissue) -> np.ndarray:
     """The domain (0..n_domains-1) of every spot, row by row."""
-    y = (np.arange(spec.rows) + 0.5) / spec.rows
-    x = (np.arange(spec.cols) + 0.5) / spec.cols
+    row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
+    return domains_at(spec, np.column_stack([col, row]))
+
+
+def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
+    """The domain (0..n_domains-1) at any place of the tissue.
+
+    Parameters
+    ----------
+    positions
+        Places x 2: column and row, in spots and not necessarily whole. The tissue reaches from -0.5 to ``cols - 0.5``
+        and ``rows - 0.5``, half a spot beyond the outermost spots; what lies outside has the domain of the border.
+    """
+    x = (positions[:, 0] + 0.5) / spec.cols
+    y = (positions[:, 1] + 0.5) / spec.rows
     if spec.pattern == "layers":
         # Bands of unequal width, bent along the columns by up to 6% of the height.
-        depth = y[:, None] + 0.06 * np.sin(4 * np.pi * x)[None, :]
+        depth = y + 0.06 * np.sin(4 * np.pi * x)
         width = 1.0 + 0.5 * np.cos(2.0 * np.arange(spec.n_domains))
         edges = np.cumsum(width)[:-1] / width.sum()
-        return np.searchsorted(edges, depth).ravel()
+        return np.searchsorted(edges, depth)
     image = {"shapes": SHAPES, "blocks": BLOCKS}[spec.pattern]
-    domains = image[np.ix_((y * image.shape[0]).astype(int), (x * image.shape[1]).astype(int))]
-    return np.where(domains < spec.n_domains, domains, 0).ravel()
+    n_rows, n_cols = image.shape
+    domains = image[np.clip((y * n_rows).astype(int), 0, n_rows - 1), np.clip((x * n_cols).astype(int), 0, n_cols - 1)]
+    return np.where(domains < spec.n_domains, domains, 0)
+
+
+def base_rates(model: Counts, random: np.random.Generator) -> np.ndarray:
+    """The base rate of every feature of a modality, log-normal about its mean."""
+    return model.mean * np.exp(model.feature_sd * random.standard_normal(model.n_features))
 
 
 def draw_counts(
-    spec: Tissue, name: str, domains: np.ndarray, depth: np.ndarray, random: np.random.Generator
+    spec: Tissue, name: str, domains: np.ndarray, depth: np.ndarray, base: np.ndarray, random: np.random.Generator
 ) -> sparse.csr_matrix:
-    """Draw the counts of one modality: spots x features, CSR, float32."""
+    """Draw the counts of one modality: spots x features, CSR, float32.
+
+    Parameters
+    ----------
+    domains, depth
+        Domain and depth of every spot.
+    base
+        Base rate of every feature.
+    """
     from scipy import sparse
 
     model = spec.modalities[name]
-    base = model.mean * np.exp(model.feature_sd * random.standard_normal(model.n_features))
     rise = np.exp(spec.signal * model.strength * markers(model, spec.n_domains))
     blocks = []
     for start in range(0, len(domains), SPOTS_PER_BLOCK):
@@ -207,19 +219,6 @@ def markers(model: Counts, n_domains: int) -> np.ndarray:
     marker = np.arange(round(model.marker_share * model.n_features))
     table[np.array(seen)[marker % len(seen)], marker] = 1.0
     return table
-
-
-def write(tissue: Mapping[str, anndata.AnnData], out_dir: Path, dataset: str, n_domains: int) -> None:
-    """Write one .h5ad per modality and a samplesheet.csv, with paths relative to it, into `out_dir`."""
-    import pandas as pd
-
-    line: dict[str, str | int] = {"dataset": dataset, "section": "section1"}
-    for name, data in tissue.items():
-        line[name] = f"{dataset}_{name}.h5ad"
-        with atomic_path(Path(out_dir) / str(line[name])) as path:
-            data.write_h5ad(path, compression="gzip")
-    line |= {"labels": LABEL, "platform": "square", "n_domains": n_domains}
-    write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame([line]))
 
 
 def check(spec: Tissue) -> None:
@@ -242,7 +241,7 @@ def check(spec: Tissue) -> None:
         if not fine:
             raise InputError(where, f"{value} is out of range", expected)
     if not spec.modalities:
-        raise InputError("modalities", "none given", "at least one of " + ", ".join(PRESETS["demo"].modalities))
+        raise InputError("modalities", "none given", "at least one of " + ", ".join(FEATURE_NAMES))
 
 
 def select_modalities(spec: Tissue, names: list[str]) -> Tissue:
@@ -255,34 +254,30 @@ def select_modalities(spec: Tissue, names: list[str]) -> Tissue:
     return replace(spec, modalities={name: spec.modalities[name] for name in names})
 
 
-def _measured(spec: Tissue, seed: int) -> dict[str, np.ndarray]:
-    """Modality -> which spots it was measured at."""
-    n_spots = spec.rows * spec.cols
-    names = _ordered(spec.modalities)
-    measured = {}
+def measured(spec: Tissue, n_spots: int, seed: int, section: str = "") -> dict[str, np.ndarray]:
+    """Modality -> at which of a section's spots it was measured."""
+    names = ordered(spec.modalities)
+    present = {}
     for name in names:
-        order = _generator(seed, f"missing {name}").permutation(n_spots)
-        measured[name] = order >= round(spec.missing.get(name, 0.0) * n_spots)
-    lost = ~np.any(list(measured.values()), axis=0)
+        order = generator(seed, f"{section} missing {name}".lstrip()).permutation(n_spots)
+        present[name] = order >= round(spec.missing.get(name, 0.0) * n_spots)
+    lost = ~np.any(list(present.values()), axis=0)
     # A spot without any measurement is no spot: it keeps the modality that is the least often missing.
     best = min(names, key=lambda name: spec.missing.get(name, 0.0))
-    measured[best] |= lost
-    return measured
+    present[best] |= lost
+    return present
 
 
-def _ordered(modalities: Mapping[str, Counts]) -> list[str]:
+def ordered(modalities: Mapping[str, Counts]) -> list[str]:
+    """The names of modalities in the order that the whole project uses."""
     return [name for name in MODALITIES if name in modalities]
 
 
-def _generator(seed: int, purpose: str) -> np.random.Generator:
+def generator(seed: int, purpose: str) -> np.random.Generator:
     """An own random stream for each purpose, so that one choice does not shift the numbers of another."""
     return np.random.default_rng([seed, *purpose.encode()])
 
 
-def _feature_names(modality: str, n_features: int) -> list[str]:
-    make: dict[str, Callable[[int], str]] = {
-        "rna": lambda i: f"Gene{i + 1:04d}",
-        "adt": lambda i: f"Protein{i + 1:03d}",
-        "atac": lambda i: f"chr1:{10_000 * (i + 1)}-{10_000 * (i + 1) + 500}",
-    }
-    return [make[modality](i) for i in range(n_features)]
+def feature_names(modality: str, n_features: int) -> list[str]:
+    """Names of a modality's features, written as that modality writes them."""
+    return [FEATURE_NAMES[modality](i) for i in range(n_features)]

@@ -1,0 +1,52 @@
+"""Simulated tissues as files: counts as .h5ad, and the samplesheet to run on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spatialweave.io.contract import MODALITIES
+from spatialweave.io.files import atomic_path, write_csv
+from spatialweave.simulate.tissue import LABEL
+
+if TYPE_CHECKING:
+    import anndata
+
+
+def write(tissue: Mapping[str, anndata.AnnData], out_dir: Path, dataset: str, n_domains: int) -> None:
+    """Write one .h5ad per modality and a samplesheet.csv, with paths relative to it, into `out_dir`."""
+    import pandas as pd
+
+    line: dict[str, str | int] = {"dataset": dataset, "section": "section1"}
+    line |= _write_counts(tissue, out_dir, dataset)
+    line |= {"labels": LABEL, "platform": "square", "n_domains": n_domains}
+    write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame([line]))
+
+
+def write_series(
+    series: Mapping[str, Mapping[str, anndata.AnnData]], out_dir: Path, dataset: str, n_domains: int
+) -> None:
+    """Write one .h5ad per section and modality and a samplesheet.csv of all sections into `out_dir`.
+
+    A modality that a section lacks is an empty cell.
+    """
+    import pandas as pd
+
+    lines = []
+    for order, (section, tissue) in enumerate(series.items()):
+        line: dict[str, str | int] = {"dataset": dataset, "section": section, "order": order + 1}
+        line |= _write_counts(tissue, out_dir, f"{dataset}_{section}")
+        lines.append(line | {"labels": LABEL, "platform": "square", "n_domains": n_domains})
+    there = [name for name in MODALITIES if any(name in line for line in lines)]
+    columns = ["dataset", "section", "order", *there, "labels", "platform", "n_domains"]
+    write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame(lines, columns=columns))
+
+
+def _write_counts(tissue: Mapping[str, anndata.AnnData], out_dir: Path, stem: str) -> dict[str, str]:
+    """Write one .h5ad per modality; returns modality -> file name."""
+    names = {name: f"{stem}_{name}.h5ad" for name in tissue}
+    for name, data in tissue.items():
+        with atomic_path(Path(out_dir) / names[name]) as path:
+            data.write_h5ad(path, compression="gzip")
+    return names

@@ -1,0 +1,296 @@
+"""Simulated series: sections through one tissue, whose spots' true places are known.
+
+The tissue lies in its own frame, in spot spacings: column and row of the simulated grid, as in
+:mod:`~spatialweave.simulate.tissue`. Every section lays its own lattice of spots on it, loses what is cut off, draws
+its own counts (serial sections share the tissue, not the spots) and is laid on its slide:
+
+    slide = scale * R(rotation) M (true + bending(true) - centre) + centre + shift
+
+with R the rotation from x towards y, M the mirroring of x (or none) and the centre of the tissue, so that ``shift`` is
+how far the centre moves. The bending is a sum of cosines of one full wave over the tissue with random weights. On the
+whole grid it is orthogonal to every affine map: it holds no shift, rotation or scale of its own, so that the matrix of
+:func:`frame` stays the best affine account of the section.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.simulate import tissue as tissues
+from spatialweave.simulate.tissue import LABEL, Tissue
+
+if TYPE_CHECKING:
+    import anndata
+    from scipy import sparse
+
+FEWEST_SPOTS = 10
+"""A section that keeps fewer spots than this is refused."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """How one section of a series is cut, laid down and measured. The default is the tissue as it is.
+
+    Attributes
+    ----------
+    rotation
+        Degrees from x towards y.
+    shift
+        How far the tissue's centre moves in x and y, in the slide's units.
+    scale
+        The slide's units per spot spacing of the tissue.
+    reflect
+        Whether the section lies face down: x is mirrored before the rotation.
+    bend
+        How far the smooth bending moves a spot at most, in spot spacings.
+    cut, cut_angle
+        Share of the spots that a straight cut removes, and the direction of the removed edge from the tissue's centre
+        (degrees from x towards y in the tissue's frame); None draws one.
+    thin
+        Share of the counts that are kept, each molecule on its own.
+    batch_sd
+        Standard deviation of the natural logarithm of a factor on every feature of this section.
+    modalities
+        The modalities measured here; None for all of the tissue's.
+    spacing
+        Distance of neighbouring spots, in spot spacings of the tissue.
+    lattice
+        ``tissue`` for spots along the tissue's columns and rows, ``slide`` for spots along the axes of the slide, as a
+        measuring grid has them under a tissue that was laid down at an angle.
+    offset
+        How far the lattice is moved along its own axes, in spot spacings.
+    """
+
+    name: str
+    rotation: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    reflect: bool = False
+    bend: float = 0.0
+    cut: float = 0.0
+    cut_angle: float | None = None
+    thin: float = 1.0
+    batch_sd: float = 0.0
+    modalities: tuple[str, ...] | None = None
+    spacing: float = 1.0
+    lattice: str = "tissue"
+    offset: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Sections through one tissue, in the order of the stack.
+
+    Attributes
+    ----------
+    outline
+        ``whole`` for the full rectangle, ``lobed`` for a tissue with a rounded outline that no turn or mirror image
+        maps onto itself.
+    """
+
+    tissue: Tissue
+    sections: tuple[Section, ...]
+    outline: str = "whole"
+
+
+def simulate_series(spec: Series, seed: int) -> dict[str, dict[str, anndata.AnnData]]:
+    """Simulate a series.
+
+    Returns
+    -------
+    Section -> modality -> AnnData of its spots: raw counts in X (CSR, float32), obsm['spatial'] (the slide's units),
+    obsm['spatial_true'] (place in the tissue, in spot spacings; float64), obs['label']. The same spec and seed give the
+    same result; a section depends on no other, and a modality on no other.
+
+    Raises
+    ------
+    InputError
+        For a series that makes no sense (see :func:`check`).
+    """
+    check(spec)
+    return {section.name: _measure(spec, section, seed) for section in spec.sections}
+
+
+def frame(tissue: Tissue, section: Section) -> np.ndarray:
+    """The 3 x 3 matrix (homogeneous) from the tissue's frame to the section's coordinates, bending left out."""
+    turn = np.deg2rad(section.rotation)
+    linear = section.scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    if section.reflect:
+        linear = linear @ np.diag([-1.0, 1.0])
+    centre = _centre(tissue)
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = centre + np.array(section.shift) - linear @ centre
+    return matrix
+
+
+def between(tissue: Tissue, fixed: Section, moving: Section) -> np.ndarray:
+    """The 3 x 3 matrix that moves `moving`'s coordinates onto `fixed`'s: what an alignment should find."""
+    return frame(tissue, fixed) @ np.linalg.inv(frame(tissue, moving))
+
+
+def bending(tissue: Tissue, section: Section, seed: int, true: np.ndarray) -> np.ndarray:
+    """How far the section's bending moves the places `true` (places x 2), in spot spacings."""
+    random = tissues.generator(seed, f"{section.name} bending")
+    weights = random.standard_normal((2, 3))
+    weights /= np.abs(weights).sum(axis=1, keepdims=True)
+    towards = random.uniform(0.0, 2 * np.pi)
+    wave_x, wave_y = np.cos(2 * np.pi * (true + 0.5) / _size(tissue)).T
+    waves = np.stack([wave_x, wave_y, wave_x * wave_y])
+    # Both sums are at most 1, and so is the length of the vector.
+    return section.bend * (weights @ waves).T * np.array([np.cos(towards), np.sin(towards)])
+
+
+def places(spec: Series, section: Section, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where a section's spots lie: column and row in its lattice, and true place in the tissue; spots x 2 each."""
+    centre = _centre(spec.tissue)
+    turn = np.eye(2)
+    if section.lattice == "slide":
+        turn = frame(spec.tissue, section)[:2, :2] / section.scale
+    # The lattice's first spot lies half a spacing inside the tissue's border, as in a tissue simulated alone.
+    first = (section.spacing - 1.0) / 2 + np.array(section.offset)
+    # As many steps to either side as the tissue, seen along the lattice's axes, is wide and high.
+    half = np.abs(turn) @ _size(spec.tissue) / 2
+    low = np.floor((centre - half - first) / section.spacing).astype(int)
+    high = np.ceil((centre + half - first) / section.spacing).astype(int)
+    steps = (np.arange(start, stop + 1) for start, stop in zip(low, high, strict=True))
+    col, row = (axis.ravel() for axis in np.meshgrid(*steps))
+    # Rows times an orthogonal matrix: its transpose, so its inverse, is applied to every point.
+    points = (first + section.spacing * np.column_stack([col, row]) - centre) @ turn + centre
+    inside = np.flatnonzero(_within(spec, points))
+    kept = inside[_uncut(section, seed, points[inside] - centre)]
+    index = np.column_stack([col, row])[kept]
+    return index - index.min(axis=0, initial=0), points[kept]
+
+
+def check(spec: Series) -> None:
+    """Refuse a series that makes no sense, naming section and option."""
+    tissues.check(spec.tissue)
+    if spec.outline not in ("whole", "lobed"):
+        raise InputError("outline", f"'{spec.outline}' is not known", "one of whole, lobed")
+    if not spec.sections:
+        raise InputError("sections", "none given", "at least one")
+    names = [section.name for section in spec.sections]
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+            raise InputError("sections", f"the name '{name}' cannot be used", "letters, digits, '_', '-' and '.'")
+        if names.count(name) > 1:
+            raise InputError("sections", f"'{name}' is there twice", "a name of its own for each section")
+    for section in spec.sections:
+        _check_section(spec.tissue, section)
+
+
+def _measure(spec: Series, section: Section, seed: int) -> dict[str, anndata.AnnData]:
+    """One section: modality -> AnnData."""
+    import anndata
+    import pandas as pd
+
+    lattice, true = places(spec, section, seed)
+    if len(true) < FEWEST_SPOTS:
+        raise InputError(section.name, f"has {len(true)} spots", f"at least {FEWEST_SPOTS}", "cut less or add spots")
+    matrix = frame(spec.tissue, section)
+    spatial = (true + bending(spec.tissue, section, seed, true)) @ matrix[:2, :2].T + matrix[:2, 2]
+    domains = tissues.domains_at(spec.tissue, true)
+    barcodes = np.array([f"spot_{row:04d}x{col:04d}" for col, row in lattice])
+    labels = np.array([f"domain_{domain + 1}" for domain in domains])
+    random = tissues.generator(seed, f"{section.name} depth")
+    depth = np.exp(spec.tissue.depth_sd * random.standard_normal(len(true)))
+    names = tissues.ordered(spec.tissue.modalities)
+    tissue = tissues.select_modalities(spec.tissue, [name for name in names if name in (section.modalities or names)])
+    present = tissues.measured(tissue, len(true), seed, section.name)
+    result = {}
+    for name, model in tissue.modalities.items():
+        kept = np.flatnonzero(present[name])
+        result[name] = anndata.AnnData(
+            X=_counts(tissue, section, name, seed, domains, depth)[kept],
+            obs=pd.DataFrame({LABEL: labels[kept]}, index=barcodes[kept]),
+            var=pd.DataFrame(index=tissues.feature_names(name, model.n_features)),
+            obsm={"spatial": spatial[kept], "spatial_true": true[kept]},
+        )
+    return result
+
+
+def _counts(
+    tissue: Tissue, section: Section, name: str, seed: int, domains: np.ndarray, depth: np.ndarray
+) -> sparse.csr_matrix:
+    """A section's counts of one modality: the tissue's rates, the section's own batch factors, draws and thinning."""
+    model = tissue.modalities[name]
+    base = tissues.base_rates(model, tissues.generator(seed, f"rates {name}"))
+    batch = tissues.generator(seed, f"{section.name} batch {name}").standard_normal(model.n_features)
+    random = tissues.generator(seed, f"{section.name} {name}")
+    counts = tissues.draw_counts(tissue, name, domains, depth, base * np.exp(section.batch_sd * batch), random)
+    if section.thin < 1.0:
+        random = tissues.generator(seed, f"{section.name} thin {name}")
+        counts.data = random.binomial(counts.data.astype(np.int64), section.thin).astype(np.float32)
+        counts.eliminate_zeros()
+    return counts
+
+
+def _size(tissue: Tissue) -> np.ndarray:
+    """Width and height of the tissue in spot spacings."""
+    return np.array([tissue.cols, tissue.rows], dtype=np.float64)
+
+
+def _centre(tissue: Tissue) -> np.ndarray:
+    return (_size(tissue) - 1.0) / 2
+
+
+def _within(spec: Series, points: np.ndarray) -> np.ndarray:
+    """Which places the tissue covers."""
+    size = _size(spec.tissue)
+    inside = np.all((points >= -0.5) & (points < size - 0.5), axis=1)
+    if spec.outline == "lobed":
+        x, y = (2 * (points - _centre(spec.tissue)) / size).T
+        angle = np.arctan2(y, x)
+        # Two- and threefold lobes out of step: neither a turn nor a mirror image maps the sum onto itself.
+        edge = 0.74 + 0.12 * np.cos(2 * angle - 0.6) + 0.09 * np.cos(3 * angle + 0.9) + 0.05 * np.cos(angle)
+        inside &= np.hypot(x, y) <= edge
+    return inside
+
+
+def _uncut(section: Section, seed: int, from_centre: np.ndarray) -> np.ndarray:
+    """Which of the spots a straight cut leaves: all but the share that lies farthest towards the cut edge."""
+    if section.cut == 0.0 or len(from_centre) == 0:
+        return np.ones(len(from_centre), dtype=bool)
+    angle = section.cut_angle
+    if angle is None:
+        angle = tissues.generator(seed, f"{section.name} cut").uniform(0.0, 360.0)
+    towards = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+    # A whole row of the lattice may lie on the line and must fall on one side of it, whatever the last digit says.
+    distance = np.round(from_centre @ towards, 9)
+    return distance <= np.quantile(distance, 1.0 - section.cut)
+
+
+def _check_section(tissue: Tissue, section: Section) -> None:
+    most_bend = min(tissue.rows, tissue.cols) / 10
+    limits: list[tuple[str, float, bool, str]] = [
+        ("rotation", section.rotation, abs(section.rotation) <= 360, "degrees from -360 to 360"),
+        ("scale", section.scale, 1e-6 <= section.scale <= 1e6, "a factor from 0.000001 to 1000000"),
+        # Up to a tenth of the tissue the bending cannot fold it: 2 pi sqrt(2) bend / size stays below 1.
+        ("bend", section.bend, 0 <= section.bend <= most_bend, f"0 to {most_bend:g} spot spacings"),
+        ("cut", section.cut, 0 <= section.cut <= 0.9, "a share from 0 to 0.9"),
+        ("thin", section.thin, 0 < section.thin <= 1, "a share above 0 and up to 1"),
+        ("batch_sd", section.batch_sd, 0 <= section.batch_sd <= 5, "a number from 0 to 5"),
+        ("spacing", section.spacing, 0.1 <= section.spacing <= 100, "0.1 to 100 spot spacings"),
+    ]
+    limits += [("shift", step, abs(step) <= 1e9, "finite numbers") for step in section.shift]
+    limits += [("offset", step, abs(step) <= 1e3, "numbers from -1000 to 1000") for step in section.offset]
+    if section.cut_angle is not None:
+        limits.append(("cut_angle", section.cut_angle, abs(section.cut_angle) <= 360, "degrees from -360 to 360"))
+    for option, value, fine, expected in limits:
+        if not fine:
+            raise InputError(f"{section.name} {option}", f"{value} is out of range", expected)
+    if section.lattice not in ("tissue", "slide"):
+        raise InputError(f"{section.name} lattice", f"'{section.lattice}' is not known", "one of tissue, slide")
+    if section.modalities is not None:
+        if not section.modalities:
+            raise InputError(f"{section.name} modalities", "none given", "at least one")
+        for name in section.modalities:
+            if name not in tissue.modalities:
+                expected = "some of " + ", ".join(tissue.modalities)
+                raise InputError(f"{section.name} modalities", f"'{name}' is not simulated", expected)
