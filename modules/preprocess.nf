@@ -10,7 +10,7 @@ process PREPROCESS {
 
     output:
     tuple val(meta), path("${meta.preprocess}.latents.h5mu"), emit: latents
-    tuple val("${task.process}"), eval('software_versions.py scikit-learn scikit-misc scipy'), topic: versions
+    tuple val("${task.process}"), eval('software_versions.py harmonypy scikit-learn scikit-misc scipy'), topic: versions
 
     script:
     def inputs = (sections instanceof List ? sections : [sections]).collect { section -> "--section ${section}" }.join(' ')

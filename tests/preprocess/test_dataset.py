@@ -20,6 +20,7 @@ RECIPE = """
 modalities:
   rna: {min_spots: 1, variable_features: all, target_sum: 10000, scale: true, components: 3}
   adt: {min_spots: 0, clr_per: protein, scale: true, components: 2}
+sections: {harmony: false}
 """
 SectionWriter = Callable[..., Path]
 Parts = dict[str, tuple[list[str], list[str], np.ndarray]]

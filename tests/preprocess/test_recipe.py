@@ -10,7 +10,7 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.io.contract import MODALITIES
 from spatialweave.platforms import PLATFORMS, platform
-from spatialweave.preprocess.recipe import Settings, read_recipe
+from spatialweave.preprocess.recipe import SectionsSettings, Settings, read_recipe
 
 ADT = "modalities: {adt: {min_spots: 1, clr_per: protein, scale: true, components: 5}}\n"
 
@@ -42,6 +42,20 @@ REFUSED = {
     "options are a list": ("modalities: {adt: [1, 2]}\n", "is [1, 2]", "a mapping"),
     "a list": ("- rna\n- adt\n", "is ['rna', 'adt']", "a mapping"),
     "empty": ("", "is None", "a mapping"),
+    "unknown option of sections": (ADT + "sections: {harmoni: true}\n", "unknown key 'harmoni'", "write 'harmony'"),
+    "sections without all options": (ADT + "sections: {harmony: true, theta: 2}\n", "lacks rounds", "harmony: false"),
+    "sections without harmony": (ADT + "sections: {theta: 2, rounds: 3}\n", "lacks harmony", "harmony: false"),
+    "sections empty": (ADT + "sections:\n", "sections: is None", "a mapping"),
+    "harmony no truth": (ADT + "sections: {harmony: 1}\n", "is 1", "true or false"),
+    "theta negative": (ADT + "sections: {harmony: true, theta: -1, rounds: 3}\n", "is -1", "a number, 0 or more"),
+    "theta infinite": (ADT + "sections: {harmony: true, theta: .inf, rounds: 3}\n", "is inf", "a number, 0 or more"),
+    "theta not a number": (
+        ADT + "sections: {harmony: true, theta: .nan, rounds: 3}\n",
+        "is nan",
+        "a number, 0 or more",
+    ),
+    "theta truth": (ADT + "sections: {harmony: true, theta: true, rounds: 3}\n", "is True", "a number, 0 or more"),
+    "no rounds": (ADT + "sections: {harmony: true, theta: 2, rounds: 0}\n", "is 0", "a whole number above 0"),
     "not YAML": ("modalities: {adt: [\n", "is not YAML", "a recipe in YAML"),
 }
 
@@ -112,6 +126,19 @@ def test_spatialglue_recipe_follows_the_methods(project: Path) -> None:
     assert recipe.settings("adt", thymus, 1, 19) == Settings(50, scale=False, components=18, clr_per="spot")
     smart = read_recipe(project / "assets" / "preprocess" / "smart.yml")
     assert recipe.settings("metabolite", visium, 1) == smart.settings("metabolite", visium, 1)
+
+
+@pytest.mark.parametrize("name", ["smart", "spatialglue"])
+def test_sections_of_the_shipped_recipes(name: str, project: Path) -> None:
+    recipe = read_recipe(project / "assets" / "preprocess" / f"{name}.yml")
+    assert recipe.sections == SectionsSettings(harmony=True, theta=10, rounds=20)
+
+
+def test_sections_in_a_recipe(recipe_file: Callable[[str], Path]) -> None:
+    assert read_recipe(recipe_file(ADT)).sections is None
+    assert read_recipe(recipe_file(ADT + "sections: {harmony: false}\n")).sections == SectionsSettings(harmony=False)
+    given = read_recipe(recipe_file(ADT + "sections: {harmony: true, theta: 0, rounds: 1}\n")).sections
+    assert given == SectionsSettings(harmony=True, theta=0, rounds=1)
 
 
 @pytest.mark.parametrize(("n_proteins", "width"), [(None, 50), (31, 30), (2, 1), (1, 1), (0, 1)])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import anndata as ad
+import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +84,20 @@ def test_refusals_are_one_line_and_write_nothing(folder: Path, option: str, cont
     assert result.stderr.startswith("ERROR: ") and result.stderr.count("\n") == 1
     assert message in result.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["recipe.yml", "section.h5mu", "wrong"]
+
+
+def test_several_sections_in_the_order_given(folder: Path) -> None:
+    data = md.read_h5mu(folder / "section.h5mu")
+    data.obs["section"] = "r"
+    data.uns["spatialweave"]["section"] = "r"
+    write(data, folder / "another.h5mu")
+    words = [word for name in ("section", "another") for word in ("--section", str(folder / f"{name}.h5mu"))]
+    words += ["--recipe", str(folder / "recipe.yml"), "--out", str(folder / "latents.h5mu")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "24 spots; latent dimensions: rna 2\n"
+    assert "says nothing about sections" in result.stderr
+    assert list(dict.fromkeys(read_dataset(folder / "latents.h5mu").obs["section"])) == ["s", "r"]
 
 
 def test_section_is_needed(folder: Path) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from spatialweave.errors import InputError
 from spatialweave.io.contract import stamp
 from spatialweave.io.notices import warn
-from spatialweave.preprocess import adt, chromatin, metabolite, rna
+from spatialweave.preprocess import adt, chromatin, harmony, metabolite, rna
 from spatialweave.preprocess.pca import Components, principal_components
 from spatialweave.preprocess.prepared import Prepared
-from spatialweave.preprocess.recipe import Recipe, Settings, read_recipe
+from spatialweave.preprocess.recipe import Recipe, SectionsSettings, Settings, read_recipe
 from spatialweave.preprocess.sections import Counts, Sections, build, read_sections
 
 if TYPE_CHECKING:
@@ -46,14 +46,22 @@ def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata
     recipe = read_recipe(recipe_path)
     dataset = read_sections(sections)
     settings = _settings(recipe, dataset)
+    joining = recipe.sections
+    if joining is None:
+        joining = SectionsSettings(harmony=False)
+        if dataset.n_sections > 1:
+            warn(str(recipe_path), "says nothing about sections: their latents are not corrected (harmony: false)")
     parts: dict[str, anndata.AnnData] = {}
     for name in settings:
         # Popped, so that the counts of a modality are freed before the next one needs room.
-        parts[name] = _latent(name, dataset.counts.pop(name), settings[name], seed)
+        parts[name] = _latent(name, dataset.counts.pop(name), settings[name], joining, seed)
     facts = stamp(
         "latents", dataset=dataset.dataset, platform=dataset.platform.name, layout=dataset.layout, recipe=recipe.name
     )
-    return build(parts, dataset.obs, dataset.spatial, {"spatialweave": facts})
+    latents = build(parts, dataset.obs, dataset.spatial, {"spatialweave": facts})
+    if dataset.spatial_true is not None:
+        latents.obsm["spatial_true"] = dataset.spatial_true
+    return latents
 
 
 def _settings(recipe: Recipe, dataset: Sections) -> dict[str, Settings]:
@@ -65,8 +73,8 @@ def _settings(recipe: Recipe, dataset: Sections) -> dict[str, Settings]:
     return {name: recipe.settings(name, dataset.platform, dataset.n_sections, n_proteins) for name in dataset.counts}
 
 
-def _latent(name: str, counts: Counts, settings: Settings, seed: int) -> anndata.AnnData:
-    """One modality's latent the way back to its features, and in uns['preprocess'] the record of how it came about."""
+def _latent(name: str, counts: Counts, settings: Settings, joining: SectionsSettings, seed: int) -> anndata.AnnData:
+    """One modality's latent, the way back to its features, and in uns['preprocess'] the record of how it came about."""
     import anndata
     import pandas as pd
 
@@ -87,14 +95,17 @@ def _latent(name: str, counts: Counts, settings: Settings, seed: int) -> anndata
         "n_dims": scores.shape[1],
         "notes": prepared.notes,
     }
-    latent = anndata.AnnData(obs=pd.DataFrame(index=counts.spots), obsm={"X_latent": scores})
+    corrected, step, note = harmony.correct(scores, counts.sections, joining, seed)
+    latent = anndata.AnnData(obs=pd.DataFrame(index=counts.spots), obsm={"X_latent": corrected})
     if components is not None:
         record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
         record["notes"] += [components.note] if components.note else []
         record["variance_ratio"] = [round(float(share), 6) for share in components.variance_ratio]
         latent = _with_loadings(latent, prepared, components, counts.features)
-    for note in record["notes"]:
-        warn(f"modality {name}", note)
+    record["steps"] += [step] if step else []
+    record["notes"] += [note] if note else []
+    for line in record["notes"]:
+        warn(f"modality {name}", line)
     latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
     return latent
 

@@ -24,6 +24,9 @@ OPTIONS = {
 WORDS = {"clr_per": ("protein", "spot"), "method": ("tf_idf", "lsi")}
 """The options that are one of a few words."""
 
+JOINING = ("harmony", "theta", "rounds")
+"""The options of the block `sections`: what is done where a dataset has several."""
+
 PANEL = "panel"
 WITHOUT_PANEL = 50
 """Components of `panel` in a dataset without proteins."""
@@ -64,12 +67,32 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class SectionsSettings:
+    """What is done about differences between the sections of a dataset.
+
+    Attributes
+    ----------
+    harmony
+        Whether the latents are corrected by section.
+    theta
+        Harmony's penalty on clusters that hold few of the sections; 0 is none.
+    rounds
+        Rounds of clustering and correction at most.
+    """
+
+    harmony: bool
+    theta: float = 0.0
+    rounds: int = 1
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """A recipe as written: options per modality, and what changes for kinds of data sets."""
+    """A recipe as written: options per modality, and what changes for kinds of data sets; `sections` if it says so."""
 
     path: Path
     modalities: dict[str, dict[str, Any]]
     overrides: dict[str, dict[str, dict[str, Any]]]
+    sections: SectionsSettings | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +147,7 @@ def read_recipe(path: Path) -> Recipe:
         raise InputError(str(path), f"cannot be read ({error})", "a recipe in YAML") from error
     except yaml.YAMLError as error:
         raise InputError(str(path), f"is not YAML ({' '.join(str(error).split())})", "a recipe in YAML") from error
-    top = _mapping(path, "the recipe", content, ("description", "modalities", "overrides"))
+    top = _mapping(path, "the recipe", content, ("description", "modalities", "overrides", "sections"))
     modalities = _modalities(path, "modalities", top.get("modalities"))
     if not modalities:
         raise InputError(f"{path}, modalities", "is missing or empty", "at least one of " + ", ".join(MODALITIES))
@@ -139,7 +162,19 @@ def read_recipe(path: Path) -> Recipe:
         Path(path),
         modalities,
         {kind: _modalities(path, f"overrides.{kind}", part) for kind, part in overrides.items()},
+        _sections(path, top["sections"]) if "sections" in top else None,
     )
+
+
+def _sections(path: Path, part: Any) -> SectionsSettings:
+    """Check the block `sections`; only `harmony: true` needs the other options."""
+    options = dict(_mapping(path, "sections", part, JOINING))
+    for option, value in options.items():
+        _check_value(f"{path}, sections.{option}", option, value)
+    missing = [option for option in (JOINING if options.get("harmony") else JOINING[:1]) if option not in options]
+    if missing:
+        raise InputError(f"{path}, sections", f"lacks {', '.join(missing)}", "harmony: false, or all of its options")
+    return SectionsSettings(**options)
 
 
 def _modalities(path: Path, where: str, part: Any) -> dict[str, dict[str, Any]]:
@@ -168,10 +203,14 @@ def _mapping(path: Path, where: str, part: Any, known: Iterable[str]) -> Mapping
 def _check_value(where: str, option: str, value: Any) -> None:
     """Refuse a value of the wrong type or out of bounds. YAML's true is a Python int, hence the type comparisons."""
     whole = type(value) is int
-    if option == "scale":
+    if option in ("scale", "harmony"):
         right, expected = type(value) is bool, "true or false"
     elif option == "target_sum":
         right, expected = type(value) in (int, float) and 0 < value < float("inf"), "a number above 0"
+    elif option == "theta":
+        right, expected = type(value) in (int, float) and 0 <= value < float("inf"), "a number, 0 or more"
+    elif option == "rounds":
+        right, expected = whole and value >= 1, "a whole number above 0"
     elif option == "min_spots":
         right, expected = whole and value >= 0, "a whole number, 0 or more"
     elif option == "variable_features":

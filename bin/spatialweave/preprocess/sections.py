@@ -15,6 +15,7 @@ from spatialweave.io.contract import MODALITIES, read_h5mu
 from spatialweave.io.counts import find_problem, to_csr
 from spatialweave.io.measurement import plain_column
 from spatialweave.platforms import Platform, platform
+from spatialweave.preprocess.common_features import common_features
 
 if TYPE_CHECKING:
     import anndata
@@ -26,11 +27,12 @@ FACTS = ("dataset", "section", "platform", "layout")
 
 @dataclass
 class Counts:
-    """Raw counts of one modality: spots x features, with the names of both."""
+    """Raw counts of one modality: spots x features, with the names of both and the section of each spot."""
 
     spots: pd.Index
     features: pd.Index
     matrix: sparse.csr_matrix
+    sections: np.ndarray
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Sections:
         One row per spot: index = unique spot names, columns `barcode`, `section` and, where known, `label`.
     spatial
         float64, spots x 2, in the order of `obs`.
+    spatial_true
+        Where simulated spots truly lie, alike, if all sections say so; else None.
     counts
         Per modality the spots where it was measured; its features are those that all sections with it share.
     """
@@ -53,6 +57,7 @@ class Sections:
     n_sections: int
     obs: pd.DataFrame
     spatial: np.ndarray
+    spatial_true: np.ndarray | None
     counts: dict[str, Counts]
 
 
@@ -131,8 +136,9 @@ def build(
 def read_sections(paths: Sequence[Path]) -> Sections:
     """Read the sections of one dataset and join them.
 
-    One section keeps its barcodes as spot names; with several they become ``<section>:<barcode>``. Each modality is
-    restricted to the features that all the sections which have it share, in the order of the first.
+    One section keeps its barcodes as spot names; with several they become ``<section>:<barcode>``. Sections
+    come in the order of `paths`. Each modality is restricted to the features that all the sections which have it share
+    (:mod:`spatialweave.preprocess.common_features`), in the order of the first.
 
     Raises
     ------
@@ -158,6 +164,7 @@ def read_sections(paths: Sequence[Path]) -> Sections:
         n_sections=len(files),
         obs=obs,
         spatial=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
+        spatial_true=_true_positions(files),
         counts=_join_counts(files, names),
     )
 
@@ -187,33 +194,31 @@ def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
     return obs
 
 
+def _true_positions(files: list[mudata.MuData]) -> np.ndarray | None:
+    """True positions of all spots (float64, spots x 2), where every section has them, finite; else None."""
+    parts = [np.asarray(file.obsm["spatial_true"], dtype=np.float64) for file in files if "spatial_true" in file.obsm]
+    usable = [part for part in parts if part.ndim == 2 and part.shape[1] == 2 and np.isfinite(part).all()]
+    return np.concatenate(usable) if len(usable) == len(files) else None
+
+
 def _join_counts(files: list[mudata.MuData], names: list[str]) -> dict[str, Counts]:
     """Each modality's counts over all sections, on the features that they share."""
     import pandas as pd
 
     joined = {}
     for modality in MODALITIES:
-        parts = [
-            (_spot_names(file.mod[modality].obs_names, section, len(files)), file.mod[modality])
-            for file, section in zip(files, names, strict=True)
-            if modality in file.mod
+        having = [
+            (file.mod[modality], section) for file, section in zip(files, names, strict=True) if modality in file.mod
         ]
-        if not parts:
+        if not having:
             continue
-        features = parts[0][1].var_names
-        for _, part in parts[1:]:
-            features = features[features.isin(part.var_names)]
-        if features.empty:
-            raise InputError("--section", f"the sections share no feature of {modality}", "the same feature names")
-        matrices = [_on_features(part, features) for _, part in parts]
-        spots = parts[0][0] if len(parts) == 1 else pd.Index(np.concatenate([index for index, _ in parts]))
+        common = common_features(modality, [part.var_names for part, _ in having], [section for _, section in having])
+        spots = [_spot_names(part.obs_names, section, len(files)) for part, section in having]
+        matrices = [common.counts(part.X, place) for place, (part, _) in enumerate(having)]
         joined[modality] = Counts(
-            spots, features, matrices[0] if len(matrices) == 1 else to_csr(sparse.vstack(matrices, format="csr"))
+            spots[0] if len(spots) == 1 else pd.Index(np.concatenate(spots)),
+            common.names,
+            matrices[0] if len(matrices) == 1 else to_csr(sparse.vstack(matrices, format="csr")),
+            np.repeat([section for _, section in having], [part.n_obs for part, _ in having]),
         )
     return joined
-
-
-def _on_features(part: anndata.AnnData, features: pd.Index) -> sparse.csr_matrix:
-    if part.var_names.equals(features):
-        return part.X
-    return to_csr(part.X[:, part.var_names.get_indexer(features)])

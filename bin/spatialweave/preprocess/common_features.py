@@ -1,0 +1,239 @@
+"""The features that sections of one dataset share: by name, chromatin peaks by overlapping intervals.
+
+Files of one tissue do not always spell a feature alike: case differs, Ensembl identifiers carry a version or not, and
+peaks are called section by section, so that hardly two begin and end alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.io.counts import to_csr
+from spatialweave.io.notices import warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHROMATIN = ("atac", "histone")
+
+NOTABLE = 0.1
+"""A section that loses a larger share of its features to the others is warned of."""
+
+MOSTLY = 0.5
+"""Peaks are joined where at most this share of a section's names are those of all sections: with more, they are one
+set, of which quality control may have left out others in every section. Chromatin features are taken for peaks where
+more than this share of every section's names are intervals."""
+
+EXAMPLES = 2
+SECTIONS_SHOWN = 4
+
+ENSEMBL = re.compile(r"(ens[a-z]*\d{5,})\.\d+")
+INTERVAL = re.compile(r"(.+?)[:_-](\d{1,12})[-_](\d{1,12})")
+
+EXACT, PLAIN, PEAK = "exact", "plain", "peak"
+Key = tuple[str, str]
+"""How a feature is compared, and what is compared."""
+
+Interval = tuple[str, int, int]
+"""Chromosome, start and end in bases; the end is excluded."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """Features that all sections share.
+
+    Attributes
+    ----------
+    names
+        Their names, in the order of the first section.
+    columns
+        Per section and feature of it (int64): the place of its common feature, -1 where it has none.
+    """
+
+    names: pd.Index
+    columns: list[np.ndarray]
+
+    def counts(self, counts: sparse.csr_matrix, section: int) -> sparse.csr_matrix:
+        """Counts of a section (by number) on the common features; several that fall into one are summed."""
+        columns = self.columns[section]
+        if np.array_equal(columns, np.arange(len(self.names))):
+            return counts
+        kept = np.flatnonzero(columns >= 0)
+        shape = (len(columns), len(self.names))
+        return to_csr(counts @ sparse.csr_matrix((np.ones(len(kept), np.float32), (kept, columns[kept])), shape))
+
+
+def common_features(modality: str, features: Sequence[pd.Index], sections: Sequence[str]) -> Common:
+    """The features of `modality` that all the sections that have it share.
+
+    Names count as the same where they are equal but for case and the version of an Ensembl identifier; a spelling that
+    would join two features of one section is compared as it stands. Peaks (``chr1:100-600``, ``chr1-100-600``,
+    ``chr1_100_600``; the end does not belong to the interval) are joined across sections into the union of those that
+    overlap, directly or through others, and kept where every section has at least one; where most names of every
+    section are those of all, nothing is joined. Losses and names that differ are warned of.
+
+    Parameters
+    ----------
+    features
+        Unique names, one index per section.
+    sections
+        The sections' names, for messages.
+
+    Raises
+    ------
+    InputError
+        When nothing is shared, with examples of the names of each section.
+    """
+    import pandas as pd
+
+    keys = None
+    equal = set(features[0]).intersection(*features[1:])
+    if modality in CHROMATIN and any(len(equal) <= MOSTLY * len(own) for own in features):
+        keys = _peak_keys(modality, features)
+    merged = keys is not None
+    keys = keys or _name_keys(features)
+    shared = set(keys[0]).intersection(*keys[1:])
+    if not shared:
+        _refuse(modality, features, sections)
+    order = {key: place for place, key in enumerate(dict.fromkeys(key for key in keys[0] if key in shared))}
+    spelling = dict(zip(reversed(keys[0]), reversed(features[0]), strict=True))
+    names = [key[1] if key[0] == PEAK else spelling[key] for key in order]
+    columns = [np.fromiter((order.get(key, -1) for key in own), np.int64, len(own)) for own in keys]
+    common = Common(pd.Index(names, dtype=object), columns)
+    if merged:
+        counted = ", ".join(
+            f"{int((own >= 0).sum())} of section '{name}'" for name, own in zip(sections, columns, strict=True)
+        )
+        warn(f"modality {modality}", f"peaks that overlap were joined into {len(names)} common peaks: {counted}")
+    else:
+        _warn_of_spellings(modality, features, common)
+    _warn_of_losses(modality, sections, common)
+    return common
+
+
+def _name_keys(features: Sequence[pd.Index]) -> list[list[Key]]:
+    """A key per feature, equal where names mean the same: the plain spelling, or the name itself if that is unsafe."""
+    plain = [[_plain(name) for name in own] for own in features]
+    unsafe: set[str] = set()
+    for own in plain:
+        seen: set[str] = set()
+        for key in own:
+            (unsafe if key in seen else seen).add(key)
+    return [
+        [(EXACT, name) if key in unsafe else (PLAIN, key) for name, key in zip(own, keys, strict=True)]
+        for own, keys in zip(features, plain, strict=True)
+    ]
+
+
+def _plain(name: str) -> str:
+    """The name without case and without the version of an Ensembl identifier; dots of other names stay."""
+    folded = name.casefold()
+    versioned = ENSEMBL.fullmatch(folded)
+    return versioned[1] if versioned else folded
+
+
+def _peak_keys(modality: str, features: Sequence[pd.Index]) -> list[list[Key]] | None:
+    """A key per feature: the merged interval for peaks, as in :func:`_name_keys` for names that are no intervals.
+
+    None where few features of a section are intervals: those are then not peaks but, for example, gene activities.
+    """
+    parsed = [[_interval(name) for name in own] for own in features]
+    if any(sum(interval is not None for interval in own) <= MOSTLY * len(own) for own in parsed):
+        return None
+    keys = _name_keys(features)
+    peaks = [(s, place, interval) for s, own in enumerate(parsed) for place, interval in enumerate(own) if interval]
+    for (section, place, _), name in zip(peaks, merge_intervals([interval for _, _, interval in peaks]), strict=True):
+        keys[section][place] = (PEAK, name)
+    odd = [
+        own[key_place] for own, part in zip(features, parsed, strict=True) for key_place, p in enumerate(part) if not p
+    ]
+    if odd:
+        warn(f"modality {modality}", f"{len(odd)} features are no intervals (e.g. '{odd[0]}'): compared by name")
+    return keys
+
+
+def _interval(name: str) -> Interval | None:
+    """Chromosome, start and end (bases, end excluded) of a peak's name; None for other names and empty intervals."""
+    found = INTERVAL.fullmatch(name)
+    if not found or int(found[3]) <= int(found[2]):
+        return None
+    return found[1], int(found[2]), int(found[3])
+
+
+def merge_intervals(intervals: Sequence[Interval]) -> list[str]:
+    """For each interval the union of all that overlap it, directly or through others, as ``chr1:100-600``.
+
+    The end is excluded: intervals that only touch do not overlap. "chr1" and "1" are the same chromosome, named as it
+    is first. Time n log n.
+    """
+    import pandas as pd
+
+    names = [name for name, _, _ in intervals]
+    codes, _ = pd.factorize(np.array([name.casefold().removeprefix("chr") for name in names], dtype=object))
+    start = np.array([start for _, start, _ in intervals], dtype=np.int64)
+    end = np.array([end for _, _, end in intervals], dtype=np.int64)
+    order = np.lexsort((start, codes))
+    # The furthest end so far on the chromosome: an interval that starts there or beyond it begins a new union.
+    reach = pd.Series(end[order]).groupby(codes[order]).cummax().to_numpy()
+    begins = np.ones(len(order), dtype=bool)
+    begins[1:] = (np.diff(codes[order]) != 0) | (start[order][1:] >= reach[:-1])
+    first = np.flatnonzero(begins)
+    ends = np.maximum.reduceat(end[order], first)
+    spelling = dict(zip(reversed(codes.tolist()), reversed(names), strict=True))
+    unions = [
+        f"{spelling[code]}:{low}-{high}"
+        for code, low, high in zip(
+            codes[order][first].tolist(), start[order][first].tolist(), ends.tolist(), strict=True
+        )
+    ]
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.cumsum(begins) - 1
+    return [unions[i] for i in group]
+
+
+def _warn_of_spellings(modality: str, features: Sequence[pd.Index], common: Common) -> None:
+    """Say how many features are the same though their names are not."""
+    differ: dict[str, str] = {}
+    for own, columns in zip(features[1:], common.columns[1:], strict=True):
+        kept = columns >= 0
+        differ |= {
+            a: b for a, b in zip(common.names[columns[kept]], own[kept], strict=True) if a != b and a not in differ
+        }
+    if differ:
+        first, second = next(iter(differ.items()))
+        warn(
+            f"modality {modality}",
+            f"{len(differ)} features are named differently in the sections (e.g. '{first}' and '{second}') and taken "
+            "for the same: names were compared without case and Ensembl versions",
+        )
+
+
+def _warn_of_losses(modality: str, sections: Sequence[str], common: Common) -> None:
+    """Say which sections lose a notable share of their features, for other sections lack them."""
+    lost = [
+        f"{int((columns < 0).sum())} of {len(columns)} in section '{section}'"
+        for section, columns in zip(sections, common.columns, strict=True)
+        if (columns < 0).mean() > NOTABLE
+    ]
+    if lost:
+        warn(f"modality {modality}", f"features that not all sections have were left out: {', '.join(lost)}")
+
+
+def _refuse(modality: str, features: Sequence[pd.Index], sections: Sequence[str]) -> None:
+    shown = "; ".join(
+        f"section '{section}' has " + ", ".join(f"'{name}'" for name in own[:EXAMPLES])
+        for section, own in list(zip(sections, features, strict=True))[:SECTIONS_SHOWN]
+    )
+    raise InputError(
+        "--section",
+        f"the sections share no feature of {modality}: {shown}",
+        "the same feature names (peaks: overlapping intervals of the same genome)",
+        "give all sections the same kind of names, or leave the modality out of some",
+    )
