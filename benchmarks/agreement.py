@@ -41,6 +41,17 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "smart no triplets": ("smart", ("triplet_weight=0",)),
     "smart hide 5%": ("smart", ("hidden_share=0.05",)),
     "smart 64 dims": ("smart", ("n_dims=64",)),
+    "spamo all spots": ("spamo", ("landmarks=1000000",)),
+    "spamo no attention": ("spamo", ("attention_share=0",)),
+    "spamo no infomax": ("spamo", ("infomax_weight=0",)),
+    "spamo none hidden": ("spamo", ("hidden_share=0",)),
+    "spabalance all spots": ("spabalance", ("n_landmarks=1000000",)),
+    "spabalance no infomax": ("spabalance", ("infomax_weight=0",)),
+    "spabalance no consistency": ("spabalance", ("consistency_weight=0",)),
+    "spabalance no barlow": ("spabalance", ("barlow_weight=0",)),
+    "spabalance none hidden": ("spabalance", ("hidden_share=0",)),
+    "spamca no agreement": ("spamca", ("instance_weight=0", "cluster_weight=0", "target_weight=0")),
+    "spamca none hidden": ("spamca", ("hidden_share=0",)),
 }
 MAIN_ROWS = ("control", "smart", "spamo", "spabalance", "spamca", "mcgate")
 MEASURES = {"ari": "ARI", "epochs": "Epochs", "seconds": "CPU seconds of the method", "peak_rss_mb": "Peak memory, MB"}

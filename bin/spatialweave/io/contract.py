@@ -75,6 +75,8 @@ class Dataset:
         ``hexagonal``, ``square`` or ``cells``.
     recipe
         The preprocessing recipe behind the latents.
+    aligned
+        float64, spots x 2: coordinates in one frame for all sections; None where the sections were not aligned.
     """
 
     name: str
@@ -84,11 +86,17 @@ class Dataset:
     graphs: dict[str, sparse.csr_matrix] = field(default_factory=dict)
     layout: str = "cells"
     recipe: str = ""
+    aligned: np.ndarray | None = None
 
     @property
     def n_spots(self) -> int:
         """Number of spots over all sections."""
         return len(self.obs)
+
+    @property
+    def sections(self) -> list[str]:
+        """Names of the sections, in the order of the stack."""
+        return list(dict.fromkeys(self.obs["section"].astype(str)))
 
 
 def read_h5mu(path: Path, kind: str) -> mudata.MuData:
@@ -150,15 +158,17 @@ def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:
         data.write(temporary, compression="gzip")
 
 
-def read_dataset(latents: Path, graph: Path | None = None) -> Dataset:
-    """Join a latents file and, where given, a graph file into what a method sees.
+def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None = None) -> Dataset:
+    """Join a latents file and, where given, a graph file and a table of aligned coordinates into what a method sees.
 
     Raises
     ------
     InputError
-        When either file is of another kind, or the two do not hold the same spots in the same order.
+        When a file is of another kind, or they do not hold the same spots (latents and graph: in the same order).
     """
     from anndata.io import read_elem
+
+    from spatialweave.io.aligned import read_aligned
 
     with open_latents(latents) as file:
         facts = read_elem(file["uns/spatialweave"])
@@ -182,6 +192,7 @@ def read_dataset(latents: Path, graph: Path | None = None) -> Dataset:
         graphs=graphs,
         layout=str(facts["layout"]),
         recipe=str(facts.get("recipe", "")),
+        aligned=None if aligned is None else read_aligned(aligned, obs),
     )
 
 

@@ -18,6 +18,7 @@ from spatialweave.io.measurement import Coordinates
 from spatialweave.io.modality_names import known_names
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import Part, read_parts
+from spatialweave.io.readers.store import TRUE_COLUMNS, TRUE_PLACE
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:
@@ -161,6 +162,16 @@ def _agree(xy: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinate
         )
 
 
+def _true_place(parts: dict[str, Part], spots: pd.Index) -> np.ndarray | None:
+    """Known positions of the spots (spots x 2), where the modalities' tables give one for every spot."""
+    true = np.full((len(spots), 2), np.nan)
+    for part in parts.values():
+        if all(column in part.data.obs for column in TRUE_COLUMNS):
+            given = [pd.to_numeric(part.data.obs[column], errors="coerce").to_numpy(float) for column in TRUE_COLUMNS]
+            true[spots.get_indexer(part.data.obs_names)] = np.column_stack(given)
+    return true if np.isfinite(true).all() else None
+
+
 def _join(
     parts: dict[str, Part], spots: pd.Index, xy: np.ndarray, labels: np.ndarray | None, facts: dict[str, str | int]
 ) -> mudata.MuData:
@@ -175,5 +186,8 @@ def _join(
     if labels is not None:
         section.obs["label"] = labels[rows]
     section.obsm["spatial"] = xy[rows]
+    true = _true_place(parts, spots)
+    if true is not None:
+        section.obsm[TRUE_PLACE] = true[rows]
     section.uns["spatialweave"] = stamp("section", **facts)
     return section

@@ -70,6 +70,8 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> Result:
     known = [column for column in ("section", "label") if column in data.obs]
     obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
     section = build(parts, obs, positions_of_all[left], dict(data.uns))
+    if "spatial_true" in data.obsm:
+        section.obsm["spatial_true"] = np.asarray(data.obsm["spatial_true"])[left]
     return Result(
         name,
         section,

@@ -16,6 +16,12 @@ from spatialweave.io.measurement import Loader, Measurement, plain_names
 BLOCK_VALUES = 20_000_000
 """Values of a dense matrix held at once while it becomes sparse (160 MB as float64)."""
 
+TRUE_PLACE = "spatial_true"
+"""The obsm key of positions known from elsewhere (simulated sections), used only to score alignments."""
+
+TRUE_COLUMNS = ("true_x", "true_y")
+"""The obs columns in which they go on."""
+
 Opener = Callable[[], AbstractContextManager[Any]]
 """Opens the file and gives the HDF5 or zarr group that holds one AnnData."""
 
@@ -30,6 +36,8 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         obs.index = plain_names(obs.index, where, "spot")
         stored = group.get("obsm", {})
         obsm = {key: _values(stored[key]) for key in OBSM_KEYS if key in stored}
+        if TRUE_PLACE in stored:
+            obs = _with_true_place(obs, _values(stored[TRUE_PLACE]))
         candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
         present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
     coordinates = in_obsm(obsm, obs.index, where) or in_obs(obs, where)
@@ -41,6 +49,13 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         coordinates=coordinates,
         modality=modality,
     )
+
+
+def _with_true_place(obs: pd.DataFrame, place: np.ndarray) -> pd.DataFrame:
+    """`obs` with the known positions in :data:`TRUE_COLUMNS`; anything but x and y of each spot is left alone."""
+    if place.shape != (len(obs), 2) or place.dtype.kind not in "iuf":
+        return obs
+    return obs.assign(**dict(zip(TRUE_COLUMNS, place.astype(np.float64).T, strict=True)))
 
 
 def _loader(open_group: Opener, matrix: str, features: str) -> Loader:

@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""How well several sections are joined and aligned: one table per question, each over several seeds.
+
+joined     two neighbouring sections of cortex with known layers: methods for several sections against the same
+           methods on each section alone
+turned     a section turned, shifted, cut and thinned, with the true position of every spot known: pairs of the fused
+           embedding against pairs of the nearest spots; its spots lie where those of the other section do, or on
+           a grid of their own
+modalities an RNA section against a protein section of the same tissue
+growth     seconds and memory of matching and fusing two sections, against their size
+
+Every cell runs the pipeline's own code, from the count files on. Labels and true positions are used for the score only.
+Results are appended to a CSV file, so that an interrupted run goes on where it was; at the end the tables are printed.
+
+    python benchmarks/sections.py --data <folder of the real tissues> --results sections.csv --questions joined,turned
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+import tissues
+
+if TYPE_CHECKING:
+    import anndata
+    import numpy as np
+
+    from spatialweave.io.contract import Dataset
+
+JOINED = {"151507": "dlpfc_visium/151507_rna.h5ad", "151508": "dlpfc_visium/151508_rna.h5ad"}
+JOINED_METHODS = {"pca_smooth": "pca_smooth", "smart_ms": "smart", "spatialfuser": "mcgate"}
+"""Each method for several sections with the one for a single section that it is compared with."""
+
+GRIDS = {"same": "tissue", "own": "slide"}
+"""Where the spots of a turned section lie, and the simulator's word for it."""
+
+ANGLES = (0, 45, 90, 135, 180, 270)
+GROWTH = (2500, 5000, 10_000, 20_000)
+N_LAYERS = 7
+_PAIRS = ("near_truth", "matchable_accepted_a", "matchable_accepted_b", "unmatchable_accepted_a")
+_MATCHING = (*_PAIRS, *(f"nearest_{name}" for name in _PAIRS), "label_agreement", "registration_error")
+SHOWN = {
+    "joined": ("ari", "ari_within_sections", "section_agreement", "label_transfer", "ilisi", "kbet"),
+    "turned": _MATCHING,
+    "modalities": _MATCHING,
+    "growth": ("seconds", "peak_rss_mb", *_PAIRS),
+}
+"""The metrics of each question's table."""
+
+
+class Task(NamedTuple):
+    """One cell: a question, what is asked of (method, angle, size), and a seed."""
+
+    question: str
+    case: str
+    seed: int
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the real tissues, for `joined`.")
+@click.option("--results", type=click.Path(path_type=Path), required=True, help="CSV file of single results.")
+@click.option("--questions", default="joined,turned,modalities,growth", help="Comma-separated.")
+@click.option("--seeds", default=5, help="Seeds 0, 1, ...; `growth` takes one.")
+@click.option("--jobs", default=1, help="Cells at a time.")
+def main(data: Path | None, results: Path, questions: str, seeds: int, jobs: int) -> None:
+    """Fill in the missing results and print the tables."""
+    import pandas as pd
+
+    done = pd.read_csv(results, dtype={"case": str}) if results.exists() else pd.DataFrame(columns=Task._fields)
+    finished = set(zip(done["question"], done["case"], done["seed"], strict=True))
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
+        todo = [(task, data) for task in tasks(questions.split(","), seeds) if tuple(task) not in finished]
+        for found in pool.imap_unordered(measure, todo):
+            pd.DataFrame(found).to_csv(results, mode="a", header=not results.exists(), index=False)
+    if results.exists():
+        click.echo(markdown(pd.read_csv(results, dtype={"case": str})))
+
+
+def tasks(questions: list[str], seeds: int) -> Iterator[Task]:
+    """All cells of the questions."""
+    cases: dict[str, tuple[str, ...]] = {
+        "joined": (*JOINED_METHODS, *(f"{one} alone" for one in JOINED_METHODS.values())),
+        "turned": tuple(f"{angle}, {grid} grid" for grid in GRIDS for angle in ANGLES),
+        "modalities": ("rna against adt",),
+        "growth": tuple(str(size) for size in GROWTH),
+    }
+    for question in questions:
+        for case in cases[question]:
+            for seed in range(1 if question == "growth" else seeds):
+                yield Task(question, case, seed)
+
+
+def measure(work: tuple[Task, Path | None]) -> list[dict[str, Any]]:
+    """The rows of one cell, as records question, case, seed, metric, value."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    task, data = work
+    asked: dict[str, Callable[[Task, Path | None, Path], Mapping[str, float]]] = {
+        "joined": joined, "turned": turned, "modalities": modalities, "growth": growth
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = asked[task.question](task, data, Path(folder))
+    return [{**task._asdict(), "metric": name, "value": value} for name, value in found.items()]
+
+
+def joined(task: Task, data: Path | None, folder: Path) -> dict[str, float]:
+    """Agreement with the layers of the cortex, within each section and over both, and how the sections mix."""
+    from sklearn.metrics import adjusted_rand_score
+
+    from spatialweave.domains.mixture import tied_mixture
+    from spatialweave.metrics.sections import across_sections
+
+    if data is None:
+        raise click.UsageError("the question 'joined' needs --data")
+    files = {name: {"rna": data / path} for name, path in JOINED.items()}
+    if task.case.endswith(" alone"):
+        method = task.case.removesuffix(" alone")
+        scores = []
+        for name, paths in files.items():
+            dataset = prepared({name: paths}, "visium", "domain", folder)
+            domains = tied_mixture(fit(dataset, method, task.seed), N_LAYERS, task.seed).labels
+            labels = dataset.obs["label"].astype(str).to_numpy()
+            scores.append(adjusted_rand_score(labels[labels != ""], domains[labels != ""]))
+        return {"ari_within_sections": sum(scores) / len(scores)}
+    dataset = aligned(prepared(files, "visium", "domain", folder), task.seed)
+    embedding = fit(dataset, task.case, task.seed)
+    domains = tied_mixture(embedding, N_LAYERS, task.seed).labels
+    labels = dataset.obs["label"].astype(str).to_numpy()
+    found = {"ari": adjusted_rand_score(labels[labels != ""], domains[labels != ""])}
+    return found | across_sections(dataset, embedding, domains, task.seed)
+
+
+def turned(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
+    """What the pairs of a turned, shifted, cut and thinned section are worth, and those of the nearest spots."""
+    from spatialweave import simulate
+
+    tissue = simulate.SERIES["pair"].tissue
+    angle, grid = task.case.removesuffix(" grid").split(", ")
+    moving = simulate.Section(
+        "section2", float(angle), shift=(12.0, -7.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice=GRIDS[grid]
+    )
+    spec = simulate.Series(tissue, (simulate.Section("section1"), moving))
+    return matched(spec, task.seed, folder)
+
+
+def modalities(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
+    """What the pairs of an RNA section and a protein section are worth."""
+    from spatialweave import simulate
+
+    return matched(simulate.SERIES["crossmodal"], task.seed, folder)
+
+
+def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
+    """Seconds and peak memory of aligning, fusing and matching two sections of that many spots each."""
+    from dataclasses import replace
+
+    from spatialweave import simulate
+    from spatialweave.training.run import peak_memory, torch
+
+    side = round(int(task.case) ** 0.5)
+    pair = simulate.SERIES["pair"]
+    started = time.monotonic()
+    tissue = replace(pair.tissue, rows=side, cols=side, modalities={"rna": pair.tissue.modalities["rna"]})
+    found = matched(replace(pair, tissue=tissue), task.seed, folder)
+    found |= {"seconds": time.monotonic() - started}
+    return found | {"peak_rss_mb": peak_memory(torch.device("cpu"))["peak_rss_mb"]}
+
+
+def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
+    """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
+    from spatialweave import simulate
+    from spatialweave.alignment import stage
+    from spatialweave.io.aligned import aligned_table
+    from spatialweave.io.contract import write_embedding
+    from spatialweave.io.files import write_csv
+
+    files: dict[str, dict[str, Path]] = {}
+    for section, parts in simulate.simulate_series(spec, seed).items():
+        files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
+    dataset = aligned(prepared(files, "square", simulate.LABEL, folder), seed)
+    embedding = fit(dataset, "spatialfuser", seed)
+    write_embedding(folder / "fused.h5ad", dataset, embedding, {"method": "spatialfuser", "seed": seed})
+    write_csv(folder / "coordinates.csv", aligned_table(dataset.obs, dataset.aligned))
+    quality, _ = stage.match_sections(
+        folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0, seed
+    )
+    return dict(zip(quality["metric"], quality["value"], strict=True))
+
+
+def stored(part: anndata.AnnData, path: Path) -> Path:
+    """The path of a count file, written."""
+    part.write_h5ad(path)
+    return path
+
+
+def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str, folder: Path) -> Dataset:
+    """The sections' counts, joined and preprocessed with the recipe `smart`, with the spatial graph."""
+    from spatialweave.graphs.build import build_graphs
+    from spatialweave.graphs.recipe import read_recipe
+    from spatialweave.io.contract import read_dataset, write
+    from spatialweave.io.section import SectionInput, read_section
+    from spatialweave.preprocess.dataset import preprocess
+
+    paths = []
+    for name, parts in files.items():
+        paths.append(folder / f"{name}.section.h5mu")
+        write(read_section(SectionInput("pair", name, dict(parts), labels=labels, platform=platform)), paths[-1])
+    write(preprocess(paths, tissues.ROOT / "assets" / "preprocess" / "smart.yml", seed=0), folder / "latents.h5mu")
+    recipe = read_recipe(tissues.ROOT / "assets" / "graphs" / "spatial.yml")
+    write(build_graphs(read_dataset(folder / "latents.h5mu"), recipe), folder / "graph.h5ad")
+    return read_dataset(folder / "latents.h5mu", folder / "graph.h5ad")
+
+
+def aligned(dataset: Dataset, seed: int) -> Dataset:
+    """The same dataset with the coordinates of its sections in one frame, as ALIGN and STACK make them."""
+    from spatialweave.alignment import stack, stage
+    from spatialweave.alignment.prematch import PrematchSettings, prematch
+
+    transforms = []
+    for fixed, moving in stack.neighbouring_pairs(dataset.sections):
+        sides = (stage.section_side(dataset, fixed), stage.section_side(dataset, moving))
+        transforms.append(
+            {"fixed": fixed, "moving": moving, "matrix": prematch(*sides, PrematchSettings(), seed).matrix}
+        )
+    matrices = stack.compose(dataset.sections, transforms)
+    sections = dataset.obs["section"].astype(str).to_numpy()
+    dataset.aligned = stack.stacked_points(dataset.spatial, sections, matrices)
+    return dataset
+
+
+def fit(dataset: Dataset, method: str, seed: int) -> np.ndarray:
+    """The embedding of a method at its default."""
+    from spatialweave.training import run as runs
+    from spatialweave.training.presets import read_preset
+    from spatialweave.training.session import fit_preset
+
+    preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{method}.yml")
+    return fit_preset(dataset, preset, runs.prepare(seed, "cpu", threads=1)).embedding
+
+
+def markdown(results: Any) -> str:
+    """One table per question: cases x :data:`SHOWN`, mean ± standard deviation over the seeds."""
+    lines: list[str] = []
+    for question, part in results.groupby("question", sort=False):
+        shown = [name for name in SHOWN[question] if name in set(part["metric"])]
+        lines += ["", str(question), "", f"| | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
+        for case, rows in part.groupby("case", sort=False):
+            cells = [_cell(rows.loc[rows["metric"] == name, "value"]) for name in shown]
+            lines.append(f"| {case} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(values: Any) -> str:
+    if len(values) < 2:
+        return "".join(f"{value:.3f}" for value in values)
+    return f"{values.mean():.3f} ± {values.std(ddof=0):.3f}"
+
+
+if __name__ == "__main__":
+    main()

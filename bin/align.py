@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""ALIGN: find the transform that moves one section's coordinates onto another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from spatialweave.cli import stage
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@stage
+@click.option("--latents", type=_FILE, required=True, help="Latents of the dataset (.h5mu), from preprocess.py.")
+@click.option("--fixed", required=True, help="The section that stays where it is.")
+@click.option("--moving", required=True, help="The section that is moved.")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "icp", "ndt", "none"]),
+    default="auto",
+    help="auto = by outline, density and features; icp, ndt = by coordinates only; none = the sections are registered.",
+)
+@click.option("--reflection", is_flag=True, help="The section may have been turned over.")
+@click.option("--scale", is_flag=True, help="The units of the two sections may differ.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Drives every random draw.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Transform (.json) to write."
+)
+def main(
+    latents: Path,
+    fixed: str,
+    moving: str,
+    method: Literal["auto", "icp", "ndt", "none"],
+    reflection: bool,
+    scale: bool,
+    seed: int,
+    out: Path,
+) -> None:
+    """Find the transform that moves one section's coordinates onto another's."""
+    from spatialweave.alignment.prematch import PrematchSettings
+    from spatialweave.alignment.stack import write_transform
+    from spatialweave.alignment.stage import align_sections
+
+    settings = PrematchSettings(method=method, reflection=reflection, scale=scale)
+    found = align_sections(latents, fixed, moving, settings, seed)
+    record = {"score": found.score, "method": found.method, "record": found.record}
+    write_transform(out, fixed, moving, found.matrix, record)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Sections laid onto each other, and their spots matched."""

@@ -1,0 +1,98 @@
+"""Iterative closest points, trimmed: lays one set of places onto another of which it covers a part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from spatialweave.alignment import transforms
+from spatialweave.alignment.transforms import LARGEST_RESCALING, Matrix
+
+LEAST_OVERLAP = 0.4
+"""The share of places that take part never falls below this."""
+
+OVERLAP_POWER = 3.0
+"""Trimmed ICP takes the overlap x that minimises (mean square distance at x) / x^3 (its lambda = 2)."""
+
+TOLERANCE = 1e-5
+"""Ends when no place moves by more than this share of the spacing of the fixed places."""
+
+MOST_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Icp:
+    """Result of :func:`icp`.
+
+    Attributes
+    ----------
+    matrix
+        Moving -> fixed.
+    overlap
+        Share of the moving places that took part at the end.
+    rms
+        Root mean square distance of those to their nearest fixed place, in the places' units.
+    iterations
+        Steps taken.
+    """
+
+    matrix: Matrix
+    overlap: float
+    rms: float
+    iterations: int
+
+
+def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, unit: float, scale: bool = False) -> Icp:
+    """Trimmed ICP (Besl and McKay, IEEE PAMI 14:239, 1992; Chetverikov et al., Image Vis Comput 23:299, 2005).
+
+    Each step pairs every moving place with its nearest fixed place, keeps the share of closest pairs that minimises
+    Chetverikov's criterion, and solves for the transform in closed form. It ends by how little places move or after
+    :data:`MOST_ITERATIONS` steps, never by the clock. A start that mirrors gives a solution that mirrors.
+
+    Parameters
+    ----------
+    fixed, moving
+        Places (n x 2, m x 2): all spots or outlines.
+    start
+        Moving -> fixed; ICP finds the nearest solution, so the start matters.
+    unit
+        Spacing of the fixed places, for the tolerance.
+    scale
+        Also solve for one factor, within :data:`~spatialweave.alignment.transforms.LARGEST_RESCALING` of the start's.
+    """
+    tree = cKDTree(fixed)
+    matrix, first_scale = start, transforms.decompose(start)[2]
+    reflect = transforms.decompose(start)[3]
+    rms, overlap, iterations = np.inf, 1.0, 0
+    placed = transforms.apply(matrix, moving)
+    while iterations < MOST_ITERATIONS:
+        iterations += 1
+        distance, nearest = tree.query(placed)
+        kept, overlap = closest_share(distance, TOLERANCE * unit)
+        rms = float(np.sqrt(np.mean(distance[kept] ** 2)))
+        if len(np.unique(nearest[kept])) < 2:
+            break
+        step = transforms.fit(moving[kept], fixed[nearest[kept]], scale=scale, reflect=reflect)
+        if not 1 / LARGEST_RESCALING < transforms.decompose(step)[2] / first_scale < LARGEST_RESCALING:
+            break
+        before, placed, matrix = placed, transforms.apply(step, moving), step
+        if np.abs(placed - before).max() <= TOLERANCE * unit:
+            break
+    return Icp(matrix, overlap, rms, iterations)
+
+
+def closest_share(distance: np.ndarray, exact: float) -> tuple[np.ndarray, float]:
+    """The pairs to keep (indices) and their share: x that minimises (mean square of the closest x) / x^3.
+
+    Distances below `exact` count as nought: without a floor a few pairs that touch would beat any larger share.
+    """
+    order = np.argsort(distance, kind="stable")
+    n_pairs = len(distance)
+    count = np.arange(1, n_pairs + 1)
+    mean_square = np.cumsum(distance[order] ** 2) / count + exact**2
+    least = max(2, int(np.ceil(LEAST_OVERLAP * n_pairs)))
+    criterion = mean_square / (count / n_pairs) ** OVERLAP_POWER
+    best = least - 1 + int(np.argmin(criterion[least - 1 :])) if n_pairs > least else n_pairs - 1
+    return order[: best + 1], (best + 1) / n_pairs

@@ -1,0 +1,108 @@
+"""Sections of a stack in one frame: each is aligned to the one before it, and the transforms are composed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.alignment.transforms import apply
+from spatialweave.errors import InputError
+from spatialweave.io.files import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KIND = "transform"
+
+
+def neighbouring_pairs(sections: Sequence[str]) -> list[tuple[str, str]]:
+    """Each section with the next one in the stack: the fixed and the moving section of an alignment."""
+    return list(itertools.pairwise(sections))
+
+
+def write_transform(path: Path, fixed: str, moving: str, matrix: np.ndarray, record: Mapping[str, Any]) -> None:
+    """Write how the coordinates of section `moving` become those of section `fixed` (3 x 3, homogeneous)."""
+    write_json(path, {"kind": KIND, "fixed": fixed, "moving": moving, "matrix": matrix.tolist(), **record})
+
+
+def read_transform(path: Path) -> dict[str, Any]:
+    """Read a file of :func:`write_transform`; `matrix` comes as an array.
+
+    Raises
+    ------
+    InputError
+        When it is no such file, or its matrix cannot be inverted.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["kind"] != KIND:
+            raise ValueError(f"its kind is {content['kind']}")
+        matrix = np.array(content["matrix"], dtype=np.float64)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:2, :2])) < 1e-12:
+            raise ValueError("its matrix is no transform of the plane")
+        return {**content, "fixed": str(content["fixed"]), "moving": str(content["moving"]), "matrix": matrix}
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), f"is not a readable transform ({error})", fix="align the sections again") from error
+
+
+def compose(sections: Sequence[str], transforms: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The transform of each section into the frame of the first, from those of all neighbouring pairs.
+
+    Raises
+    ------
+    InputError
+        When the transform of a pair is missing.
+    """
+    matrices = {(one["fixed"], one["moving"]): one["matrix"] for one in transforms}
+    found = {sections[0]: np.eye(3)}
+    for fixed, moving in neighbouring_pairs(sections):
+        if (fixed, moving) not in matrices:
+            raise InputError(
+                "--transform", f"section '{moving}' has none to '{fixed}'", "one for each pair of sections"
+            )
+        found[moving] = found[fixed] @ matrices[fixed, moving]
+    return found
+
+
+def stacked_points(points: np.ndarray, sections: np.ndarray, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Coordinates of all spots (spots x 2) in the frame of the first section; `sections` names each spot's."""
+    moved = np.empty_like(points, dtype=np.float64)
+    for name, matrix in matrices.items():
+        rows = sections == name
+        moved[rows] = apply(matrix, points[rows])
+    return moved
+
+
+def transforms_table(matrices: Mapping[str, np.ndarray], transforms: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per section: how its coordinates become those of the first.
+
+    Columns: section; method and score of its alignment to the section before (empty for the first); angle in degrees,
+    scale and whether it is reflected; shift_x and shift_y; and the matrix (m11 ... m23), row by row.
+    """
+    import pandas as pd
+
+    by_moving = {one["moving"]: one for one in transforms}
+    rows = []
+    for section, matrix in matrices.items():
+        linear = matrix[:2, :2]
+        reflected = bool(np.linalg.det(linear) < 0)
+        alignment = by_moving.get(section, {})
+        rows.append(
+            {
+                "section": section,
+                "method": alignment.get("method", ""),
+                "score": alignment.get("score"),
+                "angle": float(np.degrees(np.arctan2(linear[1, 0], linear[0, 0]))),
+                "scale": float(np.sqrt(abs(np.linalg.det(linear)))),
+                "reflected": reflected,
+                "shift_x": matrix[0, 2],
+                "shift_y": matrix[1, 2],
+                **{f"m{i + 1}{j + 1}": matrix[i, j] for i in range(2) for j in range(3)},
+            }
+        )
+    return pd.DataFrame(rows)

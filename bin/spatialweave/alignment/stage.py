@@ -1,0 +1,179 @@
+"""What ALIGN, STACK and MATCH do between reading their files and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.alignment.stack import compose, neighbouring_pairs, read_transform, stacked_points, transforms_table
+from spatialweave.errors import InputError
+from spatialweave.io.aligned import aligned_table
+from spatialweave.io.contract import Dataset, open_latents, read_dataset, read_h5ad, training_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spatialweave.alignment.matching import Matches
+    from spatialweave.alignment.prematch import PrematchSettings, Registration, Side
+    from spatialweave.alignment.whole_section import Mapping
+    from spatialweave.metrics.alignment import Side as Judged
+
+CONTROL = "nearest_"
+"""What the metrics of the control begin with: pairs of spots that are each other's nearest, whatever they hold."""
+
+QUALITY_COLUMNS = ["dataset", "method", "seed", "section_a", "section_b", "metric", "value"]
+
+
+def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSettings, seed: int) -> Registration:
+    """The transform of section `moving` onto `fixed`.
+
+    Raises
+    ------
+    InputError
+        When the latents hold no section of that name.
+    """
+    from spatialweave.alignment.prematch import prematch
+
+    dataset = read_dataset(latents)
+    return prematch(section_side(dataset, fixed), section_side(dataset, moving), settings, seed)
+
+
+def section_side(dataset: Dataset, section: str) -> Side:
+    """One section as pre-matching takes it: where its spots lie and the latents of each modality that it has."""
+    from spatialweave.alignment.prematch import Side
+
+    rows = section_rows(dataset, section)
+    return Side(
+        dataset.spatial[rows],
+        {one.name: (one.latent[rows], one.present[rows]) for one in dataset.modalities if one.present[rows].any()},
+    )
+
+
+def section_rows(dataset: Dataset, section: str) -> np.ndarray:
+    """The rows of a section's spots."""
+    rows = np.flatnonzero((dataset.obs["section"].astype(str) == section).to_numpy())
+    if len(rows) == 0:
+        raise InputError("--latents", f"hold no section '{section}'", " or ".join(dataset.sections))
+    return rows
+
+
+def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Coordinates of every spot in the frame of the first section, and how each section gets there."""
+    dataset = read_dataset(latents)
+    found = [read_transform(path) for path in transforms]
+    matrices = compose(dataset.sections, found)
+    points = stacked_points(dataset.spatial, dataset.obs["section"].astype(str).to_numpy(), matrices)
+    return aligned_table(dataset.obs, points), transforms_table(matrices, found)
+
+
+def match_sections(
+    embedding: Path, latents: Path, coordinates: Path, radius: float, percentile: float, seed: int
+) -> tuple[pd.DataFrame, dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]]:
+    """Match and map the spots of all neighbouring sections by an embedding and coordinates in one frame.
+
+    Parameters
+    ----------
+    radius
+        In spot spacings.
+    percentile
+        Of the null, which the similarity of a mapped spot must reach.
+
+    Returns
+    -------
+    The quality table (:data:`QUALITY_COLUMNS`), and per pair of sections the table of matched pairs and the table of
+    what became of each spot of the first.
+    """
+    import pandas as pd
+
+    from spatialweave.alignment.matching import MatchSettings, match, nearest_only
+    from spatialweave.alignment.whole_section import map_section
+
+    dataset = read_dataset(latents, aligned=coordinates)
+    vectors, run = _embedding_of(embedding, dataset)
+    judged = _judged(dataset, latents)
+    rng = np.random.default_rng(seed)
+    quality, tables = [], {}
+    for a, b in neighbouring_pairs(dataset.sections):
+        rows = section_rows(dataset, a), section_rows(dataset, b)
+        sides = [judged[name] for name in (a, b)]
+        inputs = (vectors[rows[0]], vectors[rows[1]], sides[0].points, sides[1].points)
+        matches = match(*inputs, MatchSettings(radius=radius))
+        mapping = map_section(*inputs, radius, rng, percentile)
+        control = nearest_only(*inputs[2:], radius)
+        figures = _quality(sides, matches, control, mapping)
+        quality += [(dataset.name, *run, a, b, name, value) for name, value in figures.items()]
+        spots = [dataset.obs.iloc[side] for side in rows]
+        tables[a, b] = _pairs_table(spots, sides, matches), _spots_table(spots, matches, mapping)
+    return pd.DataFrame(quality, columns=QUALITY_COLUMNS), tables
+
+
+def _embedding_of(path: Path, dataset: Dataset) -> tuple[np.ndarray, tuple[str, int]]:
+    """An embedding that must be of the dataset's spots, and the method and seed that made it."""
+    data = read_h5ad(path, "embedding")
+    if not data.obs_names.equals(dataset.obs.index):
+        raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+    record = training_record(data)
+    return np.asarray(data.X, dtype=np.float32), (str(record["method"]), int(record["seed"]))
+
+
+def _judged(dataset: Dataset, latents: Path) -> dict[str, Judged]:
+    """Each section with what its matches are judged by."""
+    from spatialweave.metrics.alignment import Side as Judged
+
+    with open_latents(latents) as file:
+        true = np.asarray(file["obsm/spatial_true"], dtype=np.float64) if "spatial_true" in file["obsm"] else None
+    labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else None
+    if dataset.aligned is None:
+        raise InputError("--coordinates", "are missing", fix="align the sections first")
+    found = {}
+    for section in dataset.sections:
+        rows = section_rows(dataset, section)
+        found[section] = Judged(
+            dataset.aligned[rows],
+            None if labels is None else labels[rows],
+            None if true is None else true[rows],
+        )
+    return found
+
+
+def _quality(sides: Sequence[Judged], matches: Matches, control: Matches, mapping: Mapping) -> dict[str, float]:
+    """The figures of a pair of sections, those of the control after them."""
+    from spatialweave.alignment.candidates import shared_spacing
+    from spatialweave.metrics.alignment import alignment_quality
+
+    a, b = sides
+    spacing = shared_spacing(a.points, b.points)
+    pairs = (matches.a, matches.b)
+    figures = alignment_quality(a, b, pairs, matches.accepted, spacing, mapping.target, mapping.threshold)
+    alone = alignment_quality(a, b, (control.a, control.b), control.accepted, spacing)
+    shared = ("spots_", "pairs", "registration_error", "matchable_a", "matchable_b")
+    kept = {name: value for name, value in alone.items() if not (name.startswith(shared[0]) or name in shared)}
+    return figures | {CONTROL + name: value for name, value in kept.items()}
+
+
+def _pairs_table(spots: Sequence[pd.DataFrame], sides: Sequence[Judged], matches: Matches) -> pd.DataFrame:
+    """One row per pair of spots that are among each other's best."""
+    import pandas as pd
+
+    columns: dict[str, np.ndarray] = {}
+    for side, obs, section, rows in zip("ab", spots, sides, (matches.a, matches.b), strict=True):
+        columns[f"section_{side}"] = obs["section"].astype(str).to_numpy()[rows]
+        columns[f"barcode_{side}"] = obs["barcode"].astype(str).to_numpy()[rows]
+        columns[f"x_{side}"], columns[f"y_{side}"] = section.points[rows].T
+    columns |= {"score": matches.score, "similarity": matches.cosine, "accepted": matches.accepted}
+    columns["distance"] = matches.distance / matches.record["spacing"]
+    return pd.DataFrame(columns)
+
+
+def _spots_table(spots: Sequence[pd.DataFrame], matches: Matches, mapping: Mapping) -> pd.DataFrame:
+    """One row per spot of the first section: where it is mapped ("" = nowhere), how much stays unmatched."""
+    import pandas as pd
+
+    names = [obs["barcode"].astype(str).to_numpy() for obs in spots]
+    target = np.where(mapping.target >= 0, names[1][np.maximum(mapping.target, 0)], "")
+    return pd.DataFrame(
+        {"barcode": names[0], "mapped_to": target, "similarity": mapping.score, "unmatched": matches.dustbin_a}
+    )

@@ -1,0 +1,135 @@
+"""The whole-section mapping against the full matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.metrics.pairwise import cosine_similarity
+
+from spatialweave.alignment import candidates
+from spatialweave.alignment.whole_section import map_section
+from spatialweave.errors import InputError
+
+
+def two_sections(rng, n_a=300, n_b=250):
+    return rng.normal(size=(n_a, 5)), rng.normal(size=(n_b, 5)), 15 * rng.random((n_a, 2)), 15 * rng.random((n_b, 2))
+
+
+def matrices(sections, radius):
+    e_a, e_b, p_a, p_b = sections
+    spacing = max(np.median(np.sort(cdist(p, p), axis=1)[:, 1]) for p in (p_a, p_b))
+    distance = cdist(p_a, p_b) / spacing
+    return np.where(distance <= radius, cosine_similarity(e_a, e_b), -np.inf), distance
+
+
+@pytest.mark.parametrize("null", ["section", "radius"])
+@pytest.mark.parametrize("penalty", [0.0, 0.1])
+def test_the_best_target_above_the_threshold(rng, monkeypatch, null, penalty):
+    monkeypatch.setattr(candidates, "PAIRS_AT_ONCE", 500)
+    sections = two_sections(rng)
+    mapping = map_section(*sections, 3.0, rng, percentile=90, null=null, penalty=penalty)
+    cosine, distance = matrices(sections, 3.0)
+    value = np.where(cosine >= mapping.threshold, cosine - penalty * distance**2, -np.inf)
+    expected = np.where(np.isfinite(value.max(axis=1)), value.argmax(axis=1), -1)
+    np.testing.assert_array_equal(mapping.target, expected)
+    mapped = expected >= 0
+    best = np.where(mapped, cosine[np.arange(300), expected], cosine.max(axis=1))
+    near = np.isfinite(cosine.max(axis=1))
+    np.testing.assert_allclose(mapping.score[near], best[near], atol=1e-6)
+    assert np.isnan(mapping.score[~near]).all()
+    assert mapping.valid == mapped.mean()
+    assert 0.1 < mapping.valid < 0.95
+    assert len(np.unique(expected[mapped])) < mapped.sum()
+
+
+def test_the_null_of_the_radius_is_that_of_near_pairs_other_than_the_best(rng):
+    sections = two_sections(rng)
+    cosine, _ = matrices(sections, 4.0)
+    for row in cosine:
+        row[row.argmax()] = -np.inf
+    # One draw per spot, each with its candidates at equal odds.
+    weight = np.isfinite(cosine) / np.maximum(np.isfinite(cosine).sum(axis=1, keepdims=True), 1)
+    values = np.sort(cosine[np.isfinite(cosine)])
+    share = np.cumsum(weight[np.isfinite(cosine)][np.argsort(cosine[np.isfinite(cosine)])])
+    expected = values[np.searchsorted(share / share[-1], [0.25, 0.5, 0.75])]
+    draws = [np.random.default_rng(seed) for seed in range(20)]
+    drawn = [
+        np.mean([map_section(*sections, 4.0, draw, p, null="radius", penalty=0.0).threshold for draw in draws])
+        for p in (25, 50, 75)
+    ]
+    np.testing.assert_allclose(drawn, expected, atol=0.03)
+
+
+def test_the_null_of_the_section_is_that_of_far_pairs(rng):
+    e_a, e_b, p_a, p_b = two_sections(rng)
+    e_a, e_b = np.abs(e_a), np.abs(e_b)
+    right_a, right_b = p_a[:, 0] > 7.5, p_b[:, 0] > 7.5
+    e_a[right_a], e_b[right_b] = -e_a[right_a], -e_b[right_b]  # near pairs are alike, half of the far ones opposite
+    cosine, distance = cosine_similarity(e_a, e_b), matrices((e_a, e_b, p_a, p_b), 3.0)[1]
+    for percentile in (20, 80):
+        expected = np.percentile(cosine[distance > 3.0], percentile)
+        threshold = map_section(e_a, e_b, p_a, p_b, 3.0, rng, percentile, n_null=20_000).threshold
+        assert threshold == pytest.approx(expected, abs=0.03)
+
+
+def test_a_simulated_tissue_is_mapped_to_the_right_places(aligned_pair):
+    pair = aligned_pair("blocks")
+    sides = pair.embedding_a, pair.embedding_b, pair.points_a, pair.points_b
+    rng = np.random.default_rng(0)
+    ours = map_section(*sides, 3.0, rng)
+    published = map_section(*sides, 3.0, rng, null="radius", penalty=0.0)
+    for mapping in (ours, published):
+        mapped = mapping.target >= 0
+        same = pair.domain_a[mapped] == pair.domain_b[mapping.target[mapped]]
+        assert same.mean() > 0.9
+    has_match = cdist(pair.true_a, pair.true_b).min(axis=1) <= 1.0
+    assert (ours.target >= 0)[has_match].mean() > 0.65 > (published.target >= 0)[has_match].mean()
+    # Far from the other section there is nothing to map to.
+    alone = cdist(pair.points_a, pair.points_b).min(axis=1) > 3.01
+    assert alone.sum() > 20
+    assert (ours.target[alone] == -1).all()
+
+
+def test_the_same_draws_give_the_same_mapping_and_frames_do_not_matter(rng):
+    e_a, e_b, p_a, p_b = two_sections(rng)
+    first = map_section(e_a, e_b, p_a, p_b, 3.0, np.random.default_rng(3))
+    turn = 5.0 * np.array([[0.6, -0.8], [0.8, 0.6]])
+    again = map_section(e_a, e_b, p_a @ turn.T + 100.0, p_b @ turn.T + 100.0, 3.0, np.random.default_rng(3))
+    np.testing.assert_array_equal(first.target, again.target)
+    assert first.threshold == again.threshold
+
+
+def test_percentiles_are_percent(rng):
+    sections = two_sections(rng)
+    with pytest.warns(UserWarning, match="0.95 is in percent.*95 was meant"):
+        low = map_section(*sections, 3.0, rng, percentile=0.95)
+    assert low.valid > map_section(*sections, 3.0, rng, percentile=95).valid
+    for wrong in (-1, 100.5, np.nan):
+        with pytest.raises(InputError, match="percentile"):
+            map_section(*sections, 3.0, rng, percentile=wrong)
+    top = map_section(*sections, 3.0, rng, percentile=100, n_null=100_000, null="radius")
+    assert top.valid < 1
+
+
+@pytest.mark.parametrize(("option", "value"), [("radius", 0.0), ("n_null", 0), ("null", "all"), ("penalty", -1.0)])
+def test_other_options_are_checked(rng, option, value):
+    with pytest.raises(InputError, match=option):
+        map_section(*two_sections(rng), **{"radius": 3.0, "rng": rng, option: value})
+
+
+@pytest.mark.parametrize("null", ["section", "radius"])
+def test_nothing_and_one_spot(rng, null):
+    e_a, e_b, p_a, p_b = two_sections(rng, 20, 20)
+    apart = map_section(e_a, e_b, p_a, p_b + 1e4, 3.0, rng, null=null)
+    assert (apart.target == -1).all() and np.isnan(apart.score).all() and apart.valid == 0
+    one = map_section(e_a[:1], e_a[:1], p_a[:1], p_a[:1], 3.0, rng, null=null)
+    assert np.isnan(one.threshold) and one.target.tolist() == [-1]
+    assert len(map_section(e_a[:0], e_b, p_a[:0], p_b, 3.0, rng, null=null).target) == 0
+
+
+def test_values_that_are_not_finite_are_refused(rng):
+    e_a, e_b, p_a, p_b = two_sections(rng, 20, 20)
+    e_a[3, 2] = np.nan
+    with pytest.raises(InputError, match="first section, spot 4"):
+        map_section(e_a, e_b, p_a, p_b, 3.0, rng)

@@ -1,0 +1,176 @@
+"""bin/align.py, stack.py and match.py, one after the other on a simulated series whose true transforms are known."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from spatialweave import simulate
+from spatialweave.io import contract
+from spatialweave.io.section import SectionInput, read_section
+from spatialweave.preprocess.dataset import preprocess
+
+NAMES = ("section1", "section2", "section3")
+
+
+def script(project: Path, name: str):
+    """The click command of a stage script."""
+    spec = importlib.util.spec_from_file_location(f"{name}_script", project / "bin" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@dataclass
+class Stack:
+    """What the three stages left."""
+
+    folder: Path
+    latents: Path
+    embedding: Path
+    results: dict[str, Result]
+
+
+@pytest.fixture(scope="module")
+def stack(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Latents of the series from its count files, the labels as embedding, and what the three stages make of them."""
+    folder = tmp_path_factory.mktemp("stack")
+    spec = simulate.SERIES["series_test"]
+    simulate.write_series(simulate.simulate_series(spec, seed=1), folder, "series", spec.tissue.n_domains)
+    sheet = pd.read_csv(folder / "samplesheet.csv")
+    sections = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for row in sheet.itertuples():
+            files = {name: folder / getattr(row, name) for name in ("rna", "adt")}
+            section = SectionInput("series", row.section, files, labels="label", platform="square", order=row.order)
+            sections.append(folder / f"{row.section}.section.h5mu")
+            contract.write(read_section(section), sections[-1])
+        latents = preprocess(sections, project / "assets" / "preprocess" / "smart.yml", seed=1)
+        contract.write(latents, folder / "latents.h5mu")
+        dataset = contract.read_dataset(folder / "latents.h5mu")
+        vectors = pd.get_dummies(dataset.obs["label"]).to_numpy(dtype=np.float32)
+        record = {"method": "known", "seed": 4}
+        contract.write_embedding(folder / "known.h5ad", dataset, vectors, record)
+    results = {}
+    for fixed, moving in itertools.pairwise(NAMES):
+        arguments = ["--fixed", fixed, "--moving", moving, "--out", str(folder / f"{fixed}--{moving}.json")]
+        results[moving] = CliRunner().invoke(
+            script(project, "align"), ["--latents", str(folder / "latents.h5mu"), *arguments]
+        )
+    transforms = [text for a, b in itertools.pairwise(NAMES) for text in ("--transform", f"{folder}/{a}--{b}.json")]
+    results["stack"] = CliRunner().invoke(
+        script(project, "stack"), ["--latents", str(folder / "latents.h5mu"), *transforms, "--out-dir", str(folder)]
+    )
+    arguments = [
+        "--embedding",
+        str(folder / "known.h5ad"),
+        "--latents",
+        str(folder / "latents.h5mu"),
+        "--prefix",
+        "known.seed4",
+    ]
+    results["match"] = CliRunner().invoke(
+        script(project, "match"), [*arguments, "--coordinates", f"{folder}/coordinates.csv", "--out-dir", str(folder)]
+    )
+    return Stack(folder, folder / "latents.h5mu", folder / "known.h5ad", results)
+
+
+def test_every_stage_ends_well(stack: Stack) -> None:
+    ended = {name: (result.exit_code, result.output) for name, result in stack.results.items()}
+    assert ended == dict.fromkeys((*NAMES[1:], "stack", "match"), (0, ""))
+
+
+def test_the_transforms_are_the_true_ones(stack: Stack) -> None:
+    spec = simulate.SERIES["series_test"]
+    first, second, _ = spec.sections
+    truth = simulate.between(spec.tissue, first, second)
+    found = np.array(json.loads((stack.folder / "section1--section2.json").read_text())["matrix"])
+    data = contract.read_dataset(stack.latents)
+    points = data.spatial[(data.obs["section"] == "section2").to_numpy()]
+    placed, wanted = (points @ matrix[:2, :2].T + matrix[:2, 2] for matrix in (found, truth))
+    # In spot spacings, which are 1 here.
+    assert np.linalg.norm(placed - wanted, axis=1).mean() < 0.6
+    table = pd.read_csv(stack.folder / "transforms.csv").set_index("section")
+    assert list(table.index) == list(NAMES)
+    assert table.loc["section2", "angle"] == pytest.approx(np.degrees(np.arctan2(truth[1, 0], truth[0, 0])), abs=3)
+
+
+def test_the_first_section_stays_where_it_is(stack: Stack) -> None:
+    table = pd.read_csv(stack.folder / "coordinates.csv")
+    data = contract.read_dataset(stack.latents, aligned=stack.folder / "coordinates.csv")
+    first = (data.obs["section"] == "section1").to_numpy()
+    np.testing.assert_array_equal(data.aligned[first], data.spatial[first])
+    assert len(table) == data.n_spots
+
+
+def test_matches_are_judged_against_the_truth_and_the_control(stack: Stack) -> None:
+    quality = pd.read_csv(stack.folder / "known.seed4.alignment.csv")
+    assert quality[["dataset", "method", "seed"]].drop_duplicates().to_numpy().tolist() == [["series", "known", 4]]
+    value = quality.set_index(["section_a", "metric"])["value"]
+    for section in NAMES[:-1]:
+        pairs = pd.read_csv(stack.folder / f"known.seed4.{section}--section{int(section[-1]) + 1}.pairs.csv")
+        assert value[section, "accepted_pairs"] == pairs["accepted"].sum()
+        # The embedding is the label itself.
+        assert value[section, "label_agreement"] == 1
+        assert value[section, "nearest_label_agreement"] < 1
+        assert value[section, "near_truth"] > 0.9
+        accepted = pairs[pairs["accepted"]]
+        assert accepted["barcode_a"].is_unique and accepted["barcode_b"].is_unique
+        assert (accepted["distance"] <= 3).all()
+        apart = np.hypot(pairs["x_a"] - pairs["x_b"], pairs["y_a"] - pairs["y_b"])
+        # The unit is the coarser section's spacing, 1 here.
+        np.testing.assert_allclose(apart, pairs["distance"], rtol=1e-6)
+        spots = pd.read_csv(stack.folder / f"known.seed4.{section}--section{int(section[-1]) + 1}.spots.csv")
+        assert spots["unmatched"].between(0, 1).all()
+        assert len(spots) == value[section, "spots_a"]
+
+
+def test_without_known_positions_nothing_is_said_of_them(project: Path, stack: Stack, tmp_path: Path) -> None:
+    latents = tmp_path / "latents.h5mu"
+    latents.write_bytes(stack.latents.read_bytes())
+    with h5py.File(latents, "r+") as file:
+        del file["obsm/spatial_true"]
+    arguments = ["--embedding", str(stack.embedding), "--coordinates", f"{stack.folder}/coordinates.csv"]
+    result = CliRunner().invoke(
+        script(project, "match"),
+        [*arguments, "--latents", str(latents), "--prefix", "known.seed4", "--out-dir", str(tmp_path)],
+    )
+    assert result.exit_code == 0, result.output
+    metrics = set(pd.read_csv(tmp_path / "known.seed4.alignment.csv")["metric"])
+    assert "label_agreement" in metrics
+    assert not metrics & {"near_truth", "registration_error", "nearest_near_truth"}
+
+
+def test_an_unknown_section_and_another_embedding_are_refused(
+    project: Path, stack: Stack, toy_run, tmp_path: Path, refused
+) -> None:
+    out = tmp_path / "out.json"
+    arguments = ["--latents", str(stack.latents), "--fixed", "section1", "--moving", "section9", "--out", str(out)]
+    refused(CliRunner().invoke(script(project, "align"), arguments), "section9", "section1 or section2 or section3")
+    assert not out.exists()
+    arguments = ["--embedding", str(toy_run.embedding), "--latents", str(stack.latents), "--prefix", "x"]
+    refused(
+        CliRunner().invoke(
+            script(project, "match"),
+            [*arguments, "--coordinates", f"{stack.folder}/coordinates.csv", "--out-dir", str(tmp_path)],
+        ),
+        str(toy_run.embedding),
+        "its spots are not those of the latents",
+    )
+    arguments = ["--latents", str(stack.latents), "--transform", f"{stack.folder}/section1--section2.json"]
+    refused(
+        CliRunner().invoke(script(project, "stack"), [*arguments, "--out-dir", str(tmp_path)]),
+        "section 'section3' has none to 'section2'",
+    )
+    assert not (tmp_path / "coordinates.csv").exists()
