@@ -15,14 +15,17 @@ from spatialweave.cli import stage
 @click.option("--domains", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) of CLUSTER.")
 @click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
 @click.option("--graph", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) of GRAPH.")
+@click.option("--coordinates", type=click.Path(path_type=Path), help="Coordinates in one frame (.csv) of STACK.")
 @click.option("--clustering", required=True, help="Name of the clustering, for the table.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of metrics (.csv) to write.")
-def main(embedding: Path, domains: Path, latents: Path, graph: Path, clustering: str, out: Path) -> None:
+def main(
+    embedding: Path, domains: Path, latents: Path, graph: Path, coordinates: Path | None, clustering: str, out: Path
+) -> None:
     """Compute all metrics of docs/metrics.md for one run and write them as a tidy table."""
     from spatialweave.io.files import write_csv
     from spatialweave.metrics.stage import metrics_table
 
-    write_csv(out, metrics_table(embedding, domains, latents, graph, clustering))
+    write_csv(out, metrics_table(embedding, domains, latents, graph, clustering, coordinates))
 
 
 if __name__ == "__main__":

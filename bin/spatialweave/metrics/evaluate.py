@@ -11,6 +11,7 @@ from spatialweave.graphs import spatial
 from spatialweave.io.contract import Dataset
 from spatialweave.metrics.agreement import agreement
 from spatialweave.metrics.fidelity import distance_correlation, knn_overlap
+from spatialweave.metrics.sections import across_sections
 from spatialweave.metrics.separation import calinski_harabasz, davies_bouldin, silhouette
 from spatialweave.metrics.tissue import (
     N_NEIGHBOURS,
@@ -28,7 +29,7 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     Parameters
     ----------
     dataset
-        Its graphs must hold ``spatial_connectivities``.
+        Its graphs must hold ``spatial_connectivities``. Several sections add the metrics across them.
     embedding
         Spots x dimensions, in the order of the dataset.
     domains
@@ -50,6 +51,7 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     found["chaos"] = chaos(domains, dataset.spatial, sections)
     found["pas"] = abnormal_spots(domains, neighbours)
     found["neighbour_agreement"] = neighbour_agreement(domains, dataset.graphs["spatial_connectivities"])
+    found |= across_sections(dataset, embedding, domains, seed)
 
     for modality in dataset.modalities:
         inside, latent = embedding[modality.present], modality.latent[modality.present]

@@ -18,14 +18,19 @@ COLUMNS = ("dataset", "method", "seed", "clustering", "n_domains", "metric", "va
 
 
 def metrics_table(
-    embedding_file: Path, domains_file: Path, latents_file: Path, graph_file: Path, clustering: str
+    embedding_file: Path,
+    domains_file: Path,
+    latents_file: Path,
+    graph_file: Path,
+    clustering: str,
+    coordinates_file: Path | None = None,
 ) -> pd.DataFrame:
     """Read everything about one run of a method, check that it belongs together, and return its metrics, tidy.
 
     A metric that is undefined (silhouette of a single domain, agreement without labels) has no row. `n_domains` is the
     number of domains that hold a spot.
     """
-    dataset = read_dataset(latents_file, graph_file)
+    dataset = read_dataset(latents_file, graph_file, coordinates_file)
     if "spatial_connectivities" not in dataset.graphs:
         raise InputError(str(graph_file), "obsp has no 'spatial_connectivities'", fix="build the graph again")
     data = read_h5ad(embedding_file, "embedding")
