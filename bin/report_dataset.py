@@ -20,6 +20,9 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--embeddings", type=FOLDER, help="Folder with <method>.seed<k>.h5ad.")
 @click.option("--domains", type=FOLDER, help="Folder with <method>.seed<k>.domains.csv and .clustering.json.")
 @click.option("--metrics", type=FOLDER, help="Folder with <method>.seed<k>.metrics.csv.")
+@click.option(
+    "--alignment", type=FOLDER, help="Folder with coordinates.csv, transforms.csv, *.pairs.csv, *.alignment.csv."
+)
 @click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
@@ -34,6 +37,7 @@ def main(
     embeddings: Path | None,
     domains: Path | None,
     metrics: Path | None,
+    alignment: Path | None,
     presets: Path | None,
     failures: Path | None,
     params: Path | None,
@@ -52,6 +56,7 @@ def main(
         embeddings=embeddings,
         domains=domains,
         metrics=metrics,
+        alignment=alignment,
         presets=presets,
         failures=failures,
         params=params,

@@ -41,6 +41,8 @@ class Recipe:
     methods: tuple[str, ...] = METHODS
     seeds: tuple[int, ...] = (1, 2)
     layout: str = "square"
+    alignment: bool = False
+    """Whether the sections lie turned and apart, and alignment files say how they belong together."""
     prefix: str = ""
     """Stands before every name that a user may choose: barcodes, features, labels."""
 
@@ -186,6 +188,11 @@ def write_dataset(folder: Path, recipe: Recipe) -> Sources:
     for name in ("embeddings", "domains", "metrics", "presets"):
         (folder / name).mkdir(parents=True)
     tissues = [simulate(recipe, rng) for _ in recipe.sections]
+    if recipe.alignment:
+        frames = [tissue.spatial for tissue in tissues]
+        write_alignment(folder / "alignment", recipe, frames, [tissue.truth for tissue in tissues])
+        for k, tissue in enumerate(tissues):
+            tissue.spatial = turned(tissue.spatial, k)
     tables = [
         write_section(folder, recipe, section, tissue) for section, tissue in zip(recipe.sections, tissues, strict=True)
     ]
@@ -207,11 +214,53 @@ def write_dataset(folder: Path, recipe: Recipe) -> Sources:
         embeddings=folder / "embeddings",
         domains=folder / "domains",
         metrics=folder / "metrics",
+        alignment=folder / "alignment",
         presets=folder / "presets",
         failures=folder / "failures.json",
         params=folder / "params.json",
         versions=folder / "versions.yml",
     )
+
+
+def write_alignment(folder: Path, recipe: Recipe, frames: list[np.ndarray], truth: list[np.ndarray]) -> None:
+    """Write the common frame of all sections, and pairs in which spot i belongs to spot i of the next section.
+
+    Every fourth pair is not accepted; of method smart the first six lead to spots of another region.
+    """
+    folder.mkdir()
+    barcodes = [f"{recipe.prefix}spot{index}" for index in range(len(frames[0]))]
+    table = [(name, barcode, *xy) for name, frame in zip(recipe.sections, frames, strict=True)
+             for barcode, xy in zip(barcodes, frame, strict=True)]  # fmt: skip
+    pd.DataFrame(table, columns=["section", "barcode", "x", "y"]).to_csv(folder / "coordinates.csv", index=False)
+    rows = [
+        (name, f"{recipe.prefix}icp" if k else "", -30.0 * k, 5.0 * k, 0.0, 1.0, False, 0.9 if k else "")
+        for k, name in enumerate(recipe.sections)
+    ]
+    columns = ["section", "method", "angle", "shift_x", "shift_y", "scale", "reflected", "score"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "transforms.csv", index=False)
+    for method in recipe.methods:
+        for seed in recipe.seeds:
+            quality = []
+            for k, (a, b) in enumerate(zip(recipe.sections[:-1], recipe.sections[1:], strict=True)):
+                partner = np.arange(len(barcodes))
+                if method == "smart":
+                    partner[:6] = np.flatnonzero(truth[k + 1] == recipe.n_domains - 1)[:6]
+                pairs = pd.DataFrame({"section_a": a, "barcode_a": barcodes, "section_b": b})
+                pairs["barcode_b"] = [barcodes[index] for index in partner]
+                pairs["score"], pairs["accepted"], pairs["distance"] = 0.5, np.arange(len(barcodes)) % 4 > 0, 0.25
+                pairs.to_csv(folder / f"{method}.seed{seed}.{k}--{k + 1}.pairs.csv", index=False)
+                values = {"matched_smaller": 0.75, "label_agreement": 0.9 - seed / 10 - 0.1 * (method == "smart")}
+                values |= {"nearest_label_agreement": 0.25, f"{recipe.prefix}new figure": 7.5}
+                quality += [(recipe.dataset, method, seed, a, b, metric, value) for metric, value in values.items()]
+            columns = ["dataset", "method", "seed", "section_a", "section_b", "metric", "value"]
+            pd.DataFrame(quality, columns=columns).to_csv(folder / f"{method}.seed{seed}.alignment.csv", index=False)
+
+
+def turned(frame: np.ndarray, k: int) -> np.ndarray:
+    """The coordinates of section k as a scanner might have given them: turned by 30 degrees each, and apart."""
+    angle = np.deg2rad(30 * k)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.asarray(frame @ matrix.T + 40 * k)
 
 
 def write_rest(folder: Path, recipe: Recipe) -> None:

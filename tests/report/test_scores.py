@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from spatialweave.report import scores
+from spatialweave.io.contract import Dataset
+from spatialweave.metrics.sections import across_sections
+from spatialweave.report import metric_list, scores
 from spatialweave.report.strips import strip
 
 
@@ -28,11 +31,45 @@ def test_domain_figures_and_counts_are_not_shown() -> None:
     assert scores.ordered_metrics(table) == ["chaos"]
 
 
+def test_figures_across_sections_have_a_group_and_a_direction() -> None:
+    names = ["knn_overlap_rna", "kbet", "ilisi", "domain_section_ami", "ari_within_sections", "pas"]
+    hidden = ["effective_sections", "ari_section_s1"]
+    table = make_metrics(
+        [(method, 1, name, value) for method, value in (("a", 0.1), ("b", 0.4)) for name in names + hidden]
+    )
+    found = scores.summarise(table)
+    assert list(found) == ["ari_within_sections", "pas", "ilisi", "kbet", "domain_section_ami", "knn_overlap_rna"]
+    assert {name for name in found if found[name]["a"].best} == {"pas", "domain_section_ami"}
+    assert {metric_list.describe(name).group for name in ("ilisi", "kbet", "domain_section_ami")} == {
+        metric_list.SECTIONS
+    }
+
+
+def test_every_metric_across_sections_is_described() -> None:
+    """Metrics of three small sections: none falls into the group of the unknown, and all ranked or lead ones exist."""
+    values = np.random.default_rng(0).normal(size=(90, 3))
+    obs = pd.DataFrame({"section": np.repeat(["s", "t", "u"], 30), "label": np.tile(["x", "y"], 45)})
+    points = np.random.default_rng(1).random((90, 2))
+    dataset = Dataset("d", obs, points, [], aligned=points)
+    found = across_sections(dataset, values, np.tile([1, 2, 2], 30), seed=0)
+    shown = scores.ordered_metrics(make_metrics([("a", 1, name, value) for name, value in found.items()]))
+    assert {metric_list.describe(name).group for name in shown} == {metric_list.WITH_LABELS, metric_list.SECTIONS}
+    assert {"ilisi", "section_agreement"} <= set(shown) & set(metric_list.RANKED)
+    assert {"ilisi", "label_transfer"} <= set(shown) & set(metric_list.KEY_METRICS)
+
+
+def test_ranking_without_labels_counts_mixing() -> None:
+    rows = [("a", 1, "pas", 0.1), ("b", 1, "pas", 0.2), ("a", 1, "ilisi", 0.1), ("b", 1, "ilisi", 0.9)]
+    rows += [("a", 1, "section_agreement", 0.2), ("b", 1, "section_agreement", 0.3)]
+    # Ranks of a: 1, 2, 2; of b: 2, 1, 1.
+    assert scores.mean_ranks(make_metrics(rows), ["method"]).to_dict() == pytest.approx({"b": 4 / 3, "a": 5 / 3})
+
+
 def test_modality_is_named() -> None:
-    found = scores.describe("knn_overlap_adt")
+    found = metric_list.describe("knn_overlap_adt")
     assert found.title == "Neighbourhood overlap, protein (ADT)"
     assert found.higher
-    assert scores.describe("brand_new").higher is None
+    assert metric_list.describe("brand_new").higher is None
 
 
 def test_best_run_takes_the_best_method_by_mean_not_the_luckiest_seed() -> None:
@@ -75,7 +112,7 @@ def test_best_run_needs_domains() -> None:
 
 @pytest.mark.parametrize("values", [[0.2, 0.9], [0.5], [-1e-3, 2e-3], [1e4, 3.7e4], [0.0, 0.0]])
 def test_strip_ticks_enclose_all_dots(values: list[float]) -> None:
-    plot = strip(scores.METRICS["ari"], {"a": values, "b": []})
+    plot = strip(metric_list.METRICS["ari"], {"a": values, "b": []})
     assert plot is not None
     left, right = plot.ticks[0][0], plot.ticks[-1][0]
     assert 2 <= len(plot.ticks) <= 8

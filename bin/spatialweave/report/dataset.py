@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialweave.report import inputs, methods_text, tables
+from spatialweave.report import alignment_table, inputs, methods_text, tables
+from spatialweave.report.alignment import Alignment, read_alignment
+from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.encode import script_json
 from spatialweave.report.inputs import Run, Section, Spots
-from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data
+from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import Best, best_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "page.js"]
+SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "scene.js", "alignment.js", "page.js"]
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Sources:
     embeddings: Path | None = None
     domains: Path | None = None
     metrics: Path | None = None
+    alignment: Path | None = None
     presets: Path | None = None
     failures: Path | None = None
     params: Path | None = None
@@ -66,6 +69,9 @@ def write_dataset_report(sources: Sources, target: Path) -> None:
     index = next((i for i, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed)), None)
     titles = method_titles(presets, runs)
     data = page_data(sources.dataset, spots, features, runs, titles, index)
+    alignment = read_alignment(sources.alignment, sources.dataset, spots)
+    if alignment:
+        data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots.barcodes)), runs, titles)
     columns, groups = tables.metric_groups(metrics)
     render(
         "dataset.html",
@@ -85,6 +91,9 @@ def write_dataset_report(sources: Sources, target: Path) -> None:
         has_features=bool(data["features"]),
         has_extras=any(run["says"] and run["says"]["extras"] for run in data["runs"]),
         has_denoised=any(run["says"] and run["says"]["denoised"] for run in data["runs"]),
+        wide=data["wide"],
+        aspect=data["aspect"],
+        **alignment_part(alignment),
         qc_table=tables.qc_table(sources.qc),
         qc_figures=qc_figures(sources.qc),
         metric_columns=columns,
@@ -98,6 +107,20 @@ def write_dataset_report(sources: Sources, target: Path) -> None:
         versions=tables.versions(inputs.read_yaml(sources.versions)),
         data=script_json(data),
     )
+
+
+def alignment_part(alignment: Alignment | None) -> dict[str, Any]:
+    """What the template says about the alignment of the sections."""
+    columns, metrics = alignment_table.quality_metrics(alignment.quality if alignment else None)
+    return {
+        "has_alignment": alignment is not None,
+        "has_frame": alignment is not None and alignment.xy is not None,
+        "has_matches": alignment is not None and bool(alignment.matches),
+        "max_points": MAX_POINTS,
+        "quality_columns": columns,
+        "quality_metrics": metrics,
+        "transforms": alignment_table.transforms_table(alignment.transforms if alignment else None),
+    }
 
 
 def method_titles(presets: dict[str, dict[str, Any]], runs: list[Run]) -> dict[str, str]:

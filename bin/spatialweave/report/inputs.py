@@ -63,6 +63,12 @@ class Spots:
     spatial: np.ndarray
     layout: str
 
+    def stack(self) -> tuple[np.ndarray, list[str]]:
+        """Section code of every spot (int32), and the sections' names by code in the order of the stack."""
+        names = list(dict.fromkeys(self.sections))
+        code_of = {name: code for code, name in enumerate(names)}
+        return np.array([code_of[name] for name in self.sections], dtype=np.int32), names
+
 
 @dataclass
 class Section:

@@ -9,6 +9,15 @@ import numpy as np
 GAP = 0.08
 """Space between sections, as a share of the widest one."""
 
+WIDE = 3
+"""From this number of sections on, a map takes the whole width of the page."""
+
+PANEL, WIDE_PANEL = (590, 440), (1200, 420)
+"""Width and height (pixels) in which a map of few and of many sections is to be as large as it can."""
+
+OTHER_UNITS = 1.5
+"""Sections whose spots lie this many times further apart, or nearer, than usual are in other units."""
+
 
 @dataclass
 class Arrangement:
@@ -18,22 +27,28 @@ class Arrangement:
     ----------
     xy
         float64, spots x 2, map coordinates; y grows downwards on the map, as in images.
+    scales
+        Per section what its coordinates were multiplied with: 1 unless its units are not those of the others.
     offsets
-        Per section what was added to its coordinates; subtract it to get platform units.
+        Per section what was added after that; subtract it and divide by the scale to get platform units.
     titles
         Per section the map position of its title: middle of its upper edge.
     spacing
         Median distance from a spot to its nearest one in the same section; 0 where no section has two spots.
+    aspect
+        Width of the whole map over its height.
     """
 
     xy: np.ndarray
+    scales: list[float]
     offsets: list[tuple[float, float]]
     titles: list[tuple[float, float]]
     spacing: float
+    aspect: float
 
 
 def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arrangement:
-    """Place sections in rows of a near-square grid, one alone where it lies.
+    """Place sections in the rows of a grid that shows them largest, one alone where it lies.
 
     Parameters
     ----------
@@ -41,11 +56,13 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
         Section code per spot, 0..n_sections-1.
     """
     parts = [spatial[sections == code] for code in range(n_sections)]
-    lows = [part.min(axis=0) for part in parts]
-    spans = np.array([np.ptp(part, axis=0) for part in parts])
+    spacings = [median_spacing(part) for part in parts]
+    scales = _scales(spacings)
+    lows = [part.min(axis=0) * scale for part, scale in zip(parts, scales, strict=True)]
+    spans = np.array([np.ptp(part, axis=0) * scale for part, scale in zip(parts, scales, strict=True)])
     cell = spans.max(axis=0) + GAP * max(float(spans.max()), 1e-9)
-    per_row = int(np.ceil(np.sqrt(n_sections)))
-    xy = spatial.astype(np.float64).copy()
+    per_row = _per_row(n_sections, cell)
+    xy = spatial * np.array(scales)[sections, None]
     offsets, titles = [], []
     for code, (low, span) in enumerate(zip(lows, spans, strict=True)):
         # The grid positions centre each section in its cell.
@@ -55,11 +72,35 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
         offsets.append((float(shift[0]), float(shift[1])))
         top = low + shift
         titles.append((float(top[0] + span[0] / 2), float(top[1])))
-    return Arrangement(xy, offsets, titles, _spacing(parts))
+    usual = [spacing * scale for spacing, scale in zip(spacings, scales, strict=True) if spacing > 0]
+    width, height = np.array([per_row, -(-n_sections // per_row)]) * cell
+    return Arrangement(xy, scales, offsets, titles, float(np.median(usual)) if usual else 0.0, float(width / height))
 
 
-def _spacing(parts: list[np.ndarray]) -> float:
+def _per_row(n_sections: int, cell: np.ndarray) -> int:
+    """The number of sections per row with which they are drawn largest, rows as even as they can be."""
+    panel = PANEL if n_sections < WIDE else WIDE_PANEL
+
+    def pixels(per_row: int) -> float:
+        return float(min(panel[0] / (per_row * cell[0]), panel[1] / (-(-n_sections // per_row) * cell[1])))
+
+    even = {-(-n_sections // n_rows) for n_rows in range(1, n_sections + 1)}
+    return max(even, key=lambda per_row: (pixels(per_row), per_row))
+
+
+def _scales(spacings: list[float]) -> list[float]:
+    """Factors that bring sections in other units (images of another resolution, say) to the usual distance of spots."""
+    known = [spacing for spacing in spacings if spacing > 0]
+    usual = float(np.median(known)) if known else 0.0
+
+    def alike(spacing: float) -> bool:
+        return not spacing or max(spacing / usual, usual / spacing) < OTHER_UNITS
+
+    return [1.0 if alike(spacing) else usual / spacing for spacing in spacings]
+
+
+def median_spacing(points: np.ndarray) -> float:
+    """Median distance from a point to its nearest one; 0 for fewer than two points."""
     from scipy.spatial import cKDTree
 
-    distances = [cKDTree(part).query(part, k=2)[0][:, 1] for part in parts if len(part) > 1]
-    return float(np.median(np.concatenate(distances))) if distances else 0.0
+    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1])) if len(points) > 1 else 0.0

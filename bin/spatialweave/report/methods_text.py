@@ -24,6 +24,7 @@ STEPS = {
     "lsi": "latent semantic indexing",
     "detected_features": "detected features",
     "variable_features": "variable features",
+    "harmony": "Harmony by section (Korsunsky et al. Nature Methods 16, 1289, 2019)",
 }
 """Names in the preprocessing records, in words."""
 

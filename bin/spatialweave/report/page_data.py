@@ -11,7 +11,7 @@ from spatialweave.report import features, palette
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
 from spatialweave.report.features import FeatureTable, Marker
 from spatialweave.report.inputs import Run, Spots
-from spatialweave.report.layout import arrange
+from spatialweave.report.layout import WIDE, arrange
 from spatialweave.report.per_spot import Measured, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
 
@@ -85,7 +85,7 @@ def page_data(
         Index of the run to show first; None when no run has domains.
     """
     rows = shown_spots(len(spots.barcodes))
-    section_codes, section_names = palette.encode_classes(spots.sections)
+    section_codes, section_names = spots.stack()
     arrangement = arrange(spots.spatial, section_codes, len(section_names))
     truth, classes = colour_classes(spots.labels, runs, best)
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
@@ -99,11 +99,13 @@ def page_data(
     measured, drawn = Measured(tables, rows), drawn_runs(runs, best, len(rows))
     says = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
     sections = Classes(section_codes, section_names, list(range(len(section_names)))).packed(rows)
-    sections |= {"offsets": arrangement.offsets, "titles": arrangement.titles}
+    sections |= {"scales": arrangement.scales, "offsets": arrangement.offsets, "titles": arrangement.titles}
     return {
         "dataset": dataset,
         "layout": spots.layout,
         "spacing": arrangement.spacing,
+        "aspect": round(arrangement.aspect, 4),
+        "wide": len(section_names) >= WIDE,
         "nSpots": len(spots.barcodes),
         "barcodes": pack_text([spots.barcodes[row] for row in rows]),
         "x": pack(arrangement.xy[rows, 0].astype(np.float32)),

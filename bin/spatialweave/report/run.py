@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from spatialweave.report import inputs, methods_text, scores, tables
+from spatialweave.report import inputs, methods_text, metric_list, scores, tables
 from spatialweave.report.inputs import Run
 from spatialweave.report.render import render
 from spatialweave.report.strips import Strip, strip
@@ -60,7 +60,7 @@ class Board:
 
     dataset: str
     link: str
-    metrics: list[scores.Metric]
+    metrics: list[metric_list.Metric]
     rows: list[LeaderRow]
     by: str
     strip: Strip | None
@@ -112,7 +112,7 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
     own = metrics[metrics["dataset"] == dataset]
     planned = runs[runs["dataset"] == dataset]
     summary = scores.summarise(own) if len(own) else {}
-    shown = [name for name in scores.KEY_METRICS if name in summary]
+    shown = [name for name in metric_list.KEY_METRICS if name in summary]
     ranks = dict(scores.mean_ranks(own, ["method"])) if len(own) else {}
     keys = scores.columns(own)
     method_of = dict(zip(keys, own["method"], strict=True))
@@ -134,7 +134,7 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
         )
     labelled = "ari" in summary
     rows.sort(key=lambda row: _position(row, summary, labelled))
-    lead = "ari" if labelled else next((name for name in scores.RANKED if name in summary), None)
+    lead = "ari" if labelled else next((name for name in metric_list.RANKED if name in summary), None)
     points = {
         titles.get(row.method, row.method): own.loc[(keys == row.method) & (own["metric"] == lead), "value"].tolist()
         for row in rows
@@ -145,14 +145,14 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
         [short_metric(name) for name in shown],
         rows,
         "mean adjusted Rand index" if labelled else "mean rank over the metrics that need no labels",
-        strip(scores.describe(lead), points) if lead else None,
+        strip(metric_list.describe(lead), points) if lead else None,
     )
 
 
-def short_metric(name: str) -> scores.Metric:
+def short_metric(name: str) -> metric_list.Metric:
     """A metric under its short title, with the full one in the definition."""
-    metric = scores.describe(name)
-    return replace(metric, title=scores.KEY_METRICS[name], definition=f"{metric.title}. {metric.definition}")
+    metric = metric_list.describe(name)
+    return replace(metric, title=metric_list.KEY_METRICS[name], definition=f"{metric.title}. {metric.definition}")
 
 
 def _position(row: LeaderRow, summary: dict[str, dict[str, scores.Score]], labelled: bool) -> tuple[float, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.report.scores import Metric
+from spatialweave.report.metric_list import Metric
 from spatialweave.report.text import number
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 720, 190, 24, 30, 8, 40

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialweave.report import scores
+from spatialweave.report import metric_list, scores
 from spatialweave.report.inputs import Run, read_table
 from spatialweave.report.text import plain, words
 
@@ -84,7 +84,7 @@ def graph_tables(paths: Sequence[Path]) -> list[Table]:
 class MetricRow:
     """One metric over the columns of a :class:`MetricGroup`."""
 
-    metric: scores.Metric
+    metric: metric_list.Metric
     scores: list[scores.Score | None]
 
 
@@ -104,7 +104,7 @@ def metric_groups(metrics: pd.DataFrame) -> tuple[list[str], list[MetricGroup]]:
     columns = sorted(set(scores.columns(metrics)))
     groups: dict[str, MetricGroup] = {}
     for name, row in summary.items():
-        metric = scores.describe(name)
+        metric = metric_list.describe(name)
         group = groups.setdefault(metric.group, MetricGroup(metric.group, []))
         group.rows.append(MetricRow(metric, [row.get(column) for column in columns]))
     return columns, list(groups.values())

@@ -6,7 +6,8 @@ import math
 import re
 from typing import Any
 
-from spatialweave.report.scores import MODALITY_TITLES, Score
+from spatialweave.report.metric_list import MODALITY_TITLES
+from spatialweave.report.scores import Score
 
 DOI = re.compile(r"^10\.\d{4,9}/\S+$")
 
@@ -30,7 +31,11 @@ def score(value: Score | None) -> str:
     """Mean ± standard deviation; the mean alone for one seed."""
     if value is None or not math.isfinite(value.mean):
         return "–"
-    return number(value.mean) if not math.isfinite(value.sd) else f"{number(value.mean)} ± {number(value.sd)}"
+    if not math.isfinite(value.sd):
+        return number(value.mean)
+    # A spread far below the last digit of the mean needs no figures of its own.
+    spread = "0.000" if value.sd < 0.0005 <= 0.02 * abs(value.mean) else number(value.sd)
+    return f"{number(value.mean)} ± {spread}"
 
 
 def duration(seconds: Any) -> str:

@@ -6,6 +6,7 @@ const HAS_WEBGL = Boolean(document.createElement("canvas").getContext("webgl"));
 const SYMBOLS = { square: "square", hexagonal: "circle", cells: "circle" };
 const FILL = { square: 1.1, hexagonal: 0.96, cells: 0.9 };
 const MARGIN = { l: 8, r: 8, t: 30, b: 8 };  // room for the tool bar above
+const TITLE = 20;  // pixels for the names above the upper sections
 const PLOT_CONFIG = {
   responsive: true,
   displaylogo: false,
@@ -20,13 +21,15 @@ const PLOT_CONFIG = {
 
 class SpotPlot {
   // spacing: distance between spots in data units, drawn to scale; null for a UMAP, whose points keep their size.
-  constructor(name, { spacing = null, layout = "cells", onHover, onMove = () => {} }) {
+  constructor(name, { spacing = null, layout = "cells", onHover, onMove = () => {}, onResize = () => {} }) {
     this.div = document.getElementById(name);
     this.name = name;
     this.spacing = spacing;
     this.layoutName = layout;
     this.onHover = onHover;
     this.onMove = onMove;
+    // Another size is another range to show, not a move for the other maps to follow.
+    new ResizeObserver(() => { if (this.started && this.viewKey() !== this.view) onResize(); }).observe(this.div);
     this.ring = element("div", { className: "ring", hidden: true });
     this.started = false;
     // The wheel belongs to the page; with Ctrl or Cmd held it zooms the map.
@@ -41,14 +44,14 @@ class SpotPlot {
     this.y = y;
     this.groups = groups;
     this.ring.hidden = true;
-    const view = this.viewKey(x, y);
+    const view = this.viewKey();
     if (view !== this.view) {
       this.view = view;
-      this.range = this.fit(x, y);
+      this.range = this.fit(x, y, annotations.length ? TITLE : 0);
     }
     const range = this.range;
     Object.assign(this, this.markers(range.x, this.width() - MARGIN.l - MARGIN.r));
-    await Plotly.react(this.div, groups.map((group) => this.trace(group)), this.layout(range, annotations), PLOT_CONFIG);
+    await Plotly.react(this.div, groups.map((group) => this.trace(group)), this.layout(range, annotations), { ...PLOT_CONFIG, responsive: false });
     if (this.started) return;
     this.started = true;
     this.div.append(this.ring);
@@ -75,7 +78,7 @@ class SpotPlot {
   layout(range, annotations) {
     const axis = { visible: false, zeroline: false, showgrid: false };
     return {
-      margin: MARGIN,
+      margin: MARGIN, width: this.width(), height: this.div.clientHeight,
       showlegend: false, hovermode: "closest", dragmode: "zoom", uirevision: this.view, hoverdistance: 12,
       paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "inherit", size: 12, color: "#1b2430" },
       modebar: { orientation: "h", bgcolor: "rgba(255,255,255,.7)", color: "#8591a0", activecolor: "#0b5d7a" },
@@ -89,12 +92,14 @@ class SpotPlot {
     return this.div.clientWidth || 600;
   }
 
-  viewKey(x, y) {
-    return `${x.length} ${x[0]} ${y[0]} ${x[x.length - 1]} ${this.div.clientWidth}`;
+  // What the range depends on: the spots with a place, and the size of the plot.
+  viewKey() {
+    const first = this.x.findIndex((value) => !Number.isNaN(value));
+    return `${this.x.length} ${first} ${this.x[first]} ${this.y[first]} ${this.div.clientWidth} ${this.div.clientHeight}`;
   }
 
   // The range that shows all points; on a tissue map with equal scales, and y growing downwards as in images.
-  fit(x, y) {
+  fit(x, y, title) {
     const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
     for (let row = 0; row < x.length; row++) {
       if (Number.isNaN(x[row])) continue;
@@ -106,9 +111,11 @@ class SpotPlot {
     const middle = [(high[0] + low[0]) / 2, (high[1] + low[1]) / 2];
     if (this.spacing !== null) {
       const [width, height] = [this.width() - MARGIN.l - MARGIN.r, this.div.clientHeight - MARGIN.t - MARGIN.b];
-      const scale = Math.min(width / span[0], height / span[1]);
+      const free = height - title;
+      const scale = Math.min(width / span[0], free / span[1]);
       span[0] = width / scale;
       span[1] = height / scale;
+      middle[1] -= title / 2 / scale;
     }
     const x0 = middle[0] - span[0] / 2, y0 = middle[1] - span[1] / 2;
     return { x: [x0, x0 + span[0]], y: this.spacing === null ? [y0, y0 + span[1]] : [y0 + span[1], y0] };

@@ -17,12 +17,12 @@ function choices() {
   return [...labels, ...runs].filter((choice) => choice.classes);
 }
 
-function fill(id, options, chosen, onChange) {
+function fill(id, options, chosen, onChange, redraw = draw) {
   const select = byId(id);
   if (!select) return;
   select.replaceChildren(...options.map(({ key, name }) => element("option", { value: key, textContent: name })));
   select.value = chosen;
-  select.onchange = () => { onChange(select.value); draw(); };
+  select.onchange = () => { onChange(select.value); redraw(); };
 }
 
 async function load() {
@@ -95,6 +95,8 @@ async function draw() {
   const rows = visible(spots, main, other);
   const { x, y } = mapCoordinates(spots);
   const notes = sectionTitles();
+  // Many sections side by side take the whole width, one above the other's, so that each section is a column.
+  document.querySelectorAll(".maps.many").forEach((box) => box.classList.toggle("wide", state.section === null));
   current = { spots, run, main, compared, other };
 
   const maps = [];
@@ -106,6 +108,13 @@ async function draw() {
   if (run?.domains) drawMarkers(run, featureIndex, showFeature);
   document.querySelectorAll(".run-name").forEach((node) => { node.textContent = run ? runName(run) : ""; });
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
+}
+
+// All plots of the page change their size together: draw once.
+let redrawTimer = 0;
+function redrawSoon() {
+  clearTimeout(redrawTimer);
+  redrawTimer = setTimeout(draw, 60);
 }
 
 function drawClasses(name, x, y, rows, classes, codes, side, notes, title) {
@@ -130,6 +139,8 @@ async function drawUmap(rows) {
   if (!byId("umap")) return;
   const { spots, run, main, compared, other } = current;
   const points = run ? await umapCoordinates(run, spots.x.length) : null;
+  byId("umap-legend").hidden = !points;
+  if (byId("mixing")) byId("mixing-panel").hidden = !points || state.section !== null;
   byId("umap").hidden = !points;
   byId("umap-none").hidden = Boolean(points);
   if (!points) return;
@@ -137,11 +148,23 @@ async function drawUmap(rows) {
   const sources = { domains: [run.domains, main], compare: [compared?.classes, other], sections: [DATA.sections, spots.sections] };
   const [classes, codes] = sources[state.colour];
   const groups = classes ? classGroups(shown, classes, codes) : [{ rows: shown, colour: "#56606e" }];
+  drawKeys(byId("umap-legend"), classes ?? { names: [], colours: [] });
+  if (byId("mixing") && state.section === null) drawMixing(points, shown);
   await plots.umap.draw(points.x, points.y, groups);
 }
 
+// The UMAP by section. Drawn in slices that hold all sections, so that none of them covers the others.
+function drawMixing({ x, y }, rows) {
+  const slices = Array.from({ length: 16 }, (_, slice) => rows.filter((_, index) => index % 16 === slice));
+  const down = y.map((value) => -value);
+  const look = { x, y: down, z: 0, codes: current.spots.sections, colours: DATA.sections.colours };
+  plots.mixing ??= new Scene("mixing", { onHover: hover });
+  plots.mixing.show(slices.map((slice) => ({ rows: slice, ...look })), { spacing: 0, dot: rows.length > 8000 ? 1 : 1.5 });
+  drawKeys(byId("mixing-legend"), DATA.sections);
+}
+
 function hover(row, event) {
-  Object.values(plots).forEach((plot) => plot.mark(row));
+  Object.values(plots).forEach((plot) => plot.mark?.(row));
   if (row === null) { tip.hidden = true; return; }
   const { spots, run, main, compared, other, feature } = current;
   const section = spots.sections[row];
@@ -155,8 +178,8 @@ function hover(row, event) {
   }
   if (feature && feature.values[row] !== 255) facts.push([feature.name, format(valueOf(feature, feature.values[row])), null]);
   facts.push(...perSpotFacts(row));
-  const [dx, dy] = DATA.sections.offsets[section];
-  facts.push(["x, y", `${format(spots.x[row] - dx)}, ${format(spots.y[row] - dy)}`, null]);
+  const [[dx, dy], scale] = [DATA.sections.offsets[section], DATA.sections.scales[section]];
+  facts.push(["x, y", `${format((spots.x[row] - dx) / scale)}, ${format((spots.y[row] - dy) / scale)}`, null]);
   showTip(event, spots.barcodes[row], facts);
 }
 
@@ -170,9 +193,9 @@ function showFeature(index) {
 function start() {
   const tissues = ["map", "compare", "feature", ...PER_SPOT];
   const follow = (source, ranges) => tissues.forEach((name) => plots[name] && plots[name] !== source && plots[name].follow(ranges));
-  const tissue = { spacing: DATA.spacing, layout: DATA.layout, onHover: hover, onMove: follow };
+  const tissue = { spacing: DATA.spacing, layout: DATA.layout, onHover: hover, onMove: follow, onResize: redrawSoon };
   for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
-  if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover });
+  if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover, onResize: redrawSoon });
 
   const all = choices();
   const runs = all.filter(({ key }) => key !== "labels");
@@ -189,6 +212,7 @@ function start() {
   if (sections.length > 1) colours.push({ key: "sections", name: "section" });
   fill("colour-select", colours, "domains", (key) => { state.colour = key; });
   draw();
+  if (DATA.alignment) startAlignment();
 }
 
 start();

@@ -27,6 +27,12 @@ function drawLegend(box, classes, hidden, unknown, missing, onChange) {
   }));
 }
 
+// What colours mean, where nothing is to be hidden.
+function drawKeys(box, { names, colours }) {
+  box.replaceChildren(...names.map((name, code) =>
+    element("span", { className: "key" }, element("i", { style: { background: colours[code] } }), name)));
+}
+
 const tip = element("div", { className: "tip", hidden: true });
 tip.setAttribute("role", "status");
 document.body.append(tip);

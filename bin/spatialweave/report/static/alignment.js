@@ -1,0 +1,123 @@
+"use strict";
+
+// The sections in one frame: laid on each other before and after, joined by the pairs that a method found, and as a stack.
+
+const LINE_COLOURS = { same: "rgba(11, 93, 122, .5)", other: "rgba(208, 0, 0, .9)", unknown: "rgba(86, 96, 110, .45)" };
+const alignState = { run: 0, pair: 0, overlay: "sections", stack: "domains", lines: "domains", opacity: 0.5, gap: 0.75, hidden: new Set() };
+const scenes = {};
+
+// What spots can be coloured by; null where there is none of it.
+async function spotClasses(key) {
+  const run = DATA.runs[DATA.alignment.runs[alignState.run]?.run];
+  const classes = { sections: DATA.sections, domains: run?.domains, labels: DATA.labels }[key];
+  return classes ? { classes, codes: await unpack(classes.codes), colours: [...classes.colours, DATA.unknown] } : null;
+}
+
+async function drawAlignment() {
+  const spots = await (DATA.loaded ??= load());
+  const [x, y, points] = await Promise.all([DATA.alignment.x, DATA.alignment.y, DATA.alignment.points].map(unpack));
+  const rows = DATA.sections.names.map((name, code) => points.filter((row) => spots.sections[row] === code));
+  const frame = { x, y, rows, spacing: DATA.alignment.spacing };
+  await Promise.all([drawOverlays(spots, frame), drawPairs(frame), drawStack(frame)]);
+  document.body.dataset.aligned = String(Number(document.body.dataset.aligned ?? 0) + 1);
+}
+
+const layer = (frame, code, z, { codes, colours }) => ({ rows: frame.rows[code], x: frame.x, y: frame.y, z, codes, colours, title: DATA.sections.names[code] });
+
+async function drawOverlays(spots, frame) {
+  if (!scenes["aligned"]) return;
+  const classes = (await spotClasses(alignState.overlay)) ?? (await spotClasses("sections"));
+  drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, DATA.unknown, 0, drawAlignment);
+  const layers = (own) => own.rows.map((_, code) => ({ ...layer(own, code, 0, classes), hidden: alignState.hidden.has(code) }));
+  // Sections mix like inks: where all lie on each other it is dark, and an edge that sticks out keeps its colour.
+  const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };
+  const given = { ...frame, x: asGiven(spots, spots.x, 0), y: asGiven(spots, spots.y, 1) };
+  scenes["given"].show(layers(given), { spacing: DATA.alignment.givenSpacing, ...look });
+  scenes["aligned"].show(layers(frame), { spacing: frame.spacing, ...look });
+}
+
+// Platform units, from the coordinates of sections side by side.
+function asGiven(spots, values, axis) {
+  const { offsets, scales } = DATA.sections;
+  return values.map((value, row) => (value - offsets[spots.sections[row]][axis]) / scales[spots.sections[row]]);
+}
+
+async function drawPairs(frame) {
+  if (!scenes["pairs"]) return;
+  const pair = DATA.alignment.pairs[alignState.pair];
+  const match = DATA.alignment.matches.find((one) => one.run === alignState.run && one.pair === alignState.pair);
+  const spots = (await spotClasses(alignState.lines)) ?? (await spotClasses("sections"));
+  const judged = await spotClasses(alignState.lines);
+  const kind = (a, b) => {
+    if (!judged || [a, b].some((row) => judged.codes[row] >= judged.classes.names.length)) return "unknown";
+    return judged.codes[a] === judged.codes[b] ? "same" : "other";
+  };
+  const [a, b] = match ? await Promise.all([match.a, match.b].map(unpack)) : [[], []];
+  const lines = Array.from(a, (row, index) => ({ layer: 0, a: row, b: b[index], kind: kind(row, b[index]) }))
+    // The disagreeing ones last, on top: they are what to look for.
+    .sort((one, two) => (one.kind === "other") - (two.kind === "other"))
+    .map((line) => ({ ...line, colour: LINE_COLOURS[line.kind], width: line.kind === "other" ? 1.6 : 1 }));
+  scenes["pairs"].show(pair.sections.map((code, z) => layer(frame, code, z, spots)), { spacing: frame.spacing, lines, gap: 1.15 });
+  drawCounts(match, lines);
+}
+
+function drawCounts(match, lines) {
+  if (!match) { byId("pairs-counts").replaceChildren("This run has no matches of these sections."); return; }
+  const word = alignState.lines === "labels" ? "label" : "domain";
+  const near = match.distance === null ? "" : `; median distance ${match.distance.toFixed(2)} spot spacings`;
+  const kinds = { same: `same ${word}`, other: `another ${word}`, unknown: `${word} not known` };
+  const counts = Object.entries(kinds)
+    .map(([key, text]) => ({ key, text, count: lines.filter((line) => line.kind === key).length }))
+    .filter(({ count }) => count)
+    .map(({ key, text, count }) => element("span", { className: "key" }, element("i", { style: { background: LINE_COLOURS[key] } }), `${text} `, element("small", { textContent: grouped(count) })));
+  const drawn = lines.length < match.accepted ? `, ${grouped(lines.length)} of them drawn` : "";
+  byId("pairs-counts").replaceChildren(`${grouped(match.accepted)} of ${grouped(match.all)} pairs accepted${drawn}${near}.`, element("br"), ...counts);
+}
+
+async function drawStack(frame) {
+  if (!scenes["stack"]) return;
+  const classes = (await spotClasses(alignState.stack)) ?? (await spotClasses("sections"));
+  const layers = DATA.sections.names.map((name, code) => layer(frame, code, code, classes));
+  scenes["stack"].show(layers, { spacing: frame.spacing, gap: alignState.gap });
+  drawKeys(byId("stack-legend"), classes.classes);
+}
+
+function hoverAlignment(row, event) {
+  if (row === null) { tip.hidden = true; return; }
+  drawCard(row, event);
+}
+
+async function drawCard(row, event) {
+  const spots = await DATA.loaded;
+  const facts = [["section", DATA.sections.names[spots.sections[row]], null]];
+  for (const [name, key] of [["domain", "domains"], ["label", "labels"]]) {
+    const found = await spotClasses(key);
+    if (found) facts.push([name, found.classes.names[found.codes[row]] ?? "none", found.colours[found.codes[row]]]);
+  }
+  showTip(event, spots.barcodes[row], facts);
+}
+
+function startAlignment() {
+  const { runs, pairs } = DATA.alignment;
+  const solid = { turn: 0.45, tilt: 1.02, solid: true };
+  for (const [name, look] of [["given", {}], ["aligned", {}], ["pairs", solid], ["stack", solid]]) {
+    if (byId(name)) scenes[name] = new Scene(name, { ...look, onHover: hoverAlignment });
+  }
+  const choose = (id, options, key, number = false) =>
+    fill(id, options, String(alignState[key]), (value) => { alignState[key] = number ? Number(value) : value; }, drawAlignment);
+  alignState.run = Math.max(0, runs.findIndex(({ run }) => run !== null && run === DATA.best));
+  const colours = [{ key: "sections", name: "section" }];
+  if (runs.length) colours.push({ key: "domains", name: "domain" });
+  if (DATA.labels) colours.push({ key: "labels", name: "label" });
+  if (!runs.length) alignState.stack = DATA.labels ? "labels" : "sections";
+  if (DATA.labels) alignState.lines = "labels";
+  choose("align-run", runs.map((run, index) => ({ key: String(index), name: runName(run) })), "run", true);
+  choose("pair-select", pairs.map(({ name }, index) => ({ key: String(index), name })), "pair", true);
+  choose("overlay-select", colours, "overlay");
+  choose("stack-select", colours, "stack");
+  choose("lines-select", colours.filter(({ key }) => key !== "sections"), "lines");
+  for (const [id, key] of [["opacity", "opacity"], ["gap", "gap"]]) {
+    if (byId(id)) byId(id).oninput = (event) => { alignState[key] = Number(event.target.value); drawAlignment(); };
+  }
+  drawAlignment();
+}
