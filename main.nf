@@ -3,16 +3,19 @@
 
 include { helpText ; resolveParams } from './modules/checks/params'
 include { readSamplesheet          } from './modules/checks/samplesheet'
-include { chooseMethods            } from './modules/checks/methods'
+include { chooseMethods ; checkFit ; fits } from './modules/checks/methods'
 include { readFailures             } from './modules/checks/failures'
 include { SIMULATE                 } from './modules/simulate'
 include { INGEST                   } from './modules/ingest'
 include { QC                       } from './modules/qc'
 include { PREPROCESS               } from './modules/preprocess'
 include { GRAPH                    } from './modules/graph'
+include { ALIGN                    } from './modules/align'
+include { STACK                    } from './modules/stack'
 include { TRAIN                    } from './modules/train'
 include { CLUSTER                  } from './modules/cluster'
 include { EVALUATE                 } from './modules/evaluate'
+include { MATCH                    } from './modules/match'
 include { ASSEMBLE                 } from './modules/assemble'
 include { REPORT_DATASET           } from './modules/report_dataset'
 include { SUMMARISE                } from './modules/summarise'
@@ -36,6 +39,16 @@ def checkEnvironment() {
 def qcOptions(options) {
     return options.findAll { name, _value -> name.startsWith('qc_') }
         .collect { name, value -> "--${name.substring(3).replace('_', '-')} ${value}" }.join(' ')
+}
+
+// How freely sections may be moved onto each other, as options of bin/align.py.
+def alignOptions(options) {
+    return (options.align_reflection ? ['--reflection'] : []) + (options.align_scale ? ['--scale'] : [])
+}
+
+// Neighbouring sections of a stack, e.g. [['s1', 's2'], ['s2', 's3']]
+def neighbours(stack) {
+    return stack.size() > 1 ? stack.collate(2, 1, false) : []
 }
 
 def asJson(value) {
@@ -72,21 +85,21 @@ workflow {
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
         SIMULATE(options.simulate, options.seed, code)
-        rows_ch = SIMULATE.out.samplesheet.flatMap { sheet -> readSamplesheet(sheet) }
+        rows_ch = SIMULATE.out.samplesheet.flatMap { sheet -> checkFit(readSamplesheet(sheet), methods) }
     }
     else {
-        rows_ch = channel.fromList(readSamplesheet(options.input))
+        rows_ch = channel.fromList(checkFit(readSamplesheet(options.input), methods))
     }
 
     // [section meta, section], e.g. [[dataset: 'embryo', section: 'embryo', ...], embryo.section.h5mu]
     INGEST(rows_ch, code)
     QC(INGEST.out.section, qcOptions(options), code)
 
-    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', n_domains: 13], [embryo.section.h5mu]]
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', n_domains: 13, stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
     datasets_ch = QC.out.section
-        .map { meta, section -> [groupKey([dataset: meta.dataset, n_domains: meta.n_domains ?: options.n_domains], meta.n_sections), section] }
-        .groupTuple(sort: { section -> section.name })
-        .map { key, sections -> [key.groupTarget, sections] }
+        .map { meta, section -> [groupKey([dataset: meta.dataset, n_domains: meta.n_domains ?: options.n_domains, stack: meta.stack], meta.stack.size()), section] }
+        .groupTuple()
+        .map { key, sections -> [key.groupTarget, sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }] }
 
     // [recipe meta, [sections], recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart'], [embryo.section.h5mu], smart.yml]; once for all methods that share a recipe
     preprocess_ch = datasets_ch
@@ -106,26 +119,73 @@ workflow {
     // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], latents.h5mu, graph.h5ad]
     prepared_ch = latents_ch.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph)
 
-    // [run meta, latents, graph, preset, settings], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], latents.h5mu, graph.h5ad, smart.yml, ['epochs=100']]
+    // [pair meta, latents], e.g. [[dataset: 'brain', ..., fixed: 's1', moving: 's2'], smart.latents.h5mu]; one recipe's latents do
+    def align = options.align || methods.any { method -> method.sections == 'aligned' }
+    stacks_ch = PREPROCESS.out.latents.filter { meta, _latents -> align && meta.stack.size() > 1 && meta.preprocess == methods.first().preprocess.baseName }
+    pairs_ch = stacks_ch.flatMap { meta, latents -> neighbours(meta.stack).collect { fixed, moving -> [meta + [fixed: fixed, moving: moving], latents] } }
+    ALIGN(pairs_ch, options.align_by, alignOptions(options).join(' '), options.seed, code)
+
+    // [recipe meta, latents, [transforms]], e.g. [[dataset: 'brain', ..., preprocess: 'smart'], smart.latents.h5mu, [s1--s2.transform.json, ...]]
+    transforms_ch = ALIGN.out.transform
+        .map { meta, transform -> [groupKey(meta.findAll { name, _value -> !(name in ['fixed', 'moving']) }, meta.stack.size() - 1), transform] }
+        .groupTuple(sort: { transform -> transform.name })
+        .map { key, transforms -> [key.groupTarget, transforms] }
+    STACK(stacks_ch.join(transforms_ch), code)
+    // [dataset, coordinates], e.g. ['brain', coordinates.csv]
+    aligned_ch = STACK.out.coordinates.map { meta, coordinates -> [meta.dataset, coordinates] }
+    // The same with [] for datasets that are not to be aligned, and for those whose alignment failed.
+    datasets_by_need = datasets_ch.branch { meta, _sections ->
+        aligned: align && meta.stack.size() > 1
+        plain: true
+    }
+    coordinates_ch = datasets_by_need.aligned
+        .map { meta, _sections -> [meta.dataset] }
+        .join(aligned_ch, remainder: true)
+        .map { dataset, coordinates -> [dataset, coordinates ?: []] }
+        .mix(datasets_by_need.plain.map { meta, _sections -> [meta.dataset, []] })
+
+    // [run meta, latents, graph, method], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, settings: ['epochs=100'], ...]]
     runs_ch = prepared_ch
         .combine(channel.fromList(methods))
-        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName }
+        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
         .combine(channel.fromList((options.seed..<(options.seed + options.seeds)).toList()))
-        .map { meta, latents, graph, method, seed -> [meta + [method: method.name, seed: seed], latents, graph, method.file, method.settings] }
-    TRAIN(runs_ch, options.device, options.preset ?: '', options.checkpoint_dir ? file(options.checkpoint_dir) : '', code)
+        .map { meta, latents, graph, method, seed -> [meta + [method: method.name, seed: seed], latents, graph, method] }
+    runs_by_need = runs_ch.branch { _meta, _latents, _graph, method ->
+        aligned: method.sections == 'aligned'
+        plain: true
+    }
+    // [run meta, latents, graph, coordinates, preset, settings]; methods that need no alignment do not wait for one
+    training_ch = runs_by_need.plain
+        .map { meta, latents, graph, method -> [meta, latents, graph, [], method.file, method.settings] }
+        .mix(
+            runs_by_need.aligned
+                .map { meta, latents, graph, method -> [meta.dataset, meta, latents, graph, method] }
+                .combine(aligned_ch, by: 0)
+                .map { _dataset, meta, latents, graph, method, coordinates -> [meta, latents, graph, coordinates, method.file, method.settings] }
+        )
+    TRAIN(training_ch, options.device, options.preset ?: '', options.checkpoint_dir ? file(options.checkpoint_dir) : '', code)
 
     // [run meta, embedding, latents, graph], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.h5ad, latents.h5mu, graph.h5ad]
-    trained_ch = TRAIN.out.embedding.join(runs_ch.map { meta, latents, graph, _preset, _settings -> [meta, latents, graph] })
+    trained_ch = TRAIN.out.embedding.join(runs_ch.map { meta, latents, graph, _method -> [meta, latents, graph] })
     CLUSTER(trained_ch.map { meta, embedding, _latents, graph -> [meta, embedding, graph] }, options.clustering, options.max_domains, options.refine, code)
 
-    // [run meta, embedding, domains, latents, graph], e.g. [[..., method: 'smart', seed: 1], smart.seed1.h5ad, smart.seed1.domains.csv, latents.h5mu, graph.h5ad]
+    // [run meta, embedding, domains, latents, graph, coordinates], e.g. [[..., method: 'smart', seed: 1], smart.seed1.h5ad, smart.seed1.domains.csv, latents.h5mu, graph.h5ad, []]
     clustered_ch = trained_ch.join(CLUSTER.out.domains)
-        .map { meta, embedding, latents, graph, domains -> [meta, embedding, domains, latents, graph] }
+        .map { meta, embedding, latents, graph, domains -> [meta.dataset, meta, embedding, domains, latents, graph] }
+        .combine(coordinates_ch, by: 0)
+        .map { _dataset, meta, embedding, domains, latents, graph, coordinates -> [meta, embedding, domains, latents, graph, coordinates] }
     EVALUATE(clustered_ch, options.clustering, code)
+
+    // [run meta, embedding, latents, coordinates], e.g. [[dataset: 'brain', ..., method: 'smart_ms', seed: 1], smart_ms.seed1.h5ad, latents.h5mu, coordinates.csv]
+    matching_ch = trained_ch
+        .map { meta, embedding, latents, _graph -> [meta.dataset, meta, embedding, latents] }
+        .combine(aligned_ch, by: 0)
+        .map { _dataset, meta, embedding, latents, coordinates -> [meta, embedding, latents, coordinates] }
+    MATCH(matching_ch, options.match_radius, options.match_percentile, code)
 
     // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
     // what failed is known once every step that may fail has ended
-    failures_ch = EVALUATE.out.metrics.toList().map { _all -> textFile('failures.json', readFailures()) }
+    failures_ch = EVALUATE.out.metrics.mix(MATCH.out.quality).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...; from elements like ['TRAIN', 'python 3.11.7; torch 2.10.0']
     versions_ch = channel.topic('versions')
         .flatMap { _process, tools -> tools.tokenize(';')*.trim() }
@@ -138,6 +198,7 @@ workflow {
     // [dataset, files], e.g. ['embryo', [embryo.section.h5mu, smart.latents.h5mu, smart.seed1.h5ad, smart.seed1.domains.csv, ...]]
     results_ch = QC.out.section
         .mix(QC.out.figures, PREPROCESS.out.latents, GRAPH.out.statistics, TRAIN.out.embedding, CLUSTER.out.domains, CLUSTER.out.summary, EVALUATE.out.metrics)
+        .mix(STACK.out.coordinates, STACK.out.transforms, MATCH.out.pairs, MATCH.out.quality)
         .map { meta, files -> [meta.dataset, files] }
         .groupTuple()
         .map { dataset, files -> [dataset, files.flatten().sort { result -> result.name }] }
@@ -145,10 +206,10 @@ workflow {
     REPORT_DATASET(results_ch, presets, failures_ch, parameters, versions_ch, code)
 
     // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]: the runs that were to be made
-    planned_ch = runs_ch.map { meta, _latents, _graph, _preset, _settings -> meta }
+    planned_ch = runs_ch.map { meta, _latents, _graph, _method -> meta }
         .toSortedList { a, b -> "${a.dataset} ${a.method} ${a.seed}" <=> "${b.dataset} ${b.method} ${b.seed}" }
         .map { metas -> textFile('planned.json', asJson(metas)) }
-    SUMMARISE(everyFile(TRAIN.out.embedding), everyFile(EVALUATE.out.metrics), planned_ch, failures_ch, code)
+    SUMMARISE(everyFile(TRAIN.out.embedding), everyFile(EVALUATE.out.metrics), everyFile(MATCH.out.quality), planned_ch, failures_ch, code)
     REPORT_RUN(SUMMARISE.out.metrics, SUMMARISE.out.runs, presets, failures_ch, parameters, versions_ch, code)
 
     workflow.onComplete = {

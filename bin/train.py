@@ -15,6 +15,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @stage
 @click.option("--latents", type=_FILE, required=True, help="Latents of the dataset (.h5mu), from preprocess.py.")
 @click.option("--graph", type=_FILE, required=True, help="Graphs over its spots (.h5ad), from graph.py.")
+@click.option("--coordinates", type=_FILE, help="Coordinates of all sections in one frame (.csv), from stack.py.")
 @click.option("--preset", type=_FILE, required=True, help="The method: a file of assets/methods (.yml).")
 @click.option("--preset-name", help="Settings in that file to use.  [default: those of the dataset's layout]")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one setting; may be repeated.")
@@ -36,6 +37,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def main(
     latents: Path,
     graph: Path,
+    coordinates: Path | None,
     preset: Path,
     preset_name: str | None,
     overrides: tuple[str, ...],
@@ -61,7 +63,7 @@ def main(
 
     method = read_preset(preset)
     run = prepare(seed, device, threads, mixed_precision)
-    dataset = read_dataset(latents, graph)
+    dataset = read_dataset(latents, graph, coordinates)
     if checkpoint_dir is not None:
         run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
     fitted = fit_preset(dataset, method, run, preset_name, overrides)

@@ -7,7 +7,7 @@ process EVALUATE {
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
-    tuple val(meta), path(embedding), path(domains), path(latents), path(graph)
+    tuple val(meta), path(embedding), path(domains), path(latents), path(graph), path(coordinates)
     val clustering
     val code
 
@@ -16,9 +16,10 @@ process EVALUATE {
     tuple val("${task.process}"), eval('software_versions.py scikit-learn scipy'), topic: versions
 
     script:
+    def aligned = coordinates ? "--coordinates ${coordinates}" : ''
     """
     # code ${code}
-    evaluate.py --embedding ${embedding} --domains ${domains} --latents ${latents} --graph ${graph} \\
+    evaluate.py --embedding ${embedding} --domains ${domains} --latents ${latents} --graph ${graph} ${aligned} \\
         --clustering ${clustering} --out '${meta.method}.seed${meta.seed}.metrics.csv'
     """
 

@@ -6,6 +6,7 @@ process SUMMARISE {
     input:
     path embeddings, stageAs: 'embeddings?/*'
     path metrics, stageAs: 'metrics?/*'
+    path alignments, stageAs: 'alignments?/*'
     path planned
     path failures
     val code
@@ -13,10 +14,11 @@ process SUMMARISE {
     output:
     path 'results/benchmark/metrics.csv', emit: metrics
     path 'results/benchmark/runs.csv', emit: runs
+    path 'results/benchmark/alignment.csv', emit: alignment, optional: true
     path 'results/index.csv', emit: index
 
     script:
-    def inputs = [embedding: embeddings, metrics: metrics].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
+    def inputs = [embedding: embeddings, metrics: metrics, alignment: alignments].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
     """
     # code ${code}
     summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --out-dir results

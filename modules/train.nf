@@ -8,7 +8,7 @@ process TRAIN {
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
-    tuple val(meta), path(latents), path(graph), path(preset), val(settings)
+    tuple val(meta), path(latents), path(graph), path(coordinates), path(preset), val(settings)
     val device
     val preset_name
     val checkpoint_dir
@@ -20,6 +20,7 @@ process TRAIN {
 
     script:
     def options = settings.collect { setting -> "--set ${setting}" }
+    options += coordinates ? ["--coordinates ${coordinates}"] : []
     options += preset_name ? ["--preset-name ${preset_name}"] : []
     options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
     """

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from spatialweave.assemble import assemble
 from spatialweave.io.contract import Dataset, read_h5ad, stamp, write, write_embedding
-from spatialweave.summary import index_table, metrics_table, runs_table
+from spatialweave.summary import ALIGNMENT_COLUMNS, METRIC_COLUMNS, index_table, joined_table, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
 
@@ -53,9 +53,18 @@ def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:
     columns = "dataset,method,seed,clustering,n_domains,metric,value\n"
     (tmp_path / "b.csv").write_text(columns + "one,smart,1,mclust,3,nmi,0.5\none,smart,1,mclust,3,ari,0.25\n")
     (tmp_path / "a.csv").write_text(columns + "one,pca_smooth,1,mclust,3,ari,0.75\n")
-    table = metrics_table([tmp_path / "b.csv", tmp_path / "a.csv"])
+    table = joined_table([tmp_path / "b.csv", tmp_path / "a.csv"], METRIC_COLUMNS)
     assert table["value"].tolist() == [0.75, 0.25, 0.5]
-    assert list(metrics_table([]).columns) == columns.strip().split(",")
+    assert list(joined_table([], METRIC_COLUMNS).columns) == columns.strip().split(",")
+
+
+def test_an_alignment_that_fails_is_no_run_and_fails_none_by_itself(tmp_path: Path) -> None:
+    planned = [{"dataset": "one", "method": "spatialfuser", "seed": 1}]
+    failures = [{"dataset": "one", "method": "", "seed": None, "process": "ALIGN"}]
+    assert runs_table(planned, [], failures)["status"].tolist() == ["failed"]
+    columns = ",".join(ALIGNMENT_COLUMNS)
+    (tmp_path / "a.csv").write_text(f"{columns}\none,smart,2,s1,s2,pairs,9\none,smart,1,s1,s2,pairs,7\n")
+    assert joined_table([tmp_path / "a.csv"], ALIGNMENT_COLUMNS)["value"].tolist() == [7, 9]
 
 
 def modality(name: str, spots: list[str], counts: list[list[int]]) -> anndata.AnnData:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import anndata
 import mudata
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.io.aligned import read_aligned
 from spatialweave.io.contract import MODALITIES, read_h5ad, read_h5mu, stamp, training_record
+from spatialweave.preprocess.common_features import common_features
 
 
 def assemble(files: Path) -> mudata.MuData:
@@ -20,7 +24,7 @@ def assemble(files: Path) -> mudata.MuData:
     ----------
     files
         Folder with `*.section.h5mu` (counts), `*.latents.h5mu` (one per recipe), `<method>.seed<k>.h5ad`
-        (embeddings) and `<method>.seed<k>.domains.csv`.
+        (embeddings), `<method>.seed<k>.domains.csv` and, where sections were aligned, `coordinates.csv`.
 
     Returns
     -------
@@ -28,7 +32,8 @@ def assemble(files: Path) -> mudata.MuData:
     `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
     `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
     `obsm['X_<method>_<seed>']`, the methods' other tables in `obsm['<table>_<method>_<seed>']`, domains in
-    `obs['<method>_<seed>']` ("" where a spot has none). Spots are named as in the latents.
+    `obs['<method>_<seed>']` ("" where a spot has none), aligned coordinates in `obsm['spatial_aligned']`. Spots are
+    named as in the latents.
     """
     latents = {path.name.removesuffix(".latents.h5mu"): path for path in sorted(files.glob("*.latents.h5mu"))}
     if not latents:
@@ -36,20 +41,25 @@ def assemble(files: Path) -> mudata.MuData:
     prepared = {recipe: read_h5mu(path, "latents") for recipe, path in latents.items()}
     spots = next(iter(prepared.values()))
     modalities = {}
+    order = list(dict.fromkeys(spots.obs["section"].astype(str)))
     sections = [read_h5mu(path, "section") for path in sorted(files.glob("*.section.h5mu"))]
+    # In the order of the latents, since common features take the names of the first section.
+    sections.sort(key=lambda section: order.index(str(section.uns["spatialweave"]["section"])))
     for name in MODALITIES:
         parts = [_counts(section, name, len(sections) > 1) for section in sections if name in section.mod]
         if not parts:
             continue
-        counts = anndata.concat(parts, join="inner") if len(parts) > 1 else parts[0]
+        counts = _joined(name, parts) if len(parts) > 1 else parts[0]
         for recipe, data in prepared.items():
             if name in data.mod:
                 _add_latent(counts, data.mod[name], recipe)
         modalities[name] = counts
     integrated = mudata.MuData(modalities)
-    order = integrated.obs_names
-    integrated.obs = spots.obs.reindex(order)
-    integrated.obsm["spatial"] = np.asarray(spots.obsm["spatial"])[spots.obs_names.get_indexer(order)]
+    names = integrated.obs_names
+    integrated.obs = spots.obs.reindex(names)
+    integrated.obsm["spatial"] = np.asarray(spots.obsm["spatial"])[spots.obs_names.get_indexer(names)]
+    if (files / "coordinates.csv").exists():
+        integrated.obsm["spatial_aligned"] = read_aligned(files / "coordinates.csv", integrated.obs)
     for path in sorted(files.glob("*.seed*.h5ad")):
         _add_run(integrated, read_h5ad(path, "embedding"))
     for path in sorted(files.glob("*.domains.csv")):
@@ -65,6 +75,17 @@ def _counts(section: mudata.MuData, name: str, several: bool) -> anndata.AnnData
     if several:
         counts.obs_names = [f"{section.uns['spatialweave']['section']}:{barcode}" for barcode in counts.obs_names]
     return counts
+
+
+def _joined(name: str, parts: list[anndata.AnnData]) -> anndata.AnnData:
+    """The counts of several sections on the features that they share, as preprocessing took them."""
+    with warnings.catch_warnings():
+        # PREPROCESS has warned of the same features already.
+        warnings.simplefilter("ignore")
+        common = common_features(name, [part.var_names for part in parts], [part.obs_names[0] for part in parts])
+    counts = sparse.vstack([common.counts(part.X, place) for place, part in enumerate(parts)], format="csr")
+    obs = pd.concat([part.obs for part in parts], join="inner")
+    return anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=common.names))
 
 
 def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, recipe: str) -> None:

@@ -15,6 +15,7 @@ from spatialweave.io.contract import read_training_record
 RUN_KEYS = ["dataset", "method", "seed"]
 RUN_COLUMNS = [*RUN_KEYS, "status", "epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"]
 METRIC_COLUMNS = [*RUN_KEYS, "clustering", "n_domains", "metric", "value"]
+ALIGNMENT_COLUMNS = [*RUN_KEYS, "section_a", "section_b", "metric", "value"]
 
 
 def read_json(path: Path) -> Any:
@@ -37,7 +38,8 @@ def runs_table(
     embeddings
         The embedding files that came about.
     failures
-        One record per failed step; a run with one is `failed` even when its embedding exists.
+        One record per failed step, `method` is "" where it serves all methods; a run with one is `failed` even when
+        its embedding exists.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def runs_table(
     empty where it failed.
     """
     records = {_key(record): record for record in map(read_training_record, embeddings)}
-    failed = {_key(failure) for failure in failures}
+    # A step that serves all methods names none; the runs that lack it have no embedding.
+    failed = {_key(failure) for failure in failures if failure["method"]}
     rows = []
     for run in planned:
         key = _key(run)
@@ -63,12 +66,13 @@ def _costs(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record.get(name) for name in ("epochs", "seconds", "peak_rss_mb", "peak_gpu_mb")}
 
 
-def metrics_table(files: Iterable[Path]) -> pd.DataFrame:
-    """All metrics of all runs as one tidy table with the columns :data:`METRIC_COLUMNS`."""
+def joined_table(files: Iterable[Path], columns: list[str]) -> pd.DataFrame:
+    """The tables of all runs as one, with these columns, ordered by all of them but the value."""
     tables = [pd.read_csv(file) for file in files]
     if not tables:
-        return pd.DataFrame(columns=METRIC_COLUMNS)
-    return pd.concat(tables, ignore_index=True)[METRIC_COLUMNS].sort_values([*RUN_KEYS, "metric"], ignore_index=True)
+        return pd.DataFrame(columns=columns)
+    keys = [column for column in columns if column not in ("clustering", "n_domains", "value")]
+    return pd.concat(tables, ignore_index=True)[columns].sort_values(keys, ignore_index=True)
 
 
 def index_table(runs: pd.DataFrame) -> pd.DataFrame:

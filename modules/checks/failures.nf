@@ -9,7 +9,7 @@ def noteFolder() {
     return file("${workflow.workDir}/failures/${workflow.runName}")
 }
 
-// The error strategy of a step whose failure costs only its own method and seed.
+// The error strategy of a step whose failure costs only its own method and seed, or what depends on an alignment.
 def retryOrGiveUp(task, meta) {
     if (retryable(task.exitStatus) && task.attempt <= 2) {
         return 'retry'
@@ -19,14 +19,15 @@ def retryOrGiveUp(task, meta) {
     def note = [
         process: task.process,
         dataset: meta.dataset,
-        method: meta.method,
+        // Empty where the step serves all methods (alignment).
+        method: meta.method ?: '',
         seed: meta.seed,
         exit: task.exitStatus,
         reason: lines.reverse().find { line -> line.startsWith('ERROR') } ?: (lines ? lines.last() : 'no message; see the log'),
         log: log.toUriString(),
     ]
     noteFolder().mkdirs()
-    noteFolder().resolve("${task.process}.${meta.dataset}.${meta.method}.${meta.seed}.json").text = groovy.json.JsonOutput.toJson(note)
+    noteFolder().resolve("${task.process}.${[meta.dataset, meta.method, meta.seed, meta.moving].findAll().join('.')}.json").text = groovy.json.JsonOutput.toJson(note)
     return 'ignore'
 }
 

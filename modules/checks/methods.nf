@@ -1,7 +1,7 @@
 // Methods: every file of assets/methods/ is one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], sections: '', asked: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
     def asked = options.methods.tokenize(', ')
@@ -24,6 +24,8 @@ def chooseMethods(options) {
             preprocess: file("${projectDir}/assets/preprocess/${preset.preprocess}.yml", checkIfExists: true),
             graph: file("${projectDir}/assets/graphs/${preset.graph}.yml", checkIfExists: true),
             settings: settings[name] ?: [],
+            sections: preset.sections ?: '',
+            asked: name in asked,
         ]
     }
 }
@@ -41,4 +43,23 @@ def methodSettings(text, names) {
         error("Parameters:\n  --method_options: '${idle.join('.')}' is for method '${idle.first()}', which is not in this run (${names.join(', ')})")
     }
     return pairs.groupBy { method, _setting -> method }.collectEntries { method, group -> [method, group.collect { pair -> pair[1] }] }
+}
+
+// Whether a method can run on a dataset: some need several sections.
+def fits(method, meta) {
+    return !method.sections || meta.stack.size() > 1
+}
+
+// Says which methods leave out which datasets; a dataset that all leave out stops the run. Returns the sections as they came.
+def checkFit(sections, methods) {
+    sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }.each { meta ->
+        def idle = methods.findAll { method -> !fits(method, meta) }
+        if (idle.size() == methods.size()) {
+            error("Parameters:\n  --methods: ${idle*.name.join(', ')} needs several sections, and dataset '${meta.dataset}' has one")
+        }
+        if (idle.any { method -> method.asked }) {
+            log.warn("Dataset '${meta.dataset}' has one section: ${idle.findAll { method -> method.asked }*.name.join(', ')} is left out there")
+        }
+    }
+    return sections
 }

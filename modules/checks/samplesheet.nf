@@ -89,11 +89,24 @@ def datasetProblems(rows) {
             }
         }
     }
+    rows.groupBy { row -> row.dataset }.each { dataset, group ->
+        def orders = group.collect { row -> row.order }.findAll { order -> order }
+        if (orders && (orders.size() < group.size() || orders.unique(false).size() < orders.size())) {
+            problems << "lines ${group*.line.join(', ')}, column order: give each section of dataset '${dataset}' its own position in the stack, or none"
+        }
+    }
     return problems
 }
 
+// The sections of a dataset in the order of the stack: by column order, then by name.
+def stackOf(rows) {
+    return rows.sort(false) { a, b ->
+        (a.order ? a.order.toInteger() : 0) <=> (b.order ? b.order.toInteger() : 0) ?: a.section <=> b.section
+    }*.section
+}
+
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, n_sections: 1, labels: 'domain', order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -107,7 +120,7 @@ def sectionOf(sheet, row, siblings) {
         section: row.section,
         platform: row.platform ?: null,
         n_domains: n_domains ? n_domains.toInteger() : null,
-        n_sections: siblings.size(),
+        stack: stackOf(siblings),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
         columns: columns + (labelled ? ['labels'] : []),

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from spatialweave.domains import starts
+from spatialweave.domains import mixture, starts
 from spatialweave.domains.mixture import tied_mixture, whiten
 from spatialweave.errors import InputError
 
@@ -55,6 +55,18 @@ def test_the_most_likely_start_wins_and_all_are_reported(clouds):
     assert [fit["start"] for fit in found.starts] == ["ward", "kmeans", "random_1", "random_2", "random_3", "random_4"]
     full = [fit["log_likelihood"] for fit in found.starts if fit["n_domains"] == 6]
     assert found.log_likelihood == pytest.approx(max(full), abs=1e-3)
+
+
+def test_short_runs_lose_no_maximum(clouds, monkeypatch):
+    """Only the most likely starts go on; letting all of them go on finds nothing better."""
+    values = clouds(600, 8, 6, 0.5)[0]
+    found = [tied_mixture(values, 6, seed=seed) for seed in range(3)]
+    assert not all(fit["converged"] for fit in found[0].starts)
+    monkeypatch.setattr(mixture, "SHORT_RUN", mixture.MAX_ITERATIONS)
+    for seed, fit in enumerate(found):
+        full = tied_mixture(values, 6, seed=seed)
+        assert all(one["converged"] for one in full.starts)
+        assert fit.log_likelihood == pytest.approx(full.log_likelihood, abs=1e-2)
 
 
 def test_labels_by_size_and_responsibilities_in_their_order(clouds):

@@ -35,6 +35,13 @@ MAX_ITERATIONS = 1000
 TOLERANCE = 1e-7
 """EM ends when the mean log-likelihood of a spot rises by less than this (nats)."""
 
+SHORT_RUN = 30
+"""EM steps that every start is given; then only the most likely go on (Biernacki et al., Comput Stat Data Anal 41:561,
+2003)."""
+
+FINALISTS = 4
+"""How many go on."""
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -53,7 +60,7 @@ class Mixture:
         The start that it came from: ``ward``, ``kmeans`` or ``random_<i>``; ``constant`` for an embedding whose rows
         are all equal, where nothing is fitted.
     iterations, converged
-        EM steps taken, and whether the likelihood had settled by then.
+        EM steps taken (those of the short run apart), and whether the likelihood had settled by then.
     dimensions
         Directions in which the embedding varies.
     starts
@@ -91,8 +98,8 @@ class Mixture:
         return self.bic - 2.0 * float(entr(self.responsibilities).sum())
 
 
-def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int = 5) -> Mixture:
-    """Fit mclust's EEE model by EM from Ward, k-means and `n_random` random starts, and keep the most likely.
+def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int = 20) -> Mixture:
+    """Fit mclust's EEE model by EM from Ward, k-means and `n_random` random starts; keep the most likely.
 
     Parameters
     ----------
@@ -116,12 +123,19 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     # One thread: the products are too small for more, and their last digits would depend on the number.
     with threadpool_limits(limits=1):
         fits = [
-            _fit(white, labels, n_domains, name, log_scale)
+            _fit(white, np.eye(n_domains)[labels], name, log_scale, SHORT_RUN)
             for name, labels in starting_partitions(values, n_domains, seed, n_random)
         ]
-    # Rounded, so that of starts that met in one maximum the first is kept, whatever their last digits.
-    best = max(fits, key=lambda fit: (fit.n_found, round(fit.log_likelihood / len(values), 6)))
-    return replace(best, starts=tuple(_summary(fit) for fit in fits))
+        for number in sorted(range(len(fits)), key=lambda number: _rank(fits[number]), reverse=True)[:FINALISTS]:
+            fit = fits[number]
+            if not fit.converged:
+                fits[number] = _fit(white, fit.responsibilities, fit.start, log_scale, MAX_ITERATIONS)
+    return replace(max(fits, key=_rank), starts=tuple(_summary(fit) for fit in fits))
+
+
+def _rank(fit: Mixture) -> tuple[int, float]:
+    """By how many domains hold a spot, then by likelihood, rounded: starts that met in one maximum must tie."""
+    return fit.n_found, round(fit.log_likelihood / len(fit.labels), 6)
 
 
 def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
@@ -140,12 +154,12 @@ def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
     return left[:, kept] * np.sqrt(len(values)), -float(np.log(deviations).sum())
 
 
-def _fit(white: np.ndarray, labels: np.ndarray, n_domains: int, name: str, log_scale: float) -> Mixture:
-    """EM from one partition; `white` has zero mean and identity covariance."""
+def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: float, most: int) -> Mixture:
+    """At most `most` steps of EM from the responsibilities; `white` has zero mean and identity covariance."""
     n_spots, n_dimensions = white.shape
-    responsibilities = np.eye(n_domains)[labels]
+    n_domains = responsibilities.shape[1]
     previous, converged, iteration = -np.inf, False, 0
-    while not converged and iteration < MAX_ITERATIONS:
+    while not converged and iteration < most:
         iteration += 1
         weights, means, covariance = _maximise(white, responsibilities)
         responsibilities, mean_likelihood = _expect(white, weights, means, covariance)

@@ -199,8 +199,8 @@ class Encoder:
         return self.around
 
     @torch.no_grad()
-    def settled(self, x: Tensor, epochs: int) -> tuple[Tensor, Tensor, Weights]:
-        """Embedding, rebuilt input and attention of the last layer after `epochs`, for an input without hidden spots.
+    def settle(self, x: Tensor, epochs: int) -> tuple[Tensor, list[Weights]]:
+        """Embedding and attention of every layer after `epochs`, for an input without hidden spots.
 
         The first pass makes the embedding that pattern and long-range neighbours of the second are of.
         """
@@ -209,7 +209,13 @@ class Encoder:
             self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
         if self.expansion is not None:
             self.around.distant = self.expansion.edges(z)
-        z, weights = self.network(x, self.around)
+        settled: tuple[Tensor, list[Weights]] = self.network(x, self.around)
+        return settled
+
+    @torch.no_grad()
+    def settled(self, x: Tensor, epochs: int) -> tuple[Tensor, Tensor, Weights]:
+        """:meth:`settle`, with the rebuilt input and the attention of the last layer only."""
+        z, weights = self.settle(x, epochs)
         return z, self.network.decode(z, self.around, weights), weights[-1]
 
 

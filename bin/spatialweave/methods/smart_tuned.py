@@ -7,7 +7,7 @@ GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 MINING_ROUNDS = 2
 """Averages over the neighbours before mining; positives lie at least one step beyond what shares such an average."""
+
+Miner = Callable[[HiddenInput, Propagation, np.random.Generator], np.ndarray]
+"""Finds the triplets (3 x triplets) of a modality, given the means over its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,20 @@ class Network(nn.Module):
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
-    started = time.monotonic()
     graph = spatial_graph(dataset)
+
+    def miner(one: HiddenInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
+        return mine(one, graph, neighbours, config, rng)
+
+    return fit_mined(dataset, config, run, miner, "tuned")
+
+
+def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, variant: str) -> Fitted:
+    """Embed `dataset` with the triplets that `miner` finds in each modality."""
+    started = time.monotonic()
     rng = run.numpy_generator()
     inputs = prepare_inputs(dataset, config, run, rng)
-    triplets = [mine(one, graph, inputs.neighbours, config, rng) for one in inputs.modalities]
+    triplets = [miner(one, inputs.neighbours, rng) for one in inputs.modalities]
     prepared = time.monotonic() - started
     network = Network(inputs.widths, config.n_hidden, config.n_dims)
     network.draw(run.torch_generator())
@@ -103,7 +115,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         z = network(inputs.seen(), inputs.neighbours)
         rebuilt = [decoder(z, inputs.neighbours) for decoder in network.decoders]
     record = {
-        "variant": "tuned",
+        "variant": variant,
         **history.record(),
         "receptive_field": inputs.record(),
         "triplets": {one.name: found.shape[1] for one, found in zip(inputs.modalities, triplets, strict=True)},
@@ -116,9 +128,14 @@ def mine(
     one: HiddenInput, graph: sparse.csr_matrix, neighbours: Propagation, config: Config, rng: np.random.Generator
 ) -> np.ndarray:
     """Triplets (3 x triplets) of one modality, on averages over the neighbours and beyond the reach of those."""
-    denoised = visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy()
     spots = np.flatnonzero(one.present.cpu().numpy())
-    return mine_distant_triplets(denoised, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_share, rng, spots)
+    features = mining_features(one, neighbours)
+    return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_share, rng, spots)
+
+
+def mining_features(one: HiddenInput, neighbours: Propagation) -> np.ndarray:
+    """What triplets are sought in: a modality averaged over the neighbours (float32, spots x dimensions)."""
+    return np.asarray(visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy())
 
 
 def loss_terms(network: Network, inputs: HiddenInputs, triplets: Sequence[np.ndarray], config: Config) -> Terms:

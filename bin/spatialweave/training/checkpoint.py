@@ -26,6 +26,8 @@ def identity(method: str, config: Any, dataset: Dataset, seed: int, device: torc
         digest.update(modality.name.encode())
         for array in (modality.latent, modality.present):
             digest.update(np.ascontiguousarray(array).tobytes())
+    if dataset.aligned is not None:
+        digest.update(np.ascontiguousarray(dataset.aligned).tobytes())
     for name in sorted(dataset.graphs):
         graph = dataset.graphs[name]
         digest.update(name.encode())

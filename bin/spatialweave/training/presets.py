@@ -27,6 +27,8 @@ class MethodPreset:
         The module in spatialweave.methods.
     preprocess, graph
         The recipes it needs.
+    sections
+        What the method asks of a dataset: "several" sections, or several that are "aligned"; "" = nothing.
     variant_of
         For a variant, the method of which it is one: a run of all methods leaves variants out.
     config
@@ -41,6 +43,7 @@ class MethodPreset:
     method: str
     preprocess: str
     graph: str
+    sections: str = ""
     variant_of: str = ""
     citation: str = ""
     doi: str = ""
@@ -61,6 +64,8 @@ class MethodPreset:
 
 _REQUIRED = ("title", "summary", "method", "preprocess", "graph")
 _MAPPINGS = ("config", "presets")
+SECTIONS = ("several", "aligned")
+"""What a method may ask of a dataset's sections."""
 
 
 def read_preset(path: Path) -> MethodPreset:
@@ -89,6 +94,8 @@ def read_preset(path: Path) -> MethodPreset:
         if not isinstance(value, expected):
             kind = "a mapping" if key in _MAPPINGS else "text"
             raise InputError(f"{path}, key '{key}'", f"holds {type(value).__name__}", kind)
+    if content.get("sections", SECTIONS[0]) not in SECTIONS:
+        raise InputError(f"{path}, key 'sections'", f"'{content['sections']}' is not known", " or ".join(SECTIONS))
     for name, settings in content.get("presets", {}).items():
         if not isinstance(settings, Mapping):
             raise InputError(f"{path}, preset '{name}'", f"holds {type(settings).__name__}", "a mapping of settings")

@@ -1,0 +1,91 @@
+"""SMART-MS: SMART over several sections, joined by triplets of mutually nearest spots of different sections.
+
+Du et al., Nat Commun 17:2876, 2026. The parts and the training are those of :mod:`spatialweave.methods.smart_tuned`;
+docs/methods/smart_ms.md says what differs from the publication, and what each part is worth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.methods import Fitted, smart_tuned
+from spatialweave.nn.cross_sections import mine_cross_triplets
+from spatialweave.nn.distant_pairs import mine_distant_triplets
+from spatialweave.training.hidden_inputs import spatial_graph
+from spatialweave.training.options import option
+from spatialweave.training.sections import several_sections
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from spatialweave.io.contract import Dataset
+    from spatialweave.nn.propagation import Propagation
+    from spatialweave.training.hidden_inputs import HiddenInput
+    from spatialweave.training.run import Run
+
+
+@dataclass(frozen=True)
+class Config(smart_tuned.Config):
+    """Settings: those of SMART, and those of the triplets across sections."""
+
+    n_nearest_across: int = option(2, "Nearest spots of another section among which mutual pairs are sought.", 1, 100)
+    anchors: Literal["both", "first"] = option("both", "Ends of a pair that are anchors; published: the first.")
+    within_sections: bool = option(True, "Triplets within each section are kept beside those across sections.")
+
+
+def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
+    """Embed all sections of `dataset`, whose latents are comparable between them; needs the spatial graph."""
+    sections = several_sections(dataset, "SMART-MS", "smart")
+    check_shared(dataset, sections)
+    graph = spatial_graph(dataset)
+
+    def miner(one: HiddenInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
+        return mine(one, sections, graph, neighbours, config, rng)
+
+    return smart_tuned.fit_mined(dataset, config, run, miner, "tuned")
+
+
+def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
+    """Refuse a dataset in which a section has no modality in common with any other: nothing could join it to them."""
+    has = {name: {one.name for one in dataset.modalities if one.present[rows].any()} for name, rows in sections.items()}
+    for name, own in has.items():
+        if all(own.isdisjoint(other) for section, other in has.items() if section != name):
+            found = f"has {', '.join(sorted(own))} only, which no other section has"
+            fix = "use the method 'spatialfuser', which fuses sections of different modalities"
+            raise InputError(f"dataset '{dataset.name}', section '{name}'", found, "a modality in common", fix)
+
+
+def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:
+    """The place in the stack of every spot's section (int64), from 0."""
+    number = np.empty(sum(map(len, sections.values())), dtype=np.int64)
+    for place, rows in enumerate(sections.values()):
+        number[rows] = place
+    return number
+
+
+def mine(
+    one: HiddenInput,
+    sections: dict[str, np.ndarray],
+    graph: sparse.csr_matrix,
+    neighbours: Propagation,
+    config: Config,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Triplets (3 x triplets) of one modality, across the sections that have it and, if wanted, within each."""
+    features = smart_tuned.mining_features(one, neighbours)
+    present = one.present.cpu().numpy()
+    number, spots = section_numbers(sections), np.flatnonzero(present)
+    both = config.anchors == "both"
+    found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_share, rng, spots, both)]
+    if config.within_sections:
+        hops = smart_tuned.MINING_ROUNDS + 1
+        for rows in sections.values():
+            own = graph[rows][:, rows].tocsr()
+            measured = np.flatnonzero(present[rows])
+            inside = mine_distant_triplets(features[rows], own, hops, config.n_nearest, config.far_share, rng, measured)
+            found.append(rows[inside])
+    return np.concatenate(found, axis=1)

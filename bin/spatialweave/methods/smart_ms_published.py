@@ -1,0 +1,48 @@
+"""SMART-MS as published: SMART's `paper` training on triplets across sections, mined in the latents themselves.
+
+Du et al., Nat Commun 17:2876, 2026. The default is :mod:`spatialweave.methods.smart_ms`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from spatialweave.methods import Fitted, smart
+from spatialweave.methods.smart_ms import check_shared, section_numbers
+from spatialweave.nn.cross_sections import mine_cross_triplets
+from spatialweave.training.options import option
+from spatialweave.training.sections import several_sections
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset
+    from spatialweave.training.run import Run
+
+
+@dataclass(frozen=True)
+class Config(smart.Config):
+    """Settings of SMART, with the published ones of the triplets across sections."""
+
+    n_nearest: int = option(2, "Nearest spots of another section among which mutual pairs are sought.", 1, 100)
+    anchors: Literal["both", "first"] = option("first", "Ends of a pair that are anchors; published: the first.")
+
+
+def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
+    """Embed all sections of `dataset`, whose latents are comparable between them; needs the spatial graph."""
+    sections = several_sections(dataset, "SMART-MS", "smart")
+    check_shared(dataset, sections)
+    started = time.monotonic()
+    number, rng, both = section_numbers(sections), run.numpy_generator(), config.anchors == "both"
+    triplets = [
+        mine_cross_triplets(
+            one.latent, number, config.n_nearest, config.far_share, rng, np.flatnonzero(one.present), both
+        )
+        for one in dataset.modalities
+    ]
+    mining_seconds = time.monotonic() - started
+    fitted = smart.fit_triplets(dataset, triplets, config, run)
+    fitted.record["timings"]["mining"] = round(mining_seconds, 3)
+    return fitted

@@ -1,0 +1,46 @@
+"""The sections of a dataset, for methods that treat each by itself or compare them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import Modality
+
+if TYPE_CHECKING:
+    from spatialweave.io.contract import Dataset
+
+
+def section_rows(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Section -> the rows of its spots (int64, ascending), in stack order: that of their first spots."""
+    names = dataset.obs["section"].to_numpy().astype(str)
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+
+
+def several_sections(dataset: Dataset, method: str, instead: str) -> dict[str, np.ndarray]:
+    """:func:`section_rows` of a dataset of two sections or more.
+
+    Raises
+    ------
+    InputError
+        For a dataset of one section; names the method to take `instead`.
+    """
+    rows = section_rows(dataset)
+    if len(rows) < 2:
+        found = f"has one section, and {method} joins several"
+        raise InputError(f"dataset '{dataset.name}'", found, "two sections or more", f"use the method '{instead}'")
+    return rows
+
+
+def restricted(dataset: Dataset, rows: np.ndarray) -> Dataset:
+    """The dataset of those spots only, with the modalities that any of them has; no graph may join them to others."""
+    modalities = [
+        Modality(one.name, one.latent[rows], one.present[rows]) for one in dataset.modalities if one.present[rows].any()
+    ]
+    graphs = {name: graph[rows][:, rows].tocsr() for name, graph in dataset.graphs.items()}
+    return replace(
+        dataset, obs=dataset.obs.iloc[rows], spatial=dataset.spatial[rows], modalities=modalities, graphs=graphs
+    )

@@ -1,0 +1,31 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// How the coordinates of one section become those of the section before it in the stack.
+process ALIGN {
+    tag "${meta.dataset}, ${meta.moving} onto ${meta.fixed}"
+    label 'medium'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(latents)
+    val method
+    val freedom
+    val seed
+    val code
+
+    output:
+    tuple val(meta), path("${meta.fixed}--${meta.moving}.transform.json"), emit: transform
+    tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
+
+    script:
+    """
+    # code ${code}
+    align.py --latents ${latents} --fixed '${meta.fixed}' --moving '${meta.moving}' --method ${method} ${freedom} \\
+        --seed ${seed} --out '${meta.fixed}--${meta.moving}.transform.json'
+    """
+
+    stub:
+    """
+    touch '${meta.fixed}--${meta.moving}.transform.json'
+    """
+}

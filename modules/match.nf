@@ -1,0 +1,35 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// Which spots of neighbouring sections belong together by an embedding and the aligned coordinates, and how good that is.
+process MATCH {
+    tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
+    label 'medium'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(embedding), path(latents), path(coordinates)
+    val radius
+    val percentile
+    val code
+
+    output:
+    tuple val(meta), path("results/${meta.dataset}/alignment/${meta.method}/*.pairs.csv"), emit: pairs
+    path "results/${meta.dataset}/alignment/${meta.method}/*.spots.csv", emit: spots
+    tuple val(meta), path("results/${meta.dataset}/alignment/${meta.method}/${meta.method}.seed${meta.seed}.alignment.csv"), emit: quality
+    tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
+
+    script:
+    """
+    # code ${code}
+    match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} --radius ${radius} \\
+        --percentile ${percentile} --seed ${meta.seed} --prefix '${meta.method}.seed${meta.seed}' \\
+        --out-dir 'results/${meta.dataset}/alignment/${meta.method}'
+    """
+
+    stub:
+    def pair = meta.stack.take(2).join('--')
+    """
+    mkdir -p 'results/${meta.dataset}/alignment/${meta.method}'
+    touch 'results/${meta.dataset}/alignment/${meta.method}/${meta.method}.seed${meta.seed}'{.${pair}.pairs,.${pair}.spots,.alignment}.csv
+    """
+}

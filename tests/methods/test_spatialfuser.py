@@ -1,0 +1,303 @@
+"""SpatialFuser: its losses against closed forms, matched spots that come together, sections of other modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
+
+from spatialweave.alignment.matching import match
+from spatialweave.domains.mixture import tied_mixture
+from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import from_edges, symmetrise
+from spatialweave.io.contract import Dataset, Modality
+from spatialweave.methods import mcgate, spatialfuser
+from spatialweave.methods.spatialfuser import Config
+from spatialweave.nn.fusion import Partners, direction_loss, remote_spots
+from spatialweave.training.presets import read_preset
+from spatialweave.training.run import Run
+from spatialweave.training.sections import restricted, section_rows
+from spatialweave.training.session import fit_preset
+
+Tissue = Callable[..., Dataset]
+Split = Callable[..., Dataset]
+
+SHORT = Config(epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3)
+
+
+@pytest.fixture
+def split(tissue: Tissue) -> Split:
+    """A tissue whose spots are dealt out to sections at random; each section keeps the modalities named for it."""
+
+    def make(names: Sequence[tuple[str, ...]] = (("rna",), ("rna",)), side: int = 14, offset: float = 0.0) -> Dataset:
+        whole = tissue(side=side, names=tuple(dict.fromkeys(name for own in names for name in own)))
+        place = np.random.default_rng(6).permutation(np.arange(whole.n_spots) % len(names))
+        order = np.argsort(place, kind="stable")
+        place, spatial = place[order], whole.spatial[order]
+        modalities = []
+        for one in whole.modalities:
+            present = np.array([one.name in own for own in names])[place]
+            latent = (one.latent[order] + offset * place[:, None]) * present[:, None]
+            modalities.append(Modality(one.name, latent.astype(np.float32), present))
+        rows, columns, values = [], [], []
+        for number in range(len(names)):
+            own = np.flatnonzero(place == number)
+            distance, nearest = NearestNeighbors(n_neighbors=5).fit(spatial[own]).kneighbors(spatial[own])
+            rows.append(own.repeat(4))
+            columns.append(own[nearest[:, 1:].ravel()])
+            values.append(distance[:, 1:].ravel())
+        directed = from_edges(*map(np.concatenate, (rows, columns, values)), whole.n_spots)
+        obs = whole.obs.iloc[order].assign(section=np.array(list("abcdef"))[place])
+        obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
+        graphs = {"spatial_distances": directed, "spatial_connectivities": symmetrise(directed)}
+        # Every section has coordinates of its own; the aligned ones are in one frame.
+        return replace(
+            whole,
+            obs=obs,
+            spatial=spatial + 100 * place[:, None],
+            modalities=modalities,
+            graphs=graphs,
+            aligned=spatial,
+        )
+
+    return make
+
+
+def set_up(dataset: Dataset, config: Config, run: Run) -> tuple[spatialfuser.Network, Callable[[int], dict]]:
+    """The initial network and its loss terms."""
+    sections = section_rows(dataset)
+    matcher = spatialfuser.Matcher(dataset, sections, config, run)
+    parts = spatialfuser.make_parts(dataset, sections, config, run)
+    encoders = [part.encoder.network for part in parts]
+    network = spatialfuser.Network(encoders, dataset.n_spots, 10, len(matcher.names))
+    network.draw(run.torch_generator())
+    return network, spatialfuser.loss_terms(network, parts, matcher, config, run)
+
+
+def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, int]:
+    """Share of accepted pairs of the first two sections whose domains are the same, and their number."""
+    a, b = list(section_rows(dataset).values())[:2]
+    found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b])
+    label = dataset.obs["label"].to_numpy()
+    same = label[a][found.a] == label[b][found.b]
+    return float(same[found.accepted].mean()), int(found.accepted.sum())
+
+
+def test_direction_loss_is_the_mean_over_all_pairs() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (torch.tensor(rng.normal(0.3, 1, (n, 5)), requires_grad=True) for n in (7, 11))
+    expected = cdist(first.detach(), second.detach(), "cosine").mean()
+    loss = direction_loss(first, second)
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+    assert torch.autograd.gradcheck(direction_loss, (first, second))
+
+
+def test_pair_losses_by_hand() -> None:
+    """Spots on a line; 0 and 1 match, 2 is far from 0 in its section and 3 from 1 in its own."""
+    place = torch.tensor([[0.0], [2.0], [2.5], [9.0]])
+    partners = Partners(np.array([0]), np.array([1]), np.array([2, 3, 0, 1]), "cpu")
+    near, apart = partners.losses(place, margin=1.0)
+    assert near.item() == pytest.approx(2.0, abs=1e-5)
+    # 2 - 2.5 + 1 for spot 0; spot 1 has its far spot 7 away, which is enough.
+    assert apart.item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_no_pairs_no_loss() -> None:
+    nobody = np.empty(0, dtype=np.int64)
+    place = torch.randn(4, 2, requires_grad=True)
+    near, apart = Partners(nobody, nobody, np.arange(4), "cpu").losses(place, 1.0)
+    (near + apart).backward()
+    assert near.item() == apart.item() == 0 and (place.grad == 0).all()
+
+
+def test_far_spots_are_uniform_beyond_the_radius() -> None:
+    points = np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2).astype(float)
+    distance = cdist(points, points)
+    rng = np.random.default_rng(0)
+    drawn = np.stack([remote_spots(points, 3.0, rng) for _ in range(4000)])
+    assert (distance[np.arange(36), drawn] > 3.0).all()
+    allowed = np.flatnonzero(distance[0] > 3.0)
+    counts = np.bincount(drawn[:, 0], minlength=36)[allowed]
+    assert counts.min() > 0
+    # Chi-squared with len - 1 degrees of freedom: mean len - 1, deviation sqrt(2 (len - 1)).
+    chi = ((counts - counts.mean()) ** 2 / counts.mean()).sum()
+    assert chi < len(allowed) - 1 + 4 * np.sqrt(2 * (len(allowed) - 1))
+
+
+def test_where_all_lie_within_the_radius_the_far_spot_is_the_farthest_drawn() -> None:
+    points = np.array([[0.0, 0], [1, 0], [3, 0]])
+    assert remote_spots(points, 10.0, np.random.default_rng(0)).tolist() == [2, 2, 0]
+    assert remote_spots(points[:1], 10.0, np.random.default_rng(0)).tolist() == [0]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_every_weight_gets_a_gradient(split: Split, run: Run, shared: bool) -> None:
+    config = replace(SHORT, epochs=2, step=1, shared_encoder=shared)
+    network, terms = set_up(split((("rna", "adt"), ("rna", "adt"))), config, run)
+    before = terms(1)
+    assert before["pairs"] == before["triplet"] == before["direction"] == 0
+    terms(2)
+    values = terms(3)
+    torch.stack(list(values.values())).sum().backward()
+    assert set(values) == {"reconstruction_rna", "reconstruction_adt", "pairs", "triplet", "direction"}
+    assert all(value > 0 for value in values.values())
+    assert len(network.encoders) == (1 if shared else 2)
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 1e-7, name
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: bool) -> None:
+    """Without fusion, and with the map still the identity, the loss of the first epoch is that of the encoders."""
+    dataset = split()
+    fused = spatialfuser.fit(dataset, replace(SHORT, epochs=1, fusion_epochs=0, shared_encoder=shared), run)
+    alone = mcgate.Config(epochs=1, step=2, n_dims=8, heads=2, alpha=0.3, hidden_share=0.5)
+    first = fused.record["losses"]["reconstruction_rna"][0]
+    if shared:
+        assert first == pytest.approx(mcgate.fit(dataset, alone, run).record["losses"]["reconstruction_rna"][0])
+    else:
+        losses = [
+            mcgate.fit(restricted(dataset, rows), alone, run).record["losses"]["total"][0]
+            for rows in section_rows(dataset).values()
+        ]
+        # Other spots are hidden and other weights drawn.
+        assert first == pytest.approx(np.mean(losses), rel=0.25)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared: bool) -> None:
+    dataset = split(side=16, offset=1.0)
+    config = Config(epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, reconstruction_weight=1)
+    section = dataset.obs["section"].to_numpy().astype(str)
+
+    def mixed(embedding: np.ndarray) -> float:
+        nearest = NearestNeighbors(n_neighbors=11).fit(embedding).kneighbors(embedding, return_distance=False)[:, 1:]
+        return float((section[nearest] != section[:, None]).mean())
+
+    fused = spatialfuser.fit(dataset, config, run)
+    before = spatialfuser.fit(dataset, replace(config, fusion_epochs=0), run)
+    assert mixed(fused.embedding) > mixed(before.embedding) + 0.1
+    assert adjusted_rand_score(dataset.obs["label"], tied_mixture(fused.embedding, 3, seed=0).labels) > 0.7
+    assert matched_accuracy(dataset, fused.embedding)[0] > 0.9
+
+
+def test_sections_of_different_modalities(split: Split, run: Run) -> None:
+    dataset = split((("rna",), ("adt",)), side=18)
+    config = Config(epochs=60, fusion_epochs=60, match_step=20)
+    fitted = spatialfuser.fit(dataset, config, run)
+    assert fitted.embedding.shape == (324, 32) and np.isfinite(fitted.embedding).all()
+    accuracy, n_pairs = matched_accuracy(dataset, fitted.embedding)
+    assert accuracy > 0.9 and n_pairs > 60
+    assert adjusted_rand_score(dataset.obs["label"], tied_mixture(fitted.embedding, 3, seed=0).labels) > 0.8
+    # Neither modality can be rebuilt for all spots.
+    assert fitted.denoised == {}
+    assert set(fitted.record["receptive_field"]) == {"rna, a", "adt, b"}
+
+
+def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
+    dataset = split((("rna",), ("rna", "adt"), ("rna",)))
+    fitted = spatialfuser.fit(dataset, SHORT, run)
+    assert list(fitted.record["pairs"]) == ["a--b", "b--c"]
+    for counts in fitted.record["pairs"].values():
+        # Refreshed after 0 and 3 of the 6 epochs of fusion.
+        assert len(counts) == 2 and min(counts) > 10
+    # The first and the third section share an encoder, the second has one of its own.
+    assert set(fitted.record["receptive_field"]) == {"rna, a and c", "rna, b", "adt, b"}
+    assert set(fitted.denoised) == {"rna"} and fitted.denoised["rna"].shape == (196, 8)
+    assert (fitted.denoised["rna"] != 0).any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"shared_encoder": False},
+        {"match_step": 6},
+        {"matching": "published"},
+        {"margin": 30.0},
+        {"relative": False},
+        {"direction_weight": 1.0},
+        {"radius": 1.5},
+    ],
+)
+def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) -> None:
+    whole, other = (spatialfuser.fit(split(), config, run) for config in (SHORT, replace(SHORT, **changed)))
+    assert np.abs(whole.embedding - other.embedding).max() > 1e-4
+
+
+def test_names_of_sections_and_frame_do_not_matter(split: Split, run: Run) -> None:
+    # No spots lie exactly at the radius, on one side of it or the other as rounding has it.
+    dataset, config = split(), replace(SHORT, radius=2.9)
+    renamed = replace(dataset, obs=dataset.obs.assign(section=dataset.obs["section"].map({"a": "z", "b": "y"})))
+    turned = dataset.aligned @ np.array([[0.6, 0.8], [-0.8, 0.6]]) + 50
+    expected = spatialfuser.fit(dataset, config, run).embedding
+    np.testing.assert_array_equal(spatialfuser.fit(renamed, config, run).embedding, expected)
+    moved = spatialfuser.fit(replace(dataset, aligned=turned), config, run)
+    np.testing.assert_allclose(moved.embedding, expected, atol=1e-3)
+
+
+def test_overfits_a_tiny_pair(split: Split, run: Run) -> None:
+    """Where it may see what it rebuilds, and has more dimensions than features."""
+    config = Config(
+        epochs=200,
+        fusion_epochs=100,
+        learning_rate=1e-2,
+        hidden_share=0,
+        most_rounds=0,
+        alpha=0,
+        reconstruction_weight=1,
+    )
+    values = spatialfuser.fit(split(side=7), config, run).record["losses"]
+    assert values["reconstruction_rna"][199] < 0.1 * values["reconstruction_rna"][0]
+    assert values["pairs"][-1] < 0.6 * values["pairs"][200]
+
+
+@pytest.mark.parametrize("killed_at", [3, 5, 6, 8, 10])
+def test_resumed_equals_undisturbed(split: Split, run: Run, tmp_path: Path, killed_at: int) -> None:
+    """In the pre-training, at the first refresh (5), after it, at the second (8), and in the last epoch."""
+    expected = spatialfuser.fit(split(), SHORT, run)
+
+    def kill(line: str) -> None:
+        if line.startswith(f"epoch {killed_at:2d}"):
+            raise KeyboardInterrupt
+
+    resuming = replace(run, checkpoint=tmp_path / "c.pt", checkpoint_seconds=0.0, progress_seconds=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        spatialfuser.fit(split(), SHORT, replace(resuming, log=kill))
+    lines: list[str] = []
+    fitted = spatialfuser.fit(split(), SHORT, replace(resuming, log=lines.append))
+    assert any(f"resuming after epoch {killed_at - 1}" in line for line in lines)
+    np.testing.assert_array_equal(fitted.embedding, expected.embedding)
+    assert fitted.record["losses"] == expected.record["losses"]
+    assert fitted.record["pairs"] == expected.record["pairs"]
+
+
+def test_attention_is_given_for_every_spot(split: Split, run: Run) -> None:
+    dataset = split((("rna",), ("adt",)))
+    table = spatialfuser.fit(dataset, SHORT, run).extras["attention"]
+    assert table.index.equals(dataset.obs.index)
+    np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-5)
+
+
+def test_what_it_cannot_use_is_refused(tissue: Tissue, split: Split, run: Run) -> None:
+    with pytest.raises(InputError, match=r"one section.*'mcgate'"):
+        spatialfuser.fit(tissue(), SHORT, run)
+    with pytest.raises(InputError, match=r"not aligned.*alignment stage"):
+        spatialfuser.fit(replace(split(), aligned=None), SHORT, run)
+
+
+@pytest.mark.parametrize("preset", ["hexagonal", "cells", "stereo_seq"])
+def test_published_presets_run(split: Split, run: Run, project: Path, preset: str) -> None:
+    published = read_preset(project / "assets" / "methods" / "spatialfuser_paper.yml")
+    short = ["epochs=2", "fusion_epochs=3", "match_step=2"]
+    fitted = fit_preset(split((("rna",), ("adt",))), published, run, None if preset == "hexagonal" else preset, short)
+    assert fitted.embedding.shape == (196, 32)
+    config = fitted.record["config"]
+    assert config["hidden_share"] == 0 and not config["shared_encoder"] and config["matching"] == "published"

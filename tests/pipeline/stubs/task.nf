@@ -1,0 +1,21 @@
+// One task like TRAIN, which leaves what it was given in its folder. Attempts up to --failures end with exit code 137.
+params.failures = 0
+
+process TRAIN {
+    label 'large'
+    label 'gpu'
+
+    output:
+    path 'given.txt'
+
+    script:
+    """
+    printf '%s\\n' cpus=${task.cpus} memory=${task.memory} time=${task.time} > given.txt
+    env >> given.txt
+    [ ${task.attempt} -gt ${params.failures} ] || exit 137
+    """
+}
+
+workflow {
+    TRAIN()
+}

@@ -1,0 +1,187 @@
+"""Profiles: every combination resolves to one configuration, and tasks get from it what engine and scheduler need.
+
+No cluster, cloud, GPU or container is at work here. Engines and schedulers are stubs that record their command line and run
+the task on this machine: what is checked is what Nextflow would have asked of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+STUBS = Path(__file__).parent / "stubs"
+ENGINES = ("docker", "podman", "singularity", "apptainer", "charliecloud")
+SCHEDULERS = ("slurm", "lsf", "sge", "pbs", "pbspro")
+CLOUDS = ("awsbatch", "google_batch", "azure_batch", "k8s")
+DATA = ("test", "test_full", "demo")
+
+
+def combinations() -> list[tuple[str, ...]]:
+    """Every combination that means something: data, software, place, and with or without GPU."""
+    places = itertools.product(("", *ENGINES, "conda"), ("", *SCHEDULERS))
+    services = itertools.product(("", "docker"), CLOUDS)
+    chosen = [
+        tuple(filter(None, ("test", software, place, gpu)))
+        for software, place in itertools.chain(places, services)
+        for gpu in ("", "gpu")
+    ]
+    return [*chosen, *((data,) for data in DATA)]
+
+
+def resolve(project: Path, folder: Path, parser: str, chosen: list[str]) -> dict[str, set[str]]:
+    """Each combination's resolved configuration as lines, by one of Nextflow's two parsers of configurations."""
+    wrapper = {"SPATIALWEAVE_PINNED_NEXTFLOW": "1", **os.environ}
+    subprocess.run([project / "nextflow", "-v"], env=wrapper, capture_output=True, check=True)
+    (jars,) = (project / ".cache").glob("nextflow-*")
+    java = Path(os.environ["JAVA_HOME"], "bin", "java") if "JAVA_HOME" in os.environ else "java"
+    command = [java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
+    command += [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "io", "nio", "net", "util")]
+    command += ["groovy.ui.GroovyMain", STUBS / "configs.groovy", project, *chosen]
+    environment = {**os.environ, "NXF_OFFLINE": "true", "NXF_SYNTAX_PARSER": parser, "NXF_HOME": str(folder / "home")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=True)
+    resolved: Mapping[str, str] = json.loads(done.stdout.splitlines()[-1])
+    # The parsers write a map differently; publishing depends on no profile.
+    return {
+        profiles: {line for line in text.splitlines() if not line.startswith("process.publishDir")}
+        for profiles, text in resolved.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def configurations(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], set[str]]:
+    """By parser and combination in every order that is tried: the resolved configuration."""
+    folder = tmp_path_factory.mktemp("configurations")
+    orders = {",".join(order) for chosen in combinations() for order in (chosen, chosen[::-1])}
+    return {
+        (parser, profiles): lines
+        for parser in ("v1", "v2")
+        for profiles, lines in resolve(project, folder, parser, sorted(orders)).items()
+    }
+
+
+def test_every_combination_means_the_same_in_either_order_and_to_both_parsers(
+    configurations: dict[tuple[str, str], set[str]],
+) -> None:
+    for chosen in combinations():
+        forward, backward = ",".join(chosen), ",".join(chosen[::-1])
+        expected = configurations["v1", forward]
+        assert not [line for line in expected if line.startswith("ERROR")], (forward, expected)
+        for key in (("v1", backward), ("v2", forward), ("v2", backward)):
+            assert configurations[key] == expected, (key, configurations[key] ^ expected)
+
+
+def test_every_combination_turns_on_what_it_names_and_nothing_else(
+    configurations: dict[tuple[str, str], set[str]],
+) -> None:
+    executors = {"awsbatch": "awsbatch", "google_batch": "google-batch", "azure_batch": "azurebatch", "k8s": "k8s"}
+    executors |= {name: name for name in SCHEDULERS}
+    for chosen in combinations():
+        lines = configurations["v1", ",".join(chosen)]
+        enabled = {line.split(".")[0] for line in lines if re.match(r"[a-z]+\.enabled = true", line)}
+        software = {name for name in chosen if name in (*ENGINES, "conda")}
+        in_cloud = bool({*chosen} & {*CLOUDS})
+        reports = {"report", "timeline", "trace", "dag"}
+        assert enabled - reports == (software or ({"docker"} if in_cloud else set())), chosen
+        executor = [executors[name] for name in chosen if name in executors]
+        assert {line for line in lines if line.startswith("process.executor")} == {
+            f"process.executor = '{name}'" for name in executor
+        }, chosen
+        assert ("params.device = 'cuda'" in lines) == ("gpu" in chosen), chosen
+
+
+@dataclass
+class Given:
+    """What one task was given: its environment and resources, the engine's command line, the job's directives."""
+
+    values: dict[str, str]
+    engine: str
+    directives: list[str]
+    log: str
+
+
+def give(project: Path, folder: Path, *arguments: str) -> Given:
+    """Run the one task of stubs/task.nf with this project's configuration and recording stubs first on PATH."""
+    programs = folder / "bin"
+    programs.mkdir()
+    links = {"engine": ("docker", "podman", "singularity", "apptainer", "ch-run")}
+    links["scheduler"] = ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat")
+    for script, names in links.items():
+        for name in names:
+            (programs / name).symlink_to(STUBS / script)
+    launch = folder / "launch"
+    launch.mkdir()
+    command = [project / "nextflow", "-C", project / "nextflow.config", "run", STUBS / "task.nf", *arguments]
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "NXF_ANSI_LOG": "false"}
+    done = subprocess.run(
+        command, cwd=launch, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    task = max(launch.glob("work/*/*/given.txt"), key=lambda path: path.stat().st_mtime).parent
+    lines = (task / "given.txt").read_text().splitlines()
+    engine, job = task / "engine.command", task / "job.submitted"
+    return Given(
+        values=dict(line.split("=", 1) for line in lines if "=" in line) | {"task folder": str(task)},
+        engine=engine.read_text() if engine.exists() else "",
+        directives=re.findall(r"^#(?:SBATCH|BSUB|PBS|\$) (.*\S)", job.read_text(), re.M) if job.exists() else [],
+        log=(launch / ".nextflow.log").read_text(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "scheduler", "flags", "directives"),
+    [
+        ("singularity", "slurm", ["singularity exec ", " --no-home ", " --nv ", ".sif "], ["--gres=gpu:1", "-c 2", "--mem 4096M"]),
+        ("apptainer", "lsf", ["apptainer exec ", " --no-home ", " --nv ", ".sif "], ["-gpu num=1", "-n 2"]),
+        ("docker", "sge", [" -u {uid}:{gid} ", " --gpus all ", "localhost/spatialweave:{version} "], ["-l gpu=1", "-pe smp 2"]),
+        ("podman", "pbs", [" --user 0:0 ", " --device nvidia.com/gpu=all ", "localhost/spatialweave:{version} "], ["-l nodes=1:ppn=2:gpus=1"]),
+        ("charliecloud", "pbspro", ["/.cache/spatialweave-{version} "], ["-l select=1:ncpus=2:mem=4096mb:ngpus=1"]),
+    ],
+)  # fmt: skip
+def test_a_gpu_task_of_a_job_gets_its_card(
+    project: Path, tmp_path: Path, engine: str, scheduler: str, flags: list[str], directives: list[str]
+) -> None:
+    """Command lines and job directives for one task with a GPU: recorded by stubs, with no engine or cluster at work."""
+    given = give(project, tmp_path, "-profile", f"{engine},gpu,{scheduler}")
+    (version,) = re.findall(r"version *= '(.*)'", (project / "nextflow.config").read_text())[:1]
+    for flag in flags:
+        assert flag.format(uid=os.getuid(), gid=os.getgid(), version=version) in given.engine
+    for directive in directives:
+        assert directive in given.directives
+    assert "Creating process 'TRAIN': maxForks=0;" in given.log
+    folder = given.values["task folder"]
+    for name, cache in {"NUMBA_CACHE_DIR": "numba", "MPLCONFIGDIR": "matplotlib", "TRITON_CACHE_DIR": "triton"}.items():
+        assert given.values[name] == f"{folder}/.cache/{cache}"
+    # The job was given card 3 by the scheduler: the engine must hand that on rather than show all cards of the node.
+    if engine in ("singularity", "apptainer"):
+        environment = Path(folder, "engine.environment").read_text().splitlines()
+        assert f"{engine.upper()}ENV_CUDA_VISIBLE_DEVICES=3" in environment
+        assert not any(line.startswith("HOME=") for line in environment)
+    elif engine in ("docker", "podman"):
+        assert '-e "CUDA_VISIBLE_DEVICES"' in given.engine
+    else:
+        assert "--set-env=CUDA_VISIBLE_DEVICES=3" in given.engine
+
+
+def test_memory_grows_with_attempts_up_to_what_this_machine_has(project: Path, tmp_path: Path) -> None:
+    given = give(project, tmp_path, "-profile", "gpu,docker", "--failures", "2")
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    assert float(given.values["memory"].removesuffix(" GB")) == pytest.approx(min(64, machine), abs=0.1)
+    assert given.values["time"] == "1d 12h"
+    # Nothing hands out cards on a machine of one's own.
+    assert "Creating process 'TRAIN': maxForks=1;" in given.log
+
+
+def test_a_job_may_ask_for_more_than_this_machine_has(project: Path, tmp_path: Path) -> None:
+    given = give(project, tmp_path, "-profile", "docker,slurm", "--failures", "2")
+    assert given.values["memory"] == "64 GB"
+    assert "--mem 65536M" in given.directives
+    assert not [directive for directive in given.directives if directive.startswith("--gres")]
+    assert "--gpus" not in given.engine

@@ -1,0 +1,104 @@
+"""Datasets of several sections: joined, aligned in the order of the stack, fused, matched and reported."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from .conftest import Pipeline
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    return list(csv.DictReader(path.open(newline="")))
+
+
+@pytest.fixture
+def sheet(pipeline: Pipeline) -> Path:
+    """Three sections of one dataset, the second and third in reverse order of their names, and a single section."""
+    for name in ("a.h5ad", "b.h5ad", "c.h5ad"):
+        (pipeline.folder / name).touch()
+    path = pipeline.folder / "sheet.csv"
+    path.write_text(
+        "dataset,section,order,rna\nbrain,last,9,c.h5ad\nbrain,first,1,a.h5ad\nbrain,middle,5,b.h5ad\nsingle,,,a.h5ad\n"
+    )
+    return path
+
+
+def test_neighbours_in_the_stack_are_aligned_and_every_method_is_matched(pipeline: Pipeline, sheet: Path) -> None:
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,spatialfuser")
+    assert run.code == 0, run.text
+    tasks = run.tasks("Submitted")
+    assert {task for task in tasks if task.startswith(("ALIGN", "STACK"))} == {
+        "ALIGN (brain, middle onto first)",
+        "ALIGN (brain, last onto middle)",
+        "STACK (brain)",
+    }
+    # A method for several sections leaves out the dataset of one, and says so.
+    trained = {task.removeprefix("TRAIN ") for task in tasks if task.startswith("TRAIN")}
+    assert trained == {
+        f"({dataset}, {method}, seed 1)"
+        for dataset, method in [
+            ("brain", "smart"), ("brain", "spatialfuser"), ("brain", "pca_smooth"), ("single", "smart"), ("single", "pca_smooth")
+        ]
+    }  # fmt: skip
+    assert "Dataset 'single' has one section: spatialfuser is left out there" in run.text
+    assert {task for task in tasks if task.startswith("MATCH")} == {
+        f"MATCH (brain, {method}, seed 1)" for method in ("smart", "spatialfuser", "pca_smooth")
+    }
+
+
+def test_no_section_is_aligned_where_no_method_asks_for_it(pipeline: Pipeline, sheet: Path) -> None:
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,smart_ms")
+    assert run.code == 0, run.text
+    assert not [task for task in run.tasks("Submitted") if task.startswith(("ALIGN", "STACK", "MATCH"))]
+    assert "TRAIN (brain, smart_ms, seed 1)" in run.tasks("Submitted")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("brain,s1,1,a.h5ad\nbrain,s2,,b.h5ad\n", "lines 2, 3, column order: give each section of dataset 'brain'"),
+        ("brain,s1,2,a.h5ad\nbrain,s2,2,b.h5ad\n", "lines 2, 3, column order: give each section of dataset 'brain'"),
+    ],
+)
+def test_positions_in_the_stack_are_given_for_all_sections_or_none(
+    pipeline: Pipeline, sheet: Path, text: str, message: str
+) -> None:
+    sheet.write_text("dataset,section,order,rna\n" + text)
+    run = pipeline.run("-stub-run", "--input", str(sheet))
+    assert run.code != 0
+    assert message in run.text
+
+
+def test_a_dataset_on_which_no_method_can_run_stops_the_run(pipeline: Pipeline, sheet: Path) -> None:
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "spatialfuser", "--control", "false")
+    assert run.code != 0
+    assert "--methods: spatialfuser needs several sections, and dataset 'single' has one" in run.text
+    assert run.tasks("Submitted") == []
+
+
+def test_a_simulated_series_is_aligned_fused_and_reported(pipeline: Pipeline) -> None:
+    quick = "smart_ms.epochs=20,spatialfuser.epochs=20,spatialfuser.fusion_epochs=20"
+    run = pipeline.run(
+        "--simulate", "series_test", "--methods", "smart_ms,spatialfuser", "--method_options", quick
+    )  # fmt: skip
+    assert run.code == 0, run.text
+    folder = run.results / "series_test" / "alignment"
+    transforms = rows(folder / "transforms.csv")
+    assert len(transforms) == 3
+    assert float(transforms[0]["angle"]) == 0
+    spots = rows(folder / "coordinates.csv")
+    quality = rows(run.results / "benchmark" / "alignment.csv")
+    found = {(row["method"], row["section_a"], row["metric"]): float(row["value"]) for row in quality}
+    for first in (row["section"] for row in transforms[:-1]):
+        assert found["spatialfuser", first, "near_truth"] > 0.9
+        assert found["spatialfuser", first, "matchable_accepted_b"] > 0.5
+    metrics = {(row["method"], row["metric"]) for row in rows(run.results / "benchmark" / "metrics.csv")}
+    assert {("smart_ms", "ilisi"), ("spatialfuser", "ilisi"), ("pca_smooth", "label_transfer")} <= metrics
+    domains = rows(run.results / "series_test" / "domains" / "spatialfuser" / "seed1.csv")
+    assert len(domains) == len(spots)
+    assert {row["section"] for row in domains} == {row["section"] for row in transforms}
+    assert "Alignment" in (run.results / "series_test" / "report.html").read_text(encoding="utf-8")
