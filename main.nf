@@ -139,9 +139,9 @@ workflow {
         plain: true
     }
     coordinates_ch = datasets_by_need.aligned
-        .map { meta, _sections -> [meta.dataset] }
+        .map { meta, _sections -> [meta.dataset, meta] }
         .join(aligned_ch, remainder: true)
-        .map { dataset, coordinates -> [dataset, coordinates ?: []] }
+        .map { dataset, _meta, coordinates -> [dataset, coordinates ?: []] }
         .mix(datasets_by_need.plain.map { meta, _sections -> [meta.dataset, []] })
 
     // [run meta, latents, graph, method], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, settings: ['epochs=100'], ...]]

@@ -20,7 +20,7 @@ process REPORT_DATASET {
     }
     """
     # code ${code}
-    report_dataset.py --dataset '${dataset}' ${inputs.join(' ')} --qc files --embeddings files --domains files --metrics files \\
+    report_dataset.py --dataset '${dataset}' ${inputs.join(' ')} --qc files --embeddings files --domains files --metrics files --alignment files \\
         --presets presets --failures ${failures} --params ${parameters} --versions ${versions} --out 'results/${dataset}/report.html'
     """
 

@@ -30,7 +30,7 @@ from spatialweave.training.session import fit_preset
 Tissue = Callable[..., Dataset]
 Stack = Callable[..., Dataset]
 
-SHORT = smart_ms.Config(epochs=10, n_hidden=16, n_dims=8)
+SHORT = smart_ms.Config(epochs=10, n_hidden=16, n_dims=8, within_sections=True)
 
 
 @pytest.fixture

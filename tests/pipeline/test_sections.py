@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ def test_neighbours_in_the_stack_are_aligned_and_every_method_is_matched(pipelin
     assert trained == {
         f"({dataset}, {method}, seed 1)"
         for dataset, method in [
-            ("brain", "smart"), ("brain", "spatialfuser"), ("brain", "pca_smooth"), ("single", "smart"), ("single", "pca_smooth")
+            ("brain", "smart"), ("brain", "spatialfuser"), ("brain", "pca_smooth"),
+            ("single", "smart"), ("single", "pca_smooth"),
         ]
     }  # fmt: skip
     assert "Dataset 'single' has one section: spatialfuser is left out there" in run.text
@@ -78,6 +80,23 @@ def test_a_dataset_on_which_no_method_can_run_stops_the_run(pipeline: Pipeline, 
     assert run.code != 0
     assert "--methods: spatialfuser needs several sections, and dataset 'single' has one" in run.text
     assert run.tasks("Submitted") == []
+
+
+def test_a_failed_alignment_costs_only_what_needs_it(pipeline_copy: Callable[[], Pipeline], sheet: Path) -> None:
+    pipeline = pipeline_copy()
+    align = pipeline.project / "modules" / "align.nf"
+    stub = "touch '${meta.fixed}--${meta.moving}.transform.json'"
+    assert stub in align.read_text()
+    align.write_text(align.read_text().replace(stub, "echo 'ERROR: no outline' >&2; exit 2"))
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,spatialfuser")
+    assert run.code != 0
+    tasks = run.tasks("Submitted")
+    assert not [task for task in tasks if task.startswith(("STACK", "MATCH", "TRAIN (brain, spatialfuser"))]
+    for name in ("smart", "pca_smooth"):
+        assert f"EVALUATE (brain, {name}, seed 1)" in tasks
+    failures = [path.read_text() for path in (pipeline.folder / "work").rglob("failures.json") if "texts" in path.parts]
+    assert any("ERROR: no outline" in text and '"ALIGN"' in text for text in failures)
+    assert (run.results / "report.html").exists()
 
 
 def test_a_simulated_series_is_aligned_fused_and_reported(pipeline: Pipeline) -> None:

@@ -34,7 +34,7 @@ class Config(smart_tuned.Config):
 
     n_nearest_across: int = option(2, "Nearest spots of another section among which mutual pairs are sought.", 1, 100)
     anchors: Literal["both", "first"] = option("both", "Ends of a pair that are anchors; published: the first.")
-    within_sections: bool = option(True, "Triplets within each section are kept beside those across sections.")
+    within_sections: bool = option(False, "Triplets within each section are added to those across sections.")
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from spatialweave.alignment.matching import PUBLISHED, MatchSettings, match
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import spacing
+from spatialweave.io.notices import warn
 from spatialweave.methods import Fitted, mcgate
 from spatialweave.nn.fusion import Partners, direction_loss, remote_spots
 from spatialweave.training.hidden_inputs import HiddenInputs, hidden_spots, prepare_inputs
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config(mcgate.Config):
-    """Settings: those of MCGATE, which `epochs` pre-train, and those of the fusion after it."""
+    """Settings: those of MCGATE, and those of the fusion."""
 
     shared_encoder: bool = option(True, "Sections of the same modalities share one encoder; published: never.")
-    fusion_epochs: int = option(100, "Epochs of the fusion, after those of the pre-training.", low=0)
+    epochs: int = option(100, "Epochs of the pre-training; one update each.", low=0)
+    fusion_epochs: int = option(60, "Epochs of the fusion, after those of the pre-training.", low=0)
     match_step: int = option(20, "Epochs of the fusion after which spots are matched anew.", low=1)
     radius: float = option(
         3.0, "Spots this near may match, in spot spacings; far spots are farther.", low=0.1, high=100
@@ -156,6 +158,8 @@ class Matcher:
         counts = [len(pairs) for pairs in first]
         for name, count in zip(self.names, counts, strict=True):
             self.run.log(f"{name}: {count} pairs of matched spots")
+            if count == 0:
+                warn(f"sections {name}", "no spots match, so nothing draws them together; do they overlap?")
         return Partners(np.concatenate(first), np.concatenate(second), far, self.run.device), counts
 
 

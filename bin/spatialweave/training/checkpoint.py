@@ -26,6 +26,7 @@ def identity(method: str, config: Any, dataset: Dataset, seed: int, device: torc
         digest.update(modality.name.encode())
         for array in (modality.latent, modality.present):
             digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update("\0".join(dataset.obs["section"].astype(str)).encode())
     if dataset.aligned is not None:
         digest.update(np.ascontiguousarray(dataset.aligned).tobytes())
     for name in sorted(dataset.graphs):
