@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup demo lint test clean
+.PHONY: help setup demo lint test test-containers clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
@@ -34,10 +34,13 @@ lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	./nextflow lint main.nf nextflow.config modules conf
+	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf
 
 test: lint ## Run lint and all tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-containers: setup ## Build the image and run the pipeline in it (half an hour, 30 GB)
+	containers/test.sh
 
 clean: ## Remove results, work folders and caches; keeps .venv and Nextflow
 	rm -rf work results .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """Profiles: every combination resolves to one configuration, and tasks get from it what engine and scheduler need.
 
-No cluster, cloud, GPU or container is at work here. Engines and schedulers are stubs that record their command line and run
-the task on this machine: what is checked is what Nextflow would have asked of them.
+No cluster, cloud, GPU or container is at work here. Engines and schedulers are stubs that record their command line and
+run the task on this machine: what is checked is what Nextflow would have asked of them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,25 +59,31 @@ def resolve(project: Path, folder: Path, parser: str, chosen: list[str]) -> dict
 
 @pytest.fixture(scope="module")
 def configurations(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], set[str]]:
-    """By parser and combination in every order that is tried: the resolved configuration."""
-    folder = tmp_path_factory.mktemp("configurations")
-    orders = {",".join(order) for chosen in combinations() for order in (chosen, chosen[::-1])}
+    """By parser and combination, in every order that is tried: the resolved configuration."""
+    forward = [",".join(chosen) for chosen in combinations()]
+    # Those without a GPU are part of those with one. The first parser goes by the order of nextflow.config, whatever
+    # the order on the command line.
+    with_gpu = [chosen for chosen in combinations() if "gpu" in chosen]
+    backward = [",".join(reversed(chosen)) for chosen in with_gpu]
+    asked = {"v1": [",".join(chosen) for chosen in with_gpu], "v2": forward + backward}
+    with ThreadPoolExecutor() as pool:
+        folders = (tmp_path_factory.mktemp(parser) for parser in asked)
+        answers = pool.map(resolve, itertools.repeat(project), folders, asked, asked.values())
     return {
         (parser, profiles): lines
-        for parser in ("v1", "v2")
-        for profiles, lines in resolve(project, folder, parser, sorted(orders)).items()
+        for parser, answer in zip(asked, answers, strict=True)
+        for profiles, lines in answer.items()
     }
 
 
 def test_every_combination_means_the_same_in_either_order_and_to_both_parsers(
     configurations: dict[tuple[str, str], set[str]],
 ) -> None:
-    for chosen in combinations():
-        forward, backward = ",".join(chosen), ",".join(chosen[::-1])
-        expected = configurations["v1", forward]
-        assert not [line for line in expected if line.startswith("ERROR")], (forward, expected)
-        for key in (("v1", backward), ("v2", forward), ("v2", backward)):
-            assert configurations[key] == expected, (key, configurations[key] ^ expected)
+    names = {frozenset(chosen): ",".join(chosen) for chosen in combinations()}
+    for (parser, profiles), lines in configurations.items():
+        expected = configurations["v2", names[frozenset(profiles.split(","))]]
+        assert not [line for line in lines if line.startswith("ERROR")], (parser, profiles, lines)
+        assert lines == expected, (parser, profiles, lines ^ expected)
 
 
 def test_every_combination_turns_on_what_it_names_and_nothing_else(
@@ -84,7 +92,7 @@ def test_every_combination_turns_on_what_it_names_and_nothing_else(
     executors = {"awsbatch": "awsbatch", "google_batch": "google-batch", "azure_batch": "azurebatch", "k8s": "k8s"}
     executors |= {name: name for name in SCHEDULERS}
     for chosen in combinations():
-        lines = configurations["v1", ",".join(chosen)]
+        lines = configurations["v2", ",".join(chosen)]
         enabled = {line.split(".")[0] for line in lines if re.match(r"[a-z]+\.enabled = true", line)}
         software = {name for name in chosen if name in (*ENGINES, "conda")}
         in_cloud = bool({*chosen} & {*CLOUDS})
@@ -107,19 +115,25 @@ class Given:
     log: str
 
 
-def give(project: Path, folder: Path, *arguments: str) -> Given:
+def give(project: Path, folder: Path, *arguments: str, parser: str = "v1", **variables: str) -> Given:
     """Run the one task of stubs/task.nf with this project's configuration and recording stubs first on PATH."""
     programs = folder / "bin"
     programs.mkdir()
     links = {"engine": ("docker", "podman", "singularity", "apptainer", "ch-run")}
-    links["scheduler"] = ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat")
+    links |= {"scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"), "conda": ("conda",)}
     for script, names in links.items():
         for name in names:
             (programs / name).symlink_to(STUBS / script)
-    launch = folder / "launch"
+    launch, pipeline = folder / "launch", folder / "pipeline"
     launch.mkdir()
-    command = [project / "nextflow", "-C", project / "nextflow.config", "run", STUBS / "task.nf", *arguments]
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "NXF_ANSI_LOG": "false"}
+    pipeline.mkdir()
+    for file in (STUBS / "task.nf", project / "environment.yml"):
+        shutil.copy(file, pipeline)
+    command = [project / "nextflow", "-C", project / "nextflow.config", "run", pipeline / "task.nf", *arguments]
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "NXF_ANSI_LOG": "false", "NXF_SYNTAX_PARSER": parser}
+    # Jobs are done as soon as they are submitted, so that there is nothing to wait for.
+    environment |= {"NXF_EXECUTOR_POLLINTERVAL": "200ms", **variables}
     done = subprocess.run(
         command, cwd=launch, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -136,25 +150,26 @@ def give(project: Path, folder: Path, *arguments: str) -> Given:
 
 
 @pytest.mark.parametrize(
-    ("engine", "scheduler", "flags", "directives"),
+    ("engine", "flags", "scheduler", "directives"),
     [
-        ("singularity", "slurm", ["singularity exec ", " --no-home ", " --nv ", ".sif "], ["--gres=gpu:1", "-c 2", "--mem 4096M"]),
-        ("apptainer", "lsf", ["apptainer exec ", " --no-home ", " --nv ", ".sif "], ["-gpu num=1", "-n 2"]),
-        ("docker", "sge", [" -u {uid}:{gid} ", " --gpus all ", "localhost/spatialweave:{version} "], ["-l gpu=1", "-pe smp 2"]),
-        ("podman", "pbs", [" --user 0:0 ", " --device nvidia.com/gpu=all ", "localhost/spatialweave:{version} "], ["-l nodes=1:ppn=2:gpus=1"]),
-        ("charliecloud", "pbspro", ["/.cache/spatialweave-{version} "], ["-l select=1:ncpus=2:mem=4096mb:ngpus=1"]),
+        ("singularity", " exec | --no-home | --nv |.sif ", "slurm", "--gres=gpu:1|-c 2|--mem 4096M"),
+        ("apptainer", " exec | --no-home | --nv |.sif ", "lsf", "-gpu num=1|-n 2"),
+        ("docker", " -u {user} | --gpus all | {image} ", "sge", "-l gpu=1|-pe smp 2"),
+        ("podman", " --user 0:0 | --device nvidia.com/gpu=all | {image} ", "pbs", "-l nodes=1:ppn=2:gpus=1"),
+        ("charliecloud", "/.cache/spatialweave-", "pbspro", "-l select=1:ncpus=2:mem=4096mb:ngpus=1"),
     ],
-)  # fmt: skip
+)
 def test_a_gpu_task_of_a_job_gets_its_card(
-    project: Path, tmp_path: Path, engine: str, scheduler: str, flags: list[str], directives: list[str]
+    project: Path, tmp_path: Path, engine: str, flags: str, scheduler: str, directives: str
 ) -> None:
-    """Command lines and job directives for one task with a GPU: recorded by stubs, with no engine or cluster at work."""
-    given = give(project, tmp_path, "-profile", f"{engine},gpu,{scheduler}")
-    (version,) = re.findall(r"version *= '(.*)'", (project / "nextflow.config").read_text())[:1]
-    for flag in flags:
-        assert flag.format(uid=os.getuid(), gid=os.getgid(), version=version) in given.engine
-    for directive in directives:
-        assert directive in given.directives
+    """Command lines and job directives for one task with a GPU, recorded by stubs: no engine or cluster is at work."""
+    given = give(project, tmp_path, "-profile", f"{engine},gpu,{scheduler}", parser="v2")
+    version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
+    for flag in flags.split("|"):
+        expected = flag.format(user=f"{os.getuid()}:{os.getgid()}", image=f"localhost/spatialweave:{version}")
+        assert expected in given.engine
+    assert version in given.engine
+    assert {*directives.split("|")} <= {*given.directives}
     assert "Creating process 'TRAIN': maxForks=0;" in given.log
     folder = given.values["task folder"]
     for name, cache in {"NUMBA_CACHE_DIR": "numba", "MPLCONFIGDIR": "matplotlib", "TRITON_CACHE_DIR": "triton"}.items():
@@ -165,7 +180,7 @@ def test_a_gpu_task_of_a_job_gets_its_card(
         assert f"{engine.upper()}ENV_CUDA_VISIBLE_DEVICES=3" in environment
         assert not any(line.startswith("HOME=") for line in environment)
     elif engine in ("docker", "podman"):
-        assert '-e "CUDA_VISIBLE_DEVICES"' in given.engine
+        assert " -e CUDA_VISIBLE_DEVICES " in given.engine
     else:
         assert "--set-env=CUDA_VISIBLE_DEVICES=3" in given.engine
 
@@ -185,3 +200,22 @@ def test_a_job_may_ask_for_more_than_this_machine_has(project: Path, tmp_path: P
     assert "--mem 65536M" in given.directives
     assert not [directive for directive in given.directives if directive.startswith("--gres")]
     assert "--gpus" not in given.engine
+
+
+def test_a_job_that_was_lost_with_its_node_is_tried_again(project: Path, tmp_path: Path) -> None:
+    lost = tmp_path / "lost"
+    patience = {"NXF_EXECUTOR_EXITREADTIMEOUT": "1s", "NXF_EXECUTOR_QUEUESTATINTERVAL": "1s"}
+    given = give(project, tmp_path, "-profile", "docker,slurm", LOSE_A_JOB=str(lost), **patience)
+    assert lost.exists()
+    assert given.values["memory"] == "16 GB"
+    assert given.values["time"] == "1d"
+
+
+def test_conda_environment_is_made_of_its_file_and_not_hidden_by_the_projects_own(
+    project: Path, tmp_path: Path
+) -> None:
+    given = give(project, tmp_path, "-profile", "conda")
+    prefix = Path(given.values["CONDA_PREFIX"])
+    assert f"--file {tmp_path}/pipeline/environment.yml" in (prefix / "created").read_text()
+    assert given.values["PATH"].split(os.pathsep)[0] == f"{prefix}/bin"
+    assert given.values["PYTHONNOUSERSITE"] == "1"

@@ -5,17 +5,20 @@ process TRAIN {
     label 'large'
     label 'gpu'
 
+    input:
+    val failures
+
     output:
     path 'given.txt'
 
     script:
     """
-    printf '%s\\n' cpus=${task.cpus} memory=${task.memory} time=${task.time} > given.txt
+    printf '%s\\n' 'cpus=${task.cpus}' 'memory=${task.memory}' 'time=${task.time}' > given.txt
     env >> given.txt
-    [ ${task.attempt} -gt ${params.failures} ] || exit 137
+    [ ${task.attempt} -gt ${failures} ] || exit 137
     """
 }
 
 workflow {
-    TRAIN()
+    TRAIN(params.failures)
 }
