@@ -19,6 +19,7 @@ from spatialweave.graphs import features
 from spatialweave.io.contract import Dataset, Modality
 from spatialweave.metrics import mixing, transfer
 from spatialweave.metrics.evaluate import evaluate
+from spatialweave.metrics.neighbours import nearest_others
 from spatialweave.metrics.sections import across_sections
 
 
@@ -61,7 +62,7 @@ def test_lisi_by_definition():
     values, sections, _ = three_sections()
     codes = np.unique(sections, return_inverse=True)[1]
     rows = [3, 250, 480, 599]
-    neighbours, distances = mixing.nearest_others(values, np.array(rows), 90)
+    neighbours, distances = nearest_others(values, np.array(rows), 90)
     found = mixing.lisi(distances, codes[neighbours], 30.0)
     for position, row in enumerate(rows):
         everyone = cdist(values[[row]], values)[0]
@@ -207,7 +208,7 @@ def test_many_spots_at_one_place():
     values, sections = np.zeros((400, 3)), np.tile(["a", "b"], 200)
     assert 1.0 <= mixing.effective_sections(values, sections, 0) <= 2.0
     assert 0.0 <= mixing.kbet(values, sections, 0) <= 1.0
-    neighbours, _ = mixing.nearest_others(values, np.arange(400), 10)
+    neighbours, _ = nearest_others(values, np.arange(400), 10)
     assert (neighbours != np.arange(400)[:, None]).all()
 
 

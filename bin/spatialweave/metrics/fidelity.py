@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialweave.graphs.features import nearest_in
+from spatialweave.metrics.neighbours import choose_anchors, nearest_others
 
 CORRELATION_ANCHORS = 500
 OVERLAP_ANCHORS = 2000
@@ -44,16 +44,9 @@ def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N
         return float("nan")
     anchors = choose_anchors(n_spots, OVERLAP_ANCHORS, seed)
     offsets = np.arange(len(anchors))[:, None] * n_spots
-    in_embedding = _nearest_others(embedding, anchors, k) + offsets
-    in_latent = _nearest_others(latent, anchors, k) + offsets
+    in_embedding = nearest_others(embedding, anchors, k)[0] + offsets
+    in_latent = nearest_others(latent, anchors, k)[0] + offsets
     return float(np.isin(in_embedding, in_latent).mean())
-
-
-def choose_anchors(n_spots: int, n_anchors: int, seed: int) -> np.ndarray:
-    """Ascending indices of at most `n_anchors` spots, drawn without replacement."""
-    if n_spots <= n_anchors:
-        return np.arange(n_spots)
-    return np.sort(np.random.default_rng(seed).choice(n_spots, n_anchors, replace=False))
 
 
 def _distances_from(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
@@ -71,12 +64,3 @@ def _row_correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     b = b - b.mean(axis=1, keepdims=True)
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 0)
-
-
-def _nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> np.ndarray:
-    """The k nearest spots of each anchor, itself left out (anchors x k)."""
-    found, _ = nearest_in(values[anchors], values, k + 1)
-    other = found != anchors[:, None]
-    # Among many spots at one place an anchor need not be in its own list: then the last one goes.
-    other[other.all(axis=1), -1] = False
-    return found[other].reshape(len(anchors), k)

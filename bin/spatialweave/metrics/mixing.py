@@ -11,9 +11,9 @@ from scipy import stats
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import silhouette_samples
 
-from spatialweave.graphs.features import feature_knn, nearest_in
+from spatialweave.graphs.features import feature_knn
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.metrics.fidelity import choose_anchors
+from spatialweave.metrics.neighbours import choose_anchors, nearest_others
 
 ANCHORS = 2000
 """Spots whose neighbourhoods LISI and kBET look at; all, where there are no more."""
@@ -151,15 +151,6 @@ def batch_silhouette(embedding: np.ndarray, sections: np.ndarray, labels: np.nda
         if 2 <= len(np.unique(sections[own])) < len(own):
             widths.append(1.0 - np.abs(silhouette_samples(embedding[own], sections[own])).mean())
     return _mean(widths)
-
-
-def nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and distances (anchors x k) of the k nearest spots of each anchor, itself left out."""
-    found, distances = nearest_in(values[anchors], values, k + 1)
-    other = found != anchors[:, None]
-    # Among many spots at one place an anchor need not be in its own list: then the last one goes.
-    other[other.all(axis=1), -1] = False
-    return found[other].reshape(len(anchors), k), distances[other].reshape(len(anchors), k)
 
 
 def _by_label(labels: np.ndarray) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from sklearn import metrics
 from spatialweave.graphs.features import nearest_in
 from spatialweave.graphs.spatial import TIE_PRECISION, spacing
 from spatialweave.metrics.alignment import nearest_pairs
-from spatialweave.metrics.fidelity import choose_anchors
+from spatialweave.metrics.neighbours import choose_anchors
 
 TRANSFER_NEIGHBOURS = 15
 TRANSFER_SPOTS = 5000

@@ -1,0 +1,23 @@
+"""Nearest spots in an embedding or a modality, seen from all spots or a random set of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spatialweave.graphs.features import nearest_in
+
+
+def choose_anchors(n_spots: int, n_anchors: int, seed: int) -> np.ndarray:
+    """Ascending indices of at most `n_anchors` spots, drawn without replacement."""
+    if n_spots <= n_anchors:
+        return np.arange(n_spots)
+    return np.sort(np.random.default_rng(seed).choice(n_spots, n_anchors, replace=False))
+
+
+def nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and distances (anchors x k) of the k nearest spots of each anchor, itself left out."""
+    found, distances = nearest_in(values[anchors], values, k + 1)
+    other = found != anchors[:, None]
+    # Among many spots at one place an anchor need not be in its own list: then the last one goes.
+    other[other.all(axis=1), -1] = False
+    return found[other].reshape(len(anchors), k), distances[other].reshape(len(anchors), k)
