@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import MODALITIES, read_h5ad, read_h5mu, training_record
+from spatialweave.preprocess.common_features import common_features
 from spatialweave.report.features import FeatureTable, log_normalise
 
 if TYPE_CHECKING:
@@ -124,18 +126,22 @@ def read_sections(paths: Sequence[Path], spots: Spots) -> tuple[list[Section], l
 
 
 def _join(modality: str, parts: list[tuple[np.ndarray, Any]], n_spots: int) -> FeatureTable:
-    """Stack the sections' counts of one modality in the order of the spots."""
+    """Stack the sections' counts of one modality in the order of the spots, on features as preprocessing joins them."""
     from scipy import sparse
 
-    names = parts[0][1].var_names
-    for _, table in parts[1:]:
-        names = names[names.isin(table.var_names)]
+    names, joined = parts[0][1].var_names, [sparse.csr_matrix(table.X) for _, table in parts]
+    if len(parts) > 1:
+        with warnings.catch_warnings():
+            # PREPROCESS has warned of the same features already.
+            warnings.simplefilter("ignore")
+            sections = [str(number) for number in range(len(parts))]
+            common = common_features(modality, [table.var_names for _, table in parts], sections)
+        names, joined = common.names, [common.counts(counts, number) for number, counts in enumerate(joined)]
     present = np.zeros(n_spots, dtype=bool)
     stacked, targets = [], []
-    for rows, table in parts:
+    for (rows, _), counts in zip(parts, joined, strict=True):
         kept = rows >= 0
-        counts = sparse.csr_matrix(table.X)[kept]
-        stacked.append(counts if table.var_names.equals(names) else counts[:, table.var_names.get_indexer(names)])
+        stacked.append(counts[kept])
         targets.append(rows[kept])
         present[rows[kept]] = True
     order = np.concatenate(targets)
