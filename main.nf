@@ -43,12 +43,12 @@ def qcOptions(options) {
 
 // How freely sections may be moved onto each other, as options of bin/align.py.
 def alignOptions(options) {
-    return (options.align_reflection ? ['--reflection'] : []) + (options.align_scale ? ['--scale'] : [])
+    return ((options.align_reflection ? ['--reflection'] : []) + (options.align_scale ? ['--scale'] : [])).join(' ')
 }
 
 // Neighbouring sections of a stack, e.g. [['s1', 's2'], ['s2', 's3']]
 def neighbours(stack) {
-    return stack.size() > 1 ? stack.collate(2, 1, false) : []
+    return stack.collate(2, 1, false)
 }
 
 def asJson(value) {
@@ -123,7 +123,7 @@ workflow {
     def align = options.align || methods.any { method -> method.sections == 'aligned' }
     stacks_ch = PREPROCESS.out.latents.filter { meta, _latents -> align && meta.stack.size() > 1 && meta.preprocess == methods.first().preprocess.baseName }
     pairs_ch = stacks_ch.flatMap { meta, latents -> neighbours(meta.stack).collect { fixed, moving -> [meta + [fixed: fixed, moving: moving], latents] } }
-    ALIGN(pairs_ch, options.align_by, alignOptions(options).join(' '), options.seed, code)
+    ALIGN(pairs_ch, options.align_by, alignOptions(options), code)
 
     // [recipe meta, latents, [transforms]], e.g. [[dataset: 'brain', ..., preprocess: 'smart'], smart.latents.h5mu, [s1--s2.transform.json, ...]]
     transforms_ch = ALIGN.out.transform

@@ -66,7 +66,7 @@ def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float,
     values = latents(a.X, b.X) if modality == "rna" else [*latents(a.X), *latents(b.X)]
     sides = [Side(np.asarray(one.obsm["spatial"]), {name: (latent, True)})
              for one, name, latent in ((a, "rna", values[0]), (b, modality, values[1]))]  # fmt: skip
-    found = prematch(*sides, PrematchSettings(**settings), seed)
+    found = prematch(*sides, PrematchSettings(**settings))
     truth = transforms.apply(simulate.between(tissue, fixed, moving), sides[1].points)
     off = np.linalg.norm(transforms.apply(found.matrix, sides[1].points) - truth, axis=1)
     return float(off.mean()), found.score, bool(found.record["ambiguous"])

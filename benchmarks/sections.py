@@ -130,7 +130,7 @@ def joined(task: Task, data: Path | None, folder: Path) -> dict[str, float]:
             labels = dataset.obs["label"].astype(str).to_numpy()
             scores.append(adjusted_rand_score(labels[labels != ""], domains[labels != ""]))
         return {"ari_within_sections": sum(scores) / len(scores)}
-    dataset = aligned(prepared(files, "visium", "domain", folder), task.seed)
+    dataset = aligned(prepared(files, "visium", "domain", folder))
     embedding = fit(dataset, task.case, task.seed)
     domains = tied_mixture(embedding, N_LAYERS, task.seed).labels
     labels = dataset.obs["label"].astype(str).to_numpy()
@@ -185,7 +185,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     files: dict[str, dict[str, Path]] = {}
     for section, parts in simulate.simulate_series(spec, seed).items():
         files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
-    dataset = aligned(prepared(files, "square", simulate.LABEL, folder), seed)
+    dataset = aligned(prepared(files, "square", simulate.LABEL, folder))
     embedding = fit(dataset, "spatialfuser", seed)
     write_embedding(folder / "fused.h5ad", dataset, embedding, {"method": "spatialfuser", "seed": seed})
     write_csv(folder / "coordinates.csv", aligned_table(dataset.obs, dataset.aligned))
@@ -219,7 +219,7 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
     return read_dataset(folder / "latents.h5mu", folder / "graph.h5ad")
 
 
-def aligned(dataset: Dataset, seed: int) -> Dataset:
+def aligned(dataset: Dataset) -> Dataset:
     """The same dataset with the coordinates of its sections in one frame, as ALIGN and STACK make them."""
     from spatialweave.alignment import stack, stage
     from spatialweave.alignment.prematch import PrematchSettings, prematch
@@ -227,9 +227,7 @@ def aligned(dataset: Dataset, seed: int) -> Dataset:
     transforms = []
     for fixed, moving in stack.neighbouring_pairs(dataset.sections):
         sides = (stage.section_side(dataset, fixed), stage.section_side(dataset, moving))
-        transforms.append(
-            {"fixed": fixed, "moving": moving, "matrix": prematch(*sides, PrematchSettings(), seed).matrix}
-        )
+        transforms.append({"fixed": fixed, "moving": moving, "matrix": prematch(*sides, PrematchSettings()).matrix})
     matrices = stack.compose(dataset.sections, transforms)
     sections = dataset.obs["section"].astype(str).to_numpy()
     dataset.aligned = stack.stacked_points(dataset.spatial, sections, matrices)

@@ -25,7 +25,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--reflection", is_flag=True, help="The section may have been turned over.")
 @click.option("--scale", is_flag=True, help="The units of the two sections may differ.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Drives every random draw.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Transform (.json) to write."
 )
@@ -36,7 +35,6 @@ def main(
     method: Literal["auto", "icp", "ndt", "none"],
     reflection: bool,
     scale: bool,
-    seed: int,
     out: Path,
 ) -> None:
     """Find the transform that moves one section's coordinates onto another's."""
@@ -45,7 +43,7 @@ def main(
     from spatialweave.alignment.stage import align_sections
 
     settings = PrematchSettings(method=method, reflection=reflection, scale=scale)
-    found = align_sections(latents, fixed, moving, settings, seed)
+    found = align_sections(latents, fixed, moving, settings)
     record = {"score": found.score, "method": found.method, "record": found.record}
     write_transform(out, fixed, moving, found.matrix, record)
 

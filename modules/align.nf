@@ -10,7 +10,6 @@ process ALIGN {
     tuple val(meta), path(latents)
     val method
     val freedom
-    val seed
     val code
 
     output:
@@ -21,7 +20,7 @@ process ALIGN {
     """
     # code ${code}
     align.py --latents ${latents} --fixed '${meta.fixed}' --moving '${meta.moving}' --method ${method} ${freedom} \\
-        --seed ${seed} --out '${meta.fixed}--${meta.moving}.transform.json'
+        --out '${meta.fixed}--${meta.moving}.transform.json'
     """
 
     stub:

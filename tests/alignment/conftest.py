@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,13 +39,11 @@ def aligned_pair() -> Callable[..., Pair]:
     """A pair of the `pair` preset's tissue (weak signal) after an alignment that is 0.3 spots off."""
 
     @cache
-    def build(pattern: str = "blocks", seed: int = 1, error: float = 0.3, **moving: object) -> Pair:
+    def build(pattern: str = "blocks", seed: int = 1, error: float = 0.3, **moving: Any) -> Pair:
         tissue = replace(simulate.SERIES["pair"].tissue, pattern=pattern)
         fixed = simulate.Section("section1")
-        second = simulate.Section(
-            "section2",
-            **{"rotation": 37.0, "shift": (5.0, -3.0), "cut": 0.15, "cut_angle": 20.0, "thin": 0.7, **moving},  # type: ignore[arg-type]
-        )
+        usual: dict[str, Any] = {"rotation": 37.0, "shift": (5.0, -3.0), "cut": 0.15, "cut_angle": 20.0, "thin": 0.7}
+        second = simulate.Section("section2", **(usual | moving))
         sections = simulate.simulate_series(simulate.Series(tissue, (fixed, second)), seed)
         first, other = sections["section1"], sections["section2"]
         places = [np.asarray(section["rna"].obsm["spatial"]) for section in (first, other)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,8 +50,8 @@ def pair(
     return fixed, Side(transforms.apply(truth, true), {modality: (latents(true, modality, 2), True)}), true
 
 
-def register(fixed: Side, moving: Side, **settings: object) -> Registration:
-    return prematch(fixed, moving, PrematchSettings(**settings), 0)  # type: ignore[arg-type]
+def register(fixed: Side, moving: Side, **settings: Any) -> Registration:
+    return prematch(fixed, moving, PrematchSettings(**settings))
 
 
 def residual(found: Registration, moving: Side, true: np.ndarray) -> float:

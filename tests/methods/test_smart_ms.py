@@ -24,7 +24,7 @@ from spatialweave.nn.cross_sections import cross_pairs, mine_cross_triplets
 from spatialweave.training.hidden_inputs import prepare_inputs
 from spatialweave.training.presets import read_preset
 from spatialweave.training.run import Run
-from spatialweave.training.sections import restricted, section_rows
+from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset
 
 Tissue = Callable[..., Dataset]
@@ -156,7 +156,7 @@ def test_sections_too_small_for_triplets_are_survived() -> None:
 
 def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run) -> None:
     dataset = stack()
-    sections, graph = section_rows(dataset), dataset.graphs["spatial_connectivities"]
+    sections, graph = dataset.section_rows(), dataset.graphs["spatial_connectivities"]
     inputs = prepare_inputs(dataset, SHORT, run)
     one, neighbours = inputs.modalities[0], inputs.neighbours
     args = (one, sections, graph, neighbours)
@@ -181,7 +181,7 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
 def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
     dataset = stack((("rna", "adt"), ("rna",)))
     inputs = prepare_inputs(dataset, SHORT, run)
-    sections, graph = section_rows(dataset), dataset.graphs["spatial_connectivities"]
+    sections, graph = dataset.section_rows(), dataset.graphs["spatial_connectivities"]
     triplets = [
         smart_ms.mine(one, sections, graph, inputs.neighbours, SHORT, run.numpy_generator())
         for one in inputs.modalities
@@ -238,7 +238,7 @@ def test_published_presets_run(stack: Stack, run: Run, project: Path, preset: st
     fitted = fit_preset(dataset, published, run, preset, ["epochs=3"])
     assert fitted.embedding.shape == (432, 64) and np.isfinite(fitted.embedding).all()
     t = fitted.record["config"]["n_nearest"]
-    section = smart_ms.section_numbers(section_rows(dataset))
+    section = smart_ms.section_numbers(dataset.section_rows())
     for one in dataset.modalities:
         expected = {(i, j) for i, j in brute_force(one.latent, section, t) if i < j}
         assert fitted.record["triplets"][one.name] == len(expected)

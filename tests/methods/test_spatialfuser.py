@@ -25,7 +25,7 @@ from spatialweave.methods.spatialfuser import Config
 from spatialweave.nn.fusion import Partners, direction_loss, remote_spots
 from spatialweave.training.presets import read_preset
 from spatialweave.training.run import Run
-from spatialweave.training.sections import restricted, section_rows
+from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset
 
 Tissue = Callable[..., Dataset]
@@ -74,7 +74,7 @@ def split(tissue: Tissue) -> Split:
 
 def set_up(dataset: Dataset, config: Config, run: Run) -> tuple[spatialfuser.Network, Callable[[int], dict]]:
     """The initial network and its loss terms."""
-    sections = section_rows(dataset)
+    sections = dataset.section_rows()
     matcher = spatialfuser.Matcher(dataset, sections, config, run)
     parts = spatialfuser.make_parts(dataset, sections, config, run)
     encoders = [part.encoder.network for part in parts]
@@ -85,7 +85,7 @@ def set_up(dataset: Dataset, config: Config, run: Run) -> tuple[spatialfuser.Net
 
 def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, int]:
     """Share of accepted pairs of the first two sections whose domains are the same, and their number."""
-    a, b = list(section_rows(dataset).values())[:2]
+    a, b = list(dataset.section_rows().values())[:2]
     found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b])
     label = dataset.obs["label"].to_numpy()
     same = label[a][found.a] == label[b][found.b]
@@ -167,7 +167,7 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
     else:
         losses = [
             mcgate.fit(restricted(dataset, rows), alone, run).record["losses"]["total"][0]
-            for rows in section_rows(dataset).values()
+            for rows in dataset.section_rows().values()
         ]
         # Other spots are hidden and other weights drawn.
         assert first == pytest.approx(np.mean(losses), rel=0.25)

@@ -183,8 +183,8 @@ def _best(
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return (none, none, np.empty(0, dtype=np.float32), np.empty(0)), False
-    pairs = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-    return _sorted(pairs, len(points_b)), cut  # type: ignore[arg-type]
+    a, b, cosine, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _sorted((a, b, cosine, distance), len(points_b)), cut
 
 
 def _sorted(pairs: Pairs, n_b: int) -> Pairs:

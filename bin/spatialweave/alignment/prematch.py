@@ -77,7 +77,8 @@ class Registration:
     matrix
         3 x 3, moving units -> fixed units.
     score
-        Evidence (share of variance that the sections foretell of each other) or, without, agreement of the shapes.
+        Evidence (share of variance that the sections foretell of each other) or, without, agreement of the shapes; None
+        where nothing was sought.
     method
         What found the matrix: `evidence`, `icp`, `ndt` or `none`.
     record
@@ -85,7 +86,7 @@ class Registration:
     """
 
     matrix: Matrix
-    score: float
+    score: float | None
     method: str
     record: dict[str, Any]
 
@@ -101,12 +102,12 @@ class Candidate:
     shape: float
 
 
-def prematch(fixed: Side, moving: Side, settings: PrematchSettings, seed: int) -> Registration:
+def prematch(fixed: Side, moving: Side, settings: PrematchSettings) -> Registration:
     """Find the rigid transform (with `scale` a similarity) that lays `moving` onto `fixed`.
 
     All shifts at many angles are scored at once on coarse rasters; the best few are refined by ICP, NDT and, with
     `auto`, by the evidence of the features; the best of these is the result. Time and memory are linear in spots, and
-    beyond pooling do not depend on their number. Nothing is drawn at random: `seed` is for the record.
+    beyond pooling do not depend on their number. Nothing is drawn at random.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def prematch(fixed: Side, moving: Side, settings: PrematchSettings, seed: int) -
     """
     fixed, moving = _checked(fixed, "fixed section"), _checked(moving, "moving section")
     if settings.method == "none":
-        return Registration(np.eye(3), float("nan"), "none", _untouched() | {"settings": vars(settings), "seed": seed})
+        return Registration(np.eye(3), None, "none", _untouched() | {"settings": vars(settings)})
     judge, to_fixed, to_moving = _ready(fixed, moving, settings)
     candidates = _candidates(judge, settings)
     by_evidence = judge.has_features and settings.method == "auto"
@@ -137,7 +138,7 @@ def prematch(fixed: Side, moving: Side, settings: PrematchSettings, seed: int) -
     if record["ambiguous"]:
         warn("alignment of sections", _ambiguity(tried, runner_up, by_evidence))
     score = candidates[0].evidence if by_evidence else candidates[0].shape
-    return Registration(tried[0].matrix, score, tried[0].method, record | {"settings": vars(settings), "seed": seed})
+    return Registration(tried[0].matrix, score, tried[0].method, record | {"settings": vars(settings)})
 
 
 def _checked(side: Side, where: str) -> Side:

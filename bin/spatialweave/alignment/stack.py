@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.alignment.transforms import apply
+from spatialweave.alignment.transforms import apply, decompose
 from spatialweave.errors import InputError
 from spatialweave.io.files import write_json
 
@@ -89,19 +89,18 @@ def transforms_table(matrices: Mapping[str, np.ndarray], transforms: Sequence[Ma
     by_moving = {one["moving"]: one for one in transforms}
     rows = []
     for section, matrix in matrices.items():
-        linear = matrix[:2, :2]
-        reflected = bool(np.linalg.det(linear) < 0)
+        angle, (shift_x, shift_y), scale, reflected = decompose(matrix)
         alignment = by_moving.get(section, {})
         rows.append(
             {
                 "section": section,
                 "method": alignment.get("method", ""),
                 "score": alignment.get("score"),
-                "angle": float(np.degrees(np.arctan2(linear[1, 0], linear[0, 0]))),
-                "scale": float(np.sqrt(abs(np.linalg.det(linear)))),
+                "angle": float(np.degrees(angle)),
+                "scale": scale,
                 "reflected": reflected,
-                "shift_x": matrix[0, 2],
-                "shift_y": matrix[1, 2],
+                "shift_x": shift_x,
+                "shift_y": shift_y,
                 **{f"m{i + 1}{j + 1}": matrix[i, j] for i in range(2) for j in range(3)},
             }
         )

@@ -11,7 +11,7 @@ import numpy as np
 from spatialweave.alignment.stack import compose, neighbouring_pairs, read_transform, stacked_points, transforms_table
 from spatialweave.errors import InputError
 from spatialweave.io.aligned import aligned_table
-from spatialweave.io.contract import Dataset, open_latents, read_dataset, read_h5ad, training_record
+from spatialweave.io.contract import TRUE_PLACE, Dataset, open_latents, read_dataset, read_h5ad, training_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ CONTROL = "nearest_"
 QUALITY_COLUMNS = ["dataset", "method", "seed", "section_a", "section_b", "metric", "value"]
 
 
-def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSettings, seed: int) -> Registration:
+def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSettings) -> Registration:
     """The transform of section `moving` onto `fixed`.
 
     Raises
@@ -38,26 +38,20 @@ def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSet
     from spatialweave.alignment.prematch import prematch
 
     dataset = read_dataset(latents)
-    return prematch(section_side(dataset, fixed), section_side(dataset, moving), settings, seed)
+    return prematch(section_side(dataset, fixed), section_side(dataset, moving), settings)
 
 
 def section_side(dataset: Dataset, section: str) -> Side:
     """One section as pre-matching takes it: where its spots lie and the latents of each modality that it has."""
     from spatialweave.alignment.prematch import Side
 
-    rows = section_rows(dataset, section)
+    if section not in dataset.sections:
+        raise InputError("--latents", f"hold no section '{section}'", " or ".join(dataset.sections))
+    rows = dataset.section_rows()[section]
     return Side(
         dataset.spatial[rows],
         {one.name: (one.latent[rows], one.present[rows]) for one in dataset.modalities if one.present[rows].any()},
     )
-
-
-def section_rows(dataset: Dataset, section: str) -> np.ndarray:
-    """The rows of a section's spots."""
-    rows = np.flatnonzero((dataset.obs["section"].astype(str) == section).to_numpy())
-    if len(rows) == 0:
-        raise InputError("--latents", f"hold no section '{section}'", " or ".join(dataset.sections))
-    return rows
 
 
 def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -94,10 +88,11 @@ def match_sections(
     dataset = read_dataset(latents, aligned=coordinates)
     vectors, run = _embedding_of(embedding, dataset)
     judged = _judged(dataset, latents)
+    members = dataset.section_rows()
     rng = np.random.default_rng(seed)
     quality, tables = [], {}
     for a, b in neighbouring_pairs(dataset.sections):
-        rows = section_rows(dataset, a), section_rows(dataset, b)
+        rows = members[a], members[b]
         sides = [judged[name] for name in (a, b)]
         inputs = (vectors[rows[0]], vectors[rows[1]], sides[0].points, sides[1].points)
         matches = match(*inputs, MatchSettings(radius=radius))
@@ -124,13 +119,12 @@ def _judged(dataset: Dataset, latents: Path) -> dict[str, Judged]:
     from spatialweave.metrics.alignment import Side as Judged
 
     with open_latents(latents) as file:
-        true = np.asarray(file["obsm/spatial_true"], dtype=np.float64) if "spatial_true" in file["obsm"] else None
+        true = np.asarray(file["obsm"][TRUE_PLACE], dtype=np.float64) if TRUE_PLACE in file["obsm"] else None
     labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else None
     if dataset.aligned is None:
         raise InputError("--coordinates", "are missing", fix="align the sections first")
     found = {}
-    for section in dataset.sections:
-        rows = section_rows(dataset, section)
+    for section, rows in dataset.section_rows().items():
         found[section] = Judged(
             dataset.aligned[rows],
             None if labels is None else labels[rows],

@@ -34,6 +34,9 @@ MODALITIES = ("rna", "adt", "atac", "histone", "metabolite")
 
 CONTRACT_VERSION = 1
 
+TRUE_PLACE = "spatial_true"
+"""The obsm key of positions known from elsewhere (simulated sections), used only to score alignments."""
+
 CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
 """What the root of such a file calls itself."""
 
@@ -97,6 +100,11 @@ class Dataset:
     def sections(self) -> list[str]:
         """Names of the sections, in the order of the stack."""
         return list(dict.fromkeys(self.obs["section"].astype(str)))
+
+    def section_rows(self) -> dict[str, np.ndarray]:
+        """Section -> the rows of its spots (int64, ascending), in the order of the stack."""
+        names = self.obs["section"].to_numpy().astype(str)
+        return {name: np.flatnonzero(names == name) for name in self.sections}
 
 
 def read_h5mu(path: Path, kind: str) -> mudata.MuData:

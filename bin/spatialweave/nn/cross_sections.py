@@ -6,16 +6,18 @@ rule, by which only the first section of a pair supplies anchors, is a choice.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
-from spatialweave.nn.mining import far_spots, nearest_candidates
+from spatialweave.graphs.features import mutual_nearest_neighbours
+from spatialweave.nn.mining import far_spots
 
 
 def cross_pairs(points: np.ndarray, sections: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (i, j) of different sections, each among the other's `n_nearest` nearest spots of the other's section.
 
-    Over all pairs of sections, Euclidean. The search is exact in sections of up to
-    :data:`spatialweave.nn.mining.EXACT_SEARCH_LIMIT` spots.
+    Over all pairs of sections, Euclidean, by :func:`spatialweave.graphs.features.mutual_nearest_neighbours`.
 
     Parameters
     ----------
@@ -28,18 +30,14 @@ def cross_pairs(points: np.ndarray, sections: np.ndarray, n_nearest: int) -> tup
     -------
     Both directions of every pair, by i and then by j.
     """
-    points = np.ascontiguousarray(points, dtype=np.float32)
-    n_spots = len(points)
-    directed = []
-    for section in np.unique(sections):
-        inside, outside = np.flatnonzero(sections == section), np.flatnonzero(sections != section)
-        found = nearest_candidates(points[inside], min(n_nearest, len(inside)), points[outside])
-        first = np.repeat(outside, found.shape[1])[found.ravel() >= 0]
-        directed.append(first * n_spots + inside[found[found >= 0]])
-    keys = np.sort(np.concatenate(directed)) if directed else np.empty(0, dtype=np.int64)
-    first, second = np.divmod(keys, max(n_spots, 1))
-    mutual = np.isin(second * n_spots + first, keys)
-    return first[mutual], second[mutual]
+    members = [np.flatnonzero(sections == section) for section in np.unique(sections)]
+    pairs = [np.empty((0, 2), dtype=np.int64)]
+    for own, other in combinations(members, 2):
+        i, j = mutual_nearest_neighbours(points[own], points[other], n_nearest).T
+        pairs += [np.column_stack([own[i], other[j]]), np.column_stack([other[j], own[i]])]
+    found = np.concatenate(pairs)
+    first, second = found[np.lexsort((found[:, 1], found[:, 0]))].T
+    return first, second
 
 
 def mine_cross_triplets(

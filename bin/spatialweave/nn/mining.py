@@ -93,26 +93,21 @@ def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nea
     return np.pad(found, ((0, 0), (0, max(missing, 0))), constant_values=-1)
 
 
-def nearest_candidates(points: np.ndarray, n_candidates: int, queries: np.ndarray | None = None) -> np.ndarray:
-    """The nearest of `points` (spots x dimensions) to every query, indices, nearest first; -1 fills up.
-
-    Exact up to EXACT_SEARCH_LIMIT points. Without `queries` (queries x dimensions) the points are the queries, and each
-    finds itself, too.
-    """
+def nearest_candidates(points: np.ndarray, n_candidates: int) -> np.ndarray:
+    """Candidate neighbours of every spot (itself among them), exact up to EXACT_SEARCH_LIMIT spots."""
     import faiss
 
     n_spots, n_dims = points.shape
-    queries = points if queries is None else queries
     flat = faiss.IndexFlatL2(n_dims)
     if n_spots <= EXACT_SEARCH_LIMIT:
         flat.add(points)
-        return np.asarray(flat.search(queries, n_candidates)[1])
+        return np.asarray(flat.search(points, n_candidates)[1])
     cells = faiss.IndexIVFFlat(flat, n_dims, n_spots // CELL_SIZE)
     cells.cp.seed, cells.cp.niter, cells.cp.max_points_per_centroid = 1, 10, 64
     cells.train(points)
     cells.nprobe = PROBES
     cells.add(points)
-    return np.asarray(cells.search(queries, n_candidates)[1])
+    return np.asarray(cells.search(points, n_candidates)[1])
 
 
 def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.random.Generator) -> np.ndarray:

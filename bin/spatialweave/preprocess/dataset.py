@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import stamp
+from spatialweave.io.contract import TRUE_PLACE, stamp
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, chromatin, harmony, metabolite, rna
 from spatialweave.preprocess.pca import Components, principal_components
@@ -60,7 +60,7 @@ def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata
     )
     latents = build(parts, dataset.obs, dataset.spatial, {"spatialweave": facts})
     if dataset.spatial_true is not None:
-        latents.obsm["spatial_true"] = dataset.spatial_true
+        latents.obsm[TRUE_PLACE] = dataset.spatial_true
     return latents
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES, read_h5mu
+from spatialweave.io.contract import MODALITIES, TRUE_PLACE, read_h5mu
 from spatialweave.io.counts import find_problem, to_csr
 from spatialweave.io.measurement import plain_column
 from spatialweave.platforms import Platform, platform
@@ -196,7 +196,7 @@ def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
 
 def _true_positions(files: list[mudata.MuData]) -> np.ndarray | None:
     """True positions of all spots (float64, spots x 2), where every section has them, finite; else None."""
-    parts = [np.asarray(file.obsm["spatial_true"], dtype=np.float64) for file in files if "spatial_true" in file.obsm]
+    parts = [np.asarray(file.obsm[TRUE_PLACE], dtype=np.float64) for file in files if TRUE_PLACE in file.obsm]
     usable = [part for part in parts if part.ndim == 2 and part.shape[1] == 2 and np.isfinite(part).all()]
     return np.concatenate(usable) if len(usable) == len(files) else None
 

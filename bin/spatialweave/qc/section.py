@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spatialweave.io.contract import TRUE_PLACE
 from spatialweave.io.measurement import plain_column
 from spatialweave.preprocess.sections import build, read_section
 from spatialweave.qc.filters import Verdict, judge
@@ -70,8 +71,8 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> Result:
     known = [column for column in ("section", "label") if column in data.obs]
     obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
     section = build(parts, obs, positions_of_all[left], dict(data.uns))
-    if "spatial_true" in data.obsm:
-        section.obsm["spatial_true"] = np.asarray(data.obsm["spatial_true"])[left]
+    if TRUE_PLACE in data.obsm:
+        section.obsm[TRUE_PLACE] = np.asarray(data.obsm[TRUE_PLACE])[left]
     return Result(
         name,
         section,

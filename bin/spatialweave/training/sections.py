@@ -14,21 +14,15 @@ if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset
 
 
-def section_rows(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Section -> the rows of its spots (int64, ascending), in stack order: that of their first spots."""
-    names = dataset.obs["section"].to_numpy().astype(str)
-    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
-
-
 def several_sections(dataset: Dataset, method: str, instead: str) -> dict[str, np.ndarray]:
-    """:func:`section_rows` of a dataset of two sections or more.
+    """The rows of each section of a dataset of two or more.
 
     Raises
     ------
     InputError
         For a dataset of one section; names the method to take `instead`.
     """
-    rows = section_rows(dataset)
+    rows = dataset.section_rows()
     if len(rows) < 2:
         found = f"has one section, and {method} joins several"
         raise InputError(f"dataset '{dataset.name}'", found, "two sections or more", f"use the method '{instead}'")

@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from spatialweave.io.contract import TRUE_PLACE
 from spatialweave.io.coordinates import OBSM_KEYS, in_obs, in_obsm
 from spatialweave.io.measurement import Loader, Measurement, plain_names
 
 BLOCK_VALUES = 20_000_000
 """Values of a dense matrix held at once while it becomes sparse (160 MB as float64)."""
 
-TRUE_PLACE = "spatial_true"
-"""The obsm key of positions known from elsewhere (simulated sections), used only to score alignments."""
-
 TRUE_COLUMNS = ("true_x", "true_y")
-"""The obs columns in which they go on."""
+"""The obs columns in which known positions go on, from obsm to the section."""
 
 Opener = Callable[[], AbstractContextManager[Any]]
 """Opens the file and gives the HDF5 or zarr group that holds one AnnData."""
