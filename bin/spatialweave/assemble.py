@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import anndata
 import mudata
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io.aligned import read_aligned
 from spatialweave.io.contract import MODALITIES, read_h5ad, read_h5mu, stamp, training_record
-from spatialweave.preprocess.common_features import common_features
+from spatialweave.preprocess.common_features import shared_counts
 
 
 def assemble(files: Path) -> mudata.MuData:
@@ -79,13 +77,9 @@ def _counts(section: mudata.MuData, name: str, several: bool) -> anndata.AnnData
 
 def _joined(name: str, parts: list[anndata.AnnData]) -> anndata.AnnData:
     """The counts of several sections on the features that they share, as preprocessing took them."""
-    with warnings.catch_warnings():
-        # PREPROCESS has warned of the same features already.
-        warnings.simplefilter("ignore")
-        common = common_features(name, [part.var_names for part in parts], [part.obs_names[0] for part in parts])
-    counts = sparse.vstack([common.counts(part.X, place) for place, part in enumerate(parts)], format="csr")
+    names, counts = shared_counts(name, [part.var_names for part in parts], [part.X for part in parts])
     obs = pd.concat([part.obs for part in parts], join="inner")
-    return anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=common.names))
+    return anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=names))
 
 
 def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, recipe: str) -> None:

@@ -17,9 +17,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
+from spatialweave.graphs import features
 from spatialweave.io.contract import Dataset, Modality
 from spatialweave.methods import smart_ms, smart_ms_published, smart_tuned
-from spatialweave.nn import mining
 from spatialweave.nn.cross_sections import cross_pairs, mine_cross_triplets
 from spatialweave.training.hidden_inputs import prepare_inputs
 from spatialweave.training.presets import read_preset
@@ -140,8 +140,8 @@ def test_approximate_search_finds_nearly_all(monkeypatch: pytest.MonkeyPatch) ->
     rng = np.random.default_rng(0)
     points, sections = rng.normal(size=(9000, 6)).astype(np.float32), np.arange(9000) % 2
     exact = set(zip(*map(np.ndarray.tolist, cross_pairs(points, sections, 2)), strict=True))
-    monkeypatch.setattr(mining, "EXACT_SEARCH_LIMIT", 1000)
-    monkeypatch.setattr(mining, "PROBES", 8)
+    monkeypatch.setattr(features, "EXACT_LIMIT", 1000)
+    monkeypatch.setattr(features, "LISTS_PROBED", 4)
     found = set(zip(*map(np.ndarray.tolist, cross_pairs(points, sections, 2)), strict=True))
     assert found != exact and len(found & exact) > 0.97 * len(exact)
 

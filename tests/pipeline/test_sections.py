@@ -116,7 +116,7 @@ def test_a_simulated_series_is_aligned_fused_and_reported(pipeline: Pipeline) ->
         assert found["spatialfuser", first, "near_truth"] > 0.9
         assert found["spatialfuser", first, "matchable_accepted_b"] > 0.5
     metrics = {(row["method"], row["metric"]) for row in rows(run.results / "benchmark" / "metrics.csv")}
-    assert {("smart_ms", "ilisi"), ("spatialfuser", "ilisi"), ("pca_smooth", "label_transfer")} <= metrics
+    assert {("smart_ms", "ilisi"), ("spatialfuser", "ilisi"), ("pca_smooth", "section_agreement")} <= metrics
     domains = rows(run.results / "series_test" / "domains" / "spatialfuser" / "seed1.csv")
     assert len(domains) == len(spots)
     assert {row["section"] for row in domains} == {row["section"] for row in transforms}

@@ -106,6 +106,20 @@ def test_the_transforms_are_the_true_ones(stack: Stack) -> None:
     assert table.loc["section2", "angle"] == pytest.approx(np.degrees(np.arctan2(truth[1, 0], truth[0, 0])), abs=3)
 
 
+@pytest.mark.parametrize("method", ["none", "icp", "ndt"])
+def test_coordinates_alone(project: Path, stack: Stack, tmp_path: Path, method: str) -> None:
+    out = tmp_path / "transform.json"
+    arguments = ["--latents", str(stack.latents), "--fixed", "section1", "--moving", "section2", "--method", method]
+    result = CliRunner().invoke(script(project, "align"), [*arguments, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    found = json.loads(out.read_text())
+    assert found["method"] == method
+    linear = np.array(found["matrix"])[:2, :2]
+    np.testing.assert_allclose(linear @ linear.T, np.eye(2), atol=1e-9)
+    if method == "none":
+        np.testing.assert_array_equal(found["matrix"], np.eye(3))
+
+
 def test_the_first_section_stays_where_it_is(stack: Stack) -> None:
     table = pd.read_csv(stack.folder / "coordinates.csv")
     data = contract.read_dataset(stack.latents, aligned=stack.folder / "coordinates.csv")

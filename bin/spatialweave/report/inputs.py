@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import MODALITIES, read_h5ad, read_h5mu, training_record
-from spatialweave.preprocess.common_features import common_features
+from spatialweave.preprocess.common_features import shared_counts
 from spatialweave.report.features import FeatureTable, log_normalise
 
 if TYPE_CHECKING:
@@ -129,25 +128,15 @@ def _join(modality: str, parts: list[tuple[np.ndarray, Any]], n_spots: int) -> F
     """Stack the sections' counts of one modality in the order of the spots, on features as preprocessing joins them."""
     from scipy import sparse
 
-    names, joined = parts[0][1].var_names, [sparse.csr_matrix(table.X) for _, table in parts]
-    if len(parts) > 1:
-        with warnings.catch_warnings():
-            # PREPROCESS has warned of the same features already.
-            warnings.simplefilter("ignore")
-            sections = [str(number) for number in range(len(parts))]
-            common = common_features(modality, [table.var_names for _, table in parts], sections)
-        names, joined = common.names, [common.counts(counts, number) for number, counts in enumerate(joined)]
+    matrices = [sparse.csr_matrix(table.X) for _, table in parts]
+    names, counts = shared_counts(modality, [table.var_names for _, table in parts], matrices)
+    rows = np.concatenate([rows for rows, _ in parts])
+    kept = np.flatnonzero(rows >= 0)
     present = np.zeros(n_spots, dtype=bool)
-    stacked, targets = [], []
-    for (rows, _), counts in zip(parts, joined, strict=True):
-        kept = rows >= 0
-        stacked.append(counts[kept])
-        targets.append(rows[kept])
-        present[rows[kept]] = True
-    order = np.concatenate(targets)
-    ones = np.ones(len(order), dtype=np.float32)
-    place = sparse.csr_matrix((ones, (order, np.arange(len(order)))), shape=(n_spots, len(order)))
-    return FeatureTable(modality, [str(name) for name in names], log_normalise(place @ sparse.vstack(stacked)), present)
+    present[rows[kept]] = True
+    ones = np.ones(len(kept), dtype=np.float32)
+    place = sparse.csr_matrix((ones, (rows[kept], kept)), shape=(n_spots, len(rows)))
+    return FeatureTable(modality, [str(name) for name in names], log_normalise(place @ counts), present)
 
 
 def read_runs(embeddings: Path | None, domains: Path | None, spots: Spots) -> list[Run]:
