@@ -27,8 +27,22 @@ def codeDigest() {
     return files("${bin}/spatialweave/**.{py,html,css,js}").sort().collect { source -> "${bin.relativize(source)} ${source.text.md5()}" }.join().md5()
 }
 
+// The image file or folder that an engine is to run; null where the image has a name of its own, or tasks choose.
+def imageFile() {
+    def container = workflow.session.config.process?.container
+    if (container instanceof CharSequence) {
+        return container.startsWith('/') ? file(container) : null
+    }
+    def suffix = [singularity: '.sif', apptainer: '.sif', charliecloud: ''].get(workflow.containerEngine)
+    return suffix == null ? null : file("${projectDir}/.cache/spatialweave-${workflow.manifest.version}${suffix}")
+}
+
 // Without a container or conda environment the tasks run in the project's .venv.
 def checkEnvironment() {
+    def image = imageFile()
+    if (workflow.containerEngine && image && !image.exists()) {
+        error("There is no image ${image} for ${workflow.containerEngine}; docs/running.md says how it is made, and process.container in a configuration given with -c names one that lies elsewhere")
+    }
     def provided = workflow.containerEngine || workflow.session.config.conda?.enabled
     if (!provided && !workflow.stubRun && !file("${projectDir}/.venv/bin/python").exists()) {
         error("There is no ${projectDir}/.venv for the tasks to run in; type 'make setup' there, or choose a profile with containers")

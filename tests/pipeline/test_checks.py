@@ -57,6 +57,13 @@ def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: st
     assert message in refused(pipeline, *arguments)
 
 
+def test_an_image_that_is_not_there_is_named_before_any_task(pipeline: Pipeline) -> None:
+    site = pipeline.folder / "site.config"
+    site.write_text("process.container = '/nowhere/spatialweave.sif'\n")
+    text = refused(pipeline, "-profile", "apptainer,test", "-c", str(site))
+    assert "There is no image /nowhere/spatialweave.sif for apptainer" in text
+
+
 def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project: Path) -> None:
     run = pipeline.run("--help")
     assert run.code == 0
