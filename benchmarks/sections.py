@@ -31,9 +31,9 @@ import tissues
 
 if TYPE_CHECKING:
     import anndata
-    import numpy as np
 
     from spatialweave.io.contract import Dataset
+    from spatialweave.methods import Fitted
 
 JOINED = {"151507": "dlpfc_visium/151507_rna.h5ad", "151508": "dlpfc_visium/151508_rna.h5ad"}
 JOINED_METHODS = {"pca_smooth": "pca_smooth", "smart_ms": "smart", "spatialfuser": "mcgate"}
@@ -126,12 +126,12 @@ def joined(task: Task, data: Path | None, folder: Path) -> dict[str, float]:
         scores = []
         for name, paths in files.items():
             dataset = prepared({name: paths}, "visium", "domain", folder)
-            domains = tied_mixture(fit(dataset, method, task.seed), N_LAYERS, task.seed).labels
+            domains = tied_mixture(fit(dataset, method, task.seed).embedding, N_LAYERS, task.seed).labels
             labels = dataset.obs["label"].astype(str).to_numpy()
             scores.append(adjusted_rand_score(labels[labels != ""], domains[labels != ""]))
         return {"ari_within_sections": sum(scores) / len(scores)}
     dataset = aligned(prepared(files, "visium", "domain", folder))
-    embedding = fit(dataset, task.case, task.seed)
+    embedding = fit(dataset, task.case, task.seed).embedding
     domains = tied_mixture(embedding, N_LAYERS, task.seed).labels
     labels = dataset.obs["label"].astype(str).to_numpy()
     found = {"ari": adjusted_rand_score(labels[labels != ""], domains[labels != ""])}
@@ -179,15 +179,16 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     from spatialweave import simulate
     from spatialweave.alignment import stage
     from spatialweave.io.aligned import aligned_table
-    from spatialweave.io.contract import write_embedding
+    from spatialweave.io.contract import OWN_SECTION, write_embedding
     from spatialweave.io.files import write_csv
 
     files: dict[str, dict[str, Path]] = {}
     for section, parts in simulate.simulate_series(spec, seed).items():
         files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
     dataset = aligned(prepared(files, "square", simulate.LABEL, folder))
-    embedding = fit(dataset, "spatialfuser", seed)
-    write_embedding(folder / "fused.h5ad", dataset, embedding, {"method": "spatialfuser", "seed": seed})
+    fused = fit(dataset, "spatialfuser", seed)
+    record, own = {"method": "spatialfuser", "seed": seed}, {OWN_SECTION: fused.own}
+    write_embedding(folder / "fused.h5ad", dataset, fused.embedding, record, own)
     write_csv(folder / "coordinates.csv", aligned_table(dataset.obs, dataset.aligned))
     quality, _ = stage.match_sections(
         folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0, seed
@@ -234,14 +235,14 @@ def aligned(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def fit(dataset: Dataset, method: str, seed: int) -> np.ndarray:
-    """The embedding of a method at its default."""
+def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
+    """What a method makes of a dataset at its default."""
     from spatialweave.training import run as runs
     from spatialweave.training.presets import read_preset
     from spatialweave.training.session import fit_preset
 
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{method}.yml")
-    return fit_preset(dataset, preset, runs.prepare(seed, "cpu", threads=1)).embedding
+    return fit_preset(dataset, preset, runs.prepare(seed, "cpu", threads=1))
 
 
 def markdown(results: Any) -> str:

@@ -9,7 +9,8 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
-from spatialweave.alignment.matching import PUBLISHED, MatchSettings, match, nearest_only
+from spatialweave.alignment.match_settings import PUBLISHED, MatchSettings
+from spatialweave.alignment.matching import counterparts, match, nearest_only
 from spatialweave.errors import InputError
 
 CASES = {
@@ -79,6 +80,18 @@ def test_the_dustbins_share_counts_only_what_pairs_do_not_hold(rng):
     held = np.bincount(matches.a, matches.score, len(p_a))
     np.testing.assert_allclose(held + matches.dustbin_a, 1.0, atol=1e-2)
     assert ((matches.score >= 0) & (matches.score <= 1.001)).all()
+
+
+def test_counterparts_are_all_that_a_spot_shares_its_mass_with(rng):
+    e_a, e_b, p_a, p_b = noisy_places(rng)
+    settings = MatchSettings(top=64, reject=False, tolerance=1e-6, max_sweeps=3000)
+    shares, matches = counterparts(e_a, e_b, p_a, p_b, settings), match(e_a, e_b, p_a, p_b, settings)
+    np.testing.assert_array_equal(shares[matches.a, matches.b].A1, matches.score)
+    np.testing.assert_allclose(shares.sum(axis=1).A1 + matches.dustbin_a, 1.0, atol=1e-3)
+    np.testing.assert_allclose(shares.sum(axis=0).A1 + matches.dustbin_b, 1.0, atol=1e-3)
+    swapped = counterparts(e_b, e_a, p_b, p_a, settings)
+    np.testing.assert_allclose(swapped.T.toarray(), shares.toarray(), atol=1e-3)
+    assert counterparts(e_a, e_b, p_a, p_b + 1000, settings).nnz == 0
 
 
 def published_reference(e_a, e_b, p_a, p_b, settings, radius):

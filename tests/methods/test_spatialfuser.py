@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from spatialweave.alignment.matching import match
+from spatialweave.alignment.matching import counterparts, match
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges, symmetrise
@@ -226,11 +226,30 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"relative": False},
         {"direction_weight": 1.0},
         {"radius": 1.5},
+        {"exchange": 0.5},
     ],
 )
 def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) -> None:
     whole, other = (spatialfuser.fit(split(), config, run) for config in (SHORT, replace(SHORT, **changed)))
     assert np.abs(whole.embedding - other.embedding).max() > 1e-4
+
+
+def test_counterparts_join_a_spots_mean_by_their_share_of_its_mass(split: Split, run: Run) -> None:
+    dataset = split()
+    fitted = spatialfuser.fit(dataset, replace(SHORT, exchange=2.0), run)
+    assert fitted.own is not None
+    settings = replace(SHORT.match_settings(), epsilon=1.0)
+    a, b = dataset.section_rows().values()
+    shares = counterparts(fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings).toarray()
+    for here, there, given in ((a, b, shares), (b, a, shares.T)):
+        expected = np.stack(
+            [np.average(np.vstack([fitted.own[i], fitted.own[there]]), axis=0, weights=[1, *(2 * row)])
+             for i, row in zip(here, given, strict=True)]
+        )  # fmt: skip
+        np.testing.assert_allclose(fitted.embedding[here], expected, rtol=1e-4, atol=1e-5)
+    alone = spatialfuser.fit(dataset, replace(SHORT, exchange=0.0), run)
+    np.testing.assert_array_equal(alone.embedding, fitted.own)
+    assert alone.own is None
 
 
 def test_names_of_sections_and_frame_do_not_matter(split: Split, run: Run) -> None:
@@ -287,6 +306,7 @@ def test_sections_that_do_not_overlap_are_told_of(split: Split, run: Run) -> Non
         fitted = spatialfuser.fit(replace(dataset, aligned=apart), SHORT, run)
     assert fitted.record["pairs"] == {"a--b": [0, 0]} and np.isfinite(fitted.embedding).all()
     assert fitted.record["losses"]["pairs"] == fitted.record["losses"]["triplet"] == [0.0] * 10
+    np.testing.assert_array_equal(fitted.embedding, fitted.own)
 
 
 def test_attention_is_given_for_every_spot(split: Split, run: Run) -> None:

@@ -150,6 +150,29 @@ def test_matches_are_judged_against_the_truth_and_the_control(stack: Stack) -> N
         assert len(spots) == value[section, "spots_a"]
 
 
+def test_spots_are_matched_by_what_their_own_section_says(project: Path, stack: Stack, tmp_path: Path) -> None:
+    """An embedding in which sections have exchanged values would find its own exchanges."""
+    known = contract.read_h5ad(stack.embedding, "embedding")
+    known.obsm["own_section"], known.X = known.X, np.zeros_like(known.X)
+    contract.write(known, tmp_path / "exchanged.h5ad")
+    arguments = ["--coordinates", f"{stack.folder}/coordinates.csv", "--latents", str(stack.latents)]
+    result = CliRunner().invoke(
+        script(project, "match"),
+        [
+            *arguments,
+            "--embedding",
+            str(tmp_path / "exchanged.h5ad"),
+            "--prefix",
+            "known.seed4",
+            "--out-dir",
+            str(tmp_path),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    for name in ("known.seed4.section1--section2.pairs.csv", "known.seed4.section2--section3.spots.csv"):
+        assert (tmp_path / name).read_bytes() == (stack.folder / name).read_bytes()
+
+
 def test_without_known_positions_nothing_is_said_of_them(project: Path, stack: Stack, tmp_path: Path) -> None:
     latents = tmp_path / "latents.h5mu"
     latents.write_bytes(stack.latents.read_bytes())

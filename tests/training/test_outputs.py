@@ -71,6 +71,18 @@ def test_entries_survive_the_embedding_file(latents: Path, tmp_path: Path) -> No
         np.testing.assert_allclose(values, prepared * rna.var["scale"].iloc[row], rtol=1e-4, atol=1e-5)
 
 
+def test_the_embedding_by_own_sections_goes_along(latents: Path) -> None:
+    dataset = contract.read_dataset(latents)
+    own = np.arange(2.0 * N_SPOTS, dtype=np.float64).reshape(N_SPOTS, 2)
+    fitted = Fitted(np.zeros((N_SPOTS, 2), np.float32), {}, own=own)
+    entries = outputs.per_spot(fitted, dataset, latents)
+    np.testing.assert_array_equal(entries["own_section"], own)
+    assert entries["own_section"].dtype == np.float32
+    for wrong in (own[:, :1], own * np.nan):
+        with pytest.raises(RuntimeError, match="own sections"):
+            outputs.per_spot(Fitted(fitted.embedding, {}, own=wrong), dataset, latents)
+
+
 def test_a_method_that_says_nothing_more_needs_no_latents() -> None:
     fitted = Fitted(np.zeros((N_SPOTS, 2), np.float32), {})
     assert outputs.per_spot(fitted, contract.Dataset("d", pd.DataFrame(), np.zeros((0, 2)), []), Path("nowhere")) == {}

@@ -6,27 +6,26 @@ masses, which makes spots compete; a pair is accepted when each spot is among th
 more mass than either spot gives the dustbin.
 
 This follows the matching layer of SpatialFuser (bioRxiv 2025.09.14.676067). What differs by default, and why, is in
-``docs/alignment_matching.md``; :data:`PUBLISHED` has the settings of the published code.
+``docs/alignment_matching.md``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+from scipy import sparse
 from scipy.spatial import cKDTree
 
 from spatialweave.alignment.candidates import (
-    CAP,
     Candidates,
     check_sides,
     find_candidates,
     pair_blocks,
     shared_spacing,
 )
-from spatialweave.alignment.transport import Outside, Plan, sinkhorn
-from spatialweave.errors import InputError
+from spatialweave.alignment.match_settings import MatchSettings, check
+from spatialweave.alignment.transport import Plan, sinkhorn
 
 DEVIATIONS = 2.5
 """A pair that scores so many standard deviations below the typical best pair is better off in the dustbin."""
@@ -36,57 +35,6 @@ TO_SD = 1.4826
 
 TIE = 1e-9
 """Masses and distances that differ by less than this share count as equal."""
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """How two sections are matched.
-
-    Attributes
-    ----------
-    radius
-        In spot spacings of the coarser section.
-    temperature
-        Divides the cosines; the smaller, the more they count.
-    epsilon
-        Entropic regularisation of the transport, in units of the score.
-    top
-        Each spot must be among the other's `top` best.
-    spatial_weight
-        Weight of minus half the squared distance; 0 = by embedding only, as published.
-    dustbin
-        Score of the dustbin: a number, ``auto`` (typical best score of a spot, less 2.5 standard deviations) or
-        ``median`` (lower median of the candidates' scores, as published).
-    outside
-        Whether pairs beyond the radius have no mass (``forbidden``) or, as published, the score 0 (``constant``).
-    size_free
-        Whether the dustbin's meaning is kept apart from the number of spots; False = as published.
-    reject
-        Whether a pair must beat the dustbin; False = as the published code, which never rejects.
-    cap
-        Candidates that a spot can choose; the best by score.
-    tolerance, max_sweeps
-        When the transport's sweeps stop.
-    """
-
-    radius: float = 3.0
-    temperature: float = 0.1
-    epsilon: float = 0.2
-    top: int = 1
-    spatial_weight: float = 4.0
-    dustbin: float | Literal["auto", "median"] = "auto"
-    outside: Outside = "forbidden"
-    size_free: bool = True
-    reject: bool = True
-    cap: int = CAP
-    tolerance: float = 1e-3
-    max_sweeps: int = 100
-
-
-PUBLISHED = MatchSettings(
-    epsilon=1.0, spatial_weight=0.0, dustbin="median", outside="constant", size_free=False, reject=False
-)
-"""The published code's behaviour (its ranks apart for `top` above 1, where it wants the same rank on both sides)."""
 
 
 @dataclass(frozen=True)
@@ -142,39 +90,30 @@ def match(
         For settings out of range, shapes that do not fit and values that are not finite.
     """
     settings = settings or MatchSettings()
-    check(settings)
-    check_sides(embedding_a, embedding_b, points_a, points_b)
-    spacing = shared_spacing(points_a, points_b)
-    # Candidates rank by the score: cosine and distance in its proportions.
-    penalty = settings.temperature * settings.spatial_weight / spacing**2
-    candidates = find_candidates(
-        embedding_a, embedding_b, points_a, points_b, settings.radius * spacing, settings.cap, penalty
-    )
-    scores = pair_scores(candidates, spacing, settings)
-    record = {"spacing": spacing, "radius": settings.radius * spacing, "candidates": float(len(candidates))}
-    if len(candidates) == 0:
+    candidates, plan, record = _transport(embedding_a, embedding_b, points_a, points_b, settings)
+    if plan is None:
         none, empty = np.empty(0, dtype=np.int64), np.empty(0)
         lost_a, lost_b = np.ones(candidates.n_a), np.ones(candidates.n_b)
         return Matches(none, none, empty, empty.astype(bool), empty, empty, lost_a, lost_b, record)
-    dustbin = dustbin_score(candidates, scores, settings)
-    # One corner holds the dustbins' mass of all spots; without this term it takes more of it, the more spots there are,
-    # and with 10,000 spots a pair would need a score of 9 epsilon above the dustbin's to keep half of its mass.
-    extra = 0.5 * settings.epsilon * np.log(candidates.n_a * candidates.n_b) if settings.size_free else 0.0
-    plan = sinkhorn(
-        candidates.a,
-        candidates.b,
-        scores,
-        candidates.n_a,
-        candidates.n_b,
-        dustbin,
-        settings.epsilon,
-        corner=dustbin + extra,
-        outside=settings.outside,
-        tolerance=settings.tolerance,
-        max_sweeps=settings.max_sweeps,
-    )
-    record |= {"dustbin": dustbin, "sweeps": float(plan.sweeps), "error": plan.error}
     return _select(candidates, plan, points_a, points_b, settings, record)
+
+
+def counterparts(
+    embedding_a: np.ndarray,
+    embedding_b: np.ndarray,
+    points_a: np.ndarray,
+    points_b: np.ndarray,
+    settings: MatchSettings,
+) -> sparse.csr_matrix:
+    """The transport plan itself: the share of either spot's mass that each pair holds (spots of a x spots of b).
+
+    Rows and columns sum to 1 less what goes to the dustbin. Arguments and errors as for :func:`match`.
+    """
+    candidates, plan, _ = _transport(embedding_a, embedding_b, points_a, points_b, settings)
+    shape = (candidates.n_a, candidates.n_b)
+    if plan is None:
+        return sparse.csr_matrix(shape)
+    return sparse.csr_matrix((plan.mass, (candidates.a, candidates.b)), shape=shape)
 
 
 def nearest_only(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> Matches:
@@ -247,29 +186,44 @@ def mutual_best(a: np.ndarray, b: np.ndarray, value: np.ndarray, shift: np.ndarr
     return np.flatnonzero(chosen)
 
 
-def check(settings: MatchSettings) -> None:
-    """Refuse settings that make no sense, naming the one."""
-    limits: list[tuple[str, float, bool, str]] = [
-        ("radius", settings.radius, 0 < settings.radius < np.inf, "a number above 0"),
-        ("temperature", settings.temperature, 0 < settings.temperature < np.inf, "a number above 0"),
-        ("epsilon", settings.epsilon, 0 < settings.epsilon < np.inf, "a number above 0"),
-        ("top", settings.top, settings.top >= 1, "1 or more"),
-        ("spatial_weight", settings.spatial_weight, 0 <= settings.spatial_weight < np.inf, "0 or more"),
-        ("cap", settings.cap, settings.cap >= settings.top, "at least 'top'"),
-        ("tolerance", settings.tolerance, 0 < settings.tolerance < np.inf, "a number above 0"),
-        ("max_sweeps", settings.max_sweeps, settings.max_sweeps >= 1, "1 or more"),
-    ]
-    for where, value, fine, expected in limits:
-        if not fine:
-            raise InputError(f"matching, {where}", f"{value} is out of range", expected)
-    if settings.outside not in ("forbidden", "constant"):
-        raise InputError("matching, outside", f"'{settings.outside}' is not known", "forbidden or constant")
-    wanted = "auto, median or a number"
-    if isinstance(settings.dustbin, str):
-        if settings.dustbin not in ("auto", "median"):
-            raise InputError("matching, dustbin", f"'{settings.dustbin}' is not known", wanted)
-    elif not np.isfinite(settings.dustbin):
-        raise InputError("matching, dustbin", f"{settings.dustbin}", wanted)
+def _transport(
+    embedding_a: np.ndarray,
+    embedding_b: np.ndarray,
+    points_a: np.ndarray,
+    points_b: np.ndarray,
+    settings: MatchSettings,
+) -> tuple[Candidates, Plan | None, dict[str, float]]:
+    """The candidate pairs, their transport plan (None without candidates) and the facts for the record."""
+    check(settings)
+    check_sides(embedding_a, embedding_b, points_a, points_b)
+    spacing = shared_spacing(points_a, points_b)
+    # Candidates rank by the score: cosine and distance in its proportions.
+    penalty = settings.temperature * settings.spatial_weight / spacing**2
+    candidates = find_candidates(
+        embedding_a, embedding_b, points_a, points_b, settings.radius * spacing, settings.cap, penalty
+    )
+    record = {"spacing": spacing, "radius": settings.radius * spacing, "candidates": float(len(candidates))}
+    if len(candidates) == 0:
+        return candidates, None, record
+    scores = pair_scores(candidates, spacing, settings)
+    dustbin = dustbin_score(candidates, scores, settings)
+    # One corner holds the dustbins' mass of all spots; without this term it takes more of it, the more spots there are,
+    # and with 10,000 spots a pair would need a score of 9 epsilon above the dustbin's to keep half of its mass.
+    extra = 0.5 * settings.epsilon * np.log(candidates.n_a * candidates.n_b) if settings.size_free else 0.0
+    plan = sinkhorn(
+        candidates.a,
+        candidates.b,
+        scores,
+        candidates.n_a,
+        candidates.n_b,
+        dustbin,
+        settings.epsilon,
+        corner=dustbin + extra,
+        outside=settings.outside,
+        tolerance=settings.tolerance,
+        max_sweeps=settings.max_sweeps,
+    )
+    return candidates, plan, record | {"dustbin": dustbin, "sweeps": float(plan.sweeps), "error": plan.error}
 
 
 def _select(

@@ -11,7 +11,15 @@ import numpy as np
 from spatialweave.alignment.stack import compose, neighbouring_pairs, read_transform, stacked_points, transforms_table
 from spatialweave.errors import InputError
 from spatialweave.io.aligned import aligned_table
-from spatialweave.io.contract import TRUE_PLACE, Dataset, open_latents, read_dataset, read_h5ad, training_record
+from spatialweave.io.contract import (
+    OWN_SECTION,
+    TRUE_PLACE,
+    Dataset,
+    open_latents,
+    read_dataset,
+    read_h5ad,
+    training_record,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +90,8 @@ def match_sections(
     """
     import pandas as pd
 
-    from spatialweave.alignment.matching import MatchSettings, match, nearest_only
+    from spatialweave.alignment.match_settings import MatchSettings
+    from spatialweave.alignment.matching import match, nearest_only
     from spatialweave.alignment.whole_section import map_section
 
     dataset = read_dataset(latents, aligned=coordinates)
@@ -106,12 +115,16 @@ def match_sections(
 
 
 def _embedding_of(path: Path, dataset: Dataset) -> tuple[np.ndarray, tuple[str, int]]:
-    """An embedding that must be of the dataset's spots, and the method and seed that made it."""
+    """What an embedding file, which must be of the dataset's spots, has to match them by; the method and seed.
+
+    That is the embedding, or the one by each spot's own section where sections exchanged what they say of a spot.
+    """
     data = read_h5ad(path, "embedding")
     if not data.obs_names.equals(dataset.obs.index):
         raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
     record = training_record(data)
-    return np.asarray(data.X, dtype=np.float32), (str(record["method"]), int(record["seed"]))
+    vectors = data.obsm.get(OWN_SECTION, data.X)
+    return np.asarray(vectors, dtype=np.float32), (str(record["method"]), int(record["seed"]))
 
 
 def _judged(dataset: Dataset, latents: Path) -> dict[str, Judged]:

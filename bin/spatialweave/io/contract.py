@@ -37,6 +37,9 @@ CONTRACT_VERSION = 1
 TRUE_PLACE = "spatial_true"
 """The obsm key of positions known from elsewhere (simulated sections), used only to score alignments."""
 
+OWN_SECTION = "own_section"
+"""The obsm key of an embedding's values before sections exchanged what they say of a spot."""
+
 CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
 """What the root of such a file calls itself."""
 

@@ -40,12 +40,16 @@ class Fitted:
     denoised
         Modality -> the latents that the method rebuilds from the embedding: float32, spots x latent dimensions, in the
         units of the latents.
+    own
+        Where the embedding holds what other sections say of a spot: the embedding without that (float32, spots x
+        dimensions). Spots are matched by it, or every match would confirm itself.
     """
 
     embedding: np.ndarray
     record: dict[str, Any]
     extras: dict[str, pd.DataFrame] = field(default_factory=dict)
     denoised: dict[str, np.ndarray] = field(default_factory=dict)
+    own: np.ndarray | None = None
 
 
 class Method(Protocol):

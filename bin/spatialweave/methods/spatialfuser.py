@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from spatialweave.alignment.matching import PUBLISHED, MatchSettings, match
+from spatialweave.alignment.match_settings import PUBLISHED, MatchSettings
+from spatialweave.alignment.matching import counterparts, match
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import spacing
 from spatialweave.io.notices import warn
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 
+SOFTNESS = 1.0
+"""Epsilon of the transport plan whose masses weigh a spot's counterparts."""
+
+
 @dataclass(frozen=True)
 class Config(mcgate.Config):
     """Settings: those of MCGATE, and those of the fusion."""
@@ -48,6 +53,9 @@ class Config(mcgate.Config):
     match_temperature: float = option(0.1, "Divides the cosines that spots are matched by.", low=1e-3)
     top: int = option(1, "Pairs that are each other's best, second best, ... up to this rank.", low=1, high=20)
     matching: Literal["default", "published"] = option("default", "Rules by which spots are matched.")
+    exchange: float = option(
+        1.0, "Weight of all counterparts of a spot in the next section, against its own 1; published: 0.", low=0
+    )
     margin: float = option(1.0, "Margin of the triplet losses.", low=0)
     relative: bool = option(True, "Distances count in mean deviations of the embedding; published: in its own units.")
     reconstruction_weight: float = option(
@@ -162,6 +170,22 @@ class Matcher:
                 warn(f"sections {name}", "no spots match, so nothing draws them together; do they overlap?")
         return Partners(np.concatenate(first), np.concatenate(second), far, self.run.device), counts
 
+    def exchanged(self, embedding: np.ndarray) -> np.ndarray:
+        """Every spot's mean with its counterparts in the consecutive sections, each by its share of the spot's mass.
+
+        What the dustbin holds of a spot's mass counts for nothing, so that a spot which has no counterpart stays as it
+        is. Shares are softer than those that decide on pairs: a mean gains by many spots of the same tissue.
+        """
+        settings = replace(self.config.match_settings(), epsilon=SOFTNESS)
+        sums, weights = embedding.astype(np.float64), np.ones((len(embedding), 1))
+        for a, b in pairwise(range(len(self.rows))):
+            first, second = self.rows[a], self.rows[b]
+            shares = counterparts(embedding[first], embedding[second], self.points[a], self.points[b], settings)
+            for here, there, given in ((first, second, shares), (second, first, shares.T)):
+                sums[here] += self.config.exchange * (given @ embedding[there])
+                weights[here] += self.config.exchange * given.sum(axis=1)
+        return (sums / weights).astype(np.float32)
+
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed all sections of `dataset`; needs the spatial graph and aligned coordinates."""
@@ -175,7 +199,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.to(run.device)
     prepared = time.monotonic() - started
     history = train(network, loss_terms(network, parts, matcher, config, run), config.schedule(), run)
-    embedding, denoised, attention = results(dataset, network, parts, history.epochs)
+    own, denoised, attention = results(dataset, network, parts, history.epochs)
     counts = network.pair_counts.T.tolist()
     record = {
         "variant": "",
@@ -188,7 +212,8 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         "pairs": dict(zip(matcher.names, counts, strict=True)),
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
     }
-    return Fitted(embedding, record, extras={"attention": attention}, denoised=denoised)
+    fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
+    return fitted if config.exchange == 0 else replace(fitted, embedding=matcher.exchanged(own), own=own)
 
 
 def make_parts(dataset: Dataset, sections: dict[str, np.ndarray], config: Config, run: Run) -> list[Part]:
@@ -270,7 +295,7 @@ def in_order(values: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
 def results(
     dataset: Dataset, network: Network, parts: Sequence[Part], epochs: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray], pd.DataFrame]:
-    """The fused embedding with no spot hidden, the rebuilt latents of what all sections have, the attention."""
+    """The embedding by own sections with no spot hidden, the rebuilt latents of what all have, the attention."""
     settled = [part.encoder.settle(torch.cat(part.inputs.seen(), dim=1), epochs) for part in parts]
     fused = network.fusion(in_order([z for z, _ in settled], parts))
     denoised: dict[str, np.ndarray] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spatialweave.io.contract import OWN_SECTION
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
 from spatialweave.methods import Fitted
 
@@ -41,6 +42,10 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     for key, table in fitted.extras.items():
         check_table(key, table, dataset)
         entries[key] = table.astype(np.float32)
+    if fitted.own is not None:
+        if fitted.own.shape != fitted.embedding.shape or not np.isfinite(fitted.own).all():
+            raise _defect("embedding by own sections", f"is not finite or has the shape {fitted.own.shape}")
+        entries[OWN_SECTION] = fitted.own.astype(np.float32)
     if not fitted.denoised:
         return entries
     loadings = read_loadings(latents)
