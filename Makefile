@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup demo lint test test-containers clean
+.PHONY: help setup demo lint test test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
@@ -34,7 +34,7 @@ lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf
+	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
 
 test: lint ## Run lint and all tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -42,5 +42,12 @@ test: lint ## Run lint and all tests
 test-containers: setup ## Build the image and run the pipeline in it (half an hour, 30 GB)
 	containers/test.sh
 
+test-slurm: setup ## Run the pipeline through a real Slurm on this machine (root; slurm-wlm and munge)
+	.venv/bin/python -m pytest --durations=0 tests/slurm
+
+test-nf: setup ## Run all tests of nf-test, which has to be on PATH (a quarter of an hour)
+	PATH="$(CURDIR):$$PATH" nf-test test --ci tests/modules tests/pipeline.nf.test
+	PATH="$(CURDIR):$$PATH" tests/with_stubs.sh nf-test test --ci tests/profiles.nf.test
+
 clean: ## Remove results, work folders and caches; keeps .venv and Nextflow
-	rm -rf work results .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf work results .nf-test .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis
