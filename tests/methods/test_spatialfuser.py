@@ -176,7 +176,7 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
 @pytest.mark.parametrize("shared", [True, False])
 def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared: bool) -> None:
     dataset = split(side=16, offset=1.0)
-    config = Config(epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, reconstruction_weight=1)
+    config = Config(epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, fusion_weight=1)
     section = dataset.obs["section"].to_numpy().astype(str)
 
     def mixed(embedding: np.ndarray) -> float:
@@ -225,6 +225,7 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"margin": 30.0},
         {"relative": False},
         {"direction_weight": 1.0},
+        {"fusion_weight": 1.0},
         {"radius": 1.5},
         {"exchange": 0.5},
     ],
@@ -272,7 +273,7 @@ def test_overfits_a_tiny_pair(split: Split, run: Run) -> None:
         hidden_share=0,
         most_rounds=0,
         alpha=0,
-        reconstruction_weight=1,
+        fusion_weight=1,
     )
     values = spatialfuser.fit(split(side=7), config, run).record["losses"]
     assert values["reconstruction_rna"][199] < 0.1 * values["reconstruction_rna"][0]

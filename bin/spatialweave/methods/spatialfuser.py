@@ -58,10 +58,10 @@ class Config(mcgate.Config):
     )
     margin: float = option(1.0, "Margin of the triplet losses.", low=0)
     relative: bool = option(True, "Distances count in mean deviations of the embedding; published: in its own units.")
-    reconstruction_weight: float = option(
-        10.0, "Weight of the reconstruction in the fusion, against the pairs' 1.", low=0
+    fusion_weight: float = option(
+        0.1, "Weight of what draws sections together, against the reconstruction's 1; published: 1/60 to 1.", low=0
     )
-    direction_weight: float = option(0.1, "Weight of the direction loss.", low=0)
+    direction_weight: float = option(0.1, "Weight of the direction loss, against the pairs' 1.", low=0)
 
     def schedule(self) -> Schedule:
         """Both phases, one after the other."""
@@ -238,7 +238,8 @@ def loss_terms(network: Network, parts: Sequence[Part], matcher: Matcher, config
     """The weighted loss terms of an epoch, of which pre-training has the reconstruction only.
 
     Per modality the mean squared error on hidden spots, mean over sections; the distance of matched spots, their
-    triplet losses; the direction loss, mean over pairs of sections.
+    triplet losses; the direction loss, mean over pairs of sections. The reconstruction weighs the same in both phases:
+    a jump of the loss in scale would multiply Adam's steps until its averages have followed.
     """
     n_spots, n_sections = len(network.matched), len(matcher.rows)
     rows = [torch.as_tensor(own, device=run.device) for own in matcher.rows]
@@ -250,12 +251,11 @@ def loss_terms(network: Network, parts: Sequence[Part], matcher: Matcher, config
         partners = matcher.prepare(epoch, network, lambda: encode(network, parts)[0])
         fused, weights = encode(network, parts, hidden)
         values: dict[str, Tensor] = {}
-        weight = 1.0 if partners is None else config.reconstruction_weight
         for part, given in zip(parts, weights, strict=True):
             rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given)
             errors = part.inputs.reconstruction_terms(rebuilt.split(part.inputs.widths, dim=1), hidden[part.rows])
             for name, error in errors.items():
-                share = weight * len(part.names) / n_sections * error
+                share = len(part.names) / n_sections * error
                 values[name] = values[name] + share if name in values else share
         nothing = fused.new_zeros(())
         # In units of its spread, whose gradient counts: else spots would come together by shrinking all embeddings.
@@ -265,7 +265,8 @@ def loss_terms(network: Network, parts: Sequence[Part], matcher: Matcher, config
         if partners is not None:
             losses = [direction_loss(fused[a], fused[b]) for a, b in pairwise(rows)]
             direction = config.direction_weight * torch.stack(losses).mean()
-        return values | {"pairs": near, "triplet": apart, "direction": direction}
+        joining = {"pairs": near, "triplet": apart, "direction": direction}
+        return values | {name: config.fusion_weight * value for name, value in joining.items()}
 
     return terms
 
