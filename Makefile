@@ -34,7 +34,7 @@ lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
+	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules tests/fuzz/checks.nf
 
 test: lint ## Run lint and all tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -44,6 +44,9 @@ test-containers: setup ## Build the image and run the pipeline in it (half an ho
 
 test-slurm: setup ## Run the pipeline through a real Slurm on this machine (root; slurm-wlm and munge)
 	.venv/bin/python -m pytest --durations=0 tests/slurm
+
+test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour; full disks need root)
+	.venv/bin/python tests/faults/harness.py
 
 test-nf: setup ## Run all tests of nf-test, which has to be on PATH (a quarter of an hour)
 	PATH="$(CURDIR):$$PATH" nf-test test --ci tests/modules tests/pipeline.nf.test

@@ -72,7 +72,8 @@ def asJson(value) {
 // A text as an input file of tasks. Its path follows from its content, so that the same text again means a cached task.
 def textFile(name, text) {
     def target = file("${workflow.workDir}/texts/${text.md5()}/${name}")
-    if (!target.exists()) {
+    // A run that was killed, or whose disk was full, may have left a part of it.
+    if (!target.exists() || target.text != text) {
         target.parent.mkdirs()
         target.text = text
     }
@@ -177,7 +178,9 @@ workflow {
                 .combine(aligned_ch, by: 0)
                 .map { _dataset, meta, latents, graph, method, coordinates -> [meta, latents, graph, coordinates, method.file, method.settings] }
         )
-    TRAIN(training_ch, options.device, options.preset ?: '', options.checkpoint_dir ? file(options.checkpoint_dir) : '', code)
+    // As text: a folder would be hashed with its date, and every checkpoint in it would have all methods trained again.
+    def checkpoint_dir = options.checkpoint_dir ? file(options.checkpoint_dir).toUriString() : ''
+    TRAIN(training_ch, options.device, options.preset ?: '', checkpoint_dir, code)
 
     // [run meta, embedding, latents, graph], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.h5ad, latents.h5mu, graph.h5ad]
     trained_ch = TRAIN.out.embedding.join(runs_ch.map { meta, latents, graph, _method -> [meta, latents, graph] })

@@ -31,7 +31,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--checkpoint-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Save the state there every 30 seconds, and resume from it.  [default: no checkpoints]",
+    help="Save the state there every 30 seconds, and resume from it; deleted at the end.  [default: no checkpoints]",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Embedding to write.")
 def main(
@@ -56,6 +56,7 @@ def main(
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
     from spatialweave.io.contract import read_dataset, write_embedding
+    from spatialweave.training.checkpoint import discard
     from spatialweave.training.outputs import per_spot
     from spatialweave.training.presets import read_preset
     from spatialweave.training.run import prepare
@@ -68,6 +69,8 @@ def main(
         run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
     fitted = fit_preset(dataset, method, run, preset_name, overrides)
     write_embedding(out, dataset, fitted.embedding, fitted.record, per_spot(fitted, dataset, latents))
+    if run.checkpoint is not None:
+        discard(run.checkpoint)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_entries_survive_the_embedding_file(latents: Path, tmp_path: Path) -> No
     fitted = Fitted(np.zeros((N_SPOTS, 2), np.float32), {}, {"modality_weights": weights(dataset)}, denoised)
     entries = outputs.per_spot(fitted, dataset, latents)
     assert sorted(entries) == ["denoised_latent_adt", "denoised_latent_rna", "denoised_rna", "modality_weights"]
-    contract.write_embedding(tmp_path / "e.h5ad", dataset, fitted.embedding, {}, entries)
+    contract.write_embedding(tmp_path / "e.h5ad", dataset, fitted.embedding, {"method": "m", "seed": 1}, entries)
     back = contract.read_h5ad(tmp_path / "e.h5ad", "embedding")
     assert back.uns["spatialweave"]["recipe"] == "r"
     assert back.obsm["modality_weights"].to_numpy().tolist() == [[0.25, 0.75]] * N_SPOTS

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,10 +19,18 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import Dataset
 from spatialweave.io.files import atomic_path
 
+if TYPE_CHECKING:
+    from spatialweave.training.run import Run
 
-def identity(method: str, config: Any, dataset: Dataset, seed: int, device: torch.device) -> str:
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def identity(method: str, config: Any, dataset: Dataset, run: Run) -> str:
     """Digest of everything that decides a run's result: a checkpoint is resumed only by the run that wrote it."""
-    digest = hashlib.sha256(json.dumps([method, asdict(config), seed, device.type, torch.__version__]).encode())
+    settings = [method, asdict(config), run.seed, run.device.type, run.mixed_precision, torch.__version__]
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    for source in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(source.read_bytes())
     for modality in dataset.modalities:
         digest.update(modality.name.encode())
         for array in (modality.latent, modality.present):
@@ -40,7 +49,13 @@ def identity(method: str, config: Any, dataset: Dataset, seed: int, device: torc
 def save(
     path: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, losses: Mapping[str, list[float]]
 ) -> None:
-    """Write the state after the last epoch in `losses`, whole or not at all."""
+    """Write the state after the last epoch in `losses`, whole or not at all.
+
+    Raises
+    ------
+    OSError, RuntimeError
+        When it cannot be written, e.g. because the disk is full.
+    """
     state: dict[str, Any] = {
         "identity": identity,
         "model": model.state_dict(),
@@ -65,16 +80,27 @@ def restore(
         When the file cannot be read.
     """
     try:
-        state = torch.load(path, weights_only=True)
+        # To the CPU, so that a file of a GPU is told from a broken one where there is no GPU.
+        state = torch.load(path, map_location="cpu", weights_only=True)
         if state["identity"] != identity:
             return None
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"].cpu())
+        torch.set_rng_state(state["random"])
         if "random_gpu" in state and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["random_gpu"])
         return {name: list(values) for name, values in state["losses"].items()}
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, UnpicklingError) as error:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    # Damaged bytes make the reader of the format fail in any way.
+    except Exception as error:
         raise InputError(
             str(path), "is not a readable checkpoint", fix="delete it to start this training from the beginning"
         ) from error
+
+
+def discard(path: Path) -> None:
+    """Delete a checkpoint that is no longer needed, with what killed runs left of writing it."""
+    path.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name[:80])}.*"):
+        shutil.rmtree(left, ignore_errors=True)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -105,11 +106,20 @@ def train(
             history.losses.setdefault(name, []).append(number)
         progress.epoch(epoch, numbers)
         if run.checkpoint is not None and time.monotonic() - saved >= run.checkpoint_seconds:
-            checkpoint.save(run.checkpoint, run.identity, model, optimiser, history.losses)
+            _save(run.checkpoint, run, model, optimiser, history)
             saved = time.monotonic()
     history.seconds = time.monotonic() - started
     run.log(_summary(history))
     return history
+
+
+def _save(path: Path, run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, history: History) -> None:
+    """Write a checkpoint; a disk that is full must not cost the training that it is to protect."""
+    try:
+        checkpoint.save(path, run.identity, model, optimiser, history.losses)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        run.log(f"no checkpoint after epoch {history.epochs}: {path} could not be written ({reason}); training goes on")
 
 
 def _resumed(model: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> History:

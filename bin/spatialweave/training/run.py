@@ -48,7 +48,7 @@ class Run:
     progress_seconds
         Least time between two progress lines.
     identity
-        Digest of method, configuration, data and seed: a checkpoint of another run is not resumed.
+        Digest of code, method, configuration, data and seed: a checkpoint of another run is not resumed.
     log
         Takes one line of progress.
     """

@@ -35,7 +35,7 @@ def fit_preset(
     chosen, settings = preset.settings(dataset.layout, preset_name)
     where = f"method '{preset.name}'"
     config: Any = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
-    run.identity = checkpoint.identity(preset.method, config, dataset, run.seed, run.device)
+    run.identity = checkpoint.identity(preset.method, config, dataset, run)
     run.log(f"{preset.name} on {dataset.name}: {dataset.n_spots} spots, preset '{chosen}'")
     started = time.monotonic()
     fitted = method.fit(dataset, config, run)
