@@ -30,12 +30,13 @@ def main(
     from spatialweave.io.files import write_csv
 
     runs = summary.runs_table(summary.read_json(planned), embeddings, summary.read_json(failures))
-    write_csv(out_dir / "benchmark" / "runs.csv", runs)
-    write_csv(out_dir / "benchmark" / "metrics.csv", summary.joined_table(metrics, summary.METRIC_COLUMNS))
+    tables = {"benchmark/runs.csv": runs}
+    tables["benchmark/metrics.csv"] = summary.joined_table(metrics, summary.METRIC_COLUMNS)
     if alignment:
-        alignments = summary.joined_table(alignment, summary.ALIGNMENT_COLUMNS)
-        write_csv(out_dir / "benchmark" / "alignment.csv", alignments)
-    write_csv(out_dir / "index.csv", summary.index_table(runs))
+        tables["benchmark/alignment.csv"] = summary.joined_table(alignment, summary.ALIGNMENT_COLUMNS)
+    tables["index.csv"] = summary.index_table(runs)
+    for name, table in tables.items():
+        write_csv(out_dir / name, table)
 
 
 if __name__ == "__main__":

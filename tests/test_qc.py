@@ -243,7 +243,7 @@ def damage(slot: str) -> Callable[[md.MuData], None]:
         "no coordinates": lambda d: d.obsm.pop("spatial"),
         "3-D": lambda d: d.obsm.__setitem__("spatial", np.zeros((5, 3))),
         "nowhere": lambda d: d.obsm.__setitem__("spatial", np.full((5, 2), np.nan)),
-        "no facts": lambda d: d.uns.__setitem__("spatialweave", stamp("section", dataset="d")),
+        "no facts": lambda d: d.uns.__setitem__("spatialweave", stamp("section", dataset="d", section="s")),
         "platform": lambda d: d.uns["spatialweave"].__setitem__("platform", "visum"),
         "kind": lambda d: d.uns.__setitem__("spatialweave", stamp("latents")),
     }
@@ -260,7 +260,7 @@ REFUSED = {
     "no coordinates": r"obsm\['spatial'\]: is missing",
     "3-D": r"has the shape \(5, 3\); expected \(5, 2\)",
     "nowhere": r"not finite",
-    "no facts": r"lacks section, platform, layout",
+    "no facts": r"lacks platform, layout",
     "platform": r"'visum' is not known",
     "kind": r"is of kind latents",
 }

@@ -68,11 +68,17 @@ def _costs(record: dict[str, Any]) -> dict[str, Any]:
 
 def joined_table(files: Iterable[Path], columns: list[str]) -> pd.DataFrame:
     """The tables of all runs as one, with these columns, ordered by all of them but the value."""
-    tables = [pd.read_csv(file) for file in files]
+    tables = []
+    for file in files:
+        try:
+            tables.append(pd.read_csv(file)[columns])
+        except (OSError, ValueError, KeyError) as error:
+            expected = "columns " + ", ".join(columns)
+            raise InputError(str(file), f"is not a readable table ({error})", expected) from error
     if not tables:
         return pd.DataFrame(columns=columns)
     keys = [column for column in columns if column not in ("clustering", "n_domains", "value")]
-    return pd.concat(tables, ignore_index=True)[columns].sort_values(keys, ignore_index=True)
+    return pd.concat(tables, ignore_index=True).sort_values(keys, ignore_index=True)
 
 
 def index_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,9 @@ def helpText() {
 // What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they stand there.
 def valueProblem(name, value, rule) {
     def asked = rule.description
+    if (value instanceof Collection || value instanceof Map) {
+        return "--${name} holds several values, and takes one (${asked})"
+    }
     if (rule.type == 'boolean' && !(value instanceof Boolean)) {
         return "--${name} '${value}' is not true or false (${asked})"
     }
@@ -62,7 +65,7 @@ def resolveParams(given) {
     def set = given.findAll { _name, value -> value != null }
     def unknown = set.keySet().findAll { name -> !rules.containsKey(name) }
     def problems = unknown.collect { name ->
-        def near = rules.keySet().toList().closest(name.replace('-', '_'))
+        def near = name ? rules.keySet().toList().closest(name.replace('-', '_')) : []
         "--${name} is not a parameter" + (near ? "; did you mean --${near.first()}?" : '') + ' (--help lists them all)'
     }
     problems += set.findAll { name, _value -> rules.containsKey(name) }

@@ -19,9 +19,19 @@ def parseLine(line, separator) {
     }
 }
 
+def readText(path, sheet) {
+    try {
+        return sheet.text
+    }
+    catch (IOException problem) {
+        def found = problem instanceof java.nio.charset.CharacterCodingException ? 'is not UTF-8 text; save it as UTF-8' : "cannot be read (${problem.message})"
+        error("Samplesheet ${path}: it ${found}")
+    }
+}
+
 // [[line number, [cells]], ...] without empty lines; a byte order mark, Windows line ends and quotes are fine.
 def parseLines(path, sheet) {
-    def lines = sheet.text.replaceFirst('^\uFEFF', '').readLines()
+    def lines = readText(path, sheet).replaceFirst('^\uFEFF', '').readLines()
     def separator = lines.find { line -> line.trim() }?.contains('\t') ? '\t' : ','
     def parsed = lines.withIndex(1)
         .findAll { line, _number -> line.replace(separator, '').trim() }
@@ -33,9 +43,15 @@ def parseLines(path, sheet) {
     return parsed
 }
 
-// Where a path cell points: absolute, a URL, or relative to the samplesheet.
+// Where a path cell points: absolute, a URL, or relative to the samplesheet; null where it cannot be a path.
+// Asterisks and alike are part of a name: a cell means one file.
 def locate(sheet, cell) {
-    return cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? file(cell) : file(sheet.parent.resolve(cell))
+    try {
+        return file(cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? cell : sheet.parent.resolve(cell), glob: false)
+    }
+    catch (URISyntaxException | IllegalArgumentException _problem) {
+        return null
+    }
 }
 
 def cellProblem(sheet, name, cell, rule) {
@@ -44,7 +60,7 @@ def cellProblem(sheet, name, cell, rule) {
     if (problem) {
         return problem.replaceFirst('--', 'column ')
     }
-    if (rule.format == 'path' && !locate(sheet, cell).exists()) {
+    if (rule.format == 'path' && !locate(sheet, cell)?.exists()) {
         return "column ${name}: there is no file or folder '${cell}' (relative paths start at the samplesheet)"
     }
     return null
@@ -130,7 +146,7 @@ def sectionOf(sheet, row, siblings) {
 
 // All sections of a samplesheet; every problem stops the run, naming line and column.
 def readSamplesheet(path) {
-    def sheet = file(path)
+    def sheet = file(path, glob: false)
     if (!sheet.exists() || sheet.isDirectory()) {
         error("Samplesheet ${path}: there is no such file")
     }

@@ -20,7 +20,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.files import atomic_path
+from spatialweave.io.stage_checks import (
+    AGAIN,
+    check_embedding,
+    check_facts,
+    check_graph,
+    check_places,
+    check_record,
+    check_spots,
+    check_table,
+)
 
 if TYPE_CHECKING:
     import anndata
@@ -39,6 +50,14 @@ TRUE_PLACE = "spatial_true"
 
 OWN_SECTION = "own_section"
 """The obsm key of an embedding's values before sections exchanged what they say of a spot."""
+
+FACTS = {
+    "section": ("dataset", "section"),
+    "latents": ("dataset", "layout"),
+    "graph": ("dataset",),
+    "embedding": ("dataset",),
+}
+"""What the stamp of each kind says at least."""
 
 CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
 """What the root of such a file calls itself."""
@@ -117,7 +136,12 @@ def read_h5mu(path: Path, kind: str) -> mudata.MuData:
     mudata.set_options(pull_on_update=False)
     with _readable(path, ".h5mu"):
         data = mudata.read_h5mu(path)
-    _check_kind(path, data.uns, kind)
+        _check_kind(path, data.uns, kind)
+        if kind == "latents":
+            check_spots(path, data.obs)
+            check_places(path, data.obsm["spatial"], data.n_obs)
+            for name, part in data.mod.items():
+                check_table(f"{path}, modality {name}, obsm['X_latent']", part.obsm["X_latent"], part.n_obs)
     return data
 
 
@@ -127,7 +151,8 @@ def read_h5ad(path: Path, kind: str) -> anndata.AnnData:
 
     with _readable(path, ".h5ad"):
         data = anndata.read_h5ad(path)
-    _check_kind(path, data.uns, kind)
+        _check_kind(path, data.uns, kind)
+        (check_graph if kind == "graph" else check_embedding)(path, data)
     return data
 
 
@@ -139,16 +164,22 @@ def _readable(path: Path, suffix: str) -> Iterator[None]:
     try:
         with h5py.File(path, "r") as file:
             found = file.attrs.get("encoding-type")
-        if found != CONTAINERS[suffix]:
-            raise ValueError(f"its encoding-type is {found}, not {CONTAINERS[suffix]}")
+            if found != CONTAINERS[suffix]:
+                raise ValueError(f"its encoding-type is {found}, not {CONTAINERS[suffix]}")
+            check_hdf5(path, file)
         yield
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(str(path), f"is not a readable {suffix} file ({error})") from error
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        # The libraries raise exceptions of every kind on damaged files.
+        raise InputError(str(path), f"is not a readable {suffix} file ({error})", fix=AGAIN) from error
 
 
 def _check_kind(path: Path, uns: Any, kind: str) -> None:
     stamp = uns.get("spatialweave", {})
-    if stamp.get("kind") != kind or int(stamp.get("contract", -1)) != CONTRACT_VERSION:
+    if not isinstance(stamp, Mapping):
+        stamp = {}
+    if str(stamp.get("kind")) != kind or str(stamp.get("contract")) != str(CONTRACT_VERSION):
         found = f"of kind {stamp['kind']} of contract {stamp.get('contract')}" if "kind" in stamp else "another file"
         raise InputError(
             str(path),
@@ -156,6 +187,7 @@ def _check_kind(path: Path, uns: Any, kind: str) -> None:
             f"a {kind} file of contract {CONTRACT_VERSION}",
             "pass the output of the stage before this one, made by the same version",
         )
+    check_facts(path, stamp, FACTS[kind])
 
 
 def stamp(kind: str, **facts: str | int | float | bool) -> dict[str, Any]:
@@ -184,9 +216,10 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
     with open_latents(latents) as file:
         facts = read_elem(file["uns/spatialweave"])
         obs = read_elem(file["obs"])
+        check_spots(latents, obs)
         names = obs.index
-        spatial = np.asarray(read_elem(file["obsm/spatial"]), dtype=np.float64)
-        modalities = [_modality(name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]]
+        spatial = check_places(latents, read_elem(file["obsm/spatial"]), len(obs))
+        modalities = [_modality(latents, name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]]
     graphs: dict[str, sparse.csr_matrix] = {}
     if graph is not None:
         graph_data = read_h5ad(graph, "graph")
@@ -218,12 +251,14 @@ def open_latents(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _modality(name: str, group: h5py.Group, spots: pd.Index) -> Modality:
+def _modality(path: Path, name: str, group: h5py.Group, spots: pd.Index) -> Modality:
     """One modality of an open latents file, on all spots."""
     from anndata.io import read_elem
 
-    latent = np.asarray(read_elem(group["obsm/X_latent"]), dtype=np.float32)
     rows = spots.get_indexer(read_elem(group["obs"]).index)
+    if (rows < 0).any() or len(np.unique(rows)) < len(rows):
+        raise InputError(f"{path}, modality {name}", "has spots twice or that the dataset lacks", "its spots", AGAIN)
+    latent = check_table(f"{path}, modality {name}, obsm['X_latent']", read_elem(group["obsm/X_latent"]), len(rows))
     full = np.zeros((len(spots), latent.shape[1]), dtype=np.float32)
     full[rows] = latent
     present = np.zeros(len(spots), dtype=bool)
@@ -277,6 +312,7 @@ def read_training_record(path: Path) -> dict[str, Any]:
         data = anndata.read_h5ad(path, backed="r")
     try:
         _check_kind(path, data.uns, "embedding")
+        check_record(path, data.uns)
         return {"dataset": str(data.uns["spatialweave"]["dataset"]), **training_record(data)}
     finally:
         data.file.close()

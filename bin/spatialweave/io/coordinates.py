@@ -100,11 +100,10 @@ def read_coordinates(path: Path) -> Coordinates:
     """
     from spatialweave.io.readers import space_ranger
 
+    tables.check_file(path, "a table with the columns barcode, x, y")
     if path.name.lower().startswith("tissue_positions"):
         positions = space_ranger.read_positions(path)
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel")
-    if not path.exists():
-        raise InputError(str(path), "no such file", "a table with the columns barcode, x, y")
     table = tables.read_strings(path)
     barcode = tables.find_column(path, table, BARCODE_NAMES)
     lowered = {str(name).strip().lower() for name in table.columns}

@@ -37,6 +37,8 @@ def to_csr(matrix: Any) -> sparse.csr_matrix:
         raise ValueError(f"the matrix holds values of type {matrix.dtype}, not numbers")
     if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):
         # Before anything walks the index arrays: scipy's kernels trust them, and a damaged file would crash Python.
+        if any(array.dtype.kind not in "iu" for array in (matrix.indices, matrix.indptr)):
+            raise ValueError("the matrix has indices that are not whole numbers")
         matrix.check_format(full_check=True)
     counts = sparse.csr_matrix(matrix, dtype=np.float32)
     counts.sum_duplicates()

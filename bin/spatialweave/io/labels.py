@@ -11,6 +11,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.coordinates import BARCODE_NAMES
+from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 
 LABEL_NAMES = ("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth")
@@ -43,13 +44,12 @@ def clean(values: pd.Series) -> np.ndarray:
     """Labels as plain strings: missing ones "", whole floats without their ".0"."""
     if values.dtype.kind == "f":
         values = values.map(lambda value: "" if pd.isna(value) else f"{value:.15g}")
-    texts = ("" if pd.isna(value) else str(value).strip() for value in values.astype(object))
+    texts = (plain_text(value).strip() for value in values.astype(object))
     return np.array(["" if text.lower() in UNLABELLED else text for text in texts], dtype=object)
 
 
 def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
-    if not path.exists():
-        raise InputError(str(path), "no such file", "a table with the columns barcode and label")
+    tables.check_file(path, "a table with the columns barcode and label")
     table = tables.read_strings(path)
     barcode = str(tables.find_column(path, table, BARCODE_NAMES))
     label = str(tables.find_column(path, table, LABEL_NAMES))

@@ -83,13 +83,18 @@ def reading(path: Path | str, what: str, fix: str = "write or copy the file agai
 def plain_names(names: Any, where: str, axis: str) -> pd.Index:
     """Names as plain Python strings in an object index; missing or empty ones are refused."""
     values = [
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else ("" if pd.isna(value) else str(value))
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else plain_text(value)
         for value in np.asarray(names, dtype=object)
     ]
     for position, value in enumerate(values):
         if not value.strip():
             raise InputError(where, f"{axis} {position + 1} has no name", "a name for each", "name it")
     return pd.Index(values, dtype=object)
+
+
+def plain_text(value: Any) -> str:
+    """A value as text, "" where it is missing; files can hold a list or a record per spot."""
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).replace("\0", "")
 
 
 def plain_frame(frame: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
@@ -116,4 +121,4 @@ def plain_column(column: pd.Series) -> np.ndarray:
         return column.to_numpy(dtype=bool)
     if pd.api.types.is_numeric_dtype(dtype):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.array(["" if pd.isna(value) else str(value) for value in column.astype(object)], dtype=object)
+    return np.array([plain_text(value) for value in column.astype(object)], dtype=object)

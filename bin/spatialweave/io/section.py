@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import mudata
 
 
+FARTHEST = 1e12
+"""Coordinates beyond are no places; their squares would not be numbers any more."""
+
+
 @dataclass
 class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and what is said about them."""
@@ -138,8 +142,12 @@ def _place(parts: dict[str, Part], spots: pd.Index, table: Path | None) -> Coord
             "x and y of every spot",
             "complete the table, or leave those spots out of the matrices",
         )
+    far = np.flatnonzero((np.abs(xy) > FARTHEST).any(axis=1))
+    if len(far):
+        found = f"spot '{spots[far[0]]}' lies at {xy[far[0]].tolist()}"
+        raise InputError(own[0].where, found, f"coordinates up to {FARTHEST:g}", "give pixels or micrometres")
     same = len(xy) - len(np.unique(xy, axis=0))
-    if len(xy) > 1 and same == len(xy) - 1:
+    if len(xy) > 1 and (same == len(xy) - 1 or np.ptp(xy, axis=0).max() < 1 / FARTHEST):
         raise InputError(own[0].where, f"all {len(xy)} spots lie on the same point", "coordinates that differ")
     if same:
         warn(own[0].where, f"{same} spots lie on the same point as another spot")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 import zlib
@@ -16,9 +15,19 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.measurement import reading
+from spatialweave.io.bounds import SPOTS_RATIO, TEXT_BYTES, BoundedText
+from spatialweave.io.measurement import plain_text, reading
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
+
+def check_file(path: Path, expected: str) -> None:
+    """Refuse what is not there, cannot be looked at, or is no file: reading a pipe would wait for ever."""
+    with reading(path, "file", "let it be read by whoever runs this"):
+        if not path.exists():
+            raise InputError(str(path), "no such file", expected)
+        if not path.is_file():
+            raise InputError(str(path), "is no file", expected)
 
 
 def is_text_table(path: Path) -> bool:
@@ -31,8 +40,8 @@ def separator(path: Path) -> str:
     return "\t" if ".tsv" in path.name.lower() else ","
 
 
-def _open_binary(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
+def _open_binary(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(BoundedText(path), 1 << 20)
 
 
 @contextmanager
@@ -106,6 +115,11 @@ def read_strings(path: Path) -> pd.DataFrame:
         return _read_parquet(path)
     if not is_text_table(path):
         raise InputError(str(path), "unknown kind of table", ".csv, .tsv (both also .gz) or .parquet")
+    if path.name.lower().endswith(".gz"):
+        # A first look without parsing, which takes a hundred times as long and much memory.
+        with reading(path, "text table"), BoundedText(path, SPOTS_RATIO) as first:
+            while first.total < 4 * TEXT_BYTES and first.read(1 << 20):
+                pass
     header = read_header(path)
     lines, cells = [], []
     for number, row in rows(path):
@@ -125,7 +139,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         table = table.reset_index()
     if not len(table):
         raise InputError(str(path), "has no rows", "one row per spot")
-    text = {i: ["" if pd.isna(v) else str(v) for v in table.iloc[:, i].astype(object)] for i in range(table.shape[1])}
+    text = {i: [plain_text(v) for v in table.iloc[:, i].astype(object)] for i in range(table.shape[1])}
     frame = pd.DataFrame(text, index=[f"row {i + 1}" for i in range(len(table))], dtype=object)
     frame.columns = pd.Index([str(name) for name in table.columns], dtype=object)
     return frame

@@ -236,7 +236,7 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(str(path), f"is not valid YAML ({' '.join(str(error).split())})") from error
     return value if isinstance(value, dict) else {}
 

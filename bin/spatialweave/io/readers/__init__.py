@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spatialweave.errors import InputError
-from spatialweave.io.measurement import Measurement
+from spatialweave.io.measurement import Measurement, reading
 
 KINDS = (
     ".h5ad, .h5mu, 10x .h5, a 10x matrix folder, a Space Ranger outs folder, .csv or .tsv (also .gz), "
@@ -19,9 +19,13 @@ KINDS = (
 
 def read(path: Path) -> list[Measurement]:
     """Read a file or folder of any known format; the format is told by the name, of folders by the content."""
-    if not path.exists():
-        raise InputError(str(path), "no such file or folder", KINDS)
-    return (_folder_reader(path) if path.is_dir() else _file_reader(path))(path)
+    with reading(path, "file or folder", "let it be read by whoever runs this"):
+        if not path.exists():
+            raise InputError(str(path), "no such file or folder", KINDS)
+        if not path.is_dir() and not path.is_file():
+            raise InputError(str(path), "is neither a file nor a folder", KINDS)
+        reader = _folder_reader(path) if path.is_dir() else _file_reader(path)
+    return reader(path)
 
 
 def _file_reader(path: Path) -> Callable[[Path], list[Measurement]]:

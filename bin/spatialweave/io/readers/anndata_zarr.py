@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialweave.errors import InputError
+from spatialweave.io.bounds import check_zarr
 from spatialweave.io.measurement import Measurement, reading
 from spatialweave.io.readers.store import measure
 
@@ -37,6 +38,8 @@ def read(path: Path) -> list[Measurement]:
     """The one matrix of an AnnData zarr store."""
     refuse_pickles(path)
     with reading(path, "AnnData .zarr store"):
+        with open_group(path) as group:
+            check_zarr(path, group)
         return [measure(str(path), lambda: open_group(path))]
 
 

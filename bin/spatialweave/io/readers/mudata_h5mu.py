@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from spatialweave.errors import InputError
+from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.coordinates import OBSM_KEYS, in_obsm
-from spatialweave.io.measurement import Measurement, plain_names, reading
+from spatialweave.io.measurement import Measurement, plain_frame, plain_names, reading
 from spatialweave.io.modality_names import known_names, modality_of
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.store import measure, read_frame
@@ -22,11 +23,12 @@ def read(path: Path) -> list[Measurement]:
 
     with reading(path, ".h5mu file"):
         with h5py.File(path, "r") as file:
+            check_hdf5(path, file)
             if "mod" not in file:
                 raise KeyError("it has no group 'mod'")
             names = list(file["mod"])
             shared = read_frame(file["obs"])
-            shared.index = plain_names(shared.index, str(path), "spot")
+            shared = plain_frame(shared, plain_names(shared.index, str(path), "spot"))
             obsm = {key: read_elem(file["obsm"][key]) for key in OBSM_KEYS if key in file.get("obsm", {})}
         known = {name: modality_of(name) for name in names}
         if not any(known.values()):

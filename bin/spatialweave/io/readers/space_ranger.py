@@ -73,8 +73,7 @@ def read_positions(path: Path) -> pd.DataFrame:
     One row per spot, index = barcodes; columns in_tissue, array_row, array_col (integers) and the pixel of the spot's
     centre in the full image, pxl_row_in_fullres (y) and pxl_col_in_fullres (x).
     """
-    if not path.exists():
-        raise InputError(str(path), "no such file", "Space Ranger's tissue positions")
+    tables.check_file(path, "Space Ranger's tissue positions")
     table = _headless(path) if path.name.endswith(".csv") and _has_no_header(path) else tables.read_strings(path)
     found = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
     names = tables.unique_barcodes(path, table, found["barcode"])

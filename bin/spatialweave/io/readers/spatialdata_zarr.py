@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.bounds import check_zarr
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.modality_names import modality_of
 from spatialweave.io.readers.anndata_zarr import is_zarr, open_group, refuse_pickles
@@ -28,6 +29,8 @@ def read(path: Path) -> list[Measurement]:
         folder = "tables" if (path / "tables").is_dir() else "table"
         with open_group(path) as group:
             names = list(group[folder]) if folder in group else []
+            if names:
+                check_zarr(path, group[folder])
         if not names:
             raise InputError(str(path), "holds no table of counts", "a SpatialData store with a table")
         return [_table(path, f"{folder}/{name}", name) for name in names]

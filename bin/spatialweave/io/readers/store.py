@@ -42,7 +42,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
     return Measurement(
         where,
         obs,
-        slots={slot: _loader(open_group, *paths) for slot, paths in present.items()},
+        slots={slot: _loader(open_group, len(obs), *paths) for slot, paths in present.items()},
         absent=[slot for slot in candidates if slot not in present],
         coordinates=coordinates,
         modality=modality,
@@ -56,10 +56,15 @@ def _with_true_place(obs: pd.DataFrame, place: np.ndarray) -> pd.DataFrame:
     return obs.assign(**dict(zip(TRUE_COLUMNS, place.astype(np.float64).T, strict=True)))
 
 
-def _loader(open_group: Opener, matrix: str, features: str) -> Loader:
+def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loader:
     def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
         with open_group() as group:
-            return read_matrix(group[matrix]), read_frame(group[features])
+            var = read_frame(group[features])
+            # Before anything is read: a sparse matrix may claim any shape.
+            shape = tuple(getattr(group[matrix], "shape", group[matrix].attrs.get("shape", (n_spots, len(var)))))
+            if shape != (n_spots, len(var)):
+                raise ValueError(f"the matrix has the shape {shape}, for {n_spots} spots and {len(var)} features")
+            return read_matrix(group[matrix]), var
 
     return load
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
-import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.bounds import check_array
 from spatialweave.io.measurement import Measurement, reading
+from spatialweave.io.tables import open_text
 
 if TYPE_CHECKING:
     from scipy import sparse
+
+
+ENTRY_BYTES = 16
+"""What an entry of a matrix takes in memory."""
 
 
 def is_matrix_folder(path: Path) -> bool:
@@ -38,17 +43,21 @@ def read(path: Path) -> list[Measurement]:
         features["feature_types"] = [row[2] for row in rows]
 
     def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
-        from scipy.io import mmread
+        from scipy.io import mminfo, mmread
+        from scipy.sparse import csr_matrix
 
-        file = _find(path, "matrix.mtx")
-        with reading(file or path, "matrix.mtx file"):
-            matrix = mmread(file).T.tocsr()
-        if matrix.shape != (len(barcodes), len(rows)):
-            raise InputError(
-                str(file),
-                f"has {matrix.shape[1]} rows and {matrix.shape[0]} columns",
-                f"{len(rows)} features and {len(barcodes)} barcodes, as the files beside it say",
-            )
+        file = _find(path, "matrix.mtx") or path / "matrix.mtx"
+        with reading(file, "matrix.mtx file"):
+            # Before the matrix itself, for which as much memory is taken as its header asks for.
+            n_rows, n_columns, n_entries, *_ = mminfo(file)
+            if (n_columns, n_rows) != (len(barcodes), len(rows)):
+                raise InputError(
+                    str(file),
+                    f"has {n_rows} rows and {n_columns} columns",
+                    f"{len(rows)} features and {len(barcodes)} barcodes, as the files beside it say",
+                )
+            check_array(f"{file}, header", (n_entries,), ENTRY_BYTES, file.stat().st_size)
+            matrix = csr_matrix(mmread(file).T)
         return matrix, features
 
     return [Measurement(str(path), pd.DataFrame(index=[row[0] for row in barcodes]), {"matrix": load})]
@@ -58,8 +67,6 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
     file = _find(folder, *names)
     if file is None:
         raise InputError(str(folder), f"has no {' or '.join(names)}", "it beside matrix.mtx (each may be .gz)")
-    with reading(file, "table of a 10x matrix folder"):
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8", newline="") as stream:  # type: ignore[operator]
-            # Names may hold quotation marks (3' and 5' ends): they are no quoting here.
-            return [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+    with reading(file, "table of a 10x matrix folder"), open_text(file) as stream:
+        # Names may hold quotation marks (3' and 5' ends): they are no quoting here.
+        return [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]

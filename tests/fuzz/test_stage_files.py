@@ -1,0 +1,130 @@
+"""Every file that passes between stages, damaged: the stage that reads it says so, and leaves nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import pytest
+
+from .harness import ends_well
+from .hdf5_damage import DAMAGES, apply
+from .text_damage import DAMAGES as TEXT_DAMAGES
+from .text_damage import LONG
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+LATENTS, GRAPH, EMBEDDING = "r.latents.h5mu", "graph.h5ad", "pca_smooth.seed1.h5ad"
+DOMAINS = "pca_smooth.seed1.domains.csv"
+
+
+def arguments(stage: str, here: Path, out: Path) -> list[str]:
+    """The options of a stage that reads the files of `here` and writes to `out`."""
+    sections = [word for name in ("one", "three") for word in ("--section", here / f"{name}.section.h5mu")]
+    table = ("--planned", here / "planned.json", "--failures", here / "failures.json", "--out-dir", out)
+    match = ("--coordinates", here / "coordinates.csv", "--prefix", "p", "--out-dir", out)
+    report = ("--metrics", here / "metrics.csv", "--runs", here / "benchmark" / "runs.csv", "--presets", here)
+    texts = (
+        "--failures",
+        here / "failures.json",
+        "--params",
+        here / "params.json",
+        "--versions",
+        here / "versions.yml",
+    )
+    two = ("--embedding", here / EMBEDDING, "--graph", here / GRAPH)
+    options: dict[str, tuple[object, ...]] = {
+        "preprocess": (*sections, "--recipe", here / "preprocess.yml", "--out", out / "l.h5mu"),
+        "graph": (
+            "--latents", here / LATENTS, "--recipe", here / "graphs.yml", "--out", out / "g.h5ad", "--stats", out / "s.csv",  # noqa: E501
+        ),
+        "align": ("--latents", here / LATENTS, "--fixed", "one", "--moving", "three", "--method", "icp", "--out", out / "t.json"),  # noqa: E501
+        "stack": ("--latents", here / LATENTS, "--transform", here / "transform.json", "--out-dir", out),
+        "train": (
+            "--latents", here / LATENTS, "--graph", here / GRAPH, "--preset", here / "methods.yml", "--out", out / "e.h5ad",  # noqa: E501
+        ),
+        "cluster": (*two, "--clustering", "kmeans", "--n-domains", 2, "--out", out / "d.csv", "--summary", out / "s.json"),  # noqa: E501
+        "evaluate": (
+            *two, "--latents", here / LATENTS, "--domains", here / DOMAINS, "--clustering", "c", "--out", out / "m.csv",
+        ),
+        "match": ("--embedding", here / EMBEDDING, "--latents", here / LATENTS, *match),
+        "summarise": ("--embedding", here / EMBEDDING, "--metrics", here / "metrics.csv", *table),
+        "assemble": ("--files", here, "--out", out / "i.h5mu"),
+        "report_run": (*report, *texts, "--out", out / "report.html"),
+    }  # fmt: skip
+    return list(map(str, options[stage]))
+
+
+# file: the stage that reads it, and its datasets that are damaged.
+STORES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "one.section.h5mu": (
+        "preprocess",
+        ("mod/rna/X/data", "mod/rna/X/indices", "mod/rna/X/indptr", "mod/rna/obs/_index", "mod/rna/var/_index",
+         "obs/_index", "obs/section", "obsm/spatial", "obsm/rna", "uns/spatialweave/kind", "uns/spatialweave/platform"),
+    ),
+    LATENTS: (
+        "graph",
+        ("obs/_index", "obs/barcode", "obs/section", "obsm/spatial", "mod/rna/obsm/X_latent", "mod/rna/obs/_index",
+         "uns/spatialweave/layout", "uns/spatialweave/contract", "uns/spatialweave/dataset"),
+    ),
+    GRAPH: (
+        "cluster",
+        ("obs/_index", "obsp/spatial_connectivities/data", "obsp/spatial_connectivities/indices",
+         "obsp/spatial_connectivities/indptr", "obsp/spatial_distances/indptr", "uns/spatialweave/kind"),
+    ),
+    EMBEDDING: ("match", ("X", "obs/_index", "obs/barcode", "obsm/spatial", "uns/training", "uns/spatialweave/dataset")),  # noqa: E501
+}  # fmt: skip
+
+TEXTS = {
+    "preprocess.yml": "preprocess",
+    "graphs.yml": "graph",
+    "methods.yml": "train",
+    "transform.json": "stack",
+    "coordinates.csv": "match",
+    DOMAINS: "evaluate",
+    "metrics.csv": "summarise",
+    "planned.json": "summarise",
+    "failures.json": "report_run",
+    "params.json": "report_run",
+    "versions.yml": "report_run",
+}
+
+STORE_CASES = [
+    (name, target, damage) for name, (_, targets) in STORES.items() for target in targets for damage in DAMAGES
+]
+
+
+@pytest.fixture
+def copied(stage_files: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stage_files, tmp_path / "in"))
+
+
+def damaged_store(copied: Path, name: str, target: str, damage: str) -> None:
+    with h5py.File(copied / name) as file:
+        # A categorical column is a group of two; its codes are damaged.
+        target = f"{target}/codes" if isinstance(file[target], h5py.Group) else target
+        if not file[target].shape and damage not in SCALAR_DAMAGES:
+            pytest.skip("a single value has no rows to damage")
+    apply(copied / name, damage, target)
+
+
+SCALAR_DAMAGES = ("absent", "group", "dangling link", "link to itself", "no attributes", "encoding is a number", "hole")
+
+
+@pytest.mark.parametrize(("name", "target", "damage"), STORE_CASES if LONG else STORE_CASES[::8])
+def test_damaged_store(name: str, target: str, damage: str, copied: Path, tmp_path: Path) -> None:
+    damaged_store(copied, name, target, damage)
+    out = tmp_path / "out"
+    ends_well(STORES[name][0], arguments(STORES[name][0], copied, out), out, (name, "--section"))
+
+
+TEXT_CASES = [(name, damage) for name in TEXTS for damage in TEXT_DAMAGES]
+
+
+@pytest.mark.parametrize(("name", "damage"), TEXT_CASES if LONG else TEXT_CASES[::4])
+def test_damaged_text(name: str, damage: str, copied: Path, tmp_path: Path) -> None:
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(TEXT_DAMAGES[damage](content))
+    out = tmp_path / "out"
+    ends_well(TEXTS[name], arguments(TEXTS[name], copied, out), out, (name, "method 'methods'"))

@@ -1,0 +1,97 @@
+"""INGEST of HDF5 files in which one dataset is damaged: every dataset of every format, every kind of damage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata
+import h5py
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from .harness import ends_well, holds, text
+from .hdf5_damage import DAMAGES, apply
+from .text_damage import LONG
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SPOTS = [f"b{i}" for i in range(12)]
+COUNTS = np.arange(36, dtype=np.float32).reshape(12, 3)
+XY = np.array([(i % 4, i // 4) for i in range(12)], dtype=float)
+
+
+def adata(kind: Callable[..., object] = sparse.csr_matrix) -> anndata.AnnData:
+    data = anndata.AnnData(
+        kind(COUNTS),
+        obs=pd.DataFrame({"region": pd.Categorical(["left", "right"] * 6), "depth": np.arange(12.0)}, index=SPOTS),
+        var=pd.DataFrame(index=["A", "B", "C"]),
+    )
+    data.obsm["spatial"] = XY
+    return data
+
+
+def h5ad(path: Path) -> None:
+    adata().write_h5ad(path)
+
+
+def dense_h5ad(path: Path) -> None:
+    adata(np.asarray).write_h5ad(path)
+
+
+def h5mu(path: Path) -> None:
+    data = mudata.MuData({"rna": adata(), "adt": adata()})
+    data.obs["shared"] = np.arange(12.0)
+    data.obsm["spatial"] = XY
+    data.write(path)
+
+
+def tenx(path: Path) -> None:
+    counts = sparse.csr_matrix(COUNTS)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("matrix")
+        group["barcodes"] = np.array(SPOTS, dtype="S")
+        group["data"], group["indices"], group["indptr"] = counts.data.astype(np.int32), counts.indices, counts.indptr
+        group["shape"] = np.array([3, 12], dtype=np.int32)
+        for name, values in (("id", "ABC"), ("name", "ABC"), ("feature_type", ["Gene Expression"] * 3)):
+            group[f"features/{name}"] = np.array(list(values), dtype="S")
+
+
+FORMATS = {
+    "bad.h5ad": (
+        h5ad,
+        ("X/data", "X/indices", "X/indptr", "obs/_index", "obs/depth", "obs/region/codes", "obs/region/categories",
+         "var/_index", "obsm/spatial"),
+    ),
+    "dense.h5ad": (dense_h5ad, ("X",)),
+    "bad.h5mu": (
+        h5mu,
+        ("obs/_index", "obs/shared", "obsm/spatial", "obsm/rna", "mod/rna/X/indices", "mod/adt/X/indptr", "mod/rna/obs/_index",  # noqa: E501
+         "mod/rna/var/_index", "mod/adt/obsm/spatial"),
+    ),
+    "bad.h5": (
+        tenx,
+        ("matrix/barcodes", "matrix/data", "matrix/indices", "matrix/indptr", "matrix/shape", "matrix/features/id",
+         "matrix/features/name", "matrix/features/feature_type"),
+    ),
+}  # fmt: skip
+
+CASES = [(name, target, damage) for name, (_, targets) in FORMATS.items() for target in targets for damage in DAMAGES]
+
+
+@pytest.mark.parametrize(("name", "target", "damage"), CASES if LONG else CASES[::4])
+def test_damaged_dataset(name: str, target: str, damage: str, tmp_path: Path) -> None:
+    write, _ = FORMATS[name]
+    write(tmp_path / name)
+    apply(tmp_path / name, damage, target)
+    option = "--multi" if name.endswith((".h5mu", ".h5")) else "--rna"
+    out = tmp_path / "out" / "section.h5mu"
+    arguments = ["--dataset", "d", "--section", "s", option, str(tmp_path / name), "--labels", "region"]
+    if name.endswith(".h5"):
+        xy = "".join(f"{spot},{x},{y}\n" for spot, (x, y) in zip(SPOTS, XY, strict=True))
+        arguments[-2:] = ["--spatial", str(text(tmp_path / "xy.csv", "barcode,x,y\n" + xy))]
+    # What is taken must be good enough for the stages that follow.
+    ends_well("ingest", [*arguments, "--out", str(out)], out.parent, (name, "xy.csv"), lambda: holds(out))

@@ -1,0 +1,97 @@
+"""A tissue of twelve spots in every text format, as bytes that a test may damage before they are written."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+from .harness import text
+
+SPOTS = [f"b{i}" for i in range(12)]
+GENES = ("A", "B", "C")
+
+
+def lines(separator: str, *rows: tuple[object, ...]) -> bytes:
+    return "".join(separator.join(map(str, row)) + "\n" for row in rows).encode()
+
+
+def counts(separator: str) -> bytes:
+    return lines(separator, ("barcode", *GENES), *((spot, i, i + 1, 3 * i) for i, spot in enumerate(SPOTS)))
+
+
+def places(separator: str) -> bytes:
+    return lines(separator, ("barcode", "x", "y"), *((spot, i % 4, i // 4) for i, spot in enumerate(SPOTS)))
+
+
+LABELS = lines(",", ("barcode", "label"), *((spot, "ab"[i % 2]) for i, spot in enumerate(SPOTS)))
+POSITIONS = lines(",", *((spot, 1, i // 4, i % 4, 10 * (i // 4), 10 * (i % 4)) for i, spot in enumerate(SPOTS)))
+POSITIONS_HEADER = b"barcode,in_tissue,array_row,array_col,pxl_row_in_fullres,pxl_col_in_fullres\n"
+FOLDER = {
+    "matrix.mtx": b"%%MatrixMarket matrix coordinate integer general\n3 12 12\n"
+    + lines(" ", *((i % 3 + 1, i + 1, i + 1) for i in range(12))),
+    "features.tsv": lines("\t", *((f"id{name}", name, "Gene Expression") for name in GENES)),
+    "barcodes.tsv": "\n".join(SPOTS).encode() + b"\n",
+}
+
+
+def beside(folder: Path) -> list[str]:
+    return ["--spatial", str(text(folder / "xy.csv", places(",")))]
+
+
+def matrix_folder(folder: Path, **changed: bytes) -> Path:
+    """A 10x matrix folder; a file's content can be given under its name without its ending."""
+    for name, content in FOLDER.items():
+        text(folder / name, changed.get(name.split(".")[0], content))
+    return folder
+
+
+def outs(folder: Path, name: str, content: bytes) -> list[str]:
+    matrix_folder(folder / "outs" / "filtered_feature_bc_matrix")
+    text(folder / "outs" / "spatial" / name, content)
+    return ["--multi", str(folder / "outs")]
+
+
+def matrix_with(name: str) -> Callable[[Path, bytes], list[str]]:
+    def build(folder: Path, content: bytes) -> list[str]:
+        return ["--rna", str(matrix_folder(folder / "mtx", **{name: content})), *beside(folder)]
+
+    return build
+
+
+def counts_in(name: str) -> Callable[[Path, bytes], list[str]]:
+    return lambda folder, content: ["--rna", str(text(folder / name, content)), *beside(folder)]
+
+
+def places_in(name: str) -> Callable[[Path, bytes], list[str]]:
+    def build(folder: Path, content: bytes) -> list[str]:
+        return ["--rna", str(text(folder / "rna.csv", counts(","))), "--spatial", str(text(folder / name, content))]
+
+    return build
+
+
+def labels_in(folder: Path, content: bytes) -> list[str]:
+    rna = text(folder / "rna.csv", counts(","))
+    return ["--rna", str(rna), *beside(folder), "--labels", str(text(folder / "labels.csv", content))]
+
+
+# name: the good content, and how a case's files are made with other content; a refusal names the first word.
+TEXTS: dict[str, tuple[bytes, Callable[[Path, bytes], list[str]]]] = {
+    "bad.csv": (counts(","), counts_in("bad.csv")),
+    "bad.tsv": (counts("\t"), counts_in("bad.tsv")),
+    "bad.csv.gz": (gzip.compress(counts(","), mtime=0), counts_in("bad.csv.gz")),
+    "place.csv": (places(","), places_in("place.csv")),
+    "place.tsv.gz": (gzip.compress(places("\t"), mtime=0), places_in("place.tsv.gz")),
+    "labels.csv": (LABELS, labels_in),
+    "tissue_positions.csv": (
+        POSITIONS_HEADER + POSITIONS,
+        lambda folder, content: outs(folder, "tissue_positions.csv", content),
+    ),
+    "tissue_positions_list.csv": (
+        POSITIONS,
+        lambda folder, content: outs(folder, "tissue_positions_list.csv", content),
+    ),
+    "matrix.mtx": (FOLDER["matrix.mtx"], matrix_with("matrix")),
+    "features.tsv": (FOLDER["features.tsv"], matrix_with("features")),
+    "barcodes.tsv": (FOLDER["barcodes.tsv"], matrix_with("barcodes")),
+}
