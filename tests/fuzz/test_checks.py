@@ -14,14 +14,19 @@ import pytest
 
 from .text_damage import DAMAGES, LONG
 
-SHEET = b"dataset,section,rna,labels,platform,n_domains,order\none,s1,a.h5ad,region,visium,7,1\none,s2,a.h5ad,region,visium,7,2\n"  # noqa: E501
+SHEET = (
+    b"dataset,section,rna,labels,platform,n_domains,order\n"
+    b"one,s1,a.h5ad,region,visium,7,1\n"
+    b"one,s2,a.h5ad,region,visium,7,2\n"
+)
 COLUMNS = (
     "dataset", "section", "rna", "adt", "atac", "histone", "metabolite", "multi", "spatial", "labels", "platform",
     "n_domains", "order",
 )  # fmt: skip
 VALUES = (
     "", " ", "../up", "/", "a/../../etc/passwd", "$(touch hacked)", "`touch hacked`", "a;touch hacked", "a|b", "a&b",
-    "a'b", "a\\b", "a\x07b", "\u202eb", "ｆull", "é", "-rf", "--help", "*", "~", "a b", ".hidden", "x" * 65, "x" * 100_000,  # noqa: E501
+    "a'b", "a\\b", "a\x07b", "\u202eb", "ｆull", "é", "-rf", "--help", "*", "~", "a b", ".hidden",
+    "x" * 65, "x" * 100_000,
     "NaN", "1e3", "-1", "99999999999999999999", "0x7", "7.0", "true", "null", "a.h5ad", "loop", "dangling", "folder",
     "http://[bad", "s3://", "file:///etc/passwd", "a.h5ad\x00", "%00", "${params}", "{{7*7}}", "<script>", "a.h5ad?x#y",
 )  # fmt: skip

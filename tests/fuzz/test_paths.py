@@ -84,7 +84,8 @@ def test_no_proper_file(name: str, obstacle: str, tmp_path: Path, monkeypatch: p
 
 STRANGE = (
     "a b", "$(touch hacked)", "`touch hacked`", ";touch hacked;", "-rf", "--help", "a\nb", "a\rERROR: b", "\x1b[31m",
-    "'", '"', "\\", "*", "?", "[a]", "~", "é", "日本", "\u202e", "..a", "%s%n", "{0}", "#", "&", "a,b", "http:", "x" * 200,  # noqa: E501
+    "'", '"', "\\", "*", "?", "[a]", "~", "é", "日本", "\u202e", "..a", "%s%n", "{0}", "#", "&", "a,b", "http:",
+    "x" * 200,
 )  # fmt: skip
 
 

@@ -37,14 +37,21 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
     options: dict[str, tuple[object, ...]] = {
         "preprocess": (*sections, "--recipe", here / "preprocess.yml", "--out", out / "l.h5mu"),
         "graph": (
-            "--latents", here / LATENTS, "--recipe", here / "graphs.yml", "--out", out / "g.h5ad", "--stats", out / "s.csv",  # noqa: E501
+            "--latents", here / LATENTS, "--recipe", here / "graphs.yml",
+            "--out", out / "g.h5ad", "--stats", out / "s.csv",
         ),
-        "align": ("--latents", here / LATENTS, "--fixed", "one", "--moving", "three", "--method", "icp", "--out", out / "t.json"),  # noqa: E501
+        "align": (
+            "--latents", here / LATENTS, "--fixed", "one", "--moving", "three",
+            "--method", "icp", "--out", out / "t.json",
+        ),
         "stack": ("--latents", here / LATENTS, "--transform", here / "transform.json", "--out-dir", out),
         "train": (
-            "--latents", here / LATENTS, "--graph", here / GRAPH, "--preset", here / "methods.yml", "--out", out / "e.h5ad",  # noqa: E501
+            "--latents", here / LATENTS, "--graph", here / GRAPH,
+            "--preset", here / "methods.yml", "--out", out / "e.h5ad",
         ),
-        "cluster": (*two, "--clustering", "kmeans", "--n-domains", 2, "--out", out / "d.csv", "--summary", out / "s.json"),  # noqa: E501
+        "cluster": (
+            *two, "--clustering", "kmeans", "--n-domains", 2, "--out", out / "d.csv", "--summary", out / "s.json",
+        ),
         "evaluate": (
             *two, "--latents", here / LATENTS, "--domains", here / DOMAINS, "--clustering", "c", "--out", out / "m.csv",
         ),
@@ -73,7 +80,10 @@ STORES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("obs/_index", "obsp/spatial_connectivities/data", "obsp/spatial_connectivities/indices",
          "obsp/spatial_connectivities/indptr", "obsp/spatial_distances/indptr", "uns/spatialweave/kind"),
     ),
-    EMBEDDING: ("match", ("X", "obs/_index", "obs/barcode", "obsm/spatial", "uns/training", "uns/spatialweave/dataset")),  # noqa: E501
+    EMBEDDING: (
+        "match",
+        ("X", "obs/_index", "obs/barcode", "obsm/spatial", "uns/training", "uns/spatialweave/dataset"),
+    ),
 }  # fmt: skip
 
 TEXTS = {

@@ -69,8 +69,8 @@ FORMATS = {
     "dense.h5ad": (dense_h5ad, ("X",)),
     "bad.h5mu": (
         h5mu,
-        ("obs/_index", "obs/shared", "obsm/spatial", "obsm/rna", "mod/rna/X/indices", "mod/adt/X/indptr", "mod/rna/obs/_index",  # noqa: E501
-         "mod/rna/var/_index", "mod/adt/obsm/spatial"),
+        ("obs/_index", "obs/shared", "obsm/spatial", "obsm/rna", "mod/rna/X/indices", "mod/adt/X/indptr",
+         "mod/rna/obs/_index", "mod/rna/var/_index", "mod/adt/obsm/spatial"),
     ),
     "bad.h5": (
         tenx,
