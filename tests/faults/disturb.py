@@ -66,7 +66,7 @@ def kill_nextflow(launch: Launch, rng: random.Random, patience: float) -> str:
 
 
 def fill_disk(launch: Launch, rng: random.Random, disks: dict[str, Disk], patience: float) -> tuple[str, bool]:
-    """Fill one of the disks, wait for the end of the run, and make room again; also: did the run end by itself?"""
+    """Fill one of the disks, wait for the end of the run, make room again: which disk, and did the run end by itself?"""
     disk = rng.choice(list(disks.values()))
     disk.fill()
     ended = launch.wait(patience) is not None
@@ -74,4 +74,4 @@ def fill_disk(launch: Launch, rng: random.Random, disks: dict[str, Disk], patien
         launch.kill_all()
         launch.wait(patience)
     disk.free()
-    return f"the file system of {disk.name} was full", ended
+    return disk.name, ended
