@@ -66,7 +66,7 @@ def kill_nextflow(launch: Launch, rng: random.Random, patience: float) -> str:
 
 
 def fill_disk(launch: Launch, rng: random.Random, disks: dict[str, Disk], patience: float) -> tuple[str, bool]:
-    """Fill one of the disks, wait for the end of the run, make room again: which disk, and did the run end by itself?"""
+    """Fill one of the disks, wait for the end of the run, make room again; returns the disk, and if the run ended."""
     disk = rng.choice(list(disks.values()))
     disk.fill()
     ended = launch.wait(patience) is not None
