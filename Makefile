@@ -45,7 +45,7 @@ test-containers: setup ## Build the image and run the pipeline in it (half an ho
 test-slurm: setup ## Run the pipeline through a real Slurm on this machine (root; slurm-wlm and munge)
 	.venv/bin/python -m pytest --durations=0 tests/slurm
 
-test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour; full disks need root)
+test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour or more; full disks need root)
 	.venv/bin/python tests/faults/harness.py
 
 test-nf: setup ## Run all tests of nf-test, which has to be on PATH (a quarter of an hour)

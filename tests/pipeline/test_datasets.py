@@ -67,7 +67,7 @@ def test_real_embryo_of_two_modalities(pipeline: Pipeline, shared_data: Path) ->
         "dataset,rna,adt,labels,platform,n_domains\n"
         f"embryo,{folder / 'rna.h5ad'},{folder / 'protein.h5ad'},domain,dbit,13\n"
     )
-    run = pipeline.run("--input", str(sheet))
+    run = pipeline.run("--input", str(sheet), "--control", "false")
     assert run.code == 0, run.text
     table = list(csv.DictReader((run.results / "embryo" / "domains" / "smart" / "seed1.csv").open(newline="")))
     assert len(table) == 936
