@@ -10,7 +10,7 @@ export UV_NO_PROGRESS ?= 1
 .PHONY: help setup demo lint test test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
 
 setup: .venv/.ready ## Set up the Python environment and Nextflow
 	@./nextflow -v
