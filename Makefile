@@ -48,7 +48,7 @@ test-slurm: setup ## Run the pipeline through a real Slurm on this machine (20 m
 test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour or more; full disks need root)
 	.venv/bin/python tests/faults/harness.py
 
-test-nf: setup ## Run all tests of nf-test, which has to be on PATH (a quarter of an hour)
+test-nf: setup ## Run all tests of nf-test, which has to be on PATH (half an hour)
 	PATH="$(CURDIR):$$PATH" nf-test test --ci tests/modules tests/pipeline.nf.test
 	PATH="$(CURDIR):$$PATH" tests/with_stubs.sh nf-test test --ci tests/profiles.nf.test
 

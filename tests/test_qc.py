@@ -276,7 +276,7 @@ def test_damaged_sections_are_refused(slot: str, section: Path) -> None:
 
 
 def test_what_is_no_section_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is not a readable \.h5mu file"):
+    with pytest.raises(InputError, match=r"no such file or folder; expected \.h5mu file"):
         check(tmp_path / "absent.h5mu")
     (tmp_path / "text.h5mu").write_text("barcode,x,y\n")
     with pytest.raises(InputError, match=r"is not a readable \.h5mu file"):

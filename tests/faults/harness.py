@@ -20,6 +20,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from disks import can_mount, make_disks, remove_disks
@@ -75,7 +76,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def listed(allowed: tuple[str, ...]):  # type: ignore[no-untyped-def]
+def listed(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
     """An argument that lists some of `allowed`, separated by commas."""
 
     def parse_list(text: str) -> list[str]:

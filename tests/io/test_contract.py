@@ -82,7 +82,7 @@ def test_a_dataset_is_the_same_as_mudata_reads_it(tmp_path: Path) -> None:
         (lambda folder: graph(folder, kind="embedding"), "is of kind embedding of contract 1; expected a graph file"),
         (lambda folder: graph(folder, version=0), "is of kind graph of contract 0"),
         (lambda folder: graph(folder, spots=["a", "c", "b"]), "its spots are not those of"),
-        (lambda folder: folder / "absent.h5ad", "is not a readable .h5ad file"),
+        (lambda folder: folder / "absent.h5ad", "no such file or folder; expected .h5ad file"),
     ],
 )
 def test_a_graph_that_does_not_fit_is_refused(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:

@@ -72,7 +72,7 @@ def test_the_section_that_comes_out_can_go_in_again(folder: Path) -> None:
         (("--rna-min-counts", "7"), "--rna-min-counts 7 removes 4 of 4 spots"),
         (("--rna-max-mito-percent", "10"), "--rna-max-mito-percent 10 removes 3 of 4 spots"),
         (("--min-spots", "4"), "--min-spots 4 removes all 2 features"),
-        (("--in-section", "absent.h5mu"), "absent.h5mu: is not a readable .h5mu file"),
+        (("--in-section", "absent.h5mu"), "absent.h5mu: no such file or folder; expected .h5mu file"),
     ],
 )
 def test_refusals_are_one_line_and_write_nothing(folder: Path, options: tuple[str, ...], message: str) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.files import atomic_path
+from spatialweave.io.measurement import reading
 from spatialweave.io.stage_checks import (
     AGAIN,
     check_embedding,
@@ -161,18 +162,13 @@ def _readable(path: Path, suffix: str) -> Iterator[None]:
     """Refuse a file that is not HDF5, is no MuData (.h5mu) or AnnData (.h5ad), or breaks while it is read."""
     import h5py
 
-    try:
+    with reading(path, f"{suffix} file", AGAIN):
         with h5py.File(path, "r") as file:
             found = file.attrs.get("encoding-type")
             if found != CONTAINERS[suffix]:
                 raise ValueError(f"its encoding-type is {found}, not {CONTAINERS[suffix]}")
             check_hdf5(path, file)
         yield
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        # The libraries raise exceptions of every kind on damaged files.
-        raise InputError(str(path), f"is not a readable {suffix} file ({error})", fix=AGAIN) from error
 
 
 def _check_kind(path: Path, uns: Any, kind: str) -> None:
