@@ -15,6 +15,7 @@ help: ## Show this help
 setup: .venv/.ready ## Set up the Python environment and Nextflow
 	@./nextflow -v
 
+# Packages are compiled here, once: tasks are short, and where Python may write no bytecode each would compile all it loads.
 .venv/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "ERROR: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
@@ -22,7 +23,7 @@ setup: .venv/.ready ## Set up the Python environment and Nextflow
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	@uv=$$(command -v uv || true); \
 	if [ -z "$$uv" ]; then .venv/bin/python -m pip install -q --disable-pip-version-check uv; uv=.venv/bin/uv; fi; \
-	"$$uv" sync --frozen --inexact --quiet --python .venv/bin/python
+	"$$uv" sync --frozen --inexact --quiet --compile-bytecode --python .venv/bin/python
 	@touch .venv/.ready
 
 demo: setup ## Run the pipeline on a simulated tissue and say where the report is

@@ -180,6 +180,10 @@ workflow {
         )
     // As text: a folder would be hashed with its date, and every checkpoint in it would have all methods trained again.
     def checkpoint_dir = options.checkpoint_dir ? file(options.checkpoint_dir).toUriString() : ''
+    if (checkpoint_dir) {
+        // Containers bind what is there.
+        file(checkpoint_dir).mkdirs()
+    }
     TRAIN(training_ch, options.device, options.preset ?: '', checkpoint_dir, code)
 
     // [run meta, embedding, latents, graph], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.h5ad, latents.h5mu, graph.h5ad]

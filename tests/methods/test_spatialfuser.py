@@ -31,7 +31,7 @@ from spatialweave.training.session import fit_preset
 Tissue = Callable[..., Dataset]
 Split = Callable[..., Dataset]
 
-SHORT = Config(epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3)
+SHORT = Config(epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3, draw_shared=True)
 
 
 @pytest.fixture
@@ -176,7 +176,9 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
 @pytest.mark.parametrize("shared", [True, False])
 def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared: bool) -> None:
     dataset = split(side=16, offset=1.0)
-    config = Config(epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, fusion_weight=1)
+    config = Config(
+        epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, draw_shared=True, fusion_weight=1, exchange=0
+    )
     section = dataset.obs["section"].to_numpy().astype(str)
 
     def mixed(embedding: np.ndarray) -> float:
@@ -228,11 +230,28 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"fusion_weight": 1.0},
         {"radius": 1.5},
         {"exchange": 0.5},
+        {"draw_shared": False},
     ],
 )
 def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) -> None:
     whole, other = (spatialfuser.fit(split(), config, run) for config in (SHORT, replace(SHORT, **changed)))
     assert np.abs(whole.embedding - other.embedding).max() > 1e-4
+
+
+def test_sections_that_share_an_encoder_are_not_drawn_together(split: Split, run: Run) -> None:
+    """The fusion's epochs are then more of the pre-training; sections with other modalities are drawn to these."""
+    config = replace(SHORT, draw_shared=False)
+    fitted = spatialfuser.fit(split(), config, run)
+    longer = spatialfuser.fit(split(), replace(config, epochs=10, fusion_epochs=0), run)
+    np.testing.assert_array_equal(fitted.embedding, longer.embedding)
+    assert fitted.record["pairs"] == {} and set(fitted.record["losses"]) == {"total", "reconstruction_rna"}
+
+    three = split((("rna",), ("rna",), ("adt",)))
+    found, drawn = (spatialfuser.fit(three, one, run).record for one in (config, SHORT))
+    assert list(found["pairs"]) == ["b--c"] and min(found["pairs"]["b--c"]) > 10
+    assert list(drawn["pairs"]) == ["a--b", "b--c"]
+    # The direction loss is a mean over the pairs of sections that are drawn together.
+    assert found["losses"]["direction"][4] != drawn["losses"]["direction"][4] > 0
 
 
 def test_counterparts_join_a_spots_mean_by_their_share_of_its_mass(split: Split, run: Run) -> None:
@@ -273,6 +292,7 @@ def test_overfits_a_tiny_pair(split: Split, run: Run) -> None:
         hidden_share=0,
         most_rounds=0,
         alpha=0,
+        draw_shared=True,
         fusion_weight=1,
     )
     values = spatialfuser.fit(split(side=7), config, run).record["losses"]

@@ -90,7 +90,6 @@ def test_what_a_killed_run_leaves_does_not_stand_in_the_way(pipeline: Pipeline) 
     """Checkpoints in their folder do not have other methods trained again; a half-written text is written anew."""
     arguments = ("-profile", "test", "-stub-run", "--methods", "smart", "--checkpoint_dir", "checkpoints")
     assert pipeline.run(*arguments).code == 0
-    (pipeline.folder / "checkpoints").mkdir()
     (pipeline.folder / "checkpoints" / "test.smart.seed1.pt").touch()
     texts = {path: path.read_text() for path in (pipeline.folder / "work" / "texts").glob("*/*")}
     assert {path.name for path in texts} == {"planned.json", "params.json", "failures.json", "versions.yml"}

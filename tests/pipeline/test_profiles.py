@@ -152,21 +152,38 @@ def give(project: Path, folder: Path, *arguments: str, parser: str = "v1", **var
 @pytest.mark.parametrize(
     ("engine", "flags", "scheduler", "directives"),
     [
-        ("singularity", " exec | --no-home | --nv |.sif ", "slurm", "--gres=gpu:1|-c 2|--mem 4096M"),
-        ("apptainer", " exec | --no-home | --nv |.sif ", "lsf", "-gpu num=1|-n 2"),
-        ("docker", " -u {user} | --gpus all | {image} ", "sge", "-l gpu=1|-pe smp 2"),
-        ("podman", " --user 0:0 | --device nvidia.com/gpu=all | {image} ", "pbs", "-l nodes=1:ppn=2:gpus=1"),
-        ("charliecloud", "/.cache/spatialweave-", "pbspro", "-l select=1:ncpus=2:mem=4096mb:ngpus=1"),
+        ("singularity", " exec | --no-home | --nv | -B {checkpoints} |.sif ", "slurm", "--gres=gpu:1|-c 2|--mem 4096M"),
+        ("apptainer", " exec | --no-home | --nv | -B {checkpoints} |.sif ", "lsf", "-gpu num=1|-n 2"),
+        ("docker", " -u {user} | --gpus all | -v {checkpoints} | {image} ", "sge", "-l gpu=1|-pe smp 2"),
+        (
+            "podman",
+            " --user 0:0 | --device nvidia.com/gpu=all | -v {checkpoints} | {image} ",
+            "pbs",
+            "-l nodes=1:ppn=2:gpus=1",
+        ),
+        (
+            "charliecloud",
+            " -b {checkpoints} |/.cache/spatialweave-",
+            "pbspro",
+            "-l select=1:ncpus=2:mem=4096mb:ngpus=1",
+        ),
     ],
 )
 def test_a_gpu_task_of_a_job_gets_its_card(
     project: Path, tmp_path: Path, engine: str, flags: str, scheduler: str, directives: str
 ) -> None:
     """Command lines and job directives for one task with a GPU, recorded by stubs: no engine or cluster is at work."""
-    given = give(project, tmp_path, "-profile", f"{engine},gpu,{scheduler}", parser="v2")
+    given = give(
+        project, tmp_path, "-profile", f"{engine},gpu,{scheduler}", "--checkpoint_dir", "a folder", parser="v2"
+    )
+    checkpoints = tmp_path / "launch" / "a folder"
     version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
     for flag in flags.split("|"):
-        expected = flag.format(user=f"{os.getuid()}:{os.getgid()}", image=f"localhost/spatialweave:{version}")
+        expected = flag.format(
+            user=f"{os.getuid()}:{os.getgid()}",
+            image=f"localhost/spatialweave:{version}",
+            checkpoints=f"{checkpoints}:{checkpoints}",
+        )
         assert expected in given.engine
     assert version in given.engine
     assert {*directives.split("|")} <= {*given.directives}
@@ -186,12 +203,13 @@ def test_a_gpu_task_of_a_job_gets_its_card(
 
 
 def test_memory_grows_with_attempts_up_to_what_this_machine_has(project: Path, tmp_path: Path) -> None:
-    given = give(project, tmp_path, "-profile", "gpu,docker", "--failures", "2")
+    given = give(project, tmp_path, "-profile", "gpu,docker", "--failures", "2", "--checkpoint_dir", "/checkpoints")
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     assert float(given.values["memory"].removesuffix(" GB")) == pytest.approx(min(64, machine), abs=0.1)
     assert given.values["time"] == "1d 12h"
     # Nothing hands out cards on a machine of one's own.
     assert "Creating process 'TRAIN': maxForks=1;" in given.log
+    assert " -v /checkpoints:/checkpoints " in given.engine
 
 
 def test_a_job_may_ask_for_more_than_this_machine_has(project: Path, tmp_path: Path) -> None:

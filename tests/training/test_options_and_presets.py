@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+import yaml
 
 from spatialweave.errors import InputError
 from spatialweave.methods import load_method, method_names
@@ -109,6 +110,20 @@ def test_every_preset_of_the_project_is_valid(project):
             configure(config, str(file), preset.config, settings)
         for recipe in (f"preprocess/{preset.preprocess}", f"graphs/{preset.graph}"):
             assert (project / "assets" / f"{recipe}.yml").exists()
+
+
+def test_no_key_is_given_twice(project):
+    """YAML would take the last of them and say nothing."""
+    files = sorted((project / "assets").rglob("*.yml"))
+    assert len(files) > 15
+    for file in files:
+        pending = [yaml.compose(file.read_text(encoding="utf-8"))]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, yaml.MappingNode):
+                keys = [key.value for key, _ in node.value]
+                assert len(keys) == len(set(keys)), (file.name, keys)
+                pending += [value for _, value in node.value]
 
 
 def test_unknown_method():

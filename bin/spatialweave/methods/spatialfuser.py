@@ -1,4 +1,4 @@
-"""SpatialFuser: the encoders of several sections, one fusion map, and spots matched across sections drawn together.
+"""SpatialFuser: encoders of several sections, one fusion map, and spots matched across sections brought together.
 
 bioRxiv 2025.09.14.676067. The encoder is :mod:`spatialweave.methods.mcgate`; docs/methods/spatialfuser.md says what
 differs from the publication, and what each part is worth.
@@ -44,6 +44,7 @@ class Config(mcgate.Config):
     """Settings: those of MCGATE, and those of the fusion."""
 
     shared_encoder: bool = option(True, "Sections of the same modalities share one encoder; published: never.")
+    alpha: float = option(0.0, "Share of the attention that goes to long-range neighbours.", 0.0, 1.0)
     epochs: int = option(100, "Epochs of the pre-training; one update each.", low=0)
     fusion_epochs: int = option(60, "Epochs of the fusion, after those of the pre-training.", low=0)
     match_step: int = option(20, "Epochs of the fusion after which spots are matched anew.", low=1)
@@ -53,6 +54,7 @@ class Config(mcgate.Config):
     match_temperature: float = option(0.1, "Divides the cosines that spots are matched by.", low=1e-3)
     top: int = option(1, "Pairs that are each other's best, second best, ... up to this rank.", low=1, high=20)
     matching: Literal["default", "published"] = option("default", "Rules by which spots are matched.")
+    draw_shared: bool = option(False, "The fusion's losses draw sections together that share an encoder, too.")
     exchange: float = option(
         1.0, "Weight of all counterparts of a spot in the next section, against its own 1; published: 0.", low=0
     )
@@ -122,13 +124,24 @@ class Part:
 
 
 class Matcher:
-    """Keeps the pairs of matched spots up to date between epochs; pairs join consecutive sections only."""
+    """Keeps the pairs of matched spots up to date between epochs; pairs join consecutive sections only.
+
+    Attributes
+    ----------
+    drawn
+        Pairs of sections, by number, that the fusion's losses draw together.
+    names
+        Theirs.
+    """
 
     def __init__(self, dataset: Dataset, sections: dict[str, np.ndarray], config: Config, run: Run) -> None:
         if dataset.aligned is None:
             fix = "let the alignment stage run before, and give its coordinates to this one"
             raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", "one frame for all", fix)
-        self.names = [f"{a}--{b}" for a, b in pairwise(sections)]
+        encoders = encoder_keys(dataset, sections, config)
+        apart = [config.draw_shared or encoders[a] != encoders[b] for a, b in pairwise(sections)]
+        self.drawn = [(a, a + 1) for a in np.flatnonzero(apart).tolist()]
+        self.names = [f"{a}--{b}" for (a, b), draws in zip(pairwise(sections), apart, strict=True) if draws]
         self.rows = list(sections.values())
         self.points = [dataset.aligned[rows] for rows in self.rows]
         self.config, self.run = config, run
@@ -137,9 +150,9 @@ class Matcher:
 
     @torch.no_grad()
     def prepare(self, epoch: int, network: Network, embed: Callable[[], Tensor]) -> Partners | None:
-        """The pairs that an epoch uses, by the embedding of the last multiple of `match_step`; None before fusion."""
+        """The pairs that an epoch uses, by the embedding of the last multiple of `match_step`; None if it uses none."""
         done = epoch - 1 - self.config.epochs
-        if done < 0:
+        if done < 0 or not self.drawn:
             return None
         found_after = done - done % self.config.match_step
         if found_after != self._found_after:
@@ -152,11 +165,11 @@ class Matcher:
         return self.partners
 
     def find(self, embedding: np.ndarray, moment: int) -> tuple[Partners, list[int]]:
-        """Match every two consecutive sections and draw a far spot for every spot; and the number of pairs of each."""
+        """Pairs of the sections that are drawn together, a far spot for every spot; and how many pairs each has."""
         rng = np.random.default_rng((self.run.seed, moment))
         settings = self.config.match_settings()
         first, second, far = [], [], np.arange(len(embedding))
-        for a, b in pairwise(range(len(self.rows))):
+        for a, b in self.drawn:
             first_side, second_side = embedding[self.rows[a]], embedding[self.rows[b]]
             found = match(first_side, second_side, self.points[a], self.points[b], settings)
             first.append(self.rows[a][found.a[found.accepted]])
@@ -216,12 +229,21 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     return fitted if config.exchange == 0 else replace(fitted, embedding=matcher.exchanged(own), own=own)
 
 
+def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: Config) -> dict[str, Any]:
+    """For every section a key; sections with the same one share an encoder."""
+    if not config.shared_encoder:
+        return {name: name for name in sections}
+    return {
+        name: tuple(one.name for one in dataset.modalities if one.present[rows].any())
+        for name, rows in sections.items()
+    }
+
+
 def make_parts(dataset: Dataset, sections: dict[str, np.ndarray], config: Config, run: Run) -> list[Part]:
     """The encoders, with what they see: one per section, or per set of modalities where encoders are shared."""
     groups: dict[Any, list[str]] = {}
-    for name, rows in sections.items():
-        measured = tuple(one.name for one in dataset.modalities if one.present[rows].any())
-        groups.setdefault(measured if config.shared_encoder else name, []).append(name)
+    for name, key in encoder_keys(dataset, sections, config).items():
+        groups.setdefault(key, []).append(name)
     parts = []
     for names in groups.values():
         rows = np.sort(np.concatenate([sections[name] for name in names]))
@@ -235,11 +257,12 @@ def make_parts(dataset: Dataset, sections: dict[str, np.ndarray], config: Config
 
 
 def loss_terms(network: Network, parts: Sequence[Part], matcher: Matcher, config: Config, run: Run) -> Terms:
-    """The weighted loss terms of an epoch, of which pre-training has the reconstruction only.
+    """The weighted loss terms of an epoch.
 
-    Per modality the mean squared error on hidden spots, mean over sections; the distance of matched spots, their
-    triplet losses; the direction loss, mean over pairs of sections. The reconstruction weighs the same in both phases:
-    a jump of the loss in scale would multiply Adam's steps until its averages have followed.
+    Per modality the mean squared error on hidden spots, mean over sections. Where sections are drawn together, also,
+    0 in the pre-training: the distance of matched spots, their triplet losses; the direction loss, mean over pairs of
+    sections. The reconstruction weighs the same in both phases: a jump of the loss in scale would multiply Adam's steps
+    until its averages have followed.
     """
     n_spots, n_sections = len(network.matched), len(matcher.rows)
     rows = [torch.as_tensor(own, device=run.device) for own in matcher.rows]
@@ -257,13 +280,15 @@ def loss_terms(network: Network, parts: Sequence[Part], matcher: Matcher, config
             for name, error in errors.items():
                 share = len(part.names) / n_sections * error
                 values[name] = values[name] + share if name in values else share
+        if not matcher.drawn:
+            return values
         nothing = fused.new_zeros(())
         # In units of its spread, whose gradient counts: else spots would come together by shrinking all embeddings.
         spread = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
         near, apart = (nothing, nothing) if partners is None else partners.losses(fused / spread, config.margin)
         direction = nothing
         if partners is not None:
-            losses = [direction_loss(fused[a], fused[b]) for a, b in pairwise(rows)]
+            losses = [direction_loss(fused[rows[a]], fused[rows[b]]) for a, b in matcher.drawn]
             direction = config.direction_weight * torch.stack(losses).mean()
         joining = {"pairs": near, "triplet": apart, "direction": direction}
         return values | {name: config.fusion_weight * value for name, value in joining.items()}
