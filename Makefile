@@ -40,7 +40,7 @@ lint: setup ## Check style, types and the Nextflow code
 test: lint ## Run lint and all tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-containers: setup ## Build the image and run the pipeline in it (half an hour, 30 GB)
+test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour, 30 GB)
 	containers/test.sh
 
 test-slurm: setup ## Run the pipeline through a real Slurm on this machine (20 minutes; root, slurm-wlm, munge)

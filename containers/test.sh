@@ -3,7 +3,7 @@
 #   1. by Podman, as the podman profile does it
 #   2. by Podman with a read-only root, a user that the image does not know, no home folder and no /tmp
 #   3. by Charliecloud, where ch-run is installed
-# and holds the three results against each other. Needs Podman and Buildah, 30 GB of disk and half an hour or more.
+# and holds the three results against each other. Needs Podman and Buildah, 30 GB of disk and a quarter of an hour or more.
 # BASE_IMAGE names another base image; where no registry can be reached, debootstrap makes one of Debian's packages.
 # KEEP_IMAGE=1 takes the image that is there.
 set -euo pipefail
