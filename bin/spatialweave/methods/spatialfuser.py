@@ -17,8 +17,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from spatialweave.alignment.exchange import exchanged
 from spatialweave.alignment.match_settings import PUBLISHED, MatchSettings
-from spatialweave.alignment.matching import counterparts, match
+from spatialweave.alignment.matching import match
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import spacing
 from spatialweave.io.notices import warn
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset
     from spatialweave.nn.graph_attention import Weights
     from spatialweave.training.run import Run
-
-
-SOFTNESS = 1.0
-"""Epsilon of the transport plan whose masses weigh a spot's counterparts."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class Matcher:
         self.drawn = [(a, a + 1) for a in np.flatnonzero(apart).tolist()]
         self.names = [f"{a}--{b}" for (a, b), draws in zip(pairwise(sections), apart, strict=True) if draws]
         self.rows = list(sections.values())
-        self.points = [dataset.aligned[rows] for rows in self.rows]
+        self.aligned = dataset.aligned
         self.config, self.run = config, run
         self.partners: Partners | None = None
         self._found_after = -1
@@ -170,11 +167,12 @@ class Matcher:
         settings = self.config.match_settings()
         first, second, far = [], [], np.arange(len(embedding))
         for a, b in self.drawn:
-            first_side, second_side = embedding[self.rows[a]], embedding[self.rows[b]]
-            found = match(first_side, second_side, self.points[a], self.points[b], settings)
-            first.append(self.rows[a][found.a[found.accepted]])
-            second.append(self.rows[b][found.b[found.accepted]])
-        for rows, points in zip(self.rows, self.points, strict=True):
+            rows_a, rows_b = self.rows[a], self.rows[b]
+            found = match(embedding[rows_a], embedding[rows_b], self.aligned[rows_a], self.aligned[rows_b], settings)
+            first.append(rows_a[found.a[found.accepted]])
+            second.append(rows_b[found.b[found.accepted]])
+        for rows in self.rows:
+            points = self.aligned[rows]
             far[rows] = rows[remote_spots(points, self.config.radius * spacing(points), rng)]
         counts = [len(pairs) for pairs in first]
         for name, count in zip(self.names, counts, strict=True):
@@ -182,22 +180,6 @@ class Matcher:
             if count == 0:
                 warn(f"sections {name}", "no spots match, so nothing draws them together; do they overlap?")
         return Partners(np.concatenate(first), np.concatenate(second), far, self.run.device), counts
-
-    def exchanged(self, embedding: np.ndarray) -> np.ndarray:
-        """Every spot's mean with its counterparts in the consecutive sections, each by its share of the spot's mass.
-
-        What the dustbin holds of a spot's mass counts for nothing, so that a spot which has no counterpart stays as it
-        is. Shares are softer than those that decide on pairs: a mean gains by many spots of the same tissue.
-        """
-        settings = replace(self.config.match_settings(), epsilon=SOFTNESS)
-        sums, weights = embedding.astype(np.float64), np.ones((len(embedding), 1))
-        for a, b in pairwise(range(len(self.rows))):
-            first, second = self.rows[a], self.rows[b]
-            shares = counterparts(embedding[first], embedding[second], self.points[a], self.points[b], settings)
-            for here, there, given in ((first, second, shares), (second, first, shares.T)):
-                sums[here] += self.config.exchange * (given @ embedding[there])
-                weights[here] += self.config.exchange * given.sum(axis=1)
-        return (sums / weights).astype(np.float32)
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
@@ -226,7 +208,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
     }
     fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
-    return fitted if config.exchange == 0 else replace(fitted, embedding=matcher.exchanged(own), own=own)
+    if config.exchange == 0:
+        return fitted
+    embedding = exchanged(own, sections, matcher.aligned, config.match_settings(), config.exchange)
+    return replace(fitted, embedding=embedding, own=own)
 
 
 def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: Config) -> dict[str, Any]:
