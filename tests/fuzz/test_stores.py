@@ -1,8 +1,10 @@
-"""INGEST of HDF5 files in which one dataset is damaged: every dataset of every format, every kind of damage."""
+"""INGEST of files in which one part is damaged: every dataset of an HDF5 file, every file of a Zarr store."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import anndata
@@ -95,3 +97,42 @@ def test_damaged_dataset(name: str, target: str, damage: str, tmp_path: Path) ->
         arguments[-2:] = ["--spatial", str(text(tmp_path / "xy.csv", "barcode,x,y\n" + xy))]
     # What is taken must be good enough for the stages that follow.
     ends_well("ingest", [*arguments, "--out", str(out)], out.parent, (name, "xy.csv"), lambda: holds(out))
+
+
+def shuffled(content: bytes) -> bytes:
+    return bytes(np.random.default_rng(len(content)).permutation(np.frombuffer(content, np.uint8)))
+
+
+STORE_DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "deleted": lambda _: None,
+    "empty": lambda _: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "shuffled": shuffled,
+    "no text": lambda _: b"\xff\xfe\x00" * 7,
+    "an object": lambda _: b"{}",
+    "a list": lambda _: b"[1]",
+    "a huge number": lambda content: content.replace(b"12", b"9" * 400),
+    "infinite": lambda content: content.replace(b"12", b"Infinity"),
+}
+
+
+@pytest.mark.parametrize("damage", STORE_DAMAGES)
+def test_damaged_zarr_store(damage: str, tmp_path: Path) -> None:
+    """Every file of a Zarr store in turn: metadata and chunks."""
+    whole = tmp_path / "whole.zarr"
+    adata().write_zarr(whole)
+    files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+    assert {"X", "obs", "var", "obsm"} <= {path.parts[0] for path in files}
+    for number, file in enumerate(files):
+        folder = tmp_path / str(number)
+        shutil.copytree(whole, folder / "bad.zarr")
+        content = STORE_DAMAGES[damage]((whole / file).read_bytes())
+        (folder / "bad.zarr" / file).unlink()
+        if content is not None:
+            (folder / "bad.zarr" / file).write_bytes(content)
+        out = folder / "out" / "section.h5mu"
+        arguments = ["--dataset", "d", "--section", "s", "--rna", str(folder / "bad.zarr"), "--labels", "region"]
+        try:
+            ends_well("ingest", [*arguments, "--out", str(out)], out.parent, "bad.zarr", partial(holds, out))
+        except AssertionError as error:
+            raise AssertionError(f"{file}, {damage}: {error}") from error

@@ -26,6 +26,9 @@ TEXT_RATIO = 800
 SPOTS_RATIO = 100
 """The same for tables of a few columns per spot, whose barcodes shrink little."""
 
+BLOSC_HEADER = 16
+"""Bytes at the beginning of a Blosc chunk; the last four are the length of the chunk."""
+
 LINE_BYTES = 256 * 2**20
 """The longest line of a table; a header of ten million features is about as long."""
 
@@ -42,10 +45,27 @@ def check_hdf5(path: Path | str, file: h5py.File) -> None:
 
 
 def check_zarr(path: Path, group: Any) -> None:
-    """Refuse an open zarr group with an array whose shape promises much more than is stored."""
+    """Refuse an open zarr group with an array whose shape promises much more than is stored, or with cut chunks."""
     for name, item in group.members(max_depth=None):
-        if hasattr(item, "shape") and item.nbytes > BELIEVED_BYTES:
+        if not hasattr(item, "shape"):
+            continue
+        if item.nbytes > BELIEVED_BYTES:
             check_array(f"{path}, {name}", item.shape, item.dtype.itemsize, item.nbytes_stored())
+        if item.compressors and "blosc" in type(item.compressors[-1]).__name__.lower() and not item.shards:
+            check_blosc(path / item.path)
+
+
+def check_blosc(folder: Path) -> None:
+    """Refuse an array of which a Blosc chunk is not as long as its header says: Blosc reads on beyond its end."""
+    for chunk in folder.rglob("*"):
+        if chunk.is_file() and not chunk.name.startswith(".") and chunk.name != "zarr.json":
+            with chunk.open("rb") as stream:
+                header = stream.read(BLOSC_HEADER)
+            stored = chunk.stat().st_size
+            promised = int.from_bytes(header[-4:], "little")
+            if len(header) < BLOSC_HEADER or promised != stored:
+                found = f"is damaged: {stored} bytes, where its header says {promised}"
+                raise InputError(str(chunk), found, "a whole chunk", "copy the store again")
 
 
 def check_array(where: str, shape: tuple[int, ...], item_bytes: int, stored: int) -> None:
