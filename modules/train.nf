@@ -1,10 +1,12 @@
 include { retryOrGiveUp } from './checks/failures'
+include { trainingMemory } from './checks/memory'
 
 // One method with one seed on one dataset: the embedding of its spots.
 process TRAIN {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'large'
     label 'gpu'
+    memory { trainingMemory(latents, task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

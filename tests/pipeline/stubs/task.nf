@@ -4,6 +4,7 @@ params.failures = 0
 process TRAIN {
     label 'large'
     label 'gpu'
+    memory { 4.GB * 4 ** (task.attempt - 1) }
 
     input:
     val failures

@@ -1,0 +1,7 @@
+// TRAIN on the files of the launch folder that are named *.latents.h5mu.
+include { TRAIN } from '@PROJECT@/modules/train'
+
+workflow {
+    latents_ch = channel.fromPath('*.latents.h5mu').map { latents -> [[dataset: latents.simpleName, method: 'any', seed: 1], latents, [], [], [], []] }
+    TRAIN(latents_ch, 'cpu', '', '', 'code')
+}
