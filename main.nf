@@ -71,7 +71,7 @@ def asJson(value) {
 
 // A text as an input file of tasks. Its path follows from its content, so that the same text again means a cached task.
 def textFile(name, text) {
-    def target = file("${workflow.workDir}/texts/${text.md5()}/${name}")
+    def target = workflow.workDir.resolve("texts/${text.md5()}/${name}")
     // A run that was killed, or whose disk was full, may have left a part of it.
     if (!target.exists() || target.text != text) {
         target.parent.mkdirs()
@@ -100,23 +100,27 @@ workflow {
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
         SIMULATE(options.simulate, options.seed, code)
-        rows_ch = SIMULATE.out.samplesheet.flatMap { sheet -> checkFit(readSamplesheet(sheet), methods) }
+        sheet_ch = SIMULATE.out.samplesheet.flatMap { sheet -> checkFit(readSamplesheet(sheet), methods) }
     }
     else {
-        rows_ch = channel.fromList(checkFit(readSamplesheet(options.input), methods))
+        sheet_ch = channel.fromList(checkFit(readSamplesheet(options.input), methods))
     }
+    // Only clustering needs the number of domains: another one repeats nothing before it.
+    rows_ch = sheet_ch.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }
+    // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
+    n_domains_ch = sheet_ch.map { meta, _files -> [meta.dataset, meta.n_domains ?: options.n_domains ?: 'auto'] }.unique()
 
     // [section meta, section], e.g. [[dataset: 'embryo', section: 'embryo', ...], embryo.section.h5mu]
     INGEST(rows_ch, code)
     QC(INGEST.out.section, qcOptions(options), code)
 
-    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', n_domains: 13, stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
     datasets_ch = QC.out.section
-        .map { meta, section -> [groupKey([dataset: meta.dataset, n_domains: meta.n_domains ?: options.n_domains, stack: meta.stack], meta.stack.size()), section] }
+        .map { meta, section -> [groupKey([dataset: meta.dataset, stack: meta.stack], meta.stack.size()), section] }
         .groupTuple()
         .map { key, sections -> [key.groupTarget, sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }] }
 
-    // [recipe meta, [sections], recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart'], [embryo.section.h5mu], smart.yml]; once for all methods that share a recipe
+    // [recipe meta, [sections], recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], [embryo.section.h5mu], smart.yml]; once for all methods that share a recipe
     preprocess_ch = datasets_ch
         .combine(channel.fromList(methods*.preprocess.unique()))
         .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
@@ -124,7 +128,7 @@ workflow {
 
     // [preprocessing recipe, graph recipe], e.g. ['smart', spatial.yml]
     recipes_ch = channel.fromList(methods.collect { method -> [method.preprocess.baseName, method.graph] }.unique())
-    // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', n_domains: 13, preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, spatial.yml]
+    // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, spatial.yml]
     latents_ch = PREPROCESS.out.latents
         .combine(recipes_ch)
         .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
@@ -179,16 +183,25 @@ workflow {
                 .map { _dataset, meta, latents, graph, method, coordinates -> [meta, latents, graph, coordinates, method.file, method.settings] }
         )
     // As text: a folder would be hashed with its date, and every checkpoint in it would have all methods trained again.
-    def checkpoint_dir = options.checkpoint_dir ? file(options.checkpoint_dir).toUriString() : ''
+    def executor = workflow.session.config.process?.executor
+    if (options.checkpoint_dir && executor in ['awsbatch', 'azurebatch', 'google-batch']) {
+        error("--checkpoint_dir: tasks of ${executor} share no folder with this machine; leave it out")
+    }
+    def checkpoint_dir = options.checkpoint_dir ? workflow.launchDir.resolve(options.checkpoint_dir.toString()).toString() : ''
     if (checkpoint_dir) {
         // Containers bind what is there.
-        file(checkpoint_dir).mkdirs()
+        file(checkpoint_dir, glob: false).mkdirs()
     }
     TRAIN(training_ch, options.device, options.preset ?: '', checkpoint_dir, code)
 
     // [run meta, embedding, latents, graph], e.g. [[dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.h5ad, latents.h5mu, graph.h5ad]
     trained_ch = TRAIN.out.embedding.join(runs_ch.map { meta, latents, graph, _method -> [meta, latents, graph] })
-    CLUSTER(trained_ch.map { meta, embedding, _latents, graph -> [meta, embedding, graph] }, options.clustering, options.max_domains, options.refine, code)
+    // [run meta, embedding, graph, number of domains], e.g. [[..., method: 'smart', seed: 1], smart.seed1.h5ad, graph.h5ad, 13]
+    clustering_ch = trained_ch
+        .map { meta, embedding, _latents, graph -> [meta.dataset, meta, embedding, graph] }
+        .combine(n_domains_ch, by: 0)
+        .map { _dataset, meta, embedding, graph, n_domains -> [meta, embedding, graph, n_domains] }
+    CLUSTER(clustering_ch, options.clustering, options.max_domains, options.refine, code)
 
     // [run meta, embedding, domains, latents, graph, coordinates], e.g. [[..., method: 'smart', seed: 1], smart.seed1.h5ad, smart.seed1.domains.csv, latents.h5mu, graph.h5ad, []]
     clustered_ch = trained_ch.join(CLUSTER.out.domains)
@@ -227,7 +240,7 @@ workflow {
     REPORT_DATASET(results_ch, presets, failures_ch, parameters, versions_ch, code)
 
     // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]: the runs that were to be made
-    planned_ch = runs_ch.map { meta, _latents, _graph, _method -> meta }
+    planned_ch = runs_ch.map { meta, _latents, _graph, _method -> [dataset: meta.dataset, method: meta.method, seed: meta.seed] }
         .toSortedList { a, b -> "${a.dataset} ${a.method} ${a.seed}" <=> "${b.dataset} ${b.method} ${b.seed}" }
         .map { metas -> textFile('planned.json', asJson(metas)) }
     SUMMARISE(everyFile(TRAIN.out.embedding), everyFile(EVALUATE.out.metrics), everyFile(MATCH.out.quality), planned_ch, failures_ch, code)

@@ -7,7 +7,7 @@ process CLUSTER {
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
-    tuple val(meta), path(embedding), path(graph)
+    tuple val(meta), path(embedding), path(graph), val(n_domains)
     val clustering
     val max_domains
     val refine
@@ -22,7 +22,7 @@ process CLUSTER {
     """
     # code ${code}
     cluster.py --embedding ${embedding} --graph ${graph} --clustering ${clustering} \\
-        --n-domains ${meta.n_domains ?: 'auto'} --max-domains ${max_domains} --refine ${refine} --seed ${meta.seed} \\
+        --n-domains ${n_domains} --max-domains ${max_domains} --refine ${refine} --seed ${meta.seed} \\
         --out 'results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv' \\
         --summary '${meta.method}.seed${meta.seed}.clustering.json'
     """

@@ -1,7 +1,7 @@
 // One row of the samplesheet: the files of a section, in any accepted format, as one section file.
 process INGEST {
     tag "${meta.dataset}/${meta.section}"
-    label 'small'
+    label 'medium'
 
     input:
     tuple val(meta), path(files, stageAs: 'input?/*')

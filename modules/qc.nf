@@ -1,7 +1,7 @@
 // Per-spot quality figures; removes what misses a threshold, and says what and why.
 process QC {
     tag "${meta.dataset}/${meta.section}"
-    label 'small'
+    label 'medium'
 
     input:
     tuple val(meta), path(section, stageAs: 'unfiltered/*')

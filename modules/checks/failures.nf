@@ -6,7 +6,7 @@ def retryable(status) {
 }
 
 def noteFolder() {
-    return file("${workflow.workDir}/failures/${workflow.runName}")
+    return workflow.workDir.resolve("failures/${workflow.runName}")
 }
 
 // The error strategy of a step whose failure costs only its own method and seed, or what depends on an alignment.
@@ -14,7 +14,7 @@ def retryOrGiveUp(task, meta) {
     if (retryable(task.exitStatus) && task.attempt <= 2) {
         return 'retry'
     }
-    def log = file("${task.workDir}/.command.err")
+    def log = task.workDir.resolve('.command.err')
     def lines = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
     def note = [
         process: task.process,
@@ -33,6 +33,6 @@ def retryOrGiveUp(task, meta) {
 
 // All notes of this run as JSON text, sorted; call it when every step that may fail has ended.
 def readFailures() {
-    def notes = noteFolder().exists() ? files("${noteFolder()}/*.json").sort { note -> note.name } : []
+    def notes = noteFolder().exists() ? noteFolder().listFiles().sort { note -> note.name } : []
     return groovy.json.JsonOutput.prettyPrint('[' + notes.collect { note -> note.text }.join(',') + ']')
 }

@@ -31,7 +31,8 @@ def sheet(folder: Path, text: str, encoding: str = "utf-8") -> str:
 def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
     text = refused(
         pipeline, "--methds", "smart", "--seeds", "0", "--refine", "1.5", "--clustering", "mclst", "--control", "maybe",
-        "--n_domains", "900", "--method_options", "smart;rm", "--outdir",
+        "--n_domains", "900", "--method_options", "smart;rm", "--checkpoint_dir", "s3://bucket/c",
+        "--outdir",
     )  # fmt: skip
     assert "--methds is not a parameter; did you mean --methods?" in text
     assert "--seeds 0 is below 1" in text
@@ -40,6 +41,7 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
     assert "--control 'maybe' is not true or false" in text
     assert "--n_domains 900 is above 200" in text
     assert "--method_options 'smart;rm' does not have the expected form" in text
+    assert "--checkpoint_dir 's3://bucket/c' does not have the expected form" in text
     assert "--outdir needs a value" in text
 
 
@@ -138,11 +140,15 @@ def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
     assert {task for task in run.tasks("Submitted") if task.startswith("INGEST")} == {
         "INGEST (one/left)", "INGEST (one/right)", "INGEST (two/two)",
     }  # fmt: skip
-    (planned,) = (pipeline.folder / "work" / "texts").glob("*/planned.json")
-    assert {(row["dataset"], row["n_domains"]) for row in json.loads(planned.read_text())} == {
-        ("one", 7),
-        ("two", None),
-    }
+    # Another number of domains is another clustering, and nothing before it is done again; the sheet goes first.
+    changed = pipeline.folder / "sheet.csv"
+    changed.write_text(commas.replace(",7,", ",8,"))
+    for arguments, dataset in (((), "one"), (("--n_domains", "9"), "two")):
+        again = pipeline.run("-stub-run", "-resume", "--input", str(changed), *arguments)
+        tasks = again.tasks("Submitted")
+        assert {task for task in tasks if not task.startswith(("EVALUATE", "ASSEMBLE", "SUMMARISE", "REPORT"))} == {
+            f"CLUSTER ({dataset}, {method}, seed 1)" for method in ("smart", "pca_smooth")
+        }
     for dataset in ("one", "two"):
         assert (run.results / dataset / "report.html").exists()
     tabs = "dataset\tsection\trna\nthree\tleft, upper\ta.h5ad\n"
