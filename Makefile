@@ -43,7 +43,7 @@ test: lint ## Run lint and all tests
 test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour, 30 GB)
 	containers/test.sh
 
-test-slurm: setup ## Run the pipeline through a real Slurm on this machine (20 minutes; root, slurm-wlm, munge)
+test-slurm: setup ## Run the pipeline through a real Slurm on this machine (a quarter of an hour; root, slurm-wlm, munge)
 	.venv/bin/python -m pytest --durations=0 tests/slurm
 
 test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour or more; full disks need root)

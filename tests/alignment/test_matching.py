@@ -115,7 +115,7 @@ def published_reference(e_a, e_b, p_a, p_b, settings, radius):
 def test_published_settings_equal_the_dense_published_layer(rng):
     e_a, e_b, p_a, p_b = noisy_places(rng, n=14, noise=0.8)
     p_b = p_b + np.array([2.5, 0.0])  # some spots of either section have no candidate
-    settings = replace(PUBLISHED, tolerance=1e-9, max_sweeps=3000, cap=1000)
+    settings = replace(PUBLISHED, tolerance=1e-9, max_sweeps=3000, radius=5.0)
     matches = match(e_a, e_b, p_a, p_b, settings)
     expected = published_reference(e_a, e_b, p_a, p_b, settings, matches.record["radius"])
     assert accepted(matches) == expected

@@ -227,8 +227,15 @@ def test_a_dataset_of_one_section_is_refused(tissue: Tissue, run: Run) -> None:
 
 
 def test_sections_without_a_modality_in_common_are_refused(stack: Stack, run: Run) -> None:
-    with pytest.raises(InputError, match=r"section 'a'.*has rna only.*'spatialfuser'"):
+    with pytest.raises(InputError, match=r"section 'b'.*only adt there.*'spatialfuser'"):
         smart_ms.fit(stack((("rna",), ("adt",))), SHORT, run)
+    # In two halves that each have company.
+    halves = stack((("rna",), ("adt",), ("rna",), ("adt",)))
+    with pytest.raises(InputError, match=r"section 'b', 'd'.*only adt there"):
+        smart_ms.fit(halves, SHORT, run)
+    # Where one section has both, all are joined, whatever their order.
+    joined = stack((("rna",), ("adt",), ("rna", "adt")))
+    smart_ms.check_shared(joined, joined.section_rows())
 
 
 @pytest.mark.parametrize("preset", ["hexagonal", "tonsil"])

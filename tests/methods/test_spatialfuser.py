@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ from spatialweave.training.session import fit_preset
 Tissue = Callable[..., Dataset]
 Split = Callable[..., Dataset]
 
-SHORT = Config(epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3, draw_shared=True)
+SHORT = Config(
+    epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3, draw_shared=True, exchange=0
+)
 
 
 @pytest.fixture
@@ -109,6 +112,73 @@ def test_pair_losses_by_hand() -> None:
     assert near.item() == pytest.approx(2.0, abs=1e-5)
     # 2 - 2.5 + 1 for spot 0; spot 1 has its far spot 7 away, which is enough.
     assert apart.item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sections of RNA, which share an encoder, and one of proteins; every two neighbours are drawn together."""
+    dataset = split((("rna",), ("rna",), ("adt",)))
+    config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
+    sections = dataset.section_rows()
+    matcher = spatialfuser.Matcher(dataset, sections, config, run)
+    parts = spatialfuser.make_parts(dataset, sections, config, run)
+    network = spatialfuser.Network([part.encoder.network for part in parts], dataset.n_spots, 10, len(matcher.names))
+    network.draw(run.torch_generator())
+    encoded: list[tuple[torch.Tensor, list]] = []
+    drawn: list[tuple[np.ndarray, ...]] = []
+    encode, partners = spatialfuser.encode, spatialfuser.Partners
+    monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
+    monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    found = spatialfuser.loss_terms(network, parts, matcher, config, run)(1)
+
+    fused, weights = encoded[-1]
+    place = fused.detach().numpy().astype(np.float64)
+    hidden = spatialfuser.hidden_spots(dataset.n_spots, config.hidden_share, run.seed, 1)
+    expected = {}
+    for part, given, share in zip(parts, weights, (2 / 3, 1 / 3), strict=True):
+        rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
+        (one,) = part.inputs.modalities
+        of = hidden[part.rows]
+        expected[f"reconstruction_{one.name}"] = share * float(((rebuilt - one.features)[of] ** 2).mean())
+    unit = place.std(axis=0, ddof=1).mean()
+    ((first, second, far),) = drawn
+    near, far_first, far_second = (
+        np.linalg.norm(place[i] - place[j], axis=1) / unit
+        for i, j in ((first, second), (first, far[first]), (second, far[second]))
+    )
+    expected["pairs"] = 0.2 * near.mean()
+    expected["triplet"] = 0.2 * sum(np.maximum(0, 0.7 + near - away).mean() for away in (far_first, far_second))
+    a, b, c = sections.values()
+    angles = [cdist(place[one], place[other], "cosine").mean() for one, other in ((a, b), (b, c))]
+    expected["direction"] = 0.2 * 0.3 * float(np.mean(angles))
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+    assert min(expected.values()) > 0
+
+
+def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
+    split: Split, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = split((("rna",), ("rna",), ("adt",)))
+    config = replace(SHORT, radius=2.0, match_temperature=0.3, top=2)
+    sections = dataset.section_rows()
+    drawn: list[tuple[np.ndarray, ...]] = []
+    partners = spatialfuser.Partners
+    monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    embedding = np.random.default_rng(0).normal(size=(dataset.n_spots, 8)).astype(np.float32)
+    matcher = spatialfuser.Matcher(dataset, sections, config, run)
+    _, counts = matcher.find(embedding, 0)
+    ((first, second, far),) = drawn
+    rows = list(sections.values())
+    expected = []
+    for a, b in ((rows[0], rows[1]), (rows[1], rows[2])):
+        found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b], config.match_settings())
+        assert 0 < found.accepted.sum() < len(found.accepted)
+        expected += [(a[i], b[j]) for i, j in zip(found.a[found.accepted], found.b[found.accepted], strict=True)]
+    assert list(zip(first, second, strict=True)) == expected and sum(counts) == len(expected)
+    assert (config.match_settings().radius, config.match_settings().top) == (2.0, 2)
+    for own in rows:
+        assert np.isin(far[own], own).all()
+        spaced = np.median(NearestNeighbors(n_neighbors=2).fit(dataset.aligned[own]).kneighbors()[0][:, 0])
+        assert (np.linalg.norm(dataset.aligned[own] - dataset.aligned[far[own]], axis=1) > 2.0 * spaced).all()
 
 
 def test_no_pairs_no_loss() -> None:
@@ -194,11 +264,18 @@ def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared:
 
 def test_sections_of_different_modalities(split: Split, run: Run) -> None:
     dataset = split((("rna",), ("adt",)), side=18)
-    config = Config(epochs=60, fusion_epochs=60, match_step=20)
+    config, run = Config(epochs=60, fusion_epochs=60, match_step=20), replace(run, seed=0)
     fitted = spatialfuser.fit(dataset, config, run)
     assert fitted.embedding.shape == (324, 32) and np.isfinite(fitted.embedding).all()
-    accuracy, n_pairs = matched_accuracy(dataset, fitted.embedding)
+    accuracy, n_pairs = matched_accuracy(dataset, fitted.own)
     assert accuracy > 0.9 and n_pairs > 40
+    # Nothing but the losses makes domains of one embedding of the two, before sections exchange anything.
+    apart = spatialfuser.fit(dataset, replace(config, fusion_weight=0), run)
+    drawn, undrawn = (
+        adjusted_rand_score(dataset.obs["label"], tied_mixture(own, 3, seed=0).labels)
+        for own in (fitted.own, apart.own)
+    )
+    assert drawn > 0.7 > 0.4 > undrawn
     assert adjusted_rand_score(dataset.obs["label"], tied_mixture(fitted.embedding, 3, seed=0).labels) > 0.8
     # Neither modality can be rebuilt for all spots.
     assert fitted.denoised == {}
@@ -254,20 +331,21 @@ def test_sections_that_share_an_encoder_are_not_drawn_together(split: Split, run
     assert found["losses"]["direction"][4] != drawn["losses"]["direction"][4] > 0
 
 
-def test_counterparts_join_a_spots_mean_by_their_share_of_its_mass(split: Split, run: Run) -> None:
-    dataset = split()
+def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Run) -> None:
+    """Three sections: those of the middle one take from both sides, and no section from one beyond its neighbour."""
+    dataset = split((("rna",), ("rna",), ("rna",)))
     fitted = spatialfuser.fit(dataset, replace(SHORT, exchange=2.0), run)
     assert fitted.own is not None
     settings = replace(SHORT.match_settings(), epsilon=1.0)
-    a, b = dataset.section_rows().values()
-    shares = counterparts(fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings).toarray()
-    for here, there, given in ((a, b, shares), (b, a, shares.T)):
-        expected = np.stack(
-            [np.average(np.vstack([fitted.own[i], fitted.own[there]]), axis=0, weights=[1, *(2 * row)])
-             for i, row in zip(here, given, strict=True)]
-        )  # fmt: skip
-        np.testing.assert_allclose(fitted.embedding[here], expected, rtol=1e-4, atol=1e-5)
-    alone = spatialfuser.fit(dataset, replace(SHORT, exchange=0.0), run)
+    rows = list(dataset.section_rows().values())
+    weights = np.eye(dataset.n_spots)
+    for a, b in pairwise(rows):
+        shares = counterparts(fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings).toarray()
+        weights[np.ix_(a, b)], weights[np.ix_(b, a)] = 2 * shares, 2 * shares.T
+    assert (weights[np.ix_(rows[0], rows[2])] == 0).all() and weights[np.ix_(rows[1], rows[2])].sum() > 10
+    expected = weights @ fitted.own / weights.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.embedding, expected, rtol=1e-4, atol=1e-5)
+    alone = spatialfuser.fit(dataset, SHORT, run)
     np.testing.assert_array_equal(alone.embedding, fitted.own)
     assert alone.own is None
 
@@ -324,13 +402,14 @@ def test_sections_that_do_not_overlap_are_told_of(split: Split, run: Run) -> Non
     dataset = split()
     apart = dataset.aligned + 1000 * (dataset.obs["section"] == "b").to_numpy()[:, None]
     unjoined = pytest.warns(InputWarning, match="a--b: no spot has a counterpart")
+    config = replace(SHORT, exchange=1.0)
     with unjoined, pytest.warns(InputWarning, match="a--b: no spots match"):
-        fitted = spatialfuser.fit(replace(dataset, aligned=apart), SHORT, run)
+        fitted = spatialfuser.fit(replace(dataset, aligned=apart), config, run)
     assert fitted.record["pairs"] == {"a--b": [0, 0]} and np.isfinite(fitted.embedding).all()
     assert fitted.record["losses"]["pairs"] == fitted.record["losses"]["triplet"] == [0.0] * 10
     np.testing.assert_array_equal(fitted.embedding, fitted.own)
     with unjoined:
-        spatialfuser.fit(replace(dataset, aligned=apart), replace(SHORT, draw_shared=False), run)
+        spatialfuser.fit(replace(dataset, aligned=apart), replace(config, draw_shared=False), run)
 
 
 def test_attention_is_given_for_every_spot(split: Split, run: Run) -> None:
@@ -341,6 +420,10 @@ def test_attention_is_given_for_every_spot(split: Split, run: Run) -> None:
 
 
 def test_what_it_cannot_use_is_refused(tissue: Tissue, split: Split, run: Run) -> None:
+    dataset = split((("rna",), ("adt",)))
+    rows = dataset.section_rows()
+    with pytest.raises(InputError, match=r"section 'b'.*has one spot"):
+        spatialfuser.fit(restricted(dataset, np.append(rows["a"], rows["b"][:1])), SHORT, run)
     with pytest.raises(InputError, match=r"one section.*'mcgate'"):
         spatialfuser.fit(tissue(), SHORT, run)
     with pytest.raises(InputError, match=r"not aligned.*alignment stage"):

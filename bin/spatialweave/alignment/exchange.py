@@ -25,10 +25,10 @@ def exchanged(
 ) -> np.ndarray:
     """Every spot's mean with its counterparts in the sections before and after its own.
 
-    A counterpart counts by its share of the spot's mass in a transport plan, all of them together at most `weight`
-    against the spot's own 1. What the dustbin holds of a spot's mass counts for nothing, so that a spot which has no
-    counterpart stays as it is. The plan is softer than one that decides on pairs: a mean gains by many spots of the
-    same tissue.
+    A counterpart counts by its share of the spot's mass in a transport plan, those of either section together at most
+    `weight` against the spot's own 1. What the dustbin holds of a spot's mass counts for nothing, so that a spot which
+    has no counterpart stays as it is. The plan is softer than one that decides on pairs: a mean gains by many spots of
+    the same tissue.
 
     Parameters
     ----------

@@ -58,9 +58,12 @@ class MatchSettings:
 
 
 PUBLISHED = MatchSettings(
-    epsilon=1.0, spatial_weight=0.0, dustbin="median", outside="constant", size_free=False, reject=False
+    epsilon=1.0, spatial_weight=0.0, dustbin="median", outside="constant", size_free=False, reject=False, cap=1000
 )
-"""The published code's behaviour (its ranks apart for `top` above 1, where it wants the same rank on both sides)."""
+"""The published code's behaviour (its ranks apart for `top` above 1, where it wants the same rank on both sides).
+
+It takes all pairs within the radius, which must not hold more than the cap here: a pair left out counts as one beyond.
+"""
 
 
 def check(settings: MatchSettings) -> None:

@@ -50,13 +50,20 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
-    """Refuse a dataset in which a section has no modality in common with any other: nothing could join it to them."""
+    """Refuse a dataset whose sections fall into parts that have no modality in common: nothing could join these."""
     has = {name: {one.name for one in dataset.modalities if one.present[rows].any()} for name, rows in sections.items()}
-    for name, own in has.items():
-        if all(own.isdisjoint(other) for section, other in has.items() if section != name):
-            found = f"has {', '.join(sorted(own))} only, which no other section has"
-            fix = "use the method 'spatialfuser', which fuses sections of different modalities"
-            raise InputError(f"dataset '{dataset.name}', section '{name}'", found, "a modality in common", fix)
+    reached = set(has[next(iter(has))])
+    # Sections join one after the other, each by what it shares with any that has joined.
+    for _ in has:
+        reached.update(*(own for own in has.values() if not own.isdisjoint(reached)))
+    apart = [name for name, own in has.items() if own.isdisjoint(reached)]
+    if apart:
+        where = ", ".join(f"'{name}'" for name in apart)
+        found = (
+            f"only {', '.join(sorted(set().union(*(has[name] for name in apart))))} there, which no other section has"
+        )
+        fix = "use the method 'spatialfuser', which fuses sections of different modalities"
+        raise InputError(f"dataset '{dataset.name}', section {where}", found, "a modality in common", fix)
 
 
 def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:

@@ -49,11 +49,11 @@ class Config(mcgate.Config):
         3.0, "Spots this near may match, in spot spacings; far spots are farther.", low=0.1, high=100
     )
     match_temperature: float = option(0.1, "Divides the cosines that spots are matched by.", low=1e-3)
-    top: int = option(1, "Pairs that are each other's best, second best, ... up to this rank.", low=1, high=20)
+    top: int = option(1, "Each spot of a pair must be among the other's this many best.", low=1, high=20)
     matching: Literal["default", "published"] = option("default", "Rules by which spots are matched.")
     draw_shared: bool = option(False, "The fusion's losses draw sections together that share an encoder, too.")
     exchange: float = option(
-        1.0, "Weight of all counterparts of a spot in the next section, against its own 1; published: 0.", low=0
+        1.0, "Weight of all counterparts of a spot in a neighbouring section, against its own 1; published: 0.", low=0
     )
     margin: float = option(1.0, "Margin of the triplet losses.", low=0)
     relative: bool = option(True, "Distances count in mean deviations of the embedding; published: in its own units.")
@@ -233,6 +233,8 @@ def make_parts(dataset: Dataset, sections: dict[str, np.ndarray], config: Config
     for names in groups.values():
         rows = np.sort(np.concatenate([sections[name] for name in names]))
         own = restricted(dataset, rows)
+        if len(rows) < 2:
+            raise InputError(f"dataset '{dataset.name}', section '{names[0]}'", "has one spot", "two spots or more")
         inputs = prepare_inputs(own, config, run)
         network = mcgate.Network(len(rows), sum(inputs.widths), config).to(run.device)
         parts.append(
