@@ -49,7 +49,7 @@ test-slurm: setup ## Run the pipeline through a real Slurm on this machine (a qu
 test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour or more; full disks need root)
 	.venv/bin/python tests/faults/harness.py
 
-test-nf: setup ## Run all tests of nf-test, which has to be on PATH (half an hour)
+test-nf: setup ## Run all tests of nf-test, which has to be on PATH (ten minutes)
 	PATH="$(CURDIR):$$PATH" nf-test test --ci tests/modules tests/pipeline.nf.test
 	PATH="$(CURDIR):$$PATH" tests/with_stubs.sh nf-test test --ci tests/profiles.nf.test
 
