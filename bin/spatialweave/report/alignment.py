@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.io.aligned import read_aligned
 from spatialweave.report.inputs import Spots, read_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ COORDINATES, TRANSFORMS = "coordinates.csv", "transforms.csv"
 PAIRS_FILE = re.compile(r"^(?P<method>.+?)\.seed(?P<seed>\d+)\..+\.pairs\.csv$")
 QUALITY_FILE = re.compile(r"^(?P<method>.+?)\.seed(?P<seed>\d+)\.alignment\.csv$")
 
-COORDINATE_COLUMNS = ("section", "barcode", "x", "y")
 TRANSFORM_COLUMNS = ("section", "method", "angle", "shift_x", "shift_y", "scale", "reflected", "score")
 PAIR_COLUMNS = ("section_a", "barcode_a", "section_b", "barcode_b", "score", "accepted", "distance")
 QUALITY_COLUMNS = ("dataset", "method", "seed", "section_a", "section_b", "metric", "value")
@@ -83,6 +83,8 @@ def read_alignment(folder: Path | None, dataset: str, spots: Spots) -> Alignment
     InputError
         When a file lacks a column, holds spots or sections that the dataset has not, or something else than numbers.
     """
+    import pandas as pd
+
     files = sorted(folder.rglob("*.csv")) if folder is not None and folder.is_dir() else []
     found, quality = Alignment(), []
     finder = SpotFinder(spots)
@@ -90,7 +92,7 @@ def read_alignment(folder: Path | None, dataset: str, spots: Spots) -> Alignment
         if not path.stat().st_size:
             continue
         if path.name == COORDINATES:
-            found.xy = _read_coordinates(path, finder)
+            found.xy = read_aligned(path, pd.DataFrame({"section": spots.sections, "barcode": spots.barcodes}))
         elif path.name == TRANSFORMS:
             found.transforms = read_table(path, TRANSFORM_COLUMNS)[list(TRANSFORM_COLUMNS)]
         elif match := PAIRS_FILE.match(path.name):
@@ -98,8 +100,6 @@ def read_alignment(folder: Path | None, dataset: str, spots: Spots) -> Alignment
         elif QUALITY_FILE.match(path.name):
             quality.append(_read_quality(path, dataset))
     if quality:
-        import pandas as pd
-
         found.quality = pd.concat(quality, ignore_index=True)
     found.matches.sort(key=lambda matches: (matches.method, matches.seed, matches.sections))
     nothing = found.xy is None and found.transforms is None and not found.matches and found.quality is None
@@ -115,9 +115,6 @@ class SpotFinder:
         self.codes, self.sections = spots.stack()
         self._rows = pd.MultiIndex.from_arrays([spots.sections, spots.barcodes])
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def rows(self, path: Path, sections: pd.Series, barcodes: pd.Series) -> np.ndarray:
         """The row of each spot (int64); one that the dataset has not is an InputError."""
         import pandas as pd
@@ -131,20 +128,6 @@ class SpotFinder:
                 fix="align the sections of this dataset again",
             )
         return np.asarray(rows, dtype=np.int64)
-
-
-def _read_coordinates(path: Path, finder: SpotFinder) -> np.ndarray:
-    table = read_table(path, COORDINATE_COLUMNS)
-    rows = finder.rows(path, table["section"], table["barcode"])
-    counts = np.bincount(rows, minlength=len(finder))
-    if (counts != 1).any():
-        kind = "more than once" if counts.max() > 1 else "not at all"
-        wrong = int((counts > 1).sum() if counts.max() > 1 else (counts == 0).sum())
-        raise InputError(str(path), f"holds {wrong} spots {kind}", "every spot of the dataset once")
-    xy = np.empty((len(finder), 2))
-    for column, name in enumerate(("x", "y")):
-        xy[rows, column] = _numbers(path, table, name)
-    return xy
 
 
 def _read_matches(path: Path, method: str, seed: int, finder: SpotFinder) -> list[Matches]:
