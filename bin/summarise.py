@@ -29,7 +29,7 @@ def main(
     from spatialweave import summary
     from spatialweave.io.files import write_csv
 
-    runs = summary.runs_table(summary.read_json(planned), embeddings, summary.read_json(failures))
+    runs = summary.runs_table(summary.read_planned(planned), embeddings, summary.read_json(failures))
     tables = {"benchmark/runs.csv": runs}
     tables["benchmark/metrics.csv"] = summary.joined_table(metrics, summary.METRIC_COLUMNS)
     if alignment:

@@ -50,9 +50,9 @@ PLATFORMS = {
 }
 
 
-def platform(name: str) -> Platform:
-    """Look a platform up by name; a name that is not known is refused with the list of those that are."""
+def platform(name: str, where: str = "platform") -> Platform:
+    """Look a platform up by name; one that is not known is refused, at `where`, with the list of those that are."""
     try:
         return PLATFORMS[name]
     except KeyError:
-        raise InputError("platform", f"'{name}' is not known", "one of " + ", ".join(PLATFORMS)) from None
+        raise InputError(where, f"'{name}' is not known", "one of " + ", ".join(PLATFORMS)) from None

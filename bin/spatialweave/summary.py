@@ -26,6 +26,17 @@ def read_json(path: Path) -> Any:
         raise InputError(str(path), f"is not readable JSON ({error})") from error
 
 
+def read_planned(path: Path) -> list[dict[str, Any]]:
+    """Read the list of planned runs; anything but dataset, method and seed of each is an InputError."""
+    planned = read_json(path)
+    for number, run in enumerate(planned if isinstance(planned, list) else [planned], start=1):
+        if not isinstance(run, dict) or not {*RUN_KEYS} <= {*run} or type(run["seed"]) is not int:
+            raise InputError(
+                f"{path}, run {number}", f"is {json.dumps(run)[:100]}", "dataset, method and seed of a run"
+            )
+    return list(planned)
+
+
 def runs_table(
     planned: list[dict[str, Any]], embeddings: Iterable[Path], failures: list[dict[str, Any]]
 ) -> pd.DataFrame:

@@ -49,17 +49,21 @@ def check_places(path: Path, values: Any, n_spots: int) -> np.ndarray:
 def check_table(
     where: str, values: Any, n_rows: int, row_name: str = "row", expected: str = "finite numbers"
 ) -> np.ndarray:
-    """An array of finite numbers with `n_rows` rows and at least one column; anything else is refused."""
+    """An array of numbers with `n_rows` rows and at least one column; anything else is refused.
+
+    Numbers must be finite in single precision as well, which methods work in; the squares of others would not be.
+    """
     array = np.asarray(values)
     if array.ndim != 2 or len(array) != n_rows or not array.shape[1]:
         raise InputError(where, f"has the shape {array.shape}", f"({n_rows}, dimensions)", AGAIN)
     if array.dtype.kind not in "fiu":
         raise InputError(where, f"holds values of type {array.dtype}", "numbers", AGAIN)
-    wrong = ~np.isfinite(array)
+    wrong = ~(np.abs(array) <= np.finfo(np.float32).max)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        place = f"{where}, {row_name} {row + 1}, column {column + 1}"
-        raise InputError(place, f"value {array[row, column]} is not finite", expected, AGAIN)
+        value = array[row, column]
+        found = f"value {value} is {'beyond single precision' if np.isfinite(value) else 'not finite'}"
+        raise InputError(f"{where}, {row_name} {row + 1}, column {column + 1}", found, expected, AGAIN)
     return array
 
 

@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import MODALITIES, TRUE_PLACE, read_h5mu
 from spatialweave.io.counts import find_problem, to_csr
 from spatialweave.io.measurement import plain_column
+from spatialweave.io.stage_checks import check_table
 from spatialweave.platforms import Platform, platform
 from spatialweave.preprocess.common_features import common_features
 
@@ -73,7 +74,7 @@ def read_section(path: Path) -> mudata.MuData:
     missing = [fact for fact in FACTS if fact not in data.uns["spatialweave"]]
     if missing:
         raise InputError(f"{path}, uns['spatialweave']", f"lacks {', '.join(missing)}", fix="run INGEST again")
-    platform(str(data.uns["spatialweave"]["platform"]))
+    platform(str(data.uns["spatialweave"]["platform"]), f"{path}, platform")
     if not data.mod:
         raise InputError(str(path), "holds no modality", "at least one of " + ", ".join(MODALITIES))
     if "section" not in data.obs:
@@ -94,8 +95,7 @@ def _check_coordinates(where: str, spatial: Any, n_spots: int) -> None:
     shape = np.shape(spatial)
     if shape != (n_spots, 2):
         raise InputError(where, f"has the shape {shape}", f"({n_spots}, 2)")
-    if not np.isfinite(np.asarray(spatial, dtype=np.float64)).all():
-        raise InputError(where, "holds values that are not finite", "a finite x and y for every spot")
+    check_table(where, spatial, n_spots, "spot", "a finite x and y for every spot")
 
 
 def _checked_counts(where: str, modality: str, part: anndata.AnnData) -> sparse.csr_matrix:

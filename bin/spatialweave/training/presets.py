@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from spatialweave.errors import InputError
+from spatialweave.methods import method_names
 from spatialweave.training.options import nearest
 
 
@@ -96,6 +97,9 @@ def read_preset(path: Path) -> MethodPreset:
             raise InputError(f"{path}, key '{key}'", f"holds {type(value).__name__}", kind)
     if content.get("sections", SECTIONS[0]) not in SECTIONS:
         raise InputError(f"{path}, key 'sections'", f"'{content['sections']}' is not known", " or ".join(SECTIONS))
+    if content["method"] not in method_names():
+        found = f"'{content['method']}' is not known"
+        raise InputError(f"{path}, key 'method'", found, nearest(content["method"], method_names()))
     for name, settings in content.get("presets", {}).items():
         if not isinstance(settings, Mapping):
             raise InputError(f"{path}, preset '{name}'", f"holds {type(settings).__name__}", "a mapping of settings")
