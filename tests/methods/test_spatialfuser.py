@@ -431,6 +431,7 @@ def test_what_it_cannot_use_is_refused(tissue: Tissue, split: Split, run: Run) -
 
 
 @pytest.mark.parametrize("preset", ["hexagonal", "cells", "stereo_seq"])
+@pytest.mark.filterwarnings("ignore:.*no spots match")  # No two of these sections' spots lie at one place.
 def test_published_presets_run(split: Split, run: Run, project: Path, preset: str) -> None:
     published = read_preset(project / "assets" / "methods" / "spatialfuser_paper.yml")
     short = ["epochs=2", "fusion_epochs=3", "match_step=2"]
