@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from scipy import sparse
 
 from spatialweave.assemble import assemble
+from spatialweave.errors import InputError
 from spatialweave.io.contract import Dataset, read_h5ad, stamp, write, write_embedding
-from spatialweave.summary import ALIGNMENT_COLUMNS, METRIC_COLUMNS, index_table, joined_table, runs_table
+from spatialweave.summary import ALIGNMENT_COLUMNS, METRIC_COLUMNS, index_table, joined_table, read_planned, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
 
@@ -166,3 +167,19 @@ def test_assemble_script_writes_a_readable_file(files: Path, tmp_path: Path, pro
     assert empty.exit_code == 2
     assert "holds no *.latents.h5mu file" in empty.output
     assert not (tmp_path / "none.h5mu").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"dataset": "d", "method": "m", "seed": 1}', "holds dict; expected a list of runs"),
+        ('[{"dataset": "d", "method": "m", "seed": 1}, {"dataset": "d", "method": "m"}]', "run 2: is"),
+        ('[{"dataset": "d", "method": "m", "seed": "1"}]', "run 1: is"),
+        ("[7]", "run 1: is 7"),
+    ],
+)
+def test_what_is_no_list_of_runs_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "planned.json").write_text(text)
+    with pytest.raises(InputError, match=r"planned\.json") as raised:
+        read_planned(tmp_path / "planned.json")
+    assert message in str(raised.value)

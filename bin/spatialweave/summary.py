@@ -29,12 +29,14 @@ def read_json(path: Path) -> Any:
 def read_planned(path: Path) -> list[dict[str, Any]]:
     """Read the list of planned runs; anything but dataset, method and seed of each is an InputError."""
     planned = read_json(path)
-    for number, run in enumerate(planned if isinstance(planned, list) else [planned], start=1):
+    if not isinstance(planned, list):
+        raise InputError(str(path), f"holds {type(planned).__name__}", "a list of runs")
+    for number, run in enumerate(planned, start=1):
         if not isinstance(run, dict) or not {*RUN_KEYS} <= {*run} or type(run["seed"]) is not int:
             raise InputError(
                 f"{path}, run {number}", f"is {json.dumps(run)[:100]}", "dataset, method and seed of a run"
             )
-    return list(planned)
+    return planned
 
 
 def runs_table(

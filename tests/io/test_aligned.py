@@ -20,14 +20,22 @@ def test_written_coordinates_are_read_back_in_the_order_of_the_spots(tmp_path: P
     aligned_table(OBS, POINTS).iloc[[2, 0, 1]].to_csv(path, index=False)
     np.testing.assert_array_equal(read_aligned(path, OBS), POINTS)
     np.testing.assert_array_equal(read_aligned(path, OBS.iloc[[1, 2]]), POINTS[[1, 2]])
+    with pytest.raises(InputError, match="line 3: spot 'a' of section 's1' is not in the dataset"):
+        read_aligned(path, OBS.iloc[[1, 2]], others=False)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("section,barcode,x\ns1,a,1\n", "no column 'y'"),
-        ("section,barcode,x,y\ns1,a,1,2\ns1,007,3,four\ns2,a,5,6\n", "line 3: x or y is not a finite number"),
-        ("section,barcode,x,y\ns1,a,1,2\ns1,007,3,inf\ns2,a,5,6\n", "line 3: x or y is not a finite number"),
+        (
+            "section,barcode,x,y\ns1,a,1,2\ns1,007,3,four\ns2,a,5,6\n",
+            "line 3, column 'y': value 'four' is not a finite number",
+        ),
+        (
+            "section,barcode,x,y\ns1,a,1,2\ns1,007,3,inf\ns2,a,5,6\n",
+            "line 3, column 'y': value 'inf' is not a finite number",
+        ),
         ("section,barcode,x,y\ns1,a,1,2\ns1,a,3,4\ns2,a,5,6\n", "line 3: its spot has a line before"),
         ("section,barcode,x,y\ns1,a,1,2\ns2,a,5,6\n", "1 spots are missing, the first is 's1:007'"),
         ("", "is not a readable CSV file"),

@@ -1,9 +1,9 @@
-"""SpatialFuser: its losses against closed forms, matched spots that come together, sections of other modalities."""
+"""SpatialFuser: its loss terms by hand, matched spots that come together, sections of other modalities."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from spatialweave.io.contract import Dataset, Modality
 from spatialweave.io.notices import InputWarning
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.spatialfuser import Config
-from spatialweave.nn.fusion import Partners, direction_loss, remote_spots
 from spatialweave.training.presets import read_preset
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
@@ -75,15 +74,24 @@ def split(tissue: Tissue) -> Split:
     return make
 
 
-def set_up(dataset: Dataset, config: Config, run: Run) -> tuple[spatialfuser.Network, Callable[[int], dict]]:
-    """The initial network and its loss terms."""
+@dataclass
+class SetUp:
+    """A training before its first epoch."""
+
+    network: spatialfuser.Network
+    parts: list[spatialfuser.Part]
+    terms: Callable[[int], dict]
+
+
+def set_up(dataset: Dataset, config: Config, run: Run) -> SetUp:
+    """The initial network, its encoders and its loss terms."""
     sections = dataset.section_rows()
     matcher = spatialfuser.Matcher(dataset, sections, config, run)
     parts = spatialfuser.make_parts(dataset, sections, config, run)
     encoders = [part.encoder.network for part in parts]
-    network = spatialfuser.Network(encoders, dataset.n_spots, 10, len(matcher.names))
+    network = spatialfuser.Network(encoders, dataset.n_spots, 10, len(matcher.drawn))
     network.draw(run.torch_generator())
-    return network, spatialfuser.loss_terms(network, parts, matcher, config, run)
+    return SetUp(network, parts, spatialfuser.loss_terms(network, parts, matcher, config, run))
 
 
 def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, int]:
@@ -95,46 +103,23 @@ def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, in
     return float(same[found.accepted].mean()), int(found.accepted.sum())
 
 
-def test_direction_loss_is_the_mean_over_all_pairs() -> None:
-    rng = np.random.default_rng(0)
-    first, second = (torch.tensor(rng.normal(0.3, 1, (n, 5)), requires_grad=True) for n in (7, 11))
-    expected = cdist(first.detach(), second.detach(), "cosine").mean()
-    loss = direction_loss(first, second)
-    assert loss.item() == pytest.approx(expected, abs=1e-12)
-    assert torch.autograd.gradcheck(direction_loss, (first, second))
-
-
-def test_pair_losses_by_hand() -> None:
-    """Spots on a line; 0 and 1 match, 2 is far from 0 in its section and 3 from 1 in its own."""
-    place = torch.tensor([[0.0], [2.0], [2.5], [9.0]])
-    partners = Partners(np.array([0]), np.array([1]), np.array([2, 3, 0, 1]), "cpu")
-    near, apart = partners.losses(place, margin=1.0)
-    assert near.item() == pytest.approx(2.0, abs=1e-5)
-    # 2 - 2.5 + 1 for spot 0; spot 1 has its far spot 7 away, which is enough.
-    assert apart.item() == pytest.approx(0.5, abs=1e-5)
-
-
 def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two sections of RNA, which share an encoder, and one of proteins; every two neighbours are drawn together."""
     dataset = split((("rna",), ("rna",), ("adt",)))
     config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
-    sections = dataset.section_rows()
-    matcher = spatialfuser.Matcher(dataset, sections, config, run)
-    parts = spatialfuser.make_parts(dataset, sections, config, run)
-    network = spatialfuser.Network([part.encoder.network for part in parts], dataset.n_spots, 10, len(matcher.names))
-    network.draw(run.torch_generator())
+    training = set_up(dataset, config, run)
     encoded: list[tuple[torch.Tensor, list]] = []
     drawn: list[tuple[np.ndarray, ...]] = []
     encode, partners = spatialfuser.encode, spatialfuser.Partners
     monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
     monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
-    found = spatialfuser.loss_terms(network, parts, matcher, config, run)(1)
+    found = training.terms(1)
 
     fused, weights = encoded[-1]
     place = fused.detach().numpy().astype(np.float64)
     hidden = spatialfuser.hidden_spots(dataset.n_spots, config.hidden_share, run.seed, 1)
     expected = {}
-    for part, given, share in zip(parts, weights, (2 / 3, 1 / 3), strict=True):
+    for part, given, share in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
         rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
         (one,) = part.inputs.modalities
         of = hidden[part.rows]
@@ -147,7 +132,7 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     )
     expected["pairs"] = 0.2 * near.mean()
     expected["triplet"] = 0.2 * sum(np.maximum(0, 0.7 + near - away).mean() for away in (far_first, far_second))
-    a, b, c = sections.values()
+    a, b, c = dataset.section_rows().values()
     angles = [cdist(place[one], place[other], "cosine").mean() for one, other in ((a, b), (b, c))]
     expected["direction"] = 0.2 * 0.3 * float(np.mean(angles))
     assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
@@ -181,38 +166,11 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
         assert (np.linalg.norm(dataset.aligned[own] - dataset.aligned[far[own]], axis=1) > 2.0 * spaced).all()
 
 
-def test_no_pairs_no_loss() -> None:
-    nobody = np.empty(0, dtype=np.int64)
-    place = torch.randn(4, 2, requires_grad=True)
-    near, apart = Partners(nobody, nobody, np.arange(4), "cpu").losses(place, 1.0)
-    (near + apart).backward()
-    assert near.item() == apart.item() == 0 and (place.grad == 0).all()
-
-
-def test_far_spots_are_uniform_beyond_the_radius() -> None:
-    points = np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2).astype(float)
-    distance = cdist(points, points)
-    rng = np.random.default_rng(0)
-    drawn = np.stack([remote_spots(points, 3.0, rng) for _ in range(4000)])
-    assert (distance[np.arange(36), drawn] > 3.0).all()
-    allowed = np.flatnonzero(distance[0] > 3.0)
-    counts = np.bincount(drawn[:, 0], minlength=36)[allowed]
-    assert counts.min() > 0
-    # Chi-squared with len - 1 degrees of freedom: mean len - 1, deviation sqrt(2 (len - 1)).
-    chi = ((counts - counts.mean()) ** 2 / counts.mean()).sum()
-    assert chi < len(allowed) - 1 + 4 * np.sqrt(2 * (len(allowed) - 1))
-
-
-def test_where_all_lie_within_the_radius_the_far_spot_is_the_farthest_drawn() -> None:
-    points = np.array([[0.0, 0], [1, 0], [3, 0]])
-    assert remote_spots(points, 10.0, np.random.default_rng(0)).tolist() == [2, 2, 0]
-    assert remote_spots(points[:1], 10.0, np.random.default_rng(0)).tolist() == [0]
-
-
 @pytest.mark.parametrize("shared", [True, False])
 def test_every_weight_gets_a_gradient(split: Split, run: Run, shared: bool) -> None:
     config = replace(SHORT, epochs=2, step=1, shared_encoder=shared)
-    network, terms = set_up(split((("rna", "adt"), ("rna", "adt"))), config, run)
+    training = set_up(split((("rna", "adt"), ("rna", "adt"))), config, run)
+    network, terms = training.network, training.terms
     before = terms(1)
     assert before["pairs"] == before["triplet"] == before["direction"] == 0
     terms(2)

@@ -229,9 +229,9 @@ def test_names_cannot_become_markup(make_dataset: Callable[..., Sources], tmp_pa
     ("name", "change", "message"),
     [
         (COORDINATES, lambda t: t.drop(columns="y"), "has no column 'y'"),
-        (COORDINATES, lambda t: t.assign(x=["far", *t["x"][1:]]), "line 2: x or y is not a finite number"),
-        (COORDINATES, lambda t: t.assign(x=["inf", *t["x"][1:]]), "line 2: x or y is not a finite number"),
-        (COORDINATES, lambda t: t.assign(barcode=["other", *t["barcode"][1:]]), "1 spots are missing"),
+        (COORDINATES, lambda t: t.assign(x=["far", *t["x"][1:]]), "line 2, column 'x': value 'far'"),
+        (COORDINATES, lambda t: t.assign(x=["inf", *t["x"][1:]]), "value 'inf'"),
+        (COORDINATES, lambda t: t.assign(barcode=["other", *t["barcode"][1:]]), "line 2: spot 'other' of section 's2'"),
         (COORDINATES, lambda t: pd.concat([t, t[:3]]), "its spot has a line before"),
         (COORDINATES, lambda t: t[2:], "2 spots are missing"),
         ("transforms.csv", lambda t: t.drop(columns="angle"), "has no column 'angle'"),

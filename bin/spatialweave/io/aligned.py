@@ -21,13 +21,18 @@ def aligned_table(obs: pd.DataFrame, points: np.ndarray) -> pd.DataFrame:
     return table.assign(x=points[:, 0], y=points[:, 1])
 
 
-def read_aligned(path: Path, obs: pd.DataFrame) -> np.ndarray:
+def read_aligned(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
     """The coordinates of every spot of `obs`, float64, spots x 2, whatever the order in the file.
+
+    Parameters
+    ----------
+    others
+        Whether the file may hold spots that `obs` does not.
 
     Raises
     ------
     InputError
-        When the file is no such table, or a spot is missing or occurs twice.
+        When the file is no such table, or a spot is missing, occurs twice or may not be there.
     """
     import pandas as pd
 
@@ -39,14 +44,22 @@ def read_aligned(path: Path, obs: pd.DataFrame) -> np.ndarray:
     if missing:
         raise InputError(str(path), f"has no column '{missing[0]}'", "columns " + ", ".join(COLUMNS))
     points = np.column_stack([pd.to_numeric(table[axis], errors="coerce").to_numpy(np.float64) for axis in ("x", "y")])
-    wrong = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    wrong = np.argwhere(~np.isfinite(points))
     if len(wrong):
-        raise InputError(f"{path}, line {wrong[0] + 2}", "x or y is not a finite number", "coordinates of every spot")
+        row, axis = wrong[0][0], "xy"[wrong[0][1]]
+        found = f"value '{table[axis].iloc[row]}' is not a finite number"
+        raise InputError(f"{path}, line {row + 2}, column '{axis}'", found, "coordinates of every spot")
     spots = pd.MultiIndex.from_frame(table[["section", "barcode"]])
     if not spots.is_unique:
         line = int(np.flatnonzero(spots.duplicated())[0]) + 2
         raise InputError(f"{path}, line {line}", "its spot has a line before", "each spot of a section once")
-    rows = spots.get_indexer(pd.MultiIndex.from_frame(obs[["section", "barcode"]].astype(str)))
+    wanted = pd.MultiIndex.from_frame(obs[["section", "barcode"]].astype(str))
+    foreign = np.flatnonzero(~spots.isin(wanted))
+    if len(foreign) and not others:
+        section, barcode = spots[foreign[0]]
+        found = f"spot '{barcode}' of section '{section}' is not in the dataset"
+        raise InputError(f"{path}, line {foreign[0] + 2}", found, "its spots", "align again")
+    rows = spots.get_indexer(wanted)
     if (rows < 0).any():
         absent = obs.index[int(np.flatnonzero(rows < 0)[0])]
         raise InputError(

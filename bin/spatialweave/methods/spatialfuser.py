@@ -125,10 +125,10 @@ class Matcher:
 
     Attributes
     ----------
+    sections
+        Rows of each section by its name, in the order of the stack.
     drawn
-        Pairs of sections, by number, that the fusion's losses draw together.
-    names
-        Theirs.
+        Pairs of sections that the fusion's losses draw together.
     """
 
     def __init__(self, dataset: Dataset, sections: dict[str, np.ndarray], config: Config, run: Run) -> None:
@@ -136,11 +136,8 @@ class Matcher:
             fix = "let the alignment stage run before, and give its coordinates to this one"
             raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", "one frame for all", fix)
         encoders = encoder_keys(dataset, sections, config)
-        apart = [config.draw_shared or encoders[a] != encoders[b] for a, b in pairwise(sections)]
-        self.drawn = [(a, a + 1) for a in np.flatnonzero(apart).tolist()]
-        self.names = [f"{a}--{b}" for (a, b), draws in zip(pairwise(sections), apart, strict=True) if draws]
-        self.rows = list(sections.values())
-        self.aligned = dataset.aligned
+        self.drawn = [(a, b) for a, b in pairwise(sections) if config.draw_shared or encoders[a] != encoders[b]]
+        self.sections, self.aligned = sections, dataset.aligned
         self.config, self.run = config, run
         self.partners: Partners | None = None
         self._found_after = -1
@@ -167,18 +164,18 @@ class Matcher:
         settings = self.config.match_settings()
         first, second, far = [], [], np.arange(len(embedding))
         for a, b in self.drawn:
-            rows_a, rows_b = self.rows[a], self.rows[b]
+            rows_a, rows_b = self.sections[a], self.sections[b]
             found = match(embedding[rows_a], embedding[rows_b], self.aligned[rows_a], self.aligned[rows_b], settings)
             first.append(rows_a[found.a[found.accepted]])
             second.append(rows_b[found.b[found.accepted]])
-        for rows in self.rows:
+        for rows in self.sections.values():
             points = self.aligned[rows]
             far[rows] = rows[remote_spots(points, self.config.radius * spacing(points), rng)]
         counts = [len(pairs) for pairs in first]
-        for name, count in zip(self.names, counts, strict=True):
-            self.run.log(f"{name}: {count} pairs of matched spots")
+        for (a, b), count in zip(self.drawn, counts, strict=True):
+            self.run.log(f"{a}--{b}: {count} pairs of matched spots")
             if count == 0:
-                warn(f"sections {name}", "no spots match, so nothing draws them together; do they overlap?")
+                warn(f"sections {a}--{b}", "no spots match, so nothing draws them together; do they overlap?")
         return Partners(np.concatenate(first), np.concatenate(second), far, self.run.device), counts
 
 
@@ -189,13 +186,13 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     matcher = Matcher(dataset, sections, config, run)
     parts = make_parts(dataset, sections, config, run)
     n_refreshes = -(-config.fusion_epochs // config.match_step)
-    network = Network([part.encoder.network for part in parts], dataset.n_spots, n_refreshes, len(matcher.names))
+    network = Network([part.encoder.network for part in parts], dataset.n_spots, n_refreshes, len(matcher.drawn))
     network.draw(run.torch_generator())
     network.to(run.device)
     prepared = time.monotonic() - started
     history = train(network, loss_terms(network, parts, matcher, config, run), config.schedule(), run)
     own, denoised, attention = results(dataset, network, parts, history.epochs)
-    counts = network.pair_counts.T.tolist()
+    pairs = zip(matcher.drawn, network.pair_counts.T.tolist(), strict=True)
     record = {
         "variant": "",
         **history.record(),
@@ -204,7 +201,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
             for part in parts
             for name, facts in part.inputs.record().items()
         },
-        "pairs": dict(zip(matcher.names, counts, strict=True)),
+        "pairs": {f"{a}--{b}": counts for (a, b), counts in pairs},
         "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
     }
     fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
@@ -251,8 +248,8 @@ def loss_terms(network: Network, parts: Sequence[Part], matcher: Matcher, config
     sections. The reconstruction weighs the same in both phases: a jump of the loss in scale would multiply Adam's steps
     until its averages have followed.
     """
-    n_spots, n_sections = len(network.matched), len(matcher.rows)
-    rows = [torch.as_tensor(own, device=run.device) for own in matcher.rows]
+    n_spots, n_sections = len(network.matched), len(matcher.sections)
+    rows = {name: torch.as_tensor(own, device=run.device) for name, own in matcher.sections.items()}
 
     def terms(epoch: int) -> dict[str, Tensor]:
         hidden = hidden_spots(n_spots, config.hidden_share, run.seed, epoch).to(run.device)

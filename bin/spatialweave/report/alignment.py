@@ -92,7 +92,8 @@ def read_alignment(folder: Path | None, dataset: str, spots: Spots) -> Alignment
         if not path.stat().st_size:
             continue
         if path.name == COORDINATES:
-            found.xy = read_aligned(path, pd.DataFrame({"section": spots.sections, "barcode": spots.barcodes}))
+            obs = pd.DataFrame({"section": spots.sections, "barcode": spots.barcodes})
+            found.xy = read_aligned(path, obs, others=False)
         elif path.name == TRANSFORMS:
             found.transforms = read_table(path, TRANSFORM_COLUMNS)[list(TRANSFORM_COLUMNS)]
         elif match := PAIRS_FILE.match(path.name):
