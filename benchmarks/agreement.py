@@ -100,7 +100,7 @@ def main(data: Path | None, results: Path, seeds: int, wanted: str | None, rows:
 
 def recipes(row: str) -> tuple[str, str]:
     """The preprocessing and graph recipes that a row of the table needs."""
-    from spatialweave.training.presets import read_preset
+    from spatialweave.presets import read_preset
 
     preset = read_preset(preset_file(row))
     return preset.preprocess, preset.graph
@@ -118,8 +118,8 @@ def measure(task: Task) -> list[dict[str, Any]]:
 
     from spatialweave.domains.mixture import tied_mixture
     from spatialweave.io.contract import read_dataset
+    from spatialweave.presets import read_preset
     from spatialweave.training import run as runs
-    from spatialweave.training.presets import read_preset
     from spatialweave.training.session import fit_preset
 
     preset = read_preset(preset_file(task.row))

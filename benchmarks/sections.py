@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import anndata
 
     from spatialweave.io.contract import Dataset
-    from spatialweave.methods import Fitted
+    from spatialweave.method import Fitted
 
 JOINED = {"151507": "dlpfc_visium/151507_rna.h5ad", "151508": "dlpfc_visium/151508_rna.h5ad"}
 JOINED_METHODS = {"pca_smooth": "pca_smooth", "smart_ms": "smart", "spatialfuser": "mcgate"}
@@ -237,8 +237,8 @@ def aligned(dataset: Dataset) -> Dataset:
 
 def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
     """What a method makes of a dataset at its default."""
+    from spatialweave.presets import read_preset
     from spatialweave.training import run as runs
-    from spatialweave.training.presets import read_preset
     from spatialweave.training.session import fit_preset
 
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{method}.yml")

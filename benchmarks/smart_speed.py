@@ -76,20 +76,20 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
     import time
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
-    from spatialweave.methods import smart
+    from spatialweave.methods import smart_paper
     from spatialweave.training.run import peak_memory, prepare
 
     run = prepare(0, device, threads)
     run.log = lambda line: None
     dataset = tissue(n_spots)
-    config = smart.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)  # type: ignore[arg-type]
+    config = smart_paper.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)  # type: ignore[arg-type]
     started = time.process_time()
     # All spots take part, also in the released variant, whose cap would hide the growth.
-    triplets = [smart.mine(modality, smart.Config(variant="paper"), run) for modality in dataset.modalities]
+    triplets = [smart_paper.mine(modality, smart_paper.Config(variant="paper"), run) for modality in dataset.modalities]
     mining = (time.process_time() - started) / len(dataset.modalities)
 
     clocks: list[tuple[float, float]] = []
-    loss_terms = smart.loss_terms
+    loss_terms = smart_paper.loss_terms
 
     def timed(*arguments: object) -> object:
         terms = loss_terms(*arguments)  # type: ignore[arg-type]
@@ -100,8 +100,8 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
 
         return with_clock
 
-    smart.loss_terms = timed  # type: ignore[assignment]
-    smart.fit_triplets(dataset, triplets, config, run)
+    smart_paper.loss_terms = timed  # type: ignore[assignment]
+    smart_paper.fit_triplets(dataset, triplets, config, run)
     (cpu_0, wall_0), (cpu_1, wall_1) = clocks[WARM_UP], clocks[-1]
     steps = len(clocks) - 1 - WARM_UP
     return {

@@ -56,9 +56,9 @@ def main(
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
     from spatialweave.io.contract import read_dataset, write_embedding
+    from spatialweave.presets import read_preset
     from spatialweave.training.checkpoint import discard
     from spatialweave.training.outputs import per_spot
-    from spatialweave.training.presets import read_preset
     from spatialweave.training.run import prepare
     from spatialweave.training.session import fit_preset
 

@@ -12,7 +12,7 @@ EXIT_OUT_OF_MEMORY = 137
 
 
 class InputError(Exception):
-    """Input that cannot be used: says where, what was found, what was expected and how to mend it.
+    """Input that cannot be used: says where, what was found, what was expected and how to fix this.
 
     Parameters
     ----------
@@ -32,6 +32,6 @@ class InputError(Exception):
         if expected:
             text += f"; expected {expected}"
         if fix:
-            text += f"; to mend it, {fix}"
+            text += f"; to fix this, {fix}"
         # One line whatever the parts hold: file names and cells may carry line breaks and control characters.
         super().__init__("".join(c if c.isprintable() else " " for c in text))

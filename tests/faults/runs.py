@@ -34,7 +34,7 @@ PATIENCE = 4
 """A run that lasts this many times the undisturbed run's length hangs."""
 
 TRIES = 3
-"""So often in a row may a run end with an error that no disturbance explains: a later one must mend what it left."""
+"""So often in a row may a run end with an error that no disturbance explains: a later one must repair what it left."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Tally:
             f"{self.disturbances} disturbances in {self.runs} runs: {listed(self.kinds)}",
             f"what was running or hit: {listed(self.victims)}",
             f"{self.resumes} resumes; {self.resumed_trainings} trainings went on from a checkpoint",
-            f"half-written published files after an interrupted run, all mended by the resume: {listed(self.torn)}",
+            f"half-written published files after an interrupted run, all repaired by the resume: {listed(self.torn)}",
             f"runs whose disk was full: {listed(self.full_disks)}",
             f"{self.compared} files compared with the undisturbed runs; {len(self.problems)} problems",
         ]

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from spatialweave.io.contract import Dataset
-from spatialweave.methods import Fitted, load_method
+from spatialweave.method import Fitted, load_method
+from spatialweave.presets import MethodPreset, read_preset
 from spatialweave.training import checkpoint
-from spatialweave.training.presets import MethodPreset, read_preset
 from spatialweave.training.run import Run, seed_everything
 from spatialweave.training.session import fit_preset
 
@@ -40,7 +40,7 @@ SHORT = {
 
 def overrides(preset: MethodPreset) -> list[str]:
     """The settings of SHORT that the method knows."""
-    known = {item.name for item in fields(load_method(preset.method).Config)}
+    known = {item.name for item in fields(load_method(preset.module).Config)}
     values: dict[str, Any] = dict(SHORT)
     if "fusion_epochs" in known:
         values |= {"epochs": EPOCHS // 2, "fusion_epochs": EPOCHS - EPOCHS // 2}

@@ -10,7 +10,7 @@ import torch
 from scipy import sparse
 
 from spatialweave.io.contract import Dataset, Modality
-from spatialweave.methods import smart_tuned
+from spatialweave.methods import smart
 from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.training.hidden_inputs import InputConfig, prepare_input
 from spatialweave.training.run import Run
@@ -58,7 +58,7 @@ def test_smart_takes_noise_away_and_fills_in_what_is_missing(tissue: Tissue, run
         present = rng.random(dataset.n_spots) > (0.3 if m else 0)
         noisy = truths[name] + size * rng.normal(size=truths[name].shape)
         dataset.modalities[m] = Modality(name, (noisy * present[:, None]).astype(np.float32), present)
-    fitted = smart_tuned.fit(dataset, smart_tuned.Config(epochs=80), run)
+    fitted = smart.fit(dataset, smart.Config(epochs=80), run)
     for modality in dataset.modalities:
         truth, found = truths[modality.name], fitted.denoised[modality.name]
         assert found.shape == modality.latent.shape and found.dtype == np.float32

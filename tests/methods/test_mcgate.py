@@ -17,11 +17,11 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import Dataset, Modality
 from spatialweave.methods import mcgate
 from spatialweave.methods.mcgate import Config
-from spatialweave.nn.distant_pairs import within
+from spatialweave.mining.beyond_window import within
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.graph_attention import Surroundings, Weights, distant_mutual
+from spatialweave.presets import read_preset
 from spatialweave.training.hidden_inputs import prepare_inputs
-from spatialweave.training.presets import read_preset
 from spatialweave.training.run import Run
 from spatialweave.training.session import fit_preset
 

@@ -1,253 +1,202 @@
-"""SMART against the published code's own numbers, and what must hold for every variant."""
+"""SMART's default variant: it trains, it learns from hidden spots, and training beats not training."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn.metrics import adjusted_rand_score
 
+from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.contract import Dataset, Modality
 from spatialweave.methods import smart
-from spatialweave.nn.inputs import ModalityInput
-from spatialweave.nn.propagation import neighbour_mean
+from spatialweave.mining.beyond_window import mine_distant_triplets, within
+from spatialweave.nn.hiding import explained_by_neighbours, network_input, smallest_sufficient, visible_average
+from spatialweave.nn.propagation import Propagation, neighbour_mean
+from spatialweave.training.hidden_inputs import hidden_spots, prepare_inputs
+from spatialweave.training.run import Run
 
-VARIANTS = ["released", "paper"]
-SHORT = smart.Config(epochs=8, stop_window=0, n_dims=16, learning_rate=1e-2)
+Tissue = Callable[..., Dataset]
+
+SHORT = smart.Config(epochs=10, n_hidden=16, n_dims=8)
+
+
+def path_graph(n_spots: int) -> sparse.csr_matrix:
+    """Spots in a row, each beside the next."""
+    return sparse.diags([1.0, 1.0], [-1, 1], shape=(n_spots, n_spots), format="csr")
+
+
+def averaging(graph: sparse.csr_matrix) -> Propagation:
+    return neighbour_mean((graph + sparse.identity(graph.shape[0])).tocsr())
 
 
 @pytest.fixture
-def published(shared_methods) -> dict[str, np.ndarray]:
-    return dict(np.load(shared_methods / "smart_conformance.npz", allow_pickle=False))
+def weak(tissue: Tissue) -> Dataset:
+    """A tissue of three layers whose noise hides them in any single spot."""
+    dataset = tissue(side=24)
+    rng = np.random.default_rng(4)
+    layer = dataset.obs["label"].astype(int).to_numpy()
+    for m, name in enumerate(("rna", "adt")):
+        latent = rng.normal(0, 0.2, (3, 20))[layer] + rng.normal(size=(dataset.n_spots, 20))
+        dataset.modalities[m] = Modality(name, latent.astype(np.float32), np.ones(dataset.n_spots, dtype=bool))
+    return dataset
 
 
-@pytest.fixture
-def published_dataset(published) -> Dataset:
-    n_spots = len(published["spatial"])
-    ones = np.ones(published["edges"].shape[1])
-    graph = sparse.csr_matrix((ones, tuple(published["edges"])), shape=(n_spots, n_spots))
-    modalities = [
-        Modality(name, published[f"x{m}"], np.ones(n_spots, dtype=bool))
-        for m, name in enumerate(("rna", "adt", "atac"))
-    ]
-    obs = pd.DataFrame(index=pd.RangeIndex(n_spots).astype(str))
-    return Dataset("published", obs, published["spatial"], modalities, {"spatial_distances": graph}, "square")
+def agreement(dataset: Dataset, embedding: np.ndarray) -> float:
+    return adjusted_rand_score(dataset.obs["label"], tied_mixture(embedding, 3, seed=0).labels)
 
 
-def network_of(dataset: Dataset, config: smart.Config, run):
-    """The initial network and its inputs."""
-    graph = smart.spatial_graph(dataset, smart.VARIANTS[config.variant].directed)
-    inputs = [ModalityInput(modality, graph, run.device) for modality in dataset.modalities]
-    return smart.build(inputs, config, run), inputs, neighbour_mean(graph)
+def test_average_counts_visible_spots_only() -> None:
+    values = torch.tensor([[1.0], [100.0], [3.0], [5.0]])
+    visible = torch.tensor([True, False, True, True])
+    average = visible_average(values, visible, averaging(path_graph(4)), rounds=1)
+    # Spot 0 sees itself; 1 sees 0 and 2; 2 sees itself and 3; 3 sees 2 and itself.
+    assert average[:, 0].tolist() == pytest.approx([1.0, 2.0, 4.0, 4.0])
+    nobody = visible_average(values, torch.zeros(4, dtype=torch.bool), averaging(path_graph(4)), rounds=2)
+    assert nobody.tolist() == [[0.0]] * 4
 
 
-def test_initial_weights_are_the_published_ones(published, published_dataset, run):
-    network, _, _ = network_of(published_dataset, smart.Config(variant="released"), replace(run, seed=7))
-    for m in range(3):
-        for kind, stack in (("enc", network.encoders[m]), ("dec", network.decoders[m])):
-            for number, layer in enumerate((stack.first, stack.second), start=1):
-                for ours, theirs in ((layer.neighbour, "Wneigh"), (layer.bias, "bneigh"), (layer.root, "Wroot")):
-                    expected = published[f"{kind}{m}_{number}_{theirs}"]
-                    np.testing.assert_allclose(ours.detach(), expected, atol=1e-7)
-    np.testing.assert_allclose(network.fusion.weight.detach(), published["fc_w0"], atol=1e-7)
-    np.testing.assert_allclose(network.fusion.bias.detach(), published["fc_b0"], atol=1e-7)
+def test_without_rounds_a_visible_spot_keeps_its_value_and_a_hidden_one_takes_its_neighbours() -> None:
+    values = torch.tensor([[1.0], [100.0], [3.0]])
+    seen = network_input(values, torch.tensor([True, False, True]), averaging(path_graph(3)), rounds=0)
+    assert seen[:, 0].tolist() == pytest.approx([1.0, 2.0, 3.0])
 
 
-def test_losses_and_embedding_are_the_published_ones(published, published_dataset, run):
-    triplets = [published[f"triplets{m}"] for m in range(3)]
-    config = smart.Config(variant="released", learning_rate=5e-3, weight_decay=1e-6, epochs=300)
-    fitted = smart.fit_triplets(published_dataset, triplets, config, replace(run, seed=7))
-    losses = fitted.record["losses"]
-    ours = np.stack(
-        [losses["total"]] + [sum(np.array(losses[f"{part}_{m}"]) for m in ("rna", "adt", "atac")) for part in
-                             ("triplet", "reconstruction")], axis=1
-    )  # fmt: skip
-    assert ours.shape == published["losses"].shape  # as many updates: stopped, or not, at the same epoch
-    np.testing.assert_allclose(ours[:100], published["losses"][:100], atol=1e-5, rtol=0)
-    # Later, float32 rounding amplified by Adam: the bounds of the specification's own rewrite.
-    np.testing.assert_allclose(ours, published["losses"], atol=1e-3, rtol=0)
-    assert np.abs(fitted.embedding - published["embedding"]).max() < 0.02
+def test_a_hidden_spots_own_value_never_reaches_its_prediction() -> None:
+    values = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    hidden = torch.arange(30) % 3 == 0
+    changed = torch.where(hidden[:, None], values + 50, values)
+    for rounds in (0, 1, 3):
+        one, two = (network_input(x, ~hidden, averaging(path_graph(30)), rounds) for x in (values, changed))
+        torch.testing.assert_close(one, two)
 
 
-def test_stops_where_the_slope_rule_says(published, published_dataset, run):
-    triplets = [published[f"triplets{m}"] for m in range(3)]
-    config = smart.Config(variant="released", learning_rate=5e-3, stop_slope=2e-3, stop_window=20)
-    record = smart.fit_triplets(published_dataset, triplets, config, replace(run, seed=7)).record
-    assert record["epochs"] % 10 == 9
-    assert "slope of the" in record["stopped_by"]
-    for part in ("triplet", "reconstruction"):
-        summed = sum(np.array(record["losses"][f"{part}_{m}"]) for m in ("rna", "adt", "atac"))
-        slopes = [
-            abs(np.polyfit(np.arange(20), summed[end - 20 : end], 1)[0]) for end in range(29, record["epochs"], 10)
-        ]
-        assert all(value >= 2e-3 for value in slopes)
+@pytest.mark.parametrize(("width", "wide"), [(3, False), (200, True)])
+def test_receptive_field_grows_with_the_domains(width: int, wide: bool) -> None:
+    # Noisy stripes along a row of spots: averaging over stripes of 3 is harmful beyond one round, over 200 it is not.
+    rng = np.random.default_rng(0)
+    stripes = rng.normal(size=(1200 // width, 6)).repeat(width, axis=0)
+    noise = 3.0 if wide else 0.3
+    values = torch.as_tensor(stripes + noise * rng.normal(size=stripes.shape), dtype=torch.float32)
+    everywhere = torch.ones(1200, dtype=torch.bool)
+    explained = explained_by_neighbours(values, everywhere, averaging(path_graph(1200)), 6, rng)
+    rounds = smallest_sufficient(explained, 0.9)
+    assert (rounds >= 4) if wide else (rounds == 1)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("names", [("adt",), ("rna", "adt"), ("rna", "adt", "atac", "metabolite")])
-def test_any_number_of_modalities(tissue, run, variant, names):
-    dataset = tissue(names=names)
-    fitted = smart.fit(dataset, replace(SHORT, variant=variant), run)
-    assert fitted.embedding.shape == (144, 16)
-    assert fitted.embedding.dtype == np.float32
+def test_pure_noise_is_not_explained() -> None:
+    rng = np.random.default_rng(1)
+    values = torch.as_tensor(rng.normal(size=(2000, 5)), dtype=torch.float32)
+    everywhere = torch.ones(2000, dtype=torch.bool)
+    assert explained_by_neighbours(values, everywhere, averaging(path_graph(2000)), 3, rng).max() < 0.01
+
+
+def test_distant_triplets_match_a_brute_force_search() -> None:
+    rng = np.random.default_rng(3)
+    features, graph, n_nearest = rng.normal(size=(50, 3)).astype(np.float32), path_graph(50), 2
+    anchors, positives, negatives = mine_distant_triplets(features, graph, 3, n_nearest, 0.5, rng, np.arange(50))
+    distance = np.linalg.norm(features[:, None] - features[None], axis=2)
+    apart = np.abs(np.arange(50)[:, None] - np.arange(50)[None]) > 3
+    nearest = np.argsort(np.where(apart, distance, np.inf), axis=1)[:, :n_nearest]
+    expected = {(i, j) for i in range(50) for j in nearest[i] if i in nearest[j]}
+    assert set(zip(anchors.tolist(), positives.tolist(), strict=True)) == expected
+    assert (distance[anchors, negatives] >= np.median(distance[anchors], axis=1) * 0.99).all()
+
+
+def test_window_is_the_number_of_steps() -> None:
+    assert sorted(within(path_graph(9), 2)[4].indices.tolist()) == [2, 3, 4, 5, 6]
+
+
+def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
+    dataset = tissue()
+    graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
+    inputs = prepare_inputs(dataset, SHORT, run, rng)
+    triplets = [smart.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
+    network = smart.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network.draw(run.torch_generator())
+    values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
+    torch.stack(list(values.values())).sum().backward()
+    assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_loss_on_hidden_spots_falls(weak: Dataset, run: Run) -> None:
+    losses = smart.fit(weak, smart.Config(epochs=60), run).record["losses"]
+    for name in ("rna", "adt"):
+        values = losses[f"reconstruction_{name}"]
+        assert np.mean(values[-5:]) < 0.98 * np.mean(values[:3])
+        # Noise of variance 1 on a signal of variance 0.2 at most: what is predicted cannot be the spots' own noise.
+        assert np.mean(values[-5:]) > 0.75
+
+
+def test_training_helps_on_a_weak_signal(weak: Dataset, run: Run) -> None:
+    trained: list[float] = []
+    untrained: list[float] = []
+    for seed in range(3):
+        for scores, epochs in ((trained, 150), (untrained, 0)):
+            fitted = smart.fit(weak, smart.Config(epochs=epochs), replace(run, seed=seed))
+            scores.append(agreement(weak, fitted.embedding))
+    assert np.mean(trained) > np.mean(untrained) + 0.1
+    assert np.mean(trained) > 0.8
+
+
+@pytest.mark.parametrize("names", [("rna",), ("rna", "adt"), ("rna", "adt", "atac")])
+def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str, ...]) -> None:
+    fitted = smart.fit(tissue(names=names), SHORT, run)
+    assert fitted.embedding.shape == (144, 8) and fitted.embedding.dtype == np.float32
     assert np.isfinite(fitted.embedding).all()
-    expected = {f"{part}_{name}" for part in ("triplet", "reconstruction") for name in names} | {"total"}
-    assert set(fitted.record["losses"]) == expected
-    assert {len(values) for values in fitted.record["losses"].values()} == {8}
-    assert fitted.record["variant"] == variant
-    assert min(fitted.record["triplets"].values()) > 0
+    assert set(fitted.record["receptive_field"]) == set(names)
+    assert fitted.record["variant"] == "tuned" and fitted.record["epochs"] == 10
 
 
-def test_what_each_variant_trains(tissue, run):
+def test_missing_spots_are_embedded_and_their_rows_do_not_matter(tissue: Tissue, run: Run) -> None:
+    dataset = tissue(missing=0.4)
+    first = smart.fit(dataset, SHORT, run).embedding
+    adt = dataset.modalities[1]
+    filled = np.where(adt.present[:, None], adt.latent, np.float32(1e3))
+    dataset.modalities[1] = Modality(adt.name, filled, adt.present)
+    second = smart.fit(dataset, SHORT, run)
+    np.testing.assert_array_equal(first, second.embedding)
+    assert np.isfinite(first).all() and first[~adt.present].std(axis=0).min() > 0
+
+
+def test_same_seed_same_embedding_other_seed_another(tissue: Tissue, run: Run) -> None:
+    one, two = (smart.fit(tissue(), SHORT, run).embedding for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    assert np.abs(smart.fit(tissue(), SHORT, replace(run, seed=12)).embedding - one).max() > 1e-3
+
+
+def test_scale_and_offset_of_a_modality_do_not_matter(tissue: Tissue, run: Run) -> None:
     dataset = tissue()
-    for variant in ("released", "paper"):
-        config = replace(SHORT, variant=variant)
-        network, inputs, neighbours = network_of(dataset, config, run)
-        triplets = [smart.mine(modality, config, run) for modality in dataset.modalities]
-        encode = smart.encoder(network, inputs, smart.VARIANTS[variant])
-        terms = smart.loss_terms(network, encode, inputs, neighbours, triplets, config)
-        sum(terms(1).values()).backward()
-        moved = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
-        everything = {name for name, _ in network.named_parameters()}
-        assert moved == (everything if variant == "paper" else {"fusion.weight", "fusion.bias"})
+    first = smart.fit(dataset, SHORT, run).embedding
+    rna = dataset.modalities[0]
+    dataset.modalities[0] = Modality(rna.name, 64 * rna.latent + 128, rna.present)
+    np.testing.assert_allclose(smart.fit(dataset, SHORT, run).embedding, first, atol=1e-3)
 
 
-def test_hoisting_changes_nothing(tissue, run):
-    dataset = tissue(missing=0.3)
-    config = replace(SHORT, variant="released")
-    network, inputs, _ = network_of(dataset, config, run)
-    once = smart.encoder(network, inputs, smart.VARIANTS["released"])()
-    torch.testing.assert_close(once, smart.encoder(network, inputs, smart.VARIANTS["paper"])())
-
-
-def test_directed_means_those_that_list_me(tissue):
+def test_degenerate_modalities_are_survived(tissue: Tissue, run: Run) -> None:
     dataset = tissue()
-    dataset.graphs["spatial_distances"] = sparse.csr_matrix(([2.0], ([3], [5])), shape=(144, 144))
-    assert smart.spatial_graph(dataset, directed=True)[5, 3] == 2.0
-    assert smart.spatial_graph(dataset, directed=False) is dataset.graphs["spatial_connectivities"]
+    constant = np.full((dataset.n_spots, 3), 7, dtype=np.float32)
+    dataset.modalities[1] = Modality("adt", constant, np.ones(dataset.n_spots, dtype=bool))
+    assert np.isfinite(smart.fit(dataset, SHORT, run).embedding).all()
+    dataset.modalities[1] = Modality("adt", constant, np.zeros(dataset.n_spots, dtype=bool))
+    assert np.isfinite(smart.fit(dataset, SHORT, run).embedding).all()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_placeholders_of_missing_spots_have_no_influence(tissue, run, variant):
-    config = replace(SHORT, variant=variant)
-    clean, dirty = tissue(missing=0.3), tissue(missing=0.3)
-    absent = ~dirty.modalities[1].present
-    assert absent.sum() > 20
-    dirty.modalities[1].latent[absent] = np.nan
-    dirty.modalities[1].latent[np.flatnonzero(absent)[::2]] = 1e6
-    first, second = smart.fit(clean, config, run), smart.fit(dirty, config, run)
-    np.testing.assert_array_equal(first.embedding, second.embedding)
-    assert first.record["losses"] == second.record["losses"]
-    assert not np.isin(smart.mine(dirty.modalities[1], config, run), np.flatnonzero(absent)).any()
+def test_resuming_hides_the_same_spots() -> None:
+    one, two = (hidden_spots(1000, 0.3, seed=5, epoch=9) for _ in range(2))
+    assert torch.equal(one, two) and 250 < int(one.sum()) < 350
+    assert not torch.equal(one, hidden_spots(1000, 0.3, seed=5, epoch=10))
 
 
-def test_reconstruction_runs_over_measured_spots_only(tissue, run):
-    dataset, config = tissue(missing=0.3), replace(SHORT, variant="paper")
-    network, inputs, neighbours = network_of(dataset, config, run)
-    encode = smart.encoder(network, inputs, smart.VARIANTS["paper"])
-    terms = smart.loss_terms(network, encode, inputs, neighbours, [np.empty((3, 0), dtype=int)] * 2, config)(1)
-    decoded = network.decoders[1](network.fusion(encode()), neighbours).detach().numpy()
-    latent, present = dataset.modalities[1].latent, dataset.modalities[1].present
-    expected = np.square(latent[present] - decoded[present]).mean()
-    assert terms["reconstruction_adt"].item() == pytest.approx(expected, rel=1e-5)
-    assert terms["triplet_adt"].item() == 0
-
-
-@pytest.mark.parametrize("variant", ["released", "paper"])
-def test_a_missing_spot_is_embedded_among_its_own_layer(tissue, run, variant):
-    dataset = tissue(side=15, missing=0.3)
-    embedding = smart.fit(dataset, replace(SHORT, variant=variant, epochs=60), run).embedding
-    layer = dataset.obs["label"].to_numpy()
-    whole = dataset.modalities[1].present
-    centres = np.stack([embedding[whole & (layer == name)].mean(axis=0) for name in "012"])
-    nearest = np.linalg.norm(embedding[:, None] - centres, axis=2).argmin(axis=1).astype(str)
-    assert (nearest[~whole] == layer[~whole]).mean() > 0.85
-
-
-@pytest.mark.parametrize("variant", ["released", "paper"])
-def test_order_of_spots_does_not_matter(tissue, run, variant):
-    dataset = tissue(missing=0.2)
-    config = replace(SHORT, variant=variant, epochs=5)
-    triplets = [smart.mine(modality, config, run) for modality in dataset.modalities]
-    order = np.random.default_rng(0).permutation(dataset.n_spots)
-    place = np.argsort(order)
-    shuffled = Dataset(
-        "shuffled",
-        dataset.obs.iloc[order],
-        dataset.spatial[order],
-        [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities],
-        {name: graph[order][:, order] for name, graph in dataset.graphs.items()},
-        dataset.layout,
-    )
-    straight = smart.fit_triplets(dataset, triplets, config, run).embedding
-    permuted = smart.fit_triplets(shuffled, [place[found] for found in triplets], config, run).embedding
-    np.testing.assert_allclose(permuted, straight[order], atol=2e-4)
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_same_seed_same_result_other_seed_another(tissue, run, variant):
-    config = replace(SHORT, variant=variant)
-    first, again = (smart.fit(tissue(), config, run) for _ in range(2))
-    np.testing.assert_array_equal(first.embedding, again.embedding)
-    assert not np.allclose(first.embedding, smart.fit(tissue(), config, replace(run, seed=12)).embedding)
-
-
-def test_resumed_equals_undisturbed(tissue, run, tmp_path):
-    config = replace(SHORT, variant="paper", epochs=12)
-    expected = smart.fit(tissue(), config, run)
-
-    def kill(line: str) -> None:
-        if line.startswith("epoch  7"):
-            raise KeyboardInterrupt
-
-    resuming = replace(run, checkpoint=tmp_path / "c.pt", checkpoint_seconds=0.0, progress_seconds=0.0)
-    with pytest.raises(KeyboardInterrupt):
-        smart.fit(tissue(), config, replace(resuming, log=kill))
-    lines: list[str] = []
-    fitted = smart.fit(tissue(), config, replace(resuming, log=lines.append))
-    assert any("resuming after epoch 6" in line for line in lines)
-    np.testing.assert_array_equal(fitted.embedding, expected.embedding)
-    assert fitted.record["losses"] == expected.record["losses"]
-
-
-def test_overfits_a_tiny_tissue(tissue, run):
-    """All weights trained on 25 spots: the directions of the latents are fitted and the triplets satisfied."""
-    dataset = tissue(side=5)
-    for modality in dataset.modalities:
-        modality.latent /= np.linalg.norm(modality.latent, axis=1, keepdims=True)
-    config = smart.Config(variant="paper", epochs=400, learning_rate=1e-2, stop_window=0)
-    losses = smart.fit(dataset, config, run).record["losses"]
-    for name, values in losses.items():
-        assert values[-1] < 0.15 * values[0], name
-
-
-def test_cap_of_the_released_variant(tissue, run, monkeypatch):
-    monkeypatch.setitem(smart.VARIANTS, "released", replace(smart.VARIANTS["released"], mining_cap=50))
-    capped = [smart.mine(m, smart.Config(variant="released"), run) for m in tissue().modalities]
-    assert len(np.unique(np.concatenate([found.ravel() for found in capped]))) <= 50
-    assert len(np.unique(smart.mine(tissue().modalities[0], smart.Config(variant="paper"), run))) > 50
-
-
-def test_weights_of_the_losses(tissue, run):
-    config = replace(SHORT, variant="paper", epochs=1)
-    once = smart.fit(tissue(), config, run).record["losses"]
-    twice = smart.fit(tissue(), replace(config, triplet_weight=2.0, reconstruction_weight=0.0), run).record["losses"]
-    assert twice["triplet_rna"][0] == pytest.approx(2 * once["triplet_rna"][0])
-    assert twice["reconstruction_adt"] == [0.0]
-
-
-@pytest.mark.parametrize(("variant", "key"), [("released", "spatial_distances"), ("paper", "spatial_connectivities")])
-def test_missing_graph_is_named(tissue, run, variant, key):
-    dataset = tissue()
-    del dataset.graphs[key]
-    with pytest.raises(InputError, match=key):
-        smart.fit(dataset, replace(SHORT, variant=variant), run)
-
-
-def test_window_of_one_is_refused():
-    with pytest.raises(InputError, match="1 epoch has no slope"):
-        smart.Config(stop_window=1)
+def test_a_missing_graph_is_refused(tissue: Tissue, run: Run) -> None:
+    dataset: Dataset = tissue()
+    dataset.graphs = {}
+    with pytest.raises(InputError, match="spatial_connectivities"):
+        smart.fit(dataset, SHORT, run)

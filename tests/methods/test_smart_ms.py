@@ -19,10 +19,10 @@ from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs import features
 from spatialweave.io.contract import Dataset, Modality
-from spatialweave.methods import smart_ms, smart_ms_published, smart_tuned
-from spatialweave.nn.cross_sections import cross_pairs, mine_cross_triplets
+from spatialweave.methods import smart, smart_ms, smart_ms_paper
+from spatialweave.mining.across_sections import cross_pairs, mine_cross_triplets
+from spatialweave.presets import read_preset
 from spatialweave.training.hidden_inputs import prepare_inputs
-from spatialweave.training.presets import read_preset
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset
@@ -171,9 +171,7 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
     own = restricted(dataset, sections["a"])
     alone = prepare_inputs(own, SHORT, run)
     same_scale = replace(alone.modalities[0], features=one.features[: own.n_spots])
-    found = smart_tuned.mine(
-        same_scale, own.graphs["spatial_connectivities"], alone.neighbours, SHORT, run.numpy_generator()
-    )
+    found = smart.mine(same_scale, own.graphs["spatial_connectivities"], alone.neighbours, SHORT, run.numpy_generator())
     in_first = inside[:, section[inside[0]] == 0]
     assert set(map(tuple, in_first[:2].T.tolist())) == set(map(tuple, found[:2].T.tolist()))
 
@@ -186,9 +184,9 @@ def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
         smart_ms.mine(one, sections, graph, inputs.neighbours, SHORT, run.numpy_generator())
         for one in inputs.modalities
     ]
-    network = smart_tuned.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network = smart.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
     network.draw(run.torch_generator())
-    values = smart_tuned.loss_terms(network, inputs, triplets, SHORT)(1)
+    values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():
@@ -221,7 +219,7 @@ def test_same_seed_same_embedding(stack: Stack, run: Run) -> None:
 
 
 def test_a_dataset_of_one_section_is_refused(tissue: Tissue, run: Run) -> None:
-    for module in (smart_ms, smart_ms_published):
+    for module in (smart_ms, smart_ms_paper):
         with pytest.raises(InputError, match=r"one section.*'smart'"):
             module.fit(tissue(), module.Config(), run)
 

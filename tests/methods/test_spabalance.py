@@ -17,11 +17,12 @@ from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import gcn_normalise
 from spatialweave.io.contract import Dataset, Modality
-from spatialweave.methods import Fitted, spabalance
+from spatialweave.method import Fitted
+from spatialweave.methods import spabalance
 from spatialweave.nn.barlow import barlow_loss
+from spatialweave.presets import read_preset
 from spatialweave.training.hidden_inputs import HiddenInputs, hidden_spots, prepare_inputs
 from spatialweave.training.outputs import check_denoised, check_table
-from spatialweave.training.presets import read_preset
 from spatialweave.training.run import Run, seed_everything
 
 Tissue = Callable[..., Dataset]
@@ -308,7 +309,7 @@ def test_heads_that_do_not_divide_and_missing_graphs_are_refused(tissue: Tissue,
 
 @pytest.mark.parametrize("name", ["spabalance", "spabalance_paper"])
 def test_presets_are_settings(project: Path, name: str) -> None:
-    from spatialweave.training.options import configure
+    from spatialweave.settings import configure
 
     preset = read_preset(project / "assets" / "methods" / f"{name}.yml")
     for settings in ({}, *preset.presets.values()):

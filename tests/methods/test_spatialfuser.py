@@ -23,7 +23,7 @@ from spatialweave.io.contract import Dataset, Modality
 from spatialweave.io.notices import InputWarning
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.spatialfuser import Config
-from spatialweave.training.presets import read_preset
+from spatialweave.presets import read_preset
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset

@@ -79,7 +79,7 @@ def test_a_truncated_file_is_refused(written: tuple[Path, nn.Module, torch.optim
     data = path.read_bytes()
     for length in [0, 1, *range(10, len(data) - 1, len(data) // 60)]:
         path.write_bytes(data[:length])
-        with pytest.raises(InputError, match="not a readable checkpoint; to mend it, delete it"):
+        with pytest.raises(InputError, match="not a readable checkpoint; to fix this, delete it"):
             checkpoint.restore(path, "this run", model, optimiser)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from spatialweave.io import contract
 from spatialweave.io.loadings import Loadings, read_loadings
-from spatialweave.methods import Fitted
+from spatialweave.method import Fitted
 from spatialweave.training import outputs
 
 N_SPOTS = 12

@@ -18,7 +18,7 @@ from spatialweave.alignment.transforms import Matrix
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import spacing
 from spatialweave.io.notices import warn
-from spatialweave.training.options import option
+from spatialweave.settings import option
 
 LEAST_EVIDENCE = 0.05
 """Below this share of foretold variance the features say nothing, and the shapes decide."""

@@ -54,10 +54,10 @@ def mclust_r(embedding: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
             raise InputError(WHERE, f"mclust found no EEE model with {n_domains} domains", fix=INSTEAD[3:])
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise InputError(WHERE, f"R ended with code {done.returncode}: {last}", fix=f"mend R, {INSTEAD}")
+            raise InputError(WHERE, f"R ended with code {done.returncode}: {last}", fix=f"repair R, {INSTEAD}")
         found = np.loadtxt(labels, delimiter=",", skiprows=1, dtype=np.float64, ndmin=1).astype(np.int64)
     if len(found) != len(embedding):
-        raise InputError(WHERE, f"R gave {len(found)} labels for {len(embedding)} spots", fix=f"mend R, {INSTEAD}")
+        raise InputError(WHERE, f"R gave {len(found)} labels for {len(embedding)} spots", fix=f"repair R, {INSTEAD}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Things the user should know but need not mend: one line each on stderr."""
+"""Things the user should know but need not fix: one line each on stderr."""
 
 from __future__ import annotations
 

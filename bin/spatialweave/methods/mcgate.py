@@ -18,15 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spatialweave.errors import InputError
-from spatialweave.methods import Fitted
-from spatialweave.nn.distant_pairs import within
+from spatialweave.method import Fitted
+from spatialweave.mining.beyond_window import within
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import draw_linear
 from spatialweave.nn.graph_attention import GraphAttention, Surroundings, Weights, distant_mutual, edge_cosines
 from spatialweave.nn.propagation import pattern_of
+from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.options import option
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.methods import Fitted
-from spatialweave.training.options import option
+from spatialweave.method import Fitted
+from spatialweave.settings import option
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset, Modality

@@ -1,7 +1,7 @@
-"""SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, triplets of mutual nearest spots.
+"""SMART, variant `tuned`: the same parts, trained to predict hidden spots instead of the noise of visible ones.
 
-Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md says what each variant does
-and where it departs from the publication. The default variant, `tuned`, is :mod:`spatialweave.methods.smart_tuned`.
+GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruction and triplet losses, as in
+:mod:`spatialweave.methods.smart_paper`. docs/methods/smart.md lists what differs and what each change is worth.
 """
 
 from __future__ import annotations
@@ -9,214 +9,156 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from spatialweave.errors import InputError
-from spatialweave.methods import Fitted
-from spatialweave.nn.inputs import ModalityInput
-from spatialweave.nn.losses import pair_distance, reconstruction_loss, triplet_loss
-from spatialweave.nn.mining import mine_triplets
-from spatialweave.nn.propagation import Propagation, neighbour_mean, row_differences
-from spatialweave.nn.sage import SageStack, draw_uniform
-from spatialweave.training.loop import Schedule, Terms, train
-from spatialweave.training.options import option
-from spatialweave.training.stopping import SlopeRule, StopRule, never
+from spatialweave.method import Fitted
+from spatialweave.mining.beyond_window import mine_distant_triplets
+from spatialweave.nn.hiding import visible_average
+from spatialweave.nn.losses import pair_distance, triplet_loss
+from spatialweave.nn.propagation import Propagation, row_differences
+from spatialweave.nn.sage import SageLayer, draw_uniform
+from spatialweave.settings import option
+from spatialweave.training.hidden_inputs import HiddenInput, HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
+from spatialweave.training.loop import Terms, train
 
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from spatialweave.io.contract import Dataset, Modality
+    from spatialweave.io.contract import Dataset
     from spatialweave.training.run import Run
 
+MINING_ROUNDS = 2
+"""Averages over the neighbours before mining; positives lie at least one step beyond what shares such an average."""
+
+Miner = Callable[[HiddenInput, Propagation, np.random.Generator], np.ndarray]
+"""Finds the triplets (3 x triplets) of a modality, given the means over its neighbours."""
+
 
 @dataclass(frozen=True)
-class Config:
-    """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
+class Config(TrainingConfig):
+    """Settings of `tuned`: one set for all tissues."""
 
-    variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
-    n_dims: int = option(64, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
-    epochs: int = option(300, "Most epochs; one update each.", low=0)
-    learning_rate: float = option(1e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-6, "Decay of the weights, added to the gradient.", low=0)
-    stop_window: int = option(10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0)
-    stop_slope: float = option(1e-4, "Training stops when the slope of either loss is below this.", low=0)
-    margin: float = option(0.5, "Margin of the triplet loss.", low=0)
-    n_nearest: int = option(3, "Nearest spots among which mutual pairs are sought.", low=1, high=100)
+    n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
+    n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
+    margin: float = option(1.0, "Margin of the triplet loss, in mean deviations of the embedding.", low=0)
+    n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are sought.", low=1, high=20)
     far_share: float = option(0.6, "Share of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0)
-    reconstruction_weight: float = option(1.0, "Weight of every modality's reconstruction loss.", low=0)
-    triplet_weight: float = option(1.0, "Weight of every modality's triplet loss.", low=0)
-
-    def __post_init__(self) -> None:
-        if self.stop_window == 1:
-            raise InputError("setting 'stop_window'", "1 epoch has no slope", "0 (never stop early), or 2 and more")
+    triplet_weight: float = option(0.1, "Weight of the triplet losses, averaged over modalities.", low=0)
 
 
-@dataclass(frozen=True)
-class Variant:
-    """What sets the variants apart.
+class SageNet(nn.Module):
+    """Two SAGE layers without unit norm, an ELU between them."""
 
-    Attributes
-    ----------
-    train_all
-        Train every weight; otherwise the fusion only, over encodings that never change.
-    activation
-        ReLU between the two layers of each encoder and decoder.
-    directed
-        A spot averages over the spots that list it as a neighbour, instead of over both directions.
-    mining_cap
-        Most spots that take part in triplets, drawn at random; None = all.
-    """
+    def __init__(self, n_inputs: int, n_hidden: int, n_outputs: int) -> None:
+        super().__init__()
+        self.first = SageLayer(n_inputs, n_hidden, unit=False)
+        self.second = SageLayer(n_hidden, n_outputs, unit=False)
 
-    train_all: bool
-    activation: bool
-    directed: bool
-    mining_cap: int | None
-
-
-VARIANTS = {
-    "released": Variant(train_all=False, activation=False, directed=True, mining_cap=20_000),
-    "paper": Variant(train_all=True, activation=True, directed=False, mining_cap=None),
-}
-
-# The published code initialises each layer twice; doing the same gives the same weights from a seed.
-DRAWS = 2
+    def forward(self, x: Tensor, neighbours: Propagation, mean: Tensor | None = None) -> Tensor:
+        """Map `x` (spots x inputs) to spots x outputs; `mean` is neighbours(x) where the caller has it already."""
+        y: Tensor = self.second(functional.elu(self.first(x, neighbours, mean)), neighbours)
+        return y
 
 
 class Network(nn.Module):
     """Encoders (one per modality), the linear fusion of their outputs, decoders (one per modality)."""
 
-    def __init__(self, n_inputs: Sequence[int], n_dims: int, activation: bool) -> None:
+    def __init__(self, n_inputs: Sequence[int], n_hidden: int, n_dims: int) -> None:
         super().__init__()
-        self.encoders = nn.ModuleList([SageStack(n, n_dims, n_dims, activation) for n in n_inputs])
-        self.fusion = nn.Linear(n_dims * len(n_inputs), n_dims)
-        self.decoders = nn.ModuleList([SageStack(n_dims, n_dims, n, activation) for n in n_inputs])
+        self.encoders = nn.ModuleList([SageNet(n, n_hidden, n_hidden) for n in n_inputs])
+        self.fusion = nn.Linear(n_hidden * len(n_inputs), n_dims)
+        self.decoders = nn.ModuleList([SageNet(n_dims, n_hidden, n) for n in n_inputs])
 
     def draw(self, generator: torch.Generator) -> None:
         """Set the initial weights: encoders, fusion, decoders."""
-        for encoder in cast(Iterable[SageStack], self.encoders):
-            encoder.draw(generator, times=DRAWS)
+        for net in cast(Iterable[SageNet], [*self.encoders, *self.decoders]):
+            net.first.draw(generator)
+            net.second.draw(generator)
         for parameter in (self.fusion.weight, self.fusion.bias):
             draw_uniform(parameter, self.fusion.in_features, generator)
-        for decoder in cast(Iterable[SageStack], self.decoders):
-            decoder.draw(generator, times=DRAWS)
 
-    def encode(self, inputs: Sequence[ModalityInput]) -> Tensor:
-        """All encodings side by side: spots x (dimensions * modalities)."""
-        return torch.cat([one.encode(encoder) for one, encoder in zip(inputs, self.encoders, strict=True)], dim=1)
+    def forward(self, inputs: Sequence[Tensor], neighbours: Propagation) -> Tensor:
+        """The embedding: spots x dimensions."""
+        encodings = [encoder(x, neighbours) for encoder, x in zip(self.encoders, inputs, strict=True)]
+        embedding: Tensor = self.fusion(torch.cat(encodings, dim=1))
+        return embedding
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset` with SMART; needs the spatial graph."""
+    """Embed `dataset`; needs the spatial graph."""
+    graph = spatial_graph(dataset)
+
+    def miner(one: HiddenInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
+        return mine(one, graph, neighbours, config, rng)
+
+    return fit_mined(dataset, config, run, miner, "tuned")
+
+
+def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, variant: str) -> Fitted:
+    """Embed `dataset` with the triplets that `miner` finds in each modality."""
     started = time.monotonic()
-    triplets = [mine(modality, config, run) for modality in dataset.modalities]
-    mining_seconds = time.monotonic() - started
-    for modality, found in zip(dataset.modalities, triplets, strict=True):
-        run.log(f"{modality.name}: {found.shape[1]} triplets")
-    fitted = fit_triplets(dataset, triplets, config, run)
-    fitted.record["timings"]["mining"] = round(mining_seconds, 3)
-    return fitted
-
-
-def mine(modality: Modality, config: Config, run: Run) -> np.ndarray:
-    """Triplets (3 x triplets) of one modality, among the spots that have it."""
-    spots = np.flatnonzero(modality.present)
-    cap = VARIANTS[config.variant].mining_cap
-    if cap is not None and len(spots) > cap:
-        # The published code draws the same spots for every modality and every seed.
-        spots = np.random.RandomState(42).choice(spots, cap, replace=False)
-    return mine_triplets(modality.latent, config.n_nearest, config.far_share, run.numpy_generator(), spots)
-
-
-def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Config, run: Run) -> Fitted:
-    """Train SMART on given triplets (3 x triplets, one array per modality) and embed all spots."""
-    variant = VARIANTS[config.variant]
-    graph = spatial_graph(dataset, variant.directed)
-    inputs = [ModalityInput(modality, graph, run.device) for modality in dataset.modalities]
-    network = build(inputs, config, run)
-    encode = encoder(network, inputs, variant)
-    terms = loss_terms(network, encode, inputs, neighbour_mean(graph, device=run.device), triplets, config)
-    schedule = Schedule(config.epochs, config.learning_rate, config.weight_decay)
-    history = train(network, terms, schedule, run, stop_rule(config))
-    with torch.no_grad():
-        embedding = network.fusion(encode()).float().cpu().numpy()
-    record = {
-        "variant": config.variant,
-        **history.record(),
-        "triplets": {one.name: found.shape[1] for one, found in zip(inputs, triplets, strict=True)},
-        "timings": {"training": round(history.seconds, 3)},
-    }
-    return Fitted(embedding, record)
-
-
-def spatial_graph(dataset: Dataset, directed: bool) -> sparse.csr_matrix:
-    """The graph whose row i holds the spots that send to i.
-
-    Directed: those that list i among their nearest, as in the published code. Else: both directions.
-    """
-    key = "spatial_distances" if directed else "spatial_connectivities"
-    if key not in dataset.graphs:
-        raise InputError("graph", f"has no obsp['{key}']", fix="build it with the recipe 'spatial'")
-    return dataset.graphs[key].T.tocsr() if directed else dataset.graphs[key]
-
-
-def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> Network:
-    """The network with the initial weights that the seed gives; what the variant does not train is frozen."""
-    variant = VARIANTS[config.variant]
-    network = Network([one.n_dims for one in inputs], config.n_dims, variant.activation)
+    rng = run.numpy_generator()
+    inputs = prepare_inputs(dataset, config, run, rng)
+    triplets = [miner(one, inputs.neighbours, rng) for one in inputs.modalities]
+    prepared = time.monotonic() - started
+    network = Network(inputs.widths, config.n_hidden, config.n_dims)
     network.draw(run.torch_generator())
-    if not variant.train_all:
-        network.encoders.requires_grad_(False)
-        network.decoders.requires_grad_(False)
-    return network.to(run.device)
-
-
-def encoder(network: Network, inputs: Sequence[ModalityInput], variant: Variant) -> Callable[[], Tensor]:
-    """A function that gives the current encodings; where the encoders are not trained, computed once."""
-    if variant.train_all:
-        return lambda: network.encode(inputs)
+    network.to(run.device)
+    terms = loss_terms(network, inputs, triplets, config)
+    history = train(network, terms, config.schedule(), run)
     with torch.no_grad():
-        fixed = network.encode(inputs)
-    return lambda: fixed
+        z = network(inputs.seen(), inputs.neighbours)
+        rebuilt = [decoder(z, inputs.neighbours) for decoder in network.decoders]
+    record = {
+        "variant": variant,
+        **history.record(),
+        "receptive_field": inputs.record(),
+        "triplets": {one.name: found.shape[1] for one, found in zip(inputs.modalities, triplets, strict=True)},
+        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
+    }
+    return Fitted(z.float().cpu().numpy(), record, denoised=inputs.to_latents(rebuilt))
 
 
-def loss_terms(
-    network: Network,
-    encode: Callable[[], Tensor],
-    inputs: Sequence[ModalityInput],
-    neighbours: Propagation,
-    triplets: Sequence[np.ndarray],
-    config: Config,
-) -> Terms:
-    """The weighted loss terms of an epoch: per modality the triplet loss on the embedding and the reconstruction."""
-    device = inputs[0].features.device
-    n_spots = len(inputs[0].features)
+def mine(
+    one: HiddenInput, graph: sparse.csr_matrix, neighbours: Propagation, config: Config, rng: np.random.Generator
+) -> np.ndarray:
+    """Triplets (3 x triplets) of one modality, on averages over the neighbours and beyond the reach of those."""
+    spots = np.flatnonzero(one.present.cpu().numpy())
+    features = mining_features(one, neighbours)
+    return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_share, rng, spots)
+
+
+def mining_features(one: HiddenInput, neighbours: Propagation) -> np.ndarray:
+    """What triplets are sought in: a modality averaged over the neighbours (float32, spots x dimensions)."""
+    return np.asarray(visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy())
+
+
+def loss_terms(network: Network, inputs: HiddenInputs, triplets: Sequence[np.ndarray], config: Config) -> Terms:
+    """The weighted loss terms of an epoch: per modality the error on hidden spots, and the triplet loss."""
+    neighbours = inputs.neighbours
+    names = [one.name for one in inputs.modalities]
     pairs = np.concatenate([found[[0, other]] for found in triplets for other in (1, 2)], axis=1)
-    differences = row_differences(pairs[0], pairs[1], n_spots, device)
+    differences = row_differences(pairs[0], pairs[1], inputs.n_spots, inputs.modalities[0].features.device)
     sizes = [found.shape[1] for found in triplets for _ in range(2)]
+    triplet_weight = config.triplet_weight / len(names)
 
     def terms(epoch: int) -> dict[str, Tensor]:
-        z = network.fusion(encode())
+        hidden = inputs.hidden(epoch)
+        z = network(inputs.seen(hidden), neighbours)
         # All decoders begin with the same neighbour mean of the embedding.
         mean = neighbours(z)
-        distances = pair_distance(differences(z)).split(sizes)
-        values = {}
-        for m, one in enumerate(inputs):
+        values = inputs.reconstruction_terms([decoder(z, neighbours, mean) for decoder in network.decoders], hidden)
+        # In units of the embedding's own spread, or the margin could be met by making the embedding larger.
+        spread = z.detach().std(dim=0).mean().clamp_min(1e-6)
+        distances = pair_distance(differences(z / spread)).split(sizes)
+        for m, name in enumerate(names):
             loss = triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
-            values[f"triplet_{one.name}"] = config.triplet_weight * loss
-        for one, decoder in zip(inputs, network.decoders, strict=True):
-            loss = reconstruction_loss(one.features, decoder(z, neighbours, mean), one.present)
-            values[f"reconstruction_{one.name}"] = config.reconstruction_weight * loss
+            values[f"triplet_{name}"] = triplet_weight * loss
         return values
 
     return terms
-
-
-def stop_rule(config: Config) -> StopRule:
-    """SMART's stop rule, or none for a window of 0."""
-    if config.stop_window == 0:
-        return never
-    return SlopeRule(config.stop_window, config.stop_slope, ("triplet", "reconstruction"))

@@ -1,6 +1,6 @@
 """SMART-MS: SMART over several sections, joined by triplets of mutually nearest spots of different sections.
 
-Du et al., Nat Commun 17:2876, 2026. The parts and the training are those of :mod:`spatialweave.methods.smart_tuned`;
+Du et al., Nat Commun 17:2876, 2026. The parts and the training are those of :mod:`spatialweave.methods.smart`;
 docs/methods/smart_ms.md says what differs from the publication, and what each part is worth.
 """
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.methods import Fitted, smart_tuned
-from spatialweave.nn.cross_sections import mine_cross_triplets
-from spatialweave.nn.distant_pairs import mine_distant_triplets
+from spatialweave.method import Fitted
+from spatialweave.methods import smart
+from spatialweave.mining.across_sections import mine_cross_triplets
+from spatialweave.mining.beyond_window import mine_distant_triplets
+from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import spatial_graph
-from spatialweave.training.options import option
 from spatialweave.training.sections import several_sections
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(smart_tuned.Config):
+class Config(smart.Config):
     """Settings: those of SMART, and those of the triplets across sections."""
 
     n_nearest_across: int = option(2, "Nearest spots of another section among which mutual pairs are sought.", 1, 100)
@@ -46,7 +47,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     def miner(one: HiddenInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
         return mine(one, sections, graph, neighbours, config, rng)
 
-    return smart_tuned.fit_mined(dataset, config, run, miner, "tuned")
+    return smart.fit_mined(dataset, config, run, miner, "tuned")
 
 
 def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
@@ -83,13 +84,13 @@ def mine(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Triplets (3 x triplets) of one modality, across the sections that have it and, if wanted, within each."""
-    features = smart_tuned.mining_features(one, neighbours)
+    features = smart.mining_features(one, neighbours)
     present = one.present.cpu().numpy()
     number, spots = section_numbers(sections), np.flatnonzero(present)
     both = config.anchors == "both"
     found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_share, rng, spots, both)]
     if config.within_sections:
-        hops = smart_tuned.MINING_ROUNDS + 1
+        hops = smart.MINING_ROUNDS + 1
         for rows in sections.values():
             own = graph[rows][:, rows].tocsr()
             measured = np.flatnonzero(present[rows])

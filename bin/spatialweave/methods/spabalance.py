@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spatialweave.errors import InputError
-from spatialweave.methods import Fitted
+from spatialweave.method import Fitted
 from spatialweave.nn.attention import SpotAttention, draw_landmarks
 from spatialweave.nn.barlow import barlow_loss
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, neighbourhood_infomax
 from spatialweave.nn.propagation import Propagation
+from spatialweave.settings import option
 from spatialweave.training.balance import balanced_backward
 from spatialweave.training.hidden_inputs import (
     HiddenInputs,
@@ -38,7 +39,6 @@ from spatialweave.training.hidden_inputs import (
     spatial_graph,
 )
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.options import option
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset

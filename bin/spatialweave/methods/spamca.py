@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from spatialweave.methods import Fitted
+from spatialweave.method import Fitted
 from spatialweave.nn.attention import ViewAttention
 from spatialweave.nn.cluster_heads import (
     ClusterHead,
@@ -35,6 +35,7 @@ from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.sage import unit_rows
+from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import (
     HiddenInputs,
     TrainingConfig,
@@ -44,7 +45,6 @@ from spatialweave.training.hidden_inputs import (
     spatial_graph,
 )
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.options import option
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset

@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spatialweave.methods import Fitted
+from spatialweave.method import Fitted
 from spatialweave.nn.attention import SpotAttention, draw_landmarks
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, infomax_loss
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import Propagation
+from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import (
     HiddenInputs,
     TrainingConfig,
@@ -34,7 +35,6 @@ from spatialweave.training.hidden_inputs import (
     spatial_graph,
 )
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.options import option
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset

@@ -23,11 +23,12 @@ from spatialweave.alignment.matching import match
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import spacing
 from spatialweave.io.notices import warn
-from spatialweave.methods import Fitted, mcgate
+from spatialweave.method import Fitted
+from spatialweave.methods import mcgate
 from spatialweave.nn.fusion import Partners, direction_loss, remote_spots
+from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import HiddenInputs, hidden_spots, prepare_inputs
 from spatialweave.training.loop import Schedule, Terms, train
-from spatialweave.training.options import option
 from spatialweave.training.sections import restricted, several_sections
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from spatialweave.errors import InputError
 from spatialweave.nn.hiding import explained_by_neighbours, network_input, smallest_sufficient
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation, neighbour_mean, pattern_of
+from spatialweave.settings import option
 from spatialweave.training.loop import Schedule
-from spatialweave.training.options import option
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset, Modality

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.io.contract import OWN_SECTION
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
-from spatialweave.methods import Fitted
+from spatialweave.method import Fitted
 
 if TYPE_CHECKING:
     from spatialweave.io.contract import Dataset

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from spatialweave.io.contract import Dataset
-from spatialweave.methods import Fitted, load_method
+from spatialweave.method import Fitted, load_method
+from spatialweave.presets import MethodPreset
+from spatialweave.settings import configure, parse_overrides
 from spatialweave.training import checkpoint
-from spatialweave.training.options import configure, parse_overrides
-from spatialweave.training.presets import MethodPreset
 from spatialweave.training.run import Run, describe_device, peak_memory, versions
 
 
@@ -31,11 +31,11 @@ def fit_preset(
     RuntimeError
         When the embedding holds a value that is not finite.
     """
-    method = load_method(preset.method)
+    method = load_method(preset.module)
     chosen, settings = preset.settings(dataset.layout, preset_name)
     where = f"method '{preset.name}'"
     config: Any = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
-    run.identity = checkpoint.identity(preset.method, config, dataset, run)
+    run.identity = checkpoint.identity(preset.module, config, dataset, run)
     run.log(f"{preset.name} on {dataset.name}: {dataset.n_spots} spots, preset '{chosen}'")
     started = time.monotonic()
     fitted = method.fit(dataset, config, run)

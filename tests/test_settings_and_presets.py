@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from spatialweave.errors import InputError
-from spatialweave.methods import load_method, method_names
-from spatialweave.training.options import configure, option, parse_overrides
-from spatialweave.training.presets import read_preset
+from spatialweave.method import load_method, method_names
+from spatialweave.presets import read_preset
+from spatialweave.settings import configure, option, parse_overrides
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def test_yaml_values_are_checked_too():
             configure(Config, "x", layer)
 
 
-GOOD = "title: T\nsummary: S\nmethod: smart\npreprocess: smart\ngraph: spatial\n"
+GOOD = "title: T\nsummary: S\nvariant_of: smart\npreprocess: smart\ngraph: spatial\n"
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,12 @@ GOOD = "title: T\nsummary: S\nmethod: smart\npreprocess: smart\ngraph: spatial\n
         (GOOD.replace("title: T", "title: [T]"), "key 'title': holds list; expected text"),
         (GOOD + "config: [1]\n", "key 'config': holds list; expected a mapping"),
         (GOOD + "presets: {cells: 3}\n", "preset 'cells': holds int"),
+        (GOOD.replace("variant_of: smart\n", ""), "there is no method 'variant'"),
+        (GOOD.replace("smart\n", "smrt\n", 1), "key 'variant_of': 'smrt' is not known; expected 'smart', perhaps"),
     ],
 )
 def test_bad_preset_files(tmp_path, text, message):
-    path = tmp_path / "method.yml"
+    path = tmp_path / "variant.yml"
     path.write_text(text)
     with pytest.raises(InputError) as error:
         read_preset(path)
@@ -104,12 +106,22 @@ def test_every_preset_of_the_project_is_valid(project):
     assert {"smart", "smart_released", "smart_paper", "pca_smooth"} <= {file.stem for file in files}
     for file in files:
         preset = read_preset(file)
-        config = load_method(preset.method).Config
+        config = load_method(preset.module).Config
         for name in [*preset.presets, None]:
             settings = preset.presets.get(name, {}) if name else {}
             configure(config, str(file), preset.config, settings)
         for recipe in (f"preprocess/{preset.preprocess}", f"graphs/{preset.graph}"):
             assert (project / "assets" / f"{recipe}.yml").exists()
+
+
+def test_a_method_has_one_name(project):
+    """Module, preset and name in tables are the same; a variant runs its own module, or that of a method."""
+    presets = {path.stem: read_preset(path) for path in (project / "assets" / "methods").glob("*.yml")}
+    assert set(method_names()) <= set(presets)
+    for stem, preset in presets.items():
+        assert preset.name == stem
+        assert preset.module == (stem if stem in method_names() else preset.variant_of)
+        assert preset.variant_of or preset.module == stem
 
 
 def test_no_key_is_given_twice(project):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from spatialweave.nn.mining import far_spots, nearest_candidates
+from spatialweave.mining.triplets import far_spots, nearest_candidates
 from spatialweave.nn.propagation import pattern_of
 
 CANDIDATES = 64

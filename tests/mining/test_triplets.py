@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import chisquare
 
-from spatialweave.nn import mining
+from spatialweave.mining import triplets as mining
 
 
 def brute_force_pairs(points: np.ndarray, n_nearest: int) -> list[tuple[int, int]]:

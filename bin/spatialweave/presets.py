@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from spatialweave.errors import InputError
-from spatialweave.methods import method_names
-from spatialweave.training.options import nearest
+from spatialweave.method import method_names
+from spatialweave.settings import nearest
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class MethodPreset:
     ----------
     name
         The file's stem; the method's name in file names, tables and reports.
+    module
+        The module in spatialweave.methods (:func:`module_of`).
     title, summary, citation, doi
         For the report.
-    method
-        The module in spatialweave.methods.
     preprocess, graph
         The recipes it needs.
     sections
@@ -39,9 +39,9 @@ class MethodPreset:
     """
 
     name: str
+    module: str
     title: str
     summary: str
-    method: str
     preprocess: str
     graph: str
     sections: str = ""
@@ -63,7 +63,7 @@ class MethodPreset:
         return preset_name, self.presets[preset_name]
 
 
-_REQUIRED = ("title", "summary", "method", "preprocess", "graph")
+_REQUIRED = ("title", "summary", "preprocess", "graph")
 _MAPPINGS = ("config", "presets")
 SECTIONS = ("several", "aligned")
 """What a method may ask of a dataset's sections."""
@@ -83,7 +83,7 @@ def read_preset(path: Path) -> MethodPreset:
         raise InputError(str(path), f"is not a readable YAML file ({error})") from error
     if not isinstance(content, Mapping):
         raise InputError(str(path), "is not a mapping", "keys and values, as in assets/methods/smart.yml")
-    known = {item.name for item in fields(MethodPreset)} - {"name"}
+    known = {item.name for item in fields(MethodPreset)} - {"name", "module"}
     for key in content:
         if key not in known:
             raise InputError(str(path), f"key '{key}' is unknown", nearest(str(key), known))
@@ -97,10 +97,18 @@ def read_preset(path: Path) -> MethodPreset:
             raise InputError(f"{path}, key '{key}'", f"holds {type(value).__name__}", kind)
     if content.get("sections", SECTIONS[0]) not in SECTIONS:
         raise InputError(f"{path}, key 'sections'", f"'{content['sections']}' is not known", " or ".join(SECTIONS))
-    if content["method"] not in method_names():
-        found = f"'{content['method']}' is not known"
-        raise InputError(f"{path}, key 'method'", found, nearest(content["method"], method_names()))
     for name, settings in content.get("presets", {}).items():
         if not isinstance(settings, Mapping):
             raise InputError(f"{path}, preset '{name}'", f"holds {type(settings).__name__}", "a mapping of settings")
-    return MethodPreset(name=path.stem, **content)
+    return MethodPreset(name=path.stem, module=module_of(path, content.get("variant_of", "")), **content)
+
+
+def module_of(path: Path, variant_of: str) -> str:
+    """The module that runs a preset: that of its own name or, for a variant without one, that of `variant_of`."""
+    known = method_names()
+    for name in (path.stem, variant_of):
+        if name in known:
+            return name
+    if variant_of:
+        raise InputError(f"{path}, key 'variant_of'", f"'{variant_of}' is not known", nearest(variant_of, known))
+    raise InputError(str(path), f"there is no method '{path.stem}'", nearest(path.stem, known))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spatialweave.methods import Fitted, smart
+from spatialweave.method import Fitted
+from spatialweave.methods import smart_paper
 from spatialweave.methods.smart_ms import check_shared, section_numbers
-from spatialweave.nn.cross_sections import mine_cross_triplets
-from spatialweave.training.options import option
+from spatialweave.mining.across_sections import mine_cross_triplets
+from spatialweave.settings import option
 from spatialweave.training.sections import several_sections
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(smart.Config):
+class Config(smart_paper.Config):
     """Settings of SMART, with the published ones of the triplets across sections."""
 
     n_nearest: int = option(2, "Nearest spots of another section among which mutual pairs are sought.", 1, 100)
@@ -43,6 +44,6 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         for one in dataset.modalities
     ]
     mining_seconds = time.monotonic() - started
-    fitted = smart.fit_triplets(dataset, triplets, config, run)
+    fitted = smart_paper.fit_triplets(dataset, triplets, config, run)
     fitted.record["timings"]["mining"] = round(mining_seconds, 3)
     return fitted

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from spatialweave.graphs.features import mutual_nearest_neighbours
-from spatialweave.nn.mining import far_spots
+from spatialweave.mining.triplets import far_spots
 
 
 def cross_pairs(points: np.ndarray, sections: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.ndarray]:
