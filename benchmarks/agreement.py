@@ -117,7 +117,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
     from sklearn.metrics import adjusted_rand_score
 
     from spatialweave.domains.mixture import tied_mixture
-    from spatialweave.io.contract import read_dataset
+    from spatialweave.io.dataset import read_dataset
     from spatialweave.presets import read_preset
     from spatialweave.training import run as runs
     from spatialweave.training.session import fit_preset

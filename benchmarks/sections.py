@@ -32,7 +32,7 @@ import tissues
 if TYPE_CHECKING:
     import anndata
 
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.method import Fitted
 
 JOINED = {"151507": "dlpfc_visium/151507_rna.h5ad", "151508": "dlpfc_visium/151508_rna.h5ad"}
@@ -179,7 +179,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     from spatialweave import simulate
     from spatialweave.alignment import stage
     from spatialweave.io.aligned import aligned_table
-    from spatialweave.io.contract import OWN_SECTION, write_embedding
+    from spatialweave.io.embeddings import OWN_SECTION, write_embedding
     from spatialweave.io.files import write_csv
 
     files: dict[str, dict[str, Path]] = {}
@@ -206,7 +206,8 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
     """The sections' counts, joined and preprocessed with the recipe `smart`, with the spatial graph."""
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.recipe import read_recipe
-    from spatialweave.io.contract import read_dataset, write
+    from spatialweave.io.contract import write
+    from spatialweave.io.dataset import read_dataset
     from spatialweave.io.section import SectionInput, read_section
     from spatialweave.preprocess.dataset import preprocess
 
@@ -231,7 +232,7 @@ def aligned(dataset: Dataset) -> Dataset:
         transforms.append({"fixed": fixed, "moving": moving, "matrix": prematch(*sides, PrematchSettings()).matrix})
     matrices = stack.compose(dataset.sections, transforms)
     sections = dataset.obs["section"].astype(str).to_numpy()
-    dataset.aligned = stack.stacked_points(dataset.spatial, sections, matrices)
+    dataset.aligned = stack.stacked_points(dataset.coordinates, sections, matrices)
     return dataset
 
 

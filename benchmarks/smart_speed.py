@@ -120,7 +120,7 @@ def tissue(n_spots: int):  # type: ignore[no-untyped-def]
     from scipy import sparse
     from scipy.spatial import cKDTree
 
-    from spatialweave.io.contract import Dataset, Modality
+    from spatialweave.io.dataset import Dataset, Modality
 
     rng = np.random.default_rng(0)
     spatial = rng.random((n_spots, 2)) * np.sqrt(n_spots)

@@ -42,7 +42,8 @@ def prepare(name: str, preprocess: str, graph: str, data: Path | None, folder: P
     """Latents and graph of a tissue by two recipes, as files in `folder` unless they are there; no spot is filtered."""
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.recipe import read_recipe
-    from spatialweave.io.contract import read_dataset, write
+    from spatialweave.io.contract import write
+    from spatialweave.io.dataset import read_dataset
     from spatialweave.io.section import read_section
     from spatialweave.preprocess.dataset import preprocess as make_latents
 

@@ -26,7 +26,8 @@ def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats
 
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.statistics import graph_statistics
-    from spatialweave.io.contract import read_dataset, write
+    from spatialweave.io.contract import write
+    from spatialweave.io.dataset import read_dataset
     from spatialweave.io.files import write_csv
 
     with warnings.catch_warnings(record=True) as caught:

@@ -55,7 +55,8 @@ def main(
         # Libraries read it when they are loaded.
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
-    from spatialweave.io.contract import read_dataset, write_embedding
+    from spatialweave.io.dataset import read_dataset
+    from spatialweave.io.embeddings import write_embedding
     from spatialweave.presets import read_preset
     from spatialweave.training.checkpoint import discard
     from spatialweave.training.outputs import per_spot

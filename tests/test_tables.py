@@ -16,7 +16,9 @@ from scipy import sparse
 
 from spatialweave.assemble import assemble
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, read_h5ad, stamp, write, write_embedding
+from spatialweave.io.contract import read_h5ad, stamp, write
+from spatialweave.io.dataset import Dataset
+from spatialweave.io.embeddings import write_embedding
 from spatialweave.summary import ALIGNMENT_COLUMNS, METRIC_COLUMNS, index_table, joined_table, read_planned, runs_table
 
 SPOTS = ["s1", "s2", "s3"]

@@ -11,7 +11,9 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.aligned import read_aligned
-from spatialweave.io.contract import MODALITIES, read_h5ad, read_h5mu, stamp, training_record
+from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
+from spatialweave.io.embeddings import training_record
+from spatialweave.modalities import MODALITIES
 from spatialweave.preprocess.common_features import shared_counts
 
 

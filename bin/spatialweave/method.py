@@ -20,7 +20,7 @@ from spatialweave.settings import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 FOLDER = Path(__file__).parent / "methods"

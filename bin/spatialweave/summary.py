@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_training_record
+from spatialweave.io.embeddings import read_training_record
 
 RUN_KEYS = ["dataset", "method", "seed"]
 RUN_COLUMNS = [*RUN_KEYS, "status", "epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"]

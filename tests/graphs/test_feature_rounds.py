@@ -12,7 +12,7 @@ from spatialweave.graphs.build import feature_distances
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe, read_recipe
 from spatialweave.graphs.spatial import knn
-from spatialweave.io.contract import Modality
+from spatialweave.io.dataset import Modality
 
 
 def tissue(n_spots: int = 240, n_sections: int = 2) -> tuple[Modality, sparse.csr_matrix, np.ndarray]:

@@ -14,6 +14,8 @@ from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io import contract
+from spatialweave.io.dataset import read_dataset
+from spatialweave.io.embeddings import read_training_record, training_record, write_embedding
 from spatialweave.io.files import atomic_path
 
 SPOTS = ["a", "b", "c"]
@@ -46,7 +48,7 @@ def graph(folder: Path, spots: list[str] = SPOTS, kind: str = "graph", version: 
 
 
 def test_a_dataset_aligns_every_modality_with_all_spots(tmp_path: Path) -> None:
-    dataset = contract.read_dataset(latents(tmp_path), graph(tmp_path))
+    dataset = read_dataset(latents(tmp_path), graph(tmp_path))
     rna, adt = dataset.modalities
     assert (rna.name, adt.name) == ("rna", "adt")
     assert adt.present.tolist() == [True, False, True]
@@ -57,22 +59,22 @@ def test_a_dataset_aligns_every_modality_with_all_spots(tmp_path: Path) -> None:
 
 def test_latents_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="its encoding-type is anndata, not MuData"):
-        contract.read_dataset(graph(tmp_path))
+        read_dataset(graph(tmp_path))
     section = mudata.MuData({"rna": anndata.AnnData(obs=pd.DataFrame(index=SPOTS))})
     contract.write(section, tmp_path / "bare.h5mu")
     with pytest.raises(InputError, match="is another file; expected a latents file"):
-        contract.read_dataset(tmp_path / "bare.h5mu")
+        read_dataset(tmp_path / "bare.h5mu")
     section.uns["spatialweave"] = contract.stamp("section")
     contract.write(section, tmp_path / "section.h5mu")
     with pytest.raises(InputError, match="is of kind section of contract 1; expected a latents file"):
-        contract.read_dataset(tmp_path / "section.h5mu")
+        read_dataset(tmp_path / "section.h5mu")
 
 
 def test_a_dataset_is_the_same_as_mudata_reads_it(tmp_path: Path) -> None:
     path = latents(tmp_path)
-    dataset, data = contract.read_dataset(path), mudata.read_h5mu(path)
+    dataset, data = read_dataset(path), mudata.read_h5mu(path)
     pd.testing.assert_frame_equal(dataset.obs, data.obs)
-    assert np.array_equal(dataset.spatial, data.obsm["spatial"])
+    assert np.array_equal(dataset.coordinates, data.obsm["spatial"])
 
 
 @pytest.mark.parametrize(
@@ -87,21 +89,21 @@ def test_a_dataset_is_the_same_as_mudata_reads_it(tmp_path: Path) -> None:
 )
 def test_a_graph_that_does_not_fit_is_refused(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        contract.read_dataset(latents(tmp_path), make(tmp_path))
+        read_dataset(latents(tmp_path), make(tmp_path))
 
 
 def test_an_embedding_comes_back_with_its_record(tmp_path: Path) -> None:
-    dataset = contract.read_dataset(latents(tmp_path))
+    dataset = read_dataset(latents(tmp_path))
     embedding = np.arange(6, dtype=np.float32).reshape(3, 2)
     table = pd.DataFrame({"rna spatial": [0.25, 0.5, 1]}, index=SPOTS, dtype=np.float32)
     record = {"method": "m", "seed": 3, "losses": {"total": [1.0, 0.5]}, "peak_gpu_mb": None}
-    contract.write_embedding(tmp_path / "e.h5ad", dataset, embedding, record, {"weights": np.eye(3), "table": table})
+    write_embedding(tmp_path / "e.h5ad", dataset, embedding, record, {"weights": np.eye(3), "table": table})
     back = contract.read_h5ad(tmp_path / "e.h5ad", "embedding")
     assert np.array_equal(back.X, embedding)
     assert np.array_equal(back.obsm["weights"], np.eye(3))
     pd.testing.assert_frame_equal(back.obsm["table"], table)
-    assert contract.training_record(back) == record
-    assert contract.read_training_record(tmp_path / "e.h5ad") == {"dataset": "d", **record}
+    assert training_record(back) == record
+    assert read_training_record(tmp_path / "e.h5ad") == {"dataset": "d", **record}
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from spatialweave.graphs.build import feature_distances
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.training.run import Run
 
 

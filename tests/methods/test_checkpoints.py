@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.method import Fitted, load_method
 from spatialweave.presets import MethodPreset, read_preset
 from spatialweave.training import checkpoint
@@ -49,14 +49,14 @@ def overrides(preset: MethodPreset) -> list[str]:
 
 def sections(dataset: Dataset) -> Dataset:
     """The left and the right half as two sections, in one frame."""
-    left = dataset.spatial[:, 0] < np.median(dataset.spatial[:, 0])
+    left = dataset.coordinates[:, 0] < np.median(dataset.coordinates[:, 0])
     names = np.where(left, "a", "b")
     inside = {key: graph.multiply(left[:, None] == left[None, :]).tocsr() for key, graph in dataset.graphs.items()}
     obs = dataset.obs.assign(section=names)
     obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
-    shift = np.where(left, 0.0, dataset.spatial[left, 0].max() + 0.5)
+    shift = np.where(left, 0.0, dataset.coordinates[left, 0].max() + 0.5)
     return replace(
-        dataset, obs=obs, graphs=inside, aligned=dataset.spatial - np.stack([shift, np.zeros_like(shift)], axis=1)
+        dataset, obs=obs, graphs=inside, aligned=dataset.coordinates - np.stack([shift, np.zeros_like(shift)], axis=1)
     )
 
 

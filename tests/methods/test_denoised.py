@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
 from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.training.hidden_inputs import InputConfig, prepare_input

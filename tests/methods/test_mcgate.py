@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate
 from spatialweave.methods.mcgate import Config
 from spatialweave.mining.beyond_window import within
@@ -50,7 +50,11 @@ def permuted(dataset: Dataset, order: np.ndarray) -> Dataset:
     modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities]
     graphs = {name: graph[order][:, order].tocsr() for name, graph in dataset.graphs.items()}
     return replace(
-        dataset, obs=dataset.obs.iloc[order], spatial=dataset.spatial[order], modalities=modalities, graphs=graphs
+        dataset,
+        obs=dataset.obs.iloc[order],
+        coordinates=dataset.coordinates[order],
+        modalities=modalities,
+        graphs=graphs,
     )
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
 from spatialweave.mining.beyond_window import mine_distant_triplets, within
 from spatialweave.nn.hiding import explained_by_neighbours, network_input, smallest_sufficient, visible_average

@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs import features
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart, smart_ms, smart_ms_paper
 from spatialweave.mining.across_sections import cross_pairs, mine_cross_triplets
 from spatialweave.presets import read_preset
@@ -54,7 +54,7 @@ def stack(tissue: Tissue) -> Stack:
             key: sparse.block_diag([part.graphs[key] for part in parts], format="csr")
             for key in ("spatial_distances", "spatial_connectivities")
         }
-        return Dataset("stack", obs, np.concatenate([part.spatial for part in parts]), modalities, graphs, "square")
+        return Dataset("stack", obs, np.concatenate([part.coordinates for part in parts]), modalities, graphs, "square")
 
     return make
 

@@ -11,7 +11,7 @@ import torch
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart_paper
 from spatialweave.nn.inputs import ModalityInput
 from spatialweave.nn.propagation import neighbour_mean
@@ -178,7 +178,7 @@ def test_order_of_spots_does_not_matter(tissue, run, variant):
     shuffled = Dataset(
         "shuffled",
         dataset.obs.iloc[order],
-        dataset.spatial[order],
+        dataset.coordinates[order],
         [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities],
         {name: graph[order][:, order] for name, graph in dataset.graphs.items()},
         dataset.layout,

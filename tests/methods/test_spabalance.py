@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import gcn_normalise
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.method import Fitted
 from spatialweave.methods import spabalance
 from spatialweave.nn.barlow import barlow_loss
@@ -54,7 +54,9 @@ def permuted(dataset: Dataset, order: np.ndarray) -> Dataset:
     """The same tissue with its spots in another order."""
     modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities]
     graphs = {key: sparse.csr_matrix(graph[order][:, order]) for key, graph in dataset.graphs.items()}
-    return Dataset(dataset.name, dataset.obs.iloc[order], dataset.spatial[order], modalities, graphs, dataset.layout)
+    return Dataset(
+        dataset.name, dataset.obs.iloc[order], dataset.coordinates[order], modalities, graphs, dataset.layout
+    )
 
 
 def propagated(graph: sparse.csr_matrix, x: torch.Tensor) -> torch.Tensor:
@@ -252,7 +254,7 @@ def test_every_part_makes_a_difference(tissue: Tissue, run: Run, left_out: dict[
     # Both modalities tell of other layers, so that their losses conflict.
     dataset = tissue()
     rng = np.random.default_rng(1)
-    column = (dataset.spatial[:, 0] // 4).astype(int)
+    column = (dataset.coordinates[:, 0] // 4).astype(int)
     other = rng.normal(0, 3, (3, 9))[column] + rng.normal(size=(dataset.n_spots, 9))
     dataset.modalities[1] = Modality("adt", other.astype(np.float32), np.ones(dataset.n_spots, dtype=bool))
     full = replace(SHORT, epochs=30, learning_rate=0.02)

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import spamca
 from spatialweave.training.outputs import check_denoised, check_table
 from spatialweave.training.run import Run
@@ -140,7 +140,7 @@ def test_order_of_spots_does_not_matter(tissue: Tissue, run: Run) -> None:
     turned = Dataset(
         dataset.name,
         dataset.obs.iloc[order],
-        dataset.spatial[order],
+        dataset.coordinates[order],
         [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities],
         {key: graph[order][:, order] for key, graph in dataset.graphs.items()},
         dataset.layout,

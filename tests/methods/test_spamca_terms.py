@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional
 
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spamca
 from spatialweave.nn.gcn import gcn_propagation
 from spatialweave.training.hidden_inputs import HiddenInputs, prepare_inputs

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import spamo
 from spatialweave.nn.attention import draw_landmarks
 from spatialweave.nn.gcn import gcn_propagation
@@ -180,7 +180,7 @@ def test_order_of_the_spots_does_not_matter(tissue: Tissue, run: Run) -> None:
     mixed = Dataset(
         dataset.name,
         dataset.obs.iloc[order],
-        dataset.spatial[order],
+        dataset.coordinates[order],
         [Modality(one.name, one.latent[order], one.present[order]) for one in dataset.modalities],
         {key: graph[order][:, order].tocsr() for key, graph in dataset.graphs.items()},
         dataset.layout,

@@ -19,7 +19,7 @@ from spatialweave.alignment.matching import counterparts, match
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges, symmetrise
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.io.notices import InputWarning
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.spatialfuser import Config
@@ -44,7 +44,7 @@ def split(tissue: Tissue) -> Split:
         whole = tissue(side=side, names=tuple(dict.fromkeys(name for own in names for name in own)))
         place = np.random.default_rng(6).permutation(np.arange(whole.n_spots) % len(names))
         order = np.argsort(place, kind="stable")
-        place, spatial = place[order], whole.spatial[order]
+        place, spatial = place[order], whole.coordinates[order]
         modalities = []
         for one in whole.modalities:
             present = np.array([one.name in own for own in names])[place]
@@ -65,7 +65,7 @@ def split(tissue: Tissue) -> Split:
         return replace(
             whole,
             obs=obs,
-            spatial=spatial + 100 * place[:, None],
+            coordinates=spatial + 100 * place[:, None],
             modalities=modalities,
             graphs=graphs,
             aligned=spatial,

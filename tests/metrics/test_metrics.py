@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import kneighbors_graph
 
 from spatialweave.graphs import spatial
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.metrics import fidelity, separation, tissue
 from spatialweave.metrics.agreement import agreement, jaccard
 from spatialweave.metrics.evaluate import evaluate

@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score, cohen_kappa_score, silhouette_s
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 
 from spatialweave.graphs import features
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.metrics import mixing, transfer
 from spatialweave.metrics.evaluate import evaluate
 from spatialweave.metrics.neighbours import nearest_others
@@ -307,7 +307,7 @@ def dataset_of(values: np.ndarray, sections: np.ndarray, labels: np.ndarray | No
 def test_names_and_order():
     values, sections, labels = three_sections()
     dataset = dataset_of(values, sections, labels)
-    dataset.aligned = dataset.spatial
+    dataset.aligned = dataset.coordinates
     domains = labels.astype(int) + 1
     found = across_sections(dataset, values, domains, seed=0)
     assert list(found) == [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spatialweave.io.contract import Modality
+from spatialweave.io.dataset import Modality
 from spatialweave.nn.inputs import ModalityInput
 from spatialweave.nn.losses import pair_distance, reconstruction_loss, triplet_loss
 from spatialweave.nn.propagation import neighbour_mean

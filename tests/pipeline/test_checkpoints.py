@@ -17,7 +17,8 @@ import pytest
 from scipy import sparse
 
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.io.contract import read_h5ad, stamp, training_record, write
+from spatialweave.io.contract import read_h5ad, stamp, write
+from spatialweave.io.embeddings import training_record
 
 from .conftest import Pipeline
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_dataset, write
+from spatialweave.io.contract import write
+from spatialweave.io.dataset import read_dataset
 from spatialweave.io.notices import InputWarning
 from spatialweave.preprocess.dataset import preprocess
 
@@ -55,7 +56,7 @@ def test_what_the_latents_hold(write_section: SectionWriter, recipe: Path, tmp_p
     assert dataset.obs["barcode"].tolist() == dataset.obs.index.tolist()
     assert set(dataset.obs["section"]) == {"s1"}
     assert dataset.obs["label"].astype(str).tolist() == ["cortex"] + [""] * 23
-    np.testing.assert_array_equal(dataset.spatial[7], [2, 1])
+    np.testing.assert_array_equal(dataset.coordinates[7], [2, 1])
     rna, adt = dataset.modalities
     assert (rna.latent.shape, adt.latent.shape) == ((24, 3), (24, 2))
     assert rna.latent.dtype == np.float32

@@ -14,7 +14,8 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_dataset, write
+from spatialweave.io.contract import write
+from spatialweave.io.dataset import read_dataset
 from spatialweave.io.notices import InputWarning
 from spatialweave.preprocess.dataset import preprocess
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES
+from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import PLATFORMS, platform
 from spatialweave.preprocess.recipe import SectionsSettings, Settings, read_recipe
 

@@ -18,6 +18,8 @@ import pytest
 from scipy import sparse
 
 from spatialweave.io import contract
+from spatialweave.io.dataset import Dataset
+from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.loadings import column_name
 from spatialweave.report.dataset import Sources
 
@@ -102,7 +104,7 @@ def write_qc(folder: Path, section: str, n_spots: int, modalities: list[str]) ->
         plt.close(figure)
 
 
-def write_latents(folder: Path, recipe: Recipe, obs: pd.DataFrame, spatial: np.ndarray) -> contract.Dataset:
+def write_latents(folder: Path, recipe: Recipe, obs: pd.DataFrame, spatial: np.ndarray) -> Dataset:
     """Write the latents and return what a method would see."""
     parts = {
         name: anndata.AnnData(
@@ -117,10 +119,10 @@ def write_latents(folder: Path, recipe: Recipe, obs: pd.DataFrame, spatial: np.n
     data.obsm["spatial"] = spatial
     data.uns["spatialweave"] = contract.stamp("latents", dataset=recipe.dataset, platform="dbit", layout=recipe.layout)
     contract.write(data, folder / "latents.h5mu")
-    return contract.Dataset(recipe.dataset, obs, spatial, [], layout=recipe.layout)
+    return Dataset(recipe.dataset, obs, spatial, [], layout=recipe.layout)
 
 
-def per_spot(recipe: Recipe, dataset: contract.Dataset, truth: np.ndarray) -> dict[str, pd.DataFrame]:
+def per_spot(recipe: Recipe, dataset: Dataset, truth: np.ndarray) -> dict[str, pd.DataFrame]:
     """What SMART of this made-up dataset says about every spot, all of it known from the spot's region."""
     names, spots = list(recipe.modalities), dataset.obs.index
     share = (truth + 1) / (recipe.n_domains + 1)
@@ -138,9 +140,7 @@ def per_spot(recipe: Recipe, dataset: contract.Dataset, truth: np.ndarray) -> di
     return entries
 
 
-def write_run(
-    folder: Path, recipe: Recipe, dataset: contract.Dataset, truth: np.ndarray, method: str, seed: int
-) -> None:
+def write_run(folder: Path, recipe: Recipe, dataset: Dataset, truth: np.ndarray, method: str, seed: int) -> None:
     """Write one run: domains are the truth, numbered anew, with some spots wrong; SMART says more of every spot."""
     rng = np.random.default_rng([seed, len(method)])
     wrong = rng.random(len(truth)) < (0.05 if method == "smart" else 0.2)
@@ -166,7 +166,7 @@ def write_run(
     }
     name = f"{method}.seed{seed}"
     extras = per_spot(recipe, dataset, truth) if method == "smart" else None
-    contract.write_embedding(folder / "embeddings" / f"{name}.h5ad", dataset, embedding, training, extras)
+    write_embedding(folder / "embeddings" / f"{name}.h5ad", dataset, embedding, training, extras)
     table = dataset.obs[["barcode", "section"]].assign(domain=numbers[domains].astype(str))
     table.to_csv(folder / "domains" / f"{name}.domains.csv", index=False)
     (folder / "domains" / f"{name}.clustering.json").write_text(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.metrics.sections import across_sections
 from spatialweave.report import metric_list, scores
 from spatialweave.report.strips import strip

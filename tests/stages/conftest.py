@@ -16,6 +16,8 @@ import pytest
 from spatialweave.graphs.build import build_graphs
 from spatialweave.graphs.recipe import GraphRecipe, SpatialRecipe
 from spatialweave.io import contract
+from spatialweave.io.dataset import read_dataset
+from spatialweave.io.embeddings import write_embedding
 
 N_SIDE = 12
 
@@ -57,10 +59,10 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> ToyRun:
         data.obsm["spatial"] = points
         data.uns["spatialweave"] = contract.stamp("latents", dataset="toy", layout="square")
         contract.write(data, folder / "latents.h5mu")
-    dataset = contract.read_dataset(folder / "latents.h5mu")
+    dataset = read_dataset(folder / "latents.h5mu")
     embedding = (rng.normal(size=(4, 6)) * 5)[quadrant] + rng.normal(size=(n_spots, 6))
     record = {"method": "smart", "variant": "tuned", "seed": 3}
-    contract.write_embedding(folder / "embedding.h5ad", dataset, embedding, record)
+    write_embedding(folder / "embedding.h5ad", dataset, embedding, record)
     return ToyRun(folder / "latents.h5mu", folder / "embedding.h5ad", quadrant)
 
 
@@ -82,5 +84,5 @@ def refused() -> Callable[..., None]:
 def graph(toy_run: ToyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The spatial graph of the toy run. Do not change this file."""
     path = tmp_path_factory.mktemp("graph") / "graph.h5ad"
-    contract.write(build_graphs(contract.read_dataset(toy_run.latents), GraphRecipe(SpatialRecipe())), path)
+    contract.write(build_graphs(read_dataset(toy_run.latents), GraphRecipe(SpatialRecipe())), path)
     return path

@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 
 from spatialweave import simulate
 from spatialweave.io import contract
+from spatialweave.io.dataset import read_dataset
+from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.section import SectionInput, read_section
 from spatialweave.preprocess.dataset import preprocess
 
@@ -58,10 +60,10 @@ def stack(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Stack:
             contract.write(read_section(section), sections[-1])
         latents = preprocess(sections, project / "assets" / "preprocess" / "smart.yml", seed=1)
         contract.write(latents, folder / "latents.h5mu")
-        dataset = contract.read_dataset(folder / "latents.h5mu")
+        dataset = read_dataset(folder / "latents.h5mu")
         vectors = pd.get_dummies(dataset.obs["label"]).to_numpy(dtype=np.float32)
         record = {"method": "known", "seed": 4}
-        contract.write_embedding(folder / "known.h5ad", dataset, vectors, record)
+        write_embedding(folder / "known.h5ad", dataset, vectors, record)
     results = {}
     for fixed, moving in itertools.pairwise(NAMES):
         arguments = ["--fixed", fixed, "--moving", moving, "--out", str(folder / f"{fixed}--{moving}.json")]
@@ -96,8 +98,8 @@ def test_the_transforms_are_the_true_ones(stack: Stack) -> None:
     first, second, _ = spec.sections
     truth = simulate.between(spec.tissue, first, second)
     found = np.array(json.loads((stack.folder / "section1--section2.json").read_text())["matrix"])
-    data = contract.read_dataset(stack.latents)
-    points = data.spatial[(data.obs["section"] == "section2").to_numpy()]
+    data = read_dataset(stack.latents)
+    points = data.coordinates[(data.obs["section"] == "section2").to_numpy()]
     placed, wanted = (points @ matrix[:2, :2].T + matrix[:2, 2] for matrix in (found, truth))
     # In spot spacings, which are 1 here.
     assert np.linalg.norm(placed - wanted, axis=1).mean() < 0.6
@@ -122,9 +124,9 @@ def test_coordinates_alone(project: Path, stack: Stack, tmp_path: Path, method: 
 
 def test_the_first_section_stays_where_it_is(stack: Stack) -> None:
     table = pd.read_csv(stack.folder / "coordinates.csv")
-    data = contract.read_dataset(stack.latents, aligned=stack.folder / "coordinates.csv")
+    data = read_dataset(stack.latents, aligned=stack.folder / "coordinates.csv")
     first = (data.obs["section"] == "section1").to_numpy()
-    np.testing.assert_array_equal(data.aligned[first], data.spatial[first])
+    np.testing.assert_array_equal(data.aligned[first], data.coordinates[first])
     assert len(table) == data.n_spots
 
 

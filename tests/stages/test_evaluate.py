@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import silhouette_score
 
-from spatialweave.io.contract import read_dataset, read_h5ad
+from spatialweave.io.contract import read_h5ad
+from spatialweave.io.dataset import read_dataset
 
 HEADER = "barcode,section,domain\n"
 

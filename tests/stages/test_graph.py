@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn.neighbors import kneighbors_graph
 
-from spatialweave.io.contract import read_dataset
+from spatialweave.io.dataset import read_dataset
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from scipy import sparse
 
 from preprocess import main
-from spatialweave.io.contract import read_dataset, stamp, write
+from spatialweave.io.contract import stamp, write
+from spatialweave.io.dataset import read_dataset
 from spatialweave.preprocess.sections import build
 
 RECIPE = "modalities: {rna: {min_spots: 1, variable_features: 8, target_sum: 100, scale: true, components: 2}}\n"

@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from spatialweave.io.contract import read_h5ad, stamp, training_record, write
+from spatialweave.io.contract import read_h5ad, stamp, write
+from spatialweave.io.embeddings import training_record
 
 SCRIPT = Path(__file__).resolve().parents[2] / "bin" / "train.py"
 

@@ -16,7 +16,7 @@ from scipy import sparse
 from torch import nn
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset, Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.training import checkpoint
 from spatialweave.training.loop import Schedule, train
 from spatialweave.training.run import Run
@@ -65,7 +65,7 @@ def test_another_run_has_another_identity(dataset: Dataset, run: Run, monkeypatc
         ("smart", Config(), replace(dataset, graphs={"spatial_distances": graph * 2}), run),
         ("smart", Config(), replace(dataset, graphs={"spatial_connectivities": graph}), run),
         ("smart", Config(), replace(dataset, obs=dataset.obs.assign(section="a")), run),
-        ("smart", Config(), replace(dataset, aligned=dataset.spatial), run),
+        ("smart", Config(), replace(dataset, aligned=dataset.coordinates), run),
     ]
     found = [checkpoint.identity(*other) for other in others]
     (tmp_path / "changed.py").write_text("# other code\n")

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from spatialweave.io import contract
+from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.loadings import Loadings, read_loadings
 from spatialweave.method import Fitted
 from spatialweave.training import outputs
@@ -45,18 +47,18 @@ def latents(tmp_path: Path) -> Path:
 
 
 def weights(
-    dataset: contract.Dataset, values: tuple[Any, ...] = (0.25, 0.75), names: tuple[str, ...] = ("rna", "adt")
+    dataset: Dataset, values: tuple[Any, ...] = (0.25, 0.75), names: tuple[str, ...] = ("rna", "adt")
 ) -> pd.DataFrame:
     return pd.DataFrame(np.tile(values, (N_SPOTS, 1)), dataset.obs.index, list(names))
 
 
 def test_entries_survive_the_embedding_file(latents: Path, tmp_path: Path) -> None:
-    dataset = contract.read_dataset(latents)
+    dataset = read_dataset(latents)
     denoised = {name.name: name.latent * np.float32(0.5) for name in dataset.modalities}
     fitted = Fitted(np.zeros((N_SPOTS, 2), np.float32), {}, {"modality_weights": weights(dataset)}, denoised)
     entries = outputs.per_spot(fitted, dataset, latents)
     assert sorted(entries) == ["denoised_latent_adt", "denoised_latent_rna", "denoised_rna", "modality_weights"]
-    contract.write_embedding(tmp_path / "e.h5ad", dataset, fitted.embedding, {"method": "m", "seed": 1}, entries)
+    write_embedding(tmp_path / "e.h5ad", dataset, fitted.embedding, {"method": "m", "seed": 1}, entries)
     back = contract.read_h5ad(tmp_path / "e.h5ad", "embedding")
     assert back.uns["spatialweave"]["recipe"] == "r"
     assert back.obsm["modality_weights"].to_numpy().tolist() == [[0.25, 0.75]] * N_SPOTS
@@ -72,7 +74,7 @@ def test_entries_survive_the_embedding_file(latents: Path, tmp_path: Path) -> No
 
 
 def test_the_embedding_by_own_sections_goes_along(latents: Path) -> None:
-    dataset = contract.read_dataset(latents)
+    dataset = read_dataset(latents)
     own = np.arange(2.0 * N_SPOTS, dtype=np.float64).reshape(N_SPOTS, 2)
     fitted = Fitted(np.zeros((N_SPOTS, 2), np.float32), {}, own=own)
     entries = outputs.per_spot(fitted, dataset, latents)
@@ -85,7 +87,7 @@ def test_the_embedding_by_own_sections_goes_along(latents: Path) -> None:
 
 def test_a_method_that_says_nothing_more_needs_no_latents() -> None:
     fitted = Fitted(np.zeros((N_SPOTS, 2), np.float32), {})
-    assert outputs.per_spot(fitted, contract.Dataset("d", pd.DataFrame(), np.zeros((0, 2)), []), Path("nowhere")) == {}
+    assert outputs.per_spot(fitted, Dataset("d", pd.DataFrame(), np.zeros((0, 2)), []), Path("nowhere")) == {}
 
 
 def test_features_chosen_are_those_of_largest_prepared_variance(latents: Path) -> None:
@@ -130,15 +132,15 @@ def shuffled(table: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def test_extras_that_cannot_be_are_a_defect_of_the_method(
-    latents: Path, make: Callable[[contract.Dataset], dict[str, Any]], message: str
+    latents: Path, make: Callable[[Dataset], dict[str, Any]], message: str
 ) -> None:
-    dataset = contract.read_dataset(latents)
+    dataset = read_dataset(latents)
     with pytest.raises(RuntimeError, match=message):
         outputs.per_spot(Fitted(np.zeros((N_SPOTS, 2)), {}, make(dataset)), dataset, latents)
 
 
 def test_views_need_not_sum_to_1(latents: Path) -> None:
-    dataset = contract.read_dataset(latents)
+    dataset = read_dataset(latents)
     table = weights(dataset, (0.5, 0.5, 0.9, 0.1), ("rna spatial", "rna features", "adt spatial", "adt features"))
     assert "view_weights" in outputs.per_spot(
         Fitted(np.zeros((N_SPOTS, 2)), {}, {"view_weights": table}), dataset, latents
@@ -158,4 +160,4 @@ def test_denoised_latents_that_do_not_fit_are_a_defect_of_the_method(
 ) -> None:
     with pytest.raises(RuntimeError, match=message):
         fitted = Fitted(np.zeros((N_SPOTS, 2)), {}, denoised={name: values})
-        outputs.per_spot(fitted, contract.read_dataset(latents), latents)
+        outputs.per_spot(fitted, read_dataset(latents), latents)

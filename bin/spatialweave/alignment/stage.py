@@ -11,15 +11,9 @@ import numpy as np
 from spatialweave.alignment.stack import compose, neighbouring_pairs, read_transform, stacked_points, transforms_table
 from spatialweave.errors import InputError
 from spatialweave.io.aligned import aligned_table
-from spatialweave.io.contract import (
-    OWN_SECTION,
-    TRUE_PLACE,
-    Dataset,
-    open_latents,
-    read_dataset,
-    read_h5ad,
-    training_record,
-)
+from spatialweave.io.contract import TRUE_PLACE, read_h5ad
+from spatialweave.io.dataset import Dataset, open_latents, read_dataset
+from spatialweave.io.embeddings import OWN_SECTION, training_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +51,7 @@ def section_side(dataset: Dataset, section: str) -> Side:
         raise InputError("--latents", f"hold no section '{section}'", " or ".join(dataset.sections))
     rows = dataset.section_rows()[section]
     return Side(
-        dataset.spatial[rows],
+        dataset.coordinates[rows],
         {one.name: (one.latent[rows], one.present[rows]) for one in dataset.modalities if one.present[rows].any()},
     )
 
@@ -67,7 +61,7 @@ def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFr
     dataset = read_dataset(latents)
     found = [read_transform(path) for path in transforms]
     matrices = compose(dataset.sections, found)
-    points = stacked_points(dataset.spatial, dataset.obs["section"].astype(str).to_numpy(), matrices)
+    points = stacked_points(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), matrices)
     return aligned_table(dataset.obs, points), transforms_table(matrices, found)
 
 

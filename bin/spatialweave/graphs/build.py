@@ -13,7 +13,8 @@ from spatialweave.graphs import spatial
 from spatialweave.graphs.features import feature_knn, mutual_only
 from spatialweave.graphs.matrices import edges, from_edges, row_normalise, structure, symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, neighbours_by_layout
-from spatialweave.io.contract import Dataset, Modality, stamp
+from spatialweave.io.contract import stamp
+from spatialweave.io.dataset import Dataset, Modality
 
 
 def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
@@ -44,11 +45,11 @@ def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_mat
     """The directed spatial graph of a dataset, block-diagonal over its sections."""
     sections = dataset.obs["section"].astype(str).to_numpy()
     if recipe.kind == "radius":
-        return spatial.radius(dataset.spatial, sections, recipe.radius)
+        return spatial.radius(dataset.coordinates, sections, recipe.radius)
     if recipe.kind == "delaunay":
-        return spatial.delaunay(dataset.spatial, sections)
+        return spatial.delaunay(dataset.coordinates, sections)
     k = recipe.k or neighbours_by_layout(dataset.layout, f"dataset '{dataset.name}'")
-    return spatial.knn(dataset.spatial, sections, k)
+    return spatial.knn(dataset.coordinates, sections, k)
 
 
 def feature_distances(modality: Modality, recipe: FeatureRecipe, touching: sparse.csr_matrix) -> sparse.csr_matrix:

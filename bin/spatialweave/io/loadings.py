@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.io.contract import MODALITIES, open_latents
+from spatialweave.io.dataset import open_latents
+from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
     import pandas as pd

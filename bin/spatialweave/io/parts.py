@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES
 from spatialweave.io.counts import find_counts
 from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names
-from spatialweave.io.modality_names import fits, known_names, modality_of
 from spatialweave.io.notices import warn
 from spatialweave.io.readers import read
+from spatialweave.modalities import MODALITIES, fits, known_names, modality_of
 
 if TYPE_CHECKING:
     import anndata

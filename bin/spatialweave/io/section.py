@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES, TRUE_PLACE, stamp
+from spatialweave.io.contract import TRUE_PLACE, stamp
 from spatialweave.io.coordinates import LOOKED, read_coordinates
 from spatialweave.io.labels import find_labels
 from spatialweave.io.layout import infer_layout
 from spatialweave.io.measurement import Coordinates
-from spatialweave.io.modality_names import known_names
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import Part, read_parts
 from spatialweave.io.readers.store import TRUE_COLUMNS
+from spatialweave.modalities import MODALITIES, known_names
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from spatialweave.training.hidden_inputs import HiddenInputs, TrainingConfig, pr
 from spatialweave.training.loop import Terms, train
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 

@@ -16,7 +16,7 @@ from spatialweave.method import Fitted
 from spatialweave.settings import option
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset, Modality
+    from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
 
 

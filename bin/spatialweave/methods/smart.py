@@ -29,7 +29,7 @@ from spatialweave.training.loop import Terms, train
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 MINING_ROUNDS = 2

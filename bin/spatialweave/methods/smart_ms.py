@@ -23,7 +23,7 @@ from spatialweave.training.sections import several_sections
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.nn.propagation import Propagation
     from spatialweave.training.hidden_inputs import HiddenInput
     from spatialweave.training.run import Run

@@ -19,7 +19,7 @@ from spatialweave.settings import option
 from spatialweave.training.sections import several_sections
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 

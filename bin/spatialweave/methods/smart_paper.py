@@ -29,7 +29,7 @@ from spatialweave.training.stopping import SlopeRule, StopRule, never
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from spatialweave.io.contract import Dataset, Modality
+    from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
 
 

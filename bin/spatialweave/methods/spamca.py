@@ -47,7 +47,7 @@ from spatialweave.training.hidden_inputs import (
 from spatialweave.training.loop import Terms, train
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 TEMPERATURE = 0.5

@@ -32,7 +32,7 @@ from spatialweave.training.loop import Schedule, Terms, train
 from spatialweave.training.sections import restricted, several_sections
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
     from spatialweave.nn.graph_attention import Weights
     from spatialweave.training.run import Run
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.graphs import spatial
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.metrics.agreement import agreement
 from spatialweave.metrics.fidelity import distance_correlation, knn_overlap
 from spatialweave.metrics.sections import across_sections
@@ -45,10 +45,10 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     found["davies_bouldin"] = davies_bouldin(embedding, domains)
     found["calinski_harabasz"] = calinski_harabasz(embedding, domains)
 
-    neighbours = _nearest_spots(dataset.spatial, sections)
+    neighbours = _nearest_spots(dataset.coordinates, sections)
     by_domain = morans_i(domains, neighbours)
     found["morans_i"] = mean_morans_i(by_domain, domains)
-    found["chaos"] = chaos(domains, dataset.spatial, sections)
+    found["chaos"] = chaos(domains, dataset.coordinates, sections)
     found["pas"] = abnormal_spots(domains, neighbours)
     found["neighbour_agreement"] = neighbour_agreement(domains, dataset.graphs["spatial_connectivities"])
     found |= across_sections(dataset, embedding, domains, seed)

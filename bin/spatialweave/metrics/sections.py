@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.metrics import mixing, transfer
 
 

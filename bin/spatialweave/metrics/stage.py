@@ -10,7 +10,9 @@ import pandas as pd
 
 from spatialweave.domains.labels import check_embedding
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_dataset, read_h5ad, training_record
+from spatialweave.io.contract import read_h5ad
+from spatialweave.io.dataset import read_dataset
+from spatialweave.io.embeddings import training_record
 from spatialweave.metrics.evaluate import evaluate
 
 DOMAIN_COLUMNS = ("barcode", "section", "domain")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spatialweave.nn.propagation import neighbour_mean
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Modality
+    from spatialweave.io.dataset import Modality
 
 
 class ModalityInput:

@@ -58,7 +58,7 @@ def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata
     facts = stamp(
         "latents", dataset=dataset.dataset, platform=dataset.platform.name, layout=dataset.layout, recipe=recipe.name
     )
-    latents = build(parts, dataset.obs, dataset.spatial, {"spatialweave": facts})
+    latents = build(parts, dataset.obs, dataset.coordinates, {"spatialweave": facts})
     if dataset.spatial_true is not None:
         latents.obsm[TRUE_PLACE] = dataset.spatial_true
     return latents

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES
+from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import PLATFORMS, Platform
 
 OPTIONS = {

@@ -11,10 +11,11 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES, TRUE_PLACE, read_h5mu
+from spatialweave.io.contract import TRUE_PLACE, read_h5mu
 from spatialweave.io.counts import find_problem, to_csr
 from spatialweave.io.measurement import plain_column
 from spatialweave.io.stage_checks import check_table
+from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import Platform, platform
 from spatialweave.preprocess.common_features import common_features
 
@@ -44,7 +45,7 @@ class Sections:
     ----------
     obs
         One row per spot: index = unique spot names, columns `barcode`, `section` and, where known, `label`.
-    spatial
+    coordinates
         float64, spots x 2, in the order of `obs`.
     spatial_true
         Where simulated spots truly lie, alike, if all sections say so; else None.
@@ -57,7 +58,7 @@ class Sections:
     layout: str
     n_sections: int
     obs: pd.DataFrame
-    spatial: np.ndarray
+    coordinates: np.ndarray
     spatial_true: np.ndarray | None
     counts: dict[str, Counts]
 
@@ -163,7 +164,7 @@ def read_sections(paths: Sequence[Path]) -> Sections:
         layout=str(facts[0]["layout"]),
         n_sections=len(files),
         obs=obs,
-        spatial=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
+        coordinates=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
         spatial_true=_true_positions(files),
         counts=_join_counts(files, names),
     )

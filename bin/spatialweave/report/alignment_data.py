@@ -31,7 +31,7 @@ def alignment_data(
         Per method its name for people.
     """
     codes, names = spots.stack()
-    frame = alignment.xy if alignment.xy is not None else centred(spots.spatial, codes, len(names))
+    frame = alignment.xy if alignment.xy is not None else centred(spots.coordinates, codes, len(names))
     drawn = _sample(len(rows), MAX_POINTS)
     thinner = np.sqrt(len(codes) / max(len(drawn), 1))
     keys = sorted(
@@ -44,7 +44,7 @@ def alignment_data(
         "y": pack(frame[rows, 1].astype(np.float32)),
         "points": pack(drawn.astype(np.uint32)),
         "spacing": _spacing(frame, codes, len(names)) * thinner,
-        "givenSpacing": _spacing(spots.spatial, codes, len(names)) * thinner,
+        "givenSpacing": _spacing(spots.coordinates, codes, len(names)) * thinner,
         "pairs": [{"name": pair_name(names, pair), "sections": pair} for pair in pairs],
         "runs": [{"title": titles.get(key[0], key[0]), "seed": key[1], "run": place.get(key)} for key in keys],
         "matches": [

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES, read_h5ad, read_h5mu, training_record
+from spatialweave.io.contract import read_h5ad, read_h5mu
+from spatialweave.io.embeddings import training_record
+from spatialweave.modalities import MODALITIES
 from spatialweave.preprocess.common_features import shared_counts
 from spatialweave.report.features import FeatureTable, log_normalise
 
@@ -61,7 +63,7 @@ class Spots:
     barcodes: list[str]
     sections: list[str]
     labels: list[str] | None
-    spatial: np.ndarray
+    coordinates: np.ndarray
     layout: str
 
     def stack(self) -> tuple[np.ndarray, list[str]]:
@@ -93,7 +95,7 @@ def read_spots(latents: Path) -> tuple[Spots, dict[str, Any]]:
         barcodes=_texts(barcodes),
         sections=_texts(obs["section"]),
         labels=labels if any(labels) else None,
-        spatial=np.asarray(data.obsm["spatial"], dtype=np.float64),
+        coordinates=np.asarray(data.obsm["spatial"], dtype=np.float64),
         layout=str(data.uns["spatialweave"].get("layout", "cells")),
     )
     return spots, record

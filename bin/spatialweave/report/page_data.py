@@ -86,7 +86,7 @@ def page_data(
     """
     rows = shown_spots(len(spots.barcodes))
     section_codes, section_names = spots.stack()
-    arrangement = arrange(spots.spatial, section_codes, len(section_names))
+    arrangement = arrange(spots.coordinates, section_codes, len(section_names))
     truth, classes = colour_classes(spots.labels, runs, best)
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)

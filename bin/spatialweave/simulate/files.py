@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spatialweave.io.contract import MODALITIES
 from spatialweave.io.files import atomic_path, write_csv
+from spatialweave.modalities import MODALITIES
 from spatialweave.simulate.tissue import LABEL
 
 if TYPE_CHECKING:

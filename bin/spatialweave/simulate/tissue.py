@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MODALITIES
+from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
     import anndata

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.io.files import atomic_path
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from spatialweave.settings import option
 from spatialweave.training.loop import Schedule
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset, Modality
+    from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
 
 

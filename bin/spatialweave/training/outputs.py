@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from spatialweave.io.contract import OWN_SECTION
+from spatialweave.io.embeddings import OWN_SECTION
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
 from spatialweave.method import Fitted
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
 
 N_FEATURES = 24
 """Denoised features written per modality."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import Modality
+from spatialweave.io.dataset import Modality
 
 if TYPE_CHECKING:
-    from spatialweave.io.contract import Dataset
+    from spatialweave.io.dataset import Dataset
 
 
 def several_sections(dataset: Dataset, method: str, instead: str) -> dict[str, np.ndarray]:
@@ -36,5 +36,5 @@ def restricted(dataset: Dataset, rows: np.ndarray) -> Dataset:
     ]
     graphs = {name: graph[rows][:, rows].tocsr() for name, graph in dataset.graphs.items()}
     return replace(
-        dataset, obs=dataset.obs.iloc[rows], spatial=dataset.spatial[rows], modalities=modalities, graphs=graphs
+        dataset, obs=dataset.obs.iloc[rows], coordinates=dataset.coordinates[rows], modalities=modalities, graphs=graphs
     )

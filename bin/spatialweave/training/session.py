@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialweave.io.contract import Dataset
+from spatialweave.io.dataset import Dataset
 from spatialweave.method import Fitted, load_method
 from spatialweave.presets import MethodPreset
 from spatialweave.settings import configure, parse_overrides

@@ -11,9 +11,9 @@ from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.coordinates import OBSM_KEYS, in_obsm
 from spatialweave.io.measurement import Measurement, plain_frame, plain_names, reading
-from spatialweave.io.modality_names import known_names, modality_of
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.store import measure, read_frame
+from spatialweave.modalities import known_names, modality_of
 
 
 def read(path: Path) -> list[Measurement]:

@@ -12,9 +12,9 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_zarr
 from spatialweave.io.measurement import Coordinates, Measurement, reading
-from spatialweave.io.modality_names import modality_of
 from spatialweave.io.readers.anndata_zarr import is_zarr, open_group, refuse_pickles
 from spatialweave.io.readers.store import measure
+from spatialweave.modalities import modality_of
 
 
 def is_spatialdata(path: Path) -> bool:

@@ -1,10 +1,11 @@
-"""What others call the modalities: names of modalities in files, and 10x feature types."""
+"""The modalities: their names, and what others call them in files and 10x feature types."""
 
 from __future__ import annotations
 
 import re
 
-from spatialweave.io.contract import MODALITIES
+MODALITIES = ("rna", "adt", "atac", "histone", "metabolite")
+"""Modality names, in the order in which every method takes them."""
 
 _ALIASES = {
     "rna": ("rna", "gex", "geneexpression", "genes", "transcriptomics", "transcriptome", "mrna"),
