@@ -71,7 +71,7 @@ def test_a_quarter_turn_and_a_mirror_image_are_those_worked_by_hand() -> None:
 
 
 @pytest.mark.parametrize("lattice", ["tissue", "slide"])
-def test_the_known_transform_of_the_true_places_gives_the_coordinates(lattice: str) -> None:
+def test_the_known_transform_of_the_true_coordinates_gives_those_of_the_slide(lattice: str) -> None:
     section = Section("s", 37.0, (5.0, -2.0), 3.0, True, cut=0.2, spacing=1.3, lattice=lattice, offset=(0.2, 0.4))
     data = one(section)
     assert np.allclose(apply(frame(TISSUE, section), data.obsm["spatial_true"]), data.obsm["spatial"], atol=1e-10)
@@ -103,7 +103,7 @@ def test_another_spacing_samples_the_same_tissue(spacing: float, offset: tuple, 
     assert data.obs_names.is_unique and data.n_obs == len(columns) * len(rows)
 
 
-def test_labels_follow_the_tissue_at_the_true_place() -> None:
+def test_labels_follow_the_tissue_at_the_true_coordinates() -> None:
     # Where the four spots of an untouched grid about a place share a domain, the place is in that domain.
     tissue = replace(TISSUE, rows=40, cols=40)
     grid = one(Section("grid"), tissue)

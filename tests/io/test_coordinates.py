@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from spatialweave.errors import InputError
 from spatialweave.io.coordinates import in_obs, in_obsm, read_coordinates
@@ -74,14 +76,57 @@ def test_columns_of_obs(columns: dict[str, list[float]], expected: list[list[flo
     assert found.xy.tolist() == expected
 
 
-def test_visium_array_positions_become_a_hexagonal_lattice() -> None:
-    obs = pd.DataFrame([(r, c) for r in range(10) for c in range(r % 2, 20, 2)], columns=["array_row", "array_col"])
+VISIUM = [(row, column) for row in range(12) for column in range(row % 2, 24, 2)]
+"""Array rows and columns of a Visium slide: odd rows lie half a spot further, and columns count half spots."""
+
+
+def visium_neighbours(row: int, column: int) -> set[tuple[int, int]]:
+    """The spots that touch a Visium spot: two in its row, two in each of the rows beside it."""
+    beside = {(row, column - 2), (row, column + 2)}
+    return beside | {(row + step, column + half) for step in (-1, 1) for half in (-1, 1)}
+
+
+def positions_from_obs(tmp_path: Path, obs: pd.DataFrame) -> np.ndarray:
     found = in_obs(obs, "f")
-    assert found is not None
-    inner = np.flatnonzero((obs["array_row"] == 4) & (obs["array_col"] == 10))[0]
-    distances = np.sort(np.linalg.norm(found.xy - found.xy[inner], axis=1))
-    np.testing.assert_allclose(distances[1:7], 1.0)
-    assert distances[7] > 1.7
+    assert found is not None and found.unit == "array"
+    return found.xy
+
+
+def positions_from_a_table(tmp_path: Path, obs: pd.DataFrame) -> np.ndarray:
+    obs.rename_axis("barcode").to_csv(tmp_path / "xy.csv")
+    found = read_coordinates(tmp_path / "xy.csv")
+    assert found.names.tolist() == obs.index.tolist() and found.unit == "array"
+    return found.xy
+
+
+@pytest.mark.parametrize("positions", [positions_from_obs, positions_from_a_table])
+def test_visium_array_positions_become_the_lattice_of_the_slide(positions: Callable, tmp_path: Path) -> None:
+    obs = pd.DataFrame(VISIUM, columns=["array_row", "array_col"], index=[f"b{i}" for i in range(len(VISIUM))])
+    xy = positions(tmp_path, obs)
+    for spot, (row, column) in enumerate(VISIUM):
+        distances = np.linalg.norm(xy - xy[spot], axis=1)
+        touching = {VISIUM[other] for other in np.flatnonzero(np.isclose(distances, 1.0))}
+        assert touching == visium_neighbours(row, column) & set(VISIUM)
+        assert np.sort(distances[distances > 1.1])[0] == pytest.approx(np.sqrt(3))
+
+
+def test_visium_array_positions_have_the_neighbours_of_the_pixels(shared_data: Path) -> None:
+    data = anndata.read_h5ad(shared_data / "dlpfc_visium" / "151507_rna.h5ad", backed="r")
+    array = in_obs(data.obs[["array_row", "array_col"]], "f")
+    assert array is not None
+    pixels = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    pairs = [cKDTree(xy).query_pairs(1.3 * np.median(cKDTree(xy).query(xy, k=2)[0][:, 1])) for xy in (array.xy, pixels)]
+    assert pairs[0] == pairs[1] and len(pairs[0]) > 10_000
+
+
+def test_array_positions_that_are_no_hexagonal_lattice_stay() -> None:
+    square = pd.DataFrame([(r, c) for r in range(4) for c in range(5)], columns=["array_row", "array_col"])
+    # A checkerboard of even columns only: every sum of a row and a column is even, but no row is shifted.
+    even = pd.DataFrame([(r, c) for r in (0, 2) for c in (0, 2, 4)], columns=["array_row", "array_col"])
+    for obs in (square, even):
+        found = in_obs(obs, "f")
+        assert found is not None
+        np.testing.assert_array_equal(found.xy, obs[["array_col", "array_row"]])
 
 
 def test_third_dimension_in_obsm_is_left_out_with_a_warning() -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import TRUE_PLACE, stamp
+from spatialweave.io.contract import TRUE_SPATIAL, stamp
 from spatialweave.io.coordinates import LOOKED, read_coordinates
 from spatialweave.io.labels import find_labels
 from spatialweave.io.layout import infer_layout
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
-from spatialweave.io.parts import Part, read_parts
+from spatialweave.io.parts import ModalityPart, read_parts
 from spatialweave.io.readers.store import TRUE_COLUMNS
 from spatialweave.modalities import MODALITIES, known_names
 from spatialweave.platforms import platform
@@ -54,7 +54,7 @@ def read_section(row: SectionInput) -> mudata.MuData:
     if not row.files and row.multi is None:
         raise InputError("command line", "no modality is given", f"--multi or at least one of {known_names()}")
     named_platform = platform(row.platform).name if row.platform else None
-    parts: dict[str, Part] = {}
+    parts: dict[str, ModalityPart] = {}
     for name in (*(m for m in MODALITIES if m in row.files), "multi"):
         path = row.multi if name == "multi" else row.files[name]
         if path is None:
@@ -91,7 +91,7 @@ def read_section(row: SectionInput) -> mudata.MuData:
     return _join(parts, spots, place.xy, labels, facts)
 
 
-def _union(parts: dict[str, Part]) -> pd.Index:
+def _union(parts: dict[str, ModalityPart]) -> pd.Index:
     """All spots in the order of first appearance; a modality that shares no spot with any other is refused."""
     for name, part in reversed(parts.items()):
         others = [other.data.obs_names for key, other in parts.items() if key != name]
@@ -109,7 +109,7 @@ def _union(parts: dict[str, Part]) -> pd.Index:
     return spots
 
 
-def _place(parts: dict[str, Part], spots: pd.Index, table: Path | None) -> Coordinates:
+def _place(parts: dict[str, ModalityPart], spots: pd.Index, table: Path | None) -> Coordinates:
     """Coordinates of all spots: from the table where given, else from the files of the modalities, which must agree."""
     own = [part.coordinates for part in parts.values() if part.coordinates is not None]
     if table is not None:
@@ -170,7 +170,7 @@ def _agree(xy: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinate
         )
 
 
-def _true_place(parts: dict[str, Part], spots: pd.Index) -> np.ndarray | None:
+def _true_coordinates(parts: dict[str, ModalityPart], spots: pd.Index) -> np.ndarray | None:
     """Known positions of the spots (spots x 2), where the modalities' tables give one for every spot."""
     true = np.full((len(spots), 2), np.nan)
     for part in parts.values():
@@ -181,7 +181,11 @@ def _true_place(parts: dict[str, Part], spots: pd.Index) -> np.ndarray | None:
 
 
 def _join(
-    parts: dict[str, Part], spots: pd.Index, xy: np.ndarray, labels: np.ndarray | None, facts: dict[str, str | int]
+    parts: dict[str, ModalityPart],
+    spots: pd.Index,
+    xy: np.ndarray,
+    labels: np.ndarray | None,
+    facts: dict[str, str | int],
 ) -> mudata.MuData:
     import mudata
 
@@ -194,8 +198,8 @@ def _join(
     if labels is not None:
         section.obs["label"] = labels[rows]
     section.obsm["spatial"] = xy[rows]
-    true = _true_place(parts, spots)
+    true = _true_coordinates(parts, spots)
     if true is not None:
-        section.obsm[TRUE_PLACE] = true[rows]
+        section.obsm[TRUE_SPATIAL] = true[rows]
     section.uns["spatialweave"] = stamp("section", **facts)
     return section

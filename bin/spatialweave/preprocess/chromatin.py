@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -11,8 +12,8 @@ from sklearn.utils.sparsefuncs import inplace_column_scale
 
 from spatialweave.errors import InputError
 from spatialweave.preprocess.matrices import normalise_total, select_features
-from spatialweave.preprocess.prepared import Prepared, detected_features, normalise_and_log
-from spatialweave.preprocess.recipe import Settings
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log
+from spatialweave.settings import REQUIRED, option
 
 TF_SCALE = 1e4
 """The scale factor of the term frequency, muon's default."""
@@ -21,7 +22,15 @@ NO_VARIANCE = 1e-10
 """Components with a smaller share of the first one's sum of squares are rounding noise."""
 
 
-def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
+@dataclass(frozen=True)
+class ChromatinSettings(PreparationSettings):
+    """How chromatin is treated."""
+
+    method: Literal["tf_idf", "lsi"] = option(REQUIRED, "TF-IDF before the PCA, or latent semantic indexing.")
+    target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+
+
+def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
     """Prepare peak counts (spots x peaks) by `method`: "tf_idf" for the PCA, or "lsi", which ends in latents.
 
     - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
@@ -43,12 +52,12 @@ def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
     normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
     prepared = Prepared(matrix, np.flatnonzero(kept), np.ones(matrix.shape[1]), steps)
     if by_lsi:
-        prepared.scores = lsi(matrix, settings.components)
+        prepared.scores = lsi(matrix, settings.n_components)
         n_dims = prepared.scores.shape[1]
         steps.append({"step": "lsi", "components": n_dims})
-        if n_dims < settings.components:
+        if n_dims < settings.n_components:
             prepared.notes.append(
-                f"{n_dims} components instead of {settings.components}: {matrix.shape[0]} spots and "
+                f"{n_dims} components instead of {settings.n_components}: {matrix.shape[0]} spots and "
                 f"{matrix.shape[1]} peaks have no more besides the first, which is left out"
             )
     return prepared

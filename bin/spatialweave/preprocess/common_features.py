@@ -16,13 +16,12 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.counts import to_csr
+from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.notices import warn
+from spatialweave.modalities import MODALITY_KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHROMATIN = ("atac", "histone")
 
 NOTABLE = 0.1
 """A section that loses a larger share of its features to the others is warned of."""
@@ -96,7 +95,7 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
 
     keys = None
     equal = set(features[0]).intersection(*features[1:])
-    if modality in CHROMATIN and any(len(equal) <= MOSTLY * len(own) for own in features):
+    if MODALITY_KINDS[modality].intervals and any(len(equal) <= MOSTLY * len(own) for own in features):
         keys = _peak_keys(modality, features)
     merged = keys is not None
     keys = keys or _name_keys(features)

@@ -82,8 +82,7 @@ def _harmony(latent: np.ndarray, sections: np.ndarray, settings: SectionsSetting
         epsilon_cluster=CLUSTERING_TOLERANCE,
         epsilon_harmony=TOLERANCE,
         verbose=False,
-        # A signed number of 32 bits in there.
-        random_state=seed % 2**31,
+        random_state=seed,
         ncores=1,
     )
     return np.asarray(result.Z_corr, dtype=np.float32), len(result.kmeans_rounds)

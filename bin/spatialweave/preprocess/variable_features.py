@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 from scipy import sparse
 
-from spatialweave.preprocess.matrices import spot_blocks
+from spatialweave.io.count_matrix import spot_blocks
 
 
 def seurat_v3(

@@ -1,4 +1,4 @@
-"""The plots of QC: maps and violins of the figures, with what was removed."""
+"""The plots of QC: maps and violins of the metrics, with what was removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from spatialweave.io.files import atomic_path
 from spatialweave.qc.filters import Verdict
+from spatialweave.qc.spot_metrics import SPOT_METRICS
 from spatialweave.qc.thresholds import SPOT_THRESHOLDS
 
 if TYPE_CHECKING:
@@ -17,18 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from spatialweave.qc.section import Result
+    from spatialweave.qc.section import FilteredSection
 
-TITLES = {
-    "total": "counts",
-    "n_features": "detected features",
-    "mito_percent": "mitochondrial %",
-    "ribo_percent": "ribosomal %",
-    "isotype_percent": "isotype controls %",
-    "tss_enrichment": "TSS enrichment",
-    "n_fragments": "fragments",
-}
-ON_LOG = ("total", "n_fragments")
 REMOVED, KEPT, INK = "#d62728", "#4c78a8", "#333333"
 PANEL = 3.4
 MANY = 10_000
@@ -36,8 +27,8 @@ MAX_VIOLIN = 20_000
 """Spots per violin: beyond that the density no longer changes, but the time does."""
 
 
-def write_maps(result: Result, path: Path) -> None:
-    """Write a map per modality and figure (PNG); removed spots are red crosses."""
+def write_maps(result: FilteredSection, path: Path) -> None:
+    """Write a map per modality and metric (PNG); removed spots are red crosses."""
     spread = np.ptp(np.concatenate(list(result.positions.values())), axis=0)
     figure, panels = _grid(result.verdicts, PANEL * float(np.clip(spread[1] / max(spread[0], 1e-9), 0.4, 2)))
     for (modality, column), axes in panels.items():
@@ -49,29 +40,30 @@ def write_maps(result: Result, path: Path) -> None:
     _save(figure, path)
 
 
-def write_violins(result: Result, thresholds: Mapping[str, float], path: Path) -> None:
-    """Write a violin per modality and figure (PNG), with the threshold as a dashed line and removed spots in red."""
+def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path: Path) -> None:
+    """Write a violin per modality and metric (PNG), with the threshold as a dashed line and removed spots in red."""
     figure, panels = _grid(result.verdicts, PANEL)
     for (modality, column), axes in panels.items():
         _violin(axes, result.verdicts[modality], column)
-        known = result.verdicts[modality].figures[column]
+        known = result.verdicts[modality].metrics[column]
         for threshold in SPOT_THRESHOLDS:
             bound = thresholds[threshold.name]
-            # One far outside of the data would squeeze the violin.
-            if modality in threshold.modalities and threshold.figure == column and known.min() <= bound <= known.max():
+            applies = modality in threshold.modalities and threshold.bound.metric == column
+            # A threshold far outside of the data would squeeze the violin.
+            if applies and known.min() <= bound <= known.max():
                 axes.axhline(_shown(np.array([bound]), column)[0], color=REMOVED, linestyle="--", linewidth=1)
         axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
-    figure.suptitle(f"{result.name}: figures per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
+    figure.suptitle(f"{result.name}: metrics per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
     _save(figure, path)
 
 
 def _columns(verdict: Verdict) -> list[str]:
-    """The figures that are known in this modality."""
-    return [column for column in TITLES if verdict.figures[column].notna().any()]
+    """The metrics that are known in this modality."""
+    return [column for column in SPOT_METRICS if verdict.metrics[column].notna().any()]
 
 
 def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[tuple[str, str], Axes]]:
-    """A row of panels (`height` inches each) per modality, a column per figure; cells without a figure stay blank."""
+    """A row of panels (`height` inches each) per modality, a column per metric; cells without a metric stay blank."""
     # The object interface: no display, no global state, nothing left open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -91,21 +83,22 @@ def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[
 
 
 def _title(column: str) -> str:
-    return TITLES[column] + (" (log scale)" if column in ON_LOG else "")
+    metric = SPOT_METRICS[column]
+    return metric.title + (" (log scale)" if metric.log_scale else "")
 
 
 def _shown(values: np.ndarray, column: str) -> np.ndarray:
     """The values as they are drawn: log10(1 + n) on a log scale, which takes zeros; see :func:`_label_axis`."""
-    return np.log10(1 + np.maximum(values, 0)) if column in ON_LOG else values
+    return np.log10(1 + np.maximum(values, 0)) if SPOT_METRICS[column].log_scale else values
 
 
 def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
-    """Label a log scale with round values of the figure itself, and a number of features with whole numbers."""
+    """Label a log scale with round values of the metric itself, and a number of features with whole numbers."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
     if column == "n_features":
         axis.set_major_locator(MaxNLocator(5, integer=True))
-    if column in ON_LOG:
+    if SPOT_METRICS[column].log_scale:
         round_values = np.array([0, *(digit * 10**power for power in range(9) for digit in (1, 2, 5))])
         ticks = np.log10(1 + round_values)
         if ((ticks >= shown.min()) & (ticks <= shown.max())).sum() > 1:
@@ -114,8 +107,8 @@ def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
 
 
 def _map(axes: Axes, positions: np.ndarray, verdict: Verdict, column: str) -> None:
-    """Scatter one figure over the tissue; the size of the dots follows the distance between spots."""
-    values = _shown(verdict.figures[column].to_numpy(dtype=np.float64), column)
+    """Scatter one metric over the tissue; the size of the dots follows the distance between spots."""
+    values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
     size = _dot_size(positions)
     kept, removed = positions[verdict.kept_spots], positions[~verdict.kept_spots]
     shades = axes.scatter(
@@ -159,8 +152,8 @@ def _dot_size(positions: np.ndarray) -> float:
 
 
 def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
-    """Density of one figure over the spots, its median and quartiles, and the removed spots beside it."""
-    values = _shown(verdict.figures[column].to_numpy(dtype=np.float64), column)
+    """Density of one metric over the spots, its median and quartiles, and the removed spots beside it."""
+    values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
     known = np.isfinite(values)
     shown = values[known]
     if len(shown) > 1 and np.ptp(shown) > 0:
