@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""GRAPH: build the spatial graph, and where asked the feature graphs, of a dataset."""
+"""GRAPH: build the spatial graph and, with some recipes, the feature graphs of a dataset."""
 
 from __future__ import annotations
 

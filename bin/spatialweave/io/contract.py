@@ -1,4 +1,4 @@
-"""The data contract between stages: what a file must hold, checked at the door of every stage.
+"""The data contract between stages: what a file must hold, checked wherever a stage reads it.
 
 Five kinds of file pass between stages (docs/design.md says what each holds):
 

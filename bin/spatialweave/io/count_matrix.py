@@ -18,7 +18,7 @@ BLOCK_ENTRIES = 4_000_000
 
 @dataclass
 class Problem:
-    """The first value that cannot be a raw count: its place and what is wrong with it."""
+    """The first value that cannot be a raw count: its position and what is wrong with it."""
 
     row: int
     column: int

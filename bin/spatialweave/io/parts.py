@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModalityPart:
-    """One modality of the section: its counts, and where its spots lie as far as its own file says."""
+    """One modality of the section: its counts, and its coordinates and platform where its own file has them."""
 
     where: str
     data: anndata.AnnData
@@ -105,7 +105,7 @@ def _groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None
         raise InputError(
             where,
             "its features are of the types " + ", ".join(f"'{kind}'" for kind in meaning),
-            wanted or f"types that stand for {known_names()}",
+            wanted or f"types of {known_names()}",
         )
     rest = [kind for kind in meaning if kind not in chosen]
     if rest:

@@ -1,4 +1,4 @@
-"""Chromatin: accessibility (ATAC) and histone marks, treated alike: TF-IDF, totals, log; or semantic indexing."""
+"""Chromatin: accessibility (ATAC) and histone marks: TF-IDF, totals, log; or latent semantic indexing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TF_SCALE = 1e4
 """The scale factor of the term frequency, muon's default."""
 
 NO_VARIANCE = 1e-10
-"""Components with a smaller share of the first one's sum of squares are rounding noise."""
+"""Components with a smaller fraction of the first one's sum of squares are rounding noise."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def lsi(matrix: sparse.csr_matrix, n_components: int) -> np.ndarray:
     # What ARPACK leaves in rows of zeros is rounding noise, which standardising would turn into a signal.
     vectors[np.asarray(matrix.sum(axis=1)).ravel() == 0] = 0
     vectors -= vectors.mean(axis=1, keepdims=True)
-    deviation = vectors.std(axis=1, ddof=1, keepdims=True)
-    vectors /= np.where(deviation > 0, deviation, 1.0)
+    sd = vectors.std(axis=1, ddof=1, keepdims=True)
+    vectors /= np.where(sd > 0, sd, 1.0)
     return np.ascontiguousarray(vectors[:, 1:], dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Harmony: latents of several sections brought together, so that like spots of different sections lie close.
+"""Harmony: latents of several sections brought together, so that similar spots of different sections are close.
 
 Spots are clustered softly on the unit sphere, with a penalty on clusters that hold few sections; within each cluster,
 what a section adds to the latents is estimated by ridge regression and taken away (Korsunsky et al., Nature Methods

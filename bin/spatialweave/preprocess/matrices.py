@@ -38,7 +38,7 @@ def scale_features(matrix: sparse.csr_matrix) -> np.ndarray:
     -------
     What each feature was divided by (float64; 1 for constant ones).
     """
-    deviations = standard_deviations(matrix)
-    divisors: np.ndarray = np.where(deviations > 0, deviations, 1.0)
+    sds = standard_deviations(matrix)
+    divisors: np.ndarray = np.where(sds > 0, sds, 1.0)
     inplace_column_scale(matrix, 1 / divisors)
     return divisors

@@ -29,13 +29,15 @@ MAX_VIOLIN = 20_000
 
 def write_maps(result: FilteredSection, path: Path) -> None:
     """Write a map per modality and metric (PNG); removed spots are red crosses."""
-    spread = np.ptp(np.concatenate(list(result.positions.values())), axis=0)
-    figure, panels = _grid(result.verdicts, PANEL * float(np.clip(spread[1] / max(spread[0], 1e-9), 0.4, 2)))
+    extent = np.ptp(np.concatenate(list(result.coordinates.values())), axis=0)
+    figure, panels = _grid(result.verdicts, PANEL * float(np.clip(extent[1] / max(extent[0], 1e-9), 0.4, 2)))
     for (modality, column), axes in panels.items():
-        _map(axes, result.positions[modality], result.verdicts[modality], column)
+        _map(axes, result.coordinates[modality], result.verdicts[modality], column)
         axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
     removed = {modality: int((~verdict.kept_spots).sum()) for modality, verdict in result.verdicts.items()}
-    text = ", ".join(f"{modality} {count} of {len(result.positions[modality])}" for modality, count in removed.items())
+    text = ", ".join(
+        f"{modality} {count} of {len(result.coordinates[modality])}" for modality, count in removed.items()
+    )
     figure.suptitle(f"{result.name}: spots removed (red): {text}", fontsize=11, color=INK)
     _save(figure, path)
 
@@ -106,11 +108,11 @@ def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{10**value - 1:,.0f}"))
 
 
-def _map(axes: Axes, positions: np.ndarray, verdict: Verdict, column: str) -> None:
+def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> None:
     """Scatter one metric over the tissue; the size of the dots follows the distance between spots."""
     values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
-    size = _dot_size(positions)
-    kept, removed = positions[verdict.kept_spots], positions[~verdict.kept_spots]
+    size = _dot_size(coordinates)
+    kept, removed = coordinates[verdict.kept_spots], coordinates[~verdict.kept_spots]
     shades = axes.scatter(
         kept[:, 0],
         kept[:, 1],
@@ -140,15 +142,15 @@ def _map(axes: Axes, positions: np.ndarray, verdict: Verdict, column: str) -> No
     _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
 
 
-def _dot_size(positions: np.ndarray) -> float:
-    """Area of a dot in square points such that spots spread evenly over their bounding box about touch.
+def _dot_size(coordinates: np.ndarray) -> float:
+    """Area of a dot in square points such that spots evenly distributed over their bounding box about touch.
 
     Many spots overlap a little: gaps narrower than a pixel would show as stripes.
     """
-    spread = np.maximum(np.ptp(positions, axis=0), 1e-9)
-    filled = min(spread) / max(spread)
+    extent = np.maximum(np.ptp(coordinates, axis=0), 1e-9)
+    filled = min(extent) / max(extent)
     points = (0.65 * PANEL * 72) ** 2 * max(filled, 0.05)
-    return float(np.clip((0.8 if len(positions) < MANY else 1.8) * points / len(positions), 0.3, 60))
+    return float(np.clip((0.8 if len(coordinates) < MANY else 1.8) * points / len(coordinates), 0.3, 60))
 
 
 def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
@@ -164,7 +166,7 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
     axes.vlines(1, low, high, color=INK, linewidth=4)
     axes.plot(1, middle, "o", color="white", markersize=4, markeredgecolor=INK)
     removed = values[known & ~verdict.kept_spots]
-    # Evenly spread beside the violin, so that many removed spots stay visible and the plot stays the same.
+    # Evenly distributed beside the violin, so that many removed spots stay visible and the plot stays the same.
     axes.scatter(np.linspace(1.42, 1.58, len(removed)), removed, s=4, c=REMOVED, linewidths=0, rasterized=True)
     axes.set_xlim(0.5, 1.65)
     axes.set_xticks([])

@@ -32,7 +32,7 @@ class FilteredSection:
         The spots and features that stay.
     verdicts
         Per modality.
-    positions
+    coordinates
         Per modality the coordinates of its spots before QC, spots x 2.
     spots, summary
         The tables (:mod:`spatialweave.qc.tables`).
@@ -41,7 +41,7 @@ class FilteredSection:
     name: str
     section: mudata.MuData
     verdicts: dict[str, Verdict]
-    positions: dict[str, np.ndarray]
+    coordinates: dict[str, np.ndarray]
     spots: pd.DataFrame
     summary: pd.DataFrame
 
@@ -59,25 +59,25 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSectio
     """
     data = read_section_file(path)
     name = str(data.uns["spatialweave"]["section"])
-    positions_of_all = np.asarray(data.obsm["spatial"], dtype=np.float64)
-    verdicts, positions, parts = {}, {}, {}
+    all_coordinates = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    verdicts, coordinates, parts = {}, {}, {}
     for modality, part in data.mod.items():
         verdict = judge(modality, part, thresholds, str(path))
         verdicts[modality] = verdict
-        positions[modality] = positions_of_all[data.obs_names.get_indexer(part.obs_names)]
+        coordinates[modality] = all_coordinates[data.obs_names.get_indexer(part.obs_names)]
         whole = verdict.kept_spots.all() and verdict.kept_features.all()
         parts[modality] = part if whole else part[verdict.kept_spots, verdict.kept_features].copy()
     left = np.logical_or.reduce([data.obs_names.isin(part.obs_names) for part in parts.values()])
     known = [column for column in ("section", "label") if column in data.obs]
     obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
-    section = join_modalities(parts, obs, positions_of_all[left], dict(data.uns))
+    section = join_modalities(parts, obs, all_coordinates[left], dict(data.uns))
     if TRUE_SPATIAL in data.obsm:
         section.obsm[TRUE_SPATIAL] = np.asarray(data.obsm[TRUE_SPATIAL])[left]
     return FilteredSection(
         name,
         section,
         verdicts,
-        positions,
+        coordinates,
         spots_table(name, verdicts),
         summary_table(name, verdicts, thresholds, len(left), int(left.sum())),
     )

@@ -1,4 +1,4 @@
-"""AnnData as it lies in HDF5 and zarr: only the parts needed here are read, each when it is needed."""
+"""AnnData in HDF5 and zarr: only the parts needed here are read, each when it is needed."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
     )
 
 
-def _with_true_coordinates(obs: pd.DataFrame, place: np.ndarray) -> pd.DataFrame:
+def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
     """`obs` with the known positions in :data:`TRUE_COLUMNS`; anything but x and y of each spot is left alone."""
-    if place.shape != (len(obs), 2) or place.dtype.kind not in "iuf":
+    if coordinates.shape != (len(obs), 2) or coordinates.dtype.kind not in "iuf":
         return obs
-    return obs.assign(**dict(zip(TRUE_COLUMNS, place.astype(np.float64).T, strict=True)))
+    return obs.assign(**dict(zip(TRUE_COLUMNS, coordinates.astype(np.float64).T, strict=True)))
 
 
 def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loader:
