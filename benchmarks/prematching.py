@@ -58,10 +58,12 @@ def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float,
     tissue = replace(simulate.SERIES["pair"].tissue, rows=rows, cols=rows, pattern=pattern, n_domains=n_domains,
                      modalities=kept, signal=0.7)  # fmt: skip
     shift = tuple(np.random.default_rng(seed + 100).uniform(-50, 50, 2))
-    fixed = simulate.Section("section1", modalities=("rna",))
-    moving = simulate.Section("section2", rotation=degrees, shift=shift, lattice="slide", modalities=(modality,),
-                              cut=0.15, thin=0.7, cut_angle=90.0 * (seed % 4), **cut)  # fmt: skip
-    sections = simulate.simulate_series(simulate.Series(tissue, (fixed, moving)), seed=seed)
+    fixed = simulate.SimulatedSection("section1", modalities=("rna",))
+    cut = {"cut": 0.15, "thin": 0.7, "cut_angle": 90.0 * (seed % 4)} | cut
+    moving = simulate.SimulatedSection(
+        "section2", rotation=degrees, shift=shift, lattice="slide", modalities=(modality,), **cut
+    )
+    sections = simulate.simulate_series(simulate.SectionSeries(tissue, (fixed, moving)), seed=seed)
     a, b = sections["section1"]["rna"], sections["section2"][modality]
     values = latents(a.X, b.X) if modality == "rna" else [*latents(a.X), *latents(b.X)]
     sides = [Side(np.asarray(one.obsm["spatial"]), {name: (latent, True)})

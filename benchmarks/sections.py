@@ -144,10 +144,10 @@ def turned(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 
     tissue = simulate.SERIES["pair"].tissue
     angle, grid = task.case.removesuffix(" grid").split(", ")
-    moving = simulate.Section(
+    moving = simulate.SimulatedSection(
         "section2", float(angle), shift=(12.0, -7.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice=GRIDS[grid]
     )
-    spec = simulate.Series(tissue, (simulate.Section("section1"), moving))
+    spec = simulate.SectionSeries(tissue, (simulate.SimulatedSection("section1"), moving))
     return matched(spec, task.seed, folder)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""GRAPH: build the spatial graph, and where asked the feature graphs, of a dataset."""
+"""GRAPH: build the spatial graph and, with some recipes, the feature graphs of a dataset."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from pathlib import Path
 import click
 
 from spatialweave.cli import stage
+from spatialweave.graphs.recipe import MAX_NEIGHBOURS, read_recipe
 
 
 @stage
 @click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
 @click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Graph recipe (assets/graphs/*.yml).")
-@click.option("--n-neighbours", type=int, help="Spatial neighbours per spot, instead of the recipe's.")
+@click.option(
+    "--n-neighbours",
+    type=click.IntRange(1, MAX_NEIGHBOURS),
+    help="Spatial neighbours per spot, instead of the recipe's.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) to write.")
 @click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")
 def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats: Path) -> None:
     """Build the graphs of a dataset by a recipe, and write them with their statistics."""
     import warnings
-
-    from spatialweave.graphs.recipe import read_recipe
 
     plan = read_recipe(recipe).with_neighbours(n_neighbours)
 

@@ -4,24 +4,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from spatialweave.cli import stage
 from spatialweave.errors import InputError
+from spatialweave.modalities import MODALITY_KINDS
 
 FILE = click.Path(path_type=Path)
+
+
+def modality_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add one option per modality, in the order of the table of modalities."""
+    for kind in reversed(MODALITY_KINDS.values()):
+        help_text = kind.file[0].upper() + kind.file[1:] + "."
+        function = click.option(f"--{kind.name}", type=FILE, help=help_text)(function)
+    return function
 
 
 @stage
 @click.option("--dataset", required=True, help="Name of the dataset that the section belongs to.")
 @click.option("--section", required=True, help="Name of the section.")
-@click.option("--rna", type=FILE, help="RNA counts.")
-@click.option("--adt", type=FILE, help="Antibody-derived tag (protein) counts.")
-@click.option("--atac", type=FILE, help="Chromatin accessibility counts (peaks).")
-@click.option("--histone", type=FILE, help="Histone mark counts (peaks or bins).")
-@click.option("--metabolite", type=FILE, help="Metabolite intensities.")
+@modality_options
 @click.option("--multi", type=FILE, help="File or folder with several modalities (.h5mu, 10x .h5, outs, SpatialData).")
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
 @click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
@@ -31,17 +37,13 @@ FILE = click.Path(path_type=Path)
 def main(
     dataset: str,
     section: str,
-    rna: Path | None,
-    adt: Path | None,
-    atac: Path | None,
-    histone: Path | None,
-    metabolite: Path | None,
     multi: Path | None,
     spatial: Path | None,
     labels: str | None,
     platform: str | None,
     order: int | None,
     out: Path,
+    **files: Path | None,
 ) -> None:
     """Read the files of one section, check them, and write them as one section .h5mu.
 
@@ -56,9 +58,8 @@ def main(
     from spatialweave.io import contract
     from spatialweave.io.section import SectionInput, read_section
 
-    given = {"rna": rna, "adt": adt, "atac": atac, "histone": histone, "metabolite": metabolite}
-    files = {name: path for name, path in given.items() if path is not None}
-    row = SectionInput(dataset, section, files, multi, spatial, labels, platform, order)
+    given = {name: path for name, path in files.items() if path is not None}
+    row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order)
     contract.write(read_section(row), out)
 
 

@@ -20,14 +20,15 @@ from spatialweave.cli import stage
     help="Section file (.h5mu) after QC; once per section of the dataset, in their order.",
 )
 @click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality.")
-@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="Seed of the PCA's start and of Harmony.")
+@click.option("--seed", default=0, type=click.IntRange(0, 2**31 - 1), help="Seed of the PCA's start and of Harmony.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Latents file to write (.h5mu).")
-def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path) -> None:
+@click.option("--counts", type=click.Path(path_type=Path), help="Also write the joined raw counts (.h5mu).")
+def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path, counts: Path | None) -> None:
     """Turn raw counts into latents: transform each modality as the recipe says, then principal components."""
     from spatialweave.io.contract import write
     from spatialweave.preprocess.dataset import preprocess
 
-    latents = preprocess(sections, recipe, seed)
+    latents = preprocess(sections, recipe, seed, counts)
     write(latents, out)
     widths = ", ".join(f"{name} {part.obsm['X_latent'].shape[1]}" for name, part in latents.mod.items())
     click.echo(f"{latents.n_obs} spots; latent dimensions: {widths}")

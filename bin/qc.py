@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""QC: quality figures of a section's spots; removes what misses a threshold, and says what and why."""
+"""QC: quality metrics of a section's spots; removes what misses a threshold, and says what and why."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def threshold_options(function: Callable[..., None]) -> Callable[..., None]:
     )
     for threshold in reversed(SPOT_THRESHOLDS):
         kind: click.ParamType = click.IntRange(0) if threshold.is_whole else click.FloatRange(0)
-        if threshold.figure.endswith("_percent"):
+        if threshold.bound.metric.endswith("_percent"):
             kind = click.FloatRange(0, 100)
-        default = int(threshold.default) if threshold.is_whole else threshold.default
-        function = click.option(threshold.option, default=default, type=kind, help=threshold.help)(function)
+        default = int(threshold.bound.default) if threshold.is_whole else threshold.bound.default
+        function = click.option(threshold.option, default=default, type=kind, help=threshold.bound.help)(function)
     return function
 
 

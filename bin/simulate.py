@@ -21,16 +21,16 @@ Spec = TypeVar("Spec", bound=Any)
 @click.option(
     "--preset", type=click.Choice(PRESETS + SERIES), default="demo", help="The tissue; the options below change it."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=2025, help="Seed: the same one gives the same files.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=2025, help="Seed: the same gives the same files.")
 @click.option("--signal", type=float, help="Natural log of a marker's rise in its domain; 0 = none. [default: preset]")
 @click.option("--rows", type=int, help="Rows of spots. [default: preset]")
 @click.option("--cols", type=int, help="Columns of spots. [default: preset]")
 @click.option("--domains", type=int, help="Number of domains. [default: preset]")
 @click.option("--modalities", help="Comma-separated: some of rna, adt, atac. [default: preset]")
-@click.option("--missing", help="Shares of spots without a modality, e.g. rna=0.1,adt=0.2. [default: none]")
-@click.option("--rotation", type=float, help="Degrees that a pair's second section is turned by. [default: preset]")
-@click.option("--cut", type=float, help="Share of its spots that is cut off. [default: preset]")
-@click.option("--thin", type=float, help="Share of its counts that is kept. [default: preset]")
+@click.option("--missing", help="Fractions of spots without a modality, e.g. rna=0.1,adt=0.2. [default: none]")
+@click.option("--rotation", type=float, help="Rotation of a pair's second section in degrees. [default: preset]")
+@click.option("--cut", type=float, help="Fraction of its spots that is cut off. [default: preset]")
+@click.option("--thin", type=float, help="Fraction of its counts that is kept. [default: preset]")
 @click.option("--bend", type=float, help="Spot spacings that it is bent by at most. [default: preset]")
 @click.option("--dataset", help="Name of the dataset in the samplesheet. [default: preset]")
 @click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
@@ -57,7 +57,7 @@ def main(
     spec = series.tissue if series else simulate.PRESETS[preset]
     if modalities is not None:
         spec = simulate.select_modalities(spec, [name.strip() for name in modalities.split(",")])
-    spec = changed(spec, signal=signal, rows=rows, cols=cols, n_domains=domains, missing=parse_shares(missing))
+    spec = changed(spec, signal=signal, rows=rows, cols=cols, n_domains=domains, missing=parse_fractions(missing))
     move = {"rotation": rotation, "cut": cut, "thin": thin, "bend": bend}
     for option, value in move.items():
         if value is not None and preset not in PAIRS:
@@ -77,18 +77,20 @@ def changed(spec: Spec, **changes: Any) -> Spec:
     return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 
 
-def parse_shares(text: str | None) -> dict[str, float] | None:
+def parse_fractions(text: str | None) -> dict[str, float] | None:
     """Read ``rna=0.1,adt=0.2``."""
     if text is None:
         return None
-    shares = {}
+    fractions = {}
     for part in text.split(","):
-        name, _, share = part.partition("=")
+        name, _, fraction = part.partition("=")
         try:
-            shares[name.strip()] = float(share)
+            fractions[name.strip()] = float(fraction)
         except ValueError:
-            raise InputError("--missing", f"'{part}' cannot be read", "modality=share, e.g. rna=0.1,adt=0.2") from None
-    return shares
+            raise InputError(
+                "--missing", f"'{part}' cannot be read", "modality=fraction, e.g. rna=0.1,adt=0.2"
+            ) from None
+    return fractions
 
 
 if __name__ == "__main__":

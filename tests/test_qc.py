@@ -1,4 +1,4 @@
-"""QC: figures worked out by hand, thresholds, tables, plots."""
+"""QC: metrics worked out by hand, thresholds, tables, plots."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5mu, stamp, write
+from spatialweave.io.contract import join_modalities, read_h5mu, stamp, write
 from spatialweave.io.notices import InputWarning
-from spatialweave.preprocess.sections import build
 from spatialweave.qc import plots
-from spatialweave.qc.figures import SHARES, spot_figures
 from spatialweave.qc.filters import judge
-from spatialweave.qc.section import Result, check_section
+from spatialweave.qc.section import FilteredSection, check_section
+from spatialweave.qc.spot_metrics import SPOT_METRICS, spot_metrics
 from spatialweave.qc.tables import SPOT_COLUMNS, SUMMARY_COLUMNS
 from spatialweave.qc.thresholds import SPOT_THRESHOLDS, Threshold, defaults
 
@@ -40,17 +39,17 @@ def section(tmp_path: Path) -> Path:
     parts = {"rna": anndata("abcd", GENES, RNA), "adt": anndata("bce", PROTEINS, ADT)}
     obs = pd.DataFrame({"section": "s", "label": ["x", "", "x", "y", ""]}, index=list("abcde"))
     facts = stamp("section", dataset="d", section="s", platform="square", layout="square")
-    data = build(parts, obs, np.arange(10.0).reshape(5, 2), {"spatialweave": facts})
+    data = join_modalities(parts, obs, np.arange(10.0).reshape(5, 2), {"spatialweave": facts})
     write(data, tmp_path / "section.h5mu")
     return tmp_path / "section.h5mu"
 
 
-def check(section: Path, **thresholds: float) -> Result:
+def check(section: Path, **thresholds: float) -> FilteredSection:
     return check_section(section, defaults() | thresholds)
 
 
-def test_rna_figures_by_hand() -> None:
-    table = spot_figures("rna", anndata("abcd", GENES, RNA))
+def test_rna_metrics_by_hand() -> None:
+    table = spot_metrics("rna", anndata("abcd", GENES, RNA))
     assert table["total"].tolist() == [10, 5, 4, 0]
     assert table["n_features"].tolist() == [6, 1, 2, 0]
     assert table["mito_percent"].tolist() == [20, 0, 75, 0]
@@ -58,8 +57,8 @@ def test_rna_figures_by_hand() -> None:
     assert table[["isotype_percent", "tss_enrichment", "n_fragments"]].isna().all(axis=None)
 
 
-def test_adt_isotype_share_by_hand() -> None:
-    table = spot_figures("adt", anndata("bce", PROTEINS, ADT))
+def test_adt_isotype_percentage_by_hand() -> None:
+    table = spot_metrics("adt", anndata("bce", PROTEINS, ADT))
     assert table["isotype_percent"].tolist() == [50, 0, 90]  # IgG-Fc is a target
     assert table["mito_percent"].isna().all()
 
@@ -72,20 +71,20 @@ def test_adt_isotype_share_by_hand() -> None:
     ],
 )
 def test_isotype_names(name: str, expected: bool) -> None:
-    assert pd.Series([name]).str.contains(SHARES["adt"]["isotype_percent"], case=False)[0] == expected
+    assert pd.Series([name]).str.contains(SPOT_METRICS["isotype_percent"].features, case=False)[0] == expected
 
 
 def test_symbols_are_found_beside_identifiers() -> None:
     data = anndata("a", ["ENSG01", "ENSG02"], [[1, 3]])
-    assert spot_figures("rna", data)["mito_percent"].isna().all()
+    assert spot_metrics("rna", data)["mito_percent"].isna().all()
     data.var["gene_name"] = ["MT-ND1", "ACTB"]
-    assert spot_figures("rna", data)["mito_percent"].tolist() == [25]
+    assert spot_metrics("rna", data)["mito_percent"].tolist() == [25]
 
 
 def test_tss_and_fragments_are_carried_over() -> None:
     data = anndata("ab", ["chr1:1-9"], [[1], [2]])
     data.obs["TSSEnrichment"], data.obs["nFrags"] = [4.5, 9.0], [1000, 2000]
-    table = spot_figures("atac", data)
+    table = spot_metrics("atac", data)
     assert table["tss_enrichment"].tolist() == [4.5, 9.0]
     assert table["n_fragments"].tolist() == [1000, 2000]
 
@@ -175,21 +174,23 @@ def test_removing_everything_is_refused(section: Path, thresholds: dict[str, flo
 
 @pytest.mark.parametrize("threshold", SPOT_THRESHOLDS, ids=lambda threshold: threshold.name)
 def test_every_threshold_works(threshold: Threshold) -> None:
-    """Two spots, one on each side of a bound between them; and a figure that is not known removes nothing."""
-    features = {"mito_percent": ["mt-1", "g"], "isotype_percent": ["IgG1", "CD3"]}.get(threshold.figure, ["f", "g"])
+    """Two spots, one on each side of a bound between them; and a metric that is not known removes nothing."""
+    features = {"mito_percent": ["mt-1", "g"], "isotype_percent": ["IgG1", "CD3"]}.get(
+        threshold.bound.metric, ["f", "g"]
+    )
     for modality in threshold.modalities:
         data = anndata("ab", features, [[0, 9], [5, 9]])
         data.obs["tss_enrichment"] = [1.0, 3.0]
-        figure = spot_figures(modality, data)[threshold.figure].to_numpy()
-        assert figure[0] < figure[1]
-        verdict = judge(modality, data, defaults() | {threshold.name: float(figure.mean())}, "file")
-        assert verdict.kept_spots.tolist() == ([True, False] if threshold.is_upper else [False, True])
+        values = spot_metrics(modality, data)[threshold.bound.metric].to_numpy()
+        assert values[0] < values[1]
+        verdict = judge(modality, data, defaults() | {threshold.name: float(values.mean())}, "file")
+        assert verdict.kept_spots.tolist() == ([True, False] if threshold.bound.is_upper else [False, True])
         assert verdict.failed[threshold.name].sum() == 1
-        at_bound = judge(modality, data, defaults() | {threshold.name: float(figure.max())}, "file")
+        at_bound = judge(modality, data, defaults() | {threshold.name: float(values.max())}, "file")
         assert at_bound.kept_spots[1]
 
 
-def test_a_threshold_on_an_unknown_figure_is_warned_of() -> None:
+def test_a_threshold_on_an_unknown_metric_is_warned_of() -> None:
     data = anndata("ab", ["peak"], [[1], [2]])
     with pytest.warns(InputWarning, match="--atac-min-tss has no effect, as no tss enrichment is known"):
         verdict = judge("atac", data, defaults() | {"atac_min_tss": 2}, "file")
@@ -224,7 +225,7 @@ def test_plots_of_hardly_any_spots(n_spots: int, tmp_path: Path) -> None:
     obs = pd.DataFrame({"section": "s"}, index=list("ab")[:n_spots])
     facts = stamp("section", dataset="d", section="s", platform="square", layout="square")
     parts = {"rna": anndata("ab"[:n_spots], ["g"], [[4]] * n_spots)}
-    write(build(parts, obs, np.zeros((n_spots, 2)), {"spatialweave": facts}), tmp_path / "section.h5mu")
+    write(join_modalities(parts, obs, np.zeros((n_spots, 2)), {"spatialweave": facts}), tmp_path / "section.h5mu")
     result = check(tmp_path / "section.h5mu")
     plots.write_maps(result, tmp_path / "maps.png")
     plots.write_violins(result, defaults(), tmp_path / "violins.png")

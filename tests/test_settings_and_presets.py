@@ -11,7 +11,7 @@ import yaml
 from spatialweave.errors import InputError
 from spatialweave.method import load_method, method_names
 from spatialweave.presets import read_preset
-from spatialweave.settings import configure, option, parse_overrides
+from spatialweave.settings import REQUIRED, check_block, configure, option, parse_overrides, read_yaml
 
 
 @dataclass(frozen=True)
@@ -142,3 +142,80 @@ def test_unknown_method():
     assert {"smart", "pca_smooth"} <= set(method_names())
     with pytest.raises(InputError, match="'smrt' is not known; expected 'smart', perhaps"):
         load_method("smrt")
+
+
+@dataclass(frozen=True)
+class Inner:
+    size: int = option(REQUIRED, "Size.", low=1)
+    width: int | None = option(None, "Width; auto: by itself.", low=1, none="auto")
+    part: float = option(0.5, "Part.", above=0, high=1)
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    other: Inner | None = None
+    flag: bool = option(False, "Flag.")
+
+
+def test_blocks_are_built_and_later_layers_change_single_settings_of_them():
+    first = {"inner": {"size": 3, "width": 4}, "flag": True}
+    built = configure(Outer, "f.yml", first, {"inner": {"width": "auto", "part": 1}, "other": {"size": "2"}})
+    assert built == Outer(Inner(3, None, 1.0), Inner(2), True)
+    assert configure(Outer, "f.yml", first, {"other": {"size": 2}}, {"other": None}).other is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "f.yml: lacks inner; expected a value for each"),
+        ({"inner": {}}, "f.yml, setting 'inner': lacks size"),
+        ({"inner": None}, "setting 'inner': is None; expected names and values: size, width, part"),
+        ({"inner": {"sise": 3}}, "f.yml, setting 'inner': 'sise' is not a setting; expected 'size', perhaps"),
+        ({"inner": {"size": 0}}, "f.yml, setting 'inner.size': 0 is out of bounds; expected at least 1"),
+        (
+            {"inner": {"size": 1, "width": "self"}},
+            "setting 'inner.width': 'self' cannot be used; expected a whole number",
+        ),
+        ({"inner": {"size": 1, "width": 0}}, "expected at least 1, or auto"),
+        ({"inner": {"size": 1, "width": None}}, "'None' cannot be used; expected a whole number, or auto"),
+        ({"inner": {"size": 1, "part": 0}}, "0.0 is out of bounds; expected above 0 and at most 1"),
+        ({"inner": {"size": 1}, "other": {"width": 2}}, "setting 'other': lacks size"),
+        ({"inner": {"size": 1}, 3: 4}, "'3' is not a setting"),
+    ],
+)
+def test_bad_blocks_are_named_with_dots(content, message):
+    with pytest.raises(InputError) as error:
+        configure(Outer, "f.yml", content)
+    assert message in str(error.value)
+
+
+def test_a_mapping_of_blocks_is_checked_and_what_is_not_given_stays_out():
+    blocks = {"note": str, "kinds": {"a": Inner, "b": Inner}}
+    assert check_block(blocks, "f.yml", {"note": 5, "kinds": {"b": {"width": "7"}}}) == {
+        "note": "5",
+        "kinds": {"b": {"width": 7}},
+    }
+    with pytest.raises(InputError, match=r"f\.yml, setting 'kinds': 'c' is not a setting; expected .*a, b"):
+        check_block(blocks, "f.yml", {"kinds": {"c": {}}})
+    with pytest.raises(InputError, match=r"f\.yml, setting 'kinds\.a\.size': 'x' cannot be used"):
+        check_block(blocks, "f.yml", {"kinds": {"a": {"size": "x"}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"a: [", "is not a readable YAML file"),
+        (b"\xff", "is not a readable YAML file"),
+        (b"- 1", "is not a mapping but \\[1\\]"),
+        (b"", "is not a mapping but None"),
+        (None, "is not a readable YAML file"),
+    ],
+)
+def test_what_is_no_yaml_mapping_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "f.yml"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(InputError, match=message) as error:
+        read_yaml(path)
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)

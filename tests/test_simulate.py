@@ -16,7 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.errors import InputError
-from spatialweave.simulate import PRESETS, Counts, Tissue, domain_map, markers, select_modalities, simulate, write
+from spatialweave.simulate import PRESETS, CountModel, Tissue, domain_map, markers, select_modalities, simulate, write
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def stage() -> ModuleType:
 @pytest.mark.parametrize("zero_inflation", [0.0, 0.4])
 def test_moments_are_those_of_the_closed_form(zero_inflation: float) -> None:
     mean, theta, signal = 6.0, 2.0, 0.5
-    model = Counts(40, mean, theta, zero_inflation, marker_share=0.5, feature_sd=0.0)
+    model = CountModel(40, mean, theta, zero_inflation, marker_fraction=0.5, feature_sd=0.0)
     spec = Tissue(60, 60, "layers", 2, signal, {"rna": model}, depth_sd=0.0)
     counts = simulate(spec, seed=3)["rna"].X.toarray()
     domains = domain_map(spec)
@@ -50,7 +50,7 @@ def test_moments_are_those_of_the_closed_form(zero_inflation: float) -> None:
 
 
 def test_depth_and_feature_spread_are_log_normal() -> None:
-    model = Counts(2000, mean=50.0, dispersion=1e6, feature_sd=0.5, marker_share=0.0)
+    model = CountModel(2000, mean=50.0, dispersion=1e6, feature_sd=0.5, marker_fraction=0.0)
     spec = Tissue(40, 40, "layers", 2, 0.0, {"rna": model}, depth_sd=0.3)
     counts = simulate(spec, seed=0)["rna"].X
     assert np.log(np.asarray(counts.sum(axis=1)).ravel()).std() == pytest.approx(0.3, rel=0.1)
@@ -71,7 +71,7 @@ def test_presets_have_their_sizes_and_domains(preset: str, n_spots: int, feature
 
 
 def test_a_domain_that_a_modality_is_blind_to_has_no_markers_there() -> None:
-    table = markers(Counts(60, 1.0, 1.0, marker_share=0.5, blind_to=1), n_domains=4)
+    table = markers(CountModel(60, 1.0, 1.0, marker_fraction=0.5, blind_to=1), n_domains=4)
     assert table[1].sum() == 0
     assert table.sum(axis=1)[[0, 2, 3]].tolist() == [10, 10, 10]
     assert table[:, 30:].sum() == 0
@@ -162,7 +162,7 @@ def test_stage_writes_a_samplesheet_that_names_its_files(stage: ModuleType, tmp_
     [
         (["--modalities", "rna,histone"], "histone"),
         (["--modalities", "rna,rna"], "twice"),
-        (["--missing", "rna"], "modality=share"),
+        (["--missing", "rna"], "modality=fraction"),
         (["--missing", "adt=1.5"], "missing adt"),
         (["--signal", "99"], "signal"),
         (["--rows", "3"], "rows"),

@@ -16,11 +16,21 @@ from scipy.spatial import cKDTree
 
 from spatialweave import simulate
 from spatialweave.errors import InputError
-from spatialweave.simulate import SERIES, Counts, Section, Series, Tissue, between, domains_at, frame, simulate_series
-from spatialweave.simulate.series import bending, places
+from spatialweave.simulate import (
+    SERIES,
+    CountModel,
+    SectionSeries,
+    SimulatedSection,
+    Tissue,
+    between,
+    domains_at,
+    simulate_series,
+    slide_transform,
+)
+from spatialweave.simulate.series import bending, spot_coordinates
 
-RNA = Counts(60, mean=4.0, dispersion=2.0)
-ADT = Counts(20, mean=10.0, dispersion=3.0)
+RNA = CountModel(60, mean=4.0, dispersion=2.0)
+ADT = CountModel(20, mean=10.0, dispersion=3.0)
 TISSUE = Tissue(14, 20, "blocks", 5, 1.0, {"rna": RNA, "adt": ADT})
 
 
@@ -34,9 +44,9 @@ def stage() -> ModuleType:
     return module
 
 
-def one(section: Section, tissue: Tissue = TISSUE, seed: int = 0, outline: str = "whole") -> anndata.AnnData:
+def one(section: SimulatedSection, tissue: Tissue = TISSUE, seed: int = 0, outline: str = "whole") -> anndata.AnnData:
     """The first modality of a series of one section."""
-    return next(iter(simulate_series(Series(tissue, (section,), outline), seed)[section.name].values()))
+    return next(iter(simulate_series(SectionSeries(tissue, (section,), outline), seed)[section.name].values()))
 
 
 def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -45,7 +55,7 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def test_an_untouched_section_is_the_grid_of_the_tissue() -> None:
-    data = one(Section("s"))
+    data = one(SimulatedSection("s"))
     row, col = np.divmod(np.arange(14 * 20), 20)
     assert np.array_equal(data.obsm["spatial_true"], np.column_stack([col, row]))
     assert np.array_equal(data.obsm["spatial"], data.obsm["spatial_true"])
@@ -57,32 +67,36 @@ def test_an_untouched_section_is_the_grid_of_the_tissue() -> None:
 
 def test_a_quarter_turn_and_a_mirror_image_are_those_worked_by_hand() -> None:
     # The centre is (9.5, 6.5). A quarter turn from x towards y sends (x, y) to (9.5 - (y - 6.5), 6.5 + (x - 9.5)).
-    turned = one(Section("s", rotation=90.0, shift=(3.0, -1.0)))
+    turned = one(SimulatedSection("s", rotation=90.0, shift=(3.0, -1.0)))
     x, y = turned.obsm["spatial_true"].T
     assert np.allclose(turned.obsm["spatial"], np.column_stack([16 - y + 3, x - 3 - 1]), atol=1e-12)
     # Mirrored first: (x, y) becomes (19 - x, y), then (16 - y, 19 - x - 3).
-    face_down = one(Section("s", rotation=90.0, reflect=True))
+    face_down = one(SimulatedSection("s", rotation=90.0, reflect=True))
     x, y = face_down.obsm["spatial_true"].T
     assert np.allclose(face_down.obsm["spatial"], np.column_stack([16 - y, 16 - x]), atol=1e-12)
     # Mirrored in x about 9.5, then doubled about the centre.
-    mirrored = one(Section("s", reflect=True, scale=2.0))
+    mirrored = one(SimulatedSection("s", reflect=True, scale=2.0))
     x, y = mirrored.obsm["spatial_true"].T
     assert np.allclose(mirrored.obsm["spatial"], np.column_stack([28.5 - 2 * x, 2 * y - 6.5]), atol=1e-12)
 
 
 @pytest.mark.parametrize("lattice", ["tissue", "slide"])
-def test_the_known_transform_of_the_true_places_gives_the_coordinates(lattice: str) -> None:
-    section = Section("s", 37.0, (5.0, -2.0), 3.0, True, cut=0.2, spacing=1.3, lattice=lattice, offset=(0.2, 0.4))
+def test_the_known_transform_of_the_true_coordinates_gives_those_of_the_slide(lattice: str) -> None:
+    section = SimulatedSection(
+        "s", 37.0, (5.0, -2.0), 3.0, True, cut=0.2, spacing=1.3, lattice=lattice, offset=(0.2, 0.4)
+    )
     data = one(section)
-    assert np.allclose(apply(frame(TISSUE, section), data.obsm["spatial_true"]), data.obsm["spatial"], atol=1e-10)
-    first = Section("first", -20.0, (1.0, 2.0))
+    assert np.allclose(
+        apply(slide_transform(TISSUE, section), data.obsm["spatial_true"]), data.obsm["spatial"], atol=1e-10
+    )
+    first = SimulatedSection("first", -20.0, (1.0, 2.0))
     onto = apply(between(TISSUE, first, section), data.obsm["spatial"])
-    assert np.allclose(onto, apply(frame(TISSUE, first), data.obsm["spatial_true"]), atol=1e-10)
+    assert np.allclose(onto, apply(slide_transform(TISSUE, first), data.obsm["spatial_true"]), atol=1e-10)
 
 
 @pytest.mark.parametrize("reflect", [False, True])
 def test_a_lattice_on_the_slide_is_straight_there_and_covers_the_tissue(reflect: bool) -> None:
-    section = Section("s", rotation=30.0, reflect=reflect, scale=50.0, lattice="slide")
+    section = SimulatedSection("s", rotation=30.0, reflect=reflect, scale=50.0, lattice="slide")
     data = one(section)
     steps = data.obsm["spatial"] / 50.0
     steps -= steps[0]
@@ -96,18 +110,18 @@ def test_a_lattice_on_the_slide_is_straight_there_and_covers_the_tissue(reflect:
 
 @pytest.mark.parametrize(("spacing", "offset", "first"), [(2.0, (0.0, 0.0), 0.5), (0.5, (0.0, 0.0), -0.25)])
 def test_another_spacing_samples_the_same_tissue(spacing: float, offset: tuple, first: float) -> None:
-    data = one(Section("s", spacing=spacing, offset=offset))
+    data = one(SimulatedSection("s", spacing=spacing, offset=offset))
     columns, rows = (np.unique(axis) for axis in data.obsm["spatial_true"].T)
     assert np.array_equal(columns, first + spacing * np.arange(20 / spacing))
     assert np.array_equal(rows, first + spacing * np.arange(14 / spacing))
     assert data.obs_names.is_unique and data.n_obs == len(columns) * len(rows)
 
 
-def test_labels_follow_the_tissue_at_the_true_place() -> None:
+def test_labels_follow_the_tissue_at_the_true_coordinates() -> None:
     # Where the four spots of an untouched grid about a place share a domain, the place is in that domain.
     tissue = replace(TISSUE, rows=40, cols=40)
-    grid = one(Section("grid"), tissue)
-    section = Section("s", 50.0, (4.0, 4.0), bend=2.0, spacing=0.8, lattice="slide", cut=0.1)
+    grid = one(SimulatedSection("grid"), tissue)
+    section = SimulatedSection("s", 50.0, (4.0, 4.0), bend=2.0, spacing=0.8, lattice="slide", cut=0.1)
     data = one(section, tissue)
     _, near = cKDTree(grid.obsm["spatial_true"]).query(data.obsm["spatial_true"], k=4)
     around = grid.obs["label"].to_numpy()[near]
@@ -125,7 +139,7 @@ def test_domains_do_not_depend_on_the_grid_that_samples_them() -> None:
 @pytest.mark.parametrize("cut", [0.0, 0.15, 0.5])
 @pytest.mark.parametrize("angle", [0.0, 90.0, 200.0])
 def test_the_cut_removes_its_share_along_one_edge(cut: float, angle: float) -> None:
-    data = one(Section("s", cut=cut, cut_angle=angle))
+    data = one(SimulatedSection("s", cut=cut, cut_angle=angle))
     # On one line there lie at most a whole row or column of spots.
     assert abs((280 - data.n_obs) - cut * 280) <= 20
     towards = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
@@ -139,7 +153,8 @@ def test_the_cut_removes_its_share_along_one_edge(cut: float, angle: float) -> N
 
 def test_a_drawn_cut_depends_on_seed_and_section() -> None:
     kept = [
-        places(Series(TISSUE, ()), Section(name, cut=0.3), seed)[1] for name, seed in (("a", 0), ("a", 1), ("b", 0))
+        spot_coordinates(SectionSeries(TISSUE, ()), SimulatedSection(name, cut=0.3), seed)[1]
+        for name, seed in (("a", 0), ("a", 1), ("b", 0))
     ]
     sets = [{tuple(place) for place in part} for part in kept]
     assert sets[0] != sets[1] and sets[0] != sets[2]
@@ -147,7 +162,7 @@ def test_a_drawn_cut_depends_on_seed_and_section() -> None:
 
 
 def test_thinning_keeps_its_share_of_each_count() -> None:
-    whole, thin = (one(Section("s", thin=share)).X.toarray() for share in (1.0, 0.3))
+    whole, thin = (one(SimulatedSection("s", thin=share)).X.toarray() for share in (1.0, 0.3))
     # The draws before thinning are those of the unthinned section: every count is a binomial of it.
     assert (thin <= whole).all() and (thin == np.round(thin)).all()
     n = whole.sum()
@@ -159,7 +174,7 @@ def test_thinning_keeps_its_share_of_each_count() -> None:
 
 
 def test_bending_is_smooth_bounded_and_holds_no_affine_part() -> None:
-    section = Section("s", bend=1.4)
+    section = SimulatedSection("s", bend=1.4)
     data = one(section)
     true, moved = data.obsm["spatial_true"], data.obsm["spatial"] - data.obsm["spatial_true"]
     lengths = np.linalg.norm(moved, axis=1)
@@ -177,7 +192,7 @@ def test_bending_is_smooth_bounded_and_holds_no_affine_part() -> None:
 
 def test_sections_share_the_tissue_but_not_their_counts() -> None:
     flat = replace(TISSUE, rows=40, cols=40, signal=0.0, depth_sd=0.0)
-    series = simulate_series(Series(flat, (Section("a"), Section("b"))), seed=4)
+    series = simulate_series(SectionSeries(flat, (SimulatedSection("a"), SimulatedSection("b"))), seed=4)
     a, b = (series[name]["rna"].X.toarray() for name in "ab")
     # The same rates of the features, nothing else: residuals about a feature's mean do not correlate.
     assert np.corrcoef(a.mean(axis=0), b.mean(axis=0))[0, 1] > 0.99
@@ -186,9 +201,11 @@ def test_sections_share_the_tissue_but_not_their_counts() -> None:
 
 
 def test_a_batch_effect_is_a_log_normal_factor_on_each_feature() -> None:
-    rna = Counts(2000, mean=50.0, dispersion=1e6, marker_share=0.0)
+    rna = CountModel(2000, mean=50.0, dispersion=1e6, marker_fraction=0.0)
     flat = replace(TISSUE, signal=0.0, depth_sd=0.0, modalities={"rna": rna})
-    series = simulate_series(Series(flat, (Section("a"), Section("b", batch_sd=0.4), Section("c"))), seed=0)
+    series = simulate_series(
+        SectionSeries(flat, (SimulatedSection("a"), SimulatedSection("b", batch_sd=0.4), SimulatedSection("c"))), seed=0
+    )
     logs = {name: np.log(np.asarray(part["rna"].X.mean(axis=0)).ravel()) for name, part in series.items()}
     assert (logs["b"] - logs["a"]).std() == pytest.approx(0.4, rel=0.06)
     assert (logs["c"] - logs["a"]).std() < 0.03
@@ -209,8 +226,8 @@ def test_the_same_seed_gives_the_same_series_and_sections_depend_on_no_other() -
 
 def test_missing_spots_and_modalities_are_kept_out_section_by_section() -> None:
     tissue = replace(TISSUE, missing={"adt": 0.25})
-    sections = (Section("a"), Section("b"), Section("c", modalities=("adt",)))
-    series = simulate_series(Series(tissue, sections), seed=0)
+    sections = (SimulatedSection("a"), SimulatedSection("b"), SimulatedSection("c", modalities=("adt",)))
+    series = simulate_series(SectionSeries(tissue, sections), seed=0)
     assert [list(part) for part in series.values()] == [["rna", "adt"], ["rna", "adt"], ["adt"]]
     assert series["a"]["adt"].n_obs == series["b"]["adt"].n_obs == 210
     assert set(series["a"]["adt"].obs_names) != set(series["b"]["adt"].obs_names)
@@ -221,14 +238,14 @@ def test_missing_spots_and_modalities_are_kept_out_section_by_section() -> None:
 @pytest.mark.parametrize("preset", ["pair", "crossmodal"])
 def test_no_other_turn_or_mirror_image_passes_for_the_truth(preset: str) -> None:
     spec = SERIES[preset]
-    _, true = places(spec, Section("s"), 0)
+    _, true = spot_coordinates(spec, SimulatedSection("s"), 0)
     domains = domains_at(spec.tissue, true)
     tree = cKDTree(true)
     for angle in range(0, 360, 15):
         for reflect in (False, True):
             if not reflect and angle == 0:
                 continue
-            moved = apply(frame(spec.tissue, Section("s", rotation=angle, reflect=reflect)), true)
+            moved = apply(slide_transform(spec.tissue, SimulatedSection("s", rotation=angle, reflect=reflect)), true)
             distance, near = tree.query(moved)
             covered = distance <= np.sqrt(0.5)
             assert (covered & (domains[near] == domains)).mean() < 0.75
@@ -261,20 +278,20 @@ def test_no_other_turn_or_mirror_image_passes_for_the_truth(preset: str) -> None
 )
 def test_a_section_that_makes_no_sense_is_refused(change: dict, where: str) -> None:
     with pytest.raises(InputError) as error:
-        one(replace(Section("s"), **change))
+        one(replace(SimulatedSection("s"), **change))
     assert error.value.where == where
 
 
 @pytest.mark.parametrize(
     ("spec", "where"),
     [
-        (Series(TISSUE, ()), "sections"),
-        (Series(TISSUE, (Section("s"), Section("s"))), "sections"),
-        (Series(TISSUE, (Section("s"),), "round"), "outline"),
-        (Series(replace(TISSUE, rows=2), (Section("s"),)), "rows"),
+        (SectionSeries(TISSUE, ()), "sections"),
+        (SectionSeries(TISSUE, (SimulatedSection("s"), SimulatedSection("s"))), "sections"),
+        (SectionSeries(TISSUE, (SimulatedSection("s"),), "round"), "outline"),
+        (SectionSeries(replace(TISSUE, rows=2), (SimulatedSection("s"),)), "rows"),
     ],
 )
-def test_a_series_that_makes_no_sense_is_refused(spec: Series, where: str) -> None:
+def test_a_series_that_makes_no_sense_is_refused(spec: SectionSeries, where: str) -> None:
     with pytest.raises(InputError) as error:
         simulate_series(spec, seed=0)
     assert error.value.where == where

@@ -1,30 +1,137 @@
-"""The modalities: their names, and what others call them in files and 10x feature types."""
+"""The modalities, as modalities.yml declares them: names, what files call them, and how each stage treats them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-MODALITIES = ("rna", "adt", "atac", "histone", "metabolite")
-"""Modality names, in the order in which every method takes them."""
+import yaml
 
-_ALIASES = {
-    "rna": ("rna", "gex", "geneexpression", "genes", "transcriptomics", "transcriptome", "mrna"),
-    "adt": ("adt", "antibodycapture", "proteinexpression", "protein", "proteins", "prot", "antibody", "ab", "cite"),
-    "atac": ("atac", "peaks", "peak", "chromatinaccessibility"),
-    "histone": ("histone", "histones", "cutandtag", "cuttag", "h3k27ac", "h3k27me3", "h3k4me3", "h3k36me3", "h3k9me3"),
-    "metabolite": ("metabolite", "metabolites", "metabolomics", "metabolome", "msi"),
-}
-_MODALITY_BY_ALIAS = {alias: modality for modality, aliases in _ALIASES.items() for alias in aliases}
+DECLARATIONS = Path(__file__).with_suffix(".yml")
+"""The file explains its keys."""
+
+
+@dataclass(frozen=True)
+class SpotMetric:
+    """A metric of a modality's spots: the percentage of the total on some `features`, or a column of the input.
+
+    Attributes
+    ----------
+    features
+        A regular expression (any case) for the features' names; "" for a metric that the input holds.
+    columns
+        Names of the obs column that holds it: lower case, letters and digits only.
+    log_scale
+        Whether plots show it on a logarithmic scale.
+    """
+
+    name: str
+    title: str
+    features: str = ""
+    columns: tuple[str, ...] = ()
+    log_scale: bool = False
+
+
+@dataclass(frozen=True)
+class SpotThreshold:
+    """A threshold of QC: spots with a `metric` below (`is_upper`: above) it are removed from the modality."""
+
+    name: str
+    metric: str
+    default: float
+    is_upper: bool
+    help: str
+
+
+@dataclass(frozen=True)
+class ModalityKind:
+    """One entry of modalities.yml."""
+
+    name: str
+    title: str
+    file: str
+    aliases: tuple[str, ...]
+    accepts: tuple[str, ...]
+    has_fractions: bool
+    preparation: str
+    intervals: bool
+    metrics: tuple[SpotMetric, ...]
+    thresholds: tuple[SpotThreshold, ...]
+
+
+def read_declarations(path: Path = DECLARATIONS) -> dict[str, ModalityKind]:
+    """The modalities by name, in the order of the file."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: _modality_kind(name, **entry) for name, entry in content.items()}
+
+
+def _modality_kind(
+    name: str,
+    *,
+    title: str,
+    file: str,
+    aliases: list[str],
+    values: str,
+    preparation: str,
+    accepts: list[str] | None = None,
+    intervals: bool = False,
+    metrics: Mapping[str, Any] | None = None,
+    thresholds: Mapping[str, Any] | None = None,
+) -> ModalityKind:
+    """An entry as it is written; a key or word that is not known is a TypeError or KeyError."""
+    return ModalityKind(
+        name,
+        title,
+        file,
+        tuple(aliases),
+        tuple(accepts or ()),
+        {"counts": False, "intensities": True}[values],
+        preparation,
+        intervals,
+        tuple(_metric(key, **metric) for key, metric in (metrics or {}).items()),
+        tuple(_threshold(key, **threshold) for key, threshold in (thresholds or {}).items()),
+    )
+
+
+def _metric(name: str, *, columns: list[str] | None = None, **entry: Any) -> SpotMetric:
+    return SpotMetric(name, columns=tuple(columns or ()), **entry)
+
+
+def _threshold(
+    name: str, *, metric: str, help: str, least: float | None = None, most: float | None = None
+) -> SpotThreshold:
+    if least is not None and most is None:
+        return SpotThreshold(name, metric, least, False, help)
+    if most is not None and least is None:
+        return SpotThreshold(name, metric, most, True, help)
+    raise TypeError(f"threshold {name} needs either least or most")
+
+
+MODALITY_KINDS = read_declarations()
+"""Every modality by name, in the order in which every method takes them."""
+
+MODALITIES = tuple(MODALITY_KINDS)
+"""Their names."""
+
+_MODALITY_BY_ALIAS = {alias: name for name, kind in MODALITY_KINDS.items() for alias in kind.aliases}
+
+
+def plain_name(name: object) -> str:
+    """A name as it is compared: lower case, letters and digits only."""
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
 def modality_of(name: str) -> str | None:
-    """The modality that `name` (a modality's name in a file, or a 10x feature type) stands for, or None."""
-    return _MODALITY_BY_ALIAS.get(re.sub(r"[^a-z0-9]", "", str(name).lower()))
+    """The modality that has `name` (a modality's name in a file, or a 10x feature type) as an alias, or None."""
+    return _MODALITY_BY_ALIAS.get(plain_name(name))
 
 
 def fits(found: str, wanted: str) -> bool:
-    """Whether features called `found` may be given as `wanted`: peaks may be called on histone marks as well."""
-    return found == wanted or (found == "atac" and wanted == "histone")
+    """Whether features called `found` may be given as `wanted`."""
+    return found == wanted or found in MODALITY_KINDS[wanted].accepts
 
 
 def known_names() -> str:

@@ -1,4 +1,4 @@
-"""The measuring platforms: how their spots lie, and how many neighbours a spot has by default."""
+"""The measuring platforms: how their spots are arranged, and how many neighbours a spot has by default."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEIGHBOURS_BY_LAYOUT = {"hexagonal": 6, "square": 4, "cells": 8}
 
 @dataclass(frozen=True)
 class Platform:
-    """How a platform's spots lie (`layout`), and whether it images a chosen panel, of which all features are kept."""
+    """The arrangement of a platform's spots (`layout`), and whether it images a panel, whose features are all kept."""
 
     name: str
     layout: str

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spatialweave.errors import InputError
 from spatialweave.method import method_names
-from spatialweave.settings import nearest
+from spatialweave.settings import nearest, read_yaml
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,7 @@ def read_preset(path: Path) -> MethodPreset:
     InputError
         When it is no YAML mapping, lacks a key, has an unknown one, or a value of another type.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(str(path), f"is not a readable YAML file ({error})") from error
-    if not isinstance(content, Mapping):
-        raise InputError(str(path), "is not a mapping", "keys and values, as in assets/methods/smart.yml")
+    content = read_yaml(path)
     known = {item.name for item in fields(MethodPreset)} - {"name", "module"}
     for key in content:
         if key not in known:

@@ -1,4 +1,8 @@
-"""Hyper-parameters as dataclass fields with a meaning and bounds, set from text or YAML with full checking."""
+"""Settings as dataclass fields with a meaning and bounds, set from text or YAML with full checking.
+
+The one validator of the settings of methods and recipes. A setting is a field made with :func:`option`. A block of
+settings is a frozen dataclass of them, possibly with further blocks as fields, or a mapping of names to blocks.
+"""
 
 from __future__ import annotations
 
@@ -8,58 +12,137 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from spatialweave.errors import InputError
 
 C = TypeVar("C")
 
+REQUIRED: Any = dataclasses.MISSING
+"""The default of an option that must be given."""
+
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
+_NONE = "none"
 
 
-def option(default: Any, meaning: str, low: float | None = None, high: float | None = None) -> Any:
-    """A field of a method's Config: its default, its meaning in one sentence, and its bounds (both inclusive)."""
-    return dataclasses.field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+def option(
+    default: Any,
+    meaning: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    above: float | None = None,
+    none: str = _NONE,
+) -> Any:
+    """A field of a block of settings.
+
+    Parameters
+    ----------
+    default
+        :data:`REQUIRED` for an option that must be given.
+    meaning
+        What it does, in one sentence.
+    low, high
+        Bounds, both inclusive.
+    above
+        A lower bound, exclusive.
+    none
+        How None is written where the field's type allows it, e.g. ``all`` or ``auto``.
+    """
+    metadata = {"meaning": meaning, "low": low, "high": high, "above": above, "none": none}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
-    """Make a Config from its defaults and layers of values, later ones winning.
+    """Make a block of settings from its defaults and layers of values, later ones winning.
 
     Parameters
     ----------
     config
-        A frozen dataclass whose fields were made with :func:`option`.
+        A frozen dataclass whose fields were made with :func:`option`. Fields may be such dataclasses themselves.
     where
         Where the values come from, for messages.
 
     Raises
     ------
     InputError
-        For an unknown name (with the nearest right one), a wrong type, or a value out of bounds.
+        For an unknown name (with the nearest right one), a wrong type, a value out of bounds, or an option that must be
+        given and is not. Settings of inner blocks are named with dots.
     """
-    hints = typing.get_type_hints(config)
-    fields = {item.name: item for item in dataclasses.fields(config)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for layer in layers:
-        for name, value in layer.items():
-            if name not in fields:
-                raise InputError(where, f"'{name}' is not a setting", nearest(name, fields))
-            place = f"{where}, setting '{name}'"
-            values[name] = _convert(value, hints[name], place)
-            _check_bounds(values[name], fields[name].metadata, place)
-    return config(**values)
+        values = _merged(values, check_block(config, where, layer))
+    return _build(config, where, "", values)
+
+
+def check_block(block: Any, where: str, content: Any, name: str = "") -> dict[str, Any]:
+    """Check the values that are given for a block of settings; options that are not given stay out.
+
+    Parameters
+    ----------
+    block
+        A dataclass as :func:`configure` takes it, or a mapping of names to blocks or types.
+    content
+        What was read: anything but a mapping is refused.
+    name
+        The block's own name with dots, for messages; "" for the outermost.
+
+    Returns
+    -------
+    The values, converted to the types of their fields; inner blocks as dicts.
+    """
+    members = block if isinstance(block, Mapping) else typing.get_type_hints(block)
+    if not isinstance(content, Mapping):
+        raise InputError(_place(where, name), f"is {content!r}", "names and values: " + ", ".join(members))
+    metadata = {} if isinstance(block, Mapping) else {item.name: item.metadata for item in dataclasses.fields(block)}
+    checked = {}
+    for key, value in content.items():
+        if key not in members:
+            raise InputError(_place(where, name), f"'{key}' is not a setting", nearest(str(key), members))
+        full_name = f"{name}.{key}" if name else key
+        inner = _inner_block(members[key])
+        if inner is None:
+            checked[key] = _convert(value, members[key], _place(where, full_name), metadata.get(key, {}))
+        elif value is None and _allows_none(members[key]):
+            checked[key] = None
+        else:
+            checked[key] = check_block(inner, where, value, full_name)
+    return checked
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of names and values.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, is not YAML, or holds anything but a mapping.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        detail = " ".join(str(error).split())
+        raise InputError(str(path), f"is not a readable YAML file ({detail})") from error
+    if not isinstance(content, dict):
+        raise InputError(str(path), f"is not a mapping but {content!r}", "names and values")
+    return content
 
 
 def parse_overrides(items: Iterable[str]) -> dict[str, str]:
-    """Split `key=value` items as given by --set; the values stay text until :func:`configure` checks them."""
+    """Split `key=value` items of --method-option; the values stay text until :func:`configure` checks them."""
     overrides: dict[str, str] = {}
     for item in items:
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise InputError("--set", f"'{item}' has no name and value", "KEY=VALUE, e.g. --set epochs=200")
+            raise InputError(
+                "--method-option", f"'{item}' has no name and value", "KEY=VALUE, e.g. --method-option epochs=200"
+            )
         if key in overrides:
-            raise InputError("--set", f"'{key}' is given twice", "each setting once")
+            raise InputError("--method-option", f"'{key}' is given twice", "each setting once")
         overrides[key] = value.strip()
     return overrides
 
@@ -72,26 +155,80 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"'{close[0]}', perhaps; {everything}" if close else everything
 
 
-def _convert(value: Any, hint: Any, place: str) -> Any:
-    """`value` (from YAML, or text from the command line) as the type `hint` of its field."""
+def _place(where: str, name: str) -> str:
+    return f"{where}, setting '{name}'" if name else where
+
+
+def _members_of_union(hint: Any) -> tuple[Any, ...]:
+    union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    return typing.get_args(hint) if union else (hint,)
+
+
+def _allows_none(hint: Any) -> bool:
+    return type(None) in _members_of_union(hint)
+
+
+def _inner_block(hint: Any) -> Any:
+    """The block that a member of a block is, or None for a value."""
+    if isinstance(hint, Mapping):
+        return hint
+    return next((member for member in _members_of_union(hint) if dataclasses.is_dataclass(member)), None)
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, block by block; the values of `second` win."""
+    merged = dict(first)
+    for key, value in second.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _build(config: type[C], where: str, name: str, values: Mapping[str, Any]) -> C:
+    """The dataclass from checked values; a required option that is missing is refused."""
+    missing = [
+        item.name
+        for item in dataclasses.fields(config)  # type: ignore[arg-type]
+        if item.default is REQUIRED and item.name not in values
+    ]
+    if missing:
+        raise InputError(_place(where, name), f"lacks {', '.join(missing)}", "a value for each")
+    hints = typing.get_type_hints(config)
+    built = {}
+    for key, value in values.items():
+        inner = _inner_block(hints[key])
+        full_name = f"{name}.{key}" if name else key
+        built[key] = value if inner is None or value is None else _build(inner, where, full_name, value)
+    return config(**built)
+
+
+def _convert(value: Any, hint: Any, place: str, metadata: Mapping[str, Any]) -> Any:
+    """`value` (from YAML, or text from the command line) as the type `hint` of its field, within its bounds."""
+    alternative = ""
+    if _allows_none(hint):
+        none = metadata.get("none", _NONE)
+        if str(value).lower() == none:
+            return None
+        alternative = f", or {none}"
+        (hint,) = [member for member in _members_of_union(hint) if member is not type(None)]
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
             raise InputError(place, f"'{value}' is not a choice", nearest(str(value), choices))
         return value
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        if value is None or str(value).lower() == "none":
-            return None
-        (hint,) = [member for member in typing.get_args(hint) if member is not type(None)]
     converters: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, float: _float, str: str}
     try:
-        return converters[hint](value)
+        converted = converters[hint](value)
     except (ValueError, TypeError, OverflowError):
         expected = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}[hint]
-        raise InputError(place, f"'{value}' cannot be used", expected) from None
+        raise InputError(place, f"'{value}' cannot be used", expected + alternative) from None
+    _check_bounds(converted, metadata, place, alternative)
+    return converted
 
 
 def _bool(value: Any) -> bool:
+    if not isinstance(value, bool | str):
+        raise TypeError
     text = str(value).lower()
     if text not in _TRUE + _FALSE:
         raise ValueError
@@ -110,9 +247,14 @@ def _float(value: Any) -> float:
     return float(value)
 
 
-def _check_bounds(value: Any, metadata: Mapping[str, Any], place: str) -> None:
-    low, high = metadata["low"], metadata["high"]
-    if value is None or ((low is None or value >= low) and (high is None or value <= high)):
+def _check_bounds(value: Any, metadata: Mapping[str, Any], place: str, alternative: str) -> None:
+    low, high, above = (metadata.get(bound) for bound in ("low", "high", "above"))
+    inside = (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
+    if inside:
         return
-    bounds = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
-    raise InputError(place, f"{value} is out of bounds", " and ".join(filter(None, bounds)))
+    bounds = [
+        f"above {above:g}" if above is not None else "",
+        f"at least {low:g}" if low is not None else "",
+        f"at most {high:g}" if high is not None else "",
+    ]
+    raise InputError(place, f"{value} is out of bounds", " and ".join(filter(None, bounds)) + alternative)

@@ -1,9 +1,18 @@
-// The samplesheet: CSV or TSV, one row per section, checked against assets/schema_input.json before any task runs.
+// The samplesheet: CSV or TSV, one row per section, checked against assets/schema_input.json and the modalities before any task runs.
 
 include { valueProblem } from './params'
 
-def fileColumns() {
-    return ['rna', 'adt', 'atac', 'histone', 'metabolite', 'multi']
+// What each column may hold: one with a file per modality (declared in the package), then those of the schema.
+def columnRules() {
+    def modalities = new org.yaml.snakeyaml.Yaml().load(file("${projectDir}/bin/spatialweave/modalities.yml").text)
+    def files = modalities.collectEntries { name, modality -> [name, [type: 'string', format: 'path', description: modality.file]] }
+    def schema = new groovy.json.JsonSlurper().parseText(file("${projectDir}/assets/schema_input.json").text)
+    return files + schema.items.properties
+}
+
+// The columns with files: a path of each modality, of several at once (multi), and of coordinates (spatial).
+def fileColumns(rules) {
+    return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
 
 // The cells of one line, or null where its quotes do not match.
@@ -74,8 +83,9 @@ def rowProblems(sheet, line, row, rules) {
     if (!row.dataset) {
         problems << 'column dataset is empty'
     }
-    if (!fileColumns().any { name -> row[name] }) {
-        problems << "at least one of the columns ${fileColumns().join(', ')} needs a file"
+    def counts = fileColumns(rules) - 'spatial'
+    if (!counts.any { name -> row[name] }) {
+        problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
     return problems.collect { problem -> "line ${line}, ${problem}" }
 }
@@ -124,9 +134,9 @@ def stackOf(rows) {
 // One section, with the rows of its dataset: what INGEST needs, e.g.
 // [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
-def sectionOf(sheet, row, siblings) {
+def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
-    def columns = (fileColumns() + ['spatial']).findAll { name -> row[name] }
+    def columns = fileColumns(rules).findAll { name -> row[name] }
     def files = columns.collect { name -> locate(sheet, row[name]) }
     // A labels cell that names a file is one; else it is the name of an obs column.
     def labelsFile = row.labels ? locate(sheet, row.labels) : null
@@ -150,7 +160,7 @@ def readSamplesheet(path) {
     if (!sheet.exists() || sheet.isDirectory()) {
         error("Samplesheet ${path}: there is no such file")
     }
-    def rules = new groovy.json.JsonSlurper().parseText(file("${projectDir}/assets/schema_input.json").text).items.properties
+    def rules = columnRules()
     def lines = parseLines(path, sheet)
     if (lines.size() < 2) {
         error("Samplesheet ${path}: it has no rows; expected a header line and one line per section")
@@ -169,5 +179,5 @@ def readSamplesheet(path) {
     if (problems) {
         error("Samplesheet ${path}:\n  " + problems.join('\n  '))
     }
-    return rows.collect { row -> sectionOf(sheet, row, rows.findAll { other -> other.dataset == row.dataset }) }
+    return rows.collect { row -> sectionOf(sheet, row, rows.findAll { other -> other.dataset == row.dataset }, rules) }
 }

@@ -41,10 +41,10 @@ def aligned_pair() -> Callable[..., Pair]:
     @cache
     def build(pattern: str = "blocks", seed: int = 1, error: float = 0.3, **moving: Any) -> Pair:
         tissue = replace(simulate.SERIES["pair"].tissue, pattern=pattern)
-        fixed = simulate.Section("section1")
+        fixed = simulate.SimulatedSection("section1")
         usual: dict[str, Any] = {"rotation": 37.0, "shift": (5.0, -3.0), "cut": 0.15, "cut_angle": 20.0, "thin": 0.7}
-        second = simulate.Section("section2", **(usual | moving))
-        sections = simulate.simulate_series(simulate.Series(tissue, (fixed, second)), seed)
+        second = simulate.SimulatedSection("section2", **(usual | moving))
+        sections = simulate.simulate_series(simulate.SectionSeries(tissue, (fixed, second)), seed)
         first, other = sections["section1"], sections["section2"]
         places = [np.asarray(section["rna"].obsm["spatial"]) for section in (first, other)]
         true = [np.asarray(section["rna"].obsm["spatial_true"]) for section in (first, other)]

@@ -1,5 +1,5 @@
 // Many samplesheets and sets of parameters through the checks in one process: what each gives, or what stopped it.
-// It has to lie beside modules/, assets/ and nextflow_schema.json; the test copies it there.
+// It needs modules/, assets/, bin/ and nextflow_schema.json beside it; the test copies it there.
 
 include { readSamplesheet } from './modules/checks/samplesheet'
 include { resolveParams   } from './modules/checks/params'

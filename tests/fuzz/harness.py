@@ -70,9 +70,9 @@ def judge(code: int, stdout: str, stderr: str, out: Path, names: str | tuple[str
 
 def holds(out: Path) -> None:
     """The section that INGEST wrote must be good enough for the stages that follow."""
-    from spatialweave.preprocess.sections import read_section
+    from spatialweave.io.section_file import read_section_file
 
-    section = read_section(out)
+    section = read_section_file(out)
     assert section.n_obs > 0
     for part in section.mod.values():
         assert part.X.nnz > 0

@@ -63,7 +63,7 @@ def schema(project: Path) -> dict[str, dict[str, Any]]:
 def found(project: Path, schema: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Every case with what the checks made of it."""
     folder = tmp_path_factory.mktemp("checks")
-    for name in ("modules", "assets", "nextflow_schema.json"):
+    for name in ("modules", "assets", "bin", "nextflow_schema.json"):
         (folder / name).symlink_to(project / name)
     shutil.copy(project / "tests" / "fuzz" / "checks.nf", folder / "main.nf")
     here = folder / "sheets"

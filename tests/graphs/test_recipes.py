@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
+import numpy as np
 import pytest
 
+from spatialweave.graphs.features import feature_knn
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, read_recipe
 
 RECIPES = {
@@ -18,6 +21,12 @@ RECIPES = {
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_say_what_their_methods_need(name: str, project: Path) -> None:
     assert read_recipe(project / "assets" / "graphs" / f"{name}.yml") == RECIPES[name]
+
+
+def test_every_metric_of_a_recipe_is_one_of_the_graphs() -> None:
+    latents = np.random.default_rng(0).normal(size=(20, 4))
+    for metric in get_args(get_type_hints(FeatureRecipe)["metric"]):
+        assert feature_knn(latents, 3, metric).nnz == 60
 
 
 def test_every_recipe_is_checked(project: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from spatialweave.errors import InputError
 from spatialweave.io.coordinates import in_obs, in_obsm, read_coordinates
@@ -47,7 +49,7 @@ def test_any_table_of_coordinates(tmp_path: Path, points, order, case, kind, bom
         path.write_bytes(gzip.compress(text) if kind.endswith("gz") else text)
     found = read_coordinates(path)
     assert found.names.tolist() == columns["barcode"]
-    np.testing.assert_array_equal(found.xy, np.array(points, dtype=np.float64))
+    np.testing.assert_array_equal(found.values, np.array(points, dtype=np.float64))
 
 
 def test_unnamed_first_column_is_the_barcode_and_z_is_left_out(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_unnamed_first_column_is_the_barcode_and_z_is_left_out(tmp_path: Path) -
     with pytest.warns(InputWarning, match="z is left out"):
         found = read_coordinates(tmp_path / "xy.csv")
     assert found.names.tolist() == ["a", "b"]
-    assert found.xy.tolist() == [[1, 2], [4, 5]]
+    assert found.values.tolist() == [[1, 2], [4, 5]]
 
 
 @pytest.mark.parametrize(
@@ -71,24 +73,69 @@ def test_unnamed_first_column_is_the_barcode_and_z_is_left_out(tmp_path: Path) -
 def test_columns_of_obs(columns: dict[str, list[float]], expected: list[list[float]]) -> None:
     found = in_obs(pd.DataFrame(columns, index=["a", "b"]), "f")
     assert found is not None
-    assert found.xy.tolist() == expected
+    assert found.values.tolist() == expected
 
 
-def test_visium_array_positions_become_a_hexagonal_lattice() -> None:
-    obs = pd.DataFrame([(r, c) for r in range(10) for c in range(r % 2, 20, 2)], columns=["array_row", "array_col"])
+VISIUM = [(row, column) for row in range(12) for column in range(row % 2, 24, 2)]
+"""Array rows and columns of a Visium slide: odd rows lie half a spot further, and columns count half spots."""
+
+
+def visium_neighbours(row: int, column: int) -> set[tuple[int, int]]:
+    """The spots that touch a Visium spot: two in its row, two in each of the rows beside it."""
+    beside = {(row, column - 2), (row, column + 2)}
+    return beside | {(row + step, column + half) for step in (-1, 1) for half in (-1, 1)}
+
+
+def positions_from_obs(tmp_path: Path, obs: pd.DataFrame) -> np.ndarray:
     found = in_obs(obs, "f")
-    assert found is not None
-    inner = np.flatnonzero((obs["array_row"] == 4) & (obs["array_col"] == 10))[0]
-    distances = np.sort(np.linalg.norm(found.xy - found.xy[inner], axis=1))
-    np.testing.assert_allclose(distances[1:7], 1.0)
-    assert distances[7] > 1.7
+    assert found is not None and found.unit == "array"
+    return found.values
+
+
+def positions_from_a_table(tmp_path: Path, obs: pd.DataFrame) -> np.ndarray:
+    obs.rename_axis("barcode").to_csv(tmp_path / "xy.csv")
+    found = read_coordinates(tmp_path / "xy.csv")
+    assert found.names.tolist() == obs.index.tolist() and found.unit == "array"
+    return found.values
+
+
+@pytest.mark.parametrize("positions", [positions_from_obs, positions_from_a_table])
+def test_visium_array_positions_become_the_lattice_of_the_slide(positions: Callable, tmp_path: Path) -> None:
+    obs = pd.DataFrame(VISIUM, columns=["array_row", "array_col"], index=[f"b{i}" for i in range(len(VISIUM))])
+    xy = positions(tmp_path, obs)
+    for spot, (row, column) in enumerate(VISIUM):
+        distances = np.linalg.norm(xy - xy[spot], axis=1)
+        touching = {VISIUM[other] for other in np.flatnonzero(np.isclose(distances, 1.0))}
+        assert touching == visium_neighbours(row, column) & set(VISIUM)
+        assert np.sort(distances[distances > 1.1])[0] == pytest.approx(np.sqrt(3))
+
+
+def test_visium_array_positions_have_the_neighbours_of_the_pixels(shared_data: Path) -> None:
+    data = anndata.read_h5ad(shared_data / "dlpfc_visium" / "151507_rna.h5ad", backed="r")
+    array = in_obs(data.obs[["array_row", "array_col"]], "f")
+    assert array is not None
+    pixels = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    pairs = [
+        cKDTree(xy).query_pairs(1.3 * np.median(cKDTree(xy).query(xy, k=2)[0][:, 1])) for xy in (array.values, pixels)
+    ]
+    assert pairs[0] == pairs[1] and len(pairs[0]) > 10_000
+
+
+def test_array_positions_that_are_no_hexagonal_lattice_stay() -> None:
+    square = pd.DataFrame([(r, c) for r in range(4) for c in range(5)], columns=["array_row", "array_col"])
+    # A checkerboard of even columns only: every sum of a row and a column is even, but no row is shifted.
+    even = pd.DataFrame([(r, c) for r in (0, 2) for c in (0, 2, 4)], columns=["array_row", "array_col"])
+    for obs in (square, even):
+        found = in_obs(obs, "f")
+        assert found is not None
+        np.testing.assert_array_equal(found.values, obs[["array_col", "array_row"]])
 
 
 def test_third_dimension_in_obsm_is_left_out_with_a_warning() -> None:
     with pytest.warns(InputWarning, match="three-dimensional"):
         found = in_obsm({"X_spatial": np.array([[1.0, 2, 3]])}, pd.Index(["a"]), "f")
     assert found is not None
-    assert found.xy.tolist() == [[1, 2]]
+    assert found.values.tolist() == [[1, 2]]
     assert in_obsm({"X_pca": np.zeros((1, 2))}, pd.Index(["a"]), "f") is None
 
 
@@ -100,7 +147,7 @@ def write(path: Path, spots: list[str], xy: np.ndarray | None, **obs: list[objec
     return path
 
 
-def test_modalities_complete_each_others_places_and_must_agree(tmp_path: Path) -> None:
+def test_modalities_complete_each_others_coordinates_and_must_agree(tmp_path: Path) -> None:
     spots = [f"b{i}" for i in range(6)]
     xy = np.arange(12.0).reshape(6, 2)
     a = write(tmp_path / "a.h5ad", spots[:4], xy[:4])
@@ -109,7 +156,7 @@ def test_modalities_complete_each_others_places_and_must_agree(tmp_path: Path) -
     assert result.obs_names.tolist() == spots
     np.testing.assert_array_equal(result.obsm["spatial"], xy)
     moved = write(tmp_path / "c.h5ad", spots[2:], xy[2:] + 1)
-    with pytest.raises(InputError, match=r"spot 'b2' lies at \[5.0, 6.0\], in another modality at \[4.0, 5.0\]"):
+    with pytest.raises(InputError, match=r"spot 'b2' is at \[5.0, 6.0\], in another modality at \[4.0, 5.0\]"):
         read_section(SectionInput("d", "s", {"rna": a, "adt": moved}))
 
 

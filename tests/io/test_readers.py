@@ -183,7 +183,7 @@ def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_fo
         write_tenx_folder(outs / "filtered_feature_bc_matrix", tissue.spots, *mixed(tissue), 3, True)
     else:
         write_tenx_h5(outs / "filtered_feature_bc_matrix.h5", tissue.spots, *mixed(tissue))
-    with pytest.warns(InputWarning, match="3 of 20 spots lie outside the tissue"):
+    with pytest.warns(InputWarning, match="3 of 20 spots are outside the tissue"):
         result = section(multi=outs)
     holds(result, tissue, "rna", tissue.spots[3:])
     holds(result, tissue, "adt", tissue.spots[3:])

@@ -83,7 +83,7 @@ def test_same_seed_gives_the_same_bytes_and_the_order_of_names_does_not_matter()
     assert mixing(renamed, sections) > 0.8
 
 
-@pytest.mark.parametrize("seed", [2**31, 2**32 - 1])
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
 def test_any_seed_of_the_stage(seed: int) -> None:
     latent, sections, _, _ = two_sections(n_spots=60)
     assert correct(latent, sections, SMART, seed)[1] is not None

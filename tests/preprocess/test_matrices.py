@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from spatialweave.io import count_matrix
 from spatialweave.preprocess import matrices
 
 
 @pytest.fixture(params=[7, 4_000_000], ids=["many blocks", "one block"])
 def counts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> sparse.csr_matrix:
     """40 x 12 counts with an empty spot and an empty feature, walked in blocks of 7 entries or in one."""
-    monkeypatch.setattr(matrices, "BLOCK_ENTRIES", request.param)
+    monkeypatch.setattr(count_matrix, "BLOCK_ENTRIES", request.param)
     values = np.random.default_rng(1).poisson(0.6, (40, 12)).astype(np.float32)
     values[3] = 0
     values[:, 5] = 0
@@ -20,7 +21,7 @@ def counts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def test_blocks_hold_every_spot_once(counts: sparse.csr_matrix) -> None:
-    blocks = list(matrices.spot_blocks(counts))
+    blocks = list(count_matrix.spot_blocks(counts))
     assert (sparse.vstack(blocks) != counts).nnz == 0
     assert len(blocks) == 1 or all(block.nnz < 40 for block in blocks)
 
@@ -28,8 +29,8 @@ def test_blocks_hold_every_spot_once(counts: sparse.csr_matrix) -> None:
 def test_sums_equal_the_dense_ones(counts: sparse.csr_matrix) -> None:
     dense = counts.toarray()
     mask = np.arange(12) % 3 != 0
-    np.testing.assert_array_equal(matrices.spots_per_feature(counts), (dense > 0).sum(axis=0))
-    np.testing.assert_array_equal(matrices.spot_totals(counts, mask), dense[:, mask].sum(axis=1))
+    np.testing.assert_array_equal(count_matrix.spots_per_feature(counts), (dense > 0).sum(axis=0))
+    np.testing.assert_array_equal(count_matrix.spot_totals(counts, mask), dense[:, mask].sum(axis=1))
     np.testing.assert_array_equal(matrices.select_features(counts, mask).toarray(), dense[:, mask])
 
 
@@ -41,7 +42,7 @@ def test_totals_become_the_target_and_empty_spots_stay_empty(counts: sparse.csr_
     np.testing.assert_allclose(np.delete(totals, 3), 500)
 
 
-def test_scaling_gives_unit_deviation_and_leaves_constant_features(counts: sparse.csr_matrix) -> None:
+def test_scaling_gives_unit_standard_deviation_and_leaves_constant_features(counts: sparse.csr_matrix) -> None:
     dense = counts.toarray().astype(np.float64)
     dense[:, 7] = 3.3
     matrix = sparse.csr_matrix(dense)

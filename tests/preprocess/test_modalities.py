@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -14,9 +15,17 @@ from sklearn.decomposition import PCA
 
 from spatialweave.errors import InputError
 from spatialweave.preprocess import adt, chromatin, metabolite, rna
+from spatialweave.preprocess.adt import AdtSettings
+from spatialweave.preprocess.chromatin import ChromatinSettings
+from spatialweave.preprocess.metabolite import MetaboliteSettings
 from spatialweave.preprocess.pca import principal_components
-from spatialweave.preprocess.prepared import Prepared
-from spatialweave.preprocess.recipe import Settings
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared
+from spatialweave.preprocess.rna import RnaSettings
+
+RNA = RnaSettings(min_spots=0, components=30, variable_features=None, target_sum=1e4, scale=False)
+ADT = AdtSettings(min_spots=0, components=30, clr_per="protein", scale=False)
+CHROMATIN = ChromatinSettings(min_spots=0, components=30, method="tf_idf", target_sum=1e4)
+METABOLITE = MetaboliteSettings(min_spots=0, components=30, target_sum=1e4, scale=False)
 
 
 def csr(values: object) -> sparse.csr_matrix:
@@ -49,7 +58,7 @@ def test_rna_equals_scanpy(scaled: bool) -> None:
     dense = np.asarray(chosen.toarray() if sparse.issparse(chosen) else chosen, dtype=np.float64)
     expected = PCA(8, svd_solver="full").fit_transform(dense)
 
-    settings = Settings(min_spots=10, variable_features=60, target_sum=1e4, scale=scaled, components=8)
+    settings = replace(RNA, min_spots=10, variable_features=60, target_sum=1e4, scale=scaled, components=8)
     prepared = rna.prepare(counts, settings)
     scores = principal_components(prepared.matrix, 8, 0).scores
     np.testing.assert_allclose(scores * np.sign((scores * expected).sum(axis=0)), expected, atol=1e-4)
@@ -58,13 +67,13 @@ def test_rna_equals_scanpy(scaled: bool) -> None:
 
 
 def test_rna_keeps_all_genes_when_told_so() -> None:
-    prepared = rna.prepare(genes(), Settings(min_spots=0, variable_features=None, scale=True))
+    prepared = rna.prepare(genes(), replace(RNA, min_spots=0, variable_features=None, scale=True))
     assert prepared.matrix.shape == (250, 320)
 
 
 def test_an_all_zero_gene_changes_nothing() -> None:
     counts = genes()
-    settings = Settings(min_spots=10, variable_features=60, scale=True)
+    settings = replace(RNA, min_spots=10, variable_features=60, scale=True)
     wider = sparse.hstack([counts[:, :7], csr(np.zeros((250, 1))), counts[:, 7:]], format="csr").astype(np.float32)
     assert (rna.prepare(counts, settings).matrix != rna.prepare(wider, settings).matrix).nnz == 0
 
@@ -83,7 +92,7 @@ def test_clr_by_its_formula() -> None:
     matrix = csr(counts)
     adt.clr(matrix)
     np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
-    scaled = adt.prepare(csr(counts), Settings(scale=True)).matrix.toarray()
+    scaled = adt.prepare(csr(counts), replace(ADT, scale=True)).matrix.toarray()
     np.testing.assert_allclose(scaled, expected / expected.std(axis=0, ddof=1), atol=1e-12)
 
 
@@ -103,7 +112,7 @@ def test_proteins_per_spot_by_the_released_formula() -> None:
         return np.log1p(x / np.exp(np.log1p(x[x > 0]).sum() / len(x)))
 
     expected = np.apply_along_axis(released, 1, counts)
-    prepared = adt.prepare(csr(counts), Settings(scale=True, clr_per="spot"))
+    prepared = adt.prepare(csr(counts), replace(ADT, scale=True, clr_per="spot"))
     np.testing.assert_allclose(prepared.matrix.toarray(), expected / expected.std(axis=0, ddof=1), atol=1e-12)
     assert {"step": "clr", "over": "proteins"} in prepared.steps
     z_scores = (expected - expected.mean(axis=0)) / expected.std(axis=0, ddof=1)
@@ -135,10 +144,10 @@ def test_chromatin_by_its_formula() -> None:
         tf = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
         tf_idf = np.nan_to_num(tf * np.log1p(30 / counts.sum(axis=0)))
         expected = np.nan_to_num(np.log1p(1e4 * tf_idf / tf_idf.sum(axis=1, keepdims=True)))
-    prepared = chromatin.prepare(csr(counts), Settings(min_spots=0))
+    prepared = chromatin.prepare(csr(counts), replace(CHROMATIN, min_spots=0))
     np.testing.assert_allclose(prepared.matrix.toarray(), expected, atol=1e-10)
     np.testing.assert_allclose(
-        chromatin.prepare(csr(counts), Settings(min_spots=1)).matrix.toarray(), np.delete(expected, 3, axis=1)
+        chromatin.prepare(csr(counts), replace(CHROMATIN, min_spots=1)).matrix.toarray(), np.delete(expected, 3, axis=1)
     )
 
 
@@ -164,7 +173,7 @@ def released_lsi(counts: np.ndarray, n_components: int) -> np.ndarray:
     return standardised[:, 1:]
 
 
-LSI = Settings(min_spots=1, components=6, method="lsi")
+LSI = replace(CHROMATIN, min_spots=1, components=6, method="lsi")
 
 
 @pytest.mark.parametrize("shape", [(90, 40), (40, 90)])
@@ -204,20 +213,30 @@ def test_lsi_of_few_peaks_has_fewer_components() -> None:
 def test_metabolites_by_their_formula() -> None:
     intensities = np.random.default_rng(0).gamma(1, 5, (20, 7))
     expected = np.log1p(100 * intensities / intensities.sum(axis=1, keepdims=True))
-    plain = metabolite.prepare(csr(intensities), Settings(target_sum=100))
+    plain = metabolite.prepare(csr(intensities), replace(METABOLITE, target_sum=100))
     np.testing.assert_allclose(plain.matrix.toarray(), expected, atol=1e-12)
-    scaled = metabolite.prepare(csr(intensities), Settings(target_sum=100, scale=True))
+    scaled = metabolite.prepare(csr(intensities), replace(METABOLITE, target_sum=100, scale=True))
     np.testing.assert_allclose(scaled.matrix.toarray(), expected / expected.std(axis=0, ddof=1), atol=1e-12)
 
 
-@pytest.mark.parametrize("prepare", [rna.prepare, adt.prepare, chromatin.prepare, metabolite.prepare])
-def test_counts_are_left_as_they_were(prepare: Callable[[sparse.csr_matrix, Settings], Prepared]) -> None:
+@pytest.mark.parametrize(
+    ("prepare", "settings"),
+    [
+        (rna.prepare, replace(RNA, scale=True)),
+        (adt.prepare, replace(ADT, scale=True)),
+        (chromatin.prepare, CHROMATIN),
+        (metabolite.prepare, replace(METABOLITE, scale=True)),
+    ],
+)
+def test_counts_are_left_as_they_were(
+    prepare: Callable[[sparse.csr_matrix, PreparationSettings], Prepared], settings: PreparationSettings
+) -> None:
     counts = csr([[3, 1, 2], [0, 1, 5], [4, 0, 1]])
     before = counts.copy()
-    prepare(counts, Settings(scale=True))
+    prepare(counts, settings)
     assert (counts != before).nnz == 0
 
 
 def test_no_feature_left_is_refused() -> None:
     with pytest.raises(InputError, match="none of 2 features is detected in 9 spots"):
-        adt.prepare(csr([[3, 1], [0, 1]]), Settings(min_spots=9))
+        adt.prepare(csr([[3, 1], [0, 1]]), replace(ADT, min_spots=9))

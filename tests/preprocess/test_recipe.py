@@ -10,53 +10,133 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import PLATFORMS, platform
-from spatialweave.preprocess.recipe import SectionsSettings, Settings, read_recipe
+from spatialweave.preprocess.adt import AdtSettings
+from spatialweave.preprocess.chromatin import ChromatinSettings
+from spatialweave.preprocess.recipe import SectionsSettings, read_recipe
+from spatialweave.preprocess.rna import RnaSettings
 
 ADT = "modalities: {adt: {min_spots: 1, clr_per: protein, scale: true, components: 5}}\n"
 
 REFUSED = {
-    "unknown top key": (ADT + "modality: {}\n", "unknown key 'modality'", "write 'modalities'"),
-    "unknown modality": ("modalities: {rnaa: {}}\n", "unknown key 'rnaa'", "write 'rna'"),
-    "unknown option": (ADT.replace("scale", "scales"), "unknown key 'scales'", "write 'scale'"),
+    "unknown top key": (ADT + "modality: {}\n", "'modality' is not a setting", "'modalities', perhaps"),
+    "unknown modality": ("modalities: {rnaa: {}}\n", "setting 'modalities': 'rnaa' is not a setting", "'rna', perhaps"),
+    "unknown option": (
+        ADT.replace("scale", "scales"),
+        "setting 'modalities.adt': 'scales' is not a setting",
+        "'scale', perhaps",
+    ),
     "option of another modality": (
         ADT.replace("scale", "target_sum"),
-        "unknown key 'target_sum'",
-        "min_spots, clr_per, scale",
+        "setting 'modalities.adt': 'target_sum' is not a setting",
+        "one of clr_per, components, min_spots, scale",
     ),
-    "unknown override": (ADT + "overrides: {visum: {}}\n", "unknown key 'visum'", "write 'visium'"),
-    "missing option": ("modalities: {adt: {scale: true}}\n", "lacks min_spots, clr_per, components", "every option"),
+    "unknown override": (
+        ADT + "overrides: {visum: {}}\n",
+        "setting 'overrides': 'visum' is not a setting",
+        "'visium', perhaps",
+    ),
+    "missing option": (
+        "modalities: {adt: {scale: true}}\n",
+        "modalities.adt: lacks min_spots, components, clr_per",
+        "a value for each",
+    ),
     "no modality": ("description: nothing\n", "is missing or empty", "at least one of rna"),
-    "negative": (ADT.replace("min_spots: 1", "min_spots: -1"), "is -1", "a whole number, 0 or more"),
-    "no components": (ADT.replace("components: 5", "components: 0"), "is 0", "a whole number above 0"),
-    "fraction": (ADT.replace("components: 5", "components: 2.5"), "is 2.5", "a whole number above 0"),
-    "truth for a number": (ADT.replace("components: 5", "components: true"), "is True", "a whole number above 0"),
-    "word for truth": (ADT.replace("true", "maybe"), "is 'maybe'", "true or false"),
-    "word for a number": (ADT.replace("components: 5", "components: panels"), "is 'panels'", "above 0, or panel"),
-    "unknown word": (ADT.replace("protein", "cell"), "is 'cell'", "protein or spot"),
+    "negative": (
+        ADT.replace("min_spots: 1", "min_spots: -1"),
+        "setting 'modalities.adt.min_spots': -1 is out of bounds",
+        "at least 0",
+    ),
+    "no components": (
+        ADT.replace("components: 5", "components: 0"),
+        "adt.components': 0 is out of bounds",
+        "at least 1, or panel",
+    ),
+    "fraction": (ADT.replace("components: 5", "components: 2.5"), "'2.5' cannot be used", "a whole number, or panel"),
+    "truth for a number": (
+        ADT.replace("components: 5", "components: true"),
+        "'True' cannot be used",
+        "a whole number, or panel",
+    ),
+    "word for truth": (
+        ADT.replace("true", "maybe"),
+        "setting 'modalities.adt.scale': 'maybe' cannot be used",
+        "true or false",
+    ),
+    "word for a number": (
+        ADT.replace("components: 5", "components: panels"),
+        "'panels' cannot be used",
+        "a whole number, or panel",
+    ),
+    "unknown word": (ADT.replace("protein", "cell"), "'cell' is not a choice", "protein, spot"),
     "unknown method": (
         "modalities: {atac: {min_spots: 1, method: svd, target_sum: 1, components: 5}}\n",
-        "is 'svd'",
-        "tf_idf or lsi",
+        "'svd' is not a choice",
+        "lsi, tf_idf",
     ),
-    "bad value in an override": (ADT + "overrides: {misar: {adt: {scale: 3}}}\n", "is 3", "true or false"),
-    "options are a list": ("modalities: {adt: [1, 2]}\n", "is [1, 2]", "a mapping"),
-    "a list": ("- rna\n- adt\n", "is ['rna', 'adt']", "a mapping"),
-    "empty": ("", "is None", "a mapping"),
-    "unknown option of sections": (ADT + "sections: {harmoni: true}\n", "unknown key 'harmoni'", "write 'harmony'"),
-    "sections without all options": (ADT + "sections: {harmony: true, theta: 2}\n", "lacks rounds", "harmony: false"),
-    "sections without harmony": (ADT + "sections: {theta: 2, rounds: 3}\n", "lacks harmony", "harmony: false"),
-    "sections empty": (ADT + "sections:\n", "sections: is None", "a mapping"),
-    "harmony no truth": (ADT + "sections: {harmony: 1}\n", "is 1", "true or false"),
-    "theta negative": (ADT + "sections: {harmony: true, theta: -1, rounds: 3}\n", "is -1", "a number, 0 or more"),
-    "theta infinite": (ADT + "sections: {harmony: true, theta: .inf, rounds: 3}\n", "is inf", "a number, 0 or more"),
+    "bad value in an override": (
+        ADT + "overrides: {misar: {adt: {scale: 3}}}\n",
+        "setting 'overrides.misar.adt.scale': '3' cannot be used",
+        "true or false",
+    ),
+    "options are a list": (
+        "modalities: {adt: [1, 2]}\n",
+        "setting 'modalities.adt': is [1, 2]",
+        "names and values: min_spots",
+    ),
+    "a list": ("- rna\n- adt\n", "is not a mapping but ['rna', 'adt']", "names and values"),
+    "empty": ("", "is not a mapping but None", "names and values"),
+    "unknown option of sections": (
+        ADT + "sections: {harmoni: true}\n",
+        "setting 'sections': 'harmoni' is not a setting",
+        "'harmony', perhaps",
+    ),
+    "sections without all options": (
+        ADT + "sections: {harmony: true, theta: 2}\n",
+        "lacks rounds",
+        "both where harmony is true",
+    ),
+    "sections without harmony": (
+        ADT + "sections: {theta: 2, rounds: 3}\n",
+        "sections: lacks harmony",
+        "a value for each",
+    ),
+    "sections empty": (ADT + "sections:\n", "setting 'sections': is None", "names and values: harmony"),
+    "harmony no truth": (
+        ADT + "sections: {harmony: 1}\n",
+        "setting 'sections.harmony': '1' cannot be used",
+        "true or false",
+    ),
+    "theta negative": (
+        ADT + "sections: {harmony: true, theta: -1, rounds: 3}\n",
+        "-1.0 is out of bounds",
+        "at least 0",
+    ),
+    "theta infinite": (
+        ADT + "sections: {harmony: true, theta: .inf, rounds: 3}\n",
+        "'inf' cannot be used",
+        "a finite number",
+    ),
     "theta not a number": (
         ADT + "sections: {harmony: true, theta: .nan, rounds: 3}\n",
-        "is nan",
-        "a number, 0 or more",
+        "'nan' cannot be used",
+        "a finite number",
     ),
-    "theta truth": (ADT + "sections: {harmony: true, theta: true, rounds: 3}\n", "is True", "a number, 0 or more"),
-    "no rounds": (ADT + "sections: {harmony: true, theta: 2, rounds: 0}\n", "is 0", "a whole number above 0"),
-    "not YAML": ("modalities: {adt: [\n", "is not YAML", "a recipe in YAML"),
+    "theta truth": (
+        ADT + "sections: {harmony: true, theta: true, rounds: 3}\n",
+        "'True' cannot be used",
+        "a finite number",
+    ),
+    "no rounds": (
+        ADT + "sections: {harmony: true, theta: 2, rounds: 0}\n",
+        "setting 'sections.rounds': 0 is out of bounds",
+        "at least 1",
+    ),
+    "nothing to scale to": (
+        "modalities: {metabolite: {min_spots: 1, target_sum: 0, scale: true, components: 5}}\n",
+        "metabolite.target_sum': 0.0 is out of bounds",
+        "above 0",
+    ),
+    "not YAML": ("modalities: {adt: [\n", "is not a readable YAML file", "line 2"),
 }
 
 
@@ -72,7 +152,7 @@ def test_refusals_name_file_key_and_what_is_right(case: str, recipe_file: Callab
 
 
 def test_absent_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"none\.yml: is not a readable YAML file"):
         read_recipe(tmp_path / "none.yml")
 
 
@@ -80,8 +160,8 @@ def test_smart_recipe_follows_the_method(project: Path) -> None:
     recipe = read_recipe(project / "assets" / "preprocess" / "smart.yml")
     assert recipe.name == "smart"
     visium = platform("visium")
-    assert recipe.settings("rna", visium, 1) == Settings(10, 3000, 1e4, True, 30)
-    assert recipe.settings("adt", visium, 1) == Settings(min_spots=1, scale=True, components=30)
+    assert recipe.settings("rna", visium, 1) == RnaSettings(10, 30, 3000, 1e4, True)
+    assert recipe.settings("adt", visium, 1) == AdtSettings(1, 30, "protein", True)
     assert recipe.settings("histone", visium, 1).components == 50
     assert recipe.settings("atac", platform("misar"), 1).components == 60
     for modality in MODALITIES:
@@ -94,7 +174,8 @@ def test_image_based_platforms_keep_all_features(name: str, project: Path) -> No
     recipe = read_recipe(project / "assets" / "preprocess" / "smart.yml")
     for modality in ("rna", "adt", "metabolite"):
         settings = recipe.settings(modality, platform(name), 1)
-        assert (settings.min_spots, settings.variable_features) == (0, None)
+        assert settings.min_spots == 0
+        assert modality != "rna" or settings.variable_features is None
 
 
 def test_later_overrides_win(recipe_file: Callable[[str], Path]) -> None:
@@ -107,23 +188,23 @@ def test_later_overrides_win(recipe_file: Callable[[str], Path]) -> None:
             + "  image_based: {adt: {components: 2, min_spots: 0}}\n"
         )
     )
-    assert recipe.settings("adt", platform("visium"), 1) == Settings(1, scale=True, components=5)
-    assert recipe.settings("adt", platform("merfish"), 1) == Settings(0, scale=True, components=2)
-    assert recipe.settings("adt", platform("codex"), 1) == Settings(0, scale=False, components=3)
-    assert recipe.settings("adt", platform("codex"), 2) == Settings(0, scale=False, components=4)
+    assert recipe.settings("adt", platform("visium"), 1) == AdtSettings(1, 5, "protein", True)
+    assert recipe.settings("adt", platform("merfish"), 1) == AdtSettings(0, 2, "protein", True)
+    assert recipe.settings("adt", platform("codex"), 1) == AdtSettings(0, 3, "protein", False)
+    assert recipe.settings("adt", platform("codex"), 2) == AdtSettings(0, 4, "protein", False)
 
 
 def test_spatialglue_recipe_follows_the_methods(project: Path) -> None:
     recipe = read_recipe(project / "assets" / "preprocess" / "spatialglue.yml")
     visium, epigenome, thymus = platform("visium"), platform("misar"), platform("stereo_seq")
-    assert recipe.settings("rna", visium, 1, 31) == Settings(10, 3000, 1e4, True, 30)
-    assert recipe.settings("adt", visium, 1, 31) == Settings(1, scale=True, components=30, clr_per="spot")
-    assert recipe.settings("rna", epigenome, 1) == Settings(10, 3000, 1e4, True, 50)
-    assert recipe.settings("atac", epigenome, 1) == Settings(1, target_sum=1e4, components=50, method="lsi")
+    assert recipe.settings("rna", visium, 1, 31) == RnaSettings(10, 30, 3000, 1e4, True)
+    assert recipe.settings("adt", visium, 1, 31) == AdtSettings(1, 30, "spot", True)
+    assert recipe.settings("rna", epigenome, 1) == RnaSettings(10, 50, 3000, 1e4, True)
+    assert recipe.settings("atac", epigenome, 1) == ChromatinSettings(1, 50, "lsi", 1e4)
     assert recipe.settings("atac", epigenome, 1, 21).components == 20
     assert recipe.settings("histone", epigenome, 1).method == "lsi"
-    assert recipe.settings("rna", thymus, 1, 19) == Settings(10, 3000, 1e4, False, 18)
-    assert recipe.settings("adt", thymus, 1, 19) == Settings(50, scale=False, components=18, clr_per="spot")
+    assert recipe.settings("rna", thymus, 1, 19) == RnaSettings(10, 18, 3000, 1e4, False)
+    assert recipe.settings("adt", thymus, 1, 19) == AdtSettings(50, 18, "spot", False)
     smart = read_recipe(project / "assets" / "preprocess" / "smart.yml")
     assert recipe.settings("metabolite", visium, 1) == smart.settings("metabolite", visium, 1)
 

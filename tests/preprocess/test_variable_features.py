@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from spatialweave.preprocess import matrices
+from spatialweave.io import count_matrix
 from spatialweave.preprocess.variable_features import seurat_v3
 
 
@@ -34,7 +34,7 @@ def negative_binomial(n_spots: int, n_features: int, seed: int) -> sparse.csr_ma
 
 @pytest.mark.parametrize("block", [500, 4_000_000])
 def test_equals_scanpy(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrices, "BLOCK_ENTRIES", block)
+    monkeypatch.setattr(count_matrix, "BLOCK_ENTRIES", block)
     counts = negative_binomial(300, 800, 0)
     chosen, note = seurat_v3(counts, np.ones(800, dtype=bool), 150)
     assert note is None
@@ -43,7 +43,7 @@ def test_equals_scanpy(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_equals_scanpy_on_a_real_tissue(shared_data: Path) -> None:
     counts = sparse.csr_matrix(ad.read_h5ad(shared_data / "mob_st" / "rna.h5ad").X)
-    candidates = matrices.spots_per_feature(counts) >= 10
+    candidates = count_matrix.spots_per_feature(counts) >= 10
     chosen, note = seurat_v3(counts, candidates, 3000)
     assert note is None
     np.testing.assert_array_equal(chosen[candidates], scanpy_choice(counts[:, np.flatnonzero(candidates)], 3000))

@@ -267,7 +267,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "outs, none in tissue": (
         lambda f: ["--multi", outs(f, HEADER + "b0,0,0,0,5,5\nb1,0,0,1,5,6\n")],
         "tissue_positions.csv",
-        "no spot of the matrix lies in the tissue",
+        "no spot of the matrix is in the tissue",
     ),
     "outs without matrix": (
         lambda f: ["--multi", str(Path(text(f, "outs/spatial/tissue_positions.csv", HEADER)).parent.parent)],
@@ -284,7 +284,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "NaN coordinates": (bad_obsm(np.where(XY == 3, np.nan, XY)), "bad.h5ad", "3 of 12 spots have no coordinates"),
     "infinite coordinates": (bad_obsm(np.where(XY == 3, np.inf, XY)), "bad.h5ad", "of spot 'b3' is not finite"),
     "coordinates of one dimension": (bad_obsm(XY[:, :1]), "obsm['spatial']", "has the shape (12, 1)"),
-    "all on one point": (bad_obsm(XY * 0), "bad.h5ad", "all 12 spots lie on the same point"),
+    "all on one point": (bad_obsm(XY * 0), "bad.h5ad", "all 12 spots are at the same point"),
     "places that disagree": (unequal_places, "bad.h5ad", "in another modality at [0.0, 0.0]"),
     "duplicated barcodes": (
         lambda f: ["--rna", h5ad(f, "bad.h5ad", spots=[*SPOTS[:-1], "b3"])],

@@ -15,9 +15,8 @@ from click.testing import CliRunner, Result
 from scipy import sparse
 
 from preprocess import main
-from spatialweave.io.contract import stamp, write
+from spatialweave.io.contract import join_modalities, stamp, write
 from spatialweave.io.dataset import read_dataset
-from spatialweave.preprocess.sections import build
 
 RECIPE = "modalities: {rna: {min_spots: 1, variable_features: 8, target_sum: 100, scale: true, components: 2}}\n"
 
@@ -30,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     rna = ad.AnnData(counts, obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=[f"g{j}" for j in range(10)]))
     obs = pd.DataFrame({"section": "s"}, index=spots)
     facts = stamp("section", dataset="d", section="s", platform="square", layout="square")
-    write(build({"rna": rna}, obs, np.zeros((12, 2)), {"spatialweave": facts}), tmp_path / "section.h5mu")
+    write(join_modalities({"rna": rna}, obs, np.zeros((12, 2)), {"spatialweave": facts}), tmp_path / "section.h5mu")
     (tmp_path / "recipe.yml").write_text(RECIPE)
     return tmp_path
 
@@ -67,14 +66,14 @@ def test_same_seed_gives_the_same_latents(folder: Path) -> None:
     ("option", "content", "message"),
     [
         ("recipe", "modalities: {rna: {}}\n", "lacks min_spots"),
-        ("recipe", RECIPE.replace("scale", "scaled"), "write 'scale'"),
+        ("recipe", RECIPE.replace("scale", "scaled"), "'scale', perhaps"),
         (
             "recipe",
             RECIPE.replace("rna", "adt").replace("variable_features: 8, target_sum: 100", "clr_per: protein"),
             "modality 'rna'",
         ),
         ("recipe", RECIPE.replace("min_spots: 1", "min_spots: 13"), "none of 10 features is detected in 13 spots"),
-        ("recipe", "{", "is not YAML"),
+        ("recipe", "{", "is not a readable YAML file"),
         ("section", "no HDF5", "is not a readable .h5mu file"),
     ],
 )
@@ -112,5 +111,6 @@ def test_as_a_program(folder: Path, project: Path) -> None:
     command += ["--recipe", str(folder / "none.yml"), "--out", str(folder / "latents.h5mu")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"ERROR: {folder / 'none.yml'}: cannot be read") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"ERROR: {folder / 'none.yml'}: is not a readable YAML file")
+    assert done.stderr.count("\n") == 1
     assert done.stdout == ""

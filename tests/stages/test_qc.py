@@ -12,8 +12,7 @@ from click.testing import CliRunner, Result
 from scipy import sparse
 
 from qc import main
-from spatialweave.io.contract import read_h5mu, stamp, write
-from spatialweave.preprocess.sections import build
+from spatialweave.io.contract import join_modalities, read_h5mu, stamp, write
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     rna = ad.AnnData(counts, obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=["mt-Co1", "Actb"]))
     obs = pd.DataFrame({"section": "s1"}, index=spots)
     facts = stamp("section", dataset="d", section="s1", platform="square", layout="square")
-    write(build({"rna": rna}, obs, np.eye(4, 2), {"spatialweave": facts}), tmp_path / "in.h5mu")
+    write(join_modalities({"rna": rna}, obs, np.eye(4, 2), {"spatialweave": facts}), tmp_path / "in.h5mu")
     return tmp_path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from spatialweave.alignment.stack import compose, neighbouring_pairs, read_transform, stacked_points, transforms_table
 from spatialweave.errors import InputError
 from spatialweave.io.aligned import aligned_table
-from spatialweave.io.contract import TRUE_PLACE, read_h5ad
+from spatialweave.io.contract import TRUE_SPATIAL, read_h5ad
 from spatialweave.io.dataset import Dataset, open_latents, read_dataset
 from spatialweave.io.embeddings import OWN_SECTION, training_record
 
@@ -126,7 +126,7 @@ def _judged(dataset: Dataset, latents: Path) -> dict[str, Judged]:
     from spatialweave.metrics.alignment import Side as Judged
 
     with open_latents(latents) as file:
-        true = np.asarray(file["obsm"][TRUE_PLACE], dtype=np.float64) if TRUE_PLACE in file["obsm"] else None
+        true = np.asarray(file["obsm"][TRUE_SPATIAL], dtype=np.float64) if TRUE_SPATIAL in file["obsm"] else None
     labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else None
     if dataset.aligned is None:
         raise InputError("--coordinates", "are missing", fix="align the sections first")

@@ -55,7 +55,7 @@ def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_mat
 def feature_distances(modality: Modality, recipe: FeatureRecipe, touching: sparse.csr_matrix) -> sparse.csr_matrix:
     """The directed feature graph of a modality, over all spots of the dataset; `touching` = the undirected spatial one.
 
-    Single spots are noisy and can be alike by chance. With `rounds` in the recipe, spots are
+    Single spots are noisy and can be similar by chance. With `rounds` in the recipe, spots are
     compared by averages over the spatial neighbours that have the modality, themselves included.
     """
     present = np.flatnonzero(modality.present)

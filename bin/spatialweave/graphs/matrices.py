@@ -1,7 +1,7 @@
 """Sparse neighbour matrices: building, symmetry, normalisation.
 
-A stored entry is an edge, whatever its value: two spots at one place have a stored distance of 0. Everything here
-therefore works on the sparsity structure, and nothing drops stored zeros.
+A stored entry is an edge, whatever its value: two spots with the same coordinates have a stored distance of 0.
+Everything here therefore works on the sparsity structure, and nothing drops stored zeros.
 """
 
 from __future__ import annotations

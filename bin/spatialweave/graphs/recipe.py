@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Literal
 
 from spatialweave.errors import InputError
-from spatialweave.graphs.features import METRICS
 from spatialweave.platforms import NEIGHBOURS_BY_LAYOUT
+from spatialweave.settings import configure, option, read_yaml
 
-SPATIAL_KINDS = ("knn", "radius", "delaunay")
 KEYS_BY_KIND = {"knn": ("kind", "k"), "radius": ("kind", "radius"), "delaunay": ("kind",)}
-FEATURE_KEYS = ("k", "metric", "mutual", "rounds")
 MAX_NEIGHBOURS = 500
-MAX_ROUNDS = 20
 
 
 @dataclass(frozen=True)
 class SpatialRecipe:
-    """The spatial graph: `k` for knn (None = by the platform's layout), `radius` in median spot spacings for radius."""
+    """The spatial graph of a dataset."""
 
-    kind: str = "knn"
-    k: int | None = None
-    radius: float = 0.0
+    kind: Literal["knn", "radius", "delaunay"] = option("knn", "How neighbours are found.")
+    k: int | None = option(
+        None, "Neighbours per spot (knn); auto: by the platform's layout.", low=1, high=MAX_NEIGHBOURS, none="auto"
+    )
+    radius: float = option(0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=1000)
 
 
 @dataclass(frozen=True)
 class FeatureRecipe:
-    """The feature graph of every modality: `k` nearest by `metric`, only mutual ones where `mutual`.
+    """The feature graph of every modality."""
 
-    With `rounds` above 0, spots are compared by their latents averaged so many times over their spatial neighbours.
-    """
-
-    k: int = 20
-    metric: str = "euclidean"
-    mutual: bool = False
-    rounds: int = 0
+    k: int = option(20, "Nearest spots per spot.", low=1, high=MAX_NEIGHBOURS)
+    metric: Literal["euclidean", "correlation"] = option("euclidean", "How spots are compared.")
+    mutual: bool = option(False, "Whether only mutual neighbours are kept.")
+    rounds: int = option(
+        0, "How often latents are averaged over spatial neighbours before they are compared.", low=0, high=20
+    )
 
 
 @dataclass(frozen=True)
 class GraphRecipe:
-    """What a graph recipe file says."""
+    """What a graph recipe file says; without `features` there are no feature graphs."""
 
     spatial: SpatialRecipe
     features: FeatureRecipe | None = None
@@ -57,23 +52,21 @@ class GraphRecipe:
             raise InputError(
                 "--n-neighbours", f"the recipe's spatial graph is '{self.spatial.kind}'", "a recipe of kind knn"
             )
-        return replace(self, spatial=replace(self.spatial, k=_neighbours("--n-neighbours", k)))
+        return replace(self, spatial=replace(self.spatial, k=k))
 
 
 def read_recipe(path: Path) -> GraphRecipe:
     """Read a recipe file; unknown keys, kinds and values out of bounds are refused by name."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(str(path), f"is not readable YAML ({error})") from error
-    table = _table(str(path), content, ("spatial", "features"))
-    if "spatial" not in table:
-        raise InputError(str(path), "key 'spatial' is missing", "spatial: {kind: knn, k: auto}")
-    features = table.get("features")
-    return GraphRecipe(
-        _spatial(f"{path}, spatial", table["spatial"]),
-        None if features is None else _features(f"{path}, features", features),
-    )
+    content = read_yaml(path)
+    recipe = configure(GraphRecipe, str(path), content)
+    kind = recipe.spatial.kind
+    foreign = [key for key in content["spatial"] if key not in KEYS_BY_KIND[kind]]
+    if foreign:
+        expected = "only " + ", ".join(KEYS_BY_KIND[kind])
+        raise InputError(f"{path}, setting 'spatial.{foreign[0]}'", f"has no meaning with kind {kind}", expected)
+    if kind == "radius" and "radius" not in content["spatial"]:
+        raise InputError(f"{path}, setting 'spatial'", "lacks radius", "it with kind radius, in median spot spacings")
+    return recipe
 
 
 def neighbours_by_layout(layout: str, where: str) -> int:
@@ -81,58 +74,3 @@ def neighbours_by_layout(layout: str, where: str) -> int:
     if layout not in NEIGHBOURS_BY_LAYOUT:
         raise InputError(where, f"layout '{layout}' is not known", "one of " + ", ".join(NEIGHBOURS_BY_LAYOUT))
     return NEIGHBOURS_BY_LAYOUT[layout]
-
-
-def _spatial(where: str, content: Any) -> SpatialRecipe:
-    every_key = tuple(dict.fromkeys(key for keys in KEYS_BY_KIND.values() for key in keys))
-    table = _table(where, content, every_key)
-    kind = _choice(where, "kind", table.get("kind", "knn"), SPATIAL_KINDS)
-    _table(f"{where} (kind {kind})", content, KEYS_BY_KIND[kind])
-    if kind == "radius":
-        units = table.get("radius")
-        if isinstance(units, bool) or not isinstance(units, int | float) or not 0 < units < 1000:
-            raise InputError(f"{where}.radius", f"value {units!r}", "a number above 0, in median spot spacings")
-        return SpatialRecipe(kind, radius=float(units))
-    k = table.get("k", "auto")
-    return SpatialRecipe(kind, None if k == "auto" else _neighbours(f"{where}.k", k, " or auto"))
-
-
-def _features(where: str, content: Any) -> FeatureRecipe:
-    table = _table(where, content, FEATURE_KEYS)
-    mutual = table.get("mutual", False)
-    if not isinstance(mutual, bool):
-        raise InputError(f"{where}.mutual", f"value {mutual!r}", "true or false")
-    rounds = table.get("rounds", FeatureRecipe.rounds)
-    if type(rounds) is not int or not 0 <= rounds <= MAX_ROUNDS:
-        raise InputError(f"{where}.rounds", f"value {rounds!r}", f"a whole number from 0 to {MAX_ROUNDS}")
-    return FeatureRecipe(
-        _neighbours(f"{where}.k", table.get("k", FeatureRecipe.k)),
-        _choice(where, "metric", table.get("metric", FeatureRecipe.metric), METRICS),
-        mutual,
-        rounds,
-    )
-
-
-def _table(where: str, content: Any, keys: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise InputError(where, f"holds {content!r}", "a table of keys and values: " + ", ".join(keys))
-    for key in content:
-        if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1)
-            hint = f"write '{near[0]}'" if near else "remove it"
-            raise InputError(where, f"key '{key}' is not known", "one of " + ", ".join(keys), hint)
-    return content
-
-
-def _choice(where: str, key: str, value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"write '{near[0]}'" if near else ""
-        raise InputError(f"{where}.{key}", f"value {value!r} is not known", "one of " + ", ".join(known), hint)
-    return str(value)
-
-
-def _neighbours(where: str, value: Any, otherwise: str = "") -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_NEIGHBOURS:
-        raise InputError(where, f"value {value!r}", f"a whole number from 1 to {MAX_NEIGHBOURS}{otherwise}")
-    return value

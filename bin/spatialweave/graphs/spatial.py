@@ -1,8 +1,8 @@
 """Graphs over spots by their coordinates, section by section: no edge ever joins two sections.
 
-All functions take `spatial` (spots x 2, platform units) and `sections` (one name or code per spot), and return a CSR
-matrix (float64, spots x spots) whose row i holds the distances from spot i to its neighbours, itself excluded. Spots at
-one place are neighbours at a stored distance of 0.
+All functions take `coordinates` (spots x 2, platform units) and `sections` (one name or code per spot), and return a
+CSR matrix (float64, spots x spots) whose row i holds the distances from spot i to its neighbours, itself excluded.
+Spots with the same coordinates are neighbours at a stored distance of 0.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges
 
 TIE_PRECISION = 1e-9
-"""Distances that differ by less than this share of the spots' spacing count as equal."""
+"""Distances that differ by less than this fraction of the spots' spacing count as equal."""
 
 MAX_TIE_CANDIDATES = 1024
-"""Ties are sought among this many nearest spots; where more spots than that share one place, the tree's order rules."""
+"""Ties are sought among this many nearest spots; among more at the same coordinates the tree's order decides."""
 
 MAX_MEAN_DEGREE = 500
 """A radius that gives more neighbours per spot than this is refused."""
@@ -34,17 +34,17 @@ ROWS_AT_ONCE = 200_000
 Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def knn(spatial: np.ndarray, sections: np.ndarray, k: int) -> sparse.csr_matrix:
+def knn(coordinates: np.ndarray, sections: np.ndarray, k: int) -> sparse.csr_matrix:
     """The k nearest spots of each spot, exactly k per row (directed).
 
     Ties, which every border of a lattice has, go to the spot with the lower x, then the lower y, then the earlier
-    spot: the graph depends on where the spots lie and not on their order. A section of k spots or fewer gets all other
-    spots of it as neighbours, with a warning.
+    spot: the graph depends on the coordinates and not on the order of the spots. In a section of k spots or fewer
+    all others are neighbours, with a warning.
     """
-    return _by_section(spatial, sections, lambda points, name: _knn_edges(points, k, name))
+    return _by_section(coordinates, sections, lambda points, name: _knn_edges(points, k, name))
 
 
-def radius(spatial: np.ndarray, sections: np.ndarray, units: float) -> sparse.csr_matrix:
+def radius(coordinates: np.ndarray, sections: np.ndarray, units: float) -> sparse.csr_matrix:
     """All spots within `units` times the section's median spot spacing (symmetric).
 
     Raises
@@ -52,25 +52,25 @@ def radius(spatial: np.ndarray, sections: np.ndarray, units: float) -> sparse.cs
     InputError
         When a spot would have more than :data:`MAX_MEAN_DEGREE` neighbours in the mean.
     """
-    return _by_section(spatial, sections, lambda points, name: _radius_edges(points, units, name))
+    return _by_section(coordinates, sections, lambda points, name: _radius_edges(points, units, name))
 
 
-def delaunay(spatial: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix:
+def delaunay(coordinates: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix:
     """The edges of the Delaunay triangulation, those longer than :data:`LONG_EDGE` median edges cut (symmetric).
 
-    Of several spots at one place the first is triangulated and the others are joined to it. A section whose spots lie
-    on one line has no triangles; its spots are joined to their two nearest, with a warning. On a square lattice either
-    diagonal of a square is right, and the choice is arbitrary.
+    Of several spots with the same coordinates the first is triangulated and the others are joined to it. A section
+    whose spots are on one line has no triangles; its spots are joined to their two nearest, with a warning. On a
+    square lattice either diagonal of a square is right, and the choice is arbitrary.
     """
-    return _by_section(spatial, sections, _delaunay_edges)
+    return _by_section(coordinates, sections, _delaunay_edges)
 
 
 def spacing(points: np.ndarray) -> float:
-    """Median distance of a spot to the nearest spot at another place; 0 when all spots share one place."""
-    places = np.unique(points, axis=0)
-    if len(places) < 2:
+    """Median distance of a spot to the nearest spot elsewhere; 0 when all spots have the same coordinates."""
+    distinct = np.unique(points, axis=0)
+    if len(distinct) < 2:
         return 0.0
-    distances, _ = cKDTree(places).query(places, k=2)
+    distances, _ = cKDTree(distinct).query(distinct, k=2)
     return float(np.median(distances[:, 1]))
 
 
@@ -82,10 +82,10 @@ def section_rows(sections: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _by_section(
-    spatial: np.ndarray, sections: np.ndarray, build: Callable[[np.ndarray, str], Edges]
+    coordinates: np.ndarray, sections: np.ndarray, build: Callable[[np.ndarray, str], Edges]
 ) -> sparse.csr_matrix:
     """Build each section's edges on its own and put them together block by block."""
-    points = np.asarray(spatial, dtype=np.float64)
+    points = np.asarray(coordinates, dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(wrong):
         raise InputError(
@@ -162,13 +162,13 @@ def _radius_edges(points: np.ndarray, units: float, section: str) -> Edges:
 
 
 def _delaunay_edges(points: np.ndarray, section: str) -> Edges:
-    places, first, place_of = np.unique(points, axis=0, return_index=True, return_inverse=True)
-    place_of = place_of.ravel()
+    distinct, first, index_of = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    index_of = index_of.ravel()
     extra = np.setdiff1d(np.arange(len(points)), first)
-    duplicates = np.column_stack([first[place_of[extra]], extra])
+    duplicates = np.column_stack([first[index_of[extra]], extra])
     try:
         # Centred, for Qhull's precision suffers from a large offset.
-        triangulation = Delaunay(places - places.mean(axis=0))
+        triangulation = Delaunay(distinct - distinct.mean(axis=0))
     except (QhullError, ValueError):
         warnings.warn(
             f"section '{section}' has no triangulation (too few spots, or all on one line): 2 nearest instead",
@@ -178,7 +178,7 @@ def _delaunay_edges(points: np.ndarray, section: str) -> Edges:
     pairs = np.concatenate([triangulation.simplices[:, [0, 1]], triangulation.simplices[:, [1, 2]],
                             triangulation.simplices[:, [0, 2]]])  # fmt: skip
     pairs = np.unique(np.sort(pairs, axis=1), axis=0).astype(np.int64)
-    length = np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1)
+    length = np.linalg.norm(distinct[pairs[:, 0]] - distinct[pairs[:, 1]], axis=1)
     pairs = pairs[length <= LONG_EDGE * np.median(length)]
     # Points that Qhull set aside as too close to a vertex are joined to that vertex.
     aside = triangulation.coplanar[:, [0, 2]].astype(np.int64)

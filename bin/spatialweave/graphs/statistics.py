@@ -1,4 +1,4 @@
-"""Figures that say whether a graph is sound: size, degrees, isolated spots, components, edge lengths."""
+"""Statistics that show whether a graph is sound: size, degrees, isolated spots, components, edge lengths."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from spatialweave.graphs.matrices import edges
 
 
 def graph_statistics(data: anndata.AnnData) -> pd.DataFrame:
-    """Tidy table graph, statistic, value: one row per figure of every graph in a graph file.
+    """Tidy table graph, statistic, value: one row per statistic of every graph in a graph file.
 
-    Degrees, isolated spots and components are those of the undirected graph; `one_way_share` is the share of directed
-    edges without their reverse; `median_edge_length` is in platform units (feature graphs: the metric's).
+    Degrees, isolated spots and components are those of the undirected graph; `one_way_share` is the fraction of
+    directed edges without their reverse; `median_edge_length` is in platform units (feature graphs: the metric's).
     """
     rows = []
     for key in data.obsp:
         if key.endswith("_distances"):
             name = key.removesuffix("_distances")
-            figures = statistics_of(data.obsp[key], data.obsp[f"{name}_connectivities"])
-            rows += [(name, statistic, value) for statistic, value in figures.items()]
+            statistics = statistics_of(data.obsp[key], data.obsp[f"{name}_connectivities"])
+            rows += [(name, statistic, value) for statistic, value in statistics.items()]
     # Of type object, so that counts stay whole numbers in the table.
     return pd.DataFrame(rows, columns=["graph", "statistic", "value"], dtype=object)
 
 
 def statistics_of(distances: sparse.csr_matrix, connectivities: sparse.csr_matrix) -> dict[str, float]:
-    """The figures of one graph, by name; those of edges are left out where there is no edge."""
+    """The statistics of one graph, by name; those of edges are left out where there is no edge."""
     degree = np.diff(connectivities.indptr)
     n_components, component = connected_components(connectivities, directed=False)
-    figures: dict[str, float] = {
+    statistics: dict[str, float] = {
         "spots": distances.shape[0],
         "directed_edges": distances.nnz,
         "edges": connectivities.nnz // 2,
@@ -46,6 +46,6 @@ def statistics_of(distances: sparse.csr_matrix, connectivities: sparse.csr_matri
     if distances.nnz:
         i, j = edges(distances)
         n_spots = distances.shape[0]
-        figures["one_way_share"] = float(1.0 - np.isin(i * n_spots + j, j * n_spots + i).mean())
-        figures["median_edge_length"] = float(np.median(distances.data))
-    return figures
+        statistics["one_way_share"] = float(1.0 - np.isin(i * n_spots + j, j * n_spots + i).mean())
+        statistics["median_edge_length"] = float(np.median(distances.data))
+    return statistics

@@ -1,8 +1,9 @@
-"""The data contract between stages: what a file must hold, checked at the door of every stage.
+"""The data contract between stages: what a file must hold, checked wherever a stage reads it.
 
-Three kinds of file pass between stages (docs/design.md has the tables):
+Five kinds of file pass between stages (docs/design.md says what each holds):
 
 section (.h5mu)   one AnnData per modality with raw counts in X, coordinates, and labels where known
+counts (.h5mu)    a whole dataset: the raw counts of its sections, joined
 latents (.h5mu)   a whole dataset after preprocessing: obsm['X_latent'] and varm['loadings'] per modality
 graph (.h5ad)     obsp['spatial_connectivities'], obsp['spatial_distances'], feature graphs
 embedding (.h5ad) X = spots x dimensions, uns['training'] = how it came about, obsm = what else the method says
@@ -21,25 +22,30 @@ from spatialweave.io.files import atomic_path
 from spatialweave.io.measurement import reading
 from spatialweave.io.stage_checks import (
     AGAIN,
+    check_coordinates,
     check_embedding,
     check_facts,
     check_graph,
-    check_places,
     check_spots,
     check_table,
 )
+from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
     import anndata
     import mudata
+    import numpy as np
+    import pandas as pd
 
 CONTRACT_VERSION = 1
 
-TRUE_PLACE = "spatial_true"
-"""The obsm key of positions known from elsewhere (simulated sections), used only to score alignments."""
+TRUE_SPATIAL = "spatial_true"
+"""The obsm key of coordinates in the tissue that are known from elsewhere (simulated sections), used only to score
+alignments."""
 
 FACTS = {
     "section": ("dataset", "section"),
+    "counts": ("dataset", "platform", "layout"),
     "latents": ("dataset", "layout"),
     "graph": ("dataset",),
     "embedding": ("dataset",),
@@ -51,16 +57,17 @@ CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
 
 
 def read_h5mu(path: Path, kind: str) -> mudata.MuData:
-    """Read a section or latents file and check that it is one of `kind` ("section" or "latents")."""
+    """Read a MuData file and check that it is one of `kind` ("section", "counts" or "latents")."""
     import mudata
 
     mudata.set_options(pull_on_update=False)
     with readable(path, ".h5mu"):
         data = mudata.read_h5mu(path)
         check_kind(path, data.uns, kind)
-        if kind == "latents":
+        if kind != "section":
             check_spots(path, data.obs)
-            check_places(path, data.obsm["spatial"], data.n_obs)
+            check_coordinates(path, data.obsm["spatial"], data.n_obs)
+        if kind == "latents":
             for name, part in data.mod.items():
                 check_table(f"{path}, modality {name}, obsm['X_latent']", part.obsm["X_latent"], part.n_obs)
     return data
@@ -109,6 +116,25 @@ def check_kind(path: Path, uns: Any, kind: str) -> None:
 def stamp(kind: str, **facts: str | int | float | bool) -> dict[str, Any]:
     """The uns['spatialweave'] entry of a contract file: its kind and facts about it (dataset, section, layout...)."""
     return {"kind": kind, "contract": CONTRACT_VERSION, **facts}
+
+
+def join_modalities(
+    parts: Mapping[str, anndata.AnnData], obs: pd.DataFrame, coordinates: np.ndarray, uns: Mapping[str, Any]
+) -> mudata.MuData:
+    """Join modalities into a MuData whose spots are those of `obs`, in that order; a modality may lack some.
+
+    Parameters
+    ----------
+    coordinates
+        float64, spots x 2, in the order of `obs`.
+    """
+    import mudata
+
+    mudata.set_options(pull_on_update=False)
+    data = mudata.MuData({name: parts[name] for name in MODALITIES if name in parts}, obs=obs)
+    data.obsm["spatial"] = coordinates
+    data.uns.update(uns)
+    return data
 
 
 def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:

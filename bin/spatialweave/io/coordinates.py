@@ -43,14 +43,14 @@ def in_obsm(obsm: Mapping[str, Any], names: pd.Index, where: str) -> Coordinates
             continue
         slot = f"{where}, obsm['{key}']"
         try:
-            xy = np.asarray(obsm[key], dtype=np.float64)
+            values = np.asarray(obsm[key], dtype=np.float64)
         except (TypeError, ValueError):
             raise InputError(slot, "holds values that are not numbers", "x and y of each spot") from None
-        if xy.ndim != 2 or xy.shape[1] not in (2, 3) or len(xy) != len(names):
-            raise InputError(slot, f"has the shape {xy.shape}", f"({len(names)}, 2): x and y of each spot")
-        if xy.shape[1] == 3:
+        if values.ndim != 2 or values.shape[1] not in (2, 3) or len(values) != len(names):
+            raise InputError(slot, f"has the shape {values.shape}", f"({len(names)}, 2): x and y of each spot")
+        if values.shape[1] == 3:
             warn(slot, "is three-dimensional; x and y are used, the third coordinate is left out")
-        return _checked(Coordinates(names, np.ascontiguousarray(xy[:, :2]), slot))
+        return _checked(Coordinates(names, np.ascontiguousarray(values[:, :2]), slot))
     return None
 
 
@@ -62,20 +62,20 @@ def in_obs(obs: pd.DataFrame, where: str) -> Coordinates | None:
             continue
         slot = f"{where}, obs columns '{columns[x_name]}' and '{columns[y_name]}'"
         pair = [obs[columns[name]] for name in (x_name, y_name)]
-        xy = np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in pair])
-        text = np.isnan(xy) & ~np.column_stack([column.isna().to_numpy() for column in pair])
+        values = np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in pair])
+        text = np.isnan(values) & ~np.column_stack([column.isna().to_numpy() for column in pair])
         if text.any():
             row, axis = np.argwhere(text)[0]
             found = f"'{pair[axis].iloc[row]}' of spot '{obs.index[row]}' is not a number"
             raise InputError(slot, found, "x and y of each spot as numbers")
         if unit == "array":
-            xy = _straighten(xy)
-        return _checked(Coordinates(obs.index, xy, slot, unit))
+            values = _straighten(values)
+        return _checked(Coordinates(obs.index, values, slot, unit))
     return None
 
 
 def _straighten(array: np.ndarray) -> np.ndarray:
-    """Array columns and rows as positions: Visium's numbers count every second column in each row of a hexagonal grid.
+    """Coordinates from array columns and rows: Visium counts every second column in each row of a hexagonal grid.
 
     There, column + row is even for every spot; then a step of two columns is one spacing, and a row is sqrt(3)/2.
     """
@@ -86,7 +86,7 @@ def _straighten(array: np.ndarray) -> np.ndarray:
 
 
 def _checked(coordinates: Coordinates) -> Coordinates:
-    infinite = np.isinf(coordinates.xy).any(axis=1)
+    infinite = np.isinf(coordinates.values).any(axis=1)
     if infinite.any():
         spot = coordinates.names[int(infinite.argmax())]
         raise InputError(coordinates.where, f"a coordinate of spot '{spot}' is not finite", "finite numbers")
@@ -110,7 +110,7 @@ def read_coordinates(path: Path) -> Coordinates:
     x_name, y_name, unit = next((pair for pair in OBS_PAIRS if {pair[0], pair[1]} <= lowered), ("x", "y", "unknown"))
     x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
     names = tables.unique_barcodes(path, table, str(barcode))
-    xy = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
+    values = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
     if any(low in lowered for low in ("z", "z_centroid")):
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
-    return Coordinates(names, _straighten(xy) if unit == "array" else xy, str(path), unit)
+    return Coordinates(names, _straighten(values) if unit == "array" else values, str(path), unit)

@@ -2,64 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import find_problem, to_csr
 from spatialweave.io.measurement import Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
-
-
-@dataclass
-class Problem:
-    """The first value that cannot be a raw count: its place and what is wrong with it."""
-
-    row: int
-    column: int
-    text: str
-
-
-def to_csr(matrix: Any) -> sparse.csr_matrix:
-    """CSR, float32, with sorted, unique indices and no stored zeros; a sparse matrix is never made dense.
-
-    Raises
-    ------
-    ValueError
-        When the matrix is not two-dimensional, not of numbers, or its index arrays contradict each other.
-    """
-    if matrix.ndim != 2:
-        raise ValueError(f"the matrix has {matrix.ndim} dimensions, not 2")
-    if matrix.dtype.kind not in "biuf":
-        raise ValueError(f"the matrix holds values of type {matrix.dtype}, not numbers")
-    if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):
-        # Before anything walks the index arrays: scipy's kernels trust them, and a damaged file would crash Python.
-        if any(array.dtype.kind not in "iu" for array in (matrix.indices, matrix.indptr)):
-            raise ValueError("the matrix has indices that are not whole numbers")
-        matrix.check_format(full_check=True)
-    counts = sparse.csr_matrix(matrix, dtype=np.float32)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    counts.sort_indices()
-    return counts
-
-
-def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
-    """The first value that is not finite, negative or, unless `fractions` are allowed, not a whole number."""
-    data = counts.data
-    for bad, text in (
-        (~np.isfinite(data), "is not finite"),
-        (data < 0, "is negative"),
-        (np.zeros(0, dtype=bool) if fractions else data != np.floor(data), "is not a whole number"),
-    ):
-        if bad.any():
-            position = int(bad.argmax())
-            row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
-            return Problem(row, int(counts.indices[position]), f"value {data[position]:g} {text}")
-    return None
 
 
 def find_counts(measurement: Measurement, fractions: bool) -> tuple[sparse.csr_matrix, pd.DataFrame]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import check_kind, read_h5ad, readable
-from spatialweave.io.stage_checks import AGAIN, check_places, check_spots, check_table
+from spatialweave.io.stage_checks import AGAIN, check_coordinates, check_spots, check_table
 from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
         obs = read_elem(file["obs"])
         check_spots(latents, obs)
         names = obs.index
-        coordinates = check_places(latents, read_elem(file["obsm/spatial"]), len(obs))
+        coordinates = check_coordinates(latents, read_elem(file["obsm/spatial"]), len(obs))
         modalities = [_modality(latents, name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]]
     graphs: dict[str, sparse.csr_matrix] = {}
     if graph is not None:

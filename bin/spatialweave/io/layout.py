@@ -1,4 +1,4 @@
-"""Tell from the coordinates alone how spots lie, when no platform is named."""
+"""Infer the layout of the spots from their coordinates, when no platform is named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SAMPLE = 20_000
 """Spots whose surroundings are looked at: enough for a firm answer, and bounded for sections of millions."""
 
 ORDER = 0.5
-"""Bond order above which spots lie on a lattice: 1 on a perfect one, 0 for cells; jitter of 0.1 spacings leaves 0.7."""
+"""Bond order above which spots are on a lattice: 1 on a perfect one, 0 for cells; jitter of 0.1 spacings leaves 0.7."""
 
 
 def infer_layout(coordinates: np.ndarray) -> str:
@@ -16,8 +16,8 @@ def infer_layout(coordinates: np.ndarray) -> str:
 
     On a lattice the bonds between touching spots point in few directions, the same everywhere: the mean of
     exp(i m angle) over all bonds (the global bond-orientational order of Nelson and Halperin, Phys. Rev. B 19, 2457,
-    1979) has magnitude 1 for m = 4 on a square and for m = 6 on a hexagonal lattice, however the lattice is turned and
-    whichever spots are missing, and is near 0 for cells. Rows and columns of unequal spacing count as square.
+    1979) has magnitude 1 for m = 4 on a square and for m = 6 on a hexagonal lattice, for any rotation of the lattice
+    and any missing spots, and is near 0 for cells. Rows and columns of unequal spacing count as square.
 
     Parameters
     ----------

@@ -37,14 +37,14 @@ class Loadings:
     scale: np.ndarray
 
     def log_values(self, latent: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """What latents (spots x dimensions) say of some features, by position: float32, spots x features, log scale."""
+        """The log values (float32, spots x features) of some features, by position, that latents predict."""
         prepared = latent @ self.matrix[features].T + self.mean[features]
         return np.asarray(prepared * self.scale[features], dtype=np.float32)
 
     def variance(self, latent: np.ndarray) -> np.ndarray:
         """Variance over the spots of each feature's prepared value that latents lead to, without these values.
 
-        Where features were scaled, it is the share of a feature's variance that the latents hold.
+        Where features were scaled, it is the fraction of a feature's variance that the latents hold.
         """
         covariance = np.atleast_2d(np.cov(latent.astype(np.float64), rowvar=False, bias=True))
         return np.asarray(np.einsum("fd,fd->f", self.matrix @ covariance, self.matrix))

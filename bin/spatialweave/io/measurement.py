@@ -21,10 +21,10 @@ Loader = Callable[[], "tuple[sparse.spmatrix, pd.DataFrame]"]
 
 @dataclass
 class Coordinates:
-    """Where spots lie: `xy` (float64, spots x 2; NaN = unknown) of the spots `names`, and where they came from."""
+    """The coordinates (`values`: float64, spots x 2; NaN = unknown) of the spots `names`, and where they were read."""
 
     names: pd.Index
-    xy: np.ndarray
+    values: np.ndarray
     where: str
     unit: str = "unknown"
 

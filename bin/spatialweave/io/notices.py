@@ -13,7 +13,7 @@ class InputWarning(UserWarning):
 
 
 def warn(where: str, text: str) -> None:
-    """Tell the user `text` about `where` (a file or a slot in it)."""
+    """Warn the user of `text` about `where` (a file or a slot in it)."""
     line = "".join(c if c.isprintable() else " " for c in f"{where}: {text}")
     warnings.warn(line, InputWarning, stacklevel=2)
 

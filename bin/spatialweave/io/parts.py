@@ -14,7 +14,7 @@ from spatialweave.io.counts import find_counts
 from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names
 from spatialweave.io.notices import warn
 from spatialweave.io.readers import read
-from spatialweave.modalities import MODALITIES, fits, known_names, modality_of
+from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
 
 if TYPE_CHECKING:
     import anndata
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Part:
-    """One modality of the section: its counts, and where its spots lie as far as its own file says."""
+class ModalityPart:
+    """One modality of the section: its counts, and its coordinates and platform where its own file has them."""
 
     where: str
     data: anndata.AnnData
@@ -31,7 +31,7 @@ class Part:
     platform: str | None
 
 
-def read_parts(path: Path, wanted: str | None) -> dict[str, Part]:
+def read_parts(path: Path, wanted: str | None) -> dict[str, ModalityPart]:
     """The modalities of one file: all that it names, or the one that is `wanted`."""
     measurements = read(path)
     if wanted and len(measurements) > 1:
@@ -40,7 +40,7 @@ def read_parts(path: Path, wanted: str | None) -> dict[str, Part]:
             held = ", ".join(sorted({str(m.modality or m.where) for m in measurements}))
             raise InputError(str(path), f"holds no {wanted} (it holds {held})", f"a file with {wanted}")
         measurements = named
-    parts: dict[str, Part] = {}
+    parts: dict[str, ModalityPart] = {}
     for measurement in measurements:
         names = plain_names(measurement.obs.index, measurement.where, "spot")
         twice = np.flatnonzero(names.duplicated())
@@ -52,13 +52,14 @@ def read_parts(path: Path, wanted: str | None) -> dict[str, Part]:
                 "each barcode once",
             )
         obs = plain_frame(measurement.obs, names)
-        counts, features = find_counts(measurement, fractions="metabolite" in (wanted, measurement.modality))
+        fractions = any(MODALITY_KINDS[name].has_fractions for name in (wanted, measurement.modality) if name)
+        counts, features = find_counts(measurement, fractions)
         for modality, columns in _groups(measurement, features, wanted).items():
             if modality in parts:
                 raise InputError(str(path), f"holds {modality} twice ({measurement.where})", "each modality once")
             if not counts[:, columns].nnz:
                 raise InputError(measurement.where, f"its {modality} matrix holds no counts", "counts above 0")
-            parts[modality] = Part(
+            parts[modality] = ModalityPart(
                 measurement.where,
                 _anndata(counts, columns, obs, features),
                 measurement.coordinates,
@@ -104,7 +105,7 @@ def _groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None
         raise InputError(
             where,
             "its features are of the types " + ", ".join(f"'{kind}'" for kind in meaning),
-            wanted or f"types that stand for {known_names()}",
+            wanted or f"types of {known_names()}",
         )
     rest = [kind for kind in meaning if kind not in chosen]
     if rest:

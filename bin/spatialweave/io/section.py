@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import TRUE_PLACE, stamp
+from spatialweave.io.contract import TRUE_SPATIAL, stamp
 from spatialweave.io.coordinates import LOOKED, read_coordinates
 from spatialweave.io.labels import find_labels
 from spatialweave.io.layout import infer_layout
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
-from spatialweave.io.parts import Part, read_parts
+from spatialweave.io.parts import ModalityPart, read_parts
 from spatialweave.io.readers.store import TRUE_COLUMNS
 from spatialweave.modalities import MODALITIES, known_names
 from spatialweave.platforms import platform
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 FARTHEST = 1e12
-"""Coordinates beyond are no places; their squares would not be numbers any more."""
+"""Larger coordinates are refused: computing with them would lose precision."""
 
 
 @dataclass
 class SectionInput:
-    """One row of the samplesheet: `files` by modality, `multi` with several modalities, and what is said about them."""
+    """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them."""
 
     dataset: str
     section: str
@@ -54,7 +54,7 @@ def read_section(row: SectionInput) -> mudata.MuData:
     if not row.files and row.multi is None:
         raise InputError("command line", "no modality is given", f"--multi or at least one of {known_names()}")
     named_platform = platform(row.platform).name if row.platform else None
-    parts: dict[str, Part] = {}
+    parts: dict[str, ModalityPart] = {}
     for name in (*(m for m in MODALITIES if m in row.files), "multi"):
         path = row.multi if name == "multi" else row.files[name]
         if path is None:
@@ -67,15 +67,15 @@ def read_section(row: SectionInput) -> mudata.MuData:
             parts[modality] = part
     parts = {name: parts[name] for name in MODALITIES if name in parts}
     spots = _union(parts)
-    place = _place(parts, spots, row.spatial)
+    coordinates = _coordinates(parts, spots, row.spatial)
     labels = None
     if row.labels:
         labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
     found_platform = named_platform or next((p.platform for p in parts.values() if p.platform), None)
-    inferred = infer_layout(place.xy)
+    inferred = infer_layout(coordinates.values)
     if found_platform and platform(found_platform).layout != inferred:
         warn(
-            place.where,
+            coordinates.where,
             f"the spots look like the layout '{inferred}', but the platform {found_platform} is "
             f"'{platform(found_platform).layout}'; that is used (array rows and columns are no positions: give pixels)",
         )
@@ -84,14 +84,14 @@ def read_section(row: SectionInput) -> mudata.MuData:
         "section": row.section,
         "platform": found_platform or inferred,
         "layout": platform(found_platform or inferred).layout,
-        "coordinate_unit": place.unit,
+        "coordinate_unit": coordinates.unit,
     }
     if row.order is not None:
         facts["order"] = row.order
-    return _join(parts, spots, place.xy, labels, facts)
+    return _join(parts, spots, coordinates.values, labels, facts)
 
 
-def _union(parts: dict[str, Part]) -> pd.Index:
+def _union(parts: dict[str, ModalityPart]) -> pd.Index:
     """All spots in the order of first appearance; a modality that shares no spot with any other is refused."""
     for name, part in reversed(parts.items()):
         others = [other.data.obs_names for key, other in parts.items() if key != name]
@@ -109,7 +109,7 @@ def _union(parts: dict[str, Part]) -> pd.Index:
     return spots
 
 
-def _place(parts: dict[str, Part], spots: pd.Index, table: Path | None) -> Coordinates:
+def _coordinates(parts: dict[str, ModalityPart], spots: pd.Index, table: Path | None) -> Coordinates:
     """Coordinates of all spots: from the table where given, else from the files of the modalities, which must agree."""
     own = [part.coordinates for part in parts.values() if part.coordinates is not None]
     if table is not None:
@@ -128,13 +128,13 @@ def _place(parts: dict[str, Part], spots: pd.Index, table: Path | None) -> Coord
     if not own:
         looked = ", ".join(dict.fromkeys(part.where for part in parts.values()))
         raise InputError(looked, f"no coordinates (looked in {LOOKED})", fix="give a table barcode,x,y by --spatial")
-    xy = np.full((len(spots), 2), np.nan)
+    coordinates = np.full((len(spots), 2), np.nan)
     for source in own:
         rows = spots.get_indexer(source.names)
-        known = (rows >= 0) & ~np.isnan(source.xy).any(axis=1)
-        _agree(xy, rows[known], spots, source, source.xy[known])
-        xy[rows[known]] = source.xy[known]
-    missing = np.flatnonzero(np.isnan(xy).any(axis=1))
+        known = (rows >= 0) & ~np.isnan(source.values).any(axis=1)
+        _agree(coordinates, rows[known], spots, source, source.values[known])
+        coordinates[rows[known]] = source.values[known]
+    missing = np.flatnonzero(np.isnan(coordinates).any(axis=1))
     if len(missing):
         raise InputError(
             own[0].where,
@@ -142,35 +142,35 @@ def _place(parts: dict[str, Part], spots: pd.Index, table: Path | None) -> Coord
             "x and y of every spot",
             "complete the table, or leave those spots out of the matrices",
         )
-    far = np.flatnonzero((np.abs(xy) > FARTHEST).any(axis=1))
+    far = np.flatnonzero((np.abs(coordinates) > FARTHEST).any(axis=1))
     if len(far):
-        found = f"spot '{spots[far[0]]}' lies at {xy[far[0]].tolist()}"
+        found = f"spot '{spots[far[0]]}' is at {coordinates[far[0]].tolist()}"
         raise InputError(own[0].where, found, f"coordinates up to {FARTHEST:g}", "give pixels or micrometres")
-    same = len(xy) - len(np.unique(xy, axis=0))
-    if len(xy) > 1 and (same == len(xy) - 1 or np.ptp(xy, axis=0).max() < 1 / FARTHEST):
-        raise InputError(own[0].where, f"all {len(xy)} spots lie on the same point", "coordinates that differ")
+    same = len(coordinates) - len(np.unique(coordinates, axis=0))
+    if len(coordinates) > 1 and (same == len(coordinates) - 1 or np.ptp(coordinates, axis=0).max() < 1 / FARTHEST):
+        raise InputError(own[0].where, f"all {len(coordinates)} spots are at the same point", "coordinates that differ")
     if same:
-        warn(own[0].where, f"{same} spots lie on the same point as another spot")
-    return Coordinates(spots, xy, own[0].where, own[0].unit)
+        warn(own[0].where, f"{same} spots are at the same point as another spot")
+    return Coordinates(spots, coordinates, own[0].where, own[0].unit)
 
 
-def _agree(xy: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinates, values: np.ndarray) -> None:
+def _agree(coordinates: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinates, values: np.ndarray) -> None:
     """Refuse coordinates that contradict those already known of the same spots."""
-    before = xy[rows]
+    before = coordinates[rows]
     extent = float(np.ptp(values, axis=0).max()) if len(values) else 0.0
     differ = (np.abs(before - values) > 1e-6 * extent).any(axis=1)
     if differ.any():
         first = int(differ.argmax())
         raise InputError(
             source.where,
-            f"spot '{spots[rows[first]]}' lies at {values[first].tolist()}, in another modality at "
+            f"spot '{spots[rows[first]]}' is at {values[first].tolist()}, in another modality at "
             f"{before[first].tolist()}",
             "the same coordinates in all modalities",
             "give one table barcode,x,y by --spatial",
         )
 
 
-def _true_place(parts: dict[str, Part], spots: pd.Index) -> np.ndarray | None:
+def _true_coordinates(parts: dict[str, ModalityPart], spots: pd.Index) -> np.ndarray | None:
     """Known positions of the spots (spots x 2), where the modalities' tables give one for every spot."""
     true = np.full((len(spots), 2), np.nan)
     for part in parts.values():
@@ -181,21 +181,25 @@ def _true_place(parts: dict[str, Part], spots: pd.Index) -> np.ndarray | None:
 
 
 def _join(
-    parts: dict[str, Part], spots: pd.Index, xy: np.ndarray, labels: np.ndarray | None, facts: dict[str, str | int]
+    parts: dict[str, ModalityPart],
+    spots: pd.Index,
+    coordinates: np.ndarray,
+    labels: np.ndarray | None,
+    facts: dict[str, str | int],
 ) -> mudata.MuData:
     import mudata
 
     mudata.set_options(pull_on_update=False)
     for part in parts.values():
-        part.data.obsm["spatial"] = xy[spots.get_indexer(part.data.obs_names)]
+        part.data.obsm["spatial"] = coordinates[spots.get_indexer(part.data.obs_names)]
     section = mudata.MuData({name: part.data for name, part in parts.items()})
     rows = spots.get_indexer(section.obs_names)
     section.obs["section"] = np.full(len(rows), facts["section"], dtype=object)
     if labels is not None:
         section.obs["label"] = labels[rows]
-    section.obsm["spatial"] = xy[rows]
-    true = _true_place(parts, spots)
+    section.obsm["spatial"] = coordinates[rows]
+    true = _true_coordinates(parts, spots)
     if true is not None:
-        section.obsm[TRUE_PLACE] = true[rows]
+        section.obsm[TRUE_SPATIAL] = true[rows]
     section.uns["spatialweave"] = stamp("section", **facts)
     return section

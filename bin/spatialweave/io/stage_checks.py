@@ -38,7 +38,7 @@ def check_spots(path: Path, obs: pd.DataFrame) -> None:
         raise InputError(f"{path}, obs", f"spot '{obs.index[obs.index.duplicated()][0]}' occurs twice", "once", AGAIN)
 
 
-def check_places(path: Path, values: Any, n_spots: int) -> np.ndarray:
+def check_coordinates(path: Path, values: Any, n_spots: int) -> np.ndarray:
     """Coordinates (obsm['spatial']) as float64; anything but a finite x and y of every spot is refused."""
     array = check_table(f"{path}, obsm['spatial']", values, n_spots, "spot", "finite x and y")
     if array.shape[1] != 2:

@@ -1,4 +1,4 @@
-"""Strict reading of small text tables (coordinates, labels) and the exact place of what is wrong in any text table."""
+"""Strict reading of small text tables (coordinates, labels) and the location of errors in any text table."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def read_strings(path: Path) -> pd.DataFrame:
 
     Returns
     -------
-    One row per spot; the index is where the row stands in the file ("line 7"), for messages; columns as in the file.
+    One row per spot; the index is the position of the row in the file ("line 7"), for messages; columns as in the file.
     """
     if path.name.lower().endswith(".parquet"):
         return _read_parquet(path)
@@ -146,7 +146,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], required: bool = True) -> str | None:
-    """The column called by one of `names` (any case; earlier names win); none, or two alike, are refused."""
+    """The column called by one of `names` (any case; earlier names win); none, or two of the same name, are refused."""
     lowered = [str(column).strip().lower() for column in table.columns]
     for name in names:
         hits = [column for column, low in zip(table.columns, lowered, strict=True) if low == name]
@@ -175,7 +175,7 @@ def to_number(cell: str) -> float | None:
 
 
 def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
-    """A column as float64; text, empty cells and non-finite values are refused with their place."""
+    """A column as float64; text, empty cells and non-finite values are refused with their location."""
     values = np.array([to_number(cell) for cell in table[column]], dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
@@ -187,7 +187,7 @@ def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
-    """The barcodes of a table; empty or repeated ones are refused with their place."""
+    """The barcodes of a table; empty or repeated ones are refused with their location."""
     names = pd.Index(table[column].to_numpy(dtype=object), dtype=object)
     empty = np.flatnonzero(names == "")
     if len(empty):

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale
 
-from spatialweave.preprocess.matrices import select_features, spots_per_feature
-from spatialweave.preprocess.prepared import Prepared, detected_features, scale
-from spatialweave.preprocess.recipe import Settings
+from spatialweave.io.count_matrix import spots_per_feature
+from spatialweave.preprocess.matrices import select_features
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, scale
+from spatialweave.settings import REQUIRED, option
 
 
-def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
+@dataclass(frozen=True)
+class AdtSettings(PreparationSettings):
+    """How proteins are treated."""
+
+    clr_per: Literal["protein", "spot"] = option(
+        REQUIRED, "Whether proteins are compared with their mean over the spots, or with the mean of their spot."
+    )
+    scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
+
+
+def prepare(counts: sparse.csr_matrix, settings: AdtSettings) -> Prepared:
     """Prepare raw protein counts (spots x proteins): centred log-ratio, then division by the standard deviation.
 
     The ratio is that of each protein or of each spot, by `clr_per`.

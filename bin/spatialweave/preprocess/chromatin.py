@@ -1,8 +1,9 @@
-"""Chromatin: accessibility (ATAC) and histone marks, treated alike: TF-IDF, totals, log; or semantic indexing."""
+"""Chromatin: accessibility (ATAC) and histone marks: TF-IDF, totals, log; or latent semantic indexing."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -11,17 +12,25 @@ from sklearn.utils.sparsefuncs import inplace_column_scale
 
 from spatialweave.errors import InputError
 from spatialweave.preprocess.matrices import normalise_total, select_features
-from spatialweave.preprocess.prepared import Prepared, detected_features, normalise_and_log
-from spatialweave.preprocess.recipe import Settings
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log
+from spatialweave.settings import REQUIRED, option
 
 TF_SCALE = 1e4
 """The scale factor of the term frequency, muon's default."""
 
 NO_VARIANCE = 1e-10
-"""Components with a smaller share of the first one's sum of squares are rounding noise."""
+"""Components with a smaller fraction of the first one's sum of squares are rounding noise."""
 
 
-def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
+@dataclass(frozen=True)
+class ChromatinSettings(PreparationSettings):
+    """How chromatin is treated."""
+
+    method: Literal["tf_idf", "lsi"] = option(REQUIRED, "TF-IDF before the PCA, or latent semantic indexing.")
+    target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+
+
+def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
     """Prepare peak counts (spots x peaks) by `method`: "tf_idf" for the PCA, or "lsi", which ends in latents.
 
     - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
@@ -43,12 +52,12 @@ def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
     normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
     prepared = Prepared(matrix, np.flatnonzero(kept), np.ones(matrix.shape[1]), steps)
     if by_lsi:
-        prepared.scores = lsi(matrix, settings.components)
+        prepared.scores = lsi(matrix, settings.n_components)
         n_dims = prepared.scores.shape[1]
         steps.append({"step": "lsi", "components": n_dims})
-        if n_dims < settings.components:
+        if n_dims < settings.n_components:
             prepared.notes.append(
-                f"{n_dims} components instead of {settings.components}: {matrix.shape[0]} spots and "
+                f"{n_dims} components instead of {settings.n_components}: {matrix.shape[0]} spots and "
                 f"{matrix.shape[1]} peaks have no more besides the first, which is left out"
             )
     return prepared
@@ -96,8 +105,8 @@ def lsi(matrix: sparse.csr_matrix, n_components: int) -> np.ndarray:
     # What ARPACK leaves in rows of zeros is rounding noise, which standardising would turn into a signal.
     vectors[np.asarray(matrix.sum(axis=1)).ravel() == 0] = 0
     vectors -= vectors.mean(axis=1, keepdims=True)
-    deviation = vectors.std(axis=1, ddof=1, keepdims=True)
-    vectors /= np.where(deviation > 0, deviation, 1.0)
+    sd = vectors.std(axis=1, ddof=1, keepdims=True)
+    vectors /= np.where(sd > 0, sd, 1.0)
     return np.ascontiguousarray(vectors[:, 1:], dtype=np.float32)
 
 

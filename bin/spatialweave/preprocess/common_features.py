@@ -1,7 +1,7 @@
 """The features that sections of one dataset share: by name, chromatin peaks by overlapping intervals.
 
-Files of one tissue do not always spell a feature alike: case differs, Ensembl identifiers carry a version or not, and
-peaks are called section by section, so that hardly two begin and end alike.
+Files of one tissue differ in the spelling of features: case differs, Ensembl identifiers carry a version or not, and
+peaks are called section by section, so that hardly two begin and end at the same base.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.counts import to_csr
+from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.notices import warn
+from spatialweave.modalities import MODALITY_KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHROMATIN = ("atac", "histone")
-
 NOTABLE = 0.1
-"""A section that loses a larger share of its features to the others is warned of."""
+"""A section that loses a larger fraction of its features to the others causes a warning."""
 
 MOSTLY = 0.5
-"""Peaks are joined where at most this share of a section's names are those of all sections: with more, they are one
+"""Peaks are joined where at most this fraction of a section's names are those of all sections: with more, they are one
 set, of which quality control may have left out others in every section. Chromatin features are taken for peaks where
-more than this share of every section's names are intervals."""
+more than this fraction of every section's names are intervals."""
 
 EXAMPLES = 2
 SECTIONS_SHOWN = 4
@@ -55,7 +54,7 @@ class Common:
     names
         Their names, in the order of the first section.
     columns
-        Per section and feature of it (int64): the place of its common feature, -1 where it has none.
+        Per section and feature of it (int64): the position of its common feature, -1 where it has none.
     """
 
     names: pd.Index
@@ -96,14 +95,14 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
 
     keys = None
     equal = set(features[0]).intersection(*features[1:])
-    if modality in CHROMATIN and any(len(equal) <= MOSTLY * len(own) for own in features):
+    if MODALITY_KINDS[modality].intervals and any(len(equal) <= MOSTLY * len(own) for own in features):
         keys = _peak_keys(modality, features)
     merged = keys is not None
     keys = keys or _name_keys(features)
     shared = set(keys[0]).intersection(*keys[1:])
     if not shared:
         _refuse(modality, features, sections)
-    order = {key: place for place, key in enumerate(dict.fromkeys(key for key in keys[0] if key in shared))}
+    order = {key: position for position, key in enumerate(dict.fromkeys(key for key in keys[0] if key in shared))}
     spelling = dict(zip(reversed(keys[0]), reversed(features[0]), strict=True))
     names = [key[1] if key[0] == PEAK else spelling[key] for key in order]
     columns = [np.fromiter((order.get(key, -1) for key in own), np.int64, len(own)) for own in keys]
@@ -160,12 +159,10 @@ def _peak_keys(modality: str, features: Sequence[pd.Index]) -> list[list[Key]] |
     if any(sum(interval is not None for interval in own) <= MOSTLY * len(own) for own in parsed):
         return None
     keys = _name_keys(features)
-    peaks = [(s, place, interval) for s, own in enumerate(parsed) for place, interval in enumerate(own) if interval]
-    for (section, place, _), name in zip(peaks, merge_intervals([interval for _, _, interval in peaks]), strict=True):
-        keys[section][place] = (PEAK, name)
-    odd = [
-        own[key_place] for own, part in zip(features, parsed, strict=True) for key_place, p in enumerate(part) if not p
-    ]
+    peaks = [(s, i, interval) for s, own in enumerate(parsed) for i, interval in enumerate(own) if interval]
+    for (section, i, _), name in zip(peaks, merge_intervals([interval for _, _, interval in peaks]), strict=True):
+        keys[section][i] = (PEAK, name)
+    odd = [own[i] for own, part in zip(features, parsed, strict=True) for i, known in enumerate(part) if not known]
     if odd:
         warn(f"modality {modality}", f"{len(odd)} features are no intervals (e.g. '{odd[0]}'): compared by name")
     return keys

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import TRUE_PLACE, stamp
+from spatialweave.io.contract import TRUE_SPATIAL, join_modalities, stamp, write
+from spatialweave.io.joined_counts import joined_counts
 from spatialweave.io.notices import warn
-from spatialweave.preprocess import adt, chromatin, harmony, metabolite, rna
-from spatialweave.preprocess.pca import Components, principal_components
-from spatialweave.preprocess.prepared import Prepared
-from spatialweave.preprocess.recipe import Recipe, SectionsSettings, Settings, read_recipe
-from spatialweave.preprocess.sections import Counts, Sections, build, read_sections
+from spatialweave.preprocess import adt, harmony
+from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections
+from spatialweave.preprocess.pca import PrincipalComponents, principal_components
+from spatialweave.preprocess.preparations import preparation_of
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared
+from spatialweave.preprocess.recipe import Recipe, SectionsSettings, read_recipe
 
 if TYPE_CHECKING:
     import anndata
@@ -22,17 +24,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
-PREPARE: dict[str, Callable[[sparse.csr_matrix, Settings], Prepared]] = {
-    "rna": rna.prepare,
-    "adt": adt.prepare,
-    "atac": chromatin.prepare,
-    "histone": chromatin.prepare,
-    "metabolite": metabolite.prepare,
-}
 
-
-def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata.MuData:
+def preprocess(
+    sections: Sequence[Path], recipe_path: Path, seed: int, counts_path: Path | None = None
+) -> mudata.MuData:
     """Turn the raw counts of a dataset's sections into latents; what did not go as the recipe asks is warned of.
+
+    Parameters
+    ----------
+    sections
+        Section files, in the order of the stack.
+    counts_path
+        Where to write the joined raw counts. That is done here, since they are freed on the way to the latents.
 
     Returns
     -------
@@ -44,64 +47,70 @@ def preprocess(sections: Sequence[Path], recipe_path: Path, seed: int) -> mudata
         When a section or the recipe cannot be used, or a modality has no feature left or none that varies.
     """
     recipe = read_recipe(recipe_path)
-    dataset = read_sections(sections)
+    dataset = join_sections(sections)
+    facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
+    if counts_path is not None:
+        parts = {name: joined.data for name, joined in dataset.counts.items()}
+        write(joined_counts(parts, dataset.obs, dataset.coordinates, dataset.sections, **facts), counts_path)
+        del parts
     settings = _settings(recipe, dataset)
     joining = recipe.sections
     if joining is None:
         joining = SectionsSettings(harmony=False)
         if dataset.n_sections > 1:
             warn(str(recipe_path), "says nothing about sections: their latents are not corrected (harmony: false)")
-    parts: dict[str, anndata.AnnData] = {}
+    latent: dict[str, anndata.AnnData] = {}
     for name in settings:
         # Popped, so that the counts of a modality are freed before the next one needs room.
-        parts[name] = _latent(name, dataset.counts.pop(name), settings[name], joining, seed)
-    facts = stamp(
-        "latents", dataset=dataset.dataset, platform=dataset.platform.name, layout=dataset.layout, recipe=recipe.name
-    )
-    latents = build(parts, dataset.obs, dataset.coordinates, {"spatialweave": facts})
-    if dataset.spatial_true is not None:
-        latents.obsm[TRUE_PLACE] = dataset.spatial_true
+        latent[name] = _latent(name, dataset.counts.pop(name), settings[name], joining, seed)
+    uns = {"spatialweave": stamp("latents", recipe=recipe.name, **facts)}
+    latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
+    if dataset.true_coordinates is not None:
+        latents.obsm[TRUE_SPATIAL] = dataset.true_coordinates
     return latents
 
 
-def _settings(recipe: Recipe, dataset: Sections) -> dict[str, Settings]:
+def _settings(recipe: Recipe, dataset: JoinedSections) -> dict[str, PreparationSettings]:
     """How each modality is treated; widths may depend on the number of proteins."""
     n_proteins = None
     if "adt" in dataset.counts:
         min_spots = recipe.settings("adt", dataset.platform, dataset.n_sections).min_spots
-        n_proteins = adt.panel_size(dataset.counts["adt"].matrix, min_spots)
+        n_proteins = adt.panel_size(dataset.counts["adt"].data.X, min_spots)
     return {name: recipe.settings(name, dataset.platform, dataset.n_sections, n_proteins) for name in dataset.counts}
 
 
-def _latent(name: str, counts: Counts, settings: Settings, joining: SectionsSettings, seed: int) -> anndata.AnnData:
+def _latent(
+    name: str, joined: JoinedModality, settings: PreparationSettings, joining: SectionsSettings, seed: int
+) -> anndata.AnnData:
     """One modality's latent, the way back to its features, and in uns['preprocess'] the record of how it came about."""
     import anndata
     import pandas as pd
 
+    counts: sparse.csr_matrix = joined.data.X
     try:
-        prepared = PREPARE[name](counts.matrix, settings)
+        prepared = preparation_of(name).prepare(counts, settings)
         # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
         components, scores = None, prepared.scores
         if scores is None:
-            components = principal_components(prepared.matrix, settings.components, seed)
+            components = principal_components(prepared.matrix, settings.n_components, seed)
             scores = components.scores
     except InputError as error:
         raise InputError(f"modality {name}, {error.where}", error.found, error.expected, error.fix) from None
     record: dict[str, Any] = {
         "steps": prepared.steps,
-        "n_spots": counts.matrix.shape[0],
-        "n_features_in": counts.matrix.shape[1],
+        "n_spots": counts.shape[0],
+        "n_features_in": counts.shape[1],
         "n_features": prepared.matrix.shape[1],
         "n_dims": scores.shape[1],
         "notes": prepared.notes,
     }
-    corrected, step, note = harmony.correct(scores, counts.sections, joining, seed)
-    latent = anndata.AnnData(obs=pd.DataFrame(index=counts.spots), obsm={"X_latent": corrected})
+    corrected, step, note = harmony.correct(scores, joined.sections, joining, seed)
+    latent = anndata.AnnData(obs=pd.DataFrame(index=joined.data.obs_names), obsm={"X_latent": corrected})
     if components is not None:
         record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
         record["notes"] += [components.note] if components.note else []
-        record["variance_ratio"] = [round(float(share), 6) for share in components.variance_ratio]
-        latent = _with_loadings(latent, prepared, components, counts.features)
+        record["variance_ratio"] = [round(float(fraction), 6) for fraction in components.variance_ratio]
+        latent = _with_loadings(latent, prepared, components, joined.data.var_names)
     record["steps"] += [step] if step else []
     record["notes"] += [note] if note else []
     for line in record["notes"]:
@@ -111,7 +120,7 @@ def _latent(name: str, counts: Counts, settings: Settings, joining: SectionsSett
 
 
 def _with_loadings(
-    latent: anndata.AnnData, prepared: Prepared, components: Components, names: pd.Index
+    latent: anndata.AnnData, prepared: Prepared, components: PrincipalComponents, names: pd.Index
 ) -> anndata.AnnData:
     """The same latent with the way back to its features: loadings, means and divisors of those that took part."""
     import anndata

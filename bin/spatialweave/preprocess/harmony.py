@@ -1,4 +1,4 @@
-"""Harmony: latents of several sections brought together, so that like spots of different sections lie close.
+"""Harmony: latents of several sections brought together, so that similar spots of different sections are close.
 
 Spots are clustered softly on the unit sphere, with a penalty on clusters that hold few sections; within each cluster,
 what a section adds to the latents is estimated by ridge regression and taken away (Korsunsky et al., Nature Methods
@@ -82,8 +82,7 @@ def _harmony(latent: np.ndarray, sections: np.ndarray, settings: SectionsSetting
         epsilon_cluster=CLUSTERING_TOLERANCE,
         epsilon_harmony=TOLERANCE,
         verbose=False,
-        # A signed number of 32 bits in there.
-        random_state=seed % 2**31,
+        random_state=seed,
         ncores=1,
     )
     return np.asarray(result.Z_corr, dtype=np.float32), len(result.kmeans_rounds)

@@ -1,38 +1,10 @@
-"""Passes over sparse spots x features matrices. None of them makes a matrix dense."""
+"""Changes of sparse spots x features matrices on the way to latents. None of them makes a matrix dense."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale, mean_variance_axis
-
-BLOCK_ENTRIES = 4_000_000
-"""Stored entries per block of spots: temporary arrays stay near 100 MB whatever the size of the matrix."""
-
-
-def spot_blocks(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
-    """Yield the spots in blocks of about :data:`BLOCK_ENTRIES` stored entries, in float64."""
-    n_spots = counts.shape[0]
-    size = max(1, BLOCK_ENTRIES * n_spots // max(counts.nnz, 1))
-    for rows in gen_batches(n_spots, min(size, n_spots)):
-        yield counts[rows].astype(np.float64)
-
-
-def spots_per_feature(counts: sparse.csr_matrix) -> np.ndarray:
-    """In how many spots each feature was detected (int64, one per feature); `counts` must hold no stored zeros."""
-    detected = np.zeros(counts.shape[1], dtype=np.int64)
-    for block in spot_blocks(counts):
-        detected += np.bincount(block.indices, minlength=counts.shape[1])
-    return detected
-
-
-def spot_totals(counts: sparse.csr_matrix, features: np.ndarray) -> np.ndarray:
-    """Sum of each spot over the features of a boolean mask (float64, one per spot)."""
-    weights = features.astype(np.float64)
-    return np.concatenate([block @ weights for block in spot_blocks(counts)])
 
 
 def select_features(counts: sparse.csr_matrix, features: np.ndarray) -> sparse.csr_matrix:
@@ -66,7 +38,7 @@ def scale_features(matrix: sparse.csr_matrix) -> np.ndarray:
     -------
     What each feature was divided by (float64; 1 for constant ones).
     """
-    deviations = standard_deviations(matrix)
-    divisors: np.ndarray = np.where(deviations > 0, deviations, 1.0)
+    sds = standard_deviations(matrix)
+    divisors: np.ndarray = np.where(sds > 0, sds, 1.0)
     inplace_column_scale(matrix, 1 / divisors)
     return divisors

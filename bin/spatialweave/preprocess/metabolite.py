@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from spatialweave.preprocess.matrices import select_features
-from spatialweave.preprocess.prepared import Prepared, detected_features, normalise_and_log, scale
-from spatialweave.preprocess.recipe import Settings
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
+from spatialweave.settings import REQUIRED, option
 
 
-def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
+@dataclass(frozen=True)
+class MetaboliteSettings(PreparationSettings):
+    """How metabolites are treated."""
+
+    target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+    scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
+
+
+def prepare(counts: sparse.csr_matrix, settings: MetaboliteSettings) -> Prepared:
     """Prepare metabolite intensities (spots x peaks): every spot to `target_sum`, log(1 + x), scaling per metabolite.
 
     Total-ion-current normalisation and a logarithm are the usual treatment of imaging mass spectrometry. All

@@ -11,13 +11,13 @@ from sklearn.decomposition import PCA
 from spatialweave.errors import InputError
 from spatialweave.preprocess.matrices import standard_deviations
 
-DENSE_SHARE = 0.5
+DENSE_FRACTION = 0.5
 DENSE_FEATURES = 1000
 NO_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True)
-class Components:
+class PrincipalComponents:
     """Scores on the principal components, and the way back: ``scores @ loadings.T + mean`` is near the matrix.
 
     Attributes
@@ -31,7 +31,7 @@ class Components:
     varying
         bool, one per feature of the matrix; the others took no part.
     variance_ratio
-        Share of the total variance that each component explains, descending.
+        Fraction of the total variance that each component explains, descending.
     note
         Why there are fewer components than asked for; None when there are not.
     """
@@ -44,7 +44,7 @@ class Components:
     note: str | None
 
 
-def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int) -> Components:
+def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int) -> PrincipalComponents:
     """Scores of the spots on the leading principal components.
 
     Exact (scikit-learn's ARPACK solver with implicit centring) and so independent of the seed up to rounding. Signs are
@@ -63,7 +63,7 @@ def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int
         matrix = matrix[:, np.flatnonzero(varying)]
     n_spots, n_features = matrix.shape
     wanted = min(n_components, n_features, n_spots - 1)
-    essentially_dense = n_features <= DENSE_FEATURES and matrix.nnz > DENSE_SHARE * n_spots * n_features
+    essentially_dense = n_features <= DENSE_FEATURES and matrix.nnz > DENSE_FRACTION * n_spots * n_features
     data = matrix.toarray() if essentially_dense else matrix
     # ARPACK needs fewer components than features and spots; few features make a small covariance matrix anyway.
     solver = "covariance_eigh" if essentially_dense or wanted == n_features else "arpack"
@@ -78,7 +78,7 @@ def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int
             f"{n_real} components instead of {n_components}: "
             f"{n_spots} spots and {n_features} varying features have no more"
         )
-    return Components(
+    return PrincipalComponents(
         scores=np.ascontiguousarray(scores[:, :n_real], dtype=np.float32),
         loadings=np.ascontiguousarray(pca.components_[:n_real].T, dtype=np.float32),
         mean=np.asarray(pca.mean_, dtype=np.float64).ravel(),

@@ -9,7 +9,26 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.preprocess.matrices import normalise_total, scale_features, spots_per_feature
+from spatialweave.io.count_matrix import spots_per_feature
+from spatialweave.preprocess.matrices import normalise_total, scale_features
+from spatialweave.settings import REQUIRED, option
+
+
+@dataclass(frozen=True)
+class PreparationSettings:
+    """The options that every preparation has."""
+
+    min_spots: int = option(REQUIRED, "Features detected in fewer spots are left out.", low=0)
+    components: int | None = option(
+        REQUIRED, "Dimensions of the latent; panel: as many as proteins less one.", low=1, none="panel"
+    )
+
+    @property
+    def n_components(self) -> int:
+        """Dimensions of the latent, once the recipe has replaced `panel` by a number."""
+        if self.components is None:
+            raise ValueError("components: panel depends on the dataset")
+        return self.components
 
 
 @dataclass
@@ -25,7 +44,7 @@ class Prepared:
     divisors
         What each chosen feature was divided by to scale it; 1 where it was not.
     steps
-        The steps taken, in order, each with its name and figures.
+        The steps taken, in order, each with its name and values.
     notes
         What did not go as the recipe asks, one line each.
     scores

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.preprocess.matrices import select_features, spot_totals
-from spatialweave.preprocess.prepared import Prepared, detected_features, normalise_and_log, scale
-from spatialweave.preprocess.recipe import Settings
+from spatialweave.io.count_matrix import spot_totals
+from spatialweave.preprocess.matrices import select_features
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
 from spatialweave.preprocess.variable_features import seurat_v3
+from spatialweave.settings import REQUIRED, option
 
 
-def prepare(counts: sparse.csr_matrix, settings: Settings) -> Prepared:
+@dataclass(frozen=True)
+class RnaSettings(PreparationSettings):
+    """How RNA is treated."""
+
+    variable_features: int | None = option(
+        REQUIRED, "How many highly variable genes are kept; all: every gene.", low=1, none="all"
+    )
+    target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+    scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
+
+
+def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
     """Prepare raw RNA counts (spots x genes).
 
     Genes in fewer than `min_spots` spots are left out; `variable_features` are chosen on the raw counts; every spot is

@@ -7,21 +7,21 @@ from contextlib import suppress
 import numpy as np
 from scipy import sparse
 
-from spatialweave.preprocess.matrices import spot_blocks
+from spatialweave.io.count_matrix import spot_blocks
 
 
 def seurat_v3(
     counts: sparse.csr_matrix, candidates: np.ndarray, n_top: int, span: float = 0.3
 ) -> tuple[np.ndarray, str | None]:
-    """Choose the features whose variance stands out most from what their mean lets expect.
+    """Choose the features whose variance exceeds most what their mean predicts.
 
     The expected log10 variance is a loess fit (degree 2) on the log10 mean; counts are clipped at
-    mean + sqrt(n) * expected deviation, and features ranked by the variance of the standardised clipped counts
+    mean + sqrt(n) * expected standard deviation, and features ranked by the variance of the standardised clipped counts
     (Stuart et al., Cell 177:1888, 2019). The choice is that of scanpy's ``seurat_v3``, which copies the matrix and
     compiles code on its first call; this one walks over blocks of spots.
 
-    Where loess cannot be fitted (few features, or many with the same mean), a quadratic fitted by least squares takes
-    its place.
+    Where loess cannot be fitted (few features, or many with the same mean), a quadratic is fitted by least squares
+    instead.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def _trend(x: np.ndarray, y: np.ndarray, span: float) -> tuple[np.ndarray, str |
 
     # With neighbourhoods of fewer points than a quadratic has coefficients, loess's compiled code can crash Python.
     if int(span * len(x)) >= 3:
-        # Not fitted is a ValueError, from points in too few places.
+        # Not fitted is a ValueError, from too few distinct points.
         with suppress(ValueError):
             model = loess(x, y, span=span, degree=2)
             model.fit()
@@ -83,7 +83,7 @@ def _trend(x: np.ndarray, y: np.ndarray, span: float) -> tuple[np.ndarray, str |
 
 
 def _standardised_variance(counts: sparse.csr_matrix, mean: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Variance of the counts clipped at mean + sqrt(n) * expected, in units of the expected deviation."""
+    """Variance of the counts clipped at mean + sqrt(n) * expected, in units of the expected standard deviation."""
     n_spots, n_features = counts.shape
     ceiling = mean + np.sqrt(n_spots) * expected
     sums, squares = np.zeros(n_features), np.zeros(n_features)

@@ -1,1 +1,1 @@
-"""Quality control of a section: figures per spot, thresholds, tables and plots of what was removed and why."""
+"""Quality control of a section: metrics per spot, thresholds, tables and plots of what was removed and why."""

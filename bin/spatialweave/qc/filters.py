@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import spots_per_feature
 from spatialweave.io.notices import warn
-from spatialweave.preprocess.matrices import spots_per_feature
-from spatialweave.qc.figures import spot_figures
+from spatialweave.qc.spot_metrics import spot_metrics
 from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS
 
 if TYPE_CHECKING:
@@ -25,59 +25,59 @@ class Verdict:
 
     Attributes
     ----------
-    figures
-        One row per spot (:func:`spatialweave.qc.figures.spot_figures`).
+    metrics
+        One row per spot (:func:`spatialweave.qc.spot_metrics.spot_metrics`).
     failed
         Per check in use, a boolean array: the spots that fail it.
     kept_spots, kept_features
         Boolean masks.
     """
 
-    figures: pd.DataFrame
+    metrics: pd.DataFrame
     failed: dict[str, np.ndarray]
     kept_spots: np.ndarray
     kept_features: np.ndarray
 
     def reasons(self) -> np.ndarray:
         """Per spot the checks that it fails, joined by ";"; "" for spots that stay."""
-        reasons = np.full(len(self.figures), "", dtype=object)
+        reasons = np.full(len(self.metrics), "", dtype=object)
         for check, failed in self.failed.items():
             reasons[failed] = [f"{before};{check}" if before else check for before in reasons[failed]]
         return reasons
 
 
 def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float], where: str) -> Verdict:
-    """Hold one modality against the thresholds.
+    """Apply the thresholds to one modality.
 
     Spots are judged on all features; features on the spots that stay. A spot whose last features go with that is
-    removed as well (check `min_spots`). A figure that is not known (NaN) fails no check.
+    removed as well (check `min_spots`). A metric that is not known (NaN) fails no check.
 
     Raises
     ------
     InputError
         When no spot or no feature would be left: names the threshold that removes most.
     """
-    figures = spot_figures(modality, data)
+    metrics = spot_metrics(modality, data)
     failed: dict[str, np.ndarray] = {}
     for threshold in SPOT_THRESHOLDS:
         if modality in threshold.modalities:
-            values = figures[threshold.figure].to_numpy(dtype=np.float64)
+            values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
             bound = thresholds[threshold.name]
-            failed[threshold.name] = values > bound if threshold.is_upper else values < bound
-            if bound != threshold.default and np.isnan(values).all():
-                unknown = threshold.figure.replace("_", " ")
+            failed[threshold.name] = values > bound if threshold.bound.is_upper else values < bound
+            if bound != threshold.bound.default and np.isnan(values).all():
+                unknown = threshold.bound.metric.replace("_", " ")
                 warn(f"{where}, modality {modality}", f"{threshold.option} has no effect, as no {unknown} is known")
-    kept = _none_failed(failed, len(figures))
+    kept = _none_failed(failed, len(metrics))
     if not kept.any():
         check = max(failed, key=lambda name: int(failed[name].sum()))
         threshold = next(t for t in SPOT_THRESHOLDS if t.name == check)
-        values = figures[threshold.figure].to_numpy(dtype=np.float64)
+        values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
         raise InputError(
             f"{where}, modality {modality}",
             f"{threshold.option} {thresholds[check]:g} removes {int(failed[check].sum())} of {len(kept)} spots, and "
             "with the other thresholds none is left",
-            f"a threshold that fits {threshold.figure}, here {np.nanmin(values):g} to {np.nanmax(values):g}",
-            f"{'raise' if threshold.is_upper else 'lower'} it, or leave this modality out",
+            f"a threshold that fits {threshold.bound.metric}, here {np.nanmin(values):g} to {np.nanmax(values):g}",
+            f"{'raise' if threshold.bound.is_upper else 'lower'} it, or leave this modality out",
         )
     min_spots = thresholds[MIN_SPOTS]
     counts = data.X if kept.all() else data.X[kept]
@@ -91,11 +91,11 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
             "lower it",
         )
     if not kept_features.all():
-        emptied = (figures["n_features"].to_numpy() > 0) & kept
+        emptied = (metrics["n_features"].to_numpy() > 0) & kept
         emptied[kept] &= counts @ kept_features.astype(counts.dtype) == 0
         failed[MIN_SPOTS] = emptied
         kept = kept & ~emptied
-    return Verdict(figures, failed, kept, kept_features)
+    return Verdict(metrics, failed, kept, kept_features)
 
 
 def _none_failed(failed: Mapping[str, np.ndarray], n_spots: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The plots of QC: maps and violins of the figures, with what was removed."""
+"""The plots of QC: maps and violins of the metrics, with what was removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from spatialweave.io.files import atomic_path
 from spatialweave.qc.filters import Verdict
+from spatialweave.qc.spot_metrics import SPOT_METRICS
 from spatialweave.qc.thresholds import SPOT_THRESHOLDS
 
 if TYPE_CHECKING:
@@ -17,18 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from spatialweave.qc.section import Result
+    from spatialweave.qc.section import FilteredSection
 
-TITLES = {
-    "total": "counts",
-    "n_features": "detected features",
-    "mito_percent": "mitochondrial %",
-    "ribo_percent": "ribosomal %",
-    "isotype_percent": "isotype controls %",
-    "tss_enrichment": "TSS enrichment",
-    "n_fragments": "fragments",
-}
-ON_LOG = ("total", "n_fragments")
 REMOVED, KEPT, INK = "#d62728", "#4c78a8", "#333333"
 PANEL = 3.4
 MANY = 10_000
@@ -36,42 +27,45 @@ MAX_VIOLIN = 20_000
 """Spots per violin: beyond that the density no longer changes, but the time does."""
 
 
-def write_maps(result: Result, path: Path) -> None:
-    """Write a map per modality and figure (PNG); removed spots are red crosses."""
-    spread = np.ptp(np.concatenate(list(result.positions.values())), axis=0)
-    figure, panels = _grid(result.verdicts, PANEL * float(np.clip(spread[1] / max(spread[0], 1e-9), 0.4, 2)))
+def write_maps(result: FilteredSection, path: Path) -> None:
+    """Write a map per modality and metric (PNG); removed spots are red crosses."""
+    extent = np.ptp(np.concatenate(list(result.coordinates.values())), axis=0)
+    figure, panels = _grid(result.verdicts, PANEL * float(np.clip(extent[1] / max(extent[0], 1e-9), 0.4, 2)))
     for (modality, column), axes in panels.items():
-        _map(axes, result.positions[modality], result.verdicts[modality], column)
+        _map(axes, result.coordinates[modality], result.verdicts[modality], column)
         axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
     removed = {modality: int((~verdict.kept_spots).sum()) for modality, verdict in result.verdicts.items()}
-    text = ", ".join(f"{modality} {count} of {len(result.positions[modality])}" for modality, count in removed.items())
+    text = ", ".join(
+        f"{modality} {count} of {len(result.coordinates[modality])}" for modality, count in removed.items()
+    )
     figure.suptitle(f"{result.name}: spots removed (red): {text}", fontsize=11, color=INK)
     _save(figure, path)
 
 
-def write_violins(result: Result, thresholds: Mapping[str, float], path: Path) -> None:
-    """Write a violin per modality and figure (PNG), with the threshold as a dashed line and removed spots in red."""
+def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path: Path) -> None:
+    """Write a violin per modality and metric (PNG), with the threshold as a dashed line and removed spots in red."""
     figure, panels = _grid(result.verdicts, PANEL)
     for (modality, column), axes in panels.items():
         _violin(axes, result.verdicts[modality], column)
-        known = result.verdicts[modality].figures[column]
+        known = result.verdicts[modality].metrics[column]
         for threshold in SPOT_THRESHOLDS:
             bound = thresholds[threshold.name]
-            # One far outside of the data would squeeze the violin.
-            if modality in threshold.modalities and threshold.figure == column and known.min() <= bound <= known.max():
+            applies = modality in threshold.modalities and threshold.bound.metric == column
+            # A threshold far outside of the data would squeeze the violin.
+            if applies and known.min() <= bound <= known.max():
                 axes.axhline(_shown(np.array([bound]), column)[0], color=REMOVED, linestyle="--", linewidth=1)
         axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
-    figure.suptitle(f"{result.name}: figures per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
+    figure.suptitle(f"{result.name}: metrics per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
     _save(figure, path)
 
 
 def _columns(verdict: Verdict) -> list[str]:
-    """The figures that are known in this modality."""
-    return [column for column in TITLES if verdict.figures[column].notna().any()]
+    """The metrics that are known in this modality."""
+    return [column for column in SPOT_METRICS if verdict.metrics[column].notna().any()]
 
 
 def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[tuple[str, str], Axes]]:
-    """A row of panels (`height` inches each) per modality, a column per figure; cells without a figure stay blank."""
+    """A row of panels (`height` inches each) per modality, a column per metric; cells without a metric stay blank."""
     # The object interface: no display, no global state, nothing left open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -91,21 +85,22 @@ def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[
 
 
 def _title(column: str) -> str:
-    return TITLES[column] + (" (log scale)" if column in ON_LOG else "")
+    metric = SPOT_METRICS[column]
+    return metric.title + (" (log scale)" if metric.log_scale else "")
 
 
 def _shown(values: np.ndarray, column: str) -> np.ndarray:
     """The values as they are drawn: log10(1 + n) on a log scale, which takes zeros; see :func:`_label_axis`."""
-    return np.log10(1 + np.maximum(values, 0)) if column in ON_LOG else values
+    return np.log10(1 + np.maximum(values, 0)) if SPOT_METRICS[column].log_scale else values
 
 
 def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
-    """Label a log scale with round values of the figure itself, and a number of features with whole numbers."""
+    """Label a log scale with round values of the metric itself, and a number of features with whole numbers."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
     if column == "n_features":
         axis.set_major_locator(MaxNLocator(5, integer=True))
-    if column in ON_LOG:
+    if SPOT_METRICS[column].log_scale:
         round_values = np.array([0, *(digit * 10**power for power in range(9) for digit in (1, 2, 5))])
         ticks = np.log10(1 + round_values)
         if ((ticks >= shown.min()) & (ticks <= shown.max())).sum() > 1:
@@ -113,11 +108,11 @@ def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{10**value - 1:,.0f}"))
 
 
-def _map(axes: Axes, positions: np.ndarray, verdict: Verdict, column: str) -> None:
-    """Scatter one figure over the tissue; the size of the dots follows the distance between spots."""
-    values = _shown(verdict.figures[column].to_numpy(dtype=np.float64), column)
-    size = _dot_size(positions)
-    kept, removed = positions[verdict.kept_spots], positions[~verdict.kept_spots]
+def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> None:
+    """Scatter one metric over the tissue; the size of the dots follows the distance between spots."""
+    values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
+    size = _dot_size(coordinates)
+    kept, removed = coordinates[verdict.kept_spots], coordinates[~verdict.kept_spots]
     shades = axes.scatter(
         kept[:, 0],
         kept[:, 1],
@@ -147,20 +142,20 @@ def _map(axes: Axes, positions: np.ndarray, verdict: Verdict, column: str) -> No
     _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
 
 
-def _dot_size(positions: np.ndarray) -> float:
-    """Area of a dot in square points such that spots spread evenly over their bounding box about touch.
+def _dot_size(coordinates: np.ndarray) -> float:
+    """Area of a dot in square points such that spots evenly distributed over their bounding box about touch.
 
     Many spots overlap a little: gaps narrower than a pixel would show as stripes.
     """
-    spread = np.maximum(np.ptp(positions, axis=0), 1e-9)
-    filled = min(spread) / max(spread)
+    extent = np.maximum(np.ptp(coordinates, axis=0), 1e-9)
+    filled = min(extent) / max(extent)
     points = (0.65 * PANEL * 72) ** 2 * max(filled, 0.05)
-    return float(np.clip((0.8 if len(positions) < MANY else 1.8) * points / len(positions), 0.3, 60))
+    return float(np.clip((0.8 if len(coordinates) < MANY else 1.8) * points / len(coordinates), 0.3, 60))
 
 
 def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
-    """Density of one figure over the spots, its median and quartiles, and the removed spots beside it."""
-    values = _shown(verdict.figures[column].to_numpy(dtype=np.float64), column)
+    """Density of one metric over the spots, its median and quartiles, and the removed spots beside it."""
+    values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
     known = np.isfinite(values)
     shown = values[known]
     if len(shown) > 1 and np.ptp(shown) > 0:
@@ -171,7 +166,7 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
     axes.vlines(1, low, high, color=INK, linewidth=4)
     axes.plot(1, middle, "o", color="white", markersize=4, markeredgecolor=INK)
     removed = values[known & ~verdict.kept_spots]
-    # Evenly spread beside the violin, so that many removed spots stay visible and the plot stays the same.
+    # Evenly distributed beside the violin, so that many removed spots stay visible and the plot stays the same.
     axes.scatter(np.linspace(1.42, 1.58, len(removed)), removed, s=4, c=REMOVED, linewidths=0, rasterized=True)
     axes.set_xlim(0.5, 1.65)
     axes.set_xticks([])

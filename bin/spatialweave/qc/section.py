@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from spatialweave.io.contract import TRUE_PLACE
+from spatialweave.io.contract import TRUE_SPATIAL, join_modalities
 from spatialweave.io.measurement import plain_column
-from spatialweave.preprocess.sections import build, read_section
+from spatialweave.io.section_file import read_section_file
 from spatialweave.qc.filters import Verdict, judge
 from spatialweave.qc.tables import spots_table, summary_table
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Result:
+class FilteredSection:
     """A filtered section, with all that is known about what was removed.
 
     Attributes
@@ -32,7 +32,7 @@ class Result:
         The spots and features that stay.
     verdicts
         Per modality.
-    positions
+    coordinates
         Per modality the coordinates of its spots before QC, spots x 2.
     spots, summary
         The tables (:mod:`spatialweave.qc.tables`).
@@ -41,12 +41,12 @@ class Result:
     name: str
     section: mudata.MuData
     verdicts: dict[str, Verdict]
-    positions: dict[str, np.ndarray]
+    coordinates: dict[str, np.ndarray]
     spots: pd.DataFrame
     summary: pd.DataFrame
 
 
-def check_section(path: Path, thresholds: Mapping[str, float]) -> Result:
+def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSection:
     """Read a section file and filter it.
 
     A spot that fails in one modality is removed from that modality only, where it counts as not measured from then on;
@@ -57,27 +57,27 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> Result:
     InputError
         When the file is no section, or the thresholds leave nothing of a modality.
     """
-    data = read_section(path)
+    data = read_section_file(path)
     name = str(data.uns["spatialweave"]["section"])
-    positions_of_all = np.asarray(data.obsm["spatial"], dtype=np.float64)
-    verdicts, positions, parts = {}, {}, {}
+    all_coordinates = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    verdicts, coordinates, parts = {}, {}, {}
     for modality, part in data.mod.items():
         verdict = judge(modality, part, thresholds, str(path))
         verdicts[modality] = verdict
-        positions[modality] = positions_of_all[data.obs_names.get_indexer(part.obs_names)]
+        coordinates[modality] = all_coordinates[data.obs_names.get_indexer(part.obs_names)]
         whole = verdict.kept_spots.all() and verdict.kept_features.all()
         parts[modality] = part if whole else part[verdict.kept_spots, verdict.kept_features].copy()
     left = np.logical_or.reduce([data.obs_names.isin(part.obs_names) for part in parts.values()])
     known = [column for column in ("section", "label") if column in data.obs]
     obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
-    section = build(parts, obs, positions_of_all[left], dict(data.uns))
-    if TRUE_PLACE in data.obsm:
-        section.obsm[TRUE_PLACE] = np.asarray(data.obsm[TRUE_PLACE])[left]
-    return Result(
+    section = join_modalities(parts, obs, all_coordinates[left], dict(data.uns))
+    if TRUE_SPATIAL in data.obsm:
+        section.obsm[TRUE_SPATIAL] = np.asarray(data.obsm[TRUE_SPATIAL])[left]
+    return FilteredSection(
         name,
         section,
         verdicts,
-        positions,
+        coordinates,
         spots_table(name, verdicts),
         summary_table(name, verdicts, thresholds, len(left), int(left.sum())),
     )

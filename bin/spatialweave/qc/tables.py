@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from spatialweave.qc.figures import FIGURES
 from spatialweave.qc.filters import Verdict
+from spatialweave.qc.spot_metrics import SPOT_METRICS
 from spatialweave.qc.thresholds import MIN_SPOTS
 
-SPOT_COLUMNS = ("barcode", "section", "modality", *FIGURES, "kept", "reason")
+SPOT_COLUMNS = ("barcode", "section", "modality", *SPOT_METRICS, "kept", "reason")
 SUMMARY_COLUMNS = (
     "section",
     "modality",
@@ -26,12 +26,12 @@ SUMMARY_COLUMNS = (
 
 
 def spots_table(section: str, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
-    """One row per spot and modality (:data:`SPOT_COLUMNS`): figures, `kept` (true or false), and why not."""
+    """One row per spot and modality (:data:`SPOT_COLUMNS`): metrics, `kept` (true or false), and why not."""
     parts = []
     for modality, verdict in verdicts.items():
-        part = verdict.figures.astype(np.float64).round(4)
+        part = verdict.metrics.astype(np.float64).round(4)
         part["n_features"] = part["n_features"].astype(np.int64)
-        part.insert(0, "barcode", verdict.figures.index)
+        part.insert(0, "barcode", verdict.metrics.index)
         part.insert(1, "section", section)
         part.insert(2, "modality", modality)
         part["kept"] = np.where(verdict.kept_spots, "true", "false")

@@ -1,36 +1,34 @@
-"""The thresholds of QC. Their defaults remove what holds nothing at all."""
+"""The thresholds of QC, from the table of modalities. Their defaults remove what holds nothing at all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spatialweave.modalities import MODALITY_KINDS, SpotThreshold
+
+WHOLE_NUMBERS = ("total", "n_features")
+"""Metrics that count something."""
+
 
 @dataclass(frozen=True)
 class Threshold:
-    """A bound on one figure of a spot, in some modalities.
+    """A bound on one metric of a spot, in all the modalities that declare it.
 
     Attributes
     ----------
-    name
-        Name of the option, without dashes; also the `check` in the tables.
+    bound
+        Its declaration.
     modalities
         Where it applies.
-    figure
-        The column of the spot figures that it bounds.
-    is_upper
-        Whether spots above it fail; else spots below it do.
-    default
-        Its default.
-    help
-        Text of the option.
     """
 
-    name: str
+    bound: SpotThreshold
     modalities: tuple[str, ...]
-    figure: str
-    is_upper: bool
-    default: float
-    help: str
+
+    @property
+    def name(self) -> str:
+        """Name of the option, without dashes; also the `check` in the tables."""
+        return self.bound.name
 
     @property
     def option(self) -> str:
@@ -39,50 +37,23 @@ class Threshold:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it counts something."""
-        return self.figure in ("total", "n_features")
+        """Whether it is a bound on a number of things."""
+        return self.bound.metric in WHOLE_NUMBERS
 
 
-SPOT_THRESHOLDS = (
-    Threshold("rna_min_counts", ("rna",), "total", False, 1, "RNA: spots with fewer counts are removed."),
-    Threshold("rna_min_features", ("rna",), "n_features", False, 1, "RNA: spots with fewer genes are removed."),
-    Threshold(
-        "rna_max_mito_percent",
-        ("rna",),
-        "mito_percent",
-        True,
-        100,
-        "RNA: spots with a higher mitochondrial share (percent of counts) are removed.",
-    ),
-    Threshold("adt_min_counts", ("adt",), "total", False, 1, "ADT: spots with fewer counts are removed."),
-    Threshold(
-        "adt_max_isotype_percent",
-        ("adt",),
-        "isotype_percent",
-        True,
-        100,
-        "ADT: spots with a higher share of isotype controls (percent of counts) are removed.",
-    ),
-    Threshold(
-        "atac_min_counts", ("atac", "histone"), "total", False, 1, "ATAC, histone: spots with fewer counts are removed."
-    ),
-    Threshold(
-        "atac_min_tss",
-        ("atac", "histone"),
-        "tss_enrichment",
-        False,
-        0,
-        "ATAC, histone: spots with a lower TSS enrichment are removed, where the input gives it.",
-    ),
-    Threshold(
-        "metabolite_min_features",
-        ("metabolite",),
-        "n_features",
-        False,
-        1,
-        "Metabolites: spots with fewer metabolites are removed.",
-    ),
-)
+def spot_thresholds() -> tuple[Threshold, ...]:
+    """Every threshold once, in the order in which the modalities declare them."""
+    declared: dict[str, SpotThreshold] = {}
+    modalities: dict[str, list[str]] = {}
+    for kind in MODALITY_KINDS.values():
+        for bound in kind.thresholds:
+            if declared.setdefault(bound.name, bound) != bound:
+                raise ValueError(f"the threshold {bound.name} is declared in two ways")
+            modalities.setdefault(bound.name, []).append(kind.name)
+    return tuple(Threshold(bound, tuple(modalities[name])) for name, bound in declared.items())
+
+
+SPOT_THRESHOLDS = spot_thresholds()
 MIN_SPOTS = "min_spots"
 MIN_SPOTS_HELP = "All modalities: features detected in fewer of the kept spots are removed."
 MIN_SPOTS_DEFAULT = 1
@@ -90,4 +61,4 @@ MIN_SPOTS_DEFAULT = 1
 
 def defaults() -> dict[str, float]:
     """Every threshold's default, by name."""
-    return {threshold.name: threshold.default for threshold in SPOT_THRESHOLDS} | {MIN_SPOTS: MIN_SPOTS_DEFAULT}
+    return {threshold.name: threshold.bound.default for threshold in SPOT_THRESHOLDS} | {MIN_SPOTS: MIN_SPOTS_DEFAULT}

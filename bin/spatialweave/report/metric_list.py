@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spatialweave.modalities import MODALITY_KINDS
+
 WITH_LABELS = "Agreement with the labels"
 DOMAINS = "Shape of the domains in the embedding"
 TISSUE = "Coherence in the tissue"
@@ -171,13 +173,7 @@ HIDDEN = ("morans_i_domain_", "ari_section_", "effective_sections", "labelled_sp
 """Beginnings of names in metrics.csv that the tables leave out: counts, figures of single sections, iLISI before it is
 scaled, and figures of single domains, whose numbers mean different regions in different runs."""
 
-MODALITY_TITLES = {
-    "rna": "RNA",
-    "adt": "protein (ADT)",
-    "atac": "ATAC",
-    "histone": "histone marks",
-    "metabolite": "metabolites",
-}
+MODALITY_TITLES = {name: kind.title for name, kind in MODALITY_KINDS.items()}
 
 KEY_METRICS = {
     "ari": "ARI",

@@ -1,11 +1,11 @@
-"""Simulated tissues with known domains, alone or as series of sections with known places."""
+"""Simulated tissues with known domains, alone or as series of sections with known true coordinates."""
 
 from spatialweave.simulate.files import write, write_series
 from spatialweave.simulate.presets import PRESETS, SERIES
-from spatialweave.simulate.series import Section, Series, between, frame, simulate_series
+from spatialweave.simulate.series import SectionSeries, SimulatedSection, between, simulate_series, slide_transform
 from spatialweave.simulate.tissue import (
     LABEL,
-    Counts,
+    CountModel,
     Tissue,
     check,
     domain_map,
@@ -20,20 +20,20 @@ __all__ = [
     "LABEL",
     "PRESETS",
     "SERIES",
-    "Counts",
-    "Section",
-    "Series",
+    "CountModel",
+    "SectionSeries",
+    "SimulatedSection",
     "Tissue",
     "between",
     "check",
     "domain_map",
     "domains_at",
     "draw_counts",
-    "frame",
     "markers",
     "select_modalities",
     "simulate",
     "simulate_series",
+    "slide_transform",
     "write",
     "write_series",
 ]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spatialweave.simulate.series import Section, Series
-from spatialweave.simulate.tissue import Counts, Tissue
+from spatialweave.simulate.series import SectionSeries, SimulatedSection
+from spatialweave.simulate.tissue import CountModel, Tissue
 
-_RNA = Counts(1000, mean=1.2, dispersion=1.5, zero_inflation=0.3)
-_ADT = Counts(100, mean=20.0, dispersion=3.0, blind_to=1)
-_ATAC = Counts(1000, mean=0.5, dispersion=1.0, zero_inflation=0.5, blind_to=2)
+_RNA = CountModel(1000, mean=1.2, dispersion=1.5, zero_inflation=0.3)
+_ADT = CountModel(100, mean=20.0, dispersion=3.0, blind_to=1)
+_ATAC = CountModel(1000, mean=0.5, dispersion=1.0, zero_inflation=0.5, blind_to=2)
 _SMALL = {
     "rna": replace(_RNA, n_features=200),
     "adt": replace(_ADT, n_features=30),
     "atac": replace(_ATAC, n_features=150),
 }
-# On the blocks two modalities must do, whichever they are: no signal is so weak in one that the other does it alone.
+# Either of two modalities alone is too weak on the blocks; any two together are enough.
 _WEAK = {"rna": replace(_RNA, strength=1.3), "adt": replace(_ADT, strength=0.9), "atac": replace(_ATAC, strength=1.6)}
 
 PRESETS: dict[str, Tissue] = {
@@ -27,41 +27,47 @@ PRESETS: dict[str, Tissue] = {
 """`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md)."""
 
 _SHAPES = Tissue(36, 36, "shapes", 5, 0.7, {"rna": _RNA, "adt": _ADT})
-_FIRST = Section("section1")
+_FIRST = SimulatedSection("section1")
 _PAIR = (
     _FIRST,
-    Section("section2", rotation=30.0, shift=(12.0, -7.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice="slide"),
+    SimulatedSection(
+        "section2", rotation=30.0, shift=(12.0, -7.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice="slide"
+    ),
 )
 
-SERIES: dict[str, Series] = {
-    "series": Series(
+SERIES: dict[str, SectionSeries] = {
+    "series": SectionSeries(
         _SHAPES,
         (
             _FIRST,
-            Section("section2", 135.0, shift=(50.0, -8.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice="slide"),
-            Section("section3", -30.0, shift=(-20.0, 15.0), bend=1.5, lattice="slide"),
+            SimulatedSection(
+                "section2", 135.0, shift=(50.0, -8.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice="slide"
+            ),
+            SimulatedSection("section3", -30.0, shift=(-20.0, 15.0), bend=1.5, lattice="slide"),
         ),
     ),
-    # No turn or mirror image of the blocks looks like them, and several pieces of a domain lie apart: places are told
-    # by their surroundings, not by their own counts.
-    "pair": Series(replace(_SHAPES, pattern="blocks"), _PAIR),
-    "crossmodal": Series(
+    # No turn or mirror image of the blocks looks like them, and a domain has several separate pieces: a location is
+    # recognised by its surroundings, not by its own counts.
+    "pair": SectionSeries(replace(_SHAPES, pattern="blocks"), _PAIR),
+    "crossmodal": SectionSeries(
         # The outline covers a good two fifths of the grid.
         replace(_SHAPES, pattern="blocks", rows=48, cols=48),
         (
-            Section("section1", modalities=("rna",)),
-            Section("section2", 60.0, shift=(12.0, -7.0), modalities=("adt",), lattice="slide"),
+            SimulatedSection("section1", modalities=("rna",)),
+            SimulatedSection("section2", 60.0, shift=(12.0, -7.0), modalities=("adt",), lattice="slide"),
         ),
         outline="lobed",
     ),
-    "series_test": Series(
+    "series_test": SectionSeries(
         Tissue(18, 18, "shapes", 4, 2.0, {"rna": _SMALL["rna"], "adt": _SMALL["adt"]}),
         (
             _FIRST,
-            Section("section2", 100.0, shift=(25.0, -4.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice="slide"),
-            Section("section3", -30.0, shift=(-10.0, 8.0), bend=0.5, lattice="slide"),
+            SimulatedSection(
+                "section2", 100.0, shift=(25.0, -4.0), cut=0.15, cut_angle=20.0, thin=0.7, lattice="slide"
+            ),
+            SimulatedSection("section3", -30.0, shift=(-10.0, 8.0), bend=0.5, lattice="slide"),
         ),
     ),
 }
 """`series`: three sections of the demo's tissue. `pair`: one turned, cut and thinned. `crossmodal`: RNA against protein
-on a tissue whose outline tells how it lies. `series_test`: three small sections with a strong signal."""
+on a tissue whose outline shows its orientation. `series_test`: three small sections with a strong signal."""

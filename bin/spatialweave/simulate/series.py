@@ -1,15 +1,15 @@
-"""Simulated series: sections through one tissue, whose spots' true places are known.
+"""Simulated series: sections through one tissue, whose spots' true coordinates are known.
 
-The tissue lies in its own frame, in spot spacings: column and row of the simulated grid, as in
+Tissue coordinates are in spot spacings: column and row of the simulated grid, as in
 :mod:`~spatialweave.simulate.tissue`. Every section lays its own lattice of spots on it, loses what is cut off, draws
-its own counts (serial sections share the tissue, not the spots) and is laid on its slide:
+its own counts (serial sections share the tissue, not the spots) and has its own coordinates on the slide:
 
     slide = scale * R(rotation) M (true + bending(true) - centre) + centre + shift
 
 with R the rotation from x towards y, M the mirroring of x (or none) and the centre of the tissue, so that ``shift`` is
 how far the centre moves. The bending is a sum of cosines of one full wave over the tissue with random weights. On the
 whole grid it is orthogonal to every affine map: it holds no shift, rotation or scale of its own, so that the matrix of
-:func:`frame` stays the best affine account of the section.
+:func:`slide_transform` stays the best affine description of the section.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FEWEST_SPOTS = 10
 
 
 @dataclass(frozen=True)
-class Section:
+class SimulatedSection:
     """How one section of a series is cut, laid down and measured. The default is the tissue as it is.
 
     Attributes
@@ -45,14 +45,14 @@ class Section:
     scale
         The slide's units per spot spacing of the tissue.
     reflect
-        Whether the section lies face down: x is mirrored before the rotation.
+        Whether the section is turned over: x is mirrored before the rotation.
     bend
         How far the smooth bending moves a spot at most, in spot spacings.
     cut, cut_angle
-        Share of the spots that a straight cut removes, and the direction of the removed edge from the tissue's centre
-        (degrees from x towards y in the tissue's frame); None draws one.
+        Fraction of the spots that a straight cut removes, and the direction of the removed edge from the tissue's
+        centre (degrees from x towards y in tissue coordinates); None draws one at random.
     thin
-        Share of the counts that are kept, each molecule on its own.
+        Fraction of the counts that are kept, each molecule independently.
     batch_sd
         Standard deviation of the natural logarithm of a factor on every feature of this section.
     modalities
@@ -83,7 +83,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Series:
+class SectionSeries:
     """Sections through one tissue, in the order of the stack.
 
     Attributes
@@ -94,17 +94,17 @@ class Series:
     """
 
     tissue: Tissue
-    sections: tuple[Section, ...]
+    sections: tuple[SimulatedSection, ...]
     outline: str = "whole"
 
 
-def simulate_series(spec: Series, seed: int) -> dict[str, dict[str, anndata.AnnData]]:
+def simulate_series(spec: SectionSeries, seed: int) -> dict[str, dict[str, anndata.AnnData]]:
     """Simulate a series.
 
     Returns
     -------
     Section -> modality -> AnnData of its spots: raw counts in X (CSR, float32), obsm['spatial'] (the slide's units),
-    obsm['spatial_true'] (place in the tissue, in spot spacings; float64), obs['label']. The same spec and seed give the
+    obsm['spatial_true'] (tissue coordinates, in spot spacings; float64), obs['label']. The same spec and seed give the
     same result; a section depends on no other, and a modality on no other.
 
     Raises
@@ -116,8 +116,8 @@ def simulate_series(spec: Series, seed: int) -> dict[str, dict[str, anndata.AnnD
     return {section.name: _measure(spec, section, seed) for section in spec.sections}
 
 
-def frame(tissue: Tissue, section: Section) -> np.ndarray:
-    """The 3 x 3 matrix (homogeneous) from the tissue's frame to the section's coordinates, bending left out."""
+def slide_transform(tissue: Tissue, section: SimulatedSection) -> np.ndarray:
+    """The 3 x 3 matrix (homogeneous) from tissue coordinates to the section's, without its bending."""
     turn = np.deg2rad(section.rotation)
     linear = section.scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     if section.reflect:
@@ -129,13 +129,13 @@ def frame(tissue: Tissue, section: Section) -> np.ndarray:
     return matrix
 
 
-def between(tissue: Tissue, fixed: Section, moving: Section) -> np.ndarray:
+def between(tissue: Tissue, fixed: SimulatedSection, moving: SimulatedSection) -> np.ndarray:
     """The 3 x 3 matrix that moves `moving`'s coordinates onto `fixed`'s: what an alignment should find."""
-    return frame(tissue, fixed) @ np.linalg.inv(frame(tissue, moving))
+    return slide_transform(tissue, fixed) @ np.linalg.inv(slide_transform(tissue, moving))
 
 
-def bending(tissue: Tissue, section: Section, seed: int, true: np.ndarray) -> np.ndarray:
-    """How far the section's bending moves the places `true` (places x 2), in spot spacings."""
+def bending(tissue: Tissue, section: SimulatedSection, seed: int, true: np.ndarray) -> np.ndarray:
+    """How far the section's bending moves the points `true` (points x 2), in spot spacings."""
     random = tissues.generator(seed, f"{section.name} bending")
     weights = random.standard_normal((2, 3))
     weights /= np.abs(weights).sum(axis=1, keepdims=True)
@@ -146,13 +146,13 @@ def bending(tissue: Tissue, section: Section, seed: int, true: np.ndarray) -> np
     return section.bend * (weights @ waves).T * np.array([np.cos(towards), np.sin(towards)])
 
 
-def places(spec: Series, section: Section, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a section's spots lie: column and row in its lattice, and true place in the tissue; spots x 2 each."""
+def spot_coordinates(spec: SectionSeries, section: SimulatedSection, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The spots of a section: column and row in its lattice, and tissue coordinates; spots x 2 each."""
     centre = _centre(spec.tissue)
     turn = np.eye(2)
     if section.lattice == "slide":
-        turn = frame(spec.tissue, section)[:2, :2] / section.scale
-    # The lattice's first spot lies half a spacing inside the tissue's border, as in a tissue simulated alone.
+        turn = slide_transform(spec.tissue, section)[:2, :2] / section.scale
+    # The lattice's first spot is half a spacing inside the tissue's border, as in a tissue simulated alone.
     first = (section.spacing - 1.0) / 2 + np.array(section.offset)
     # As many steps to either side as the tissue, seen along the lattice's axes, is wide and high.
     half = np.abs(turn) @ _size(spec.tissue) / 2
@@ -168,7 +168,7 @@ def places(spec: Series, section: Section, seed: int) -> tuple[np.ndarray, np.nd
     return index - index.min(axis=0, initial=0), points[kept]
 
 
-def check(spec: Series) -> None:
+def check(spec: SectionSeries) -> None:
     """Refuse a series that makes no sense, naming section and option."""
     tissues.check(spec.tissue)
     if spec.outline not in ("whole", "lobed"):
@@ -185,15 +185,15 @@ def check(spec: Series) -> None:
         _check_section(spec.tissue, section)
 
 
-def _measure(spec: Series, section: Section, seed: int) -> dict[str, anndata.AnnData]:
+def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[str, anndata.AnnData]:
     """One section: modality -> AnnData."""
     import anndata
     import pandas as pd
 
-    lattice, true = places(spec, section, seed)
+    lattice, true = spot_coordinates(spec, section, seed)
     if len(true) < FEWEST_SPOTS:
         raise InputError(section.name, f"has {len(true)} spots", f"at least {FEWEST_SPOTS}", "cut less or add spots")
-    matrix = frame(spec.tissue, section)
+    matrix = slide_transform(spec.tissue, section)
     spatial = (true + bending(spec.tissue, section, seed, true)) @ matrix[:2, :2].T + matrix[:2, 2]
     domains = tissues.domains_at(spec.tissue, true)
     barcodes = np.array([f"spot_{row:04d}x{col:04d}" for col, row in lattice])
@@ -216,7 +216,7 @@ def _measure(spec: Series, section: Section, seed: int) -> dict[str, anndata.Ann
 
 
 def _counts(
-    tissue: Tissue, section: Section, name: str, seed: int, domains: np.ndarray, depth: np.ndarray
+    tissue: Tissue, section: SimulatedSection, name: str, seed: int, domains: np.ndarray, depth: np.ndarray
 ) -> sparse.csr_matrix:
     """A section's counts of one modality: the tissue's rates, the section's own batch factors, draws and thinning."""
     model = tissue.modalities[name]
@@ -240,8 +240,8 @@ def _centre(tissue: Tissue) -> np.ndarray:
     return (_size(tissue) - 1.0) / 2
 
 
-def _within(spec: Series, points: np.ndarray) -> np.ndarray:
-    """Which places the tissue covers."""
+def _within(spec: SectionSeries, points: np.ndarray) -> np.ndarray:
+    """Which points the tissue covers."""
     size = _size(spec.tissue)
     inside = np.all((points >= -0.5) & (points < size - 0.5), axis=1)
     if spec.outline == "lobed":
@@ -253,28 +253,28 @@ def _within(spec: Series, points: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _uncut(section: Section, seed: int, from_centre: np.ndarray) -> np.ndarray:
-    """Which of the spots a straight cut leaves: all but the share that lies farthest towards the cut edge."""
+def _uncut(section: SimulatedSection, seed: int, from_centre: np.ndarray) -> np.ndarray:
+    """Which of the spots a straight cut leaves: all but the fraction that is farthest towards the cut edge."""
     if section.cut == 0.0 or len(from_centre) == 0:
         return np.ones(len(from_centre), dtype=bool)
     angle = section.cut_angle
     if angle is None:
         angle = tissues.generator(seed, f"{section.name} cut").uniform(0.0, 360.0)
     towards = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
-    # A whole row of the lattice may lie on the line and must fall on one side of it, whatever the last digit says.
+    # A whole row of the lattice may be on the line and must fall on one side of it, whatever the rounding.
     distance = np.round(from_centre @ towards, 9)
     return distance <= np.quantile(distance, 1.0 - section.cut)
 
 
-def _check_section(tissue: Tissue, section: Section) -> None:
+def _check_section(tissue: Tissue, section: SimulatedSection) -> None:
     most_bend = min(tissue.rows, tissue.cols) / 10
     limits: list[tuple[str, float, bool, str]] = [
         ("rotation", section.rotation, abs(section.rotation) <= 360, "degrees from -360 to 360"),
         ("scale", section.scale, 1e-6 <= section.scale <= 1e6, "a factor from 0.000001 to 1000000"),
         # Up to a tenth of the tissue the bending cannot fold it: 2 pi sqrt(2) bend / size stays below 1.
         ("bend", section.bend, 0 <= section.bend <= most_bend, f"0 to {most_bend:g} spot spacings"),
-        ("cut", section.cut, 0 <= section.cut <= 0.9, "a share from 0 to 0.9"),
-        ("thin", section.thin, 0 < section.thin <= 1, "a share above 0 and up to 1"),
+        ("cut", section.cut, 0 <= section.cut <= 0.9, "a fraction from 0 to 0.9"),
+        ("thin", section.thin, 0 < section.thin <= 1, "a fraction above 0 and up to 1"),
         ("batch_sd", section.batch_sd, 0 <= section.batch_sd <= 5, "a number from 0 to 5"),
         ("spacing", section.spacing, 0.1 <= section.spacing <= 100, "0.1 to 100 spot spacings"),
     ]

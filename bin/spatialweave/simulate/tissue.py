@@ -1,6 +1,6 @@
 """Simulated tissues with known domains.
 
-Every feature has a base rate; a share of the features are markers, each raised in one domain. Counts are negative
+Every feature has a base rate; a fraction of the features are markers, each raised in one domain. Counts are negative
 binomial, optionally with extra zeros (ZINB), as in the simulation of the SMART paper (Du et al., Nat Commun 17:2876,
 2026), which follows Townes and Engelhardt, Nat Methods 20:229 (2023). With the rate
 ``m = depth_of_spot * base_of_feature * exp(signal * strength_of_modality * [marker of the spot's domain])``
@@ -51,7 +51,7 @@ BLOCKS = np.array([[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2], [3, 3, 1, 4, 4, 2], [
 
 
 @dataclass(frozen=True)
-class Counts:
+class CountModel:
     """How one modality is counted.
 
     Attributes
@@ -64,20 +64,19 @@ class Counts:
         theta of the negative binomial: the smaller, the noisier.
     zero_inflation
         Probability p of a zero over and above the negative binomial's own.
-    marker_share
-        Share of the features that are raised in one domain, the domains taking turns.
+    marker_fraction
+        Fraction of the features that are raised in one domain, the domains taking turns.
     strength
         Factor on the tissue's `signal` in this modality.
     blind_to
-        A domain (0, 1, ...) that has no markers here, so that this modality alone cannot tell it from one without
-        a rise; None for none.
+        A domain (0, 1, ...) that has no markers here: this modality alone cannot detect it; None for none.
     """
 
     n_features: int
     mean: float
     dispersion: float
     zero_inflation: float = 0.0
-    marker_share: float = 0.5
+    marker_fraction: float = 0.5
     strength: float = 1.0
     feature_sd: float = 0.5
     blind_to: int | None = None
@@ -99,7 +98,7 @@ class Tissue:
     depth_sd
         Standard deviation of the natural logarithm of the spots' depth.
     missing
-        Modality -> share of the spots at which it is not measured. No spot loses all of its modalities.
+        Modality -> fraction of the spots at which it is not measured. No spot loses all of its modalities.
     """
 
     rows: int
@@ -107,7 +106,7 @@ class Tissue:
     pattern: str
     n_domains: int
     signal: float
-    modalities: Mapping[str, Counts]
+    modalities: Mapping[str, CountModel]
     depth_sd: float = 0.2
     missing: Mapping[str, float] = field(default_factory=dict)
 
@@ -159,13 +158,13 @@ def domain_map(spec: Tissue) -> np.ndarray:
 
 
 def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
-    """The domain (0..n_domains-1) at any place of the tissue.
+    """The domain (0..n_domains-1) at any point of the tissue.
 
     Parameters
     ----------
     positions
-        Places x 2: column and row, in spots and not necessarily whole. The tissue reaches from -0.5 to ``cols - 0.5``
-        and ``rows - 0.5``, half a spot beyond the outermost spots; what lies outside has the domain of the border.
+        Points x 2: column and row, in spots and not necessarily whole. The tissue reaches from -0.5 to ``cols - 0.5``
+        and ``rows - 0.5``, half a spot beyond the outermost spots; points outside have the domain of the border.
     """
     x = (positions[:, 0] + 0.5) / spec.cols
     y = (positions[:, 1] + 0.5) / spec.rows
@@ -181,7 +180,7 @@ def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
     return np.where(domains < spec.n_domains, domains, 0)
 
 
-def base_rates(model: Counts, random: np.random.Generator) -> np.ndarray:
+def base_rates(model: CountModel, random: np.random.Generator) -> np.ndarray:
     """The base rate of every feature of a modality, log-normal about its mean."""
     return model.mean * np.exp(model.feature_sd * random.standard_normal(model.n_features))
 
@@ -212,11 +211,11 @@ def draw_counts(
     return sparse.vstack(blocks, format="csr")
 
 
-def markers(model: Counts, n_domains: int) -> np.ndarray:
+def markers(model: CountModel, n_domains: int) -> np.ndarray:
     """0/1, domains x features: which features are raised in which domain. The first features are the markers."""
     seen = [domain for domain in range(n_domains) if domain != model.blind_to]
     table = np.zeros((n_domains, model.n_features))
-    marker = np.arange(round(model.marker_share * model.n_features))
+    marker = np.arange(round(model.marker_fraction * model.n_features))
     table[np.array(seen)[marker % len(seen)], marker] = 1.0
     return table
 
@@ -233,10 +232,10 @@ def check(spec: Tissue) -> None:
         raise InputError("pattern", f"'{spec.pattern}' is not known", "one of " + ", ".join(most))
     top = most[spec.pattern]
     limits.append(("n_domains", spec.n_domains, 2 <= spec.n_domains <= top, f"2 to {top} with pattern {spec.pattern}"))
-    for name, share in spec.missing.items():
+    for name, fraction in spec.missing.items():
         if name not in spec.modalities:
             raise InputError("missing", f"modality '{name}' is not simulated", "one of " + ", ".join(spec.modalities))
-        limits.append((f"missing {name}", share, 0 <= share < 1, "a share from 0 up to, but not including, 1"))
+        limits.append((f"missing {name}", fraction, 0 <= fraction < 1, "a fraction from 0 up to, but not including, 1"))
     for where, value, fine, expected in limits:
         if not fine:
             raise InputError(where, f"{value} is out of range", expected)
@@ -268,7 +267,7 @@ def measured(spec: Tissue, n_spots: int, seed: int, section: str = "") -> dict[s
     return present
 
 
-def ordered(modalities: Mapping[str, Counts]) -> list[str]:
+def ordered(modalities: Mapping[str, CountModel]) -> list[str]:
     """The names of modalities in the order that the whole project uses."""
     return [name for name in MODALITIES if name in modalities]
 

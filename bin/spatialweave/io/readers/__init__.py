@@ -18,7 +18,7 @@ KINDS = (
 
 
 def read(path: Path) -> list[Measurement]:
-    """Read a file or folder of any known format; the format is told by the name, of folders by the content."""
+    """Read a file or folder of any known format; the name decides on the format, of folders the content."""
     with reading(path, "file or folder", "let it be read by whoever runs this"):
         if not path.exists():
             raise InputError(str(path), "no such file or folder", KINDS)

@@ -41,9 +41,9 @@ def read(path: Path) -> list[Measurement]:
             for name, modality in known.items()
             if modality
         ]
-    place = in_obsm(obsm, shared.index, str(path))
+    coordinates = in_obsm(obsm, shared.index, str(path))
     for measurement in measurements:
-        measurement.coordinates = measurement.coordinates or place
+        measurement.coordinates = measurement.coordinates or coordinates
         extra = shared.loc[:, [c for c in shared.columns if c not in measurement.obs.columns]]
         measurement.obs = measurement.obs.join(extra[~extra.index.duplicated()])
     return measurements

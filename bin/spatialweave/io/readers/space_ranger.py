@@ -43,9 +43,9 @@ def read(path: Path) -> list[Measurement]:
     placed = positions.iloc[rows].set_axis(barcodes)
     inside = np.flatnonzero(placed["in_tissue"].to_numpy() == 1)
     if len(inside) < len(barcodes):
-        warn(str(path), f"{len(barcodes) - len(inside)} of {len(barcodes)} spots lie outside the tissue, left out")
+        warn(str(path), f"{len(barcodes) - len(inside)} of {len(barcodes)} spots are outside the tissue, left out")
     if not len(inside):
-        raise InputError(str(positions_file), "no spot of the matrix lies in the tissue", "in_tissue = 1 for some")
+        raise InputError(str(positions_file), "no spot of the matrix is in the tissue", "in_tissue = 1 for some")
     columns = [name for name in ("array_row", "array_col") if name not in measurement.obs.columns]
     measurement.obs = pd.concat([measurement.obs.set_axis(barcodes), placed[columns]], axis=1)
     measurement.keep(inside)

@@ -69,6 +69,6 @@ def _centroids(path: Path, inner: str, measurement: Measurement) -> Coordinates 
     system = "global" if "global" in systems else next(iter(systems))
     centroids = spatialdata.get_centroids(element, coordinate_system=system).compute()
     rows = pd.Index(centroids.index).get_indexer(pd.Index(measurement.obs[str(attributes["instance_key"])]))
-    xy = np.full((len(rows), 2), np.nan)
-    xy[rows >= 0] = centroids[["x", "y"]].to_numpy(dtype=np.float64)[rows[rows >= 0]]
-    return Coordinates(measurement.obs.index, xy, f"{path}, {regions[0]}", system)
+    coordinates = np.full((len(rows), 2), np.nan)
+    coordinates[rows >= 0] = centroids[["x", "y"]].to_numpy(dtype=np.float64)[rows[rows >= 0]]
+    return Coordinates(measurement.obs.index, coordinates, f"{path}, {regions[0]}", system)

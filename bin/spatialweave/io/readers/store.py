@@ -1,4 +1,4 @@
-"""AnnData as it lies in HDF5 and zarr: only the parts needed here are read, each when it is needed."""
+"""AnnData in HDF5 and zarr: only the parts needed here are read, each when it is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from spatialweave.io.contract import TRUE_PLACE
+from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import OBSM_KEYS, in_obs, in_obsm
 from spatialweave.io.measurement import Loader, Measurement, plain_names
 
@@ -34,8 +34,8 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         obs.index = plain_names(obs.index, where, "spot")
         stored = group.get("obsm", {})
         obsm = {key: _values(stored[key]) for key in OBSM_KEYS if key in stored}
-        if TRUE_PLACE in stored:
-            obs = _with_true_place(obs, _values(stored[TRUE_PLACE]))
+        if TRUE_SPATIAL in stored:
+            obs = _with_true_coordinates(obs, _values(stored[TRUE_SPATIAL]))
         candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
         present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
     coordinates = in_obsm(obsm, obs.index, where) or in_obs(obs, where)
@@ -49,11 +49,11 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
     )
 
 
-def _with_true_place(obs: pd.DataFrame, place: np.ndarray) -> pd.DataFrame:
+def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
     """`obs` with the known positions in :data:`TRUE_COLUMNS`; anything but x and y of each spot is left alone."""
-    if place.shape != (len(obs), 2) or place.dtype.kind not in "iuf":
+    if coordinates.shape != (len(obs), 2) or coordinates.dtype.kind not in "iuf":
         return obs
-    return obs.assign(**dict(zip(TRUE_COLUMNS, place.astype(np.float64).T, strict=True)))
+    return obs.assign(**dict(zip(TRUE_COLUMNS, coordinates.astype(np.float64).T, strict=True)))
 
 
 def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loader:

@@ -1,0 +1,86 @@
+"""Raw counts as a sparse matrix, spots x features: its canonical form, what is wrong with it, passes over it.
+
+Nothing here makes a matrix dense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+BLOCK_ENTRIES = 4_000_000
+"""Stored entries per block of spots: temporary arrays stay near 100 MB whatever the size of the matrix."""
+
+
+@dataclass
+class Problem:
+    """The first value that cannot be a raw count: its position and what is wrong with it."""
+
+    row: int
+    column: int
+    text: str
+
+
+def to_csr(matrix: Any) -> sparse.csr_matrix:
+    """CSR, float32, with sorted, unique indices and no stored zeros; a sparse matrix is never made dense.
+
+    Raises
+    ------
+    ValueError
+        When the matrix is not two-dimensional, not of numbers, or its index arrays contradict each other.
+    """
+    if matrix.ndim != 2:
+        raise ValueError(f"the matrix has {matrix.ndim} dimensions, not 2")
+    if matrix.dtype.kind not in "biuf":
+        raise ValueError(f"the matrix holds values of type {matrix.dtype}, not numbers")
+    if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):
+        # Before anything walks the index arrays: scipy's kernels trust them, and a damaged file would crash Python.
+        if any(array.dtype.kind not in "iu" for array in (matrix.indices, matrix.indptr)):
+            raise ValueError("the matrix has indices that are not whole numbers")
+        matrix.check_format(full_check=True)
+    counts = sparse.csr_matrix(matrix, dtype=np.float32)
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    return counts
+
+
+def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
+    """The first value that is not finite, negative or, unless `fractions` are allowed, not a whole number."""
+    data = counts.data
+    for bad, text in (
+        (~np.isfinite(data), "is not finite"),
+        (data < 0, "is negative"),
+        (np.zeros(0, dtype=bool) if fractions else data != np.floor(data), "is not a whole number"),
+    ):
+        if bad.any():
+            position = int(bad.argmax())
+            row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
+            return Problem(row, int(counts.indices[position]), f"value {data[position]:g} {text}")
+    return None
+
+
+def spot_blocks(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
+    """Yield the spots in blocks of about :data:`BLOCK_ENTRIES` stored entries, in float64."""
+    n_spots = counts.shape[0]
+    size = max(1, BLOCK_ENTRIES * n_spots // max(counts.nnz, 1))
+    for start in range(0, n_spots, size):
+        yield counts[start : start + size].astype(np.float64)
+
+
+def spots_per_feature(counts: sparse.csr_matrix) -> np.ndarray:
+    """In how many spots each feature was detected (int64, one per feature); `counts` must hold no stored zeros."""
+    detected = np.zeros(counts.shape[1], dtype=np.int64)
+    for block in spot_blocks(counts):
+        detected += np.bincount(block.indices, minlength=counts.shape[1])
+    return detected
+
+
+def spot_totals(counts: sparse.csr_matrix, features: np.ndarray) -> np.ndarray:
+    """Sum of each spot over the features of a boolean mask (float64, one per spot)."""
+    weights = features.astype(np.float64)
+    return np.concatenate([block @ weights for block in spot_blocks(counts)])

@@ -1,0 +1,90 @@
+"""The raw counts of a whole dataset in one file: its sections joined, as PREPROCESS joins them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import join_modalities, read_h5mu, stamp
+from spatialweave.io.section_file import check_modalities
+from spatialweave.io.stage_checks import AGAIN
+
+if TYPE_CHECKING:
+    import anndata
+    import mudata
+    import pandas as pd
+
+SECTIONS = "sections"
+"""The uns key of the sections' sizes."""
+
+
+@dataclass(frozen=True)
+class SectionSize:
+    """One section before joining: its spots and features per modality."""
+
+    name: str
+    platform: str
+    spots: dict[str, int]
+    features: dict[str, int]
+
+
+def joined_counts(
+    parts: Mapping[str, anndata.AnnData],
+    obs: pd.DataFrame,
+    coordinates: np.ndarray,
+    sections: Sequence[SectionSize],
+    **facts: str,
+) -> mudata.MuData:
+    """The content of a counts file.
+
+    Parameters
+    ----------
+    parts
+        Per modality raw counts (CSR, float32) of the features that all sections with it share.
+    obs, coordinates
+        Spots and their coordinates (float64, spots x 2), as in the latents.
+    sections
+        In the order of the stack.
+    facts
+        What the stamp says: dataset, platform, layout.
+    """
+    uns = {
+        "spatialweave": stamp("counts", **facts),
+        SECTIONS: json.dumps([asdict(section) for section in sections]),
+    }
+    return join_modalities(parts, obs, coordinates, uns)
+
+
+def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
+    """The joined raw counts of a dataset, and its sections in the order of the stack.
+
+    Returns
+    -------
+    Per modality X (CSR, float32), the obs columns that all its sections have and, where one section only has the
+    modality, its var columns. The MuData's own obs (`barcode`, `section` and, where known, `label`) and
+    obsm['spatial'] are those of the latents.
+
+    Raises
+    ------
+    InputError
+        When the file is of another kind, holds no raw counts, or does not say what its sections are.
+    """
+    data = read_h5mu(path, "counts")
+    check_modalities(path, data)
+    for name, part in data.mod.items():
+        if not part.obs_names.isin(data.obs_names).all():
+            raise InputError(f"{path}, modality {name}", "has spots that the dataset lacks", "its spots", AGAIN)
+    try:
+        sections = [SectionSize(**entry) for entry in json.loads(str(data.uns[SECTIONS]))]
+        known = [section.name for section in sections]
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}, uns['{SECTIONS}']", f"is no list of sections ({error})", fix=AGAIN) from error
+    if known != list(dict.fromkeys(data.obs["section"].astype(str))):
+        raise InputError(f"{path}, uns['{SECTIONS}']", f"names {', '.join(known)}", "the sections of obs", AGAIN)
+    return data, sections

@@ -1,0 +1,187 @@
+"""The sections of a dataset, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import TRUE_SPATIAL
+from spatialweave.io.count_matrix import to_csr
+from spatialweave.io.joined_counts import SectionSize
+from spatialweave.io.measurement import plain_column
+from spatialweave.io.section_file import read_section_file
+from spatialweave.modalities import MODALITIES
+from spatialweave.platforms import Platform, platform
+from spatialweave.preprocess.common_features import common_features
+
+if TYPE_CHECKING:
+    import anndata
+    import mudata
+    import pandas as pd
+
+
+@dataclass
+class JoinedModality:
+    """One modality over all sections.
+
+    Attributes
+    ----------
+    data
+        X = raw counts (CSR, float32) of the features that all sections with the modality share; the obs columns that
+        all of them have. Where only one section has it, var and obsm are as in its file.
+    sections
+        The section of each spot.
+    """
+
+    data: anndata.AnnData
+    sections: np.ndarray
+
+
+@dataclass
+class JoinedSections:
+    """All sections of a dataset, joined.
+
+    Attributes
+    ----------
+    sections
+        Their sizes before, in the order of the stack.
+    obs
+        One row per spot: index = unique spot names, columns `barcode`, `section` and, where known, `label`.
+    coordinates
+        float64, spots x 2, in the order of `obs`.
+    true_coordinates
+        True coordinates of simulated spots (float64, spots x 2), if all sections have them; else None.
+    counts
+        Per modality the spots where it was measured.
+    """
+
+    dataset: str
+    platform: Platform
+    layout: str
+    sections: list[SectionSize]
+    obs: pd.DataFrame
+    coordinates: np.ndarray
+    true_coordinates: np.ndarray | None
+    counts: dict[str, JoinedModality]
+
+    @property
+    def n_sections(self) -> int:
+        """Number of sections."""
+        return len(self.sections)
+
+
+def join_sections(paths: Sequence[Path]) -> JoinedSections:
+    """Read the sections of one dataset and join them.
+
+    One section keeps its barcodes as spot names; with several they become ``<section>:<barcode>``. Sections
+    come in the order of `paths`. Each modality is restricted to the features that all the sections which have it share
+    (:mod:`spatialweave.preprocess.common_features`), in the order of the first.
+
+    Raises
+    ------
+    InputError
+        When a file is no section, the files belong to several datasets or platforms, a section comes twice, or the
+        sections share no feature of a modality.
+    """
+    files = [read_section_file(path) for path in paths]
+    facts = [file.uns["spatialweave"] for file in files]
+    for fact in ("dataset", "platform", "layout"):
+        found = list(dict.fromkeys(str(f[fact]) for f in facts))
+        if len(found) > 1:
+            raise InputError("--section", f"sections differ in {fact}: {', '.join(found)}", f"one {fact} per dataset")
+    names = [str(f["section"]) for f in facts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError("--section", f"section '{twice[0]}' is given twice", "each section once")
+    obs = _join_obs(files, names)
+    return JoinedSections(
+        dataset=str(facts[0]["dataset"]),
+        platform=platform(str(facts[0]["platform"])),
+        layout=str(facts[0]["layout"]),
+        sections=[_size(file, name) for file, name in zip(files, names, strict=True)],
+        obs=obs,
+        coordinates=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
+        true_coordinates=_true_coordinates(files),
+        counts=_join_counts(files, names),
+    )
+
+
+def _spot_names(barcodes: pd.Index, section: str, n_sections: int) -> pd.Index:
+    return barcodes if n_sections == 1 else section + ":" + barcodes
+
+
+def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
+    """The obs table of the dataset; labels are "" where a section has none, and absent when no section has any."""
+    import pandas as pd
+
+    parts = []
+    for file, section in zip(files, names, strict=True):
+        part = pd.DataFrame({"barcode": file.obs_names.astype(str), "section": section})
+        part.index = _spot_names(file.obs_names, section, len(files))
+        if "label" in file.obs:
+            part["label"] = plain_column(file.obs["label"])
+        parts.append(part)
+    obs = pd.concat(parts)
+    if "label" in obs:
+        obs["label"] = plain_column(obs["label"])
+    if not obs.index.is_unique:
+        name = obs.index[obs.index.duplicated()][0]
+        raise InputError("--section", f"two spots are named '{name}'", "unique <section>:<barcode>")
+    obs.index.name = None
+    return obs
+
+
+def _true_coordinates(files: list[mudata.MuData]) -> np.ndarray | None:
+    """True coordinates of all spots (float64, spots x 2), where every section has them, finite; else None."""
+    parts = [np.asarray(file.obsm[TRUE_SPATIAL], dtype=np.float64) for file in files if TRUE_SPATIAL in file.obsm]
+    usable = [part for part in parts if part.ndim == 2 and part.shape[1] == 2 and np.isfinite(part).all()]
+    return np.concatenate(usable) if len(usable) == len(files) else None
+
+
+def _size(file: mudata.MuData, name: str) -> SectionSize:
+    modalities = [modality for modality in MODALITIES if modality in file.mod]
+    return SectionSize(
+        name,
+        str(file.uns["spatialweave"]["platform"]),
+        {modality: file.mod[modality].n_obs for modality in modalities},
+        {modality: file.mod[modality].n_vars for modality in modalities},
+    )
+
+
+def _join_counts(files: list[mudata.MuData], names: list[str]) -> dict[str, JoinedModality]:
+    """Each modality's counts over all sections, on the features that they share."""
+    joined = {}
+    for modality in MODALITIES:
+        having = [
+            (file.mod[modality], section) for file, section in zip(files, names, strict=True) if modality in file.mod
+        ]
+        if not having:
+            continue
+        for part, section in having:
+            part.obs_names = _spot_names(part.obs_names, section, len(files))
+        parts, sections = [part for part, _ in having], [section for _, section in having]
+        joined[modality] = JoinedModality(
+            parts[0] if len(parts) == 1 else _stack(modality, parts, sections),
+            np.repeat(sections, [part.n_obs for part in parts]),
+        )
+    return joined
+
+
+def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> anndata.AnnData:
+    """Several sections of a modality, one below the other."""
+    import anndata
+    import pandas as pd
+
+    common = common_features(modality, [part.var_names for part in parts], sections)
+    counts = [common.counts(part.X, number) for number, part in enumerate(parts)]
+    return anndata.AnnData(
+        to_csr(sparse.vstack(counts, format="csr")),
+        obs=pd.concat([part.obs for part in parts], join="inner"),
+        var=pd.DataFrame(index=common.names),
+    )
