@@ -35,7 +35,7 @@ lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
+	./nextflow lint main.nf nextflow.config workflows modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
 
 test: lint ## Run lint and all tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

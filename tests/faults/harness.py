@@ -95,7 +95,7 @@ def copy_project(scratch: Path) -> Path:
     copy.mkdir()
     for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
         shutil.copy2(ROOT / name, copy / name)
-    for name in ("assets", "bin", "conf", "modules"):
+    for name in ("assets", "bin", "conf", "modules", "workflows"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".venv", ".cache"):
         (copy / name).symlink_to(ROOT / name)
