@@ -20,7 +20,7 @@ class Run:
     results: Path
 
     def tasks(self, word: str) -> list[str]:
-        """Names of the tasks that the console calls `word` ("Submitted" or "Cached"), e.g. "TRAIN (test, smart, seed 1)"."""
+        """Tasks that the console calls `word` ("Submitted" or "Cached"), e.g. ["TRAIN (test, smart, seed 1)", ...]."""
         marker = f"{word} process > "
         return [short_name(line.split(marker, 1)[1]) for line in self.text.splitlines() if marker in line]
 
@@ -53,6 +53,25 @@ class Pipeline:
             self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=900, check=False
         )
         return Run(done.returncode, done.stdout + done.stderr, self.results)
+
+
+STUBS = Path(__file__).parent / "stubs"
+STAND_INS = {
+    "engine": ("docker", "podman", "singularity", "apptainer", "ch-run", "ch-image"),
+    "scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"),
+    "conda": ("conda",),
+}
+"""The recording stubs and the programs that they stand in for (as in tests/with_stubs.sh)."""
+
+
+def link_stand_ins(folder: Path) -> Path:
+    """A folder with stand-ins for container engines, schedulers and Conda, to come first on PATH."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for script, names in STAND_INS.items():
+        for name in names:
+            (programs / name).symlink_to(STUBS / script)
+    return programs
 
 
 @pytest.fixture

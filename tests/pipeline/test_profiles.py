@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-STUBS = Path(__file__).parent / "stubs"
+from .conftest import STUBS, link_stand_ins
+
 ENGINES = ("docker", "podman", "singularity", "apptainer", "charliecloud")
 SCHEDULERS = ("slurm", "lsf", "sge", "pbs", "pbspro")
 CLOUDS = ("awsbatch", "google_batch", "azure_batch", "k8s")
@@ -117,13 +118,7 @@ class Given:
 
 def give(project: Path, folder: Path, *arguments: str, parser: str = "v1", **variables: str) -> Given:
     """Run the one task of stubs/task.nf with this project's configuration and recording stubs first on PATH."""
-    programs = folder / "bin"
-    programs.mkdir()
-    links = {"engine": ("docker", "podman", "singularity", "apptainer", "ch-run", "ch-image")}
-    links |= {"scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"), "conda": ("conda",)}
-    for script, names in links.items():
-        for name in names:
-            (programs / name).symlink_to(STUBS / script)
+    programs = link_stand_ins(folder)
     launch, pipeline = folder / "launch", folder / "pipeline"
     launch.mkdir()
     pipeline.mkdir(exist_ok=True)
