@@ -5,7 +5,7 @@
 # --sif                a file for Singularity and Apptainer, .cache/spatialweave-<version>.sif
 # --folder             a folder for Charliecloud, .cache/spatialweave-<version>
 # --with PROGRAM       what builds the image: buildah, podman or docker; default: the first of them that is there
-# Without --sif and --folder it is built by Buildah, Podman or Docker, whichever is there, as localhost/spatialweave:<version>.
+# Without --sif and --folder it is built by Buildah, Podman or Docker, as localhost/spatialweave:<version>.
 # --sif and --folder convert that image where there is one; where there is none, Apptainer builds by itself, and for a folder
 # the image is built first.
 # BASE_IMAGE is any image of Debian or Ubuntu with Python 3.11 and its venv module; default: the slim Python image.

@@ -1,4 +1,4 @@
-// Tables of the whole run: metrics, resources, and the index of all results. Emits no versions, as its tables need none.
+// Tables of the run: metrics, resources, and the index of all results. Emits no versions, as its tables need none.
 process SUMMARISE {
     tag 'all datasets'
     label 'small'

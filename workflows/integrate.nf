@@ -21,7 +21,7 @@ workflow INTEGRATE {
     runs = inputs
         .combine(channel.fromList(methods))
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
-        .combine(channel.fromList((options.seed..<(options.seed + options.seeds)).toList()))
+        .combine(channel.fromList((0..<options.seeds).collect { number -> options.seed + number }))
         .map { meta, latents, graph, method, seed -> [meta + [id: "${method.name}.seed${seed}".toString(), method: method.name, seed: seed], latents, graph, method] }
     // Methods that need no alignment do not wait for one.
     by_need = runs.branch { _meta, _latents, _graph, method ->

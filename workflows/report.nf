@@ -1,4 +1,4 @@
-// Tables, files and pages for people: of every dataset, and of the whole run.
+// Tables, files and reports: of every dataset, and of the run.
 
 include { readFailures   } from '../modules/checks/failures'
 include { ASSEMBLE       } from '../modules/assemble'

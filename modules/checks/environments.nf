@@ -24,8 +24,9 @@ def imageProblem(environment, options) {
     def image = "spatialweave${suffix(environment)}"
     def version = workflow.manifest.version
     if (process?.container instanceof CharSequence) {
+        def byProcess = process.any { key, value -> key.startsWith('with') && value instanceof Map && value.container }
         if (environment) {
-            return "process.container names one image for all tasks, but environment '${environment}' has its own: set it for the other processes only, or leave it out"
+            return byProcess ? null : "process.container names one image for all tasks, but environment '${environment}' has its own: set it for TRAIN too (docs/running.md)"
         }
         def chosen = process.container.startsWith('/') ? file(process.container) : null
         return chosen && !chosen.exists() ? "There is no image ${chosen} for ${engine}; process.container names it" : null

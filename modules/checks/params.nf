@@ -28,7 +28,7 @@ def helpText() {
     return lines.join('\n')
 }
 
-// What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they stand there.
+// What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they are there.
 def valueProblem(name, value, rule) {
     def meaning = rule.description
     if (value instanceof Collection || value instanceof Map) {
@@ -61,6 +61,10 @@ def valueProblem(name, value, rule) {
     return null
 }
 
+def defaulted(given, rules, name) {
+    return given[name] == null ? rules[name].default : given[name]
+}
+
 // All parameters with their defaults filled in, e.g. [input: 'samplesheet.csv', seeds: 1, clustering: 'mclust', ...].
 // Anything unknown or out of bounds stops the run here, before any task, with every problem named at once.
 def resolveParams(given) {
@@ -77,8 +81,11 @@ def resolveParams(given) {
     if (!set.help && !problems && !set.input == !set.simulate) {
         problems << 'give either --input samplesheet.csv or --simulate demo'
     }
+    if (!problems && rules.seed.maximum - defaulted(set, rules, 'seed') < defaulted(set, rules, 'seeds') - 1) {
+        problems << "--seed ${set.seed}: with ${defaulted(set, rules, 'seeds')} seeds the last one is above ${rules.seed.maximum}"
+    }
     if (problems) {
         error("Parameters:\n  " + problems.join('\n  '))
     }
-    return rules.collectEntries { name, rule -> [name, set[name] == null ? rule.default : set[name]] }
+    return rules.collectEntries { name, _rule -> [name, defaulted(set, rules, name)] }
 }

@@ -1,4 +1,4 @@
-"""A method that brings its own environment: chosen for its trainings alone, and asked for before the first task."""
+"""A method that brings its own environment: chosen for its trainings alone, and checked for before the first task."""
 
 from __future__ import annotations
 
@@ -65,6 +65,25 @@ def test_its_trainings_run_in_its_image_without_a_card_and_nothing_else_does(
         assert (" localhost/spatialweave-toy:" in command) == toy
         assert (" localhost/spatialweave:" in command) == (not toy)
         assert (" nvidia.com/gpu=all " in command) == (name in trainings and not toy)
+
+
+def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
+    with_toy: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{link_stand_ins(tmp_path)}{os.pathsep}{os.environ['PATH']}")
+    site = tmp_path / "site.config"
+    arguments = ("-stub-run", "-profile", "test,podman", "--methods", "toy", "-c", str(site))
+    site.write_text("process.container = 'site/all:1'\n")
+    refused = with_toy.run(*arguments)
+    assert refused.code != 0 and refused.tasks("Submitted") == []
+    assert "process.container names one image for all tasks, but environment 'toy' has its own" in refused.text
+    choice = "method.environment ? 'site/toy:1' : 'site/all:1'"
+    site.write_text(f"process {{ container = 'site/all:1'; withName: TRAIN {{ container = {{ {choice} }} }} }}\n")
+    run = with_toy.run(*arguments)
+    assert run.code == 0, run.text
+    for name, task in named_tasks(with_toy).items():
+        image = "site/toy:1" if name.startswith("TRAIN (test, toy,") else "site/all:1"
+        assert f" {image} " in (task / "engine.command").read_text()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..slurm.jobs import Request, asked, granted, process_of, records, submitted, task_of, trace
+from ..slurm.jobs import Request, granted, process_of, records, requested, submitted, task_of, trace
 from .conftest import Pipeline, link_stand_ins
 
 TRACE = Path(__file__).parents[1] / "slurm" / "trace.config"
@@ -23,7 +23,7 @@ def test_every_task_is_a_job_that_asks_for_what_the_configuration_says(
     assert run.code == 0, run.text
     scripts = list((pipeline.folder / "work").glob("*/*/job.submitted"))
     jobs = {task_of(script.parent): submitted(script.read_text()) for script in scripts}
-    assert jobs == {row["name"]: asked(row) for row in trace(run.results)}
+    assert jobs == {row["name"]: requested(row) for row in trace(run.results)}
     assert {"SIMULATE", "INGEST", "TRAIN", "REPORT_RUN"} <= {
         process_of({"WorkDir": str(script.parent)}) for script in scripts
     }
@@ -40,8 +40,8 @@ def test_what_a_job_has_is_read_from_slurms_record() -> None:
     ("read", "given"),
     [
         (submitted, "#!/bin/bash\n#SBATCH -J nf-x\n#SBATCH -c 2\n#SBATCH -t 36:00:00\n#SBATCH --mem 16384M\n"),
-        (asked, {"cpus": "2", "memory": "16 GB", "time": "1d 12h"}),
+        (requested, {"cpus": "2", "memory": "16 GB", "time": "1d 12h"}),
     ],
 )
-def test_what_a_job_asks_for_is_read_alike_from_either_side(read: Callable[..., Request], given: object) -> None:
+def test_what_a_job_asks_for_is_read_the_same_from_either_side(read: Callable[..., Request], given: object) -> None:
     assert read(given) == Request(2, 16384, 129600)

@@ -1,4 +1,4 @@
-"""What Slurm knows about the jobs of a run, and what Nextflow asked for."""
+"""What Slurm knows about the jobs of a run, and what Nextflow requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def slurm(*command: str) -> str:
 
 
 def jobs_of(folder: Path) -> list[dict[str, str]]:
-    """Slurm's record of every job, ended ones too, whose work folder lies in a run's, e.g.
+    """Slurm's record of every job, ended ones too, whose work folder is in a run's, e.g.
     {"JobId": "7", "JobState": "COMPLETED", "NumCPUs": "1", "MinMemoryNode": "4G", "WorkDir": "/.../ab/cdef", ...}
     """
     return [
@@ -66,8 +66,8 @@ def submitted(script: str) -> Request:
     return Request(int(directives.get("-c", 1)), megabytes(directives["--mem"]), seconds(directives["-t"]))
 
 
-def asked(row: dict[str, str]) -> Request:
-    """What Nextflow, by its configuration, asked for: a row of a trace with the columns of trace.config."""
+def requested(row: dict[str, str]) -> Request:
+    """What Nextflow requests for a task by its configuration: a row of a trace with the columns of trace.config."""
     parts = re.findall(r"(\d+)([dhms])", row["time"])
     time = sum(int(number) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
     return Request(int(row["cpus"]), megabytes(row["memory"].replace(" ", "").removesuffix("B")), time)

@@ -14,7 +14,7 @@ import pytest
 
 from ..pipeline.conftest import Pipeline, Run
 from .cluster import wait_until
-from .jobs import asked, batch_shell, granted, job_of, jobs_of, process_of, slurm, task_of, trace
+from .jobs import batch_shell, granted, job_of, jobs_of, process_of, requested, slurm, task_of, trace
 
 SITE = Path(__file__).with_name("site.config")
 TRACE = Path(__file__).with_name("trace.config")
@@ -102,7 +102,7 @@ def test_every_task_is_a_job_and_results_are_those_without_slurm(pipeline: Pipel
     assert {(job["JobState"], job["ExitCode"]) for job in jobs} == {("COMPLETED", "0:0")}
     assert {job["JOB_GRES"] for job in jobs} == {"(null)"}
     assert {job["JobId"]: granted(job) for job in jobs} == {
-        number: asked(row) for number, row in rows_by_job(run).items()
+        number: requested(row) for number, row in rows_by_job(run).items()
     }
     assert domains(run) == domains(undisturbed)
 
@@ -152,7 +152,7 @@ def test_a_training_that_is_shot_is_tried_again(
     ]
     assert second["JobState"] == "COMPLETED"
     rows = rows_by_job(run)
-    assert [granted(job) for job in (first, second)] == [asked(rows[job["JobId"]]) for job in (first, second)]
+    assert [granted(job) for job in (first, second)] == [requested(rows[job["JobId"]]) for job in (first, second)]
     assert granted(second).memory > granted(first).memory
     assert domains(run) == domains(undisturbed, "smart")
 
