@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup demo lint test test-containers test-slurm test-faults test-nf clean
+.PHONY: help setup environment demo lint test needed test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -26,6 +26,16 @@ setup: .venv/.ready ## Set up the Python environment and Nextflow
 	"$$uv" sync --frozen --inexact --quiet --compile-bytecode --python .venv/bin/python
 	@touch .venv/.ready
 
+# Its packages are pinned in environments/NAME/requirements.txt.
+environment: setup ## Set up the environment that a method brings: make environment NAME=<a folder of environments/>
+	@test -f "environments/$(NAME)/requirements.txt" \
+		|| { echo "ERROR: there is no environments/$(NAME)/requirements.txt; NAME is one of: $$(cd environments 2>/dev/null && echo *)" >&2; exit 2; }
+	@test -x ".venv-$(NAME)/bin/python" || $(PYTHON) -m venv ".venv-$(NAME)"
+	@uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then .venv/bin/python -m pip install -q --disable-pip-version-check uv; uv=.venv/bin/uv; fi; \
+	"$$uv" pip sync --quiet --compile-bytecode --python ".venv-$(NAME)/bin/python" "environments/$(NAME)/requirements.txt"
+	@echo "The environment: $(CURDIR)/.venv-$(NAME)"
+
 demo: setup ## Run the pipeline on a simulated tissue and say where the report is
 	@echo "Running the pipeline on a simulated tissue (36 x 36 spots; RNA, protein, chromatin) ..."
 	./nextflow run . -profile demo --outdir results/demo -resume
@@ -35,10 +45,16 @@ lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	./nextflow lint main.nf nextflow.config modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
+	./nextflow lint main.nf nextflow.config workflows modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
 
 test: lint ## Run lint and all tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+BASE ?= main
+
+needed: ## Say which of the long tests below a change needs: make needed, or make needed BASE=<commit that it starts from>
+	@files=$$(git diff --name-only "$(BASE)..."; git diff --name-only HEAD; git ls-files --others --exclude-standard); \
+	$(PYTHON) -m tests.needed $$files
 
 test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour, 30 GB)
 	containers/test.sh
@@ -47,7 +63,7 @@ test-slurm: setup ## Run the pipeline through a real Slurm on this machine (a qu
 	.venv/bin/python -m pytest --durations=0 tests/slurm
 
 test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour or more; full disks need root)
-	.venv/bin/python tests/faults/harness.py
+	.venv/bin/python -m tests.faults.harness
 
 test-nf: setup ## Run all tests of nf-test, which has to be on PATH (ten minutes)
 	PATH="$(CURDIR):$$PATH" nf-test test --ci tests/modules tests/pipeline.nf.test

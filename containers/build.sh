@@ -1,35 +1,130 @@
 #!/usr/bin/env bash
-# Builds the pipeline's image with Buildah, Podman or Docker, whichever is there:
-#   containers/build.sh [BASE_IMAGE]
+# Builds an image that tasks run in, under the name that conf/container.config expects:
+#   containers/build.sh [--environment NAME] [--sif | --folder] [--with PROGRAM] [BASE_IMAGE]
+# --environment NAME   the environment of a method (environments/NAME/) instead of the pipeline's own
+# --sif                a file for Singularity and Apptainer, .cache/spatialweave-<version>.sif
+# --folder             a folder for Charliecloud, .cache/spatialweave-<version>
+# --with PROGRAM       what builds the image: buildah, podman or docker; default: the first of them that is there
+# Without --sif and --folder it is built by Buildah, Podman or Docker, as localhost/spatialweave:<version>.
+# --sif and --folder convert that image where there is one; where there is none, Apptainer builds by itself, and for a folder
+# the image is built first.
 # BASE_IMAGE is any image of Debian or Ubuntu with Python 3.11 and its venv module; default: the slim Python image.
-# The image is named localhost/spatialweave:<version of the pipeline>, as conf/container.config expects.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+fail() {
+    echo "ERROR: $*" >&2
+    exit 2
+}
+
+usage() { sed -nE '2,/^set /s/^# ?//p' containers/build.sh; }
+
+# The first of some programs that is there, or nothing.
+first_of() {
+    local program
+    for program in "$@"; do
+        if command -v "$program" >/dev/null; then
+            echo "$program"
+            return
+        fi
+    done
+}
+
+environment='' result=image builder='' base=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --environment)
+            [ $# -gt 1 ] || fail "--environment needs a name, one of: $(cd environments 2>/dev/null && echo *)"
+            environment=$2
+            shift
+            ;;
+        --with)
+            [ $# -gt 1 ] || fail "--with needs a program: buildah, podman or docker"
+            builder=$2
+            shift
+            ;;
+        --sif) result=sif ;;
+        --folder) result=folder ;;
+        --help | -h)
+            usage
+            exit
+            ;;
+        -*) fail "$1 is no option; --help lists them" ;;
+        *) base=$1 ;;
+    esac
+    shift
+done
+
 version=$(sed -nE "s/^ *version *= *'([^']+)'.*/\1/p" nextflow.config)
-image=localhost/spatialweave:$version
+name=spatialweave${environment:+-$environment}
+image=localhost/$name:$version
 
 # Only what the image is made of goes to the builder, not the whole folder with its environment and results.
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
-mkdir "$context/containers"
-cp pyproject.toml uv.lock "$context"
-cp containers/install.sh "$context/containers"
-
-options=(--tag "$image" --build-arg "VERSION=$version" --file containers/Dockerfile)
-if [ $# -gt 0 ]; then
-    options+=(--build-arg "BASE_IMAGE=$1")
-fi
-# The host's certificates are lent for the build and do not stay in the image; Docker has no way to lend them.
-lend=(--volume /etc/ssl/certs:/etc/ssl/certs:ro)
-if command -v buildah >/dev/null; then
-    buildah build --isolation chroot "${lend[@]}" "${options[@]}" "$context"
-elif command -v podman >/dev/null; then
-    podman build "${lend[@]}" "${options[@]}" "$context"
-elif command -v docker >/dev/null; then
-    docker build "${options[@]}" "$context"
+mkdir "$context/pins"
+cp containers/install.sh containers/Dockerfile containers/apptainer.def "$context"
+if [ -n "$environment" ]; then
+    pins=environments/$environment/requirements.txt
+    [ -f "$pins" ] || fail "there is no $pins, which pins the packages of environment '$environment'"
+    cp "$pins" "$context/pins"
 else
-    echo "ERROR: none of buildah, podman and docker was found to build the image with; install one" >&2
-    exit 2
+    cp pyproject.toml uv.lock "$context/pins"
 fi
-echo "Built $image"
+
+build_image() {
+    local options=(--tag "$image" --build-arg "VERSION=$version" --file "$context/Dockerfile")
+    # The host's certificates are lent for the build and do not stay in the image; Docker has no way to lend them.
+    local lend=(--volume /etc/ssl/certs:/etc/ssl/certs:ro)
+    [ -z "$base" ] || options+=(--build-arg "BASE_IMAGE=$base")
+    case ${builder:=$(first_of buildah podman docker)} in
+        buildah) buildah build --isolation chroot "${lend[@]}" "${options[@]}" "$context" ;;
+        podman) podman build "${lend[@]}" "${options[@]}" "$context" ;;
+        docker) docker build "${options[@]}" "$context" ;;
+        '') fail "none of buildah, podman and docker was found to build the image with; install one" ;;
+        *) fail "--with $builder: choose among buildah, podman and docker" ;;
+    esac
+    echo "Built $image"
+}
+
+# The engine that has the image, or nothing. What Buildah has built, Podman has.
+engine_with_image() {
+    local engine
+    for engine in podman docker; do
+        if command -v "$engine" >/dev/null && "$engine" image inspect "$image" >/dev/null 2>&1; then
+            echo "$engine"
+            return
+        fi
+    done
+}
+
+build_sif() {
+    local target=$PWD/.cache/$name-$version.sif program engine
+    program=$(first_of apptainer singularity)
+    [ -n "$program" ] || fail "neither apptainer nor singularity was found to make a .sif with; install one"
+    engine=$(engine_with_image)
+    mkdir -p .cache
+    if [ -n "$engine" ]; then
+        "$engine" save --output "$context/image.tar" "$image"
+        "$program" build --force "$target" "docker-archive:$context/image.tar"
+    else
+        # Files of the definition are relative to the folder that the build is started in.
+        (cd "$context" && "$program" build --force ${base:+--build-arg "BASE_IMAGE=$base"} "$target" apptainer.def)
+    fi
+    echo "Built $target"
+}
+
+build_folder() {
+    local target=$PWD/.cache/$name-$version engine
+    command -v ch-convert >/dev/null || fail "ch-convert was not found to make a folder with; install Charliecloud"
+    engine=$(engine_with_image)
+    if [ -z "$engine" ]; then
+        build_image
+        engine=$(engine_with_image)
+    fi
+    mkdir -p .cache
+    ch-convert -i "${engine:-podman}" "$image" "$target"
+    echo "Built $target"
+}
+
+"build_$result"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What both the Docker and the Apptainer image are made of; runs as root inside the image that is being built.
-#   install.sh environment FOLDER   the Python packages of uv.lock, from pyproject.toml and uv.lock in FOLDER
+#   install.sh environment FOLDER   the Python packages that FOLDER pins: uv.lock with pyproject.toml, or requirements.txt
 #   install.sh system               the few programs that tasks need besides
 set -eu
 
@@ -18,9 +18,14 @@ environment() {
     /opt/uv/bin/python -m pip install -q --no-cache-dir --disable-pip-version-check "uv==$uv_version"
     # The cache lies on the same file system, so that packages are linked rather than written twice, and goes in the end.
     # Compiled code has to be there from the start: nothing can be added to an image that is read-only.
-    UV_PROJECT_ENVIRONMENT=$target UV_CACHE_DIR=/opt/cache UV_LINK_MODE=hardlink UV_PYTHON_DOWNLOADS=never \
-        UV_HTTP_TIMEOUT=180 UV_NO_PROGRESS=1 \
+    export UV_PROJECT_ENVIRONMENT="$target" UV_CACHE_DIR=/opt/cache UV_LINK_MODE=hardlink UV_PYTHON_DOWNLOADS=never \
+        UV_HTTP_TIMEOUT=180 UV_NO_PROGRESS=1
+    if [ -e "$1/uv.lock" ]; then
         /opt/uv/bin/uv sync --project "$1" --frozen --no-dev --compile-bytecode --python "$(command -v python3)"
+    else
+        /opt/uv/bin/uv venv --python "$(command -v python3)" "$target"
+        /opt/uv/bin/uv pip sync --compile-bytecode --python "$target/bin/python" "$1/requirements.txt"
+    fi
     rm -rf /opt/cache /opt/uv
 }
 

@@ -1,5 +1,10 @@
 include { retryOrGiveUp } from './checks/failures'
 
+// How freely sections may be moved onto each other, as options of bin/align.py, e.g. '--reflection --scale'
+def alignOptions(options) {
+    return ((options.align_reflection ? ['--reflection'] : []) + (options.align_scale ? ['--scale'] : [])).join(' ')
+}
+
 // How the coordinates of one section become those of the section before it in the stack.
 process ALIGN {
     tag "${meta.dataset}, ${meta.moving} onto ${meta.fixed}"

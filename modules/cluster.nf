@@ -14,8 +14,8 @@ process CLUSTER {
     val code
 
     output:
-    tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv"), emit: domains
-    tuple val(meta), path("${meta.method}.seed${meta.seed}.clustering.json"), emit: summary
+    tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv"), emit: domains
+    tuple val(meta), path("${meta.id}.clustering.json"), emit: summary
     tuple val("${task.process}"), eval('software_versions.py igraph scikit-learn'), topic: versions
 
     script:
@@ -23,14 +23,14 @@ process CLUSTER {
     # code ${code}
     cluster.py --embedding ${embedding} --graph ${graph} --clustering ${clustering} \\
         --n-domains ${n_domains} --max-domains ${max_domains} --refine ${refine} --seed ${meta.seed} \\
-        --out 'results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv' \\
-        --summary '${meta.method}.seed${meta.seed}.clustering.json'
+        --out 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
+        --summary '${meta.id}.clustering.json'
     """
 
     stub:
     """
     mkdir -p 'results/${meta.dataset}/domains/${meta.method}'
-    touch 'results/${meta.dataset}/domains/${meta.method}/${meta.method}.seed${meta.seed}.domains.csv' \\
-        '${meta.method}.seed${meta.seed}.clustering.json'
+    touch 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
+        '${meta.id}.clustering.json'
     """
 }

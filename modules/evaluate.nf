@@ -12,7 +12,7 @@ process EVALUATE {
     val code
 
     output:
-    tuple val(meta), path("${meta.method}.seed${meta.seed}.metrics.csv"), emit: metrics
+    tuple val(meta), path("${meta.id}.metrics.csv"), emit: metrics
     tuple val("${task.process}"), eval('software_versions.py scikit-learn scipy'), topic: versions
 
     script:
@@ -20,11 +20,11 @@ process EVALUATE {
     """
     # code ${code}
     evaluate.py --embedding ${embedding} --domains ${domains} --latents ${latents} --graph ${graph} ${aligned} \\
-        --clustering ${clustering} --out '${meta.method}.seed${meta.seed}.metrics.csv'
+        --clustering ${clustering} --out '${meta.id}.metrics.csv'
     """
 
     stub:
     """
-    touch '${meta.method}.seed${meta.seed}.metrics.csv'
+    touch '${meta.id}.metrics.csv'
     """
 }

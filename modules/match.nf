@@ -1,6 +1,6 @@
 include { retryOrGiveUp } from './checks/failures'
 
-// Which spots of neighbouring sections belong together by an embedding and the aligned coordinates, and how good that is.
+// Which spots of consecutive sections belong together by an embedding and the aligned coordinates, and how good that is.
 process MATCH {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'
@@ -15,14 +15,14 @@ process MATCH {
     output:
     tuple val(meta), path("results/${meta.dataset}/alignment/${meta.method}/*.pairs.csv"), emit: pairs
     path "results/${meta.dataset}/alignment/${meta.method}/*.spots.csv", emit: spots
-    tuple val(meta), path("results/${meta.dataset}/alignment/${meta.method}/${meta.method}.seed${meta.seed}.alignment.csv"), emit: quality
+    tuple val(meta), path("results/${meta.dataset}/alignment/${meta.method}/${meta.id}.alignment.csv"), emit: quality
     tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
 
     script:
     """
     # code ${code}
     match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} --radius ${radius} \\
-        --percentile ${percentile} --seed ${meta.seed} --prefix '${meta.method}.seed${meta.seed}' \\
+        --percentile ${percentile} --seed ${meta.seed} --prefix '${meta.id}' \\
         --out-dir 'results/${meta.dataset}/alignment/${meta.method}'
     """
 
@@ -30,6 +30,6 @@ process MATCH {
     def pair = meta.stack.take(2).join('--')
     """
     mkdir -p 'results/${meta.dataset}/alignment/${meta.method}'
-    touch 'results/${meta.dataset}/alignment/${meta.method}/${meta.method}.seed${meta.seed}'{.${pair}.pairs,.${pair}.spots,.alignment}.csv
+    touch 'results/${meta.dataset}/alignment/${meta.method}/${meta.id}'{.${pair}.pairs,.${pair}.spots,.alignment}.csv
     """
 }

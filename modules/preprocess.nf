@@ -1,4 +1,5 @@
-// Counts to latents, once per dataset and preprocessing recipe, for all methods that share the recipe.
+// Counts to latents, once per dataset and preprocessing recipe, for all methods that share the recipe. The joined counts go
+// along: raw counts of all sections, with the features that they share.
 process PREPROCESS {
     tag "${meta.dataset}, ${meta.preprocess}"
     label 'medium'
@@ -10,17 +11,19 @@ process PREPROCESS {
 
     output:
     tuple val(meta), path("${meta.preprocess}.latents.h5mu"), emit: latents
+    tuple val(meta), path("${meta.preprocess}.counts.h5mu"), emit: counts
     tuple val("${task.process}"), eval('software_versions.py harmonypy scikit-learn scikit-misc scipy'), topic: versions
 
     script:
     def inputs = (sections instanceof List ? sections : [sections]).collect { section -> "--section ${section}" }.join(' ')
     """
     # code ${code}
-    preprocess.py ${inputs} --recipe ${recipe} --seed ${seed} --out '${meta.preprocess}.latents.h5mu'
+    preprocess.py ${inputs} --recipe ${recipe} --seed ${seed} \\
+        --out '${meta.preprocess}.latents.h5mu' --counts '${meta.preprocess}.counts.h5mu'
     """
 
     stub:
     """
-    touch '${meta.preprocess}.latents.h5mu'
+    touch '${meta.preprocess}'.{latents,counts}.h5mu
     """
 }

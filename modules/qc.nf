@@ -1,4 +1,10 @@
-// Per-spot quality figures; removes what misses a threshold, and says what and why.
+// The QC thresholds as options of bin/qc.py, e.g. '--rna-min-counts 1 --min-spots 1'
+def qcOptions(options) {
+    return options.findAll { name, _value -> name.startsWith('qc_') }
+        .collect { name, value -> "--${name.substring(3).replace('_', '-')} ${value}" }.join(' ')
+}
+
+// Quality metrics of every spot; removes what misses a threshold, and says what and why.
 process QC {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'
@@ -10,7 +16,7 @@ process QC {
 
     output:
     tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
-    tuple val(meta), path("results/${meta.dataset}/qc/*"), emit: figures
+    tuple val(meta), path("results/${meta.dataset}/qc/*"), emit: quality
     tuple val("${task.process}"), eval('software_versions.py matplotlib mudata'), topic: versions
 
     script:

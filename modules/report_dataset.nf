@@ -15,12 +15,12 @@ process REPORT_DATASET {
     tuple val(dataset), path("results/${dataset}/report.html"), emit: html
 
     script:
-    def inputs = [section: '.section.h5mu', latents: '.latents.h5mu', 'graph-stats': '.graph.csv'].collectMany { option, suffix ->
+    def inputs = [counts: '.counts.h5mu', latents: '.latents.h5mu', 'graph-stats': '.graph.csv'].collectMany { option, suffix ->
         files.findAll { path -> path.name.endsWith(suffix) }.collect { path -> "--${option} ${path}" }
     }
     """
     # code ${code}
-    report_dataset.py --dataset '${dataset}' ${inputs.join(' ')} --qc files --embeddings files --domains files --metrics files --alignment files \\
+    report_dataset.py --dataset '${dataset}' ${inputs.join(' ')} --files files \\
         --presets presets --failures ${failures} --params ${parameters} --versions ${versions} --out 'results/${dataset}/report.html'
     """
 

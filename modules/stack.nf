@@ -1,6 +1,6 @@
 include { retryOrGiveUp } from './checks/failures'
 
-// All sections of a dataset in the frame of the first.
+// Aligned coordinates: those of all sections of a dataset in the coordinate system of the first.
 process STACK {
     tag "${meta.dataset}"
     label 'small'

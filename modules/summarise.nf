@@ -1,10 +1,10 @@
-// Tables of the whole run: metrics, resources, and the index of all results. Emits no versions, as its tables need none.
+// Tables of the run: metrics, resources, and the index of all results. Emits no versions, as its tables need none.
 process SUMMARISE {
     tag 'all datasets'
     label 'small'
 
     input:
-    path embeddings, stageAs: 'embeddings?/*'
+    path records, stageAs: 'records?/*'
     path metrics, stageAs: 'metrics?/*'
     path alignments, stageAs: 'alignments?/*'
     path planned
@@ -18,7 +18,7 @@ process SUMMARISE {
     path 'results/index.csv', emit: index
 
     script:
-    def inputs = [embedding: embeddings, metrics: metrics, alignment: alignments].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
+    def inputs = [record: records, metrics: metrics, alignment: alignments].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
     """
     # code ${code}
     summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --out-dir results

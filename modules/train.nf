@@ -1,40 +1,44 @@
 include { retryOrGiveUp } from './checks/failures'
-include { trainingMemory } from './checks/memory'
+include { trainingCpus ; trainingMemory } from './checks/resources'
 
 // One method with one seed on one dataset: the embedding of its spots.
 process TRAIN {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'large'
     label 'gpu'
+    cpus { trainingCpus(latents) }
     memory { trainingMemory(latents, task.attempt) }
+    // By these, conf/ chooses its software and its card: what a method's preset says of both.
+    ext environment: { method.environment }, gpu: { method.gpu }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
-    tuple val(meta), path(latents), path(graph), path(coordinates), path(preset), val(settings)
+    tuple val(meta), path(latents), path(graph), path(coordinates), path(method_file), val(method)
     val device
-    val preset_name
+    val preset
     val checkpoint_dir
     val code
 
     output:
-    tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.method}.seed${meta.seed}.h5ad"), emit: embedding
+    tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
+    tuple val(meta), path("${meta.id}.training.json"), emit: record
     tuple val("${task.process}"), eval('software_versions.py numpy scipy torch'), topic: versions
 
     script:
-    def options = settings.collect { setting -> "--set ${setting}" }
+    def options = method.settings.collect { setting -> "--method-option ${setting}" }
     options += coordinates ? ["--coordinates ${coordinates}"] : []
-    options += preset_name ? ["--preset-name ${preset_name}"] : []
+    options += preset ? ["--preset ${preset}"] : []
     options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
     """
     # code ${code}
-    train.py --latents ${latents} --graph ${graph} --preset ${preset} --seed ${meta.seed} --device ${device} \\
+    train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
         --threads ${task.cpus} ${options.join(' ')} \\
-        --out 'results/${meta.dataset}/embeddings/${meta.method}/${meta.method}.seed${meta.seed}.h5ad'
+        --out 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' --record '${meta.id}.training.json'
     """
 
     stub:
     """
     mkdir -p 'results/${meta.dataset}/embeddings/${meta.method}'
-    touch 'results/${meta.dataset}/embeddings/${meta.method}/${meta.method}.seed${meta.seed}.h5ad'
+    touch 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' '${meta.id}.training.json'
     """
 }

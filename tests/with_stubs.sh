@@ -17,7 +17,7 @@ stand_in() {
     done
 }
 
-stand_in engine docker podman singularity apptainer ch-run
+stand_in engine docker podman singularity apptainer ch-run ch-image
 stand_in scheduler sbatch squeue bsub bjobs qsub qstat
 stand_in conda conda
 # Jobs are done as soon as they are submitted, so that there is nothing to wait for.

@@ -16,8 +16,10 @@ def retryOrGiveUp(task, meta) {
     }
     def log = task.workDir.resolve('.command.err')
     def lines = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
+    // Without the workflow that it is part of: 'TRAIN' for 'INTEGRATE:TRAIN'.
+    def process = task.process.tokenize(':').last()
     def note = [
-        process: task.process,
+        process: process,
         dataset: meta.dataset,
         // Empty where the step serves all methods (alignment).
         method: meta.method ?: '',
@@ -27,7 +29,7 @@ def retryOrGiveUp(task, meta) {
         log: log.toUriString(),
     ]
     noteFolder().mkdirs()
-    noteFolder().resolve("${task.process}.${[meta.dataset, meta.method, meta.seed, meta.moving].findAll().join('.')}.json").text = groovy.json.JsonOutput.toJson(note)
+    noteFolder().resolve("${process}.${[meta.dataset, meta.method, meta.seed, meta.moving].findAll().join('.')}.json").text = groovy.json.JsonOutput.toJson(note)
     return 'ignore'
 }
 

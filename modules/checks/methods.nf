@@ -1,11 +1,11 @@
 // Methods: every file of assets/methods/ is one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], sections: '', asked: true], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], sections: '', environment: '', gpu: true, named: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
-    def asked = options.methods.tokenize(', ')
-    def names = (asked.collectMany { name -> name == 'all' ? defaultMethods(known) : [name] } + (options.control ? ['pca_smooth'] : [])).unique()
+    def named = options.methods.tokenize(', ')
+    def names = (named.collectMany { name -> name == 'all' ? defaultMethods(known) : [name] } + (options.control ? ['pca_smooth'] : [])).unique()
     def unknown = names.findAll { name -> !known.containsKey(name) }
     if (unknown) {
         def near = known.keySet().toList().closest(unknown.first())
@@ -25,12 +25,23 @@ def chooseMethods(options) {
             graph: file("${projectDir}/assets/graphs/${preset.graph}.yml", checkIfExists: true),
             settings: settings[name] ?: [],
             sections: preset.sections ?: '',
-            asked: name in asked,
+            environment: environmentOf(name, preset),
+            gpu: preset.gpu != false,
+            named: name in named,
         ]
     }
 }
 
-// 'all' means every method at its default; variants are asked for by name.
+// The environment that a method brings, '' for the pipeline's own. Its name becomes part of paths and image names.
+def environmentOf(name, preset) {
+    def environment = (preset.environment ?: '').toString()
+    if (environment && !(environment ==~ /[a-z0-9][a-z0-9_]*/)) {
+        error("assets/methods/${name}.yml, environment: '${environment}' is not a name of small letters, digits and underscores")
+    }
+    return environment
+}
+
+// 'all' means every method at its default; variants are chosen by name.
 def defaultMethods(known) {
     return known.findAll { _name, preset -> !new org.yaml.snakeyaml.Yaml().load(preset.text).variant_of }.keySet().toList()
 }
@@ -57,8 +68,8 @@ def checkFit(sections, methods) {
         if (idle.size() == methods.size()) {
             error("Parameters:\n  --methods: ${idle*.name.join(', ')} needs several sections, and dataset '${meta.dataset}' has one")
         }
-        if (idle.any { method -> method.asked }) {
-            log.warn("Dataset '${meta.dataset}' has one section: ${idle.findAll { method -> method.asked }*.name.join(', ')} is left out there")
+        if (idle.any { method -> method.named }) {
+            log.warn("Dataset '${meta.dataset}' has one section: ${idle.findAll { method -> method.named }*.name.join(', ')} is left out there")
         }
     }
     return sections

@@ -22,40 +22,47 @@ def helpText() {
         }
         lines << ''
     }
+    lines << 'CPUs and memory of a training grow with the spots: one CPU per 20,000 spots, 8 at most. To choose them yourself, give a'
+    lines << 'file with -c that says, e.g., process { withName: TRAIN { cpus = 4; memory = 16.GB } }; see docs/running.md.'
+    lines << ''
     return lines.join('\n')
 }
 
-// What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they stand there.
+// What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they are there.
 def valueProblem(name, value, rule) {
-    def asked = rule.description
+    def meaning = rule.description
     if (value instanceof Collection || value instanceof Map) {
-        return "--${name} holds several values, and takes one (${asked})"
+        return "--${name} holds several values, and takes one (${meaning})"
     }
     if (rule.type == 'boolean' && !(value instanceof Boolean)) {
-        return "--${name} '${value}' is not true or false (${asked})"
+        return "--${name} '${value}' is not true or false (${meaning})"
     }
     if (rule.type == 'integer' && !(value instanceof Integer || value instanceof Long || value instanceof BigInteger)) {
-        return "--${name} '${value}' is not a whole number (${asked})"
+        return "--${name} '${value}' is not a whole number (${meaning})"
     }
     if (rule.type == 'number' && !(value instanceof Number)) {
-        return "--${name} '${value}' is not a number (${asked})"
+        return "--${name} '${value}' is not a number (${meaning})"
     }
     if (rule.type == 'string' && value instanceof Boolean) {
-        return "--${name} needs a value (${asked})"
+        return "--${name} needs a value (${meaning})"
     }
     if (rule['enum'] && !(value.toString() in rule['enum'])) {
         return "--${name} '${value}' is not one of ${rule['enum'].join(', ')}"
     }
     if (rule.pattern && !(value.toString() ==~ rule.pattern)) {
-        return "--${name} '${value}' does not have the expected form (${asked})"
+        return "--${name} '${value}' does not have the expected form (${meaning})"
     }
     if (rule.minimum != null && value < rule.minimum) {
-        return "--${name} ${value} is below ${rule.minimum} (${asked})"
+        return "--${name} ${value} is below ${rule.minimum} (${meaning})"
     }
     if (rule.maximum != null && value > rule.maximum) {
-        return "--${name} ${value} is above ${rule.maximum} (${asked})"
+        return "--${name} ${value} is above ${rule.maximum} (${meaning})"
     }
     return null
+}
+
+def defaulted(given, rules, name) {
+    return given[name] == null ? rules[name].default : given[name]
 }
 
 // All parameters with their defaults filled in, e.g. [input: 'samplesheet.csv', seeds: 1, clustering: 'mclust', ...].
@@ -74,8 +81,11 @@ def resolveParams(given) {
     if (!set.help && !problems && !set.input == !set.simulate) {
         problems << 'give either --input samplesheet.csv or --simulate demo'
     }
+    if (!problems && rules.seed.maximum - defaulted(set, rules, 'seed') < defaulted(set, rules, 'seeds') - 1) {
+        problems << "--seed ${set.seed}: with ${defaulted(set, rules, 'seeds')} seeds the last one is above ${rules.seed.maximum}"
+    }
     if (problems) {
         error("Parameters:\n  " + problems.join('\n  '))
     }
-    return rules.collectEntries { name, rule -> [name, set[name] == null ? rule.default : set[name]] }
+    return rules.collectEntries { name, _rule -> [name, defaulted(set, rules, name)] }
 }

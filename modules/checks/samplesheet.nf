@@ -53,7 +53,7 @@ def parseLines(path, sheet) {
 }
 
 // Where a path cell points: absolute, a URL, or relative to the samplesheet; null where it cannot be a path.
-// Asterisks and alike are part of a name: a cell means one file.
+// Asterisks and the like are part of a name: a cell means one file.
 def locate(sheet, cell) {
     try {
         return file(cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? cell : sheet.parent.resolve(cell), glob: false)

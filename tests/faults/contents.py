@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-# Figures of the machine rather than of the data: they differ between any two runs.
+# Measurements of the machine rather than of the data: they differ between any two runs.
 MEASURED_COLUMNS = {"seconds", "peak_rss_mb", "peak_gpu_mb"}
 MEASURED_KEYS = {"seconds", "peak_rss_mb", "peak_gpu_mb", "timings"}
 # Written by Nextflow while and after it runs, with dates: a killed run leaves none, or those of the run before.
@@ -80,7 +80,7 @@ def _fingerprint(path: Path) -> str:
 
 
 def _without_measured(path: Path) -> bytes:
-    """The bytes of a table; where it has columns of measured figures, what is left without them."""
+    """The bytes of a table; where it has columns of measurements, what is left without them."""
     data = path.read_bytes()
     header, *rows = csv.reader(io.StringIO(data.decode()))
     if MEASURED_COLUMNS.isdisjoint(header):

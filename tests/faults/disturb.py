@@ -9,8 +9,8 @@ import signal
 import time
 from pathlib import Path
 
-from disks import Disk
-from launch import Launch, Task
+from .disks import Disk
+from .launch import Launch, Task
 
 KINDS = ("task", "nextflow", "disk", "training")
 
@@ -40,7 +40,7 @@ def kill_training(launch: Launch, rng: random.Random, checkpoints: Path) -> str 
         written = {path.name for path in checkpoints.glob("*.pt") if path.stat().st_mtime > began}
         for task in launch.tasks():
             programs = [process for process in task.processes if process.part == "train.py"]
-            if written and programs and task.name.startswith("TRAIN"):
+            if written and programs and task.process == "TRAIN":
                 time.sleep(rng.uniform(0, 1))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(programs[0].pid, signal.SIGKILL)
@@ -49,7 +49,7 @@ def kill_training(launch: Launch, rng: random.Random, checkpoints: Path) -> str 
     return None
 
 
-def kill_nextflow(launch: Launch, rng: random.Random, patience: float) -> str:
+def kill_nextflow(launch: Launch, rng: random.Random) -> str:
     """End Nextflow: alone, by one of three signals, or together with all tasks."""
     way = rng.choice(["SIGKILL", "SIGKILL", "SIGTERM", "SIGINT", "all"])
     running = [task.name for task in launch.tasks()]
@@ -57,21 +57,21 @@ def kill_nextflow(launch: Launch, rng: random.Random, patience: float) -> str:
         launch.kill_all()
     else:
         launch.signal(signal.Signals[way])
-    if launch.wait(patience) is None:
+    if launch.wait_for_end() is None:
         launch.kill_all()
-        launch.wait(patience)
+        launch.wait(60)
         way += ", which it did not heed: killed"
     what = "SIGKILL to Nextflow and all tasks" if way == "all" else f"{way} to Nextflow"
     return f"{what}; running: {', '.join(running) or 'nothing'}"
 
 
-def fill_disk(launch: Launch, rng: random.Random, disks: dict[str, Disk], patience: float) -> tuple[str, bool]:
+def fill_disk(launch: Launch, rng: random.Random, disks: dict[str, Disk]) -> tuple[str, bool]:
     """Fill one of the disks, wait for the end of the run, make room again; returns the disk, and if the run ended."""
     disk = rng.choice(list(disks.values()))
     disk.fill()
-    ended = launch.wait(patience) is not None
+    ended = launch.wait_for_end() is not None
     if not ended:
         launch.kill_all()
-        launch.wait(patience)
+        launch.wait(60)
     disk.free()
     return disk.name, ended

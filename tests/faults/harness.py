@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Disturbs runs of the pipeline at random moments and resumes them: nothing may be lost (make test-faults).
 
 Each case is run once undisturbed. Then it is run again and again, each time in empty folders, and disturbed at moments
@@ -23,9 +22,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from disks import can_mount, make_disks, remove_disks
-from disturb import KINDS
-from runs import CASES, Arena, Tally
+from .disks import can_mount, make_disks, remove_disks
+from .disturb import KINDS
+from .runs import CASES, Arena, Tally
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,9 +50,9 @@ def main() -> int:
     try:
         project = copy_project(scratch)
         for place, name in enumerate(options.cases):
-            share = options.disturbances * (place + 1) // len(options.cases)
+            until = options.disturbances * (place + 1) // len(options.cases)
             arena = Arena(name, project, disks, scratch, tally, random.Random(f"{options.seed} {name}"), kinds)
-            arena.disturb_until(share)
+            arena.disturb_until(until)
     finally:
         remove_disks(disks)
         if options.keep:
@@ -95,7 +94,7 @@ def copy_project(scratch: Path) -> Path:
     copy.mkdir()
     for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
         shutil.copy2(ROOT / name, copy / name)
-    for name in ("assets", "bin", "conf", "modules"):
+    for name in ("assets", "bin", "conf", "modules", "workflows"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".venv", ".cache"):
         (copy / name).symlink_to(ROOT / name)

@@ -8,8 +8,12 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+QUIET = 180.0
+"""Seconds without progress after which a run hangs: below Nextflow's habit of writing to its log every five minutes."""
 
 _NAME = re.compile(r"^### name: '(.*)'$", re.MULTILINE)
 
@@ -36,12 +40,20 @@ class Task:
     folder: Path
     processes: list[Process]
 
+    @property
+    def process(self) -> str:
+        """The pipeline's process, e.g. "TRAIN" for the task "INTEGRATE:TRAIN (test, smart, seed 1)"."""
+        return self.name.split(" ")[0].split(":")[-1]
+
 
 class Launch:
     """Nextflow in a session of its own: the launcher is its leader, every task belongs to it."""
 
-    def __init__(self, command: list[str], folder: Path, work: Path, console: Path) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, work: Path, console: Path, watched: Sequence[Path] = ()
+    ) -> None:
         self.work, self.console = work.resolve(), console
+        self.watched = (self.work, console, *watched)
         self.started = time.monotonic()
         with console.open("ab") as output:
             self._process = subprocess.Popen(
@@ -58,6 +70,16 @@ class Launch:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(seconds)
         return None
+
+    def wait_for_end(self, quiet: float = QUIET) -> int | None:
+        """Wait for the end, for as long as the run makes progress; None if there was none for `quiet` seconds."""
+        last, seen = time.monotonic(), newest(self.watched)
+        while self.code is None and time.monotonic() - last < quiet:
+            self.wait(min(2.0, quiet / 4))
+            now = newest(self.watched)
+            if now != seen:
+                last, seen = time.monotonic(), now
+        return self.code
 
     def wait_for_tasks(self) -> None:
         """Wait until the first task has been started, or taken from the cache; or for the end."""
@@ -102,6 +124,21 @@ class Launch:
                     if int(fields[3]) == self._process.pid:
                         members.append(int(entry.name))
         return members
+
+
+def newest(watched: Iterable[Path]) -> tuple[float, int]:
+    """When a file among these files and folders was last written, and how many there are: changes with any progress.
+
+    Nextflow's own log is left out, since it is written to while nothing happens.
+    """
+    times = []
+    for place in watched:
+        for folder, _, names in os.walk(place) if place.is_dir() else [(place.parent, [], [place.name])]:
+            for name in names:
+                if not name.startswith(".nextflow.log"):
+                    with contextlib.suppress(OSError):
+                        times.append((Path(folder) / name).stat().st_mtime)
+    return max(times, default=0.0), len(times)
 
 
 def _part(words: list[str]) -> str:

@@ -8,10 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import contents
-import disturb
-from disks import Disk
-from launch import Launch
+from . import contents, disturb
+from .disks import Disk
+from .launch import Launch
 
 # Trainings last some seconds, so that checkpoints are written and training is hit. The control trains beside it.
 _SMART = ("--methods", "smart", "--method_options", "smart.epochs=150")
@@ -22,16 +21,13 @@ CASES = {
 }
 
 REACH = 0.15
-"""The next disturbance comes within this share of the undisturbed run's length, counted from the first task."""
+"""The next disturbance comes within this fraction of the undisturbed run's length, counted from the first task."""
 
 EARLY = 0.1
-"""Share of disturbances that come while Nextflow starts."""
+"""Fraction of disturbances that come while Nextflow starts."""
 
 WEIGHTS = {"task": 4, "nextflow": 3, "disk": 2, "training": 1}
 """How often the kinds are drawn."""
-
-PATIENCE = 4
-"""A run that lasts this many times the undisturbed run's length hangs."""
 
 TRIES = 3
 """So often in a row may a run end with an error that no disturbance explains: a later one must repair what it left."""
@@ -120,7 +116,7 @@ class Arena:
         """The undisturbed run."""
         self._clear()
         launch = self._launch()
-        if launch.wait(3600) != 0:
+        if launch.wait_for_end() != 0:
             raise SystemExit(f"ERROR: the undisturbed run failed:\n{launch.text()[-3000:]}")
         self.seconds = time.monotonic() - launch.started
         self.reference = contents.fingerprints(self._results)
@@ -144,7 +140,8 @@ class Arena:
         command = [str(self.project / "nextflow"), "run", str(self.project), "-ansi-log", "false", "-resume"]
         command += ["-w", str(work), "--outdir", str(self._results), "--checkpoint_dir", str(self.checkpoints)]
         console = self.scratch / f"{self.case}.{self.tally.runs}.{len(self.launches)}.txt"
-        self.launches.append(Launch([*command, *CASES[self.case]], folder, work, console))
+        watched = (self._results, self.checkpoints)
+        self.launches.append(Launch([*command, *CASES[self.case]], folder, work, console, watched))
         return self.launches[-1]
 
     def _run(self, total: int) -> None:
@@ -157,7 +154,7 @@ class Arena:
             before = self.tally.disturbances
             launch = self._launch()
             cause = self._disturb(launch, total)
-            if launch.wait(PATIENCE * self.seconds) is None:
+            if launch.wait_for_end() is None:
                 self.tally.problem(f"{self.case}: a run hangs after: {cause}")
                 launch.kill_all()
                 launch.wait(60)
@@ -199,14 +196,14 @@ class Arena:
         return [kind for kind in self.kinds if kind != "training" or not trained] or ["task"]
 
     def _do(self, kind: str, launch: Launch) -> str | None:
-        self.tally.victims.update({task.name.split()[0] for task in launch.tasks()} or {"no task"})
+        self.tally.victims.update({task.process for task in launch.tasks()} or {"no task"})
         if kind == "task":
             return disturb.kill_task(launch, self.rng)
         if kind == "training":
             return disturb.kill_training(launch, self.rng, self.checkpoints)
         if kind == "nextflow":
-            return disturb.kill_nextflow(launch, self.rng, max(60, self.seconds))
-        name, ended = disturb.fill_disk(launch, self.rng, self.disks, max(120, 2 * self.seconds))
+            return disturb.kill_nextflow(launch, self.rng)
+        name, ended = disturb.fill_disk(launch, self.rng, self.disks)
         # Without room for its log, Nextflow can wait for ever for its own observers when all is done: a user kills it.
         if not ended and name != "launch":
             self.tally.problem(f"{self.case}: a run hangs while the file system of {name} is full")

@@ -31,7 +31,7 @@ workflow LATENTS {
     PREPROCESS(SECTION.out.section.map { meta, section -> [meta + [preprocess: 'smart'], [section], file("${projectDir}/assets/preprocess/smart.yml")] }, 1, 'test')
 
     emit:
-    latents = PREPROCESS.out.latents.map { meta, latents -> [meta + [graph: 'spatial', method: 'pca_smooth', seed: 1], latents] }
+    latents = PREPROCESS.out.latents.map { meta, latents -> [meta + [graph: 'spatial', id: 'pca_smooth.seed1', method: 'pca_smooth', seed: 1], latents] }
 }
 
 // [run meta, latents, graph]
@@ -48,7 +48,7 @@ workflow PREPARED {
 workflow TRAINED {
     main:
     PREPARED()
-    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), []] }, 'cpu', '', '', 'test')
+    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), [settings: [], environment: '', gpu: false]] }, 'cpu', '', '', 'test')
 
     emit:
     trained = TRAIN.out.embedding.join(PREPARED.out.prepared)

@@ -20,9 +20,15 @@ class Run:
     results: Path
 
     def tasks(self, word: str) -> list[str]:
-        """Names of the tasks that the console calls `word` ("Submitted" or "Cached")."""
+        """Tasks that the console calls `word` ("Submitted" or "Cached"), e.g. ["TRAIN (test, smart, seed 1)", ...]."""
         marker = f"{word} process > "
-        return [line.split(marker, 1)[1] for line in self.text.splitlines() if marker in line]
+        return [short_name(line.split(marker, 1)[1]) for line in self.text.splitlines() if marker in line]
+
+
+def short_name(task: str) -> str:
+    """The name of a task without the workflow that its process is part of."""
+    process, _, tag = task.partition(" ")
+    return f"{process.split(':')[-1]} {tag}"
 
 
 @dataclass
@@ -49,6 +55,25 @@ class Pipeline:
         return Run(done.returncode, done.stdout + done.stderr, self.results)
 
 
+STUBS = Path(__file__).parent / "stubs"
+STAND_INS = {
+    "engine": ("docker", "podman", "singularity", "apptainer", "ch-run", "ch-image"),
+    "scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"),
+    "conda": ("conda",),
+}
+"""The recording stubs and the programs that they stand in for (as in tests/with_stubs.sh)."""
+
+
+def link_stand_ins(folder: Path) -> Path:
+    """A folder with stand-ins for container engines, schedulers and Conda, to come first on PATH."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for script, names in STAND_INS.items():
+        for name in names:
+            (programs / name).symlink_to(STUBS / script)
+    return programs
+
+
 @pytest.fixture
 def pipeline(project: Path, tmp_path: Path) -> Pipeline:
     """The pipeline of this project, launched from an empty folder."""
@@ -64,7 +89,7 @@ def pipeline_copy(project: Path, tmp_path: Path) -> Callable[[], Pipeline]:
         copy.mkdir()
         for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
             shutil.copy2(project / name, copy / name)
-        for name in ("assets", "bin", "conf", "modules"):
+        for name in ("assets", "bin", "conf", "modules", "workflows"):
             shutil.copytree(project / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         (copy / ".venv").symlink_to(project / ".venv")
         (copy / ".cache").symlink_to(project / ".cache")

@@ -112,7 +112,7 @@ def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeli
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "Submitted process > TRAIN" in line:
+            if "Submitted process > INTEGRATE:TRAIN" in line:
                 break
         time.sleep(3)
         os.kill(process.pid, signal.SIGKILL)

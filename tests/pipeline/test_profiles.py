@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-STUBS = Path(__file__).parent / "stubs"
+from .conftest import STUBS, link_stand_ins
+
 ENGINES = ("docker", "podman", "singularity", "apptainer", "charliecloud")
 SCHEDULERS = ("slurm", "lsf", "sge", "pbs", "pbspro")
 CLOUDS = ("awsbatch", "google_batch", "azure_batch", "k8s")
@@ -117,16 +118,10 @@ class Given:
 
 def give(project: Path, folder: Path, *arguments: str, parser: str = "v1", **variables: str) -> Given:
     """Run the one task of stubs/task.nf with this project's configuration and recording stubs first on PATH."""
-    programs = folder / "bin"
-    programs.mkdir()
-    links = {"engine": ("docker", "podman", "singularity", "apptainer", "ch-run")}
-    links |= {"scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"), "conda": ("conda",)}
-    for script, names in links.items():
-        for name in names:
-            (programs / name).symlink_to(STUBS / script)
+    programs = link_stand_ins(folder)
     launch, pipeline = folder / "launch", folder / "pipeline"
     launch.mkdir()
-    pipeline.mkdir()
+    pipeline.mkdir(exist_ok=True)
     for file in (STUBS / "task.nf", project / "environment.yml"):
         shutil.copy(file, pipeline)
     command = [project / "nextflow", "-C", project / "nextflow.config", "run", pipeline / "task.nf", *arguments]
@@ -200,6 +195,55 @@ def test_a_gpu_task_of_a_job_gets_its_card(
         assert " -e CUDA_VISIBLE_DEVICES " in given.engine
     else:
         assert "--set-env=CUDA_VISIBLE_DEVICES=3" in given.engine
+
+
+def test_a_method_with_an_environment_of_its_own_runs_in_its_image_and_takes_no_card_unless_it_wants_one(
+    project: Path, tmp_path: Path
+) -> None:
+    given = give(project, tmp_path, "-profile", "podman,gpu,slurm", "--environment", "toy", "--gpu", "false")
+    version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
+    assert f" localhost/spatialweave-toy:{version} " in given.engine
+    assert "nvidia.com/gpu" not in given.engine
+    assert not [directive for directive in given.directives if "gres" in directive]
+
+
+def test_a_method_with_an_environment_of_its_own_runs_in_its_virtual_environment(project: Path, tmp_path: Path) -> None:
+    given = give(project, tmp_path, "--environment", "toy")
+    assert given.values["PATH"].split(os.pathsep)[0] == f"{tmp_path}/pipeline/.venv-toy/bin"
+
+
+@pytest.mark.parametrize(
+    ("engine", "image"),
+    [
+        ("apptainer", "oras://ghcr.io/owner/spatialweave-toy:{version}-sif"),
+        ("charliecloud", "ghcr.io/owner/spatialweave-toy:{version}"),
+    ],
+)
+def test_the_published_image_is_pulled_where_there_is_none(
+    project: Path, tmp_path: Path, engine: str, image: str
+) -> None:
+    given = give(project, tmp_path, "-profile", engine, "--registry", "ghcr.io/owner", "--environment", "toy")
+    version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
+    pulled, kept_as = (tmp_path / "bin" / "pulled").read_text().splitlines()
+    assert pulled == image.format(version=version)
+    # The task runs in what was pulled.
+    assert f"/{kept_as.split('.pulling')[0]} " in given.engine
+
+
+def test_an_image_of_this_machine_goes_before_the_published_one(project: Path, tmp_path: Path) -> None:
+    version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
+    image = tmp_path / "pipeline" / ".cache" / f"spatialweave-{version}.sif"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    given = give(project, tmp_path, "-profile", "singularity", "--registry", "ghcr.io/owner")
+    assert f" {image} " in given.engine
+    assert not (tmp_path / "bin" / "pulled").exists()
+
+
+def test_docker_is_given_the_name_of_the_published_image(project: Path, tmp_path: Path) -> None:
+    given = give(project, tmp_path, "-profile", "docker", "--registry", "ghcr.io/owner")
+    version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
+    assert f" ghcr.io/owner/spatialweave:{version} " in given.engine
 
 
 def test_memory_grows_with_attempts_up_to_what_this_machine_has(project: Path, tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 // One task like TRAIN, which leaves what it was given in its folder. Attempts up to --failures end with exit code 137.
 params.failures = 0
+params.environment = ''
+params.gpu = true
 
 process TRAIN {
     label 'large'
     label 'gpu'
+    cpus 2
     memory { 4.GB * 4 ** (task.attempt - 1) }
+    ext environment: { method.environment }, gpu: { method.gpu }
 
     input:
     val failures
+    val method
 
     output:
     path 'given.txt'
@@ -21,5 +26,5 @@ process TRAIN {
 }
 
 workflow {
-    TRAIN(params.failures)
+    TRAIN(params.failures, [environment: params.environment, gpu: params.gpu])
 }

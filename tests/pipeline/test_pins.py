@@ -51,8 +51,3 @@ def test_image_and_conda_environment_have_the_same_python(project: Path) -> None
     expected = "{}.{}".format(*PYTHON)
     assert re.findall(r"python:([0-9.]+)-", dockerfile) == [expected]
     assert re.findall(r"python:([0-9.]+)-", recipe) == [expected]
-
-
-def test_apptainer_page_names_the_file_that_the_profile_looks_for(project: Path) -> None:
-    version = re.findall(r"^ +version += '(.*)'", (project / "nextflow.config").read_text(), re.M)[0]
-    assert f".cache/spatialweave-{version}.sif" in (project / "containers" / "apptainer.def").read_text()

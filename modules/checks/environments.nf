@@ -1,0 +1,72 @@
+// Where tasks find their software: the pipeline's own environment (''), or one that a method brings, whose pins are in a
+// folder of environments/ and which its preset names, e.g. 'totalvi'. conf/container.config, conf/conda.config and
+// conf/environment.config choose it for each task; here is looked whether it is there, before the first task.
+
+def suffix(environment) {
+    return environment ? "-${environment}" : ''
+}
+
+// What makes an image, e.g. 'containers/build.sh --sif --environment totalvi'
+def buildCommand(environment, option) {
+    return (['containers/build.sh', option] + (environment ? ["--environment ${environment}"] : [])).findAll().join(' ')
+}
+
+// Whether Docker or Podman has an image.
+def hasImage(engine, image) {
+    def ask = new ProcessBuilder(engine, 'image', 'inspect', image).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD)
+    return ask.start().waitFor() == 0
+}
+
+// What is missing for tasks in containers, as a text that says how it is made; null where nothing is.
+def imageProblem(environment, options) {
+    def engine = workflow.containerEngine
+    def process = workflow.session.config.process
+    def image = "spatialweave${suffix(environment)}"
+    def version = workflow.manifest.version
+    if (process?.container instanceof CharSequence) {
+        def byProcess = process.any { key, value -> key.startsWith('with') && value instanceof Map && value.container }
+        if (environment) {
+            return byProcess ? null : "process.container names one image for all tasks, but environment '${environment}' has its own: set it for TRAIN too (docs/running.md)"
+        }
+        def chosen = process.container.startsWith('/') ? file(process.container) : null
+        return chosen && !chosen.exists() ? "There is no image ${chosen} for ${engine}; process.container names it" : null
+    }
+    if (options.registry) {
+        return null
+    }
+    if (engine in ['singularity', 'apptainer', 'charliecloud']) {
+        def path = file("${projectDir}/.cache/${image}-${version}${engine == 'charliecloud' ? '' : '.sif'}")
+        def command = buildCommand(environment, engine == 'charliecloud' ? '--folder' : '--sif')
+        return path.exists() ? null : "There is no image ${path} for ${engine}; make it with '${command}', or take a published one with --registry"
+    }
+    // Elsewhere than on this machine, the images of this machine say nothing.
+    def local = (process?.executor ?: 'local') == 'local' && !workflow.stubRun
+    def name = "localhost/${image}:${version}"
+    return local && !hasImage(engine, name) ? "There is no image ${name} for ${engine}; make it with '${buildCommand(environment, null)}', or take a published one with --registry" : null
+}
+
+// What is missing for the tasks of one environment.
+def environmentProblem(environment, options) {
+    def pins = "environments/${environment}/"
+    def conda = workflow.session.config.conda?.enabled
+    if (environment && !file("${projectDir}/${pins}requirements.txt").exists()) {
+        return "There is no ${pins}requirements.txt, which pins the packages of environment '${environment}'"
+    }
+    if (workflow.containerEngine) {
+        return imageProblem(environment, options)
+    }
+    if (conda) {
+        return environment && !file("${projectDir}/${pins}environment.yml").exists() ? "There is no ${pins}environment.yml for conda to make environment '${environment}' of" : null
+    }
+    def folder = "${projectDir}/.venv${suffix(environment)}"
+    def command = environment ? "make environment NAME=${environment}" : 'make setup'
+    return workflow.stubRun || file("${folder}/bin/python").exists() ? null : "There is no ${folder} for the tasks to run in; type '${command}' there, or choose a profile with containers"
+}
+
+// Every missing environment of the pipeline and of the chosen methods stops the run.
+def checkEnvironments(methods, options) {
+    def problems = ([''] + methods*.environment).unique().collect { environment -> environmentProblem(environment, options) }.findAll()
+    if (problems) {
+        error(problems.join('\n'))
+    }
+}

@@ -1,0 +1,130 @@
+"""A method that brings its own environment: chosen for its trainings alone, and checked for before the first task."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Pipeline, link_stand_ins
+
+PRESET = """\
+title: Toy
+summary: A method over a library that the pipeline's own environment lacks.
+preprocess: smart
+graph: spatial
+environment: toy
+gpu: false
+config: {}
+"""
+MODULE = '''\
+"""A method of no use."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Config:
+    """No settings."""
+'''
+
+
+@pytest.fixture
+def with_toy(pipeline_copy: Callable[[], Pipeline]) -> Pipeline:
+    """A copy of the project with one more method: a preset, a module, and the pins of its environment."""
+    pipeline = pipeline_copy()
+    (pipeline.project / "assets" / "methods" / "toy.yml").write_text(PRESET)
+    (pipeline.project / "bin" / "spatialweave" / "methods" / "toy.py").write_text(MODULE)
+    pins = pipeline.project / "environments" / "toy"
+    pins.mkdir(parents=True)
+    (pins / "requirements.txt").write_text("toy==1.0\n")
+    return pipeline
+
+
+def named_tasks(pipeline: Pipeline) -> dict[str, Path]:
+    """The work folder of every task, by its name without the workflow, e.g. {"TRAIN (test, toy, seed 1)": ...}."""
+    scripts = (pipeline.folder / "work").glob("*/*/.command.run")
+    names = {script: re.findall(r"^### name: '(?:\w+:)?(.*)'$", script.read_text(), re.M) for script in scripts}
+    return {name: script.parent for script, (name,) in names.items()}
+
+
+def test_its_trainings_run_in_its_image_without_a_card_and_nothing_else_does(
+    with_toy: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{link_stand_ins(tmp_path)}{os.pathsep}{os.environ['PATH']}")
+    run = with_toy.run("-stub-run", "-profile", "test,podman,gpu", "--methods", "smart,toy", "--control", "false")
+    assert run.code == 0, run.text
+    engines = {name: (task / "engine.command").read_text() for name, task in named_tasks(with_toy).items()}
+    trainings = {f"TRAIN (test, {method}, seed {seed})" for method in ("smart", "toy") for seed in (1, 2)}
+    assert trainings < engines.keys()
+    for name, command in engines.items():
+        toy = name.startswith("TRAIN (test, toy,")
+        assert (" localhost/spatialweave-toy:" in command) == toy
+        assert (" localhost/spatialweave:" in command) == (not toy)
+        assert (" nvidia.com/gpu=all " in command) == (name in trainings and not toy)
+
+
+def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
+    with_toy: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{link_stand_ins(tmp_path)}{os.pathsep}{os.environ['PATH']}")
+    site = tmp_path / "site.config"
+    arguments = ("-stub-run", "-profile", "test,podman", "--methods", "toy", "-c", str(site))
+    site.write_text("process.container = 'site/all:1'\n")
+    refused = with_toy.run(*arguments)
+    assert refused.code != 0 and refused.tasks("Submitted") == []
+    assert "process.container names one image for all tasks, but environment 'toy' has its own" in refused.text
+    choice = "method.environment ? 'site/toy:1' : 'site/all:1'"
+    site.write_text(f"process {{ container = 'site/all:1'; withName: TRAIN {{ container = {{ {choice} }} }} }}\n")
+    run = with_toy.run(*arguments)
+    assert run.code == 0, run.text
+    for name, task in named_tasks(with_toy).items():
+        image = "site/toy:1" if name.startswith("TRAIN (test, toy,") else "site/all:1"
+        assert f" {image} " in (task / "engine.command").read_text()
+
+
+@pytest.mark.parametrize(
+    ("profile", "command"),
+    [
+        ("test", "make environment NAME=toy"),
+        ("test,apptainer", "containers/build.sh --sif --environment toy"),
+        ("test,charliecloud", "containers/build.sh --folder --environment toy"),
+        ("test,conda", "There is no environments/toy/environment.yml"),
+    ],
+)
+def test_a_missing_environment_is_named_with_the_command_that_makes_it(
+    with_toy: Pipeline, profile: str, command: str
+) -> None:
+    run = with_toy.run("-profile", profile, "--methods", "smart,toy")
+    assert run.code != 0
+    assert run.tasks("Submitted") == []
+    assert command in run.text
+    assert "Exception" not in run.text
+
+
+def test_an_image_that_docker_does_not_have_is_named_before_any_task(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = pipeline.folder / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text('#!/bin/sh\n[ "$1 $2" != "image inspect" ]\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}{os.pathsep}{os.environ['PATH']}")
+    run = pipeline.run("-profile", "test,docker")
+    assert run.code != 0
+    assert run.tasks("Submitted") == []
+    assert re.search(
+        r"There is no image localhost/spatialweave:\S+ for docker; make it with 'containers/build.sh'", run.text
+    )
+
+
+def test_a_name_that_is_no_name_is_refused(with_toy: Pipeline) -> None:
+    preset = with_toy.project / "assets" / "methods" / "toy.yml"
+    preset.write_text(PRESET.replace("environment: toy", "environment: ../toy"))
+    run = with_toy.run("-stub-run", "-profile", "test", "--methods", "toy")
+    assert run.code != 0
+    assert run.tasks("Submitted") == []
+    assert "toy.yml, environment: '../toy'" in run.text

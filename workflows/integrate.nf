@@ -1,0 +1,70 @@
+// Every method with every seed on every dataset that it fits: embedding, domains, metrics of both, matched spots.
+
+include { fits     } from '../modules/checks/methods'
+include { TRAIN    } from '../modules/train'
+include { CLUSTER  } from '../modules/cluster'
+include { EVALUATE } from '../modules/evaluate'
+include { MATCH    } from '../modules/match'
+
+workflow INTEGRATE {
+    take:
+    inputs // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
+    aligned // [dataset, coordinates], e.g. ['brain', coordinates.csv], where there are any
+    coordinates // the same for all datasets, e.g. ['embryo', []]
+    n_domains // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
+    methods
+    options
+    code
+
+    main:
+    // [run meta, latents, graph, method], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, ...]]
+    runs = inputs
+        .combine(channel.fromList(methods))
+        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
+        .combine(channel.fromList((0..<options.seeds).collect { number -> options.seed + number }))
+        .map { meta, latents, graph, method, seed -> [meta + [id: "${method.name}.seed${seed}".toString(), method: method.name, seed: seed], latents, graph, method] }
+    // Methods that need no alignment do not wait for one.
+    by_need = runs.branch { _meta, _latents, _graph, method ->
+        aligned: method.sections == 'aligned'
+        plain: true
+    }
+    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], environment: '', gpu: true]]
+    trainings = by_need.aligned
+        .map { meta, latents, graph, method -> [meta.dataset, meta, latents, graph, method] }
+        .combine(aligned, by: 0)
+        .map { _dataset, meta, latents, graph, method, file -> [meta, latents, graph, file, method] }
+        .mix(by_need.plain.map { meta, latents, graph, method -> [meta, latents, graph, [], method] })
+        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'environment', 'gpu')] }
+    TRAIN(trainings, options.device, options.preset ?: '', options.checkpoint_dir ?: '', code)
+
+    // [dataset, run meta, embedding, latents, graph], e.g. ['embryo', [id: 'smart.seed1', ...], smart.seed1.h5ad, smart.latents.h5mu, graph.h5ad]
+    trained = TRAIN.out.embedding
+        .join(runs.map { meta, latents, graph, _method -> [meta, latents, graph] })
+        .map { meta, embedding, latents, graph -> [meta.dataset, meta, embedding, latents, graph] }
+    // [run meta, embedding, graph, number of domains], e.g. [[id: 'smart.seed1', ...], smart.seed1.h5ad, graph.h5ad, 13]
+    to_cluster = trained
+        .combine(n_domains, by: 0)
+        .map { _dataset, meta, embedding, _latents, graph, number -> [meta, embedding, graph, number] }
+    CLUSTER(to_cluster, options.clustering, options.max_domains, options.refine, code)
+
+    // [run meta, embedding, domains, latents, graph, coordinates], e.g. [[id: 'smart.seed1', ...], smart.seed1.h5ad, smart.seed1.domains.csv, smart.latents.h5mu, graph.h5ad, []]
+    to_evaluate = trained
+        .combine(coordinates, by: 0)
+        .map { _dataset, meta, embedding, latents, graph, file -> [meta, embedding, latents, graph, file] }
+        .join(CLUSTER.out.domains)
+        .map { meta, embedding, latents, graph, file, domains -> [meta, embedding, domains, latents, graph, file] }
+    EVALUATE(to_evaluate, options.clustering, code)
+
+    // [run meta, embedding, latents, coordinates], e.g. [[id: 'smart_ms.seed1', dataset: 'brain', ...], smart_ms.seed1.h5ad, smart.latents.h5mu, coordinates.csv]
+    to_match = trained
+        .combine(aligned, by: 0)
+        .map { _dataset, meta, embedding, latents, _graph, file -> [meta, embedding, latents, file] }
+    MATCH(to_match, options.match_radius, options.match_percentile, code)
+
+    emit:
+    planned = runs.map { meta, _latents, _graph, _method -> meta } // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    records = TRAIN.out.record // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
+    metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
+    quality = MATCH.out.quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
+    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
+}

@@ -1,0 +1,45 @@
+// Rows of the samplesheet to what methods take: filtered sections, latents and graphs.
+
+include { INGEST         } from '../modules/ingest'
+include { QC ; qcOptions } from '../modules/qc'
+include { PREPROCESS     } from '../modules/preprocess'
+include { GRAPH          } from '../modules/graph'
+
+workflow PREPARE {
+    take:
+    rows // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
+    methods
+    options
+    code
+
+    main:
+    INGEST(rows, code)
+    QC(INGEST.out.section, qcOptions(options), code)
+
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
+    datasets = QC.out.section
+        .map { meta, section -> [groupKey([dataset: meta.dataset, stack: meta.stack], meta.stack.size()), section] }
+        .groupTuple()
+        .map { key, sections -> [key.groupTarget, sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }] }
+
+    // [recipe meta, [sections], recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], [embryo.section.h5mu], smart.yml]; once for all methods that share a recipe
+    recipes = datasets
+        .combine(channel.fromList(methods*.preprocess.unique()))
+        .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
+    PREPROCESS(recipes, options.seed, code)
+    // The joined counts are the same by every recipe.
+    counts = PREPROCESS.out.counts.filter { meta, _counts -> meta.preprocess == methods.first().preprocess.baseName }
+
+    // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, spatial.yml]
+    graphs = PREPROCESS.out.latents
+        .combine(channel.fromList(methods.collect { method -> [method.preprocess.baseName, method.graph] }.unique()))
+        .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
+        .map { meta, latents, _preprocess, recipe -> [meta + [graph: recipe.baseName], latents, recipe] }
+    GRAPH(graphs, options.n_neighbours ?: 0, code)
+
+    emit:
+    datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]
+    latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
+    inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
+    files = QC.out.quality.mix(PREPROCESS.out.latents, counts, GRAPH.out.statistics) // [meta, files] for ASSEMBLE and the reports
+}

@@ -1,0 +1,74 @@
+// Tables, files and reports: of every dataset, and of the run.
+
+include { readFailures   } from '../modules/checks/failures'
+include { ASSEMBLE       } from '../modules/assemble'
+include { REPORT_DATASET } from '../modules/report_dataset'
+include { SUMMARISE      } from '../modules/summarise'
+include { REPORT_RUN     } from '../modules/report_run'
+
+def asJson(value) {
+    return groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(value))
+}
+
+// A text as an input file of tasks. Its path follows from its content, so that the same text again means a cached task.
+def textFile(name, text) {
+    def target = workflow.workDir.resolve("texts/${text.md5()}/${name}")
+    // A run that was killed, or whose disk was full, may have left a part of it.
+    if (!target.exists() || target.text != text) {
+        target.parent.mkdirs()
+        target.text = text
+    }
+    return target
+}
+
+// 'python: 3.11.7' and so on, a line each, from texts like 'python 3.11.7; torch 2.10.0'
+def versionsText(texts) {
+    return texts.collectMany { text -> text.tokenize(';')*.trim() }.unique().sort().collect { tool -> tool.replaceFirst(' ', ': ') }.join('\n') + '\n'
+}
+
+// Lists are sorted by it, so that they do not depend on which run ended first.
+def order(meta) {
+    return "${meta.dataset} ${meta.method} ${meta.seed}"
+}
+
+// All files of a channel of [run meta, file] as one list.
+def everyFile(results) {
+    return results.toSortedList { a, b -> order(a[0]) <=> order(b[0]) }.map { found -> found.collect { _meta, file -> file } }
+}
+
+workflow REPORT {
+    take:
+    files // [meta, files] of all stages, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
+    planned // run meta of every run that was to be made, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    records // [run meta, training record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
+    metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
+    quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
+    methods
+    options
+    code
+
+    main:
+    // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
+    // what failed is known once every step that may fail has ended
+    failures = metrics.mix(quality).toList().map { _all -> textFile('failures.json', readFailures()) }
+    // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
+    versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
+    parameters = textFile('params.json', asJson(options))
+    presets = methods*.file
+
+    // [dataset, files], e.g. ['embryo', [smart.counts.h5mu, smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.h5ad, ...]]
+    datasets = files
+        .map { meta, found -> [meta.dataset, found] }
+        .groupTuple()
+        .map { dataset, found -> [dataset, found.flatten().sort { file -> file.name }] }
+    ASSEMBLE(datasets, code)
+    REPORT_DATASET(datasets, presets, failures, parameters, versions, code)
+
+    // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]
+    plan = planned
+        .map { meta -> meta.subMap('dataset', 'method', 'seed') }
+        .toSortedList { a, b -> order(a) <=> order(b) }
+        .map { metas -> textFile('planned.json', asJson(metas)) }
+    SUMMARISE(everyFile(records), everyFile(metrics), everyFile(quality), plan, failures, code)
+    REPORT_RUN(SUMMARISE.out.metrics, SUMMARISE.out.runs, presets, failures, parameters, versions, code)
+}
