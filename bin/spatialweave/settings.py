@@ -17,9 +17,14 @@ C = TypeVar("C")
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
-def option(default: Any, meaning: str, low: float | None = None, high: float | None = None) -> Any:
-    """A field of a method's Config: its default, its meaning in one sentence, and its bounds (both inclusive)."""
-    return dataclasses.field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+def option(
+    default: Any, meaning: str, low: float | None = None, high: float | None = None, *, above: float | None = None
+) -> Any:
+    """A field of a method's Config: its default, its meaning in one sentence, and its bounds.
+
+    `low` and `high` are inclusive; `above` is a lower bound that is not.
+    """
+    return dataclasses.field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "above": above})
 
 
 def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
@@ -111,8 +116,14 @@ def _float(value: Any) -> float:
 
 
 def _check_bounds(value: Any, metadata: Mapping[str, Any], place: str) -> None:
-    low, high = metadata["low"], metadata["high"]
-    if value is None or ((low is None or value >= low) and (high is None or value <= high)):
+    low, high, above = metadata["low"], metadata["high"], metadata["above"]
+    if value is None or (
+        (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above)
+    ):
         return
-    bounds = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
+    bounds = [
+        f"above {above:g}" if above is not None else "",
+        f"at least {low:g}" if low is not None else "",
+        f"at most {high:g}" if high is not None else "",
+    ]
     raise InputError(place, f"{value} is out of bounds", " and ".join(filter(None, bounds)))
