@@ -56,8 +56,8 @@ def measure(n_spots: int) -> dict[str, float]:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
     import numpy as np
 
-    from spatialweave.alignment.matching import match, nearest_only
-    from spatialweave.alignment.whole_section import map_section
+    from spatialweave.alignment.matching import match, match_nearest
+    from spatialweave.alignment.whole_section import MappingSettings, map_section
 
     rng = np.random.default_rng(0)
     side = round(np.sqrt(n_spots))
@@ -76,10 +76,10 @@ def measure(n_spots: int) -> dict[str, float]:
     matches = match(embedding_a, embedding_b, points_a, points_b)
     wall, cpu, peak = time.perf_counter() - wall, time.process_time() - cpu, peak_mb()
     started = time.perf_counter()
-    map_section(embedding_a, embedding_b, points_a, points_b, 3.0, rng)
+    map_section(embedding_a, embedding_b, points_a, points_b, MappingSettings(), rng)
     mapping = time.perf_counter() - started
     started = time.perf_counter()
-    nearest_only(points_a, points_b, 3.0)
+    match_nearest(points_a, points_b, 3.0)
     return {
         "a": len(points_a),
         "b": len(points_b),

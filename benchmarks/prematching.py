@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT / "bin"))
 
 from spatialweave import simulate  # noqa: E402
 from spatialweave.alignment import transforms  # noqa: E402
-from spatialweave.alignment.prematch import PrematchSettings, Side, prematch  # noqa: E402
+from spatialweave.alignment.prematch import SectionFeatures, prematch  # noqa: E402
+from spatialweave.alignment.prematch_settings import PrematchSettings  # noqa: E402
 
 ANGLES = (0, 45, 90, 135, 180, 270)
 PATTERNS = {"shapes": (36, 5), "blocks": (36, 5), "layers": (60, 7)}
@@ -66,7 +67,7 @@ def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float,
     sections = simulate.simulate_series(simulate.SectionSeries(tissue, (fixed, moving)), seed=seed)
     a, b = sections["section1"]["rna"], sections["section2"][modality]
     values = latents(a.X, b.X) if modality == "rna" else [*latents(a.X), *latents(b.X)]
-    sides = [Side(np.asarray(one.obsm["spatial"]), {name: (latent, True)})
+    sides = [SectionFeatures(np.asarray(one.obsm["spatial"]), {name: (latent, True)})
              for one, name, latent in ((a, "rna", values[0]), (b, modality, values[1]))]  # fmt: skip
     found = prematch(*sides, PrematchSettings(**settings))
     truth = transforms.apply(simulate.between(tissue, fixed, moving), sides[1].points)

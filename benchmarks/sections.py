@@ -116,7 +116,7 @@ def joined(task: Task, data: Path | None, folder: Path) -> dict[str, float]:
     from sklearn.metrics import adjusted_rand_score
 
     from spatialweave.domains.mixture import tied_mixture
-    from spatialweave.metrics.sections import across_sections
+    from spatialweave.metrics.integration import across_sections
 
     if data is None:
         raise click.UsageError("the question 'joined' needs --data")
@@ -177,10 +177,10 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
     from spatialweave import simulate
-    from spatialweave.alignment import stage
     from spatialweave.io.aligned import aligned_table
     from spatialweave.io.embeddings import OWN_SECTION, write_embedding
     from spatialweave.io.files import write_csv
+    from spatialweave.metrics.match_sections import match_sections
 
     files: dict[str, dict[str, Path]] = {}
     for section, parts in simulate.simulate_series(spec, seed).items():
@@ -190,9 +190,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     record, own = {"method": "spatialfuser", "seed": seed}, {OWN_SECTION: fused.own}
     write_embedding(folder / "fused.h5ad", dataset, fused.embedding, record, own)
     write_csv(folder / "coordinates.csv", aligned_table(dataset.obs, dataset.aligned))
-    quality, _ = stage.match_sections(
-        folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0, seed
-    )
+    quality, _ = match_sections(folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0)
     return dict(zip(quality["metric"], quality["value"], strict=True))
 
 
@@ -223,16 +221,16 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
 
 def aligned(dataset: Dataset) -> Dataset:
     """The same dataset with the coordinates of its sections in one frame, as ALIGN and STACK make them."""
-    from spatialweave.alignment import stack, stage
-    from spatialweave.alignment.prematch import PrematchSettings, prematch
+    from spatialweave.alignment.prematch import prematch
+    from spatialweave.alignment.prematch_settings import PrematchSettings
+    from spatialweave.alignment.register import section_features
+    from spatialweave.alignment.stack import aligned_coordinates, compose
 
     transforms = []
-    for fixed, moving in stack.neighbouring_pairs(dataset.sections):
-        sides = (stage.section_side(dataset, fixed), stage.section_side(dataset, moving))
-        transforms.append({"fixed": fixed, "moving": moving, "matrix": prematch(*sides, PrematchSettings()).matrix})
-    matrices = stack.compose(dataset.sections, transforms)
-    sections = dataset.obs["section"].astype(str).to_numpy()
-    dataset.aligned = stack.stacked_points(dataset.coordinates, sections, matrices)
+    for fixed, moving in dataset.section_pairs():
+        sections = (section_features(dataset, fixed), section_features(dataset, moving))
+        transforms.append({"fixed": fixed, "moving": moving, "matrix": prematch(*sections, PrematchSettings()).matrix})
+    dataset.aligned = aligned_coordinates(dataset, compose(dataset, transforms))
     return dataset
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ALIGN: find the transform that moves one section's coordinates onto another's."""
+"""ALIGN: find the transform from one section's coordinates to another's."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @stage
-@click.option("--latents", type=_FILE, required=True, help="Latents of the dataset (.h5mu), from preprocess.py.")
-@click.option("--fixed", required=True, help="The section that stays where it is.")
+@click.option("--latents", type=_FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--fixed", required=True, help="The section whose coordinates stay.")
 @click.option("--moving", required=True, help="The section that is moved.")
 @click.option(
     "--method",
     type=click.Choice(["auto", "icp", "ndt", "none"]),
     default="auto",
-    help="auto = by outline, density and features; icp, ndt = by coordinates only; none = the sections are registered.",
+    help="auto: by outline, density and features; icp, ndt: by coordinates only; none: the sections are registered.",
 )
 @click.option("--reflection", is_flag=True, help="The section may have been turned over.")
 @click.option("--scale", is_flag=True, help="The units of the two sections may differ.")
@@ -37,10 +37,10 @@ def main(
     scale: bool,
     out: Path,
 ) -> None:
-    """Find the transform that moves one section's coordinates onto another's."""
-    from spatialweave.alignment.prematch import PrematchSettings
+    """Find the transform from one section's coordinates to another's."""
+    from spatialweave.alignment.prematch_settings import PrematchSettings
+    from spatialweave.alignment.register import align_sections
     from spatialweave.alignment.stack import write_transform
-    from spatialweave.alignment.stage import align_sections
 
     settings = PrematchSettings(method=method, reflection=reflection, scale=scale)
     found = align_sections(latents, fixed, moving, settings)

@@ -17,16 +17,18 @@ from spatialweave.cli import stage
     "--clustering",
     type=click.Choice(["mclust", "mclust_r", "leiden", "louvain", "kmeans"]),
     default="mclust",
-    help="mclust: Gaussian mixture with one shared covariance; mclust_r: the same model by R, where R is installed.",
+    help="mclust: Gaussian mixture with one shared covariance; mclust_r: the same model in R, where R is installed.",
 )
-@click.option("--n-domains", default="auto", help="Number of domains, or auto: the highest ICL from 2 on.")
-@click.option("--max-domains", type=click.IntRange(2, 100), default=20, help="Largest number that auto considers.")
+@click.option("--n-domains", default="auto", help="Number of domains, or auto: that with the highest ICL, from 2.")
+@click.option("--max-domains", type=click.IntRange(2, 100), default=20, help="Largest number for auto.")
 @click.option(
     "--refine", type=click.IntRange(0, 100), default=0, help="Rounds of majority vote over the spatial graph."
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of all random draws.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) to write.")
-@click.option("--summary", required=True, type=click.Path(path_type=Path), help="Account of the clustering (.json).")
+@click.option(
+    "--summary", required=True, type=click.Path(path_type=Path), help="Record of the clustering (.json) to write."
+)
 def main(
     embedding: Path,
     graph: Path,
@@ -38,14 +40,14 @@ def main(
     out: Path,
     summary: Path,
 ) -> None:
-    """Cluster an embedding into domains, numbered by decreasing size, and say how they were found."""
-    from spatialweave.domains.stage import assign_domains, number_asked
+    """Cluster an embedding into domains, numbered by decreasing size, and record how they were found."""
+    from spatialweave.domains.assign import assign_domains, parse_n_domains
     from spatialweave.io.files import write_csv, write_json
 
-    asked = number_asked(n_domains)
-    table, account = assign_domains(embedding, graph, clustering, asked, max_domains, refine, seed)
+    number = parse_n_domains(n_domains)
+    table, record = assign_domains(embedding, graph, clustering, number, max_domains, refine, seed)
     write_csv(out, table)
-    write_json(summary, account)
+    write_json(summary, record)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""EVALUATE: say how good an embedding and its domains are, with and without labels."""
+"""EVALUATE: compute the metrics of an embedding and its domains, with and without labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spatialweave.cli import stage
 @click.option("--domains", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) of CLUSTER.")
 @click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
 @click.option("--graph", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) of GRAPH.")
-@click.option("--coordinates", type=click.Path(path_type=Path), help="Coordinates in one frame (.csv) of STACK.")
+@click.option("--coordinates", type=click.Path(path_type=Path), help="Aligned coordinates (.csv) of STACK.")
 @click.option("--clustering", required=True, help="Name of the clustering, for the table.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of metrics (.csv) to write.")
 def main(
@@ -23,7 +23,7 @@ def main(
 ) -> None:
     """Compute all metrics of docs/metrics.md for one run and write them as a tidy table."""
     from spatialweave.io.files import write_csv
-    from spatialweave.metrics.stage import metrics_table
+    from spatialweave.metrics.run_metrics import metrics_table
 
     write_csv(out, metrics_table(embedding, domains, latents, graph, clustering, coordinates))
 

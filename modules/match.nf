@@ -22,7 +22,7 @@ process MATCH {
     """
     # code ${code}
     match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} --radius ${radius} \\
-        --percentile ${percentile} --seed ${meta.seed} --prefix '${meta.id}' \\
+        --percentile ${percentile} --prefix '${meta.id}' \\
         --out-dir 'results/${meta.dataset}/alignment/${meta.method}'
     """
 

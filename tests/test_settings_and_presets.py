@@ -21,6 +21,7 @@ class Config:
     kind: Literal["one", "two"] = option("one", "Kind.")
     flag: bool = option(False, "Flag.")
     cap: int | None = option(None, "Cap.", low=1)
+    width: float = option(1.0, "Width.", above=0)
 
 
 def test_layers_and_types():
@@ -42,6 +43,7 @@ def test_layers_and_types():
         ("kind=tow", "'tow' is not a choice; expected 'two', perhaps"),
         ("flag=maybe", "expected true or false"),
         ("cap=0", "out of bounds"),
+        ("width=0", "0.0 is out of bounds; expected above 0"),
         ("epochs=", "expected a whole number"),
     ],
 )

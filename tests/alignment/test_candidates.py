@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
-from spatialweave.alignment import candidates
+from spatialweave.alignment import candidates, spot_pairs
 from spatialweave.alignment.candidates import find_candidates
 from spatialweave.errors import InputError
 
@@ -56,7 +56,7 @@ def test_the_cap_keeps_the_best_of_either_spot(rng, penalty):
 def test_blocks_do_not_show(rng, monkeypatch):
     sides = two_sections(rng)
     whole = find_candidates(*sides, 2.5, cap=5)
-    monkeypatch.setattr(candidates, "PAIRS_AT_ONCE", 40)
+    monkeypatch.setattr(spot_pairs, "PAIRS_AT_ONCE", 40)
     blocks = find_candidates(*sides, 2.5, cap=5)
     for name in ("a", "b", "cosine", "distance"):
         np.testing.assert_array_equal(getattr(blocks, name), getattr(whole, name))
@@ -123,7 +123,7 @@ def test_shapes_and_options_are_checked(rng, monkeypatch):
             find_candidates(e_a, e_b, p_a, p_b, radius)
     with pytest.raises(InputError, match="cap"):
         find_candidates(e_a, e_b, p_a, p_b, 1.0, cap=0)
-    monkeypatch.setattr(candidates, "MAX_MEAN_PAIRS", 20)
+    monkeypatch.setattr(spot_pairs, "MAX_MEAN_PAIRS", 20)
     with pytest.raises(InputError, match="smaller radius"):
         find_candidates(e_a, e_b, p_a, p_b, 20.0)
 

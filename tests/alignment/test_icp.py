@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.icp import closest_share, icp
+from spatialweave.alignment.icp import closest_fraction, icp
 from spatialweave.alignment.outline import outline
 
 
@@ -44,15 +44,15 @@ def test_missing_edge_does_not_pull():
     assert found.overlap == pytest.approx(np.mean((border[:, 0] == 0) | (border[:, 1] == 0) | (border[:, 1] == 29)))
 
 
-def test_closest_share_by_hand():
+def test_closest_fraction_by_hand():
     """Seven pairs touch and three are far off: the criterion (mean square) / x^3 is least at 0.7."""
     distance = np.array([9.0, 0.1, 0.1, 8.0, 0.1, 0.1, 0.1, 7.0, 0.1, 0.1])
-    kept, share = closest_share(distance, 1e-5)
+    kept, share = closest_fraction(distance, 1e-5)
     assert share == 0.7 and sorted(kept) == [1, 2, 4, 5, 6, 8, 9]
 
 
 def test_equal_distances_all_take_part():
-    assert closest_share(np.full(10, 3.0), 1e-5)[1] == 1.0
+    assert closest_fraction(np.full(10, 3.0), 1e-5)[1] == 1.0
 
 
 def test_same_result_every_time_and_in_any_order():

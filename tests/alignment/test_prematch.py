@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spatialweave.alignment import evidence, transforms
-from spatialweave.alignment.judge import pool
-from spatialweave.alignment.prematch import PrematchSettings, Registration, Side, prematch
+from spatialweave.alignment import transforms
+from spatialweave.alignment.prematch import Registration, SectionFeatures, prematch
+from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
 
@@ -41,20 +41,20 @@ def latents(places: np.ndarray, modality: str, seed: int) -> np.ndarray:
 
 def pair(
     truth: np.ndarray, spacing: float = 1.0, hexagonal: bool = False, modality: str = "rna", cut: float = 0.15
-) -> tuple[Side, Side, np.ndarray]:
+) -> tuple[SectionFeatures, SectionFeatures, np.ndarray]:
     """Fixed section, moving section (an edge cut off, fresh noise; `truth` laid it down) and its spots' true places."""
     still = lattice(hexagonal=hexagonal)
     true = lattice(spacing, hexagonal) + 0.2
     true = true[true[:, 0] >= cut * SIZE]
-    fixed = Side(still, {"rna": (latents(still, "rna", 1), True)})
-    return fixed, Side(transforms.apply(truth, true), {modality: (latents(true, modality, 2), True)}), true
+    fixed = SectionFeatures(still, {"rna": (latents(still, "rna", 1), True)})
+    return fixed, SectionFeatures(transforms.apply(truth, true), {modality: (latents(true, modality, 2), True)}), true
 
 
-def register(fixed: Side, moving: Side, **settings: Any) -> Registration:
+def register(fixed: SectionFeatures, moving: SectionFeatures, **settings: Any) -> Registration:
     return prematch(fixed, moving, PrematchSettings(**settings))
 
 
-def residual(found: Registration, moving: Side, true: np.ndarray) -> float:
+def residual(found: Registration, moving: SectionFeatures, true: np.ndarray) -> float:
     return float(np.linalg.norm(transforms.apply(found.matrix, moving.points) - true, axis=1).mean())
 
 
@@ -100,7 +100,7 @@ def test_moving_both_sections_moves_the_result():
     """The frame is no part of the answer: G on both sides turns T into G T G^-1."""
     fixed, moving, _ = pair(transforms.rigid(0.6, (3.0, 4.0)))
     frame = transforms.rigid(1.1, (1e4, -3e3))
-    there = [Side(transforms.apply(frame, side.points), side.features) for side in (fixed, moving)]
+    there = [SectionFeatures(transforms.apply(frame, side.points), side.features) for side in (fixed, moving)]
     expected = transforms.apply(frame @ register(fixed, moving).matrix, moving.points)
     found = transforms.apply(register(*there).matrix, there[1].points)
     assert np.linalg.norm(found - expected, axis=1).mean() < 0.25
@@ -109,10 +109,10 @@ def test_moving_both_sections_moves_the_result():
 def test_units_and_order_of_spots_do_not_matter():
     fixed, moving, _ = pair(transforms.rigid(0.6, (3.0, 4.0)))
     first = transforms.apply(register(fixed, moving).matrix, moving.points)
-    scaled = [Side(137.0 * side.points, side.features) for side in (fixed, moving)]
+    scaled = [SectionFeatures(137.0 * side.points, side.features) for side in (fixed, moving)]
     np.testing.assert_allclose(transforms.apply(register(*scaled).matrix, scaled[1].points) / 137.0, first, atol=0.02)
     order = np.random.default_rng(0).permutation(len(moving.points))
-    shuffled = Side(moving.points[order], {"rna": (moving.features["rna"][0][order], True)})
+    shuffled = SectionFeatures(moving.points[order], {"rna": (moving.features["rna"][0][order], True)})
     found = transforms.apply(register(fixed, shuffled).matrix, shuffled.points)
     np.testing.assert_allclose(found, first[order], atol=0.02)
 
@@ -129,7 +129,7 @@ def test_batch_effects_and_absent_spots_do_not_matter():
     fixed, moving, true = pair(transforms.rigid(2.5, (3.0, 4.0)))
     values = 40.0 * moving.features["rna"][0] + 7.0
     present = np.random.default_rng(0).random(len(values)) < 0.5
-    found = register(fixed, Side(moving.points, {"rna": (np.where(present[:, None], values, 0.0), present)}))
+    found = register(fixed, SectionFeatures(moving.points, {"rna": (np.where(present[:, None], values, 0.0), present)}))
     assert residual(found, moving, true) < 0.5
 
 
@@ -143,15 +143,15 @@ def test_coordinates_alone_on_an_outline_without_symmetry(method):
 
     still, true = fixed.points[tissue(fixed.points)], lattice() + 0.2
     moved, true = moving.points[tissue(true)], true[tissue(true)]
-    found = register(Side(still, {}), Side(moved, {}), method=method)
-    assert residual(found, Side(moved, {}), true) < 1.0
+    found = register(SectionFeatures(still, {}), SectionFeatures(moved, {}), method=method)
+    assert residual(found, SectionFeatures(moved, {}), true) < 1.0
     assert found.method == method and found.record["decided_by"] == "shape"
 
 
 def test_square_without_features_is_ambiguous():
     fixed, moving, _ = pair(transforms.rigid(0.0, (3.0, 4.0)))
     with pytest.warns(InputWarning, match="about equally good by shape"):
-        found = register(Side(fixed.points, {}), Side(moving.points, {}))
+        found = register(SectionFeatures(fixed.points, {}), SectionFeatures(moving.points, {}))
     assert found.record["ambiguous"]
 
 
@@ -165,87 +165,37 @@ def test_none_leaves_coordinates_alone():
     ("points", "message"),
     [
         (np.zeros((2, 2)), "at least 3 spots"),
-        (np.ones((9, 2)), "share one place"),
+        (np.ones((9, 2)), "have the same coordinates"),
         (np.full((9, 2), np.nan), "no finite coordinates"),
         (np.zeros((9, 3)), "coordinates of the shape"),
     ],
 )
 def test_refused(points, message):
     with pytest.raises(InputError, match=message):
-        register(Side(lattice(), {}), Side(points, {}))
+        register(SectionFeatures(lattice(), {}), SectionFeatures(points, {}))
 
 
 def test_latents_of_another_number_of_spots_are_refused():
     with pytest.raises(InputError, match="modality 'rna'"):
-        register(Side(lattice(), {"rna": (np.zeros((3, 2)), True)}), Side(lattice(), {}))
+        register(SectionFeatures(lattice(), {"rna": (np.zeros((3, 2)), True)}), SectionFeatures(lattice(), {}))
 
 
 def test_spots_on_a_line_and_at_shared_places():
     line = np.column_stack([np.arange(30.0), 2.0 * np.arange(30.0)])
     with pytest.warns(InputWarning, match="on one line"):
-        found = register(Side(line, {}), Side(line + 7.0, {}))
+        found = register(SectionFeatures(line, {}), SectionFeatures(line + 7.0, {}))
     placed = transforms.apply(found.matrix, line + 7.0)
     np.testing.assert_allclose(np.sort(placed, axis=0), line, atol=1e-3)
     twice = np.vstack([lattice(), lattice()])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)
-        found = register(Side(twice, {}), Side(twice + 7.0, {}))
+        found = register(SectionFeatures(twice, {}), SectionFeatures(twice + 7.0, {}))
     placed = transforms.apply(found.matrix, twice + 7.0)
     np.testing.assert_allclose(np.sort(placed, axis=0), np.sort(twice, axis=0), atol=0.05)
 
 
 def test_many_spots_are_pooled(monkeypatch):
     """With pooling to a fifth of the spots the result is still right to a fraction of a spot."""
-    monkeypatch.setattr("spatialweave.alignment.judge.MOST_SPOTS", 500)
+    monkeypatch.setattr("spatialweave.alignment.prepared_section.MOST_SPOTS", 500)
     fixed, moving, true = pair(transforms.rigid(2.0, (3.0, 4.0)), spacing=0.5)
     assert residual(register(fixed, moving), moving, true) < 0.7
-
-
-def test_pool_by_hand():
-    points = np.array([[0.0, 0.0], [0.5, 0.5], [3.0, 0.0]])
-    latent, present = np.array([[1.0], [9.0], [4.0]]), np.array([True, False, False])
-    places, pooled = pool(points, {"rna": (latent, present)}, 1.0)
-    assert places.tolist() == [[0.25, 0.25], [3.0, 0.0]]
-    assert pooled["rna"][0][0].tolist() == [1.0] and pooled["rna"][1].tolist() == [True, False]
-
-
-def test_components_find_the_signals_and_refuse_noise():
-    """The signals, a small part of the latents' variance, are linear in the components; noise alone has none."""
-    places = lattice()
-    noise = np.random.default_rng(0).normal(size=(len(places), 10))
-    rows = np.arange(len(places))
-    assert evidence.components(places, noise, rows) is None
-    found = evidence.components(places, latents(places, "rna", 1), rows)
-    inside = ((places > 2) & (places < SIZE - 3)).all(axis=1)
-    design = np.column_stack([np.ones(len(places)), found.values])[inside]
-    disc = signals(places)[inside, :1]
-    left = disc - design @ np.linalg.lstsq(design, disc, rcond=None)[0]
-    assert left.var() < 0.5 * disc.var()
-
-
-def test_explained_equals_refitted_ridge_regression():
-    """The folds' sums give what scikit-learn gives when it is fitted anew without each fold."""
-    from sklearn.linear_model import Ridge
-
-    rng = np.random.default_rng(0)
-    x, weights = rng.normal(size=(60, 3)), rng.random(60)
-    y = x @ rng.normal(size=(3, 2)) + rng.normal(size=(60, 2)) + 0.5
-    folds = [slice(0, 20), slice(20, 35), slice(35, 60)]
-    typical = np.mean((weights[:, None] * x**2).sum(axis=0)) / weights.sum()
-    total = 0.0
-    for fold in folds:
-        kept = np.setdiff1d(np.arange(60), np.arange(60)[fold])
-        model = Ridge(alpha=evidence.RIDGE * typical).fit(x[kept], y[kept], sample_weight=weights[kept])
-        squares = y[fold] ** 2 - (y[fold] - model.predict(x[fold])) ** 2
-        total += (weights[fold][:, None] * squares).sum()
-    assert evidence.explained(x, y, weights, folds) == pytest.approx(total, rel=1e-6)
-
-
-def test_image_of_a_linear_field():
-    """Inside a section the image reads off a linear field exactly, and outside it says so."""
-    places = lattice()
-    image = evidence.image(places, places @ np.array([[2.0], [-1.0]]), 1.0, 1.0)
-    inner = np.array([[11.5, 12.25], [8.0, 9.9]])
-    read, inside = image.read(np.vstack([inner, [[-30.0, 5.0], [80.0, 80.0]]]))
-    np.testing.assert_allclose(read[:2, 0], inner @ (2.0, -1.0), atol=0.02)
-    assert inside.tolist() == [1.0, 1.0, 0.0, 0.0]

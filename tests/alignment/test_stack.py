@@ -1,4 +1,4 @@
-"""Transforms of neighbouring sections, composed along the stack."""
+"""Transforms of consecutive sections, composed along the stack."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spatialweave.alignment.stack import (
+    aligned_coordinates,
     compose,
-    neighbouring_pairs,
     read_transform,
-    stacked_points,
     transforms_table,
     write_transform,
 )
 from spatialweave.errors import InputError
+from spatialweave.io.dataset import Dataset
 
 QUARTER = np.array([[0.0, -1.0, 10.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 """A quarter turn to the left, then 10 to the right."""
@@ -25,17 +26,22 @@ DOUBLE = np.diag([2.0, -2.0, 1.0])
 """Twice as large, and turned over."""
 
 
+def stack(sections: list[str], points: np.ndarray | None = None) -> Dataset:
+    """A dataset of one spot per entry of `sections`."""
+    obs = pd.DataFrame({"section": sections})
+    return Dataset("d", obs, np.zeros((len(sections), 2)) if points is None else points, [])
+
+
 def test_transforms_are_composed_from_the_last_section_to_the_first() -> None:
     transforms = [
         {"fixed": "b", "moving": "c", "matrix": DOUBLE},
         {"fixed": "a", "moving": "b", "matrix": QUARTER},
     ]
-    matrices = compose(["a", "b", "c"], transforms)
+    dataset = stack(["a", "b", "c", "b"], np.array([[5.0, 5.0], [2.0, -6.0], [1.0, 3.0], [0.0, 0.0]]))
+    matrices = compose(dataset, transforms)
     np.testing.assert_array_equal(matrices["a"], np.eye(3))
     # (1, 3) of c is (2, -6) of b, and that (6 + 10, 2) of a.
-    points = np.array([[1.0, 3.0], [2.0, -6.0], [5.0, 5.0]])
-    moved = stacked_points(points, np.array(["c", "b", "a"]), matrices)
-    np.testing.assert_allclose(moved, [[16, 2], [16, 2], [5, 5]])
+    np.testing.assert_allclose(aligned_coordinates(dataset, matrices), [[5, 5], [16, 2], [16, 2], [10, 0]])
 
 
 def test_the_table_names_angle_scale_and_reflection() -> None:
@@ -43,7 +49,7 @@ def test_the_table_names_angle_scale_and_reflection() -> None:
         {"fixed": "a", "moving": "b", "matrix": QUARTER, "method": "icp", "score": 0.5},
         {"fixed": "b", "moving": "c", "matrix": DOUBLE, "method": "ndt", "score": 0.25},
     ]
-    table = transforms_table(compose(["a", "b", "c"], transforms), transforms).set_index("section")
+    table = transforms_table(compose(stack(["a", "b", "c"]), transforms), transforms).set_index("section")
     assert table.loc["b", ["angle", "scale", "shift_x", "shift_y"]].tolist() == [90, 1, 10, 0]
     assert table["reflected"].tolist() == [False, False, True]
     assert table.loc["c", "scale"] == 2
@@ -52,8 +58,12 @@ def test_the_table_names_angle_scale_and_reflection() -> None:
 
 def test_a_missing_pair_is_named() -> None:
     with pytest.raises(InputError, match="section 'c' has none to 'b'"):
-        compose(["a", "b", "c"], [{"fixed": "a", "moving": "b", "matrix": QUARTER}])
-    assert neighbouring_pairs(["a"]) == []
+        compose(stack(["a", "b", "c"]), [{"fixed": "a", "moving": "b", "matrix": QUARTER}])
+
+
+def test_pairs_are_those_of_consecutive_sections_in_the_order_of_the_stack() -> None:
+    assert stack(["z", "z", "b", "m"]).section_pairs() == [("z", "b"), ("b", "m")]
+    assert stack(["a"]).section_pairs() == []
 
 
 def test_a_written_transform_is_read_back(tmp_path: Path) -> None:

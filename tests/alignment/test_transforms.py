@@ -85,7 +85,7 @@ def test_fit_never_mirrors_unless_told():
 
 @pytest.mark.parametrize("source", [np.zeros((5, 2)), np.zeros((1, 2))])
 def test_fit_refuses_what_has_no_angle(source):
-    with pytest.raises(InputError, match="pairs of places"):
+    with pytest.raises(InputError, match="pairs of points"):
         transforms.fit(source, places()[: len(source)])
 
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.domains import number
+from spatialweave.domains import mixture
 from spatialweave.domains.communities import resolution_for
-from spatialweave.domains.labels import number_by_size
-from spatialweave.domains.refine import refine
+from spatialweave.domains.labels import number_by_size, refine
 
 
 def test_numbering_by_hand():
@@ -52,16 +51,16 @@ def test_refinement_repeats():
 
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_number_of_domains(clouds, k):
-    chosen, table = number.choose_n_domains(clouds(400, 6, k, 5.0, seed=k)[0], 8, seed=0)
+    chosen, table = mixture.choose_n_domains(clouds(400, 6, k, 5.0, seed=k)[0], 8, seed=0)
     assert chosen == k
     assert table[0]["n_domains"] == 2 and all(row["icl"] <= row["bic"] + 1e-9 for row in table)
 
 
 def test_number_of_domains_on_a_subset_and_of_few_spots(clouds, monkeypatch):
-    monkeypatch.setattr(number, "MAX_SPOTS", 150)
-    assert number.choose_n_domains(clouds(2000, 4, 3, 5.0)[0], 6, seed=0)[0] == 3
-    assert number.choose_n_domains(np.zeros((1, 2)), 5, seed=0)[0] == 1
-    assert number.choose_n_domains(np.repeat(np.eye(2), 4, axis=0), 5, seed=0)[0] == 2
+    monkeypatch.setattr(mixture, "CHOICE_SPOTS", 150)
+    assert mixture.choose_n_domains(clouds(2000, 4, 3, 5.0)[0], 6, seed=0)[0] == 3
+    assert mixture.choose_n_domains(np.zeros((1, 2)), 5, seed=0)[0] == 1
+    assert mixture.choose_n_domains(np.repeat(np.eye(2), 4, axis=0), 5, seed=0)[0] == 2
 
 
 def steps(edges: dict[float, int]):

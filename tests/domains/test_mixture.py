@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from spatialweave.domains import mixture, starts
+from spatialweave.domains import initial_partitions, mixture
 from spatialweave.domains.mixture import tied_mixture, whiten
 from spatialweave.errors import InputError
 
@@ -46,7 +46,7 @@ def test_ward_start_finds_what_k_means_does_not():
     rng = np.random.default_rng(0)
     stripe = np.repeat([0, 1], 300)
     values = np.column_stack([rng.normal(scale=30.0, size=600), stripe * 8.0 + rng.normal(size=600)])
-    assert adjusted_rand_score(stripe, starts.kmeans_partition(values, 2, 0)) < 0.1
+    assert adjusted_rand_score(stripe, initial_partitions.kmeans_partition(values, 2, 0)) < 0.1
     assert adjusted_rand_score(stripe, tied_mixture(values, 2, seed=0).labels) == 1.0
 
 
@@ -126,8 +126,8 @@ def test_whitening(clouds):
 
 def test_ward_on_a_subset_above_the_limit(clouds, monkeypatch):
     values, cloud = clouds(900, 5, 4, 6.0)
-    monkeypatch.setattr(starts, "WARD_LIMIT", 200)
-    assert adjusted_rand_score(cloud, starts.ward_partition(values, 4, seed=0)) > 0.99
+    monkeypatch.setattr(initial_partitions, "WARD_LIMIT", 200)
+    assert adjusted_rand_score(cloud, initial_partitions.ward_partition(values, 4, seed=0)) > 0.99
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

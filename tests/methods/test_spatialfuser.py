@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from spatialweave.alignment.matching import counterparts, match
+from spatialweave.alignment.matching import match, transport_plan
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges, symmetrise
@@ -298,7 +298,9 @@ def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Ru
     rows = list(dataset.section_rows().values())
     weights = np.eye(dataset.n_spots)
     for a, b in pairwise(rows):
-        shares = counterparts(fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings).toarray()
+        shares = transport_plan(
+            fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings
+        ).toarray()
         weights[np.ix_(a, b)], weights[np.ix_(b, a)] = 2 * shares, 2 * shares.T
     assert (weights[np.ix_(rows[0], rows[2])] == 0).all() and weights[np.ix_(rows[1], rows[2])].sum() > 10
     expected = weights @ fitted.own / weights.sum(axis=1, keepdims=True)

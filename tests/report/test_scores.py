@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from spatialweave.io.dataset import Dataset
-from spatialweave.metrics.sections import across_sections
+from spatialweave.metrics.integration import across_sections
 from spatialweave.report import metric_list, scores
 from spatialweave.report.strips import strip
 

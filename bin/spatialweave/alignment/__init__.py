@@ -1,1 +1,1 @@
-"""Sections laid onto each other, and their spots matched."""
+"""Registration of consecutive sections, and matching of their spots."""

@@ -1,32 +1,25 @@
-"""Pairs of spots of two sections that may match: close to each other in one frame, the most alike of them.
+"""Candidate pairs of spots of two sections: of the pairs within a radius, those with the most similar embeddings.
 
-Time and memory grow with the number of pairs within the radius; only the capped pairs are kept, and the others are
-never held beyond a block of them.
+Time and memory grow with the number of pairs within the radius. Only the capped pairs are kept; the others are held one
+block at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from spatialweave.alignment.spot_pairs import pair_blocks
 from spatialweave.errors import InputError
-from spatialweave.graphs.spatial import TIE_PRECISION, spacing
+from spatialweave.graphs.spatial import spacing
 
 CAP = 64
-"""Candidates that a spot can choose by default; about 28 spots of a square grid lie within 3 spacings."""
-
-MAX_MEAN_PAIRS = 2000
-"""Mean number of spots within the radius above which the radius is refused: it was surely given in other units."""
-
-PAIRS_AT_ONCE = 200_000
-"""Pairs whose cosines are computed together; the block's memory is this many rows of both embeddings."""
+"""Default number of candidates per spot; about 28 spots of a square grid are within 3 spacings."""
 
 
 @dataclass(frozen=True)
-class Candidates:
+class CandidatePairs:
     """Pairs (a, b), sorted by a and then b.
 
     Attributes
@@ -60,7 +53,7 @@ def find_candidates(
     radius: float,
     cap: int = CAP,
     penalty: float = 0.0,
-) -> Candidates:
+) -> CandidatePairs:
     """The pairs at most `radius` apart that are among the best `cap` of either spot.
 
     Parameters
@@ -68,12 +61,12 @@ def find_candidates(
     embedding_a, embedding_b
         spots x dimensions, the same dimensions in both.
     points_a, points_b
-        spots x 2, in one frame.
+        spots x 2, aligned coordinates.
     radius
-        In units of the coordinates (see :func:`shared_spacing` for one given in spot spacings).
+        In units of the coordinates (see :func:`shared_spacing` for a radius in spot spacings).
     cap
         A pair is kept when it is among the best `cap` of its a or of its b, so that swapping the sections keeps the
-        same pairs; at most ``cap * (spots of a + spots of b)`` pairs are kept.
+        same pairs. At most ``cap * (spots of a + spots of b)`` pairs are kept.
     penalty
         Pairs rank by cosine minus `penalty` times their squared distance.
 
@@ -82,7 +75,7 @@ def find_candidates(
     InputError
         For shapes that do not fit, values that are not finite, and a radius that holds very many spots.
     """
-    check_sides(embedding_a, embedding_b, points_a, points_b)
+    check_sections(embedding_a, embedding_b, points_a, points_b)
     if not (np.isfinite(radius) and radius > 0):
         raise InputError("matching radius", f"{radius}", "a number above 0")
     if cap < 1:
@@ -90,11 +83,11 @@ def find_candidates(
     n_a, n_b = len(points_a), len(points_b)
     units_a, units_b = unit_rows(embedding_a), unit_rows(embedding_b)
     points_a, points_b = np.asarray(points_a, np.float64), np.asarray(points_b, np.float64)
-    pairs, cut = _best(units_a, units_b, points_a, points_b, radius, cap, penalty)
-    if cut:
+    pairs, capped = _best(units_a, units_b, points_a, points_b, radius, cap, penalty)
+    if capped:
         mirrored, _ = _best(units_b, units_a, points_b, points_a, radius, cap, penalty)
         pairs = _union(pairs, (mirrored[1], mirrored[0], *mirrored[2:]), n_b)
-    return Candidates(*pairs, n_a, n_b)
+    return CandidatePairs(*pairs, n_a, n_b)
 
 
 def unit_rows(embedding: np.ndarray) -> np.ndarray:
@@ -107,11 +100,13 @@ def unit_rows(embedding: np.ndarray) -> np.ndarray:
 
 
 def shared_spacing(points_a: np.ndarray, points_b: np.ndarray) -> float:
-    """The spacing that a radius "in spot spacings" counts in: that of the coarser section; 1 where none is defined."""
+    """The unit of a radius in spot spacings: the spacing of the coarser section, or 1 where neither has a spacing."""
     return max((spacing(np.asarray(points, np.float64)) for points in (points_a, points_b)), default=0.0) or 1.0
 
 
-def check_sides(embedding_a: np.ndarray, embedding_b: np.ndarray, points_a: np.ndarray, points_b: np.ndarray) -> None:
+def check_sections(
+    embedding_a: np.ndarray, embedding_b: np.ndarray, points_a: np.ndarray, points_b: np.ndarray
+) -> None:
     """Refuse embeddings and coordinates that do not fit each other or are not finite."""
     for name, embedding, points in (("first", embedding_a, points_a), ("second", embedding_b, points_b)):
         where = f"matching, {name} section"
@@ -136,30 +131,6 @@ def check_sides(embedding_a: np.ndarray, embedding_b: np.ndarray, points_a: np.n
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def pair_blocks(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, ...]]:
-    """All pairs at most `radius` apart as (a, b, distance), in blocks of whole spots of a; every a in one block."""
-    if len(points_a) == 0 or len(points_b) == 0:
-        return
-    limit = radius * (1.0 + TIE_PRECISION)
-    tree = cKDTree(points_b)
-    counts = tree.query_ball_point(points_a, limit, return_length=True)
-    if counts.mean() > MAX_MEAN_PAIRS:
-        raise InputError(
-            "matching radius",
-            f"{counts.mean():.0f} spots of the other section lie within it, on average",
-            f"at most {MAX_MEAN_PAIRS}",
-            "choose a smaller radius",
-        )
-    # Blocks of neighbouring spots: strips across the section, so that the tree visits few of its cells per block.
-    order = np.lexsort((points_a[:, 0], np.floor(points_a[:, 1] / (8.0 * limit))))
-    order = order[counts[order] > 0]
-    block = np.cumsum(counts[order]) // PAIRS_AT_ONCE
-    for rows in np.split(order, np.flatnonzero(np.diff(block)) + 1):
-        if len(rows):
-            found = cKDTree(points_a[rows]).sparse_distance_matrix(tree, limit, output_type="ndarray")
-            yield rows[found["i"]], found["j"].astype(np.int64), found["v"].astype(np.float64)
-
-
 def _best(
     units_a: np.ndarray,
     units_b: np.ndarray,
@@ -169,22 +140,22 @@ def _best(
     cap: int,
     penalty: float,
 ) -> tuple[Pairs, bool]:
-    """The best `cap` pairs of every spot of a, sorted, and whether the cap left any out."""
+    """The best `cap` pairs of every spot of a, sorted, and whether the cap excluded any."""
     parts: list[Pairs] = []
-    cut = False
+    capped = False
     for a, b, distance in pair_blocks(points_a, points_b, radius):
         cosine = np.einsum("ij,ij->i", units_a[a], units_b[b])
         order = np.lexsort((b, distance, penalty * distance**2 - cosine, a))
         first = np.flatnonzero(np.diff(a[order], prepend=-1))
         rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
-        cut |= bool((rank >= cap).any())
+        capped |= bool((rank >= cap).any())
         kept = order[rank < cap]
         parts.append((a[kept], b[kept], cosine[kept], distance[kept]))
     if not parts:
         none = np.empty(0, dtype=np.int64)
         return (none, none, np.empty(0, dtype=np.float32), np.empty(0)), False
     a, b, cosine, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _sorted((a, b, cosine, distance), len(points_b)), cut
+    return _sorted((a, b, cosine, distance), len(points_b)), capped
 
 
 def _sorted(pairs: Pairs, n_b: int) -> Pairs:

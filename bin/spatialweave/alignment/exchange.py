@@ -1,58 +1,61 @@
-"""Spots of consecutive sections take on what their counterparts say: one embedding in which sections agree."""
+"""Averaging an embedding over the spots that match in consecutive sections, so that the sections agree."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 from spatialweave.alignment.match_settings import MatchSettings
-from spatialweave.alignment.matching import counterparts
+from spatialweave.alignment.matching import transport_plan
+from spatialweave.errors import InputError
+from spatialweave.io.dataset import Dataset
 from spatialweave.io.notices import warn
 
-SOFTNESS = 1.0
-"""Epsilon of the transport plan whose masses weigh a spot's counterparts."""
+EPSILON = 1.0
+"""Entropic regularisation of the transport plan whose masses weigh the matching spots."""
 
 
-def exchanged(
-    embedding: np.ndarray,
-    sections: Mapping[str, np.ndarray],
-    points: np.ndarray,
-    settings: MatchSettings,
-    weight: float,
-) -> np.ndarray:
-    """Every spot's mean with its counterparts in the sections before and after its own.
+def exchanged(embedding: np.ndarray, dataset: Dataset, settings: MatchSettings, weight: float) -> np.ndarray:
+    """Every spot's mean with the spots that it matches in the sections before and after its own.
 
-    A counterpart counts by its share of the spot's mass in a transport plan, those of either section together at most
-    `weight` against the spot's own 1. What the dustbin holds of a spot's mass counts for nothing, so that a spot which
-    has no counterpart stays as it is. The plan is softer than one that decides on pairs: a mean gains by many spots of
-    the same tissue.
+    A matching spot has as weight its fraction of the spot's mass in a transport plan, times `weight`; the spot itself
+    has weight 1. The dustbin's fraction of the mass has no weight, so that a spot without a match keeps its embedding.
+    The plan's regularisation is larger than the one that decides on pairs: a mean gains from many spots of the same
+    tissue.
 
     Parameters
     ----------
     embedding
-        spots x dimensions.
-    sections
-        Rows of each section by its name, in the order of the stack.
-    points
-        spots x 2, all sections in one frame.
+        spots x dimensions, in the order of the dataset.
+    dataset
+        With aligned coordinates.
     settings
-        How sections are matched; epsilon is :data:`SOFTNESS` whatever they say.
+        How sections are matched; epsilon is :data:`EPSILON` in any case.
+    weight
+        Of all matching spots of one section together, where the dustbin has nothing of the spot's mass.
 
     Returns
     -------
     float32, spots x dimensions.
+
+    Raises
+    ------
+    InputError
+        When the sections are not aligned.
     """
-    settings = replace(settings, epsilon=SOFTNESS)
+    points = dataset.aligned
+    if points is None:
+        raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", fix="align the sections first")
+    settings = replace(settings, epsilon=EPSILON)
+    rows = dataset.section_rows()
     sums, weights = embedding.astype(np.float64), np.ones((len(embedding), 1))
-    for a, b in pairwise(sections):
-        first, second = sections[a], sections[b]
-        shares = counterparts(embedding[first], embedding[second], points[first], points[second], settings)
-        if shares.nnz == 0:
-            warn(f"sections {a}--{b}", "no spot has a counterpart, so they are not joined; do they overlap?")
-        for here, there, given in ((first, second, shares), (second, first, shares.T)):
+    for a, b in dataset.section_pairs():
+        first, second = rows[a], rows[b]
+        plan = transport_plan(embedding[first], embedding[second], points[first], points[second], settings)
+        if plan.nnz == 0:
+            warn(f"sections {a}--{b}", "no spots match, so the sections are not joined; do they overlap?")
+        for here, there, given in ((first, second, plan), (second, first, plan.T)):
             sums[here] += weight * (given @ embedding[there])
             weights[here] += weight * given.sum(axis=1)
     return (sums / weights).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Iterative closest points, trimmed: lays one set of places onto another of which it covers a part."""
+"""Trimmed iterative closest points: registers a set of points onto another of which it covers a part."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from spatialweave.alignment import transforms
 from spatialweave.alignment.transforms import LARGEST_RESCALING, Matrix
 
 LEAST_OVERLAP = 0.4
-"""The share of places that take part never falls below this."""
+"""The fraction of points that are kept is never below this."""
 
 OVERLAP_POWER = 3.0
 """Trimmed ICP takes the overlap x that minimises (mean square distance at x) / x^3 (its lambda = 2)."""
 
 TOLERANCE = 1e-5
-"""Ends when no place moves by more than this share of the spacing of the fixed places."""
+"""Ends when no point moves by more than this fraction of the spacing of the fixed points."""
 
 MOST_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
-class Icp:
+class IcpResult:
     """Result of :func:`icp`.
 
     Attributes
@@ -31,11 +31,11 @@ class Icp:
     matrix
         Moving -> fixed.
     overlap
-        Share of the moving places that took part at the end.
+        Fraction of the moving points that were kept in the last step.
     rms
-        Root mean square distance of those to their nearest fixed place, in the places' units.
+        Root mean square distance of these to their nearest fixed point, in the points' units.
     iterations
-        Steps taken.
+        Number of steps.
     """
 
     matrix: Matrix
@@ -44,21 +44,21 @@ class Icp:
     iterations: int
 
 
-def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, unit: float, scale: bool = False) -> Icp:
+def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, spacing: float, scale: bool = False) -> IcpResult:
     """Trimmed ICP (Besl and McKay, IEEE PAMI 14:239, 1992; Chetverikov et al., Image Vis Comput 23:299, 2005).
 
-    Each step pairs every moving place with its nearest fixed place, keeps the share of closest pairs that minimises
-    Chetverikov's criterion, and solves for the transform in closed form. It ends by how little places move or after
-    :data:`MOST_ITERATIONS` steps, never by the clock. A start that mirrors gives a solution that mirrors.
+    Each step pairs every moving point with its nearest fixed point, keeps the fraction of closest pairs that minimises
+    Chetverikov's criterion, and solves for the transform in closed form. It ends when the points stop moving or after
+    :data:`MOST_ITERATIONS` steps. A start with a reflection gives a solution with a reflection.
 
     Parameters
     ----------
     fixed, moving
-        Places (n x 2, m x 2): all spots or outlines.
+        n x 2, m x 2: all spots or outlines.
     start
-        Moving -> fixed; ICP finds the nearest solution, so the start matters.
-    unit
-        Spacing of the fixed places, for the tolerance.
+        Moving -> fixed; ICP finds the nearest local optimum.
+    spacing
+        Of the fixed points, for the tolerance.
     scale
         Also solve for one factor, within :data:`~spatialweave.alignment.transforms.LARGEST_RESCALING` of the start's.
     """
@@ -70,7 +70,7 @@ def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, unit: float, scale
     while iterations < MOST_ITERATIONS:
         iterations += 1
         distance, nearest = tree.query(placed)
-        kept, overlap = closest_share(distance, TOLERANCE * unit)
+        kept, overlap = closest_fraction(distance, TOLERANCE * spacing)
         rms = float(np.sqrt(np.mean(distance[kept] ** 2)))
         if len(np.unique(nearest[kept])) < 2:
             break
@@ -78,15 +78,16 @@ def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, unit: float, scale
         if not 1 / LARGEST_RESCALING < transforms.decompose(step)[2] / first_scale < LARGEST_RESCALING:
             break
         before, placed, matrix = placed, transforms.apply(step, moving), step
-        if np.abs(placed - before).max() <= TOLERANCE * unit:
+        if np.abs(placed - before).max() <= TOLERANCE * spacing:
             break
-    return Icp(matrix, overlap, rms, iterations)
+    return IcpResult(matrix, overlap, rms, iterations)
 
 
-def closest_share(distance: np.ndarray, exact: float) -> tuple[np.ndarray, float]:
-    """The pairs to keep (indices) and their share: x that minimises (mean square of the closest x) / x^3.
+def closest_fraction(distance: np.ndarray, exact: float) -> tuple[np.ndarray, float]:
+    """The pairs to keep (indices) and their fraction: x that minimises (mean square of the closest x) / x^3.
 
-    Distances below `exact` count as nought: without a floor a few pairs that touch would beat any larger share.
+    The square of `exact` is added to the mean squares as a floor: without it a few pairs at distance 0 would win over
+    any larger fraction.
     """
     order = np.argsort(distance, kind="stable")
     n_pairs = len(distance)

@@ -1,12 +1,12 @@
-"""Pairs of spots of two aligned sections that show the same place, by embedding and position.
+"""Matching the spots of two aligned sections by embedding and coordinates.
 
 A pair (i, j) within the radius scores ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (d in spot spacings of
 the coarser section). A transport plan with a dustbin (:mod:`~spatialweave.alignment.transport`) turns scores into
-masses, which makes spots compete; a pair is accepted when each spot is among the other's `top` best and the pair holds
-more mass than either spot gives the dustbin.
+masses, so that spots compete for partners. A pair is accepted when each spot is among the other's `top` best and the
+pair has more mass than either spot gives the dustbin.
 
-This follows the matching layer of SpatialFuser (bioRxiv 2025.09.14.676067). What differs by default, and why, is in
-``docs/alignment_matching.md``.
+This follows the matching layer of SpatialFuser (bioRxiv 2025.09.14.676067). ``docs/alignment_matching.md`` lists the
+differences and their reasons.
 """
 
 from __future__ import annotations
@@ -15,46 +15,37 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import cKDTree
 
-from spatialweave.alignment.candidates import (
-    Candidates,
-    check_sides,
-    find_candidates,
-    pair_blocks,
-    shared_spacing,
-)
+from spatialweave.alignment.candidates import CandidatePairs, check_sections, find_candidates, shared_spacing
 from spatialweave.alignment.match_settings import MatchSettings, check
-from spatialweave.alignment.transport import Plan, sinkhorn
+from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest
+from spatialweave.alignment.transport import TransportPlan, sinkhorn
 
-DEVIATIONS = 2.5
-"""A pair that scores so many standard deviations below the typical best pair is better off in the dustbin."""
+DUSTBIN_DEVIATIONS = 2.5
+"""The dustbin scores this many standard deviations below the typical best pair."""
 
-TO_SD = 1.4826
+MAD_TO_SD = 1.4826
 """Standard deviation of a normal distribution per median absolute deviation."""
-
-TIE = 1e-9
-"""Masses and distances that differ by less than this share count as equal."""
 
 
 @dataclass(frozen=True)
-class Matches:
-    """Pairs of spots, by a and then b.
+class SpotMatches:
+    """Pairs of matched spots, by a and then b.
 
     Attributes
     ----------
     a, b
         Indices of the spots in their sections (int64): all pairs that are mutually among the best.
     score
-        Mass of the pair: the share of either spot's own mass, 0 to 1 (float64).
+        Mass of the pair as a fraction of either spot's mass, 0 to 1 (float64).
     accepted
-        Whether the pair also beats the dustbin on both sides.
+        Whether the pair also has more mass than the dustbin on both sides.
     cosine, distance
-        Of the embeddings, and of the positions in units of the coordinates (float64).
+        Of the embeddings, and of the coordinates in their units (float64).
     dustbin_a, dustbin_b
-        Share of every spot's mass that went to the dustbin; 1 where a spot has no candidate.
+        Fraction of every spot's mass that went to the dustbin; 1 where a spot has no candidate.
     record
-        Facts for the run's record: spacing, radius, candidates, dustbin score, sweeps, error.
+        For the run's record: spacing, radius, candidates, dustbin score, sweeps, error.
     """
 
     a: np.ndarray
@@ -74,15 +65,15 @@ def match(
     points_a: np.ndarray,
     points_b: np.ndarray,
     settings: MatchSettings | None = None,
-) -> Matches:
-    """Match the spots of two sections whose coordinates are in one frame.
+) -> SpotMatches:
+    """Match the spots of two aligned sections.
 
     Parameters
     ----------
     embedding_a, embedding_b
         spots x dimensions, the same dimensions in both.
     points_a, points_b
-        spots x 2, in one frame, any units.
+        spots x 2, aligned coordinates in any units.
 
     Raises
     ------
@@ -93,21 +84,21 @@ def match(
     candidates, plan, record = _transport(embedding_a, embedding_b, points_a, points_b, settings)
     if plan is None:
         none, empty = np.empty(0, dtype=np.int64), np.empty(0)
-        lost_a, lost_b = np.ones(candidates.n_a), np.ones(candidates.n_b)
-        return Matches(none, none, empty, empty.astype(bool), empty, empty, lost_a, lost_b, record)
+        dustbin_a, dustbin_b = np.ones(candidates.n_a), np.ones(candidates.n_b)
+        return SpotMatches(none, none, empty, empty.astype(bool), empty, empty, dustbin_a, dustbin_b, record)
     return _select(candidates, plan, points_a, points_b, settings, record)
 
 
-def counterparts(
+def transport_plan(
     embedding_a: np.ndarray,
     embedding_b: np.ndarray,
     points_a: np.ndarray,
     points_b: np.ndarray,
     settings: MatchSettings,
 ) -> sparse.csr_matrix:
-    """The transport plan itself: the share of either spot's mass that each pair holds (spots of a x spots of b).
+    """The masses of the transport plan (spots of a x spots of b), as fractions of a spot's mass.
 
-    Rows and columns sum to 1 less what goes to the dustbin. Arguments and errors as for :func:`match`.
+    Rows and columns sum to 1 minus the dustbin's fraction. Arguments and errors as for :func:`match`.
     """
     candidates, plan, _ = _transport(embedding_a, embedding_b, points_a, points_b, settings)
     shape = (candidates.n_a, candidates.n_b)
@@ -116,74 +107,46 @@ def counterparts(
     return sparse.csr_matrix((plan.mass, (candidates.a, candidates.b)), shape=shape)
 
 
-def nearest_only(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> Matches:
-    """The control without embeddings: pairs of spots that are each other's nearest, at most `radius` spacings apart.
+def match_nearest(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> SpotMatches:
+    """The control without embeddings: pairs of mutually nearest spots, at most `radius` spacings apart.
 
-    Where several spots are equally near, the pair whose b lies the least to the right of its a (then the least above)
-    goes first, so that a lattice shifted by half a spacing still pairs up. The score is 1 at distance 0, 0 at `radius`.
+    All are accepted. The score is 1 at distance 0 and 0 at `radius`.
     """
     points_a, points_b = np.asarray(points_a, np.float64), np.asarray(points_b, np.float64)
-    check_sides(points_a, points_b, points_a, points_b)
+    check_sections(points_a, points_b, points_a, points_b)
     check(MatchSettings(radius=radius))
     radius *= shared_spacing(points_a, points_b)
-    kept = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    if len(points_a) and len(points_b):
-        limit_a = cKDTree(points_b).query(points_a)[0] + TIE * radius
-        limit_b = cKDTree(points_a).query(points_b)[0] + TIE * radius
-        for a, b, distance in pair_blocks(points_a, points_b, radius):
-            nearest = (distance <= limit_a[a]) & (distance <= limit_b[b])
-            kept.append((a[nearest], b[nearest], distance[nearest]))
-    a, b, distance = (np.concatenate(column) for column in zip(*kept, strict=True))
-    value = 1.0 - distance / radius
-    chosen = mutual_best(a, b, value, points_b[b] - points_a[a], 1)
-    chosen = chosen[np.argsort(a[chosen])]
-    a, b, value, distance = a[chosen], b[chosen], value[chosen], distance[chosen]
-    lost_a, lost_b = np.ones(len(points_a)), np.ones(len(points_b))
-    lost_a[a] = lost_b[b] = 0.0
-    accepted = np.ones(len(a), dtype=bool)
-    return Matches(a, b, value, accepted, np.full(len(a), np.nan), distance, lost_a, lost_b, {"radius": radius})
+    a, b, distance = mutual_nearest(points_a, points_b, radius)
+    dustbin_a, dustbin_b = np.ones(len(points_a)), np.ones(len(points_b))
+    dustbin_a[a] = dustbin_b[b] = 0.0
+    accepted, cosine = np.ones(len(a), dtype=bool), np.full(len(a), np.nan)
+    return SpotMatches(
+        a, b, 1.0 - distance / radius, accepted, cosine, distance, dustbin_a, dustbin_b, {"radius": radius}
+    )
 
 
-def pair_scores(candidates: Candidates, spacing: float, settings: MatchSettings) -> np.ndarray:
+def pair_scores(candidates: CandidatePairs, spacing: float, settings: MatchSettings) -> np.ndarray:
     """Score of every candidate pair: ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (float64)."""
-    likeness = (candidates.cosine.astype(np.float64) + 1.0) / (2.0 * settings.temperature)
-    return likeness - 0.5 * settings.spatial_weight * (candidates.distance / spacing) ** 2
+    similarity = (candidates.cosine.astype(np.float64) + 1.0) / (2.0 * settings.temperature)
+    return similarity - 0.5 * settings.spatial_weight * (candidates.distance / spacing) ** 2
 
 
-def dustbin_score(candidates: Candidates, scores: np.ndarray, settings: MatchSettings) -> float:
-    """The dustbin's score after ``settings.dustbin``.
+def dustbin_score(candidates: CandidatePairs, scores: np.ndarray, settings: MatchSettings) -> float:
+    """The dustbin's score by ``settings.dustbin``.
 
-    ``auto`` takes the best score of every spot that has a candidate, of both sections, and goes 2.5 robust standard
-    deviations (from the median absolute deviation), but at least epsilon, below their median.
+    ``auto`` takes the best score of every spot of both sections that has a candidate. The dustbin's score is their
+    median less 2.5 robust standard deviations (from the median absolute deviation), and at least epsilon less.
     """
     if settings.dustbin == "median":
         return float(np.sort(scores)[(len(scores) - 1) // 2])
-    if settings.dustbin != "auto":
-        return float(settings.dustbin)
     best_a, best_b = np.full(candidates.n_a, -np.inf), np.full(candidates.n_b, -np.inf)
     np.maximum.at(best_a, candidates.a, scores)
     np.maximum.at(best_b, candidates.b, scores)
     best = np.concatenate([best_a, best_b])
     best = best[np.isfinite(best)]
     middle = float(np.median(best))
-    spread = TO_SD * float(np.median(np.abs(best - middle)))
-    return middle - max(DEVIATIONS * spread, settings.epsilon)
-
-
-def mutual_best(a: np.ndarray, b: np.ndarray, value: np.ndarray, shift: np.ndarray, top: int) -> np.ndarray:
-    """Indices of the pairs that are among the `top` highest of both their spots; ties by `shift` (pairs x 2), b - a.
-
-    Ties must be broken by something that a pair's two spots share, or regular lattices would pair up none of them.
-    """
-    steps = TIE * max(float(np.abs(shift).max(initial=0.0)), np.finfo(np.float64).tiny)
-    order = np.lexsort((*np.round(shift / steps).T[::-1], -np.round(value / TIE)))
-    chosen = np.ones(len(a), dtype=bool)
-    for spot in (a, b):
-        by_spot = order[np.argsort(spot[order], kind="stable")]
-        first = np.flatnonzero(np.diff(spot[by_spot], prepend=-1))
-        rank = np.arange(len(by_spot)) - np.repeat(first, np.diff(first, append=len(by_spot)))
-        chosen[by_spot] &= rank < top
-    return np.flatnonzero(chosen)
+    deviation = MAD_TO_SD * float(np.median(np.abs(best - middle)))
+    return middle - max(DUSTBIN_DEVIATIONS * deviation, settings.epsilon)
 
 
 def _transport(
@@ -192,12 +155,12 @@ def _transport(
     points_a: np.ndarray,
     points_b: np.ndarray,
     settings: MatchSettings,
-) -> tuple[Candidates, Plan | None, dict[str, float]]:
-    """The candidate pairs, their transport plan (None without candidates) and the facts for the record."""
+) -> tuple[CandidatePairs, TransportPlan | None, dict[str, float]]:
+    """The candidate pairs, their transport plan (None without candidates) and what goes into the record."""
     check(settings)
-    check_sides(embedding_a, embedding_b, points_a, points_b)
+    check_sections(embedding_a, embedding_b, points_a, points_b)
     spacing = shared_spacing(points_a, points_b)
-    # Candidates rank by the score: cosine and distance in its proportions.
+    # Candidates rank by the score: cosine and distance are weighed as there.
     penalty = settings.temperature * settings.spatial_weight / spacing**2
     candidates = find_candidates(
         embedding_a, embedding_b, points_a, points_b, settings.radius * spacing, settings.cap, penalty
@@ -207,8 +170,8 @@ def _transport(
         return candidates, None, record
     scores = pair_scores(candidates, spacing, settings)
     dustbin = dustbin_score(candidates, scores, settings)
-    # One corner holds the dustbins' mass of all spots; without this term it takes more of it, the more spots there are,
-    # and with 10,000 spots a pair would need a score of 9 epsilon above the dustbin's to keep half of its mass.
+    # The corner takes the dustbins' mass of all spots. Without this term it takes more of it, the more spots there are:
+    # with 10,000 spots a pair would need a score of 9 epsilon above the dustbin's to keep half of its mass.
     extra = 0.5 * settings.epsilon * np.log(candidates.n_a * candidates.n_b) if settings.size_free else 0.0
     plan = sinkhorn(
         candidates.a,
@@ -227,21 +190,21 @@ def _transport(
 
 
 def _select(
-    candidates: Candidates,
-    plan: Plan,
+    candidates: CandidatePairs,
+    plan: TransportPlan,
     points_a: np.ndarray,
     points_b: np.ndarray,
     settings: MatchSettings,
     record: dict[str, float],
-) -> Matches:
-    """The pairs that are mutually among the best, and whether they beat the dustbin on both sides."""
+) -> SpotMatches:
+    """The pairs that are mutually among the best, and whether they have more mass than the dustbin on both sides."""
     shift = np.asarray(points_b, np.float64)[candidates.b] - np.asarray(points_a, np.float64)[candidates.a]
     chosen = mutual_best(candidates.a, candidates.b, plan.mass, shift, settings.top)
     a, b, mass = candidates.a[chosen], candidates.b[chosen], plan.mass[chosen]
     accepted = np.ones(len(a), dtype=bool)
     if settings.reject:
         accepted = (mass > plan.dustbin_a[a]) & (mass > plan.dustbin_b[b])
-    return Matches(
+    return SpotMatches(
         a,
         b,
         mass,

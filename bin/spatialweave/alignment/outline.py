@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import Delaunay, QhullError
 
 REACH = 2.5
-"""Triangles whose circumscribed circle is larger than this many times the median one span gaps, not tissue."""
+"""Triangles whose circumscribed circle is more than this many times the median one span gaps, not tissue."""
 
 
 def outline(points: np.ndarray, reach: float = REACH) -> np.ndarray:
@@ -14,22 +14,23 @@ def outline(points: np.ndarray, reach: float = REACH) -> np.ndarray:
 
     The alpha shape (Edelsbrunner, Kirkpatrick and Seidel, IEEE Trans Inf Theory 29:551, 1983) is the union of the
     Delaunay triangles with a small circumscribed circle; its border is made of the edges that occur in one of them
-    only. Small means up to `reach` times the median circle, which is the scale of the spots' spacing on any lattice as
-    well as for scattered cells (whose nearest neighbours are too close to tell it), and whatever the units.
+    only. Small means up to `reach` times the median circle. The median is proportional to the spot spacing on any
+    lattice and also for scattered cells, whose nearest neighbours are too close to give it; it does not depend on the
+    units.
 
-    Of several spots at one place the first stands for all. Groups of fewer than three spots enclose no tissue and are
-    left out. Where there is no triangle at all (all spots on one line), every place is on the outline.
+    Of several spots with equal coordinates only the first can be on the outline. Groups of fewer than three spots
+    enclose no tissue and are left out. Without any triangle (all spots on one line) all spots are on the outline.
     """
-    places, first = np.unique(np.asarray(points, dtype=np.float64), axis=0, return_index=True)
+    distinct, first = np.unique(np.asarray(points, dtype=np.float64), axis=0, return_index=True)
     everything = np.sort(first).astype(np.int64)
-    if len(places) < 3:
+    if len(distinct) < 3:
         return everything
     try:
-        # Centred, for Qhull's precision suffers from a large offset.
-        triangles = Delaunay(places - places.mean(axis=0)).simplices
+        # Centred, because Qhull loses precision with a large offset.
+        triangles = Delaunay(distinct - distinct.mean(axis=0)).simplices
     except (QhullError, ValueError):
         return everything
-    radius = circumradius(places[triangles])
+    radius = circumradius(distinct[triangles])
     finite = np.isfinite(radius)
     if not finite.any():
         return everything
@@ -44,6 +45,6 @@ def circumradius(corners: np.ndarray) -> np.ndarray:
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     sides = np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1) * np.linalg.norm(u - v, axis=1)
     area = 0.5 * np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
-    # Four points of a lattice on one line can make a sliver whose area is rounding error.
+    # Points of a lattice on one line can make a triangle whose area is rounding error.
     flat = area <= 1e-12 * (u**2 + v**2).sum(axis=1)
     return np.where(flat, np.inf, sides / (4.0 * np.where(flat, 1.0, area)))

@@ -1,8 +1,7 @@
-"""Sections of a stack in one frame: each is aligned to the one before it, and the transforms are composed."""
+"""Aligned coordinates of a stack: the transform of each section onto the one before it, composed to the first."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 
 from spatialweave.alignment.transforms import apply, decompose
 from spatialweave.errors import InputError
+from spatialweave.io.aligned import aligned_table
+from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.files import write_json
 
 if TYPE_CHECKING:
@@ -20,23 +21,18 @@ if TYPE_CHECKING:
 KIND = "transform"
 
 
-def neighbouring_pairs(sections: Sequence[str]) -> list[tuple[str, str]]:
-    """Each section with the next one in the stack: the fixed and the moving section of an alignment."""
-    return list(itertools.pairwise(sections))
-
-
 def write_transform(path: Path, fixed: str, moving: str, matrix: np.ndarray, record: Mapping[str, Any]) -> None:
     """Write how the coordinates of section `moving` become those of section `fixed` (3 x 3, homogeneous)."""
     write_json(path, {"kind": KIND, "fixed": fixed, "moving": moving, "matrix": matrix.tolist(), **record})
 
 
 def read_transform(path: Path) -> dict[str, Any]:
-    """Read a file of :func:`write_transform`; `matrix` comes as an array.
+    """Read a file of :func:`write_transform`; `matrix` is an array.
 
     Raises
     ------
     InputError
-        When it is no such file, or its matrix cannot be inverted.
+        When the file is another one, or its matrix cannot be inverted.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -44,14 +40,22 @@ def read_transform(path: Path) -> dict[str, Any]:
             raise ValueError(f"its kind is {content['kind']}")
         matrix = np.array(content["matrix"], dtype=np.float64)
         if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:2, :2])) < 1e-12:
-            raise ValueError("its matrix is no transform of the plane")
+            raise ValueError("its matrix is not a transform of the plane")
         return {**content, "fixed": str(content["fixed"]), "moving": str(content["moving"]), "matrix": matrix}
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         raise InputError(str(path), f"is not a readable transform ({error})", fix="align the sections again") from error
 
 
-def compose(sections: Sequence[str], transforms: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The transform of each section into the frame of the first, from those of all neighbouring pairs.
+def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of aligned coordinates of every spot, and the table of the sections' transforms."""
+    dataset = read_spots(latents)
+    found = [read_transform(path) for path in transforms]
+    matrices = compose(dataset, found)
+    return aligned_table(dataset.obs, aligned_coordinates(dataset, matrices)), transforms_table(matrices, found)
+
+
+def compose(dataset: Dataset, transforms: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The transform of each section into the frame of the first, from those of all consecutive pairs.
 
     Raises
     ------
@@ -59,8 +63,8 @@ def compose(sections: Sequence[str], transforms: Sequence[Mapping[str, Any]]) ->
         When the transform of a pair is missing.
     """
     matrices = {(one["fixed"], one["moving"]): one["matrix"] for one in transforms}
-    found = {sections[0]: np.eye(3)}
-    for fixed, moving in neighbouring_pairs(sections):
+    found = {dataset.sections[0]: np.eye(3)}
+    for fixed, moving in dataset.section_pairs():
         if (fixed, moving) not in matrices:
             raise InputError(
                 "--transform", f"section '{moving}' has none to '{fixed}'", "one for each pair of sections"
@@ -69,13 +73,12 @@ def compose(sections: Sequence[str], transforms: Sequence[Mapping[str, Any]]) ->
     return found
 
 
-def stacked_points(points: np.ndarray, sections: np.ndarray, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Coordinates of all spots (spots x 2) in the frame of the first section; `sections` names each spot's."""
-    moved = np.empty_like(points, dtype=np.float64)
-    for name, matrix in matrices.items():
-        rows = sections == name
-        moved[rows] = apply(matrix, points[rows])
-    return moved
+def aligned_coordinates(dataset: Dataset, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Coordinates of all spots (float64, spots x 2) in the frame of the first section."""
+    aligned = np.empty_like(dataset.coordinates, dtype=np.float64)
+    for section, rows in dataset.section_rows().items():
+        aligned[rows] = apply(matrices[section], dataset.coordinates[rows])
+    return aligned
 
 
 def transforms_table(matrices: Mapping[str, np.ndarray], transforms: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

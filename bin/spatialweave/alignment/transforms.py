@@ -7,8 +7,8 @@ import numpy as np
 from spatialweave.errors import InputError
 
 LARGEST_RESCALING = 1.25
-"""Refinement with a free scale stays within this factor of its start: without a bound two sets of places can always be
-brought together by shrinking one of them to a dot."""
+"""Refinement with a free scale stays within this factor of its start: without a bound two sets of points can always be
+brought together by shrinking one of them to a point."""
 
 Matrix = np.ndarray
 """3 x 3, float64; the last row is 0, 0, 1. A point p becomes `(matrix @ [x, y, 1])[:2]`."""
@@ -27,7 +27,7 @@ def rigid(angle: float, shift: np.ndarray | tuple[float, float], scale: float = 
 
 
 def decompose(matrix: Matrix) -> tuple[float, np.ndarray, float, bool]:
-    """Angle (radians, -pi to pi), shift, scale and reflection: what :func:`rigid` makes the matrix of."""
+    """Angle (radians, -pi to pi), shift, scale and reflection: the arguments of :func:`rigid` that give `matrix`."""
     reflect = bool(np.linalg.det(matrix[:2, :2]) < 0)
     angle = float(np.arctan2(matrix[1, 0], matrix[0, 0]))
     return angle, matrix[:2, 2].copy(), float(np.hypot(matrix[0, 0], matrix[1, 0])), reflect
@@ -35,8 +35,7 @@ def decompose(matrix: Matrix) -> tuple[float, np.ndarray, float, bool]:
 
 def about(matrix: Matrix, centre: np.ndarray) -> Matrix:
     """`matrix` with `centre` instead of the origin as the point that it turns, scales and mirrors about."""
-    there, back = rigid(0.0, centre), rigid(0.0, -np.asarray(centre))
-    return there @ matrix @ back
+    return rigid(0.0, centre) @ matrix @ rigid(0.0, -np.asarray(centre))
 
 
 def fit(
@@ -55,30 +54,32 @@ def fit(
     Raises
     ------
     InputError
-        For fewer than two pairs, or when all points of one side share one place: no angle is best.
+        For fewer than two pairs, or when all points of one set are equal: then no angle is best.
     """
     source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
-    share = np.ones(len(source)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if len(source) < 2 or len(source) != len(target) or not share.sum() > 0:
-        raise InputError("pairs of places", f"{len(source)} and {len(target)} places", "at least 2 pairs with weight")
-    share = share / share.sum()
+    weight = np.ones(len(source)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if len(source) < 2 or len(source) != len(target) or not weight.sum() > 0:
+        raise InputError("pairs of points", f"{len(source)} and {len(target)} points", "at least 2 pairs with weight")
+    weight = weight / weight.sum()
     mirrored = source * (1.0, -1.0) if reflect else source
-    from_mean, to_mean = share @ mirrored, share @ target
+    from_mean, to_mean = weight @ mirrored, weight @ target
     a, b = mirrored - from_mean, target - to_mean
-    dot = float(share @ (a * b).sum(axis=1))
-    cross = float(share @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
-    spread = float(share @ (a * a).sum(axis=1))
-    if not spread > 0 or not (b[share > 0] != 0).any():
-        raise InputError("pairs of places", "all places of one side are the same", "places that differ")
-    factor = float(np.hypot(dot, cross)) / spread if scale else 1.0
+    dot = float(weight @ (a * b).sum(axis=1))
+    cross = float(weight @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
+    variance = float(weight @ (a * a).sum(axis=1))
+    if not variance > 0 or not (b[weight > 0] != 0).any():
+        raise InputError("pairs of points", "all points of one set are equal", "points that differ")
+    factor = float(np.hypot(dot, cross)) / variance if scale else 1.0
     matrix = rigid(float(np.arctan2(cross, dot)), (0.0, 0.0), factor)
     matrix[:2, 2] = to_mean - matrix[:2, :2] @ from_mean
     return matrix @ np.diag([1.0, -1.0, 1.0]) if reflect else matrix
 
 
-def disagreement(one: Matrix, other: Matrix, places: np.ndarray) -> float:
-    """Root mean square distance between the `places` as laid by two transforms, in radii of the section as laid."""
-    gap = apply(one, places) - apply(other, places)
-    laid = apply(one, places)
-    radius = np.mean(((laid - laid.mean(axis=0)) ** 2).sum(axis=1))
-    return float(np.sqrt(np.mean((gap**2).sum(axis=1)) / radius))
+def disagreement(one: Matrix, other: Matrix, points: np.ndarray) -> float:
+    """Root mean square distance between `points` transformed by `one` and by `other`, in radii of the former.
+
+    The radius is the root mean square distance of the transformed points from their mean.
+    """
+    first, second = apply(one, points), apply(other, points)
+    squared_radius = np.mean(((first - first.mean(axis=0)) ** 2).sum(axis=1))
+    return float(np.sqrt(np.mean(((first - second) ** 2).sum(axis=1)) / squared_radius))

@@ -4,16 +4,17 @@ The plan P of the spots of a (rows) and b (columns), with one dustbin row and on
 ``P_ij = exp(S_ij / epsilon + f_i + g_j)`` with the marginals of SpatialFuser: 1 for every spot, `n_b` for the dustbin
 row and `n_a` for the dustbin column (all divided by n_a + n_b there, which changes nothing).
 
-Pairs that are no candidates have either no mass at all (``forbidden``) or the kernel ``exp(0) = 1`` of the published
+Pairs that are not candidates have either no mass at all (``forbidden``) or the kernel ``exp(0) = 1`` of the published
 code (``constant``). In both cases the kernel is sparse plus constants,
 
-    K x = c * sum(x) + (K - c)_candidates x + dustbin,   c = 0 or 1,
+    K x = c * sum(x) + (K - c)_candidates x + dustbin,   c = 0 or 1.
 
-which is the dense computation exactly, in time and memory linear in the candidates.
+This is exactly the dense computation, in time and memory linear in the candidates.
 
-Sinkhorn's sweeps rescale rows and columns in turn, and stopped early they favour the side that came last. Here both are
-rescaled from the other's previous values: that is two chains of the usual sweeps, one that began with the rows and one
-with the columns, and their geometric mean is returned, which does not change when the sections are swapped.
+Sinkhorn's sweeps rescale rows and columns in turn. Stopped early, they favour the side that came last. Here both sides
+are rescaled from the other's previous values. These are two chains of the usual sweeps, one that starts with the rows
+and one that starts with the columns; their geometric mean is returned, which does not change when the sections are
+swapped.
 """
 
 from __future__ import annotations
@@ -33,21 +34,21 @@ ABSORB_BEYOND = 1e30
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A transport plan; masses count in spots, i.e. every row and column of spots sums to 1.
+class TransportPlan:
+    """A transport plan; every row and every column of spots sums to 1, the dustbin included.
 
     Attributes
     ----------
     mass
         Mass of every candidate pair (float64).
     dustbin_a, dustbin_b
-        Mass that every spot of a and of b sends to the dustbin.
+        Mass that every spot of a and of b gives the dustbin.
     potential_a, potential_b
         f and g of every spot and, last, of the dustbin.
     sweeps
         Sweeps taken.
     error
-        Mass in the wrong row or column, as a share of all, when the sweeps stopped.
+        Mass in the wrong row or column, as a fraction of all mass, when the sweeps stopped.
     """
 
     mass: np.ndarray
@@ -72,7 +73,7 @@ def sinkhorn(
     outside: Outside = "forbidden",
     tolerance: float = 1e-4,
     max_sweeps: int = 100,
-) -> Plan:
+) -> TransportPlan:
     """Solve the transport with a dustbin.
 
     Parameters
@@ -88,14 +89,14 @@ def sinkhorn(
     corner
         Score of the dustbin with the dustbin; None = `dustbin`, as published.
     outside
-        What pairs that are no candidates have: no mass, or the score 0.
+        Pairs that are not candidates have no mass (``forbidden``) or the score 0 (``constant``).
     tolerance, max_sweeps
-        Stop when this share of the mass or less is in a wrong row or column, or after so many sweeps.
+        Stop when at most this fraction of the mass is in a wrong row or column, or after this many sweeps.
 
     Raises
     ------
     InputError
-        For an epsilon that is not above 0, or so small that the scores leave the range of numbers.
+        For an epsilon that is not above 0, or so small that float64 cannot hold the kernel.
     """
     if not (np.isfinite(epsilon) and epsilon > 0):
         raise InputError("matching, epsilon", f"{epsilon}", "a number above 0")
@@ -111,8 +112,8 @@ def sinkhorn(
             u_next, v_next = target_a / kernel.times(v), target_b / kernel.times_transposed(u)
         if not (_in_range(u_next) and _in_range(v_next)):
             raise InputError("matching, epsilon", f"{epsilon} is too small for these scores", "a larger number")
-        # u_before and v belong to one chain, u and v_before to the other: what their rows and columns hold of their
-        # targets is the ratio of two steps.
+        # u_before and v belong to one chain, u and v_before to the other: the sum of a row or column relative to its
+        # target is the ratio of two steps.
         wrong = np.abs(u_before / u_next - 1.0) @ target_a + np.abs(v_before / v_next - 1.0) @ target_b
         error = float(wrong / (2.0 * (n_a + n_b)))
         u_before, v_before, u, v = u, v, u_next, v_next
@@ -124,7 +125,7 @@ def sinkhorn(
     g = kernel.g + 0.5 * (np.log(v_before) + np.log(v))
     mass = np.exp(kernel.scores + f[a] + g[b])
     dustbin_a, dustbin_b = np.exp(bin_score + f[:-1] + g[-1]), np.exp(bin_score + f[-1] + g[:-1])
-    return Plan(mass, dustbin_a, dustbin_b, f, g, (half_sweeps + 1) // 2, error)
+    return TransportPlan(mass, dustbin_a, dustbin_b, f, g, (half_sweeps + 1) // 2, error)
 
 
 def _in_range(scaling: np.ndarray) -> bool:
@@ -164,7 +165,7 @@ class _Kernel:
 
     def _fill(self) -> None:
         values = np.exp(self.scores + self.f[self.a] + self.g[self.b])
-        # The constant 1 of a pair is part of the sum over all spots; its own entry is what it has beyond that.
+        # The constant 1 of a pair is part of the sum over all spots; its own entry is the rest.
         self.matrix.data = -np.expm1(-self.scores) * values if self.constant else values
         self.exp_f, self.exp_g = np.exp(self.f[:-1]), np.exp(self.g[:-1])
         self.to_bin = np.exp(self.dustbin + self.f[:-1] + self.g[-1])

@@ -1,7 +1,7 @@
-"""Every spot of a section mapped to its best spot of another, where that is more alike than chance.
+"""Mapping every spot of a section to its best spot of another section.
 
-SpatialFuser's whole-slice alignment: a spot goes to a spot within the radius whose cosine is at least a percentile of a
-null. Several spots may share a target. ``docs/alignment_matching.md`` compares the nulls.
+SpatialFuser's whole-slice alignment: a spot is mapped to a spot within the radius whose cosine is at least a percentile
+of a null distribution. Several spots may share a target. ``docs/alignment_matching.md`` compares the nulls.
 """
 
 from __future__ import annotations
@@ -13,36 +13,49 @@ from typing import Literal
 
 import numpy as np
 
-from spatialweave.alignment.candidates import check_sides, pair_blocks, shared_spacing, unit_rows
-from spatialweave.errors import InputError
-
-Null = Literal["section", "radius"]
-
-PENALTY = 0.4
-"""Cosine that a target one spacing away gives up against one at the same place, when targets are compared."""
+from spatialweave.alignment.candidates import check_sections, shared_spacing, unit_rows
+from spatialweave.alignment.spot_pairs import pair_blocks
+from spatialweave.settings import configure, option
 
 
 @dataclass(frozen=True)
-class Mapping:
-    """Where every spot of a lies in b.
+class MappingSettings:
+    """How a section is mapped onto another."""
+
+    radius: float = option(3.0, "Targets are at most this many spot spacings of the coarser section away.", above=0)
+    percentile: float = option(95.0, "Percentile of the null's cosines that a target must reach.", low=0, high=100)
+    n_null: int = option(1000, "Pairs of the null.", low=1)
+    null: Literal["section", "radius"] = option(
+        "section",
+        "section: random pairs farther apart than the radius; radius, as published: random spots, each with a random "
+        "candidate other than its best.",
+    )
+    penalty: float = option(
+        0.4,
+        "Targets rank by their cosine minus this times the squared distance in spot spacings; 0, as published: by the "
+        "cosine only.",
+        low=0,
+    )
+
+
+@dataclass(frozen=True)
+class SectionMapping:
+    """The mapping of the spots of a section a to a section b.
 
     Attributes
     ----------
     target
-        Spot of b (int64); -1 where no spot within the radius is alike enough.
+        Spot of b (int64); -1 where no spot within the radius is similar enough.
     score
-        Cosine with the target, or the highest cosine within the radius where there is no target; NaN where nothing
-        is within the radius (float64).
+        Cosine with the target, or the highest cosine within the radius where there is no target; NaN where no spot is
+        within the radius (float64).
     threshold
-        The null's percentile; NaN where no null pair could be drawn, and then nothing is mapped.
-    valid
-        Share of the spots of a that are mapped.
+        The null's percentile; NaN where no null pair could be drawn, and then no spot is mapped.
     """
 
     target: np.ndarray
     score: np.ndarray
     threshold: float
-    valid: float
 
 
 def map_section(
@@ -50,57 +63,49 @@ def map_section(
     embedding_b: np.ndarray,
     points_a: np.ndarray,
     points_b: np.ndarray,
-    radius: float,
+    settings: MappingSettings,
     rng: np.random.Generator,
-    percentile: float = 95.0,
-    n_null: int = 1000,
-    null: Null = "section",
-    penalty: float = PENALTY,
-) -> Mapping:
+) -> SectionMapping:
     """Map every spot of a to b.
 
     Parameters
     ----------
     embedding_a, embedding_b, points_a, points_b
         As for :func:`~spatialweave.alignment.matching.match`.
-    radius
-        In spot spacings of the coarser section.
-    percentile
-        Of the null's cosines, in percent.
-    n_null
-        Null pairs to draw.
-    null
-        ``section``: random pairs that are farther apart than the radius, i.e. two places of the tissue. ``radius`` (as
-        published): random spots, each with a random one of its candidates other than the best.
-    penalty
-        Of the targets above the threshold, the one with the highest cosine minus `penalty` times the squared distance
-        (in spot spacings) is taken; 0 = by cosine only, as published.
+    rng
+        Draws the null.
 
     Raises
     ------
     InputError
-        For options out of range, shapes that do not fit and values that are not finite.
+        For settings out of bounds, shapes that do not fit and values that are not finite.
     """
-    check_sides(embedding_a, embedding_b, points_a, points_b)
-    _check(radius, percentile, n_null, null, penalty)
+    check_sections(embedding_a, embedding_b, points_a, points_b)
+    configure(MappingSettings, "whole-section mapping", vars(settings))
+    if 0 < settings.percentile < 1:
+        warnings.warn(
+            f"whole-section mapping: percentile {settings.percentile} is in percent, and nearly all spots pass it; was "
+            f"{100 * settings.percentile:g} meant?",
+            stacklevel=2,
+        )
     points_a, points_b = np.asarray(points_a, np.float64), np.asarray(points_b, np.float64)
     units_a, units_b = unit_rows(embedding_a), unit_rows(embedding_b)
     spacing = shared_spacing(points_a, points_b)
-    radius, penalty = radius * spacing, penalty / spacing**2
+    radius, penalty = settings.radius * spacing, settings.penalty / spacing**2
 
     def pairs(rows: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        """Blocks of (a, b, cosine, value) of the spots `rows` of a."""
+        """Blocks of (a, b, cosine, value) of the spots `rows` of a; targets rank by their value."""
         for a, b, distance in pair_blocks(points_a[rows], points_b, radius):
             cosine = np.einsum("ij,ij->i", units_a[rows[a]], units_b[b]).astype(np.float64)
             yield rows[a], b, cosine, cosine - penalty * distance**2
 
-    if null == "radius":
-        sample = rng.permutation(len(points_a))[:n_null]
+    if settings.null == "radius":
+        sample = rng.permutation(len(points_a))[: settings.n_null]
         cosines = [_other_than_best(a, b, cosine, value, rng) for a, b, cosine, value in pairs(sample)]
         drawn = np.concatenate(cosines) if cosines else np.empty(0)
     else:
-        drawn = _far_cosines(units_a, units_b, points_a, points_b, radius, n_null, rng)
-    threshold = float(np.percentile(drawn, percentile)) if len(drawn) else np.nan
+        drawn = _far_cosines(units_a, units_b, points_a, points_b, radius, settings.n_null, rng)
+    threshold = float(np.percentile(drawn, settings.percentile)) if len(drawn) else np.nan
     target = np.full(len(points_a), -1, dtype=np.int64)
     score = np.full(len(points_a), np.nan)
     for a, b, cosine, value in pairs(np.arange(len(points_a))):
@@ -109,7 +114,7 @@ def map_section(
         passed = np.flatnonzero(cosine >= threshold)
         best = passed[_first_of_each(a[passed], np.lexsort((b[passed], -value[passed], a[passed])))]
         target[a[best]], score[a[best]] = b[best], cosine[best]
-    return Mapping(target, score, threshold, float((target >= 0).mean()) if len(target) else 0.0)
+    return SectionMapping(target, score, threshold)
 
 
 def _first_of_each(spot: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -136,30 +141,10 @@ def _far_cosines(
     n_null: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Cosines of up to `n_null` random pairs farther apart than `radius`; fewer where nearly all pairs are near."""
+    """Cosines of up to `n_null` random pairs farther apart than `radius`; fewer where nearly all pairs are closer."""
     if len(points_a) == 0 or len(points_b) == 0:
         return np.empty(0)
     # Ten times as many draws find enough unless the radius holds nine tenths of the section.
     a, b = rng.integers(len(points_a), size=10 * n_null), rng.integers(len(points_b), size=10 * n_null)
     far = np.flatnonzero(np.linalg.norm(points_a[a] - points_b[b], axis=1) > radius)[:n_null]
     return np.einsum("ij,ij->i", units_a[a[far]], units_b[b[far]]).astype(np.float64)
-
-
-def _check(radius: float, percentile: float, n_null: int, null: str, penalty: float) -> None:
-    where = "whole-section mapping"
-    if not 0 < radius < np.inf:
-        raise InputError(f"{where}, radius", f"{radius} is out of range", "a number above 0")
-    if not 0 <= percentile <= 100:
-        raise InputError(f"{where}, percentile", f"{percentile} is out of range", "0 to 100 (percent)")
-    if 0 < percentile < 1:
-        warnings.warn(
-            f"{where}: percentile {percentile} is in percent, and lets nearly everything pass; "
-            f"{100 * percentile:g} was meant?",
-            stacklevel=3,
-        )
-    if n_null < 1:
-        raise InputError(f"{where}, n_null", f"{n_null} is out of range", "1 or more")
-    if null not in ("section", "radius"):
-        raise InputError(f"{where}, null", f"'{null}' is not known", "section or radius")
-    if not 0 <= penalty < np.inf:
-        raise InputError(f"{where}, penalty", f"{penalty} is out of range", "0 or more")

@@ -1,4 +1,4 @@
-"""Leiden and Louvain on the neighbour graph of an embedding, at the resolution that gives the number of domains asked.
+"""Leiden and Louvain on the neighbour graph of an embedding, at the resolution for a given number of domains.
 
 Leiden: Traag, Waltman and van Eck, Sci Rep 9:5233 (2019). Louvain: Blondel et al., J Stat Mech P10008 (2008).
 """
@@ -35,7 +35,7 @@ def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int
     Raises
     ------
     InputError
-        When no resolution gives that number; it names the nearest number that was found.
+        When no resolution gives that number; names the nearest number that was found.
     """
     import igraph
 
@@ -45,7 +45,7 @@ def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int
     graph = igraph.Graph(n=len(embedding), edges=np.column_stack([source, target])[once])
 
     def partition(resolution: float) -> np.ndarray:
-        # igraph draws from a generator of the whole process; it is set anew so that every call starts alike.
+        # igraph draws from one generator of the process; it is seeded again so that every call has the same draws.
         igraph.set_random_number_generator(random.Random(seed))
         if algorithm == "leiden":
             found = graph.community_leiden(objective_function="modularity", resolution=resolution, n_iterations=4)
@@ -59,12 +59,12 @@ def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int
         igraph.set_random_number_generator(random)
     n_found = _count(labels)
     if n_found != n_domains:
-        pieces = len(graph.connected_components())
+        n_components = len(graph.connected_components())
         raise InputError(
             f"--clustering {algorithm}",
-            f"{n_domains} domains are out of reach for this embedding (its neighbour graph has {pieces} components); "
-            f"the nearest number found is {n_found}, at resolution {resolution:.4g}",
-            fix=f"ask for {n_found} domains or use the clustering 'mclust'",
+            f"{n_domains} domains are out of reach for this embedding (its neighbour graph has {n_components} "
+            f"components); the nearest number found is {n_found}, at resolution {resolution:.4g}",
+            fix=f"request {n_found} domains or use the clustering 'mclust'",
         )
     return labels, {"resolution": resolution, "resolutions_tried": tried, "n_neighbours": k}
 
@@ -78,7 +78,7 @@ def resolution_for(partition: Callable[[float], np.ndarray], n_domains: int) -> 
     low, high = LOWEST_RESOLUTION, HIGHEST_RESOLUTION
     tried: list[tuple[float, np.ndarray]] = []
     for step in range(MAX_STEPS):
-        # The ends are never tried unless the bisection runs into them, for high resolutions are slow.
+        # The bisection starts at 1 and not at the ends, because high resolutions are slow.
         resolution = float(np.sqrt(low * high)) if step else 1.0
         tried.append((resolution, partition(resolution)))
         n_found = _count(tried[-1][1])

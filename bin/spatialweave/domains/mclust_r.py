@@ -1,4 +1,4 @@
-"""The R package mclust itself, as a subprocess: numbers go out and labels come back as CSV in a temporary folder."""
+"""The R package mclust in a subprocess; values and labels are exchanged as CSV files in a temporary folder."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ write.csv(data.frame(domain = fit$classification), args[2], row.names = FALSE)
 """
 NO_PACKAGE, NO_FIT = 3, 4
 N_COMPONENTS = 20
-"""In many dimensions mclust's own start puts nearly all spots into one domain; the methods' authors reduce to 20."""
+"""In many dimensions mclust's own initial partition puts nearly all spots into one domain; the methods' publications
+reduce to 20."""
 WHERE = "--clustering mclust_r"
 INSTEAD = "or use the clustering 'mclust', the same model without R"
 
 
 def mclust_r(embedding: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """Cluster the first 20 principal components by ``Mclust(modelNames = "EEE")``, with mclust's own start.
+    """Cluster the first 20 principal components by ``Mclust(modelNames = "EEE")``, with mclust's own initial
+    partition.
 
     Returns its labels (1..K).
 

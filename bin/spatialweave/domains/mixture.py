@@ -1,12 +1,11 @@
-"""Gaussian mixture with one covariance shared by all domains: mclust's model "EEE".
+"""Gaussian mixture with one covariance shared by all domains (mclust's model "EEE"), and the choice of their number.
 
-The likelihood of a mixture has many local maxima, and the partition that EM starts from decides which is found. The
-model is therefore fitted from several starts (:mod:`spatialweave.domains.starts`), and the highest likelihood wins.
+The likelihood of a mixture has many local maxima, and the partition that EM starts from decides which one is found. The
+model is therefore fitted from several initial partitions, and the fit with the highest likelihood is kept.
 
-EM runs in coordinates in which the embedding has zero mean and unit covariance. The model is invariant to that change,
-and there the shared covariance is the identity less the covariance of the means, so that an iteration costs
-spots x dimensions x domains instead of spots x dimensions^2, and what is "near singular" no longer depends on the
-embedding's scale.
+EM runs on the whitened embedding (zero mean, unit covariance). The model is invariant to that change, and there the
+shared covariance is the identity less the covariance of the means. An iteration costs spots x dimensions x domains
+instead of spots x dimensions^2, and the tolerances do not depend on the embedding's scale.
 
 Model and criteria: Fraley and Raftery, J Am Stat Assoc 97:611 (2002); Scrucca et al., R Journal 8:289 (2016).
 ICL: Biernacki, Celeux and Govaert, IEEE PAMI 22:719 (2000).
@@ -22,29 +21,38 @@ from scipy import linalg
 from scipy.special import entr, logsumexp
 from threadpoolctl import threadpool_limits
 
+from spatialweave.domains.initial_partitions import initial_partitions
 from spatialweave.domains.labels import check_embedding, number_by_size, size_order
-from spatialweave.domains.starts import starting_partitions
 
 RANK_TOLERANCE = 1e-5
-"""Directions that spread less than this share of the widest one are rounding of float32 embeddings, and left out."""
+"""Directions whose standard deviation is below this fraction of the largest are rounding of float32, and left out."""
 
 VARIANCE_FLOOR = 1e-6
-"""Added to the shared covariance, as a share of the total variance in every direction."""
+"""Added to the shared covariance, as a fraction of the total variance in every direction."""
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-7
 """EM ends when the mean log-likelihood of a spot rises by less than this (nats)."""
 
 SHORT_RUN = 30
-"""EM steps that every start is given; then only the most likely go on (Biernacki et al., Comput Stat Data Anal 41:561,
-2003)."""
+"""EM steps from every initial partition; only the most likely fits are continued (Biernacki et al., Comput Stat Data
+Anal 41:561, 2003)."""
 
 FINALISTS = 4
-"""How many go on."""
+"""Fits that are continued."""
+
+N_RANDOM = 20
+"""Random initial partitions, besides Ward's and that of k-means."""
+
+CHOICE_SPOTS = 5000
+"""Above this the number of domains is chosen on a random subset."""
+
+CHOICE_N_RANDOM = 1
+"""Random initial partitions while the number of domains is chosen."""
 
 
 @dataclass(frozen=True)
-class Mixture:
+class TiedMixture:
     """A fitted mixture.
 
     Attributes
@@ -52,19 +60,19 @@ class Mixture:
     labels
         int64, one per spot: the most probable domain, 1..K by decreasing size.
     responsibilities
-        spots x K: the probability of each domain, columns in the order of the labels. Components that are the most
-        probable of no spot come last, so there can be more columns than labels.
+        spots x K: the probability of each domain, columns in the order of the labels. Components without a spot come
+        last, so there can be more columns than labels.
     log_likelihood
         Of all spots, natural logarithm, over the directions in which the embedding varies.
     start
-        The start that it came from: ``ward``, ``kmeans`` or ``random_<i>``; ``constant`` for an embedding whose rows
-        are all equal, where nothing is fitted.
+        The initial partition: ``ward``, ``kmeans`` or ``random_<i>``; ``constant`` for an embedding whose rows are all
+        equal, where nothing is fitted.
     iterations, converged
-        EM steps taken (those of the short run apart), and whether the likelihood had settled by then.
+        EM steps (without those of the short run), and whether the likelihood converged.
     dimensions
         Directions in which the embedding varies.
     starts
-        For every start its name, log-likelihood, iterations, convergence and number of domains.
+        Of every initial partition the name, log-likelihood, iterations, convergence and number of domains.
     """
 
     labels: np.ndarray
@@ -78,7 +86,7 @@ class Mixture:
 
     @property
     def n_found(self) -> int:
-        """Domains that hold at least one spot."""
+        """Domains with at least one spot."""
         return int(self.labels.max())
 
     @property
@@ -98,18 +106,18 @@ class Mixture:
         return self.bic - 2.0 * float(entr(self.responsibilities).sum())
 
 
-def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int = 20) -> Mixture:
-    """Fit mclust's EEE model by EM from Ward, k-means and `n_random` random starts; keep the most likely.
+def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int = N_RANDOM) -> TiedMixture:
+    """Fit mclust's EEE model by EM from the partitions of Ward, k-means and `n_random` random ones; keep the best fit.
 
     Parameters
     ----------
     embedding
         Spots x dimensions. Duplicate rows, constant columns and any scale are fine.
     n_domains
-        Number of components. A fit in which every one of them holds a spot is preferred over a more likely one in
-        which some do not; with fewer distinct rows than `n_domains`, fewer domains come out.
+        Number of components. A fit in which every component has a spot is preferred over a more likely one in which
+        some have none; with fewer distinct rows than `n_domains`, fewer domains result.
     seed
-        Drives all starts; the same seed gives the same result.
+        Of all initial partitions.
 
     Raises
     ------
@@ -119,12 +127,12 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     values = check_embedding(embedding, n_domains)
     white, log_scale = whiten(values)
     if white.shape[1] == 0:
-        return Mixture(np.ones(len(values), dtype=np.int64), np.ones((len(values), 1)), 0.0, "constant", 0, True, 0)
+        return TiedMixture(np.ones(len(values), dtype=np.int64), np.ones((len(values), 1)), 0.0, "constant", 0, True, 0)
     # One thread: the products are too small for more, and their last digits would depend on the number.
     with threadpool_limits(limits=1):
         fits = [
             _fit(white, np.eye(n_domains)[labels], name, log_scale, SHORT_RUN)
-            for name, labels in starting_partitions(values, n_domains, seed, n_random)
+            for name, labels in initial_partitions(values, n_domains, seed, n_random)
         ]
         for number in sorted(range(len(fits)), key=lambda number: _rank(fits[number]), reverse=True)[:FINALISTS]:
             fit = fits[number]
@@ -133,28 +141,53 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     return replace(max(fits, key=_rank), starts=tuple(_summary(fit) for fit in fits))
 
 
-def _rank(fit: Mixture) -> tuple[int, float]:
-    """By how many domains hold a spot, then by likelihood, rounded: starts that met in one maximum must tie."""
+def choose_n_domains(embedding: np.ndarray, max_domains: int, seed: int) -> tuple[int, list[dict[str, Any]]]:
+    """The number of domains from 2 to `max_domains` with the highest ICL of the tied mixture; ties to the lower.
+
+    ICL rather than BIC: embeddings of tissue are smooth, not Gaussian, and BIC splits one domain into overlapping
+    components, which ICL's entropy term penalises.
+
+    Returns
+    -------
+    The number, and for each candidate its n_domains, log_likelihood, bic and icl (higher is better).
+    """
+    values = check_embedding(embedding, 1)
+    if len(values) > CHOICE_SPOTS:
+        values = values[np.sort(np.random.default_rng(seed).choice(len(values), CHOICE_SPOTS, replace=False))]
+    table = []
+    for n_domains in range(min(2, len(values)), min(max_domains, len(values)) + 1):
+        fit = tied_mixture(values, n_domains, seed, n_random=CHOICE_N_RANDOM)
+        row = {"n_domains": n_domains, "log_likelihood": fit.log_likelihood, "bic": fit.bic, "icl": fit.icl}
+        table.append(row)
+        if fit.n_found < n_domains:
+            # There are no more distinct groups of spots: larger numbers add empty domains only.
+            break
+    best = max(table, key=lambda row: (row["icl"], -row["n_domains"]))
+    return int(best["n_domains"]), table
+
+
+def _rank(fit: TiedMixture) -> tuple[int, float]:
+    """Domains with a spot, then the likelihood, rounded so that fits that reached the same maximum tie."""
     return fit.n_found, round(fit.log_likelihood / len(fit.labels), 6)
 
 
 def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
     """Coordinates with zero mean and identity covariance (divisor n), and the log-determinant of the map to them.
 
-    Directions of negligible spread (:data:`RANK_TOLERANCE`) are left out.
+    Directions of negligible standard deviation (:data:`RANK_TOLERANCE`) are left out.
     """
     centred = values - values.mean(axis=0)
     largest = np.abs(centred).max()
-    # What is left of equal rows after subtracting a rounded mean is not spread.
+    # Equal rows differ from their rounded mean by rounding error only.
     if largest <= 8 * np.finfo(np.float64).eps * np.abs(values).max():
         return np.empty((len(values), 0)), 0.0
-    left, spread, _ = linalg.svd(centred / largest, full_matrices=False, overwrite_a=True)
-    kept = spread > RANK_TOLERANCE * spread[0]
-    deviations = spread[kept] * largest / np.sqrt(len(values))
+    left, singular, _ = linalg.svd(centred / largest, full_matrices=False, overwrite_a=True)
+    kept = singular > RANK_TOLERANCE * singular[0]
+    deviations = singular[kept] * largest / np.sqrt(len(values))
     return left[:, kept] * np.sqrt(len(values)), -float(np.log(deviations).sum())
 
 
-def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: float, most: int) -> Mixture:
+def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: float, most: int) -> TiedMixture:
     """At most `most` steps of EM from the responsibilities; `white` has zero mean and identity covariance."""
     n_spots, n_dimensions = white.shape
     n_domains = responsibilities.shape[1]
@@ -168,7 +201,7 @@ def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: 
     hard = responsibilities.argmax(axis=1)
     found = size_order(hard)
     order = np.concatenate([found, np.setdiff1d(np.arange(n_domains), found)])
-    return Mixture(
+    return TiedMixture(
         labels=number_by_size(hard),
         responsibilities=responsibilities[:, order],
         log_likelihood=n_spots * (previous + log_scale),
@@ -207,7 +240,7 @@ def _expect(
     return np.exp(scores, out=scores), float(log_sums.mean() + constant)
 
 
-def _summary(fit: Mixture) -> dict[str, Any]:
+def _summary(fit: TiedMixture) -> dict[str, Any]:
     return {
         "start": fit.start,
         "log_likelihood": fit.log_likelihood,

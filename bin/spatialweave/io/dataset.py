@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import check_kind, read_h5ad, readable
+from spatialweave.io.contract import TRUE_SPATIAL, check_kind, read_h5ad, readable
 from spatialweave.io.stage_checks import AGAIN, check_coordinates, check_spots, check_table
 from spatialweave.modalities import MODALITIES
 
@@ -60,6 +61,9 @@ class Dataset:
         The preprocessing recipe behind the latents.
     aligned
         float64, spots x 2: coordinates in one frame for all sections; None where the sections were not aligned.
+    true_coordinates
+        float64, spots x 2: positions known from elsewhere, in any frame that the sections share, to score alignments
+        by. Only :func:`read_spots` reads them, so that no method sees them; None where they are not known.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Dataset:
     layout: str = "cells"
     recipe: str = ""
     aligned: np.ndarray | None = None
+    true_coordinates: np.ndarray | None = None
 
     @property
     def n_spots(self) -> int:
@@ -86,6 +91,10 @@ class Dataset:
         names = self.obs["section"].to_numpy().astype(str)
         return {name: np.flatnonzero(names == name) for name in self.sections}
 
+    def section_pairs(self) -> list[tuple[str, str]]:
+        """The pairs of consecutive sections, in the order of the stack."""
+        return list(pairwise(self.sections))
+
 
 def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None = None) -> Dataset:
     """Join a latents file and, where given, a graph file and a table of aligned coordinates into what a method sees.
@@ -95,35 +104,35 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
     InputError
         When a file is of another kind, or they do not hold the same spots (latents and graph: in the same order).
     """
-    from anndata.io import read_elem
-
-    from spatialweave.io.aligned import read_aligned
-
     with open_latents(latents) as file:
-        facts = read_elem(file["uns/spatialweave"])
-        obs = read_elem(file["obs"])
-        check_spots(latents, obs)
-        names = obs.index
-        coordinates = check_coordinates(latents, read_elem(file["obsm/spatial"]), len(obs))
-        modalities = [_modality(latents, name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]]
-    graphs: dict[str, sparse.csr_matrix] = {}
+        dataset = _spots(latents, file, aligned)
+        names = dataset.obs.index
+        dataset.modalities = [
+            _modality(latents, name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]
+        ]
     if graph is not None:
         graph_data = read_h5ad(graph, "graph")
         if not graph_data.obs_names.equals(names):
             raise InputError(
                 str(graph), f"its spots are not those of {latents}", fix="rebuild the graph from that file"
             )
-        graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
-    return Dataset(
-        name=str(facts["dataset"]),
-        obs=obs,
-        coordinates=coordinates,
-        modalities=modalities,
-        graphs=graphs,
-        layout=str(facts["layout"]),
-        recipe=str(facts.get("recipe", "")),
-        aligned=None if aligned is None else read_aligned(aligned, obs),
-    )
+        dataset.graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
+    return dataset
+
+
+def read_spots(latents: Path, aligned: Path | None = None) -> Dataset:
+    """The spots of a latents file with their coordinates, also the true ones, but without modalities and graphs.
+
+    Raises
+    ------
+    InputError
+        When a file is of another kind, or the table of aligned coordinates lacks a spot.
+    """
+    with open_latents(latents) as file:
+        dataset = _spots(latents, file, aligned)
+        if TRUE_SPATIAL in file["obsm"]:
+            dataset.true_coordinates = np.asarray(file["obsm"][TRUE_SPATIAL], dtype=np.float64)
+    return dataset
 
 
 @contextmanager
@@ -135,6 +144,26 @@ def open_latents(path: Path) -> Iterator[h5py.File]:
     with readable(path, ".h5mu"), h5py.File(path, "r") as file:
         check_kind(path, read_elem(file["uns"]) if "uns" in file else {}, "latents")
         yield file
+
+
+def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
+    """The dataset of an open latents file, without its modalities."""
+    from anndata.io import read_elem
+
+    from spatialweave.io.aligned import read_aligned
+
+    facts = read_elem(file["uns/spatialweave"])
+    obs = read_elem(file["obs"])
+    check_spots(path, obs)
+    return Dataset(
+        name=str(facts["dataset"]),
+        obs=obs,
+        coordinates=check_coordinates(path, read_elem(file["obsm/spatial"]), len(obs)),
+        modalities=[],
+        layout=str(facts["layout"]),
+        recipe=str(facts.get("recipe", "")),
+        aligned=None if aligned is None else read_aligned(aligned, obs),
+    )
 
 
 def _modality(path: Path, name: str, group: h5py.Group, spots: pd.Index) -> Modality:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -137,7 +136,7 @@ class Matcher:
             fix = "let the alignment stage run before, and give its coordinates to this one"
             raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", "one frame for all", fix)
         encoders = encoder_keys(dataset, sections, config)
-        self.drawn = [(a, b) for a, b in pairwise(sections) if config.draw_shared or encoders[a] != encoders[b]]
+        self.drawn = [(a, b) for a, b in dataset.section_pairs() if config.draw_shared or encoders[a] != encoders[b]]
         self.sections, self.aligned = sections, dataset.aligned
         self.config, self.run = config, run
         self.partners: Partners | None = None
@@ -208,7 +207,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
     if config.exchange == 0:
         return fitted
-    embedding = exchanged(own, sections, matcher.aligned, config.match_settings(), config.exchange)
+    embedding = exchanged(own, dataset, config.match_settings(), config.exchange)
     return replace(fitted, embedding=embedding, own=own)
 
 

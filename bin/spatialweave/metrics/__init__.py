@@ -1,1 +1,1 @@
-"""How good an embedding and its domains are, with and without labels."""
+"""Metrics of embeddings, domains and matches, with and without labels."""

@@ -1,6 +1,6 @@
 """Agreement of domains with labels. docs/metrics.md has every definition and source.
 
-The functions take domains and labels of the same spots (any values), and do not depend on how either is numbered.
+The functions take domains and labels of the same spots (any values) and do not depend on their numbering.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from sklearn.metrics.cluster import pair_confusion_matrix
 def agreement(domains: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """All metrics with labels, by name, over the spots whose label is not "".
 
-    ``labelled_spots`` and ``unlabelled_spots`` count what was compared and what was left out. Without any label the
-    result is empty; with one labelled spot only the counts are given.
+    ``labelled_spots`` and ``unlabelled_spots`` are the numbers of spots with a label and without. Without any label the
+    result is empty; with one labelled spot it has these counts only.
     """
     labelled = labels != ""
     n_labelled = int(labelled.sum())

@@ -11,7 +11,7 @@ from spatialweave.graphs import spatial
 from spatialweave.io.dataset import Dataset
 from spatialweave.metrics.agreement import agreement
 from spatialweave.metrics.fidelity import distance_correlation, knn_overlap
-from spatialweave.metrics.sections import across_sections
+from spatialweave.metrics.integration import across_sections
 from spatialweave.metrics.separation import calinski_harabasz, davies_bouldin, silhouette
 from spatialweave.metrics.tissue import (
     N_NEIGHBOURS,
@@ -35,7 +35,7 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     domains
         Integers from 1, one per spot.
     seed
-        Chooses the subsets of the metrics that look at a sample.
+        Draws the subsets of spots that some metrics are computed on.
     """
     sections = dataset.obs["section"].astype(str).to_numpy()
     found: dict[str, float] = {}
@@ -63,6 +63,6 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
 
 def _nearest_spots(points: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix:
     with warnings.catch_warnings():
-        # Small sections have fewer neighbours, which the metrics allow for; GRAPH has already warned of them.
+        # Small sections have fewer neighbours, which the metrics take into account; GRAPH has already warned of them.
         warnings.simplefilter("ignore", UserWarning)
         return spatial.knn(points, sections, N_NEIGHBOURS)

@@ -1,7 +1,7 @@
-"""How much of a modality's structure an embedding keeps. NaN where a metric is undefined.
+"""How much of a modality's structure an embedding preserves. NaN where a metric is undefined.
 
-Both metrics look from a random set of anchor spots at all spots, and so are linear in the number of spots. `embedding`
-and `latent` hold the same spots: those where the modality was measured.
+Both metrics compare a random set of anchor spots with all spots, in time linear in the number of spots. `embedding` and
+`latent` are of the same spots: those where the modality was measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
 
     Euclidean distances, the spot itself included, averaged over :data:`CORRELATION_ANCHORS` random spots (all, where
     there are no more). This is the modality agreement of Du et al., Nat Commun 17:2876 (2026), who take every spot as
-    an anchor. Spots from which all others are equally far are left out. -1 to 1, higher is better.
+    an anchor. Anchors that are equally far from all other spots are left out. -1 to 1, higher is better.
     """
     anchors = choose_anchors(len(embedding), CORRELATION_ANCHORS, seed)
     found = []
@@ -34,7 +34,7 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
 
 
 def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N_NEIGHBOURS) -> float:
-    """Share of a spot's `k` nearest spots in the modality that are among its `k` nearest in the embedding.
+    """Fraction of a spot's `k` nearest spots in the modality that are among its `k` nearest in the embedding.
 
     Averaged over :data:`OVERLAP_ANCHORS` random spots (all, where there are no more). 0 to 1, higher is better; chance
     gives k / (spots - 1). With k or fewer other spots all are neighbours and the metric is undefined.

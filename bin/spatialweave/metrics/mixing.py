@@ -1,4 +1,4 @@
-"""How well sections mix in an embedding. NaN where a metric is undefined; docs/metrics.md has definitions and sources.
+"""Mixing of the sections in an embedding. NaN where a metric is undefined; docs/metrics.md has definitions and sources.
 
 `sections` and `labels` hold one name per spot; a spot without a label has "". Neighbourhoods are those of a random set
 of spots, found exactly up to 50,000 spots and by an inverted-file index above: time and memory are linear in spots.
@@ -16,10 +16,10 @@ from spatialweave.graphs.matrices import symmetrise
 from spatialweave.metrics.neighbours import choose_anchors, nearest_others
 
 ANCHORS = 2000
-"""Spots whose neighbourhoods LISI and kBET look at; all, where there are no more."""
+"""Spots whose neighbourhoods enter LISI and kBET; all, where there are no more."""
 
 PERPLEXITY = 30
-"""Effective number of neighbours in LISI; three times as many are looked at."""
+"""Effective number of neighbours in LISI; three times as many are searched."""
 
 SIGNIFICANCE = 0.05
 SMALLEST_KBET, LARGEST_KBET = 10, 70
@@ -27,16 +27,16 @@ SMALLEST_KBET, LARGEST_KBET = 10, 70
 
 CONNECTIVITY_NEIGHBOURS = 15
 CONNECTIVITY_SPOTS = 20_000
-"""Above this graph connectivity is that of a random subset, for it searches the neighbours of every spot."""
+"""Above this graph connectivity is that of a random subset, because it needs the neighbours of every spot."""
 
 SILHOUETTE_SPOTS = 2000
-"""Above this a label's silhouette is that of a random subset, for it compares all pairs of spots."""
+"""Above this a label's silhouette is that of a random subset, because it compares all pairs of spots."""
 
 
 def effective_sections(embedding: np.ndarray, sections: np.ndarray, seed: int) -> float:
-    """Median LISI of the spots: how many sections, in effect, a spot's neighbourhood holds; 1 = none but one.
+    """Median LISI of the spots: the effective number of sections in a spot's neighbourhood; 1 = one section only.
 
-    Sections of one size that mix perfectly give their number B, others 1 / (sum of their squared shares).
+    Sections of equal size that mix perfectly give their number B, others 1 / (sum of their squared fractions).
     """
     n_neighbours = min(3 * PERPLEXITY, len(embedding) - 1)
     if n_neighbours < 3:
@@ -93,9 +93,9 @@ def _weights(distances: np.ndarray, perplexity: float) -> np.ndarray:
 
 
 def kbet(embedding: np.ndarray, sections: np.ndarray, seed: int) -> float:
-    """kBET acceptance rate (Büttner et al., Nat Methods 16:43, 2019): share of spots with a mixed neighbourhood.
+    """kBET acceptance rate (Büttner et al., Nat Methods 16:43, 2019): fraction of spots with a mixed neighbourhood.
 
-    A spot's neighbourhood counts as mixed when Pearson's chi-squared test does not tell the sections of its k nearest
+    A neighbourhood counts as mixed when Pearson's chi-squared test does not distinguish the sections of the k nearest
     spots from those of all spots (p >= :data:`SIGNIFICANCE`, B - 1 degrees of freedom). k is a quarter of the mean
     section, from 10 to 70. Perfect mixing gives about 0.95, none gives 0.
     """
@@ -111,7 +111,7 @@ def kbet(embedding: np.ndarray, sections: np.ndarray, seed: int) -> float:
 
 
 def kbet_per_label(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarray, seed: int) -> float:
-    """Mean of :func:`kbet` over labels, each among its own spots; differences in composition do no harm to it.
+    """Mean of :func:`kbet` over labels, each among its own spots; differences in composition do not affect it.
 
     As Luecken et al., Nat Methods 19:41 (2022), but with Euclidean neighbours in place of diffusion distances. Labels
     in one section only, or with 10 spots or fewer, are left out.
@@ -120,11 +120,11 @@ def kbet_per_label(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarr
 
 
 def graph_connectivity(embedding: np.ndarray, labels: np.ndarray, seed: int) -> float:
-    """Share of a label's spots in its largest connected part of the neighbour graph, mean over labels.
+    """Fraction of a label's spots in its largest connected component of the neighbour graph, mean over labels.
 
     Luecken et al., Nat Methods 19:41 (2022). The graph joins each spot with its 15 nearest of all spots, undirected.
-    Spots without a label are in the graph and in no mean. Above :data:`CONNECTIVITY_SPOTS` spots the graph is that of a
-    random subset. 0 to 1; 1 when every label hangs together.
+    Spots without a label are in the graph but do not enter the mean. Above :data:`CONNECTIVITY_SPOTS` spots the graph
+    is that of a random subset. 0 to 1; 1 when the spots of every label are connected.
     """
     chosen = choose_anchors(len(embedding), CONNECTIVITY_SPOTS, seed)
     embedding, labels = embedding[chosen], labels[chosen]
@@ -132,18 +132,18 @@ def graph_connectivity(embedding: np.ndarray, labels: np.ndarray, seed: int) -> 
     if n_neighbours < 1:
         return float("nan")
     graph = symmetrise(feature_knn(embedding, n_neighbours))
-    shares = []
+    fractions = []
     for own in _by_label(labels):
-        parts = connected_components(graph[own][:, own], directed=False)[1]
-        shares.append(np.bincount(parts).max() / len(own))
-    return _mean(shares)
+        component = connected_components(graph[own][:, own], directed=False)[1]
+        fractions.append(np.bincount(component).max() / len(own))
+    return _mean(fractions)
 
 
 def batch_silhouette(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarray, seed: int) -> float:
     """1 - |silhouette width of the sections among a label's spots|, mean over its spots, then over labels.
 
     Luecken et al., Nat Methods 19:41 (2022); Euclidean. Labels in one section only, or with one spot per section, are
-    left out. Above :data:`SILHOUETTE_SPOTS` spots of a label a random subset is looked at. 0 to 1; 1 = mixed.
+    left out. Above :data:`SILHOUETTE_SPOTS` spots of a label a random subset is used. 0 to 1; 1 = mixed.
     """
     widths = []
     for own in _by_label(labels):

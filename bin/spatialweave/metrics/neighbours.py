@@ -1,4 +1,4 @@
-"""Nearest spots in an embedding or a modality, seen from all spots or a random set of them."""
+"""Nearest spots in an embedding or a modality, of all spots or of a random set of anchors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def choose_anchors(n_spots: int, n_anchors: int, seed: int) -> np.ndarray:
 
 
 def nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and distances (anchors x k) of the k nearest spots of each anchor, itself left out."""
+    """Indices and distances (anchors x k) of the k nearest spots of each anchor, itself excluded."""
     found, distances = nearest_in(values[anchors], values, k + 1)
     other = found != anchors[:, None]
-    # Among many spots at one place an anchor need not be in its own list: then the last one goes.
+    # Among many spots with equal values an anchor need not be in its own list: then the last one is dropped.
     other[other.all(axis=1), -1] = False
     return found[other].reshape(len(anchors), k), distances[other].reshape(len(anchors), k)

@@ -1,4 +1,4 @@
-"""How well domains are separated in the embedding. NaN where a metric is undefined."""
+"""Separation of the domains in the embedding. NaN where a metric is undefined."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import metrics
 
 SILHOUETTE_SPOTS = 5000
-"""Above this the silhouette is that of a random subset, for it compares all pairs of spots."""
+"""Above this the silhouette is that of a random subset, because it compares all pairs of spots."""
 
 
 def silhouette(embedding: np.ndarray, domains: np.ndarray, seed: int) -> float:

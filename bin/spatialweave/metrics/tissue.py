@@ -1,6 +1,6 @@
-"""How coherent domains are in the tissue. NaN where a metric is undefined.
+"""Coherence of the domains in the tissue. NaN where a metric is undefined.
 
-Neighbours never cross sections: coordinates of different sections cannot be compared.
+Neighbours are of the same section: coordinates of different sections cannot be compared.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ N_NEIGHBOURS = 10
 """Neighbours per spot in Moran's I and PAS."""
 
 SMALLEST_DOMAIN = 3
-"""CHAOS passes over a domain with fewer spots than this in a section, as its source does."""
+"""CHAOS leaves out a domain with fewer spots than this in a section, as in the publication."""
 
 
 def morans_i(domains: np.ndarray, neighbours: sparse.csr_matrix) -> dict[int, float]:
     """Moran's I of the membership (0/1) of each domain (Moran, Biometrika 37:17, 1950).
 
     I = (n / W) * sum_ij w_ij z_i z_j / sum_i z_i^2 with z the centred membership, w the neighbour graph with rows that
-    sum to 1 and W the sum of all weights. Membership instead of the domain's number, for the latter's result would
-    depend on the numbering. Written out for 0/1 variables it needs one pass over the edges for all domains.
+    sum to 1 and W the sum of all weights. Membership instead of the domain's number, because the latter's result would
+    depend on the numbering. For 0/1 variables one pass over the edges is enough for all domains.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def morans_i(domains: np.ndarray, neighbours: sparse.csr_matrix) -> dict[int, fl
 
     Returns
     -------
-    By domain; one that holds every spot has no variance and is left out. Empty without edges.
+    By domain; a domain of all spots has no variance and is left out. Empty without edges.
     """
     weights = row_normalise(structure(neighbours).astype(np.float64))
     total = float(weights.data.sum())
@@ -65,7 +65,7 @@ def mean_morans_i(by_domain: dict[int, float], domains: np.ndarray) -> float:
     return float(np.average(list(by_domain.values()), weights=sizes))
 
 
-def chaos(domains: np.ndarray, spatial: np.ndarray, sections: np.ndarray) -> float:
+def chaos(domains: np.ndarray, coordinates: np.ndarray, sections: np.ndarray) -> float:
     """CHAOS: distance to the nearest spot of the same domain, averaged over spots; lower is better.
 
     Shang and Zhou, Nat Commun 13:7203 (2022): each coordinate is scaled to unit variance, here within its section;
@@ -74,9 +74,9 @@ def chaos(domains: np.ndarray, spatial: np.ndarray, sections: np.ndarray) -> flo
     """
     distance = 0.0
     for _, rows in section_rows(sections):
-        points = spatial[rows]
-        spread = points.std(axis=0)
-        points = points / np.where(spread > 0, spread, 1.0)
+        points = coordinates[rows]
+        deviation = points.std(axis=0)
+        points = points / np.where(deviation > 0, deviation, 1.0)
         for domain in np.unique(domains[rows]):
             own = points[domains[rows] == domain]
             if len(own) >= SMALLEST_DOMAIN:
@@ -85,10 +85,10 @@ def chaos(domains: np.ndarray, spatial: np.ndarray, sections: np.ndarray) -> flo
 
 
 def abnormal_spots(domains: np.ndarray, neighbours: sparse.csr_matrix) -> float:
-    """PAS: share of spots of whose 10 nearest more than half (6 or more) lie in other domains; lower is better.
+    """PAS: fraction of spots with more than half (6 or more) of their 10 nearest in other domains; lower is better.
 
-    Shang and Zhou, Nat Commun 13:7203 (2022). Spots of sections too small for 10 neighbours are judged by those they
-    have; NaN without edges.
+    Shang and Zhou, Nat Commun 13:7203 (2022). In sections too small for 10 neighbours a spot has fewer; NaN without
+    edges.
     """
     degree = np.diff(neighbours.indptr)
     if not degree.any():
@@ -99,7 +99,7 @@ def abnormal_spots(domains: np.ndarray, neighbours: sparse.csr_matrix) -> float:
 
 
 def neighbour_agreement(domains: np.ndarray, connectivities: sparse.csr_matrix) -> float:
-    """Share of a spot's neighbours in the spatial graph that lie in its domain, averaged over spots with neighbours."""
+    """Fraction of a spot's neighbours in the spatial graph that are in its domain, mean over spots with neighbours."""
     degree = np.diff(connectivities.indptr)
     if not degree.any():
         return float("nan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spatialweave.alignment.stage import CONTROL
+from spatialweave.metrics.match_sections import CONTROL
 from spatialweave.report.alignment import TRANSFORM_COLUMNS
 from spatialweave.report.scores import Score
 from spatialweave.report.tables import Table

@@ -1,4 +1,4 @@
-"""What EVALUATE does between reading its files and writing them."""
+"""The metrics of one run of a method, from its files to the rows of metrics.csv."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ def metrics_table(
     clustering: str,
     coordinates_file: Path | None = None,
 ) -> pd.DataFrame:
-    """Read everything about one run of a method, check that it belongs together, and return its metrics, tidy.
+    """The metrics of one run of a method as a tidy table.
 
     A metric that is undefined (silhouette of a single domain, agreement without labels) has no row. `n_domains` is the
-    number of domains that hold a spot.
+    number of domains with at least one spot.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, or the files are not of the same spots.
     """
     dataset = read_dataset(latents_file, graph_file, coordinates_file)
     if "spatial_connectivities" not in dataset.graphs:
@@ -42,16 +47,8 @@ def metrics_table(
         )
     embedding = check_embedding(np.asarray(data.X), 1, str(embedding_file))
     domains = read_domains(domains_file, dataset.obs)
-    try:
-        record = training_record(data)
-        method, seed = str(record["method"]), int(record["seed"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{embedding_file}, uns['training']",
-            f"is not a record of a training ({error})",
-            "method and seed",
-            "train again",
-        ) from error
+    record = training_record(data)
+    method, seed = str(record["method"]), int(record["seed"])
     found = evaluate(dataset, embedding, domains, seed)
     facts = (dataset.name, method, seed, clustering, len(np.unique(domains)))
     return pd.DataFrame([(*facts, name, value) for name, value in found.items()], columns=list(COLUMNS))

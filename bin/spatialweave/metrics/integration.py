@@ -1,4 +1,4 @@
-"""All metrics across the sections of a dataset."""
+"""Metrics of the integration of several sections: mixing, and agreement of domains and labels across sections."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from spatialweave.metrics import mixing, transfer
 
 
 def across_sections(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed: int) -> dict[str, float]:
-    """The metrics that need several sections, by name, in the order of docs/metrics.md; NaN where undefined.
+    """The metrics of several sections, by name, in the order of docs/metrics.md; NaN where undefined.
 
-    Without labels, or without aligned coordinates, the metrics that need them are left out; with one section all are.
+    Without labels or aligned coordinates, the metrics that need them are left out; with one section all are.
     Parameters as for :func:`spatialweave.metrics.evaluate.evaluate`.
     """
     sections = dataset.obs["section"].astype(str).to_numpy()
@@ -26,7 +26,7 @@ def across_sections(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray
         "domain_section_ami": transfer.domain_section_ami(domains, sections),
     }
     if dataset.aligned is not None:
-        found["section_agreement"] = transfer.section_agreement(domains, dataset.aligned, sections)
+        found["section_agreement"] = transfer.section_agreement(dataset, domains)
     if "label" in dataset.obs:
         labels = dataset.obs["label"].astype(str).to_numpy()
         found |= _with_labels(embedding, domains, sections, labels, seed)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from spatialweave.metrics.alignment import Side, alignment_quality, nearest_pairs
+from spatialweave.alignment.spot_pairs import nearest_pairs
+from spatialweave.metrics.match_quality import MatchedSection, match_quality
 
 
 def row(n: int, start: float = 0.0) -> np.ndarray:
@@ -21,47 +22,51 @@ def everyone(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_shares_of_spots():
     """Four and six spots; pairs (0, 0), (0, 1), (2, 1) accepted, (3, 5) not."""
-    a, b = Side(row(4)), Side(row(6))
+    a, b = MatchedSection(row(4)), MatchedSection(row(6))
     pairs = np.array([0, 0, 2, 3]), np.array([0, 1, 1, 5])
-    found = alignment_quality(a, b, pairs, np.array([True, True, True, False]), spacing=2.0)
+    found = match_quality(a, b, pairs, np.array([True, True, True, False]), spacing=2.0)
     assert found["spots_a"] == 4 and found["spots_b"] == 6 and found["pairs"] == 4 and found["accepted_pairs"] == 3
     assert found["matched_a"] == found["matched_smaller"] == pytest.approx(2 / 4)
     assert found["matched_b"] == pytest.approx(2 / 6)
-    swapped = alignment_quality(b, a, pairs[::-1], np.array([True, True, True, False]), spacing=2.0)
+    swapped = match_quality(b, a, pairs[::-1], np.array([True, True, True, False]), spacing=2.0)
     assert swapped["matched_smaller"] == pytest.approx(2 / 4) and swapped["matched_a"] == pytest.approx(2 / 6)
     assert not {"label_agreement", "near_truth", "mapping_threshold", "registration_error"} & set(found)
 
 
 def test_label_agreement_counts_labelled_pairs_only():
     labels_a, labels_b = np.array(["x", "x", "y", ""]), np.array(["x", "y", "", "y"])
-    a, b = Side(row(4), labels_a), Side(row(4), labels_b)
-    found = alignment_quality(a, b, everyone(4), np.ones(4, bool), spacing=2.0)
+    a, b = MatchedSection(row(4), labels_a), MatchedSection(row(4), labels_b)
+    found = match_quality(a, b, everyone(4), np.ones(4, bool), spacing=2.0)
     assert (found["label_agreement"], found["labelled_pairs"]) == (0.5, 2.0)
     # The pair that disagrees was not accepted.
-    found = alignment_quality(a, b, everyone(4), np.array([True, False, True, True]), spacing=2.0)
+    found = match_quality(a, b, everyone(4), np.array([True, False, True, True]), spacing=2.0)
     assert (found["label_agreement"], found["labelled_pairs"]) == (1.0, 1.0)
-    found = alignment_quality(a, b, everyone(4), np.zeros(4, bool), spacing=2.0)
+    found = match_quality(a, b, everyone(4), np.zeros(4, bool), spacing=2.0)
     assert "label_agreement" not in found and found["labelled_pairs"] == 0.0
-    assert "label_agreement" not in alignment_quality(a, Side(row(4)), everyone(4), np.ones(4, bool), spacing=2.0)
+    assert "label_agreement" not in match_quality(a, MatchedSection(row(4)), everyone(4), np.ones(4, bool), spacing=2.0)
 
 
 def test_residuals_in_spots():
     """b lies 0, 2, 6 and 8 units to the right of its partners: 0, 1, 3 and 4 spots."""
     points = row(4)
     shift = np.column_stack([[0.0, 2.0, 6.0, 8.0], np.zeros(4)])
-    found = alignment_quality(Side(points), Side(points + shift), everyone(4), np.ones(4, bool), spacing=2.0)
+    found = match_quality(
+        MatchedSection(points), MatchedSection(points + shift), everyone(4), np.ones(4, bool), spacing=2.0
+    )
     assert found["residual_median"] == pytest.approx(2.0)
     assert found["residual_p95"] == pytest.approx(3 + 0.85 * 1)  # at 0.95 * 3 = 2.85 of positions 0 to 3
-    some = alignment_quality(Side(points), Side(points + shift), everyone(4), np.arange(4) < 2, spacing=2.0)
+    some = match_quality(
+        MatchedSection(points), MatchedSection(points + shift), everyone(4), np.arange(4) < 2, spacing=2.0
+    )
     assert some["residual_median"] == pytest.approx(0.5)
 
 
 def test_against_truth_by_hand():
     """a spans columns 0 to 3, b columns 2 to 5 (spacing 2). Within a spot of b's: a's columns 1 to 3."""
-    a, b = Side(row(8), truth=row(8)), Side(row(8, 4.0), truth=row(8, 4.0))
+    a, b = MatchedSection(row(8), truth=row(8)), MatchedSection(row(8, 4.0), truth=row(8, 4.0))
     # Column by spot: a 0 1 2 3 0 1 2 3, b 2 3 4 5 2 3 4 5. Right, 1 column off (right still), 2 off, unmatchable.
     pairs = np.array([2, 3, 1, 0]), np.array([0, 0, 1, 0])
-    found = alignment_quality(a, b, pairs, np.ones(4, bool), spacing=2.0)
+    found = match_quality(a, b, pairs, np.ones(4, bool), spacing=2.0)
     assert found["near_truth"] == pytest.approx(2 / 4)
     assert found["matchable_a"] == found["matchable_b"] == pytest.approx(6 / 8)
     assert found["matchable_accepted_a"] == pytest.approx(3 / 6)
@@ -79,8 +84,8 @@ def test_limits_are_met_on_a_lattice():
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     for off, expected in ((3.0, 1.0), (3.001, 0.0)):
         truth_b = points + np.array([off, 0.0])
-        a, b = Side(points @ turn.T, truth=points), Side(truth_b @ turn.T, truth=truth_b)
-        assert alignment_quality(a, b, everyone(6), np.ones(6, bool), spacing=2.0)["near_truth"] == expected
+        a, b = MatchedSection(points @ turn.T, truth=points), MatchedSection(truth_b @ turn.T, truth=truth_b)
+        assert match_quality(a, b, everyone(6), np.ones(6, bool), spacing=2.0)["near_truth"] == expected
 
 
 def test_registration_error_is_that_of_b_on_a():
@@ -89,10 +94,10 @@ def test_registration_error_is_that_of_b_on_a():
     truth_a, truth_b = 1e5 + 100 * rng.random((30, 2)), 1e5 + 100 * rng.random((20, 2))
     angle = 0.7
     turn = 0.2 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    a = Side(truth_a @ turn.T + [7, -3], truth=truth_a)
-    b = Side(truth_b @ turn.T + [7, -3] + [3, 4], truth=truth_b)
+    a = MatchedSection(truth_a @ turn.T + [7, -3], truth=truth_a)
+    b = MatchedSection(truth_b @ turn.T + [7, -3] + [3, 4], truth=truth_b)
     pairs = nearest_pairs(truth_a, truth_b, 1e9)
-    found = alignment_quality(a, b, pairs, np.ones(30, bool), spacing=2.0)
+    found = match_quality(a, b, pairs, np.ones(30, bool), spacing=2.0)
     assert found["registration_error"] == pytest.approx(2.5)
     # The pairs are those of the true positions: b's misplacement does not touch what is judged by the truth.
     apart = cdist(truth_a, truth_b).min(axis=1) * 0.2
@@ -103,10 +108,10 @@ def test_registration_error_is_that_of_b_on_a():
 
 def test_mapping_has_its_own_figures():
     labels_a, labels_b = np.array(list("xxyyyy")), np.array(list("xyyyyx"))
-    a, b = Side(row(6), labels_a, row(6)), Side(row(6), labels_b, row(6))
+    a, b = MatchedSection(row(6), labels_a, row(6)), MatchedSection(row(6), labels_b, row(6))
     # Spot 4 goes one column off and keeps its label; spot 5 goes far and loses it.
     target = np.array([0, -1, -1, 3, 3, 0])
-    found = alignment_quality(a, b, everyone(6), np.zeros(6, bool), 2.0, target=target, threshold=0.25)
+    found = match_quality(a, b, everyone(6), np.zeros(6, bool), 2.0, target=target, threshold=0.25)
     assert found["mapping_threshold"] == 0.25
     assert (found["mapping_matched_a"], found["mapping_matched_b"]) == pytest.approx((4 / 6, 2 / 6))
     assert found["mapping_label_agreement"] == pytest.approx(3 / 4)
@@ -115,21 +120,12 @@ def test_mapping_has_its_own_figures():
     assert found["accepted_pairs"] == 0 and found["mapping_accepted_pairs"] == 4
 
 
-def test_nearest_pairs_equals_all_distances():
-    rng = np.random.default_rng(0)
-    points_a, points_b = rng.random((60, 2)), rng.random((40, 2))
-    distance = cdist(points_a, points_b)
-    in_a, in_b = nearest_pairs(points_a, points_b, 0.08)
-    near = np.flatnonzero(distance.min(axis=1) <= 0.08)
-    assert 0 < len(near) < 60
-    assert in_a.tolist() == near.tolist() and in_b.tolist() == distance.argmin(axis=1)[near].tolist()
-    assert [len(side) for side in nearest_pairs(points_a, points_b[:0], 1.0)] == [0, 0]
-
-
 def test_coordinates_only_control_is_perfect_when_registered():
     points = row(10)
     control = nearest_pairs(points, points, 3.0)
-    found = alignment_quality(Side(points, truth=points), Side(points, truth=points), control, np.ones(10, bool), 2.0)
+    found = match_quality(
+        MatchedSection(points, truth=points), MatchedSection(points, truth=points), control, np.ones(10, bool), 2.0
+    )
     assert found["near_truth"] == found["matchable_accepted_a"] == found["matched_smaller"] == 1.0
     assert found["residual_p95"] == 0.0 and "unmatchable_accepted_a" not in found
 
@@ -137,10 +133,12 @@ def test_coordinates_only_control_is_perfect_when_registered():
 def test_degenerate_sections():
     none = np.empty(0, dtype=np.int64)
     line = np.column_stack([np.arange(3.0), np.zeros(3)])
-    found = alignment_quality(Side(line, truth=line), Side(line, truth=line), everyone(3), np.ones(3, bool), 1.0)
+    found = match_quality(
+        MatchedSection(line, truth=line), MatchedSection(line, truth=line), everyone(3), np.ones(3, bool), 1.0
+    )
     # Spots on one line do not fix the frame of the truth.
     assert "near_truth" not in found and found["residual_median"] == 0.0
-    found = alignment_quality(Side(row(4)), Side(line), (none, none), np.empty(0, bool), spacing=0.0)
+    found = match_quality(MatchedSection(row(4)), MatchedSection(line), (none, none), np.empty(0, bool), spacing=0.0)
     assert found["matched_a"] == 0.0 and "residual_median" not in found
-    one = Side(np.zeros((1, 2)))
-    assert alignment_quality(one, one, everyone(1), np.ones(1, bool), spacing=0.0)["matched_smaller"] == 1.0
+    one = MatchedSection(np.zeros((1, 2)))
+    assert match_quality(one, one, everyone(1), np.ones(1, bool), spacing=0.0)["matched_smaller"] == 1.0

@@ -1,4 +1,4 @@
-"""What CLUSTER does between reading its files and writing them."""
+"""Assigning the spots of a run to domains, from its files to domains.csv and clustering.json."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.domains.cluster import cluster
-from spatialweave.domains.labels import check_embedding, number_by_size
-from spatialweave.domains.number import choose_n_domains
-from spatialweave.domains.refine import refine
+from spatialweave.domains.labels import check_embedding, number_by_size, refine
+from spatialweave.domains.mixture import choose_n_domains
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 
 
-def number_asked(text: str) -> int | None:
-    """The number of domains that an option's text asks for; None for ``auto``."""
+def parse_n_domains(text: str) -> int | None:
+    """The number of domains that an option's text gives; None for ``auto``."""
     if text == "auto":
         return None
     if not text.isascii() or not text.isdigit() or int(text) < 1:
@@ -34,17 +33,26 @@ def assign_domains(
     rounds: int,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read an embedding and its graph, cluster, refine.
+    """Cluster an embedding and refine the domains on its spatial graph.
+
+    Parameters
+    ----------
+    n_domains
+        None chooses the number, at most `max_domains`.
+    rounds
+        Of the refinement.
 
     Returns
     -------
-    The table barcode, section, domain in the order of the embedding, and the account for ``clustering.json``.
+    The table barcode, section, domain in the order of the embedding, and the record for ``clustering.json``.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, the files are not of the same spots, or the embedding cannot be clustered.
     """
     embedding = read_h5ad(embedding_file, "embedding")
     graph = read_h5ad(graph_file, "graph")
-    for column in ("barcode", "section"):
-        if column not in embedding.obs:
-            raise InputError(str(embedding_file), f"obs has no column '{column}'", fix="train again")
     if not graph.obs_names.equals(embedding.obs_names):
         raise InputError(
             str(graph_file), f"its spots are not those of {embedding_file}", fix="pass the graph that it was trained on"
@@ -53,18 +61,18 @@ def assign_domains(
         raise InputError(str(graph_file), "obsp has no 'spatial_connectivities'", fix="build the graph again")
 
     values = check_embedding(np.asarray(embedding.X), n_domains or 1, str(embedding_file))
-    account: dict[str, Any] = {
+    record: dict[str, Any] = {
         "dataset": str(embedding.uns["spatialweave"]["dataset"]),
         "clustering": clustering,
         "seed": seed,
         "n_domains_asked": n_domains or "auto",
     }
     if n_domains is None:
-        n_domains, account["candidates"] = choose_n_domains(values, max_domains, seed)
+        n_domains, record["candidates"] = choose_n_domains(values, max_domains, seed)
     found = cluster(values, n_domains, clustering, seed)
     refined = refine(found.labels, graph.obsp["spatial_connectivities"].tocsr(), rounds)
     labels = number_by_size(refined)
-    account |= found.facts | {
+    record |= found.record | {
         "n_domains_clustered": found.n_domains,
         "n_domains": int(labels.max()),
         "refine_rounds": rounds,
@@ -78,4 +86,4 @@ def assign_domains(
             "domain": labels.astype(str),
         }
     )
-    return table, account
+    return table, record

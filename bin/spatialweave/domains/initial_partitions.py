@@ -1,6 +1,7 @@
-"""Partitions from which the mixture's EM starts: Ward, k-means and random ones.
+"""Initial partitions of the mixture's EM: Ward, k-means and random ones.
 
-Each takes spots x dimensions (float64) and a seed and returns integer labels. All are linear in the number of spots.
+Each function takes spots x dimensions (float64) and a seed and returns integer labels. All are linear in the number of
+spots.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 
 WARD_LIMIT = 5000
-"""Spots up to which Ward sees all of them; above, a random subset of this size, for Ward is quadratic in spots."""
+"""Above this Ward's clustering is that of a random subset of this size, because its time is quadratic in spots."""
 
 
-def starting_partitions(values: np.ndarray, n_domains: int, seed: int, n_random: int) -> Iterator[tuple[str, Any]]:
+def initial_partitions(values: np.ndarray, n_domains: int, seed: int, n_random: int) -> Iterator[tuple[str, Any]]:
     """Yield (name, labels) for Ward, k-means and `n_random` random partitions."""
     yield "ward", ward_partition(values, n_domains, seed)
     yield "kmeans", kmeans_partition(values, n_domains, seed)
@@ -24,7 +25,7 @@ def starting_partitions(values: np.ndarray, n_domains: int, seed: int, n_random:
 
 
 def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """Ward's clustering; above :data:`WARD_LIMIT` spots that of a random subset, others going to the nearest centre."""
+    """Ward's clustering; above :data:`WARD_LIMIT` spots that of a random subset, the others at the nearest centre."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     sample = np.arange(len(values))
@@ -32,7 +33,7 @@ def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
         sample = np.sort(np.random.default_rng(seed).choice(len(values), WARD_LIMIT, replace=False))
     if len(sample) < 2:
         return np.zeros(len(values), dtype=np.int64)
-    # fcluster by count falls short of n_domains where merges tie (duplicates); the mixture copes with fewer.
+    # Where merges tie (duplicates), fcluster gives fewer than n_domains; the mixture allows that.
     labels = fcluster(linkage(values[sample], method="ward"), n_domains, criterion="maxclust") - 1
     if len(sample) == len(values):
         return labels.astype(np.int64)
@@ -48,18 +49,18 @@ def kmeans_partition(values: np.ndarray, n_domains: int, seed: int, n_init: int 
 
     # One thread: with several, the order of additions and so the last digits differ from run to run.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
-        # Fewer distinct rows than domains is no error here.
+        # Fewer distinct rows than domains are not an error here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = KMeans(n_domains, n_init=n_init, random_state=seed).fit(values)
     return np.asarray(model.labels_, dtype=np.int64)
 
 
 def random_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """Every spot with the nearest of `n_domains` spots drawn as in k-means++ (far from one another)."""
+    """Every spot at the nearest of `n_domains` spots that k-means++ draws."""
     from sklearn.cluster import kmeans_plusplus
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        # With fewer distinct rows than domains all distances to draw by become zero.
+        # With fewer distinct rows than domains all sampling weights become zero.
         warnings.simplefilter("ignore", RuntimeWarning)
         centres, _ = kmeans_plusplus(values, n_domains, random_state=seed)
     return nearest_centre(values, centres)
@@ -67,5 +68,5 @@ def random_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarra
 
 def nearest_centre(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """The index of the nearest of `centres` (centres x dimensions) for every row of `values`; ties to the lower."""
-    # |x - c|^2 less |x|^2, which is the same for every centre.
+    # |x - c|^2 without |x|^2, which is the same for every centre.
     return np.argmin((centres**2).sum(axis=1) - 2.0 * (values @ centres.T), axis=1)

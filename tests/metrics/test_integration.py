@@ -19,8 +19,8 @@ from spatialweave.graphs import features
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.metrics import mixing, transfer
 from spatialweave.metrics.evaluate import evaluate
+from spatialweave.metrics.integration import across_sections
 from spatialweave.metrics.neighbours import nearest_others
-from spatialweave.metrics.sections import across_sections
 
 
 def three_sections() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -257,30 +257,33 @@ def test_label_transfer_by_hand(monkeypatch):
     assert some != full and some == pytest.approx(full, abs=0.05)
 
 
+def aligned_dataset(aligned: np.ndarray, sections: np.ndarray) -> Dataset:
+    """A dataset with these aligned coordinates; its own have nothing to do with them."""
+    return Dataset("d", pd.DataFrame({"section": sections}), 9.0 * aligned[::-1], [], aligned=aligned)
+
+
 def test_section_agreement_by_hand():
-    """Four spots on each other, of which three agree: (3/4 - 1/2) / (1 - 1/2)."""
+    """Four spots on four others, of which three agree: (3/4 - 1/2) / (1 - 1/2)."""
     row = np.column_stack([np.arange(4.0), np.zeros(4)])
-    aligned, sections = np.concatenate([row, row]), np.repeat(["t2", "t1"], 4)
-    assert transfer.section_agreement(np.array([1, 1, 2, 2, 1, 1, 2, 1]), aligned, sections) == pytest.approx(
-        cohen_kappa_score([1, 1, 2, 2], [1, 1, 2, 1])
-    )
-    assert cohen_kappa_score([1, 1, 2, 2], [1, 1, 2, 1]) == pytest.approx(0.5)
-    # Domains of their own in each section: the partitions are alike, the domains are not.
-    assert transfer.section_agreement(np.array([1, 1, 2, 2, 3, 3, 4, 4]), aligned, sections) == 0.0
-    assert np.isnan(transfer.section_agreement(np.ones(8, int), aligned, sections))
-    # Beyond one spacing nothing lies on anything.
+    dataset = aligned_dataset(np.concatenate([row, row]), np.repeat(["t2", "t1"], 4))
+    found = transfer.section_agreement(dataset, np.array([1, 1, 2, 2, 1, 1, 2, 1]))
+    assert found == pytest.approx(cohen_kappa_score([1, 1, 2, 2], [1, 1, 2, 1])) == pytest.approx(0.5)
+    # Each section has its own domains: the partitions are equal, the domains are not.
+    assert transfer.section_agreement(dataset, np.array([1, 1, 2, 2, 3, 3, 4, 4])) == 0.0
+    assert np.isnan(transfer.section_agreement(dataset, np.ones(8, int)))
+    # Beyond one spacing no spots correspond.
     domains = np.array([1, 2, 1, 2, 1, 2, 1, 2])
     for off, expected in ((1.0, 1.0), (1.01, np.nan)):
-        found = transfer.section_agreement(domains, np.concatenate([row, row + np.array([0.0, off])]), sections)
-        assert found == pytest.approx(expected, nan_ok=True)
+        dataset.aligned = np.concatenate([row, row + np.array([0.0, off])])
+        assert transfer.section_agreement(dataset, domains) == pytest.approx(expected, nan_ok=True)
 
 
 def test_section_agreement_takes_consecutive_sections():
     row = np.column_stack([np.arange(4.0), np.zeros(4)])
-    aligned, sections = np.tile(row, (3, 1)), np.repeat(["z", "y", "x"], 4)
+    dataset = aligned_dataset(np.tile(row, (3, 1)), np.repeat(["z", "y", "x"], 4))
     domains = np.array([1, 1, 2, 2, 1, 1, 2, 2, 2, 2, 1, 1])
     # z and y agree wholly, y and x nowhere; z and x are no pair.
-    assert transfer.section_agreement(domains, aligned, sections) == pytest.approx((1.0 - 1.0) / 2)
+    assert transfer.section_agreement(dataset, domains) == pytest.approx((1.0 - 1.0) / 2)
 
 
 def test_domain_section_ami():

@@ -1,0 +1,21 @@
+"""How the sections of a dataset are registered: the settings of :mod:`~spatialweave.alignment.prematch`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spatialweave.settings import option
+
+
+@dataclass(frozen=True)
+class PrematchSettings:
+    """How two sections are registered."""
+
+    method: Literal["auto", "icp", "ndt", "none"] = option(
+        "auto", "auto: shapes and features; icp or ndt: coordinates only, by that algorithm; none: no registration."
+    )
+    reflection: bool = option(False, "Also try the moving section turned over.")
+    scale: bool = option(False, "The sections' coordinates differ in their units: also find one factor.")
+    angles: int = option(72, "Initial angles over the full circle.", low=4, high=720)
+    starts: int = option(6, "Initial transforms to refine, by shape and by cross-prediction each.", low=1, high=50)

@@ -1,0 +1,47 @@
+"""Pairs of spots by their coordinates, against all distances and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest, nearest_pairs
+
+
+def test_nearest_pairs_equals_all_distances():
+    rng = np.random.default_rng(0)
+    points_a, points_b = rng.random((60, 2)), rng.random((40, 2))
+    distance = cdist(points_a, points_b)
+    in_a, in_b = nearest_pairs(points_a, points_b, 0.08)
+    near = np.flatnonzero(distance.min(axis=1) <= 0.08)
+    assert 0 < len(near) < 60
+    assert in_a.tolist() == near.tolist() and in_b.tolist() == distance.argmin(axis=1)[near].tolist()
+    assert [len(side) for side in nearest_pairs(points_a, points_b[:0], 1.0)] == [0, 0]
+
+
+def test_mutual_nearest_equals_all_distances():
+    rng = np.random.default_rng(1)
+    points_a, points_b = rng.random((60, 2)), rng.random((40, 2))
+    distance = cdist(points_a, points_b)
+    best_a, best_b = distance.argmin(axis=1), distance.argmin(axis=0)
+    expected = [(i, int(j)) for i, j in enumerate(best_a) if best_b[j] == i and distance[i, j] <= 0.08]
+    a, b, found = mutual_nearest(points_a, points_b, 0.08)
+    assert list(zip(a.tolist(), b.tolist(), strict=True)) == expected and 0 < len(expected) < 40
+    np.testing.assert_allclose(found, distance[a, b])
+
+
+def test_ties_of_mutual_nearest_go_to_the_left_then_below():
+    """One spot between four equally near ones, of which each has only that one."""
+    corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    a, b, _ = mutual_nearest(np.zeros((1, 2)), corners, 2.0)
+    assert (a.tolist(), b.tolist()) == ([0], [2])
+
+
+def test_mutual_best_by_hand():
+    """Values of a 2 x 3 table of pairs, row by row: 0.9 0.8 0.1 / 0.7 0.6 0.5."""
+    a, b = np.repeat([0, 1], 3), np.tile([0, 1, 2], 2)
+    value, shift = np.array([0.9, 0.8, 0.1, 0.7, 0.6, 0.5]), np.zeros((6, 2))
+    assert mutual_best(a, b, value, shift, 1).tolist() == [0]
+    # Two best of rows: pairs 0, 1 and 3, 4; of columns: all.
+    assert mutual_best(a, b, value, shift, 2).tolist() == [0, 1, 3, 4]
+    assert mutual_best(a, b, value, shift, 3).tolist() == [0, 1, 2, 3, 4, 5]
