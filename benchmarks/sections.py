@@ -178,9 +178,9 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
     from spatialweave import simulate
     from spatialweave.alignment import stage
-    from spatialweave.io.aligned import aligned_table
     from spatialweave.io.embeddings import OWN_SECTION, write_embedding
     from spatialweave.io.files import write_csv
+    from spatialweave.io.result_tables import coordinates_table
 
     files: dict[str, dict[str, Path]] = {}
     for section, parts in simulate.simulate_series(spec, seed).items():
@@ -189,7 +189,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     fused = fit(dataset, "spatialfuser", seed)
     record, own = {"method": "spatialfuser", "seed": seed}, {OWN_SECTION: fused.own}
     write_embedding(folder / "fused.h5ad", dataset, fused.embedding, record, own)
-    write_csv(folder / "coordinates.csv", aligned_table(dataset.obs, dataset.aligned))
+    write_csv(folder / "coordinates.csv", coordinates_table(dataset.obs, dataset.aligned))
     quality, _ = stage.match_sections(
         folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0, seed
     )

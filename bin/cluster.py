@@ -40,11 +40,12 @@ def main(
 ) -> None:
     """Cluster an embedding into domains, numbered by decreasing size, and say how they were found."""
     from spatialweave.domains.stage import assign_domains, number_asked
-    from spatialweave.io.files import write_csv, write_json
+    from spatialweave.io.files import write_json
+    from spatialweave.io.result_tables import DOMAINS
 
     asked = number_asked(n_domains)
     table, account = assign_domains(embedding, graph, clustering, asked, max_domains, refine, seed)
-    write_csv(out, table)
+    DOMAINS.write(out, table)
     write_json(summary, account)
 
 

@@ -37,13 +37,13 @@ def main(
 ) -> None:
     """Write <prefix>.<a>--<b>.pairs.csv and .spots.csv for all neighbouring sections, and <prefix>.alignment.csv."""
     from spatialweave.alignment.stage import match_sections
-    from spatialweave.io.files import write_csv
+    from spatialweave.io.result_tables import ALIGNMENT, PAIRS, SPOTS
 
     quality, tables = match_sections(embedding, latents, coordinates, radius, percentile, seed)
     for (a, b), (pairs, spots) in tables.items():
-        write_csv(out_dir / f"{prefix}.{a}--{b}.pairs.csv", pairs)
-        write_csv(out_dir / f"{prefix}.{a}--{b}.spots.csv", spots)
-    write_csv(out_dir / f"{prefix}.alignment.csv", quality)
+        PAIRS.write(out_dir / f"{prefix}.{a}--{b}.pairs.csv", pairs)
+        SPOTS.write(out_dir / f"{prefix}.{a}--{b}.spots.csv", spots)
+    ALIGNMENT.write(out_dir / f"{prefix}.alignment.csv", quality)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import numpy as np
 
 from spatialweave.alignment.stack import compose, neighbouring_pairs, read_transform, stacked_points, transforms_table
 from spatialweave.errors import InputError
-from spatialweave.io.aligned import aligned_table
 from spatialweave.io.contract import TRUE_PLACE, read_h5ad
 from spatialweave.io.dataset import Dataset, open_latents, read_dataset
 from spatialweave.io.embeddings import OWN_SECTION, training_record
+from spatialweave.io.result_tables import ALIGNMENT, CONTROL, coordinates_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from spatialweave.alignment.prematch import PrematchSettings, Registration, Side
     from spatialweave.alignment.whole_section import Mapping
     from spatialweave.metrics.alignment import Side as Judged
-
-CONTROL = "nearest_"
-"""What the metrics of the control begin with: pairs of spots that are each other's nearest, whatever they hold."""
-
-QUALITY_COLUMNS = ["dataset", "method", "seed", "section_a", "section_b", "metric", "value"]
 
 
 def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSettings) -> Registration:
@@ -62,7 +57,7 @@ def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFr
     found = [read_transform(path) for path in transforms]
     matrices = compose(dataset.sections, found)
     points = stacked_points(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), matrices)
-    return aligned_table(dataset.obs, points), transforms_table(matrices, found)
+    return coordinates_table(dataset.obs, points), transforms_table(matrices, found)
 
 
 def match_sections(
@@ -79,11 +74,9 @@ def match_sections(
 
     Returns
     -------
-    The quality table (:data:`QUALITY_COLUMNS`), and per pair of sections the table of matched pairs and the table of
+    The quality table (the table `ALIGNMENT`), and per pair of sections the table of matched pairs and the table of
     what became of each spot of the first.
     """
-    import pandas as pd
-
     from spatialweave.alignment.match_settings import MatchSettings
     from spatialweave.alignment.matching import match, nearest_only
     from spatialweave.alignment.whole_section import map_section
@@ -105,7 +98,7 @@ def match_sections(
         quality += [(dataset.name, *run, a, b, name, value) for name, value in figures.items()]
         spots = [dataset.obs.iloc[side] for side in rows]
         tables[a, b] = _pairs_table(spots, sides, matches), _spots_table(spots, matches, mapping)
-    return pd.DataFrame(quality, columns=QUALITY_COLUMNS), tables
+    return ALIGNMENT.frame(quality), tables
 
 
 def _embedding_of(path: Path, dataset: Dataset) -> tuple[np.ndarray, tuple[str, int]]:

@@ -41,6 +41,7 @@ TRUE_PLACE = "spatial_true"
 FACTS = {
     "section": ("dataset", "section"),
     "latents": ("dataset", "layout"),
+    "counts": ("dataset", "layout"),
     "graph": ("dataset",),
     "embedding": ("dataset",),
 }

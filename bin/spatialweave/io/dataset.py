@@ -97,7 +97,7 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
     """
     from anndata.io import read_elem
 
-    from spatialweave.io.aligned import read_aligned
+    from spatialweave.io.result_tables import read_coordinates
 
     with open_latents(latents) as file:
         facts = read_elem(file["uns/spatialweave"])
@@ -122,7 +122,7 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
         graphs=graphs,
         layout=str(facts["layout"]),
         recipe=str(facts.get("recipe", "")),
-        aligned=None if aligned is None else read_aligned(aligned, obs),
+        aligned=None if aligned is None else read_coordinates(aligned, obs),
     )
 
 

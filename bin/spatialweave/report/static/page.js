@@ -10,7 +10,7 @@ const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.m
 let plots = {};
 let current = null;
 
-// Labels and runs alike are classes to map; runs without domains have none.
+// Labels and runs are both classes to map; runs without domains have none.
 function choices() {
   const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
   const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];
