@@ -34,7 +34,7 @@ class CellType:
     parse
         From the column as pandas read it (text, unless all cells are numbers) to its values, and where cells are wrong.
     missing
-        Texts that stand for a missing number.
+        Texts that mean a missing number.
     """
 
     expected: str
@@ -219,7 +219,7 @@ GRAPH_STATISTICS = ResultTable({"graph": TEXT, "statistic": TEXT, "value": OPTIO
 
 
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
-    """The domain of every spot of `obs` (columns barcode and section), int64, whatever the order in the file.
+    """The domain of every spot of `obs` (columns barcode and section), int64, in the order of `obs`.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def coordinates_table(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFram
 
 
 def read_coordinates(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
-    """The aligned coordinates of every spot of `obs`, float64, spots x 2, whatever the order in the file.
+    """The aligned coordinates of every spot of `obs`, float64, spots x 2, in the order of `obs`.
 
     Parameters
     ----------

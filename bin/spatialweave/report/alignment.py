@@ -49,7 +49,7 @@ class MatchedSpots:
 
 @dataclass
 class SectionAlignment:
-    """What is known of the alignment of a dataset's sections; whatever was not given is empty.
+    """What is known of the alignment of a dataset's sections; what was not given is empty.
 
     Attributes
     ----------
@@ -135,5 +135,5 @@ def _read_matches(path: Path, method: str, seed: int, finder: SpotFinder) -> lis
 
 
 def pair_name(names: Sequence[str], sections: tuple[int, int]) -> str:
-    """Two sections for people, e.g. "s1 → s2"."""
+    """Title of a pair of sections, e.g. "s1 → s2"."""
     return f"{names[sections[0]]} → {names[sections[1]]}"

@@ -145,7 +145,7 @@ def choose_features(markers_by_run: list[dict[str, list[list[Marker]]]], limit: 
 
 
 def position_of_strongest(chosen: list[tuple[str, int]], markers: dict[str, list[list[Marker]]]) -> int:
-    """Where in `chosen` the marker with the largest difference of all stands; 0 without markers."""
+    """Position in `chosen` of the marker with the largest difference of all; 0 without markers."""
     strength = {(name, m.feature): m.difference for name, found in markers.items() for domain in found for m in domain}
     return max(range(len(chosen)), key=lambda index: strength.get(chosen[index], 0.0), default=0)
 

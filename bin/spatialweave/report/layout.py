@@ -16,7 +16,7 @@ PANEL, WIDE_PANEL = (590, 440), (1200, 420)
 """Width and height (pixels) in which a map of few and of many sections is to be as large as it can."""
 
 OTHER_UNITS = 1.5
-"""Sections whose spots lie this many times further apart, or nearer, than usual are in other units."""
+"""Sections whose spots are this many times further apart, or nearer, than usual are in other units."""
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _per_row(n_sections: int, cell: np.ndarray) -> int:
 
 
 def _scales(spacings: list[float]) -> list[float]:
-    """Factors that bring sections in other units (images of another resolution, say) to the usual distance of spots."""
+    """Factors that bring sections in other units (such as images of another resolution) to the usual distance of spots."""
     known = [spacing for spacing in spacings if spacing > 0]
     usual = float(np.median(known)) if known else 0.0
 

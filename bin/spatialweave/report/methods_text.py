@@ -78,7 +78,7 @@ def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
     measured = text.listing([text.modality(name) for name in modalities])
     sentence = f"The dataset holds {text.number(len(spots))} spots of {sections} section{'s' * (sections > 1)}"
     sentence += f", measured in {measured}" if measured else ""
-    return f"{sentence}. Spots lie on a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
+    return f"{sentence}. Spots form a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
 
 
 def qc_paragraph(params: dict[str, Any]) -> str:

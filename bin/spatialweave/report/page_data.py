@@ -16,7 +16,7 @@ from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
 
 MAX_MAP_SPOTS = 200_000
-"""Largest number of spots on a map; beyond, a random subset is drawn and the page says so."""
+"""Largest number of spots on a map; beyond, a random subset is drawn, and the page states it."""
 
 MAX_FEATURES = 60
 MARKERS_PER_DOMAIN = 5
@@ -87,7 +87,7 @@ def page_data(
     Parameters
     ----------
     titles
-        Per method its name for people.
+        Per method its title.
     best
         Index of the run to show first; None when no run has domains.
     """

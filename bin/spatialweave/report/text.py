@@ -93,5 +93,5 @@ def plain(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """A field's name for people: underscores as spaces."""
+    """A field's name with underscores as spaces."""
     return str(name).replace("_", " ")

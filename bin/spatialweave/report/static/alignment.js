@@ -29,7 +29,7 @@ async function drawOverlays(spots, aligned) {
   const classes = (await spotClasses(alignState.overlay)) ?? (await spotClasses("sections"));
   drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, DATA.unknown, 0, drawAlignment);
   const layers = (own) => own.rows.map((_, code) => ({ ...layer(own, code, 0, classes), hidden: alignState.hidden.has(code) }));
-  // Sections mix like inks: where all lie on each other it is dark, and an edge that sticks out keeps its colour.
+  // Colours multiply: where all sections overlap it is dark, and an edge of one alone keeps its colour.
   const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };
   const given = { ...aligned, x: asGiven(spots, spots.x, 0), y: asGiven(spots, spots.y, 1) };
   scenes["given"].show(layers(given), { spacing: DATA.alignment.givenSpacing, ...look });
