@@ -177,9 +177,8 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
     from spatialweave import simulate
-    from spatialweave.io.aligned import aligned_table
-    from spatialweave.io.embeddings import OWN_SECTION, write_embedding
-    from spatialweave.io.files import write_csv
+        from spatialweave.io.embeddings import OWN_SECTION, write_embedding
+    from spatialweave.io.result_tables import COORDINATES, coordinates_table
     from spatialweave.metrics.match_sections import match_sections
 
     files: dict[str, dict[str, Path]] = {}
@@ -189,7 +188,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     fused = fit(dataset, "spatialfuser", seed)
     record, own = {"method": "spatialfuser", "seed": seed}, {OWN_SECTION: fused.own}
     write_embedding(folder / "fused.h5ad", dataset, fused.embedding, record, own)
-    write_csv(folder / "coordinates.csv", aligned_table(dataset.obs, dataset.aligned))
+    COORDINATES.write(folder / "coordinates.csv", coordinates_table(dataset.obs, dataset.aligned))
     quality, _ = match_sections(folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0)
     return dict(zip(quality["metric"], quality["value"], strict=True))
 

@@ -15,11 +15,11 @@ from spatialweave.cli import stage
     "--files",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder with *.section.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad and <method>.seed<k>.domains.csv.",
+    help="Folder with *.counts.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad, *.domains.csv, coordinates.csv.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The integrated .h5mu file.")
 def main(files: Path, out: Path) -> None:
-    """Join all that the stages left of one dataset into one file."""
+    """Join the files of one dataset into one."""
     from spatialweave.assemble import assemble
     from spatialweave.io.contract import write
 

@@ -42,11 +42,12 @@ def main(
 ) -> None:
     """Cluster an embedding into domains, numbered by decreasing size, and record how they were found."""
     from spatialweave.domains.assign import assign_domains, parse_n_domains
-    from spatialweave.io.files import write_csv, write_json
+    from spatialweave.io.files import write_json
+    from spatialweave.io.result_tables import DOMAINS
 
     number = parse_n_domains(n_domains)
     table, record = assign_domains(embedding, graph, clustering, number, max_domains, refine, seed)
-    write_csv(out, table)
+    DOMAINS.write(out, table)
     write_json(summary, record)
 
 

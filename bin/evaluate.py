@@ -22,10 +22,10 @@ def main(
     embedding: Path, domains: Path, latents: Path, graph: Path, coordinates: Path | None, clustering: str, out: Path
 ) -> None:
     """Compute all metrics of docs/metrics.md for one run and write them as a tidy table."""
-    from spatialweave.io.files import write_csv
+    from spatialweave.io.result_tables import METRICS
     from spatialweave.metrics.run_metrics import metrics_table
 
-    write_csv(out, metrics_table(embedding, domains, latents, graph, clustering, coordinates))
+    METRICS.write(out, metrics_table(embedding, domains, latents, graph, clustering, coordinates))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats
     from spatialweave.graphs.statistics import graph_statistics
     from spatialweave.io.contract import write
     from spatialweave.io.dataset import read_dataset
-    from spatialweave.io.files import write_csv
+    from spatialweave.io.result_tables import GRAPH_STATISTICS
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -40,7 +40,7 @@ def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats
     for warning in caught:
         click.echo(f"WARNING: {warning.message}", err=True)
     write(graphs, out)
-    write_csv(stats, graph_statistics(graphs))
+    GRAPH_STATISTICS.write(stats, graph_statistics(graphs))
 
 
 if __name__ == "__main__":

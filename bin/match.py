@@ -43,14 +43,14 @@ def main(
 
     Random draws use the seed of the embedding's training.
     """
-    from spatialweave.io.files import write_csv
+    from spatialweave.io.result_tables import ALIGNMENT, PAIRS, SPOTS
     from spatialweave.metrics.match_sections import match_sections
 
     quality, tables = match_sections(embedding, latents, coordinates, radius, percentile)
     for (a, b), (pairs, spots) in tables.items():
-        write_csv(out_dir / f"{prefix}.{a}--{b}.pairs.csv", pairs)
-        write_csv(out_dir / f"{prefix}.{a}--{b}.spots.csv", spots)
-    write_csv(out_dir / f"{prefix}.alignment.csv", quality)
+        PAIRS.write(out_dir / f"{prefix}.{a}--{b}.pairs.csv", pairs)
+        SPOTS.write(out_dir / f"{prefix}.{a}--{b}.spots.csv", spots)
+    ALIGNMENT.write(out_dir / f"{prefix}.alignment.csv", quality)
 
 
 if __name__ == "__main__":

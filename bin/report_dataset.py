@@ -13,15 +13,15 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @stage
 @click.option("--dataset", required=True, help="Name of the dataset.")
-@click.option("--section", "sections", type=FILE, multiple=True, help="Filtered section (.h5mu); repeat for each.")
+@click.option("--counts", type=FILE, help="Raw counts of all sections (.h5mu).")
 @click.option("--latents", type=FILE, multiple=True, required=True, help="Latents (.h5mu); spots come from the first.")
-@click.option("--qc", type=FOLDER, help="Folder with <section>.qc_summary.csv, .qc_maps.png and .qc_violins.png.")
 @click.option("--graph-stats", type=FILE, multiple=True, help="Graph statistics (CSV); repeat for each graph.")
-@click.option("--embeddings", type=FOLDER, help="Folder with <method>.seed<k>.h5ad.")
-@click.option("--domains", type=FOLDER, help="Folder with <method>.seed<k>.domains.csv and .clustering.json.")
-@click.option("--metrics", type=FOLDER, help="Folder with <method>.seed<k>.metrics.csv.")
 @click.option(
-    "--alignment", type=FOLDER, help="Folder with coordinates.csv, transforms.csv, *.pairs.csv, *.alignment.csv."
+    "--files",
+    type=FOLDER,
+    help="Folder with the files of quality control (<section>.qc_*), of the runs (<method>.seed<k>.h5ad, .domains.csv, "
+    ".clustering.json, .metrics.csv) and of the alignment (coordinates.csv, transforms.csv, *.pairs.csv, "
+    "*.alignment.csv).",
 )
 @click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
@@ -30,14 +30,10 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 def main(
     dataset: str,
-    sections: tuple[Path, ...],
+    counts: Path | None,
     latents: tuple[Path, ...],
-    qc: Path | None,
     graph_stats: tuple[Path, ...],
-    embeddings: Path | None,
-    domains: Path | None,
-    metrics: Path | None,
-    alignment: Path | None,
+    files: Path | None,
     presets: Path | None,
     failures: Path | None,
     params: Path | None,
@@ -45,18 +41,14 @@ def main(
     out: Path,
 ) -> None:
     """Write the interactive report of one dataset."""
-    from spatialweave.report.dataset import Sources, write_dataset_report
+    from spatialweave.report.dataset import DatasetSources, write_dataset_report
 
-    sources = Sources(
+    sources = DatasetSources(
         dataset=dataset,
-        sections=sections,
+        counts=counts,
         latents=latents,
-        qc=qc,
         graph_stats=graph_stats,
-        embeddings=embeddings,
-        domains=domains,
-        metrics=metrics,
-        alignment=alignment,
+        files=files,
         presets=presets,
         failures=failures,
         params=params,

@@ -26,11 +26,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def main(latents: Path, transforms: tuple[Path, ...], out_dir: Path) -> None:
     """Write coordinates.csv (every spot in the frame of the first section) and transforms.csv (one row per section)."""
     from spatialweave.alignment.stack import stack_sections
-    from spatialweave.io.files import write_csv
+    from spatialweave.io.result_tables import COORDINATES, TRANSFORMS
 
     coordinates, table = stack_sections(latents, transforms)
-    write_csv(out_dir / "coordinates.csv", coordinates)
-    write_csv(out_dir / "transforms.csv", table)
+    COORDINATES.write(out_dir / "coordinates.csv", coordinates)
+    TRANSFORMS.write(out_dir / "transforms.csv", table)
 
 
 if __name__ == "__main__":

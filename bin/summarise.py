@@ -9,16 +9,18 @@ import click
 
 from spatialweave.cli import stage
 
+FILE = click.Path(path_type=Path)
+
 
 @stage
-@click.option("--embedding", "embeddings", type=click.Path(path_type=Path), multiple=True, help="Embedding of one run.")
-@click.option("--metrics", type=click.Path(path_type=Path), multiple=True, help="Metrics of one run.")
-@click.option("--alignment", type=click.Path(path_type=Path), multiple=True, help="Alignment table of one run.")
-@click.option("--planned", type=click.Path(path_type=Path), required=True, help="JSON list of the runs to be made.")
-@click.option("--failures", type=click.Path(path_type=Path), required=True, help="JSON list of what failed.")
-@click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the tables.")
+@click.option("--record", "records", type=FILE, multiple=True, help="Training record of one run (JSON).")
+@click.option("--metrics", type=FILE, multiple=True, help="Metrics of one run.")
+@click.option("--alignment", type=FILE, multiple=True, help="Alignment metrics of one run.")
+@click.option("--planned", type=FILE, required=True, help="JSON list of the runs to be made.")
+@click.option("--failures", type=FILE, required=True, help="JSON list of what failed.")
+@click.option("--out-dir", type=FILE, required=True, help="Folder for the tables.")
 def main(
-    embeddings: tuple[Path, ...],
+    records: tuple[Path, ...],
     metrics: tuple[Path, ...],
     alignment: tuple[Path, ...],
     planned: Path,
@@ -27,16 +29,16 @@ def main(
 ) -> None:
     """Collect the metrics, resources and paths of all runs."""
     from spatialweave import summary
-    from spatialweave.io.files import write_csv
+    from spatialweave.io.files import read_json
+    from spatialweave.io.result_tables import ALIGNMENT, INDEX, METRICS, RUNS
 
-    runs = summary.runs_table(summary.read_planned(planned), embeddings, summary.read_json(failures))
-    tables = {"benchmark/runs.csv": runs}
-    tables["benchmark/metrics.csv"] = summary.joined_table(metrics, summary.METRIC_COLUMNS)
+    trainings = [summary.read_record(path) for path in records]
+    runs = summary.runs_table(summary.read_planned(planned), trainings, read_json(failures))
+    RUNS.write(out_dir / "benchmark" / "runs.csv", runs)
+    METRICS.write(out_dir / "benchmark" / "metrics.csv", summary.joined_table(METRICS, metrics))
     if alignment:
-        tables["benchmark/alignment.csv"] = summary.joined_table(alignment, summary.ALIGNMENT_COLUMNS)
-    tables["index.csv"] = summary.index_table(runs)
-    for name, table in tables.items():
-        write_csv(out_dir / name, table)
+        ALIGNMENT.write(out_dir / "benchmark" / "alignment.csv", summary.joined_table(ALIGNMENT, alignment))
+    INDEX.write(out_dir / "index.csv", summary.index_table(runs))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ CONFIG
     (umask 000 && run_pipeline hardened podman -c "$scratch/hardened.config") &&
         # It was that user who worked, and caches went where they should.
         test -n "$(find "$runs/hardened/work" -name '*.h5ad' -user 12345)" &&
-        test -n "$(find "$runs/hardened/work" -path '*/.cache/numba')"
+        test -n "$(find "$runs/hardened/work" -path '*/.cache/matplotlib')"
 }
 
 charliecloud_run() {

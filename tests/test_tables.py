@@ -19,7 +19,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
-from spatialweave.summary import ALIGNMENT_COLUMNS, METRIC_COLUMNS, index_table, joined_table, read_planned, runs_table
+from spatialweave.io.result_tables import ALIGNMENT, METRICS
+from spatialweave.summary import index_table, joined_table, read_planned, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
 
@@ -37,15 +38,15 @@ def embedding(path: Path, name: str, method: str, seed: int) -> Path:
     return path
 
 
-def test_runs_table_tells_completed_from_failed(tmp_path: Path) -> None:
-    done = embedding(tmp_path / "a.h5ad", "one", "smart", 1)
-    trained_only = embedding(tmp_path / "b.h5ad", "one", "smart", 2)
+def test_runs_table_tells_completed_from_failed() -> None:
+    costs = {"epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": None}
+    done, trained_only = ({"dataset": "one", "method": "smart", "seed": seed, **costs} for seed in (1, 2))
     planned = [{"dataset": "one", "method": "smart", "seed": seed} for seed in (3, 2, 1)]
     failures = [{"dataset": "one", "method": "smart", "seed": 2, "process": "CLUSTER"}]
     runs = runs_table(planned, [done, trained_only], failures)
     assert runs["seed"].tolist() == [1, 2, 3]
     assert runs["status"].tolist() == ["completed", "failed", "failed"]
-    assert runs.loc[0, "epochs"] == 7
+    assert runs.loc[0, ["epochs", "seconds", "peak_rss_mb"]].tolist() == [7, 1.5, 100]
     assert np.isnan(runs.loc[2, "seconds"])
     index = index_table(runs)
     assert index.loc[0, "domains"] == "one/domains/smart/seed1.csv"
@@ -56,18 +57,18 @@ def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:
     columns = "dataset,method,seed,clustering,n_domains,metric,value\n"
     (tmp_path / "b.csv").write_text(columns + "one,smart,1,mclust,3,nmi,0.5\none,smart,1,mclust,3,ari,0.25\n")
     (tmp_path / "a.csv").write_text(columns + "one,pca_smooth,1,mclust,3,ari,0.75\n")
-    table = joined_table([tmp_path / "b.csv", tmp_path / "a.csv"], METRIC_COLUMNS)
+    table = joined_table(METRICS, [tmp_path / "b.csv", tmp_path / "a.csv"])
     assert table["value"].tolist() == [0.75, 0.25, 0.5]
-    assert list(joined_table([], METRIC_COLUMNS).columns) == columns.strip().split(",")
+    assert list(joined_table(METRICS, []).columns) == columns.strip().split(",")
 
 
 def test_an_alignment_that_fails_is_no_run_and_fails_none_by_itself(tmp_path: Path) -> None:
     planned = [{"dataset": "one", "method": "spatialfuser", "seed": 1}]
     failures = [{"dataset": "one", "method": "", "seed": None, "process": "ALIGN"}]
     assert runs_table(planned, [], failures)["status"].tolist() == ["failed"]
-    columns = ",".join(ALIGNMENT_COLUMNS)
+    columns = ",".join(ALIGNMENT.columns)
     (tmp_path / "a.csv").write_text(f"{columns}\none,smart,2,s1,s2,pairs,9\none,smart,1,s1,s2,pairs,7\n")
-    assert joined_table([tmp_path / "a.csv"], ALIGNMENT_COLUMNS)["value"].tolist() == [7, 9]
+    assert joined_table(ALIGNMENT, [tmp_path / "a.csv"])["value"].tolist() == [7, 9]
 
 
 def modality(name: str, spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
@@ -84,9 +85,11 @@ def files(tmp_path: Path) -> Path:
     folder = tmp_path / "files"
     rna = modality("rna", SPOTS, [[1, 0], [2, 5], [3, 0]])
     adt = modality("adt", ["s3", "s1"], [[30], [10]])
-    section = mudata.MuData({"rna": rna.copy(), "adt": adt.copy()})
-    section.uns["spatialweave"] = stamp("section", dataset="one", section="one", platform="square", layout="square")
-    write(section, folder / "one.section.h5mu")
+    counts = mudata.MuData({"rna": rna.copy(), "adt": adt.copy()})
+    counts.obs = dataset("one").obs.reindex(counts.obs_names)
+    counts.obsm["spatial"] = np.arange(6.0).reshape(3, 2)
+    counts.uns["spatialweave"], counts.uns["sections"] = stamp("counts", dataset="one", layout="square"), "[]"
+    write(counts, folder / "smart.counts.h5mu")
     for part, latent in ((rna, [[1.0], [2], [3]]), (adt, [[30.0], [10]])):
         part.obsm["X_latent"] = np.array(latent, dtype=np.float32)
     latents = mudata.MuData({"rna": rna, "adt": adt})
@@ -95,12 +98,12 @@ def files(tmp_path: Path) -> Path:
     latents.uns["spatialweave"] = stamp("latents", dataset="one", layout="square")
     write(latents, folder / "smart.latents.h5mu")
     embedding(folder / "smart.seed1.h5ad", "one", "smart", 1)
-    (folder / "smart.seed1.domains.csv").write_text("barcode,section,domain\ns3,one,2\ns1,one,1\n")
+    (folder / "smart.seed1.domains.csv").write_text("barcode,section,domain\ns3,one,2\ns1,one,1\ns2,one,12\n")
     return folder
 
 
 def with_more(files: Path) -> mudata.MuData:
-    """The integrated file after the method also rebuilt latents and weighed modalities; a second gene is left out."""
+    """The integrated file of a method that also reconstructs latents and weighs modalities; a gene is left out."""
     path = files / "smart.latents.h5mu"
     latents = mudata.read_h5mu(path)
     rna = latents["rna"][:, ["rna1"]].copy()
@@ -120,7 +123,7 @@ def with_more(files: Path) -> mudata.MuData:
     return assemble(files)
 
 
-def test_integrated_file_has_what_the_method_says_of_each_spot(files: Path, tmp_path: Path) -> None:
+def test_integrated_file_has_the_per_spot_outputs(files: Path, tmp_path: Path) -> None:
     write(with_more(files), tmp_path / "integrated.h5mu")
     data = mudata.read_h5mu(tmp_path / "integrated.h5mu")
     weights = data.obsm["modality_weights_smart_1"]
@@ -137,7 +140,7 @@ def test_a_gene_is_rebuilt_in_one_line(files: Path, project: Path) -> None:
     lines = [line.strip() for line in text[start:].split("\n\n")[0].splitlines()]
     names: dict[str, Any] = {"data": data}
     exec("\n".join(lines).replace("Gene0001", "rna1"), names)
-    # (latent 4, 6, 8 x loading 0.5 + mean 2) x deviation 10
+    # (latent 4, 6, 8 x loading 0.5 + mean 2) x standard deviation 10
     assert pd.Series(names["denoised"], names["rna"].obs_names).to_dict() == {"s1": 40, "s2": 50, "s3": 60}
     # The gene that the recipe left out is not known.
     assert np.isnan(data["rna"].varm["loadings_smart"][0]).all() and np.isnan(data["rna"].var["mean_smart"].iloc[0])
@@ -145,7 +148,7 @@ def test_a_gene_is_rebuilt_in_one_line(files: Path, project: Path) -> None:
 
 def test_integrated_file_keeps_every_spot_with_its_own_values(files: Path) -> None:
     data = assemble(files)
-    assert data.obs["smart_1"].to_dict() == {"s1": "1", "s2": "", "s3": "2"}
+    assert data.obs["smart_1"].to_dict() == {"s1": "1", "s2": "12", "s3": "2"}
     rows = pd.Series(data.obsm["X_smart_1"][:, 0], index=data.obs_names)
     assert rows.to_dict() == {"s1": 0, "s2": 2, "s3": 4}
     assert data.mod["adt"].obs_names.tolist() == ["s3", "s1"]

@@ -64,5 +64,7 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     (folder / "params.json").write_text(json.dumps({"methods": "smart", "seeds": 1, "refine": 0}))
     (folder / "versions.yml").write_text("TRAIN:\n  torch: 2.10\n")
     table = ("--planned", folder / "planned.json", "--failures", folder / "failures.json", "--out-dir", folder)
-    run_stage("summarise", "--embedding", embedding, "--metrics", folder / "metrics.csv", *table)
+    run_stage(
+        "summarise", "--record", folder / "pca_smooth.seed1.training.json", "--metrics", folder / "metrics.csv", *table
+    )
     return folder

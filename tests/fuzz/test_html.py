@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spatialweave.report.dataset import Sources, write_dataset_report
+from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.run import RunSources, write_run_report
 
 from ..report.conftest import make_dataset
@@ -54,7 +54,9 @@ def opened(browser: Any, page: Path, drawn: bool) -> str:
     return str(browser.execute_script("return document.body.textContent"))
 
 
-def test_names_of_a_dataset_run_nothing(browser: Any, make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_names_of_a_dataset_run_nothing(
+    browser: Any, make_dataset: Callable[..., DatasetSources], tmp_path: Path
+) -> None:
     target = tmp_path / "report.html"
     write_dataset_report(make_dataset(prefix=ALL, dataset=ALL, rows=6, columns=6, seeds=(1,)), target)
     opened(browser, target, drawn=True)
@@ -89,7 +91,7 @@ def test_names_of_a_run_run_nothing(browser: Any, payload: str, tmp_path: Path) 
     (tmp_path / "params.json").write_text(json.dumps({evil: evil, "refine": 1, "outdir": evil}))
     (tmp_path / "versions.yml").write_text(json.dumps({"TRAIN": {evil: evil}}))
     (tmp_path / "presets").mkdir()
-    texts = dict.fromkeys(("title", "summary", "citation", "doi"), evil)
+    texts = dict.fromkeys(("title", "summary", "citation", "doi"), evil) | {"preprocess": "smart", "graph": "spatial"}
     (tmp_path / "presets" / "smart.yml").write_text(json.dumps(texts))
     names = ("metrics.csv", "runs.csv", "presets", "failures.json", "params.json", "versions.yml")
     write_run_report(RunSources(*(tmp_path / name for name in names)), tmp_path / "report.html")

@@ -16,7 +16,7 @@ from .text_damage import LONG
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 LATENTS, GRAPH, EMBEDDING = "r.latents.h5mu", "graph.h5ad", "pca_smooth.seed1.h5ad"
-DOMAINS = "pca_smooth.seed1.domains.csv"
+DOMAINS, RECORD = "pca_smooth.seed1.domains.csv", "pca_smooth.seed1.training.json"
 
 
 def arguments(stage: str, here: Path, out: Path) -> list[str]:
@@ -56,7 +56,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
             *two, "--latents", here / LATENTS, "--domains", here / DOMAINS, "--clustering", "c", "--out", out / "m.csv",
         ),
         "match": ("--embedding", here / EMBEDDING, "--latents", here / LATENTS, *match),
-        "summarise": ("--embedding", here / EMBEDDING, "--metrics", here / "metrics.csv", *table),
+        "summarise": ("--record", here / RECORD, "--metrics", here / "metrics.csv", *table),
         "assemble": ("--files", here, "--out", out / "i.h5mu"),
         "report_run": (*report, *texts, "--out", out / "report.html"),
     }  # fmt: skip
@@ -94,6 +94,7 @@ TEXTS = {
     "coordinates.csv": "match",
     DOMAINS: "evaluate",
     "metrics.csv": "summarise",
+    RECORD: "summarise",
     "planned.json": "summarise",
     "failures.json": "report_run",
     "params.json": "report_run",

@@ -21,7 +21,17 @@ from spatialweave.io import contract
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.loadings import column_name
-from spatialweave.report.dataset import Sources
+from spatialweave.io.result_tables import (
+    ALIGNMENT,
+    COORDINATES,
+    DOMAINS,
+    GRAPH_STATISTICS,
+    METRICS,
+    PAIRS,
+    QC_SUMMARY,
+    TRANSFORMS,
+)
+from spatialweave.report.dataset import DatasetSources
 
 matplotlib.use("Agg")
 mudata.set_options(pull_on_update=False)
@@ -63,8 +73,8 @@ def simulate(recipe: Recipe, rng: np.random.Generator) -> SimpleNamespace:
     return SimpleNamespace(spatial=np.column_stack([x, y]).astype(float) * 10, truth=truth, counts=counts)
 
 
-def write_section(folder: Path, recipe: Recipe, section: str, tissue: SimpleNamespace) -> pd.DataFrame:
-    """Write one filtered section with its QC files; return its obs."""
+def section_of(recipe: Recipe, section: str, tissue: SimpleNamespace) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The obs of one filtered section, and its counts per modality."""
     barcodes = [f"{recipe.prefix}spot{index}" for index in range(len(tissue.truth))]
     obs = pd.DataFrame({"section": section}, index=barcodes)
     if recipe.labels:
@@ -75,28 +85,50 @@ def write_section(folder: Path, recipe: Recipe, section: str, tissue: SimpleName
             counts,
             obs=pd.DataFrame(index=barcodes),
             var=pd.DataFrame(index=[f"{recipe.prefix}{name}{index}" for index in range(counts.shape[1])]),
-            obsm={"spatial": tissue.spatial},
         )
         for name, counts in tissue.counts.items()
     }
-    data = mudata.MuData(parts)
-    data.obs = obs
-    data.obsm["spatial"] = tissue.spatial
-    data.uns["spatialweave"] = contract.stamp(
-        "section", dataset=recipe.dataset, section=section, platform="dbit", layout=recipe.layout
-    )
-    contract.write(data, folder / "sections" / f"{section}.h5mu")
-    write_qc(folder / "qc", section, len(barcodes), list(parts))
-    return obs
+    return obs, parts
+
+
+def write_counts(
+    path: Path, dataset: Dataset, sections: dict[str, dict[str, anndata.AnnData]], platform: str = "dbit"
+) -> None:
+    """Write the joined counts of sections (by name, then by modality), which all have the same features."""
+    several = len(sections) > 1
+    facts = [
+        {
+            "name": name,
+            "platform": platform,
+            "spots": {modality: part.n_obs for modality, part in parts.items()},
+            "features": {modality: part.n_vars for modality, part in parts.items()},
+        }
+        for name, parts in sections.items()
+    ]
+    joined = {}
+    for modality in dict.fromkeys(name for parts in sections.values() for name in parts):
+        own = [(name, parts[modality].copy()) for name, parts in sections.items() if modality in parts]
+        for name, part in own:
+            if several:
+                part.obs_names = [f"{name}:{barcode}" for barcode in part.obs_names]
+        joined[modality] = anndata.concat([part for _, part in own])
+    data = mudata.MuData(joined)
+    data.obs = dataset.obs.loc[data.obs_names]
+    data.obsm["spatial"] = dataset.coordinates[dataset.obs.index.get_indexer(data.obs_names)]
+    data.uns["spatialweave"] = contract.stamp("counts", dataset=dataset.name, layout=dataset.layout)
+    data.uns["sections"] = json.dumps(facts)
+    contract.write(data, path)
 
 
 def write_qc(folder: Path, section: str, n_spots: int, modalities: list[str]) -> None:
     import matplotlib.pyplot as plt
 
-    folder.mkdir(exist_ok=True)
-    rows = [(section, name, "rna_min_counts", 1, n_spots + 3, 3) for name in modalities]
-    table = pd.DataFrame(rows, columns=["section", "modality", "check", "threshold", "n_before", "n_failed"])
-    table.to_csv(folder / f"{section}.qc_summary.csv", index=False)
+    rows = [
+        (section, name, "spots", "rna_min_counts", 1.0, n_spots + 3, 3, round(300 / (n_spots + 3), 4), n_spots)
+        for name in modalities
+    ]
+    rows.append((section, "all", "spots", "no_modality_left", None, n_spots + 3, 3, 1.0, n_spots))  # type: ignore[arg-type]
+    QC_SUMMARY.write(folder / f"{section}.qc_summary.csv", QC_SUMMARY.frame(rows))
     pd.DataFrame({"barcode": ["a"]}).to_csv(folder / f"{section}.qc_spots.csv", index=False)
     for kind in ("maps", "violins"):
         figure = plt.figure(figsize=(3, 2))
@@ -123,11 +155,11 @@ def write_latents(folder: Path, recipe: Recipe, obs: pd.DataFrame, spatial: np.n
 
 
 def per_spot(recipe: Recipe, dataset: Dataset, truth: np.ndarray) -> dict[str, pd.DataFrame]:
-    """What SMART of this made-up dataset says about every spot, all of it known from the spot's region."""
+    """The per-spot outputs of SMART on this made-up dataset, all of them known from the spot's region."""
     names, spots = list(recipe.modalities), dataset.obs.index
-    share = (truth + 1) / (recipe.n_domains + 1)
+    weight = (truth + 1) / (recipe.n_domains + 1)
     entries = {
-        "modality_weights": pd.DataFrame({name: share if k else 1 - share for k, name in enumerate(names)}, spots)
+        "modality_weights": pd.DataFrame({name: weight if k else 1 - weight for k, name in enumerate(names)}, spots)
     }
     view = f"{column_name(recipe.prefix)}rna spatial"
     entries["view_weights"] = pd.DataFrame({view: np.arange(len(truth)) / len(truth)}, spots)
@@ -141,7 +173,7 @@ def per_spot(recipe: Recipe, dataset: Dataset, truth: np.ndarray) -> dict[str, p
 
 
 def write_run(folder: Path, recipe: Recipe, dataset: Dataset, truth: np.ndarray, method: str, seed: int) -> None:
-    """Write one run: domains are the truth, numbered anew, with some spots wrong; SMART says more of every spot."""
+    """Write one run: domains are the truth, numbered anew, with some spots wrong; SMART has per-spot outputs."""
     rng = np.random.default_rng([seed, len(method)])
     wrong = rng.random(len(truth)) < (0.05 if method == "smart" else 0.2)
     domains = np.where(wrong, rng.integers(0, recipe.n_domains, len(truth)), truth)
@@ -166,10 +198,10 @@ def write_run(folder: Path, recipe: Recipe, dataset: Dataset, truth: np.ndarray,
     }
     name = f"{method}.seed{seed}"
     extras = per_spot(recipe, dataset, truth) if method == "smart" else None
-    write_embedding(folder / "embeddings" / f"{name}.h5ad", dataset, embedding, training, extras)
+    write_embedding(folder / "files" / f"{name}.h5ad", dataset, embedding, training, extras)
     table = dataset.obs[["barcode", "section"]].assign(domain=numbers[domains].astype(str))
-    table.to_csv(folder / "domains" / f"{name}.domains.csv", index=False)
-    (folder / "domains" / f"{name}.clustering.json").write_text(
+    DOMAINS.write(folder / "files" / f"{name}.domains.csv", table)
+    (folder / "files" / f"{name}.clustering.json").write_text(
         json.dumps({"clustering": "mclust", "n_domains": recipe.n_domains})
     )
     score = 1 - wrong.mean()
@@ -177,44 +209,39 @@ def write_run(folder: Path, recipe: Recipe, dataset: Dataset, truth: np.ndarray,
     if recipe.labels:
         values["ari"] = score
     rows = [(recipe.dataset, method, seed, "mclust", recipe.n_domains, metric, v) for metric, v in values.items()]
-    pd.DataFrame(rows, columns=["dataset", "method", "seed", "clustering", "n_domains", "metric", "value"]).to_csv(
-        folder / "metrics" / f"{name}.metrics.csv", index=False
-    )
+    METRICS.write(folder / "files" / f"{name}.metrics.csv", METRICS.frame(rows))
 
 
-def write_dataset(folder: Path, recipe: Recipe) -> Sources:
+def write_dataset(folder: Path, recipe: Recipe) -> DatasetSources:
     """Write all files of a made-up dataset."""
     rng = np.random.default_rng(7)
-    for name in ("embeddings", "domains", "metrics", "presets"):
+    for name in ("files", "presets"):
         (folder / name).mkdir(parents=True)
     tissues = [simulate(recipe, rng) for _ in recipe.sections]
     if recipe.alignment:
         frames = [tissue.spatial for tissue in tissues]
-        write_alignment(folder / "alignment", recipe, frames, [tissue.truth for tissue in tissues])
+        write_alignment(folder / "files", recipe, frames, [tissue.truth for tissue in tissues])
         for k, tissue in enumerate(tissues):
             tissue.spatial = turned(tissue.spatial, k)
-    tables = [
-        write_section(folder, recipe, section, tissue) for section, tissue in zip(recipe.sections, tissues, strict=True)
-    ]
-    obs = pd.concat([table.assign(barcode=table.index) for table in tables])
-    if len(tables) > 1:
+    parts = {name: section_of(recipe, name, tissue) for name, tissue in zip(recipe.sections, tissues, strict=True)}
+    obs = pd.concat([table.assign(barcode=table.index) for table, _ in parts.values()])
+    if len(parts) > 1:
         obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
     dataset = write_latents(folder, recipe, obs, np.concatenate([tissue.spatial for tissue in tissues]))
+    write_counts(folder / "counts.h5mu", dataset, {name: counts for name, (_, counts) in parts.items()})
+    for name, (table, counts) in parts.items():
+        write_qc(folder / "files", name, len(table), list(counts))
     truth = np.concatenate([tissue.truth for tissue in tissues])
     for method in recipe.methods:
         for seed in recipe.seeds:
             write_run(folder, recipe, dataset, truth, method, seed)
     write_rest(folder, recipe)
-    return Sources(
+    return DatasetSources(
         dataset=recipe.dataset,
-        sections=sorted((folder / "sections").glob("*.h5mu")),
         latents=[folder / "latents.h5mu"],
-        qc=folder / "qc",
+        counts=folder / "counts.h5mu",
         graph_stats=[folder / "smart.spatial.graph.csv"],
-        embeddings=folder / "embeddings",
-        domains=folder / "domains",
-        metrics=folder / "metrics",
-        alignment=folder / "alignment",
+        files=folder / "files",
         presets=folder / "presets",
         failures=folder / "failures.json",
         params=folder / "params.json",
@@ -227,17 +254,16 @@ def write_alignment(folder: Path, recipe: Recipe, frames: list[np.ndarray], trut
 
     Every fourth pair is not accepted; of method smart the first six lead to spots of another region.
     """
-    folder.mkdir()
     barcodes = [f"{recipe.prefix}spot{index}" for index in range(len(frames[0]))]
     table = [(name, barcode, *xy) for name, frame in zip(recipe.sections, frames, strict=True)
              for barcode, xy in zip(barcodes, frame, strict=True)]  # fmt: skip
-    pd.DataFrame(table, columns=["section", "barcode", "x", "y"]).to_csv(folder / "coordinates.csv", index=False)
+    COORDINATES.write(folder / "coordinates.csv", COORDINATES.frame(table))
     rows = [
-        (name, f"{recipe.prefix}icp" if k else "", -30.0 * k, 5.0 * k, 0.0, 1.0, False, 0.9 if k else "")
+        (name, f"{recipe.prefix}icp" if k else "", 0.9 if k else None, -30.0 * k, 1.0, False, 5.0 * k, 0.0,
+         *(1.0, 0.0, 5.0 * k), *(0.0, 1.0, 0.0))
         for k, name in enumerate(recipe.sections)
-    ]
-    columns = ["section", "method", "angle", "shift_x", "shift_y", "scale", "reflected", "score"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "transforms.csv", index=False)
+    ]  # fmt: skip
+    TRANSFORMS.write(folder / "transforms.csv", TRANSFORMS.frame(rows))
     for method in recipe.methods:
         for seed in recipe.seeds:
             quality = []
@@ -245,15 +271,16 @@ def write_alignment(folder: Path, recipe: Recipe, frames: list[np.ndarray], trut
                 partner = np.arange(len(barcodes))
                 if method == "smart":
                     partner[:6] = np.flatnonzero(truth[k + 1] == recipe.n_domains - 1)[:6]
-                pairs = pd.DataFrame({"section_a": a, "barcode_a": barcodes, "section_b": b})
-                pairs["barcode_b"] = [barcodes[index] for index in partner]
-                pairs["score"], pairs["accepted"], pairs["distance"] = 0.5, np.arange(len(barcodes)) % 4 > 0, 0.25
-                pairs.to_csv(folder / f"{method}.seed{seed}.{k}--{k + 1}.pairs.csv", index=False)
+                spots = zip(barcodes, frames[k], partner, frames[k + 1][partner], strict=True)
+                pairs = [
+                    (a, barcode, *xy, b, barcodes[other], *other_xy, 0.5, 0.75, index % 4 > 0, 0.25)
+                    for index, (barcode, xy, other, other_xy) in enumerate(spots)
+                ]
+                PAIRS.write(folder / f"{method}.seed{seed}.{k}--{k + 1}.pairs.csv", PAIRS.frame(pairs))
                 values = {"matched_smaller": 0.75, "label_agreement": 0.9 - seed / 10 - 0.1 * (method == "smart")}
-                values |= {"nearest_label_agreement": 0.25, f"{recipe.prefix}new figure": 7.5}
+                values |= {"nearest_label_agreement": 0.25, f"{recipe.prefix}new metric": 7.5}
                 quality += [(recipe.dataset, method, seed, a, b, metric, value) for metric, value in values.items()]
-            columns = ["dataset", "method", "seed", "section_a", "section_b", "metric", "value"]
-            pd.DataFrame(quality, columns=columns).to_csv(folder / f"{method}.seed{seed}.alignment.csv", index=False)
+            ALIGNMENT.write(folder / f"{method}.seed{seed}.alignment.csv", ALIGNMENT.frame(quality))
 
 
 def turned(frame: np.ndarray, k: int) -> np.ndarray:
@@ -267,12 +294,10 @@ def write_rest(folder: Path, recipe: Recipe) -> None:
     """Write presets, graph statistics, failures, parameters and versions."""
     (folder / "presets" / "smart.yml").write_text(
         "title: SMART\nsummary: A graph network fuses the modalities\ncitation: Du et al. SMART. 2026.\n"
-        "doi: 10.1000/example.1\nsettings: {epochs: 50}\n"
+        "doi: 10.1000/example.1\npreprocess: smart\ngraph: spatial\nconfig: {epochs: 50}\n"
     )
-    pd.DataFrame(
-        [("spatial", "edges", 264), ("spatial", "degree_mean", 3.667), ("rna", "edges", 1000)],
-        columns=["graph", "statistic", "value"],
-    ).to_csv(folder / "smart.spatial.graph.csv", index=False)
+    rows = [("spatial", "edges", 264), ("spatial", "degree_mean", 3.667), ("rna", "edges", 1000)]
+    GRAPH_STATISTICS.write(folder / "smart.spatial.graph.csv", GRAPH_STATISTICS.frame(rows))
     failure = {
         "process": "TRAIN",
         "dataset": recipe.dataset,
@@ -288,10 +313,10 @@ def write_rest(folder: Path, recipe: Recipe) -> None:
 
 
 @pytest.fixture(scope="session")
-def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Sources]:
+def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DatasetSources]:
     """A function that writes a made-up dataset (fields of `Recipe`) and returns where its files are."""
 
-    def make(**changes: Any) -> Sources:
+    def make(**changes: Any) -> DatasetSources:
         return write_dataset(tmp_path_factory.mktemp("dataset"), Recipe(**changes))
 
     return make

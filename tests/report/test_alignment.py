@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,16 +19,16 @@ import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.report import alignment_data, alignment_table
-from spatialweave.report.dataset import Sources, write_dataset_report
+from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.layout import arrange
 
 EVIL = "<script>window.hacked = 1</script>\"'&"
 # Not in the order of their names.
 SECTIONS = ("s2", "s10", "s1")
-COORDINATES, PAIRS, QUALITY = "coordinates.csv", "smart.seed1.0--1.pairs.csv", "smart.seed1.alignment.csv"
+COORDINATES, PAIRS, METRICS = "coordinates.csv", "smart.seed1.0--1.pairs.csv", "smart.seed1.alignment.csv"
 
 
-def write(sources: Sources, folder: Path) -> str:
+def write(sources: DatasetSources, folder: Path) -> str:
     write_dataset_report(sources, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
 
@@ -72,45 +73,41 @@ class Cells(HTMLParser):
 
 @pytest.fixture(autouse=True)
 def fast_umap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP has a test of its own; elsewhere the first two dimensions stand in for it."""
+    """UMAP has a test of its own; elsewhere the first two dimensions replace it."""
     monkeypatch.setattr("spatialweave.report.page_data.project", lambda points: np.asarray(points[:, :2]))
 
 
 @pytest.fixture(scope="module")
-def sources(make_dataset: Callable[..., Sources]) -> Sources:
+def sources(make_dataset: Callable[..., DatasetSources]) -> DatasetSources:
     return make_dataset(sections=SECTIONS, alignment=True)
 
 
 @pytest.fixture
-def copied(sources: Sources, tmp_path: Path) -> Sources:
-    """The same dataset with alignment files that a test may change."""
-    assert sources.alignment is not None
-    folder = tmp_path / "alignment"
-    folder.mkdir()
-    for path in sources.alignment.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    return replace(sources, alignment=folder)
+def copied(sources: DatasetSources, tmp_path: Path) -> DatasetSources:
+    """The same dataset with files that a test may change."""
+    assert sources.files is not None
+    return replace(sources, files=Path(shutil.copytree(sources.files, tmp_path / "files")))
 
 
-def test_nothing_without_files(sources: Sources, tmp_path: Path) -> None:
+def test_nothing_without_files(sources: DatasetSources, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (None, tmp_path / "none", tmp_path / "empty"):
-        html = write(replace(sources, alignment=folder), tmp_path)
+        html = write(replace(sources, files=folder), tmp_path)
         assert "alignment" not in data_of(html)
         assert 'id="alignment"' not in html
 
 
-def test_sections_stand_in_the_order_of_the_stack(sources: Sources, tmp_path: Path) -> None:
+def test_sections_stand_in_the_order_of_the_stack(sources: DatasetSources, tmp_path: Path) -> None:
     data = data_of(write(sources, tmp_path))
     assert data["sections"]["names"] == list(SECTIONS)
     assert [pair["name"] for pair in data["alignment"]["pairs"]] == ["s2 → s10", "s10 → s1"]
     assert data["wide"]
 
 
-def test_coordinates_are_those_of_the_file(sources: Sources, tmp_path: Path) -> None:
+def test_coordinates_are_those_of_the_file(sources: DatasetSources, tmp_path: Path) -> None:
     data = data_of(write(sources, tmp_path))
-    assert sources.alignment is not None
-    table = pd.read_csv(sources.alignment / "coordinates.csv")
+    assert sources.files is not None
+    table = pd.read_csv(sources.files / "coordinates.csv")
     shown = data["alignment"]
     assert unpack(shown["x"]) == pytest.approx(table["x"].to_numpy())
     assert unpack(shown["y"]) == pytest.approx(table["y"].to_numpy())
@@ -119,15 +116,15 @@ def test_coordinates_are_those_of_the_file(sources: Sources, tmp_path: Path) -> 
     assert shown["givenSpacing"] == pytest.approx(10)
 
 
-def test_spots_find_their_place_whatever_the_order_of_the_rows(copied: Sources, tmp_path: Path) -> None:
-    assert copied.alignment is not None
-    path = copied.alignment / "coordinates.csv"
+def test_spots_find_their_place_whatever_the_order_of_the_rows(copied: DatasetSources, tmp_path: Path) -> None:
+    assert copied.files is not None
+    path = copied.files / "coordinates.csv"
     table = pd.read_csv(path)
     table.sample(frac=1, random_state=1).to_csv(path, index=False)
     assert unpack(data_of(write(copied, tmp_path))["alignment"]["x"]) == pytest.approx(table["x"].to_numpy())
 
 
-def test_lines_are_accepted_pairs(sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_accepted_pairs(sources: DatasetSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment_data, "MAX_LINES", 50)
     data = data_of(write(sources, tmp_path))["alignment"]
     # Two methods, two seeds, two pairs of sections of 144 spots, of which every fourth pair is not accepted.
@@ -145,7 +142,7 @@ def test_lines_are_accepted_pairs(sources: Sources, tmp_path: Path, monkeypatch:
         assert (right == ~wrong).all()
 
 
-def test_many_spots_are_thinned(sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_spots_are_thinned(sources: DatasetSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment_data, "MAX_POINTS", 108)
     html = write(sources, tmp_path)
     data = data_of(html)["alignment"]
@@ -156,7 +153,7 @@ def test_many_spots_are_thinned(sources: Sources, tmp_path: Path, monkeypatch: p
 
 
 def test_lines_join_spots_of_the_page_only() -> None:
-    matches = alignment_data.Matches(
+    matches = alignment_data.MatchedSpots(
         "m", 1, (0, 1), np.array([0, 1, 2]), np.array([3, 4, 5]), np.array([True] * 3), np.array([1, np.nan, 3])
     )
     lines = alignment_data._lines(matches, np.array([1, 2, 3, 5]))
@@ -165,34 +162,34 @@ def test_lines_join_spots_of_the_page_only() -> None:
     assert (lines["accepted"], lines["distance"]) == (3, 2.0)
 
 
-def test_matches_without_a_frame(copied: Sources, tmp_path: Path) -> None:
-    assert copied.alignment is not None
-    (copied.alignment / "coordinates.csv").unlink()
+def test_matches_without_aligned_coordinates(copied: DatasetSources, tmp_path: Path) -> None:
+    assert copied.files is not None
+    (copied.files / "coordinates.csv").unlink()
     html = write(copied, tmp_path)
-    assert "No common frame was given" in html
+    assert "No aligned coordinates were given" in html
     assert 'id="aligned"' not in html
     x = unpack(data_of(html)["alignment"]["x"]).reshape(3, 144)
     assert x.min(axis=1) == pytest.approx(-x.max(axis=1), abs=1e-4)
 
 
-def test_a_file_without_pairs_is_none(copied: Sources, tmp_path: Path) -> None:
-    assert copied.alignment is not None
-    path = copied.alignment / PAIRS
+def test_a_file_without_pairs_is_none(copied: DatasetSources, tmp_path: Path) -> None:
+    assert copied.files is not None
+    path = copied.files / PAIRS
     pd.read_csv(path)[:0].to_csv(path, index=False)
     assert len(data_of(write(copied, tmp_path))["alignment"]["matches"]) == 7
 
 
-def test_quality_table_holds_means_and_controls(sources: Sources, tmp_path: Path) -> None:
-    rows = Cells(write(sources, tmp_path), "quality-table").rows
-    assert rows[0] == ["figure", "sections", "pca_smooth", "SMART"]
-    by_figure = {row[0].split("\n")[0].split(" ↑")[0]: row for row in rows[1:] if len(row) == 4}
+def test_metrics_table_holds_means_and_controls(sources: DatasetSources, tmp_path: Path) -> None:
+    rows = Cells(write(sources, tmp_path), "alignment-table").rows
+    assert rows[0] == ["metric", "sections", "pca_smooth", "SMART"]
+    by_metric = {row[0].split("\n")[0].split(" ↑")[0]: row for row in rows[1:] if len(row) == 4}
     # Seeds 1 and 2: 0.9 - 0.1 * seed, 0.1 less for SMART.
-    agreement = next(row for name, row in by_figure.items() if name.startswith("Same label"))
+    agreement = next(row for name, row in by_metric.items() if name.startswith("Same label"))
     assert agreement[1] == "s2 → s10"
     assert agreement[2].split("control ") == ["0.750 ± 0.071", "0.250 ± 0.000"]
     assert agreement[3].startswith("0.650 ± 0.071")
-    # Figures that the page does not know stay in the files.
-    assert not any("new figure" in name for name in by_figure)
+    # Metrics that the page does not know stay in the files.
+    assert not any("new metric" in name for name in by_metric)
     assert len(rows) == 1 + 2 * 2
 
 
@@ -202,7 +199,7 @@ def test_best_mean_is_marked() -> None:
         ("y", "unmatchable_accepted_a", 0.2), ("x", "registration_error", 3.0), ("y", "registration_error", 4.0),
     ]]  # fmt: skip
     table = pd.DataFrame(rows, columns=["dataset", "method", "seed", "section_a", "section_b", "metric", "value"])
-    _, metrics = alignment_table.quality_metrics(table)
+    _, metrics = alignment_table.metric_rows(table)
     best = {metric.title: [bool(score and score.best) for score in metric.rows[0].scores] for metric in metrics}
     assert best == {
         "Same label": [False, True],
@@ -211,13 +208,13 @@ def test_best_mean_is_marked() -> None:
     }
 
 
-def test_transforms_are_listed(sources: Sources, tmp_path: Path) -> None:
+def test_transforms_are_listed(sources: DatasetSources, tmp_path: Path) -> None:
     html = write(sources, tmp_path)
-    assert "How each section was brought into the frame of the first" in html
+    assert "How each section was transformed to the coordinates of the first" in html
     assert "−60" in html
 
 
-def test_names_cannot_become_markup(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_names_cannot_become_markup(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     made = make_dataset(sections=("a", "b<i>"), alignment=True, prefix=EVIL, seeds=(1,))
     html = write(made, tmp_path)
     assert "<script>window.hacked" not in html
@@ -232,22 +229,22 @@ def test_names_cannot_become_markup(make_dataset: Callable[..., Sources], tmp_pa
         (COORDINATES, lambda t: t.assign(x=["far", *t["x"][1:]]), "line 2, column 'x': value 'far'"),
         (COORDINATES, lambda t: t.assign(x=["inf", *t["x"][1:]]), "value 'inf'"),
         (COORDINATES, lambda t: t.assign(barcode=["other", *t["barcode"][1:]]), "line 2: spot 'other' of section 's2'"),
-        (COORDINATES, lambda t: pd.concat([t, t[:3]]), "its spot has a line before"),
+        (COORDINATES, lambda t: pd.concat([t, t[:3]]), "of section 's2' has a line before"),
         (COORDINATES, lambda t: t[2:], "2 spots are missing"),
         ("transforms.csv", lambda t: t.drop(columns="angle"), "has no column 'angle'"),
         (PAIRS, lambda t: t.assign(accepted="maybe"), "column 'accepted': value 'maybe'"),
         (PAIRS, lambda t: t.assign(distance="x"), "column 'distance': value 'x'"),
         (PAIRS, lambda t: t.assign(section_b=["s1", *t["section_b"][1:]]), "1 first and 2 second sections"),
         (PAIRS, lambda t: t.assign(section_a="s9"), "of section 's9' is not in the dataset"),
-        (QUALITY, lambda t: t.assign(value="good"), "column 'value': value 'good'"),
-        (QUALITY, lambda t: t.drop(columns="metric"), "has no column 'metric'"),
+        (METRICS, lambda t: t.assign(value="good"), "column 'value': value 'good'"),
+        (METRICS, lambda t: t.drop(columns="metric"), "has no column 'metric'"),
     ],
 )
 def test_malformed_files_are_named(
-    copied: Sources, tmp_path: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
+    copied: DatasetSources, tmp_path: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
 ) -> None:
-    assert copied.alignment is not None
-    path = copied.alignment / name
+    assert copied.files is not None
+    path = copied.files / name
     change(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
     with pytest.raises(InputError) as raised:
         write_dataset_report(copied, tmp_path / "report.html")
@@ -263,16 +260,16 @@ def grid(side: int, step: float = 1.0) -> np.ndarray:
 @pytest.mark.parametrize(("n_sections", "per_row"), [(1, 1), (2, 2), (3, 3), (4, 4), (6, 3), (8, 4), (5, 5)])
 def test_square_sections_stand_in_even_rows(n_sections: int, per_row: int) -> None:
     codes = np.repeat(np.arange(n_sections), 100)
-    xy = arrange(np.tile(grid(10), (n_sections, 1)), codes, n_sections).xy
-    lefts = {round(xy[codes == code, 0].min(), 6) for code in range(n_sections)}
+    placed = arrange(np.tile(grid(10), (n_sections, 1)), codes, n_sections).coordinates
+    lefts = {round(placed[codes == code, 0].min(), 6) for code in range(n_sections)}
     assert len(lefts) == per_row
 
 
 def test_wide_sections_stand_below_each_other() -> None:
     wide = grid(10) * [4, 1]
-    xy = arrange(np.tile(wide, (2, 1)), np.repeat([0, 1], 100), 2).xy
-    assert xy[:100, 0].tolist() == pytest.approx(xy[100:, 0].tolist())
-    assert xy[100:, 1].min() > xy[:100, 1].max()
+    placed = arrange(np.tile(wide, (2, 1)), np.repeat([0, 1], 100), 2).coordinates
+    assert placed[:100, 0].tolist() == pytest.approx(placed[100:, 0].tolist())
+    assert placed[100:, 1].min() > placed[:100, 1].max()
 
 
 def test_sections_in_other_units_are_drawn_as_large() -> None:
@@ -281,7 +278,7 @@ def test_sections_in_other_units_are_drawn_as_large() -> None:
     found = arrange(spatial, codes, 3)
     assert found.scales == pytest.approx([1, 1, 1 / 50])
     assert found.spacing == pytest.approx(1)
-    spans = [np.ptp(found.xy[codes == code], axis=0) for code in range(3)]
+    spans = [np.ptp(found.coordinates[codes == code], axis=0) for code in range(3)]
     assert np.array(spans) == pytest.approx(9)
-    back = (found.xy - np.array(found.offsets)[codes]) / np.array(found.scales)[codes, None]
+    back = (found.coordinates - np.array(found.offsets)[codes]) / np.array(found.scales)[codes, None]
     assert back == pytest.approx(spatial)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from spatialweave.report.dataset import Sources, write_dataset_report
+from spatialweave.report.dataset import DatasetSources, write_dataset_report
 
 FLAGS = (
     "--headless=new",
@@ -48,7 +48,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def report(make_dataset: Callable[..., Sources], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a dataset whose every name tries to be a script."""
     target = tmp_path_factory.mktemp("report") / "report.html"
     write_dataset_report(make_dataset(prefix=EVIL, dataset=f"d{EVIL}"), target)
@@ -247,7 +247,7 @@ def test_names_run_nothing(page: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack_report(make_dataset: Callable[..., Sources], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stack_report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of three aligned sections."""
     target = tmp_path_factory.mktemp("stack") / "report.html"
     recipe = {"sections": ("s2", "s10", "b<i>"), "rows": 20, "columns": 20, "seeds": (1,)}
@@ -367,7 +367,7 @@ def test_many_sections_take_the_width_and_one_alone_half(stack: Any) -> None:
     ids=["all failed", "ten spots", "two sections without labels"],
 )
 def test_small_and_odd_datasets(
-    browser: Any, make_dataset: Callable[..., Sources], tmp_path: Path, recipe: dict[str, Any]
+    browser: Any, make_dataset: Callable[..., DatasetSources], tmp_path: Path, recipe: dict[str, Any]
 ) -> None:
     write_dataset_report(make_dataset(**recipe), tmp_path / "report.html")
     browser.get_log("browser")

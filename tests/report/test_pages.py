@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +19,10 @@ import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
+from spatialweave.io.result_tables import METRICS, RUNS
 from spatialweave.report import projection
-from spatialweave.report.dataset import Sources, write_dataset_report
+from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.encode import pack, pack_codes, script_json
-from spatialweave.report.inputs import read_metrics
 from spatialweave.report.page_data import thin_losses
 from spatialweave.report.run import RunSources, write_run_report
 
@@ -76,19 +77,19 @@ def unpack(packed: dict[str, Any]) -> Any:
     return json.loads(raw) if packed["dtype"] == "text" else np.frombuffer(raw, packed["dtype"])
 
 
-def dataset_page(sources: Sources, folder: Path) -> Page:
+def dataset_page(sources: DatasetSources, folder: Path) -> Page:
     write_dataset_report(sources, folder / "report.html")
     return Page(folder / "report.html")
 
 
 @pytest.fixture(autouse=True)
 def fast_umap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP has a test of its own; elsewhere the first two dimensions stand in for it."""
+    """UMAP has a test of its own; elsewhere the first two dimensions replace it."""
     monkeypatch.setattr("spatialweave.report.page_data.project", lambda points: np.asarray(points[:, :2]))
 
 
 @pytest.fixture(scope="module")
-def sources(make_dataset: Callable[..., Sources]) -> Sources:
+def sources(make_dataset: Callable[..., DatasetSources]) -> DatasetSources:
     return make_dataset()
 
 
@@ -101,7 +102,7 @@ def loads_nothing(page: Page) -> bool:
     return all(url.startswith("data:") for url in urls + links) and not imported
 
 
-def test_page_is_self_contained_and_allows_its_own_scripts_only(sources: Sources, tmp_path: Path) -> None:
+def test_page_is_self_contained_and_allows_its_own_scripts_only(sources: DatasetSources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
     assert loads_nothing(page)
     policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
@@ -115,15 +116,15 @@ def test_page_is_self_contained_and_allows_its_own_scripts_only(sources: Sources
         assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
 
 
-def test_same_input_same_page(sources: Sources, tmp_path: Path) -> None:
+def test_same_input_same_page(sources: DatasetSources, tmp_path: Path) -> None:
     first, second = dataset_page(sources, tmp_path).html, dataset_page(sources, tmp_path).html
     assert first == second
 
 
-def test_metrics_table_equals_the_metrics_files(sources: Sources, tmp_path: Path) -> None:
+def test_metrics_table_equals_the_metrics_files(sources: DatasetSources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
-    assert sources.metrics is not None
-    table = pd.concat(pd.read_csv(path) for path in sources.metrics.glob("*.csv"))
+    assert sources.files is not None
+    table = pd.concat(pd.read_csv(path) for path in sources.files.glob("*.metrics.csv"))
     header = next(row for row in page.rows if row[0] == "metric")
     assert header == ["metric", "pca_smooth", "SMART"]
     for metric, title in [
@@ -138,12 +139,12 @@ def test_metrics_table_equals_the_metrics_files(sources: Sources, tmp_path: Path
             assert shown == pytest.approx([values.mean(), values.std()], abs=6e-4)
 
 
-def test_embedded_domains_and_coordinates_equal_the_files(sources: Sources, tmp_path: Path) -> None:
+def test_embedded_domains_and_coordinates_equal_the_files(sources: DatasetSources, tmp_path: Path) -> None:
     data = dataset_page(sources, tmp_path).data()
-    assert sources.domains is not None
+    assert sources.files is not None
     barcodes = unpack(data["barcodes"])
     for run in data["runs"]:
-        table = pd.read_csv(sources.domains / f"{run['method']}.seed{run['seed']}.domains.csv", dtype=str)
+        table = pd.read_csv(sources.files / f"{run['method']}.seed{run['seed']}.domains.csv", dtype=str)
         codes = unpack(run["domains"]["codes"])
         assert [run["domains"]["names"][code] for code in codes] == table["domain"].tolist()
         assert barcodes == table["barcode"].tolist()
@@ -151,7 +152,7 @@ def test_embedded_domains_and_coordinates_equal_the_files(sources: Sources, tmp_
     assert unpack(data["y"])[13] == pytest.approx(10)
 
 
-def test_same_colours_in_all_runs(sources: Sources, tmp_path: Path) -> None:
+def test_same_colours_in_all_runs(sources: DatasetSources, tmp_path: Path) -> None:
     data = dataset_page(sources, tmp_path).data()
 
     def colours(classes: dict[str, Any]) -> np.ndarray:
@@ -163,7 +164,7 @@ def test_same_colours_in_all_runs(sources: Sources, tmp_path: Path) -> None:
         assert (colours(run["domains"]) == labels).mean() > 0.75
 
 
-def test_top_features_are_those_of_the_spots_region(sources: Sources, tmp_path: Path) -> None:
+def test_top_features_are_those_of_the_spots_region(sources: DatasetSources, tmp_path: Path) -> None:
     data = dataset_page(sources, tmp_path).data()
     top = data["topFeatures"][0]
     names = [*unpack(top["names"]), None]
@@ -178,36 +179,39 @@ def values_of(drawn: dict[str, Any]) -> np.ndarray:
     return drawn["low"] + unpack(drawn["steps"]) / 254 * (drawn["top"] - drawn["low"])
 
 
-def test_what_the_method_says_of_each_spot(sources: Sources, tmp_path: Path) -> None:
+def test_per_spot_outputs(sources: DatasetSources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
-    assert "What the method says about each spot" in page.text
+    assert "Per-spot outputs of the method" in page.text
     data = page.data()
-    runs = {(run["method"], run["seed"]): run["says"] for run in data["runs"]}
+    runs = {(run["method"], run["seed"]): run["perSpot"] for run in data["runs"]}
     assert runs["pca_smooth", 1] is None
-    shown = [seed for (method, seed), says in runs.items() if method == "smart" and says]
+    shown = [seed for (method, seed), outputs in runs.items() if method == "smart" and outputs]
     best = data["runs"][data["best"]]["seed"]
     assert shown == sorted({1, best})
-    says = runs["smart", 1]
-    names = [column["name"] for column in says["extras"]]
+    outputs = runs["smart", 1]
+    names = [column["name"] for column in outputs["extras"]]
     assert names[:3] == ["Weight of RNA", "Weight of protein (ADT)", "Weight of view rna spatial"]
     assert names[3:] == [f"Probability of cluster {k}" for k in range(1, 5)]
     region = unpack(data["labels"]["codes"])  # 4 = no label, of the first spot
-    weights = values_of(says["extras"][1])[1:]
+    weights = values_of(outputs["extras"][1])[1:]
     assert weights == pytest.approx((region[1:] + 1) / 5, abs=3e-3)
-    assert (says["extras"][0]["low"], says["extras"][0]["top"]) == (says["extras"][1]["low"], says["extras"][1]["top"])
-    assert values_of(says["extras"][5])[1:] == pytest.approx((region[1:] == 2).astype(float), abs=0.01)
-    assert [column["name"] for column in says["denoised"]] == [f"{m}{k}" for m in ("rna", "adt") for k in range(6)]
-    assert values_of(says["denoised"][7])[1:] == pytest.approx(np.where(region[1:] == 1, 2, -0.5), abs=0.01)
+    assert (outputs["extras"][0]["low"], outputs["extras"][0]["top"]) == (
+        outputs["extras"][1]["low"],
+        outputs["extras"][1]["top"],
+    )
+    assert values_of(outputs["extras"][5])[1:] == pytest.approx((region[1:] == 2).astype(float), abs=0.01)
+    assert [column["name"] for column in outputs["denoised"]] == [f"{m}{k}" for m in ("rna", "adt") for k in range(6)]
+    assert values_of(outputs["denoised"][7])[1:] == pytest.approx(np.where(region[1:] == 1, 2, -0.5), abs=0.01)
 
 
 def test_measured_features_stand_beside_their_own_denoised_ones(
-    make_dataset: Callable[..., Sources], tmp_path: Path
+    make_dataset: Callable[..., DatasetSources], tmp_path: Path
 ) -> None:
     """With names that HDF5 cannot hold too."""
     data = dataset_page(make_dataset(prefix="a/b "), tmp_path).data()
     by_name = {(feature["modality"], feature["name"]): feature for feature in data["features"]}
     compared = 0
-    for column in data["runs"][data["best"]]["says"]["denoised"]:
+    for column in data["runs"][data["best"]]["perSpot"]["denoised"]:
         assert column["name"].startswith("a/b ")
         measured = data["measured"][column["measured"]]
         assert measured["name"] == column["name"]
@@ -219,28 +223,30 @@ def test_measured_features_stand_beside_their_own_denoised_ones(
 
 
 def test_tables_of_many_columns_and_runs_are_cut(
-    make_dataset: Callable[..., Sources], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_dataset: Callable[..., DatasetSources], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spatialweave.report.per_spot.MAX_VALUES", 1.5 * 144)
     data = dataset_page(make_dataset(n_domains=16, seeds=(1, 2, 3)), tmp_path).data()
-    shown = [index for index, run in enumerate(data["runs"]) if run["says"]]
+    shown = [index for index, run in enumerate(data["runs"]) if run["perSpot"]]
     assert shown == [data["best"]]
-    assert len(data["runs"][data["best"]]["says"]["extras"]) == 12
+    assert len(data["runs"][data["best"]]["perSpot"]["extras"]) == 12
 
 
-def test_no_section_where_no_method_says_more(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_no_section_where_no_method_has_per_spot_outputs(
+    make_dataset: Callable[..., DatasetSources], tmp_path: Path
+) -> None:
     page = dataset_page(make_dataset(methods=("pca_smooth",)), tmp_path)
-    assert "What the method says" not in page.text
+    assert "Per-spot outputs" not in page.text
     assert not [attrs for _, attrs in page.tags if attrs.get("id") == "per-spot"]
 
 
-def test_failures_of_this_dataset_only(sources: Sources, tmp_path: Path) -> None:
+def test_failures_of_this_dataset_only(sources: DatasetSources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
     rows = [row for row in page.rows if "TRAIN" in row]
     assert rows == [["demo", "smart", "9", "TRAIN", "1", "loss is NaN at step 3", "/tmp/w/.command.err"]]
 
 
-def test_names_cannot_become_markup(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_names_cannot_become_markup(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     page = dataset_page(make_dataset(dataset=f"d{EVIL}", prefix=EVIL), tmp_path)
     assert sum(tag == "script" for tag, _ in page.tags) == 9
     assert not any("hacked" in script for script in page.scripts if script not in (page.scripts[0],))
@@ -248,7 +254,7 @@ def test_names_cannot_become_markup(make_dataset: Callable[..., Sources], tmp_pa
     assert EVIL in page.text
 
 
-def test_all_runs_failed(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_all_runs_failed(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     made = make_dataset(rows=2, columns=5, modalities={"rna": 9}, n_domains=2, labels=False, methods=())
     page = dataset_page(made, tmp_path)
     assert "No run of this dataset has domains" in page.text
@@ -256,22 +262,22 @@ def test_all_runs_failed(make_dataset: Callable[..., Sources], tmp_path: Path) -
     assert page.data()["features"]
 
 
-def test_only_latents(sources: Sources, tmp_path: Path) -> None:
-    page = dataset_page(Sources(sources.dataset, latents=sources.latents), tmp_path)
+def test_only_latents(sources: DatasetSources, tmp_path: Path) -> None:
+    page = dataset_page(DatasetSources(sources.dataset, latents=sources.latents), tmp_path)
     assert "No run of this dataset has domains" in page.text
 
 
-def test_embedding_without_domains(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_embedding_without_domains(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     made = make_dataset()
-    assert made.domains is not None
-    (made.domains / "smart.seed2.domains.csv").unlink()
+    assert made.files is not None
+    (made.files / "smart.seed2.domains.csv").unlink()
     data = dataset_page(made, tmp_path).data()
     run = next(run for run in data["runs"] if (run["method"], run["seed"]) == ("smart", 2))
     assert run["domains"] is None
     assert run["umap"]
 
 
-def test_sections_lie_side_by_side(make_dataset: Callable[..., Sources], tmp_path: Path) -> None:
+def test_sections_lie_side_by_side(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     data = dataset_page(make_dataset(sections=("s1", "s2", "s3")), tmp_path).data()
     x, y, section = unpack(data["x"]), unpack(data["y"]), unpack(data["sections"]["codes"])
     boxes = [
@@ -286,18 +292,20 @@ def test_sections_lie_side_by_side(make_dataset: Callable[..., Sources], tmp_pat
 
 
 def test_embedding_of_other_spots_is_refused(
-    make_dataset: Callable[..., Sources], sources: Sources, tmp_path: Path
+    make_dataset: Callable[..., DatasetSources], sources: DatasetSources, tmp_path: Path
 ) -> None:
     other = make_dataset(rows=5)
+    assert other.files is not None
+    shutil.copy(other.files / "smart.seed1.h5ad", tmp_path)
     with pytest.raises(InputError, match="its spots are not those of the latents"):
-        write_dataset_report(replace(sources, embeddings=other.embeddings), tmp_path / "report.html")
+        write_dataset_report(replace(sources, files=tmp_path), tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 
 
-def test_run_report(sources: Sources, tmp_path: Path) -> None:
+def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
     metrics, runs = tmp_path / "metrics.csv", tmp_path / "runs.csv"
-    assert sources.metrics is not None
-    table = read_metrics(sorted(sources.metrics.glob("*.csv")))
+    assert sources.files is not None
+    table = METRICS.read_all(sorted(sources.files.glob("*.metrics.csv")))
     unlabelled = table[table["metric"] != "ari"].assign(dataset=f"a b{EVIL}")
     pd.concat([table, unlabelled]).to_csv(metrics, index=False)
     rows = [
@@ -306,10 +314,8 @@ def test_run_report(sources: Sources, tmp_path: Path) -> None:
         for m in ("smart", "pca_smooth")
         for s in (1, 2)
     ]
-    rows.append(("demo", "spamo", 1, "failed", "", "", "", ""))
-    pd.DataFrame(
-        rows, columns=["dataset", "method", "seed", "status", "epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"]
-    ).to_csv(runs, index=False)
+    rows.append(("demo", "spamo", 1, "failed", None, None, None, None))  # type: ignore[arg-type]
+    RUNS.write(runs, RUNS.frame(rows))
     write_run_report(
         RunSources(metrics, runs, sources.presets, sources.failures, sources.params, sources.versions),
         tmp_path / "report.html",
@@ -330,8 +336,8 @@ def test_run_report(sources: Sources, tmp_path: Path) -> None:
 
 
 def test_run_report_of_nothing(tmp_path: Path) -> None:
-    for name in ("metrics.csv", "runs.csv"):
-        (tmp_path / name).write_text("")
+    METRICS.write(tmp_path / "metrics.csv", METRICS.frame([]))
+    RUNS.write(tmp_path / "runs.csv", RUNS.frame([]))
     write_run_report(RunSources(tmp_path / "metrics.csv", tmp_path / "runs.csv"), tmp_path / "report.html")
     assert "No run has a result" in Page(tmp_path / "report.html").text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import subprocess
 import sys
@@ -57,10 +56,11 @@ def test_help_is_quick_and_complete(project: Path, script: str) -> None:
 
 def test_dataset_report_of_latents_only(project: Path, tmp_path: Path) -> None:
     write_latents(tmp_path / "latents.h5mu")
-    (tmp_path / "domains").mkdir()
-    arguments = ["--dataset", "d", "--latents", tmp_path / "latents.h5mu", "--domains", tmp_path / "domains"]
-    result = run(project, "report_dataset.py", *arguments, "--qc", tmp_path / "none", "--out", tmp_path / "r.html")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    (tmp_path / "files").mkdir()
+    for folder in ("files", "none"):
+        arguments = ["--dataset", "d", "--latents", tmp_path / "latents.h5mu", "--files", tmp_path / folder]
+        result = run(project, "report_dataset.py", *arguments, "--out", tmp_path / "r.html")
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert "No run of this dataset has domains" in (tmp_path / "r.html").read_text()
 
 
@@ -82,18 +82,20 @@ def test_run_report(project: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("params.json", "{", "is not valid JSON"),
+        ("params.json", "{", "is not readable JSON"),
+        ("params.json", "[]", "holds list; expected names and values"),
+        ("failures.json", "{}", "holds dict; expected a list of failures"),
         ("versions.yml", "a: [", "is not valid YAML"),
-        ("domains/smart.seed1.domains.csv", "barcode,domain\n", "has no column 'section'"),
-        ("metrics/smart.seed1.metrics.csv", "dataset,method\n", "has no column 'seed'"),
+        ("files/smart.seed1.domains.csv", "barcode,domain\n", "has no column 'section'"),
+        ("files/smart.seed1.metrics.csv", "dataset,method\n", "has no column 'seed'"),
         ("graph.csv", "a,b\n1,2\n", "has no column 'graph'"),
         ("latents.h5mu", "text", "is not a readable"),
-        ("embeddings/smart.seed1.h5ad", "text", "is not a readable"),
+        ("files/smart.seed1.h5ad", "text", "is not a readable"),
     ],
 )
 def test_unusable_input_is_one_line(project: Path, tmp_path: Path, name: str, content: str, message: str) -> None:
     write_latents(tmp_path / "latents.h5mu")
-    defaults = {"params.json": json.dumps({}), "versions.yml": "", "graph.csv": "graph,statistic,value\n"}
+    defaults = {"params.json": "{}", "failures.json": "[]", "versions.yml": "", "graph.csv": "graph,statistic,value\n"}
     for file, text in {**defaults, name: content}.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text)
@@ -102,9 +104,8 @@ def test_unusable_input_is_one_line(project: Path, tmp_path: Path, name: str, co
         "--params": "params.json",
         "--versions": "versions.yml",
         "--graph-stats": "graph.csv",
-        "--domains": "domains",
-        "--metrics": "metrics",
-        "--embeddings": "embeddings",
+        "--failures": "failures.json",
+        "--files": "files",
     }
     arguments = [part for option, file in options.items() for part in (option, str(tmp_path / file))]
     result = run(project, "report_dataset.py", "--dataset", "d", *arguments, "--out", str(tmp_path / "r.html"))

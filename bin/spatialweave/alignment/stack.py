@@ -11,7 +11,7 @@ import numpy as np
 
 from spatialweave.alignment.transforms import apply, decompose
 from spatialweave.errors import InputError
-from spatialweave.io.aligned import aligned_table
+from spatialweave.io.result_tables import coordinates_table
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.files import write_json
 
@@ -51,7 +51,7 @@ def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFr
     dataset = read_spots(latents)
     found = [read_transform(path) for path in transforms]
     matrices = compose(dataset, found)
-    return aligned_table(dataset.obs, aligned_coordinates(dataset, matrices)), transforms_table(matrices, found)
+    return coordinates_table(dataset.obs, aligned_coordinates(dataset, matrices)), transforms_table(matrices, found)
 
 
 def compose(dataset: Dataset, transforms: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:

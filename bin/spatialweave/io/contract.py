@@ -47,6 +47,7 @@ FACTS = {
     "section": ("dataset", "section"),
     "counts": ("dataset", "platform", "layout"),
     "latents": ("dataset", "layout"),
+    "counts": ("dataset", "layout"),
     "graph": ("dataset",),
     "embedding": ("dataset",),
 }

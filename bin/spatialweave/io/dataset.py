@@ -150,7 +150,7 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
     """The dataset of an open latents file, without its modalities."""
     from anndata.io import read_elem
 
-    from spatialweave.io.aligned import read_aligned
+    from spatialweave.io.result_tables import read_coordinates
 
     facts = read_elem(file["uns/spatialweave"])
     obs = read_elem(file["obs"])
@@ -162,7 +162,7 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
         modalities=[],
         layout=str(facts["layout"]),
         recipe=str(facts.get("recipe", "")),
-        aligned=None if aligned is None else read_aligned(aligned, obs),
+        aligned=None if aligned is None else read_coordinates(aligned, obs),
     )
 
 

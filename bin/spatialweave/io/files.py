@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from spatialweave.errors import InputError
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -39,6 +41,14 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Write `value` to `target` as indented JSON, whole or not at all."""
     write_text(target, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; one that is not JSON is an InputError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"is not readable JSON ({error})") from error
 
 
 def write_csv(target: Path, table: Any) -> None:

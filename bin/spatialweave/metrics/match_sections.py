@@ -16,12 +16,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.embeddings import OWN_SECTION, training_record
+from spatialweave.io.result_tables import ALIGNMENT, CONTROL
 from spatialweave.metrics.match_quality import MatchedSection, match_quality
-
-CONTROL = "nearest_"
-"""Prefix of the metrics of the control: pairs of mutually nearest spots, whatever their embeddings."""
-
-QUALITY_COLUMNS = ["dataset", "method", "seed", "section_a", "section_b", "metric", "value"]
 
 
 def match_sections(
@@ -40,7 +36,7 @@ def match_sections(
 
     Returns
     -------
-    The table of metrics (:data:`QUALITY_COLUMNS`), and per pair of sections the table of matched pairs and the table of
+    The table of metrics (`ALIGNMENT` of :mod:`spatialweave.io.result_tables`), and per pair of sections the table of matched pairs and the table of
     the first section's spots.
 
     Raises
@@ -62,7 +58,7 @@ def match_sections(
         metrics += [(dataset.name, method, seed, a, b, name, value) for name, value in found.items()]
         spots = [dataset.obs.iloc[rows[name]] for name in (a, b)]
         tables[a, b] = _pairs_table(spots, sections, matches), _spots_table(spots, matches, mapping)
-    return pd.DataFrame(metrics, columns=QUALITY_COLUMNS), tables
+    return ALIGNMENT.frame(metrics), tables
 
 
 def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import training_record
+from spatialweave.io.result_tables import METRICS, read_domains
 from spatialweave.metrics.evaluate import evaluate
-
-DOMAIN_COLUMNS = ("barcode", "section", "domain")
-COLUMNS = ("dataset", "method", "seed", "clustering", "n_domains", "metric", "value")
 
 
 def metrics_table(
@@ -51,42 +48,4 @@ def metrics_table(
     method, seed = str(record["method"]), int(record["seed"])
     found = evaluate(dataset, embedding, domains, seed)
     facts = (dataset.name, method, seed, clustering, len(np.unique(domains)))
-    return pd.DataFrame([(*facts, name, value) for name, value in found.items()], columns=list(COLUMNS))
-
-
-def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
-    """The domain of every spot of `obs` (columns barcode and section), as integers, whatever the order in the file."""
-    try:
-        with warnings.catch_warnings():
-            # Lines with more cells than the header would lose them with no more than a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise InputError(str(path), f"is not a readable CSV file ({error})") from error
-    missing = [column for column in DOMAIN_COLUMNS if column not in table]
-    if missing:
-        raise InputError(str(path), f"has no column '{missing[0]}'", "columns " + ", ".join(DOMAIN_COLUMNS))
-    good = table["domain"].str.fullmatch(r"[1-9][0-9]{0,8}").to_numpy(dtype=bool)
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
-        raise InputError(
-            f"{path}, line {row + 2}, column 'domain'", f"value '{table['domain'].iloc[row]}'", "a whole number from 1"
-        )
-    spots = pd.MultiIndex.from_frame(table[["section", "barcode"]])
-    if not spots.is_unique:
-        row = int(np.flatnonzero(spots.duplicated())[0])
-        raise InputError(
-            f"{path}, line {row + 2}",
-            f"barcode '{table['barcode'].iloc[row]}' stands twice in its section",
-            "each spot once",
-        )
-    wanted = pd.MultiIndex.from_frame(obs[["section", "barcode"]].astype(str))
-    rows = spots.get_indexer(wanted)
-    if (rows < 0).any():
-        absent = obs["barcode"].astype(str).iloc[int(np.flatnonzero(rows < 0)[0])]
-        raise InputError(
-            str(path), f"{int((rows < 0).sum())} spots have no domain, the first is '{absent}'", "every spot"
-        )
-    if len(spots) > len(wanted):
-        raise InputError(str(path), f"holds {len(spots)} spots, the latents {len(wanted)}", "the same spots")
-    return table["domain"].to_numpy()[rows].astype(np.int64)
+    return METRICS.frame((*facts, name, value) for name, value in found.items())

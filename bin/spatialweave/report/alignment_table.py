@@ -1,65 +1,72 @@
-"""The figures of an alignment as a table: what they mean, what a good value is, and the control beside them."""
+"""The metrics of an alignment as a table: what they mean, what a good value is, and the control beside them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spatialweave.metrics.match_sections import CONTROL
-from spatialweave.report.alignment import TRANSFORM_COLUMNS
+from spatialweave.io.result_tables import CONTROL
 from spatialweave.report.scores import Score
-from spatialweave.report.tables import Table
+from spatialweave.report.tables import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 METRICS = {
     "matched_smaller": (
-        "Share matched",
+        "Fraction matched",
         True,
         "Spots of the smaller section with an accepted partner in the other. Above 0.5 is good where the sections show "
-        "the same tissue; read it with the agreement below: many partners are worth nothing when they are wrong.",
+        "the same tissue; read it with the agreement below: many partners are of no use when they are wrong.",
     ),
     "label_agreement": (
         "Same label",
         True,
-        "Accepted pairs whose two spots carry the same label; 1 is perfect. It must not lie below its control.",
+        "Fraction of accepted pairs whose two spots carry the same label. It should not be below its control.",
     ),
     "residual_median": (
         "Distance of partners",
         None,
-        "Median distance of accepted partners after the alignment, in spot spacings. Up to about 1 they lie on each "
-        "other; near the search radius the place says little.",
+        "Median distance of accepted partners after the alignment, in spot spacings. Up to about 1 they overlap; "
+        "near the search radius the position is hardly constrained.",
     ),
-    "near_truth": ("Near the truth", True, "Accepted pairs whose true places lie within 1.5 spot spacings."),
+    "near_truth": (
+        "Near the truth",
+        True,
+        "Fraction of accepted pairs whose true coordinates are within 1.5 spot spacings.",
+    ),
     "matchable_accepted_b": (
         "Found",
         True,
-        "Accepted spots of the second section, of those with a counterpart.",
+        "Fraction of the second section's spots with a counterpart that were accepted.",
     ),
     "unmatchable_accepted_a": (
         "Wrongly accepted",
         False,
-        "Accepted spots of the first section, among those that have no counterpart, as where the second is cut.",
+        "Fraction of the first section's spots without a counterpart that were accepted, as where the second is cut.",
     ),
     "registration_error": (
         "Registration error",
         None,
-        "Mean distance of the second section's spots from where they belong, in spot spacings; one for all methods.",
+        "Mean distance of the second section's spots from their true coordinates, in spot spacings; the same for all.",
     ),
     "mapping_matched_a": (
-        "Share mapped",
+        "Fraction mapped",
         True,
-        "Spots of the first section that are more like a place of the second than unrelated spots are.",
+        "Fraction of the first section's spots that are more similar to their match than unrelated spots are.",
     ),
-    "mapping_label_agreement": ("Same label, mapped", True, "Mapped spots whose place carries the same label."),
+    "mapping_label_agreement": (
+        "Same label, mapped",
+        True,
+        "Fraction of mapped spots whose match carries the same label.",
+    ),
 }
-"""The figures that are shown: title, whether more is better (None = no direction), help. The rest is in the files."""
+"""The metrics that are shown: title, whether higher is better (None = no direction), help. The rest is in the files."""
 
 
 @dataclass
-class QualityRow:
-    """One figure of one pair of sections.
+class PairScores:
+    """One metric of one pair of sections.
 
     Attributes
     ----------
@@ -73,32 +80,32 @@ class QualityRow:
 
 
 @dataclass
-class QualityMetric:
-    """One figure over all pairs of sections."""
+class AlignmentMetric:
+    """One metric over all pairs of sections."""
 
     title: str
     higher: bool | None
     help: str
-    rows: list[QualityRow]
+    rows: list[PairScores]
 
 
-def quality_metrics(quality: pd.DataFrame | None) -> tuple[list[str], list[QualityMetric]]:
-    """The table of figures: its columns (methods, by name) and its rows."""
-    if quality is None or quality.empty:
+def metric_rows(metrics: pd.DataFrame | None) -> tuple[list[str], list[AlignmentMetric]]:
+    """The table of metrics: its columns (methods, by name) and its rows."""
+    if metrics is None or metrics.empty:
         return [], []
-    methods = sorted(quality["method"].unique())
-    found = set(quality["metric"])
+    methods = sorted(metrics["method"].unique())
+    found = set(metrics["metric"])
     result = []
     for name, (title, higher, text) in METRICS.items():
         if name not in found:
             continue
-        rows = quality[quality["metric"] == name]
-        controls = quality[quality["metric"] == CONTROL + name]
+        rows = metrics[metrics["metric"] == name]
+        controls = metrics[metrics["metric"] == CONTROL + name]
         pairs = [
-            QualityRow(f"{a} → {b}", _scores(rows, (a, b), methods, higher), _scores(controls, (a, b), methods, None))
+            PairScores(f"{a} → {b}", _scores(rows, (a, b), methods, higher), _scores(controls, (a, b), methods, None))
             for a, b in dict.fromkeys(zip(rows["section_a"], rows["section_b"], strict=True))
         ]
-        result.append(QualityMetric(title, higher, text, pairs))
+        result.append(AlignmentMetric(title, higher, text, pairs))
     return methods, result
 
 
@@ -118,11 +125,25 @@ def _scores(rows: pd.DataFrame, pair: tuple[str, str], methods: list[str], highe
     return result
 
 
-def transforms_table(transforms: pd.DataFrame | None) -> Table | None:
-    """How each section was laid on the first, ready for the template."""
+TRANSFORM_HEADER = {
+    "section": "section",
+    "method": "method",
+    "angle": "turned, degrees",
+    "shift_x": "shift in x",
+    "shift_y": "shift in y",
+    "scale": "scale",
+    "reflected": "reflected",
+    "score": "score",
+}
+"""Columns of the table of transforms that are shown, with their titles."""
+
+
+def transforms_table(transforms: pd.DataFrame | None) -> ReportTable | None:
+    """The transform of each section to the aligned coordinates, ready for the template."""
     if transforms is None:
         return None
-    header = {"angle": "turned, degrees", "shift_x": "shift in x", "shift_y": "shift in y", "score": "score"}
-    names = [header.get(name, name) for name in TRANSFORM_COLUMNS]
-    shown = transforms[list(TRANSFORM_COLUMNS)].replace({"True": "yes", "False": "no"})
-    return Table("How each section was brought into the frame of the first", names, shown.to_numpy().tolist())
+    shown = transforms[list(TRANSFORM_HEADER)].assign(reflected=transforms["reflected"].map({True: "yes", False: "no"}))
+    rows = shown.astype(object).to_numpy().tolist()
+    return ReportTable(
+        "How each section was transformed to the coordinates of the first", list(TRANSFORM_HEADER.values()), rows
+    )

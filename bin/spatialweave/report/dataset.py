@@ -9,33 +9,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.report import alignment_table, inputs, methods_text, tables
-from spatialweave.report.alignment import Alignment, read_alignment
+from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.encode import script_json
-from spatialweave.report.inputs import Run, Section, Spots
+from spatialweave.report.inputs import DatasetSpots, MethodRun, SectionFacts
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
-from spatialweave.report.scores import Best, best_run
+from spatialweave.report.scores import BestRun, best_run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from spatialweave.presets import MethodPreset
 
 SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "scene.js", "alignment.js", "page.js"]
 
 
 @dataclass
-class Sources:
-    """The files a dataset report is made from; see bin/report_dataset.py."""
+class DatasetSources:
+    """The files a dataset report is made from; see bin/report_dataset.py.
+
+    Attributes
+    ----------
+    latents
+        One or more; spots are those of the first.
+    files
+        Folder with the files of quality control, the runs and the alignment, known by their names.
+    """
 
     dataset: str
-    sections: Sequence[Path] = ()
-    latents: Sequence[Path] = ()
-    qc: Path | None = None
+    latents: Sequence[Path]
+    counts: Path | None = None
     graph_stats: Sequence[Path] = ()
-    embeddings: Path | None = None
-    domains: Path | None = None
-    metrics: Path | None = None
-    alignment: Path | None = None
+    files: Path | None = None
     presets: Path | None = None
     failures: Path | None = None
     params: Path | None = None
@@ -43,35 +49,34 @@ class Sources:
 
 
 @dataclass
-class Figures:
+class QcPlots:
     """QC plots of one section, as (caption, data URI)."""
 
     section: str
     plots: list[tuple[str, str]]
 
 
-def write_dataset_report(sources: Sources, target: Path) -> None:
+def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     """Read the sources and write the report, one HTML file that needs nothing else.
 
     Raises
     ------
     InputError
-        When a file is not what the data contract says. Files that are missing altogether are reported, not refused.
+        When a file breaks the data contract. Files that are missing altogether are reported, not refused.
     """
     spots, preprocessing = inputs.read_spots(sources.latents[0])
-    sections, features = inputs.read_sections(sources.sections, spots)
-    runs = inputs.read_runs(sources.embeddings, sources.domains, spots)
-    metrics = inputs.read_metrics([item[0] for item in inputs.run_files(sources.metrics) if item[3] == "metrics.csv"])
-    metrics = metrics[metrics["dataset"] == sources.dataset]
+    sections, features = inputs.read_counts(sources.counts, spots)
+    runs = inputs.read_runs(sources.files, spots)
+    metrics = inputs.read_metrics(sources.files, sources.dataset)
     presets = inputs.read_presets(sources.presets)
-    params = inputs.read_json(sources.params, {})
+    params = inputs.read_params(sources.params)
     best = best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
     index = next((i for i, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed)), None)
     titles = method_titles(presets, runs)
     data = page_data(sources.dataset, spots, features, runs, titles, index)
-    alignment = read_alignment(sources.alignment, sources.dataset, spots)
+    alignment = read_alignment(sources.files, sources.dataset, spots)
     if alignment:
-        data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots.barcodes)), runs, titles)
+        data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
     columns, groups = tables.metric_groups(metrics)
     render(
         "dataset.html",
@@ -82,60 +87,62 @@ def write_dataset_report(sources: Sources, target: Path) -> None:
         headline=headline(spots, sections, runs, best),
         best=best,
         titles=titles,
-        n_spots=len(spots.barcodes),
+        n_spots=len(spots),
         max_map_spots=MAX_MAP_SPOTS,
         has_labels=spots.labels is not None,
         has_domains=any(run.domains for run in runs),
         has_umap=any(run["umap"] for run in data["runs"]),
         has_losses=any(run["losses"] for run in data["runs"]),
         has_features=bool(data["features"]),
-        has_extras=any(run["says"] and run["says"]["extras"] for run in data["runs"]),
-        has_denoised=any(run["says"] and run["says"]["denoised"] for run in data["runs"]),
+        has_extras=any(run["perSpot"] and run["perSpot"]["extras"] for run in data["runs"]),
+        has_denoised=any(run["perSpot"] and run["perSpot"]["denoised"] for run in data["runs"]),
         wide=data["wide"],
         aspect=data["aspect"],
         **alignment_part(alignment),
-        qc_table=tables.qc_table(sources.qc),
-        qc_figures=qc_figures(sources.qc),
+        qc_table=tables.qc_table(sources.files),
+        qc_plots=qc_plots(sources.files),
         metric_columns=columns,
         metric_groups=groups,
         resources=tables.resource_rows(runs),
         configs=[(run, tables.settings(run.training.get("config", {}))) for run in first_seeds(runs)],
         graphs=tables.graph_tables(sources.graph_stats),
-        failures=failures_of(inputs.read_json(sources.failures, []), sources.dataset),
+        failures=failures_of(inputs.read_failures(sources.failures), sources.dataset),
         methods=compose_methods(spots, runs, presets, params, preprocessing, metrics),
         params=tables.settings(params),
-        versions=tables.versions(inputs.read_yaml(sources.versions)),
+        versions=tables.versions(inputs.read_versions(sources.versions)),
         data=script_json(data),
     )
 
 
-def alignment_part(alignment: Alignment | None) -> dict[str, Any]:
-    """What the template says about the alignment of the sections."""
-    columns, metrics = alignment_table.quality_metrics(alignment.quality if alignment else None)
+def alignment_part(alignment: SectionAlignment | None) -> dict[str, Any]:
+    """What the template needs of the alignment of the sections."""
+    columns, metrics = alignment_table.metric_rows(alignment.metrics if alignment else None)
     return {
         "has_alignment": alignment is not None,
-        "has_frame": alignment is not None and alignment.xy is not None,
+        "has_aligned": alignment is not None and alignment.coordinates is not None,
         "has_matches": alignment is not None and bool(alignment.matches),
         "max_points": MAX_POINTS,
-        "quality_columns": columns,
-        "quality_metrics": metrics,
+        "alignment_methods": columns,
+        "alignment_metrics": metrics,
         "transforms": alignment_table.transforms_table(alignment.transforms if alignment else None),
     }
 
 
-def method_titles(presets: dict[str, dict[str, Any]], runs: list[Run]) -> dict[str, str]:
+def method_titles(presets: dict[str, MethodPreset], runs: list[MethodRun]) -> dict[str, str]:
     """Per method the title of its preset, its name where there is none."""
     methods = dict.fromkeys([*presets, *(run.method for run in runs)])
-    return {method: str(presets.get(method, {}).get("title") or method) for method in methods}
+    return {method: presets[method].title if method in presets else method for method in methods}
 
 
-def first_seeds(runs: list[Run]) -> list[Run]:
+def first_seeds(runs: list[MethodRun]) -> list[MethodRun]:
     """One run of each method: settings do not differ between seeds."""
     return list({run.method: run for run in reversed(runs)}.values())[::-1]
 
 
-def headline(spots: Spots, sections: list[Section], runs: list[Run], best: Best | None) -> dict[str, Any]:
-    """The facts above all else."""
+def headline(
+    spots: DatasetSpots, sections: list[SectionFacts], runs: list[MethodRun], best: BestRun | None
+) -> dict[str, Any]:
+    """The facts at the top of the page."""
     counts: dict[str, int] = {}
     features: dict[str, int] = {}
     for section in sections:
@@ -145,12 +152,12 @@ def headline(spots: Spots, sections: list[Section], runs: list[Run], best: Best 
     chosen = next((run for run in runs if best and (run.method, run.seed) == (best.method, best.seed)), None)
     labels = [label for label in spots.labels or [] if label]
     return {
-        "spots": len(spots.barcodes),
+        "spots": len(spots),
         "modalities": [(name, counts[name], features[name]) for name in counts],
-        "sections": len(set(spots.sections)),
+        "sections": spots.obs["section"].nunique(),
         "platforms": sorted({section.platform for section in sections if section.platform}),
         "layout": spots.layout,
-        "domains": len({domain for domain in chosen.domains or [] if domain}) if chosen else None,
+        "domains": len(set(chosen.domains or [])) if chosen else None,
         "labels": len(set(labels)),
         "labelled": len(labels),
         "methods": len({run.method for run in runs}),
@@ -158,19 +165,19 @@ def headline(spots: Spots, sections: list[Section], runs: list[Run], best: Best 
     }
 
 
-def qc_figures(folder: Path | None) -> list[Figures]:
+def qc_plots(folder: Path | None) -> list[QcPlots]:
     """QC plots by section, as far as they are there."""
     if folder is None or not folder.is_dir():
         return []
     names = sorted({path.name.split(".qc_")[0] for path in folder.rglob("*.qc_*")})
-    return [_section_figures(folder, name) for name in names]
+    return [_section_plots(folder, name) for name in names]
 
 
-def _section_figures(folder: Path, section: str) -> Figures:
+def _section_plots(folder: Path, section: str) -> QcPlots:
     files = {path.name.removeprefix(f"{section}."): path for path in folder.rglob(f"{glob.escape(section)}.qc_*")}
-    captions = {"qc_maps.png": "Quality figures on the tissue", "qc_violins.png": "Distribution of the quality figures"}
+    captions = {"qc_maps.png": "Quality metrics on the tissue", "qc_violins.png": "Distribution of the quality metrics"}
     plots = [(caption, image_uri(files[name])) for name, caption in captions.items() if name in files]
-    return Figures(section, [(caption, uri) for caption, uri in plots if uri])
+    return QcPlots(section, [(caption, uri) for caption, uri in plots if uri])
 
 
 def failures_of(failures: list[dict[str, Any]], dataset: str) -> list[dict[str, Any]]:
@@ -179,9 +186,9 @@ def failures_of(failures: list[dict[str, Any]], dataset: str) -> list[dict[str, 
 
 
 def compose_methods(
-    spots: Spots,
-    runs: list[Run],
-    presets: dict[str, dict[str, Any]],
+    spots: DatasetSpots,
+    runs: list[MethodRun],
+    presets: dict[str, MethodPreset],
     params: dict[str, Any],
     preprocessing: dict[str, Any],
     metrics: pd.DataFrame,

@@ -41,7 +41,7 @@ class Marker:
     difference
         Mean of the log-normalised values inside minus outside.
     inside, outside
-        Share of the spots in which it was detected.
+        Fraction of the spots in which it was detected.
     """
 
     feature: int
@@ -67,7 +67,7 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
     Parameters
     ----------
     codes
-        Domain code per spot, -1 = none. Spots without the modality take no part.
+        Domain code per spot, -1 = none. Spots without the modality are left out.
     """
     used = table.present & (codes >= 0)
     rows = np.flatnonzero(used)
@@ -79,12 +79,12 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
     inside, outside = _means(members, table.values)
     detected = table.values.copy()
     detected.data = (detected.data > 0).astype(np.float32)
-    share_in, share_out = _means(members, detected)
+    detected_in, detected_out = _means(members, detected)
     difference = inside - outside
     order = np.argsort(-difference, axis=1, kind="stable")[:, :top]
     return [
         [
-            Marker(int(f), float(difference[d, f]), float(share_in[d, f]), float(share_out[d, f]))
+            Marker(int(f), float(difference[d, f]), float(detected_in[d, f]), float(detected_out[d, f]))
             for f in order[d]
             if difference[d, f] > 0
         ]
@@ -127,7 +127,7 @@ def top_features(table: FeatureTable, top: int = 3) -> np.ndarray:
 def choose_features(markers_by_run: list[dict[str, list[list[Marker]]]], limit: int) -> list[tuple[str, int]]:
     """Up to `limit` features for the map, as (modality, feature), markers of earlier runs and higher ranks first.
 
-    Modalities get equal shares, so that 1000 genes do not crowd out 20 proteins.
+    Modalities get equal numbers, so that 1000 genes do not crowd out 20 proteins.
     """
     modalities = list(dict.fromkeys(name for run in markers_by_run for name in run))
     chosen: list[tuple[str, int]] = []
@@ -145,7 +145,7 @@ def choose_features(markers_by_run: list[dict[str, list[list[Marker]]]], limit: 
 
 
 def position_of_strongest(chosen: list[tuple[str, int]], markers: dict[str, list[list[Marker]]]) -> int:
-    """Where in `chosen` the marker with the largest difference of all stands; 0 without markers."""
+    """Position in `chosen` of the marker with the largest difference of all; 0 without markers."""
     strength = {(name, m.feature): m.difference for name, found in markers.items() for domain in found for m in domain}
     return max(range(len(chosen)), key=lambda index: strength.get(chosen[index], 0.0), default=0)
 
@@ -168,7 +168,7 @@ def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.nd
     steps
         uint8 for `rows`: 0..254 from 0 to the top of the scale, :data:`NOT_MEASURED` where the modality is missing.
     top
-        The value that step 254 stands for.
+        The value of step 254.
     """
     values = table.values[:, [feature]].toarray().ravel()
     positive = values[values > 0]
@@ -180,7 +180,7 @@ def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.nd
 
 def quantise_between(values: np.ndarray, low: float, top: float) -> np.ndarray:
     """Values as uint8 steps, 0..254 from `low` to `top`; :data:`NOT_MEASURED` where they are not finite."""
-    share = (values - low) / (top - low if top > low else 1)
-    steps = np.round(254 * np.clip(np.nan_to_num(share), 0, 1)).astype(np.uint8)
+    fraction = (values - low) / (top - low if top > low else 1)
+    steps = np.round(254 * np.clip(np.nan_to_num(fraction), 0, 1)).astype(np.uint8)
     steps[~np.isfinite(values)] = NOT_MEASURED
     return steps

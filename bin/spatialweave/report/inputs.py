@@ -1,48 +1,54 @@
-"""Read what the stages before the report left behind; whatever is absent, because a run failed, stays empty."""
+"""Read what the stages before the report wrote; what is absent, because a run failed, stays empty."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu
 from spatialweave.io.embeddings import training_record
+from spatialweave.io.files import read_json
+from spatialweave.io.result_tables import METRICS, read_domains
 from spatialweave.modalities import MODALITIES
-from spatialweave.preprocess.common_features import shared_counts
+from spatialweave.presets import MethodPreset, read_preset
 from spatialweave.report.features import FeatureTable, log_normalise
 
 if TYPE_CHECKING:
+    import mudata
     import pandas as pd
 
 RUN_FILE = re.compile(r"^(?P<method>.+)\.seed(?P<seed>\d+)\.(?P<kind>h5ad|domains\.csv|clustering\.json|metrics\.csv)$")
+
+Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
 DENOISED = "denoised_"
 """What the obsm keys of an embedding's denoised modalities begin with."""
 
 
 @dataclass
-class Run:
+class MethodRun:
     """One method with one seed, as far as it came.
 
     Attributes
     ----------
     domains
-        Domain name per spot in the order of :class:`Spots`, "" = none.
+        Domain name per spot in the order of :class:`DatasetSpots`.
+    clustering
+        The account of CLUSTER (clustering.json).
     training
         The embedding's uns['training'].
     embedding
         float32, spots x dimensions.
     extras
-        What else the method says about the spots, as tables by name.
+        Further per-spot outputs of the method, as tables by name.
     denoised
-        Per modality a table of features that the method rebuilt.
+        Per modality a table of features that the method reconstructed.
     """
 
     method: str
@@ -56,26 +62,38 @@ class Run:
 
 
 @dataclass
-class Spots:
-    """The spots of a dataset in the order of its latents; `labels` is None where no spot has one."""
+class DatasetSpots:
+    """The spots of a dataset in the order of its latents.
 
-    names: pd.Index
-    barcodes: list[str]
-    sections: list[str]
+    Attributes
+    ----------
+    obs
+        Index = unique spot names, columns `barcode` and `section`, as text.
+    labels
+        One per spot, "" = none; None where no spot has one.
+    coordinates
+        float64, spots x 2, platform units.
+    """
+
+    obs: pd.DataFrame
     labels: list[str] | None
     coordinates: np.ndarray
     layout: str
 
+    def __len__(self) -> int:
+        return len(self.obs)
+
     def stack(self) -> tuple[np.ndarray, list[str]]:
         """Section code of every spot (int32), and the sections' names by code in the order of the stack."""
-        names = list(dict.fromkeys(self.sections))
-        code_of = {name: code for code, name in enumerate(names)}
-        return np.array([code_of[name] for name in self.sections], dtype=np.int32), names
+        import pandas as pd
+
+        codes, names = pd.factorize(self.obs["section"])
+        return codes.astype(np.int32), names.tolist()
 
 
 @dataclass
-class Section:
-    """What the headline says about one section: its platform and the spots of each modality."""
+class SectionFacts:
+    """One section before joining: its platform, and the spots and features of each modality."""
 
     name: str
     platform: str
@@ -83,17 +101,13 @@ class Section:
     features: dict[str, int]
 
 
-def read_spots(latents: Path) -> tuple[Spots, dict[str, Any]]:
+def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
     """The spots of a latents file, and per modality its preprocessing record."""
     data = read_h5mu(latents, "latents")
-    obs = data.obs
-    barcodes = obs.get("barcode", obs.index)
-    labels = _texts(obs["label"]) if "label" in obs else []
+    labels = _texts(data.obs["label"]) if "label" in data.obs else []
     record = {name: _json_text(data.mod[name].uns.get("preprocess", "{}")) for name in MODALITIES if name in data.mod}
-    spots = Spots(
-        names=obs.index,
-        barcodes=_texts(barcodes),
-        sections=_texts(obs["section"]),
+    spots = DatasetSpots(
+        obs=data.obs[["barcode", "section"]].astype(str),
         labels=labels if any(labels) else None,
         coordinates=np.asarray(data.obsm["spatial"], dtype=np.float64),
         layout=str(data.uns["spatialweave"].get("layout", "cells")),
@@ -101,64 +115,67 @@ def read_spots(latents: Path) -> tuple[Spots, dict[str, Any]]:
     return spots, record
 
 
-def read_sections(paths: Sequence[Path], spots: Spots) -> tuple[list[Section], list[FeatureTable]]:
-    """The sections' facts, and per modality the normalised counts of all spots (of the features all sections share)."""
-    sections: list[Section] = []
-    parts: dict[str, list[tuple[np.ndarray, Any]]] = {}
-    row_of = {pair: row for row, pair in enumerate(zip(spots.sections, spots.barcodes, strict=True))}
-    for path in paths:
-        data = read_h5mu(path, "section")
-        facts = data.uns["spatialweave"]
-        name = str(facts.get("section", path.name.split(".")[0]))
-        present = [key for key in MODALITIES if key in data.mod]
-        sections.append(
-            Section(
-                name,
-                str(facts.get("platform", "")),
-                {key: data.mod[key].n_obs for key in present},
-                {key: data.mod[key].n_vars for key in present},
-            )
-        )
-        for key in present:
-            rows = np.array([row_of.get((name, str(barcode)), -1) for barcode in data.mod[key].obs_names], dtype=int)
-            parts.setdefault(key, []).append((rows, data.mod[key]))
-    tables = [_join(key, parts[key], len(spots.barcodes)) for key in MODALITIES if key in parts]
-    return sections, tables
+def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionFacts], list[FeatureTable]]:
+    """Facts about the sections, and per modality the normalised counts of all spots; empty where no file is given.
+
+    Raises
+    ------
+    InputError
+        When the file holds other spots than the latents.
+    """
+    if path is None:
+        return [], []
+    data = read_h5mu(path, "counts")
+    tables = [_feature_table(path, name, data, spots) for name in MODALITIES if name in data.mod]
+    return _section_facts(path, data.uns.get("sections")), tables
 
 
-def _join(modality: str, parts: list[tuple[np.ndarray, Any]], n_spots: int) -> FeatureTable:
-    """Stack the sections' counts of one modality in the order of the spots, on features as preprocessing joins them."""
+def _section_facts(path: Path, text: Any) -> list[SectionFacts]:
+    try:
+        return [SectionFacts(**facts) for facts in json.loads(str(text))]
+    except (ValueError, TypeError) as error:
+        found = f"is no account of the sections ({error})"
+        raise InputError(f"{path}, uns['sections']", found, fix="preprocess again") from error
+
+
+def _feature_table(path: Path, modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
+    """The counts of one modality in the order of the spots, normalised; empty rows where it was not measured."""
     from scipy import sparse
 
-    matrices = [sparse.csr_matrix(table.X) for _, table in parts]
-    names, counts = shared_counts(modality, [table.var_names for _, table in parts], matrices)
-    rows = np.concatenate([rows for rows, _ in parts])
-    kept = np.flatnonzero(rows >= 0)
-    present = np.zeros(n_spots, dtype=bool)
-    present[rows[kept]] = True
-    ones = np.ones(len(kept), dtype=np.float32)
-    place = sparse.csr_matrix((ones, (rows[kept], kept)), shape=(n_spots, len(rows)))
-    return FeatureTable(modality, [str(name) for name in names], log_normalise(place @ counts), present)
+    part = data.mod[modality]
+    rows = spots.obs.index.get_indexer(part.obs_names)
+    if (rows < 0).any():
+        absent = part.obs_names[int(np.argmax(rows < 0))]
+        raise InputError(
+            f"{path}, modality {modality}", f"spot '{absent}' is not in the latents", fix="preprocess again"
+        )
+    present = np.zeros(len(spots), dtype=bool)
+    present[rows] = True
+    ones = np.ones(len(rows), dtype=np.float32)
+    order = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows)))
+    names = [str(name) for name in part.var_names]
+    return FeatureTable(modality, names, log_normalise(order @ sparse.csr_matrix(part.X)), present)
 
 
-def read_runs(embeddings: Path | None, domains: Path | None, spots: Spots) -> list[Run]:
+def read_runs(files: Path | None, spots: DatasetSpots) -> list[MethodRun]:
     """All runs of which an embedding or domains exist, by method and seed.
 
     Raises
     ------
     InputError
-        When an embedding holds other spots than the latents.
+        When an embedding or domains are of other spots than the latents.
     """
-    runs: dict[tuple[str, int], Run] = {}
-    for folder in (embeddings, domains):
-        for path, method, seed, kind in run_files(folder):
-            run = runs.setdefault((method, seed), Run(method, seed))
-            if kind == "h5ad":
-                _read_embedding(path, spots, run)
-            elif kind == "domains.csv":
-                run.domains = _read_domains(path, spots)
-            elif kind == "clustering.json":
-                run.clustering = read_json(path, {})
+    runs: dict[tuple[str, int], MethodRun] = {}
+    for path, method, seed, kind in run_files(files):
+        if kind == "metrics.csv":
+            continue
+        run = runs.setdefault((method, seed), MethodRun(method, seed))
+        if kind == "h5ad":
+            _read_embedding(path, spots, run)
+        elif kind == "domains.csv":
+            run.domains = read_domains(path, spots.obs).astype(str).tolist()
+        else:
+            run.clustering = read_json(path)
     return [runs[key] for key in sorted(runs)]
 
 
@@ -172,11 +189,11 @@ def run_files(folder: Path | None) -> list[tuple[Path, str, int, str]]:
     return found
 
 
-def _read_embedding(path: Path, spots: Spots, run: Run) -> None:
+def _read_embedding(path: Path, spots: DatasetSpots, run: MethodRun) -> None:
     import pandas as pd
 
     data = read_h5ad(path, "embedding")
-    if not data.obs_names.equals(spots.names):
+    if not data.obs_names.equals(spots.obs.index):
         raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
     run.training, run.embedding = training_record(data), np.asarray(data.X, dtype=np.float32)
     tables = {key: value for key, value in data.obsm.items() if isinstance(value, pd.DataFrame)}
@@ -184,54 +201,31 @@ def _read_embedding(path: Path, spots: Spots, run: Run) -> None:
     run.denoised = {name: tables[DENOISED + name] for name in MODALITIES if DENOISED + name in tables}
 
 
-def _read_domains(path: Path, spots: Spots) -> list[str]:
-    table = read_table(path, ("barcode", "section", "domain"))
-    keys = zip(table["section"], table["barcode"], strict=True)
-    domain_of = dict(zip(keys, table["domain"], strict=True))
-    return [domain_of.get(key, "") for key in zip(spots.sections, spots.barcodes, strict=True)]
+def read_metrics(files: Path | None, dataset: str) -> pd.DataFrame:
+    """The metrics of all runs of a dataset (table :data:`~spatialweave.io.result_tables.METRICS`)."""
+    table = METRICS.read_all(path for path, _, _, kind in run_files(files) if kind == "metrics.csv")
+    return table[table["dataset"] == dataset]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV as text ("" for empty cells) and check that it has `columns`."""
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), f"is not a readable CSV file ({error})") from error
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise InputError(str(path), f"has no column '{missing[0]}'", "columns " + ", ".join(columns))
-    return table
+def read_failures(path: Path | None) -> list[dict[str, Any]]:
+    """What failed in the run, one record per failed step; empty where there is no file."""
+    return [] if path is None else _read_json(path, list, "a list of failures")
 
 
-METRIC_COLUMNS = ("dataset", "method", "seed", "clustering", "n_domains", "metric", "value")
+def read_params(path: Path | None) -> dict[str, Any]:
+    """The parameters of the run; empty where there is no file."""
+    return {} if path is None else _read_json(path, dict, "names and values")
 
 
-def read_metrics(paths: Sequence[Path]) -> pd.DataFrame:
-    """Metrics tables as one, with `seed` as int and `value` as float (NaN where not computed)."""
-    import pandas as pd
-
-    tables = [read_table(path, METRIC_COLUMNS)[list(METRIC_COLUMNS)] for path in paths if path.stat().st_size]
-    empty = pd.DataFrame({column: pd.Series(dtype=str) for column in METRIC_COLUMNS})
-    joined = pd.concat([empty, *tables], ignore_index=True)
-    joined["seed"] = pd.to_numeric(joined["seed"]).astype(int)
-    joined["value"] = pd.to_numeric(joined["value"], errors="coerce").astype(float)
-    return joined
+def _read_json(path: Path, kind: type[Kind], expected: str) -> Kind:
+    value = read_json(path)
+    if not isinstance(value, kind):
+        raise InputError(str(path), f"holds {type(value).__name__}", expected)
+    return value
 
 
-def read_json(path: Path | None, default: Any) -> Any:
-    """A JSON file's content, `default` where there is none."""
-    if path is None or not path.is_file() or not path.stat().st_size:
-        return default
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(str(path), f"is not valid JSON ({error})") from error
-
-
-def read_yaml(path: Path | None) -> dict[str, Any]:
-    """A YAML file's mapping, empty where there is none."""
+def read_versions(path: Path | None) -> dict[str, Any]:
+    """Software versions: names to versions, or processes to such mappings; empty where there is no file."""
     import yaml
 
     if path is None or not path.is_file():
@@ -243,11 +237,11 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def read_presets(folder: Path | None) -> dict[str, dict[str, Any]]:
-    """Per method its preset: title, summary, citation and doi are what the report uses."""
+def read_presets(folder: Path | None) -> dict[str, MethodPreset]:
+    """The methods' presets by name; the report uses their title, summary, citation and DOI."""
     if folder is None or not folder.is_dir():
         return {}
-    return {path.stem: read_yaml(path) for path in sorted(folder.glob("*.y*ml"))}
+    return {path.stem: read_preset(path) for path in sorted(folder.glob("*.yml"))}
 
 
 def _texts(values: Any) -> list[str]:

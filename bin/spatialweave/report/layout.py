@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GAP = 0.08
-"""Space between sections, as a share of the widest one."""
+"""Space between sections, as a fraction of the widest one."""
 
 WIDE = 3
 """From this number of sections on, a map takes the whole width of the page."""
@@ -16,7 +16,7 @@ PANEL, WIDE_PANEL = (590, 440), (1200, 420)
 """Width and height (pixels) in which a map of few and of many sections is to be as large as it can."""
 
 OTHER_UNITS = 1.5
-"""Sections whose spots lie this many times further apart, or nearer, than usual are in other units."""
+"""Sections whose spots are this many times further apart, or nearer, than usual are in other units."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Arrangement:
 
     Attributes
     ----------
-    xy
+    coordinates
         float64, spots x 2, map coordinates; y grows downwards on the map, as in images.
     scales
         Per section what its coordinates were multiplied with: 1 unless its units are not those of the others.
@@ -39,7 +39,7 @@ class Arrangement:
         Width of the whole map over its height.
     """
 
-    xy: np.ndarray
+    coordinates: np.ndarray
     scales: list[float]
     offsets: list[tuple[float, float]]
     titles: list[tuple[float, float]]
@@ -48,7 +48,7 @@ class Arrangement:
 
 
 def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arrangement:
-    """Place sections in the rows of a grid that shows them largest, one alone where it lies.
+    """Place sections in the rows of a grid that shows them largest; a single section stays where it is.
 
     Parameters
     ----------
@@ -62,19 +62,21 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
     spans = np.array([np.ptp(part, axis=0) * scale for part, scale in zip(parts, scales, strict=True)])
     cell = spans.max(axis=0) + GAP * max(float(spans.max()), 1e-9)
     per_row = _per_row(n_sections, cell)
-    xy = spatial * np.array(scales)[sections, None]
+    placed = spatial * np.array(scales)[sections, None]
     offsets, titles = [], []
     for code, (low, span) in enumerate(zip(lows, spans, strict=True)):
         # The grid positions centre each section in its cell.
         corner = np.array([code % per_row, code // per_row]) * cell + (spans.max(axis=0) - span) / 2
         shift = corner - low if n_sections > 1 else np.zeros(2)
-        xy[sections == code] += shift
+        placed[sections == code] += shift
         offsets.append((float(shift[0]), float(shift[1])))
         top = low + shift
         titles.append((float(top[0] + span[0] / 2), float(top[1])))
     usual = [spacing * scale for spacing, scale in zip(spacings, scales, strict=True) if spacing > 0]
     width, height = np.array([per_row, -(-n_sections // per_row)]) * cell
-    return Arrangement(xy, scales, offsets, titles, float(np.median(usual)) if usual else 0.0, float(width / height))
+    return Arrangement(
+        placed, scales, offsets, titles, float(np.median(usual)) if usual else 0.0, float(width / height)
+    )
 
 
 def _per_row(n_sections: int, cell: np.ndarray) -> int:
@@ -89,14 +91,14 @@ def _per_row(n_sections: int, cell: np.ndarray) -> int:
 
 
 def _scales(spacings: list[float]) -> list[float]:
-    """Factors that bring sections in other units (images of another resolution, say) to the usual distance of spots."""
+    """Factors that bring sections in other units (such as images of another resolution) to the usual distance of spots."""
     known = [spacing for spacing in spacings if spacing > 0]
     usual = float(np.median(known)) if known else 0.0
 
-    def alike(spacing: float) -> bool:
+    def similar(spacing: float) -> bool:
         return not spacing or max(spacing / usual, usual / spacing) < OTHER_UNITS
 
-    return [1.0 if alike(spacing) else usual / spacing for spacing in spacings]
+    return [1.0 if similar(spacing) else usual / spacing for spacing in spacings]
 
 
 def median_spacing(points: np.ndarray) -> float:

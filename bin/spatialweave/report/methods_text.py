@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spatialweave.report import text
-from spatialweave.report.inputs import Run, Spots
+from spatialweave.report.inputs import DatasetSpots, MethodRun
+
+if TYPE_CHECKING:
+    from spatialweave.presets import MethodPreset
 
 UMAP = (
     "McInnes L, Healy J, Saul N, Großberger L. UMAP: Uniform Manifold Approximation and Projection. "
@@ -63,19 +66,19 @@ class Reference:
 
 @dataclass(frozen=True)
 class MethodsText:
-    """Paragraphs in order, and the works that they rest on."""
+    """Paragraphs in order, and the works that they cite."""
 
     paragraphs: list[str]
     references: list[Reference]
 
 
-def data_paragraph(spots: Spots, modalities: list[str]) -> str:
-    """What went in."""
-    sections = len(set(spots.sections))
+def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
+    """The spots, sections and modalities of the dataset."""
+    sections = spots.obs["section"].nunique()
     measured = text.listing([text.modality(name) for name in modalities])
-    sentence = f"The dataset holds {text.number(len(spots.barcodes))} spots of {sections} section{'s' * (sections > 1)}"
+    sentence = f"The dataset holds {text.number(len(spots))} spots of {sections} section{'s' * (sections > 1)}"
     sentence += f", measured in {measured}" if measured else ""
-    return f"{sentence}. Spots lie on a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
+    return f"{sentence}. Spots form a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
 
 
 def qc_paragraph(params: dict[str, Any]) -> str:
@@ -95,22 +98,23 @@ def preprocessing_paragraphs(records: dict[str, Any]) -> list[str]:
 
 
 def _step(step: dict[str, Any]) -> str:
-    """One step with its figures, e.g. "variable features (kept 3000, method seurat_v3)"."""
+    """One step with its values, e.g. "variable features (kept 3000, method seurat_v3)"."""
     title = STEPS.get(str(step.get("step")), text.words(str(step.get("step"))))
-    figures = [f"{text.words(key)} {text.plain(value)}" for key, value in step.items() if key != "step"]
-    return f"{title} ({', '.join(figures)})" if figures else title
+    values = [f"{text.words(key)} {text.plain(value)}" for key, value in step.items() if key != "step"]
+    return f"{title} ({', '.join(values)})" if values else title
 
 
-def training_paragraphs(runs: list[Run], presets: dict[str, dict[str, Any]]) -> list[str]:
+def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset]) -> list[str]:
     """One paragraph per method: what it is, the seeds, the epochs."""
     paragraphs = []
     for method in dict.fromkeys(run.method for run in runs):
         own = [run for run in runs if run.method == method]
-        preset = presets.get(method, {})
-        sentences = [_sentence(f"{preset.get('title', method)}: {preset['summary']}")] if preset.get("summary") else []
+        preset = presets.get(method)
+        title = preset.title if preset else method
+        sentences = [_sentence(f"{title}: {preset.summary}")] if preset else []
         seeds = text.listing([str(run.seed) for run in own])
         epochs = sorted({int(run.training["epochs"]) for run in own if run.training.get("epochs")})
-        trained = f"{preset.get('title', method)} was run with seed{'s' if len(own) > 1 else ''} {seeds}"
+        trained = f"{title} was run with seed{'s' if len(own) > 1 else ''} {seeds}"
         if epochs:
             span = str(epochs[0]) if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
             trained += f" for {span} epoch{'s' if epochs[-1] > 1 else ''}"
@@ -126,7 +130,7 @@ def clustering_paragraph(names: list[str], refine: int | None) -> str:
     if not names:
         return ""
     how = text.listing([CLUSTERING.get(name, (name,))[0] for name in names])
-    sentence = f"Domains were found in every embedding alike, by {how}."
+    sentence = f"Domains were found in every embedding in the same way, by {how}."
     rounds = int(refine or 0)
     if rounds:
         sentence += (
@@ -136,24 +140,24 @@ def clustering_paragraph(names: list[str], refine: int | None) -> str:
 
 
 def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
-    """What was measured, and what the pictures rest on."""
+    """What was measured, and how the pictures were made."""
     sentence = "Domains were scored without labels by their shape in the embedding, their coherence in the tissue and "
     sentence += "the embedding's faithfulness to the modalities"
     if with_labels:
         sentence += ", and by their agreement with the labels given; labels took part in scoring only"
     if umap:
-        sentence += ". UMAP (15 neighbours, minimal distance 0.3) is for viewing only: no result rests on it"
+        sentence += ". UMAP (15 neighbours, minimal distance 0.3) is for viewing only: no result depends on it"
     return _sentence(sentence)
 
 
 def references(
-    presets: dict[str, dict[str, Any]], methods: list[str], clustering: list[str], with_labels: bool, umap: bool
+    presets: dict[str, MethodPreset], methods: list[str], clustering: list[str], with_labels: bool, umap: bool
 ) -> list[Reference]:
-    """The works to cite: methods, clustering, and what the figures use."""
+    """The works to cite: methods, clustering, and UMAP."""
     found = [
-        Reference(str(presets[m]["citation"]), text.doi_link(presets[m].get("doi")))
-        for m in methods
-        if presets.get(m, {}).get("citation")
+        Reference(presets[method].citation, text.doi_link(presets[method].doi))
+        for method in methods
+        if method in presets and presets[method].citation
     ]
     for name in clustering:
         _, citation, doi = CLUSTERING.get(name, ("", "", ""))

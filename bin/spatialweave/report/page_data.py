@@ -10,13 +10,13 @@ import numpy as np
 from spatialweave.report import features, palette
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
 from spatialweave.report.features import FeatureTable, Marker
-from spatialweave.report.inputs import Run, Spots
+from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.layout import WIDE, arrange
-from spatialweave.report.per_spot import Measured, drawn_runs, per_spot
+from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
 
 MAX_MAP_SPOTS = 200_000
-"""Largest number of spots on a map; beyond, a random subset is drawn and the page says so."""
+"""Largest number of spots on a map; beyond, a random subset is drawn, and the page states it."""
 
 MAX_FEATURES = 60
 MARKERS_PER_DOMAIN = 5
@@ -24,7 +24,7 @@ MAX_LOSS_POINTS = 400
 
 
 @dataclass
-class Classes:
+class SpotClasses:
     """Classes of spots with the colours they are drawn in."""
 
     codes: np.ndarray
@@ -42,7 +42,9 @@ class Classes:
         }
 
 
-def colour_classes(labels: list[str] | None, runs: list[Run], best: int | None) -> tuple[Classes | None, list[Classes]]:
+def colour_classes(
+    labels: list[str] | None, runs: list[MethodRun], best: int | None
+) -> tuple[SpotClasses | None, list[SpotClasses]]:
     """Classes of the labels and of each run (empty without domains), with colours matched by overlap.
 
     The labels are the reference; without any the best run is.
@@ -50,18 +52,18 @@ def colour_classes(labels: list[str] | None, runs: list[Run], best: int | None) 
     truth = None
     if labels is not None:
         codes, names = palette.encode_classes(labels)
-        truth = Classes(codes, names, list(range(len(names))))
+        truth = SpotClasses(codes, names, list(range(len(names))))
     encoded = [palette.encode_classes(run.domains or []) for run in runs]
     reference = truth
     if reference is None and best is not None:
         codes, names = encoded[best]
-        reference = Classes(codes, names, list(range(len(names))))
+        reference = SpotClasses(codes, names, list(range(len(names))))
     result = []
     for codes, names in encoded:
         colours = list(range(len(names)))
         if reference is not None and len(codes):
             colours = palette.match_colours(reference.codes, len(reference.names), codes, len(names))
-        result.append(Classes(codes, names, colours))
+        result.append(SpotClasses(codes, names, colours))
     return truth, result
 
 
@@ -73,18 +75,23 @@ def shown_spots(n_spots: int) -> np.ndarray:
 
 
 def page_data(
-    dataset: str, spots: Spots, tables: list[FeatureTable], runs: list[Run], titles: dict[str, str], best: int | None
+    dataset: str,
+    spots: DatasetSpots,
+    tables: list[FeatureTable],
+    runs: list[MethodRun],
+    titles: dict[str, str],
+    best: int | None,
 ) -> dict[str, Any]:
     """Everything the page draws, as a value for JSON.
 
     Parameters
     ----------
     titles
-        Per method its name for people.
+        Per method its title.
     best
         Index of the run to show first; None when no run has domains.
     """
-    rows = shown_spots(len(spots.barcodes))
+    rows = shown_spots(len(spots))
     section_codes, section_names = spots.stack()
     arrangement = arrange(spots.coordinates, section_codes, len(section_names))
     truth, classes = colour_classes(spots.labels, runs, best)
@@ -92,13 +99,15 @@ def page_data(
     order = sorted(range(len(runs)), key=lambda index: index != best)
     chosen = features.choose_features([markers[index] for index in order], MAX_FEATURES)
     if not chosen:
-        share = MAX_FEATURES // max(len(tables), 1)
-        chosen = [(table.modality, feature) for table in tables for feature in features.most_variable(table, share)]
+        per_modality = MAX_FEATURES // max(len(tables), 1)
+        chosen = [
+            (table.modality, feature) for table in tables for feature in features.most_variable(table, per_modality)
+        ]
     by_name = {table.modality: table for table in tables}
     projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
-    measured, drawn = Measured(tables, rows), drawn_runs(runs, best, len(rows))
-    says = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
-    sections = Classes(section_codes, section_names, list(range(len(section_names)))).packed(rows)
+    measured, drawn = MeasuredFeatures(tables, rows), drawn_runs(runs, best, len(rows))
+    outputs = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
+    sections = SpotClasses(section_codes, section_names, list(range(len(section_names)))).packed(rows)
     sections |= {"scales": arrangement.scales, "offsets": arrangement.offsets, "titles": arrangement.titles}
     return {
         "dataset": dataset,
@@ -106,10 +115,10 @@ def page_data(
         "spacing": arrangement.spacing,
         "aspect": round(arrangement.aspect, 4),
         "wide": len(section_names) >= WIDE,
-        "nSpots": len(spots.barcodes),
-        "barcodes": pack_text([spots.barcodes[row] for row in rows]),
-        "x": pack(arrangement.xy[rows, 0].astype(np.float32)),
-        "y": pack(arrangement.xy[rows, 1].astype(np.float32)),
+        "nSpots": len(spots),
+        "barcodes": pack_text(spots.obs["barcode"].iloc[rows].tolist()),
+        "x": pack(arrangement.coordinates[rows, 0].astype(np.float32)),
+        "y": pack(arrangement.coordinates[rows, 1].astype(np.float32)),
         "sections": sections,
         "labels": truth.packed(rows) if truth else None,
         "unknown": palette.UNKNOWN_COLOUR,
@@ -127,9 +136,9 @@ def page_data(
                     {"modality": name, "domains": [[_marker(by_name[name], m) for m in domain] for domain in found]}
                     for name, found in marked.items()
                 ],
-                "says": said,
+                "perSpot": output,
             }
-            for run, own, marked, said in zip(runs, classes, markers, says, strict=True)
+            for run, own, marked, output in zip(runs, classes, markers, outputs, strict=True)
         ],
         "measured": measured.features,
         "features": [_feature(by_name[modality], feature, rows) for modality, feature in chosen],
@@ -138,7 +147,7 @@ def page_data(
     }
 
 
-def _markers(tables: list[FeatureTable], classes: Classes) -> dict[str, list[list[Marker]]]:
+def _markers(tables: list[FeatureTable], classes: SpotClasses) -> dict[str, list[list[Marker]]]:
     return {
         table.modality: features.domain_markers(table, classes.codes, len(classes.names), MARKERS_PER_DOMAIN)
         for table in tables
@@ -149,7 +158,7 @@ def _marker(table: FeatureTable, marker: Marker) -> list[Any]:
     return [table.names[marker.feature], round(marker.difference, 3), round(marker.inside, 3), round(marker.outside, 3)]
 
 
-def _umap(run: Run, rows: np.ndarray) -> dict[str, Any] | None:
+def _umap(run: MethodRun, rows: np.ndarray) -> dict[str, Any] | None:
     points = project(run.embedding[rows]) if run.embedding is not None else None
     return None if points is None else {"x": pack(points[:, 0]), "y": pack(points[:, 1])}
 

@@ -1,4 +1,4 @@
-"""What methods say about every spot, for the maps: weights, probabilities, and features as they rebuild them."""
+"""Per-spot outputs of methods, for the maps: weights, probabilities, and reconstructed features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from spatialweave.io.loadings import column_name
 from spatialweave.report.encode import pack
 from spatialweave.report.features import FeatureTable, quantise, quantise_between
-from spatialweave.report.inputs import Run
+from spatialweave.report.inputs import MethodRun
 from spatialweave.report.text import modality, words
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ NAMES = {
     "cluster_probabilities": lambda column: f"Probability of cluster {column}",
     "attention": lambda column: f"Attention to {column}",
 }
-"""What the columns of the tables that methods have in common are called, in the order in which they are offered."""
+"""Titles of the columns of tables that methods have in common, in the order in which they are offered."""
 
 
-class Measured:
+class MeasuredFeatures:
     """The measured features that the page shows beside denoised ones, each packed once for all runs."""
 
     def __init__(self, tables: list[FeatureTable], rows: np.ndarray) -> None:
@@ -43,31 +43,31 @@ class Measured:
             for table in tables
         }
         self._rows = rows
-        self._places: dict[tuple[str, int], int] = {}
+        self._positions: dict[tuple[str, int], int] = {}
         self.features: list[dict[str, Any]] = []
 
-    def place(self, name: str, column: str) -> int | None:
-        """Where in `features` the measured feature behind a denoised column stands; None where none was measured."""
+    def position(self, name: str, column: str) -> int | None:
+        """Position in `features` of the measured feature of a denoised column; None where it was not measured."""
         feature = self._columns.get(name, {}).get(column)
         if feature is None:
             return None
-        if (name, feature) not in self._places:
+        if (name, feature) not in self._positions:
             table = self._tables[name]
             steps, top = quantise(table, feature, self._rows)
-            self._places[name, feature] = len(self.features)
+            self._positions[name, feature] = len(self.features)
             self.features.append({"name": table.names[feature], "low": 0.0, "top": top, "steps": pack(steps)})
-        return self._places[name, feature]
+        return self._positions[name, feature]
 
 
-def drawn_runs(runs: list[Run], best: int | None, n_rows: int) -> set[int]:
+def drawn_runs(runs: list[MethodRun], best: int | None, n_rows: int) -> set[int]:
     """Whose tables go into the page: the run shown first, then the first seed of each method, while there is room."""
     first = {run.method: index for index, run in reversed(list(enumerate(runs))) if run.domains}
     order = dict.fromkeys(([best] if best is not None else []) + sorted(first.values()))
     return set(list(order)[: max(1, MAX_VALUES // max(n_rows, 1))])
 
 
-def per_spot(run: Run, measured: Measured, rows: np.ndarray) -> dict[str, Any] | None:
-    """The maps of one run, for JSON; None where it says nothing beyond its embedding."""
+def per_spot(run: MethodRun, measured: MeasuredFeatures, rows: np.ndarray) -> dict[str, Any] | None:
+    """The maps of one run, for JSON; None where its method has no outputs beyond the embedding."""
     extras = _extras(run.extras, rows)
     denoised = [
         drawn for name, table in run.denoised.items() for drawn in _denoised(name, table, measured, rows)[:MAX_DENOISED]
@@ -88,15 +88,15 @@ def _extras(tables: dict[str, pd.DataFrame], rows: np.ndarray) -> list[dict[str,
     return found[:MAX_COLUMNS]
 
 
-def _denoised(name: str, table: pd.DataFrame, measured: Measured, rows: np.ndarray) -> list[dict[str, Any]]:
+def _denoised(name: str, table: pd.DataFrame, measured: MeasuredFeatures, rows: np.ndarray) -> list[dict[str, Any]]:
     drawn: list[dict[str, Any]] = []
     for column in map(str, table.columns[:MAX_DENOISED]):
         values = table[column].to_numpy(dtype=np.float64)
         low, top = _ends(values)
-        place = measured.place(name, column)
-        title = measured.features[place]["name"] if place is not None else column
+        position = measured.position(name, column)
+        title = measured.features[position]["name"] if position is not None else column
         steps = pack(quantise_between(values[rows], low, top))
-        drawn.append({"name": title, "modality": name, "low": low, "top": top, "steps": steps, "measured": place})
+        drawn.append({"name": title, "modality": name, "low": low, "top": top, "steps": steps, "measured": position})
     return drawn
 
 

@@ -1,8 +1,10 @@
-"""UMAP of embeddings, fast enough for a report and the same for the same seed."""
+"""UMAP of embeddings, fast enough for a report and the same for the same seed.
+
+By umappp (https://libscran.github.io/umappp, C++) through scranpy, whose wheels hold compiled code. umap-learn compiles
+its loops in every process, all of them in a fresh container, which takes longer than the rest of a small report.
+"""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 
@@ -12,7 +14,14 @@ MAX_SPOTS = 20_000
 MAX_TOTAL = 60_000
 """Largest number of spots projected over all runs of a dataset: it bounds the time that a report takes."""
 
-NEIGHBOURS = 15
+NEIGHBOURS = 14
+"""Nearest neighbours of a spot, itself not counted: the 15 of umap-learn's default count it."""
+
+EXTENT = 10.0
+"""Largest absolute coordinate at the start, as in umap-learn."""
+
+NOISE = 1e-4
+"""Standard deviation of the noise at the start, as in umap-learn."""
 
 
 def choose_spots(n_spots: int, n_runs: int, seed: int = 0) -> np.ndarray:
@@ -26,34 +35,47 @@ def choose_spots(n_spots: int, n_runs: int, seed: int = 0) -> np.ndarray:
 def project(embedding: np.ndarray, seed: int = 0) -> np.ndarray | None:
     """UMAP (McInnes et al. 2018) of spots x dimensions in two dimensions; float32, spots x 2.
 
-    15 exact Euclidean neighbours, minimal distance 0.3, 200 epochs, started from the principal components.
-    None for fewer than 4 spots or an embedding without spread, which have no neighbourhood structure to show.
+    15 exact Euclidean neighbours (the spot itself counted), minimal distance 0.3, 200 epochs, started from the first
+    two principal components. None for fewer than 4 spots or an embedding without variance, which have no neighbourhood
+    structure to show.
     """
     points = np.ascontiguousarray(embedding, dtype=np.float32)
     if len(points) < 4 or not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
         return None
-    neighbours = min(NEIGHBOURS, len(points) - 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import umap
+    import knncolle
+    import scranpy
 
-        model = umap.UMAP(
-            n_neighbors=neighbours,
-            min_dist=0.3,
-            n_epochs=200,
-            init="pca" if points.shape[1] > 2 and len(points) > 10 else "random",
-            random_state=seed,
-            n_jobs=1,
-            precomputed_knn=_nearest(points, neighbours),
-        )
-        return np.asarray(model.fit_transform(points), dtype=np.float32)
+    indices, distances = _nearest(points, min(NEIGHBOURS, len(points) - 1))
+    coordinates = scranpy.run_umap(
+        knncolle.FindKnnResults(indices.astype(np.uint32), distances.astype(np.float64)),
+        min_dist=0.3,
+        num_epochs=200,
+        initialize_method="none",
+        initial_coordinates=_start(points, seed),
+        optimize_seed=seed,
+    )
+    return np.asarray(coordinates, dtype=np.float32)
+
+
+def _start(points: np.ndarray, seed: int) -> np.ndarray:
+    """The first two principal components, scaled as in umap-learn, with noise that separates equal points."""
+    centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    scores = np.zeros((len(points), 2))
+    n_dims = min(2, len(values))
+    scores[:, :n_dims] = left[:, :n_dims] * values[:n_dims]
+    return scores * (EXTENT / np.abs(scores).max()) + np.random.default_rng(seed).normal(scale=NOISE, size=scores.shape)
 
 
 def _nearest(points: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and distances of the nearest points, the point itself first, as umap-learn takes them."""
+    """Indices and Euclidean distances of the points nearest to each, itself left out, nearest first."""
     import faiss
 
     index = faiss.IndexFlatL2(points.shape[1])
     index.add(points)
-    squared, indices = index.search(points, neighbours)
-    return indices, np.sqrt(np.maximum(squared, 0))
+    squared, indices = index.search(points, neighbours + 1)
+    # A point is not always first in its own row: others may coincide with it. Without it, the last of the row goes.
+    own = indices == np.arange(len(points))[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(points), neighbours)
+    return indices[~own].reshape(shape), np.sqrt(np.maximum(squared[~own].reshape(shape), 0))

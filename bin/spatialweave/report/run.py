@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from spatialweave.io.result_tables import METRICS, RUNS
 from spatialweave.report import inputs, methods_text, metric_list, scores, tables
-from spatialweave.report.inputs import Run
+from spatialweave.report.inputs import MethodRun
 from spatialweave.report.render import render
-from spatialweave.report.strips import Strip, strip
+from spatialweave.report.strips import StripPlot, strip
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_COLUMNS = ("dataset", "method", "seed", "status", "epochs", "seconds", "peak_rss_mb", "peak_gpu_mb")
-DONE = ("completed", "ok", "succeeded")
+    from spatialweave.presets import MethodPreset
+
+COMPLETED = "completed"
+"""The status of a run that came through, in runs.csv."""
 
 
 @dataclass
@@ -55,26 +58,26 @@ class LeaderRow:
 
 
 @dataclass
-class Board:
+class Leaderboard:
     """The leaderboard of one dataset, best method first; `link` is its own report, relative to the run's."""
 
     dataset: str
     link: str
-    metrics: list[metric_list.Metric]
+    metrics: list[metric_list.MetricInfo]
     rows: list[LeaderRow]
     by: str
-    strip: Strip | None
+    strip: StripPlot | None
 
 
 def write_run_report(sources: RunSources, target: Path) -> None:
     """Read the tables of a run and write its report, one HTML file that needs nothing else."""
-    metrics = inputs.read_metrics([sources.metrics] if sources.metrics else [])
-    runs = read_runs_table(sources.runs)
+    metrics = METRICS.read_all([sources.metrics] if sources.metrics else [])
+    runs = RUNS.read_all([sources.runs] if sources.runs else [])
     presets = inputs.read_presets(sources.presets)
-    failures = inputs.read_json(sources.failures, [])
-    params = inputs.read_json(sources.params, {})
+    failures = inputs.read_failures(sources.failures)
+    params = inputs.read_params(sources.params)
     methods = list(dict.fromkeys([*runs["method"], *metrics["method"]]))
-    titles = {method: str(presets.get(method, {}).get("title") or method) for method in [*presets, *methods]}
+    titles = {name: presets[name].title if name in presets else name for name in [*presets, *methods]}
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
     render(
         "run.html",
@@ -83,31 +86,18 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         plotly=False,
         boards=[board(dataset, metrics, runs, titles) for dataset in datasets],
         runs=runs.to_dict("records"),
-        n_done=int(runs["status"].isin(DONE).sum()),
+        n_done=int((runs["status"] == COMPLETED).sum()),
         n_methods=len(methods),
-        done=DONE,
+        completed=COMPLETED,
         titles=titles,
         failures=failures,
         methods=compose_methods(runs, metrics, presets, params),
         params=tables.settings(params),
-        versions=tables.versions(inputs.read_yaml(sources.versions)),
+        versions=tables.versions(inputs.read_versions(sources.versions)),
     )
 
 
-def read_runs_table(path: Path | None) -> pd.DataFrame:
-    """runs.csv with numbers as floats (NaN where empty) and `seed` as int."""
-    import pandas as pd
-
-    if path is None or not path.stat().st_size:
-        return pd.DataFrame(columns=list(RUN_COLUMNS))
-    table = inputs.read_table(path, RUN_COLUMNS)
-    for column in RUN_COLUMNS[4:]:
-        table[column] = pd.to_numeric(table[column], errors="coerce")
-    table["seed"] = pd.to_numeric(table["seed"]).astype(int)
-    return table
-
-
-def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[str, str]) -> Board:
+def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[str, str]) -> Leaderboard:
     """One dataset's leaderboard: by mean ARI where there are labels, else by mean rank over the metrics without."""
     own = metrics[metrics["dataset"] == dataset]
     planned = runs[runs["dataset"] == dataset]
@@ -126,7 +116,7 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
                 method=str(name),
                 scores=[summary[metric].get(str(name)) for metric in shown],
                 rank=ranks.get(method),
-                done=int(seeds["status"].isin(DONE).sum()),
+                done=int((seeds["status"] == COMPLETED).sum()),
                 planned=len(seeds),
                 seconds=float(seeds["seconds"].mean()),
                 memory=float(seeds["peak_rss_mb"].max()),
@@ -139,7 +129,7 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
         titles.get(row.method, row.method): own.loc[(keys == row.method) & (own["metric"] == lead), "value"].tolist()
         for row in rows
     }
-    return Board(
+    return Leaderboard(
         dataset,
         f"{quote(dataset, safe='')}/report.html",
         [short_metric(name) for name in shown],
@@ -149,7 +139,7 @@ def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[
     )
 
 
-def short_metric(name: str) -> metric_list.Metric:
+def short_metric(name: str) -> metric_list.MetricInfo:
     """A metric under its short title, with the full one in the definition."""
     metric = metric_list.describe(name)
     return replace(metric, title=metric_list.KEY_METRICS[name], definition=f"{metric.title}. {metric.definition}")
@@ -164,11 +154,11 @@ def _position(row: LeaderRow, summary: dict[str, dict[str, scores.Score]], label
 
 
 def compose_methods(
-    runs: pd.DataFrame, metrics: pd.DataFrame, presets: dict[str, dict[str, Any]], params: dict[str, Any]
+    runs: pd.DataFrame, metrics: pd.DataFrame, presets: dict[str, MethodPreset], params: dict[str, Any]
 ) -> methods_text.MethodsText:
     """The methods section of the run; what differs between datasets is in their own reports."""
     records = [
-        Run(str(row.method), int(str(row.seed)), training={"epochs": row.epochs})
+        MethodRun(str(row.method), int(str(row.seed)), training={"epochs": row.epochs})
         for row in runs.drop_duplicates(["method", "seed"]).fillna({"epochs": 0}).itertuples()
     ]
     methods = list(dict.fromkeys(record.method for record in records))

@@ -10,7 +10,7 @@ import numpy as np
 from spatialweave.report.metric_list import (
     DOMAINS,
     FIDELITY,
-    HIDDEN,
+    LEFT_OUT,
     METRICS,
     OTHER,
     RANKED,
@@ -62,7 +62,7 @@ def ordered_metrics(metrics: pd.DataFrame) -> list[str]:
     def position(name: str) -> tuple[int, int, str]:
         return groups.index(describe(name).group), known.index(name) if name in METRICS else len(known), name
 
-    return sorted((name for name in metrics["metric"].unique() if not name.startswith(HIDDEN)), key=position)
+    return sorted((name for name in metrics["metric"].unique() if not name.startswith(LEFT_OUT)), key=position)
 
 
 def _mark_best(row: dict[str, Score], higher: bool | None) -> None:
@@ -85,7 +85,7 @@ def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:
 
 
 @dataclass
-class Best:
+class BestRun:
     """The run to look at first, and the reason in words."""
 
     method: str
@@ -93,7 +93,7 @@ class Best:
     why: str
 
 
-def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> Best | None:
+def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> BestRun | None:
     """The method with the best mean, and of it the best seed: by ARI where there are labels, else by mean rank.
 
     Parameters
@@ -112,7 +112,7 @@ def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> Best | N
         rows = ari[ari["method"] == method]
         top = rows.sort_values(["value", "seed"], ascending=[False, True]).iloc[0]
         average = rows["value"].mean()
-        return Best(
+        return BestRun(
             method,
             int(top["seed"]),
             f"highest mean agreement with the labels (adjusted Rand index {average:.3f} over {_seeds(rows)}); "
@@ -124,10 +124,10 @@ def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> Best | N
             method = str(ranks.index[0])
             seeds = mean_ranks(usable[usable["method"] == method], ["seed"])
             reason = "the only method" if len(ranks) == 1 else f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)})"
-            return Best(method, int(str(seeds.index[0])), f"{reason} over the metrics that need no labels")
+            return BestRun(method, int(str(seeds.index[0])), f"{reason} over the metrics that need no labels")
     if available:
         method, seed = min(available)
-        return Best(method, seed, "the first that has domains; no metrics are available")
+        return BestRun(method, seed, "the first that has domains; no metrics are available")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Strip plots as figures for inline SVG: one row per method, one dot per seed, a bar at the mean."""
+"""Strip plots as numbers for inline SVG: one row per method, one dot per seed, a bar at the mean."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.report.metric_list import Metric
+from spatialweave.report.metric_list import MetricInfo
 from spatialweave.report.text import number
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 720, 190, 24, 30, 8, 40
 
 
 @dataclass
-class Row:
+class StripRow:
     """One method: its name, the height of its row, the dots, and the mean (NaN without dots)."""
 
     name: str
@@ -25,7 +25,7 @@ class Row:
 
 
 @dataclass
-class Strip:
+class StripPlot:
     """A strip plot in pixels, for templates/macros.html."""
 
     title: str
@@ -33,10 +33,10 @@ class Strip:
     width: int
     height: int
     ticks: list[tuple[float, str]]
-    rows: list[Row]
+    rows: list[StripRow]
 
 
-def strip(metric: Metric, values: dict[str, list[float]]) -> Strip | None:
+def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | None:
     """Lay out the values per method; None when there are none."""
     finite = {name: [v for v in seeds if math.isfinite(v)] for name, seeds in values.items()}
     everything = [v for seeds in finite.values() for v in seeds]
@@ -45,15 +45,15 @@ def strip(metric: Metric, values: dict[str, list[float]]) -> Strip | None:
     ticks = _ticks(min(everything), max(everything))
     low, high = ticks[0], ticks[-1]
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
 
     rows = [
-        Row(
+        StripRow(
             name,
             TOP + ROW * (index + 0.5),
-            [place(v) for v in seeds],
-            place(float(np.mean(seeds))) if seeds else float("nan"),
+            [position(v) for v in seeds],
+            position(float(np.mean(seeds))) if seeds else float("nan"),
             f"mean {number(float(np.mean(seeds)))} of {len(seeds)} seed{'s' * (len(seeds) > 1)}"
             if seeds
             else "no result",
@@ -61,8 +61,8 @@ def strip(metric: Metric, values: dict[str, list[float]]) -> Strip | None:
         for index, (name, seeds) in enumerate(finite.items())
     ]
     arrow = {True: "higher is better", False: "lower is better", None: ""}[metric.higher]
-    marks = [(place(tick), f"{tick:.6g}".replace("-", "−")) for tick in ticks]
-    return Strip(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, marks, rows)
+    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in ticks]
+    return StripPlot(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, marks, rows)
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialweave.io.result_tables import GRAPH_STATISTICS, QC_SUMMARY
 from spatialweave.report import metric_list, scores
-from spatialweave.report.inputs import Run, read_table
+from spatialweave.report.inputs import MethodRun
 from spatialweave.report.text import plain, words
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def _is_number(value: Any) -> bool:
 
 
 @dataclass
-class Table:
-    """A table with a header; `caption` says where it comes from."""
+class ReportTable:
+    """A table with a header and a caption."""
 
     caption: str
     header: list[str]
@@ -36,7 +37,7 @@ class Table:
         return all(_is_number(row[column]) for row in self.rows)
 
 
-QC_COLUMNS = {
+QC_HEADER = {
     "section": "section",
     "modality": "modality",
     "unit": "of",
@@ -49,34 +50,33 @@ QC_COLUMNS = {
 }
 
 
-def qc_table(folder: Path | None) -> Table | None:
+def qc_table(folder: Path | None) -> ReportTable | None:
     """What quality control removed and why, all sections in one table; None where there are no summaries."""
-    import pandas as pd
-
     paths = sorted(folder.rglob("*.qc_summary.csv")) if folder is not None and folder.is_dir() else []
-    found = [read_table(path, ()) for path in paths if path.stat().st_size]
+    found = [path for path in paths if path.stat().st_size]
     if not found:
         return None
-    table = pd.concat(found, ignore_index=True).fillna("")
-    if len(found) == 1 and "section" in table:
+    table = QC_SUMMARY.read_all(found)
+    if len(found) == 1:
         table = table.drop(columns="section")
-    if "check" in table:
-        table["check"] = table["check"].map(words)
-    header = [QC_COLUMNS.get(str(name), words(str(name))) for name in table.columns]
-    return Table("Spots and features removed, by check; a spot may fail several", header, table.to_numpy().tolist())
+    table["check"] = table["check"].map(words)
+    header = [QC_HEADER[name] for name in table.columns]
+    return ReportTable(
+        "Spots and features removed, by check; a spot may fail several", header, table.to_numpy().tolist()
+    )
 
 
-def graph_tables(paths: Sequence[Path]) -> list[Table]:
+def graph_tables(paths: Sequence[Path]) -> list[ReportTable]:
     """Graph statistics (graph, statistic, value), one row per statistic, one column per graph."""
     tables = []
     for path in paths:
         if not path.stat().st_size:
             continue
-        table = read_table(path, ("graph", "statistic", "value"))
+        table = GRAPH_STATISTICS.read(path)
         wide = table.pivot_table(index="statistic", columns="graph", values="value", aggfunc="first", sort=False)
-        rows = [[words(str(name)), *values.fillna("")] for name, values in wide.iterrows()]
+        rows = [[words(str(name)), *values] for name, values in wide.iterrows()]
         caption = path.name.removesuffix(".csv").removesuffix(".graph")
-        tables.append(Table(caption, ["statistic", *map(words, wide.columns)], rows))
+        tables.append(ReportTable(caption, ["statistic", *map(words, wide.columns)], rows))
     return tables
 
 
@@ -84,7 +84,7 @@ def graph_tables(paths: Sequence[Path]) -> list[Table]:
 class MetricRow:
     """One metric over the columns of a :class:`MetricGroup`."""
 
-    metric: metric_list.Metric
+    metric: metric_list.MetricInfo
     scores: list[scores.Score | None]
 
 
@@ -113,7 +113,7 @@ def metric_groups(metrics: pd.DataFrame) -> tuple[list[str], list[MetricGroup]]:
 RESOURCES = ("epochs", "stopped_by", "device", "seconds", "peak_rss_mb", "peak_gpu_mb")
 
 
-def resource_rows(runs: list[Run]) -> list[dict[str, Any]]:
+def resource_rows(runs: list[MethodRun]) -> list[dict[str, Any]]:
     """Per run what its training took; None where it is not known."""
     return [
         {

@@ -1,4 +1,4 @@
-"""Numbers and settings in words, as the reports print them."""
+"""Numbers and settings as text, as the reports print them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ DOI = re.compile(r"^10\.\d{4,9}/\S+$")
 def number(value: Any) -> str:
     """A number in at most four significant digits, thousands grouped; a dash for missing ones; text as it is."""
     try:
-        figure = float(value)
+        parsed = float(value)
     except (TypeError, ValueError):
         return str(value) if value not in (None, "") else "–"
-    if not math.isfinite(figure):
+    if not math.isfinite(parsed):
         return "–"
-    if figure == int(figure) and abs(figure) < 1e15:
-        return f"{int(figure):,}".replace(",", "\u202f").replace("-", "−")
-    digits = 3 if abs(figure) < 10 else (2 if abs(figure) < 100 else (1 if abs(figure) < 1000 else 0))
-    text = f"{figure:,.{digits}f}" if abs(figure) >= 0.001 else f"{figure:.1e}"
+    if parsed == int(parsed) and abs(parsed) < 1e15:
+        return f"{int(parsed):,}".replace(",", "\u202f").replace("-", "−")
+    digits = 3 if abs(parsed) < 10 else (2 if abs(parsed) < 100 else (1 if abs(parsed) < 1000 else 0))
+    text = f"{parsed:,.{digits}f}" if abs(parsed) >= 0.001 else f"{parsed:.1e}"
     return text.replace(",", "\u202f").replace("-", "−")
 
 
@@ -33,9 +33,9 @@ def score(value: Score | None) -> str:
         return "–"
     if not math.isfinite(value.sd):
         return number(value.mean)
-    # A spread far below the last digit of the mean needs no figures of its own.
-    spread = "0.000" if value.sd < 0.0005 <= 0.02 * abs(value.mean) else number(value.sd)
-    return f"{number(value.mean)} ± {spread}"
+    # A standard deviation far below the last digit of the mean needs no digits of its own.
+    deviation = "0.000" if value.sd < 0.0005 <= 0.02 * abs(value.mean) else number(value.sd)
+    return f"{number(value.mean)} ± {deviation}"
 
 
 def duration(seconds: Any) -> str:
@@ -64,7 +64,7 @@ def memory(megabytes: Any) -> str:
 
 
 def modality(name: str) -> str:
-    """A modality's name in running text."""
+    """A modality's title."""
     return MODALITY_TITLES.get(name, name)
 
 
@@ -93,5 +93,5 @@ def plain(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """A field's name for people: underscores as spaces."""
+    """A field's name with underscores as spaces."""
     return str(name).replace("_", " ")

@@ -1,6 +1,6 @@
 "use strict";
 
-// The sections in one frame: laid on each other before and after, joined by the pairs that a method found, and as a stack.
+// The alignment of the sections: overlaid before and after, with lines between matched spots, and as a stack.
 
 const LINE_COLOURS = { same: "rgba(11, 93, 122, .5)", other: "rgba(208, 0, 0, .9)", unknown: "rgba(86, 96, 110, .45)" };
 const alignState = { run: 0, pair: 0, overlay: "sections", stack: "domains", lines: "domains", opacity: 0.5, gap: 0.75, hidden: new Set() };
@@ -17,23 +17,23 @@ async function drawAlignment() {
   const spots = await (DATA.loaded ??= load());
   const [x, y, points] = await Promise.all([DATA.alignment.x, DATA.alignment.y, DATA.alignment.points].map(unpack));
   const rows = DATA.sections.names.map((name, code) => points.filter((row) => spots.sections[row] === code));
-  const frame = { x, y, rows, spacing: DATA.alignment.spacing };
-  await Promise.all([drawOverlays(spots, frame), drawPairs(frame), drawStack(frame)]);
+  const aligned = { x, y, rows, spacing: DATA.alignment.spacing };
+  await Promise.all([drawOverlays(spots, aligned), drawPairs(aligned), drawStack(aligned)]);
   document.body.dataset.aligned = String(Number(document.body.dataset.aligned ?? 0) + 1);
 }
 
-const layer = (frame, code, z, { codes, colours }) => ({ rows: frame.rows[code], x: frame.x, y: frame.y, z, codes, colours, title: DATA.sections.names[code] });
+const layer = (aligned, code, z, { codes, colours }) => ({ rows: aligned.rows[code], x: aligned.x, y: aligned.y, z, codes, colours, title: DATA.sections.names[code] });
 
-async function drawOverlays(spots, frame) {
+async function drawOverlays(spots, aligned) {
   if (!scenes["aligned"]) return;
   const classes = (await spotClasses(alignState.overlay)) ?? (await spotClasses("sections"));
   drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, DATA.unknown, 0, drawAlignment);
   const layers = (own) => own.rows.map((_, code) => ({ ...layer(own, code, 0, classes), hidden: alignState.hidden.has(code) }));
-  // Sections mix like inks: where all lie on each other it is dark, and an edge that sticks out keeps its colour.
+  // Colours multiply: where all sections overlap it is dark, and an edge of one alone keeps its colour.
   const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };
-  const given = { ...frame, x: asGiven(spots, spots.x, 0), y: asGiven(spots, spots.y, 1) };
+  const given = { ...aligned, x: asGiven(spots, spots.x, 0), y: asGiven(spots, spots.y, 1) };
   scenes["given"].show(layers(given), { spacing: DATA.alignment.givenSpacing, ...look });
-  scenes["aligned"].show(layers(frame), { spacing: frame.spacing, ...look });
+  scenes["aligned"].show(layers(aligned), { spacing: aligned.spacing, ...look });
 }
 
 // Platform units, from the coordinates of sections side by side.
@@ -42,7 +42,7 @@ function asGiven(spots, values, axis) {
   return values.map((value, row) => (value - offsets[spots.sections[row]][axis]) / scales[spots.sections[row]]);
 }
 
-async function drawPairs(frame) {
+async function drawPairs(aligned) {
   if (!scenes["pairs"]) return;
   const pair = DATA.alignment.pairs[alignState.pair];
   const match = DATA.alignment.matches.find((one) => one.run === alignState.run && one.pair === alignState.pair);
@@ -57,7 +57,7 @@ async function drawPairs(frame) {
     // The disagreeing ones last, on top: they are what to look for.
     .sort((one, two) => (one.kind === "other") - (two.kind === "other"))
     .map((line) => ({ ...line, colour: LINE_COLOURS[line.kind], width: line.kind === "other" ? 1.6 : 1 }));
-  scenes["pairs"].show(pair.sections.map((code, z) => layer(frame, code, z, spots)), { spacing: frame.spacing, lines, gap: 1.15 });
+  scenes["pairs"].show(pair.sections.map((code, z) => layer(aligned, code, z, spots)), { spacing: aligned.spacing, lines, gap: 1.15 });
   drawCounts(match, lines);
 }
 
@@ -74,11 +74,11 @@ function drawCounts(match, lines) {
   byId("pairs-counts").replaceChildren(`${grouped(match.accepted)} of ${grouped(match.all)} pairs accepted${drawn}${near}.`, element("br"), ...counts);
 }
 
-async function drawStack(frame) {
+async function drawStack(aligned) {
   if (!scenes["stack"]) return;
   const classes = (await spotClasses(alignState.stack)) ?? (await spotClasses("sections"));
-  const layers = DATA.sections.names.map((name, code) => layer(frame, code, code, classes));
-  scenes["stack"].show(layers, { spacing: frame.spacing, gap: alignState.gap });
+  const layers = DATA.sections.names.map((name, code) => layer(aligned, code, code, classes));
+  scenes["stack"].show(layers, { spacing: aligned.spacing, gap: alignState.gap });
   drawKeys(byId("stack-legend"), classes.classes);
 }
 

@@ -92,7 +92,7 @@ class SpotPlot {
     return this.div.clientWidth || 600;
   }
 
-  // What the range depends on: the spots with a place, and the size of the plot.
+  // What the range depends on: the spots with coordinates, and the size of the plot.
   viewKey() {
     const first = this.x.findIndex((value) => !Number.isNaN(value));
     return `${this.x.length} ${first} ${this.x[first]} ${this.y[first]} ${this.div.clientWidth} ${this.div.clientHeight}`;
@@ -149,7 +149,7 @@ class SpotPlot {
     Plotly.relayout(this.div, ranges);
   }
 
-  // Circle one spot, in the same place of the tissue on all maps.
+  // Circle one spot, at the same position on all maps of the tissue.
   mark(row) {
     this.ring.hidden = true;
     if (row === null || !this.started || Number.isNaN(this.x[row])) return;

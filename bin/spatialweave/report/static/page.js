@@ -10,7 +10,7 @@ const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.m
 let plots = {};
 let current = null;
 
-// Labels and runs alike are classes to map; runs without domains have none.
+// Labels and runs are both classes to map; runs without domains have none.
 function choices() {
   const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
   const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];
@@ -43,14 +43,14 @@ function visible(spots, main, other) {
   return Uint32Array.from(rows);
 }
 
-// All classes in one trace, so that where spots overlap no class lies on top of the others.
+// All classes in one trace, so that no class covers the others where spots overlap.
 function classGroups(rows, classes, codes) {
   const colours = [...classes.colours, DATA.unknown];
   const scale = colours.flatMap((colour, code) => [[code / colours.length, colour], [(code + 1) / colours.length, colour]]);
   return [{ rows, values: Float32Array.from(codes, (code) => code + 0.5), top: colours.length, scale }];
 }
 
-// What one of the 254 steps of a quantised feature stands for.
+// The value of one of the 254 steps of a quantised feature.
 const valueOf = ({ low = 0, top }, step) => low + (step * (top - low)) / 254;
 
 function valueGroups(rows, feature, steps) {

@@ -1,6 +1,6 @@
 "use strict";
 
-// What the method says about every spot: weights and probabilities, and features as it rebuilds them beside measured ones.
+// Per-spot outputs of a method: weights and probabilities, and reconstructed features beside measured ones.
 
 const PER_SPOT = ["extra", "measured", "denoised"];
 
@@ -14,14 +14,14 @@ function chosenColumn(id, columns, key) {
 
 async function drawPerSpot(run, x, y, rows, notes) {
   if (!byId("per-spot")) return;
-  const says = run?.says ?? { extras: [], denoised: [] };
-  const denoised = chosenColumn("denoised-select", says.denoised, "denoised");
+  const outputs = run?.perSpot ?? { extras: [], denoised: [] };
+  const denoised = chosenColumn("denoised-select", outputs.denoised, "denoised");
   const shown = {
-    extra: chosenColumn("extra-select", says.extras, "extra"),
+    extra: chosenColumn("extra-select", outputs.extras, "extra"),
     measured: denoised && denoised.measured !== null ? DATA.measured[denoised.measured] : null,
     denoised,
   };
-  byId("per-spot-none").hidden = Boolean(run?.says);
+  byId("per-spot-none").hidden = Boolean(run?.perSpot);
   // All panels take their place before any is drawn: the width of each depends on the others.
   for (const name of PER_SPOT) byId(`${name}-panel`).hidden = !shown[name];
   byId("measured-title").textContent = `Measured: ${shown.measured?.name ?? "–"}`;

@@ -23,7 +23,7 @@ class Scene {
   }
 
   // layers: from the lowest, [{rows, z, codes, colours, title, x, y, hidden}], hidden ones keep their room; lines: [{layer, a, b, colour}], from row a of that
-  // layer to row b of the next. gap: between z 0 and 1, as a share of the radius. blend: how overlapping spots mix.
+  // layer to row b of the next. gap: between z 0 and 1, as a fraction of the radius. blend: how overlapping spots mix.
   // dot: radius of spots in pixels where they are not drawn to scale.
   show(layers, { spacing, lines = [], gap = 0, opacity = 1, blend = "source-over", dot = null }) {
     Object.assign(this, { spacing, lines, gap, opacity, blend, dot });
