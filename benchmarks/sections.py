@@ -177,7 +177,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
     from spatialweave import simulate
-        from spatialweave.io.embeddings import OWN_SECTION, write_embedding
+    from spatialweave.io.embeddings import OWN_SECTION, write_embedding
     from spatialweave.io.result_tables import COORDINATES, coordinates_table
     from spatialweave.metrics.match_sections import match_sections
 

@@ -47,7 +47,6 @@ FACTS = {
     "section": ("dataset", "section"),
     "counts": ("dataset", "platform", "layout"),
     "latents": ("dataset", "layout"),
-    "counts": ("dataset", "layout"),
     "graph": ("dataset",),
     "embedding": ("dataset",),
 }

@@ -36,8 +36,8 @@ def match_sections(
 
     Returns
     -------
-    The table of metrics (`ALIGNMENT` of :mod:`spatialweave.io.result_tables`), and per pair of sections the table of matched pairs and the table of
-    the first section's spots.
+    The table of metrics (`ALIGNMENT` of :mod:`spatialweave.io.result_tables`), and per pair of sections the table of
+    matched pairs and the table of the first section's spots.
 
     Raises
     ------
