@@ -19,7 +19,14 @@ def test_an_edit_reruns_tasks_and_a_touch_does_not(pipeline_copy: Callable[[], P
     assert touched.tasks("Submitted") == []
     assert sorted(touched.tasks("Cached")) == sorted(first.tasks("Submitted"))
 
-    source.write_text(source.read_text() + "\n# an edit\n")
-    edited = pipeline.run(*arguments, "-resume")
-    assert edited.tasks("Cached") == []
-    assert sorted(edited.tasks("Submitted")) == sorted(first.tasks("Submitted"))
+    def add_a_line() -> None:
+        source.write_text(source.read_text() + "\n# an edit\n")
+
+    def add_a_table() -> None:
+        (source.parent / "table.yml").write_text("key: value\n")
+
+    for edit in (add_a_line, add_a_table):
+        edit()
+        edited = pipeline.run(*arguments, "-resume")
+        assert edited.tasks("Cached") == []
+        assert sorted(edited.tasks("Submitted")) == sorted(first.tasks("Submitted"))
