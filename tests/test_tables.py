@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
-from spatialweave.io.result_tables import ALIGNMENT, METRICS
-from spatialweave.summary import index_table, joined_table, read_planned, runs_table
+from spatialweave.io.result_tables import ALIGNMENT, METRICS, RUNS
+from spatialweave.summary import index_table, joined_table, read_planned, read_record, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
 
@@ -39,18 +40,19 @@ def embedding(path: Path, name: str, method: str, seed: int) -> Path:
 
 
 def test_runs_table_tells_completed_from_failed() -> None:
-    costs = {"epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": None}
+    costs = {"epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": 20}
     done, trained_only = ({"dataset": "one", "method": "smart", "seed": seed, **costs} for seed in (1, 2))
     planned = [{"dataset": "one", "method": "smart", "seed": seed} for seed in (3, 2, 1)]
     failures = [{"dataset": "one", "method": "smart", "seed": 2, "process": "CLUSTER"}]
     runs = runs_table(planned, [done, trained_only], failures)
     assert runs["seed"].tolist() == [1, 2, 3]
     assert runs["status"].tolist() == ["completed", "failed", "failed"]
-    assert runs.loc[0, ["epochs", "seconds", "peak_rss_mb"]].tolist() == [7, 1.5, 100]
+    assert runs.loc[0, ["epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"]].tolist() == [7, 1.5, 100, 20]
     assert np.isnan(runs.loc[2, "seconds"])
     index = index_table(runs)
     assert index.loc[0, "domains"] == "one/domains/smart/seed1.csv"
-    assert index.loc[1, "domains"] == ""
+    assert index.loc[0, "embedding"] == "one/embeddings/smart/seed1.h5ad"
+    assert index.loc[1, ["embedding", "domains", "report"]].tolist() == ["", "", "one/report.html"]
 
 
 def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:
@@ -67,8 +69,9 @@ def test_an_alignment_that_fails_is_no_run_and_fails_none_by_itself(tmp_path: Pa
     failures = [{"dataset": "one", "method": "", "seed": None, "process": "ALIGN"}]
     assert runs_table(planned, [], failures)["status"].tolist() == ["failed"]
     columns = ",".join(ALIGNMENT.columns)
-    (tmp_path / "a.csv").write_text(f"{columns}\none,smart,2,s1,s2,pairs,9\none,smart,1,s1,s2,pairs,7\n")
-    assert joined_table(ALIGNMENT, [tmp_path / "a.csv"])["value"].tolist() == [7, 9]
+    rows = ["one,smart,2,s1,s2,pairs,9", "one,smart,1,s2,s3,pairs,8", "one,smart,1,s1,s2,pairs,7", "one,b,3,s1,s2,x,6"]
+    (tmp_path / "a.csv").write_text("\n".join([columns, *rows]))
+    assert joined_table(ALIGNMENT, [tmp_path / "a.csv"])["value"].tolist() == [6, 7, 8, 9]
 
 
 def modality(name: str, spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
@@ -92,9 +95,10 @@ def files(tmp_path: Path) -> Path:
     write(counts, folder / "smart.counts.h5mu")
     for part, latent in ((rna, [[1.0], [2], [3]]), (adt, [[30.0], [10]])):
         part.obsm["X_latent"] = np.array(latent, dtype=np.float32)
-    latents = mudata.MuData({"rna": rna, "adt": adt})
+    # In another order than the counts.
+    latents = mudata.MuData({"rna": rna[["s2", "s3", "s1"]].copy(), "adt": adt[["s1", "s3"]].copy()})
     latents.obs = dataset("one").obs.reindex(latents.obs_names)
-    latents.obsm["spatial"] = np.arange(6.0).reshape(3, 2)
+    latents.obsm["spatial"] = dataset("one").coordinates[[SPOTS.index(name) for name in latents.obs_names]]
     latents.uns["spatialweave"] = stamp("latents", dataset="one", layout="square")
     write(latents, folder / "smart.latents.h5mu")
     embedding(folder / "smart.seed1.h5ad", "one", "smart", 1)
@@ -132,7 +136,7 @@ def test_integrated_file_has_the_per_spot_outputs(files: Path, tmp_path: Path) -
     assert not [key for key in data.obsm if key.startswith("denoised")]
 
 
-def test_a_gene_is_rebuilt_in_one_line(files: Path, project: Path) -> None:
+def test_a_gene_is_reconstructed_in_one_line(files: Path, project: Path) -> None:
     """The line of docs/outputs.md, on this file."""
     data = with_more(files)
     text = (project / "docs" / "outputs.md").read_text()
@@ -154,21 +158,41 @@ def test_integrated_file_keeps_every_spot_with_its_own_values(files: Path) -> No
     assert data.mod["adt"].obs_names.tolist() == ["s3", "s1"]
     assert data.mod["adt"].obsm["X_latent_smart"].ravel().tolist() == [30, 10]
     assert data.mod["rna"].X.toarray().tolist() == [[1, 0], [2, 5], [3, 0]]
+    assert data.mod["rna"].obsm["X_latent_smart"].ravel().tolist() == [1, 2, 3]
+    assert pd.Series(data.obsm["spatial"][:, 0], index=data.obs_names).to_dict() == {"s1": 0, "s2": 1, "s3": 2}
+    assert "spatial_aligned" not in data.obsm
+
+
+def test_integrated_file_has_aligned_coordinates(files: Path) -> None:
+    (files / "coordinates.csv").write_text("section,barcode,x,y\none,s3,5,6\none,s1,1,2\none,s2,3,4\n")
+    data = assemble(files)
+    assert dict(zip(data.obs_names, data.obsm["spatial_aligned"].tolist(), strict=True)) == {
+        "s1": [1, 2], "s2": [3, 4], "s3": [5, 6]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("smart.latents.h5mu", "lacks 1 spots of the counts, the first is 's2'"),
+        ("smart.seed1.h5ad", "lacks 1 spots of the counts, the first is 's2'"),
+    ],
+)
+def test_files_that_lack_spots_are_refused(files: Path, name: str, message: str) -> None:
+    data = mudata.read_h5mu(files / name) if name.endswith("h5mu") else anndata.read_h5ad(files / name)
+    write(data[["s1", "s3"]].copy(), files / name)
+    with pytest.raises(InputError, match=name) as raised:
+        assemble(files)
+    assert message in str(raised.value)
 
 
 def test_assemble_script_writes_a_readable_file(files: Path, tmp_path: Path, project: Path) -> None:
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("assemble_script", project / "bin" / "assemble.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = module_from_spec(spec)
-    spec.loader.exec_module(script)
+    main = runpy.run_path(str(project / "bin" / "assemble.py"))["main"]
     out = tmp_path / "integrated.h5mu"
-    done = CliRunner().invoke(script.main, ["--files", str(files), "--out", str(out)])
+    done = CliRunner().invoke(main, ["--files", str(files), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert json.loads(json.dumps(mudata.read_h5mu(out).uns["spatialweave"]["kind"])) == "integrated"
-    empty = CliRunner().invoke(script.main, ["--files", str(tmp_path), "--out", str(tmp_path / "none.h5mu")])
+    empty = CliRunner().invoke(main, ["--files", str(tmp_path), "--out", str(tmp_path / "none.h5mu")])
     assert empty.exit_code == 2
     assert "holds no *.latents.h5mu file" in empty.output
     assert not (tmp_path / "none.h5mu").exists()
@@ -188,3 +212,27 @@ def test_what_is_no_list_of_runs_is_refused(tmp_path: Path, text: str, message: 
     with pytest.raises(InputError, match=r"planned\.json") as raised:
         read_planned(tmp_path / "planned.json")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"method": "m", "seed": 1}', '{"dataset": "d", "method": "m", "seed": true}'])
+def test_a_record_that_names_no_run_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.seed1.training.json").write_text(text)
+    with pytest.raises(InputError, match=r"m\.seed1\.training\.json: is .*expected dataset, method and seed of a run"):
+        read_record(tmp_path / "m.seed1.training.json")
+
+
+def test_summarise_script_writes_the_tables_of_the_run(tmp_path: Path, project: Path) -> None:
+    record = {"dataset": "one", "method": "smart", "seed": 1, "epochs": 7, "seconds": 1.5, "peak_rss_mb": 100.0}
+    (tmp_path / "r.json").write_text(json.dumps(record))
+    (tmp_path / "planned.json").write_text(json.dumps([{"dataset": "one", "method": "smart", "seed": 1}]))
+    (tmp_path / "failures.json").write_text("[]")
+    METRICS.write(tmp_path / "m.csv", METRICS.frame([("one", "smart", 1, "mclust", 3, "ari", 0.5)]))
+    main = runpy.run_path(str(project / "bin" / "summarise.py"))["main"]
+    options = {"--record": "r.json", "--metrics": "m.csv", "--planned": "planned.json", "--failures": "failures.json"}
+    arguments = [word for option, name in options.items() for word in (option, str(tmp_path / name))]
+    done = CliRunner().invoke(main, [*arguments, "--out-dir", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.csv"))
+    assert written == ["benchmark/metrics.csv", "benchmark/runs.csv", "index.csv"]
+    assert RUNS.read(tmp_path / "out" / "benchmark" / "runs.csv")["seconds"].tolist() == [1.5]
+    assert (tmp_path / "out" / "benchmark" / "metrics.csv").read_text() == (tmp_path / "m.csv").read_text()

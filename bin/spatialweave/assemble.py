@@ -49,7 +49,7 @@ def assemble(files: Path) -> mudata.MuData:
     first_path, first = next(iter(latents.items()))
     integrated = mudata.MuData(modalities)
     rows = _rows(first_path, first.obs_names, integrated.obs_names)
-    integrated.obs = first.obs.iloc[rows]
+    integrated.obs = first.obs.iloc[rows].copy()
     integrated.obsm["spatial"] = np.asarray(first.obsm["spatial"])[rows]
     if (files / "coordinates.csv").exists():
         integrated.obsm["spatial_aligned"] = read_coordinates(files / "coordinates.csv", integrated.obs)

@@ -71,6 +71,13 @@ def test_a_table_without_rows_has_the_same_types(tmp_path: Path, name: str) -> N
     assert joined.index.tolist() == [0, 1] and joined.dtypes.to_dict() == one.dtypes.to_dict()
 
 
+def test_tables_are_joined_in_the_order_of_their_files(tmp_path: Path) -> None:
+    for name, statistic in (("b", "first"), ("a", "second")):
+        GRAPH_STATISTICS.write(tmp_path / name, GRAPH_STATISTICS.frame([("g", statistic, 1), ("g", "last", 2)]))
+    joined = GRAPH_STATISTICS.read_all([tmp_path / "b", tmp_path / "a"])
+    assert joined["statistic"].tolist() == ["first", "last", "second", "last"]
+
+
 def test_only_the_columns_of_a_table_are_written(tmp_path: Path) -> None:
     swapped = DOMAINS.frame([("a", "s", 1)])[["section", "barcode", "domain"]]
     with pytest.raises(ValueError, match=r"t\.csv has the columns"):

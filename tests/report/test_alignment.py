@@ -210,8 +210,13 @@ def test_best_mean_is_marked() -> None:
 
 def test_transforms_are_listed(sources: DatasetSources, tmp_path: Path) -> None:
     html = write(sources, tmp_path)
-    assert "How each section was transformed to the coordinates of the first" in html
-    assert "−60" in html
+    table = html.split("How each section was transformed to the coordinates of the first")[-1].split("</table>")[0]
+    rows = [re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row) for row in table.split("</tr>")]
+    assert " | ".join(rows[0]) == (
+        "section | method | turned, degrees | shift in x | shift in y | scale | reflected | score"
+    )
+    assert rows[1] == ["s2", "–", "0", "0", "0", "1", "no", "–"]
+    assert rows[3] == ["s1", "icp", "−60", "10", "0", "1", "no", "0.900"]
 
 
 def test_names_cannot_become_markup(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
     unlabelled = table[table["metric"] != "ari"].assign(dataset=f"a b{EVIL}")
     pd.concat([table, unlabelled]).to_csv(metrics, index=False)
     rows = [
-        (d, m, s, "completed", 50, 12.0, 512.0, 0.0)
+        (d, m, s, "completed", 50, 12.0, 700.0 if (m, s) == ("smart", 1) else 512.0, 0.0)
         for d in ("demo", f"a b{EVIL}")
         for m in ("smart", "pca_smooth")
         for s in (1, 2)
@@ -331,6 +331,8 @@ def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
     assert [float(part) for part in board[0][1].split(" ± ")] == pytest.approx(
         table.query("method == 'smart' and metric == 'ari'")["value"].agg(["mean", "std"]).tolist(), abs=6e-4
     )
+    # Two seeds, mean time and largest memory: of SMART 512 and 700 MB.
+    assert [cell.strip() for cell in board[0][-3:]] == ["2", "12 s", "700 MB"]
     assert "0 of 1" in board[2][-3]
     assert "Du et al. SMART. 2026." in page.text
 

@@ -91,7 +91,7 @@ def _per_row(n_sections: int, cell: np.ndarray) -> int:
 
 
 def _scales(spacings: list[float]) -> list[float]:
-    """Factors that bring sections in other units (e.g. images of another resolution) to the usual distance of spots."""
+    """Factors that bring sections in other units (images of another resolution) to the usual distance of spots."""
     known = [spacing for spacing in spacings if spacing > 0]
     usual = float(np.median(known)) if known else 0.0
 
