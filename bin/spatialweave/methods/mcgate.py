@@ -10,25 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
 import pandas as pd
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
-from spatialweave.mining.beyond_window import within
+from spatialweave.mining.beyond_window import distant_mutual, within
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.gcn import draw_linear
-from spatialweave.nn.graph_attention import GraphAttention, Surroundings, Weights, distant_mutual, edge_cosines
-from spatialweave.nn.propagation import pattern_of
+from spatialweave.nn.graph_attention import GraphAttention, Surroundings, Weights, edge_cosines
 from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
 from spatialweave.training.loop import Terms, train
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
@@ -157,15 +157,15 @@ class Expansion:
 
     def __init__(self, graph: sparse.csr_matrix, config: Config, device: torch.device) -> None:
         self._close = within(graph, config.beyond)
-        self._itself = sparse.identity(graph.shape[0], dtype=np.float32, format="csr")
         self._n_nearest, self._device = config.n_nearest, device
         self.mean_found = 0.0
 
     def edges(self, embedding: Tensor) -> EdgeGraph:
         """Edges between mutual nearest neighbours by cosine, and from every spot to itself."""
-        found = distant_mutual(embedding, self._n_nearest, self._close)
-        self.mean_found = found.nnz / len(embedding)
-        return EdgeGraph((pattern_of(found) + self._itself).tocsr(), self._device)
+        unit = functional.normalize(embedding.detach().float(), dim=1).cpu().numpy()
+        found = distant_mutual(unit, self._n_nearest, self._close)
+        self.mean_found = found.nnz / len(unit)
+        return EdgeGraph(with_self(found), self._device)
 
 
 class Encoder:
@@ -173,10 +173,9 @@ class Encoder:
 
     def __init__(self, dataset: Dataset, network: Network, config: Config, run: Run) -> None:
         graph = dataset.graphs.get("spatial_distances", spatial_graph(dataset))
-        itself = sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
         self.network, self.config = network, config
         self.around = Surroundings(
-            EdgeGraph((pattern_of(graph) + itself).tocsr(), run.device),
+            EdgeGraph(with_self(graph), run.device),
             alpha=config.alpha,
             temperature=config.temperature,
         )

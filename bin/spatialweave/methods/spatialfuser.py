@@ -25,7 +25,8 @@ from spatialweave.graphs.spatial import spacing
 from spatialweave.io.notices import warn
 from spatialweave.method import Fitted
 from spatialweave.methods import mcgate
-from spatialweave.nn.fusion import Partners, direction_loss, remote_spots
+from spatialweave.mining.remote import remote_spots
+from spatialweave.nn.fusion import Partners, direction_loss
 from spatialweave.settings import option
 from spatialweave.training.hidden_inputs import HiddenInputs, hidden_spots, prepare_inputs
 from spatialweave.training.loop import Schedule, Terms, train

@@ -13,8 +13,6 @@ from torch.nn import functional
 from spatialweave.nn.losses import pair_distance, triplet_loss
 from spatialweave.nn.propagation import row_differences
 
-REJECTION_ROUNDS = 64
-
 
 class Partners:
     """Matched spots, and for every spot one far away in its own section.
@@ -49,33 +47,3 @@ def direction_loss(first: Tensor, second: Tensor) -> Tensor:
     """
     means = [functional.normalize(rows, dim=1).mean(dim=0) for rows in (first, second)]
     return 1 - torch.dot(*means)
-
-
-def remote_spots(points: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
-    """For every spot one other, uniform among those farther than `radius` from it.
-
-    Spots are drawn until one lies far enough; a spot that is never lucky (nearly all lie within the radius) takes the
-    farthest of its draws.
-
-    Parameters
-    ----------
-    points
-        Spots x 2, of one section.
-
-    Returns
-    -------
-    int64, one per spot.
-    """
-    n_spots = len(points)
-    chosen = np.arange(n_spots)
-    reached = np.zeros(n_spots)
-    pending = np.arange(n_spots)
-    for _ in range(REJECTION_ROUNDS):
-        drawn = rng.integers(n_spots, size=len(pending))
-        distance = np.linalg.norm(points[pending] - points[drawn], axis=1)
-        better = distance > reached[pending]
-        chosen[pending[better]], reached[pending[better]] = drawn[better], distance[better]
-        pending = pending[distance <= radius]
-        if len(pending) == 0:
-            break
-    return chosen

@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spatialweave.graphs.features import feature_knn, mutual_only
-from spatialweave.graphs.matrices import edges, from_edges
 from spatialweave.nn.edges import EdgeGraph
-
-CANDIDATES = 64
-"""Nearest embeddings among which a spot's long-range neighbours are sought, those too close on the tissue included."""
 
 
 @dataclass
@@ -136,30 +129,3 @@ def edge_cosines(graph: EdgeGraph, embedding: Tensor, heads: int) -> Tensor:
     with torch.no_grad():
         unit = functional.normalize(embedding.float().unflatten(1, (heads, -1)), dim=2).flatten(1)
         return graph.dot(unit, unit, heads)
-
-
-def distant_mutual(embedding: Tensor, n_nearest: int, close: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Pairs of spots mutually among each other's `n_nearest` most alike by cosine, pairs in `close` left out.
-
-    Parameters
-    ----------
-    embedding
-        Spots x dimensions.
-    close
-        Spots x spots: every stored entry is a pair left out.
-
-    Returns
-    -------
-    CSR, spots x spots, symmetric: the stored entries are the pairs. The most alike are sought among :data:`CANDIDATES`.
-    """
-    # Between unit rows Euclidean distances have the order of the cosines.
-    unit = functional.normalize(embedding.detach().float(), dim=1).cpu().numpy()
-    near = feature_knn(unit, min(CANDIDATES, len(unit) - 1))
-    i, j = edges(near)
-    close_i, close_j = edges(close)
-    fine = ~np.isin(i * len(unit) + j, close_i * len(unit) + close_j)
-    i, j, distance = i[fine], j[fine], near.data[fine]
-    order = np.lexsort((j, distance, i))
-    i, j, distance = i[order], j[order], distance[order]
-    kept = np.arange(len(i)) - np.searchsorted(i, i) < n_nearest
-    return mutual_only(from_edges(i[kept], j[kept], distance[kept], len(unit)))

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 
+from spatialweave.graphs.nearest import nearest
+
 MAX_SPOTS = 20_000
 """Largest number of spots projected per run."""
 
@@ -51,9 +53,5 @@ def project(embedding: np.ndarray, seed: int = 0) -> np.ndarray | None:
 
 def _nearest(points: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices and distances of the nearest points, the point itself first, as umap-learn takes them."""
-    import faiss
-
-    index = faiss.IndexFlatL2(points.shape[1])
-    index.add(points)
-    squared, indices = index.search(points, neighbours)
-    return indices, np.sqrt(np.maximum(squared, 0))
+    indices, squared = nearest(points, points, neighbours)
+    return indices, np.sqrt(squared)

@@ -16,9 +16,10 @@ from scipy import sparse
 from torch import Tensor
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import with_self
 from spatialweave.nn.hiding import explained_by_neighbours, network_input, smallest_sufficient
 from spatialweave.nn.losses import reconstruction_loss
-from spatialweave.nn.propagation import Propagation, neighbour_mean, pattern_of
+from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.settings import option
 from spatialweave.training.loop import Schedule
 
@@ -151,8 +152,7 @@ def prepare_inputs(
     `rng` draws the spots that receptive fields are tried on; None = a generator of its own from the run's seed.
     """
     graph = spatial_graph(dataset)
-    itself = sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
-    neighbours = neighbour_mean((pattern_of(graph) + itself).tocsr(), device=run.device)
+    neighbours = neighbour_mean(with_self(graph), device=run.device)
     rng = run.numpy_generator() if rng is None else rng
     modalities = []
     for modality in dataset.modalities:
@@ -179,10 +179,7 @@ def feature_distances(dataset: Dataset, modality: str) -> sparse.csr_matrix:
 
 def near_spots(dataset: Dataset, modalities: Iterable[str]) -> sparse.csr_matrix:
     """For every spot itself, its spatial neighbours and its neighbours in the features of `modalities`: a pattern."""
-    near = pattern_of(spatial_graph(dataset)) + sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
-    for name in modalities:
-        near = near + pattern_of(feature_distances(dataset, name))
-    return near
+    return with_self(spatial_graph(dataset), *(feature_distances(dataset, name) for name in modalities))
 
 
 def _graph(dataset: Dataset, key: str, recipe: str) -> sparse.csr_matrix:
