@@ -117,8 +117,8 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
     inputs = prepare_inputs(dataset, SHORT, run, rng)
     triplets = [smart.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
-    network = smart.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
-    network.draw(run.torch_generator())
+    network = smart.Smart(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network.reset_parameters(run.torch_generator())
     values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}

@@ -184,8 +184,8 @@ def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
         smart_ms.mine(one, sections, graph, inputs.neighbours, SHORT, run.numpy_generator())
         for one in inputs.modalities
     ]
-    network = smart.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
-    network.draw(run.torch_generator())
+    network = smart.Smart(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network.reset_parameters(run.torch_generator())
     values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}

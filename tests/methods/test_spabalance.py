@@ -27,8 +27,8 @@ from spatialweave.training.run import Run, seed_everything
 
 Tissue = Callable[..., Dataset]
 
-SHORT = spabalance.Config(epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20, nonlinear_share=0.1)
-PLAIN = replace(SHORT, epochs=0, most_rounds=0, hidden_share=0.0, n_landmarks=10_000)
+SHORT = spabalance.Config(epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20, nonlinear_strength=0.1)
+PLAIN = replace(SHORT, epochs=0, max_rounds=0, mask_fraction=0.0, n_landmarks=10_000)
 
 
 def fit(dataset: Dataset, config: spabalance.Config, run: Run) -> Fitted:
@@ -39,14 +39,14 @@ def fit(dataset: Dataset, config: spabalance.Config, run: Run) -> Fitted:
 
 def built(
     dataset: Dataset, config: spabalance.Config, run: Run
-) -> tuple[HiddenInputs, spabalance.Graphs, spabalance.Network]:
+) -> tuple[HiddenInputs, spabalance.SpaBalanceGraphs, spabalance.SpaBalance]:
     """Inputs, graphs and a drawn network."""
     seed_everything(run.seed)
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
     graphs = spabalance.make_graphs(dataset, config, generator, run.device)
-    network = spabalance.Network(inputs.widths, config)
-    network.draw(generator)
+    network = spabalance.SpaBalance(inputs.widths, config)
+    network.reset_parameters(generator)
     return inputs, graphs, network
 
 
@@ -247,7 +247,7 @@ def test_degenerate_modalities_are_survived(tissue: Tissue, run: Run) -> None:
         {"barlow_weight": 0.0},
         {"uncertainty_from": 1.0},
         {"mixer_norm": True},
-        {"hidden_share": 0.0},
+        {"mask_fraction": 0.0},
     ],
 )
 def test_every_part_makes_a_difference(tissue: Tissue, run: Run, left_out: dict[str, float]) -> None:
@@ -279,7 +279,7 @@ def test_landmarks_come_closer_to_attention_to_all_spots_the_more_they_are(tissu
 
 
 def test_overfits_a_tiny_tissue(tissue: Tissue, run: Run) -> None:
-    config = replace(SHORT, epochs=150, hidden_share=0.0, most_rounds=0, dropout=0.0, n_dims=16, learning_rate=0.03)
+    config = replace(SHORT, epochs=150, mask_fraction=0.0, max_rounds=0, dropout=0.0, n_dims=16, learning_rate=0.03)
     losses = fit(tissue(side=5), config, run).record["losses"]
     for name in ("rna", "adt"):
         values = losses[f"reconstruction_{name}"]

@@ -59,7 +59,7 @@ def test_negatives_with_a_sampled_bound_have_the_right_rank(rng, monkeypatch):
     assert ranks.mean() == pytest.approx(0.8, abs=0.02)
 
 
-def test_a_tiny_far_share_still_ends(rng):
+def test_a_tiny_far_fraction_still_ends(rng):
     points = rng.normal(size=(3000, 4)).astype(np.float32)
     triplets = mining.mine_triplets(points, 2, 1e-6, rng)
     distance = cdist(points[triplets[0]], points)

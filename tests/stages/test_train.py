@@ -132,7 +132,7 @@ def test_control(project, arguments, tmp_path):
     [
         (["--set", "epoch=3"], "'epoch' is not a setting; expected 'epochs', perhaps"),
         (["--set", "learning_rate=fast"], "'fast' cannot be used; expected a finite number"),
-        (["--set", "far_share=0"], "out of bounds"),
+        (["--set", "far_fraction=0"], "out of bounds"),
         (["--set", "stop_window=1"], "1 epoch has no slope"),
         (["--set", "learning_rate"], "no name and value"),
         (["--preset-name", "visum"], "'visum' is not a preset; expected 'visium', perhaps"),
