@@ -12,7 +12,7 @@ from scipy import sparse
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
 from spatialweave.nn.propagation import Propagation, neighbour_mean
-from spatialweave.training.hidden_inputs import InputConfig, prepare_input
+from spatialweave.training.masking import InputConfig, prepare_input
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]

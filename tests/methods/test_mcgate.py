@@ -17,11 +17,10 @@ from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate
 from spatialweave.methods.mcgate import Config
-from spatialweave.mining.beyond_window import within
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.graph_attention import Neighbourhood, AttentionWeights, distant_mutual
+from spatialweave.nn.graph_attention import AttentionWeights, Neighbourhood
 from spatialweave.presets import read_preset
-from spatialweave.training.hidden_inputs import prepare_inputs
+from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 from spatialweave.training.session import fit_preset
 
@@ -155,18 +154,6 @@ def test_like_neighbours_get_more_attention(tissue: Tissue, run: Run) -> None:
     share = weights.local.mean(dim=1)
     border = torch.isin(graph.receivers, graph.receivers[~same]) & (graph.receivers != graph.senders)
     assert share[border & same].mean() > 1.3 * share[border & ~same].mean()
-
-
-def test_long_range_neighbours_match_a_brute_force_search() -> None:
-    rng = np.random.default_rng(3)
-    graph = sparse.diags([1.0, 1.0], [-1, 1], shape=(60, 60), format="csr")
-    embedding = torch.tensor(rng.normal(size=(60, 5)), dtype=torch.float32)
-    found = distant_mutual(embedding, 4, within(graph, 3))
-    unit = embedding.numpy() / np.linalg.norm(embedding.numpy(), axis=1, keepdims=True)
-    apart = np.abs(np.arange(60)[:, None] - np.arange(60)) > 3
-    best = np.argsort(np.where(apart, -(unit @ unit.T), np.inf), axis=1)[:, :4]
-    expected = {(i, j) for i in range(60) for j in best[i] if i in best[j]}
-    assert set(zip(*found.nonzero(), strict=True)) == expected and len(expected) > 20
 
 
 def test_long_range_attention_is_sought_every_step_epochs(tissue: Tissue, run: Run) -> None:

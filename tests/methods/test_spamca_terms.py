@@ -16,7 +16,7 @@ from torch.nn import functional
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spamca
 from spatialweave.nn.gcn import gcn_propagation
-from spatialweave.training.hidden_inputs import HiddenInputs, prepare_inputs
+from spatialweave.training.masking import MaskedInputs, prepare_inputs
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
@@ -27,7 +27,9 @@ PLAIN: dict[str, Any] = {"mask_fraction": 0.0, "max_rounds": 0, "scale_power": 1
 """Inputs as they are: nothing drawn at random, nothing averaged."""
 
 
-def prepared(dataset: Dataset, config: spamca.Config, run: Run) -> tuple[HiddenInputs, spamca.SpaMcaGraphs, spamca.SpaMca]:
+def prepared(
+    dataset: Dataset, config: spamca.Config, run: Run
+) -> tuple[MaskedInputs, spamca.SpaMcaGraphs, spamca.SpaMca]:
     """Inputs, graphs and a network with its initial weights."""
     graphs = spamca.SpaMcaGraphs(
         gcn_propagation(dataset.graphs["spatial_connectivities"]),
@@ -53,7 +55,7 @@ def head(x: Tensor, layers: torch.nn.Module) -> Tensor:
 
 
 def expected_terms(
-    network: spamca.SpaMca, dataset: Dataset, inputs: HiddenInputs, shown: spamca.MaskedViews, released: bool
+    network: spamca.SpaMca, dataset: Dataset, inputs: MaskedInputs, shown: spamca.MaskedViews, released: bool
 ) -> dict[str, float]:
     """All terms, unweighted, of two modalities that every spot has, with dense matrices and scipy."""
     spatial, encodings = dense(dataset.graphs["spatial_connectivities"]), []
@@ -67,7 +69,7 @@ def expected_terms(
     embedding = network.fusion[1](network.fusion[0](torch.cat(encodings, dim=1)))
     terms = {}
     for m, one in enumerate(inputs.modalities):
-        error = (spatial @ embedding @ network.decoders[m].weight - one.features)[shown.hidden[m]]
+        error = (spatial @ embedding @ network.decoders[m].weight - one.features)[shown.masks[m]]
         terms[f"reconstruction_{one.name}"] = error.square().mean().item()
     first, second = (head(y, layers) for y, layers in zip(encodings, network.instance_heads, strict=True))
     cosine = (functional.normalize(first) * functional.normalize(second)).sum(dim=1)
@@ -113,17 +115,17 @@ def test_variants_mask_as_they_say(tissue: Tissue, run: Run) -> None:
     assert all(one is other for one, other in zip(tuned.spatial, tuned.features, strict=True))
     for m in range(2):
         # Filled from neighbours, or zero.
-        assert (tuned.spatial[m][tuned.hidden[m]] != 0).any(dim=1).all()
+        assert (tuned.spatial[m][tuned.masks[m]] != 0).any(dim=1).all()
         for view in (paper.spatial[m], paper.features[m]):
-            torch.testing.assert_close(view, whole[m] * ~paper.hidden[m][:, None], rtol=0, atol=0)
+            torch.testing.assert_close(view, whole[m] * ~paper.masks[m][:, None], rtol=0, atol=0)
     zero = [(view == 0).all(dim=1) for view in (*released.spatial, *released.features)]
-    assert torch.equal(zero[0], released.hidden[0]) and torch.equal(zero[1], released.hidden[1])
+    assert torch.equal(zero[0], released.masks[0]) and torch.equal(zero[1], released.masks[1])
     for a, one in enumerate(zero):
         assert 0.15 < one.float().mean() < 0.25
         for other in zero[a + 1 :]:
             assert (one & other).float().mean() < 0.08
-    assert torch.equal(paper.hidden[0], spamca.mask_views(inputs, "paper", 5).hidden[0])
-    assert not torch.equal(paper.hidden[0], spamca.mask_views(inputs, "paper", 6).hidden[0])
+    assert torch.equal(paper.masks[0], spamca.mask_views(inputs, "paper", 5).masks[0])
+    assert not torch.equal(paper.masks[0], spamca.mask_views(inputs, "paper", 6).masks[0])
 
 
 @pytest.mark.parametrize("names", [("rna",), ("rna", "adt"), ("rna", "adt", "atac")])

@@ -22,9 +22,9 @@ from spatialweave.nn.gcn import gcn_propagation
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import neighbour_mean
 from spatialweave.training import checkpoint
-from spatialweave.training.hidden_inputs import HiddenInputs, prepare_inputs
 from spatialweave.training.loop import Schedule
-from spatialweave.training.run import Run, seed_everything
+from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
 
@@ -33,11 +33,11 @@ SHORT = spamo.Config(epochs=8, n_hidden=16, n_dims=8, landmarks=20)
 
 def fitted(dataset: Dataset, config: spamo.Config, run: Run) -> np.ndarray:
     """The embedding; a run seeds torch's generator, which dropout draws from."""
-    seed_everything(run.seed)
+    torch.manual_seed(run.seed)
     return spamo.fit(dataset, config, run).embedding
 
 
-def parts(dataset: Dataset, config: spamo.Config, run: Run) -> tuple[spamo.Spamo, HiddenInputs, spamo.FixedGraphs]:
+def parts(dataset: Dataset, config: spamo.Config, run: Run) -> tuple[spamo.Spamo, MaskedInputs, spamo.FixedGraphs]:
     inputs = prepare_inputs(dataset, config, run)
     graphs = [
         LearnedGraph(correlation_similarity(dataset.graphs[f"{one.name}_distances"])) for one in dataset.modalities
@@ -125,7 +125,7 @@ def test_every_weight_gets_a_gradient_from_the_terms(tissue: Tissue, run: Run, n
 
 
 def test_each_auxiliary_loss_falls(tissue: Tissue, run: Run) -> None:
-    seed_everything(run.seed)
+    torch.manual_seed(run.seed)
     losses = spamo.fit(tissue(), replace(SHORT, epochs=40, learning_rate=0.02, infomax_weight=1.0), run).record[
         "losses"
     ]

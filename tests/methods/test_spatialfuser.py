@@ -24,6 +24,8 @@ from spatialweave.io.notices import InputWarning
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.spatialfuser import Config
 from spatialweave.presets import read_preset
+from spatialweave.training import matched_pairs
+from spatialweave.training.masking import random_mask
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset
@@ -86,12 +88,12 @@ class SetUp:
 def set_up(dataset: Dataset, config: Config, run: Run) -> SetUp:
     """The initial network, its encoders and its loss terms."""
     sections = dataset.section_rows()
-    finder = spatialfuser.PairFinder(dataset, sections, config, run)
+    finder = spatialfuser.pair_finder(dataset, config, run)
     parts = spatialfuser.make_parts(dataset, sections, config, run)
     encoders = [part.encoder.network for part in parts]
-    network = spatialfuser.SpatialFuser(encoders, dataset.n_spots, 10, len(finder.drawn))
+    network = spatialfuser.SpatialFuser(encoders, finder)
     network.reset_parameters(run.torch_generator())
-    return SetUp(network, parts, spatialfuser.loss_terms(network, parts, finder, config, run))
+    return SetUp(network, parts, spatialfuser.loss_terms(network, parts, config, run))
 
 
 def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, int]:
@@ -110,19 +112,19 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     training = set_up(dataset, config, run)
     encoded: list[tuple[torch.Tensor, list]] = []
     drawn: list[tuple[np.ndarray, ...]] = []
-    encode, partners = spatialfuser.encode, spatialfuser.Partners
+    encode, partners = spatialfuser.encode, matched_pairs.Partners
     monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
-    monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
     found = training.terms(1)
 
     fused, weights = encoded[-1]
     place = fused.detach().numpy().astype(np.float64)
-    hidden = spatialfuser.hidden_spots(dataset.n_spots, config.mask_fraction, run.seed, 1)
+    mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
     for part, given, share in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
         rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
         (one,) = part.inputs.modalities
-        of = hidden[part.rows]
+        of = mask[part.rows]
         expected[f"reconstruction_{one.name}"] = share * float(((rebuilt - one.features)[of] ** 2).mean())
     unit = place.std(axis=0, ddof=1).mean()
     ((first, second, far),) = drawn
@@ -146,10 +148,10 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     config = replace(SHORT, radius=2.0, match_temperature=0.3, top=2)
     sections = dataset.section_rows()
     drawn: list[tuple[np.ndarray, ...]] = []
-    partners = spatialfuser.Partners
-    monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    partners = matched_pairs.Partners
+    monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
     embedding = np.random.default_rng(0).normal(size=(dataset.n_spots, 8)).astype(np.float32)
-    finder = spatialfuser.PairFinder(dataset, sections, config, run)
+    finder = spatialfuser.pair_finder(dataset, config, run)
     _, counts = finder.find(embedding, 0)
     ((first, second, far),) = drawn
     rows = list(sections.values())

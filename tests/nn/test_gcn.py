@@ -9,7 +9,7 @@ from scipy import sparse
 from torch import nn
 
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.nn.gcn import GcnLayer, reset_linear, gcn_propagation
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
 
 
 @pytest.mark.filterwarnings("ignore")

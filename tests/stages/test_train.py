@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -70,13 +71,21 @@ def arguments(project, inputs, tmp_path) -> list[object]:
     """The options of a good, short run."""
     return [
         *("--latents", inputs / "latents.h5mu", "--graph", inputs / "graph.h5ad"),
-        *("--preset", project / "assets" / "methods" / "smart_paper.yml"),
-        *("--seed", 4, "--device", "cpu", "--threads", 1, "--set", "epochs=6", "--out", tmp_path / "e.h5ad"),
+        *("--method", project / "assets" / "methods" / "smart_paper.yml"),
+        *("--seed", 4, "--device", "cpu", "--threads", 1, "--method-option", "epochs=6", "--out", tmp_path / "e.h5ad"),
     ]
 
 
 def test_whole_run(arguments, tmp_path):
-    done = run_train(*arguments, "--set", "n_dims=8", "--checkpoint-dir", tmp_path / "checkpoints")
+    done = run_train(
+        *arguments,
+        "--method-option",
+        "n_dims=8",
+        "--checkpoint-dir",
+        tmp_path / "checkpoints",
+        "--record",
+        tmp_path / "r.json",
+    )
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert "training on cpu (1 threads)" in done.stderr
@@ -86,7 +95,7 @@ def test_whole_run(arguments, tmp_path):
     assert embedding.X.dtype == np.float32
     record = training_record(embedding)
     assert record["method"] == "smart_paper"
-    assert record["variant"] == "paper"
+    assert record["config"]["variant"] == "paper"
     assert record["preset"] == "square"
     assert record["config"]["epochs"] == 6
     assert record["config"]["weight_decay"] == 1e-5
@@ -94,19 +103,20 @@ def test_whole_run(arguments, tmp_path):
     assert record["device"] == "cpu (1 threads)"
     assert record["epochs"] == len(record["losses"]["total"]) == 6
     assert {"stopped_by", "seconds", "peak_rss_mb", "peak_gpu_mb", "versions", "timings"} <= set(record)
+    assert json.loads((tmp_path / "r.json").read_text()) == {"dataset": "small", **record}
     again = tmp_path / "again.h5ad"
-    assert run_here(*arguments, "--set", "n_dims=8", "--out", again).exit_code == 0
+    assert run_here(*arguments, "--method-option", "n_dims=8", "--out", again).exit_code == 0
     np.testing.assert_array_equal(read_h5ad(again, "embedding").X, embedding.X)
 
 
 def test_what_the_method_rebuilds_is_written(project, arguments, inputs, tmp_path):
-    done = run_here(*arguments, "--preset", project / "assets" / "methods" / "smart.yml")
+    done = run_here(*arguments, "--method", project / "assets" / "methods" / "smart.yml")
     assert done.exit_code == 0, done.stderr
     embedding = read_h5ad(tmp_path / "e.h5ad", "embedding")
     latents = md.read_h5mu(inputs / "latents.h5mu")
     for name, n_dims in (("rna", 10), ("adt", 6)):
         latent, features = embedding.obsm[f"denoised_latent_{name}"], embedding.obsm[f"denoised_{name}"]
-        # Spots without the protein get what the rest says of it.
+        # Spots without the protein get a prediction from the rest.
         assert latent.shape == (100, n_dims) and latent.dtype == np.float32
         assert features.shape == (100, 24)
         rows = latents[name].var_names.get_indexer(features.columns)
@@ -115,10 +125,10 @@ def test_what_the_method_rebuilds_is_written(project, arguments, inputs, tmp_pat
 
 
 def test_control(project, arguments, tmp_path):
-    preset = project / "assets" / "methods" / "pca_smooth.yml"
+    method = project / "assets" / "methods" / "pca_smooth.yml"
     # One name of a preset may be meant for several methods; the control has none.
-    options = [option for option in arguments if option not in ("--set", "epochs=6")]
-    done = run_here(*options, "--preset", preset, "--preset-name", "visium")
+    options = [option for option in arguments if option not in ("--method-option", "epochs=6")]
+    done = run_here(*options, "--method", method, "--preset", "visium")
     assert done.exit_code == 0, done.stderr
     record = training_record(read_h5ad(tmp_path / "e.h5ad", "embedding"))
     assert record["method"] == "pca_smooth"
@@ -130,18 +140,18 @@ def test_control(project, arguments, tmp_path):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--set", "epoch=3"], "'epoch' is not a setting; expected 'epochs', perhaps"),
-        (["--set", "learning_rate=fast"], "'fast' cannot be used; expected a finite number"),
-        (["--set", "far_fraction=0"], "out of bounds"),
-        (["--set", "stop_window=1"], "1 epoch has no slope"),
-        (["--set", "learning_rate"], "no name and value"),
-        (["--preset-name", "visum"], "'visum' is not a preset; expected 'visium', perhaps"),
+        (["--method-option", "epoch=3"], "'epoch' is not a setting; expected 'epochs', perhaps"),
+        (["--method-option", "learning_rate=fast"], "'fast' cannot be used; expected a finite number"),
+        (["--method-option", "far_fraction=0"], "out of bounds"),
+        (["--method-option", "stop_window=1"], "1 epoch has no slope"),
+        (["--method-option", "learning_rate"], "no name and value"),
+        (["--preset", "visum"], "'visum' is not a preset; expected 'visium', perhaps"),
         (["--device", "tpu"], "Invalid value for '--device'"),
         (["--threads", "0"], "Invalid value for '--threads'"),
         (["--seed", "-1"], "Invalid value for '--seed'"),
-        (["--mixed-precision"], "--mixed-precision: the run is on the CPU"),
+        (["--seed", str(2**31)], "Invalid value for '--seed'"),
         (["--latents", "nowhere.h5mu"], "Invalid value for '--latents'"),
-        (["--set", "learning_rate=1e30"], "loss term"),
+        (["--method-option", "learning_rate=1e30"], "loss term"),
     ],
 )
 def test_malformed_options(arguments, tmp_path, extra, message):
@@ -166,7 +176,7 @@ def test_graphs_that_do_not_fit(arguments, inputs, tmp_path):
     assert "has no obsp['spatial_connectivities']" in done.stderr
 
 
-def test_gpu_asked_for_and_absent(arguments, monkeypatch):
+def test_gpu_requested_and_absent(arguments, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     done = run_here(*arguments, "--device", "cuda")
     assert done.exit_code == 2

@@ -26,6 +26,8 @@ from spatialweave.training.loop import Schedule, Terms, train
 from spatialweave.training.stopping import SlopeRule, StopRule, never
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
 
@@ -129,8 +131,7 @@ def mine(modality: Modality, config: Config, run: Run) -> np.ndarray:
 def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Config, run: Run) -> Fitted:
     """Train SMART on given triplets (3 x triplets, one array per modality) and embed all spots."""
     variant = VARIANTS[config.variant]
-    # Row i holds the spots that send to i: in the published code those that list i among their nearest.
-    graph = dataset.spatial_distances().T.tocsr() if variant.directed else dataset.spatial_graph()
+    graph = sending_graph(dataset, variant.directed)
     inputs = [ModalityInput(modality, graph, run.device) for modality in dataset.modalities]
     network = build(inputs, config, run)
     encode = encoder(network, inputs, variant)
@@ -141,6 +142,14 @@ def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Confi
         embedding = network.fusion(encode()).float().cpu().numpy()
     mined = {one.name: found.shape[1] for one, found in zip(inputs, triplets, strict=True)}
     return Fitted(embedding, history.record(triplets=mined))
+
+
+def sending_graph(dataset: Dataset, directed: bool) -> sparse.csr_matrix:
+    """The graph whose row i holds the spots that send to i.
+
+    Directed: those that list i among their nearest, as in the published code. Else: both directions.
+    """
+    return dataset.spatial_distances().T.tocsr() if directed else dataset.spatial_graph()
 
 
 def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> PublishedSmart:

@@ -73,7 +73,7 @@ class Run:
     started: float = field(default_factory=time.monotonic)
 
     def numpy_generator(self, *moment: int) -> np.random.Generator:
-        """A new generator by the seed and, for what is drawn again in training, the moment."""
+        """A new generator by the seed and, for what is drawn again in training, the moment; none is the moment 0."""
         return np.random.default_rng((self.seed, *moment))
 
     def torch_generator(self) -> torch.Generator:
