@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +33,11 @@ def run_here(*arguments: object) -> Result:
     return CliRunner().invoke(module.main, list(map(str, arguments)))
 
 
-def run_train(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run_train(
+    *arguments: object, script: Path = SCRIPT, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +185,78 @@ def test_gpu_requested_and_absent(arguments, monkeypatch):
     done = run_here(*arguments, "--device", "cuda")
     assert done.exit_code == 2
     assert "no usable GPU was found" in done.stderr
+
+
+TOY = '''"""Truncated singular value decomposition of all latents side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+
+from spatialweave.method import Fitted
+from spatialweave.settings import option
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    n_dims: int = option(4, "Dimensions of the embedding.", low=1)
+
+
+def fit(dataset, config, run):
+    """Embed `dataset`."""
+    latents = np.concatenate([one.latent for one in dataset.modalities], axis=1)
+    model = TruncatedSVD(config.n_dims, random_state=run.seed)
+    embedding = model.fit_transform(latents).astype(np.float32)
+    run.log(f"{config.n_dims} dimensions")
+    return Fitted(embedding, {"explained": model.explained_variance_ratio_.tolist()})
+'''
+
+
+@pytest.fixture
+def without_torch(tmp_path) -> dict[str, str]:
+    """The variables of an environment in which torch and faiss cannot be imported."""
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    for name in ("torch", "faiss"):
+        (absent / f"{name}.py").write_text(f"raise ImportError('{name} is not installed here')\n")
+    return {**os.environ, "PYTHONPATH": str(absent)}
+
+
+def test_the_control_needs_neither_torch_nor_faiss(project, arguments, without_torch, tmp_path):
+    options = [option for option in arguments if option not in ("--method-option", "epochs=6")]
+    command = [*options, "--method", project / "assets" / "methods" / "pca_smooth.yml", "--device", "auto"]
+    done = run_train(*command, env=without_torch)
+    assert done.returncode == 0, done.stderr
+    assert "training on cpu (1 threads)" in done.stderr
+    assert training_record(read_h5ad(tmp_path / "e.h5ad", "embedding"))["device"] == "cpu (1 threads)"
+
+
+def test_a_method_is_added_by_its_module_and_its_preset(project, arguments, inputs, without_torch, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(project / "bin", copy / "bin", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "bin" / "spatialweave" / "methods" / "toy.py").write_text(TOY)
+    (copy / "toy.yml").write_text(
+        "title: Toy\nsummary: For a test.\npreprocess: smart\ngraph: spatial\nenvironment: toy\ngpu: false\n"
+        "presets:\n  square: {n_dims: 3}\n"
+    )
+    options = [option for option in arguments if option not in ("--method-option", "epochs=6")]
+    command = [*options, "--method", copy / "toy.yml", "--record", tmp_path / "r.json"]
+    done = run_train(*command, script=copy / "bin" / "train.py", env=without_torch)
+    assert done.returncode == 0, done.stderr
+    assert "3 dimensions" in done.stderr
+    latents = md.read_h5mu(inputs / "latents.h5mu")
+    table = np.zeros((100, 16))
+    table[:, :10], table[:70, 10:] = (latents[name].obsm["X_latent"] for name in ("rna", "adt"))
+    embedding = read_h5ad(tmp_path / "e.h5ad", "embedding").X
+    # The columns are the largest singular vectors times their values, but for the signs.
+    left, sizes, _ = np.linalg.svd(table, full_matrices=False)
+    np.testing.assert_allclose(np.abs(embedding), np.abs(left[:, :3] * sizes[:3]), atol=1e-2)
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert (record["dataset"], record["method"], record["preset"]) == ("small", "toy", "square")
+    assert record["config"] == {"n_dims": 3} and len(record["explained"]) == 3
+    assert record["losses"] == {"total": []} and record["stopped_by"] == "nothing to train"
