@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.graphs import spatial
-from spatialweave.graphs.features import feature_knn, mutual_only
-from spatialweave.graphs.matrices import edges, from_edges, row_normalise, structure, symmetrise
+from spatialweave.graphs.features import feature_knn
+from spatialweave.graphs.matrices import edges, from_edges, mutual_only, row_normalise, structure, symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, neighbours_by_layout
 from spatialweave.io.contract import stamp
 from spatialweave.io.dataset import Dataset, Modality

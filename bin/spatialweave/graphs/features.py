@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.graphs.matrices import edges, from_edges
+from spatialweave.graphs.matrices import edges, from_edges, mutual_only
+from spatialweave.graphs.nearest import nearest
 
 METRICS = ("euclidean", "correlation")
 
-EXACT_LIMIT = 50_000
-"""Spots up to which every pair is compared; above, an inverted-file index looks into the nearest lists only."""
-
-SPOTS_PER_LIST = 400
-LISTS_PROBED = 40
 SPARE_CANDIDATES = 8
 """Extra candidates whose distances are recomputed in float64, since faiss ranks in float32."""
 
@@ -75,13 +70,6 @@ def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray | None, k: int, metri
     return np.column_stack([both // len(b), both % len(b)])
 
 
-def mutual_only(distances: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Keep the edges whose reverse is stored too; their values stay."""
-    i, j = edges(distances)
-    kept = np.isin(i * distances.shape[0] + j, j * distances.shape[0] + i)
-    return from_edges(i[kept], j[kept], distances.data[kept], distances.shape[0])
-
-
 def _prepare(features: np.ndarray, metric: str) -> np.ndarray:
     """float64 rows in which the Euclidean order is that of `metric`."""
     if metric not in METRICS:
@@ -127,30 +115,7 @@ def _distances(rows: np.ndarray, others: np.ndarray, metric: str) -> np.ndarray:
 
 
 def _candidates(queries: np.ndarray, reference: np.ndarray, n_candidates: int) -> np.ndarray:
-    """Likely nearest rows of `reference` by faiss in float32, exact up to :data:`EXACT_LIMIT` rows."""
-    import faiss
-
-    # Centred and scaled, for float32 loses small differences beside a large offset.
+    """Likely nearest rows of `reference`, centred and scaled: float32 loses small differences beside a large offset."""
     centre = reference.mean(axis=0)
     scale = np.abs(reference - centre).max() or 1.0
-    searched = np.ascontiguousarray((reference - centre) / scale, dtype=np.float32)
-    asked = np.ascontiguousarray((queries - centre) / scale, dtype=np.float32)
-    n_dimensions = reference.shape[1]
-    if len(reference) <= EXACT_LIMIT:
-        index: Any = faiss.IndexFlatL2(n_dimensions)
-    else:
-        n_lists = len(reference) // SPOTS_PER_LIST
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(n_dimensions), n_dimensions, n_lists)
-        index.nprobe = LISTS_PROBED
-        # 40 rows per centre train it well enough; all rows would take longer than the search.
-        sample = np.random.default_rng(0).choice(len(searched), 40 * n_lists, replace=False)
-        index.train(searched[np.sort(sample)])
-    index.add(searched)
-    found = np.asarray(index.search(asked, n_candidates)[1], dtype=np.int64)
-    # Where the probed lists held too few rows, faiss pads with -1: those queries are compared with every row.
-    short = np.flatnonzero((found < 0).any(axis=1))
-    if len(short):
-        exact = faiss.IndexFlatL2(n_dimensions)
-        exact.add(searched)
-        found[short] = exact.search(asked[short], n_candidates)[1]
-    return found
+    return nearest((queries - centre) / scale, (reference - centre) / scale, n_candidates)[0]

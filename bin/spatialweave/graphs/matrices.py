@@ -26,10 +26,32 @@ def edges(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     return rows, matrix.indices.astype(np.int64)
 
 
-def structure(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The same stored entries, each 1 (float32)."""
-    ones = np.ones(matrix.nnz, dtype=np.float32)
-    return sparse.csr_matrix((ones, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+def structure(matrix: sparse.csr_matrix, columns: np.ndarray | None = None) -> sparse.csr_matrix:
+    """The same stored entries, each 1 (float32); only those in `columns` (bool, one per column), where given."""
+    kept = np.ones(matrix.nnz, dtype=bool) if columns is None else columns[matrix.indices]
+    kept_before = np.concatenate([[0], np.cumsum(kept)])
+    ones = np.ones(kept.sum(), dtype=np.float32)
+    return sparse.csr_matrix((ones, matrix.indices[kept], kept_before[matrix.indptr]), shape=matrix.shape)
+
+
+def with_self(matrix: sparse.csr_matrix, *others: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The stored entries of all matrices and the diagonal: every spot is its own neighbour. Values are positive."""
+    joined = structure(matrix)
+    for other in others:
+        joined = joined + structure(other)
+    return (joined + sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")).tocsr()
+
+
+def is_mutual(rows: np.ndarray, columns: np.ndarray, n_spots: int) -> np.ndarray:
+    """Which of distinct directed edges (row, column) have their reverse among them (bool, one per edge)."""
+    return np.isin(rows * n_spots + columns, columns * n_spots + rows)
+
+
+def mutual_only(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Keep the edges whose reverse is stored too; their values stay."""
+    i, j = edges(matrix)
+    kept = is_mutual(i, j, matrix.shape[0])
+    return from_edges(i[kept], j[kept], matrix.data[kept], matrix.shape[0])
 
 
 def symmetrise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

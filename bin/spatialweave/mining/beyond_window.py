@@ -1,12 +1,14 @@
-"""Triplets whose positives lie beyond the spots that share an average: alike by tissue, not by shared noise."""
+"""Mutual nearest neighbours beyond the spots that share an average: similar by tissue, not by shared noise."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.mining.triplets import far_spots, nearest_candidates
-from spatialweave.nn.propagation import pattern_of
+from spatialweave.graphs.features import feature_knn
+from spatialweave.graphs.matrices import edges, from_edges, is_mutual, with_self
+from spatialweave.graphs.nearest import nearest
+from spatialweave.mining.triplets import far_spots
 
 CANDIDATES = 64
 """Spots among which a spot's nearest are sought, those within the window included."""
@@ -24,7 +26,7 @@ def mine_distant_triplets(
     """Mine triplets among `spots`, leaving out pairs that are at most `hops` steps apart in the graph.
 
     Anchor and positive are among each other's `n_nearest` nearest of the spots beyond the window (Euclidean, from the
-    64 nearest in all); the negative is uniform among the `far` share of spots farthest from the anchor.
+    64 nearest in all); the negative is uniform among the `far` fraction of spots farthest from the anchor.
 
     Returns
     -------
@@ -33,28 +35,58 @@ def mine_distant_triplets(
     if len(spots) < 3:
         return np.empty((3, 0), dtype=np.int64)
     points = np.ascontiguousarray(features[spots], dtype=np.float32)
-    own = np.arange(len(spots))
-    nearest = nearest_candidates(points, min(CANDIDATES, len(spots)))
-    close = within(graph, hops)[spots][:, spots].tocoo()
-    pairs = own[:, None] * len(spots) + nearest
-    fine = (nearest >= 0) & (nearest != own[:, None]) & ~np.isin(pairs, close.row * len(spots) + close.col)
-    # Candidates come nearest first, so the first n_nearest that are fine are the ones.
-    fine &= np.cumsum(fine, axis=1) <= n_nearest
-    chosen = pairs[fine]
-    first, second = np.divmod(chosen, len(spots))
-    mutual = np.isin(second * len(spots) + first, chosen)
-    anchors, positives = first[mutual], second[mutual]
+    candidates, _ = nearest(points, points, min(CANDIDATES, len(spots)))
+    anchors, column = np.nonzero(candidates != np.arange(len(spots))[:, None])
+    positives = candidates[anchors, column]
+    kept = _mutual_beyond(anchors, positives, within(graph, hops)[spots][:, spots], n_nearest)
+    anchors, positives = anchors[kept], positives[kept]
     if len(anchors) == 0:
         return np.empty((3, 0), dtype=np.int64)
     negatives = far_spots(points, anchors, far, rng)
     return spots[np.stack([anchors, positives, negatives])]
 
 
+def distant_mutual(embedding: np.ndarray, n_nearest: int, close: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Pairs of spots mutually among each other's `n_nearest` nearest (Euclidean), pairs in `close` left out.
+
+    Parameters
+    ----------
+    embedding
+        Spots x dimensions; between rows of unit length the order is that of the cosines.
+    close
+        Spots x spots: every stored entry is a pair left out.
+
+    Returns
+    -------
+    CSR, spots x spots, symmetric: the stored entries are the pairs. The nearest are sought among :data:`CANDIDATES`.
+    """
+    near = feature_knn(embedding, min(CANDIDATES, len(embedding) - 1))
+    i, j = edges(near)
+    order = np.lexsort((j, near.data, i))
+    i, j, distance = i[order], j[order], near.data[order]
+    kept = _mutual_beyond(i, j, close, n_nearest)
+    return from_edges(i[kept], j[kept], distance[kept], len(embedding))
+
+
+def _mutual_beyond(i: np.ndarray, j: np.ndarray, close: sparse.csr_matrix, n_nearest: int) -> np.ndarray:
+    """Which of the candidates j of the spots i are mutual among the first `n_nearest` of each spot outside `close`.
+
+    Candidates come by spot, and the nearest first.
+    """
+    n_spots = close.shape[0]
+    close_i, close_j = edges(close.tocsr())
+    outside = np.flatnonzero(~np.isin(i * n_spots + j, close_i * n_spots + close_j))
+    spot = i[outside]
+    first = outside[np.arange(len(outside)) - np.searchsorted(spot, spot) < n_nearest]
+    kept = np.zeros(len(i), dtype=bool)
+    kept[first] = is_mutual(i[first], j[first], n_spots)
+    return kept
+
+
 def within(graph: sparse.csr_matrix, hops: int) -> sparse.csr_matrix:
     """Nonzero at (i, j) if j can be reached from i in at most `hops` steps; every spot reaches itself."""
-    itself = sparse.identity(graph.shape[0], dtype=np.float32, format="csr")
-    step = pattern_of(graph) + itself
-    reached = itself
+    step = with_self(graph)
+    reached = sparse.identity(graph.shape[0], dtype=np.float32, format="csr")
     for _ in range(hops):
         reached = (reached @ step).tocsr()
         reached.data[:] = 1

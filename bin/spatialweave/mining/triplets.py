@@ -1,21 +1,15 @@
 """Triplets of spots mined from latents: mutual nearest neighbours against far spots, without spots x spots memory.
 
 Definition (SMART, Du et al. 2026): anchor and positive are among each other's `n_nearest` nearest spots (Euclidean;
-exact duplicates are skipped), the negative is uniform among the `far` share of spots farthest from the anchor.
+exact duplicates are skipped), the negative is uniform among the `far` fraction of spots farthest from the anchor.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-EXACT_SEARCH_LIMIT = 30_000
-"""Spots up to which neighbours are exact; above, an inverted-file index searches the nearest cells only."""
-
-CELL_SIZE = 256
-"""Mean number of spots in a cell of the inverted-file index, whatever the number of spots."""
-
-PROBES = 24
-"""Cells searched per spot."""
+from spatialweave.graphs.matrices import is_mutual
+from spatialweave.graphs.nearest import nearest
 
 SAMPLE = 2048
 """Random spots from which the distance beyond which a spot counts as far is read; exact up to this many spots."""
@@ -36,7 +30,7 @@ def mine_triplets(
     n_nearest
         Neighbours per spot among which mutual pairs are sought.
     far
-        Share of spots, the farthest from the anchor, that may be its negative.
+        Fraction of spots, the farthest from the anchor, that may be its negative.
     subset
         Indices of the spots that may take part (e.g. those measured); None = all.
 
@@ -55,37 +49,36 @@ def mine_triplets(
 
 def mutual_pairs(points: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (i, j), each among the other's nearest; both directions, by i and then by distance. No all-zero anchor."""
-    nearest = nearest_spots(points, n_nearest)
-    spot = np.arange(len(points))
-    not_zero = np.any(points != 0, axis=1)
-    mutual = (nearest[nearest] == spot[:, None, None]).any(axis=2) & (nearest >= 0) & not_zero[:, None]
-    anchors, column = np.nonzero(mutual)
-    return anchors, nearest[anchors, column]
+    found = nearest_spots(points, n_nearest)
+    anchors, column = np.nonzero(found >= 0)
+    positives = found[anchors, column]
+    kept = is_mutual(anchors, positives, len(points)) & np.any(points != 0, axis=1)[anchors]
+    return anchors[kept], positives[kept]
 
 
 def nearest_spots(points: np.ndarray, n_nearest: int) -> np.ndarray:
     """The nearest spots of each spot at a distance above zero, ascending; -1 where there are fewer."""
     # A few candidates more than needed: float32 products mis-rank near ties, and duplicates fall out.
-    candidates = nearest_candidates(points, min(n_nearest + 9, len(points)))
-    nearest = np.full((len(points), n_nearest), -1, dtype=np.int64)
+    candidates, _ = nearest(points, points, min(n_nearest + 9, len(points)))
+    found = np.full((len(points), n_nearest), -1, dtype=np.int64)
     for start in range(0, len(points), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        nearest[rows] = _rank(points[rows], points, candidates[rows], n_nearest)
-    short = np.flatnonzero(nearest[:, -1] < 0)
+        found[rows] = _rank(points[rows], points, candidates[rows], n_nearest)
+    short = np.flatnonzero(found[:, -1] < 0)
     if len(short):
-        # Spots with many exact duplicates: duplicates have the same neighbours, so each distinct row is asked once.
+        # Spots with many exact duplicates: duplicates have the same neighbours, so each distinct row is searched once.
         distinct, inverse = np.unique(points[short], axis=0, return_inverse=True)
         everyone = np.arange(len(points))[None, :]
-        found = np.concatenate([_rank(row[None], points, everyone, n_nearest) for row in distinct])
-        nearest[short] = found[inverse.ravel()]
-    return nearest
+        complete = np.concatenate([_rank(row[None], points, everyone, n_nearest) for row in distinct])
+        found[short] = complete[inverse.ravel()]
+    return found
 
 
 def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nearest: int) -> np.ndarray:
     """The `n_nearest` of each query's candidates by exact distance, ties by index; -1 fills up."""
     candidates = np.sort(candidates, axis=1)
     distance = np.square(points[candidates].astype(np.float64) - queries[:, None, :]).sum(axis=2)
-    distance[(distance == 0) | (candidates < 0)] = np.inf
+    distance[distance == 0] = np.inf
     order = np.argsort(distance, axis=1, kind="stable")[:, :n_nearest]
     found = np.take_along_axis(candidates, order, axis=1)
     found[np.isinf(np.take_along_axis(distance, order, axis=1))] = -1
@@ -93,28 +86,11 @@ def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nea
     return np.pad(found, ((0, 0), (0, max(missing, 0))), constant_values=-1)
 
 
-def nearest_candidates(points: np.ndarray, n_candidates: int) -> np.ndarray:
-    """Candidate neighbours of every spot (itself among them), exact up to EXACT_SEARCH_LIMIT spots."""
-    import faiss
-
-    n_spots, n_dims = points.shape
-    flat = faiss.IndexFlatL2(n_dims)
-    if n_spots <= EXACT_SEARCH_LIMIT:
-        flat.add(points)
-        return np.asarray(flat.search(points, n_candidates)[1])
-    cells = faiss.IndexIVFFlat(flat, n_dims, n_spots // CELL_SIZE)
-    cells.cp.seed, cells.cp.niter, cells.cp.max_points_per_centroid = 1, 10, 64
-    cells.train(points)
-    cells.nprobe = PROBES
-    cells.add(points)
-    return np.asarray(cells.search(points, n_candidates)[1])
-
-
 def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.random.Generator) -> np.ndarray:
-    """One spot per anchor, uniform among the `far` share of spots farthest from it.
+    """One spot per anchor, uniform among the `far` fraction of spots farthest from it.
 
     The distance that bounds the far spots is read from a random sample of SAMPLE spots; then spots are drawn until one
-    lies beyond it. An anchor that is never lucky (a very small share) takes a far spot of the sample.
+    lies beyond it. An anchor that is never lucky (a very small fraction) takes a far spot of the sample.
     """
     sample = rng.choice(len(points), size=min(SAMPLE, len(points)), replace=False)
     bound = np.empty(len(anchors), dtype=np.float32)
@@ -147,7 +123,7 @@ def _distances(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _far_bound(distance: np.ndarray, far: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Per row the smallest of the `far` share of largest distances, and one column drawn from that share."""
+    """Per row the smallest of the `far` fraction of largest distances, and one column drawn from those."""
     # The anchor itself is no candidate; its exact duplicates are too few to matter and fall at the near end anyway.
     n_far = max(int((distance.shape[1] - 1) * far), 1)
     order = np.argpartition(distance, -n_far, axis=1)[:, -n_far:]

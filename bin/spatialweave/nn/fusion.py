@@ -1,4 +1,4 @@
-"""What draws the embeddings of two sections together: matched spots, far spots of the same section, directions.
+"""Losses that join the embeddings of two sections: matched spots, far spots of the same section, directions.
 
 From SpatialFuser (bioRxiv 2025.09.14.676067).
 """
@@ -12,8 +12,6 @@ from torch.nn import functional
 
 from spatialweave.nn.losses import pair_distance, triplet_loss
 from spatialweave.nn.propagation import row_differences
-
-REJECTION_ROUNDS = 64
 
 
 class Partners:
@@ -35,7 +33,7 @@ class Partners:
     def losses(self, embedding: Tensor, margin: float) -> tuple[Tensor, Tensor]:
         """Mean distance of matched spots, and the triplet losses of both ends, added; zero without pairs.
 
-        Matched spots shall be nearer to each other than either is to its far spot, by `margin`.
+        Matched spots should be nearer to each other than either is to its far spot, by `margin`.
         """
         near, far_first, far_second = pair_distance(self._differences(embedding)).split([self.n_pairs] * 3)
         apart = triplet_loss(near, far_first, margin) + triplet_loss(near, far_second, margin)
@@ -49,33 +47,3 @@ def direction_loss(first: Tensor, second: Tensor) -> Tensor:
     """
     means = [functional.normalize(rows, dim=1).mean(dim=0) for rows in (first, second)]
     return 1 - torch.dot(*means)
-
-
-def remote_spots(points: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
-    """For every spot one other, uniform among those farther than `radius` from it.
-
-    Spots are drawn until one lies far enough; a spot that is never lucky (nearly all lie within the radius) takes the
-    farthest of its draws.
-
-    Parameters
-    ----------
-    points
-        Spots x 2, of one section.
-
-    Returns
-    -------
-    int64, one per spot.
-    """
-    n_spots = len(points)
-    chosen = np.arange(n_spots)
-    reached = np.zeros(n_spots)
-    pending = np.arange(n_spots)
-    for _ in range(REJECTION_ROUNDS):
-        drawn = rng.integers(n_spots, size=len(pending))
-        distance = np.linalg.norm(points[pending] - points[drawn], axis=1)
-        better = distance > reached[pending]
-        chosen[pending[better]], reached[pending[better]] = drawn[better], distance[better]
-        pending = pending[distance <= radius]
-        if len(pending) == 0:
-            break
-    return chosen

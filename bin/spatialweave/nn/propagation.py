@@ -15,6 +15,8 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
+from spatialweave.graphs.matrices import structure
+
 
 class _Bags(NamedTuple):
     """The rows of a CSR matrix: which entries each sums, and their weights (None = all one)."""
@@ -112,18 +114,9 @@ def neighbour_mean(
     senders
         bool, one per spot: only these enter the means (e.g. spots where a modality was measured). None = all.
     """
-    pattern = pattern_of(graph, senders)
+    pattern = structure(graph, senders)
     degree = np.diff(pattern.indptr)
     return Propagation(pattern, 1.0 / np.maximum(degree, 1), device)
-
-
-def pattern_of(graph: sparse.csr_matrix, senders: np.ndarray | None = None) -> sparse.csr_matrix:
-    """The graph with 1 at every stored entry, in the columns of `senders` only (bool, one per spot; None = all)."""
-    keep = np.ones(graph.nnz, dtype=bool) if senders is None else senders[graph.indices]
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    return sparse.csr_matrix(
-        (np.ones(keep.sum(), dtype=np.float32), graph.indices[keep], kept_before[graph.indptr]), shape=graph.shape
-    )
 
 
 def row_differences(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spatialweave.graphs.nearest import nearest
+
 MAX_SPOTS = 20_000
 """Largest number of spots projected per run."""
 
@@ -69,11 +71,7 @@ def _start(points: np.ndarray, seed: int) -> np.ndarray:
 
 def _nearest(points: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices and Euclidean distances of the points nearest to each, itself left out, nearest first."""
-    import faiss
-
-    index = faiss.IndexFlatL2(points.shape[1])
-    index.add(points)
-    squared, indices = index.search(points, neighbours + 1)
+    indices, squared = nearest(points, points, neighbours + 1)
     # A point is not always first in its own row: others may coincide with it. Without it, the last of the row goes.
     own = indices == np.arange(len(points))[:, None]
     own[~own.any(axis=1), -1] = True
