@@ -42,17 +42,19 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
         out = folder / f"{section}.section.h5mu"
         run_stage("ingest", "--dataset", "d", "--section", section, *write_input(folder, section), "--out", out)
     sections = [word for name in ("one", "three") for word in ("--section", folder / f"{name}.section.h5mu")]
-    for kind, target in (("preprocess", "smart"), ("graphs", "spatial"), ("methods", "pca_smooth")):
+    for kind, target in (("preprocess", "smart"), ("graphs", "spatial")):
         shutil.copy(assets / kind / f"{target}.yml", folder / f"{kind}.yml")
+    shutil.copy(assets / "methods" / "pca_smooth.yml", folder)
     latents, graph = folder / "r.latents.h5mu", folder / "graph.h5ad"
-    run_stage("preprocess", *sections, "--recipe", folder / "preprocess.yml", "--out", latents)
+    counts = ("--counts", folder / "r.counts.h5mu")
+    run_stage("preprocess", *sections, "--recipe", folder / "preprocess.yml", "--out", latents, *counts)
     graph_stage = ("--recipe", folder / "graphs.yml", "--out", graph, "--stats", folder / "stats.csv")
     run_stage("graph", "--latents", latents, *graph_stage)
     pair = ("--fixed", "one", "--moving", "three", "--method", "none", "--out", folder / "transform.json")
     run_stage("align", "--latents", latents, *pair)
     run_stage("stack", "--latents", latents, "--transform", folder / "transform.json", "--out-dir", folder)
     embedding, domains = folder / "pca_smooth.seed1.h5ad", folder / "pca_smooth.seed1.domains.csv"
-    train = ("--preset", folder / "methods.yml", "--seed", 1, "--threads", 1, "--out", embedding)
+    train = ("--preset", folder / "pca_smooth.yml", "--seed", 1, "--threads", 1, "--out", embedding)
     run_stage("train", "--latents", latents, "--graph", graph, *train)
     summary = ("--out", domains, "--summary", folder / "clustering.json")
     run_stage("cluster", "--embedding", embedding, "--graph", graph, "--n-domains", 2, *summary)

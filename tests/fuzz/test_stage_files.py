@@ -8,6 +8,9 @@ from pathlib import Path
 import h5py
 import pytest
 
+from spatialweave.errors import InputError
+from spatialweave.io.joined_counts import read_joined_counts
+
 from .harness import ends_well
 from .hdf5_damage import DAMAGES, apply
 from .text_damage import DAMAGES as TEXT_DAMAGES
@@ -47,7 +50,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         "stack": ("--latents", here / LATENTS, "--transform", here / "transform.json", "--out-dir", out),
         "train": (
             "--latents", here / LATENTS, "--graph", here / GRAPH,
-            "--preset", here / "methods.yml", "--out", out / "e.h5ad",
+            "--preset", here / "pca_smooth.yml", "--out", out / "e.h5ad",
         ),
         "cluster": (
             *two, "--clustering", "kmeans", "--n-domains", 2, "--out", out / "d.csv", "--summary", out / "s.json",
@@ -89,7 +92,7 @@ STORES: dict[str, tuple[str, tuple[str, ...]]] = {
 TEXTS = {
     "preprocess.yml": "preprocess",
     "graphs.yml": "graph",
-    "methods.yml": "train",
+    "pca_smooth.yml": "train",
     "transform.json": "stack",
     "coordinates.csv": "match",
     DOMAINS: "evaluate",
@@ -130,6 +133,28 @@ def test_damaged_store(name: str, target: str, damage: str, copied: Path, tmp_pa
     ends_well(STORES[name][0], arguments(STORES[name][0], copied, out), out, (name, "--section"))
 
 
+COUNTS = "r.counts.h5mu"
+COUNTS_CASES = [
+    (target, damage)
+    for target in ("mod/rna/X/data", "mod/rna/X/indptr", "mod/rna/obs/_index", "mod/rna/var/_index", "obs/_index",
+                   "obs/section", "obsm/spatial", "obsm/rna", "uns/sections", "uns/spatialweave/kind")
+    for damage in DAMAGES
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "damage"), COUNTS_CASES if LONG else COUNTS_CASES[::4])
+def test_damaged_counts(target: str, damage: str, copied: Path) -> None:
+    """Each is either refused in one line that names the file, or still holds counts of the spots."""
+    damaged_store(copied, COUNTS, target, damage)
+    try:
+        data, sections = read_joined_counts(copied / COUNTS)
+    except InputError as refusal:
+        assert str(refusal).startswith(str(copied / COUNTS)) and "\n" not in str(refusal)
+    else:
+        assert [section.name for section in sections] == ["one", "three"]
+        assert data["rna"].X.nnz > 0 and data["rna"].obs_names.isin(data.obs_names).all()
+
+
 TEXT_CASES = [(name, damage) for name in TEXTS for damage in TEXT_DAMAGES]
 
 
@@ -138,4 +163,4 @@ def test_damaged_text(name: str, damage: str, copied: Path, tmp_path: Path) -> N
     content = (copied / name).read_bytes()
     (copied / name).write_bytes(TEXT_DAMAGES[damage](content))
     out = tmp_path / "out"
-    ends_well(TEXTS[name], arguments(TEXTS[name], copied, out), out, (name, "method 'methods'"))
+    ends_well(TEXTS[name], arguments(TEXTS[name], copied, out), out, (name, "method 'pca_smooth'"))

@@ -46,6 +46,18 @@ def test_too_few_spots_are_cells(n: int) -> None:
     assert infer_layout(np.random.default_rng(0).random((n, 2))) == "cells"
 
 
+@pytest.mark.parametrize("kind", ["square", "hexagonal"])
+def test_a_lattice_of_nine_spots_is_enough(kind: str) -> None:
+    assert infer_layout(lattice(kind, 3)) == kind
+
+
+@pytest.mark.parametrize("kind", ["square", "hexagonal"])
+def test_spots_a_tenth_of_the_spacing_off_are_still_on_their_lattice(kind: str) -> None:
+    for seed in range(5):
+        points = lattice(kind, 30)
+        assert infer_layout(points + np.random.default_rng(seed).normal(0, 0.1, points.shape)) == kind
+
+
 def test_rows_and_columns_of_unequal_spacing_are_square() -> None:
     assert infer_layout(lattice("square", 20) * [1.0, 1.3]) == "square"
     assert infer_layout(lattice("square", 20) * [1.0, 2.5]) == "square"
