@@ -13,8 +13,13 @@ def buildCommand(environment, option) {
 
 // Whether Docker or Podman has an image.
 def hasImage(engine, image) {
-    def ask = new ProcessBuilder(engine, 'image', 'inspect', image).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD)
-    return ask.start().waitFor() == 0
+    def command = new ProcessBuilder(engine, 'image', 'inspect', image).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD)
+    try {
+        return command.start().waitFor() == 0
+    }
+    catch (IOException _problem) {
+        error("-profile ${engine}: the program '${engine}' was not found; install it, or choose a profile with other software")
+    }
 }
 
 // What is missing for tasks in containers, as a text that says how it is made; null where nothing is.
@@ -39,7 +44,7 @@ def imageProblem(environment, options) {
         def command = buildCommand(environment, engine == 'charliecloud' ? '--folder' : '--sif')
         return path.exists() ? null : "There is no image ${path} for ${engine}; make it with '${command}', or take a published one with --registry"
     }
-    // Elsewhere than on this machine, the images of this machine say nothing.
+    // The images of this machine are not those of a cluster's nodes.
     def local = (process?.executor ?: 'local') == 'local' && !workflow.stubRun
     def name = "localhost/${image}:${version}"
     return local && !hasImage(engine, name) ? "There is no image ${name} for ${engine}; make it with '${buildCommand(environment, null)}', or take a published one with --registry" : null

@@ -35,8 +35,8 @@ def chooseMethods(options) {
 // The environment that a method brings, '' for the pipeline's own. Its name becomes part of paths and image names.
 def environmentOf(name, preset) {
     def environment = (preset.environment ?: '').toString()
-    if (environment && !(environment ==~ /[a-z0-9][a-z0-9_]*/)) {
-        error("assets/methods/${name}.yml, environment: '${environment}' is not a name of small letters, digits and underscores")
+    if (environment && !(environment ==~ /[a-z0-9][a-z0-9_-]*/)) {
+        error("assets/methods/${name}.yml, environment: '${environment}' is not a name of small letters, digits, - and _")
     }
     return environment
 }

@@ -121,6 +121,22 @@ def test_an_image_that_docker_does_not_have_is_named_before_any_task(
     )
 
 
+def test_an_engine_that_is_not_installed_is_named_before_any_task(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = pipeline.folder / "bin"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).glob("*"):
+            if program.name not in ("podman", "nextflow") and not (programs / program.name).exists():
+                (programs / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(programs))
+    run = pipeline.run("-profile", "test,podman")
+    assert run.code != 0
+    assert run.tasks("Submitted") == []
+    assert "the program 'podman' was not found" in run.text
+
+
 def test_a_name_that_is_no_name_is_refused(with_toy: Pipeline) -> None:
     preset = with_toy.project / "assets" / "methods" / "toy.yml"
     preset.write_text(PRESET.replace("environment: toy", "environment: ../toy"))
