@@ -40,6 +40,15 @@ def test_a_linear_field_is_read_exactly_inside(spacing, width):
     assert inside.tolist() == [1.0, 1.0, 0.0, 0.0]
 
 
+def test_values_are_divided_among_pixels_without_a_shift():
+    """The lattice is turned, so that spots are anywhere between pixels' centres."""
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    points = square(24) @ turn.T
+    raster = rasterise(points, points @ np.array([[2.0], [-1.0]]), 1.0, 1.0)
+    inner = np.array([[11.5, 12.25], [10.0, 11.9], [12.3, 11.1]]) @ turn.T
+    np.testing.assert_allclose(raster.read(inner)[0][:, 0], inner @ (2.0, -1.0), atol=0.05)
+
+
 def test_width_is_the_standard_deviation_in_spacings():
     """The share of one value of 1 among zeros at a distance of two widths, relative to its own spot, is exp(-2)."""
     values = np.zeros((441, 1))

@@ -21,14 +21,19 @@ def bare(points: np.ndarray) -> PreparedSection:
     return prepare(points, {}, 0.1)
 
 
-def measured(points: np.ndarray, **modalities: np.ndarray) -> PreparedSection:
-    """A section with these components at all spots (smooth = values / 2, to tell the two apart)."""
+def averaged_of(values: np.ndarray) -> np.ndarray:
+    """In place of the average over neighbours, something that differs from the values by more than a factor."""
+    return values / 2 + 0.1 * np.sin(7 * values)
+
+
+def measured(points: np.ndarray, spacing: float, **modalities: np.ndarray) -> PreparedSection:
+    """A section with these components at all spots."""
     rows = np.arange(len(points))
     components = {
-        name: SpatialComponents(rows, values, values / 2, np.ones(values.shape[1]))
+        name: SpatialComponents(rows, values, averaged_of(values), np.ones(values.shape[1]))
         for name, values in modalities.items()
     }
-    return PreparedSection(points, 1.0, components, points)
+    return PreparedSection(points, spacing, components, points)
 
 
 def shift(x: float, y: float = 0.0) -> np.ndarray:
@@ -82,9 +87,12 @@ def held_out(x: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarra
     return total
 
 
-@pytest.mark.parametrize("averaged", [True, False])
-def test_cross_prediction_equals_its_definition(averaged):
-    """Two modalities in the fixed section, one in the moving one, which is shifted partly outside."""
+@pytest.mark.parametrize(("averaged", "spacing"), [(True, 1.0), (False, 1.0), (True, 2.0)])
+def test_cross_prediction_equals_its_definition(averaged, spacing):
+    """Two modalities in the fixed section, one in the moving one, which is shifted partly outside.
+
+    Widths are in the larger spacing of the two; the fixed section's is 1.
+    """
     rng = np.random.default_rng(0)
     field = np.column_stack([np.sin(GRID[:, 0] / 3), np.cos(GRID[:, 1] / 4)])
     fixed_values = {
@@ -92,15 +100,15 @@ def test_cross_prediction_equals_its_definition(averaged):
         "adt": field[:, :1] + 0.2 * rng.normal(size=(400, 1)),
     }
     moving_values = field @ np.array([[1.0, 0.5], [-0.5, 1.0]]) + 0.1 * rng.normal(size=(400, 2))
-    fixed, moving = measured(GRID, **fixed_values), measured(GRID, rna=moving_values)
+    fixed, moving = measured(GRID, 1.0, **fixed_values), measured(GRID, spacing, rna=moving_values)
     matrix, width = shift(3.0), 1.5
     placed, folds = GRID + np.array([3.0, 0.0]), fold_numbers(GRID)
-    targets = moving_values / 2 if averaged else moving_values
+    targets = averaged_of(moving_values) if averaged else moving_values
     expected = []
     for values in fixed_values.values():
-        read, inside = rasterise(GRID, values, 1.0, width).read(placed)
+        read, inside = rasterise(GRID, values, 1.0, width * spacing).read(placed)
         of_moving = held_out(read, targets, inside, folds) / (targets**2).sum()
-        of_fixed = held_out(targets, read, inside, folds) / ((values / 2) ** 2).sum()
+        of_fixed = held_out(targets, read, inside, folds) / (averaged_of(values) ** 2).sum()
         expected.append((of_moving + of_fixed) / 2)
     found = RegistrationScore(fixed, moving).cross_prediction(matrix, width, 400, averaged)
     assert found == pytest.approx(np.mean(expected), rel=1e-6)
@@ -124,4 +132,4 @@ def test_cross_prediction_is_highest_at_the_right_transform():
 def test_without_features_nothing_is_predicted():
     scores = RegistrationScore(bare(GRID), bare(HALF))
     assert not scores.has_features and scores.cross_prediction(np.eye(3), 1.0, 100) == 0.0
-    assert not RegistrationScore(measured(GRID, rna=GRID), bare(HALF)).has_features
+    assert not RegistrationScore(measured(GRID, 1.0, rna=GRID), bare(HALF)).has_features

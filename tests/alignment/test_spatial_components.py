@@ -31,7 +31,7 @@ def test_average_of_few_spots_is_over_all():
     np.testing.assert_allclose(neighbour_average(hexagonal(2)).toarray(), 0.25)
 
 
-@pytest.mark.parametrize("spatial", [0.9, 0.5])
+@pytest.mark.parametrize("spatial", [0.9, 0.5, 0.2])
 def test_fraction_is_that_of_the_signal(spatial):
     """One of five dimensions has a signal, constant but at one border; the other part of its variance is noise."""
     points, n_spots = hexagonal(100), 10_000
