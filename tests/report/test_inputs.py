@@ -16,7 +16,9 @@ from scipy import sparse
 from spatialweave.errors import InputError
 from spatialweave.io import contract
 from spatialweave.io.result_tables import METRICS
-from spatialweave.report.inputs import DatasetSpots, SectionFacts, read_counts, read_metrics, run_files
+from spatialweave.report.dataset import headline
+from spatialweave.report.inputs import DatasetSpots, MethodRun, SectionFacts, read_counts, read_metrics, run_files
+from spatialweave.report.scores import BestRun
 
 SECTIONS = [SectionFacts("b", "dbit", {"rna": 1}, {"rna": 9}), SectionFacts("a", "dbit", {"rna": 1}, {"rna": 2})]
 OBS = pd.DataFrame(
@@ -80,6 +82,19 @@ def test_metrics_are_those_of_the_dataset(tmp_path: Path) -> None:
         METRICS.write(tmp_path / f"{method}.seed1.metrics.csv", METRICS.frame(rows))
     assert read_metrics(tmp_path, "d")["method"].tolist() == ["p"]
     assert read_metrics(tmp_path, "f").empty
+
+
+def test_the_headline_adds_spots_and_takes_the_most_features() -> None:
+    sections = [
+        SectionFacts("b", "dbit", {"rna": 2, "adt": 1}, {"rna": 5, "adt": 3}),
+        SectionFacts("a", "visium", {"rna": 7}, {"rna": 4}),
+    ]
+    spots = DatasetSpots(OBS, ["p", "", "p"], np.zeros((3, 2)), "square")
+    runs = [MethodRun("m", 1, domains=["1", "2", "1"]), MethodRun("m", 2, domains=["1", "1", "1"])]
+    facts = headline(spots, sections, runs, BestRun("m", 1, "only"))
+    assert facts["modalities"] == [("rna", 9, 5), ("adt", 1, 3)]
+    assert (facts["platforms"], facts["sections"], facts["domains"]) == (["dbit", "visium"], 2, 2)
+    assert (facts["labels"], facts["labelled"], facts["methods"], facts["runs"]) == (1, 2, 1, 2)
 
 
 def test_sections_are_numbered_in_the_order_of_the_stack() -> None:
