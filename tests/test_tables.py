@@ -24,6 +24,7 @@ from spatialweave.io.result_tables import ALIGNMENT, METRICS, RUNS
 from spatialweave.summary import index_table, joined_table, read_planned, read_record, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
+SECTIONS = json.dumps([{"name": "one", "platform": "dbit", "spots": {"rna": 3}, "features": {"rna": 2}}])
 
 
 def dataset(name: str) -> Dataset:
@@ -91,7 +92,10 @@ def files(tmp_path: Path) -> Path:
     counts = mudata.MuData({"rna": rna.copy(), "adt": adt.copy()})
     counts.obs = dataset("one").obs.reindex(counts.obs_names)
     counts.obsm["spatial"] = np.arange(6.0).reshape(3, 2)
-    counts.uns["spatialweave"], counts.uns["sections"] = stamp("counts", dataset="one", layout="square"), "[]"
+    counts.uns["spatialweave"], counts.uns["sections"] = (
+        stamp("counts", dataset="one", platform="dbit", layout="square"),
+        SECTIONS,
+    )
     write(counts, folder / "smart.counts.h5mu")
     for part, latent in ((rna, [[1.0], [2], [3]]), (adt, [[30.0], [10]])):
         part.obsm["X_latent"] = np.array(latent, dtype=np.float32)

@@ -112,10 +112,9 @@ def write_counts(
             if several:
                 part.obs_names = [f"{name}:{barcode}" for barcode in part.obs_names]
         joined[modality] = anndata.concat([part for _, part in own])
-    data = mudata.MuData(joined)
-    data.obs = dataset.obs.loc[data.obs_names]
-    data.obsm["spatial"] = dataset.coordinates[dataset.obs.index.get_indexer(data.obs_names)]
-    data.uns["spatialweave"] = contract.stamp("counts", dataset=dataset.name, layout=dataset.layout)
+    data = mudata.MuData(joined, obs=dataset.obs)
+    data.obsm["spatial"] = dataset.coordinates
+    data.uns["spatialweave"] = contract.stamp("counts", dataset=dataset.name, platform=platform, layout=dataset.layout)
     data.uns["sections"] = json.dumps(facts)
     contract.write(data, path)
 

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
+from spatialweave.io.result_tables import ALIGNMENT
 from spatialweave.report import alignment_data, alignment_table
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.layout import arrange
@@ -191,6 +192,14 @@ def test_metrics_table_holds_means_and_controls(sources: DatasetSources, tmp_pat
     # Metrics that the page does not know stay in the files.
     assert not any("new metric" in name for name in by_metric)
     assert len(rows) == 1 + 2 * 2
+
+
+def test_metrics_of_another_dataset_are_left_out(copied: DatasetSources, tmp_path: Path) -> None:
+    assert copied.files is not None
+    row = ("other", "smart", 7, "s2", "s10", "label_agreement", 0.0)
+    ALIGNMENT.write(copied.files / "smart.seed7.alignment.csv", ALIGNMENT.frame([row]))
+    rows = Cells(write(copied, tmp_path), "alignment-table").rows
+    assert any(cell.startswith("0.650 ± 0.071") for row in rows for cell in row)
 
 
 def test_best_mean_is_marked() -> None:

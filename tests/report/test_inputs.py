@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import anndata
@@ -14,25 +16,31 @@ from scipy import sparse
 from spatialweave.errors import InputError
 from spatialweave.io import contract
 from spatialweave.io.result_tables import METRICS
-from spatialweave.report.inputs import DatasetSpots, SectionFacts, read_counts, read_metrics, run_files
+from spatialweave.report.dataset import headline
+from spatialweave.report.inputs import DatasetSpots, MethodRun, SectionFacts, read_counts, read_metrics, run_files
+from spatialweave.report.scores import BestRun
 
-FACTS = '[{"name": "b", "platform": "dbit", "spots": {"rna": 2}, "features": {"rna": 9}}]'
+SECTIONS = [SectionFacts("b", "dbit", {"rna": 1}, {"rna": 9}), SectionFacts("a", "dbit", {"rna": 1}, {"rna": 2})]
 OBS = pd.DataFrame(
     {"barcode": ["x", "y", "x"], "section": ["b", "b", "a"]}, index=["b:x", "b:y", "a:x"], dtype="object"
 )
 SPOTS = DatasetSpots(OBS, None, np.zeros((3, 2)), "square")
 
 
-def write_counts(path: Path, names: list[str], counts: list[list[int]], facts: str = FACTS) -> Path:
+def write_counts(
+    path: Path, names: list[str], counts: list[list[int]], sections: str = "", obs: pd.DataFrame = OBS
+) -> Path:
+    """A counts file of RNA of the spots `names`, and of a protein of all spots of `obs`."""
     part = anndata.AnnData(
         sparse.csr_matrix(np.array(counts, dtype=np.float32)),
         pd.DataFrame(index=names),
         pd.DataFrame(index=[f"g{index}" for index in range(len(counts[0]))]),
     )
-    data = mudata.MuData({"rna": part})
-    data.obs = OBS.reindex(data.obs_names).fillna("?")
-    data.obsm["spatial"] = np.zeros((len(data.obs), 2))
-    data.uns["spatialweave"], data.uns["sections"] = contract.stamp("counts", dataset="d", layout="square"), facts
+    adt = anndata.AnnData(sparse.csr_matrix(np.ones((len(obs), 1), np.float32)), obs[[]], pd.DataFrame(index=["p"]))
+    data = mudata.MuData({"rna": part, "adt": adt}, obs=obs)
+    data.obsm["spatial"] = np.zeros((len(obs), 2))
+    data.uns["spatialweave"] = contract.stamp("counts", dataset="d", platform="dbit", layout="square")
+    data.uns["sections"] = sections or json.dumps([asdict(section) for section in SECTIONS])
     contract.write(data, path)
     return path
 
@@ -40,22 +48,22 @@ def write_counts(path: Path, names: list[str], counts: list[list[int]], facts: s
 def test_counts_come_in_the_order_of_the_spots(tmp_path: Path) -> None:
     # The second spot was not measured; totals of the others are 4 and 8, so they are scaled to 6.
     path = write_counts(tmp_path / "r.counts.h5mu", ["a:x", "b:x"], [[1, 3], [8, 0]])
-    sections, (table,) = read_counts(path, SPOTS)
-    assert sections == [SectionFacts("b", "dbit", {"rna": 2}, {"rna": 9})]
+    sections, (table, _) = read_counts(path, SPOTS)
+    assert sections == SECTIONS
     assert table.names == ["g0", "g1"]
     assert table.present.tolist() == [True, False, True]
     np.testing.assert_allclose(table.values.toarray(), np.log1p([[6, 0], [0, 0], [1.5, 4.5]]), rtol=1e-6)
 
 
 def test_counts_of_other_spots_are_refused(tmp_path: Path) -> None:
-    path = write_counts(tmp_path / "r.counts.h5mu", ["b:x", "c:x"], [[1, 3], [8, 0]])
-    with pytest.raises(InputError, match="modality rna: spot 'c:x' is not in the latents"):
+    path = write_counts(tmp_path / "r.counts.h5mu", ["b:x", "a:x"], [[1, 3], [8, 0]], obs=OBS.iloc[[0, 2, 1]])
+    with pytest.raises(InputError, match="its spots are not those of the latents"):
         read_counts(path, SPOTS)
 
 
-@pytest.mark.parametrize("facts", ["", "7", '[{"name": "b"}]', '[{"title": "b"}]'])
-def test_an_unreadable_account_of_the_sections_is_refused(tmp_path: Path, facts: str) -> None:
-    path = write_counts(tmp_path / "r.counts.h5mu", ["b:x"], [[1, 3]], facts)
+@pytest.mark.parametrize("sections", ["x", "7", '[{"name": "b"}]', '[{"title": "b"}]'])
+def test_an_unreadable_account_of_the_sections_is_refused(tmp_path: Path, sections: str) -> None:
+    path = write_counts(tmp_path / "r.counts.h5mu", ["b:x"], [[1, 3]], sections)
     with pytest.raises(InputError, match=r"uns\['sections'\]: is no account of the sections"):
         read_counts(path, SPOTS)
 
@@ -74,6 +82,19 @@ def test_metrics_are_those_of_the_dataset(tmp_path: Path) -> None:
         METRICS.write(tmp_path / f"{method}.seed1.metrics.csv", METRICS.frame(rows))
     assert read_metrics(tmp_path, "d")["method"].tolist() == ["p"]
     assert read_metrics(tmp_path, "f").empty
+
+
+def test_the_headline_adds_spots_and_takes_the_most_features() -> None:
+    sections = [
+        SectionFacts("b", "dbit", {"rna": 2, "adt": 1}, {"rna": 5, "adt": 3}),
+        SectionFacts("a", "visium", {"rna": 7}, {"rna": 4}),
+    ]
+    spots = DatasetSpots(OBS, ["p", "", "p"], np.zeros((3, 2)), "square")
+    runs = [MethodRun("m", 1, domains=["1", "2", "1"]), MethodRun("m", 2, domains=["1", "1", "1"])]
+    facts = headline(spots, sections, runs, BestRun("m", 1, "only"))
+    assert facts["modalities"] == [("rna", 9, 5), ("adt", 1, 3)]
+    assert (facts["platforms"], facts["sections"], facts["domains"]) == (["dbit", "visium"], 2, 2)
+    assert (facts["labels"], facts["labelled"], facts["methods"], facts["runs"]) == (1, 2, 1, 2)
 
 
 def test_sections_are_numbered_in_the_order_of_the_stack() -> None:

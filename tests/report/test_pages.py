@@ -20,7 +20,6 @@ import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import METRICS, RUNS
-from spatialweave.report import projection
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.encode import pack, pack_codes, script_json
 from spatialweave.report.page_data import thin_losses
@@ -342,28 +341,6 @@ def test_run_report_of_nothing(tmp_path: Path) -> None:
     RUNS.write(tmp_path / "runs.csv", RUNS.frame([]))
     write_run_report(RunSources(tmp_path / "metrics.csv", tmp_path / "runs.csv"), tmp_path / "report.html")
     assert "No run has a result" in Page(tmp_path / "report.html").text
-
-
-def test_umap_is_deterministic_and_keeps_clusters_apart() -> None:
-    rng = np.random.default_rng(0)
-    cluster = np.repeat([0, 1], 40)
-    points = rng.normal(size=(80, 6)) + 20 * cluster[:, None]
-    first = projection.project(points)
-    assert first is not None
-    again = projection.project(points)
-    assert again is not None
-    assert (first == again).all()
-    centres = np.array([first[cluster == k].mean(axis=0) for k in range(2)])
-    nearest = np.argmin(np.linalg.norm(first[:, None] - centres[None], axis=2), axis=1)
-    assert (nearest == cluster).all()
-    assert projection.project(np.zeros((50, 3))) is None
-    assert projection.project(points[:3]) is None
-
-
-@pytest.mark.parametrize(("n_spots", "n_runs", "expected"), [(1296, 10, 1296), (50_000, 1, 20_000), (50_000, 10, 6000)])
-def test_umap_subset_is_bounded(n_spots: int, n_runs: int, expected: int) -> None:
-    chosen = projection.choose_spots(n_spots, n_runs)
-    assert len(chosen) == expected == len(np.unique(chosen))
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,9 @@ def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionFac
     if path is None:
         return [], []
     data = read_h5mu(path, "counts")
-    tables = [_feature_table(path, name, data, spots) for name in MODALITIES if name in data.mod]
+    if not data.obs_names.equals(spots.obs.index):
+        raise InputError(str(path), "its spots are not those of the latents", fix="preprocess again")
+    tables = [_feature_table(name, data, spots) for name in MODALITIES if name in data.mod]
     return _section_facts(path, data.uns.get("sections")), tables
 
 
@@ -138,17 +140,12 @@ def _section_facts(path: Path, text: Any) -> list[SectionFacts]:
         raise InputError(f"{path}, uns['sections']", found, fix="preprocess again") from error
 
 
-def _feature_table(path: Path, modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
+def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
     """The counts of one modality in the order of the spots, normalised; empty rows where it was not measured."""
     from scipy import sparse
 
     part = data.mod[modality]
     rows = spots.obs.index.get_indexer(part.obs_names)
-    if (rows < 0).any():
-        absent = part.obs_names[int(np.argmax(rows < 0))]
-        raise InputError(
-            f"{path}, modality {modality}", f"spot '{absent}' is not in the latents", fix="preprocess again"
-        )
     present = np.zeros(len(spots), dtype=bool)
     present[rows] = True
     ones = np.ones(len(rows), dtype=np.float32)
