@@ -163,7 +163,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
     from dataclasses import replace
 
     from spatialweave import simulate
-    from spatialweave.training.run import peak_memory, torch
+    from spatialweave.training.run import peak_memory
 
     side = round(int(task.case) ** 0.5)
     pair = simulate.SERIES["pair"]
@@ -171,7 +171,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
     tissue = replace(pair.tissue, rows=side, cols=side, modalities={"rna": pair.tissue.modalities["rna"]})
     found = matched(replace(pair, tissue=tissue), task.seed, folder)
     found |= {"seconds": time.monotonic() - started}
-    return found | {"peak_rss_mb": peak_memory(torch.device("cpu"))["peak_rss_mb"]}
+    return found | {"peak_rss_mb": peak_memory("cpu")["peak_rss_mb"]}
 
 
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
@@ -222,7 +222,7 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
 
 
 def aligned(dataset: Dataset) -> Dataset:
-    """The same dataset with the coordinates of its sections in one frame, as ALIGN and STACK make them."""
+    """The same dataset with aligned coordinates, as ALIGN and STACK make them."""
     from spatialweave.alignment import stack, stage
     from spatialweave.alignment.prematch import PrematchSettings, prematch
 
@@ -243,7 +243,7 @@ def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
     from spatialweave.training.session import fit_preset
 
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{method}.yml")
-    return fit_preset(dataset, preset, runs.prepare(seed, "cpu", threads=1))
+    return fit_preset(dataset, preset, runs.prepare(preset.module, seed, "cpu", threads=1))
 
 
 def markdown(results: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import SEED, stage
 
 
 @stage
@@ -24,7 +24,7 @@ from spatialweave.cli import stage
 @click.option(
     "--refine", type=click.IntRange(0, 100), default=0, help="Rounds of majority vote over the spatial graph."
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of all random draws.")
+@click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) to write.")
 @click.option("--summary", required=True, type=click.Path(path_type=Path), help="Account of the clustering (.json).")
 def main(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import SEED, stage
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -22,7 +22,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--percentile", type=click.FloatRange(0, 100), default=95.0, help="Of the null, which a mapped spot must reach."
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Drives the draws of the null.")
+@click.option("--seed", type=SEED, default=0, help="Drives the draws of the null.")
 @click.option("--prefix", required=True, help="Beginning of the files' names, e.g. smart.seed1.")
 @click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
 def main(

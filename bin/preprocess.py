@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import SEED, stage
 
 
 @stage
@@ -20,7 +20,7 @@ from spatialweave.cli import stage
     help="Section file (.h5mu) after QC; once per section of the dataset, in their order.",
 )
 @click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality.")
-@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="Seed of the PCA's start and of Harmony.")
+@click.option("--seed", default=0, type=SEED, help="Seed of the PCA's start and of Harmony.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Latents file to write (.h5mu).")
 def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path) -> None:
     """Turn raw counts into latents: transform each modality as the recipe says, then principal components."""

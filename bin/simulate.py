@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import SEED, stage
 from spatialweave.errors import InputError
 
 PRESETS = ("demo", "test", "blocks", "layers")
@@ -21,7 +21,7 @@ Spec = TypeVar("Spec", bound=Any)
 @click.option(
     "--preset", type=click.Choice(PRESETS + SERIES), default="demo", help="The tissue; the options below change it."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=2025, help="Seed: the same one gives the same files.")
+@click.option("--seed", type=SEED, default=2025, help="Seed: the same one gives the same files.")
 @click.option("--signal", type=float, help="Natural log of a marker's rise in its domain; 0 = none. [default: preset]")
 @click.option("--rows", type=int, help="Rows of spots. [default: preset]")
 @click.option("--cols", type=int, help="Columns of spots. [default: preset]")

@@ -14,6 +14,9 @@ from spatialweave import __version__
 from spatialweave.errors import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, InputError
 from spatialweave.io.notices import notices_only
 
+SEED = click.IntRange(0, 2**31 - 1)
+"""The seeds that every command takes."""
+
 
 def stage(function: Callable[..., None]) -> click.Command:
     """Turn a function into a stage command with ``--debug``, ``--version`` and one-line errors.

@@ -1,4 +1,4 @@
-"""What an integration method is: a module of :mod:`spatialweave.methods`, and what it hands back.
+"""What an integration method is: a module of :mod:`spatialweave.methods`, and what it returns.
 
 A method's module has a frozen dataclass `Config` (every setting, made with :func:`spatialweave.settings.option`) and a
 function `fit(dataset, config, run) -> Fitted`. It is imported only when it is used.
@@ -28,28 +28,29 @@ FOLDER = Path(__file__).parent / "methods"
 
 @dataclass
 class Fitted:
-    """What a method hands back.
+    """What a method returns.
 
     Attributes
     ----------
     embedding
         float32, spots x dimensions.
     record
-        How it came about: `variant`, `losses` (with key `total`), `epochs`, `stopped_by`, and what the method adds.
+        How it came about, for the training record: what `History.record` makes of a training, and what the method adds.
+        Empty = nothing was trained.
     extras
-        What else the method says about every spot, as tables with one row per spot and named columns:
+        What else the method computes per spot, as tables with one row per spot and named columns:
         ``modality_weights``, ``view_weights`` (spatial against feature graph), ``cluster_probabilities``,
         ``attention`` (to the spot itself, its neighbours, far ones).
     denoised
         Modality -> the latents that the method rebuilds from the embedding: float32, spots x latent dimensions, in the
         units of the latents.
     own
-        Where the embedding holds what other sections say of a spot: the embedding without that (float32, spots x
-        dimensions). Spots are matched by it, or every match would confirm itself.
+        Where the embedding averages spots over their counterparts in other sections: the embedding before that
+        (float32, spots x dimensions). Spots are matched by it, or every match would confirm itself.
     """
 
     embedding: np.ndarray
-    record: dict[str, Any]
+    record: dict[str, Any] = field(default_factory=dict)
     extras: dict[str, pd.DataFrame] = field(default_factory=dict)
     denoised: dict[str, np.ndarray] = field(default_factory=dict)
     own: np.ndarray | None = None

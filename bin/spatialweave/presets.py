@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -29,9 +30,13 @@ class MethodPreset:
     preprocess, graph
         The recipes it needs.
     sections
-        What the method asks of a dataset: "several" sections, or several that are "aligned"; "" = nothing.
+        What the method requires of a dataset: "several" sections, or several that are "aligned"; "" = nothing.
     variant_of
         For a variant, the method of which it is one: a run of all methods leaves variants out.
+    environment
+        The software environment that the method runs in; "" = that of the pipeline.
+    gpu
+        Whether the method can use a GPU.
     config
         Settings that hold for every dataset.
     presets
@@ -48,6 +53,8 @@ class MethodPreset:
     variant_of: str = ""
     citation: str = ""
     doi: str = ""
+    environment: str = ""
+    gpu: bool = True
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -59,14 +66,20 @@ class MethodPreset:
         if preset_name is None or not self.presets:
             return (layout, self.presets[layout]) if layout in self.presets else ("", {})
         if preset_name not in self.presets:
-            raise InputError("--preset-name", f"'{preset_name}' is not a preset", nearest(preset_name, self.presets))
+            raise InputError("--preset", f"'{preset_name}' is not a preset", nearest(preset_name, self.presets))
         return preset_name, self.presets[preset_name]
 
 
 _REQUIRED = ("title", "summary", "preprocess", "graph")
-_MAPPINGS = ("config", "presets")
+_KINDS: dict[str, tuple[type, str]] = {
+    "gpu": (bool, "true or false"),
+    "config": (Mapping, "a mapping"),
+    "presets": (Mapping, "a mapping"),
+}
+"""Type of the value of each key, and its name in messages; all others hold text."""
+
 SECTIONS = ("several", "aligned")
-"""What a method may ask of a dataset's sections."""
+"""What a method may require of a dataset's sections."""
 
 
 def read_preset(path: Path) -> MethodPreset:
@@ -91,10 +104,12 @@ def read_preset(path: Path) -> MethodPreset:
         if key not in content:
             raise InputError(str(path), f"key '{key}' is missing", "the keys " + ", ".join(_REQUIRED))
     for key, value in content.items():
-        expected = Mapping if key in _MAPPINGS else str
+        expected, kind = _KINDS.get(key, (str, "text"))
         if not isinstance(value, expected):
-            kind = "a mapping" if key in _MAPPINGS else "text"
             raise InputError(f"{path}, key '{key}'", f"holds {type(value).__name__}", kind)
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", content.get("environment", "")):
+        found = f"'{content['environment']}' is not a name"
+        raise InputError(f"{path}, key 'environment'", found, "letters, digits, - and _")
     if content.get("sections", SECTIONS[0]) not in SECTIONS:
         raise InputError(f"{path}, key 'sections'", f"'{content['sections']}' is not known", " or ".join(SECTIONS))
     for name, settings in content.get("presets", {}).items():

@@ -51,15 +51,15 @@ def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
 
 
 def parse_overrides(items: Iterable[str]) -> dict[str, str]:
-    """Split `key=value` items as given by --set; the values stay text until :func:`configure` checks them."""
+    """Split `key=value` items as given by --method-option; values stay text until :func:`configure` checks them."""
     overrides: dict[str, str] = {}
     for item in items:
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise InputError("--set", f"'{item}' has no name and value", "KEY=VALUE, e.g. --set epochs=200")
+            raise InputError("--method-option", f"'{item}' has no name and value", "KEY=VALUE, e.g. epochs=200")
         if key in overrides:
-            raise InputError("--set", f"'{key}' is given twice", "each setting once")
+            raise InputError("--method-option", f"'{key}' is given twice", "each setting once")
         overrides[key] = value.strip()
     return overrides
 

@@ -9,8 +9,16 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import kneighbors_graph
 
 from spatialweave.errors import InputError
-from spatialweave.graphs import features
-from spatialweave.graphs.matrices import from_edges, gcn_normalise, row_normalise, symmetrise
+from spatialweave.graphs import features, nearest
+from spatialweave.graphs.matrices import (
+    from_edges,
+    gcn_normalise,
+    mutual_only,
+    row_normalise,
+    structure,
+    symmetrise,
+    with_self,
+)
 from spatialweave.graphs.statistics import statistics_of
 
 
@@ -48,13 +56,13 @@ def test_inverted_file_search_finds_nearly_all(monkeypatch):
     rng = np.random.default_rng(0)
     values = rng.normal(size=(6, 20))[rng.integers(0, 6, 6000)] * 2 + rng.normal(size=(6000, 20))
     exact = features.feature_knn(values, 10)
-    monkeypatch.setattr(features, "EXACT_LIMIT", 1000)
-    monkeypatch.setattr(features, "SPOTS_PER_LIST", 60)
+    monkeypatch.setattr(nearest, "EXACT_LIMIT", 1000)
+    monkeypatch.setattr(nearest, "POINTS_PER_LIST", 60)
     found = features.feature_knn(values, 10)
     assert (np.diff(found.indptr) == 10).all()
     assert common_edges(exact, found) / exact.nnz > 0.98
     # Fewer lists looked into: the index is in use, and incomplete lists are completed.
-    monkeypatch.setattr(features, "LISTS_PROBED", 1)
+    monkeypatch.setattr(nearest, "LISTS_PROBED", 1)
     hasty = features.feature_knn(values, 59)
     assert (np.diff(hasty.indptr) == 59).all()
     assert common_edges(exact, hasty) / exact.nnz < 0.98
@@ -81,7 +89,7 @@ def test_mutual_neighbours_within_one_set():
 
 def test_mutual_only_keeps_distances():
     directed = from_edges(np.array([0, 1, 1, 2]), np.array([1, 0, 2, 0]), np.array([0.0, 0.0, 3.0, 4.0]), 3)
-    kept = features.mutual_only(directed)
+    kept = mutual_only(directed)
     assert kept.nnz == 2 and kept.data.tolist() == [0.0, 0.0]
 
 
@@ -130,3 +138,27 @@ def test_statistics_by_hand():
             "one_way_share": 1 / 3, "median_edge_length": 1.0,
         }
     )  # fmt: skip
+
+
+def test_structure_keeps_stored_zeros_and_chosen_columns():
+    matrix = sparse.csr_matrix((np.array([3.0, 0.0, -1.0]), np.array([1, 2, 0]), np.array([0, 2, 3, 3])), shape=(3, 3))
+    assert structure(matrix).toarray().tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
+    assert structure(matrix, np.array([True, True, False])).toarray().tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_with_self_is_the_union_and_the_diagonal():
+    one = sparse.csr_matrix(np.array([[0, 5, 0], [0, 0, 0], [0, 0, 2.0]]))
+    other = sparse.csr_matrix(np.array([[0, 1, 0], [0, 0, 0], [7.0, 0, 0]]))
+    assert (with_self(one) != 0).toarray().tolist() == [[True, True, False], [False, True, False], [False, False, True]]
+    both = with_self(one, other)
+    assert (both != 0).toarray().tolist() == [[True, True, False], [False, True, False], [True, False, True]]
+    assert (both.data > 0).all()
+
+
+def test_nearest_equals_scipy_and_finds_the_query_itself(values):
+    points = values.astype(np.float32)
+    distance = cdist(points, points, "sqeuclidean")
+    indices, squared = nearest.nearest(points, points, 6)
+    np.testing.assert_array_equal(indices, np.argsort(distance, axis=1)[:, :6])
+    np.testing.assert_allclose(squared, np.sort(distance, axis=1)[:, :6], atol=1e-4)
+    assert (indices[:, 0] == np.arange(len(points))).all() and squared.min() >= 0

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from spatialweave.io.dataset import Dataset
 from spatialweave.method import Fitted, load_method
 from spatialweave.presets import MethodPreset, read_preset
 from spatialweave.training import checkpoint
-from spatialweave.training.run import Run, seed_everything
+from spatialweave.training.run import Run
 from spatialweave.training.session import fit_preset
 
 Tissue = Callable[..., Dataset]
@@ -97,7 +98,7 @@ def test_a_killed_training_ends_like_an_undisturbed_one(
 ) -> None:
     preset = read_preset(METHODS / f"{name}.yml")
     dataset = sections(tissue(side=14)) if preset.sections else tissue(missing=0.2)
-    seed_everything(run.seed)
+    torch.manual_seed(run.seed)
     expected = fit_preset(dataset, preset, replace(run), overrides=overrides(preset))
     assert expected.record["epochs"] >= KILLED_AFTER[-1]
     kill_after(KILLED_AFTER, monkeypatch)
@@ -105,12 +106,12 @@ def test_a_killed_training_ends_like_an_undisturbed_one(
     saving = replace(run, checkpoint=tmp_path / "c.pt", checkpoint_seconds=0.0, log=lines.append)
     for attempt, epoch in enumerate(KILLED_AFTER):
         # What a new process has drawn until it resumes must not matter.
-        seed_everything(run.seed + attempt)
+        torch.manual_seed(run.seed + attempt)
         with pytest.raises(Killed):
             fit_preset(dataset, preset, replace(saving), overrides=overrides(preset))
         assert (attempt == 0) == (not any("resuming" in line for line in lines))
         assert checkpoint_epochs(saving.checkpoint) == epoch
-    seed_everything(999)
+    torch.manual_seed(999)
     resumed = fit_preset(dataset, preset, replace(saving), overrides=overrides(preset))
     assert any(f"resuming after epoch {KILLED_AFTER[-1]}" in line for line in lines)
     assert_same(resumed, expected)
@@ -118,7 +119,5 @@ def test_a_killed_training_ends_like_an_undisturbed_one(
 
 def checkpoint_epochs(path: Path | None) -> int:
     """Epochs that a checkpoint has behind it."""
-    import torch
-
     assert path is not None
     return len(torch.load(path, weights_only=True)["losses"]["total"])

@@ -12,7 +12,7 @@ from scipy import sparse
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
 from spatialweave.nn.propagation import Propagation, neighbour_mean
-from spatialweave.training.hidden_inputs import InputConfig, prepare_input
+from spatialweave.training.masking import InputConfig, prepare_input
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
@@ -28,7 +28,7 @@ def test_units_come_back_by_undoing_the_scaling(power: float, run: Run) -> None:
     rng = np.random.default_rng(0)
     latent = (rng.normal(size=(60, 5)) * [9, 3, 1, 0.1, 0] + [4, -50, 0, 1, 7]).astype(np.float32)
     present = np.arange(60) % 4 > 0
-    config = InputConfig(spread_power=power)
+    config = InputConfig(scale_power=power)
     modality = Modality("rna", latent * present[:, None], present)
     one = prepare_input(modality, averaging(60), config, rng, run.device)
     assert one.features[present].square().mean() == pytest.approx(1, rel=1e-5)

@@ -17,11 +17,10 @@ from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate
 from spatialweave.methods.mcgate import Config
-from spatialweave.mining.beyond_window import within
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.graph_attention import Surroundings, Weights, distant_mutual
+from spatialweave.nn.graph_attention import AttentionWeights, Neighbourhood
 from spatialweave.presets import read_preset
-from spatialweave.training.hidden_inputs import prepare_inputs
+from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 from spatialweave.training.session import fit_preset
 
@@ -58,11 +57,11 @@ def permuted(dataset: Dataset, order: np.ndarray) -> Dataset:
     )
 
 
-def encoder_of(dataset: Dataset, config: Config, run: Run) -> tuple[mcgate.Encoder, Callable[[int], dict]]:
+def encoder_of(dataset: Dataset, config: Config, run: Run) -> tuple[mcgate.McgateEncoder, Callable[[int], dict]]:
     inputs = prepare_inputs(dataset, config, run)
-    network = mcgate.Network(dataset.n_spots, sum(inputs.widths), config)
-    network.draw(run.torch_generator())
-    encoder = mcgate.Encoder(dataset, network, config, run)
+    network = mcgate.Mcgate(dataset.n_spots, sum(inputs.widths), config)
+    network.reset_parameters(run.torch_generator())
+    encoder = mcgate.McgateEncoder(dataset, network, config, run)
     return encoder, mcgate.loss_terms(encoder, inputs)
 
 
@@ -100,7 +99,7 @@ def test_loss_on_hidden_spots_falls_and_stays_above_the_noise(weak: Dataset, run
 
 def test_overfits_a_tiny_tissue(tissue: Tissue, run: Run) -> None:
     """Where it may see what it rebuilds, and has more dimensions than features."""
-    config = Config(epochs=300, learning_rate=1e-2, hidden_share=0, most_rounds=0, alpha=0)
+    config = Config(epochs=300, learning_rate=1e-2, mask_fraction=0, max_rounds=0, alpha=0)
     values = mcgate.fit(tissue(side=5), config, run).record["losses"]["total"]
     assert values[-1] < 0.05 * values[0], values[-1]
 
@@ -157,18 +156,6 @@ def test_like_neighbours_get_more_attention(tissue: Tissue, run: Run) -> None:
     assert share[border & same].mean() > 1.3 * share[border & ~same].mean()
 
 
-def test_long_range_neighbours_match_a_brute_force_search() -> None:
-    rng = np.random.default_rng(3)
-    graph = sparse.diags([1.0, 1.0], [-1, 1], shape=(60, 60), format="csr")
-    embedding = torch.tensor(rng.normal(size=(60, 5)), dtype=torch.float32)
-    found = distant_mutual(embedding, 4, within(graph, 3))
-    unit = embedding.numpy() / np.linalg.norm(embedding.numpy(), axis=1, keepdims=True)
-    apart = np.abs(np.arange(60)[:, None] - np.arange(60)) > 3
-    best = np.argsort(np.where(apart, -(unit @ unit.T), np.inf), axis=1)[:, :4]
-    expected = {(i, j) for i in range(60) for j in best[i] if i in best[j]}
-    assert set(zip(*found.nonzero(), strict=True)) == expected and len(expected) > 20
-
-
 def test_long_range_attention_is_sought_every_step_epochs(tissue: Tissue, run: Run) -> None:
     encoder, terms = encoder_of(tissue(), SHORT, run)
     seen = []
@@ -192,15 +179,15 @@ def test_attention_table(tissue: Tissue, run: Run) -> None:
 def test_attention_table_by_hand() -> None:
     """Spot 0 has neighbour 1 and long-range neighbour 1; spot 1 has only itself."""
     graph = EdgeGraph(sparse.csr_matrix(np.array([[1.0, 1.0], [0.0, 1.0]])))
-    weights = Weights(torch.tensor([[0.2], [0.8], [1.0]]), torch.tensor([[0.5], [0.5], [1.0]]))
-    table = mcgate.attention_table(Surroundings(graph, None, graph, alpha=0.4), weights, ["a", "b"])
+    weights = AttentionWeights(torch.tensor([[0.2], [0.8], [1.0]]), torch.tensor([[0.5], [0.5], [1.0]]))
+    table = mcgate.attention_table(Neighbourhood(graph, None, graph, alpha=0.4), weights, ["a", "b"])
     np.testing.assert_allclose(table.to_numpy(), [[0.6 * 0.2 + 0.4 * 0.5, 0.6 * 0.8, 0.4 * 0.5], [1, 0, 0]], atol=1e-6)
 
 
 def test_order_of_spots_does_not_matter(tissue: Tissue, run: Run) -> None:
     dataset = tissue()
     order = np.random.default_rng(0).permutation(dataset.n_spots)
-    config = replace(SHORT, hidden_share=0, most_rounds=0, epochs=3, step=2)
+    config = replace(SHORT, mask_fraction=0, max_rounds=0, epochs=3, step=2)
     first = mcgate.fit(dataset, config, run).embedding
     second = mcgate.fit(permuted(dataset, order), config, run).embedding
     np.testing.assert_allclose(second, first[order], atol=2e-3)
@@ -283,6 +270,6 @@ def test_published_presets_run(tissue: Tissue, run: Run, project: Path, preset: 
     fitted = fit_preset(tissue(side=6), published, run, preset, ["epochs=3", "step=2"])
     assert fitted.embedding.shape == (36, 32)
     # Nothing is hidden, and the input is the plain latents.
-    assert fitted.record["config"]["hidden_share"] == 0
+    assert fitted.record["config"]["mask_fraction"] == 0
     assert fitted.record["receptive_field"]["rna"] == {"rounds": 0, "explained": []}
     assert (fitted.extras["attention"]["long range"].max() > 0) == (preset == "codex")

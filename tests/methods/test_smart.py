@@ -1,4 +1,4 @@
-"""SMART's default variant: it trains, it learns from hidden spots, and training beats not training."""
+"""SMART: it trains, it learns from masked spots, and training beats not training."""
 
 from __future__ import annotations
 
@@ -8,31 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
-from spatialweave.mining.beyond_window import mine_distant_triplets, within
-from spatialweave.nn.hiding import explained_by_neighbours, network_input, smallest_sufficient, visible_average
-from spatialweave.nn.propagation import Propagation, neighbour_mean
-from spatialweave.training.hidden_inputs import hidden_spots, prepare_inputs
+from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
 
 SHORT = smart.Config(epochs=10, n_hidden=16, n_dims=8)
-
-
-def path_graph(n_spots: int) -> sparse.csr_matrix:
-    """Spots in a row, each beside the next."""
-    return sparse.diags([1.0, 1.0], [-1, 1], shape=(n_spots, n_spots), format="csr")
-
-
-def averaging(graph: sparse.csr_matrix) -> Propagation:
-    return neighbour_mean((graph + sparse.identity(graph.shape[0])).tocsr())
 
 
 @pytest.fixture
@@ -51,74 +38,13 @@ def agreement(dataset: Dataset, embedding: np.ndarray) -> float:
     return adjusted_rand_score(dataset.obs["label"], tied_mixture(embedding, 3, seed=0).labels)
 
 
-def test_average_counts_visible_spots_only() -> None:
-    values = torch.tensor([[1.0], [100.0], [3.0], [5.0]])
-    visible = torch.tensor([True, False, True, True])
-    average = visible_average(values, visible, averaging(path_graph(4)), rounds=1)
-    # Spot 0 sees itself; 1 sees 0 and 2; 2 sees itself and 3; 3 sees 2 and itself.
-    assert average[:, 0].tolist() == pytest.approx([1.0, 2.0, 4.0, 4.0])
-    nobody = visible_average(values, torch.zeros(4, dtype=torch.bool), averaging(path_graph(4)), rounds=2)
-    assert nobody.tolist() == [[0.0]] * 4
-
-
-def test_without_rounds_a_visible_spot_keeps_its_value_and_a_hidden_one_takes_its_neighbours() -> None:
-    values = torch.tensor([[1.0], [100.0], [3.0]])
-    seen = network_input(values, torch.tensor([True, False, True]), averaging(path_graph(3)), rounds=0)
-    assert seen[:, 0].tolist() == pytest.approx([1.0, 2.0, 3.0])
-
-
-def test_a_hidden_spots_own_value_never_reaches_its_prediction() -> None:
-    values = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
-    hidden = torch.arange(30) % 3 == 0
-    changed = torch.where(hidden[:, None], values + 50, values)
-    for rounds in (0, 1, 3):
-        one, two = (network_input(x, ~hidden, averaging(path_graph(30)), rounds) for x in (values, changed))
-        torch.testing.assert_close(one, two)
-
-
-@pytest.mark.parametrize(("width", "wide"), [(3, False), (200, True)])
-def test_receptive_field_grows_with_the_domains(width: int, wide: bool) -> None:
-    # Noisy stripes along a row of spots: averaging over stripes of 3 is harmful beyond one round, over 200 it is not.
-    rng = np.random.default_rng(0)
-    stripes = rng.normal(size=(1200 // width, 6)).repeat(width, axis=0)
-    noise = 3.0 if wide else 0.3
-    values = torch.as_tensor(stripes + noise * rng.normal(size=stripes.shape), dtype=torch.float32)
-    everywhere = torch.ones(1200, dtype=torch.bool)
-    explained = explained_by_neighbours(values, everywhere, averaging(path_graph(1200)), 6, rng)
-    rounds = smallest_sufficient(explained, 0.9)
-    assert (rounds >= 4) if wide else (rounds == 1)
-
-
-def test_pure_noise_is_not_explained() -> None:
-    rng = np.random.default_rng(1)
-    values = torch.as_tensor(rng.normal(size=(2000, 5)), dtype=torch.float32)
-    everywhere = torch.ones(2000, dtype=torch.bool)
-    assert explained_by_neighbours(values, everywhere, averaging(path_graph(2000)), 3, rng).max() < 0.01
-
-
-def test_distant_triplets_match_a_brute_force_search() -> None:
-    rng = np.random.default_rng(3)
-    features, graph, n_nearest = rng.normal(size=(50, 3)).astype(np.float32), path_graph(50), 2
-    anchors, positives, negatives = mine_distant_triplets(features, graph, 3, n_nearest, 0.5, rng, np.arange(50))
-    distance = np.linalg.norm(features[:, None] - features[None], axis=2)
-    apart = np.abs(np.arange(50)[:, None] - np.arange(50)[None]) > 3
-    nearest = np.argsort(np.where(apart, distance, np.inf), axis=1)[:, :n_nearest]
-    expected = {(i, j) for i in range(50) for j in nearest[i] if i in nearest[j]}
-    assert set(zip(anchors.tolist(), positives.tolist(), strict=True)) == expected
-    assert (distance[anchors, negatives] >= np.median(distance[anchors], axis=1) * 0.99).all()
-
-
-def test_window_is_the_number_of_steps() -> None:
-    assert sorted(within(path_graph(9), 2)[4].indices.tolist()) == [2, 3, 4, 5, 6]
-
-
 def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     dataset = tissue()
     graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
     inputs = prepare_inputs(dataset, SHORT, run, rng)
     triplets = [smart.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
-    network = smart.Network(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
-    network.draw(run.torch_generator())
+    network = smart.Smart(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network.reset_parameters(run.torch_generator())
     values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
@@ -126,7 +52,23 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-def test_loss_on_hidden_spots_falls(weak: Dataset, run: Run) -> None:
+def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tissue, run: Run) -> None:
+    dataset = tissue()
+    config = replace(SHORT, mask_fraction=0.0, margin=0.8, triplet_weight=0.3)
+    inputs, rng = prepare_inputs(dataset, config, run), run.numpy_generator()
+    triplets = [smart.mine(x, dataset.spatial_graph(), inputs.neighbours, config, rng) for x in inputs.modalities]
+    network = smart.Smart(inputs.widths, config.n_hidden, config.n_dims)
+    network.reset_parameters(run.torch_generator())
+    found = smart.loss_terms(network, inputs, triplets, config)(1)
+    z = network(inputs.seen(), inputs.neighbours).detach().numpy().astype(np.float64)
+    z = z / z.std(axis=0, ddof=1).mean()
+    for name, (anchor, positive, negative) in zip(("rna", "adt"), triplets, strict=True):
+        near, far = (np.linalg.norm(z[anchor] - z[other], axis=1) for other in (positive, negative))
+        expected = 0.3 / 2 * np.maximum(0, near - far + 0.8).mean()
+        assert found[f"triplet_{name}"].item() == pytest.approx(expected, rel=1e-4) and expected > 0
+
+
+def test_loss_on_masked_spots_falls(weak: Dataset, run: Run) -> None:
     losses = smart.fit(weak, smart.Config(epochs=60), run).record["losses"]
     for name in ("rna", "adt"):
         values = losses[f"reconstruction_{name}"]
@@ -152,7 +94,7 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     assert fitted.embedding.shape == (144, 8) and fitted.embedding.dtype == np.float32
     assert np.isfinite(fitted.embedding).all()
     assert set(fitted.record["receptive_field"]) == set(names)
-    assert fitted.record["variant"] == "tuned" and fitted.record["epochs"] == 10
+    assert fitted.record["epochs"] == 10
 
 
 def test_missing_spots_are_embedded_and_their_rows_do_not_matter(tissue: Tissue, run: Run) -> None:
@@ -187,12 +129,6 @@ def test_degenerate_modalities_are_survived(tissue: Tissue, run: Run) -> None:
     assert np.isfinite(smart.fit(dataset, SHORT, run).embedding).all()
     dataset.modalities[1] = Modality("adt", constant, np.zeros(dataset.n_spots, dtype=bool))
     assert np.isfinite(smart.fit(dataset, SHORT, run).embedding).all()
-
-
-def test_resuming_hides_the_same_spots() -> None:
-    one, two = (hidden_spots(1000, 0.3, seed=5, epoch=9) for _ in range(2))
-    assert torch.equal(one, two) and 250 < int(one.sum()) < 350
-    assert not torch.equal(one, hidden_spots(1000, 0.3, seed=5, epoch=10))
 
 
 def test_a_missing_graph_is_refused(tissue: Tissue, run: Run) -> None:

@@ -21,32 +21,34 @@ from spatialweave.method import Fitted
 from spatialweave.methods import spabalance
 from spatialweave.nn.barlow import barlow_loss
 from spatialweave.presets import read_preset
-from spatialweave.training.hidden_inputs import HiddenInputs, hidden_spots, prepare_inputs
+from spatialweave.training.masking import MaskedInputs, prepare_inputs, random_mask
 from spatialweave.training.outputs import check_denoised, check_table
-from spatialweave.training.run import Run, seed_everything
+from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
 
-SHORT = spabalance.Config(epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20, nonlinear_share=0.1)
-PLAIN = replace(SHORT, epochs=0, most_rounds=0, hidden_share=0.0, n_landmarks=10_000)
+SHORT = spabalance.Config(
+    epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20, nonlinear_strength=0.1
+)
+PLAIN = replace(SHORT, epochs=0, max_rounds=0, mask_fraction=0.0, n_landmarks=10_000)
 
 
 def fit(dataset: Dataset, config: spabalance.Config, run: Run) -> Fitted:
     """As the TRAIN stage does it."""
-    seed_everything(run.seed)
+    torch.manual_seed(run.seed)
     return spabalance.fit(dataset, config, run)
 
 
 def built(
     dataset: Dataset, config: spabalance.Config, run: Run
-) -> tuple[HiddenInputs, spabalance.Graphs, spabalance.Network]:
-    """Inputs, graphs and a drawn network."""
-    seed_everything(run.seed)
+) -> tuple[MaskedInputs, spabalance.SpaBalanceGraphs, spabalance.SpaBalance]:
+    """Inputs, graphs and the initial network."""
+    torch.manual_seed(run.seed)
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
     graphs = spabalance.make_graphs(dataset, config, generator, run.device)
-    network = spabalance.Network(inputs.widths, config)
-    network.draw(generator)
+    network = spabalance.SpaBalance(inputs.widths, config)
+    network.reset_parameters(generator)
     return inputs, graphs, network
 
 
@@ -156,14 +158,14 @@ def test_losses_are_grouped_by_modality_and_together() -> None:
     assert {term: spabalance.group_of(term) for term in groups} == groups
 
 
-def test_shuffles_are_by_epoch_and_apart_from_the_hidden_spots() -> None:
-    one, two = (spabalance.shuffles(4000, 2, seed=5, epoch=9) for _ in range(2))
+def test_shuffles_are_by_epoch_and_independent_of_the_mask(run: Run) -> None:
+    one, two = (spabalance.shuffles(4000, 2, run, epoch=9) for _ in range(2))
     assert torch.equal(one[0], two[0]) and not torch.equal(one[0], one[1])
     assert torch.equal(one[0].sort().values, torch.arange(4000))
-    assert not torch.equal(one[0], spabalance.shuffles(4000, 1, seed=5, epoch=10)[0])
-    hidden = hidden_spots(4000, 0.5, seed=5, epoch=9).float()
-    # Correlation of being hidden with the place in the order: noise is 1 / sqrt(4000) = 0.016.
-    assert abs(np.corrcoef(hidden, one[0])[0, 1]) < 0.06
+    assert not torch.equal(one[0], spabalance.shuffles(4000, 1, run, epoch=10)[0])
+    mask = random_mask(4000, 0.5, run, epoch=9).float()
+    # Correlation of the mask with the order: noise is 1 / sqrt(4000) = 0.016.
+    assert abs(np.corrcoef(mask, one[0])[0, 1]) < 0.06
 
 
 @pytest.mark.parametrize("names", [("rna",), ("rna", "adt"), ("rna", "adt", "atac")])
@@ -205,10 +207,10 @@ def test_resumed_equals_undisturbed(
     saving = replace(run, checkpoint=tmp_path / "run.pt", checkpoint_seconds=0.0)
     real = spabalance.shuffles
 
-    def killed(n_spots: int, count: int, seed: int, epoch: int) -> list[torch.Tensor]:
+    def killed(n_spots: int, count: int, run: Run, epoch: int) -> list[torch.Tensor]:
         if epoch == killed_at:
             raise KeyboardInterrupt
-        return real(n_spots, count, seed, epoch)
+        return real(n_spots, count, run, epoch)
 
     with monkeypatch.context() as patch:
         patch.setattr(spabalance, "shuffles", killed)
@@ -247,7 +249,7 @@ def test_degenerate_modalities_are_survived(tissue: Tissue, run: Run) -> None:
         {"barlow_weight": 0.0},
         {"uncertainty_from": 1.0},
         {"mixer_norm": True},
-        {"hidden_share": 0.0},
+        {"mask_fraction": 0.0},
     ],
 )
 def test_every_part_makes_a_difference(tissue: Tissue, run: Run, left_out: dict[str, float]) -> None:
@@ -279,7 +281,7 @@ def test_landmarks_come_closer_to_attention_to_all_spots_the_more_they_are(tissu
 
 
 def test_overfits_a_tiny_tissue(tissue: Tissue, run: Run) -> None:
-    config = replace(SHORT, epochs=150, hidden_share=0.0, most_rounds=0, dropout=0.0, n_dims=16, learning_rate=0.03)
+    config = replace(SHORT, epochs=150, mask_fraction=0.0, max_rounds=0, dropout=0.0, n_dims=16, learning_rate=0.03)
     losses = fit(tissue(side=5), config, run).record["losses"]
     for name in ("rna", "adt"):
         values = losses[f"reconstruction_{name}"]

@@ -23,7 +23,7 @@ Tissue = Callable[..., Dataset]
 
 SHORT = spamca.Config(epochs=10, n_dims=8, n_clusters=4)
 
-PLAIN: dict[str, Any] = {"hidden_share": 0.0, "most_rounds": 0, "spread_power": 1.0}
+PLAIN: dict[str, Any] = {"mask_fraction": 0.0, "max_rounds": 0, "scale_power": 1.0}
 """Inputs as they are: nothing drawn at random, nothing averaged."""
 
 
@@ -33,7 +33,7 @@ def agreement(dataset: Dataset, embedding: np.ndarray) -> float:
 
 def test_only_the_released_variant_masks_at_inference(tissue: Tissue, run: Run) -> None:
     def embedding(variant: str, share: float) -> np.ndarray:
-        config = replace(SHORT, variant=variant, hidden_share=share, most_rounds=0, epochs=0)
+        config = replace(SHORT, variant=variant, mask_fraction=share, max_rounds=0, epochs=0)
         return spamca.fit(tissue(), config, run).embedding
 
     for variant in ("tuned", "paper"):
@@ -119,7 +119,7 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     dataset = tissue(names=names)
     fitted = spamca.fit(dataset, replace(SHORT, epochs=60), run)
     assert fitted.embedding.shape == (144, 8) and fitted.embedding.dtype == np.float32
-    assert fitted.record["variant"] == "tuned" and fitted.record["epochs"] == 60
+    assert fitted.record["epochs"] == 60
     assert agreement(dataset, fitted.embedding) > 0.8
 
 

@@ -16,26 +16,28 @@ from torch.nn import functional
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spamca
 from spatialweave.nn.gcn import gcn_propagation
-from spatialweave.training.hidden_inputs import HiddenInputs, prepare_inputs
+from spatialweave.training.masking import MaskedInputs, prepare_inputs
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
 
 SHORT = spamca.Config(epochs=10, n_dims=8, n_clusters=4, instance_weight=0.1, cluster_weight=0.1, target_weight=0.1)
 
-PLAIN: dict[str, Any] = {"hidden_share": 0.0, "most_rounds": 0, "spread_power": 1.0}
+PLAIN: dict[str, Any] = {"mask_fraction": 0.0, "max_rounds": 0, "scale_power": 1.0}
 """Inputs as they are: nothing drawn at random, nothing averaged."""
 
 
-def prepared(dataset: Dataset, config: spamca.Config, run: Run) -> tuple[HiddenInputs, spamca.Graphs, spamca.Network]:
+def prepared(
+    dataset: Dataset, config: spamca.Config, run: Run
+) -> tuple[MaskedInputs, spamca.SpaMcaGraphs, spamca.SpaMca]:
     """Inputs, graphs and a network with its initial weights."""
-    graphs = spamca.Graphs(
+    graphs = spamca.SpaMcaGraphs(
         gcn_propagation(dataset.graphs["spatial_connectivities"]),
         [gcn_propagation(dataset.graphs[f"{m.name}_connectivities"]) for m in dataset.modalities],
     )
     inputs = prepare_inputs(dataset, config, run)
-    network = spamca.Network(inputs.widths, config.n_dims, config.n_clusters)
-    network.draw(run.torch_generator())
+    network = spamca.SpaMca(inputs.widths, config.n_dims, config.n_clusters)
+    network.reset_parameters(run.torch_generator())
     return inputs, graphs, network
 
 
@@ -53,7 +55,7 @@ def head(x: Tensor, layers: torch.nn.Module) -> Tensor:
 
 
 def expected_terms(
-    network: spamca.Network, dataset: Dataset, inputs: HiddenInputs, shown: spamca.Masked, released: bool
+    network: spamca.SpaMca, dataset: Dataset, inputs: MaskedInputs, shown: spamca.MaskedViews, released: bool
 ) -> dict[str, float]:
     """All terms, unweighted, of two modalities that every spot has, with dense matrices and scipy."""
     spatial, encodings = dense(dataset.graphs["spatial_connectivities"]), []
@@ -67,7 +69,7 @@ def expected_terms(
     embedding = network.fusion[1](network.fusion[0](torch.cat(encodings, dim=1)))
     terms = {}
     for m, one in enumerate(inputs.modalities):
-        error = (spatial @ embedding @ network.decoders[m].weight - one.features)[shown.hidden[m]]
+        error = (spatial @ embedding @ network.decoders[m].weight - one.features)[shown.masks[m]]
         terms[f"reconstruction_{one.name}"] = error.square().mean().item()
     first, second = (head(y, layers) for y, layers in zip(encodings, network.instance_heads, strict=True))
     cosine = (functional.normalize(first) * functional.normalize(second)).sum(dim=1)
@@ -92,11 +94,11 @@ def expected_terms(
 @pytest.mark.parametrize("variant", ["tuned", "paper", "released"])
 def test_terms_equal_a_dense_rewrite(tissue: Tissue, run: Run, variant: Any) -> None:
     dataset = tissue()
-    config = replace(SHORT, variant=variant, hidden_share=0.3)
+    config = replace(SHORT, variant=variant, mask_fraction=0.3)
     inputs, graphs, network = prepared(dataset, config, run)
     with torch.no_grad():
         terms = spamca.loss_terms(network, inputs, graphs, config)(3)
-        shown = spamca.masked(inputs, variant, 3)
+        shown = spamca.mask_views(inputs, variant, 3)
         expected = expected_terms(network, dataset, inputs, shown, variant == "released")
     # The target of the released code is q^2 over the length of q^2: rows of any sum.
     weights = {"instance": 0.1, "cluster": 0.1, "target": 0.1}
@@ -107,23 +109,23 @@ def test_terms_equal_a_dense_rewrite(tissue: Tissue, run: Run, variant: Any) -> 
 
 def test_variants_mask_as_they_say(tissue: Tissue, run: Run) -> None:
     dataset = tissue(side=30)
-    inputs, _, _ = prepared(dataset, replace(SHORT, hidden_share=0.2, most_rounds=0), run)
+    inputs, _, _ = prepared(dataset, replace(SHORT, mask_fraction=0.2, max_rounds=0), run)
     whole = inputs.seen()
-    tuned, paper, released = (spamca.masked(inputs, name, 5) for name in ("tuned", "paper", "released"))
+    tuned, paper, released = (spamca.mask_views(inputs, name, 5) for name in ("tuned", "paper", "released"))
     assert all(one is other for one, other in zip(tuned.spatial, tuned.features, strict=True))
     for m in range(2):
         # Filled from neighbours, or zero.
-        assert (tuned.spatial[m][tuned.hidden[m]] != 0).any(dim=1).all()
+        assert (tuned.spatial[m][tuned.masks[m]] != 0).any(dim=1).all()
         for view in (paper.spatial[m], paper.features[m]):
-            torch.testing.assert_close(view, whole[m] * ~paper.hidden[m][:, None], rtol=0, atol=0)
+            torch.testing.assert_close(view, whole[m] * ~paper.masks[m][:, None], rtol=0, atol=0)
     zero = [(view == 0).all(dim=1) for view in (*released.spatial, *released.features)]
-    assert torch.equal(zero[0], released.hidden[0]) and torch.equal(zero[1], released.hidden[1])
+    assert torch.equal(zero[0], released.masks[0]) and torch.equal(zero[1], released.masks[1])
     for a, one in enumerate(zero):
         assert 0.15 < one.float().mean() < 0.25
         for other in zero[a + 1 :]:
             assert (one & other).float().mean() < 0.08
-    assert torch.equal(paper.hidden[0], spamca.masked(inputs, "paper", 5).hidden[0])
-    assert not torch.equal(paper.hidden[0], spamca.masked(inputs, "paper", 6).hidden[0])
+    assert torch.equal(paper.masks[0], spamca.mask_views(inputs, "paper", 5).masks[0])
+    assert not torch.equal(paper.masks[0], spamca.mask_views(inputs, "paper", 6).masks[0])
 
 
 @pytest.mark.parametrize("names", [("rna",), ("rna", "adt"), ("rna", "adt", "atac")])
@@ -183,7 +185,7 @@ def test_spots_without_a_modality_have_no_say_in_its_clusters(tissue: Tissue, ru
     first, second, fused = (torch.randn(144, 8) for _ in range(3))
     with torch.no_grad():
         terms = [
-            spamca.head_terms(network, spamca.Encoded([first, y], [], fused), present, SHORT)
+            spamca.head_terms(network, spamca.SpaMcaOutput([first, y], [], fused), present, SHORT)
             # The same rows among the missing spots, so that batch normalisation sees the same set.
             for y in (second, swapped_among(second, ~present[1]))
         ]

@@ -17,14 +17,14 @@ from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import spamo
-from spatialweave.nn.attention import draw_landmarks
+from spatialweave.nn.attention import choose_landmarks
 from spatialweave.nn.gcn import gcn_propagation
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import neighbour_mean
 from spatialweave.training import checkpoint
-from spatialweave.training.hidden_inputs import HiddenInputs, prepare_inputs
 from spatialweave.training.loop import Schedule
-from spatialweave.training.run import Run, seed_everything
+from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
 
@@ -33,26 +33,26 @@ SHORT = spamo.Config(epochs=8, n_hidden=16, n_dims=8, landmarks=20)
 
 def fitted(dataset: Dataset, config: spamo.Config, run: Run) -> np.ndarray:
     """The embedding; a run seeds torch's generator, which dropout draws from."""
-    seed_everything(run.seed)
+    torch.manual_seed(run.seed)
     return spamo.fit(dataset, config, run).embedding
 
 
-def parts(dataset: Dataset, config: spamo.Config, run: Run) -> tuple[spamo.Network, HiddenInputs, spamo.Surroundings]:
+def parts(dataset: Dataset, config: spamo.Config, run: Run) -> tuple[spamo.Spamo, MaskedInputs, spamo.FixedGraphs]:
     inputs = prepare_inputs(dataset, config, run)
     graphs = [
         LearnedGraph(correlation_similarity(dataset.graphs[f"{one.name}_distances"])) for one in dataset.modalities
     ]
-    network = spamo.Network(inputs.widths, graphs, config)
-    network.draw(run.torch_generator())
+    network = spamo.Spamo(inputs.widths, graphs, config)
+    network.reset_parameters(run.torch_generator())
     near = [spamo.attended(dataset, m, run.device) for m in range(len(graphs))]
-    landmarks = draw_landmarks(dataset.n_spots, config.landmarks, run.torch_generator())
+    landmarks = choose_landmarks(dataset.n_spots, config.landmarks, run.torch_generator())
     spatial = gcn_propagation(dataset.graphs["spatial_connectivities"])
-    return network, inputs, spamo.Surroundings(spatial, near, landmarks)
+    return network, inputs, spamo.FixedGraphs(spatial, near, landmarks)
 
 
 def test_encoder_is_two_convolutions_over_the_blended_graph(tissue: Tissue, run: Run) -> None:
     dataset = tissue(names=("rna",))
-    network, inputs, around = parts(dataset, replace(SHORT, nonlinear_share=0.5), run)
+    network, inputs, around = parts(dataset, replace(SHORT, nonlinear_strength=0.5), run)
     encoder, graph = network.encoders[0].eval(), network.encoders[0].graph
     spots = torch.eye(dataset.n_spots)
     with torch.no_grad():
@@ -68,8 +68,8 @@ def test_encoder_is_two_convolutions_over_the_blended_graph(tissue: Tissue, run:
 
 @pytest.mark.parametrize("n_modalities", [1, 2, 3])
 def test_fusion_is_a_gated_sum_of_mlp_and_mean(n_modalities: int) -> None:
-    config = replace(SHORT, nonlinear_share=0.6)
-    fusion = spamo.Fusion(n_modalities, config).eval()
+    config = replace(SHORT, nonlinear_strength=0.6)
+    fusion = spamo.GatedFusion(n_modalities, config).eval()
     spots = [torch.randn(30, 8) for _ in range(n_modalities)]
     landmarks = torch.arange(30)
     enhanced = []
@@ -101,7 +101,7 @@ def test_unlikeness_by_hand() -> None:
     neighbours = neighbour_mean(sparse.csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]])))
     z = torch.tensor([[2.0, 0.0], [0.0, 5.0], [0.0, 1.0]])
     # Cosines with the means: 1/2, 2/3, 1.
-    assert spamo.unlikeness(z, neighbours).item() == pytest.approx(1 - (1 / 2 + 2 / 3 + 1) / 3)
+    assert spamo.dissimilarity(z, neighbours).item() == pytest.approx(1 - (1 / 2 + 2 / 3 + 1) / 3)
 
 
 def test_weights_are_shares_of_length() -> None:
@@ -125,7 +125,7 @@ def test_every_weight_gets_a_gradient_from_the_terms(tissue: Tissue, run: Run, n
 
 
 def test_each_auxiliary_loss_falls(tissue: Tissue, run: Run) -> None:
-    seed_everything(run.seed)
+    torch.manual_seed(run.seed)
     losses = spamo.fit(tissue(), replace(SHORT, epochs=40, learning_rate=0.02, infomax_weight=1.0), run).record[
         "losses"
     ]
@@ -140,8 +140,8 @@ def test_each_auxiliary_loss_falls(tissue: Tissue, run: Run) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"attention_share": 0.0},
-        {"nonlinear_share": 0.0},
+        {"attention_strength": 0.0},
+        {"nonlinear_strength": 0.0},
         {"linear_path": False},
         {"dropout": 0.0},
         {"graph_weight": 0.0},
@@ -155,7 +155,7 @@ def test_each_auxiliary_loss_falls(tissue: Tissue, run: Run) -> None:
 )
 def test_every_part_takes_part(tissue: Tissue, run: Run, changed: dict[str, float]) -> None:
     # Weights large enough to be seen after a few epochs.
-    config = replace(SHORT, nonlinear_share=0.5, smooth_weight=0.5, infomax_weight=0.5)
+    config = replace(SHORT, nonlinear_strength=0.5, smooth_weight=0.5, infomax_weight=0.5)
     difference = fitted(tissue(), config, run) - fitted(tissue(), replace(config, **changed), run)
     assert np.abs(difference).max() > 1e-4
 
@@ -173,7 +173,7 @@ def test_graphs_are_learned_and_their_target_holds_them_back(tissue: Tissue, run
 
 def test_order_of_the_spots_does_not_matter(tissue: Tissue, run: Run) -> None:
     config = replace(
-        SHORT, epochs=5, hidden_share=0.0, dropout=0.0, infomax_weight=0.0, landmarks=999, learning_rate=1e-3
+        SHORT, epochs=5, mask_fraction=0.0, dropout=0.0, infomax_weight=0.0, landmarks=999, learning_rate=1e-3
     )
     dataset = tissue()
     order = np.random.default_rng(3).permutation(dataset.n_spots)
@@ -205,7 +205,7 @@ def test_a_tiny_tissue_is_overfitted(tissue: Tissue, run: Run) -> None:
     dataset = tissue(side=4)
     # Convolutions make neighbours alike; without neighbours every spot's own noise can be learned.
     dataset.graphs = {key: sparse.csr_matrix((16, 16)) for key in dataset.graphs}
-    config = spamo.Config(epochs=150, hidden_share=0.0, most_rounds=0, dropout=0.0, infomax_weight=0.0)
+    config = spamo.Config(epochs=150, mask_fraction=0.0, max_rounds=0, dropout=0.0, infomax_weight=0.0)
     losses = spamo.fit(dataset, config, run).record["losses"]
     for name in ("rna", "adt"):
         assert losses[f"reconstruction_{name}"][-1] < 0.02
@@ -217,8 +217,8 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     result = spamo.fit(dataset, SHORT, run)
     assert result.embedding.shape == (144, 8) and result.embedding.dtype == np.float32
     assert np.isfinite(result.embedding).all()
-    assert set(result.record["receptive_field"]) == set(result.record["spatial_share"]) == set(names)
-    assert result.record["variant"] == "" and result.record["epochs"] == 8
+    assert set(result.record["receptive_field"]) == set(result.record["spatial_fraction"]) == set(names)
+    assert result.record["epochs"] == 8
     weights = result.extras["modality_weights"]
     assert list(weights.columns) == list(names) and weights.index.equals(dataset.obs.index)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)

@@ -24,6 +24,8 @@ from spatialweave.io.notices import InputWarning
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.spatialfuser import Config
 from spatialweave.presets import read_preset
+from spatialweave.training import matched_pairs
+from spatialweave.training.masking import random_mask
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset
@@ -32,7 +34,7 @@ Tissue = Callable[..., Dataset]
 Split = Callable[..., Dataset]
 
 SHORT = Config(
-    epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3, draw_shared=True, exchange=0
+    epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3, join_shared=True, exchange=0
 )
 
 
@@ -78,20 +80,20 @@ def split(tissue: Tissue) -> Split:
 class SetUp:
     """A training before its first epoch."""
 
-    network: spatialfuser.Network
-    parts: list[spatialfuser.Part]
+    network: spatialfuser.SpatialFuser
+    parts: list[spatialfuser.SectionGroup]
     terms: Callable[[int], dict]
 
 
 def set_up(dataset: Dataset, config: Config, run: Run) -> SetUp:
     """The initial network, its encoders and its loss terms."""
     sections = dataset.section_rows()
-    matcher = spatialfuser.Matcher(dataset, sections, config, run)
+    finder = spatialfuser.pair_finder(dataset, config, run)
     parts = spatialfuser.make_parts(dataset, sections, config, run)
     encoders = [part.encoder.network for part in parts]
-    network = spatialfuser.Network(encoders, dataset.n_spots, 10, len(matcher.drawn))
-    network.draw(run.torch_generator())
-    return SetUp(network, parts, spatialfuser.loss_terms(network, parts, matcher, config, run))
+    network = spatialfuser.SpatialFuser(encoders, finder)
+    network.reset_parameters(run.torch_generator())
+    return SetUp(network, parts, spatialfuser.loss_terms(network, parts, config, run))
 
 
 def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, int]:
@@ -110,19 +112,19 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     training = set_up(dataset, config, run)
     encoded: list[tuple[torch.Tensor, list]] = []
     drawn: list[tuple[np.ndarray, ...]] = []
-    encode, partners = spatialfuser.encode, spatialfuser.Partners
+    encode, partners = spatialfuser.encode, matched_pairs.Partners
     monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
-    monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
     found = training.terms(1)
 
     fused, weights = encoded[-1]
     place = fused.detach().numpy().astype(np.float64)
-    hidden = spatialfuser.hidden_spots(dataset.n_spots, config.hidden_share, run.seed, 1)
+    mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
     for part, given, share in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
         rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
         (one,) = part.inputs.modalities
-        of = hidden[part.rows]
+        of = mask[part.rows]
         expected[f"reconstruction_{one.name}"] = share * float(((rebuilt - one.features)[of] ** 2).mean())
     unit = place.std(axis=0, ddof=1).mean()
     ((first, second, far),) = drawn
@@ -139,6 +141,20 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     assert min(expected.values()) > 0
 
 
+def test_embeddings_cannot_come_together_by_shrinking(split: Split, run: Run) -> None:
+    """The scale that distances are measured in has a gradient: no term of the pairs gains by scaling the embedding."""
+    dataset = split((("rna",), ("adt",)))
+    training = set_up(dataset, replace(SHORT, epochs=0, fusion_weight=1.0), run)
+    values = training.terms(1)
+    weights = list(training.network.fusion.parameters())
+    # A multiple of the map is a multiple of the embedding.
+    for name in ("pairs", "triplet"):
+        gradients = torch.autograd.grad(values[name], weights, retain_graph=True)
+        along = sum((weight * gradient).sum() for weight, gradient in zip(weights, gradients, strict=True))
+        assert values[name].item() > 0.1
+        assert abs(along.item()) < 1e-3 * values[name].item()
+
+
 def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     split: Split, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,11 +162,11 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     config = replace(SHORT, radius=2.0, match_temperature=0.3, top=2)
     sections = dataset.section_rows()
     drawn: list[tuple[np.ndarray, ...]] = []
-    partners = spatialfuser.Partners
-    monkeypatch.setattr(spatialfuser, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    partners = matched_pairs.Partners
+    monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
     embedding = np.random.default_rng(0).normal(size=(dataset.n_spots, 8)).astype(np.float32)
-    matcher = spatialfuser.Matcher(dataset, sections, config, run)
-    _, counts = matcher.find(embedding, 0)
+    finder = spatialfuser.pair_finder(dataset, config, run)
+    _, counts = finder.find(embedding, 0)
     ((first, second, far),) = drawn
     rows = list(sections.values())
     expected = []
@@ -188,7 +204,7 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
     """Without fusion, and with the map still the identity, the loss of the first epoch is that of the encoders."""
     dataset = split()
     fused = spatialfuser.fit(dataset, replace(SHORT, epochs=1, fusion_epochs=0, shared_encoder=shared), run)
-    alone = mcgate.Config(epochs=1, step=2, n_dims=8, heads=2, alpha=0.3, hidden_share=0.5)
+    alone = mcgate.Config(epochs=1, step=2, n_dims=8, heads=2, alpha=0.3, mask_fraction=0.5)
     first = fused.record["losses"]["reconstruction_rna"][0]
     if shared:
         assert first == pytest.approx(mcgate.fit(dataset, alone, run).record["losses"]["reconstruction_rna"][0])
@@ -205,7 +221,7 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
 def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared: bool) -> None:
     dataset = split(side=16, offset=1.0)
     config = Config(
-        epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, draw_shared=True, fusion_weight=1, exchange=0
+        epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, join_shared=True, fusion_weight=1, exchange=0
     )
     section = dataset.obs["section"].to_numpy().astype(str)
 
@@ -265,7 +281,7 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"fusion_weight": 1.0},
         {"radius": 1.5},
         {"exchange": 0.5},
-        {"draw_shared": False},
+        {"join_shared": False},
     ],
 )
 def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) -> None:
@@ -275,7 +291,7 @@ def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) ->
 
 def test_sections_that_share_an_encoder_are_not_drawn_together(split: Split, run: Run) -> None:
     """The fusion's epochs are then more of the pre-training; sections with other modalities are drawn to these."""
-    config = replace(SHORT, draw_shared=False)
+    config = replace(SHORT, join_shared=False)
     fitted = spatialfuser.fit(split(), config, run)
     longer = spatialfuser.fit(split(), replace(config, epochs=10, fusion_epochs=0), run)
     np.testing.assert_array_equal(fitted.embedding, longer.embedding)
@@ -325,10 +341,10 @@ def test_overfits_a_tiny_pair(split: Split, run: Run) -> None:
         epochs=200,
         fusion_epochs=100,
         learning_rate=1e-2,
-        hidden_share=0,
-        most_rounds=0,
+        mask_fraction=0,
+        max_rounds=0,
         alpha=0,
-        draw_shared=True,
+        join_shared=True,
         fusion_weight=1,
     )
     values = spatialfuser.fit(split(side=7), config, run).record["losses"]
@@ -367,7 +383,7 @@ def test_sections_that_do_not_overlap_are_told_of(split: Split, run: Run) -> Non
     assert fitted.record["losses"]["pairs"] == fitted.record["losses"]["triplet"] == [0.0] * 10
     np.testing.assert_array_equal(fitted.embedding, fitted.own)
     with unjoined:
-        spatialfuser.fit(replace(dataset, aligned=apart), replace(config, draw_shared=False), run)
+        spatialfuser.fit(replace(dataset, aligned=apart), replace(config, join_shared=False), run)
 
 
 def test_attention_is_given_for_every_spot(split: Split, run: Run) -> None:
@@ -396,4 +412,4 @@ def test_published_presets_run(split: Split, run: Run, project: Path, preset: st
     fitted = fit_preset(split((("rna",), ("adt",))), published, run, None if preset == "hexagonal" else preset, short)
     assert fitted.embedding.shape == (196, 32)
     config = fitted.record["config"]
-    assert config["hidden_share"] == 0 and not config["shared_encoder"] and config["matching"] == "published"
+    assert config["mask_fraction"] == 0 and not config["shared_encoder"] and config["matching"] == "published"

@@ -15,7 +15,7 @@ from scipy.stats import chisquare
 from sklearn.metrics import adjusted_rand_score, cohen_kappa_score, silhouette_samples
 from sklearn.neighbors import KNeighborsClassifier, kneighbors_graph
 
-from spatialweave.graphs import features
+from spatialweave.graphs import nearest
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.metrics import mixing, transfer
 from spatialweave.metrics.evaluate import evaluate
@@ -199,7 +199,7 @@ def test_approximate_neighbours_give_the_same_figures(monkeypatch):
     rng = np.random.default_rng(0)
     values, sections = rng.normal(size=(20_000, 8)), rng.choice(["a", "b"], 20_000, p=[0.7, 0.3])
     exact = mixing.effective_sections(values, sections, 0), mixing.kbet(values, sections, 0)
-    monkeypatch.setattr(features, "EXACT_LIMIT", 10_000)
+    monkeypatch.setattr(nearest, "EXACT_LIMIT", 10_000)
     rough = mixing.effective_sections(values, sections, 0), mixing.kbet(values, sections, 0)
     assert rough == pytest.approx(exact, abs=0.02)
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import chisquare
 
+from spatialweave.graphs import nearest
 from spatialweave.mining import triplets as mining
 
 
@@ -59,7 +60,7 @@ def test_negatives_with_a_sampled_bound_have_the_right_rank(rng, monkeypatch):
     assert ranks.mean() == pytest.approx(0.8, abs=0.02)
 
 
-def test_a_tiny_far_share_still_ends(rng):
+def test_a_tiny_far_fraction_still_ends(rng):
     points = rng.normal(size=(3000, 4)).astype(np.float32)
     triplets = mining.mine_triplets(points, 2, 1e-6, rng)
     distance = cdist(points[triplets[0]], points)
@@ -70,8 +71,9 @@ def test_a_tiny_far_share_still_ends(rng):
 def test_approximate_search_finds_nearly_all(rng, monkeypatch):
     points = rng.normal(size=(6000, 8)).astype(np.float32)
     exact = mining.nearest_spots(points, 3)
-    monkeypatch.setattr(mining, "EXACT_SEARCH_LIMIT", 1000)
-    monkeypatch.setattr(mining, "CELL_SIZE", 64)
+    monkeypatch.setattr(nearest, "EXACT_LIMIT", 1000)
+    monkeypatch.setattr(nearest, "POINTS_PER_LIST", 60)
+    monkeypatch.setattr(nearest, "LISTS_PROBED", 10)
     approximate = mining.nearest_spots(points, 3)
     assert (approximate == exact).mean() > 0.9
     np.testing.assert_array_equal(approximate, mining.nearest_spots(points, 3))

@@ -142,7 +142,7 @@ def test_gradients_pass_finite_differences() -> None:
 
 def test_heads_follow_their_formula_in_training_and_after() -> None:
     head = ClusterHead(4, 3)
-    head.draw(torch.Generator().manual_seed(2))
+    head.reset_parameters(torch.Generator().manual_seed(2))
     x = torch.randn(30, 4)
     instance, last = head[0], head[1]
     hidden = x @ instance[0].weight.T + instance[0].bias
@@ -158,7 +158,7 @@ def test_heads_follow_their_formula_in_training_and_after() -> None:
 def test_heads_draw_by_the_generator() -> None:
     heads = [InstanceHead(5) for _ in range(3)]
     for head, seed in zip(heads, (0, 0, 1), strict=True):
-        head.draw(torch.Generator().manual_seed(seed))
+        head.reset_parameters(torch.Generator().manual_seed(seed))
     assert torch.equal(heads[0][0].weight, heads[1][0].weight)
     assert not torch.equal(heads[0][0].weight, heads[2][0].weight)
     assert heads[0][1].weight.tolist() == [1.0] * 5 and heads[0][1].bias.tolist() == [0.0] * 5

@@ -9,7 +9,7 @@ from scipy import sparse
 from torch import nn
 
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -19,7 +19,7 @@ def test_layer_equals_torch_geometric(graph: sparse.csr_matrix, n_inputs: int, n
 
     joined = symmetrise(graph)
     layer = GcnLayer(n_inputs, n_outputs)
-    layer.draw(torch.Generator().manual_seed(1))
+    layer.reset_parameters(torch.Generator().manual_seed(1))
     reference = GCNConv(n_inputs, n_outputs, bias=False)
     reference.load_state_dict({"lin.weight": layer.weight.detach().T})
     edges = torch.tensor(np.stack(joined.nonzero()), dtype=torch.long)
@@ -49,7 +49,7 @@ def test_stored_values_of_the_graph_and_a_diagonal_do_not_add_self_loops(graph: 
 
 def test_layer_is_linear(graph: sparse.csr_matrix) -> None:
     layer, propagation = GcnLayer(4, 3), gcn_propagation(symmetrise(graph))
-    layer.draw(torch.Generator().manual_seed(0))
+    layer.reset_parameters(torch.Generator().manual_seed(0))
     x, y = torch.randn(2, 40, 4)
     mixed = layer(2 * x - 3 * y, propagation)
     torch.testing.assert_close(mixed, 2 * layer(x, propagation) - 3 * layer(y, propagation), atol=1e-5, rtol=1e-4)
@@ -57,13 +57,13 @@ def test_layer_is_linear(graph: sparse.csr_matrix) -> None:
 
 def test_draws_fill_their_ranges_and_follow_the_generator() -> None:
     layer = GcnLayer(300, 100)
-    layer.draw(torch.Generator().manual_seed(3))
+    layer.reset_parameters(torch.Generator().manual_seed(3))
     bound = np.sqrt(6 / 400)
     assert 0.99 * bound < layer.weight.abs().max() <= bound
     assert layer.weight.var().item() == pytest.approx(bound**2 / 3, rel=0.05)
     nets = [nn.Sequential(nn.Linear(64, 200), nn.ReLU(), nn.Linear(200, 9)) for _ in range(3)]
     for net, seed in zip(nets, (0, 0, 1), strict=True):
-        draw_linear(net, torch.Generator().manual_seed(seed))
+        reset_linear(net, torch.Generator().manual_seed(seed))
     for one, other, third in zip(*(net.parameters() for net in nets), strict=True):
         assert torch.equal(one, other) and not torch.equal(one, third)
     for linear in (nets[0][0], nets[0][2]):

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.graph_attention import GraphAttention, Surroundings, edge_cosines
+from spatialweave.nn.graph_attention import GraphAttention, Neighbourhood, edge_cosines
 
 
 def with_itself(graph: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -32,7 +32,7 @@ def distant() -> EdgeGraph:
 
 def drawn(n_inputs: int, n_outputs: int, heads: int, split: bool = False) -> GraphAttention:
     layer = GraphAttention(n_inputs, n_outputs, heads, split)
-    layer.draw(torch.Generator().manual_seed(1))
+    layer.reset_parameters(torch.Generator().manual_seed(1))
     return layer
 
 
@@ -61,7 +61,7 @@ def test_layer_and_its_gradients_equal_the_dense_formula(
     layer = drawn(12, 8, heads, split)
     x = torch.randn(40, 12, requires_grad=True)
     pattern = torch.rand(local.n_edges, heads) * 2 - 1
-    around = Surroundings(local, pattern, distant, alpha=0.3, temperature=0.5)
+    around = Neighbourhood(local, pattern, distant, alpha=0.3, temperature=0.5)
     y, weights = layer(x, around)
     back = layer.transposed(y, around, weights)
 
@@ -93,7 +93,7 @@ def test_weights_equal_torch_geometrics_softmax(local: EdgeGraph) -> None:
     f2 = torch.stack([z[:, 4 * h : 4 * h + 4] @ layer.sender[h] for h in range(2)], dim=1)
     scores = torch.sigmoid(f1[local.receivers] + f2[local.senders])
     expected = softmax(scores / 0.2, local.receivers, num_nodes=40)
-    torch.testing.assert_close(layer.weigh(z, Surroundings(local, temperature=0.2)).local, expected)
+    torch.testing.assert_close(layer.weigh(z, Neighbourhood(local, temperature=0.2)).local, expected)
 
 
 def test_two_spots_by_hand() -> None:
@@ -103,7 +103,7 @@ def test_two_spots_by_hand() -> None:
     with torch.no_grad():
         layer.weight[:], layer.receiver[:], layer.sender[:] = 2.0, 0.0, 1.0
     x = torch.tensor([[0.0], [math.log(3) / 2]])
-    y, weights = layer(x, Surroundings(graph, temperature=0.25 / math.log(4)))
+    y, weights = layer(x, Neighbourhood(graph, temperature=0.25 / math.log(4)))
     # Scores differ by 1/4, over the temperature by ln 4: weights 1/5 and 4/5.
     assert weights.local[:, 0].tolist() == pytest.approx([0.2, 0.8, 1.0])
     assert y[:, 0].tolist() == pytest.approx([0.8 * math.log(3), math.log(3)])
@@ -112,7 +112,7 @@ def test_two_spots_by_hand() -> None:
 @pytest.mark.parametrize("heads", [1, 2])
 def test_every_number_of_heads_tells_neighbours_apart(local: EdgeGraph, heads: int) -> None:
     z = torch.randn(40, 8)
-    weights = drawn(8, 8, heads).weigh(z, Surroundings(local)).local
+    weights = drawn(8, 8, heads).weigh(z, Neighbourhood(local)).local
     degree = local.sum(torch.ones(local.n_edges, 1))
     uneven = (weights - 1 / local.of_receivers(degree)).abs()
     assert (local.largest(uneven)[degree[:, 0] > 1] > 1e-3).all()
@@ -121,7 +121,7 @@ def test_every_number_of_heads_tells_neighbours_apart(local: EdgeGraph, heads: i
 def test_the_more_alike_the_more_attention_and_no_more_than_the_temperature_allows(local: EdgeGraph) -> None:
     layer, z, temperature = drawn(8, 8, 1), torch.zeros(40, 8), 0.25
     pattern = torch.linspace(-1, 1, local.n_edges)[:, None]
-    weights = layer.weigh(z, Surroundings(local, pattern, temperature=temperature)).local
+    weights = layer.weigh(z, Neighbourhood(local, pattern, temperature=temperature)).local
     # All scores are sigmoid(0) = 1/2, so ln of a weight is the cosine x 1/2 / temperature, up to a constant per spot.
     for spot in range(40):
         own = local.receivers == spot
@@ -142,25 +142,25 @@ def test_cosines_per_head(local: EdgeGraph) -> None:
 
 def test_alpha_shares_the_attention(local: EdgeGraph, distant: EdgeGraph) -> None:
     layer, x = drawn(12, 8, 4), torch.randn(40, 12)
-    near, _ = layer(x, Surroundings(local))
-    far, _ = layer(x, Surroundings(distant))
+    near, _ = layer(x, Neighbourhood(local))
+    far, _ = layer(x, Neighbourhood(distant))
     for alpha in (0.0, 0.4, 1.0):
-        both, _ = layer(x, Surroundings(local, None, distant, alpha))
+        both, _ = layer(x, Neighbourhood(local, None, distant, alpha))
         torch.testing.assert_close(both, (1 - alpha) * near + alpha * far)
 
 
 def test_order_of_spots_does_not_matter(graph: sparse.csr_matrix) -> None:
     layer, x = drawn(12, 8, 2), torch.randn(40, 12)
     order = np.random.default_rng(0).permutation(40)
-    y, _ = layer(x, Surroundings(EdgeGraph(with_itself(graph))))
-    moved, _ = layer(x[order], Surroundings(EdgeGraph(with_itself(graph)[order][:, order])))
+    y, _ = layer(x, Neighbourhood(EdgeGraph(with_itself(graph))))
+    moved, _ = layer(x[order], Neighbourhood(EdgeGraph(with_itself(graph)[order][:, order])))
     torch.testing.assert_close(moved, y[order])
 
 
 def test_gradients_by_finite_differences(graph: sparse.csr_matrix) -> None:
     small = EdgeGraph(with_itself(graph[:10, :10]))
     layer = drawn(4, 4, 2).double()
-    around = Surroundings(small, torch.rand(small.n_edges, 2, dtype=torch.float64), small, 0.3, 0.5)
+    around = Neighbourhood(small, torch.rand(small.n_edges, 2, dtype=torch.float64), small, 0.3, 0.5)
 
     class ThereAndBack(torch.nn.Module):
         def __init__(self) -> None:

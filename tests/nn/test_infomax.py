@@ -18,7 +18,7 @@ from spatialweave.nn.infomax import Discriminator, infomax_loss, neighbourhood_i
 @pytest.fixture
 def discriminator() -> Discriminator:
     module = Discriminator(5)
-    module.draw(torch.Generator().manual_seed(3))
+    module.reset_parameters(torch.Generator().manual_seed(3))
     with torch.no_grad():
         module.bias.fill_(0.7)
     return module
@@ -36,7 +36,7 @@ def test_discriminator_equals_torch_bilinear(discriminator: Discriminator) -> No
 
 def test_initial_weights_are_xavier_uniform() -> None:
     module = Discriminator(40)
-    module.draw(torch.Generator().manual_seed(0))
+    module.reset_parameters(torch.Generator().manual_seed(0))
     bound = math.sqrt(6 / 80)
     assert 0.9 * bound < module.weight.abs().max().item() <= bound
     assert module.weight.mean().abs().item() < 0.01
@@ -92,7 +92,7 @@ def test_learns_to_tell_encodings_of_a_neighbourhood_from_others() -> None:
     # Every other spot gets an encoding of the other kind.
     shuffled = encodings.roll(1, dims=0)
     module = Discriminator(5)
-    module.draw(generator)
+    module.reset_parameters(generator)
     optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
     for _ in range(100):
         optimiser.zero_grad()

@@ -19,7 +19,7 @@ def test_sage_layer_equals_torch_geometric(graph, n_inputs, n_outputs):
     from torch_geometric.nn import SAGEConv
 
     layer = SageLayer(n_inputs, n_outputs)
-    layer.draw(torch.Generator().manual_seed(1))
+    layer.reset_parameters(torch.Generator().manual_seed(1))
     reference = SAGEConv(n_inputs, n_outputs, normalize=True)
     reference.load_state_dict({"lin_l.weight": layer.neighbour, "lin_l.bias": layer.bias, "lin_r.weight": layer.root})
     receivers, senders = graph.nonzero()
@@ -43,7 +43,7 @@ def test_unit_rows_gradient():
 
 def test_activation_only_changes_the_hidden_layer(graph):
     linear, relu = SageStack(4, 6, 3, False), SageStack(4, 6, 3, True)
-    linear.draw(torch.Generator().manual_seed(0))
+    linear.reset_parameters(torch.Generator().manual_seed(0))
     relu.load_state_dict(linear.state_dict())
     x, mean = torch.randn(40, 4), neighbour_mean(graph)
     hidden = linear.first(x, mean)

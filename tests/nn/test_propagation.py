@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from spatialweave.nn.propagation import Propagation, neighbour_mean, pattern_of, row_differences
+from spatialweave.nn.propagation import Propagation, neighbour_mean, row_differences
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -36,11 +36,6 @@ def test_neighbour_mean_by_hand():
     x = torch.tensor([[1.0], [2.0], [6.0]])
     assert neighbour_mean(graph)(x).ravel().tolist() == [4.0, 1.0, 0.0]
     assert neighbour_mean(graph, np.array([False, True, False]))(x).ravel().tolist() == [2.0, 0.0, 0.0]
-
-
-def test_pattern_of_keeps_only_senders(graph, rng):
-    senders = rng.random(40) < 0.5
-    np.testing.assert_array_equal(pattern_of(graph, senders).toarray(), (graph.toarray() != 0) * senders)
 
 
 def test_row_differences():

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
-from spatialweave.nn.attention import SpotAttention, draw_landmarks, near_landmarks
+from spatialweave.nn.attention import SpotAttention, choose_landmarks, near_landmarks
 from spatialweave.nn.edges import EdgeGraph
 
 N_SPOTS = 40
@@ -20,7 +20,7 @@ EVERYONE = torch.arange(N_SPOTS)
 
 def attention(heads: int = 1, n_keys: int = 6) -> SpotAttention:
     module = SpotAttention(8, n_keys, heads)
-    module.draw(torch.Generator().manual_seed(3))
+    module.reset_parameters(torch.Generator().manual_seed(3))
     return module
 
 
@@ -137,8 +137,8 @@ def test_near_landmarks_by_hand() -> None:
 
 
 def test_landmarks_are_distinct_seeded_and_all_where_there_are_no_more() -> None:
-    one, two, other = (draw_landmarks(1000, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    one, two, other = (choose_landmarks(1000, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert len(one.unique()) == 64 and torch.equal(one, one.sort().values) and torch.equal(one, two)
     assert one.min() >= 0 and one.max() < 1000 and not torch.equal(one, other)
-    assert draw_landmarks(5, 5, torch.Generator()).tolist() == draw_landmarks(5, 9, torch.Generator()).tolist()
-    assert draw_landmarks(5, 9, torch.Generator()).tolist() == [0, 1, 2, 3, 4]
+    assert choose_landmarks(5, 5, torch.Generator()).tolist() == choose_landmarks(5, 9, torch.Generator()).tolist()
+    assert choose_landmarks(5, 9, torch.Generator()).tolist() == [0, 1, 2, 3, 4]

@@ -10,7 +10,7 @@ from spatialweave.nn.attention import ViewAttention
 
 def drawn(n_dims: int) -> ViewAttention:
     attention = ViewAttention(n_dims)
-    attention.draw(torch.Generator().manual_seed(4))
+    attention.reset_parameters(torch.Generator().manual_seed(4))
     return attention
 
 

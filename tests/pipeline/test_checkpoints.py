@@ -63,8 +63,8 @@ def script(project: Path, tmp_path: Path) -> Path:
 def test_a_killed_process_goes_on_from_its_checkpoint(project: Path, inputs: Path, script: Path) -> None:
     def start(out: str, *arguments: object) -> subprocess.Popen[str]:
         command = ["--latents", inputs / "latents.h5mu", "--graph", inputs / "graph.h5ad", "--out", inputs / out]
-        command += ["--preset", project / "assets" / "methods" / "smart.yml", "--seed", 3, "--threads", 1]
-        command += ["--device", "cpu", "--set", "epochs=200", *arguments]
+        command += ["--method", project / "assets" / "methods" / "smart.yml", "--seed", 3, "--threads", 1]
+        command += ["--device", "cpu", "--method-option", "epochs=200", *arguments]
         return subprocess.Popen([sys.executable, str(script), *map(str, command)], text=True, stderr=subprocess.PIPE)
 
     checkpoint = inputs / "checkpoints" / "small.smart.seed3.pt"

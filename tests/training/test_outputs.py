@@ -122,7 +122,7 @@ def shuffled(table: pd.DataFrame) -> pd.DataFrame:
     [
         (lambda d: {"modality_weights": weights(d, (0.5, 0.6))}, "rows that sum to 1.1 to 1.1 instead of 1"),
         (lambda d: {"cluster_probabilities": weights(d, (0.2, 0.2))}, "rows that sum to 0.4"),
-        (lambda d: {"view_weights": weights(d, (0.5, 1.6))}, "instead of shares, 0 to 1"),
+        (lambda d: {"view_weights": weights(d, (0.5, 1.6))}, "instead of fractions, 0 to 1"),
         (lambda d: {"modality_weights": weights(d, (0.5, np.nan))}, "not finite numbers"),
         (lambda d: {"other": weights(d, ("a", "b"))}, "not finite numbers"),
         (lambda d: {"other": weights(d, names=("x", "x"))}, "columns without names, with the same one"),

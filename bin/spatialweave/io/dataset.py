@@ -86,6 +86,27 @@ class Dataset:
         names = self.obs["section"].to_numpy().astype(str)
         return {name: np.flatnonzero(names == name) for name in self.sections}
 
+    def spatial_graph(self) -> sparse.csr_matrix:
+        """The undirected spatial graph."""
+        return self._graph("spatial_connectivities", "spatial")
+
+    def spatial_distances(self) -> sparse.csr_matrix:
+        """The directed spatial graph, with its distances."""
+        return self._graph("spatial_distances", "spatial")
+
+    def feature_graph(self, modality: str) -> sparse.csr_matrix:
+        """The undirected feature graph of a modality."""
+        return self._graph(f"{modality}_connectivities", "tissue")
+
+    def feature_distances(self, modality: str) -> sparse.csr_matrix:
+        """The directed feature graph of a modality, with its distances."""
+        return self._graph(f"{modality}_distances", "tissue")
+
+    def _graph(self, key: str, recipe: str) -> sparse.csr_matrix:
+        if key not in self.graphs:
+            raise InputError("graph", f"has no obsp['{key}']", fix=f"build it with the recipe '{recipe}'")
+        return self.graphs[key]
+
 
 def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None = None) -> Dataset:
     """Join a latents file and, where given, a graph file and a table of aligned coordinates into what a method sees.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.io.contract import check_kind, readable, stamp, write
+from spatialweave.io.files import atomic_path
 from spatialweave.io.stage_checks import check_record
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ def write_embedding(
         },
     )
     write(data, path)
+
+
+def write_training_record(path: Path, dataset: str, training: dict[str, Any]) -> None:
+    """Write the record of a training as JSON, with the name of its dataset."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps({"dataset": dataset, **training}, sort_keys=True), encoding="utf-8")
 
 
 def training_record(embedding: anndata.AnnData) -> dict[str, Any]:

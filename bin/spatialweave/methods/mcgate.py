@@ -5,7 +5,6 @@ docs/methods/mcgate.md says what the method is, where this departs from the publ
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -20,11 +19,11 @@ from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
 from spatialweave.mining.beyond_window import distant_mutual, within
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import draw_linear
-from spatialweave.nn.graph_attention import GraphAttention, Surroundings, Weights, edge_cosines
+from spatialweave.nn.gcn import reset_linear
+from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood, edge_cosines
 from spatialweave.settings import option
-from spatialweave.training.hidden_inputs import HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
 from spatialweave.training.loop import Terms, train
+from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -42,16 +41,16 @@ class Config(TrainingConfig):
     heads: int = option(4, "Heads of the attention; they divide both widths.", low=1, high=64)
     split_input: bool = option(False, "Each head sees its own block of the input columns only.")
     temperature: float = option(1.0, "Divides the attention scores; small = sharp.", low=1e-3)
-    local_pattern: bool = option(True, "Neighbours whose embeddings are alike count more.")
-    alpha: float = option(0.1, "Share of the attention that goes to long-range neighbours.", 0.0, 1.0)
-    n_nearest: int = option(10, "Nearest embeddings among which long-range neighbours are sought.", low=1, high=50)
+    local_pattern: bool = option(True, "Neighbours with similar embeddings count more.")
+    alpha: float = option(0.1, "Fraction of the attention that goes to long-range neighbours.", 0.0, 1.0)
+    n_nearest: int = option(10, "Nearest embeddings among which long-range neighbours are searched.", low=1, high=50)
     beyond: int = option(3, "Long-range neighbours are more than this many steps away.", low=1, high=10)
-    step: int = option(50, "Epochs after which long-range neighbours are sought anew.", low=1)
+    step: int = option(50, "Epochs after which long-range neighbours are searched again.", low=1)
     feed_forward: bool = option(True, "A residual block after each layer's attention.")
     block_start: float = option(0.1, "Factor on the initial weights of the residual blocks.", low=0, high=10)
 
 
-class Layer(nn.Module):
+class AttentionLayer(nn.Module):
     """Attention, batch normalisation; then, with `feed_forward`, x + ELU(W x + b) and batch normalisation."""
 
     def __init__(self, n_inputs: int, n_outputs: int, config: Config) -> None:
@@ -62,17 +61,17 @@ class Layer(nn.Module):
         self.block_norm = batch_norm(n_outputs) if config.feed_forward else None
         self.block_start = config.block_start
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights of attention and block."""
-        self.attention.draw(generator)
-        draw_linear(self, generator)
+        self.attention.reset_parameters(generator)
+        reset_linear(self, generator)
         if self.block is not None:
             # The block begins as a small correction beside the linear path, which carries weak signal.
             with torch.no_grad():
                 self.block.weight.mul_(self.block_start)
                 self.block.bias.mul_(self.block_start)
 
-    def forward(self, x: Tensor, around: Surroundings) -> tuple[Tensor, Weights]:
+    def forward(self, x: Tensor, around: Neighbourhood) -> tuple[Tensor, AttentionWeights]:
         """Map `x` (spots x inputs) to spots x outputs; returns the attention weights too."""
         gathered, weights = self.attention(x, around)
         y: Tensor = self.norm(gathered)
@@ -86,8 +85,8 @@ def batch_norm(width: int) -> nn.BatchNorm1d:
     return nn.BatchNorm1d(width, eps=1e-6, track_running_stats=False)
 
 
-class Network(nn.Module):
-    """The encoder's layers, whose attention decodes as well, and the embedding that the next epoch's pattern is of.
+class Mcgate(nn.Module):
+    """The encoder's layers, whose attention decodes as well, and the embedding that gives the next epoch's pattern.
 
     Attributes
     ----------
@@ -105,21 +104,21 @@ class Network(nn.Module):
         self.n_inputs = n_inputs
         self.padding = -n_inputs % config.heads if config.split_input else 0
         inputs = [n_inputs + self.padding, *widths[:-1]]
-        self.layers = nn.ModuleList([Layer(n, m, config) for n, m in zip(inputs, widths, strict=True)])
+        self.layers = nn.ModuleList([AttentionLayer(n, m, config) for n, m in zip(inputs, widths, strict=True)])
         for name in ("latest", "anchor"):
             self.register_buffer(name, torch.zeros(n_spots, config.n_dims))
 
     @property
-    def stack(self) -> list[Layer]:
+    def stack(self) -> list[AttentionLayer]:
         """The layers, first to last."""
-        return cast("list[Layer]", list(self.layers))
+        return cast("list[AttentionLayer]", list(self.layers))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights, layer by layer."""
         for layer in self.stack:
-            layer.draw(generator)
+            layer.reset_parameters(generator)
 
-    def forward(self, x: Tensor, around: Surroundings) -> tuple[Tensor, list[Weights]]:
+    def forward(self, x: Tensor, around: Neighbourhood) -> tuple[Tensor, list[AttentionWeights]]:
         """The embedding (spots x dimensions) of the input (spots x inputs), and each layer's attention."""
         x = functional.pad(x, (0, self.padding))
         weights = []
@@ -128,7 +127,7 @@ class Network(nn.Module):
             weights.append(given)
         return x, weights
 
-    def decode(self, z: Tensor, around: Surroundings, weights: Sequence[Weights]) -> Tensor:
+    def decode(self, z: Tensor, around: Neighbourhood, weights: Sequence[AttentionWeights]) -> Tensor:
         """The input rebuilt from the embedding through the transposed layers, an ELU between them."""
         for number, layer in reversed(list(enumerate(self.stack))):
             z = layer.attention.transposed(z, around, weights[number])
@@ -155,7 +154,7 @@ class Expansion:
         Undirected spatial graph.
     """
 
-    def __init__(self, graph: sparse.csr_matrix, config: Config, device: torch.device) -> None:
+    def __init__(self, graph: sparse.csr_matrix, config: Config, device: str) -> None:
         self._close = within(graph, config.beyond)
         self._n_nearest, self._device = config.n_nearest, device
         self.mean_found = 0.0
@@ -168,22 +167,22 @@ class Expansion:
         return EdgeGraph(with_self(found), self._device)
 
 
-class Encoder:
-    """A network with what it gathers over: keeps pattern and long-range neighbours up to date between epochs."""
+class McgateEncoder:
+    """A network and its neighbourhood: keeps pattern and long-range neighbours up to date between epochs."""
 
-    def __init__(self, dataset: Dataset, network: Network, config: Config, run: Run) -> None:
-        graph = dataset.graphs.get("spatial_distances", spatial_graph(dataset))
+    def __init__(self, dataset: Dataset, network: Mcgate, config: Config, run: Run) -> None:
+        graph = dataset.spatial_distances()
         self.network, self.config = network, config
-        self.around = Surroundings(
+        self.around = Neighbourhood(
             EdgeGraph(with_self(graph), run.device),
             alpha=config.alpha,
             temperature=config.temperature,
         )
-        self.expansion = Expansion(spatial_graph(dataset), config, run.device) if config.alpha > 0 else None
+        self.expansion = Expansion(dataset.spatial_graph(), config, run.device) if config.alpha > 0 else None
         self._found_after = 0
 
     @torch.no_grad()
-    def prepare(self, epoch: int) -> Surroundings:
+    def prepare(self, epoch: int) -> Neighbourhood:
         """What an epoch gathers over: by the embeddings of the epoch before and of the last multiple of `step`."""
         done = epoch - 1
         if done > 0 and self.config.local_pattern:
@@ -198,8 +197,8 @@ class Encoder:
         return self.around
 
     @torch.no_grad()
-    def settle(self, x: Tensor, epochs: int) -> tuple[Tensor, list[Weights]]:
-        """Embedding and attention of every layer after `epochs`, for an input without hidden spots.
+    def settle(self, x: Tensor, epochs: int) -> tuple[Tensor, list[AttentionWeights]]:
+        """Embedding and attention of every layer after `epochs`, for an input without masked spots.
 
         The first pass makes the embedding that pattern and long-range neighbours of the second are of.
         """
@@ -208,11 +207,10 @@ class Encoder:
             self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
         if self.expansion is not None:
             self.around.distant = self.expansion.edges(z)
-        settled: tuple[Tensor, list[Weights]] = self.network(x, self.around)
-        return settled
+        return self.network(x, self.around)
 
     @torch.no_grad()
-    def settled(self, x: Tensor, epochs: int) -> tuple[Tensor, Tensor, Weights]:
+    def settled(self, x: Tensor, epochs: int) -> tuple[Tensor, Tensor, AttentionWeights]:
         """:meth:`settle`, with the rebuilt input and the attention of the last layer only."""
         z, weights = self.settle(x, epochs)
         return z, self.network.decode(z, self.around, weights), weights[-1]
@@ -220,22 +218,17 @@ class Encoder:
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
-    started = time.monotonic()
     inputs = prepare_inputs(dataset, config, run)
-    network = Network(dataset.n_spots, sum(inputs.widths), config)
-    network.draw(run.torch_generator())
+    network = Mcgate(dataset.n_spots, sum(inputs.widths), config)
+    network.reset_parameters(run.torch_generator())
     network.to(run.device)
-    encoder = Encoder(dataset, network, config, run)
-    prepared = time.monotonic() - started
+    encoder = McgateEncoder(dataset, network, config, run)
     history = train(network, loss_terms(encoder, inputs), config.schedule(), run)
     z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), history.epochs)
-    record = {
-        "variant": "",
-        **history.record(),
-        "receptive_field": inputs.record(),
-        "long_range_neighbours": 0.0 if encoder.expansion is None else round(encoder.expansion.mean_found, 3),
-        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
-    }
+    record = history.record(
+        receptive_field=inputs.record(),
+        long_range_neighbours=0.0 if encoder.expansion is None else round(encoder.expansion.mean_found, 3),
+    )
     return Fitted(
         z.float().cpu().numpy(),
         record,
@@ -244,33 +237,33 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     )
 
 
-def loss_terms(encoder: Encoder, inputs: HiddenInputs) -> Terms:
-    """The loss terms of an epoch: per modality the squared error of the rebuilt input, on hidden spots."""
+def loss_terms(encoder: McgateEncoder, inputs: MaskedInputs) -> Terms:
+    """The loss terms of an epoch: per modality the squared error of the rebuilt input, on masked spots."""
     network = encoder.network
 
     def terms(epoch: int) -> dict[str, Tensor]:
-        hidden = inputs.hidden(epoch)
+        mask = inputs.mask(epoch)
         around = encoder.prepare(epoch)
-        z, weights = network(torch.cat(inputs.seen(hidden), dim=1), around)
+        z, weights = network(torch.cat(inputs.seen(mask), dim=1), around)
         network.latest.copy_(z.detach())
         rebuilt = network.decode(z, around, weights)
-        return inputs.reconstruction_terms(rebuilt.split(inputs.widths, dim=1), hidden)
+        return inputs.reconstruction_terms(rebuilt.split(inputs.widths, dim=1), mask)
 
     return terms
 
 
-def attention_table(around: Surroundings, weights: Weights, spots: pd.Index) -> pd.DataFrame:
+def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.Index) -> pd.DataFrame:
     """Where each spot's attention goes, mean over heads: to itself, its neighbours, its long-range neighbours."""
-    shares = []
+    fractions = []
     for graph, given in ((around.local, weights.local), (around.distant, weights.distant)):
         if graph is None or given is None:
-            shares.append((torch.ones(len(spots)), torch.zeros(len(spots))))
+            fractions.append((torch.ones(len(spots)), torch.zeros(len(spots))))
             continue
-        share = given.float().mean(dim=1, keepdim=True)
-        own = graph.sum(share * (graph.receivers == graph.senders)[:, None])[:, 0].cpu()
-        shares.append((own, 1 - own))
+        mean = given.float().mean(dim=1, keepdim=True)
+        own = graph.sum(mean * (graph.receivers == graph.senders)[:, None])[:, 0].cpu()
+        fractions.append((own, 1 - own))
     alpha = 0.0 if around.distant is None else around.alpha
-    (itself, others), (itself_again, distant) = shares
+    (itself, others), (itself_again, distant) = fractions
     values = torch.stack(
         [(1 - alpha) * itself + alpha * itself_again, (1 - alpha) * others, alpha * distant], dim=1
     ).numpy()

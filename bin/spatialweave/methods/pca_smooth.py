@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
 from spatialweave.settings import option
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
 
@@ -33,13 +34,9 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     A spot without a modality takes the mean of its neighbours that have it; the neighbours' value counts as had in the
     next round. A spot that no round reaches keeps zero, the mean of the modality.
     """
-    if "spatial_connectivities" not in dataset.graphs:
-        raise InputError("graph", "has no obsp['spatial_connectivities']", fix="build it with the recipe 'spatial'")
-    graph = dataset.graphs["spatial_connectivities"]
-    neighbours = (graph != 0).astype(np.float32) + sparse.identity(dataset.n_spots, dtype=np.float32, format="csr")
+    neighbours = with_self(dataset.spatial_graph())
     blocks = [_smooth(scaled(modality), modality.present, neighbours, config.rounds) for modality in dataset.modalities]
-    record = {"variant": "", "losses": {"total": []}, "epochs": 0, "stopped_by": "nothing to train"}
-    return Fitted(np.concatenate(blocks, axis=1), record)
+    return Fitted(np.concatenate(blocks, axis=1))
 
 
 def scaled(modality: Modality) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""SMART, variant `tuned`: the same parts, trained to predict hidden spots instead of the noise of visible ones.
+"""SMART (Du et al. 2026), trained to predict masked spots instead of the noise of visible ones.
 
 GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruction and triplet losses, as in
 :mod:`spatialweave.methods.smart_paper`. docs/methods/smart.md lists what differs and what each change is worth.
@@ -6,7 +6,6 @@ GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruc
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -18,13 +17,13 @@ from torch.nn import functional
 
 from spatialweave.method import Fitted
 from spatialweave.mining.beyond_window import mine_distant_triplets
-from spatialweave.nn.hiding import visible_average
 from spatialweave.nn.losses import pair_distance, triplet_loss
+from spatialweave.nn.masking import visible_average
 from spatialweave.nn.propagation import Propagation, row_differences
-from spatialweave.nn.sage import SageLayer, draw_uniform
+from spatialweave.nn.sage import SageLayer, reset_uniform
 from spatialweave.settings import option
-from spatialweave.training.hidden_inputs import HiddenInput, HiddenInputs, TrainingConfig, prepare_inputs, spatial_graph
 from spatialweave.training.loop import Terms, train
+from spatialweave.training.masking import MaskedInput, MaskedInputs, TrainingConfig, prepare_inputs
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -35,19 +34,21 @@ if TYPE_CHECKING:
 MINING_ROUNDS = 2
 """Averages over the neighbours before mining; positives lie at least one step beyond what shares such an average."""
 
-Miner = Callable[[HiddenInput, Propagation, np.random.Generator], np.ndarray]
+Miner = Callable[[MaskedInput, Propagation, np.random.Generator], np.ndarray]
 """Finds the triplets (3 x triplets) of a modality, given the means over its neighbours."""
 
 
 @dataclass(frozen=True)
 class Config(TrainingConfig):
-    """Settings of `tuned`: one set for all tissues."""
+    """Settings: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
     n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
-    margin: float = option(1.0, "Margin of the triplet loss, in mean deviations of the embedding.", low=0)
-    n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are sought.", low=1, high=20)
-    far_share: float = option(0.6, "Share of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0)
+    margin: float = option(1.0, "Margin of the triplet loss, in mean standard deviations of the embedding.", low=0)
+    n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are searched.", low=1, high=20)
+    far_fraction: float = option(
+        0.6, "Fraction of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0
+    )
     triplet_weight: float = option(0.1, "Weight of the triplet losses, averaged over modalities.", low=0)
 
 
@@ -61,11 +62,10 @@ class SageNet(nn.Module):
 
     def forward(self, x: Tensor, neighbours: Propagation, mean: Tensor | None = None) -> Tensor:
         """Map `x` (spots x inputs) to spots x outputs; `mean` is neighbours(x) where the caller has it already."""
-        y: Tensor = self.second(functional.elu(self.first(x, neighbours, mean)), neighbours)
-        return y
+        return self.second(functional.elu(self.first(x, neighbours, mean)), neighbours)
 
 
-class Network(nn.Module):
+class Smart(nn.Module):
     """Encoders (one per modality), the linear fusion of their outputs, decoders (one per modality)."""
 
     def __init__(self, n_inputs: Sequence[int], n_hidden: int, n_dims: int) -> None:
@@ -74,72 +74,66 @@ class Network(nn.Module):
         self.fusion = nn.Linear(n_hidden * len(n_inputs), n_dims)
         self.decoders = nn.ModuleList([SageNet(n_dims, n_hidden, n) for n in n_inputs])
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: encoders, fusion, decoders."""
         for net in cast(Iterable[SageNet], [*self.encoders, *self.decoders]):
-            net.first.draw(generator)
-            net.second.draw(generator)
+            net.first.reset_parameters(generator)
+            net.second.reset_parameters(generator)
         for parameter in (self.fusion.weight, self.fusion.bias):
-            draw_uniform(parameter, self.fusion.in_features, generator)
+            reset_uniform(parameter, self.fusion.in_features, generator)
 
     def forward(self, inputs: Sequence[Tensor], neighbours: Propagation) -> Tensor:
         """The embedding: spots x dimensions."""
         encodings = [encoder(x, neighbours) for encoder, x in zip(self.encoders, inputs, strict=True)]
-        embedding: Tensor = self.fusion(torch.cat(encodings, dim=1))
-        return embedding
+        return self.fusion(torch.cat(encodings, dim=1))
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
-    graph = spatial_graph(dataset)
+    graph = dataset.spatial_graph()
 
-    def miner(one: HiddenInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
+    def miner(one: MaskedInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
         return mine(one, graph, neighbours, config, rng)
 
-    return fit_mined(dataset, config, run, miner, "tuned")
+    return fit_mined(dataset, config, run, miner)
 
 
-def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, variant: str) -> Fitted:
+def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner) -> Fitted:
     """Embed `dataset` with the triplets that `miner` finds in each modality."""
-    started = time.monotonic()
     rng = run.numpy_generator()
     inputs = prepare_inputs(dataset, config, run, rng)
     triplets = [miner(one, inputs.neighbours, rng) for one in inputs.modalities]
-    prepared = time.monotonic() - started
-    network = Network(inputs.widths, config.n_hidden, config.n_dims)
-    network.draw(run.torch_generator())
+    network = Smart(inputs.widths, config.n_hidden, config.n_dims)
+    network.reset_parameters(run.torch_generator())
     network.to(run.device)
     terms = loss_terms(network, inputs, triplets, config)
     history = train(network, terms, config.schedule(), run)
     with torch.no_grad():
         z = network(inputs.seen(), inputs.neighbours)
         rebuilt = [decoder(z, inputs.neighbours) for decoder in network.decoders]
-    record = {
-        "variant": variant,
-        **history.record(),
-        "receptive_field": inputs.record(),
-        "triplets": {one.name: found.shape[1] for one, found in zip(inputs.modalities, triplets, strict=True)},
-        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
-    }
+    record = history.record(
+        receptive_field=inputs.record(),
+        triplets={one.name: found.shape[1] for one, found in zip(inputs.modalities, triplets, strict=True)},
+    )
     return Fitted(z.float().cpu().numpy(), record, denoised=inputs.to_latents(rebuilt))
 
 
 def mine(
-    one: HiddenInput, graph: sparse.csr_matrix, neighbours: Propagation, config: Config, rng: np.random.Generator
+    one: MaskedInput, graph: sparse.csr_matrix, neighbours: Propagation, config: Config, rng: np.random.Generator
 ) -> np.ndarray:
     """Triplets (3 x triplets) of one modality, on averages over the neighbours and beyond the reach of those."""
     spots = np.flatnonzero(one.present.cpu().numpy())
     features = mining_features(one, neighbours)
-    return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_share, rng, spots)
+    return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_fraction, rng, spots)
 
 
-def mining_features(one: HiddenInput, neighbours: Propagation) -> np.ndarray:
-    """What triplets are sought in: a modality averaged over the neighbours (float32, spots x dimensions)."""
+def mining_features(one: MaskedInput, neighbours: Propagation) -> np.ndarray:
+    """What triplets are mined in: a modality averaged over the neighbours (float32, spots x dimensions)."""
     return np.asarray(visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy())
 
 
-def loss_terms(network: Network, inputs: HiddenInputs, triplets: Sequence[np.ndarray], config: Config) -> Terms:
-    """The weighted loss terms of an epoch: per modality the error on hidden spots, and the triplet loss."""
+def loss_terms(network: Smart, inputs: MaskedInputs, triplets: Sequence[np.ndarray], config: Config) -> Terms:
+    """The weighted loss terms of an epoch: per modality the error on masked spots, and the triplet loss."""
     neighbours = inputs.neighbours
     names = [one.name for one in inputs.modalities]
     pairs = np.concatenate([found[[0, other]] for found in triplets for other in (1, 2)], axis=1)
@@ -148,14 +142,14 @@ def loss_terms(network: Network, inputs: HiddenInputs, triplets: Sequence[np.nda
     triplet_weight = config.triplet_weight / len(names)
 
     def terms(epoch: int) -> dict[str, Tensor]:
-        hidden = inputs.hidden(epoch)
-        z = network(inputs.seen(hidden), neighbours)
+        mask = inputs.mask(epoch)
+        z = network(inputs.seen(mask), neighbours)
         # All decoders begin with the same neighbour mean of the embedding.
         mean = neighbours(z)
-        values = inputs.reconstruction_terms([decoder(z, neighbours, mean) for decoder in network.decoders], hidden)
-        # In units of the embedding's own spread, or the margin could be met by making the embedding larger.
-        spread = z.detach().std(dim=0).mean().clamp_min(1e-6)
-        distances = pair_distance(differences(z / spread)).split(sizes)
+        values = inputs.reconstruction_terms([decoder(z, neighbours, mean) for decoder in network.decoders], mask)
+        # In units of the embedding's own scale, or the margin could be met by making the embedding larger.
+        scale = z.detach().std(dim=0).mean().clamp_min(1e-6)
+        distances = pair_distance(differences(z / scale)).split(sizes)
         for m, name in enumerate(names):
             loss = triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
             values[f"triplet_{name}"] = triplet_weight * loss

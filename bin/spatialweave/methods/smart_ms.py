@@ -17,7 +17,6 @@ from spatialweave.methods import smart
 from spatialweave.mining.across_sections import mine_cross_triplets
 from spatialweave.mining.beyond_window import mine_distant_triplets
 from spatialweave.settings import option
-from spatialweave.training.hidden_inputs import spatial_graph
 from spatialweave.training.sections import several_sections
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from spatialweave.io.dataset import Dataset
     from spatialweave.nn.propagation import Propagation
-    from spatialweave.training.hidden_inputs import HiddenInput
+    from spatialweave.training.masking import MaskedInput
     from spatialweave.training.run import Run
 
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 class Config(smart.Config):
     """Settings: those of SMART, and those of the triplets across sections."""
 
-    n_nearest_across: int = option(2, "Nearest spots of another section among which mutual pairs are sought.", 1, 100)
+    n_nearest_across: int = option(2, "Nearest spots of another section among which mutual pairs are searched.", 1, 100)
     anchors: Literal["both", "first"] = option("both", "Ends of a pair that are anchors; published: the first.")
     within_sections: bool = option(False, "Triplets within each section are added to those across sections.")
 
@@ -42,12 +41,12 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed all sections of `dataset`, whose latents are comparable between them; needs the spatial graph."""
     sections = several_sections(dataset, "SMART-MS", "smart")
     check_shared(dataset, sections)
-    graph = spatial_graph(dataset)
+    graph = dataset.spatial_graph()
 
-    def miner(one: HiddenInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
+    def miner(one: MaskedInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
         return mine(one, sections, graph, neighbours, config, rng)
 
-    return smart.fit_mined(dataset, config, run, miner, "tuned")
+    return smart.fit_mined(dataset, config, run, miner)
 
 
 def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
@@ -68,15 +67,15 @@ def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
 
 
 def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:
-    """The place in the stack of every spot's section (int64), from 0."""
+    """The number of every spot's section in the stack (int64), from 0."""
     number = np.empty(sum(map(len, sections.values())), dtype=np.int64)
-    for place, rows in enumerate(sections.values()):
-        number[rows] = place
+    for index, rows in enumerate(sections.values()):
+        number[rows] = index
     return number
 
 
 def mine(
-    one: HiddenInput,
+    one: MaskedInput,
     sections: dict[str, np.ndarray],
     graph: sparse.csr_matrix,
     neighbours: Propagation,
@@ -88,12 +87,14 @@ def mine(
     present = one.present.cpu().numpy()
     number, spots = section_numbers(sections), np.flatnonzero(present)
     both = config.anchors == "both"
-    found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_share, rng, spots, both)]
+    found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_fraction, rng, spots, both)]
     if config.within_sections:
         hops = smart.MINING_ROUNDS + 1
         for rows in sections.values():
             own = graph[rows][:, rows].tocsr()
             measured = np.flatnonzero(present[rows])
-            inside = mine_distant_triplets(features[rows], own, hops, config.n_nearest, config.far_share, rng, measured)
+            inside = mine_distant_triplets(
+                features[rows], own, hops, config.n_nearest, config.far_fraction, rng, measured
+            )
             found.append(rows[inside])
     return np.concatenate(found, axis=1)

@@ -1,12 +1,11 @@
 """SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, triplets of mutual nearest spots.
 
 Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md says what each variant does
-and where it departs from the publication. The default variant, `tuned`, is :mod:`spatialweave.methods.smart`.
+and where it departs from the publication. The default is :mod:`spatialweave.methods.smart`.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
@@ -21,7 +20,7 @@ from spatialweave.mining.triplets import mine_triplets
 from spatialweave.nn.inputs import ModalityInput
 from spatialweave.nn.losses import pair_distance, reconstruction_loss, triplet_loss
 from spatialweave.nn.propagation import Propagation, neighbour_mean, row_differences
-from spatialweave.nn.sage import SageStack, draw_uniform
+from spatialweave.nn.sage import SageStack, reset_uniform
 from spatialweave.settings import option
 from spatialweave.training.loop import Schedule, Terms, train
 from spatialweave.training.stopping import SlopeRule, StopRule, never
@@ -45,8 +44,10 @@ class Config:
     stop_window: int = option(10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0)
     stop_slope: float = option(1e-4, "Training stops when the slope of either loss is below this.", low=0)
     margin: float = option(0.5, "Margin of the triplet loss.", low=0)
-    n_nearest: int = option(3, "Nearest spots among which mutual pairs are sought.", low=1, high=100)
-    far_share: float = option(0.6, "Share of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0)
+    n_nearest: int = option(3, "Nearest spots among which mutual pairs are searched.", low=1, high=100)
+    far_fraction: float = option(
+        0.6, "Fraction of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0
+    )
     reconstruction_weight: float = option(1.0, "Weight of every modality's reconstruction loss.", low=0)
     triplet_weight: float = option(1.0, "Weight of every modality's triplet loss.", low=0)
 
@@ -83,10 +84,10 @@ VARIANTS = {
 }
 
 # The published code initialises each layer twice; doing the same gives the same weights from a seed.
-DRAWS = 2
+RESETS = 2
 
 
-class Network(nn.Module):
+class PublishedSmart(nn.Module):
     """Encoders (one per modality), the linear fusion of their outputs, decoders (one per modality)."""
 
     def __init__(self, n_inputs: Sequence[int], n_dims: int, activation: bool) -> None:
@@ -95,14 +96,14 @@ class Network(nn.Module):
         self.fusion = nn.Linear(n_dims * len(n_inputs), n_dims)
         self.decoders = nn.ModuleList([SageStack(n_dims, n_dims, n, activation) for n in n_inputs])
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: encoders, fusion, decoders."""
         for encoder in cast(Iterable[SageStack], self.encoders):
-            encoder.draw(generator, times=DRAWS)
+            encoder.reset_parameters(generator, times=RESETS)
         for parameter in (self.fusion.weight, self.fusion.bias):
-            draw_uniform(parameter, self.fusion.in_features, generator)
+            reset_uniform(parameter, self.fusion.in_features, generator)
         for decoder in cast(Iterable[SageStack], self.decoders):
-            decoder.draw(generator, times=DRAWS)
+            decoder.reset_parameters(generator, times=RESETS)
 
     def encode(self, inputs: Sequence[ModalityInput]) -> Tensor:
         """All encodings side by side: spots x (dimensions * modalities)."""
@@ -111,14 +112,10 @@ class Network(nn.Module):
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset` with SMART; needs the spatial graph."""
-    started = time.monotonic()
     triplets = [mine(modality, config, run) for modality in dataset.modalities]
-    mining_seconds = time.monotonic() - started
     for modality, found in zip(dataset.modalities, triplets, strict=True):
         run.log(f"{modality.name}: {found.shape[1]} triplets")
-    fitted = fit_triplets(dataset, triplets, config, run)
-    fitted.record["timings"]["mining"] = round(mining_seconds, 3)
-    return fitted
+    return fit_triplets(dataset, triplets, config, run)
 
 
 def mine(modality: Modality, config: Config, run: Run) -> np.ndarray:
@@ -128,13 +125,13 @@ def mine(modality: Modality, config: Config, run: Run) -> np.ndarray:
     if cap is not None and len(spots) > cap:
         # The published code draws the same spots for every modality and every seed.
         spots = np.random.RandomState(42).choice(spots, cap, replace=False)
-    return mine_triplets(modality.latent, config.n_nearest, config.far_share, run.numpy_generator(), spots)
+    return mine_triplets(modality.latent, config.n_nearest, config.far_fraction, run.numpy_generator(), spots)
 
 
 def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Config, run: Run) -> Fitted:
     """Train SMART on given triplets (3 x triplets, one array per modality) and embed all spots."""
     variant = VARIANTS[config.variant]
-    graph = spatial_graph(dataset, variant.directed)
+    graph = sending_graph(dataset, variant.directed)
     inputs = [ModalityInput(modality, graph, run.device) for modality in dataset.modalities]
     network = build(inputs, config, run)
     encode = encoder(network, inputs, variant)
@@ -143,38 +140,30 @@ def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Confi
     history = train(network, terms, schedule, run, stop_rule(config))
     with torch.no_grad():
         embedding = network.fusion(encode()).float().cpu().numpy()
-    record = {
-        "variant": config.variant,
-        **history.record(),
-        "triplets": {one.name: found.shape[1] for one, found in zip(inputs, triplets, strict=True)},
-        "timings": {"training": round(history.seconds, 3)},
-    }
-    return Fitted(embedding, record)
+    mined = {one.name: found.shape[1] for one, found in zip(inputs, triplets, strict=True)}
+    return Fitted(embedding, history.record(triplets=mined))
 
 
-def spatial_graph(dataset: Dataset, directed: bool) -> sparse.csr_matrix:
+def sending_graph(dataset: Dataset, directed: bool) -> sparse.csr_matrix:
     """The graph whose row i holds the spots that send to i.
 
     Directed: those that list i among their nearest, as in the published code. Else: both directions.
     """
-    key = "spatial_distances" if directed else "spatial_connectivities"
-    if key not in dataset.graphs:
-        raise InputError("graph", f"has no obsp['{key}']", fix="build it with the recipe 'spatial'")
-    return dataset.graphs[key].T.tocsr() if directed else dataset.graphs[key]
+    return dataset.spatial_distances().T.tocsr() if directed else dataset.spatial_graph()
 
 
-def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> Network:
+def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> PublishedSmart:
     """The network with the initial weights that the seed gives; what the variant does not train is frozen."""
     variant = VARIANTS[config.variant]
-    network = Network([one.n_dims for one in inputs], config.n_dims, variant.activation)
-    network.draw(run.torch_generator())
+    network = PublishedSmart([one.n_dims for one in inputs], config.n_dims, variant.activation)
+    network.reset_parameters(run.torch_generator())
     if not variant.train_all:
         network.encoders.requires_grad_(False)
         network.decoders.requires_grad_(False)
     return network.to(run.device)
 
 
-def encoder(network: Network, inputs: Sequence[ModalityInput], variant: Variant) -> Callable[[], Tensor]:
+def encoder(network: PublishedSmart, inputs: Sequence[ModalityInput], variant: Variant) -> Callable[[], Tensor]:
     """A function that gives the current encodings; where the encoders are not trained, computed once."""
     if variant.train_all:
         return lambda: network.encode(inputs)
@@ -184,7 +173,7 @@ def encoder(network: Network, inputs: Sequence[ModalityInput], variant: Variant)
 
 
 def loss_terms(
-    network: Network,
+    network: PublishedSmart,
     encode: Callable[[], Tensor],
     inputs: Sequence[ModalityInput],
     neighbours: Propagation,

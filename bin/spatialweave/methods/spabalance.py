@@ -1,4 +1,4 @@
-"""SpaBalance (Advanced Science 2025): what each modality says alone and what they share, balanced while learning.
+"""SpaBalance (Advanced Science 2025): what each modality explains alone and what they share, balanced in training.
 
 Per modality a GCN encoder on the spatial and on the feature graph, a mixer of the two views, attention between the
 modalities' spots, a gate that weighs the modalities spot by spot, and linear GCN decoders. The losses of each modality
@@ -8,7 +8,6 @@ docs/methods/spabalance.md lists what differs from the publication and what each
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -20,25 +19,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
-from spatialweave.nn.attention import SpotAttention, draw_landmarks
+from spatialweave.nn.attention import SpotAttention, choose_landmarks
 from spatialweave.nn.barlow import barlow_loss
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
 from spatialweave.nn.infomax import Discriminator, neighbourhood_infomax
 from spatialweave.nn.propagation import Propagation
 from spatialweave.settings import option
 from spatialweave.training.balance import balanced_backward
-from spatialweave.training.hidden_inputs import (
-    HiddenInputs,
-    TrainingConfig,
-    epoch_generator,
-    feature_graph,
-    near_spots,
-    prepare_inputs,
-    spatial_graph,
-)
 from spatialweave.training.loop import Terms, train
+from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -51,28 +43,30 @@ class Config(TrainingConfig):
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
     n_hidden: int = option(64, "Dimensions of the encodings of each view.", low=1, high=4096)
-    spatial_share: float = option(0.75, "Share of the spatial view in the mean of a modality's views.", 0.0, 1.0)
-    nonlinear_share: float = option(
+    spatial_fraction: float = option(
+        0.75, "Weight of the spatial view in the mean of a modality's views, 0 to 1.", 0.0, 1.0
+    )
+    nonlinear_strength: float = option(
         0.005, "Strength of the mixer's layers, the attention and the gate beside the linear path.", 0.0, 1.0
     )
     mixer_width: int = option(64, "Width of the hidden layers of the mixer.", low=1, high=4096)
     mixer_norm: bool = option(False, "Layer normalisation after each hidden layer of the mixer.")
-    dropout: float = option(0.1, "Share of the inputs of the mixer's hidden layers that is dropped.", 0.0, 0.9)
+    dropout: float = option(0.1, "Fraction of the inputs of the mixer's hidden layers that is dropped.", 0.0, 0.9)
     heads: int = option(4, "Heads of the attention between modalities; 0 = no attention.", low=0, high=64)
-    n_landmarks: int = option(64, "Spots that stand for all others in the attention.", low=1)
+    n_landmarks: int = option(64, "Random spots that represent all others in the attention.", low=1)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
     infomax_weight: float = option(0.005, "Weight of each modality's infomax loss.", low=0)
     consistency_weight: float = option(0.03, "Weight of the cycle losses between modalities.", low=0)
     barlow_weight: float = option(5e-4, "Weight of the Barlow twins losses between modalities.", low=0)
     off_diagonal: float = option(0.005, "Weight of different dimensions in the Barlow twins loss.", low=0)
     uncertainty_from: float = option(
-        0.75, "Share of the epochs after which the cycle losses' weights are learned.", 0, 1
+        0.75, "Fraction of the epochs after which the cycle losses' weights are learned.", 0, 1
     )
     balance: bool = option(True, "Balance the gradients of the groups of losses; otherwise the losses are summed.")
 
 
 @dataclass
-class Graphs:
+class SpaBalanceGraphs:
     """Where the network propagates and attends.
 
     Attributes
@@ -80,10 +74,10 @@ class Graphs:
     spatial, features
         D^-1/2 (A + I) D^-1/2 of the spatial graph and of each modality's feature graph.
     near
-        Per modality the spots whose encodings in it a spot attends to for certain: itself, its spatial neighbours, and
-        its neighbours in the modality's features. None where every spot is a landmark.
+        Per modality the spots that a spot always attends to: itself, its spatial neighbours, and its neighbours in the
+        modality's features. None where every spot is a landmark.
     landmarks
-        Indices of the spots that stand for all others.
+        Indices of the spots that represent all others.
     """
 
     spatial: Propagation
@@ -92,7 +86,7 @@ class Graphs:
     landmarks: Tensor
 
 
-class Encoded(NamedTuple):
+class SpaBalanceOutput(NamedTuple):
     """What the network makes of all modalities: lists with one entry per modality, each spots x dimensions.
 
     Attributes
@@ -126,13 +120,12 @@ class Mixer(nn.Module):
             nn.Linear(width, n_dims),
         )
         self.gain = nn.Parameter(torch.ones(n_dims))
-        self.spatial_share, self.strength = config.spatial_share, config.nonlinear_share
+        self.spatial_fraction, self.strength = config.spatial_fraction, config.nonlinear_strength
 
     def forward(self, spatial: Tensor, features: Tensor) -> Tensor:
         """Mix two views (each spots x hidden dimensions) to spots x dimensions."""
-        added: Tensor = self.gain * self.layers(torch.cat([spatial, features], dim=1))
-        mixed: Tensor = self.linear(torch.lerp(features, spatial, self.spatial_share)) + self.strength * added
-        return mixed
+        added = self.gain * self.layers(torch.cat([spatial, features], dim=1))
+        return self.linear(torch.lerp(features, spatial, self.spatial_fraction)) + self.strength * added
 
 
 def _hidden_layer(n_inputs: int, width: int, config: Config) -> list[nn.Module]:
@@ -140,7 +133,7 @@ def _hidden_layer(n_inputs: int, width: int, config: Config) -> list[nn.Module]:
     return [nn.Dropout(config.dropout), nn.Linear(n_inputs, width), nn.ELU(), *norm]
 
 
-class Network(nn.Module):
+class SpaBalance(nn.Module):
     """Encoders, mixers, decoders and discriminators (one per modality), attention (per ordered pair), gate."""
 
     def __init__(self, widths: Sequence[int], config: Config) -> None:
@@ -149,59 +142,56 @@ class Network(nn.Module):
         self.pairs = list(permutations(range(len(widths)), 2))
         self.encoders = nn.ModuleList([GcnLayer(n, config.n_hidden) for n in widths])
         self.mixers = nn.ModuleList([Mixer(config) for _ in widths])
-        asked = self.pairs if config.heads else []
-        self.attention = nn.ModuleList([SpotAttention(n_dims, n_dims, config.heads) for _ in asked])
+        pairs = self.pairs if config.heads else []
+        self.attention = nn.ModuleList([SpotAttention(n_dims, n_dims, config.heads) for _ in pairs])
         self.attention_gain = nn.Parameter(torch.ones(n_dims))
-        self.strength = config.nonlinear_share
+        self.strength = config.nonlinear_strength
         self.gate = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.ReLU(), nn.Linear(n_dims, len(widths)))
         self.decoders = nn.ModuleList([GcnLayer(n_dims, n) for n in widths])
         self.discriminators = nn.ModuleList([Discriminator(config.n_hidden) for _ in widths])
         self.log_variances = nn.Parameter(torch.zeros(len(self.pairs)))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights; the gate starts close to equal weights."""
         for module in cast(Iterable[GcnLayer], [*self.encoders, *self.decoders, *self.discriminators]):
-            module.draw(generator)
+            module.reset_parameters(generator)
         for part in (self.mixers, self.attention, self.gate):
-            draw_linear(part, generator)
+            reset_linear(part, generator)
         nn.init.zeros_(cast(nn.Linear, self.gate[-1]).bias)
 
-    def forward(self, seen: Sequence[Tensor], graphs: Graphs) -> Encoded:
+    def forward(self, seen: Sequence[Tensor], graphs: SpaBalanceGraphs) -> SpaBalanceOutput:
         """Encode what is seen of each modality (spots x its dimensions), and fuse it."""
         spatial = [encoder(x, graphs.spatial) for encoder, x in zip(self.encoders, seen, strict=True)]
         features = [encoder(x, own) for encoder, x, own in zip(self.encoders, seen, graphs.features, strict=True)]
         mixed = [mixer(*views) for mixer, *views in zip(self.mixers, spatial, features, strict=True)]
         informed = list(mixed)
-        for attention, (asking, asked) in zip(self.attention, self.pairs, strict=False):
-            gathered = attention(mixed[asking], mixed[asked], graphs.near[asked], graphs.landmarks)
-            share = self.strength / (len(mixed) - 1)
-            informed[asking] = informed[asking] + share * self.attention_gain * gathered
+        for attention, (receiver, sender) in zip(self.attention, self.pairs, strict=False):
+            gathered = attention(mixed[receiver], mixed[sender], graphs.near[sender], graphs.landmarks)
+            strength = self.strength / (len(mixed) - 1)
+            informed[receiver] = informed[receiver] + strength * self.attention_gain * gathered
         weights = torch.softmax(self.strength * self.gate(torch.cat(informed, dim=1)), dim=1)
         embedding = (weights[:, :, None] * torch.stack(informed, dim=1)).sum(dim=1)
-        return Encoded(features, mixed, embedding, weights)
+        return SpaBalanceOutput(features, mixed, embedding, weights)
 
-    def decode(self, embedding: Tensor, graphs: Graphs) -> list[Tensor]:
+    def decode(self, embedding: Tensor, graphs: SpaBalanceGraphs) -> list[Tensor]:
         """The features of every modality, rebuilt from the embedding."""
         return [decoder(embedding, graphs.spatial) for decoder in self.decoders]
 
-    def cycle(self, encoding: Tensor, through: int, graphs: Graphs) -> Tensor:
+    def cycle(self, encoding: Tensor, through: int, graphs: SpaBalanceGraphs) -> Tensor:
         """An encoding decoded as the features of another modality, and encoded again by that one's encoder."""
         encoded = self.encoders[through](self.decoders[through](encoding, graphs.spatial), graphs.spatial)
-        result: Tensor = cast(Mixer, self.mixers[through]).linear(encoded)
-        return result
+        return cast(Mixer, self.mixers[through]).linear(encoded)
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
     if config.heads and config.n_dims % config.heads:
         raise InputError("setting 'heads'", f"{config.heads} does not divide n_dims = {config.n_dims}", "a divisor")
-    started = time.monotonic()
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
     graphs = make_graphs(dataset, config, generator, run.device)
-    prepared = time.monotonic() - started
-    network = Network(inputs.widths, config)
-    network.draw(generator)
+    network = SpaBalance(inputs.widths, config)
+    network.reset_parameters(generator)
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config, run)
     backward = balanced_backward(list(network.parameters()), group_of) if config.balance else None
@@ -212,28 +202,22 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         rebuilt = network.decode(encoded.embedding, graphs)
     names = [one.name for one in inputs.modalities]
     weights = pd.DataFrame(encoded.weights.float().cpu().numpy(), index=dataset.obs.index, columns=names)
-    record = {
-        "variant": "",
-        **history.record(),
-        "receptive_field": inputs.record(),
-        "landmarks": len(graphs.landmarks),
-        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
-    }
+    record = history.record(receptive_field=inputs.record(), landmarks=len(graphs.landmarks))
     return Fitted(
         encoded.embedding.float().cpu().numpy(), record, {"modality_weights": weights}, inputs.to_latents(rebuilt)
     )
 
 
-def make_graphs(dataset: Dataset, config: Config, generator: torch.Generator, device: torch.device) -> Graphs:
+def make_graphs(dataset: Dataset, config: Config, generator: torch.Generator, device: str) -> SpaBalanceGraphs:
     """The graphs on the device, and the landmarks."""
-    spatial = spatial_graph(dataset)
+    spatial = dataset.spatial_graph()
     names = [modality.name for modality in dataset.modalities]
-    features = [gcn_propagation(feature_graph(dataset, name), device) for name in names]
-    landmarks = draw_landmarks(dataset.n_spots, config.n_landmarks, generator)
+    features = [gcn_propagation(dataset.feature_graph(name), device) for name in names]
+    landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, generator)
     near: list[EdgeGraph | None] = [None] * len(names)
     if config.heads and len(names) > 1 and len(landmarks) < dataset.n_spots:
-        near = [EdgeGraph(near_spots(dataset, [name]), device) for name in names]
-    return Graphs(gcn_propagation(spatial, device), features, near, landmarks.to(device))
+        near = [EdgeGraph(with_self(spatial, dataset.feature_distances(name)), device) for name in names]
+    return SpaBalanceGraphs(gcn_propagation(spatial, device), features, near, landmarks.to(device))
 
 
 def group_of(term: str) -> str:
@@ -242,23 +226,23 @@ def group_of(term: str) -> str:
     return modality if kind in ("reconstruction", "infomax") else "together"
 
 
-def loss_terms(network: Network, inputs: HiddenInputs, graphs: Graphs, config: Config, run: Run) -> Terms:
+def loss_terms(network: SpaBalance, inputs: MaskedInputs, graphs: SpaBalanceGraphs, config: Config, run: Run) -> Terms:
     """The weighted loss terms of an epoch."""
     names = [one.name for one in inputs.modalities]
 
     def terms(epoch: int) -> dict[str, Tensor]:
-        hidden = inputs.hidden(epoch)
-        seen = inputs.seen(hidden)
+        mask = inputs.mask(epoch)
+        seen = inputs.seen(mask)
         encoded = network(seen, graphs)
-        rebuilt = inputs.reconstruction_terms(network.decode(encoded.embedding, graphs), hidden)
+        rebuilt = inputs.reconstruction_terms(network.decode(encoded.embedding, graphs), mask)
         values = {name: config.reconstruction_weight * value for name, value in rebuilt.items()}
         if config.infomax_weight > 0:
-            orders = shuffles(inputs.n_spots, len(names), run.seed, epoch)
+            orders = shuffles(inputs.n_spots, len(names), run, epoch)
             for m, name in enumerate(names):
                 shuffled = network.encoders[m](seen[m][orders[m].to(run.device)], graphs.features[m])
                 discriminator = cast(Discriminator, network.discriminators[m])
-                told = neighbourhood_infomax(discriminator, encoded.features[m], shuffled, graphs.features[m])
-                values[f"infomax_{name}"] = config.infomax_weight * told
+                loss = neighbourhood_infomax(discriminator, encoded.features[m], shuffled, graphs.features[m])
+                values[f"infomax_{name}"] = config.infomax_weight * loss
         learned = epoch > config.uncertainty_from * config.epochs
         values |= shared_terms(network, inputs, encoded, graphs, config, learned)
         return values
@@ -267,9 +251,14 @@ def loss_terms(network: Network, inputs: HiddenInputs, graphs: Graphs, config: C
 
 
 def shared_terms(
-    network: Network, inputs: HiddenInputs, encoded: Encoded, graphs: Graphs, config: Config, learned: bool
+    network: SpaBalance,
+    inputs: MaskedInputs,
+    encoded: SpaBalanceOutput,
+    graphs: SpaBalanceGraphs,
+    config: Config,
+    learned: bool,
 ) -> dict[str, Tensor]:
-    """What the modalities are to have in common: cycles over all ordered pairs, Barlow twins over all pairs.
+    """What the modalities should have in common: cycles over all ordered pairs, Barlow twins over all pairs.
 
     A cycle's error is in units of the encoding's own mean square, or it could be met by making encodings smaller. With
     `learned` it is weighted by uncertainty, error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
@@ -282,18 +271,18 @@ def shared_terms(
             error = functional.mse_loss(network.cycle(encoded.mixed[i], j, graphs), encoded.mixed[i])
             error = error / encoded.mixed[i].detach().square().mean().clamp_min(1e-6)
             if learned:
-                spread = network.log_variances[p]
-                error = error / (2 * spread.exp()) + spread / 2
+                log_variance = network.log_variances[p]
+                error = error / (2 * log_variance.exp()) + log_variance / 2
             values[f"consistency_{names[i]}_{names[j]}"] = config.consistency_weight * error
         if config.barlow_weight > 0 and i < j:
-            alike = barlow_loss(encoded.mixed[i], encoded.mixed[j], config.off_diagonal, present[i] & present[j])
-            values[f"barlow_{names[i]}_{names[j]}"] = config.barlow_weight * alike
+            difference = barlow_loss(encoded.mixed[i], encoded.mixed[j], config.off_diagonal, present[i] & present[j])
+            values[f"barlow_{names[i]}_{names[j]}"] = config.barlow_weight * difference
     return values
 
 
-def shuffles(n_spots: int, count: int, seed: int, epoch: int) -> list[Tensor]:
-    """Random orders of the spots; by seed and epoch only, and independent of the spots hidden in that epoch."""
-    generator = epoch_generator(seed, epoch)
-    # The first draws of this generator choose the hidden spots.
+def shuffles(n_spots: int, count: int, run: Run, epoch: int) -> list[Tensor]:
+    """Random orders of the spots; by seed and epoch only, and independent of the spots masked in that epoch."""
+    generator = run.generator(epoch, "masking")
+    # The first draws of this generator choose the masked spots.
     torch.rand(n_spots, generator=generator)
     return [torch.randperm(n_spots, generator=generator) for _ in range(count)]

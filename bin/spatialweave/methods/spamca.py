@@ -8,7 +8,6 @@ is worth.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -31,20 +30,13 @@ from spatialweave.nn.cluster_heads import (
     sharpened_target,
     target_loss,
 )
-from spatialweave.nn.gcn import GcnLayer, draw_linear, gcn_propagation
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.sage import unit_rows
 from spatialweave.settings import option
-from spatialweave.training.hidden_inputs import (
-    HiddenInputs,
-    TrainingConfig,
-    epoch_generator,
-    feature_graph,
-    prepare_inputs,
-    spatial_graph,
-)
 from spatialweave.training.loop import Terms, train
+from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -70,14 +62,14 @@ class Config(TrainingConfig):
 
 
 @dataclass
-class Graphs:
+class SpaMcaGraphs:
     """D^-1/2 (A + I) D^-1/2 of the spatial graph and of each modality's feature graph."""
 
     spatial: Propagation
     features: list[Propagation]
 
 
-class Encoded(NamedTuple):
+class SpaMcaOutput(NamedTuple):
     """What the network makes of all modalities.
 
     Attributes
@@ -95,7 +87,7 @@ class Encoded(NamedTuple):
     embedding: Tensor
 
 
-class Network(nn.Module):
+class SpaMca(nn.Module):
     """The autoencoder and its heads; with one modality there is nothing to align, and no instance heads."""
 
     def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int) -> None:
@@ -109,14 +101,14 @@ class Network(nn.Module):
         self.instance_heads = nn.ModuleList([InstanceHead(n_dims) for _ in widths if several])
         self.cluster_head = ClusterHead(n_dims, n_clusters)
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights."""
         layers = [*self.encoders, *self.attentions, *self.decoders, *self.instance_heads, self.cluster_head]
         for layer in cast(Iterable[GcnLayer], layers):
-            layer.draw(generator)
-        draw_linear(self.fusion, generator)
+            layer.reset_parameters(generator)
+        reset_linear(self.fusion, generator)
 
-    def forward(self, spatial: Sequence[Tensor], features: Sequence[Tensor], graphs: Graphs) -> Encoded:
+    def forward(self, spatial: Sequence[Tensor], features: Sequence[Tensor], graphs: SpaMcaGraphs) -> SpaMcaOutput:
         """Embed; `spatial` and `features` are what each modality shows to the spatial and to the feature view."""
         encodings, views = [], []
         for m, (encoder, attention) in enumerate(zip(self.encoders, self.attentions, strict=True)):
@@ -124,83 +116,76 @@ class Network(nn.Module):
             encoding, weights = attention(both)
             encodings.append(encoding)
             views.append(weights)
-        return Encoded(encodings, views, self.fusion(torch.cat(encodings, dim=1)))
+        return SpaMcaOutput(encodings, views, self.fusion(torch.cat(encodings, dim=1)))
 
-    def rebuild(self, embedding: Tensor, graphs: Graphs) -> list[Tensor]:
+    def rebuild(self, embedding: Tensor, graphs: SpaMcaGraphs) -> list[Tensor]:
         """Each modality's features as its decoder sees them in the embedding."""
         return [decoder(embedding, graphs.spatial) for decoder in self.decoders]
 
 
 @dataclass
-class Masked:
-    """What the network sees of each modality, and which spots it is to rebuild (bool); one entry per modality."""
+class MaskedViews:
+    """What the network sees of each modality, and which spots it has to rebuild (bool); one entry per modality."""
 
     spatial: list[Tensor]
     features: list[Tensor]
-    hidden: list[Tensor]
+    masks: list[Tensor]
 
 
-def masked(inputs: HiddenInputs, variant: str, epoch: int) -> Masked:
+def mask_views(inputs: MaskedInputs, variant: str, epoch: int) -> MaskedViews:
     """The inputs of an epoch (counted from 1); the released code masks at inference (epoch 0) as well."""
     if variant == "tuned":
-        hidden = inputs.hidden(epoch)
-        seen = inputs.seen(hidden)
-        return Masked(seen, seen, [hidden] * len(seen))
+        mask = inputs.mask(epoch)
+        seen = inputs.seen(mask)
+        return MaskedViews(seen, seen, [mask] * len(seen))
     seen, n_masks = inputs.seen(), 1 if variant == "paper" else 2 * len(inputs.modalities)
-    drawn = torch.rand(n_masks, inputs.n_spots, generator=epoch_generator(inputs.seed, epoch)) < inputs.share
+    drawn = torch.rand(n_masks, inputs.n_spots, generator=inputs.run.generator(epoch, "masking")) < inputs.mask_fraction
     masks = list(drawn.to(seen[0].device)) * (2 * len(seen) // n_masks)
     zeroed = [x * ~mask[:, None] for x, mask in zip([x for x in seen for _ in range(2)], masks, strict=True)]
-    return Masked(zeroed[::2], zeroed[1::2], masks[::2])
+    return MaskedViews(zeroed[::2], zeroed[1::2], masks[::2])
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
-    started = time.monotonic()
-    graphs = Graphs(
-        gcn_propagation(spatial_graph(dataset), run.device),
-        [gcn_propagation(feature_graph(dataset, one.name), run.device) for one in dataset.modalities],
+    graphs = SpaMcaGraphs(
+        gcn_propagation(dataset.spatial_graph(), run.device),
+        [gcn_propagation(dataset.feature_graph(one.name), run.device) for one in dataset.modalities],
     )
     inputs = prepare_inputs(dataset, config, run)
-    prepared = time.monotonic() - started
-    network = Network(inputs.widths, config.n_dims, config.n_clusters)
-    network.draw(run.torch_generator())
+    network = SpaMca(inputs.widths, config.n_dims, config.n_clusters)
+    network.reset_parameters(run.torch_generator())
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config)
     history = train(network, terms, config.schedule(), run)
     with torch.no_grad():
         seen = inputs.seen()
-        shown = masked(inputs, "released", epoch=0) if config.variant == "released" else Masked(seen, seen, [])
+        shown = mask_views(inputs, "released", epoch=0) if config.variant == "released" else MaskedViews(seen, seen, [])
         encoded = network(shown.spatial, shown.features, graphs)
         rebuilt = network.rebuild(encoded.embedding, graphs)
         probabilities = network.cluster_head(encoded.embedding).exp()
         embedding = encoded.embedding if config.variant == "tuned" else unit_rows(encoded.embedding)
     spots = dataset.obs.index
     names = [f"{one.name} {view}" for one in inputs.modalities for view in ("spatial", "features")]
-    record = {
-        "variant": config.variant,
-        **history.record(),
-        "receptive_field": inputs.record(),
-        "timings": {"preparation": round(prepared, 3), "training": round(history.seconds, 3)},
-    }
     extras = {
         "view_weights": pd.DataFrame(torch.cat(encoded.views, dim=1).float().cpu().numpy(), spots, names),
         "cluster_probabilities": pd.DataFrame(
             probabilities.float().cpu().numpy(), spots, [str(k + 1) for k in range(config.n_clusters)]
         ),
     }
+    record = history.record(receptive_field=inputs.record())
     return Fitted(embedding.float().cpu().numpy(), record, extras, inputs.to_latents(rebuilt))
 
 
-def loss_terms(network: Network, inputs: HiddenInputs, graphs: Graphs, config: Config) -> Terms:
-    """The weighted loss terms of an epoch: error on hidden spots, and what the heads add."""
+def loss_terms(network: SpaMca, inputs: MaskedInputs, graphs: SpaMcaGraphs, config: Config) -> Terms:
+    """The weighted loss terms of an epoch: error on masked spots, and what the heads add."""
 
     def terms(epoch: int) -> dict[str, Tensor]:
-        shown = masked(inputs, config.variant, epoch)
+        shown = mask_views(inputs, config.variant, epoch)
         encoded = network(shown.spatial, shown.features, graphs)
         values = {}
         for m, features in enumerate(network.rebuild(encoded.embedding, graphs)):
             one = inputs.modalities[m]
-            target = one.present & shown.hidden[m] if inputs.share > 0 else one.present
+            target = one.present & shown.masks[m] if inputs.mask_fraction > 0 else one.present
             loss = reconstruction_loss(one.features, features, target)
             values[f"reconstruction_{one.name}"] = config.reconstruction_weight * loss
         return values | head_terms(network, encoded, [one.present for one in inputs.modalities], config)
@@ -208,7 +193,7 @@ def loss_terms(network: Network, inputs: HiddenInputs, graphs: Graphs, config: C
     return terms
 
 
-def head_terms(network: Network, encoded: Encoded, present: Sequence[Tensor], config: Config) -> dict[str, Tensor]:
+def head_terms(network: SpaMca, encoded: SpaMcaOutput, present: Sequence[Tensor], config: Config) -> dict[str, Tensor]:
     """How far modalities differ on spots and on clusters (mean over pairs), and how far clusters are from the target.
 
     A spot that lacks a modality has no say in that modality's clusters.

@@ -1,1 +1,1 @@
-"""Triplets of spots mined from latents: which spots are alike, and which are far. NumPy only."""
+"""Triplets of spots mined from latents: which spots are similar, and which are far. NumPy only."""

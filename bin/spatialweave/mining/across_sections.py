@@ -60,7 +60,7 @@ def mine_cross_triplets(
     n_nearest
         Nearest spots in the other section among which mutual pairs are sought.
     far
-        Share of the spots of the anchor's section, the farthest from it, that negatives are drawn from uniformly.
+        Fraction of the spots of the anchor's section, the farthest from it, that negatives are drawn from uniformly.
     both_sides
         Every pair gives two triplets, one anchored at either end; else, as published, the anchor is always the end in
         the section of the lower number.
@@ -77,7 +77,7 @@ def mine_cross_triplets(
     parts = [np.empty((3, 0), dtype=np.int64)]
     for section in np.unique(of[anchors]):
         own, mine = np.flatnonzero(of == section), of[anchors] == section
-        # The only spot of a section has no other to be told from.
+        # The only spot of a section has no other that could be its negative.
         if len(own) > 1:
             negatives = own[far_spots(points[own], np.searchsorted(own, anchors[mine]), far, rng)]
             parts.append(np.stack([anchors[mine], positives[mine], negatives]))

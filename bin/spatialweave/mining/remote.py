@@ -10,7 +10,7 @@ from spatialweave.mining.triplets import REJECTION_ROUNDS
 def remote_spots(points: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
     """For every spot one other, uniform among those farther than `radius` from it.
 
-    Spots are drawn until one lies far enough; a spot that is never lucky (nearly all lie within the radius) takes the
+    Spots are drawn until one is far enough; a spot without success (nearly all are within the radius) takes the
     farthest of its draws.
 
     Parameters

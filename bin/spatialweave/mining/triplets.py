@@ -1,7 +1,7 @@
 """Triplets of spots mined from latents: mutual nearest neighbours against far spots, without spots x spots memory.
 
 Definition (SMART, Du et al. 2026): anchor and positive are among each other's `n_nearest` nearest spots (Euclidean;
-exact duplicates are skipped), the negative is uniform among the `far` share of spots farthest from the anchor.
+exact duplicates are skipped), the negative is uniform among the `far` fraction of spots farthest from the anchor.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def mine_triplets(
     n_nearest
         Neighbours per spot among which mutual pairs are sought.
     far
-        Share of spots, the farthest from the anchor, that may be its negative.
+        Fraction of spots, the farthest from the anchor, that may be its negative.
     subset
         Indices of the spots that may take part (e.g. those measured); None = all.
 
@@ -87,10 +87,10 @@ def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nea
 
 
 def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.random.Generator) -> np.ndarray:
-    """One spot per anchor, uniform among the `far` share of spots farthest from it.
+    """One spot per anchor, uniform among the `far` fraction of spots farthest from it.
 
     The distance that bounds the far spots is read from a random sample of SAMPLE spots; then spots are drawn until one
-    lies beyond it. An anchor that is never lucky (a very small share) takes a far spot of the sample.
+    lies beyond it. An anchor that is never lucky (a very small fraction) takes a far spot of the sample.
     """
     sample = rng.choice(len(points), size=min(SAMPLE, len(points)), replace=False)
     bound = np.empty(len(anchors), dtype=np.float32)
@@ -123,7 +123,7 @@ def _distances(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _far_bound(distance: np.ndarray, far: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Per row the smallest of the `far` share of largest distances, and one column drawn from that share."""
+    """Per row the smallest of the `far` fraction of largest distances, and one column drawn from those."""
     # The anchor itself is no candidate; its exact duplicates are too few to matter and fall at the near end anyway.
     n_far = max(int((distance.shape[1] - 1) * far), 1)
     order = np.argpartition(distance, -n_far, axis=1)[:, -n_far:]

@@ -1,1 +1,1 @@
-"""Building blocks that methods share: sparse products, layers, losses, triplet mining. None knows a method's name."""
+"""Building blocks that methods share: sparse products, layers, losses. None knows a method's name."""

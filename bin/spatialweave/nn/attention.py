@@ -1,8 +1,8 @@
 """Attention between spots and between views, linear in spots.
 
 Attention of every spot to all others (Vaswani et al., NeurIPS 2017) is estimated from the spots near it in the graphs,
-taken as they are, and from landmark spots drawn at random, each standing for its share of all the others. A landmark
-that is near stands for itself alone, so with every spot a landmark the attention is exact.
+taken as they are, and from random landmark spots, each of which represents an equal part of all others. A landmark that
+is near represents itself alone, so with every spot a landmark the attention is exact.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import draw_linear
+from spatialweave.nn.gcn import reset_linear
 
 
 class SpotAttention(nn.Module):
@@ -36,23 +36,23 @@ class SpotAttention(nn.Module):
         self.output = nn.Linear(n_dims, n_dims)
         self.dropout = nn.Dropout(dropout)
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights, as torch does for linear maps."""
-        draw_linear(self, generator)
+        reset_linear(self, generator)
 
-    def forward(self, asking: Tensor, asked: Tensor, near: EdgeGraph | None, landmarks: Tensor) -> Tensor:
+    def forward(self, receiving: Tensor, sending: Tensor, near: EdgeGraph | None, landmarks: Tensor) -> Tensor:
         """What each spot gathers: spots x dimensions.
 
         Parameters
         ----------
-        asking, asked
+        receiving, sending
             Spots x `n_dims` and spots x `n_keys`.
         near
-            For every spot the spots that it attends to for certain; None = none.
+            For every spot the spots that it always attends to; None = none.
         landmarks
-            Indices of the spots that stand for all others.
+            Indices of the spots that represent all others.
         """
-        query, key, value = self.query(asking), self.key(asked), self.value(asked)
+        query, key, value = self.query(receiving), self.key(sending), self.value(sending)
         n_spots, n_dims = query.shape
         width = n_dims // self.heads
         query = query / math.sqrt(width)
@@ -64,9 +64,9 @@ class SpotAttention(nn.Module):
             close = near.dot(query, key, self.heads)
             known = near_landmarks(near, landmarks)
             others = n_spots - near.sum(torch.ones_like(close[:, :1]))
-            # A landmark stands for its share of the spots that are not near; one that is near has been counted.
-            share = others / (len(landmarks) - known.sum(dim=1, keepdim=True)).clamp_min(1)
-            far = far + torch.log(share.clamp_min(1))[:, :, None]
+            # A landmark represents its part of the spots that are not near; one that is near has been counted.
+            represented = others / (len(landmarks) - known.sum(dim=1, keepdim=True)).clamp_min(1)
+            far = far + torch.log(represented.clamp_min(1))[:, :, None]
             far = far.masked_fill(known[:, None, :], -torch.inf)
             shift = torch.maximum(far.detach().amax(dim=2), near.largest(close))
         powers = torch.exp(far - shift[:, :, None])
@@ -77,22 +77,21 @@ class SpotAttention(nn.Module):
             near_powers = torch.exp(close - near.of_receivers(shift))
             total = total + near.sum(near_powers)
             gathered = gathered + near.weighted_sum(self.dropout(near_powers), value)
-        result: Tensor = self.output(gathered / total.repeat_interleave(width, dim=1))
-        return result
+        return self.output(gathered / total.repeat_interleave(width, dim=1))
 
 
 def near_landmarks(near: EdgeGraph, landmarks: Tensor) -> Tensor:
     """Whether each landmark is one of the near spots of each spot: bool, spots x landmarks."""
-    place = landmarks.new_full((near.n_spots,), -1)
-    place[landmarks] = torch.arange(len(landmarks), device=landmarks.device)
-    column = place[near.senders]
+    number = landmarks.new_full((near.n_spots,), -1)
+    number[landmarks] = torch.arange(len(landmarks), device=landmarks.device)
+    column = number[near.senders]
     found = column >= 0
     known = torch.zeros(near.n_spots, len(landmarks), dtype=torch.bool, device=landmarks.device)
     known[near.receivers[found], column[found]] = True
     return known
 
 
-def draw_landmarks(n_spots: int, n_landmarks: int, generator: torch.Generator) -> Tensor:
+def choose_landmarks(n_spots: int, n_landmarks: int, generator: torch.Generator) -> Tensor:
     """Distinct random spots, ascending; all spots where `n_landmarks` is as large."""
     if n_landmarks >= n_spots:
         return torch.arange(n_spots)
@@ -107,7 +106,7 @@ class ViewAttention(nn.Module):
         self.omega = nn.Parameter(torch.empty(n_dims, n_dims))
         self.u = nn.Parameter(torch.empty(n_dims, 1))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: Xavier uniform."""
         nn.init.xavier_uniform_(self.omega, generator=generator)
         nn.init.xavier_uniform_(self.u, generator=generator)

@@ -1,4 +1,4 @@
-"""Barlow twins (Zbontar et al., ICML 2021): two views of the same spots are to agree, dimension by dimension."""
+"""Barlow twins (Zbontar et al., ICML 2021): two views of the same spots should agree, dimension by dimension."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spatialweave.nn.gcn import draw_linear
+from spatialweave.nn.gcn import reset_linear
 
 LEAST_LENGTH = 1e-2
 """A row shorter than that counts as shorter than 1 in a cosine: without a direction its gradient has no bound."""
@@ -30,9 +30,9 @@ class InstanceHead(nn.Sequential):
     def __init__(self, n_dims: int) -> None:
         super().__init__(nn.Linear(n_dims, n_dims), nn.BatchNorm1d(n_dims, track_running_stats=False), nn.ReLU())
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights as torch does; batch normalisation starts with gain 1 and shift 0."""
-        draw_linear(self, generator)
+        reset_linear(self, generator)
 
 
 class ClusterHead(nn.Sequential):
@@ -41,9 +41,9 @@ class ClusterHead(nn.Sequential):
     def __init__(self, n_dims: int, n_clusters: int) -> None:
         super().__init__(InstanceHead(n_dims), nn.Linear(n_dims, n_clusters), nn.LogSoftmax(dim=1))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights as torch does; batch normalisation starts with gain 1 and shift 0."""
-        draw_linear(self, generator)
+        reset_linear(self, generator)
 
 
 def instance_loss(first: Tensor, second: Tensor, present: Tensor, exponent: float = 2.0) -> Tensor:
@@ -58,10 +58,10 @@ def instance_loss(first: Tensor, second: Tensor, present: Tensor, exponent: floa
 
 
 def cluster_contrast(first: Tensor, second: Tensor, temperature: float = 0.5) -> Tensor:
-    """Contrast of the columns of two probability tables (spots x clusters): the same cluster is alike, others are not.
+    """Contrast of the columns of two probability tables (spots x clusters): same clusters similar, others not.
 
-    Each of the 2K columns has its counterpart in the other table to tell from the 2K - 2 other columns, by their
-    cosines over `temperature`; the mean cross-entropy is returned. At least 2 clusters are needed.
+    Each of the 2K columns is classified as its counterpart in the other table against the 2K - 2 other columns, by
+    their cosines over `temperature`; the mean cross-entropy is returned. At least 2 clusters are needed.
     """
     n_clusters = first.shape[1]
     columns = functional.normalize(torch.cat([first, second], dim=1), dim=0)
@@ -77,10 +77,10 @@ def cluster_imbalance(probabilities: Tensor) -> Tensor:
     Rows of `probabilities` sum to 1, or to 0 for a spot that does not count.
     """
     sizes = probabilities.sum(dim=0)
-    shares = sizes / sizes.sum().clamp_min(1)
+    fractions = sizes / sizes.sum().clamp_min(1)
     # An empty cluster has the limit 0, and no gradient without bound.
-    logarithms = torch.log(shares.clamp_min(torch.finfo(shares.dtype).tiny))
-    return math.log(probabilities.shape[1]) + (shares * logarithms).sum()
+    logarithms = torch.log(fractions.clamp_min(torch.finfo(fractions.dtype).tiny))
+    return math.log(probabilities.shape[1]) + (fractions * logarithms).sum()
 
 
 def largest_probabilities(tables: Sequence[Tensor]) -> Tensor:
@@ -91,7 +91,7 @@ def largest_probabilities(tables: Sequence[Tensor]) -> Tensor:
 def sharpened_target(probabilities: Tensor) -> Tensor:
     """The target p of DEC: q^2 over the cluster's size, rows scaled to sum 1; without gradient.
 
-    Squares draw a spot to the clusters that it is likely in; sizes keep large clusters from drawing all.
+    Squares sharpen the likely clusters of a spot; sizes keep large clusters from taking all spots.
     """
     q = probabilities.detach()
     weight = q.square() / q.sum(dim=0).clamp_min(torch.finfo(q.dtype).tiny)

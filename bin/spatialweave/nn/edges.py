@@ -85,16 +85,14 @@ class EdgeGraph:
 
         Both are spots x dimensions; head h owns the h-th of `heads` equal blocks of columns. Returns edges x heads.
         """
-        result: Tensor = _Dot.apply(receiving, sending, self, heads)
-        return result
+        return _Dot.apply(receiving, sending, self, heads)
 
     def weighted_sum(self, weights: Tensor, sending: Tensor) -> Tensor:
         """Sum over received edges of weight (edges x heads) times the sender's row of `sending` (spots x dimensions).
 
         Head h of the weights applies to the h-th of equal blocks of columns. Returns spots x dimensions.
         """
-        result: Tensor = _WeightedSum.apply(weights, sending, self)
-        return result
+        return _WeightedSum.apply(weights, sending, self)
 
     def dot_product(self, receiving: Tensor, sending: Tensor, heads: int) -> Tensor:
         """:meth:`dot`, not recorded for differentiation."""

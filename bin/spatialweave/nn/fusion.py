@@ -1,4 +1,4 @@
-"""What draws the embeddings of two sections together: matched spots, far spots of the same section, directions.
+"""Losses that join the embeddings of two sections: matched spots, far spots of the same section, directions.
 
 From SpatialFuser (bioRxiv 2025.09.14.676067).
 """
@@ -33,7 +33,7 @@ class Partners:
     def losses(self, embedding: Tensor, margin: float) -> tuple[Tensor, Tensor]:
         """Mean distance of matched spots, and the triplet losses of both ends, added; zero without pairs.
 
-        Matched spots shall be nearer to each other than either is to its far spot, by `margin`.
+        Matched spots should be nearer to each other than either is to its far spot, by `margin`.
         """
         near, far_first, far_second = pair_distance(self._differences(embedding)).split([self.n_pairs] * 3)
         apart = triplet_loss(near, far_first, margin) + triplet_loss(near, far_second, margin)

@@ -23,7 +23,7 @@ class GcnLayer(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_inputs, n_outputs))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: Xavier uniform."""
         nn.init.xavier_uniform_(self.weight, generator=generator)
 
@@ -33,7 +33,7 @@ class GcnLayer(nn.Module):
         return graph(x @ self.weight) if n_outputs < n_inputs else graph(x) @ self.weight
 
 
-def draw_linear(module: nn.Module, generator: torch.Generator) -> None:
+def reset_linear(module: nn.Module, generator: torch.Generator) -> None:
     """Set every linear map in `module` as torch does: weight and bias uniform on +-1/sqrt(inputs)."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):

@@ -17,7 +17,7 @@ from spatialweave.nn.edges import EdgeGraph
 
 
 @dataclass
-class Surroundings:
+class Neighbourhood:
     """Where spots gather from.
 
     Attributes
@@ -25,14 +25,14 @@ class Surroundings:
     local
         Edges to every spot from its neighbours and itself.
     pattern
-        Edges of `local` x heads: how alike the two ends are, a cosine; None = all alike, 1.
+        Edges of `local` x heads: similarity of the two ends, a cosine; None = 1 everywhere.
     distant
         Edges to every spot from its long-range neighbours and itself; None = none anywhere.
     alpha
-        Share of the attention that goes along `distant`.
+        Fraction of the attention that goes along `distant`.
     temperature
         Divides the scores: an edge outweighs another by a factor of exp(1 / temperature) at most where both ends are
-        alike.
+        equally similar.
     """
 
     local: EdgeGraph
@@ -41,7 +41,7 @@ class Surroundings:
     alpha: float = 0.0
     temperature: float = 1.0
 
-    def gather(self, values: Tensor, weights: Weights) -> Tensor:
+    def gather(self, values: Tensor, weights: AttentionWeights) -> Tensor:
         """Weighted sums of rows of `values` (spots x dimensions), head by head on equal blocks of columns."""
         gathered = self.local.weighted_sum(weights.local, values)
         if self.distant is None or weights.distant is None:
@@ -51,7 +51,7 @@ class Surroundings:
 
 
 @dataclass
-class Weights:
+class AttentionWeights:
     """Attention of one layer, edges x heads, along the local and the long-range edges; sums to 1 per spot and head."""
 
     local: Tensor
@@ -62,7 +62,7 @@ class GraphAttention(nn.Module):
     """y_i = sum_j a_ij W x_j with a_ij = softmax_j(m_ij sigmoid(u . W x_i + v . W x_j) / temperature), per head.
 
     Head h owns the h-th equal block of the outputs, with its own u, v and weights a; m is the pattern of
-    :class:`Surroundings`. Along long-range edges m is 1. The gradient of the softmax is the true one.
+    :class:`Neighbourhood`. Along long-range edges m is 1. The gradient of the softmax is the true one.
 
     Parameters
     ----------
@@ -80,31 +80,31 @@ class GraphAttention(nn.Module):
         self.receiver = nn.Parameter(torch.empty(heads, n_outputs // heads))
         self.sender = nn.Parameter(torch.empty(heads, n_outputs // heads))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: Xavier normal, every block and every head by itself."""
         for block in self.weight:
             nn.init.xavier_normal_(block, generator=generator)
         for scores in (self.receiver, self.sender):
             nn.init.xavier_normal_(scores, generator=generator)
 
-    def forward(self, x: Tensor, around: Surroundings) -> tuple[Tensor, Weights]:
+    def forward(self, x: Tensor, around: Neighbourhood) -> tuple[Tensor, AttentionWeights]:
         """What each spot gathers (spots x outputs) of `x` (spots x inputs), and the weights."""
         z = _blockwise(x, self.weight)
         weights = self.weigh(z, around)
         return around.gather(z, weights), weights
 
-    def weigh(self, z: Tensor, around: Surroundings) -> Weights:
+    def weigh(self, z: Tensor, around: Neighbourhood) -> AttentionWeights:
         """The attention weights that follow from the mapped inputs `z` (spots x outputs)."""
         blocks = z.unflatten(1, (self.heads, -1))
         receiving, sending = (blocks * self.receiver).sum(dim=2), (blocks * self.sender).sum(dim=2)
         scores = _scores(around.local, receiving, sending) / around.temperature
         local = around.local.softmax(scores if around.pattern is None else around.pattern * scores)
         if around.distant is None:
-            return Weights(local)
+            return AttentionWeights(local)
         scores = _scores(around.distant, receiving, sending) / around.temperature
-        return Weights(local, around.distant.softmax(scores))
+        return AttentionWeights(local, around.distant.softmax(scores))
 
-    def transposed(self, y: Tensor, around: Surroundings, weights: Weights) -> Tensor:
+    def transposed(self, y: Tensor, around: Neighbourhood, weights: AttentionWeights) -> Tensor:
         """The way back: gather `y` (spots x outputs) with the same `weights`; W transposed maps to spots x inputs."""
         return _blockwise(around.gather(y, weights), self.weight.transpose(1, 2))
 

@@ -1,4 +1,4 @@
-"""Deep graph infomax (Velickovic et al., ICLR 2019): tell true encodings from those of shuffled features."""
+"""Deep graph infomax (Velickovic et al., ICLR 2019): discriminate true encodings from those of shuffled features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Discriminator(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_dims, n_dims))
         self.bias = nn.Parameter(torch.empty(1))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: Xavier uniform, bias 0."""
         nn.init.xavier_uniform_(self.weight, generator=generator)
         nn.init.zeros_(self.bias)
@@ -28,7 +28,7 @@ class Discriminator(nn.Module):
 
 
 def infomax_loss(true: Tensor, shuffled: Tensor) -> Tensor:
-    """Binary cross-entropy of logits: true encodings are to get 1, shuffled ones 0; ln 2 where nothing is told."""
+    """Binary cross-entropy of logits: true encodings have the label 1, shuffled ones 0; ln 2 for logits of 0."""
     return 0.5 * (functional.softplus(-true).mean() + functional.softplus(shuffled).mean())
 
 

@@ -19,7 +19,7 @@ class ModalityInput:
     """Features, presence and masked neighbour means of one modality.
 
     Only spots that have the modality send messages. A spot without it enters with the mean of its neighbours that have
-    it; where no neighbour has it, its encoding is the mean encoding, which tells the fusion nothing about the spot.
+    it; where no neighbour has it, its encoding is the mean encoding, which holds nothing about the spot.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class ModalityInput:
         Mean over the neighbours that have the modality.
     """
 
-    def __init__(self, modality: Modality, graph: sparse.csr_matrix, device: torch.device) -> None:
+    def __init__(self, modality: Modality, graph: sparse.csr_matrix, device: torch.device | str) -> None:
         complete = bool(modality.present.all())
         # Whatever stands in the rows of missing spots must not matter, not even as a NaN.
         measured = np.where(modality.present[:, None], modality.latent, np.float32(0))
@@ -53,8 +53,8 @@ class ModalityInput:
 
     def encode(self, encoder: nn.Module) -> Tensor:
         """The encodings of all spots, by an encoder that takes features and neighbour means."""
-        encodings: Tensor = encoder(self.features, self.neighbours)
+        encodings = encoder(self.features, self.neighbours)
         if self.present is None or self._reached is None:
             return encodings
-        shares = self.present.to(encodings.dtype) / self.present.sum()
-        return torch.where(self._reached[:, None], encodings, shares @ encodings)
+        weights = self.present.to(encodings.dtype) / self.present.sum()
+        return torch.where(self._reached[:, None], encodings, weights @ encodings)

@@ -30,7 +30,7 @@ class LearnedGraph(nn.Module):
     similarities
         W at the start: spots x spots, CSR, symmetric. Every stored entry off the diagonal is an edge.
     momentum
-        Share of the old target that stays in :meth:`follow`.
+        Weight of the old target in :meth:`follow`.
     device
         Where the graph lives.
 
@@ -67,7 +67,7 @@ class LearnedGraph(nn.Module):
         """G: one number per directed edge and spot, in the order of :attr:`edges`."""
         raw = self._of_edges(functional.relu(self.strengths)[:, None]) + self._itself
         root = self.edges.sum(raw).rsqrt()
-        normalised: Tensor = raw * self.edges.of_receivers(root) * self.edges.of_senders(root)
+        normalised = raw * self.edges.of_receivers(root) * self.edges.of_senders(root)
         return normalised[:, 0]
 
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -101,7 +101,7 @@ def correlation_similarity(distances: sparse.csr_matrix) -> sparse.csr_matrix:
 
     Returns
     -------
-    Symmetric CSR matrix; what is not alike (a distance of 1 or more) is stored as 0.
+    Symmetric CSR matrix; a distance of 1 or more is stored as 0.
 
     Raises
     ------

@@ -31,8 +31,7 @@ class _UnitRows(torch.autograd.Function):
 
 def unit_rows(x: Tensor) -> Tensor:
     """Divide each row by its Euclidean norm (at least 1e-12)."""
-    result: Tensor = _UnitRows.apply(x)
-    return result
+    return _UnitRows.apply(x)
 
 
 class SageLayer(nn.Module):
@@ -45,10 +44,10 @@ class SageLayer(nn.Module):
         self.bias = nn.Parameter(torch.empty(n_outputs))
         self.root = nn.Parameter(torch.empty(n_outputs, n_inputs))
 
-    def draw(self, generator: torch.Generator) -> None:
+    def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: uniform on +-1/sqrt(inputs), in the order neighbour weight, bias, root weight."""
         for parameter in (self.neighbour, self.bias, self.root):
-            draw_uniform(parameter, self.root.shape[1], generator)
+            reset_uniform(parameter, self.root.shape[1], generator)
 
     def forward(self, x: Tensor, neighbours: Propagation, mean: Tensor | None = None) -> Tensor:
         """Apply the layer to `x` (spots x inputs).
@@ -66,7 +65,7 @@ class SageLayer(nn.Module):
         return unit_rows(y) if self.unit else y
 
 
-def draw_uniform(parameter: Tensor, n_inputs: int, generator: torch.Generator) -> None:
+def reset_uniform(parameter: Tensor, n_inputs: int, generator: torch.Generator) -> None:
     """Fill a weight or bias of a linear map with `n_inputs` inputs from uniform +-1/sqrt(n_inputs)."""
     bound = 1 / math.sqrt(n_inputs)
     with torch.no_grad():
@@ -85,11 +84,10 @@ class SageStack(nn.Module):
     def forward(self, x: Tensor, neighbours: Propagation, mean: Tensor | None = None) -> Tensor:
         """Map `x` (spots x inputs) to spots x outputs; `mean` is neighbours(x) where the caller has it already."""
         hidden = self.first(x, neighbours, mean)
-        y: Tensor = self.second(functional.relu(hidden) if self.activation else hidden, neighbours)
-        return y
+        return self.second(functional.relu(hidden) if self.activation else hidden, neighbours)
 
-    def draw(self, generator: torch.Generator, times: int = 1) -> None:
-        """Set the initial weights of both layers, each `times` times over (the last draw counts)."""
+    def reset_parameters(self, generator: torch.Generator, times: int = 1) -> None:
+        """Set the initial weights of both layers, each `times` times over (the last counts)."""
         for layer in (self.first, self.second):
             for _ in range(times):
-                layer.draw(generator)
+                layer.reset_parameters(generator)

@@ -104,8 +104,7 @@ def min_norm_weights(gram: np.ndarray) -> np.ndarray:
     values, directions = np.linalg.eigh(gram / scale)
     root = np.sqrt(values.clip(0))[:, None] * directions.T
     weights, _ = nnls(np.vstack([root, np.ones(n_vectors)]), np.append(np.zeros(n_vectors), 1.0))
-    result: np.ndarray = weights / weights.sum()
-    return result
+    return weights / weights.sum()
 
 
 def _two(gram: np.ndarray) -> np.ndarray:

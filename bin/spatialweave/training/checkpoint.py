@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.files import atomic_path
+from spatialweave.training.run import versions
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from spatialweave.training.run import Run
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,7 +29,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 def identity(method: str, config: Any, dataset: Dataset, run: Run) -> str:
     """Digest of everything that decides a run's result: a checkpoint is resumed only by the run that wrote it."""
-    settings = [method, asdict(config), run.seed, run.device.type, run.mixed_precision, torch.__version__]
+    settings = [method, asdict(config), run.seed, run.device, versions()]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for source in sorted(_PACKAGE.rglob("*.py")):
         digest.update(source.read_bytes())
@@ -56,6 +58,8 @@ def save(
     OSError, RuntimeError
         When it cannot be written, e.g. because the disk is full.
     """
+    import torch
+
     state: dict[str, Any] = {
         "identity": identity,
         "model": model.state_dict(),
@@ -79,8 +83,10 @@ def restore(
     InputError
         When the file cannot be read.
     """
+    import torch
+
     try:
-        # To the CPU, so that a file of a GPU is told from a broken one where there is no GPU.
+        # To the CPU, so that a file of a GPU is not taken for a broken one where there is no GPU.
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["identity"] != identity:
             return None

@@ -35,22 +35,23 @@ class Schedule:
         Most epochs; one update each.
     learning_rate, weight_decay
         Of Adam; the decay is added to the gradient (L2 form).
-    clip_norm
-        Largest norm of the gradient over all weights; None = not clipped.
     """
 
     epochs: int
     learning_rate: float
     weight_decay: float = 0.0
-    clip_norm: float | None = None
 
 
 @dataclass
 class History:
-    """What a training went through: per term (and `total`) one value per update, and why it ended."""
+    """What a training went through: per term (and `total`) one value per update, why it ended, and the time it took.
+
+    `preparation` and `seconds` are the time before and in the loop.
+    """
 
     losses: dict[str, list[float]] = field(default_factory=lambda: {"total": []})
     stopped_by: str = "all epochs done"
+    preparation: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -58,9 +59,15 @@ class History:
         """Number of updates made."""
         return len(self.losses["total"])
 
-    def record(self) -> dict[str, Any]:
-        """For the training record: `losses`, `epochs`, `stopped_by`."""
-        return {"losses": self.losses, "epochs": self.epochs, "stopped_by": self.stopped_by}
+    def record(self, **facts: Any) -> dict[str, Any]:
+        """For the training record: `losses`, `epochs`, `stopped_by`, `timings`, and `facts` of the method's own."""
+        return {
+            "losses": self.losses,
+            "epochs": self.epochs,
+            "stopped_by": self.stopped_by,
+            "timings": {"preparation": round(self.preparation, 3), "training": round(self.seconds, 3)},
+            **facts,
+        }
 
 
 def train(
@@ -87,8 +94,7 @@ def train(
     progress = Progress(schedule.epochs, run.log, run.progress_seconds)
     started = saved = time.monotonic()
     for epoch in range(history.epochs + 1, schedule.epochs + 1):
-        with run.precision():
-            values = terms(epoch)
+        values = terms(epoch)
         total, numbers = _summed(values, epoch)
         reason = stop(epoch, history.losses)
         if reason is not None:
@@ -99,8 +105,6 @@ def train(
             total.backward()
         else:
             backward(values)
-        if schedule.clip_norm is not None:
-            nn.utils.clip_grad_norm_(trainable, schedule.clip_norm)
         optimiser.step()
         for name, number in numbers.items():
             history.losses.setdefault(name, []).append(number)
@@ -108,7 +112,7 @@ def train(
         if run.checkpoint is not None and time.monotonic() - saved >= run.checkpoint_seconds:
             _save(run.checkpoint, run, model, optimiser, history)
             saved = time.monotonic()
-    history.seconds = time.monotonic() - started
+    history.preparation, history.seconds = started - run.started, time.monotonic() - started
     run.log(_summary(history))
     return history
 
@@ -147,7 +151,7 @@ def _summed(values: Mapping[str, Tensor], epoch: int) -> tuple[Tensor, dict[str,
                 f"training, epoch {epoch}",
                 f"loss term '{name}' is {number}",
                 "a finite number",
-                "lower the learning rate (--set learning_rate=...) and look for extreme values in the latents",
+                "lower the learning rate (--method_options METHOD.learning_rate=...), or look for extreme latents",
             )
     return total, numbers
 

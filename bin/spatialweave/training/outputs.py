@@ -1,4 +1,4 @@
-"""What a method says about every spot beyond its embedding, checked and laid out for the embedding file."""
+"""What a method computes per spot beyond its embedding, checked and laid out for the embedding file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 N_FEATURES = 24
 """Denoised features written per modality."""
 
-SHARES = ("modality_weights", "view_weights", "cluster_probabilities", "attention")
-"""Extras whose values are shares, 0..1. Rows sum to 1, but for those of views, which are weighed per modality."""
+FRACTIONS = ("modality_weights", "view_weights", "cluster_probabilities", "attention")
+"""Extras whose values are fractions, 0 to 1. Rows sum to 1, but for those of views, which are weighed per modality."""
 
 UNUSABLE = ("", ".", "_index")
 """Names that HDF5 or anndata keep for themselves."""
@@ -66,10 +66,10 @@ def check_table(key: str, table: pd.DataFrame, dataset: Dataset) -> None:
     values = table.to_numpy()
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise _defect(key, "holds values that are not finite numbers")
-    if key not in SHARES:
+    if key not in FRACTIONS:
         return
     if values.min() < -1e-6 or values.max() > 1 + 1e-4:
-        raise _defect(key, f"holds {values.min():.4g} to {values.max():.4g} instead of shares, 0 to 1")
+        raise _defect(key, f"holds {values.min():.4g} to {values.max():.4g} instead of fractions, 0 to 1")
     sums = values.sum(axis=1)
     if key != "view_weights" and not np.allclose(sums, 1, atol=1e-3):
         raise _defect(key, f"has rows that sum to {sums.min():.4g} to {sums.max():.4g} instead of 1")
@@ -94,7 +94,7 @@ def _defect(what: str, problem: str) -> RuntimeError:
 def denoised_features(latent: np.ndarray, loadings: Loadings, spots: pd.Index) -> pd.DataFrame:
     """The :data:`N_FEATURES` features of which denoised latents hold the largest variance, on the log scale.
 
-    Variances are those of the prepared values, so that features that were scaled compete with the share of their
+    Variances are those of the prepared values, so that features that were scaled compete with the fraction of their
     variance that the method explains, and the strongly expressed ones have no advantage.
 
     Returns

@@ -16,11 +16,14 @@ from spatialweave.settings import configure, parse_overrides
 from spatialweave.training import checkpoint
 from spatialweave.training.run import Run, describe_device, peak_memory, versions
 
+NOTHING_TRAINED = {"losses": {"total": []}, "epochs": 0, "stopped_by": "nothing to train"}
+"""The record of a method that says nothing of its training."""
+
 
 def fit_preset(
     dataset: Dataset, preset: MethodPreset, run: Run, preset_name: str | None = None, overrides: Iterable[str] = ()
 ) -> Fitted:
-    """Fit a method with the settings of its preset file, those for the dataset's layout, and overrides `key=value`.
+    """Fit a method with the settings of its preset file, those for the dataset's layout, and options `key=value`.
 
     Returns the embedding with the record of docs/design.md.
 
@@ -37,18 +40,19 @@ def fit_preset(
     config: Any = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
     run.identity = checkpoint.identity(preset.module, config, dataset, run)
     run.log(f"{preset.name} on {dataset.name}: {dataset.n_spots} spots, preset '{chosen}'")
-    started = time.monotonic()
+    run.started = time.monotonic()
     fitted = method.fit(dataset, config, run)
     if not np.isfinite(fitted.embedding).all():
         raise RuntimeError(f"{preset.name} made an embedding with values that are not finite")
-    fitted.record |= {
+    fitted.record = {
+        **NOTHING_TRAINED,
+        **fitted.record,
         "method": preset.name,
         "preset": chosen,
         "config": asdict(config),
         "seed": run.seed,
-        "device": describe_device(run.device),
-        "mixed_precision": run.mixed_precision,
-        "seconds": round(time.monotonic() - started, 3),
+        "device": describe_device(run),
+        "seconds": round(time.monotonic() - run.started, 3),
         **peak_memory(run.device),
         "versions": versions(),
     }

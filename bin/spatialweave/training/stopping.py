@@ -1,4 +1,4 @@
-"""Rules that end a training early. Each is asked before an epoch's update, with the losses recorded so far."""
+"""Rules that end a training early. Each is evaluated before an epoch's update, with the losses recorded so far."""
 
 from __future__ import annotations
 
@@ -50,25 +50,6 @@ class SlopeRule:
         if not flat or any(value == 0 for value in slopes.values()):
             return None
         return f"slope of the {flat[0]} loss over {self.window} epochs below {self.limit:g}"
-
-
-@dataclass(frozen=True)
-class PatienceRule:
-    """Stop when `term` has not fallen by more than `least_gain` below its best for `patience` epochs."""
-
-    patience: int
-    least_gain: float = 0.0
-    term: str = "total"
-
-    def __call__(self, epoch: int, losses: Losses) -> str | None:
-        """Return why to stop, or None to go on."""
-        best, since = np.inf, 0
-        for value in losses.get(self.term, ()):
-            if value < best - self.least_gain:
-                best, since = value, 0
-            else:
-                since += 1
-        return f"no gain in the {self.term} loss for {self.patience} epochs" if since >= self.patience else None
 
 
 def slope(values: Sequence[float] | np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Learning from hidden spots: averages over visible spots, and the receptive field that predicts hidden ones.
+"""Learning from masked spots: averages over visible spots, and the receptive field that predicts masked ones.
 
 A spot's noise is its own, its tissue is shared with its neighbours. What predicts a spot's latent from its neighbours
 alone is therefore signal (Batson and Royer, Noise2Self, ICML 2019), and needs no labels.
@@ -15,7 +15,7 @@ from torch import Tensor
 from spatialweave.nn.propagation import Propagation
 
 FOLDS = 5
-"""Parts into which the spots are split to measure a receptive field; each is hidden once."""
+"""Parts into which the spots are split to measure a receptive field; each is masked once."""
 
 
 def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
@@ -24,7 +24,7 @@ def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, ro
     Parameters
     ----------
     values
-        Spots x dimensions; what stands in rows that are not visible has no influence if finite.
+        Spots x dimensions; rows that are not visible have no influence if finite.
     visible
         bool, one per spot.
     neighbours
@@ -40,7 +40,7 @@ def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, ro
 
 def visible_averages(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Iterator[Tensor]:
     """Yield :func:`visible_average` of 1, 2, ..., `rounds` rounds (at least one)."""
-    # The share of visible spots goes along as one more column: one product instead of two.
+    # The fraction of visible spots goes along as one more column: one product instead of two.
     weight = visible.to(values.dtype)[:, None]
     both = torch.cat([values * weight, weight], dim=1)
     for _ in range(rounds):
@@ -55,28 +55,28 @@ def network_input(values: Tensor, visible: Tensor, neighbours: Propagation, roun
 
 
 def explained_by_neighbours(
-    values: Tensor, present: Tensor, neighbours: Propagation, most_rounds: int, rng: np.random.Generator
+    values: Tensor, present: Tensor, neighbours: Propagation, max_rounds: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Share of the variance of hidden spots explained by averages over 1, 2, ..., `most_rounds` rounds.
+    """Fraction of the variance of masked spots explained by averages over 1, 2, ..., `max_rounds` rounds.
 
     Every dimension's prediction is scaled by its least-squares factor (at least 0), so that an average over few spots
-    is not punished for its noise twice.
+    is not penalised for its noise twice.
     """
     fold = torch.as_tensor(rng.integers(FOLDS, size=len(values)), device=values.device)
-    with_target = torch.zeros(most_rounds, values.shape[1], dtype=torch.float64, device=values.device)
+    with_target = torch.zeros(max_rounds, values.shape[1], dtype=torch.float64, device=values.device)
     with_itself = torch.zeros_like(with_target)
     for number in range(FOLDS):
-        hidden = present & (fold == number)
+        mask = present & (fold == number)
         visible = present & (fold != number)
-        for step, average in enumerate(visible_averages(values, visible, neighbours, most_rounds)):
-            predicted = average[hidden].double()
-            with_target[step] += (predicted * values[hidden]).sum(dim=0)
+        for step, average in enumerate(visible_averages(values, visible, neighbours, max_rounds)):
+            predicted = average[mask].double()
+            with_target[step] += (predicted * values[mask]).sum(dim=0)
             with_itself[step] += predicted.square().sum(dim=0)
     explained = with_target.clamp_min(0).square() / with_itself.clamp_min(torch.finfo(torch.float64).tiny)
     total = values[present].double().square().sum().clamp_min(torch.finfo(torch.float64).tiny)
     return (explained.sum(dim=1) / total).cpu().numpy()
 
 
-def smallest_sufficient(explained: np.ndarray, share: float) -> int:
-    """The fewest rounds (1, 2, ...) that explain at least `share` of what the best number of rounds explains."""
-    return int(np.flatnonzero(explained >= share * explained.max())[0]) + 1
+def smallest_sufficient(explained: np.ndarray, fraction: float) -> int:
+    """The fewest rounds (1, 2, ...) that explain at least `fraction` of what the best number of rounds explains."""
+    return int(np.flatnonzero(explained >= fraction * explained.max())[0]) + 1
