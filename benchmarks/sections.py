@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How well several sections are joined and aligned: one table per question, each over several seeds.
 
-joined     two neighbouring sections of cortex with known layers: methods for several sections against the same
+joined     two consecutive sections of cortex with known layers: methods for several sections against the same
            methods on each section alone
 turned     a section turned, shifted, cut and thinned, with the true position of every spot known: pairs of the fused
-           embedding against pairs of the nearest spots; its spots lie where those of the other section do, or on
+           embedding against pairs of the nearest spots; its spots are where those of the other section are, or on
            a grid of their own
 modalities an RNA section against a protein section of the same tissue
 growth     seconds and memory of matching and fusing two sections, against their size
@@ -40,7 +40,7 @@ JOINED_METHODS = {"pca_smooth": "pca_smooth", "smart_ms": "smart", "spatialfuser
 """Each method for several sections with the one for a single section that it is compared with."""
 
 GRIDS = {"same": "tissue", "own": "slide"}
-"""Where the spots of a turned section lie, and the simulator's word for it."""
+"""Where the spots of a turned section are, and the simulator's word for it."""
 
 ANGLES = (0, 45, 90, 135, 180, 270)
 GROWTH = (2500, 5000, 10_000, 20_000)
@@ -57,7 +57,7 @@ SHOWN = {
 
 
 class Task(NamedTuple):
-    """One cell: a question, what is asked of (method, angle, size), and a seed."""
+    """One cell: a question, its case (method, angle, size), and a seed."""
 
     question: str
     case: str
@@ -102,12 +102,12 @@ def measure(work: tuple[Task, Path | None]) -> list[dict[str, Any]]:
     """The rows of one cell, as records question, case, seed, metric, value."""
     os.environ["OMP_NUM_THREADS"] = "1"
     task, data = work
-    asked: dict[str, Callable[[Task, Path | None, Path], Mapping[str, float]]] = {
+    answers: dict[str, Callable[[Task, Path | None, Path], Mapping[str, float]]] = {
         "joined": joined, "turned": turned, "modalities": modalities, "growth": growth
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = asked[task.question](task, data, Path(folder))
+        found = answers[task.question](task, data, Path(folder))
     return [{**task._asdict(), "metric": name, "value": value} for name, value in found.items()]
 
 
@@ -175,7 +175,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 
 
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
-    """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
+    """Simulate two sections, align and fuse them, match their spots; metrics of the pairs and of the control."""
     from spatialweave import simulate
     from spatialweave.alignment import stage
     from spatialweave.io.aligned import aligned_table
