@@ -39,19 +39,19 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "smart untrained": ("smart", ("epochs=0",)),
     "smart no field": ("smart", ("max_rounds=1",)),
     "smart no triplets": ("smart", ("triplet_weight=0",)),
-    "smart hide 5%": ("smart", ("mask_fraction=0.05",)),
+    "smart mask 5%": ("smart", ("mask_fraction=0.05",)),
     "smart 64 dims": ("smart", ("n_dims=64",)),
     "spamo all spots": ("spamo", ("landmarks=1000000",)),
     "spamo no attention": ("spamo", ("attention_strength=0",)),
     "spamo no infomax": ("spamo", ("infomax_weight=0",)),
-    "spamo none hidden": ("spamo", ("mask_fraction=0",)),
+    "spamo no mask": ("spamo", ("mask_fraction=0",)),
     "spabalance all spots": ("spabalance", ("n_landmarks=1000000",)),
     "spabalance no infomax": ("spabalance", ("infomax_weight=0",)),
     "spabalance no consistency": ("spabalance", ("consistency_weight=0",)),
     "spabalance no barlow": ("spabalance", ("barlow_weight=0",)),
-    "spabalance none hidden": ("spabalance", ("mask_fraction=0",)),
+    "spabalance no mask": ("spabalance", ("mask_fraction=0",)),
     "spamca no agreement": ("spamca", ("instance_weight=0", "cluster_weight=0", "target_weight=0")),
-    "spamca none hidden": ("spamca", ("mask_fraction=0",)),
+    "spamca no mask": ("spamca", ("mask_fraction=0",)),
 }
 MAIN_ROWS = ("control", "smart", "spamo", "spabalance", "spamca", "mcgate")
 MEASURES = {"ari": "ARI", "epochs": "Epochs", "seconds": "CPU seconds of the method", "peak_rss_mb": "Peak memory, MB"}
@@ -128,11 +128,11 @@ def measure(task: Task) -> list[dict[str, Any]]:
     labelled = labels != ""
     results = []
     for seed in task.seeds:
-        run = runs.prepare(seed, "cpu", threads=1)
+        run = runs.prepare(preset.module, seed, "cpu", threads=1)
         run.log = lambda line: None
         started = time.process_time()
         fitted = fit_preset(dataset, preset, run, overrides=ROWS[task.row][1])
-        # Of the processor, so that other work on the machine does not count.
+        # Processor time, so that other work on the machine does not count.
         seconds = time.process_time() - started
         domains = tied_mixture(fitted.embedding, len(set(labels[labelled])), seed).labels
         ari = adjusted_rand_score(labels[labelled], domains[labelled])

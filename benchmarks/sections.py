@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How well several sections are joined and aligned: one table per question, each over several seeds.
 
-joined     two neighbouring sections of cortex with known layers: methods for several sections against the same
+joined     two consecutive sections of cortex with known layers: methods for several sections against the same
            methods on each section alone
 turned     a section turned, shifted, cut and thinned, with the true position of every spot known: pairs of the fused
-           embedding against pairs of the nearest spots; its spots lie where those of the other section do, or on
+           embedding against pairs of the nearest spots; its spots are where those of the other section are, or on
            a grid of their own
 modalities an RNA section against a protein section of the same tissue
 growth     seconds and memory of matching and fusing two sections, against their size
@@ -40,7 +40,7 @@ JOINED_METHODS = {"pca_smooth": "pca_smooth", "smart_ms": "smart", "spatialfuser
 """Each method for several sections with the one for a single section that it is compared with."""
 
 GRIDS = {"same": "tissue", "own": "slide"}
-"""Where the spots of a turned section lie, and the simulator's word for it."""
+"""Where the spots of a turned section are, and the simulator's word for it."""
 
 ANGLES = (0, 45, 90, 135, 180, 270)
 GROWTH = (2500, 5000, 10_000, 20_000)
@@ -57,7 +57,7 @@ SHOWN = {
 
 
 class Task(NamedTuple):
-    """One cell: a question, what is asked of (method, angle, size), and a seed."""
+    """One cell: a question, its case (method, angle, size), and a seed."""
 
     question: str
     case: str
@@ -102,12 +102,12 @@ def measure(work: tuple[Task, Path | None]) -> list[dict[str, Any]]:
     """The rows of one cell, as records question, case, seed, metric, value."""
     os.environ["OMP_NUM_THREADS"] = "1"
     task, data = work
-    asked: dict[str, Callable[[Task, Path | None, Path], Mapping[str, float]]] = {
+    answers: dict[str, Callable[[Task, Path | None, Path], Mapping[str, float]]] = {
         "joined": joined, "turned": turned, "modalities": modalities, "growth": growth
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = asked[task.question](task, data, Path(folder))
+        found = answers[task.question](task, data, Path(folder))
     return [{**task._asdict(), "metric": name, "value": value} for name, value in found.items()]
 
 
@@ -163,7 +163,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
     from dataclasses import replace
 
     from spatialweave import simulate
-    from spatialweave.training.run import peak_memory, torch
+    from spatialweave.training.run import peak_memory
 
     side = round(int(task.case) ** 0.5)
     pair = simulate.SERIES["pair"]
@@ -171,11 +171,11 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
     tissue = replace(pair.tissue, rows=side, cols=side, modalities={"rna": pair.tissue.modalities["rna"]})
     found = matched(replace(pair, tissue=tissue), task.seed, folder)
     found |= {"seconds": time.monotonic() - started}
-    return found | {"peak_rss_mb": peak_memory(torch.device("cpu"))["peak_rss_mb"]}
+    return found | {"peak_rss_mb": peak_memory("cpu")["peak_rss_mb"]}
 
 
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
-    """Simulate two sections, align and fuse them, match their spots; figures of the pairs and of the control."""
+    """Simulate two sections, align and fuse them, match their spots; metrics of the pairs and of the control."""
     from spatialweave import simulate
     from spatialweave.io.embeddings import OWN_SECTION, write_embedding
     from spatialweave.io.result_tables import COORDINATES, coordinates_table
@@ -240,7 +240,7 @@ def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
     from spatialweave.training.session import fit_preset
 
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{method}.yml")
-    return fit_preset(dataset, preset, runs.prepare(seed, "cpu", threads=1))
+    return fit_preset(dataset, preset, runs.prepare(preset.module, seed, "cpu", threads=1))
 
 
 def markdown(results: Any) -> str:

@@ -57,7 +57,7 @@ def main(sizes: str, variant: str, threads: int, epochs: int, device: str, one: 
 
 
 def table_row(row: dict[str, float]) -> str:
-    """One row of the table, with the ratios published / ours where there is a published figure."""
+    """One row of the table, with the ratios published / ours where there is a published value."""
 
     def against(published: float | None, ours: float) -> str:
         return f"{published:>10} {published / ours:>5.1f}x" if published else f"{'-':>10} {'-':>6}"
@@ -79,7 +79,7 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
     from spatialweave.methods import smart_paper
     from spatialweave.training.run import peak_memory, prepare
 
-    run = prepare(0, device, threads)
+    run = prepare("smart_paper", 0, device, threads)
     run.log = lambda line: None
     dataset = tissue(n_spots)
     config = smart_paper.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)  # type: ignore[arg-type]

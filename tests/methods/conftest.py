@@ -22,7 +22,7 @@ def run() -> Run:
 
 @pytest.fixture
 def tissue():
-    """(side, modalities, missing share) -> a square tissue in three layers, with noisy latents and all graphs."""
+    """(side, modalities, missing fraction) -> a square tissue in three layers, with noisy latents and all graphs."""
 
     def make(side: int = 12, names: tuple[str, ...] = ("rna", "adt"), missing: float = 0.0) -> Dataset:
         rng = np.random.default_rng(2)

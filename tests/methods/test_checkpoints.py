@@ -33,7 +33,7 @@ SHORT = {
     "step": 4,
     "match_step": 4,
     "n_landmarks": 20,
-    # The stop rule is asked at the tenth epoch, and finds every loss flat.
+    # The stop rule is evaluated at the tenth epoch, and finds every loss flat.
     "stop_window": 4,
     "stop_slope": 1e6,
 }

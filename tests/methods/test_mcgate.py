@@ -269,7 +269,7 @@ def test_published_presets_run(tissue: Tissue, run: Run, project: Path, preset: 
     published = read_preset(project / "assets" / "methods" / "mcgate_paper.yml")
     fitted = fit_preset(tissue(side=6), published, run, preset, ["epochs=3", "step=2"])
     assert fitted.embedding.shape == (36, 32)
-    # Nothing is hidden, and the input is the plain latents.
+    # Nothing is masked, and the input is the plain latents.
     assert fitted.record["config"]["mask_fraction"] == 0
     assert fitted.record["receptive_field"]["rna"] == {"rounds": 0, "explained": []}
     assert (fitted.extras["attention"]["long range"].max() > 0) == (preset == "codex")

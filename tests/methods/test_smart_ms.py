@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,7 @@ def test_every_choice_changes_the_result(stack: Stack, run: Run, changed: dict) 
 def test_same_seed_same_embedding(stack: Stack, run: Run) -> None:
     one, two = (smart_ms.fit(stack(), SHORT, run) for _ in range(2))
     np.testing.assert_array_equal(one.embedding, two.embedding)
-    assert one.embedding.shape == (288, 8) and one.record["variant"] == "tuned"
+    assert one.embedding.shape == (288, 8)
     assert set(one.denoised) == {"rna"} and one.denoised["rna"].shape == (288, 8)
 
 
@@ -156,7 +157,9 @@ def test_published_presets_run(stack: Stack, run: Run, project: Path, preset: st
     t = fitted.record["config"]["n_nearest"]
     section = smart_ms.section_numbers(dataset.section_rows())
     for one in dataset.modalities:
-        distance = cdist(one.latent[section == 0], one.latent[section == 1])
-        forward, back = np.argsort(distance, axis=1)[:, :t], np.argsort(distance.T, axis=1)[:, :t]
-        expected = [(i, j) for i, row in enumerate(forward) for j in row if i in back[j]]
-        assert fitted.record["triplets"][one.name] == len(expected)
+        expected = 0
+        for a, b in combinations(range(3), 2):
+            distance = cdist(one.latent[section == a], one.latent[section == b])
+            forward, back = np.argsort(distance, axis=1)[:, :t], np.argsort(distance.T, axis=1)[:, :t]
+            expected += sum(i in back[j] for i, row in enumerate(forward) for j in row)
+        assert fitted.record["triplets"][one.name] == expected

@@ -57,8 +57,8 @@ def test_encoder_is_two_convolutions_over_the_blended_graph(tissue: Tissue, run:
     spots = torch.eye(dataset.n_spots)
     with torch.no_grad():
         encoder.balance.fill_(-1.2)
-        share = torch.sigmoid(torch.tensor(-1.2))
-        a = share * around.spatial(spots) + (1 - share) * graph(spots)
+        balance = torch.sigmoid(torch.tensor(-1.2))
+        a = balance * around.spatial(spots) + (1 - balance) * graph(spots)
         x = inputs.seen()[0]
         hidden = (a @ x @ encoder.first.weight.T).relu()
         second = functional.layer_norm(a @ hidden @ encoder.second.weight.T, (8,))
@@ -75,9 +75,9 @@ def test_fusion_is_a_gated_sum_of_mlp_and_mean(n_modalities: int) -> None:
     enhanced = []
     for m, own in enumerate(spots):
         others = [one for k, one in enumerate(spots) if k != m] or [own]
-        asked = others[0] if len(others) == 1 else fusion.merge[m](torch.cat(others, dim=1))
+        sending = others[0] if len(others) == 1 else fusion.merge[m](torch.cat(others, dim=1))
         heads = fusion.attention[m]
-        scores = functional.scaled_dot_product_attention(heads.query(own), heads.key(asked), heads.value(asked))
+        scores = functional.scaled_dot_product_attention(heads.query(own), heads.key(sending), heads.value(sending))
         enhanced.append(functional.layer_norm(own + 0.2 * heads.output(scores), (8,)))
     c = torch.cat(spots + enhanced, dim=1)
     gate = 0.6 * torch.sigmoid(fusion.gate(c))
@@ -104,9 +104,9 @@ def test_unlikeness_by_hand() -> None:
     assert spamo.dissimilarity(z, neighbours).item() == pytest.approx(1 - (1 / 2 + 2 / 3 + 1) / 3)
 
 
-def test_weights_are_shares_of_length() -> None:
-    shares = spamo.sizes([torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.tensor([[0.0, 15.0], [0.0, 0.0]])])
-    np.testing.assert_allclose(shares, [[0.25, 0.75], [0.5, 0.5]])
+def test_weights_are_fractions_of_length() -> None:
+    fractions = spamo.sizes([torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.tensor([[0.0, 15.0], [0.0, 0.0]])])
+    np.testing.assert_allclose(fractions, [[0.25, 0.75], [0.5, 0.5]])
 
 
 @pytest.mark.parametrize("names", [("rna",), ("rna", "adt"), ("rna", "adt", "atac")])
@@ -119,7 +119,7 @@ def test_every_weight_gets_a_gradient_from_the_terms(tissue: Tissue, run: Run, n
     values = spamo.loss_terms(network, inputs, around, SHORT, run)(1)
     assert set(values) == {*(f"reconstruction_{name}" for name in names), "graph", "smoothness", "infomax"}
     sum(values.values()).backward()
-    # A bias of keys shifts all scores of a spot alike, which changes no share.
+    # A bias of keys shifts all scores of a spot equally, which changes no weight.
     for name, parameter in network.named_parameters():
         assert name.endswith("key.bias") or (parameter.grad is not None and parameter.grad.abs().sum() > 0), name
 
@@ -218,7 +218,7 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     assert result.embedding.shape == (144, 8) and result.embedding.dtype == np.float32
     assert np.isfinite(result.embedding).all()
     assert set(result.record["receptive_field"]) == set(result.record["spatial_fraction"]) == set(names)
-    assert result.record["variant"] == "" and result.record["epochs"] == 8
+    assert result.record["epochs"] == 8
     weights = result.extras["modality_weights"]
     assert list(weights.columns) == list(names) and weights.index.equals(dataset.obs.index)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)

@@ -106,7 +106,7 @@ def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, in
 
 
 def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two sections of RNA, which share an encoder, and one of proteins; every two neighbours are drawn together."""
+    """Two sections of RNA, which share an encoder, and one of proteins; all consecutive pairs are joined."""
     dataset = split((("rna",), ("rna",), ("adt",)))
     config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
     training = set_up(dataset, config, run)
@@ -121,11 +121,11 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     place = fused.detach().numpy().astype(np.float64)
     mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
-    for part, given, share in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
+    for part, given, fraction in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
         rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
         (one,) = part.inputs.modalities
         of = mask[part.rows]
-        expected[f"reconstruction_{one.name}"] = share * float(((rebuilt - one.features)[of] ** 2).mean())
+        expected[f"reconstruction_{one.name}"] = fraction * float(((rebuilt - one.features)[of] ** 2).mean())
     unit = place.std(axis=0, ddof=1).mean()
     ((first, second, far),) = drawn
     near, far_first, far_second = (
@@ -139,6 +139,20 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     expected["direction"] = 0.2 * 0.3 * float(np.mean(angles))
     assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
     assert min(expected.values()) > 0
+
+
+def test_embeddings_cannot_come_together_by_shrinking(split: Split, run: Run) -> None:
+    """The scale that distances are measured in has a gradient: no term of the pairs gains by scaling the embedding."""
+    dataset = split((("rna",), ("adt",)))
+    training = set_up(dataset, replace(SHORT, epochs=0, fusion_weight=1.0), run)
+    values = training.terms(1)
+    weights = list(training.network.fusion.parameters())
+    # A multiple of the map is a multiple of the embedding.
+    for name in ("pairs", "triplet"):
+        gradients = torch.autograd.grad(values[name], weights, retain_graph=True)
+        along = sum((weight * gradient).sum() for weight, gradient in zip(weights, gradients, strict=True))
+        assert values[name].item() > 0.1
+        assert abs(along.item()) < 1e-3 * values[name].item()
 
 
 def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
@@ -199,7 +213,7 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
             mcgate.fit(restricted(dataset, rows), alone, run).record["losses"]["total"][0]
             for rows in dataset.section_rows().values()
         ]
-        # Other spots are hidden and other weights drawn.
+        # Other spots are masked and the weights are others.
         assert first == pytest.approx(np.mean(losses), rel=0.25)
 
 
@@ -275,7 +289,7 @@ def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) ->
     assert np.abs(whole.embedding - other.embedding).max() > 1e-4
 
 
-def test_sections_that_share_an_encoder_are_not_drawn_together(split: Split, run: Run) -> None:
+def test_sections_that_share_an_encoder_are_not_joined(split: Split, run: Run) -> None:
     """The fusion's epochs are then more of the pre-training; sections with other modalities are drawn to these."""
     config = replace(SHORT, join_shared=False)
     fitted = spatialfuser.fit(split(), config, run)
@@ -287,7 +301,7 @@ def test_sections_that_share_an_encoder_are_not_drawn_together(split: Split, run
     found, drawn = (spatialfuser.fit(three, one, run).record for one in (config, SHORT))
     assert list(found["pairs"]) == ["b--c"] and min(found["pairs"]["b--c"]) > 10
     assert list(drawn["pairs"]) == ["a--b", "b--c"]
-    # The direction loss is a mean over the pairs of sections that are drawn together.
+    # The direction loss is a mean over the pairs of sections that are joined.
     assert found["losses"]["direction"][4] != drawn["losses"]["direction"][4] > 0
 
 

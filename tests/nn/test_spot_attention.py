@@ -24,13 +24,13 @@ def attention(heads: int = 1, n_keys: int = 6) -> SpotAttention:
     return module
 
 
-def by_torch(module: SpotAttention, asking: Tensor, asked: Tensor, bias: Tensor | None = None) -> Tensor:
+def by_torch(module: SpotAttention, receiving: Tensor, sending: Tensor, bias: Tensor | None = None) -> Tensor:
     """torch's own attention; `bias` (spots x spots) is added to the scores."""
 
     def split(x: Tensor) -> Tensor:
         return x.unflatten(1, (module.heads, -1)).transpose(0, 1)
 
-    query, key, value = split(module.query(asking)), split(module.key(asked)), split(module.value(asked))
+    query, key, value = split(module.query(receiving)), split(module.key(sending)), split(module.value(sending))
     gathered = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
     result: Tensor = module.output(gathered.transpose(0, 1).flatten(1))
     return result
@@ -39,8 +39,8 @@ def by_torch(module: SpotAttention, asking: Tensor, asked: Tensor, bias: Tensor 
 @pytest.fixture
 def rows() -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    asking = 3 * torch.randn(N_SPOTS, 8, generator=generator)
-    return asking, 3 * torch.randn(N_SPOTS, 6, generator=generator)
+    receiving = 3 * torch.randn(N_SPOTS, 8, generator=generator)
+    return receiving, 3 * torch.randn(N_SPOTS, 6, generator=generator)
 
 
 @pytest.mark.parametrize("heads", [1, 4])
@@ -50,19 +50,19 @@ def test_with_every_spot_a_landmark_it_is_exact(
 ) -> None:
     module = attention(heads)
     near = EdgeGraph(graph) if with_near else None
-    asking, asked = (x.clone().requires_grad_() for x in rows)
+    receiving, sending = (x.clone().requires_grad_() for x in rows)
     probe = torch.randn(N_SPOTS, 8)
-    ours, theirs = module(asking, asked, near, EVERYONE), by_torch(module, asking, asked)
+    ours, theirs = module(receiving, sending, near, EVERYONE), by_torch(module, receiving, sending)
     torch.testing.assert_close(ours, theirs)
     # The key's bias adds the same to all scores of a spot: its gradient is zero but for rounding.
-    wanted = [asking, asked, *(p for name, p in module.named_parameters() if name != "key.bias")]
+    wanted = [receiving, sending, *(p for name, p in module.named_parameters() if name != "key.bias")]
     gradients = [torch.autograd.grad((y * probe).sum(), wanted) for y in (ours, theirs)]
     for got, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-def test_landmarks_stand_for_their_share_of_what_is_not_near(
+def test_landmarks_represent_an_equal_part_of_what_is_not_near(
     graph: sparse.csr_matrix, rows: tuple[Tensor, Tensor], heads: int
 ) -> None:
     module, landmarks = attention(heads), torch.tensor([0, 5, 7, 20, 33])
@@ -87,9 +87,12 @@ def test_landmarks_alone_are_attention_over_the_landmarks(rows: tuple[Tensor, Te
 
 def test_large_scores_do_not_overflow(graph: sparse.csr_matrix, rows: tuple[Tensor, Tensor]) -> None:
     module = attention()
-    asking, asked = (100 * x for x in rows)
+    receiving, sending = (100 * x for x in rows)
     torch.testing.assert_close(
-        module(asking, asked, EdgeGraph(graph), EVERYONE), by_torch(module, asking, asked), rtol=1e-3, atol=1e-2
+        module(receiving, sending, EdgeGraph(graph), EVERYONE),
+        by_torch(module, receiving, sending),
+        rtol=1e-3,
+        atol=1e-2,
     )
 
 

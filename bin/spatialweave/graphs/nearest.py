@@ -16,7 +16,7 @@ LISTS_PROBED = 40
 def nearest(queries: np.ndarray, reference: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest reference points of each query by Euclidean distance, nearest first.
 
-    float32 arithmetic mis-ranks near ties: callers that need the exact order ask for a few more and rank again.
+    float32 arithmetic mis-ranks near ties: callers that need the exact order search a few more and rank again.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def nearest(queries: np.ndarray, reference: np.ndarray, k: int) -> tuple[np.ndar
     import faiss
 
     searched = np.ascontiguousarray(reference, dtype=np.float32)
-    asked = np.ascontiguousarray(queries, dtype=np.float32)
+    points = np.ascontiguousarray(queries, dtype=np.float32)
     n_points, n_dims = searched.shape
     exact = faiss.IndexFlatL2(n_dims)
     if n_points <= EXACT_LIMIT:
         exact.add(searched)
-        squared, indices = exact.search(asked, k)
+        squared, indices = exact.search(points, k)
         return indices, np.maximum(squared, 0)
     index: Any = faiss.IndexIVFFlat(exact, n_dims, n_points // POINTS_PER_LIST)
     index.nprobe = LISTS_PROBED
@@ -48,11 +48,11 @@ def nearest(queries: np.ndarray, reference: np.ndarray, k: int) -> tuple[np.ndar
     sample = np.random.default_rng(0).choice(n_points, 40 * index.nlist, replace=False)
     index.train(searched[np.sort(sample)])
     index.add(searched)
-    squared, indices = index.search(asked, k)
+    squared, indices = index.search(points, k)
     # Where the probed lists hold too few points, faiss pads with -1: those queries are compared with every point.
     short = np.flatnonzero((indices < 0).any(axis=1))
     if len(short):
         complete = faiss.IndexFlatL2(n_dims)
         complete.add(searched)
-        squared[short], indices[short] = complete.search(asked[short], k)
+        squared[short], indices[short] = complete.search(points[short], k)
     return indices, np.maximum(squared, 0)

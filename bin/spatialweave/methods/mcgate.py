@@ -1,6 +1,6 @@
 """MCGATE, the single-section encoder of SpatialFuser (bioRxiv 2025.09.14.676067): graph attention, tied both ways.
 
-docs/methods/mcgate.md says what the method is, where this departs from the publication, and what each part is worth.
+docs/methods/mcgate.md explains the method, where this departs from the publication, and what each part is worth.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 MINING_ROUNDS = 2
-"""Averages over the neighbours before mining; positives lie at least one step beyond what shares such an average."""
+"""Averages over the neighbours before mining; positives are at least one step beyond what shares such an average."""
 
 Miner = Callable[[MaskedInput, Propagation, np.random.Generator], np.ndarray]
 """Finds the triplets (3 x triplets) of a modality, given the means over its neighbours."""

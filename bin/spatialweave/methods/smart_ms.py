@@ -1,7 +1,7 @@
 """SMART-MS: SMART over several sections, joined by triplets of mutually nearest spots of different sections.
 
 Du et al., Nat Commun 17:2876, 2026. The parts and the training are those of :mod:`spatialweave.methods.smart`;
-docs/methods/smart_ms.md says what differs from the publication, and what each part is worth.
+docs/methods/smart_ms.md lists what differs from the publication, and what each part is worth.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, triplets of mutual nearest spots.
 
-Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md says what each variant does
+Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md explains each variant
 and where it departs from the publication. The default is :mod:`spatialweave.methods.smart`.
 """
 

@@ -281,8 +281,6 @@ def shared_terms(
 
 
 def shuffles(n_spots: int, count: int, run: Run, epoch: int) -> list[Tensor]:
-    """Random orders of the spots; by seed and epoch only, and independent of the spots masked in that epoch."""
-    generator = run.generator(epoch, "masking")
-    # The first draws of this generator choose the masked spots.
-    torch.rand(n_spots, generator=generator)
+    """Random orders of the spots, by seed and epoch."""
+    generator = run.generator(epoch, "shuffling")
     return [torch.randperm(n_spots, generator=generator) for _ in range(count)]

@@ -109,7 +109,7 @@ class SpaMca(nn.Module):
         reset_linear(self.fusion, generator)
 
     def forward(self, spatial: Sequence[Tensor], features: Sequence[Tensor], graphs: SpaMcaGraphs) -> SpaMcaOutput:
-        """Embed; `spatial` and `features` are what each modality shows to the spatial and to the feature view."""
+        """Embed; `spatial` and `features` are the inputs of the spatial and of the feature view, one per modality."""
         encodings, views = [], []
         for m, (encoder, attention) in enumerate(zip(self.encoders, self.attentions, strict=True)):
             both = [encoder(spatial[m], graphs.spatial), encoder(features[m], graphs.features[m])]
@@ -196,7 +196,7 @@ def loss_terms(network: SpaMca, inputs: MaskedInputs, graphs: SpaMcaGraphs, conf
 def head_terms(network: SpaMca, encoded: SpaMcaOutput, present: Sequence[Tensor], config: Config) -> dict[str, Tensor]:
     """How far modalities differ on spots and on clusters (mean over pairs), and how far clusters are from the target.
 
-    A spot that lacks a modality has no say in that modality's clusters.
+    A spot that lacks a modality does not count in that modality's clusters.
     """
     head = network.cluster_head
     own = [head(y).exp() * there[:, None] for y, there in zip(encoded.encodings, present, strict=True)]

@@ -248,8 +248,7 @@ def loss_terms(network: Spamo, inputs: MaskedInputs, fixed: FixedGraphs, config:
         if config.smooth_weight > 0:
             values["smoothness"] = config.smooth_weight * dissimilarity(z, inputs.neighbours)
         if config.infomax_weight > 0:
-            # Not the draws of the mask, which are those of the positive epoch.
-            order = torch.randperm(inputs.n_spots, generator=run.generator(-epoch, "masking")).to(run.device)
+            order = torch.randperm(inputs.n_spots, generator=run.generator(epoch, "shuffling")).to(run.device)
             shuffled, _ = network([x[order] for x in seen], fixed, weights)
             # Shuffling does not change the mean of a linear map: without a nonlinearity nothing would differ.
             true, false = functional.elu(z), functional.elu(shuffled)

@@ -1,6 +1,6 @@
 """SpatialFuser: encoders of several sections, one fusion map, and losses that join matched spots of different sections.
 
-bioRxiv 2025.09.14.676067. The encoder is :mod:`spatialweave.methods.mcgate`; docs/methods/spatialfuser.md says what
+bioRxiv 2025.09.14.676067. The encoder is :mod:`spatialweave.methods.mcgate`; docs/methods/spatialfuser.md lists what
 differs from the publication, and what each part is worth.
 """
 

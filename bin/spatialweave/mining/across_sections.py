@@ -58,7 +58,7 @@ def mine_cross_triplets(
     sections
         One whole number per spot of `features`, in stack order.
     n_nearest
-        Nearest spots in the other section among which mutual pairs are sought.
+        Nearest spots in the other section among which mutual pairs are searched.
     far
         Fraction of the spots of the anchor's section, the farthest from it, that negatives are drawn from uniformly.
     both_sides

@@ -11,7 +11,7 @@ from spatialweave.graphs.nearest import nearest
 from spatialweave.mining.triplets import far_spots
 
 CANDIDATES = 64
-"""Spots among which a spot's nearest are sought, those within the window included."""
+"""Spots among which a spot's nearest are searched, those within the window included."""
 
 
 def mine_distant_triplets(
@@ -58,7 +58,7 @@ def distant_mutual(embedding: np.ndarray, n_nearest: int, close: sparse.csr_matr
 
     Returns
     -------
-    CSR, spots x spots, symmetric: the stored entries are the pairs. The nearest are sought among :data:`CANDIDATES`.
+    CSR, spots x spots, symmetric: the stored entries are the pairs. The nearest are searched among :data:`CANDIDATES`.
     """
     near = feature_knn(embedding, min(CANDIDATES, len(embedding) - 1))
     i, j = edges(near)

@@ -28,7 +28,7 @@ def mine_triplets(
     features
         spots x dimensions.
     n_nearest
-        Neighbours per spot among which mutual pairs are sought.
+        Neighbours per spot among which mutual pairs are searched.
     far
         Fraction of spots, the farthest from the anchor, that may be its negative.
     subset
@@ -90,7 +90,7 @@ def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.rando
     """One spot per anchor, uniform among the `far` fraction of spots farthest from it.
 
     The distance that bounds the far spots is read from a random sample of SAMPLE spots; then spots are drawn until one
-    lies beyond it. An anchor that is never lucky (a very small fraction) takes a far spot of the sample.
+    lies beyond it. An anchor without success (a very small fraction) takes a far spot of the sample.
     """
     sample = rng.choice(len(points), size=min(SAMPLE, len(points)), replace=False)
     bound = np.empty(len(anchors), dtype=np.float32)

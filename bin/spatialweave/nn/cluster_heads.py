@@ -1,6 +1,6 @@
 """Heads that describe spots by clusters, and the losses that make the modalities' descriptions agree (as in SpaMCA).
 
-A probability table (spots x clusters) is read twice: its rows say which clusters a spot belongs to, its columns are one
+A probability table (spots x clusters) has two readings: its rows are the clusters of a spot, its columns are one
 vector per cluster, and the same cluster seen by two modalities is a positive pair (Li et al., Contrastive Clustering,
 AAAI 2021). The target distribution is that of DEC (Xie et al., ICML 2016).
 """

@@ -80,7 +80,7 @@ def train(
 ) -> History:
     """Minimise the sum of `terms` over the trainable parameters of `model`, in place.
 
-    Every epoch: compute the terms, ask `stop`, record the terms, update. The weights after the last update stand.
+    Every epoch: compute the terms, evaluate `stop`, record the terms, update. The last weights are kept.
     With `backward` the update follows the gradients that it sets, instead of those of the sum.
 
     Raises
@@ -118,7 +118,7 @@ def train(
 
 
 def _save(path: Path, run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, history: History) -> None:
-    """Write a checkpoint; a disk that is full must not cost the training that it is to protect."""
+    """Write a checkpoint; a full disk must not end the training that it protects."""
     try:
         checkpoint.save(path, run.identity, model, optimiser, history.losses)
     except (OSError, RuntimeError) as error:

@@ -36,7 +36,7 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     Raises
     ------
     RuntimeError
-        When the method hands back something of another shape or order, or values that cannot be.
+        When the method returns another shape or order, or impossible values.
     """
     entries: dict[str, np.ndarray | pd.DataFrame] = {}
     for key, table in fitted.extras.items():
@@ -58,7 +58,7 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
 
 
 def check_table(key: str, table: pd.DataFrame, dataset: Dataset) -> None:
-    """Refuse a table of extras that does not fit the spots, or whose values cannot be what its key says."""
+    """Refuse a table of extras that does not fit the spots, or whose values are impossible for its key."""
     if not isinstance(table, pd.DataFrame) or not table.index.equals(dataset.obs.index):
         raise _defect(key, "is not a table with one row per spot, named and ordered as the dataset's")
     if not len(table.columns) or not table.columns.is_unique or not all(map(usable, table.columns)):

@@ -17,7 +17,7 @@ from spatialweave.training import checkpoint
 from spatialweave.training.run import Run, describe_device, peak_memory, versions
 
 NOTHING_TRAINED = {"losses": {"total": []}, "epochs": 0, "stopped_by": "nothing to train"}
-"""The record of a method that says nothing of its training."""
+"""The record of a method that reports no training."""
 
 
 def fit_preset(

@@ -1,0 +1,57 @@
+"""What a network sees: masks by seed and epoch, the receptive field of a modality, the terms of masked spots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from spatialweave.io.dataset import Modality
+from spatialweave.nn.propagation import Propagation, neighbour_mean
+from spatialweave.training.masking import InputConfig, MaskedInput, MaskedInputs, prepare_input, random_mask
+from spatialweave.training.run import Run
+
+
+def row_of_spots(n_spots: int) -> Propagation:
+    """Mean over a spot and those beside it in a row."""
+    graph = sparse.diags([1.0, 1.0, 1.0], [-1, 0, 1], shape=(n_spots, n_spots), format="csr")
+    return neighbour_mean(graph)
+
+
+def test_masks_are_by_seed_and_epoch(run: Run) -> None:
+    one, again = (random_mask(1000, 0.3, run, epoch=9) for _ in range(2))
+    assert torch.equal(one, again) and 250 < int(one.sum()) < 350
+    others = [random_mask(1000, 0.3, run, epoch=10), random_mask(1000, 0.3, replace(run, seed=run.seed + 1), epoch=9)]
+    for other in others:
+        # Two independent masks have 0.09 of all spots in common, with a standard deviation of 0.009.
+        assert 50 < int((one & other).sum()) < 130
+
+
+@pytest.mark.parametrize("width", [9, 40])
+def test_the_input_is_averaged_one_round_less_than_predicts_best(run: Run, width: int) -> None:
+    rng = np.random.default_rng(0)
+    stripes = rng.normal(size=(1200 // width, 6)).repeat(width, axis=0)
+    latent = (stripes + rng.normal(size=stripes.shape)).astype(np.float32)
+    everywhere = np.ones(len(latent), dtype=bool)
+    one = prepare_input(
+        Modality("rna", latent, everywhere), row_of_spots(len(latent)), InputConfig(field_fraction=1.0), rng, run.device
+    )
+    assert len(one.explained) == 6
+    # The first entry is that of one round, so that its index is the number of rounds less one.
+    assert one.rounds == np.argmax(one.explained)
+    assert one.rounds >= 1
+
+
+def test_terms_count_masked_and_measured_spots_only(run: Run) -> None:
+    features, present = torch.zeros(4, 2), torch.tensor([True, True, False, True])
+    one = MaskedInput("adt", features, present, 0, np.empty(0), np.zeros(2), np.ones(2))
+    mask = torch.tensor([True, False, True, True])
+    reconstructed = torch.tensor([[1.0, 1.0], [100.0, 100.0], [100.0, 100.0], [3.0, 1.0]])
+    some = MaskedInputs([one], row_of_spots(4), 0.5, run).reconstruction_terms([reconstructed], mask)
+    assert some["reconstruction_adt"].item() == pytest.approx((1 + 1 + 9 + 1) / 4)
+    # Where none are ever masked, all measured spots count.
+    every = MaskedInputs([one], row_of_spots(4), 0.0, run).reconstruction_terms([reconstructed], mask)
+    assert every["reconstruction_adt"].item() == pytest.approx((2 + 20_000 + 10) / 6)
