@@ -31,10 +31,12 @@ def test_mutual_nearest_equals_all_distances():
 
 
 def test_ties_of_mutual_nearest_go_to_the_left_then_below():
-    """One spot between four equally near ones, of which each has only that one."""
-    corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
-    a, b, _ = mutual_nearest(np.zeros((1, 2)), corners, 2.0)
-    assert (a.tolist(), b.tolist()) == ([0], [2])
+    """One spot between equally near ones, each of which has only that one."""
+    middle, corners = np.zeros((1, 2)), np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    assert mutual_nearest(middle, corners, 2.0)[1].tolist() == [2]
+    # Farther to the left comes before farther below.
+    sides = np.array([[0.6, -0.8], [-0.8, 0.6], [0.0, -1.0]])
+    assert mutual_nearest(middle, sides, 2.0)[1].tolist() == [1]
 
 
 def test_mutual_best_by_hand():

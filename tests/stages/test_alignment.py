@@ -191,6 +191,43 @@ def test_without_known_positions_nothing_is_said_of_them(project: Path, stack: S
     assert not metrics & {"near_truth", "registration_error", "nearest_near_truth"}
 
 
+def test_stack_and_match_need_no_latents(project: Path, stack: Stack, tmp_path: Path) -> None:
+    """They read spots and coordinates only: the same bytes come from a file whose latents are gone."""
+    latents = tmp_path / "latents.h5mu"
+    latents.write_bytes(stack.latents.read_bytes())
+    with h5py.File(latents, "r+") as file:
+        for name in file["mod"]:
+            del file[f"mod/{name}/obsm/X_latent"]
+    transforms = [
+        text for a, b in itertools.pairwise(NAMES) for text in ("--transform", f"{stack.folder}/{a}--{b}.json")
+    ]
+    arguments = ["--latents", str(latents), "--out-dir", str(tmp_path)]
+    result = CliRunner().invoke(script(project, "stack"), [*arguments, *transforms])
+    assert result.exit_code == 0, result.output
+    given = ["--embedding", str(stack.embedding), "--coordinates", f"{tmp_path}/coordinates.csv"]
+    result = CliRunner().invoke(script(project, "match"), [*arguments, *given, "--prefix", "known.seed4"])
+    assert result.exit_code == 0, result.output
+    for name in ("coordinates.csv", "transforms.csv", "known.seed4.alignment.csv"):
+        assert (tmp_path / name).read_bytes() == (stack.folder / name).read_bytes()
+
+
+def test_the_null_is_drawn_by_the_seed_of_the_training(project: Path, stack: Stack, tmp_path: Path) -> None:
+    thresholds = []
+    for seed in (4, 5, 5):
+        known = contract.read_h5ad(stack.embedding, "embedding")
+        known.X = np.random.default_rng(0).normal(size=known.shape).astype(np.float32)
+        known.uns["training"] = json.dumps({"method": "known", "seed": seed})
+        contract.write(known, tmp_path / "known.h5ad")
+        given = ["--embedding", str(tmp_path / "known.h5ad"), "--latents", str(stack.latents), "--prefix", "known"]
+        given += ["--coordinates", f"{stack.folder}/coordinates.csv", "--out-dir", str(tmp_path)]
+        result = CliRunner().invoke(script(project, "match"), given)
+        assert result.exit_code == 0, result.output
+        table = pd.read_csv(tmp_path / "known.alignment.csv")
+        assert set(table["seed"]) == {seed}
+        thresholds.append(table.loc[table["metric"] == "mapping_threshold", "value"].tolist())
+    assert thresholds[0] != thresholds[1] == thresholds[2]
+
+
 def test_an_unknown_section_and_another_embedding_are_refused(
     project: Path, stack: Stack, toy_run, tmp_path: Path, refused
 ) -> None:
