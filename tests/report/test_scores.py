@@ -118,3 +118,9 @@ def test_strip_ticks_enclose_all_dots(values: list[float]) -> None:
     assert 2 <= len(plot.ticks) <= 8
     assert all(left - 0.1 <= dot <= right + 0.1 for dot in plot.rows[0].dots)
     assert len(plot.rows[0].dots) == len(values)
+
+
+def test_of_equal_seeds_the_first_is_shown() -> None:
+    best = scores.best_run(make_metrics([("a", 3, "ari", 0.5), ("a", 2, "ari", 0.5)]), {("a", 3), ("a", 2)})
+    assert best is not None
+    assert (best.method, best.seed) == ("a", 2)
