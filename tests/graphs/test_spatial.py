@@ -37,6 +37,26 @@ def test_knn_equals_scikit_learn(points):
     assert found.has_sorted_indices
 
 
+def test_one_neighbour_is_the_nearest(points):
+    truth = kneighbors_graph(points, 1, mode="distance")
+    np.testing.assert_allclose(spatial.knn(points, one_section(points), 1).toarray(), truth.toarray())
+
+
+def test_spacing_by_hand():
+    assert spatial.spacing(np.array([[0.0, 0.0], [3.0, 4.0]])) == 5.0
+    assert spatial.spacing(np.array([[1.0, 2.0], [1.0, 2.0]])) == 0.0
+    # Nearest others: 1, 1, 2, 4; a repeated spot counts once.
+    assert spatial.spacing(np.array([[0.0, 0], [1, 0], [3, 0], [7, 0], [7, 0]])) == 1.5
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_ties_do_not_depend_on_the_unit_of_the_coordinates(unit):
+    """The last digits of a lattice's distances differ in any unit; ties are ties nevertheless."""
+    plain = spatial.knn(grid(9), one_section(grid(9)), 4)
+    found = spatial.knn((grid(9) + 1 / 3) * unit * np.pi, one_section(grid(9)), 4)
+    np.testing.assert_array_equal(found.indices, plain.indices)
+
+
 def test_radius_equals_scikit_learn(points):
     found = spatial.radius(points, one_section(points), 2.5)
     truth = radius_neighbors_graph(points, 2.5 * spatial.spacing(points), mode="distance")
@@ -68,6 +88,14 @@ def test_delaunay_cuts_bridges():
     points = np.concatenate([rng.random((60, 2)), rng.random((60, 2)) + np.array([30, 0])])
     i, j = edges(spatial.delaunay(points, one_section(points)))
     assert ((i < 60) == (j < 60)).all()
+
+
+@pytest.mark.parametrize(("gap", "joined"), [(2.5, True), (3.6, False)])
+def test_delaunay_cuts_edges_of_more_than_three_median_edges(gap, joined):
+    points = np.concatenate([grid(5), grid(5) + np.array([4 + gap, 0.0])])
+    points += np.random.default_rng(0).normal(0, 0.01, points.shape)
+    i, j = edges(spatial.delaunay(points, one_section(points)))
+    assert ((i < 25) != (j < 25)).any() == joined
 
 
 def test_delaunay_joins_duplicates_to_the_first_of_their_place():
@@ -172,6 +200,8 @@ def test_fewer_spots_than_neighbours():
     with pytest.warns(UserWarning, match="section 'x' has 3 spots: 2 neighbours per spot instead of 6"):
         found = spatial.knn(np.array([[0.0, 0], [1, 0], [3, 0]]), np.array(["x"] * 3), 6)
     assert np.diff(found.indptr).tolist() == [2, 2, 2]
+    with pytest.warns(UserWarning, match="2 neighbours per spot instead of 3"):
+        assert spatial.knn(np.array([[0.0, 0], [1, 0], [3, 0]]), np.array(["x"] * 3), 3).nnz == 6
     with pytest.warns(UserWarning):
         assert spatial.knn(np.zeros((1, 2)), np.array(["x"]), 6).nnz == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,7 +95,9 @@ def positions_from_obs(tmp_path: Path, obs: pd.DataFrame) -> np.ndarray:
 
 def positions_from_a_table(tmp_path: Path, obs: pd.DataFrame) -> np.ndarray:
     obs.rename_axis("barcode").to_csv(tmp_path / "xy.csv")
-    found = read_coordinates(tmp_path / "xy.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        found = read_coordinates(tmp_path / "xy.csv")
     assert found.names.tolist() == obs.index.tolist() and found.unit == "array"
     return found.values
 
@@ -129,6 +132,19 @@ def test_array_positions_that_are_no_hexagonal_lattice_stay() -> None:
         found = in_obs(obs, "f")
         assert found is not None
         np.testing.assert_array_equal(found.values, obs[["array_col", "array_row"]])
+
+
+def test_one_axis_alone_is_no_coordinates() -> None:
+    obs = pd.DataFrame({"x": [1, 2], "array_row": [0, 1], "array_col": [2, 4]}, index=["a", "b"])
+    assert in_obs(obs[["x"]], "f") is None
+    found = in_obs(obs, "f")
+    assert found is not None and found.values.tolist() == [[2, 0], [4, 1]]
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 4), (2, 1), (2,), (2, 2, 1)])
+def test_coordinates_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"obsm\['spatial'\]: has the shape"):
+        in_obsm({"spatial": np.zeros(shape)}, pd.Index(["a", "b"]), "f")
 
 
 def test_third_dimension_in_obsm_is_left_out_with_a_warning() -> None:
