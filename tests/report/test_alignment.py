@@ -199,7 +199,8 @@ def test_metrics_of_another_dataset_are_left_out(copied: DatasetSources, tmp_pat
     row = ("other", "smart", 7, "s2", "s10", "label_agreement", 0.0)
     ALIGNMENT.write(copied.files / "smart.seed7.alignment.csv", ALIGNMENT.frame([row]))
     rows = Cells(write(copied, tmp_path), "alignment-table").rows
-    assert any(cell.startswith("0.650 ± 0.071") for row in rows for cell in row)
+    agreement = next(row for row in rows if row[0].startswith("Same label"))
+    assert agreement[1] == "s2 → s10" and agreement[3].startswith("0.650 ± 0.071")
 
 
 def test_best_mean_is_marked() -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from spatialweave.io.dataset import Dataset
+<<<<<<< HEAD
 from spatialweave.metrics.integration import across_sections
 from spatialweave.report import metric_list, scores
+=======
+from spatialweave.io.result_tables import GRAPH_STATISTICS
+from spatialweave.metrics.sections import across_sections
+from spatialweave.report import metric_list, scores, tables, text
+>>>>>>> report
 from spatialweave.report.strips import strip
 
 
@@ -124,3 +132,22 @@ def test_of_equal_seeds_the_first_is_shown() -> None:
     best = scores.best_run(make_metrics([("a", 3, "ari", 0.5), ("a", 2, "ari", 0.5)]), {("a", 3), ("a", 2)})
     assert best is not None
     assert (best.method, best.seed) == ("a", 2)
+
+
+def test_graph_statistics_are_rows_and_graphs_are_columns(tmp_path: Path) -> None:
+    rows = [("spatial", "edges", 264), ("spatial", "median_length", 3.5), ("rna", "edges", 1000)]
+    GRAPH_STATISTICS.write(tmp_path / "smart.spatial.graph.csv", GRAPH_STATISTICS.frame(rows))
+    (table,) = tables.graph_tables([tmp_path / "smart.spatial.graph.csv"])
+    assert (table.caption, table.header) == ("smart.spatial", ["statistic", "spatial", "rna"])
+    assert [[str(cell) for cell in row] for row in table.rows] == [
+        ["edges", "264.0", "1000.0"],
+        ["median length", "3.5", "nan"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(9.94, "9.9 s"), (42.4, "42 s"), (119.6, "2 min 0 s"), (185, "3 min 5 s"), (7800, "2 h 10 min"), (None, "–")],
+)
+def test_durations(seconds: float | None, shown: str) -> None:
+    assert text.duration(seconds) == shown
