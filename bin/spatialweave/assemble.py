@@ -12,6 +12,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
 from spatialweave.io.embeddings import training_record
+from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import read_coordinates, read_domains
 from spatialweave.modalities import MODALITIES
 
@@ -40,7 +41,7 @@ def assemble(files: Path) -> mudata.MuData:
         When the folder lacks counts or latents, or a file holds other spots than they do.
     """
     latents = {path: read_h5mu(path, "latents") for path in _found(files, "*.latents.h5mu")}
-    counts = read_h5mu(_found(files, "*.counts.h5mu")[0], "counts")
+    counts, _ = read_joined_counts(_found(files, "*.counts.h5mu")[0])
     modalities = {name: counts.mod[name] for name in MODALITIES if name in counts.mod}
     for path, prepared in latents.items():
         for name in modalities:

@@ -54,7 +54,8 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     run_stage("align", "--latents", latents, *pair)
     run_stage("stack", "--latents", latents, "--transform", folder / "transform.json", "--out-dir", folder)
     embedding, domains = folder / "pca_smooth.seed1.h5ad", folder / "pca_smooth.seed1.domains.csv"
-    train = ("--preset", folder / "pca_smooth.yml", "--seed", 1, "--threads", 1, "--out", embedding)
+    record = ("--record", folder / "pca_smooth.seed1.training.json")
+    train = ("--method", folder / "pca_smooth.yml", "--seed", 1, "--threads", 1, "--out", embedding, *record)
     run_stage("train", "--latents", latents, "--graph", graph, *train)
     summary = ("--out", domains, "--summary", folder / "clustering.json")
     run_stage("cluster", "--embedding", embedding, "--graph", graph, "--n-domains", 2, *summary)

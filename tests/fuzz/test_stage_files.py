@@ -50,7 +50,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         "stack": ("--latents", here / LATENTS, "--transform", here / "transform.json", "--out-dir", out),
         "train": (
             "--latents", here / LATENTS, "--graph", here / GRAPH,
-            "--preset", here / "pca_smooth.yml", "--out", out / "e.h5ad",
+            "--method", here / "pca_smooth.yml", "--out", out / "e.h5ad",
         ),
         "cluster": (
             *two, "--clustering", "kmeans", "--n-domains", 2, "--out", out / "d.csv", "--summary", out / "s.json",

@@ -15,12 +15,13 @@ from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io import contract
+from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import METRICS
 from spatialweave.report.dataset import headline
-from spatialweave.report.inputs import DatasetSpots, MethodRun, SectionFacts, read_counts, read_metrics, run_files
+from spatialweave.report.inputs import DatasetSpots, MethodRun, read_counts, read_metrics, run_files
 from spatialweave.report.scores import BestRun
 
-SECTIONS = [SectionFacts("b", "dbit", {"rna": 1}, {"rna": 9}), SectionFacts("a", "dbit", {"rna": 1}, {"rna": 2})]
+SECTIONS = [SectionSize("b", "dbit", {"rna": 1}, {"rna": 9}), SectionSize("a", "dbit", {"rna": 1}, {"rna": 2})]
 OBS = pd.DataFrame(
     {"barcode": ["x", "y", "x"], "section": ["b", "b", "a"]}, index=["b:x", "b:y", "a:x"], dtype="object"
 )
@@ -64,7 +65,7 @@ def test_counts_of_other_spots_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sections", ["x", "7", '[{"name": "b"}]', '[{"title": "b"}]'])
 def test_an_unreadable_account_of_the_sections_is_refused(tmp_path: Path, sections: str) -> None:
     path = write_counts(tmp_path / "r.counts.h5mu", ["b:x"], [[1, 3]], sections)
-    with pytest.raises(InputError, match=r"uns\['sections'\]: is no account of the sections"):
+    with pytest.raises(InputError, match=r"uns\['sections'\]: is no list of sections"):
         read_counts(path, SPOTS)
 
 
@@ -86,8 +87,8 @@ def test_metrics_are_those_of_the_dataset(tmp_path: Path) -> None:
 
 def test_the_headline_adds_spots_and_takes_the_most_features() -> None:
     sections = [
-        SectionFacts("b", "dbit", {"rna": 2, "adt": 1}, {"rna": 5, "adt": 3}),
-        SectionFacts("a", "visium", {"rna": 7}, {"rna": 4}),
+        SectionSize("b", "dbit", {"rna": 2, "adt": 1}, {"rna": 5, "adt": 3}),
+        SectionSize("a", "visium", {"rna": 7}, {"rna": 4}),
     ]
     spots = DatasetSpots(OBS, ["p", "", "p"], np.zeros((3, 2)), "square")
     runs = [MethodRun("m", 1, domains=["1", "2", "1"]), MethodRun("m", 2, domains=["1", "1", "1"])]

@@ -9,14 +9,9 @@ import pandas as pd
 import pytest
 
 from spatialweave.io.dataset import Dataset
-<<<<<<< HEAD
-from spatialweave.metrics.integration import across_sections
-from spatialweave.report import metric_list, scores
-=======
 from spatialweave.io.result_tables import GRAPH_STATISTICS
-from spatialweave.metrics.sections import across_sections
+from spatialweave.metrics.integration import across_sections
 from spatialweave.report import metric_list, scores, tables, text
->>>>>>> report
 from spatialweave.report.strips import strip
 
 

@@ -7,7 +7,6 @@ peaks are called section by section, so that hardly two begin and end at the sam
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -116,17 +115,6 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
         _warn_of_spellings(modality, features, common)
     _warn_of_losses(modality, sections, common)
     return common
-
-
-def shared_counts(
-    modality: str, features: Sequence[pd.Index], matrices: Sequence[sparse.csr_matrix]
-) -> tuple[pd.Index, sparse.csr_matrix]:
-    """Names and counts of all sections, one below the other, as PREPROCESS joined them, which has warned."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        common = common_features(modality, features, [str(number) for number in range(len(features))])
-    parts = [common.counts(matrix, number) for number, matrix in enumerate(matrices)]
-    return common.names, sparse.vstack(parts, format="csr")
 
 
 def _name_keys(features: Sequence[pd.Index]) -> list[list[Key]]:

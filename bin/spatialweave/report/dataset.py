@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialweave.io.joined_counts import SectionSize
 from spatialweave.report import alignment_table, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.encode import script_json
-from spatialweave.report.inputs import DatasetSpots, MethodRun, SectionFacts
+from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import BestRun, best_run
@@ -140,7 +141,7 @@ def first_seeds(runs: list[MethodRun]) -> list[MethodRun]:
 
 
 def headline(
-    spots: DatasetSpots, sections: list[SectionFacts], runs: list[MethodRun], best: BestRun | None
+    spots: DatasetSpots, sections: list[SectionSize], runs: list[MethodRun], best: BestRun | None
 ) -> dict[str, Any]:
     """The facts at the top of the page."""
     counts: dict[str, int] = {}

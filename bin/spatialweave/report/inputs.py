@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu
 from spatialweave.io.embeddings import training_record
 from spatialweave.io.files import read_json
+from spatialweave.io.joined_counts import SectionSize, read_joined_counts
 from spatialweave.io.result_tables import METRICS, read_domains
 from spatialweave.modalities import MODALITIES
 from spatialweave.presets import MethodPreset, read_preset
@@ -91,16 +92,6 @@ class DatasetSpots:
         return codes.astype(np.int32), names.tolist()
 
 
-@dataclass
-class SectionFacts:
-    """One section before joining: its platform, and the spots and features of each modality."""
-
-    name: str
-    platform: str
-    spots: dict[str, int]
-    features: dict[str, int]
-
-
 def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
     """The spots of a latents file, and per modality its preprocessing record."""
     data = read_h5mu(latents, "latents")
@@ -115,8 +106,8 @@ def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
     return spots, record
 
 
-def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionFacts], list[FeatureTable]]:
-    """Facts about the sections, and per modality the normalised counts of all spots; empty where no file is given.
+def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionSize], list[FeatureTable]]:
+    """The sections before joining, and per modality the normalised counts of all spots; empty where no file is given.
 
     Raises
     ------
@@ -125,19 +116,11 @@ def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionFac
     """
     if path is None:
         return [], []
-    data = read_h5mu(path, "counts")
+    data, sections = read_joined_counts(path)
     if not data.obs_names.equals(spots.obs.index):
         raise InputError(str(path), "its spots are not those of the latents", fix="preprocess again")
     tables = [_feature_table(name, data, spots) for name in MODALITIES if name in data.mod]
-    return _section_facts(path, data.uns.get("sections")), tables
-
-
-def _section_facts(path: Path, text: Any) -> list[SectionFacts]:
-    try:
-        return [SectionFacts(**facts) for facts in json.loads(str(text))]
-    except (ValueError, TypeError) as error:
-        found = f"is no account of the sections ({error})"
-        raise InputError(f"{path}, uns['sections']", found, fix="preprocess again") from error
+    return sections, tables
 
 
 def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
