@@ -45,6 +45,8 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     for kind, target in (("preprocess", "smart"), ("graphs", "spatial")):
         shutil.copy(assets / kind / f"{target}.yml", folder / f"{kind}.yml")
     shutil.copy(assets / "methods" / "pca_smooth.yml", folder)
+    (folder / "presets").mkdir()
+    shutil.copy(assets / "methods" / "pca_smooth.yml", folder / "presets")
     latents, graph = folder / "r.latents.h5mu", folder / "graph.h5ad"
     counts = ("--counts", folder / "r.counts.h5mu")
     run_stage("preprocess", *sections, "--recipe", folder / "preprocess.yml", "--out", latents, *counts)
