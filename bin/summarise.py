@@ -34,11 +34,16 @@ def main(
 
     trainings = [summary.read_record(path) for path in records]
     runs = summary.runs_table(summary.read_planned(planned), trainings, read_json(failures))
-    RUNS.write(out_dir / "benchmark" / "runs.csv", runs)
-    METRICS.write(out_dir / "benchmark" / "metrics.csv", summary.joined_table(METRICS, metrics))
+    tables = [
+        ("benchmark/runs.csv", RUNS, runs),
+        ("benchmark/metrics.csv", METRICS, summary.joined_table(METRICS, metrics)),
+        ("index.csv", INDEX, summary.index_table(runs)),
+    ]
     if alignment:
-        ALIGNMENT.write(out_dir / "benchmark" / "alignment.csv", summary.joined_table(ALIGNMENT, alignment))
-    INDEX.write(out_dir / "index.csv", summary.index_table(runs))
+        tables.append(("benchmark/alignment.csv", ALIGNMENT, summary.joined_table(ALIGNMENT, alignment)))
+    # Written once all have been made: a table that cannot be read leaves nothing.
+    for name, kind, table in tables:
+        kind.write(out_dir / name, table)
 
 
 if __name__ == "__main__":

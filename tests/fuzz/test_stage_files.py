@@ -27,7 +27,14 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
     sections = [word for name in ("one", "three") for word in ("--section", here / f"{name}.section.h5mu")]
     table = ("--planned", here / "planned.json", "--failures", here / "failures.json", "--out-dir", out)
     match = ("--coordinates", here / "coordinates.csv", "--prefix", "p", "--out-dir", out)
-    report = ("--metrics", here / "metrics.csv", "--runs", here / "benchmark" / "runs.csv", "--presets", here / "presets")
+    report = (
+        "--metrics",
+        here / "metrics.csv",
+        "--runs",
+        here / "benchmark" / "runs.csv",
+        "--presets",
+        here / "presets",
+    )
     texts = (
         "--failures",
         here / "failures.json",
