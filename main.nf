@@ -1,5 +1,5 @@
 #!/usr/bin/env nextflow
-// spatialweave: from count matrices of a tissue to spatial domains, metrics of them, and a report.
+// spatialweave: from count matrices of a tissue to spatial domains, metrics and a report.
 
 include { helpText ; resolveParams } from './modules/checks/params'
 include { checkpointFolder         } from './modules/checks/checkpoints'
@@ -32,24 +32,24 @@ workflow {
     else {
         sheet = channel.fromList(checkFit(readSamplesheet(options.input), methods))
     }
-    // Only clustering needs the number of domains: another one repeats nothing before it.
+    // Only clustering needs the number of domains: a change of it repeats no earlier task.
     rows = sheet.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }
     // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
     n_domains = sheet.map { meta, _files -> [meta.dataset, meta.n_domains ?: options.n_domains ?: 'auto'] }.unique()
 
-    // INGEST and QC of every section, PREPROCESS and GRAPH of every dataset by every recipe.
+    // INGEST and QC for every section, PREPROCESS and GRAPH for every dataset and recipe.
     // inputs: [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
     prepared = PREPARE(rows, methods, options, code)
 
-    // ALIGN of consecutive sections, STACK of every dataset, where a method or --align asks for it.
-    // aligned: [dataset, coordinates], e.g. ['brain', coordinates.csv]; coordinates: the same for all datasets, e.g. ['embryo', []]
+    // ALIGN for consecutive sections, STACK for every dataset, where a method or --align requires it.
+    // aligned: [dataset, coordinates], e.g. ['brain', coordinates.csv]; coordinates: one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]
     registered = REGISTER(prepared.datasets, prepared.latents, methods, options, code)
 
-    // TRAIN, CLUSTER, EVALUATE and, of aligned sections, MATCH, of every dataset by every method with every seed.
+    // TRAIN, CLUSTER, EVALUATE and, for aligned sections, MATCH, for every dataset, method and seed.
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
     integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
 
-    // ASSEMBLE and REPORT_DATASET of every dataset, SUMMARISE and REPORT_RUN of all.
+    // ASSEMBLE and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
     REPORT(files, integrated.planned, integrated.records, integrated.metrics, integrated.quality, methods, given, code)
@@ -57,7 +57,7 @@ workflow {
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")
         if (report.exists() && workflow.stats.ignoredCount) {
-            log.warn("${workflow.stats.ignoredCount} task(s) failed and were left out; the report says which and why")
+            log.warn("${workflow.stats.ignoredCount} task(s) failed and were left out; the report lists them with their reasons")
         }
         if (report.exists() && !workflow.preview) {
             log.info("\nThe report: ${report.toUriString()}\n")

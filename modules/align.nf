@@ -1,11 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
 
-// How freely sections may be moved onto each other, as options of bin/align.py, e.g. '--reflection --scale'
+// What a transform may include besides rotation and shift, as options of bin/align.py, e.g. '--reflection --scale'
 def alignOptions(options) {
     return ((options.align_reflection ? ['--reflection'] : []) + (options.align_scale ? ['--scale'] : [])).join(' ')
 }
 
-// How the coordinates of one section become those of the section before it in the stack.
+// The transform from the coordinates of one section to those of the section before it in the stack.
 process ALIGN {
     tag "${meta.dataset}, ${meta.moving} onto ${meta.fixed}"
     label 'medium'

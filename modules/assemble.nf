@@ -1,4 +1,4 @@
-// Everything of one dataset in one file: counts, latents, every embedding and every domain call.
+// Everything of one dataset in one file: counts, latents, all embeddings and all domains.
 process ASSEMBLE {
     tag "${dataset}"
     label 'medium'

@@ -1,6 +1,6 @@
 include { retryOrGiveUp } from './checks/failures'
 
-// How good an embedding and its domains are, with labels where given and without.
+// Metrics of an embedding and its domains, with labels (where there are any) and without.
 process EVALUATE {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'

@@ -1,4 +1,4 @@
-// One row of the samplesheet: the files of a section, in any accepted format, as one section file.
+// From one row of the samplesheet to one section file: the files of a section, in any accepted format.
 process INGEST {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'

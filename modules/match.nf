@@ -1,6 +1,6 @@
 include { retryOrGiveUp } from './checks/failures'
 
-// Which spots of consecutive sections belong together by an embedding and the aligned coordinates, and how good that is.
+// Matched spots of consecutive sections, by an embedding and the aligned coordinates, and metrics of the matches.
 process MATCH {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'

@@ -1,5 +1,5 @@
-// Counts to latents, once per dataset and preprocessing recipe, for all methods that share the recipe. The joined counts go
-// along: raw counts of all sections, with the features that they share.
+// Counts to latents, once per dataset and preprocessing recipe, for all methods that use the recipe; and the joined counts: raw
+// counts of all sections, with the features that they have in common.
 process PREPROCESS {
     tag "${meta.dataset}, ${meta.preprocess}"
     label 'medium'

@@ -4,7 +4,7 @@ def qcOptions(options) {
         .collect { name, value -> "--${name.substring(3).replace('_', '-')} ${value}" }.join(' ')
 }
 
-// Quality metrics of every spot; removes what misses a threshold, and says what and why.
+// Quality metrics of every spot; spots and features that miss a threshold are removed, and listed with the reason.
 process QC {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'

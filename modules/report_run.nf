@@ -1,4 +1,4 @@
-// The report of the run: how the methods compare, failures, resources, methods text.
+// The report of the run: comparison of the methods, failures, resources, methods text.
 process REPORT_RUN {
     tag 'all datasets'
     label 'small'

@@ -8,7 +8,7 @@ process TRAIN {
     label 'gpu'
     cpus { trainingCpus(latents) }
     memory { trainingMemory(latents, task.attempt) }
-    // By these, conf/ chooses its software and its card: what a method's preset says of both.
+    // From the method's preset: conf/ chooses the task's software environment and GPU by these.
     ext environment: { method.environment }, gpu: { method.gpu }
     errorStrategy { retryOrGiveUp(task, meta) }
 

@@ -1,4 +1,4 @@
-// Every method with every seed on every dataset that it fits: embedding, domains, metrics of both, matched spots.
+// Every method with every seed on every dataset that it can run on: embedding, domains, metrics, matched spots.
 
 include { fits     } from '../modules/checks/methods'
 include { TRAIN    } from '../modules/train'
@@ -10,11 +10,11 @@ workflow INTEGRATE {
     take:
     inputs // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
     aligned // [dataset, coordinates], e.g. ['brain', coordinates.csv], where there are any
-    coordinates // the same for all datasets, e.g. ['embryo', []]
+    coordinates // one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]
     n_domains // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
-    methods
-    options
-    code
+    methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    options // all parameters with defaults, e.g. [seeds: 1, clustering: 'mclust', ...]
+    code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
     // [run meta, latents, graph, method], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, ...]]

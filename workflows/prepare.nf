@@ -1,4 +1,4 @@
-// Rows of the samplesheet to what methods take: filtered sections, latents and graphs.
+// From rows of the samplesheet to the inputs of the methods: filtered sections, latents and graphs.
 
 include { INGEST         } from '../modules/ingest'
 include { QC ; qcOptions } from '../modules/qc'
@@ -8,9 +8,9 @@ include { GRAPH          } from '../modules/graph'
 workflow PREPARE {
     take:
     rows // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
-    methods
-    options
-    code
+    methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    options // all parameters with defaults, e.g. [seeds: 1, clustering: 'mclust', ...]
+    code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
     INGEST(rows, code)
@@ -27,7 +27,7 @@ workflow PREPARE {
         .combine(channel.fromList(methods*.preprocess.unique()))
         .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
     PREPROCESS(recipes, options.seed, code)
-    // The joined counts are the same by every recipe.
+    // [recipe meta, counts] of the first recipe only, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.counts.h5mu]: they do not depend on the recipe
     counts = PREPROCESS.out.counts.filter { meta, _counts -> meta.preprocess == methods.first().preprocess.baseName }
 
     // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, spatial.yml]

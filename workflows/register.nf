@@ -1,4 +1,4 @@
-// Aligned coordinates of the sections of a stack, where a method or --align asks for them.
+// Aligned coordinates of the sections of a stack, where a method or --align requires them.
 
 include { ALIGN ; alignOptions } from '../modules/align'
 include { STACK                } from '../modules/stack'
@@ -7,14 +7,14 @@ workflow REGISTER {
     take:
     datasets // dataset meta, e.g. [dataset: 'brain', stack: ['s1', 's2']]
     latents // [recipe meta, latents], e.g. [[dataset: 'brain', ..., preprocess: 'smart'], smart.latents.h5mu]
-    methods
-    options
-    code
+    methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    options // all parameters with defaults, e.g. [seeds: 1, clustering: 'mclust', ...]
+    code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
-    def wanted = options.align || methods.any { method -> method.sections == 'aligned' }
-    // The latents of one recipe suffice.
-    stacks = latents.filter { meta, _latents -> wanted && meta.stack.size() > 1 && meta.preprocess == methods.first().preprocess.baseName }
+    def required = options.align || methods.any { method -> method.sections == 'aligned' }
+    // [recipe meta, latents] of the first recipe only, e.g. [[dataset: 'brain', ..., preprocess: 'smart'], smart.latents.h5mu]: those of one recipe suffice
+    stacks = latents.filter { meta, _latents -> required && meta.stack.size() > 1 && meta.preprocess == methods.first().preprocess.baseName }
     // [pair meta, latents], e.g. [[dataset: 'brain', ..., fixed: 's1', moving: 's2'], smart.latents.h5mu], for consecutive sections
     pairs = stacks.flatMap { meta, file -> meta.stack.collate(2, 1, false).collect { fixed, moving -> [meta + [fixed: fixed, moving: moving], file] } }
     ALIGN(pairs, options.align_by, alignOptions(options), code)
@@ -25,11 +25,12 @@ workflow REGISTER {
         .groupTuple(sort: { transform -> transform.name })
         .map { key, files -> [key.groupTarget, files] }
     STACK(stacks.join(transforms), code)
+    // [dataset, coordinates], e.g. ['brain', coordinates.csv]
     aligned = STACK.out.coordinates.map { meta, file -> [meta.dataset, file] }
 
     // Other datasets, and those whose alignment failed, have no coordinates.
     by_need = datasets.branch { meta ->
-        aligned: wanted && meta.stack.size() > 1
+        aligned: required && meta.stack.size() > 1
         plain: true
     }
     coordinates = by_need.aligned
@@ -40,6 +41,6 @@ workflow REGISTER {
 
     emit:
     aligned // [dataset, coordinates], e.g. ['brain', coordinates.csv], where there are any
-    coordinates // the same for all datasets, e.g. ['embryo', []]
+    coordinates // one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]
     files = STACK.out.coordinates.mix(STACK.out.transforms) // [meta, file] for ASSEMBLE and the reports
 }

@@ -1,4 +1,4 @@
-// Tables, files and reports: of every dataset, and of the run.
+// Tables, integrated files and reports of every dataset and of the run.
 
 include { readFailures   } from '../modules/checks/failures'
 include { ASSEMBLE       } from '../modules/assemble'
@@ -10,10 +10,10 @@ def asJson(value) {
     return groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(value))
 }
 
-// A text as an input file of tasks. Its path follows from its content, so that the same text again means a cached task.
+// A text as an input file of tasks. Its path is a digest of its content, so that the same text means a cached task.
 def textFile(name, text) {
     def target = workflow.workDir.resolve("texts/${text.md5()}/${name}")
-    // A run that was killed, or whose disk was full, may have left a part of it.
+    // A run that was killed, or whose disk was full, may have left an incomplete file.
     if (!target.exists() || target.text != text) {
         target.parent.mkdirs()
         target.text = text
@@ -26,12 +26,12 @@ def versionsText(texts) {
     return texts.collectMany { text -> text.tokenize(';')*.trim() }.unique().sort().collect { tool -> tool.replaceFirst(' ', ': ') }.join('\n') + '\n'
 }
 
-// Lists are sorted by it, so that they do not depend on which run ended first.
+// The key by which lists are sorted, so that they do not depend on which run ended first, e.g. 'embryo smart 1'.
 def order(meta) {
     return "${meta.dataset} ${meta.method} ${meta.seed}"
 }
 
-// All files of a channel of [run meta, file] as one list.
+// All files of a channel of [run meta, file] as one list, e.g. [smart.seed1.metrics.csv, ...].
 def everyFile(results) {
     return results.toSortedList { a, b -> order(a[0]) <=> order(b[0]) }.map { found -> found.collect { _meta, file -> file } }
 }
@@ -39,13 +39,13 @@ def everyFile(results) {
 workflow REPORT {
     take:
     files // [meta, files] of all stages, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
-    planned // run meta of every run that was to be made, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    planned // run meta of every planned run, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
     records // [run meta, training record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
-    methods
-    options
-    code
+    methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
+    code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
     // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];

@@ -1,5 +1,5 @@
-// The folder of checkpoints as text, null where none is wanted: as a path it would be hashed with its date, and every
-// checkpoint in it would have all methods trained again.
+// The folder of checkpoints as text, e.g. '/data/run/checkpoints', or null without --checkpoint_dir. A path would be hashed
+// with its date, so that every new checkpoint in it would make -resume train all methods again.
 def checkpointFolder(given) {
     if (!given) {
         return null
@@ -9,7 +9,7 @@ def checkpointFolder(given) {
         error("--checkpoint_dir: tasks of ${executor} share no folder with this machine; leave it out")
     }
     def folder = workflow.launchDir.resolve(given.toString()).toString()
-    // Containers bind what is there.
+    // Container engines can bind only a folder that exists.
     file(folder, glob: false).mkdirs()
     return folder
 }

@@ -1,5 +1,5 @@
-// Nextflow does not hash a package inside bin/: this digest of all its files enters every task instead. Code that Python
-// has compiled is left out, since it follows from the rest.
+// A digest of all files of the package in bin/, which Nextflow does not hash itself: as an input of every task it makes
+// -resume run the tasks again after a change of the code. Compiled Python files are left out.
 def codeDigest() {
     def bin = file("${projectDir}/bin")
     return files("${bin}/spatialweave/**")

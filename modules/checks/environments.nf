@@ -1,12 +1,13 @@
-// Where tasks find their software: the pipeline's own environment (''), or one that a method brings, whose pins are in a
-// folder of environments/ and which its preset names, e.g. 'totalvi'. conf/container.config, conf/conda.config and
-// conf/environment.config choose it for each task; here is looked whether it is there, before the first task.
+// Checks before the first task that the software of all tasks is there: the pipeline's own environment (''), and those that
+// methods bring, which their presets name, e.g. 'totalvi', and whose pins are in environments/<name>/. For each task,
+// conf/container.config, conf/conda.config and conf/environment.config choose the environment.
 
+// The end of names of images and folders, '' or e.g. '-totalvi'
 def suffix(environment) {
     return environment ? "-${environment}" : ''
 }
 
-// What makes an image, e.g. 'containers/build.sh --sif --environment totalvi'
+// The command that builds an image, e.g. 'containers/build.sh --sif --environment totalvi'
 def buildCommand(environment, option) {
     return (['containers/build.sh', option] + (environment ? ["--environment ${environment}"] : [])).findAll().join(' ')
 }
@@ -22,7 +23,7 @@ def hasImage(engine, image) {
     }
 }
 
-// What is missing for tasks in containers, as a text that says how it is made; null where nothing is.
+// What is missing for tasks in containers, with the command that makes it; null if nothing is missing.
 def imageProblem(environment, options) {
     def engine = workflow.containerEngine
     def process = workflow.session.config.process
@@ -44,13 +45,13 @@ def imageProblem(environment, options) {
         def command = buildCommand(environment, engine == 'charliecloud' ? '--folder' : '--sif')
         return path.exists() ? null : "There is no image ${path} for ${engine}; make it with '${command}', or take a published one with --registry"
     }
-    // The images of this machine are not those of a cluster's nodes.
+    // Images on this machine say nothing about the nodes of a cluster.
     def local = (process?.executor ?: 'local') == 'local' && !workflow.stubRun
     def name = "localhost/${image}:${version}"
     return local && !hasImage(engine, name) ? "There is no image ${name} for ${engine}; make it with '${buildCommand(environment, null)}', or take a published one with --registry" : null
 }
 
-// What is missing for the tasks of one environment.
+// What is missing for the tasks of one environment, with the command that makes it; null if nothing is missing.
 def environmentProblem(environment, options) {
     def pins = "environments/${environment}/"
     def conda = workflow.session.config.conda?.enabled

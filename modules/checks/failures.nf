@@ -1,27 +1,29 @@
-// A run that fails for one method goes on without it. What failed is noted here for the report.
+// If a method fails, the run goes on without it. Failures are noted here for the report.
 
-// Exit codes of a lack of memory, of a signal or of a lost job: worth another attempt with more memory.
+// Exit codes that mean out of memory, ended by a signal or a lost job: tried again with more memory.
 def retryable(status) {
     return status in (130..145) + [104, 175, Integer.MAX_VALUE]
 }
 
+// Where the notes of this run are kept, e.g. work/failures/fabulous_monod
 def noteFolder() {
     return workflow.workDir.resolve("failures/${workflow.runName}")
 }
 
-// The error strategy of a step whose failure costs only its own method and seed, or what depends on an alignment.
+// The error strategy of a process whose failure affects only its own method and seed (TRAIN, CLUSTER, EVALUATE, MATCH), or the
+// methods that need an alignment (ALIGN, STACK).
 def retryOrGiveUp(task, meta) {
     if (retryable(task.exitStatus) && task.attempt <= 2) {
         return 'retry'
     }
     def log = task.workDir.resolve('.command.err')
     def lines = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
-    // Without the workflow that it is part of: 'TRAIN' for 'INTEGRATE:TRAIN'.
+    // The name without that of the workflow: 'TRAIN' for 'INTEGRATE:TRAIN'.
     def process = task.process.tokenize(':').last()
     def note = [
         process: process,
         dataset: meta.dataset,
-        // Empty where the step serves all methods (alignment).
+        // Empty for alignment, which serves all methods.
         method: meta.method ?: '',
         seed: meta.seed,
         exit: task.exitStatus,
@@ -33,7 +35,7 @@ def retryOrGiveUp(task, meta) {
     return 'ignore'
 }
 
-// All notes of this run as JSON text, sorted; call it when every step that may fail has ended.
+// All notes of this run as JSON text, sorted; call it when every process that may fail has ended.
 def readFailures() {
     def notes = noteFolder().exists() ? noteFolder().listFiles().sort { note -> note.name } : []
     return groovy.json.JsonOutput.prettyPrint('[' + notes.collect { note -> note.text }.join(',') + ']')

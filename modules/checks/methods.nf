@@ -1,4 +1,4 @@
-// Methods: every file of assets/methods/ is one, and names the preprocessing and graph recipes that it needs.
+// Methods: each file of assets/methods/ is the preset of one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
 // [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], sections: '', environment: '', gpu: true, named: true], ...]
@@ -32,16 +32,16 @@ def chooseMethods(options) {
     }
 }
 
-// The environment that a method brings, '' for the pipeline's own. Its name becomes part of paths and image names.
+// The environment that a method brings, '' for the pipeline's own. The name becomes part of paths and image names.
 def environmentOf(name, preset) {
     def environment = (preset.environment ?: '').toString()
     if (environment && !(environment ==~ /[a-z0-9][a-z0-9_-]*/)) {
-        error("assets/methods/${name}.yml, environment: '${environment}' is not a name of small letters, digits, - and _")
+        error("assets/methods/${name}.yml, environment: '${environment}' is not a name of lower-case letters, digits, - and _")
     }
     return environment
 }
 
-// 'all' means every method at its default; variants are chosen by name.
+// The methods that 'all' means: every method but the variants, which are chosen by name.
 def defaultMethods(known) {
     return known.findAll { _name, preset -> !new org.yaml.snakeyaml.Yaml().load(preset.text).variant_of }.keySet().toList()
 }
@@ -61,7 +61,7 @@ def fits(method, meta) {
     return !method.sections || meta.stack.size() > 1
 }
 
-// Says which methods leave out which datasets; a dataset that all leave out stops the run. Returns the sections as they came.
+// Warns of methods that leave out a dataset, and stops the run if all methods leave one out. Returns the sections unchanged.
 def checkFit(sections, methods) {
     sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }.each { meta ->
         def idle = methods.findAll { method -> !fits(method, meta) }

@@ -1,4 +1,4 @@
-// Parameters: nextflow_schema.json is the one source of their types, bounds, defaults and help texts.
+// Parameters: nextflow_schema.json alone declares their types, bounds, defaults and help texts.
 
 // All parameters of the schema by name, e.g. [seeds: [type: 'integer', minimum: 1, default: 1, description: ...], ...]
 def schemaProperties(schema) {
@@ -28,7 +28,8 @@ def helpText() {
     return lines.join('\n')
 }
 
-// What is wrong with one value, or null. Numbers arrive from the command line as numbers, from a file as they are there.
+// What is wrong with one value, or null. Values from the command line have been parsed as numbers; those of a file have the type
+// that they have there.
 def valueProblem(name, value, rule) {
     def meaning = rule.description
     if (value instanceof Collection || value instanceof Map) {
@@ -61,12 +62,13 @@ def valueProblem(name, value, rule) {
     return null
 }
 
+// A parameter's value, or else its default
 def defaulted(given, rules, name) {
     return given[name] == null ? rules[name].default : given[name]
 }
 
 // All parameters with their defaults filled in, e.g. [input: 'samplesheet.csv', seeds: 1, clustering: 'mclust', ...].
-// Anything unknown or out of bounds stops the run here, before any task, with every problem named at once.
+// An unknown parameter or a value out of bounds stops the run before any task; all problems are reported at once.
 def resolveParams(given) {
     def rules = schemaProperties(readSchema())
     def set = given.findAll { _name, value -> value != null }

@@ -2,7 +2,8 @@
 
 include { valueProblem } from './params'
 
-// What each column may hold: one with a file per modality (declared in the package), then those of the schema.
+// The rule of each column by name: one file column per modality (modalities.yml), then those of assets/schema_input.json, e.g.
+// [rna: [type: 'string', format: 'path', description: 'RNA counts'], ..., n_domains: [type: 'integer', minimum: 2, ...], ...]
 def columnRules() {
     def modalities = new org.yaml.snakeyaml.Yaml().load(file("${projectDir}/bin/spatialweave/modalities.yml").text)
     def files = modalities.collectEntries { name, modality -> [name, [type: 'string', format: 'path', description: modality.file]] }
@@ -10,7 +11,7 @@ def columnRules() {
     return files + schema.items.properties
 }
 
-// The columns with files: a path of each modality, of several at once (multi), and of coordinates (spatial).
+// The columns with files: one per modality, several modalities at once (multi), and coordinates (spatial).
 def fileColumns(rules) {
     return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
@@ -18,7 +19,7 @@ def fileColumns(rules) {
 // The cells of one line, or null where its quotes do not match.
 def parseLine(line, separator) {
     def parser = new nextflow.util.CsvParser().setSeparator(separator).setQuote('"').setStrip(true)
-    // Blanks between a quote and its separator are harmless, but not to the parser.
+    // The parser fails at blanks between a quote and a separator, which are harmless.
     def tidy = line.replaceAll(/^ +| +$/, '').replaceAll(/" +(?=[,\t]|$)/, '"').replaceAll(/(^|[,\t]) +"/, '$1"')
     try {
         return parser.parse(tidy).collect { cell -> (cell ?: '').toString().trim() }
@@ -52,8 +53,8 @@ def parseLines(path, sheet) {
     return parsed
 }
 
-// Where a path cell points: absolute, a URL, or relative to the samplesheet; null where it cannot be a path.
-// Asterisks and the like are part of a name: a cell means one file.
+// The file of a path cell: absolute, a URL, or relative to the samplesheet; null if it cannot be a path. Asterisks and the
+// like are part of a name: a cell names one file.
 def locate(sheet, cell) {
     try {
         return file(cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? cell : sheet.parent.resolve(cell), glob: false)
@@ -101,7 +102,7 @@ def headerProblems(header, rules) {
     return problems
 }
 
-// Problems of rows that belong together.
+// Problems between the rows of a dataset, as texts like those of rowProblems.
 def datasetProblems(rows) {
     def problems = rows.groupBy { row -> [row.dataset, row.section] }.findAll { _key, group -> group.size() > 1 }
         .collect { key, group ->
