@@ -20,7 +20,7 @@ from scipy import sparse
 from spatialweave.modalities import DECLARATIONS, MODALITIES, MODALITY_KINDS, fits, modality_of, read_declarations
 from spatialweave.preprocess.preparations import PREPARATIONS
 from spatialweave.qc.spot_metrics import COMMON, SPOT_METRICS
-from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS, defaults
+from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS, WHOLE_NUMBERS, defaults
 
 
 def test_names_and_aliases_are_distinct_and_plain() -> None:
@@ -69,6 +69,7 @@ def test_the_pipelines_parameters_are_the_thresholds(project: Path) -> None:
     for threshold in SPOT_THRESHOLDS:
         rule = parameters[threshold.name]
         assert rule["minimum"] == 0
+        assert rule["type"] == ("integer" if threshold.bound.metric in WHOLE_NUMBERS else "number")
         assert rule.get("maximum") == (100 if threshold.bound.metric.endswith("_percent") else None)
     assert parameters[MIN_SPOTS]["type"] == "integer"
 
