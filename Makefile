@@ -1,8 +1,8 @@
-# Every target sets up what it needs, once: the Python environment of uv.lock in .venv, and Nextflow by ./nextflow.
+# Every target sets up what it needs, once: the Python environment of uv.lock in .venv, and Nextflow (./nextflow).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
-# A slow or broken download is tried again; certificates are those of the system, which a company may have added to.
+# Slow downloads get three minutes; certificates are those of the system, to which a company may have added its own.
 export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
@@ -15,7 +15,7 @@ help: ## Show this help
 setup: .venv/.ready ## Set up the Python environment and Nextflow
 	@./nextflow -v
 
-# Packages are compiled here, once: tasks are short, and where Python may write no bytecode each would compile all it loads.
+# Packages are compiled here, once: otherwise every task in which Python may not write bytecode would compile all it loads.
 .venv/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "ERROR: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one, e.g. make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
@@ -27,7 +27,7 @@ setup: .venv/.ready ## Set up the Python environment and Nextflow
 	@touch .venv/.ready
 
 # Its packages are pinned in environments/NAME/requirements.txt.
-environment: setup ## Set up the environment that a method brings: make environment NAME=<a folder of environments/>
+environment: setup ## Set up the environment of a method: make environment NAME=<folder of environments/>
 	@test -f "environments/$(NAME)/requirements.txt" \
 		|| { echo "ERROR: there is no environments/$(NAME)/requirements.txt; NAME is one of: $$(cd environments 2>/dev/null && echo *)" >&2; exit 2; }
 	@test -x ".venv-$(NAME)/bin/python" || $(PYTHON) -m venv ".venv-$(NAME)"
@@ -36,7 +36,7 @@ environment: setup ## Set up the environment that a method brings: make environm
 	"$$uv" pip sync --quiet --compile-bytecode --python ".venv-$(NAME)/bin/python" "environments/$(NAME)/requirements.txt"
 	@echo "The environment: $(CURDIR)/.venv-$(NAME)"
 
-demo: setup ## Run the pipeline on a simulated tissue and say where the report is
+demo: setup ## Run the pipeline on a simulated tissue and print the path of the report
 	@echo "Running the pipeline on a simulated tissue (36 x 36 spots; RNA, protein, chromatin) ..."
 	./nextflow run . -profile demo --outdir results/demo -resume
 	@echo "The report: $(CURDIR)/results/demo/report.html"
@@ -52,20 +52,20 @@ test: lint ## Run lint and all tests
 
 BASE ?= main
 
-needed: ## Say which of the long tests below a change needs: make needed, or make needed BASE=<commit that it starts from>
+needed: ## List which of the long tests below a change needs, from main or from BASE=<commit>
 	@files=$$(git diff --name-only "$(BASE)..."; git diff --name-only HEAD; git ls-files --others --exclude-standard); \
 	$(PYTHON) -m tests.needed $$files
 
-test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour, 30 GB)
+test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour; Podman, Buildah, 30 GB)
 	containers/test.sh
 
 test-slurm: setup ## Run the pipeline through a real Slurm on this machine (a quarter of an hour; root, slurm-wlm, munge)
 	.venv/bin/python -m pytest --durations=0 tests/slurm
 
-test-faults: setup ## Kill and starve runs at random moments, resume them, compare (half an hour or more; full disks need root)
+test-faults: setup ## Kill runs and fill their disks at random moments, resume, compare (half an hour; full disks need root)
 	.venv/bin/python -m tests.faults.harness
 
-test-nf: setup ## Run all tests of nf-test, which has to be on PATH (ten minutes)
+test-nf: setup ## Run all nf-test tests; nf-test must be on PATH (ten minutes)
 	PATH="$(CURDIR):$$PATH" nf-test test --ci tests/modules tests/pipeline.nf.test
 	PATH="$(CURDIR):$$PATH" tests/with_stubs.sh nf-test test --ci tests/profiles.nf.test
 
