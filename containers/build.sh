@@ -4,10 +4,10 @@
 # --environment NAME   the environment of a method (environments/NAME/) instead of the pipeline's own
 # --sif                a file for Singularity and Apptainer, .cache/spatialweave-<version>.sif
 # --folder             a folder for Charliecloud, .cache/spatialweave-<version>
-# --with PROGRAM       what builds the image: buildah, podman or docker; default: the first of them that is there
+# --with PROGRAM       the program that builds the image: buildah, podman or docker; default: the first that is installed
 # Without --sif and --folder it is built by Buildah, Podman or Docker, as localhost/spatialweave:<version>.
-# --sif and --folder convert that image where there is one; where there is none, Apptainer builds by itself, and for a folder
-# the image is built first.
+# --sif and --folder convert that image if there is one. If there is none, Apptainer builds the .sif by itself; for a folder the
+# image is built first.
 # BASE_IMAGE is any image of Debian or Ubuntu with Python 3.11 and its venv module; default: the slim Python image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ fail() {
 
 usage() { sed -nE '2,/^set /s/^# ?//p' containers/build.sh; }
 
-# The first of some programs that is there, or nothing.
+# The first of some programs that is installed, or nothing.
 first_of() {
     local program
     for program in "$@"; do
@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
             usage
             exit
             ;;
-        -*) fail "$1 is no option; --help lists them" ;;
+        -*) fail "$1 is not an option; --help lists them" ;;
         *) base=$1 ;;
     esac
     shift
@@ -59,7 +59,7 @@ version=$(sed -nE "s/^ *version *= *'([^']+)'.*/\1/p" nextflow.config)
 name=spatialweave${environment:+-$environment}
 image=localhost/$name:$version
 
-# Only what the image is made of goes to the builder, not the whole folder with its environment and results.
+# The builder gets only the files that the image is made from, not the whole folder with its environment and results.
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 mkdir "$context/pins"
@@ -74,15 +74,15 @@ fi
 
 build_image() {
     local options=(--tag "$image" --build-arg "VERSION=$version" --file "$context/Dockerfile")
-    # The host's certificates are lent for the build and do not stay in the image; Docker has no way to lend them.
-    local lend=(--volume /etc/ssl/certs:/etc/ssl/certs:ro)
+    # The host's certificates are mounted for the build and do not stay in the image; Docker cannot mount them.
+    local certificates=(--volume /etc/ssl/certs:/etc/ssl/certs:ro)
     [ -z "$base" ] || options+=(--build-arg "BASE_IMAGE=$base")
     case ${builder:=$(first_of buildah podman docker)} in
-        buildah) buildah build --isolation chroot "${lend[@]}" "${options[@]}" "$context" ;;
-        podman) podman build "${lend[@]}" "${options[@]}" "$context" ;;
+        buildah) buildah build --isolation chroot "${certificates[@]}" "${options[@]}" "$context" ;;
+        podman) podman build "${certificates[@]}" "${options[@]}" "$context" ;;
         docker) docker build "${options[@]}" "$context" ;;
         '') fail "none of buildah, podman and docker was found to build the image with; install one" ;;
-        *) fail "--with $builder: choose among buildah, podman and docker" ;;
+        *) fail "--with $builder: choose one of buildah, podman and docker" ;;
     esac
     echo "Built $image"
 }

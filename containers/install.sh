@@ -1,5 +1,5 @@
 #!/bin/sh
-# What both the Docker and the Apptainer image are made of; runs as root inside the image that is being built.
+# Installs the content of the Docker and the Apptainer image; runs as root inside the image that is being built.
 #   install.sh environment FOLDER   the Python packages that FOLDER pins: uv.lock with pyproject.toml, or requirements.txt
 #   install.sh system               the few programs that tasks need besides
 set -eu
@@ -10,14 +10,14 @@ target=/opt/spatialweave
 certificates=/etc/ssl/certs/ca-certificates.crt
 
 environment() {
-    # The system's certificates, to which a company may have added its own (containers/build.sh lends the host's).
+    # The system's certificates, to which a company may have added its own (containers/build.sh mounts the host's).
     if [ -e "$certificates" ]; then
         export PIP_CERT="$certificates" SSL_CERT_FILE="$certificates"
     fi
     python3 -m venv /opt/uv
     /opt/uv/bin/python -m pip install -q --no-cache-dir --disable-pip-version-check "uv==$uv_version"
-    # The cache lies on the same file system, so that packages are linked rather than written twice, and goes in the end.
-    # Compiled code has to be there from the start: nothing can be added to an image that is read-only.
+    # The cache is on the same file system, so that packages are linked instead of written twice, and is removed at the end.
+    # Python files are compiled now, since nothing can be added to a read-only image.
     export UV_PROJECT_ENVIRONMENT="$target" UV_CACHE_DIR=/opt/cache UV_LINK_MODE=hardlink UV_PYTHON_DOWNLOADS=never \
         UV_HTTP_TIMEOUT=180 UV_NO_PROGRESS=1
     if [ -e "$1/uv.lock" ]; then

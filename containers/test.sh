@@ -3,9 +3,9 @@
 #   1. by Podman, as the podman profile does it
 #   2. by Podman with a read-only root, a user that the image does not know, no home folder and no /tmp
 #   3. by Charliecloud, where ch-run is installed
-# and holds the three results against each other. Needs Podman and Buildah, 30 GB of disk and a quarter of an hour or more.
+# and compares the three results. Needs Podman and Buildah, 30 GB of disk and a quarter of an hour or more.
 # BASE_IMAGE names another base image; where no registry can be reached, debootstrap makes one of Debian's packages.
-# KEEP_IMAGE=1 takes the image that is there.
+# KEEP_IMAGE=1 uses the existing image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ image=localhost/spatialweave:$version
 log=$scratch/test.log
 mkdir -p "$scratch"
 : >"$log"
-# Away from the project, so that containers see of it only what Nextflow gives them.
+# Outside the project, so that containers see only those of its files that Nextflow mounts.
 runs=$(mktemp -d -t spatialweave.XXXXXX)
 chmod 755 "$runs"
 

@@ -66,10 +66,11 @@ def checkFit(sections, methods) {
     sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }.each { meta ->
         def idle = methods.findAll { method -> !fits(method, meta) }
         if (idle.size() == methods.size()) {
-            error("Parameters:\n  --methods: ${idle*.name.join(', ')} needs several sections, and dataset '${meta.dataset}' has one")
+            error("Parameters:\n  --methods: ${idle*.name.join(', ')} ${idle.size() > 1 ? 'need' : 'needs'} several sections, and dataset '${meta.dataset}' has one")
         }
-        if (idle.any { method -> method.named }) {
-            log.warn("Dataset '${meta.dataset}' has one section: ${idle.findAll { method -> method.named }*.name.join(', ')} is left out there")
+        def named = idle.findAll { method -> method.named }*.name
+        if (named) {
+            log.warn("Dataset '${meta.dataset}' has one section: ${named.join(', ')} ${named.size() > 1 ? 'are' : 'is'} left out there")
         }
     }
     return sections

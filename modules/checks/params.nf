@@ -33,7 +33,7 @@ def helpText() {
 def valueProblem(name, value, rule) {
     def meaning = rule.description
     if (value instanceof Collection || value instanceof Map) {
-        return "--${name} holds several values, and takes one (${meaning})"
+        return "--${name} has several values, and takes one (${meaning})"
     }
     if (rule.type == 'boolean' && !(value instanceof Boolean)) {
         return "--${name} '${value}' is not true or false (${meaning})"

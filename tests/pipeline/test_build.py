@@ -83,8 +83,8 @@ def test_a_sif_is_built_by_apptainer_where_there_is_no_image(copy: Path, version
         (("docker",), ("--folder",), "ch-convert was not found"),
         (("docker",), ("--environment", "none"), "there is no environments/none/requirements.txt"),
         (("docker",), ("--environment",), "--environment needs a name, one of: toy"),
-        (("docker",), ("--with", "kaniko"), "choose among buildah, podman and docker"),
-        (("docker",), ("--siff",), "--siff is no option"),
+        (("docker",), ("--with", "kaniko"), "choose one of buildah, podman and docker"),
+        (("docker",), ("--siff",), "--siff is not an option"),
     ],
 )
 def test_what_is_missing_is_named(
