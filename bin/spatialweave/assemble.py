@@ -1,4 +1,4 @@
-"""Everything of one dataset in one MuData, for whoever goes on with it in a notebook."""
+"""Everything of one dataset in one MuData, for further analysis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
-from spatialweave.io.embeddings import training_record
+from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, training_record
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import read_coordinates, read_domains
 from spatialweave.modalities import MODALITIES
@@ -102,9 +102,9 @@ def _add_run(integrated: mudata.MuData, embedding: anndata.AnnData, path: Path) 
     rows = _rows(path, embedding.obs_names, integrated.obs_names)
     integrated.obsm[f"X_{run}"] = np.asarray(embedding.X)[rows]
     for key, value in embedding.obsm.items():
-        if key.startswith("denoised_latent_"):
-            counts = integrated.mod[key.removeprefix("denoised_latent_")]
+        if key.startswith(DENOISED_LATENT):
+            counts = integrated.mod[key.removeprefix(DENOISED_LATENT)]
             measured = _rows(path, embedding.obs_names, counts.obs_names)
             counts.obsm[f"X_denoised_{recipe}_{run}"] = np.asarray(value)[measured]
-        elif isinstance(value, pd.DataFrame) and not key.startswith("denoised_"):
+        elif isinstance(value, pd.DataFrame) and not key.startswith(DENOISED):
             integrated.obsm[f"{key}_{run}"] = value.iloc[rows]

@@ -82,11 +82,6 @@ def test_mutual_neighbours_by_definition(values):
     assert features.mutual_nearest_neighbours(values, other, 4).tolist() == sorted(map(list, truth))
 
 
-def test_mutual_neighbours_within_one_set():
-    # 0 and 1 are each other's nearest; 2's nearest is 1, but not the other way round.
-    assert features.mutual_nearest_neighbours(np.array([[0.0], [1.0], [2.5]]), None, 1).tolist() == [[0, 1]]
-
-
 def test_mutual_only_keeps_distances():
     directed = from_edges(np.array([0, 1, 1, 2]), np.array([1, 0, 2, 0]), np.array([0.0, 0.0, 3.0, 4.0]), 3)
     kept = mutual_only(directed)

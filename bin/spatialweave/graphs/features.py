@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.graphs.matrices import edges, from_edges, mutual_only
+from spatialweave.graphs.matrices import from_edges
 from spatialweave.graphs.nearest import nearest
 
 METRICS = ("euclidean", "correlation")
@@ -52,16 +52,11 @@ def nearest_in(
     return _search(_prepare(queries, metric), _prepare(reference, metric), min(k, len(reference)), metric, itself=False)
 
 
-def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray | None, k: int, metric: str = "euclidean") -> np.ndarray:
-    """Pairs of rows each of which is among the k nearest of the other (Haghverdi et al., Nat Biotechnol 36:421, 2018).
+def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray, k: int, metric: str = "euclidean") -> np.ndarray:
+    """Rows of `a` and `b` each of which is among the k nearest of the other (Haghverdi et al., Nat Biotechnol 36:421).
 
-    With `b`, row i of `a` is paired with row j of `b`. Without it, rows of `a` are paired with one another, each pair
-    once with i < j. Returns pairs x 2 (int64), sorted.
+    Returns pairs x 2 (int64, row of `a` and row of `b`), sorted.
     """
-    if b is None:
-        near = feature_knn(a, min(k, len(a) - 1), metric)
-        i, j = edges(mutual_only(near))
-        return np.column_stack([i, j])[i < j]
     forward, _ = nearest_in(a, b, k, metric)
     backward, _ = nearest_in(b, a, k, metric)
     ahead = np.repeat(np.arange(len(a)), forward.shape[1]) * len(b) + forward.ravel()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from spatialweave.io.embeddings import OWN_SECTION
+from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, OWN_SECTION
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
 from spatialweave.method import Fitted
 
@@ -51,9 +51,9 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     loadings = read_loadings(latents)
     for name, latent in fitted.denoised.items():
         check_denoised(name, latent, dataset)
-        entries[f"denoised_latent_{name}"] = latent.astype(np.float32)
+        entries[DENOISED_LATENT + name] = latent.astype(np.float32)
         if name in loadings:
-            entries[f"denoised_{name}"] = denoised_features(latent, loadings[name], dataset.obs.index)
+            entries[DENOISED + name] = denoised_features(latent, loadings[name], dataset.obs.index)
     return entries
 
 
