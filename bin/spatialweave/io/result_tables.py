@@ -203,6 +203,9 @@ RUNS = ResultTable(
 )
 """One row per planned run; what its training took."""
 
+COMPLETED, FAILED = "completed", "failed"
+"""The status of a run."""
+
 INDEX = ResultTable({**_RUN, **dict.fromkeys(("status", "embedding", "domains", "integrated", "report"), TEXT)})
 """One row per planned run: paths of its files, relative to the results folder."""
 
