@@ -13,7 +13,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, training_record
 from spatialweave.io.joined_counts import read_joined_counts
-from spatialweave.io.result_tables import read_coordinates, read_domains
+from spatialweave.io.result_tables import read_aligned_coordinates, read_domains
 from spatialweave.modalities import MODALITIES
 
 
@@ -53,7 +53,7 @@ def assemble(files: Path) -> mudata.MuData:
     integrated.obs = first.obs.iloc[rows].copy()
     integrated.obsm["spatial"] = np.asarray(first.obsm["spatial"])[rows]
     if (files / "coordinates.csv").exists():
-        integrated.obsm["spatial_aligned"] = read_coordinates(files / "coordinates.csv", integrated.obs)
+        integrated.obsm["spatial_aligned"] = read_aligned_coordinates(files / "coordinates.csv", integrated.obs)
     for path in sorted(files.glob("*.seed*.h5ad")):
         _add_run(integrated, read_h5ad(path, "embedding"), path)
     for path in sorted(files.glob("*.domains.csv")):

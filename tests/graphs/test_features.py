@@ -20,6 +20,7 @@ from spatialweave.graphs.matrices import (
     with_self,
 )
 from spatialweave.graphs.statistics import statistics_of
+from spatialweave.io.notices import InputWarning
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_refusals_and_small_sets(values):
     values[4, 2] = np.nan
     with pytest.raises(InputError, match="row 5"):
         features.feature_knn(values, 3)
-    with pytest.warns(UserWarning, match="2 neighbours per spot instead of 5"):
+    with pytest.warns(InputWarning, match="2 neighbours per spot instead of 5"):
         assert features.feature_knn(np.arange(3.0)[:, None], 5).nnz == 6
     constant = features.feature_knn(np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), 2, "correlation")
     assert constant.toarray()[0].tolist() == [0.0, 1.0, 1.0]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges
 from spatialweave.graphs.nearest import nearest
+from spatialweave.io.notices import warn
 
 METRICS = ("euclidean", "correlation")
 
@@ -33,9 +32,7 @@ def feature_knn(features: np.ndarray, k: int, metric: str = "euclidean") -> spar
     earlier spot. With k or fewer other spots, all of them, with a warning.
     """
     if k >= len(features):
-        warnings.warn(
-            f"{len(features)} spots were measured: {len(features) - 1} neighbours per spot instead of {k}", stacklevel=2
-        )
+        warn("features", f"{len(features) - 1} neighbours per spot instead of {k}: {len(features)} spots were measured")
         k = len(features) - 1
     prepared = _prepare(features, metric)
     target, distance = _search(prepared, prepared, k, metric, itself=True)

@@ -99,6 +99,7 @@ def readable(path: Path, suffix: str) -> Iterator[None]:
 
 
 def check_kind(path: Path, uns: Any, kind: str) -> None:
+    """Refuse a file whose stamp (uns['spatialweave']) is not one of `kind` and of this version of the contract."""
     stamp = uns.get("spatialweave", {})
     if not isinstance(stamp, Mapping):
         stamp = {}

@@ -239,7 +239,7 @@ def coordinates_table(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFram
     return table.assign(x=coordinates[:, 0], y=coordinates[:, 1])
 
 
-def read_coordinates(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
+def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
     """The aligned coordinates of every spot of `obs`, float64, spots x 2, in the order of `obs`.
 
     Parameters

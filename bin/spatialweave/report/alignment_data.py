@@ -16,7 +16,7 @@ MAX_POINTS = 20_000
 """Spots drawn in each picture; beyond, a random subset, so that the pictures can be turned without delay."""
 
 MAX_LINES = 300
-"""Lines drawn per pair of sections; more would hide each other."""
+"""Lines drawn per pair of sections; more would cover each other."""
 
 
 def alignment_data(

@@ -31,7 +31,7 @@ Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
 @dataclass
 class MethodRun:
-    """One method with one seed, as far as it came.
+    """One method with one seed, with what its stages wrote.
 
     Attributes
     ----------

@@ -40,9 +40,9 @@ class LeaderRow:
     scores
         Of the board's metrics, None where there is none.
     rank
-        Mean rank without labels, None where it cannot be had.
+        Mean rank without labels, None where there is none.
     done, planned
-        Seeds that came through, and all.
+        Seeds that completed, and all.
     """
 
     method: str
