@@ -10,7 +10,7 @@ from spatialweave.graphs.matrices import from_edges
 from spatialweave.graphs.nearest import nearest
 from spatialweave.io.notices import warn
 
-METRICS = ("euclidean", "correlation")
+DISTANCES = ("euclidean", "correlation")
 
 SPARE_CANDIDATES = 8
 """Extra candidates whose distances are recomputed in float64, since faiss ranks in float32."""
@@ -64,8 +64,8 @@ def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray, k: int, metric: str 
 
 def _prepare(features: np.ndarray, metric: str) -> np.ndarray:
     """float64 rows in which the Euclidean order is that of `metric`."""
-    if metric not in METRICS:
-        raise InputError("metric", f"'{metric}' is not known", "one of " + ", ".join(METRICS))
+    if metric not in DISTANCES:
+        raise InputError("metric", f"'{metric}' is not known", "one of " + ", ".join(DISTANCES))
     values = np.asarray(features, dtype=np.float64)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
