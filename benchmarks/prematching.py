@@ -1,4 +1,4 @@
-"""How well pre-matching lays simulated sections onto each other: residual in spots, over angles, seeds and settings.
+"""How well pre-matching aligns simulated sections: residual in spots, over angles, seeds and settings.
 
 python benchmarks/prematching.py [--cases base,cross] [--seeds 3] > prematching.csv
 """
@@ -50,7 +50,7 @@ def latents(*counts: Any) -> list[np.ndarray]:
     return np.split((table @ vectors).astype(np.float32), np.cumsum([part.shape[0] for part in counts])[:-1])
 
 
-def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float, float, bool]:
+def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float, float | None, bool]:
     """Mean residual in spots, score and whether the result was called ambiguous."""
     rows, n_domains = PATTERNS[pattern]
     cut, settings, modality = CASES[case]
@@ -67,11 +67,11 @@ def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float,
     sections = simulate.simulate_series(simulate.SectionSeries(tissue, (fixed, moving)), seed=seed)
     a, b = sections["section1"]["rna"], sections["section2"][modality]
     values = latents(a.X, b.X) if modality == "rna" else [*latents(a.X), *latents(b.X)]
-    sides = [SectionFeatures(np.asarray(one.obsm["spatial"]), {name: (latent, True)})
-             for one, name, latent in ((a, "rna", values[0]), (b, modality, values[1]))]  # fmt: skip
-    found = prematch(*sides, PrematchSettings(**settings))
-    truth = transforms.apply(simulate.between(tissue, fixed, moving), sides[1].points)
-    off = np.linalg.norm(transforms.apply(found.matrix, sides[1].points) - truth, axis=1)
+    first = SectionFeatures(np.asarray(a.obsm["spatial"]), {"rna": (values[0], True)})
+    second = SectionFeatures(np.asarray(b.obsm["spatial"]), {modality: (values[1], True)})
+    found = prematch(first, second, PrematchSettings(**settings))
+    truth = transforms.apply(simulate.between(tissue, fixed, moving), second.points)
+    off = np.linalg.norm(transforms.apply(found.matrix, second.points) - truth, axis=1)
     return float(off.mean()), found.score, bool(found.record["ambiguous"])
 
 

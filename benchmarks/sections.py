@@ -186,6 +186,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
         files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
     dataset = aligned(prepared(files, "square", simulate.LABEL, folder))
     fused = fit(dataset, "spatialfuser", seed)
+    assert fused.own is not None and dataset.aligned is not None
     record, own = {"method": "spatialfuser", "seed": seed}, {OWN_SECTION: fused.own}
     write_embedding(folder / "fused.h5ad", dataset, fused.embedding, record, own)
     COORDINATES.write(folder / "coordinates.csv", coordinates_table(dataset.obs, dataset.aligned))
@@ -219,7 +220,7 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
 
 
 def aligned(dataset: Dataset) -> Dataset:
-    """The same dataset with the coordinates of its sections in one frame, as ALIGN and STACK make them."""
+    """The same dataset with aligned coordinates, as ALIGN and STACK make them."""
     from spatialweave.alignment.prematch import prematch
     from spatialweave.alignment.prematch_settings import PrematchSettings
     from spatialweave.alignment.register import section_features
@@ -234,7 +235,7 @@ def aligned(dataset: Dataset) -> Dataset:
 
 
 def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
-    """What a method makes of a dataset at its default."""
+    """What a method with its default settings makes of a dataset."""
     from spatialweave.presets import read_preset
     from spatialweave.training import run as runs
     from spatialweave.training.session import fit_preset

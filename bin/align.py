@@ -10,18 +10,18 @@ import click
 
 from spatialweave.cli import stage
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @stage
-@click.option("--latents", type=_FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--latents", type=FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
 @click.option("--fixed", required=True, help="The section whose coordinates stay.")
 @click.option("--moving", required=True, help="The section that is moved.")
 @click.option(
     "--method",
     type=click.Choice(["auto", "icp", "ndt", "none"]),
     default="auto",
-    help="auto: by outline, density and features; icp, ndt: by coordinates only; none: the sections are registered.",
+    help="auto: by outline, density and features; icp, ndt: by coordinates only; none: they are aligned already.",
 )
 @click.option("--reflection", is_flag=True, help="The section may have been turned over.")
 @click.option("--scale", is_flag=True, help="The units of the two sections may differ.")

@@ -23,8 +23,6 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, read_recipe
 @click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")
 def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats: Path) -> None:
     """Build the graphs of a dataset by a recipe, and write them with their statistics."""
-    import warnings
-
     plan = read_recipe(recipe).with_neighbours(n_neighbours)
 
     from spatialweave.graphs.build import build_graphs
@@ -33,12 +31,7 @@ def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.result_tables import GRAPH_STATISTICS
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("always", category=UserWarning, module="spatialweave")
-        graphs = build_graphs(read_dataset(latents), plan)
-    for warning in caught:
-        click.echo(f"WARNING: {warning.message}", err=True)
+    graphs = build_graphs(read_dataset(latents), plan)
     write(graphs, out)
     GRAPH_STATISTICS.write(stats, graph_statistics(graphs))
 

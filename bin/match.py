@@ -9,13 +9,13 @@ import click
 
 from spatialweave.cli import stage
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @stage
-@click.option("--embedding", type=_FILE, required=True, help="Embedding file (.h5ad) of TRAIN.")
-@click.option("--latents", type=_FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
-@click.option("--coordinates", type=_FILE, required=True, help="Aligned coordinates (.csv) of STACK.")
+@click.option("--embedding", type=FILE, required=True, help="Embedding file (.h5ad) of TRAIN.")
+@click.option("--latents", type=FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--coordinates", type=FILE, required=True, help="Aligned coordinates (.csv) of STACK.")
 @click.option(
     "--radius",
     type=click.FloatRange(0, min_open=True),

@@ -24,7 +24,7 @@ from spatialweave.cli import SEED, stage
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Latents file to write (.h5mu).")
 @click.option("--counts", type=click.Path(path_type=Path), help="Also write the joined raw counts (.h5mu).")
 def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path, counts: Path | None) -> None:
-    """Turn raw counts into latents: transform each modality as the recipe says, then principal components."""
+    """Turn raw counts into latents: transform each modality by the recipe, then principal components."""
     from spatialweave.io.contract import write
     from spatialweave.preprocess.dataset import preprocess
 

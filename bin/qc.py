@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""QC: quality metrics of a section's spots; removes what misses a threshold, and says what and why."""
+"""QC: quality metrics of a section's spots; removes what misses a threshold, and records what and why."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""STACK: transform the coordinates of all sections of a dataset into the frame of the first."""
+"""STACK: transform the coordinates of all sections of a dataset to those of the first."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import click
 
 from spatialweave.cli import stage
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @stage
-@click.option("--latents", type=_FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--latents", type=FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
 @click.option(
     "--transform",
     "transforms",
-    type=_FILE,
+    type=FILE,
     multiple=True,
     required=True,
     help="From ALIGN; once per pair of sections.",
 )
 @click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
 def main(latents: Path, transforms: tuple[Path, ...], out_dir: Path) -> None:
-    """Write coordinates.csv (every spot in the frame of the first section) and transforms.csv (one row per section)."""
+    """Write coordinates.csv (aligned coordinates of every spot) and transforms.csv (one row per section)."""
     from spatialweave.alignment.stack import stack_sections
     from spatialweave.io.result_tables import COORDINATES, TRANSFORMS
 

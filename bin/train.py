@@ -9,20 +9,20 @@ import click
 
 from spatialweave.cli import SEED, stage
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUTPUT = click.Path(dir_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @stage
-@click.option("--latents", type=_FILE, required=True, help="Latents of the dataset (.h5mu), from preprocess.py.")
-@click.option("--graph", type=_FILE, required=True, help="Graphs over its spots (.h5ad), from graph.py.")
-@click.option("--coordinates", type=_FILE, help="Aligned coordinates of all sections (.csv), from stack.py.")
-@click.option("--method", "method_file", type=_FILE, required=True, help="A file of assets/methods (.yml).")
+@click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu), from preprocess.py.")
+@click.option("--graph", type=FILE, required=True, help="Graphs over its spots (.h5ad), from graph.py.")
+@click.option("--coordinates", type=FILE, help="Aligned coordinates of all sections (.csv), from stack.py.")
+@click.option("--method", "method_file", type=FILE, required=True, help="A file of assets/methods (.yml).")
 @click.option("--preset", help="Settings in that file to use.  [default: those of the dataset's layout]")
 @click.option(
     "--method-option", "options", metavar="KEY=VALUE", multiple=True, help="Override a setting; may be repeated."
 )
-@click.option("--seed", type=SEED, default=0, help="Of every random stream.")
+@click.option("--seed", type=SEED, default=0, help="Seed of every random stream.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -35,8 +35,8 @@ _OUTPUT = click.Path(dir_okay=False, path_type=Path)
     type=click.Path(file_okay=False, path_type=Path),
     help="Save the state there every 30 seconds, and resume from it; deleted at the end.  [default: no checkpoints]",
 )
-@click.option("--out", type=_OUTPUT, required=True, help="Embedding to write (.h5ad).")
-@click.option("--record", type=_OUTPUT, help="Training record to write as well (.json).")
+@click.option("--out", type=OUTPUT, required=True, help="Embedding to write (.h5ad).")
+@click.option("--record", type=OUTPUT, help="Training record to write as well (.json).")
 def main(
     latents: Path,
     graph: Path,

@@ -16,7 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.errors import InputError
-from spatialweave.simulate import PRESETS, CountModel, Tissue, domain_map, markers, select_modalities, simulate, write
+from spatialweave.simulate import PRESETS, CountModel, Tissue, domains_at, markers, select_modalities, simulate, write
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,8 @@ def test_moments_are_those_of_the_closed_form(zero_inflation: float) -> None:
     model = CountModel(40, mean, theta, zero_inflation, marker_fraction=0.5, feature_sd=0.0)
     spec = Tissue(60, 60, "layers", 2, signal, {"rna": model}, depth_sd=0.0)
     counts = simulate(spec, seed=3)["rna"].X.toarray()
-    domains = domain_map(spec)
+    row, col = np.divmod(np.arange(60 * 60), 60)
+    domains = domains_at(spec, np.column_stack([col, row]))
     raised = markers(model, 2).astype(bool)[domains]
     for where, m in ((raised, mean * np.exp(signal)), (~raised, mean)):
         drawn = counts[where]

@@ -1,4 +1,4 @@
-"""Everything of one dataset in one MuData, for whoever goes on with it in a notebook."""
+"""Everything of one dataset in one MuData, for further analysis."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
-from spatialweave.io.embeddings import training_record
+from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, training_record
 from spatialweave.io.joined_counts import read_joined_counts
-from spatialweave.io.result_tables import read_coordinates, read_domains
+from spatialweave.io.result_tables import read_aligned_coordinates, read_domains
 from spatialweave.modalities import MODALITIES
 
 
@@ -53,7 +53,7 @@ def assemble(files: Path) -> mudata.MuData:
     integrated.obs = first.obs.iloc[rows].copy()
     integrated.obsm["spatial"] = np.asarray(first.obsm["spatial"])[rows]
     if (files / "coordinates.csv").exists():
-        integrated.obsm["spatial_aligned"] = read_coordinates(files / "coordinates.csv", integrated.obs)
+        integrated.obsm["spatial_aligned"] = read_aligned_coordinates(files / "coordinates.csv", integrated.obs)
     for path in sorted(files.glob("*.seed*.h5ad")):
         _add_run(integrated, read_h5ad(path, "embedding"), path)
     for path in sorted(files.glob("*.domains.csv")):
@@ -102,9 +102,9 @@ def _add_run(integrated: mudata.MuData, embedding: anndata.AnnData, path: Path) 
     rows = _rows(path, embedding.obs_names, integrated.obs_names)
     integrated.obsm[f"X_{run}"] = np.asarray(embedding.X)[rows]
     for key, value in embedding.obsm.items():
-        if key.startswith("denoised_latent_"):
-            counts = integrated.mod[key.removeprefix("denoised_latent_")]
+        if key.startswith(DENOISED_LATENT):
+            counts = integrated.mod[key.removeprefix(DENOISED_LATENT)]
             measured = _rows(path, embedding.obs_names, counts.obs_names)
             counts.obsm[f"X_denoised_{recipe}_{run}"] = np.asarray(value)[measured]
-        elif isinstance(value, pd.DataFrame) and not key.startswith("denoised_"):
+        elif isinstance(value, pd.DataFrame) and not key.startswith(DENOISED):
             integrated.obsm[f"{key}_{run}"] = value.iloc[rows]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.settings import nearest
+from spatialweave.settings import nearest_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,5 +73,5 @@ def method_names() -> list[str]:
 def load_method(name: str) -> Method:
     """Import the method of that name; an unknown one is refused with the nearest right name."""
     if name not in method_names():
-        raise InputError("method", f"'{name}' is not known", nearest(name, method_names()))
+        raise InputError("method", f"'{name}' is not known", nearest_name(name, method_names()))
     return cast(Method, importlib.import_module(f"spatialweave.methods.{name}"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from spatialweave.errors import InputError
 from spatialweave.method import method_names
-from spatialweave.settings import nearest, read_yaml
+from spatialweave.settings import nearest_name, read_yaml
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class MethodPreset:
         if preset_name is None or not self.presets:
             return (layout, self.presets[layout]) if layout in self.presets else ("", {})
         if preset_name not in self.presets:
-            raise InputError("--preset", f"'{preset_name}' is not a preset", nearest(preset_name, self.presets))
+            raise InputError("--preset", f"'{preset_name}' is not a preset", nearest_name(preset_name, self.presets))
         return preset_name, self.presets[preset_name]
 
 
@@ -92,7 +92,7 @@ def read_preset(path: Path) -> MethodPreset:
     known = {item.name for item in fields(MethodPreset)} - {"name", "module"}
     for key in content:
         if key not in known:
-            raise InputError(str(path), f"key '{key}' is unknown", nearest(str(key), known))
+            raise InputError(str(path), f"key '{key}' is unknown", nearest_name(str(key), known))
     for key in _REQUIRED:
         if key not in content:
             raise InputError(str(path), f"key '{key}' is missing", "the keys " + ", ".join(_REQUIRED))
@@ -118,5 +118,5 @@ def module_of(path: Path, variant_of: str) -> str:
         if name in known:
             return name
     if variant_of:
-        raise InputError(f"{path}, key 'variant_of'", f"'{variant_of}' is not known", nearest(variant_of, known))
-    raise InputError(str(path), f"there is no method '{path.stem}'", nearest(path.stem, known))
+        raise InputError(f"{path}, key 'variant_of'", f"'{variant_of}' is not known", nearest_name(variant_of, known))
+    raise InputError(str(path), f"there is no method '{path.stem}'", nearest_name(path.stem, known))

@@ -99,7 +99,7 @@ def check_block(block: Any, where: str, content: Any, name: str = "") -> dict[st
     checked = {}
     for key, value in content.items():
         if key not in members:
-            raise InputError(_place(where, name), f"'{key}' is not a setting", nearest(str(key), members))
+            raise InputError(_place(where, name), f"'{key}' is not a setting", nearest_name(str(key), members))
         full_name = f"{name}.{key}" if name else key
         inner = _inner_block(members[key])
         if inner is None:
@@ -147,7 +147,7 @@ def parse_overrides(items: Iterable[str]) -> dict[str, str]:
     return overrides
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest_name(name: str, known: Iterable[str]) -> str:
     """Text for an error: the nearest known name, then all of them."""
     names = sorted(known)
     close = difflib.get_close_matches(str(name), names, n=1)
@@ -214,7 +214,7 @@ def _convert(value: Any, hint: Any, place: str, metadata: Mapping[str, Any]) -> 
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
-            raise InputError(place, f"'{value}' is not a choice", nearest(str(value), choices))
+            raise InputError(place, f"'{value}' is not a choice", nearest_name(str(value), choices))
         return value
     converters: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, float: _float, str: str}
     try:

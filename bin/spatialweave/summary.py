@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import INDEX, RUNS, ResultTable
+from spatialweave.io.result_tables import COMPLETED, FAILED, INDEX, RUNS, ResultTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def runs_table(
     for run in planned:
         key = _key(run)
         record = records.get(key, {})
-        status = "completed" if record and key not in failed else "failed"
+        status = COMPLETED if record and key not in failed else FAILED
         rows.append({**dict(zip(RUN_KEYS, key, strict=True)), "status": status, **_costs(record)})
     return RUNS.frame(rows).sort_values(RUN_KEYS, ignore_index=True)
 
@@ -86,7 +86,7 @@ def index_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per run with the paths of its files, relative to the results folder; empty where it failed."""
     rows = []
     for run in runs.itertuples():
-        done = run.status == "completed"
+        done = run.status == COMPLETED
         rows.append(
             {
                 "dataset": run.dataset,

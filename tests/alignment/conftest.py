@@ -85,10 +85,10 @@ class Quality:
 def quality() -> Callable[..., Quality]:
     """Judge accepted pairs.
 
-    right: share of the pairs that lie within 1.5 spacings of each other in truth. found: share of the spots with a
-    match that are accepted; a spot has one if a spot of the other section lies within 1 spacing of its true place, and
-    where the spacings differ only the coarser section's spots are asked for one. wrongly_accepted: share of the spots
-    without a match that are accepted.
+    right: fraction of the pairs that are within 1.5 spacings of each other in truth. found: fraction of the spots with
+    a match that are accepted; a spot has one if a spot of the other section is within 1 spacing of its true
+    coordinates, and where the spacings differ only the coarser section's spots are considered. wrongly_accepted:
+    fraction of the spots without a match that are accepted.
     """
 
     def judge(pair: Pair, a: np.ndarray, b: np.ndarray) -> Quality:

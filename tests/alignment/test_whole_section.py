@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from spatialweave.alignment import spot_pairs
 from spatialweave.alignment.whole_section import MappingSettings, SectionMapping, map_section
 from spatialweave.errors import InputError
+from spatialweave.io.notices import InputWarning
 
 
 def two_sections(rng, n_a=300, n_b=250):
@@ -112,7 +113,7 @@ def test_the_same_draws_give_the_same_mapping_and_frames_do_not_matter(rng):
 
 def test_percentiles_are_percent(rng):
     sections = two_sections(rng)
-    with pytest.warns(UserWarning, match="0.95 is in percent.*was 95 meant"):
+    with pytest.warns(InputWarning, match="0.95 is in percent.*was 95 meant"):
         low = mapped(sections, rng, percentile=0.95)
     assert mapped_fraction(low) > mapped_fraction(mapped(sections, rng, percentile=95))
     for wrong in (-1, 100.5, np.nan):

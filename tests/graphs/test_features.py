@@ -20,6 +20,7 @@ from spatialweave.graphs.matrices import (
     with_self,
 )
 from spatialweave.graphs.statistics import statistics_of
+from spatialweave.io.notices import InputWarning
 
 
 @pytest.fixture
@@ -82,11 +83,6 @@ def test_mutual_neighbours_by_definition(values):
     assert features.mutual_nearest_neighbours(values, other, 4).tolist() == sorted(map(list, truth))
 
 
-def test_mutual_neighbours_within_one_set():
-    # 0 and 1 are each other's nearest; 2's nearest is 1, but not the other way round.
-    assert features.mutual_nearest_neighbours(np.array([[0.0], [1.0], [2.5]]), None, 1).tolist() == [[0, 1]]
-
-
 def test_mutual_only_keeps_distances():
     directed = from_edges(np.array([0, 1, 1, 2]), np.array([1, 0, 2, 0]), np.array([0.0, 0.0, 3.0, 4.0]), 3)
     kept = mutual_only(directed)
@@ -99,7 +95,7 @@ def test_refusals_and_small_sets(values):
     values[4, 2] = np.nan
     with pytest.raises(InputError, match="row 5"):
         features.feature_knn(values, 3)
-    with pytest.warns(UserWarning, match="2 neighbours per spot instead of 5"):
+    with pytest.warns(InputWarning, match="2 neighbours per spot instead of 5"):
         assert features.feature_knn(np.arange(3.0)[:, None], 5).nnz == 6
     constant = features.feature_knn(np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), 2, "correlation")
     assert constant.toarray()[0].tolist() == [0.0, 1.0, 1.0]

@@ -14,6 +14,7 @@ from sklearn.neighbors import kneighbors_graph, radius_neighbors_graph
 from spatialweave.errors import InputError
 from spatialweave.graphs import spatial
 from spatialweave.graphs.matrices import edges
+from spatialweave.io.notices import InputWarning
 
 
 def grid(side: int) -> np.ndarray:
@@ -107,7 +108,7 @@ def test_delaunay_joins_duplicates_to_the_first_of_their_place():
 
 def test_delaunay_of_a_line():
     points = np.column_stack([np.arange(5.0), np.zeros(5)])
-    with pytest.warns(UserWarning, match="no triangulation"):
+    with pytest.warns(InputWarning, match="no triangulation"):
         found = spatial.delaunay(points, one_section(points))
     assert (found != found.T).nnz == 0
     # An end spot's two nearest are 1 and 2 away, and edges count both ways.
@@ -197,12 +198,12 @@ def test_many_spots_at_one_place_still_have_k_others():
 
 
 def test_fewer_spots_than_neighbours():
-    with pytest.warns(UserWarning, match="section 'x' has 3 spots: 2 neighbours per spot instead of 6"):
+    with pytest.warns(InputWarning, match="section 'x': 2 neighbours per spot instead of 6: it has 3 spots"):
         found = spatial.knn(np.array([[0.0, 0], [1, 0], [3, 0]]), np.array(["x"] * 3), 6)
     assert np.diff(found.indptr).tolist() == [2, 2, 2]
-    with pytest.warns(UserWarning, match="2 neighbours per spot instead of 3"):
+    with pytest.warns(InputWarning, match="2 neighbours per spot instead of 3"):
         assert spatial.knn(np.array([[0.0, 0], [1, 0], [3, 0]]), np.array(["x"] * 3), 3).nnz == 6
-    with pytest.warns(UserWarning):
+    with pytest.warns(InputWarning):
         assert spatial.knn(np.zeros((1, 2)), np.array(["x"]), 6).nnz == 0
 
 

@@ -24,7 +24,7 @@ from spatialweave.io.result_tables import (
     TRANSFORMS,
     ResultTable,
     coordinates_table,
-    read_coordinates,
+    read_aligned_coordinates,
     read_domains,
 )
 
@@ -136,10 +136,10 @@ def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
 def test_coordinates_are_read_back_in_the_order_of_the_spots(tmp_path: Path) -> None:
     path = tmp_path / "coordinates.csv"
     COORDINATES.write(path, coordinates_table(OBS, POINTS).iloc[[2, 0, 1]])
-    np.testing.assert_array_equal(read_coordinates(path, OBS), POINTS)
-    np.testing.assert_array_equal(read_coordinates(path, OBS.iloc[[1, 2]]), POINTS[[1, 2]])
+    np.testing.assert_array_equal(read_aligned_coordinates(path, OBS), POINTS)
+    np.testing.assert_array_equal(read_aligned_coordinates(path, OBS.iloc[[1, 2]]), POINTS[[1, 2]])
     with pytest.raises(InputError, match="line 3: spot 'a' of section 's1' is not in the dataset"):
-        read_coordinates(path, OBS.iloc[[1, 2]], others=False)
+        read_aligned_coordinates(path, OBS.iloc[[1, 2]], others=False)
 
 
 def test_domains_are_read_back_in_the_order_of_the_spots(tmp_path: Path) -> None:
@@ -163,4 +163,4 @@ def test_each_spot_has_one_line(tmp_path: Path, lines: str, message: str) -> Non
     path = tmp_path / "coordinates.csv"
     path.write_text(f"section,barcode,x,y\n{lines}\n")
     with pytest.raises(InputError, match=message):
-        read_coordinates(path, OBS)
+        read_aligned_coordinates(path, OBS)

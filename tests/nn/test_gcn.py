@@ -9,7 +9,8 @@ from scipy import sparse
 from torch import nn
 
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation
+from spatialweave.nn.initial_weights import reset_linear
 
 
 @pytest.mark.filterwarnings("ignore")

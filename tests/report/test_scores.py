@@ -115,7 +115,7 @@ def test_best_run_needs_domains() -> None:
 
 @pytest.mark.parametrize("values", [[0.2, 0.9], [0.5], [-1e-3, 2e-3], [1e4, 3.7e4], [0.0, 0.0]])
 def test_strip_ticks_enclose_all_dots(values: list[float]) -> None:
-    plot = strip(metric_list.METRICS["ari"], {"a": values, "b": []})
+    plot = strip(metric_list.METRIC_INFO["ari"], {"a": values, "b": []})
     assert plot is not None
     left, right = plot.ticks[0][0], plot.ticks[-1][0]
     assert 2 <= len(plot.ticks) <= 8

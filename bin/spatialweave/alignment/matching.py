@@ -21,7 +21,7 @@ from spatialweave.alignment.match_settings import MatchSettings, check
 from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest
 from spatialweave.alignment.transport import TransportPlan, sinkhorn
 
-DUSTBIN_DEVIATIONS = 2.5
+DUSTBIN_SDS = 2.5
 """The dustbin scores this many standard deviations below the typical best pair."""
 
 MAD_TO_SD = 1.4826
@@ -145,8 +145,8 @@ def dustbin_score(candidates: CandidatePairs, scores: np.ndarray, settings: Matc
     best = np.concatenate([best_a, best_b])
     best = best[np.isfinite(best)]
     middle = float(np.median(best))
-    deviation = MAD_TO_SD * float(np.median(np.abs(best - middle)))
-    return middle - max(DUSTBIN_DEVIATIONS * deviation, settings.epsilon)
+    sd = MAD_TO_SD * float(np.median(np.abs(best - middle)))
+    return middle - max(DUSTBIN_SDS * sd, settings.epsilon)
 
 
 def _transport(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spatialweave.alignment.prematch import PrematchSettings, Registration, SectionFeatures, prematch
+from spatialweave.alignment.prematch import Registration, SectionFeatures, prematch
+from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_dataset
 

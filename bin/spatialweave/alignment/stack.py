@@ -55,7 +55,7 @@ def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFr
 
 
 def compose(dataset: Dataset, transforms: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The transform of each section into the frame of the first, from those of all consecutive pairs.
+    """The transform of each section to the coordinates of the first, from those of all consecutive pairs.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def compose(dataset: Dataset, transforms: Sequence[Mapping[str, Any]]) -> dict[s
 
 
 def aligned_coordinates(dataset: Dataset, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Coordinates of all spots (float64, spots x 2) in the frame of the first section."""
+    """Aligned coordinates of all spots (float64, spots x 2)."""
     aligned = np.empty_like(dataset.coordinates, dtype=np.float64)
     for section, rows in dataset.section_rows().items():
         aligned[rows] = apply(matrices[section], dataset.coordinates[rows])

@@ -43,8 +43,6 @@ class TransportPlan:
         Mass of every candidate pair (float64).
     dustbin_a, dustbin_b
         Mass that every spot of a and of b gives the dustbin.
-    potential_a, potential_b
-        f and g of every spot and, last, of the dustbin.
     sweeps
         Sweeps taken.
     error
@@ -54,8 +52,6 @@ class TransportPlan:
     mass: np.ndarray
     dustbin_a: np.ndarray
     dustbin_b: np.ndarray
-    potential_a: np.ndarray
-    potential_b: np.ndarray
     sweeps: int
     error: float
 
@@ -125,7 +121,7 @@ def sinkhorn(
     g = kernel.g + 0.5 * (np.log(v_before) + np.log(v))
     mass = np.exp(kernel.scores + f[a] + g[b])
     dustbin_a, dustbin_b = np.exp(bin_score + f[:-1] + g[-1]), np.exp(bin_score + f[-1] + g[:-1])
-    return TransportPlan(mass, dustbin_a, dustbin_b, f, g, (half_sweeps + 1) // 2, error)
+    return TransportPlan(mass, dustbin_a, dustbin_b, (half_sweeps + 1) // 2, error)
 
 
 def _in_range(scaling: np.ndarray) -> bool:

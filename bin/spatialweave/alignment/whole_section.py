@@ -6,7 +6,6 @@ of a null distribution. Several spots may share a target. ``docs/alignment_match
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +14,7 @@ import numpy as np
 
 from spatialweave.alignment.candidates import check_sections, shared_spacing, unit_rows
 from spatialweave.alignment.spot_pairs import pair_blocks
+from spatialweave.io.notices import warn
 from spatialweave.settings import configure, option
 
 
@@ -83,11 +83,8 @@ def map_section(
     check_sections(embedding_a, embedding_b, points_a, points_b)
     configure(MappingSettings, "whole-section mapping", vars(settings))
     if 0 < settings.percentile < 1:
-        warnings.warn(
-            f"whole-section mapping: percentile {settings.percentile} is in percent, and nearly all spots pass it; was "
-            f"{100 * settings.percentile:g} meant?",
-            stacklevel=2,
-        )
+        found = f"percentile {settings.percentile} is in percent, and nearly all spots pass it"
+        warn("whole-section mapping", f"{found}; was {100 * settings.percentile:g} meant?")
     points_a, points_b = np.asarray(points_a, np.float64), np.asarray(points_b, np.float64)
     units_a, units_b = unit_rows(embedding_a), unit_rows(embedding_b)
     spacing = shared_spacing(points_a, points_b)

@@ -183,8 +183,8 @@ def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
         return np.empty((len(values), 0)), 0.0
     left, singular, _ = linalg.svd(centred / largest, full_matrices=False, overwrite_a=True)
     kept = singular > RANK_TOLERANCE * singular[0]
-    deviations = singular[kept] * largest / np.sqrt(len(values))
-    return left[:, kept] * np.sqrt(len(values)), -float(np.log(deviations).sum())
+    sds = singular[kept] * largest / np.sqrt(len(values))
+    return left[:, kept] * np.sqrt(len(values)), -float(np.log(sds).sum())
 
 
 def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: float, most: int) -> TiedMixture:

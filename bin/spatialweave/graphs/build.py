@@ -20,7 +20,7 @@ from spatialweave.io.dataset import Dataset, Modality
 def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
     """Build the graph file's content: ``obsp['<name>_distances']`` (directed) and ``_connectivities`` (0/1, symmetric).
 
-    `<name>` is ``spatial`` and, where the recipe asks for feature graphs, each modality. Spots that a modality lacks
+    `<name>` is ``spatial`` and, where the recipe has feature graphs, each modality. Spots that a modality lacks
     have no edges in its graph.
     """
     distances = {"spatial": spatial_distances(dataset, recipe.spatial)}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.graphs.matrices import edges, from_edges, mutual_only
+from spatialweave.graphs.matrices import from_edges
 from spatialweave.graphs.nearest import nearest
+from spatialweave.io.notices import warn
 
-METRICS = ("euclidean", "correlation")
+DISTANCES = ("euclidean", "correlation")
 
 SPARE_CANDIDATES = 8
 """Extra candidates whose distances are recomputed in float64, since faiss ranks in float32."""
@@ -33,9 +32,7 @@ def feature_knn(features: np.ndarray, k: int, metric: str = "euclidean") -> spar
     earlier spot. With k or fewer other spots, all of them, with a warning.
     """
     if k >= len(features):
-        warnings.warn(
-            f"{len(features)} spots were measured: {len(features) - 1} neighbours per spot instead of {k}", stacklevel=2
-        )
+        warn("features", f"{len(features) - 1} neighbours per spot instead of {k}: {len(features)} spots were measured")
         k = len(features) - 1
     prepared = _prepare(features, metric)
     target, distance = _search(prepared, prepared, k, metric, itself=True)
@@ -52,16 +49,11 @@ def nearest_in(
     return _search(_prepare(queries, metric), _prepare(reference, metric), min(k, len(reference)), metric, itself=False)
 
 
-def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray | None, k: int, metric: str = "euclidean") -> np.ndarray:
-    """Pairs of rows each of which is among the k nearest of the other (Haghverdi et al., Nat Biotechnol 36:421, 2018).
+def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray, k: int, metric: str = "euclidean") -> np.ndarray:
+    """Rows of `a` and `b` each of which is among the k nearest of the other (Haghverdi et al., Nat Biotechnol 36:421).
 
-    With `b`, row i of `a` is paired with row j of `b`. Without it, rows of `a` are paired with one another, each pair
-    once with i < j. Returns pairs x 2 (int64), sorted.
+    Returns pairs x 2 (int64, row of `a` and row of `b`), sorted.
     """
-    if b is None:
-        near = feature_knn(a, min(k, len(a) - 1), metric)
-        i, j = edges(mutual_only(near))
-        return np.column_stack([i, j])[i < j]
     forward, _ = nearest_in(a, b, k, metric)
     backward, _ = nearest_in(b, a, k, metric)
     ahead = np.repeat(np.arange(len(a)), forward.shape[1]) * len(b) + forward.ravel()
@@ -72,8 +64,8 @@ def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray | None, k: int, metri
 
 def _prepare(features: np.ndarray, metric: str) -> np.ndarray:
     """float64 rows in which the Euclidean order is that of `metric`."""
-    if metric not in METRICS:
-        raise InputError("metric", f"'{metric}' is not known", "one of " + ", ".join(METRICS))
+    if metric not in DISTANCES:
+        raise InputError("metric", f"'{metric}' is not known", "one of " + ", ".join(DISTANCES))
     values = np.asarray(features, dtype=np.float64)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])

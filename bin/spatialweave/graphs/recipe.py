@@ -39,7 +39,7 @@ class FeatureRecipe:
 
 @dataclass(frozen=True)
 class GraphRecipe:
-    """What a graph recipe file says; without `features` there are no feature graphs."""
+    """The content of a graph recipe file; without `features` there are no feature graphs."""
 
     spatial: SpatialRecipe
     features: FeatureRecipe | None = None

@@ -7,7 +7,6 @@ Spots with the same coordinates are neighbours at a stored distance of 0.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges
+from spatialweave.io.notices import warn
 
 TIE_PRECISION = 1e-9
 """Distances that differ by less than this fraction of the spots' spacing count as equal."""
@@ -102,9 +102,7 @@ def _by_section(
 def _knn_edges(points: np.ndarray, k: int, section: str) -> Edges:
     n_spots = len(points)
     if k >= n_spots:
-        warnings.warn(
-            f"section '{section}' has {n_spots} spots: {n_spots - 1} neighbours per spot instead of {k}", stacklevel=4
-        )
+        warn(f"section '{section}'", f"{n_spots - 1} neighbours per spot instead of {k}: it has {n_spots} spots")
         k = n_spots - 1
     if k < 1:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
@@ -167,13 +165,11 @@ def _delaunay_edges(points: np.ndarray, section: str) -> Edges:
     extra = np.setdiff1d(np.arange(len(points)), first)
     duplicates = np.column_stack([first[index_of[extra]], extra])
     try:
-        # Centred, for Qhull's precision suffers from a large offset.
+        # Centred, because Qhull loses precision with a large offset.
         triangulation = Delaunay(distinct - distinct.mean(axis=0))
     except (QhullError, ValueError):
-        warnings.warn(
-            f"section '{section}' has no triangulation (too few spots, or all on one line): 2 nearest instead",
-            stacklevel=4,
-        )
+        found = "has no triangulation (too few spots, or all on one line); spots are joined to their 2 nearest instead"
+        warn(f"section '{section}'", found)
         return _symmetric(_knn_edges(points, min(2, len(points) - 1), section), len(points))
     pairs = np.concatenate([triangulation.simplices[:, [0, 1]], triangulation.simplices[:, [1, 2]],
                             triangulation.simplices[:, [0, 2]]])  # fmt: skip

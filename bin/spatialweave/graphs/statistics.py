@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from spatialweave.graphs.matrices import edges
+from spatialweave.graphs.matrices import edges, is_mutual
+from spatialweave.io.result_tables import GRAPH_STATISTICS
 
 
 def graph_statistics(data: anndata.AnnData) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def graph_statistics(data: anndata.AnnData) -> pd.DataFrame:
             statistics = statistics_of(data.obsp[key], data.obsp[f"{name}_connectivities"])
             rows += [(name, statistic, value) for statistic, value in statistics.items()]
     # Of type object, so that counts stay whole numbers in the table.
-    return pd.DataFrame(rows, columns=["graph", "statistic", "value"], dtype=object)
+    return pd.DataFrame(rows, columns=GRAPH_STATISTICS.columns, dtype=object)
 
 
 def statistics_of(distances: sparse.csr_matrix, connectivities: sparse.csr_matrix) -> dict[str, float]:
@@ -45,7 +46,6 @@ def statistics_of(distances: sparse.csr_matrix, connectivities: sparse.csr_matri
     }
     if distances.nnz:
         i, j = edges(distances)
-        n_spots = distances.shape[0]
-        statistics["one_way_share"] = float(1.0 - np.isin(i * n_spots + j, j * n_spots + i).mean())
+        statistics["one_way_share"] = float(1.0 - is_mutual(i, j, distances.shape[0]).mean())
         statistics["median_edge_length"] = float(np.median(distances.data))
     return statistics

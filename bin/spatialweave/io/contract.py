@@ -1,12 +1,12 @@
 """The data contract between stages: what a file must hold, checked wherever a stage reads it.
 
-Five kinds of file pass between stages (docs/design.md says what each holds):
+Five kinds of file pass between stages (docs/design.md describes each):
 
 section (.h5mu)   one AnnData per modality with raw counts in X, coordinates, and labels where known
 counts (.h5mu)    a whole dataset: the raw counts of its sections, joined
 latents (.h5mu)   a whole dataset after preprocessing: obsm['X_latent'] and varm['loadings'] per modality
 graph (.h5ad)     obsp['spatial_connectivities'], obsp['spatial_distances'], feature graphs
-embedding (.h5ad) X = spots x dimensions, uns['training'] = how it came about, obsm = what else the method says
+embedding (.h5ad) X = spots x dimensions, uns['training'] = the training record, obsm = further output per spot
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ TRUE_SPATIAL = "spatial_true"
 alignments."""
 
 FACTS = {
-    "section": ("dataset", "section"),
+    "section": ("dataset", "section", "platform", "layout"),
     "counts": ("dataset", "platform", "layout"),
     "latents": ("dataset", "layout"),
     "graph": ("dataset",),
     "embedding": ("dataset",),
 }
-"""What the stamp of each kind says at least."""
+"""What the stamp of each kind holds at least."""
 
 CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
 """What the root of such a file calls itself."""
@@ -99,6 +99,7 @@ def readable(path: Path, suffix: str) -> Iterator[None]:
 
 
 def check_kind(path: Path, uns: Any, kind: str) -> None:
+    """Refuse a file whose stamp (uns['spatialweave']) is not one of `kind` and of this version of the contract."""
     stamp = uns.get("spatialweave", {})
     if not isinstance(stamp, Mapping):
         stamp = {}

@@ -60,10 +60,10 @@ class Dataset:
     recipe
         The preprocessing recipe behind the latents.
     aligned
-        float64, spots x 2: coordinates in one frame for all sections; None where the sections were not aligned.
+        float64, spots x 2: aligned coordinates; None where the sections were not aligned.
     true_coordinates
-        float64, spots x 2: positions known from elsewhere, in any frame that the sections share, to score alignments
-        by. Only :func:`read_spots` reads them, so that no method sees them; None where they are not known.
+        float64, spots x 2: coordinates in the tissue known from elsewhere, used to score alignments. Only
+        :func:`read_spots` reads them, so that no method sees them; None where they are not known.
     """
 
     name: str
@@ -171,7 +171,7 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
     """The dataset of an open latents file, without its modalities."""
     from anndata.io import read_elem
 
-    from spatialweave.io.result_tables import read_coordinates
+    from spatialweave.io.result_tables import read_aligned_coordinates
 
     facts = read_elem(file["uns/spatialweave"])
     obs = read_elem(file["obs"])
@@ -183,7 +183,7 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
         modalities=[],
         layout=str(facts["layout"]),
         recipe=str(facts.get("recipe", "")),
-        aligned=None if aligned is None else read_coordinates(aligned, obs),
+        aligned=None if aligned is None else read_aligned_coordinates(aligned, obs),
     )
 
 

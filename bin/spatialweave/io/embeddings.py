@@ -1,4 +1,4 @@
-"""Embedding files: what a training leaves behind."""
+"""Embedding files, and the record of a training in them and beside them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.io.contract import check_kind, readable, stamp, write
-from spatialweave.io.files import atomic_path
-from spatialweave.io.stage_checks import check_record
+from spatialweave.io.contract import stamp, write
+from spatialweave.io.files import write_text
 
 if TYPE_CHECKING:
     import anndata
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
 
 OWN_SECTION = "own_section"
-"""The obsm key of an embedding's values before sections exchanged what they say of a spot."""
+"""The obsm key of the embedding before averaging over matched spots of other sections."""
+
+DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
+"""What the obsm keys of reconstructed features and latents begin with; the modality follows."""
 
 
 def write_embedding(
@@ -58,24 +60,9 @@ def write_embedding(
 
 def write_training_record(path: Path, dataset: str, training: dict[str, Any]) -> None:
     """Write the record of a training as JSON, with the name of its dataset."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"dataset": dataset, **training}, sort_keys=True), encoding="utf-8")
+    write_text(path, json.dumps({"dataset": dataset, **training}, sort_keys=True))
 
 
 def training_record(embedding: anndata.AnnData) -> dict[str, Any]:
     """The uns['training'] record of an embedding, as written by :func:`write_embedding`."""
     return dict(json.loads(str(embedding.uns["training"])))
-
-
-def read_training_record(path: Path) -> dict[str, Any]:
-    """The uns['training'] record of an embedding file with its dataset's name, without reading the embedding itself."""
-    import anndata
-
-    with readable(path, ".h5ad"):
-        data = anndata.read_h5ad(path, backed="r")
-    try:
-        check_kind(path, data.uns, "embedding")
-        check_record(path, data.uns)
-        return {"dataset": str(data.uns["spatialweave"]["dataset"]), **training_record(data)}
-    finally:
-        data.file.close()

@@ -52,7 +52,7 @@ def joined_counts(
     sections
         In the order of the stack.
     facts
-        What the stamp says: dataset, platform, layout.
+        Of the stamp: dataset, platform, layout.
     """
     uns = {
         "spatialweave": stamp("counts", **facts),

@@ -30,7 +30,7 @@ def notices_only() -> Iterator[None]:
             if issubclass(category, InputWarning):
                 print(f"WARNING: {message}", file=sys.stderr)
 
-        warnings.showwarning = one_line  # type: ignore[assignment]
+        warnings.showwarning = one_line
         try:
             yield
         finally:

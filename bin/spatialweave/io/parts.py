@@ -93,7 +93,7 @@ def _groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None
         raise InputError(
             where,
             "does not say which modality it holds (no var column 'feature_types')",
-            fix="give it as --rna or alike",
+            fix="give it as --rna or another modality",
         )
     types = features["feature_types"].to_numpy(dtype=object)
     meaning = {kind: modality_of(kind) for kind in pd.unique(types)}

@@ -203,6 +203,9 @@ RUNS = ResultTable(
 )
 """One row per planned run; what its training took."""
 
+COMPLETED, FAILED = "completed", "failed"
+"""The status of a run."""
+
 INDEX = ResultTable({**_RUN, **dict.fromkeys(("status", "embedding", "domains", "integrated", "report"), TEXT)})
 """One row per planned run: paths of its files, relative to the results folder."""
 
@@ -236,7 +239,7 @@ def coordinates_table(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFram
     return table.assign(x=coordinates[:, 0], y=coordinates[:, 1])
 
 
-def read_coordinates(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
+def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
     """The aligned coordinates of every spot of `obs`, float64, spots x 2, in the order of `obs`.
 
     Parameters

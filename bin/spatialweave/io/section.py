@@ -77,7 +77,7 @@ def read_section(row: SectionInput) -> mudata.MuData:
         warn(
             coordinates.where,
             f"the spots look like the layout '{inferred}', but the platform {found_platform} is "
-            f"'{platform(found_platform).layout}'; that is used (array rows and columns are no positions: give pixels)",
+            f"'{platform(found_platform).layout}'; that is used (give pixels, not array rows and columns)",
         )
     facts: dict[str, str | int] = {
         "dataset": row.dataset,
@@ -171,7 +171,7 @@ def _agree(coordinates: np.ndarray, rows: np.ndarray, spots: pd.Index, source: C
 
 
 def _true_coordinates(parts: dict[str, ModalityPart], spots: pd.Index) -> np.ndarray | None:
-    """Known positions of the spots (spots x 2), where the modalities' tables give one for every spot."""
+    """True coordinates of the spots (spots x 2), where the modalities' tables give one for every spot."""
     true = np.full((len(spots), 2), np.nan)
     for part in parts.values():
         if all(column in part.data.obs for column in TRUE_COLUMNS):

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import anndata
     import mudata
 
-FACTS = ("dataset", "section", "platform", "layout")
-
 
 def read_section_file(path: Path) -> mudata.MuData:
     """Read a section file and check all that the stages rely on; counts come out as canonical CSR.
@@ -31,9 +29,6 @@ def read_section_file(path: Path) -> mudata.MuData:
         Naming the file, the modality and the slot.
     """
     data = read_h5mu(path, "section")
-    missing = [fact for fact in FACTS if fact not in data.uns["spatialweave"]]
-    if missing:
-        raise InputError(f"{path}, uns['spatialweave']", f"lacks {', '.join(missing)}", fix="run INGEST again")
     platform(str(data.uns["spatialweave"]["platform"]), f"{path}, platform")
     if not data.mod:
         raise InputError(str(path), "holds no modality", "at least one of " + ", ".join(MODALITIES))

@@ -23,7 +23,7 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 def check_file(path: Path, expected: str) -> None:
     """Refuse what is not there, cannot be looked at, or is no file: reading a pipe would wait for ever."""
-    with reading(path, "file", "let it be read by whoever runs this"):
+    with reading(path, "file", "give the user who runs this permission to read it"):
         if not path.exists():
             raise InputError(str(path), "no such file", expected)
         if not path.is_file():

@@ -19,8 +19,8 @@ from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
 from spatialweave.mining.beyond_window import distant_mutual, within
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import reset_linear
 from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood, edge_cosines
+from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs

@@ -17,10 +17,11 @@ from torch.nn import functional
 
 from spatialweave.method import Fitted
 from spatialweave.mining.beyond_window import mine_distant_triplets
+from spatialweave.nn.initial_weights import reset_uniform
 from spatialweave.nn.losses import pair_distance, triplet_loss
 from spatialweave.nn.masking import visible_average
 from spatialweave.nn.propagation import Propagation, row_differences
-from spatialweave.nn.sage import SageLayer, reset_uniform
+from spatialweave.nn.sage import SageLayer
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInput, MaskedInputs, TrainingConfig, prepare_inputs

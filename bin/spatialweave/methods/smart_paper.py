@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from spatialweave.errors import InputError
 from spatialweave.method import Fitted
 from spatialweave.mining.triplets import mine_triplets
+from spatialweave.nn.initial_weights import reset_uniform
 from spatialweave.nn.inputs import ModalityInput
 from spatialweave.nn.losses import pair_distance, reconstruction_loss, triplet_loss
 from spatialweave.nn.propagation import Propagation, neighbour_mean, row_differences
-from spatialweave.nn.sage import SageStack, reset_uniform
+from spatialweave.nn.sage import SageStack
 from spatialweave.settings import option
 from spatialweave.training.loop import Schedule, Terms, train
 from spatialweave.training.stopping import SlopeRule, StopRule, never

@@ -24,8 +24,9 @@ from spatialweave.method import Fitted
 from spatialweave.nn.attention import SpotAttention, choose_landmarks
 from spatialweave.nn.barlow import barlow_loss
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, neighbourhood_infomax
+from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.propagation import Propagation
 from spatialweave.settings import option
 from spatialweave.training.balance import balanced_backward

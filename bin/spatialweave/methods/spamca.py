@@ -30,7 +30,8 @@ from spatialweave.nn.cluster_heads import (
     sharpened_target,
     target_loss,
 )
-from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation
+from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.sage import unit_rows

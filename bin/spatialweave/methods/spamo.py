@@ -20,8 +20,9 @@ from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
 from spatialweave.nn.attention import SpotAttention, choose_landmarks
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import GcnLayer, gcn_propagation, reset_linear
+from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, infomax_loss
+from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import Propagation
 from spatialweave.settings import option

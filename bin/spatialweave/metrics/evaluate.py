@@ -9,6 +9,7 @@ from scipy import sparse
 
 from spatialweave.graphs import spatial
 from spatialweave.io.dataset import Dataset
+from spatialweave.io.notices import InputWarning
 from spatialweave.metrics.agreement import agreement
 from spatialweave.metrics.fidelity import distance_correlation, knn_overlap
 from spatialweave.metrics.integration import across_sections
@@ -50,7 +51,7 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     found["morans_i"] = mean_morans_i(by_domain, domains)
     found["chaos"] = chaos(domains, dataset.coordinates, sections)
     found["pas"] = abnormal_spots(domains, neighbours)
-    found["neighbour_agreement"] = neighbour_agreement(domains, dataset.graphs["spatial_connectivities"])
+    found["neighbour_agreement"] = neighbour_agreement(domains, dataset.spatial_graph())
     found |= across_sections(dataset, embedding, domains, seed)
 
     for modality in dataset.modalities:
@@ -64,5 +65,5 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
 def _nearest_spots(points: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix:
     with warnings.catch_warnings():
         # Small sections have fewer neighbours, which the metrics take into account; GRAPH has already warned of them.
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", InputWarning)
         return spatial.knn(points, sections, N_NEIGHBOURS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialweave.metrics.neighbours import choose_anchors, nearest_others
+from spatialweave.metrics.neighbours import nearest_others, random_subset
 
 CORRELATION_ANCHORS = 500
 OVERLAP_ANCHORS = 2000
@@ -23,7 +23,7 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
     there are no more). This is the modality agreement of Du et al., Nat Commun 17:2876 (2026), who take every spot as
     an anchor. Anchors that are equally far from all other spots are left out. -1 to 1, higher is better.
     """
-    anchors = choose_anchors(len(embedding), CORRELATION_ANCHORS, seed)
+    anchors = random_subset(len(embedding), CORRELATION_ANCHORS, seed)
     found = []
     for start in range(0, len(anchors), ANCHORS_AT_ONCE):
         block = anchors[start : start + ANCHORS_AT_ONCE]
@@ -42,7 +42,7 @@ def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N
     n_spots = len(embedding)
     if n_spots - 1 <= k:
         return float("nan")
-    anchors = choose_anchors(n_spots, OVERLAP_ANCHORS, seed)
+    anchors = random_subset(n_spots, OVERLAP_ANCHORS, seed)
     offsets = np.arange(len(anchors))[:, None] * n_spots
     in_embedding = nearest_others(embedding, anchors, k)[0] + offsets
     in_latent = nearest_others(latent, anchors, k)[0] + offsets

@@ -33,7 +33,7 @@ class MatchedSection:
     labels
         Text, "" = unlabelled; None without labels.
     truth
-        float64, spots x 2: true coordinates, in any frame that both sections share; None where they are not known.
+        float64, spots x 2: true coordinates, in one system for both sections; None where they are not known.
     """
 
     points: np.ndarray
@@ -132,10 +132,10 @@ def _against_truth(
 
 
 def _true_coordinates(a: MatchedSection, b: MatchedSection) -> tuple[np.ndarray, np.ndarray] | None:
-    """True coordinates of both sections in the frame of the aligned ones; None where they are not known.
+    """True coordinates of both sections in the system of the aligned ones; None where they are not known.
 
     The affine map that takes the true coordinates of `a` to its aligned ones (least squares) is applied to those of
-    `b`. Whatever the frame of the true coordinates, the remaining difference is the registration error of `b` on `a`.
+    `b`. Whatever the system of the true coordinates, the remaining difference is the registration error of `b` on `a`.
     """
     if a.truth is None or b.truth is None:
         return None

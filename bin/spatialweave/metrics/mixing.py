@@ -13,7 +13,7 @@ from sklearn.metrics import silhouette_samples
 
 from spatialweave.graphs.features import feature_knn
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.metrics.neighbours import choose_anchors, nearest_others
+from spatialweave.metrics.neighbours import nearest_others, random_subset
 
 ANCHORS = 2000
 """Spots whose neighbourhoods enter LISI and kBET; all, where there are no more."""
@@ -42,7 +42,7 @@ def effective_sections(embedding: np.ndarray, sections: np.ndarray, seed: int) -
     if n_neighbours < 3:
         return float("nan")
     codes = np.unique(sections, return_inverse=True)[1]
-    anchors = choose_anchors(len(embedding), ANCHORS, seed)
+    anchors = random_subset(len(embedding), ANCHORS, seed)
     neighbours, distances = nearest_others(embedding, anchors, n_neighbours)
     return float(np.median(lisi(distances, codes[neighbours], min(PERPLEXITY, n_neighbours / 3))))
 
@@ -103,7 +103,7 @@ def kbet(embedding: np.ndarray, sections: np.ndarray, seed: int) -> float:
     n_neighbours = int(np.clip(sizes.mean() // 4, SMALLEST_KBET, LARGEST_KBET))
     if len(sizes) < 2 or len(embedding) <= n_neighbours:
         return float("nan")
-    neighbours, _ = nearest_others(embedding, choose_anchors(len(embedding), ANCHORS, seed), n_neighbours)
+    neighbours, _ = nearest_others(embedding, random_subset(len(embedding), ANCHORS, seed), n_neighbours)
     expected = n_neighbours * sizes / len(embedding)
     found = np.stack([(codes[neighbours] == code).sum(axis=1) for code in range(len(sizes))], axis=1)
     statistic = ((found - expected) ** 2 / expected).sum(axis=1)
@@ -126,7 +126,7 @@ def graph_connectivity(embedding: np.ndarray, labels: np.ndarray, seed: int) -> 
     Spots without a label are in the graph but do not enter the mean. Above :data:`CONNECTIVITY_SPOTS` spots the graph
     is that of a random subset. 0 to 1; 1 when the spots of every label are connected.
     """
-    chosen = choose_anchors(len(embedding), CONNECTIVITY_SPOTS, seed)
+    chosen = random_subset(len(embedding), CONNECTIVITY_SPOTS, seed)
     embedding, labels = embedding[chosen], labels[chosen]
     n_neighbours = min(CONNECTIVITY_NEIGHBOURS, len(embedding) - 1)
     if n_neighbours < 1:
@@ -147,7 +147,7 @@ def batch_silhouette(embedding: np.ndarray, sections: np.ndarray, labels: np.nda
     """
     widths = []
     for own in _by_label(labels):
-        own = own[choose_anchors(len(own), SILHOUETTE_SPOTS, seed)]
+        own = own[random_subset(len(own), SILHOUETTE_SPOTS, seed)]
         if 2 <= len(np.unique(sections[own])) < len(own):
             widths.append(1.0 - np.abs(silhouette_samples(embedding[own], sections[own])).mean())
     return _mean(widths)

@@ -7,11 +7,11 @@ import numpy as np
 from spatialweave.graphs.features import nearest_in
 
 
-def choose_anchors(n_spots: int, n_anchors: int, seed: int) -> np.ndarray:
-    """Ascending indices of at most `n_anchors` spots, drawn without replacement."""
-    if n_spots <= n_anchors:
+def random_subset(n_spots: int, most: int, seed: int) -> np.ndarray:
+    """Ascending indices of at most `most` spots, drawn without replacement; all, where there are no more."""
+    if n_spots <= most:
         return np.arange(n_spots)
-    return np.sort(np.random.default_rng(seed).choice(n_spots, n_anchors, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(n_spots, most, replace=False))
 
 
 def nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn import metrics
 
+from spatialweave.metrics.neighbours import random_subset
+
 SILHOUETTE_SPOTS = 5000
 """Above this the silhouette is that of a random subset, because it compares all pairs of spots."""
 
@@ -16,10 +18,8 @@ def silhouette(embedding: np.ndarray, domains: np.ndarray, seed: int) -> float:
 
     Above :data:`SILHOUETTE_SPOTS` spots it is computed on a random subset of that size, drawn by `seed`.
     """
-    if len(embedding) > SILHOUETTE_SPOTS:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(embedding), SILHOUETTE_SPOTS, replace=False))
-        embedding, domains = embedding[chosen], domains[chosen]
-    return _where_defined(metrics.silhouette_score, embedding, domains)
+    chosen = random_subset(len(embedding), SILHOUETTE_SPOTS, seed)
+    return _where_defined(metrics.silhouette_score, embedding[chosen], domains[chosen])
 
 
 def davies_bouldin(embedding: np.ndarray, domains: np.ndarray) -> float:

@@ -75,8 +75,8 @@ def chaos(domains: np.ndarray, coordinates: np.ndarray, sections: np.ndarray) ->
     distance = 0.0
     for _, rows in section_rows(sections):
         points = coordinates[rows]
-        deviation = points.std(axis=0)
-        points = points / np.where(deviation > 0, deviation, 1.0)
+        sd = points.std(axis=0)
+        points = points / np.where(sd > 0, sd, 1.0)
         for domain in np.unique(domains[rows]):
             own = points[domains[rows] == domain]
             if len(own) >= SMALLEST_DOMAIN:

@@ -9,7 +9,7 @@ from spatialweave.alignment.spot_pairs import nearest_pairs
 from spatialweave.graphs.features import nearest_in
 from spatialweave.graphs.spatial import TIE_PRECISION, spacing
 from spatialweave.io.dataset import Dataset
-from spatialweave.metrics.neighbours import choose_anchors
+from spatialweave.metrics.neighbours import random_subset
 
 TRANSFER_NEIGHBOURS = 15
 TRANSFER_SPOTS = 5000
@@ -40,7 +40,7 @@ def label_transfer(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarr
     known = np.flatnonzero(labels != "")
     embedding, sections, labels = embedding[known], sections[known], labels[known]
     names, codes = np.unique(labels, return_inverse=True)
-    anchors = choose_anchors(len(labels), TRANSFER_SPOTS, seed)
+    anchors = random_subset(len(labels), TRANSFER_SPOTS, seed)
     accuracies = []
     for source in np.unique(sections):
         reference = sections == source

@@ -90,7 +90,7 @@ def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.rando
     """One spot per anchor, uniform among the `far` fraction of spots farthest from it.
 
     The distance that bounds the far spots is read from a random sample of SAMPLE spots; then spots are drawn until one
-    lies beyond it. An anchor without success (a very small fraction) takes a far spot of the sample.
+    is beyond it. An anchor without success (a very small fraction) takes a far spot of the sample.
     """
     sample = rng.choice(len(points), size=min(SAMPLE, len(points)), replace=False)
     bound = np.empty(len(anchors), dtype=np.float32)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spatialweave.nn.edges import EdgeGraph
-from spatialweave.nn.gcn import reset_linear
+from spatialweave.nn.initial_weights import reset_linear
 
 
 class SpotAttention(nn.Module):

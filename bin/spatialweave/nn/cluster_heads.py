@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spatialweave.nn.gcn import reset_linear
+from spatialweave.nn.initial_weights import reset_linear
 
 LEAST_LENGTH = 1e-2
 """A row shorter than that counts as shorter than 1 in a cosine: without a direction its gradient has no bound."""

@@ -14,6 +14,7 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
+from spatialweave.graphs.matrices import edges, structure
 from spatialweave.nn.propagation import Propagation
 
 EDGES_PER_BLOCK = 1 << 17
@@ -37,13 +38,10 @@ class EdgeGraph:
     """
 
     def __init__(self, matrix: sparse.csr_matrix, device: torch.device | str = "cpu") -> None:
-        matrix = sparse.csr_matrix(
-            (np.ones(matrix.nnz, dtype=np.float32), matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape
-        )
+        matrix = structure(matrix)
         matrix.sort_indices()
         self.n_spots, self.n_edges = matrix.shape[0], matrix.nnz
-        receivers = np.repeat(np.arange(self.n_spots), np.diff(matrix.indptr))
-        senders = matrix.indices.astype(np.int64)
+        receivers, senders = edges(matrix)
         by_sender = np.lexsort((receivers, senders))
         sent = np.concatenate([[0], np.cumsum(np.bincount(senders, minlength=self.n_spots))])
         self.receivers = torch.as_tensor(receivers, device=device)
@@ -52,12 +50,12 @@ class EdgeGraph:
         self._by_sender = torch.as_tensor(by_sender, device=device)
         self._receivers_by_sender = self.receivers[self._by_sender]
         self._sender_offsets = torch.as_tensor(sent, device=device)
-        edges = np.arange(self.n_edges)
+        numbers = np.arange(self.n_edges)
         ones = np.ones(self.n_edges, dtype=np.float32)
         shape = (self.n_edges, self.n_spots)
-        self._from_receiver = Propagation(sparse.csr_matrix((ones, (edges, receivers)), shape=shape), device=device)
-        self._from_sender = Propagation(sparse.csr_matrix((ones, (edges, senders)), shape=shape), device=device)
-        self._sum = Propagation(sparse.csr_matrix((ones, (receivers, edges)), shape=shape[::-1]), device=device)
+        self._from_receiver = Propagation(sparse.csr_matrix((ones, (numbers, receivers)), shape=shape), device=device)
+        self._from_sender = Propagation(sparse.csr_matrix((ones, (numbers, senders)), shape=shape), device=device)
+        self._sum = Propagation(sparse.csr_matrix((ones, (receivers, numbers)), shape=shape[::-1]), device=device)
 
     def of_receivers(self, x: Tensor) -> Tensor:
         """Rows of `x` (spots x columns) by the receiver of each edge: edges x columns."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
@@ -31,14 +30,3 @@ class GcnLayer(nn.Module):
         """Map `x` (spots x inputs) to spots x outputs."""
         n_inputs, n_outputs = self.weight.shape
         return graph(x @ self.weight) if n_outputs < n_inputs else graph(x) @ self.weight
-
-
-def reset_linear(module: nn.Module, generator: torch.Generator) -> None:
-    """Set every linear map in `module` as torch does: weight and bias uniform on +-1/sqrt(inputs)."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            bound = 1 / np.sqrt(layer.in_features)
-            with torch.no_grad():
-                layer.weight.uniform_(-bound, bound, generator=generator)
-                if layer.bias is not None:
-                    layer.bias.uniform_(-bound, bound, generator=generator)

@@ -1,4 +1,4 @@
-"""A modality as a graph network sees it: features on the device, with the spots masked where it was not measured."""
+"""A modality as a graph network sees it: features on the device, and which spots have it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ModalityInput:
 
     def __init__(self, modality: Modality, graph: sparse.csr_matrix, device: torch.device | str) -> None:
         complete = bool(modality.present.all())
-        # Whatever stands in the rows of missing spots must not matter, not even as a NaN.
+        # Values of spots without the modality must not matter, not even a NaN.
         measured = np.where(modality.present[:, None], modality.latent, np.float32(0))
         self.name = modality.name
         self.neighbours = neighbour_mean(graph, None if complete else modality.present, device)

@@ -113,7 +113,7 @@ def correlation_similarity(distances: sparse.csr_matrix) -> sparse.csr_matrix:
         fix = "build the feature graphs with `metric: correlation`"
         raise InputError("graph", found, "distances by correlation, 0 to 2", fix)
     # Shifted by one, so that a similarity of 0 stays stored in the maximum. Made from its parts: scipy may sort the
-    # indices of a copy, and values written to it later would not stand beside theirs.
+    # indices of a copy, and values written to it later would no longer belong to them.
     parts = (1 + np.clip(1 - distances.data, 0, None), distances.indices.copy(), distances.indptr.copy())
     shifted = sparse.csr_matrix(parts, shape=distances.shape, dtype=np.float64)
     both = sparse.csr_matrix(shifted.maximum(shifted.T))

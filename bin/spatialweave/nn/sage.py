@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spatialweave.nn.initial_weights import reset_uniform
 from spatialweave.nn.propagation import Propagation
 
 
@@ -63,13 +63,6 @@ class SageLayer(nn.Module):
             y = functional.linear(neighbours(x), self.neighbour)
         y = y + functional.linear(x, self.root, self.bias)
         return unit_rows(y) if self.unit else y
-
-
-def reset_uniform(parameter: Tensor, n_inputs: int, generator: torch.Generator) -> None:
-    """Fill a weight or bias of a linear map with `n_inputs` inputs from uniform +-1/sqrt(n_inputs)."""
-    bound = 1 / math.sqrt(n_inputs)
-    with torch.no_grad():
-        parameter.uniform_(-bound, bound, generator=generator)
 
 
 class SageStack(nn.Module):

@@ -35,7 +35,7 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
 
     - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
     - lsi: counts times :func:`inverse_frequency`, every spot to `target_sum`, log(1 + x), :func:`lsi`. A term frequency
-      before the weights would cancel, for it is a factor of the whole spot, as the total is.
+      before the weights would cancel, because it is a factor of the whole spot, as the total is.
 
     No peak is selected and none is scaled. Spots without counts are kept, as rows of zeros.
     """

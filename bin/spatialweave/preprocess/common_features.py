@@ -196,7 +196,7 @@ def merge_intervals(intervals: Sequence[Interval]) -> list[str]:
 
 
 def _warn_of_spellings(modality: str, features: Sequence[pd.Index], common: Common) -> None:
-    """Say how many features are the same though their names are not."""
+    """Warn of how many features are the same though their names are not."""
     differ: dict[str, str] = {}
     for own, columns in zip(features[1:], common.columns[1:], strict=True):
         kept = columns >= 0
@@ -213,7 +213,7 @@ def _warn_of_spellings(modality: str, features: Sequence[pd.Index], common: Comm
 
 
 def _warn_of_losses(modality: str, sections: Sequence[str], common: Common) -> None:
-    """Say which sections lose a notable share of their features, for other sections lack them."""
+    """Say which sections lose a notable fraction of their features because other sections lack them."""
     lost = [
         f"{int((columns < 0).sum())} of {len(columns)} in section '{section}'"
         for section, columns in zip(sections, common.columns, strict=True)

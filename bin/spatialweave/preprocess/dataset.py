@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def preprocess(
     sections: Sequence[Path], recipe_path: Path, seed: int, counts_path: Path | None = None
 ) -> mudata.MuData:
-    """Turn the raw counts of a dataset's sections into latents; what did not go as the recipe asks is warned of.
+    """Turn the raw counts of a dataset's sections into latents; departures from the recipe cause a warning.
 
     Parameters
     ----------

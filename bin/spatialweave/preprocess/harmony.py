@@ -14,7 +14,7 @@ import numpy as np
 from spatialweave.preprocess.recipe import SectionsSettings
 
 MIN_SPOTS = 30
-"""Sections with fewer spots are too small to tell what is theirs; also the mean number of spots in a cluster."""
+"""Sections with fewer spots are too small to estimate what they add; also the mean number of spots in a cluster."""
 
 MAX_CLUSTERS = 100
 RIDGE = 1.0

@@ -33,7 +33,7 @@ class PrincipalComponents:
     variance_ratio
         Fraction of the total variance that each component explains, descending.
     note
-        Why there are fewer components than asked for; None when there are not.
+        Why there are fewer components than requested; None when there are not.
     """
 
     scores: np.ndarray

@@ -38,5 +38,5 @@ PREPARATIONS = {
 
 
 def preparation_of(modality: str) -> Preparation:
-    """How the table of modalities says that `modality` is prepared."""
+    """How `modality` is prepared, by the table of modalities."""
     return PREPARATIONS[MODALITY_KINDS[modality].preparation]

@@ -46,7 +46,7 @@ class Prepared:
     steps
         The steps taken, in order, each with its name and values.
     notes
-        What did not go as the recipe asks, one line each.
+        Departures from the recipe, one line each.
     scores
         Latents (float32, spots x dimensions) of a preparation that makes them itself; None where the PCA does.
     """

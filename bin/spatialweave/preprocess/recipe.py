@@ -30,7 +30,7 @@ class SectionsSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as written: options per modality, and what changes for kinds of datasets; `sections` if it says so."""
+    """A recipe as written: options per modality, and what changes for kinds of datasets; `sections` if given."""
 
     path: Path
     modalities: dict[str, dict[str, Any]]

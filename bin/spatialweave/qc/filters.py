@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Verdict:
-    """What QC says about one modality.
+    """The result of QC for one modality.
 
     Attributes
     ----------

@@ -137,7 +137,7 @@ def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> 
     axes.invert_yaxis()
     axes.set_axis_off()
     bar = axes.figure.colorbar(shades, ax=axes, shrink=0.75, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
 

@@ -7,22 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from spatialweave.io.result_tables import QC_SUMMARY
 from spatialweave.qc.filters import Verdict
 from spatialweave.qc.spot_metrics import SPOT_METRICS
 from spatialweave.qc.thresholds import MIN_SPOTS
 
 SPOT_COLUMNS = ("barcode", "section", "modality", *SPOT_METRICS, "kept", "reason")
-SUMMARY_COLUMNS = (
-    "section",
-    "modality",
-    "unit",
-    "check",
-    "threshold",
-    "n_before",
-    "n_failed",
-    "percent_failed",
-    "n_after",
-)
 
 
 def spots_table(section: str, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
@@ -43,7 +33,7 @@ def spots_table(section: str, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
 def summary_table(
     section: str, verdicts: Mapping[str, Verdict], thresholds: Mapping[str, float], n_before: int, n_after: int
 ) -> pd.DataFrame:
-    """One row per modality and check (:data:`SUMMARY_COLUMNS`).
+    """One row per modality and check (:data:`~spatialweave.io.result_tables.QC_SUMMARY`).
 
     `unit` is `spots` or `features`. Every check counts the spots that fail it by themselves, so that the counts may
     overlap; the row with the check `any` counts each removed spot once. The last row, modality `all`, is about the
@@ -67,4 +57,4 @@ def summary_table(
     table.insert(0, "section", section)
     table["percent_failed"] = (100 * table["n_failed"] / table["n_before"]).round(4)
     table["n_after"] = table["n_before"] - table["n_failed"]
-    return table[list(SUMMARY_COLUMNS)]
+    return table[QC_SUMMARY.columns]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.result_tables import ALIGNMENT, PAIRS, TRANSFORMS, name_of_spot, read_coordinates
+from spatialweave.io.result_tables import ALIGNMENT, PAIRS, TRANSFORMS, name_of_spot, read_aligned_coordinates
 from spatialweave.report.inputs import DatasetSpots
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def read_alignment(folder: Path | None, dataset: str, spots: DatasetSpots) -> Se
     Raises
     ------
     InputError
-        When a file is not such a table, or holds spots or sections that the dataset has not.
+        When a file is not such a table, or holds spots or sections that the dataset does not have.
     """
     files = sorted(folder.rglob("*.csv")) if folder is not None and folder.is_dir() else []
     found, metrics = SectionAlignment(), []
@@ -84,7 +84,7 @@ def read_alignment(folder: Path | None, dataset: str, spots: DatasetSpots) -> Se
         if not path.stat().st_size:
             continue
         if path.name == COORDINATES_FILE:
-            found.coordinates = read_coordinates(path, spots.obs, others=False)
+            found.coordinates = read_aligned_coordinates(path, spots.obs, others=False)
         elif path.name == TRANSFORMS_FILE:
             found.transforms = TRANSFORMS.read(path)
         elif match := PAIRS_FILE.match(path.name):
@@ -109,7 +109,7 @@ class SpotFinder:
         self._rows = pd.MultiIndex.from_frame(spots.obs[["section", "barcode"]])
 
     def rows(self, path: Path, pairs: pd.DataFrame, side: str) -> np.ndarray:
-        """The row of each spot on one side ("_a", "_b") of the pairs; one that the dataset has not is an InputError."""
+        """The row of each spot on one side ("_a", "_b") of the pairs; one that the dataset lacks is an InputError."""
         import pandas as pd
 
         rows = self._rows.get_indexer(pd.MultiIndex.from_frame(pairs[[f"section{side}", f"barcode{side}"]]))

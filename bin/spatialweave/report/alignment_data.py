@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report.alignment import MatchedSpots, SectionAlignment, pair_name
 from spatialweave.report.encode import pack
 from spatialweave.report.inputs import DatasetSpots, MethodRun
@@ -15,7 +16,7 @@ MAX_POINTS = 20_000
 """Spots drawn in each picture; beyond, a random subset, so that the pictures can be turned without delay."""
 
 MAX_LINES = 300
-"""Lines drawn per pair of sections; more would hide each other."""
+"""Lines drawn per pair of sections; more would cover each other."""
 
 
 def alignment_data(
@@ -34,7 +35,7 @@ def alignment_data(
     aligned = (
         alignment.coordinates if alignment.coordinates is not None else centred(spots.coordinates, codes, len(names))
     )
-    drawn = _sample(len(rows), MAX_POINTS)
+    drawn = random_subset(len(rows), MAX_POINTS, seed=0)
     thinner = np.sqrt(len(codes) / max(len(drawn), 1))
     keys = sorted(
         {(one.method, one.seed) for one in alignment.matches} | {(run.method, run.seed) for run in runs if run.domains}
@@ -73,7 +74,7 @@ def _lines(matches: MatchedSpots, rows: np.ndarray) -> dict[str, Any]:
     """Counts of a match, and the ends of a sample of its accepted pairs of which the page draws both spots."""
     ends = [_positions(side[matches.accepted], rows) for side in (matches.a, matches.b)]
     both = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0))
-    chosen = both[_sample(len(both), MAX_LINES)]
+    chosen = both[random_subset(len(both), MAX_LINES, seed=0)]
     distance = matches.distance[matches.accepted]
     known = distance[np.isfinite(distance)]
     return {
@@ -89,8 +90,3 @@ def _positions(spots: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Position of each spot in the sorted `rows`, -1 = not there."""
     found = np.minimum(np.searchsorted(rows, spots), len(rows) - 1)
     return np.where(rows[found] == spots, found, -1)
-
-
-def _sample(n: int, limit: int, seed: int = 0) -> np.ndarray:
-    """0..n-1, or a sorted random subset of `limit` of them."""
-    return np.arange(n) if n <= limit else np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))

@@ -12,7 +12,7 @@ from spatialweave.report.tables import ReportTable
 if TYPE_CHECKING:
     import pandas as pd
 
-METRICS = {
+SHOWN_METRICS = {
     "matched_smaller": (
         "Fraction matched",
         True,
@@ -96,7 +96,7 @@ def metric_rows(metrics: pd.DataFrame | None) -> tuple[list[str], list[Alignment
     methods = sorted(metrics["method"].unique())
     found = set(metrics["metric"])
     result = []
-    for name, (title, higher, text) in METRICS.items():
+    for name, (title, higher, text) in SHOWN_METRICS.items():
         if name not in found:
             continue
         rows = metrics[metrics["metric"] == name]

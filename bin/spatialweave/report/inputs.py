@@ -12,7 +12,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu
-from spatialweave.io.embeddings import training_record
+from spatialweave.io.embeddings import DENOISED, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts
 from spatialweave.io.result_tables import METRICS, read_domains
@@ -28,20 +28,17 @@ RUN_FILE = re.compile(r"^(?P<method>.+)\.seed(?P<seed>\d+)\.(?P<kind>h5ad|domain
 
 Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
-DENOISED = "denoised_"
-"""What the obsm keys of an embedding's denoised modalities begin with."""
-
 
 @dataclass
 class MethodRun:
-    """One method with one seed, as far as it came.
+    """One method with one seed, with what its stages wrote.
 
     Attributes
     ----------
     domains
         Domain name per spot in the order of :class:`DatasetSpots`.
     clustering
-        The account of CLUSTER (clustering.json).
+        The record of CLUSTER (clustering.json).
     training
         The embedding's uns['training'].
     embedding

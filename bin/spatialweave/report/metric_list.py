@@ -25,7 +25,7 @@ class MetricInfo:
 
 
 _PAIRWISE = "over all pairs of labelled spots"
-METRICS = {
+METRIC_INFO = {
     "ari": MetricInfo(
         "Adjusted Rand index",
         WITH_LABELS,
@@ -206,11 +206,11 @@ RANKED = (
 
 def describe(name: str) -> MetricInfo:
     """How to show a metric; one that is not known is shown under its own name, without a direction."""
-    if name in METRICS:
-        return METRICS[name]
+    if name in METRIC_INFO:
+        return METRIC_INFO[name]
     for base in ("distance_correlation", "knn_overlap"):
         if name.startswith(f"{base}_"):
-            known, modality = METRICS[base], name.removeprefix(f"{base}_")
+            known, modality = METRIC_INFO[base], name.removeprefix(f"{base}_")
             title = f"{known.title}, {MODALITY_TITLES.get(modality, modality)}"
             return MetricInfo(title, known.group, known.higher, known.definition)
     return MetricInfo(name.replace("_", " "), OTHER, None, "See docs/metrics.md.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report import features, palette
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
 from spatialweave.report.features import FeatureTable, Marker
@@ -69,9 +70,7 @@ def colour_classes(
 
 def shown_spots(n_spots: int) -> np.ndarray:
     """The spots on the maps: all, or a sorted random subset, the same every time."""
-    if n_spots <= MAX_MAP_SPOTS:
-        return np.arange(n_spots)
-    return np.sort(np.random.default_rng(0).choice(n_spots, MAX_MAP_SPOTS, replace=False))
+    return random_subset(n_spots, MAX_MAP_SPOTS, seed=0)
 
 
 def page_data(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from spatialweave.graphs.nearest import nearest
+from spatialweave.metrics.neighbours import random_subset
 
 MAX_SPOTS = 20_000
 """Largest number of spots projected per run."""
@@ -29,9 +30,7 @@ NOISE = 1e-4
 def choose_spots(n_spots: int, n_runs: int, seed: int = 0) -> np.ndarray:
     """The spots to project: all, or a random subset (sorted, the same for all runs) where they are too many."""
     limit = min(MAX_SPOTS, max(MAX_TOTAL // max(n_runs, 1), 1000))
-    if n_spots <= limit:
-        return np.arange(n_spots)
-    return np.sort(np.random.default_rng(seed).choice(n_spots, limit, replace=False))
+    return random_subset(n_spots, limit, seed)
 
 
 def project(embedding: np.ndarray, seed: int = 0) -> np.ndarray | None:

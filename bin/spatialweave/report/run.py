@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from spatialweave.io.result_tables import METRICS, RUNS
+from spatialweave.io.result_tables import COMPLETED, METRICS, RUNS
 from spatialweave.report import inputs, methods_text, metric_list, scores, tables
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.render import render
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from spatialweave.presets import MethodPreset
-
-COMPLETED = "completed"
-"""The status of a run that came through, in runs.csv."""
 
 
 @dataclass
@@ -43,9 +40,9 @@ class LeaderRow:
     scores
         Of the board's metrics, None where there is none.
     rank
-        Mean rank without labels, None where it cannot be had.
+        Mean rank without labels, None where there is none.
     done, planned
-        Seeds that came through, and all.
+        Seeds that completed, and all.
     """
 
     method: str

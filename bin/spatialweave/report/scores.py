@@ -11,7 +11,7 @@ from spatialweave.report.metric_list import (
     DOMAINS,
     FIDELITY,
     LEFT_OUT,
-    METRICS,
+    METRIC_INFO,
     OTHER,
     RANKED,
     SECTIONS,
@@ -55,12 +55,12 @@ def columns(metrics: pd.DataFrame) -> pd.Series:
 
 
 def ordered_metrics(metrics: pd.DataFrame) -> list[str]:
-    """Metric names in the order of :data:`METRICS`' groups, unknown ones last."""
+    """Metric names in the order of :data:`METRIC_INFO`' groups, unknown ones last."""
     groups = [WITH_LABELS, DOMAINS, TISSUE, SECTIONS, FIDELITY, OTHER]
-    known = list(METRICS)
+    known = list(METRIC_INFO)
 
     def position(name: str) -> tuple[int, int, str]:
-        return groups.index(describe(name).group), known.index(name) if name in METRICS else len(known), name
+        return groups.index(describe(name).group), known.index(name) if name in METRIC_INFO else len(known), name
 
     return sorted((name for name in metrics["metric"].unique() if not name.startswith(LEFT_OUT)), key=position)
 
@@ -79,7 +79,7 @@ def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:
     rows = metrics[metrics["metric"].isin(RANKED)]
     wide = rows.pivot_table(index=by, columns="metric", values="value", aggfunc="mean")
     for name in wide.columns:
-        if METRICS[name].higher:
+        if METRIC_INFO[name].higher:
             wide[name] = -wide[name]
     return wide.rank(axis=0, method="average").mean(axis=1).dropna().sort_values(kind="stable")
 

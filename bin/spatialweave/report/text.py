@@ -34,8 +34,8 @@ def score(value: Score | None) -> str:
     if not math.isfinite(value.sd):
         return number(value.mean)
     # A standard deviation far below the last digit of the mean needs no digits of its own.
-    deviation = "0.000" if value.sd < 0.0005 <= 0.02 * abs(value.mean) else number(value.sd)
-    return f"{number(value.mean)} ± {deviation}"
+    sd = "0.000" if value.sd < 0.0005 <= 0.02 * abs(value.mean) else number(value.sd)
+    return f"{number(value.mean)} ± {sd}"
 
 
 def duration(seconds: Any) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.simulate import tissue as tissues
 from spatialweave.simulate.tissue import LABEL, Tissue
 
@@ -210,7 +211,7 @@ def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[
             X=_counts(tissue, section, name, seed, domains, depth)[kept],
             obs=pd.DataFrame({LABEL: labels[kept]}, index=barcodes[kept]),
             var=pd.DataFrame(index=tissues.feature_names(name, model.n_features)),
-            obsm={"spatial": spatial[kept], "spatial_true": true[kept]},
+            obsm={"spatial": spatial[kept], TRUE_SPATIAL: true[kept]},
         )
     return result
 

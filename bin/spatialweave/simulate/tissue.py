@@ -151,12 +151,6 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     return result
 
 
-def domain_map(spec: Tissue) -> np.ndarray:
-    """The domain (0..n_domains-1) of every spot, row by row."""
-    row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
-    return domains_at(spec, np.column_stack([col, row]))
-
-
 def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
     """The domain (0..n_domains-1) at any point of the tissue.
 

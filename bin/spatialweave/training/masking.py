@@ -201,8 +201,8 @@ def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np
     measured = modality.latent[modality.present].astype(np.float64)
     n_dims = modality.latent.shape[1]
     centre = measured.mean(axis=0) if len(measured) else np.zeros(n_dims)
-    deviation = measured.std(axis=0) if len(measured) else np.zeros(n_dims)
-    factor = np.where(deviation > 0, np.maximum(deviation, 1e-300) ** (power - 1), 0)
+    sd = measured.std(axis=0) if len(measured) else np.zeros(n_dims)
+    factor = np.where(sd > 0, np.maximum(sd, 1e-300) ** (power - 1), 0)
     centred = (measured - centre) * factor
     size = np.sqrt(np.mean(centred**2)) if centred.size else 0.0
     factor = factor / size if size > 0 else np.zeros(n_dims)

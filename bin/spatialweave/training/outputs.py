@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from spatialweave.io.embeddings import OWN_SECTION
+from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, OWN_SECTION
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
 from spatialweave.method import Fitted
 
@@ -40,7 +40,7 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     """
     entries: dict[str, np.ndarray | pd.DataFrame] = {}
     for key, table in fitted.extras.items():
-        check_table(key, table, dataset)
+        check_extra(key, table, dataset)
         entries[key] = table.astype(np.float32)
     if fitted.own is not None:
         if fitted.own.shape != fitted.embedding.shape or not np.isfinite(fitted.own).all():
@@ -51,13 +51,13 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     loadings = read_loadings(latents)
     for name, latent in fitted.denoised.items():
         check_denoised(name, latent, dataset)
-        entries[f"denoised_latent_{name}"] = latent.astype(np.float32)
+        entries[DENOISED_LATENT + name] = latent.astype(np.float32)
         if name in loadings:
-            entries[f"denoised_{name}"] = denoised_features(latent, loadings[name], dataset.obs.index)
+            entries[DENOISED + name] = denoised_features(latent, loadings[name], dataset.obs.index)
     return entries
 
 
-def check_table(key: str, table: pd.DataFrame, dataset: Dataset) -> None:
+def check_extra(key: str, table: pd.DataFrame, dataset: Dataset) -> None:
     """Refuse a table of extras that does not fit the spots, or whose values are impossible for its key."""
     if not isinstance(table, pd.DataFrame) or not table.index.equals(dataset.obs.index):
         raise _defect(key, "is not a table with one row per spot, named and ordered as the dataset's")

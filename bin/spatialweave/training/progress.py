@@ -24,7 +24,7 @@ class Progress:
         self._last = float("-inf")
 
     def epoch(self, epoch: int, terms: Mapping[str, float]) -> None:
-        """Tell that `epoch` is done, with its losses; logs the first, the last and one every few seconds."""
+        """Count `epoch` as done, with its losses; logs the first, the last and one every few seconds."""
         now = self.clock()
         self._done += 1
         if now - self._last < self.seconds and epoch != self.epochs:

@@ -90,6 +90,7 @@ class Run:
         """
         import torch
 
+        # Masks have the number 0, which the results in docs/benchmarks.md depend on.
         number = 0 if stream == "masking" else zlib.crc32(stream.encode())
         # The first draws of generators seeded by consecutive small integers are similar; large odd factors spread them.
         state = (self.seed * 1_000_003 + epoch) * 0x9E3779B1 + number * 0x9E3779B97F4A7C15
@@ -102,7 +103,7 @@ def prepare(method: str, seed: int, device: str = "auto", threads: int | None = 
     Parameters
     ----------
     method
-        The method's module. It is imported here, which tells whether it uses torch.
+        The method's module. It is imported here, which shows whether it uses torch.
     device
         `auto`, `cpu` or `cuda`; a method without torch runs on the CPU in any case.
 

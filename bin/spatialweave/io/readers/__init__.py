@@ -19,7 +19,7 @@ KINDS = (
 
 def read(path: Path) -> list[Measurement]:
     """Read a file or folder of any known format; the name decides on the format, of folders the content."""
-    with reading(path, "file or folder", "let it be read by whoever runs this"):
+    with reading(path, "file or folder", "give the user who runs this permission to read it"):
         if not path.exists():
             raise InputError(str(path), "no such file or folder", KINDS)
         if not path.is_dir() and not path.is_file():

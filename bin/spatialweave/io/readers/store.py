@@ -18,14 +18,14 @@ BLOCK_VALUES = 20_000_000
 """Values of a dense matrix held at once while it becomes sparse (160 MB as float64)."""
 
 TRUE_COLUMNS = ("true_x", "true_y")
-"""The obs columns in which known positions go on, from obsm to the section."""
+"""The obs columns that carry true coordinates from obsm to the section."""
 
 Opener = Callable[[], AbstractContextManager[Any]]
 """Opens the file and gives the HDF5 or zarr group that holds one AnnData."""
 
 
 def measure(where: str, open_group: Opener, modality: str | None = None) -> Measurement:
-    """One AnnData group as a measurement; matrices are loaded only when asked for.
+    """One AnnData group as a measurement; matrices are loaded only when needed.
 
     Raw counts are looked for in layers['counts'], then raw, then X.
     """
@@ -50,7 +50,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
 
 
 def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
-    """`obs` with the known positions in :data:`TRUE_COLUMNS`; anything but x and y of each spot is left alone."""
+    """`obs` with the true coordinates in :data:`TRUE_COLUMNS`; anything but x and y of each spot is left alone."""
     if coordinates.shape != (len(obs), 2) or coordinates.dtype.kind not in "iuf":
         return obs
     return obs.assign(**dict(zip(TRUE_COLUMNS, coordinates.astype(np.float64).T, strict=True)))

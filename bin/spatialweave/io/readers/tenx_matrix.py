@@ -48,7 +48,7 @@ def read(path: Path) -> list[Measurement]:
 
         file = _find(path, "matrix.mtx") or path / "matrix.mtx"
         with reading(file, "matrix.mtx file"):
-            # Before the matrix itself, for which as much memory is taken as its header asks for.
+            # Checked before the matrix is read, which takes as much memory as its header claims.
             n_rows, n_columns, n_entries, *_ = mminfo(file)
             if (n_columns, n_rows) != (len(barcodes), len(rows)):
                 raise InputError(
