@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -23,6 +21,10 @@ from spatialweave.report import alignment_data, alignment_table
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.layout import arrange
 
+from .page import unpack
+
+pytestmark = pytest.mark.usefixtures("fast_umap")
+
 EVIL = "<script>window.hacked = 1</script>\"'&"
 # Not in the order of their names.
 SECTIONS = ("s2", "s10", "s1")
@@ -38,11 +40,6 @@ def data_of(html: str) -> dict[str, Any]:
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert match
     return dict(json.loads(match[1]))
-
-
-def unpack(packed: dict[str, Any]) -> Any:
-    raw = zlib.decompress(base64.b64decode(packed["bytes"]))
-    return json.loads(raw) if packed["dtype"] == "text" else np.frombuffer(raw, packed["dtype"])
 
 
 class Cells(HTMLParser):
@@ -70,12 +67,6 @@ class Cells(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._inside and self._cell:
             self.rows[-1][-1] += data
-
-
-@pytest.fixture(autouse=True)
-def fast_umap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP has a test of its own; elsewhere the first two dimensions replace it."""
-    monkeypatch.setattr("spatialweave.report.page_data.project", lambda points: np.asarray(points[:, :2]))
 
 
 @pytest.fixture(scope="module")

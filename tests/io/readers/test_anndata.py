@@ -1,8 +1,7 @@
-"""Every format, written independently of the readers, comes back with its counts and places."""
+"""AnnData, MuData and SpatialData files come back with their counts and coordinates."""
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import spatialdata
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from scipy import sparse
 from shapely.geometry import Point
 
@@ -22,13 +19,10 @@ from spatialweave.errors import InputError
 from spatialweave.io import contract
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.readers import read
-from spatialweave.io.section import SectionInput, read_section
+
+from .reading import section
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-
-
-def section(files: dict[str, Path] | None = None, **more: object) -> mudata.MuData:
-    return read_section(SectionInput("d", "s", files or {}, **more))  # type: ignore[arg-type]
 
 
 def adata(tissue, modality: str = "rna", kind: type = sparse.csr_matrix, **more: object) -> anndata.AnnData:
@@ -113,122 +107,6 @@ def test_h5mu_with_shared_coordinates_labels_and_unequal_spots(tissue, tmp_path:
     holds(back, tissue, "adt", tissue.spots[5:])
 
 
-def mixed(tissue) -> tuple[list[tuple[str, str]], np.ndarray]:
-    features = [(name, "Gene Expression") for name in tissue.genes]
-    features += [(name, "Antibody Capture") for name in tissue.proteins]
-    return features, np.hstack([tissue.rna, tissue.adt])
-
-
-def test_tenx_h5_is_split_by_feature_type(tissue, tmp_path: Path, holds, write_tenx_h5, spatial_csv: Path) -> None:
-    path = write_tenx_h5(tmp_path / "multi.h5", tissue.spots, *mixed(tissue))
-    result = section(multi=path, spatial=spatial_csv)
-    holds(result, tissue, "rna")
-    holds(result, tissue, "adt")
-    assert result.mod["rna"].var["gene_ids"].tolist() == [f"ID_{name}" for name in tissue.genes]
-    with pytest.warns(InputWarning, match=r"types Gene Expression are left out \(5 features\)"):
-        only = section({"adt": path}, spatial=spatial_csv)
-    assert list(only.mod) == ["adt"]
-    holds(only, tissue, "adt")
-
-
-def test_peaks_are_atac_or_histone_as_asked(tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path) -> None:
-    features = [(name, "Peaks") for name in tissue.genes]
-    path = write_tenx_h5(tmp_path / "peaks.h5", tissue.spots, features, tissue.rna)
-    assert list(section(multi=path, spatial=spatial_csv).mod) == ["atac"]
-    assert list(section({"histone": path}, spatial=spatial_csv).mod) == ["histone"]
-    with pytest.raises(InputError, match="features are of the types 'Peaks'"):
-        section({"rna": path}, spatial=spatial_csv)
-
-
-@pytest.mark.parametrize("gz", [True, False])
-@pytest.mark.parametrize("version", [2, 3])
-def test_tenx_folder(tissue, tmp_path, holds, write_tenx_folder, spatial_csv, version: int, gz: bool) -> None:
-    if version == 2:
-        features, counts = [(name, "") for name in tissue.genes], tissue.rna
-    else:
-        features, counts = mixed(tissue)
-    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, counts, version, gz)
-    result = section({"rna": path}, spatial=spatial_csv)
-    holds(result, tissue, "rna")
-    if version == 3:
-        holds(section(multi=path, spatial=spatial_csv), tissue, "adt")
-
-
-def positions(tissue, folder: Path, layout: str, outside: int) -> None:
-    """Write tissue positions; the first `outside` spots are not in the tissue."""
-    (folder / "spatial").mkdir(parents=True)
-    table = pd.DataFrame(
-        {
-            "barcode": tissue.spots,
-            "in_tissue": [0 if i < outside else 1 for i in range(20)],
-            "array_row": range(20),
-            "array_col": range(20),
-            "pxl_row_in_fullres": tissue.xy[:, 1].astype(int),
-            "pxl_col_in_fullres": tissue.xy[:, 0].astype(int),
-        }
-    ).iloc[::-1]
-    if layout == "parquet":
-        table.to_parquet(folder / "spatial" / "tissue_positions.parquet")
-    elif layout == "header":
-        table.to_csv(folder / "spatial" / "tissue_positions.csv", index=False)
-    else:
-        table.to_csv(folder / "spatial" / "tissue_positions_list.csv", index=False, header=False)
-
-
-@pytest.mark.parametrize(("layout", "platform"), [("header", "visium"), ("list", "visium"), ("parquet", "visium_hd")])
-def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_folder, layout, platform) -> None:
-    outs = tmp_path / "outs"
-    positions(tissue, outs, layout, outside=3)
-    if layout == "list":
-        write_tenx_folder(outs / "filtered_feature_bc_matrix", tissue.spots, *mixed(tissue), 3, True)
-    else:
-        write_tenx_h5(outs / "filtered_feature_bc_matrix.h5", tissue.spots, *mixed(tissue))
-    with pytest.warns(InputWarning, match="3 of 20 spots are outside the tissue"):
-        result = section(multi=outs)
-    holds(result, tissue, "rna", tissue.spots[3:])
-    holds(result, tissue, "adt", tissue.spots[3:])
-    facts = result.uns["spatialweave"]
-    assert (facts["platform"], facts["coordinate_unit"]) == (platform, "pixel")
-    assert section(multi=outs, platform="cells").uns["spatialweave"]["platform"] == "cells"
-
-
-@pytest.mark.parametrize("layout", ["header", "list"])
-def test_tissue_positions_serve_as_coordinates(tissue, tmp_path, holds, layout: str) -> None:
-    positions(tissue, tmp_path, layout, outside=0)
-    name = "tissue_positions.csv" if layout == "header" else "tissue_positions_list.csv"
-    tissue.frame("rna").to_csv(tmp_path / "rna.csv")
-    holds(section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "spatial" / name), tissue, "rna")
-
-
-@pytest.mark.parametrize("name", ["rna.csv", "rna.tsv", "rna.csv.gz", "rna.tsv.gz", "RNA.CSV"])
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_text_matrix(tissue, tmp_path: Path, holds, spatial_csv: Path, name: str, ending: str, encoding: str) -> None:
-    separator = "\t" if "tsv" in name else ","
-    tissue.frame("rna").to_csv(
-        tmp_path / name, sep=separator, lineterminator=ending, encoding=encoding, index_label="barcode"
-    )
-    holds(section({"rna": tmp_path / name}, spatial=spatial_csv), tissue, "rna")
-
-
-def test_text_matrix_in_blocks_with_blank_lines_and_quotes(tissue, tmp_path, holds, spatial_csv, monkeypatch) -> None:
-    monkeypatch.setattr("spatialweave.io.readers.table.BLOCK_CELLS", 18)
-    text = tissue.frame("rna").to_csv(quoting=1).replace("\n", "\n\n")
-    (tmp_path / "rna.csv").write_text("\n" + text)
-    holds(section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv), tissue, "rna")
-
-
-def test_barcodes_that_look_like_numbers_or_missing_values_stay_text(tmp_path: Path) -> None:
-    names = ["001", "1e3", "NA", "null", "1.0", "nan"]
-    (tmp_path / "rna.csv").write_text("id,A\n" + "".join(f"{name},{i + 1}\n" for i, name in enumerate(names)))
-    (tmp_path / "xy.csv").write_text(
-        "id,A\n".replace("id,A", "barcode,x,y") + "".join(f"{n},{i},1\n" for i, n in enumerate(names))
-    )
-    result = section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "xy.csv")
-    assert result.obs_names.tolist() == names
-    assert result.mod["rna"].X.toarray().ravel().tolist() == [1, 2, 3, 4, 5, 6]
-
-
 @pytest.mark.parametrize("element", ["shapes", "points", "own"])
 def test_spatialdata(tissue, tmp_path: Path, holds, element: str) -> None:
     data = adata(tissue)
@@ -280,16 +158,6 @@ def test_frames_become_plain(tissue, tmp_path: Path) -> None:
     np.testing.assert_array_equal(obs["nullable"], [1.0, np.nan] * 10)
     assert obs["flag"].dtype == bool
     np.testing.assert_array_equal(obs["maybe"].astype(float), [1.0, np.nan] * 10)
-
-
-def test_repeated_feature_names_are_numbered(tissue, tmp_path: Path, spatial_csv: Path) -> None:
-    frame = tissue.frame("rna")
-    frame.columns = ["A", "B", "A", "C", "A"]
-    frame.to_csv(tmp_path / "rna.csv")
-    with pytest.warns(InputWarning, match="2 repeated feature names"):
-        result = section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv)
-    assert result.mod["rna"].var_names.tolist() == ["A", "B", "A-1", "C", "A-2"]
-    np.testing.assert_array_equal(result.mod["rna"].X.toarray(), tissue.rna)
 
 
 def test_pickled_zarr_is_refused_unread(tissue, tmp_path: Path) -> None:
@@ -355,40 +223,3 @@ def test_real_visium_tissue_keeps_unlabelled_spots(shared_data: Path) -> None:
     assert (result.obs["label"] == "").sum() == source.obs["domain"].isna().sum()
     assert result.mod["rna"].X.sum() == source.X.sum()
     np.testing.assert_array_equal(result[source.obs_names].obsm["spatial"], source.obsm["spatial"])
-
-
-matrices = st.lists(st.lists(st.integers(0, 100_000), min_size=3, max_size=3).filter(any), min_size=2, max_size=8).map(
-    np.array
-)
-names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(counts=matrices, data=st.data())
-def test_any_text_matrix_comes_back(tmp_path: Path, counts: np.ndarray, data: st.DataObject) -> None:
-    spots = data.draw(st.lists(names, min_size=len(counts), max_size=len(counts), unique=True))
-    features = data.draw(st.lists(names, min_size=3, max_size=3, unique=True))
-    path = tmp_path / "m.csv"
-    pd.DataFrame(counts, index=spots, columns=features).to_csv(path, encoding="utf-8", index_label="barcode")
-    (measurement,) = read(path)
-    matrix, table = measurement.slots["matrix"]()
-    np.testing.assert_array_equal(matrix.toarray(), counts)
-    assert measurement.obs.index.tolist() == spots
-    assert table.index.tolist() == features
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(counts=matrices, version=st.sampled_from([2, 3]), gz=st.booleans())
-def test_any_tenx_matrix_comes_back(tmp_path: Path, write_tenx_folder, write_tenx_h5, counts, version, gz) -> None:
-    spots = [f"b{i}" for i in range(len(counts))]
-    features = [(f"g{i}", "Gene Expression") for i in range(3)]
-    shutil.rmtree(tmp_path / "folder", ignore_errors=True)
-    for path in (
-        write_tenx_folder(tmp_path / "folder", spots, features, counts, version, gz),
-        write_tenx_h5(tmp_path / "m.h5", spots, features, counts),
-    ):
-        (measurement,) = read(path)
-        matrix, table = measurement.slots["matrix"]()
-        np.testing.assert_array_equal(matrix.toarray(), counts)
-        assert table.index.tolist() == [name for name, _ in features]
-        assert measurement.obs.index.tolist() == spots
