@@ -2,7 +2,7 @@
 """Time and memory of matching two sections, on made-up tissues of growing size.
 
 Prints one row per size: wall and CPU seconds of `match`, of the whole-section mapping and of the control, the peak
-memory of the process, what of it came on top of the data and the libraries, candidate pairs, sweeps and accepted share.
+memory of the process, what of it came on top of the data and the libraries, candidate pairs, sweeps, accepted fraction.
 
     python benchmarks/matching_speed.py --threads 2
 """

@@ -219,7 +219,7 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
 
 
 def aligned(dataset: Dataset) -> Dataset:
-    """The same dataset with the coordinates of its sections in one frame, as ALIGN and STACK make them."""
+    """The same dataset with aligned coordinates of its sections, as ALIGN and STACK make them."""
     from spatialweave.alignment.prematch import prematch
     from spatialweave.alignment.prematch_settings import PrematchSettings
     from spatialweave.alignment.register import section_features

@@ -32,7 +32,7 @@ def dataset(name: str) -> Dataset:
 
 
 def embedding(path: Path, name: str, method: str, seed: int) -> Path:
-    """An embedding whose values say which spot they belong to."""
+    """An embedding whose values identify the spot."""
     training = {"method": method, "seed": seed, "epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": None}
     write_embedding(path, dataset(name), np.arange(6, dtype=np.float32).reshape(3, 2), training)
     return path

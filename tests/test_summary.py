@@ -15,7 +15,7 @@ from spatialweave.io.result_tables import ALIGNMENT, METRICS, RUNS
 from spatialweave.summary import index_table, joined_table, read_planned, read_record, runs_table
 
 
-def test_runs_table_tells_completed_from_failed() -> None:
+def test_runs_table_distinguishes_completed_from_failed() -> None:
     costs = {"epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": 20}
     done, trained_only = ({"dataset": "one", "method": "smart", "seed": seed, **costs} for seed in (1, 2))
     planned = [{"dataset": "one", "method": "smart", "seed": seed} for seed in (3, 2, 1)]

@@ -59,30 +59,30 @@ def split(tissue: Callable[..., Dataset]) -> Callable[..., Dataset]:
 
     def make(names: Sequence[tuple[str, ...]] = (("rna",), ("rna",)), side: int = 14, offset: float = 0.0) -> Dataset:
         whole = tissue(side=side, names=tuple(dict.fromkeys(name for own in names for name in own)))
-        place = np.random.default_rng(6).permutation(np.arange(whole.n_spots) % len(names))
-        order = np.argsort(place, kind="stable")
-        place, spatial = place[order], whole.coordinates[order]
+        section = np.random.default_rng(6).permutation(np.arange(whole.n_spots) % len(names))
+        order = np.argsort(section, kind="stable")
+        section, spatial = section[order], whole.coordinates[order]
         modalities = []
         for one in whole.modalities:
-            present = np.array([one.name in own for own in names])[place]
-            latent = (one.latent[order] + offset * place[:, None]) * present[:, None]
+            present = np.array([one.name in own for own in names])[section]
+            latent = (one.latent[order] + offset * section[:, None]) * present[:, None]
             modalities.append(Modality(one.name, latent.astype(np.float32), present))
         rows, columns, values = [], [], []
         for number in range(len(names)):
-            own = np.flatnonzero(place == number)
+            own = np.flatnonzero(section == number)
             distance, nearest = NearestNeighbors(n_neighbors=5).fit(spatial[own]).kneighbors(spatial[own])
             rows.append(own.repeat(4))
             columns.append(own[nearest[:, 1:].ravel()])
             values.append(distance[:, 1:].ravel())
         directed = from_edges(*map(np.concatenate, (rows, columns, values)), whole.n_spots)
-        obs = whole.obs.iloc[order].assign(section=np.array(list("abcdef"))[place])
+        obs = whole.obs.iloc[order].assign(section=np.array(list("abcdef"))[section])
         obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
         graphs = {"spatial_distances": directed, "spatial_connectivities": symmetrise(directed)}
-        # Every section has coordinates of its own; the aligned ones are in one frame.
+        # Every section has coordinates of its own; the aligned ones are common to all.
         return replace(
             whole,
             obs=obs,
-            coordinates=spatial + 100 * place[:, None],
+            coordinates=spatial + 100 * section[:, None],
             modalities=modalities,
             graphs=graphs,
             aligned=spatial,

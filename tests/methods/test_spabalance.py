@@ -124,7 +124,7 @@ def test_degenerate_modalities_are_survived(tissue: Tissue, run: Run) -> None:
     ],
 )
 def test_every_part_makes_a_difference(tissue: Tissue, run: Run, left_out: dict[str, float]) -> None:
-    # Both modalities tell of other layers, so that their losses conflict.
+    # Each modality has layers of its own, so that their losses conflict.
     dataset = tissue()
     rng = np.random.default_rng(1)
     column = (dataset.coordinates[:, 0] // 4).astype(int)

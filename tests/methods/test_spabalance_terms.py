@@ -76,8 +76,8 @@ def test_every_ordered_pair_goes_through_its_own_modality(tissue: Tissue, run: R
             error = (back - encoded.mixed[i]).square().mean() / encoded.mixed[i].square().mean()
             value = values[f"consistency_{names[i]}_{names[j]}"]
             torch.testing.assert_close(value, PLAIN.consistency_weight * error)
-    alike = barlow_loss(encoded.mixed[1], encoded.mixed[2], PLAIN.off_diagonal)
-    torch.testing.assert_close(values["barlow_adt_atac"], PLAIN.barlow_weight * alike)
+    redundancy = barlow_loss(encoded.mixed[1], encoded.mixed[2], PLAIN.off_diagonal)
+    torch.testing.assert_close(values["barlow_adt_atac"], PLAIN.barlow_weight * redundancy)
     assert len(values) == 6 + 3
 
 

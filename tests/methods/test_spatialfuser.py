@@ -30,7 +30,7 @@ Tissue = Callable[..., Dataset]
 
 
 def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, int]:
-    """Share of accepted pairs of the first two sections whose domains are the same, and their number."""
+    """Fraction of accepted pairs of the first two sections whose domains are the same, and their number."""
     a, b = list(dataset.section_rows().values())[:2]
     found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b])
     label = dataset.obs["label"].to_numpy()
@@ -127,7 +127,7 @@ def test_sections_that_share_an_encoder_are_not_joined(split: Split, run: Run) -
 
 
 def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Run) -> None:
-    """Three sections: those of the middle one take from both sides, and no section from one beyond its neighbour."""
+    """Three sections: those of the middle one take from both sides, and no section from one that is not consecutive."""
     dataset = split((("rna",), ("rna",), ("rna",)))
     fitted = spatialfuser.fit(dataset, replace(SHORT, exchange=2.0), run)
     assert fitted.own is not None
@@ -135,10 +135,8 @@ def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Ru
     rows = list(dataset.section_rows().values())
     weights = np.eye(dataset.n_spots)
     for a, b in pairwise(rows):
-        shares = transport_plan(
-            fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings
-        ).toarray()
-        weights[np.ix_(a, b)], weights[np.ix_(b, a)] = 2 * shares, 2 * shares.T
+        plan = transport_plan(fitted.own[a], fitted.own[b], dataset.aligned[a], dataset.aligned[b], settings).toarray()
+        weights[np.ix_(a, b)], weights[np.ix_(b, a)] = 2 * plan, 2 * plan.T
     assert (weights[np.ix_(rows[0], rows[2])] == 0).all() and weights[np.ix_(rows[1], rows[2])].sum() > 10
     expected = weights @ fitted.own / weights.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(fitted.embedding, expected, rtol=1e-4, atol=1e-5)
@@ -147,8 +145,8 @@ def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Ru
     assert alone.own is None
 
 
-def test_names_of_sections_and_frame_do_not_matter(split: Split, run: Run) -> None:
-    # No spots lie exactly at the radius, on one side of it or the other as rounding has it.
+def test_names_of_sections_and_coordinate_system_do_not_matter(split: Split, run: Run) -> None:
+    # No spots are exactly at the radius, where rounding would decide.
     dataset, config = split(), replace(SHORT, radius=2.9)
     renamed = replace(dataset, obs=dataset.obs.assign(section=dataset.obs["section"].map({"a": "z", "b": "y"})))
     turned = dataset.aligned @ np.array([[0.6, 0.8], [-0.8, 0.6]]) + 50
@@ -195,7 +193,7 @@ def test_resumed_equals_undisturbed(split: Split, run: Run, tmp_path: Path, kill
     assert fitted.record["pairs"] == expected.record["pairs"]
 
 
-def test_sections_that_do_not_overlap_are_told_of(split: Split, run: Run) -> None:
+def test_sections_that_do_not_overlap_are_warned_of(split: Split, run: Run) -> None:
     dataset = split()
     apart = dataset.aligned + 1000 * (dataset.obs["section"] == "b").to_numpy()[:, None]
     unjoined = pytest.warns(InputWarning, match="a--b: no spot has a counterpart")
@@ -228,7 +226,7 @@ def test_what_it_cannot_use_is_refused(tissue: Tissue, split: Split, run: Run) -
 
 
 @pytest.mark.parametrize("preset", ["hexagonal", "cells", "stereo_seq"])
-@pytest.mark.filterwarnings("ignore:.*no spots match")  # No two of these sections' spots lie at one place.
+@pytest.mark.filterwarnings("ignore:.*no spots match")  # No two of these sections' spots are at one point.
 def test_published_presets_run(split: Split, run: Run, project: Path, preset: str) -> None:
     published = read_preset(project / "assets" / "methods" / "spatialfuser_paper.yml")
     short = ["epochs=2", "fusion_epochs=3", "match_step=2"]

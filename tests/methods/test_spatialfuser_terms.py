@@ -33,7 +33,7 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     found = training.terms(1)
 
     fused, weights = encoded[-1]
-    place = fused.detach().numpy().astype(np.float64)
+    embedding = fused.detach().numpy().astype(np.float64)
     mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
     for part, given, fraction in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
@@ -41,16 +41,16 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
         (one,) = part.inputs.modalities
         of = mask[part.rows]
         expected[f"reconstruction_{one.name}"] = fraction * float(((rebuilt - one.features)[of] ** 2).mean())
-    unit = place.std(axis=0, ddof=1).mean()
+    unit = embedding.std(axis=0, ddof=1).mean()
     ((first, second, far),) = drawn
     near, far_first, far_second = (
-        np.linalg.norm(place[i] - place[j], axis=1) / unit
+        np.linalg.norm(embedding[i] - embedding[j], axis=1) / unit
         for i, j in ((first, second), (first, far[first]), (second, far[second]))
     )
     expected["pairs"] = 0.2 * near.mean()
     expected["triplet"] = 0.2 * sum(np.maximum(0, 0.7 + near - away).mean() for away in (far_first, far_second))
     a, b, c = dataset.section_rows().values()
-    angles = [cdist(place[one], place[other], "cosine").mean() for one, other in ((a, b), (b, c))]
+    angles = [cdist(embedding[one], embedding[other], "cosine").mean() for one, other in ((a, b), (b, c))]
     expected["direction"] = 0.2 * 0.3 * float(np.mean(angles))
     assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
     assert min(expected.values()) > 0

@@ -20,8 +20,8 @@ from spatialweave.metrics.neighbours import nearest_others
 from .three_sections import three_sections
 
 
-def test_figures_of_scib_metrics():
-    """What scib-metrics 0.5.10 says of these spots, given their 90 (LISI) and 50 (kBET) nearest other spots."""
+def test_values_of_scib_metrics():
+    """What scib-metrics 0.5.10 gives for these spots from their 90 (LISI) and 50 (kBET) nearest other spots."""
     values, sections, labels = three_sections()
     effective = mixing.effective_sections(values, sections, seed=0)
     assert effective == pytest.approx(2.311203, abs=2e-5)
@@ -56,8 +56,8 @@ def test_lisi_by_definition():
             return raw / raw.sum()
 
         beta = brentq(lambda beta: -(weights(beta) @ np.log(weights(beta))) - np.log(30), 1e-3, 50)
-        shares = np.bincount(codes[order], weights(beta))
-        assert found[position] == pytest.approx(1 / (shares**2).sum(), rel=1e-9)
+        fractions = np.bincount(codes[order], weights(beta))
+        assert found[position] == pytest.approx(1 / (fractions**2).sum(), rel=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -87,10 +87,10 @@ def test_perfect_mixing_and_none():
     assert mixing.effective_sections(apart, sections, seed=0) == pytest.approx(1.0)
     assert mixing.kbet(apart, sections, seed=0) == 0.0
     assert mixing.batch_silhouette(apart, sections, labels, seed=0) < 0.05
-    # Of three sections that lie apart, each holds about a third of a label's spots.
-    shares = [max(np.bincount(np.unique(sections[labels == x], return_inverse=True)[1])) for x in ("x", "y")]
+    # Of three separate sections, each holds about a third of a label's spots.
+    largest = [max(np.bincount(np.unique(sections[labels == x], return_inverse=True)[1])) for x in ("x", "y")]
     sizes = [(labels == x).sum() for x in ("x", "y")]
-    expected = np.mean(np.divide(shares, sizes))
+    expected = np.mean(np.divide(largest, sizes))
     assert mixing.graph_connectivity(apart, labels, seed=0) == pytest.approx(expected)
 
 
@@ -122,7 +122,7 @@ def test_kbet_per_label_forgives_composition():
 
 
 def test_graph_connectivity_by_hand():
-    """Label x: 20 spots here and 10 far away; y: 18 together among unlabelled ones; no one's 15 nearest lie afar."""
+    """Label x: 20 spots here and 10 far away; y: 18 together among unlabelled ones; no one's 15 nearest are far."""
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.random((20, 2)), 100 + rng.random((18, 2)), 200 + rng.random((30, 2))])
     labels = np.array(["x"] * 20 + ["x"] * 10 + [""] * 8 + ["y"] * 18 + [""] * 12)
@@ -153,7 +153,7 @@ def test_batch_silhouette_equals_scikit_learn():
     assert mixing.batch_silhouette(values, sections, labels, seed=0) == pytest.approx(np.mean(truth))
 
 
-def test_samples_stand_for_all(monkeypatch):
+def test_samples_represent_all(monkeypatch):
     values, sections, labels = three_sections()
     full = mixing.kbet(values, sections, 0), mixing.batch_silhouette(values, sections, labels, 0)
     median = mixing.effective_sections(values, sections, 0)
@@ -178,7 +178,7 @@ def test_connectivity_of_a_sample(monkeypatch):
     assert some == mixing.graph_connectivity(values, labels, seed=0)
 
 
-def test_approximate_neighbours_give_the_same_figures(monkeypatch):
+def test_approximate_neighbours_give_the_same_values(monkeypatch):
     rng = np.random.default_rng(0)
     values, sections = rng.normal(size=(20_000, 8)), rng.choice(["a", "b"], 20_000, p=[0.7, 0.3])
     exact = mixing.effective_sections(values, sections, 0), mixing.kbet(values, sections, 0)
@@ -187,7 +187,7 @@ def test_approximate_neighbours_give_the_same_figures(monkeypatch):
     assert rough == pytest.approx(exact, abs=0.02)
 
 
-def test_many_spots_at_one_place():
+def test_many_spots_at_one_point():
     values, sections = np.zeros((400, 3)), np.tile(["a", "b"], 200)
     assert 1.0 <= mixing.effective_sections(values, sections, 0) <= 2.0
     assert 0.0 <= mixing.kbet(values, sections, 0) <= 1.0

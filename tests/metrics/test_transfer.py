@@ -35,9 +35,9 @@ def test_label_transfer_equals_scikit_learn():
         known = (sections == source) & (labels != "")
         classifier = KNeighborsClassifier(15).fit(values[known], labels[known])
         for target in "abc":
-            asked = (sections == target) & (labels != "") & np.isin(labels, labels[known])
+            judged = (sections == target) & (labels != "") & np.isin(labels, labels[known])
             if target != source:
-                truth.append(classifier.score(values[asked], labels[asked]))
+                truth.append(classifier.score(values[judged], labels[judged]))
     assert 0.5 < np.mean(truth) < 0.95
     assert transfer.label_transfer(values, sections, labels, seed=0) == pytest.approx(np.mean(truth))
 

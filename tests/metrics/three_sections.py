@@ -6,7 +6,7 @@ import numpy as np
 
 
 def three_sections() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """600 spots of four labels in sections of 300, 200 and 100 that lie somewhat apart."""
+    """600 spots of four labels in sections of 300, 200 and 100 that are somewhat apart."""
     rng = np.random.default_rng(0)
     sections = np.repeat(["a", "b", "c"], [300, 200, 100])
     labels = rng.integers(0, 4, 600)

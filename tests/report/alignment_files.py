@@ -16,14 +16,14 @@ from spatialweave.io.result_tables import (
 from .recipe import Recipe
 
 
-def write_alignment(folder: Path, recipe: Recipe, frames: list[np.ndarray], truth: list[np.ndarray]) -> None:
-    """Write the common frame of all sections, and pairs in which spot i belongs to spot i of the next section.
+def write_alignment(folder: Path, recipe: Recipe, aligned: list[np.ndarray], truth: list[np.ndarray]) -> None:
+    """Write the aligned coordinates of all sections, and pairs in which spot i belongs to spot i of the next section.
 
     Every fourth pair is not accepted; of method smart the first six lead to spots of another region.
     """
-    barcodes = [f"{recipe.prefix}spot{index}" for index in range(len(frames[0]))]
-    table = [(name, barcode, *xy) for name, frame in zip(recipe.sections, frames, strict=True)
-             for barcode, xy in zip(barcodes, frame, strict=True)]  # fmt: skip
+    barcodes = [f"{recipe.prefix}spot{index}" for index in range(len(aligned[0]))]
+    table = [(name, barcode, *xy) for name, own in zip(recipe.sections, aligned, strict=True)
+             for barcode, xy in zip(barcodes, own, strict=True)]  # fmt: skip
     COORDINATES.write(folder / "coordinates.csv", COORDINATES.frame(table))
     rows = [
         (name, f"{recipe.prefix}icp" if k else "", 0.9 if k else None, -30.0 * k, 1.0, False, 5.0 * k, 0.0,
@@ -38,7 +38,7 @@ def write_alignment(folder: Path, recipe: Recipe, frames: list[np.ndarray], trut
                 partner = np.arange(len(barcodes))
                 if method == "smart":
                     partner[:6] = np.flatnonzero(truth[k + 1] == recipe.n_domains - 1)[:6]
-                spots = zip(barcodes, frames[k], partner, frames[k + 1][partner], strict=True)
+                spots = zip(barcodes, aligned[k], partner, aligned[k + 1][partner], strict=True)
                 pairs = [
                     (a, barcode, *xy, b, barcodes[other], *other_xy, 0.5, 0.75, index % 4 > 0, 0.25)
                     for index, (barcode, xy, other, other_xy) in enumerate(spots)
@@ -50,8 +50,8 @@ def write_alignment(folder: Path, recipe: Recipe, frames: list[np.ndarray], trut
             ALIGNMENT.write(folder / f"{method}.seed{seed}.alignment.csv", ALIGNMENT.frame(quality))
 
 
-def turned(frame: np.ndarray, k: int) -> np.ndarray:
+def turned(coordinates: np.ndarray, k: int) -> np.ndarray:
     """The coordinates of section k as a scanner might have given them: turned by 30 degrees each, and apart."""
     angle = np.deg2rad(30 * k)
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return np.asarray(frame @ matrix.T + 40 * k)
+    return np.asarray(coordinates @ matrix.T + 40 * k)

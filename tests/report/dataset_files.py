@@ -92,8 +92,8 @@ def write_dataset(folder: Path, recipe: Recipe) -> DatasetSources:
         (folder / name).mkdir(parents=True)
     tissues = [simulate(recipe, rng) for _ in recipe.sections]
     if recipe.alignment:
-        frames = [tissue.spatial for tissue in tissues]
-        write_alignment(folder / "files", recipe, frames, [tissue.truth for tissue in tissues])
+        aligned = [tissue.spatial for tissue in tissues]
+        write_alignment(folder / "files", recipe, aligned, [tissue.truth for tissue in tissues])
         for k, tissue in enumerate(tissues):
             tissue.spatial = turned(tissue.spatial, k)
     parts = {name: section_of(recipe, name, tissue) for name, tissue in zip(recipe.sections, tissues, strict=True)}

@@ -19,7 +19,7 @@ EVIL = "<script>window.hacked = 1</script>\"'&</script>"
 
 
 class Page(HTMLParser):
-    """Collects what a test asks of a page: tags with attributes, script texts, table rows, visible text."""
+    """Collects what a test checks on a page: tags with attributes, script texts, table rows, visible text."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -29,9 +29,9 @@ class Recipe:
     seeds: tuple[int, ...] = (1, 2)
     layout: str = "square"
     alignment: bool = False
-    """Whether the sections lie turned and apart, and alignment files say how they belong together."""
+    """Whether the sections are rotated and apart, and alignment files map them onto each other."""
     prefix: str = ""
-    """Stands before every name that a user may choose: barcodes, features, labels."""
+    """Prefix of every name that a user may choose: barcodes, features, labels."""
 
 
 def simulate(recipe: Recipe, rng: np.random.Generator) -> SimpleNamespace:

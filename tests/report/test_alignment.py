@@ -89,7 +89,7 @@ def test_nothing_without_files(sources: DatasetSources, tmp_path: Path) -> None:
         assert 'id="alignment"' not in html
 
 
-def test_sections_stand_in_the_order_of_the_stack(sources: DatasetSources, tmp_path: Path) -> None:
+def test_sections_are_in_the_order_of_the_stack(sources: DatasetSources, tmp_path: Path) -> None:
     data = data_of(write(sources, tmp_path))
     assert data["sections"]["names"] == list(SECTIONS)
     assert [pair["name"] for pair in data["alignment"]["pairs"]] == ["s2 → s10", "s10 → s1"]
@@ -108,7 +108,7 @@ def test_coordinates_are_those_of_the_file(sources: DatasetSources, tmp_path: Pa
     assert shown["givenSpacing"] == pytest.approx(10)
 
 
-def test_spots_find_their_place_whatever_the_order_of_the_rows(copied: DatasetSources, tmp_path: Path) -> None:
+def test_coordinates_do_not_depend_on_the_order_of_the_rows(copied: DatasetSources, tmp_path: Path) -> None:
     assert copied.files is not None
     path = copied.files / "coordinates.csv"
     table = pd.read_csv(path)
@@ -264,14 +264,14 @@ def grid(side: int, step: float = 1.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("n_sections", "per_row"), [(1, 1), (2, 2), (3, 3), (4, 4), (6, 3), (8, 4), (5, 5)])
-def test_square_sections_stand_in_even_rows(n_sections: int, per_row: int) -> None:
+def test_square_sections_are_in_even_rows(n_sections: int, per_row: int) -> None:
     codes = np.repeat(np.arange(n_sections), 100)
     placed = arrange(np.tile(grid(10), (n_sections, 1)), codes, n_sections).coordinates
     lefts = {round(placed[codes == code, 0].min(), 6) for code in range(n_sections)}
     assert len(lefts) == per_row
 
 
-def test_wide_sections_stand_below_each_other() -> None:
+def test_wide_sections_are_below_each_other() -> None:
     wide = grid(10) * [4, 1]
     placed = arrange(np.tile(wide, (2, 1)), np.repeat([0, 1], 100), 2).coordinates
     assert placed[:100, 0].tolist() == pytest.approx(placed[100:, 0].tolist())

@@ -94,7 +94,7 @@ def shown_panels(page: Any) -> list[str]:
     return [panel.get_attribute("id") for panel in panels if panel.is_displayed()]
 
 
-def test_what_the_method_says_of_each_spot(page: Any) -> None:
+def test_per_spot_outputs(page: Any) -> None:
     assert shown_panels(page) == ["extra-panel", "measured-panel", "denoised-panel"]
     section = page.find_element("id", "per-spot")
     assert "SMART" in section.text
@@ -116,7 +116,7 @@ def test_what_the_method_says_of_each_spot(page: Any) -> None:
     text = wait(page, "!document.querySelector('.tip').hidden && document.querySelector('.tip').innerText")
     assert "Probability of cluster 1" in text
     assert f"{EVIL}rna2, denoised" in text
-    # The choice stays when another run is shown in between that says nothing.
+    # The choice stays when another run is shown in between that has no such outputs.
     choose(page, "run-select", 0)
     assert shown_panels(page) == []
     assert page.find_element("id", "per-spot-none").is_displayed()

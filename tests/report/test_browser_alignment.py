@@ -52,15 +52,15 @@ def set_value(page: Any, name: str, value: str) -> None:
     wait(page, f"Number(document.body.dataset.aligned) > {before}")
 
 
-def test_aligned_sections_lie_on_each_other(stack: Any) -> None:
+def test_aligned_sections_overlap(stack: Any) -> None:
     sections = stack.execute_script("return DATA.sections.colours")
     set_value(stack, "opacity", "1")
-    # As given the sections lie apart, and each shows its colour. In one frame they are one patch of mixed ink, whose
-    # channels are the product of those of the three: #0072B2, #E69F00 and #009E73.
+    # As given the sections are apart, and each shows its colour. Aligned, they are one patch of mixed ink: its channels
+    # are the product of those of the three, #0072B2, #E69F00 and #009E73.
     assert set(sections) <= colours_of(stack, "given")
     assert "#002C00" in colours_of(stack, "aligned")
     assert not set(sections) & colours_of(stack, "aligned")
-    # With the others hidden, one section shows its colour in the same place.
+    # With the others hidden, one section shows its colour in the same region.
     for position in (2, 1):
         chips = stack.find_elements("css selector", "#aligned-legend .chip[aria-pressed]")
         stack.execute_script("arguments[0].click()", chips[position])

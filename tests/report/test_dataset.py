@@ -132,7 +132,7 @@ def test_embedding_without_domains(make_dataset: Callable[..., DatasetSources], 
     assert run["umap"]
 
 
-def test_sections_lie_side_by_side(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
+def test_sections_are_side_by_side(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     data = dataset_page(make_dataset(sections=("s1", "s2", "s3")), tmp_path).data()
     x, y, section = unpack(data["x"]), unpack(data["y"]), unpack(data["sections"]["codes"])
     boxes = [

@@ -45,7 +45,7 @@ def test_per_spot_outputs(sources: DatasetSources, tmp_path: Path) -> None:
     assert values_of(outputs["denoised"][7])[1:] == pytest.approx(np.where(region[1:] == 1, 2, -0.5), abs=0.01)
 
 
-def test_measured_features_stand_beside_their_own_denoised_ones(
+def test_measured_features_are_beside_their_own_denoised_ones(
     make_dataset: Callable[..., DatasetSources], tmp_path: Path
 ) -> None:
     """With names that HDF5 cannot hold too."""

@@ -87,7 +87,7 @@ def test_a_lattice_on_the_slide_is_straight_there_and_covers_the_tissue(reflect:
     steps -= steps[0]
     assert np.allclose(steps, np.round(steps), atol=1e-9)
     assert abs(data.n_obs - 14 * 20) < 20
-    # No place of the tissue is farther from a spot than the middle of four of them is, and no spot lies outside.
+    # No point of the tissue is farther from a spot than the middle of four of them is, and no spot is outside.
     inner = np.random.default_rng(0).uniform([0.5, 0.5], [18.5, 12.5], (500, 2))
     assert cKDTree(data.obsm["spatial_true"]).query(inner)[0].max() <= np.sqrt(0.5) + 1e-9
     assert (data.obsm["spatial_true"] >= -0.5).all() and (data.obsm["spatial_true"] <= [19.5, 13.5]).all()
@@ -103,7 +103,7 @@ def test_another_spacing_samples_the_same_tissue(spacing: float, offset: tuple, 
 
 
 def test_labels_follow_the_tissue_at_the_true_coordinates() -> None:
-    # Where the four spots of an untouched grid about a place share a domain, the place is in that domain.
+    # Where the four spots of an untouched grid around a point have the same domain, the point is in that domain.
     tissue = replace(TISSUE, rows=40, cols=40)
     grid = one(SimulatedSection("grid"), tissue)
     section = SimulatedSection("s", 50.0, (4.0, 4.0), bend=2.0, spacing=0.8, lattice="slide", cut=0.1)
@@ -117,15 +117,15 @@ def test_labels_follow_the_tissue_at_the_true_coordinates() -> None:
 
 def test_domains_do_not_depend_on_the_grid_that_samples_them() -> None:
     fine, coarse = replace(TISSUE, rows=56, cols=80), TISSUE
-    places_fine = np.random.default_rng(1).uniform(-0.5, [79.5, 55.5], (1000, 2))
-    assert np.array_equal(domains_at(fine, places_fine), domains_at(coarse, (places_fine + 0.5) / 4 - 0.5))
+    points_fine = np.random.default_rng(1).uniform(-0.5, [79.5, 55.5], (1000, 2))
+    assert np.array_equal(domains_at(fine, points_fine), domains_at(coarse, (points_fine + 0.5) / 4 - 0.5))
 
 
 @pytest.mark.parametrize("cut", [0.0, 0.15, 0.5])
 @pytest.mark.parametrize("angle", [0.0, 90.0, 200.0])
-def test_the_cut_removes_its_share_along_one_edge(cut: float, angle: float) -> None:
+def test_the_cut_removes_its_fraction_along_one_edge(cut: float, angle: float) -> None:
     data = one(SimulatedSection("s", cut=cut, cut_angle=angle))
-    # On one line there lie at most a whole row or column of spots.
+    # On one line there is at most a whole row or column of spots.
     assert abs((280 - data.n_obs) - cut * 280) <= 20
     towards = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
     row, col = np.divmod(np.arange(280), 20)
@@ -141,18 +141,18 @@ def test_a_drawn_cut_depends_on_seed_and_section() -> None:
         spot_coordinates(SectionSeries(TISSUE, ()), SimulatedSection(name, cut=0.3), seed)[1]
         for name, seed in (("a", 0), ("a", 1), ("b", 0))
     ]
-    sets = [{tuple(place) for place in part} for part in kept]
+    sets = [{tuple(point) for point in part} for part in kept]
     assert sets[0] != sets[1] and sets[0] != sets[2]
     assert all(abs(len(part) - 0.7 * 280) <= 20 for part in sets)
 
 
-def test_thinning_keeps_its_share_of_each_count() -> None:
-    whole, thin = (one(SimulatedSection("s", thin=share)).X.toarray() for share in (1.0, 0.3))
+def test_thinning_keeps_its_fraction_of_each_count() -> None:
+    whole, thin = (one(SimulatedSection("s", thin=fraction)).X.toarray() for fraction in (1.0, 0.3))
     # The draws before thinning are those of the unthinned section: every count is a binomial of it.
     assert (thin <= whole).all() and (thin == np.round(thin)).all()
     n = whole.sum()
     assert abs(thin.sum() - 0.3 * n) < 4 * np.sqrt(n * 0.3 * 0.7)
-    # The spread is binomial too, n p (1 - p) about n p: not that of scaled counts.
+    # The variance is binomial too, n p (1 - p) about n p: not that of scaled counts.
     seen = whole > 0
     squares = (thin - 0.3 * whole)[seen] ** 2 / (0.21 * whole[seen])
     assert squares.mean() == pytest.approx(1.0, abs=0.05)

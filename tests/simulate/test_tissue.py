@@ -34,7 +34,7 @@ def test_moments_are_those_of_the_closed_form(zero_inflation: float) -> None:
         assert (drawn == 0).mean() == pytest.approx(zeros, abs=0.01)
 
 
-def test_depth_and_feature_spread_are_log_normal() -> None:
+def test_depth_and_feature_means_are_log_normal() -> None:
     model = CountModel(2000, mean=50.0, dispersion=1e6, feature_sd=0.5, marker_fraction=0.0)
     spec = Tissue(40, 40, "layers", 2, 0.0, {"rna": model}, depth_sd=0.3)
     counts = simulate(spec, seed=0)["rna"].X

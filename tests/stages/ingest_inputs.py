@@ -16,18 +16,20 @@ from ingest import main
 SPOTS = [f"b{i}" for i in range(12)]
 GENES = ["A", "B", "C"]
 COUNTS = np.arange(36).reshape(12, 3)
-XY = np.array([(i % 4, i // 4) for i in range(12)], dtype=float)
+COORDINATES = np.array([(i % 4, i // 4) for i in range(12)], dtype=float)
 
 
-def adata(counts: np.ndarray = COUNTS, spots: list[str] = SPOTS, xy: np.ndarray | None = XY) -> anndata.AnnData:
+def adata(
+    counts: np.ndarray = COUNTS, spots: list[str] = SPOTS, coordinates: np.ndarray | None = COORDINATES
+) -> anndata.AnnData:
     genes = GENES if counts.shape[1] == 3 else [f"G{i}" for i in range(counts.shape[1])]
     data = anndata.AnnData(
         sparse.csr_matrix(counts.astype(np.float32)),
         obs=pd.DataFrame({"region": ["left", "right"] * (len(spots) // 2)}, index=spots),
         var=pd.DataFrame(index=genes),
     )
-    if xy is not None:
-        data.obsm["spatial"] = xy
+    if coordinates is not None:
+        data.obsm["spatial"] = coordinates
     return data
 
 
@@ -47,7 +49,7 @@ def good_csv(folder: Path) -> str:
     return text(folder, "rna.csv", "barcode,A,B,C\n" + rows)
 
 
-def good_xy(folder: Path) -> str:
+def good_coordinates(folder: Path) -> str:
     return text(folder, "xy.csv", "barcode,x,y\n" + "".join(f"b{i},{i % 4},{i // 4}\n" for i in range(12)))
 
 
@@ -82,13 +84,13 @@ Build = Callable[[Path], list[str]]
 HEADER = "barcode,in_tissue,array_row,array_col,pxl_row_in_fullres,pxl_col_in_fullres\n"
 
 
-def check_refusal(folder: Path, code: int, stderr: str, where: str, says: str) -> None:
+def check_refusal(folder: Path, code: int, stderr: str, where: str, message: str) -> None:
     lines = stderr.splitlines()
     assert code == 2, stderr
     errors = [line for line in lines if line.startswith("ERROR:")]
     assert len(errors) == 1, stderr
     assert all(line.startswith("WARNING: ") for line in lines if line not in errors), stderr
     assert where in errors[0]
-    assert says in errors[0]
+    assert message in errors[0]
     # Neither an output nor a temporary folder of one is left.
     assert not (folder / "out").exists() or not list((folder / "out").iterdir())

@@ -12,9 +12,9 @@ from scipy import sparse
 from spatialweave.io import contract
 
 from .ingest_inputs import (
+    COORDINATES,
     COUNTS,
     SPOTS,
-    XY,
     adata,
     h5ad,
     run,
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 def test_an_older_output_survives_a_refusal(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "section.h5mu").write_text("older")
-    assert run(tmp_path, "--rna", h5ad(tmp_path, xy=None)).exit_code == 2
+    assert run(tmp_path, "--rna", h5ad(tmp_path, coordinates=None)).exit_code == 2
     assert (tmp_path / "out" / "section.h5mu").read_text() == "older"
     assert len(list((tmp_path / "out").iterdir())) == 1
 
@@ -38,7 +38,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 
 def test_a_section_keeps_the_contract(tmp_path: Path) -> None:
-    adt = adata(COUNTS[6:] + 1, SPOTS[6:], XY[6:])
+    adt = adata(COUNTS[6:] + 1, SPOTS[6:], COORDINATES[6:])
     adt.write_h5ad(tmp_path / "adt.h5ad")
     arguments = ["--rna", h5ad(tmp_path), "--adt", str(tmp_path / "adt.h5ad"), "--labels", "region"]
     result = run(tmp_path, *arguments, "--platform", "dbit", "--order", "3")
@@ -58,7 +58,7 @@ def test_a_section_keeps_the_contract(tmp_path: Path) -> None:
     assert section.obs_names.tolist() == SPOTS
     assert section.obs["section"].tolist() == ["s1"] * 12
     assert section.obs["label"].tolist() == ["left", "right"] * 6
-    np.testing.assert_array_equal(section.obsm["spatial"], XY)
+    np.testing.assert_array_equal(section.obsm["spatial"], COORDINATES)
     np.testing.assert_array_equal(np.ravel(section.obsm["adt"]), [False] * 6 + [True] * 6)
     np.testing.assert_array_equal(section.mod["rna"].X.toarray(), COUNTS)
     np.testing.assert_array_equal(section.mod["adt"].X.toarray(), COUNTS[6:] + 1)
@@ -70,9 +70,9 @@ def test_a_section_keeps_the_contract(tmp_path: Path) -> None:
     assert scanpy.pp.calculate_qc_metrics(section.mod["rna"], percent_top=None)[0]["total_counts"].sum() == COUNTS.sum()
 
 
-def test_layout_is_inferred_and_a_contradiction_is_told(tmp_path: Path) -> None:
-    xy = np.array([(i % 6, i // 6) for i in range(36)], dtype=float)
-    path = h5ad(tmp_path, counts=np.ones((36, 3)), spots=[f"s{i}" for i in range(36)], xy=xy)
+def test_layout_is_inferred_and_a_contradiction_is_warned_of(tmp_path: Path) -> None:
+    coordinates = np.array([(i % 6, i // 6) for i in range(36)], dtype=float)
+    path = h5ad(tmp_path, counts=np.ones((36, 3)), spots=[f"s{i}" for i in range(36)], coordinates=coordinates)
     assert run(tmp_path, "--rna", path).exit_code == 0
     facts = contract.read_h5mu(tmp_path / "out" / "section.h5mu", "section").uns["spatialweave"]
     assert (facts["platform"], facts["layout"]) == ("square", "square")

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from .ingest_inputs import (
+    COORDINATES,
     COUNTS,
     HEADER,
     SPOTS,
-    XY,
     Build,
     adata,
     check_refusal,
+    good_coordinates,
     good_csv,
-    good_xy,
     h5ad,
     outs,
     run,
@@ -47,7 +47,7 @@ def bad_value(value: float) -> Build:
 
 
 def bad_obsm(value: np.ndarray) -> Build:
-    return lambda folder: ["--rna", h5ad(folder, "bad.h5ad", xy=value)]
+    return lambda folder: ["--rna", h5ad(folder, "bad.h5ad", coordinates=value)]
 
 
 def edited(name: str, edit: Callable[[h5py.File], object]) -> Build:
@@ -91,7 +91,7 @@ def mu(folder: Path, names: tuple[str, ...] = ("rna",)) -> str:
 
 
 def tenx_guides(folder: Path) -> list[str]:
-    return ["--multi", tenx(folder, "g1\tA\tCRISPR Guide Capture\n"), "--spatial", good_xy(folder)]
+    return ["--multi", tenx(folder, "g1\tA\tCRISPR Guide Capture\n"), "--spatial", good_coordinates(folder)]
 
 
 def pickled_zarr(folder: Path) -> list[str]:
@@ -106,15 +106,15 @@ def broken_zarr(folder: Path) -> list[str]:
     return ["--rna", str(folder / "bad.zarr")]
 
 
-def unequal_places(folder: Path) -> list[str]:
-    return ["--rna", h5ad(folder), "--adt", h5ad(folder, "bad.h5ad", xy=XY + 1)]
+def unequal_coordinates(folder: Path) -> list[str]:
+    return ["--rna", h5ad(folder), "--adt", h5ad(folder, "bad.h5ad", coordinates=COORDINATES + 1)]
 
 
 def no_overlap(folder: Path) -> list[str]:
     return ["--rna", h5ad(folder), "--adt", h5ad(folder, "bad.h5ad", spots=[f"other{i}" for i in range(12)])]
 
 
-# name: how to make the input, what the one line has to name (file, place), and what it has to say.
+# name: how to make the input, what the one line has to name (file, position), and its message.
 REFUSED: dict[str, tuple[Build, str, str]] = {
     "no modality": (lambda f: [], "command line", "no modality is given"),
     "unknown platform": (lambda f: ["--rna", h5ad(f), "--platform", "visum"], "platform", "'visum' is not known"),
@@ -141,12 +141,12 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "unknown modalities": (lambda f: ["--multi", mu(f, ("foo", "bar"))], "bad.h5mu", "holds the modalities bar, foo"),
     "modality not in file": (lambda f: ["--adt", mu(f, ("rna", "atac"))], "bad.h5mu", "holds no adt"),
     "another modality": (lambda f: ["--adt", mu(f)], "bad.h5mu", "holds rna; expected adt"),
-    "two modalities alike": (lambda f: ["--multi", mu(f, ("rna", "GEX"))], "bad.h5mu", "holds rna twice"),
+    "one modality under two names": (lambda f: ["--multi", mu(f, ("rna", "GEX"))], "bad.h5mu", "holds rna twice"),
     "same modality twice": (lambda f: ["--rna", h5ad(f), "--multi", mu(f)], "bad.h5mu", "holds rna, which"),
     "multi without names": (lambda f: ["--multi", h5ad(f, "bad.h5ad")], "bad.h5ad", "does not say which modality"),
     "unknown feature type": (tenx_guides, "mtx", "features are of the types 'CRISPR Guide Capture'"),
     "wrong feature type": (
-        lambda f: ["--adt", tenx(f), "--spatial", good_xy(f)],
+        lambda f: ["--adt", tenx(f), "--spatial", good_coordinates(f)],
         "mtx",
         "features are of the types 'Gene Expression'; expected adt",
     ),
@@ -194,13 +194,25 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "outs",
         "give outs/binned_outputs/square_008um",
     ),
-    "no coordinates": (lambda f: ["--rna", h5ad(f, "bad.h5ad", xy=None)], "bad.h5ad", "no coordinates (looked in obsm"),
+    "no coordinates": (
+        lambda f: ["--rna", h5ad(f, "bad.h5ad", coordinates=None)],
+        "bad.h5ad",
+        "no coordinates (looked in obsm",
+    ),
     "CSV without coordinates": (lambda f: ["--rna", good_csv(f)], "rna.csv", "no coordinates"),
-    "NaN coordinates": (bad_obsm(np.where(XY == 3, np.nan, XY)), "bad.h5ad", "3 of 12 spots have no coordinates"),
-    "infinite coordinates": (bad_obsm(np.where(XY == 3, np.inf, XY)), "bad.h5ad", "of spot 'b3' is not finite"),
-    "coordinates of one dimension": (bad_obsm(XY[:, :1]), "obsm['spatial']", "has the shape (12, 1)"),
-    "all on one point": (bad_obsm(XY * 0), "bad.h5ad", "all 12 spots are at the same point"),
-    "places that disagree": (unequal_places, "bad.h5ad", "in another modality at [0.0, 0.0]"),
+    "NaN coordinates": (
+        bad_obsm(np.where(COORDINATES == 3, np.nan, COORDINATES)),
+        "bad.h5ad",
+        "3 of 12 spots have no coordinates",
+    ),
+    "infinite coordinates": (
+        bad_obsm(np.where(COORDINATES == 3, np.inf, COORDINATES)),
+        "bad.h5ad",
+        "of spot 'b3' is not finite",
+    ),
+    "coordinates of one dimension": (bad_obsm(COORDINATES[:, :1]), "obsm['spatial']", "has the shape (12, 1)"),
+    "all on one point": (bad_obsm(COORDINATES * 0), "bad.h5ad", "all 12 spots are at the same point"),
+    "coordinates that disagree": (unequal_coordinates, "bad.h5ad", "in another modality at [0.0, 0.0]"),
     "duplicated barcodes": (
         lambda f: ["--rna", h5ad(f, "bad.h5ad", spots=[*SPOTS[:-1], "b3"])],
         "bad.h5ad",
@@ -228,7 +240,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "X is empty (12 spots x 0",
     ),
     "no spots": (
-        lambda f: ["--rna", h5ad(f, "bad.h5ad", counts=COUNTS[:0], spots=[], xy=XY[:0])],
+        lambda f: ["--rna", h5ad(f, "bad.h5ad", counts=COUNTS[:0], spots=[], coordinates=COORDINATES[:0])],
         "bad.h5ad",
         "X is empty (0 spots",
     ),
@@ -245,15 +257,15 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals(case: str, tmp_path: Path) -> None:
-    build, where, says = REFUSED[case]
+    build, where, message = REFUSED[case]
     result = run(tmp_path, *build(tmp_path))
-    check_refusal(tmp_path, result.exit_code, result.stderr, where, says)
+    check_refusal(tmp_path, result.exit_code, result.stderr, where, message)
 
 
 @pytest.mark.parametrize("case", ["truncated h5ad", "no coordinates"])
 def test_refusals_of_the_real_process(case: str, tmp_path: Path, project: Path) -> None:
     """A real process: no library may write to stderr at import or exit, and no traceback appears."""
-    build, where, says = REFUSED[case]
+    build, where, message = REFUSED[case]
     fixed_options = ["--dataset", "d", "--section", "s", "--out", str(tmp_path / "out" / "section.h5mu")]
     done = subprocess.run(
         [sys.executable, str(project / "bin" / "ingest.py"), *fixed_options, *build(tmp_path)],
@@ -261,5 +273,5 @@ def test_refusals_of_the_real_process(case: str, tmp_path: Path, project: Path) 
         text=True,
         check=False,
     )
-    check_refusal(tmp_path, done.returncode, done.stderr, where, says)
+    check_refusal(tmp_path, done.returncode, done.stderr, where, message)
     assert done.stdout == ""

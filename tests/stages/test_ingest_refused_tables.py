@@ -13,8 +13,8 @@ from .ingest_inputs import (
     Build,
     adata,
     check_refusal,
+    good_coordinates,
     good_csv,
-    good_xy,
     h5ad,
     run,
     text,
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 
 
 def csv_with(content: str | bytes, name: str = "bad.csv") -> Build:
-    return lambda folder: ["--rna", text(folder, name, content), "--spatial", good_xy(folder)]
+    return lambda folder: ["--rna", text(folder, name, content), "--spatial", good_coordinates(folder)]
 
 
-def xy_with(content: str | bytes, name: str = "bad.csv") -> Build:
+def coordinates_with(content: str | bytes, name: str = "bad.csv") -> Build:
     return lambda folder: ["--rna", good_csv(folder), "--spatial", text(folder, name, content)]
 
 
@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
             "--rna",
             text(f, "t.csv", "gene," + ",".join(SPOTS) + "\nA" + ",1" * 12 + "\n"),
             "--spatial",
-            good_xy(f),
+            good_coordinates(f),
         ],
         "xy.csv",
         "transpose the matrix to spots x features",
@@ -109,39 +109,59 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "bad.csv",
         "no such file",
     ),
-    "coordinates of unknown kind": (xy_with("barcode,x,y\nb0,1,2\n", "bad.xlsx"), "bad.xlsx", "unknown kind of table"),
-    "coordinates parquet broken": (xy_with("PAR1", "bad.parquet"), "bad.parquet", "not a readable parquet file"),
-    "coordinates empty": (xy_with(""), "bad.csv", "is empty"),
-    "coordinates header only": (xy_with("barcode,x,y\n"), "bad.csv", "has a header but no rows"),
-    "coordinates without y": (xy_with("barcode,x\nb0,1\n"), "bad.csv", "has no column 'y' (found: 'barcode', 'x')"),
-    "coordinates without barcode": (xy_with("x,y\n1,2\n"), "bad.csv", "has no column 'barcode'"),
-    "coordinates, x twice": (xy_with("barcode,x,X,y\nb0,1,2,3\n"), "bad.csv", "has 2 columns named 'x'"),
-    "coordinates text": (xy_with("barcode,x,y\nb0,1,2\nb1,left,3\n"), "bad.csv, line 3, column 'x'", "'left' is not a"),
+    "coordinates of unknown kind": (
+        coordinates_with("barcode,x,y\nb0,1,2\n", "bad.xlsx"),
+        "bad.xlsx",
+        "unknown kind of table",
+    ),
+    "coordinates parquet broken": (
+        coordinates_with("PAR1", "bad.parquet"),
+        "bad.parquet",
+        "not a readable parquet file",
+    ),
+    "coordinates empty": (coordinates_with(""), "bad.csv", "is empty"),
+    "coordinates header only": (coordinates_with("barcode,x,y\n"), "bad.csv", "has a header but no rows"),
+    "coordinates without y": (
+        coordinates_with("barcode,x\nb0,1\n"),
+        "bad.csv",
+        "has no column 'y' (found: 'barcode', 'x')",
+    ),
+    "coordinates without barcode": (coordinates_with("x,y\n1,2\n"), "bad.csv", "has no column 'barcode'"),
+    "coordinates, x twice": (coordinates_with("barcode,x,X,y\nb0,1,2,3\n"), "bad.csv", "has 2 columns named 'x'"),
+    "coordinates text": (
+        coordinates_with("barcode,x,y\nb0,1,2\nb1,left,3\n"),
+        "bad.csv, line 3, column 'x'",
+        "'left' is not a",
+    ),
     "coordinates NaN": (
-        xy_with("barcode,x,y\nb0,1,nan\n"),
+        coordinates_with("barcode,x,y\nb0,1,nan\n"),
         "bad.csv, line 2, column 'y'",
         "'nan' is not a finite number",
     ),
     "coordinates empty cell": (
-        xy_with("barcode,x,y\nb0,1,\n"),
+        coordinates_with("barcode,x,y\nb0,1,\n"),
         "bad.csv, line 2, column 'y'",
         "'' is not a finite number",
     ),
     "coordinates duplicated": (
-        xy_with("barcode,x,y\nb0,1,2\nb0,1,2\n"),
+        coordinates_with("barcode,x,y\nb0,1,2\nb0,1,2\n"),
         "bad.csv, line 3",
         "'b0' appears a second time",
     ),
-    "coordinates nameless": (xy_with("barcode,x,y\nb0,1,2\n,1,2\n"), "bad.csv, line 3, column 'barcode'", "is empty"),
-    "coordinates ragged": (xy_with("barcode,x,y\nb0,1\n"), "bad.csv, line 2", "has 2 cells"),
-    "coordinates not UTF-8": (xy_with(b"barcode,x,y\nb\xff,1,2\n"), "bad.csv, line 2", "is not UTF-8"),
+    "coordinates nameless": (
+        coordinates_with("barcode,x,y\nb0,1,2\n,1,2\n"),
+        "bad.csv, line 3, column 'barcode'",
+        "is empty",
+    ),
+    "coordinates ragged": (coordinates_with("barcode,x,y\nb0,1\n"), "bad.csv, line 2", "has 2 cells"),
+    "coordinates not UTF-8": (coordinates_with(b"barcode,x,y\nb\xff,1,2\n"), "bad.csv, line 2", "is not UTF-8"),
     "coordinates of others": (
-        xy_with("barcode,x,y\nz0,1,2\n"),
+        coordinates_with("barcode,x,y\nz0,1,2\n"),
         "bad.csv",
         "match no barcode of the section (first: 'b0')",
     ),
     "coordinates of some": (
-        xy_with("barcode,x,y\nb0,1,2\nb1,2,2\n"),
+        coordinates_with("barcode,x,y\nb0,1,2\nb1,2,2\n"),
         "bad.csv",
         "10 of 12 spots have no coordinates (first: 'b2')",
     ),
@@ -162,6 +182,6 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals(case: str, tmp_path: Path) -> None:
-    build, where, says = REFUSED[case]
+    build, where, message = REFUSED[case]
     result = run(tmp_path, *build(tmp_path))
-    check_refusal(tmp_path, result.exit_code, result.stderr, where, says)
+    check_refusal(tmp_path, result.exit_code, result.stderr, where, message)

@@ -85,7 +85,7 @@ def test_options_of_a_pair_move_its_second_section(tmp_path: Path) -> None:
     assert CliRunner().invoke(stage.main, [*options, *moves, "--out-dir", str(tmp_path)]).exit_code == 0
     first, second = (anndata.read_h5ad(tmp_path / f"pair_section{i}_adt.h5ad") for i in (1, 2))
     assert first.n_obs == 400 and abs(second.n_obs - 240) <= 20
-    # The angle by the singular vectors of the two sets of places (Kabsch), whatever the shift.
+    # The angle by the singular vectors of the two sets of coordinates (Kabsch), whatever the shift.
     true, seen = (second.obsm[key] - second.obsm[key].mean(axis=0) for key in ("spatial_true", "spatial"))
     u, _, vt = np.linalg.svd(true.T @ seen)
     turn = (u @ vt).T

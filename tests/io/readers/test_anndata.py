@@ -26,12 +26,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 
 
 def adata(tissue, modality: str = "rna", kind: type = sparse.csr_matrix, **more: object) -> anndata.AnnData:
-    frame = tissue.frame(modality)
+    table = tissue.table(modality)
     return anndata.AnnData(
-        kind(frame.to_numpy().astype(np.float32)),
-        obs=pd.DataFrame(index=frame.index),
-        var=pd.DataFrame(index=frame.columns),
-        obsm={"spatial": tissue.xy},
+        kind(table.to_numpy().astype(np.float32)),
+        obs=pd.DataFrame(index=table.index),
+        var=pd.DataFrame(index=table.columns),
+        obsm={"spatial": tissue.coordinates},
         **more,
     )
 
@@ -90,8 +90,8 @@ def test_h5mu_with_shared_coordinates_labels_and_unequal_spots(tissue, tmp_path:
     rna, adt = adata(tissue)[:15].copy(), adata(tissue, "adt")[5:].copy()
     del rna.obsm["spatial"], adt.obsm["spatial"]
     data = mudata.MuData({"RNA": rna, "prot": adt, "hto": adt.copy()})
-    place = pd.DataFrame(tissue.xy, index=tissue.spots).loc[data.obs_names].to_numpy()
-    data.obsm["spatial"] = place
+    coordinates = pd.DataFrame(tissue.coordinates, index=tissue.spots).loc[data.obs_names].to_numpy()
+    data.obsm["spatial"] = coordinates
     data.obs["region"] = [f"r{name[4]}" for name in data.obs_names]
     data.write(tmp_path / "all.h5mu")
     with pytest.warns(InputWarning, match="'hto' is none of"):
@@ -119,11 +119,13 @@ def test_spatialdata(tissue, tmp_path: Path, holds, element: str) -> None:
     # Spot i is instance 119 - i: the join has to go by the key, not by position.
     elements = {}
     if element == "points":
-        frame = pd.DataFrame({"x": tissue.xy[order, 0], "y": tissue.xy[order, 1]}, index=np.arange(20) + 100)
+        frame = pd.DataFrame(
+            {"x": tissue.coordinates[order, 0], "y": tissue.coordinates[order, 1]}, index=np.arange(20) + 100
+        )
         elements["points"] = {"spots": spatialdata.models.PointsModel.parse(frame)}
     else:
         shapes = geopandas.GeoDataFrame(
-            {"geometry": [Point(*tissue.xy[i]) for i in order], "radius": 2.0}, index=np.arange(20) + 100
+            {"geometry": [Point(*tissue.coordinates[i]) for i in order], "radius": 2.0}, index=np.arange(20) + 100
         )
         elements["shapes"] = {"spots": spatialdata.models.ShapesModel.parse(shapes)}
     store = spatialdata.SpatialData(**elements, tables={"rna": table})
@@ -141,11 +143,11 @@ def test_anndata_before_version_0_7(tissue, tmp_path: Path, holds) -> None:
         file["X"] = tissue.rna.astype(np.float32)
         file["obs"] = np.array([(s.encode(), 1) for s in tissue.spots], dtype=[("index", "S20"), ("n", "i4")])
         file["var"] = np.array([(g.encode(), 1) for g in tissue.genes], dtype=[("index", "S20"), ("n", "i4")])
-        file.create_group("obsm")["spatial"] = tissue.xy
+        file.create_group("obsm")["spatial"] = tissue.coordinates
     holds(section({"rna": tmp_path / "old.h5ad"}), tissue, "rna")
 
 
-def test_frames_become_plain(tissue, tmp_path: Path) -> None:
+def test_data_frames_become_plain(tissue, tmp_path: Path) -> None:
     data = adata(tissue)
     data.obs["cat"] = pd.Categorical(["a", None] * 10)
     data.obs["nullable"] = pd.array([1, None] * 10, dtype="Int64")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_text_matrix(tissue, tmp_path: Path, holds, spatial_csv: Path, name: str, ending: str, encoding: str) -> None:
     separator = "\t" if "tsv" in name else ","
-    tissue.frame("rna").to_csv(
+    tissue.table("rna").to_csv(
         tmp_path / name, sep=separator, lineterminator=ending, encoding=encoding, index_label="barcode"
     )
     holds(section({"rna": tmp_path / name}, spatial=spatial_csv), tissue, "rna")
@@ -31,7 +31,7 @@ def test_text_matrix(tissue, tmp_path: Path, holds, spatial_csv: Path, name: str
 
 def test_text_matrix_in_blocks_with_blank_lines_and_quotes(tissue, tmp_path, holds, spatial_csv, monkeypatch) -> None:
     monkeypatch.setattr("spatialweave.io.readers.table.BLOCK_CELLS", 18)
-    text = tissue.frame("rna").to_csv(quoting=1).replace("\n", "\n\n")
+    text = tissue.table("rna").to_csv(quoting=1).replace("\n", "\n\n")
     (tmp_path / "rna.csv").write_text("\n" + text)
     holds(section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv), tissue, "rna")
 
@@ -48,7 +48,7 @@ def test_barcodes_that_look_like_numbers_or_missing_values_stay_text(tmp_path: P
 
 
 def test_repeated_feature_names_are_numbered(tissue, tmp_path: Path, spatial_csv: Path) -> None:
-    frame = tissue.frame("rna")
+    frame = tissue.table("rna")
     frame.columns = ["A", "B", "A", "C", "A"]
     frame.to_csv(tmp_path / "rna.csv")
     with pytest.warns(InputWarning, match="2 repeated feature names"):

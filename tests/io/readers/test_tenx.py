@@ -38,7 +38,7 @@ def test_tenx_h5_is_split_by_feature_type(tissue, tmp_path: Path, holds, write_t
     holds(only, tissue, "adt")
 
 
-def test_peaks_are_atac_or_histone_as_asked(tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path) -> None:
+def test_peaks_are_atac_or_histone_by_the_option(tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path) -> None:
     features = [(name, "Peaks") for name in tissue.genes]
     path = write_tenx_h5(tmp_path / "peaks.h5", tissue.spots, features, tissue.rna)
     assert list(section(multi=path, spatial=spatial_csv).mod) == ["atac"]
@@ -70,8 +70,8 @@ def positions(tissue, folder: Path, layout: str, outside: int) -> None:
             "in_tissue": [0 if i < outside else 1 for i in range(20)],
             "array_row": range(20),
             "array_col": range(20),
-            "pxl_row_in_fullres": tissue.xy[:, 1].astype(int),
-            "pxl_col_in_fullres": tissue.xy[:, 0].astype(int),
+            "pxl_row_in_fullres": tissue.coordinates[:, 1].astype(int),
+            "pxl_col_in_fullres": tissue.coordinates[:, 0].astype(int),
         }
     ).iloc[::-1]
     if layout == "parquet":
@@ -103,7 +103,7 @@ def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_fo
 def test_tissue_positions_serve_as_coordinates(tissue, tmp_path, holds, layout: str) -> None:
     positions(tissue, tmp_path, layout, outside=0)
     name = "tissue_positions.csv" if layout == "header" else "tissue_positions_list.csv"
-    tissue.frame("rna").to_csv(tmp_path / "rna.csv")
+    tissue.table("rna").to_csv(tmp_path / "rna.csv")
     holds(section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "spatial" / name), tissue, "rna")
 
 
