@@ -148,7 +148,7 @@ def test_sealed_files(name: str, project: Path, tmp_path: Path) -> None:
             pytest.skip("who may read everything is refused nothing, and there is no setpriv to give that up")
         command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    # The command line itself refuses what it cannot open; what lies in a sealed folder is refused by the reader.
+    # The command line itself refuses what it cannot open; what is in a sealed folder is refused by the reader.
     assert done.returncode == 2, done.stderr
     assert path.name in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -56,7 +56,7 @@ def test_averages_do_not_cross_sections() -> None:
     moved = feature_distances(Modality("rna", latent, modality.present), recipe, graph)
     first = np.flatnonzero(sections == 0)
     inside = before[first][:, first].toarray()
-    # With the other section far away every neighbour lies in the own section; those that did before are still there.
+    # With the other section far away every neighbour is in the spot's own section; earlier ones of it remain.
     assert (moved[first][:, first].toarray()[inside > 0] > 0).all()
     assert moved[first][:, other].nnz == 0
 

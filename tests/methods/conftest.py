@@ -55,7 +55,7 @@ def tissue():
 
 @pytest.fixture
 def split(tissue: Callable[..., Dataset]) -> Callable[..., Dataset]:
-    """A tissue whose spots are dealt out to sections at random; each section keeps the modalities named for it."""
+    """A tissue whose spots are assigned to sections at random; each section keeps the modalities named for it."""
 
     def make(names: Sequence[tuple[str, ...]] = (("rna",), ("rna",)), side: int = 14, offset: float = 0.0) -> Dataset:
         whole = tissue(side=side, names=tuple(dict.fromkeys(name for own in names for name in own)))

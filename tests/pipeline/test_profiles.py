@@ -1,7 +1,7 @@
 """Profiles: every combination resolves to one configuration, and tasks get from it what engine and scheduler need.
 
 No cluster, cloud, GPU or container is at work here. Engines and schedulers are stubs that record their command line and
-run the task on this machine: what is checked is what Nextflow would have asked of them.
+run the task on this machine: checked is what Nextflow would have requested of them.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def stack(browser: Any, stack_report: Path) -> Any:
     wait(browser, "document.body.dataset.drawn && document.body.dataset.aligned")
     for name in ("pairs", "stack"):
         wait(browser, f"document.querySelector('#{name} canvas').dataset.painted")
-        # The page as it stands first; what a test does has to change it.
+        # The page before a test changes it.
         browser.execute_script(f"window.first_{name} = {picture(name)}")
     return browser
 
