@@ -84,7 +84,7 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
     dataset = tissue(n_spots)
     config = smart_paper.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)  # type: ignore[arg-type]
     started = time.process_time()
-    # All spots take part, also in the released variant, whose cap would hide the growth.
+    # All spots take part, also in the released variant, whose cap would limit the growth.
     triplets = [smart_paper.mine(modality, smart_paper.Config(variant="paper"), run) for modality in dataset.modalities]
     mining = (time.process_time() - started) / len(dataset.modalities)
 

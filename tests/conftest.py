@@ -1,4 +1,4 @@
-"""Fixtures that tests in several folders share."""
+"""Fixtures of tests in several folders."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 FLOW = r"main\.nf|workflows/.*|modules/.*\.nf|nextflow\.config|conf/(environment|resources|publish)\.config"
 TARGETS = {
-    # The image, what engines are told, and a training's software.
+    # The image, the options of engines, and a training's software.
     "test-containers": r"containers/.*|environments/.*|pyproject\.toml|uv\.lock|modules/train\.nf"
     r"|modules/checks/environments\.nf|conf/(environment|container|docker|podman|charliecloud)\.config",
     # What jobs ask for, how they are tried again, and what a resumed run finds.

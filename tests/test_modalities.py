@@ -152,8 +152,8 @@ def test_one_entry_takes_a_new_modality_from_its_file_to_latents(toy_project: Pa
     assert list(md.read_h5mu(toy_project / "by_name.h5mu").mod) == ["lipid"]
     run("ingest", *names, "--lipid", "lipids.h5ad", "--out", "in.h5mu")
     thresholds = ("--lipid-max-ceramide-percent", "90", "--lipid-min-pixels", "5")
-    said = run("qc", "--in-section", "in.h5mu", *thresholds, "--out", "kept.h5mu", "--out-dir", "qc")
-    assert said == "s: 28 spots kept; removed: lipid 2 of 30\n"
+    output = run("qc", "--in-section", "in.h5mu", *thresholds, "--out", "kept.h5mu", "--out-dir", "qc")
+    assert output == "s: 28 spots kept; removed: lipid 2 of 30\n"
     spots = pd.read_csv(toy_project / "qc" / "s.qc_spots.csv").set_index("barcode")
     assert spots.loc["s3", "reason"] == "lipid_max_ceramide_percent" and spots.loc["s4", "reason"] == "lipid_min_pixels"
     assert spots.loc["s3", "ceramide_percent"] == pytest.approx(100 * 500 / 502.5, abs=1e-3)

@@ -138,7 +138,7 @@ def test_a_method_has_one_name(project):
 
 
 def test_no_key_is_given_twice(project):
-    """YAML would take the last of them and say nothing."""
+    """YAML takes the last of them without a warning."""
     files = sorted((project / "assets").rglob("*.yml"))
     assert len(files) > 15
     for file in files:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with stand-ins for container engines, schedulers and Conda first on PATH:
 #   tests/with_stubs.sh nf-test test tests/profiles.nf.test
-# The stand-ins (tests/pipeline/stubs/) note what they were asked and run the task on this machine.
+# The stand-ins (tests/pipeline/stubs/) record their commands and run the task on this machine.
 set -euo pipefail
 
 stubs=$(cd "$(dirname "${BASH_SOURCE[0]}")/pipeline/stubs" && pwd)

@@ -1,4 +1,4 @@
-"""Simulated pairs of sections, laid back onto each other, with an embedding's stand-in and the truth."""
+"""Simulated pairs of sections, aligned, with an embedding's stand-in and the truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spatialweave import simulate
 
 @dataclass(frozen=True)
 class Pair:
-    """Two aligned sections: embedding, coordinates in one frame, true places, domains; spacing of the coarser one."""
+    """Two aligned sections: embedding, aligned coordinates, true coordinates, domains; spacing of the coarser one."""
 
     embedding_a: np.ndarray
     embedding_b: np.ndarray
@@ -46,18 +46,18 @@ def aligned_pair() -> Callable[..., Pair]:
         second = simulate.SimulatedSection("section2", **(usual | moving))
         sections = simulate.simulate_series(simulate.SectionSeries(tissue, (fixed, second)), seed)
         first, other = sections["section1"], sections["section2"]
-        places = [np.asarray(section["rna"].obsm["spatial"]) for section in (first, other)]
+        coordinates = [np.asarray(section["rna"].obsm["spatial"]) for section in (first, other)]
         true = [np.asarray(section["rna"].obsm["spatial_true"]) for section in (first, other)]
         truth = simulate.between(tissue, fixed, second)
         turn = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi)
-        moved = places[1] @ truth[:2, :2].T + truth[:2, 2] + error * np.array([np.cos(turn), np.sin(turn)])
+        moved = coordinates[1] @ truth[:2, :2].T + truth[:2, 2] + error * np.array([np.cos(turn), np.sin(turn)])
         latents = np.hstack([_latents(first[name].X, other[name].X) for name in first])
-        halves = np.split(latents, [len(places[0])])
+        halves = np.split(latents, [len(coordinates[0])])
         # Each spot and its six nearest, which blurs as the embeddings of graph networks do.
-        around = [cKDTree(points).query(points, 7)[1] for points in places]
+        around = [cKDTree(points).query(points, 7)[1] for points in coordinates]
         embedding = [half[near].mean(axis=1) for half, near in zip(halves, around, strict=True)]
         domains = [section["rna"].obs["label"].to_numpy() for section in (first, other)]
-        return Pair(*embedding, places[0], moved, *true, *domains, max(1.0, second.spacing))
+        return Pair(*embedding, coordinates[0], moved, *true, *domains, max(1.0, second.spacing))
 
     return build
 
@@ -98,8 +98,8 @@ def quality() -> Callable[..., Quality]:
         taken_a = np.isin(np.arange(len(has_a)), a)
         taken_b = np.isin(np.arange(len(has_b)), b)
         n_a, n_b = (np.median(cKDTree(points).query(points, 2)[0][:, 1]) for points in (pair.true_a, pair.true_b))
-        asked = [(has_a, taken_a)] * int(n_a >= n_b - 1e-6) + [(has_b, taken_b)] * int(n_b >= n_a - 1e-6)
-        found = np.concatenate([taken[has] for has, taken in asked])
+        judged = [(has_a, taken_a)] * int(n_a >= n_b - 1e-6) + [(has_b, taken_b)] * int(n_b >= n_a - 1e-6)
+        found = np.concatenate([taken[has] for has, taken in judged])
         without = np.concatenate([taken_a[~has_a], taken_b[~has_b]])
         distance = np.linalg.norm(pair.true_a[a] - pair.true_b[b], axis=1)
         assert len(without) > 50

@@ -23,7 +23,7 @@ def test_recovers_a_transform_exactly(reflect):
     assert found.overlap == 1.0 and found.rms < 1e-6
 
 
-def test_scale_only_when_asked():
+def test_no_scale_by_default():
     truth = transforms.rigid(0.02, (0.1, 0.1), 1.05)
     moving = transforms.apply(np.linalg.inv(truth), cloud())
     np.testing.assert_allclose(icp(cloud(), moving, np.eye(3), 1.0, scale=True).matrix, truth, atol=1e-6)
@@ -47,8 +47,8 @@ def test_missing_edge_does_not_pull():
 def test_closest_fraction_by_hand():
     """Seven pairs touch and three are far off: the criterion (mean square) / x^3 is least at 0.7."""
     distance = np.array([9.0, 0.1, 0.1, 8.0, 0.1, 0.1, 0.1, 7.0, 0.1, 0.1])
-    kept, share = closest_fraction(distance, 1e-5)
-    assert share == 0.7 and sorted(kept) == [1, 2, 4, 5, 6, 8, 9]
+    kept, fraction = closest_fraction(distance, 1e-5)
+    assert fraction == 0.7 and sorted(kept) == [1, 2, 4, 5, 6, 8, 9]
 
 
 def test_equal_distances_all_take_part():
@@ -62,6 +62,6 @@ def test_same_result_every_time_and_in_any_order():
     np.testing.assert_allclose(icp(cloud()[::-1], moving[::-1], np.eye(3), 1.0).matrix, first.matrix, atol=1e-9)
 
 
-def test_all_on_one_fixed_place_ends():
+def test_all_on_one_fixed_point_ends():
     found = icp(np.array([[0.0, 0.0], [100.0, 0.0]]), cloud(), np.eye(3), 1.0)
     assert np.array_equal(found.matrix, np.eye(3))

@@ -30,7 +30,7 @@ def grid(n, spacing=1.0):
     return spacing * np.stack(np.meshgrid(np.arange(n), np.arange(n)), axis=-1).reshape(-1, 2).astype(float)
 
 
-def noisy_places(rng, n=20, noise=0.3):
+def noisy_points(rng, n=20, noise=0.3):
     """Two sections of a grid with a smooth embedding, measured twice, the second a little off and in another order."""
     points = grid(n)
     waves = rng.normal(size=(2, 12))
@@ -53,7 +53,7 @@ def test_pairs_are_right_and_spots_without_a_match_stay_alone(aligned_pair, qual
 
 
 def test_without_position_or_dustbin_the_same_pair_fails(aligned_pair, quality):
-    """The published settings, where neighbours of a domain cannot be told apart: what the defaults are for."""
+    """The published settings, where neighbours of a domain cannot be distinguished: what the defaults are for."""
     pair = aligned_pair("blocks")
     matches = match(pair.embedding_a, pair.embedding_b, pair.points_a, pair.points_b, PUBLISHED)
     judged = quality(pair, matches.a[matches.accepted], matches.b[matches.accepted])
@@ -61,8 +61,8 @@ def test_without_position_or_dustbin_the_same_pair_fails(aligned_pair, quality):
     assert matches.accepted.all()
 
 
-def test_other_tissue_at_the_same_place_goes_to_the_dustbin(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng)
+def test_other_tissue_at_the_same_point_goes_to_the_dustbin(rng):
+    e_a, e_b, p_a, p_b = noisy_points(rng)
     foreign = np.linalg.norm(p_b - 8.0, axis=1) < 4.0
     e_b[foreign] = rng.normal(size=(int(foreign.sum()), e_b.shape[1]))
     matches = match(e_a, e_b, p_a, p_b)
@@ -74,8 +74,8 @@ def test_other_tissue_at_the_same_place_goes_to_the_dustbin(rng):
     assert np.isin(np.flatnonzero(foreign), never.b[never.accepted]).mean() > 0.3
 
 
-def test_the_dustbins_share_counts_only_what_pairs_do_not_hold(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng)
+def test_the_dustbins_mass_counts_only_what_pairs_do_not_hold(rng):
+    e_a, e_b, p_a, p_b = noisy_points(rng)
     matches = match(e_a, e_b, p_a, p_b, MatchSettings(top=64, reject=False, tolerance=1e-6, max_sweeps=3000))
     held = np.bincount(matches.a, matches.score, len(p_a))
     np.testing.assert_allclose(held + matches.dustbin_a, 1.0, atol=1e-2)
@@ -83,14 +83,14 @@ def test_the_dustbins_share_counts_only_what_pairs_do_not_hold(rng):
 
 
 def test_counterparts_are_all_that_a_spot_shares_its_mass_with(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng)
+    e_a, e_b, p_a, p_b = noisy_points(rng)
     settings = MatchSettings(top=64, reject=False, tolerance=1e-6, max_sweeps=3000)
-    shares, matches = transport_plan(e_a, e_b, p_a, p_b, settings), match(e_a, e_b, p_a, p_b, settings)
-    np.testing.assert_array_equal(shares[matches.a, matches.b].A1, matches.score)
-    np.testing.assert_allclose(shares.sum(axis=1).A1 + matches.dustbin_a, 1.0, atol=1e-3)
-    np.testing.assert_allclose(shares.sum(axis=0).A1 + matches.dustbin_b, 1.0, atol=1e-3)
+    plan, matches = transport_plan(e_a, e_b, p_a, p_b, settings), match(e_a, e_b, p_a, p_b, settings)
+    np.testing.assert_array_equal(plan[matches.a, matches.b].A1, matches.score)
+    np.testing.assert_allclose(plan.sum(axis=1).A1 + matches.dustbin_a, 1.0, atol=1e-3)
+    np.testing.assert_allclose(plan.sum(axis=0).A1 + matches.dustbin_b, 1.0, atol=1e-3)
     swapped = transport_plan(e_b, e_a, p_b, p_a, settings)
-    np.testing.assert_allclose(swapped.T.toarray(), shares.toarray(), atol=1e-3)
+    np.testing.assert_allclose(swapped.T.toarray(), plan.toarray(), atol=1e-3)
     assert transport_plan(e_a, e_b, p_a, p_b + 1000, settings).nnz == 0
 
 
@@ -113,7 +113,7 @@ def published_reference(e_a, e_b, p_a, p_b, settings, radius):
 
 
 def test_published_settings_equal_the_dense_published_layer(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng, n=14, noise=0.8)
+    e_a, e_b, p_a, p_b = noisy_points(rng, n=14, noise=0.8)
     p_b = p_b + np.array([2.5, 0.0])  # some spots of either section have no candidate
     settings = replace(PUBLISHED, tolerance=1e-9, max_sweeps=3000, radius=5.0)
     matches = match(e_a, e_b, p_a, p_b, settings)
@@ -124,7 +124,7 @@ def test_published_settings_equal_the_dense_published_layer(rng):
 
 @pytest.mark.parametrize("top", [1, 2, 4])
 def test_mutual_top_pairs_equal_brute_force(rng, top):
-    e_a, e_b, p_a, p_b = noisy_places(rng, n=10, noise=1.0)
+    e_a, e_b, p_a, p_b = noisy_points(rng, n=10, noise=1.0)
     every = match(e_a, e_b, p_a, p_b, MatchSettings(top=200, cap=200, reject=False))
     mass = np.zeros((100, 100))
     mass[every.a, every.b] = every.score
@@ -139,8 +139,8 @@ def test_mutual_top_pairs_equal_brute_force(rng, top):
 
 
 @pytest.mark.parametrize("settings", [MatchSettings(), MatchSettings(top=2, cap=6), PUBLISHED])
-def test_swap_order_and_frame_do_not_matter(rng, settings):
-    e_a, e_b, p_a, p_b = noisy_places(rng)
+def test_swap_order_and_coordinate_system_do_not_matter(rng, settings):
+    e_a, e_b, p_a, p_b = noisy_points(rng)
     e_b, p_b = e_b[:300], p_b[:300]
     matches = match(e_a, e_b, p_a, p_b, settings)
     pairs = accepted(matches)
@@ -158,7 +158,7 @@ def test_swap_order_and_frame_do_not_matter(rng, settings):
 
 
 def test_a_spot_without_measurement_is_not_matched(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng)
+    e_a, e_b, p_a, p_b = noisy_points(rng)
     e_a[::10] = 0
     matches = match(e_a, e_b, p_a, p_b)
     taken = np.isin(np.arange(len(p_a)), matches.a[matches.accepted])
@@ -166,15 +166,15 @@ def test_a_spot_without_measurement_is_not_matched(rng):
     assert taken.mean() > 0.75
 
 
-def test_nothing_one_spot_and_one_place(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng, n=6)
+def test_nothing_one_spot_and_one_point(rng):
+    e_a, e_b, p_a, p_b = noisy_points(rng, n=6)
     apart = match(e_a, e_b, p_a, p_b + 50.0)
     assert len(apart.a) == 0
     assert (apart.dustbin_a == 1).all() and (apart.dustbin_b == 1).all()
     assert len(match(e_a[:0], e_b, p_a[:0], p_b).a) == 0
     one = match(e_a[:1], e_a[:1], p_a[:1], p_a[:1])
     assert accepted(one) == {(0, 0)}
-    # All spots at one place: the embeddings alone decide.
+    # All spots at one point: the embeddings alone decide.
     heap = match(e_a, e_a, np.ones((36, 2)), np.ones((36, 2)), MatchSettings(temperature=0.02))
     assert accepted(heap) == {(i, i) for i in range(36)}
 
@@ -202,11 +202,11 @@ def test_identical_embeddings_on_lattices_half_a_spot_apart_still_pair_up():
 )
 def test_settings_out_of_range_are_named(rng, setting, value):
     with pytest.raises(InputError, match=setting):
-        match(*noisy_places(rng, n=5), MatchSettings(**{setting: value}))
+        match(*noisy_points(rng, n=5), MatchSettings(**{setting: value}))
 
 
 def test_values_that_are_not_finite_are_refused(rng):
-    e_a, e_b, p_a, p_b = noisy_places(rng, n=5)
+    e_a, e_b, p_a, p_b = noisy_points(rng, n=5)
     e_b[3] = np.nan
     with pytest.raises(InputError, match="second section, spot 4: its embedding is not finite"):
         match(e_a, e_b, p_a, p_b)

@@ -30,7 +30,7 @@ def test_score_equals_its_definition():
     assert ndt.score(cells, placed) == pytest.approx(expected)
 
 
-def test_cells_of_few_places_score_nothing():
+def test_cells_of_few_points_score_nothing():
     fixed = np.vstack([np.random.default_rng(0).random((30, 2)), [[10.2, 10.2], [10.4, 10.3], [10.3, 10.5]]])
     cells = ndt.build(fixed, 2.0)
     assert ndt.score(cells, np.array([[10.3, 10.3]])) == 0.0
@@ -38,8 +38,8 @@ def test_cells_of_few_places_score_nothing():
     assert ndt.score(cells, fixed[:30].mean(axis=0)[None]) > 0.5
 
 
-def test_places_on_a_line_make_no_wall():
-    """A cell of places on one line lets places beside it count, if less."""
+def test_points_on_a_line_make_no_wall():
+    """A cell of points on one line lets points beside it count, if less."""
     cells = ndt.build(np.column_stack([np.linspace(0.0, 1.0, 9), np.zeros(9)]), 4.0)
     near, beside = (ndt.score(cells, np.array([[0.5, y]])) for y in (0.0, 0.03))
     assert 0.1 * near < beside < near

@@ -25,7 +25,7 @@ def test_square_lattice(scale):
 def test_hexagonal_lattice():
     points = grid(9, 8)
     points[:, 0] += 0.5 * (points[:, 1] % 2)
-    # The first and last row, and the rows' ends that stick out: those set back lie between two that do not.
+    # The first and last row, and the rows' ends that stick out: those set back are between two that do not.
     expected = np.flatnonzero((points[:, 1] % 7 == 0) | np.isin(points[:, 0], (0.0, 8.5)))
     np.testing.assert_array_equal(outline(points * (1.0, np.sqrt(3) / 2)), expected)
 
@@ -38,10 +38,10 @@ def test_notch_island_and_hole():
     tissue = points[~hole & ~notch]
     island = grid(3, 3) + 40.0
     found = outline(np.vstack([tissue, island]))
-    places = {tuple(p) for p in np.vstack([tissue, island])[found]}
-    assert (9.0, 12.0) in places and (12.0, 15.0) in places
-    assert (6.0, 8.0) in places and (3.0, 5.0) in places and (7.0, 8.0) not in places
-    assert {(40.0, 40.0), (41.0, 40.0)} <= places and (41.0, 41.0) not in places
+    on_outline = {tuple(p) for p in np.vstack([tissue, island])[found]}
+    assert (9.0, 12.0) in on_outline and (12.0, 15.0) in on_outline
+    assert (6.0, 8.0) in on_outline and (3.0, 5.0) in on_outline and (7.0, 8.0) not in on_outline
+    assert {(40.0, 40.0), (41.0, 40.0)} <= on_outline and (41.0, 41.0) not in on_outline
 
 
 def test_scattered_cells_have_no_holes():

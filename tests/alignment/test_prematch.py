@@ -1,4 +1,4 @@
-"""Pre-matching of pairs of sections whose true places are known."""
+"""Pre-matching of pairs of sections whose true coordinates are known."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def lattice(spacing: float = 1.0, hexagonal: bool = False) -> np.ndarray:
     return np.column_stack([spacing * (column + 0.5 * (row % 2) * hexagonal), step * row])
 
 
-def signals(places: np.ndarray) -> np.ndarray:
+def signals(coordinates: np.ndarray) -> np.ndarray:
     """Three patterns of domains with sharp borders, none of them symmetric (n x 3)."""
-    x, y = (places / SIZE).T
+    x, y = (coordinates / SIZE).T
     disc = (x - 0.3) ** 2 + (y - 0.65) ** 2 < 0.06
     band = np.abs(y - 0.25 - 0.15 * np.sin(7.0 * x)) < 0.1
     return np.column_stack([disc, band, x + 0.4 * y > 0.85]).astype(float)
 
 
-def latents(places: np.ndarray, modality: str, seed: int) -> np.ndarray:
+def latents(coordinates: np.ndarray, modality: str, seed: int) -> np.ndarray:
     """Ten dimensions: a modality's own mixture of the signals in noise."""
     mixture = np.random.default_rng([*modality.encode()]).normal(size=(3, 10))
-    noise = np.random.default_rng([seed, *modality.encode()]).normal(size=(len(places), 10))
-    return (signals(places) @ mixture + 0.8 * noise).astype(np.float32)
+    noise = np.random.default_rng([seed, *modality.encode()]).normal(size=(len(coordinates), 10))
+    return (signals(coordinates) @ mixture + 0.8 * noise).astype(np.float32)
 
 
 def pair(
     truth: np.ndarray, spacing: float = 1.0, hexagonal: bool = False, modality: str = "rna", cut: float = 0.15
 ) -> tuple[SectionFeatures, SectionFeatures, np.ndarray]:
-    """Fixed section, moving section (an edge cut off, fresh noise; `truth` laid it down) and its spots' true places."""
+    """Fixed section; moving section, placed by `truth`, with an edge cut off and fresh noise; its true coordinates."""
     still = lattice(hexagonal=hexagonal)
     true = lattice(spacing, hexagonal) + 0.2
     true = true[true[:, 0] >= cut * SIZE]
@@ -60,7 +60,7 @@ def residual(found: Registration, moving: SectionFeatures, true: np.ndarray) -> 
 
 @pytest.mark.parametrize("degrees", [0, 45, 90, 135, 180, 270])
 def test_any_angle_with_a_missing_edge(degrees):
-    """The outline is a square: only the tissue tells the angle."""
+    """The outline is a square: only the tissue determines the angle."""
     fixed, moving, true = pair(transforms.rigid(np.radians(degrees), (31.0, -12.0)))
     found = register(fixed, moving)
     assert residual(found, moving, true) < 0.3
@@ -90,18 +90,18 @@ def test_lattices_modalities_scale_and_reflection(simulated, settings):
     assert reflected is reflect and scale == pytest.approx(1.0 / factor, rel=0.02)
 
 
-def test_never_mirrors_or_rescales_unless_asked():
+def test_never_mirrors_or_rescales_by_default():
     fixed, moving, _ = pair(transforms.rigid(1.0, (0.0, 0.0), 1.1, reflect=True))
     _, _, scale, reflected = transforms.decompose(register(fixed, moving).matrix)
     assert not reflected and scale == pytest.approx(1.0)
 
 
 def test_moving_both_sections_moves_the_result():
-    """The frame is no part of the answer: G on both sides turns T into G T G^-1."""
+    """The coordinate system does not matter: G on both sides turns T into G T G^-1."""
     fixed, moving, _ = pair(transforms.rigid(0.6, (3.0, 4.0)))
-    frame = transforms.rigid(1.1, (1e4, -3e3))
-    there = [SectionFeatures(transforms.apply(frame, side.points), side.features) for side in (fixed, moving)]
-    expected = transforms.apply(frame @ register(fixed, moving).matrix, moving.points)
+    change = transforms.rigid(1.1, (1e4, -3e3))
+    there = [SectionFeatures(transforms.apply(change, side.points), side.features) for side in (fixed, moving)]
+    expected = transforms.apply(change @ register(fixed, moving).matrix, moving.points)
     found = transforms.apply(register(*there).matrix, there[1].points)
     assert np.linalg.norm(found - expected, axis=1).mean() < 0.25
 
@@ -137,8 +137,8 @@ def test_batch_effects_and_absent_spots_do_not_matter():
 def test_coordinates_alone_on_an_outline_without_symmetry(method):
     fixed, moving, _ = pair(transforms.rigid(2.5, (3.0, 4.0)), cut=0.0)
 
-    def tissue(places: np.ndarray) -> np.ndarray:
-        x, y = (places / SIZE).T
+    def tissue(coordinates: np.ndarray) -> np.ndarray:
+        x, y = (coordinates / SIZE).T
         return (y > 0.9 * (x - 0.35) ** 2 + 0.05) & (y < 0.75 + 0.3 * x**2) & (x + y > 0.4)
 
     still, true = fixed.points[tissue(fixed.points)], lattice() + 0.2
@@ -180,7 +180,7 @@ def test_latents_of_another_number_of_spots_are_refused():
         register(SectionFeatures(lattice(), {"rna": (np.zeros((3, 2)), True)}), SectionFeatures(lattice(), {}))
 
 
-def test_spots_on_a_line_and_at_shared_places():
+def test_spots_on_a_line_and_at_equal_coordinates():
     line = np.column_stack([np.arange(30.0), 2.0 * np.arange(30.0)])
     with pytest.warns(InputWarning, match="on one line"):
         found = register(SectionFeatures(line, {}), SectionFeatures(line + 7.0, {}))

@@ -50,7 +50,7 @@ def test_values_are_divided_among_pixels_without_a_shift():
 
 
 def test_width_is_the_standard_deviation_in_spacings():
-    """The share of one value of 1 among zeros at a distance of two widths, relative to its own spot, is exp(-2)."""
+    """The fraction of one value of 1 among zeros at a distance of two widths, relative to its own spot, is exp(-2)."""
     values = np.zeros((441, 1))
     values[220] = 1.0
     for width in (1.0, 2.0):

@@ -31,7 +31,7 @@ def names(ordered: list[RefinedTransform]) -> list[str]:
 
 
 def test_single_spots_decide_among_the_nearly_best():
-    """0.96 is at least 95% of 1, 0.94 is not, whatever its single spots say."""
+    """0.96 is at least 95% of 1, 0.94 is not, whatever its score of single spots."""
     given = [refined("a", 1.0, 0.3, 0.1), refined("b", 0.96, 0.4, 0.3), refined("c", 0.94, 0.9, 0.2)]
     assert names(ranked(given, by_features=True)) == ["b", "a", "c"]
     assert names(ranked(given, by_features=False)) == ["b", "c", "a"]

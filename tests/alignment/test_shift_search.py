@@ -31,8 +31,8 @@ def kernel(apart: np.ndarray) -> np.ndarray:
 
 def sums_over_pairs(fixed: ComponentMap, moving: ComponentMap, shift: np.ndarray, cell: float) -> tuple[float, float]:
     """Explained sum of squares and number of pairs at a shift of whole cells, from all pairs of spots."""
-    places = [np.floor((part.points - part.points.mean(axis=0)) / cell).astype(int) for part in (fixed, moving)]
-    apart = places[0][:, None] - places[1][None] - np.round(shift / cell).astype(int)
+    cells = [np.floor((part.points - part.points.mean(axis=0)) / cell).astype(int) for part in (fixed, moving)]
+    apart = cells[0][:, None] - cells[1][None] - np.round(shift / cell).astype(int)
     weight = kernel(apart[..., 0]) * kernel(apart[..., 1])
     n_pairs = weight.sum()
     x, y = (part.components / np.sqrt(part.components.var(axis=0).sum()) for part in (fixed, moving))

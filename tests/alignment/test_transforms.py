@@ -15,7 +15,7 @@ ANGLES = st.floats(-3.1, 3.1)
 FACTORS = st.floats(0.1, 10.0)
 
 
-def places(seed: int = 0) -> np.ndarray:
+def points(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(40, 2)) * (3.0, 1.0) + (5.0, -2.0)
 
 
@@ -47,14 +47,14 @@ def test_about_leaves_the_centre_where_it_is():
 @settings(max_examples=40, deadline=None)
 def test_fit_recovers_a_transform(angle, factor, reflect):
     matrix = transforms.rigid(angle, (8.0, 1.0), factor, reflect)
-    found = transforms.fit(places(), transforms.apply(matrix, places()), scale=True, reflect=reflect)
+    found = transforms.fit(points(), transforms.apply(matrix, points()), scale=True, reflect=reflect)
     np.testing.assert_allclose(found, matrix, atol=1e-9)
 
 
 def test_fit_equals_scipy_with_weights():
     """Kabsch in three dimensions with z = 0 and both sides centred, as scipy solves it."""
     rng = np.random.default_rng(1)
-    source, weights = places(), rng.random(40)
+    source, weights = points(), rng.random(40)
     target = transforms.apply(transforms.rigid(0.7, (1, 2)), source) + rng.normal(size=(40, 2))
     found = transforms.fit(source, target, weights)
     flat = [np.column_stack([p - np.average(p, axis=0, weights=weights), np.zeros(40)]) for p in (target, source)]
@@ -67,7 +67,7 @@ def test_fit_equals_scipy_with_weights():
 def test_fit_has_the_least_squares():
     """No small change of angle, shift or scale is better."""
     rng = np.random.default_rng(2)
-    source = places()
+    source = points()
     target = 1.5 * source[:, ::-1] + rng.normal(size=(40, 2))
     found = transforms.fit(source, target, scale=True)
     least = ((transforms.apply(found, source) - target) ** 2).sum()
@@ -77,20 +77,20 @@ def test_fit_has_the_least_squares():
             assert ((transforms.apply(change @ found, source) - target) ** 2).sum() > least
 
 
-def test_fit_never_mirrors_unless_told():
-    mirrored = places() * (1.0, -1.0)
-    assert not transforms.decompose(transforms.fit(places(), mirrored))[3]
-    np.testing.assert_allclose(transforms.apply(transforms.fit(places(), mirrored, reflect=True), places()), mirrored)
+def test_fit_never_mirrors_by_default():
+    mirrored = points() * (1.0, -1.0)
+    assert not transforms.decompose(transforms.fit(points(), mirrored))[3]
+    np.testing.assert_allclose(transforms.apply(transforms.fit(points(), mirrored, reflect=True), points()), mirrored)
 
 
 @pytest.mark.parametrize("source", [np.zeros((5, 2)), np.zeros((1, 2))])
 def test_fit_refuses_what_has_no_angle(source):
     with pytest.raises(InputError, match="pairs of points"):
-        transforms.fit(source, places()[: len(source)])
+        transforms.fit(source, points()[: len(source)])
 
 
 def test_disagreement_of_a_half_turn():
-    """Turned by 180 degrees about the middle every place moves by twice its distance from it."""
-    centre = places().mean(axis=0)
+    """Turned by 180 degrees about the middle every point moves by twice its distance from it."""
+    centre = points().mean(axis=0)
     half = transforms.about(transforms.rigid(np.pi, (0, 0)), centre)
-    assert transforms.disagreement(np.eye(3), half, places()) == pytest.approx(2.0)
+    assert transforms.disagreement(np.eye(3), half, points()) == pytest.approx(2.0)

@@ -14,9 +14,9 @@ NEVER = -1e6
 """Score of a forbidden pair in the dense computation: its kernel is 0."""
 
 
-def problem(rng, n_a=12, n_b=9, share=0.4):
+def problem(rng, n_a=12, n_b=9, fraction=0.4):
     """Scores 0..10 on some pairs; the first spots of both sections have no candidate."""
-    candidate = rng.random((n_a, n_b)) < share
+    candidate = rng.random((n_a, n_b)) < fraction
     candidate[:2], candidate[:, :1] = False, False
     a, b = np.nonzero(candidate)
     return a, b, 10.0 * rng.random(len(a))
@@ -83,7 +83,7 @@ def test_swapping_the_sections_swaps_the_plan_however_early_it_stops(rng, sweeps
     assert swapped.sweeps == plan.sweeps <= sweeps
 
 
-def test_the_error_is_what_the_stopping_rule_says(rng):
+def test_the_error_is_what_the_stopping_rule_requires(rng):
     a, b, scores = problem(rng, 40, 30)
     loose = sinkhorn(a, b, scores, 40, 30, 5.0, tolerance=1e-2)
     tight = sinkhorn(a, b, scores, 40, 30, 5.0, tolerance=1e-8, max_sweeps=5000)

@@ -60,8 +60,8 @@ def test_the_null_of_the_radius_is_that_of_near_pairs_other_than_the_best(rng):
     # One draw per spot, each with its candidates at equal odds.
     weight = np.isfinite(cosine) / np.maximum(np.isfinite(cosine).sum(axis=1, keepdims=True), 1)
     values = np.sort(cosine[np.isfinite(cosine)])
-    share = np.cumsum(weight[np.isfinite(cosine)][np.argsort(cosine[np.isfinite(cosine)])])
-    expected = values[np.searchsorted(share / share[-1], [0.25, 0.5, 0.75])]
+    fraction = np.cumsum(weight[np.isfinite(cosine)][np.argsort(cosine[np.isfinite(cosine)])])
+    expected = values[np.searchsorted(fraction / fraction[-1], [0.25, 0.5, 0.75])]
     draws = [np.random.default_rng(seed) for seed in range(20)]
     drawn = [
         np.mean(
@@ -76,7 +76,7 @@ def test_the_null_of_the_section_is_that_of_far_pairs(rng):
     e_a, e_b, p_a, p_b = two_sections(rng)
     e_a, e_b = np.abs(e_a), np.abs(e_b)
     right_a, right_b = p_a[:, 0] > 7.5, p_b[:, 0] > 7.5
-    e_a[right_a], e_b[right_b] = -e_a[right_a], -e_b[right_b]  # near pairs are alike, half of the far ones opposite
+    e_a[right_a], e_b[right_b] = -e_a[right_a], -e_b[right_b]  # near pairs are similar, half of the far ones opposite
     cosine, distance = cosine_similarity(e_a, e_b), matrices((e_a, e_b, p_a, p_b), 3.0)[1]
     for percentile in (20, 80):
         expected = np.percentile(cosine[distance > 3.0], percentile)
@@ -84,7 +84,7 @@ def test_the_null_of_the_section_is_that_of_far_pairs(rng):
         assert threshold == pytest.approx(expected, abs=0.03)
 
 
-def test_a_simulated_tissue_is_mapped_to_the_right_places(aligned_pair):
+def test_a_simulated_tissue_is_mapped_to_the_right_coordinates(aligned_pair):
     pair = aligned_pair("blocks")
     sides = pair.embedding_a, pair.embedding_b, pair.points_a, pair.points_b
     rng = np.random.default_rng(0)
@@ -102,7 +102,7 @@ def test_a_simulated_tissue_is_mapped_to_the_right_places(aligned_pair):
     assert (ours.target[alone] == -1).all()
 
 
-def test_the_same_draws_give_the_same_mapping_and_frames_do_not_matter(rng):
+def test_the_same_draws_give_the_same_mapping_and_the_coordinate_system_does_not_matter(rng):
     e_a, e_b, p_a, p_b = two_sections(rng)
     first = mapped((e_a, e_b, p_a, p_b), np.random.default_rng(3))
     turn = 5.0 * np.array([[0.6, -0.8], [0.8, 0.6]])

@@ -1,4 +1,4 @@
-"""Data that the clustering tests share."""
+"""Data of the clustering tests."""
 
 from __future__ import annotations
 

@@ -77,9 +77,9 @@ def test_bisection_finds_a_narrow_window():
     assert len(labels) == 6 and 2.7 <= resolution < 2.75 and tried < 20
 
 
-@pytest.mark.parametrize(("asked", "nearest"), [(5, 4), (6, 7), (2, 4), (60, 7)])
-def test_bisection_gives_the_nearest_when_out_of_reach(asked, nearest):
-    assert len(resolution_for(steps({0.0: 4, 1.3: 7}), asked)[1]) == nearest
+@pytest.mark.parametrize(("requested", "nearest"), [(5, 4), (6, 7), (2, 4), (60, 7)])
+def test_bisection_gives_the_nearest_when_out_of_reach(requested, nearest):
+    assert len(resolution_for(steps({0.0: 4, 1.3: 7}), requested)[1]) == nearest
 
 
 def test_communities_do_not_disturb_the_process_generator(clouds):

@@ -85,8 +85,8 @@ def _without_measured(path: Path) -> bytes:
     header, *rows = csv.reader(io.StringIO(data.decode()))
     if MEASURED_COLUMNS.isdisjoint(header):
         return data
-    kept = [place for place, column in enumerate(header) if column not in MEASURED_COLUMNS]
-    return "\n".join(",".join(row[place] for place in kept) for row in [header, *rows]).encode()
+    kept = [index for index, column in enumerate(header) if column not in MEASURED_COLUMNS]
+    return "\n".join(",".join(row[index] for index in kept) for row in [header, *rows]).encode()
 
 
 def _add_item(name: str, item: h5py.Group | h5py.Dataset, digest: hashlib._Hash) -> None:

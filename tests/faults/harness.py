@@ -49,8 +49,8 @@ def main() -> int:
     tally = Tally()
     try:
         project = copy_project(scratch)
-        for place, name in enumerate(options.cases):
-            until = options.disturbances * (place + 1) // len(options.cases)
+        for index, name in enumerate(options.cases):
+            until = options.disturbances * (index + 1) // len(options.cases)
             arena = Arena(name, project, disks, scratch, tally, random.Random(f"{options.seed} {name}"), kinds)
             arena.disturb_until(until)
     finally:

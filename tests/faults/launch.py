@@ -132,8 +132,8 @@ def newest(watched: Iterable[Path]) -> tuple[float, int]:
     Nextflow's own log is left out, since it is written to while nothing happens.
     """
     times = []
-    for place in watched:
-        for folder, _, names in os.walk(place) if place.is_dir() else [(place.parent, [], [place.name])]:
+    for path in watched:
+        for folder, _, names in os.walk(path) if path.is_dir() else [(path.parent, [], [path.name])]:
             for name in names:
                 if not name.startswith(".nextflow.log"):
                     with contextlib.suppress(OSError):

@@ -4,7 +4,7 @@
 include { readSamplesheet } from './modules/checks/samplesheet'
 include { resolveParams   } from './modules/checks/params'
 
-// What a check returned, or the message with which it refused; any other end is told by the exception's class.
+// What a check returned, or the message with which it refused; any other end is given as the exception's class.
 def outcome(check) {
     try {
         return [accepted: check()]

@@ -27,8 +27,8 @@ def write_input(folder: Path, section: str) -> list[object]:
     rates = np.where((x > 2)[:, None] == (np.arange(12) % 2 == 0), 9, 1)
     counts = pd.DataFrame(draw.poisson(rates), spots, [f"Gene{i}" for i in range(12)])
     counts.to_csv(folder / f"{section}.csv", index_label="barcode")
-    places = pd.DataFrame({"barcode": spots, "x": x + 0.1 * y, "y": y, "label": np.where(x > 2, "in", "out")})
-    places.to_csv(folder / f"{section}.xy.csv", index=False)
+    coordinates = pd.DataFrame({"barcode": spots, "x": x + 0.1 * y, "y": y, "label": np.where(x > 2, "in", "out")})
+    coordinates.to_csv(folder / f"{section}.xy.csv", index=False)
     table = folder / f"{section}.xy.csv"
     return ["--rna", folder / f"{section}.csv", "--spatial", table, "--labels", table, "--platform", "square"]
 

@@ -1,4 +1,4 @@
-"""What every test here asks of a stage: sane output, or one line that names the culprit and nothing left behind."""
+"""What every test here requires of a stage: sane output, or one line that names the culprit and nothing left behind."""
 
 from __future__ import annotations
 

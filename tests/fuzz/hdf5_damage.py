@@ -14,7 +14,7 @@ FAR = 10**9
 
 
 def replaced(make: Callable[[np.ndarray], np.ndarray]) -> Damage:
-    """Put other values in a dataset's place; its attributes stay, so that the file still says the same about it."""
+    """Replace a dataset's values; its attributes stay, so that the file still describes it in the same way."""
 
     def damage(file: h5py.File, path: str) -> None:
         old = file[path]

@@ -13,8 +13,8 @@ import pytest
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.run import RunSources, write_run_report
 
+from ..report.browser import browser, wait
 from ..report.conftest import make_dataset
-from ..report.test_browser import browser, wait
 
 __all__ = ["browser", "make_dataset"]
 

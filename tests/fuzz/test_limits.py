@@ -19,7 +19,7 @@ import ingest
 
 from .harness import judge, text
 from .test_stores import adata
-from .tissue import beside, counts, matrix_folder, places
+from .tissue import beside, coordinates, counts, matrix_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -47,7 +47,7 @@ def bomb(name: str, line: bytes) -> Callable[[Path], list[object]]:
     def build(folder: Path) -> list[object]:
         if name.startswith("bad"):
             return ["--rna", zeros(folder / name, b"barcode,A\n", line, 4000), *beside(folder)]
-        option = "--spatial" if name.startswith("place") else "--labels"
+        option = "--spatial" if name.startswith("coordinates") else "--labels"
         bad = zeros(folder / name, b"barcode,x,y,label\n", line, 4000)
         rest = [] if option == "--spatial" else beside(folder)
         return ["--rna", text(folder / "rna.csv", counts(",")), *rest, option, bad]
@@ -106,7 +106,7 @@ def zarr_shape(array: str) -> Callable[[Path], list[object]]:
 
 def cells(name: str, content: bytes) -> Callable[[Path], list[object]]:
     def build(folder: Path) -> list[object]:
-        option = "--spatial" if name.startswith("place") else "--rna"
+        option = "--spatial" if name.startswith("coordinates") else "--rna"
         rest = beside(folder) if option == "--rna" else ["--rna", text(folder / "rna.csv", counts(","))]
         return [option, text(folder / name, content), *rest]
 
@@ -122,8 +122,8 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "bomb in matrix lines": (bomb("bad.csv.gz", b"a,1\n"), "bad.csv.gz"),
     "bomb in one matrix line": (bomb("bad.csv.gz", b"0"), "bad.csv.gz"),
     "bomb in matrix cells": (bomb("bad.tsv.gz", b"0\t"), "bad.tsv.gz"),
-    "bomb in coordinates": (bomb("place.csv.gz", b"a,1,2,b\n"), "place.csv.gz"),
-    "bomb of quotes": (bomb("place.csv.gz", b'"'), "place.csv.gz"),
+    "bomb in coordinates": (bomb("coordinates.csv.gz", b"a,1,2,b\n"), "coordinates.csv.gz"),
+    "bomb of quotes": (bomb("coordinates.csv.gz", b'"'), "coordinates.csv.gz"),
     "bomb in labels": (bomb("labels.csv.gz", b"a,1,2,b\n"), "labels.csv.gz"),
     "dense 10^9 x 10^9": (dense((HUGE, HUGE), "f4"), "bad.h5ad"),
     "dense 12 x 10^12": (dense((12, 1000 * HUGE), "f8"), "bad.h5ad"),
@@ -138,7 +138,10 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "cell of 10 MB": (cells("bad.csv", counts(",") + b"b12," + b"1" * 10_000_000 + b",2,3\n"), "bad.csv"),
     "barcode of 10 MB": (cells("bad.csv", counts(",") + b"b" * 10_000_000 + b",1,2,3\n"), "b"),
     "header of 10 MB": (cells("bad.csv", b"barcode," + b"A" * 10_000_000 + b"\nb0,1\n"), "bad.csv"),
-    "coordinate of 10 MB": (cells("place.csv", places(",") + b"b12," + b"1" * 10_000_000 + b",2\n"), "place.csv"),
+    "coordinate of 10 MB": (
+        cells("coordinates.csv", coordinates(",") + b"b12," + b"1" * 10_000_000 + b",2\n"),
+        "coordinates.csv",
+    ),
 }
 
 

@@ -14,14 +14,14 @@ import pytest
 
 from .harness import ends_well, holds, text
 from .test_stores import adata
-from .tissue import LABELS, beside, counts, matrix_folder, places
+from .tissue import LABELS, beside, coordinates, counts, matrix_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 # What is given, by which option.
 GIVEN = {
     "bad.h5ad": "--rna", "bad.h5mu": "--multi", "bad.h5": "--multi", "bad.csv": "--rna", "bad.tsv.gz": "--adt",
-    "bad.zarr": "--rna", "bad": "--multi", "place.csv": "--spatial", "place.parquet": "--spatial",
+    "bad.zarr": "--rna", "bad": "--multi", "coordinates.csv": "--spatial", "coordinates.parquet": "--spatial",
     "tissue_positions.csv": "--spatial", "labels.csv": "--labels", "labels.parquet": "--labels",
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_strange_names_of_good_files(name: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     here = tmp_path / f"{name}.d"
     rna, xy, label = (text(here / f"{name}.{kind}.csv", content) for kind, content in
-                      (("rna", counts(",")), ("xy", places(",")), ("label", LABELS)))  # fmt: skip
+                      (("rna", counts(",")), ("xy", coordinates(",")), ("label", LABELS)))  # fmt: skip
     assert ingest(tmp_path, "--rna", rna, "--spatial", xy, "--labels", label, names="") == 0
 
 
@@ -117,7 +117,7 @@ def test_names_that_name_no_file(option: str, name: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300", "-1e300", "1e13"])
 @pytest.mark.parametrize("column", [0, 1])
-def test_places_out_of_this_world(value: str, column: int, tmp_path: Path) -> None:
+def test_coordinates_out_of_bounds(value: str, column: int, tmp_path: Path) -> None:
     data = adata()
     data.obsm["spatial"] = data.obsm["spatial"].copy()
     data.obsm["spatial"][3, column] = float(value)
@@ -130,14 +130,14 @@ def sealed(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["bad.h5ad", "bad.csv", "bad", "folder/bad.csv", "place.csv", "labels.csv"])
+@pytest.mark.parametrize("name", ["bad.h5ad", "bad.csv", "bad", "folder/bad.csv", "coordinates.csv", "labels.csv"])
 def test_sealed_files(name: str, project: Path, tmp_path: Path) -> None:
     """A real process, which gives up the right to read everything where it has it."""
     here = tmp_path / "in"
     good = text(here / "rna.csv", counts(","))
     path = matrix_folder(here / name) if name == "bad" else text(here / name, counts(","))
     sealed(path.parent if "/" in name else path)
-    option = {"place.csv": "--spatial", "labels.csv": "--labels"}.get(name, "--rna")
+    option = {"coordinates.csv": "--spatial", "labels.csv": "--labels"}.get(name, "--rna")
     arguments = [option, str(path), *([] if option == "--rna" else ["--rna", str(good)])]
     arguments += [] if option == "--spatial" else beside(here)
     (tmp_path / "out").mkdir()
@@ -148,7 +148,7 @@ def test_sealed_files(name: str, project: Path, tmp_path: Path) -> None:
             pytest.skip("who may read everything is refused nothing, and there is no setpriv to give that up")
         command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    # The command line itself refuses what it cannot open; what lies in a sealed folder is refused by the reader.
+    # The command line itself refuses what it cannot open; what is in a sealed folder is refused by the reader.
     assert done.returncode == 2, done.stderr
     assert path.name in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

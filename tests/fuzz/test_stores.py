@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 SPOTS = [f"b{i}" for i in range(12)]
 COUNTS = np.arange(36, dtype=np.float32).reshape(12, 3)
-XY = np.array([(i % 4, i // 4) for i in range(12)], dtype=float)
+COORDINATES = np.array([(i % 4, i // 4) for i in range(12)], dtype=float)
 
 
 def adata(kind: Callable[..., object] = sparse.csr_matrix) -> anndata.AnnData:
@@ -32,7 +32,7 @@ def adata(kind: Callable[..., object] = sparse.csr_matrix) -> anndata.AnnData:
         obs=pd.DataFrame({"region": pd.Categorical(["left", "right"] * 6), "depth": np.arange(12.0)}, index=SPOTS),
         var=pd.DataFrame(index=["A", "B", "C"]),
     )
-    data.obsm["spatial"] = XY
+    data.obsm["spatial"] = COORDINATES
     return data
 
 
@@ -47,7 +47,7 @@ def dense_h5ad(path: Path) -> None:
 def h5mu(path: Path) -> None:
     data = mudata.MuData({"rna": adata(), "adt": adata()})
     data.obs["shared"] = np.arange(12.0)
-    data.obsm["spatial"] = XY
+    data.obsm["spatial"] = COORDINATES
     data.write(path)
 
 
@@ -93,7 +93,7 @@ def test_damaged_dataset(name: str, target: str, damage: str, tmp_path: Path) ->
     out = tmp_path / "out" / "section.h5mu"
     arguments = ["--dataset", "d", "--section", "s", option, str(tmp_path / name), "--labels", "region"]
     if name.endswith(".h5"):
-        xy = "".join(f"{spot},{x},{y}\n" for spot, (x, y) in zip(SPOTS, XY, strict=True))
+        xy = "".join(f"{spot},{x},{y}\n" for spot, (x, y) in zip(SPOTS, COORDINATES, strict=True))
         arguments[-2:] = ["--spatial", str(text(tmp_path / "xy.csv", "barcode,x,y\n" + xy))]
     # What is taken must be good enough for the stages that follow.
     ends_well("ingest", [*arguments, "--out", str(out)], out.parent, (name, "xy.csv"), lambda: holds(out))

@@ -20,7 +20,7 @@ def counts(separator: str) -> bytes:
     return lines(separator, ("barcode", *GENES), *((spot, i, i + 1, 3 * i) for i, spot in enumerate(SPOTS)))
 
 
-def places(separator: str) -> bytes:
+def coordinates(separator: str) -> bytes:
     return lines(separator, ("barcode", "x", "y"), *((spot, i % 4, i // 4) for i, spot in enumerate(SPOTS)))
 
 
@@ -36,7 +36,7 @@ FOLDER = {
 
 
 def beside(folder: Path) -> list[str]:
-    return ["--spatial", str(text(folder / "xy.csv", places(",")))]
+    return ["--spatial", str(text(folder / "xy.csv", coordinates(",")))]
 
 
 def matrix_folder(folder: Path, **changed: bytes) -> Path:
@@ -63,7 +63,7 @@ def counts_in(name: str) -> Callable[[Path, bytes], list[str]]:
     return lambda folder, content: ["--rna", str(text(folder / name, content)), *beside(folder)]
 
 
-def places_in(name: str) -> Callable[[Path, bytes], list[str]]:
+def coordinates_in(name: str) -> Callable[[Path, bytes], list[str]]:
     def build(folder: Path, content: bytes) -> list[str]:
         return ["--rna", str(text(folder / "rna.csv", counts(","))), "--spatial", str(text(folder / name, content))]
 
@@ -80,8 +80,8 @@ TEXTS: dict[str, tuple[bytes, Callable[[Path, bytes], list[str]]]] = {
     "bad.csv": (counts(","), counts_in("bad.csv")),
     "bad.tsv": (counts("\t"), counts_in("bad.tsv")),
     "bad.csv.gz": (gzip.compress(counts(","), mtime=0), counts_in("bad.csv.gz")),
-    "place.csv": (places(","), places_in("place.csv")),
-    "place.tsv.gz": (gzip.compress(places("\t"), mtime=0), places_in("place.tsv.gz")),
+    "coordinates.csv": (coordinates(","), coordinates_in("coordinates.csv")),
+    "coordinates.tsv.gz": (gzip.compress(coordinates("\t"), mtime=0), coordinates_in("coordinates.tsv.gz")),
     "labels.csv": (LABELS, labels_in),
     "tissue_positions.csv": (
         POSITIONS_HEADER + POSITIONS,

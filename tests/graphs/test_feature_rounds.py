@@ -16,14 +16,14 @@ from spatialweave.io.dataset import Modality
 
 
 def tissue(n_spots: int = 240, n_sections: int = 2) -> tuple[Modality, sparse.csr_matrix, np.ndarray]:
-    """Noisy latents over random places in several sections, a tenth not measured, with the undirected spatial graph."""
+    """Noisy latents at random coordinates in several sections, a tenth not measured; the undirected spatial graph."""
     rng = np.random.default_rng(0)
-    places = rng.random((n_spots, 2)) * 10
+    coordinates = rng.random((n_spots, 2)) * 10
     sections = rng.integers(0, n_sections, n_spots)
-    latent = np.sin(places @ rng.normal(size=(2, 6))) + rng.normal(size=(n_spots, 6))
+    latent = np.sin(coordinates @ rng.normal(size=(2, 6))) + rng.normal(size=(n_spots, 6))
     present = rng.random(n_spots) > 0.1
     latent[~present] = 1e6
-    return Modality("rna", latent.astype(np.float32), present), symmetrise(knn(places, sections, 5)), sections
+    return Modality("rna", latent.astype(np.float32), present), symmetrise(knn(coordinates, sections, 5)), sections
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
@@ -56,7 +56,7 @@ def test_averages_do_not_cross_sections() -> None:
     moved = feature_distances(Modality("rna", latent, modality.present), recipe, graph)
     first = np.flatnonzero(sections == 0)
     inside = before[first][:, first].toarray()
-    # With the other section far away every neighbour lies in the own section; those that did before are still there.
+    # With the other section far away every neighbour is in the spot's own section; earlier ones of it remain.
     assert (moved[first][:, first].toarray()[inside > 0] > 0).all()
     assert moved[first][:, other].nnz == 0
 

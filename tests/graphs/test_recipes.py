@@ -19,7 +19,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipes_say_what_their_methods_need(name: str, project: Path) -> None:
+def test_recipes_declare_what_their_methods_need(name: str, project: Path) -> None:
     assert read_recipe(project / "assets" / "graphs" / f"{name}.yml") == RECIPES[name]
 
 

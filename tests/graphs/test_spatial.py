@@ -64,7 +64,7 @@ def test_radius_equals_scikit_learn(points):
     np.testing.assert_allclose(found.toarray(), truth.toarray())
 
 
-def test_radius_counts_what_lies_on_it():
+def test_radius_includes_spots_on_it():
     degree = np.diff(spatial.radius(grid(5) * 0.1, one_section(grid(5)), 1.0).indptr)
     assert np.bincount(degree).tolist() == [0, 0, 4, 12, 9]
 
@@ -99,7 +99,7 @@ def test_delaunay_cuts_edges_of_more_than_three_median_edges(gap, joined):
     assert ((i < 25) != (j < 25)).any() == joined
 
 
-def test_delaunay_joins_duplicates_to_the_first_of_their_place():
+def test_delaunay_joins_duplicates_to_the_first_at_their_coordinates():
     points = np.concatenate([grid(3), [[1.0, 1.0], [1.0, 1.0]]])
     found = spatial.delaunay(points, one_section(points))
     assert found[9].indices.tolist() == [4] and found[10].indices.tolist() == [4]
@@ -190,7 +190,7 @@ def test_duplicates_are_neighbours_at_distance_zero():
     assert found[5].indices.tolist() == [3, 4]
 
 
-def test_many_spots_at_one_place_still_have_k_others():
+def test_many_spots_at_one_point_still_have_k_others():
     points = np.zeros((3000, 2))
     found = spatial.knn(points, one_section(points), 4)
     i, j = edges(found)

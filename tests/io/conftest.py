@@ -1,4 +1,4 @@
-"""A small tissue with known counts and places, and writers of the formats, independent of the readers under test."""
+"""A small tissue with known counts and coordinates, and writers of the formats that do not use the readers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Tissue:
     proteins: list[str]
     rna: np.ndarray
     adt: np.ndarray
-    xy: np.ndarray
+    coordinates: np.ndarray
 
-    def frame(self, modality: str) -> pd.DataFrame:
+    def table(self, modality: str) -> pd.DataFrame:
         """Counts of `modality` as a table."""
         columns = self.genes if modality == "rna" else self.proteins
         return pd.DataFrame(getattr(self, modality), index=self.spots, columns=columns)
@@ -40,14 +40,16 @@ def tissue() -> Tissue:
         proteins=[f"CD{i}" for i in range(5)],
         rna=rng.poisson(1.5, (20, 5)),
         adt=rng.poisson(6.0, (20, 5)) + 1,
-        xy=np.array([(10.0 * (i % 5), 10.0 * (i // 5)) for i in range(20)]),
+        coordinates=np.array([(10.0 * (i % 5), 10.0 * (i // 5)) for i in range(20)]),
     )
 
 
 @pytest.fixture
 def spatial_csv(tissue: Tissue, tmp_path: Path) -> Path:
     path = tmp_path / "spatial.csv"
-    pd.DataFrame({"barcode": tissue.spots, "x": tissue.xy[:, 0], "y": tissue.xy[:, 1]}).to_csv(path, index=False)
+    pd.DataFrame({"barcode": tissue.spots, "x": tissue.coordinates[:, 0], "y": tissue.coordinates[:, 1]}).to_csv(
+        path, index=False
+    )
     return path
 
 
@@ -115,15 +117,15 @@ def holds() -> Callable[..., None]:
 
     def check(section: mudata.MuData, tissue: Tissue, modality: str, spots: list[str] | None = None) -> None:
         data = section.mod[modality]
-        wanted = tissue.frame(modality).loc[spots or tissue.spots]
+        wanted = tissue.table(modality).loc[spots or tissue.spots]
         assert sorted(data.obs_names) == sorted(wanted.index)
         assert list(data.var_names) == list(wanted.columns)
         assert data.X.format == "csr"
         assert data.X.dtype == np.float32
         assert data.X.has_sorted_indices
         np.testing.assert_array_equal(data[wanted.index].X.toarray(), wanted.to_numpy())
-        places = pd.DataFrame(tissue.xy, index=tissue.spots).loc[data.obs_names].to_numpy()
-        np.testing.assert_array_equal(data.obsm["spatial"], places)
+        coordinates = pd.DataFrame(tissue.coordinates, index=tissue.spots).loc[data.obs_names].to_numpy()
+        np.testing.assert_array_equal(data.obsm["spatial"], coordinates)
         assert data.obs_names.dtype == object
         assert data.obsm["spatial"].dtype == np.float64
 

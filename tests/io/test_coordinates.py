@@ -78,7 +78,7 @@ def test_columns_of_obs(columns: dict[str, list[float]], expected: list[list[flo
 
 
 VISIUM = [(row, column) for row in range(12) for column in range(row % 2, 24, 2)]
-"""Array rows and columns of a Visium slide: odd rows lie half a spot further, and columns count half spots."""
+"""Array rows and columns of a Visium slide: odd rows are shifted by half a spot, and columns count half spots."""
 
 
 def visium_neighbours(row: int, column: int) -> set[tuple[int, int]]:
@@ -176,7 +176,7 @@ def test_modalities_complete_each_others_coordinates_and_must_agree(tmp_path: Pa
         read_section(SectionInput("d", "s", {"rna": a, "adt": moved}))
 
 
-def test_a_given_table_wins_and_says_so(tmp_path: Path) -> None:
+def test_a_given_table_wins_with_a_warning(tmp_path: Path) -> None:
     a = write(tmp_path / "a.h5ad", ["p", "q"], np.zeros((2, 2)))
     (tmp_path / "xy.csv").write_text("barcode,x,y\nq,3,4\np,1,2\nelsewhere,9,9\n")
     with pytest.warns(InputWarning, match="its coordinates are used"):

@@ -1,4 +1,4 @@
-"""The layout told from coordinates: lattices turned, shifted, with spots missing and out of place."""
+"""The layout inferred from coordinates: lattices rotated, shifted, with spots missing and displaced."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 import java.nio.file.Path
 
-/** What can be asked of a file without the packages that wrote it. */
+/** What can be read from a file without the packages that wrote it. */
 class Output {
     static Path path(file) {
         return Path.of(file.toString())

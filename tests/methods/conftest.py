@@ -1,15 +1,19 @@
-"""Fixtures of the methods' tests: a small tissue with two modalities."""
+"""Fixtures of the methods' tests: a small tissue of two modalities, and one that is divided into sections."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.spatial import cKDTree
+from sklearn.neighbors import NearestNeighbors
 
 from spatialweave.graphs.build import feature_distances
-from spatialweave.graphs.matrices import symmetrise
+from spatialweave.graphs.matrices import from_edges, symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.training.run import Run
@@ -45,5 +49,43 @@ def tissue():
             graph = feature_distances(modality, recipe, graphs["spatial_connectivities"])
             graphs |= {f"{modality.name}_distances": graph, f"{modality.name}_connectivities": symmetrise(graph)}
         return Dataset("small", obs.rename_axis(None), spatial, modalities, graphs, "square")
+
+    return make
+
+
+@pytest.fixture
+def split(tissue: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """A tissue whose spots are assigned to sections at random; each section keeps the modalities named for it."""
+
+    def make(names: Sequence[tuple[str, ...]] = (("rna",), ("rna",)), side: int = 14, offset: float = 0.0) -> Dataset:
+        whole = tissue(side=side, names=tuple(dict.fromkeys(name for own in names for name in own)))
+        section = np.random.default_rng(6).permutation(np.arange(whole.n_spots) % len(names))
+        order = np.argsort(section, kind="stable")
+        section, spatial = section[order], whole.coordinates[order]
+        modalities = []
+        for one in whole.modalities:
+            present = np.array([one.name in own for own in names])[section]
+            latent = (one.latent[order] + offset * section[:, None]) * present[:, None]
+            modalities.append(Modality(one.name, latent.astype(np.float32), present))
+        rows, columns, values = [], [], []
+        for number in range(len(names)):
+            own = np.flatnonzero(section == number)
+            distance, nearest = NearestNeighbors(n_neighbors=5).fit(spatial[own]).kneighbors(spatial[own])
+            rows.append(own.repeat(4))
+            columns.append(own[nearest[:, 1:].ravel()])
+            values.append(distance[:, 1:].ravel())
+        directed = from_edges(*map(np.concatenate, (rows, columns, values)), whole.n_spots)
+        obs = whole.obs.iloc[order].assign(section=np.array(list("abcdef"))[section])
+        obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
+        graphs = {"spatial_distances": directed, "spatial_connectivities": symmetrise(directed)}
+        # Every section has coordinates of its own; the aligned ones are common to all.
+        return replace(
+            whole,
+            obs=obs,
+            coordinates=spatial + 100 * section[:, None],
+            modalities=modalities,
+            graphs=graphs,
+            aligned=spatial,
+        )
 
     return make

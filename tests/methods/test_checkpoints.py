@@ -49,7 +49,7 @@ def overrides(preset: MethodPreset) -> list[str]:
 
 
 def sections(dataset: Dataset) -> Dataset:
-    """The left and the right half as two sections, in one frame."""
+    """The left and the right half as two sections, in aligned coordinates."""
     left = dataset.coordinates[:, 0] < np.median(dataset.coordinates[:, 0])
     names = np.where(left, "a", "b")
     inside = {key: graph.multiply(left[:, None] == left[None, :]).tocsr() for key, graph in dataset.graphs.items()}
@@ -62,7 +62,7 @@ def sections(dataset: Dataset) -> Dataset:
 
 
 class Killed(BaseException):
-    """What stands for the end of the process."""
+    """Raised instead of the end of the process."""
 
 
 def kill_after(epochs: Sequence[int], patch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def kill_after(epochs: Sequence[int], patch: pytest.MonkeyPatch) -> None:
 
 
 def assert_same(found: Fitted, expected: Fitted) -> None:
-    """Bit for bit: embedding, losses, and all that the method says beyond."""
+    """Bit for bit: embedding, losses, and all other outputs of the method."""
     np.testing.assert_array_equal(found.embedding, expected.embedding)
     for key in ("losses", "epochs", "stopped_by"):
         assert found.record[key] == expected.record[key]

@@ -32,9 +32,9 @@ def test_units_come_back_by_undoing_the_scaling(power: float, run: Run) -> None:
     modality = Modality("rna", latent * present[:, None], present)
     one = prepare_input(modality, averaging(60), config, rng, run.device)
     assert one.features[present].square().mean() == pytest.approx(1, rel=1e-5)
-    deviation = latent[present].std(axis=0, dtype=np.float64)[:4]
+    sd = latent[present].std(axis=0, dtype=np.float64)[:4]
     shape = one.features[present].numpy().std(axis=0)[:4]
-    np.testing.assert_allclose(shape / shape[0], (deviation / deviation[0]) ** power, rtol=1e-4)
+    np.testing.assert_allclose(shape / shape[0], (sd / sd[0]) ** power, rtol=1e-4)
     back = one.to_latents(one.features)
     np.testing.assert_allclose(back[present], latent[present], rtol=1e-5, atol=1e-5)
     # Zero is the mean of the measured spots, for those where the modality is missing too.
@@ -66,5 +66,5 @@ def test_smart_takes_noise_away_and_fills_in_what_is_missing(tissue: Tissue, run
         assert np.mean((found - truth)[modality.present] ** 2) < 0.5 * noise
         missing = ~modality.present
         if missing.any():
-            spread = np.mean((truth - truth.mean(axis=0))[missing] ** 2)
-            assert np.mean((found - truth)[missing] ** 2) < 0.5 * spread
+            variance = np.mean((truth - truth.mean(axis=0))[missing] ** 2)
+            assert np.mean((found - truth)[missing] ** 2) < 0.5 * variance

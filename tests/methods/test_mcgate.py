@@ -31,7 +31,7 @@ SHORT = Config(epochs=10, step=4, n_dims=8, heads=2, alpha=0.3)
 
 @pytest.fixture
 def weak(tissue: Tissue) -> Dataset:
-    """A tissue of three layers whose noise hides them in any single spot."""
+    """A tissue of three layers whose noise masks them in any single spot."""
     dataset = tissue(side=24)
     rng = np.random.default_rng(4)
     layer = dataset.obs["label"].astype(int).to_numpy()
@@ -151,9 +151,9 @@ def test_like_neighbours_get_more_attention(tissue: Tissue, run: Run) -> None:
     _, _, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), 2)
     graph, label = encoder.around.local, dataset.obs["label"].to_numpy()
     same = torch.as_tensor(label[graph.receivers] == label[graph.senders])
-    share = weights.local.mean(dim=1)
+    mean_weight = weights.local.mean(dim=1)
     border = torch.isin(graph.receivers, graph.receivers[~same]) & (graph.receivers != graph.senders)
-    assert share[border & same].mean() > 1.3 * share[border & ~same].mean()
+    assert mean_weight[border & same].mean() > 1.3 * mean_weight[border & ~same].mean()
 
 
 def test_long_range_attention_is_sought_every_step_epochs(tissue: Tissue, run: Run) -> None:

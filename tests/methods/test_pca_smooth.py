@@ -15,8 +15,8 @@ def by_hand(dataset, rounds: int) -> np.ndarray:
     blocks = []
     for modality in dataset.modalities:
         measured = modality.latent[modality.present]
-        spread = np.sqrt(measured.var(axis=0).sum())
-        values = {i: (modality.latent[i] - measured.mean(axis=0)) / spread for i in np.flatnonzero(modality.present)}
+        scale = np.sqrt(measured.var(axis=0).sum())
+        values = {i: (modality.latent[i] - measured.mean(axis=0)) / scale for i in np.flatnonzero(modality.present)}
         for _ in range(rounds):
             new = {}
             for i in range(dataset.n_spots):

@@ -24,7 +24,7 @@ SHORT = smart.Config(epochs=10, n_hidden=16, n_dims=8)
 
 @pytest.fixture
 def weak(tissue: Tissue) -> Dataset:
-    """A tissue of three layers whose noise hides them in any single spot."""
+    """A tissue of three layers whose noise masks them in any single spot."""
     dataset = tissue(side=24)
     rng = np.random.default_rng(4)
     layer = dataset.obs["label"].astype(int).to_numpy()

@@ -59,7 +59,7 @@ def stack(tissue: Tissue) -> Stack:
 
 
 def from_other_section(dataset: Dataset, embedding: np.ndarray) -> float:
-    """Share of the 10 nearest spots that are of another section; half where two equal sections are mixed."""
+    """Fraction of the 10 nearest spots that are of another section; half where two equal sections are mixed."""
     section = dataset.obs["section"].to_numpy().astype(str)
     scaled = (embedding - embedding.mean(axis=0)) / embedding.std(axis=0)
     nearest = NearestNeighbors(n_neighbors=11).fit(scaled).kneighbors(scaled, return_distance=False)[:, 1:]
@@ -107,7 +107,7 @@ def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
     assert set(triplets[1].ravel().tolist()) <= set(sections["a"].tolist())
 
 
-def test_sections_mix_and_share_their_domains(stack: Stack, run: Run) -> None:
+def test_sections_mix_and_have_the_same_domains(stack: Stack, run: Run) -> None:
     dataset = stack(offset=1.0)
     joined = smart_ms.fit(dataset, smart_ms.Config(epochs=80, triplet_weight=1.0), run)
     apart = smart_ms.fit(dataset, smart_ms.Config(epochs=80, triplet_weight=0.0), run)

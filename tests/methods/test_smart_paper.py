@@ -73,7 +73,7 @@ def test_losses_and_embedding_are_the_published_ones(published, published_datase
     assert np.abs(fitted.embedding - published["embedding"]).max() < 0.02
 
 
-def test_stops_where_the_slope_rule_says(published, published_dataset, run):
+def test_stops_where_the_slope_rule_requires(published, published_dataset, run):
     triplets = [published[f"triplets{m}"] for m in range(3)]
     config = smart_paper.Config(variant="released", learning_rate=5e-3, stop_slope=2e-3, stop_window=20)
     record = smart_paper.fit_triplets(published_dataset, triplets, config, replace(run, seed=7)).record
@@ -173,7 +173,7 @@ def test_order_of_spots_does_not_matter(tissue, run, variant):
     config = replace(SHORT, variant=variant, epochs=5)
     triplets = [smart_paper.mine(modality, config, run) for modality in dataset.modalities]
     order = np.random.default_rng(0).permutation(dataset.n_spots)
-    place = np.argsort(order)
+    position = np.argsort(order)
     shuffled = Dataset(
         "shuffled",
         dataset.obs.iloc[order],
@@ -183,7 +183,7 @@ def test_order_of_spots_does_not_matter(tissue, run, variant):
         dataset.layout,
     )
     straight = smart_paper.fit_triplets(dataset, triplets, config, run).embedding
-    permuted = smart_paper.fit_triplets(shuffled, [place[found] for found in triplets], config, run).embedding
+    permuted = smart_paper.fit_triplets(shuffled, [position[found] for found in triplets], config, run).embedding
     np.testing.assert_allclose(permuted, straight[order], atol=2e-4)
 
 

@@ -1,4 +1,4 @@
-"""SpaMCA: what training finds, what it tells, and what does not matter to it."""
+"""SpaMCA: what training finds, its outputs, and what does not change them."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_finds_planted_domains_with_embedding_and_clusters(tissue: Tissue, run: 
 
 
 def test_masked_spots_help_on_a_weak_signal(tissue: Tissue, run: Run) -> None:
-    """Noise hides the layers in any single spot: an autoencoder that sees what it rebuilds learns the noise."""
+    """Noise masks the layers in any single spot: an autoencoder that sees what it rebuilds learns the noise."""
     dataset = tissue(side=24)
     rng = np.random.default_rng(4)
     layer = dataset.obs["label"].astype(int).to_numpy()
     for m, name in enumerate(("rna", "adt")):
         latent = rng.normal(0, 0.2, (3, 20))[layer] + rng.normal(size=(dataset.n_spots, 20))
         dataset.modalities[m] = Modality(name, latent.astype(np.float32), np.ones(dataset.n_spots, dtype=bool))
-        # Not the fixture's own, which was built on latents that tell the layers apart.
+        # Not the fixture's own, which was built on latents that separate the layers.
         dataset.graphs[f"{name}_connectivities"] = dataset.graphs["spatial_connectivities"]
     default, plain = (spamca.fit(dataset, spamca.Config(epochs=60, **extra), run).embedding for extra in ({}, PLAIN))
     assert agreement(dataset, default) > max(0.85, agreement(dataset, plain) + 0.1)
@@ -90,7 +90,7 @@ def test_each_graph_shapes_the_embedding(tissue: Tissue, run: Run, graph: str) -
     assert np.abs(whole - spamca.fit(dataset, SHORT, run).embedding).max() > 1e-2
 
 
-def test_what_is_told_beside_the_embedding(tissue: Tissue, run: Run) -> None:
+def test_outputs_beside_the_embedding(tissue: Tissue, run: Run) -> None:
     dataset = tissue(missing=0.3)
     fitted = spamca.fit(dataset, SHORT, run)
     for key, entries in fitted.extras.items():

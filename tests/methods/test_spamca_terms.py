@@ -64,8 +64,8 @@ def expected_terms(
         weight, attention = network.encoders[m].weight, network.attentions[m]
         views = [spatial @ shown.spatial[m] @ weight, features @ shown.features[m] @ weight]
         scores = torch.cat([torch.tanh(view @ attention.omega) @ attention.u for view in views], dim=1)
-        shares = torch.softmax(scores, dim=1)
-        encodings.append(shares[:, :1] * views[0] + shares[:, 1:] * views[1])
+        weights = torch.softmax(scores, dim=1)
+        encodings.append(weights[:, :1] * views[0] + weights[:, 1:] * views[1])
     embedding = network.fusion[1](network.fusion[0](torch.cat(encodings, dim=1)))
     terms = {}
     for m, one in enumerate(inputs.modalities):
@@ -107,7 +107,7 @@ def test_terms_equal_a_dense_rewrite(tissue: Tissue, run: Run, variant: Any) -> 
     )
 
 
-def test_variants_mask_as_they_say(tissue: Tissue, run: Run) -> None:
+def test_variants_mask_as_declared(tissue: Tissue, run: Run) -> None:
     dataset = tissue(side=30)
     inputs, _, _ = prepared(dataset, replace(SHORT, mask_fraction=0.2, max_rounds=0), run)
     whole = inputs.seen()
@@ -136,7 +136,7 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run, names: tuple[str
     pairwise = {"instance"} if len(names) > 1 else set()
     assert set(values) == {f"reconstruction_{name}" for name in names} | {"cluster", "target"} | pairwise
     for name, parameter in network.named_parameters():
-        # Batch normalisation takes the mean away: what stands before it needs no bias, and gets none.
+        # Batch normalisation takes the mean away: the layer before it needs no bias, and gets none.
         if not (name.endswith(".0.bias") and "head" in name):
             assert parameter.grad is not None and parameter.grad.abs().max() > 1e-7, name
 
@@ -179,7 +179,7 @@ def test_rebuilds_as_well_as_least_squares_can(tissue: Tissue, run: Run) -> None
         assert 0.999 * best < losses[f"reconstruction_{one.name}"][-1] < 1.4 * best
 
 
-def test_spots_without_a_modality_have_no_say_in_its_clusters(tissue: Tissue, run: Run) -> None:
+def test_spots_without_a_modality_do_not_affect_its_clusters(tissue: Tissue, run: Run) -> None:
     inputs, _, network = prepared(tissue(missing=0.4), SHORT, run)
     present = [one.present for one in inputs.modalities]
     first, second, fused = (torch.randn(144, 8) for _ in range(3))

@@ -85,7 +85,7 @@ def test_fusion_is_a_gated_sum_of_mlp_and_mean(n_modalities: int) -> None:
     torch.testing.assert_close(fusion(spots, [None] * n_modalities, landmarks), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_attention_asks_the_other_modalities_neighbours(tissue: Tissue, run: Run) -> None:
+def test_attention_reads_the_other_modalities_neighbours(tissue: Tissue, run: Run) -> None:
     dataset = tissue(names=("rna", "adt", "atac"))
     near = spamo.attended(dataset, 1, run.device)
     pairs = set(zip(near.receivers.tolist(), near.senders.tolist(), strict=True))
@@ -129,7 +129,7 @@ def test_each_auxiliary_loss_falls(tissue: Tissue, run: Run) -> None:
     losses = spamo.fit(tissue(), replace(SHORT, epochs=40, learning_rate=0.02, infomax_weight=1.0), run).record[
         "losses"
     ]
-    # Before training nothing is told: the cross-entropy is near ln 2.
+    # Before training nothing is predicted: the cross-entropy is near ln 2.
     assert losses["infomax"][0] == pytest.approx(np.log(2), abs=0.15)
     assert losses["infomax"][-1] < 0.8 * losses["infomax"][0]
     for name in ("rna", "adt"):
@@ -203,7 +203,7 @@ def test_planted_domains_are_found(tissue: Tissue, run: Run) -> None:
 
 def test_a_tiny_tissue_is_overfitted(tissue: Tissue, run: Run) -> None:
     dataset = tissue(side=4)
-    # Convolutions make neighbours alike; without neighbours every spot's own noise can be learned.
+    # Convolutions make neighbours similar; without neighbours every spot's own noise can be learned.
     dataset.graphs = {key: sparse.csr_matrix((16, 16)) for key in dataset.graphs}
     config = spamo.Config(epochs=150, mask_fraction=0.0, max_rounds=0, dropout=0.0, infomax_weight=0.0)
     losses = spamo.fit(dataset, config, run).record["losses"]

@@ -20,7 +20,7 @@ def everyone(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(n), np.arange(n)
 
 
-def test_shares_of_spots():
+def test_fractions_of_spots():
     """Four and six spots; pairs (0, 0), (0, 1), (2, 1) accepted, (3, 5) not."""
     a, b = MatchedSection(row(4)), MatchedSection(row(6))
     pairs = np.array([0, 0, 2, 3]), np.array([0, 1, 1, 5])
@@ -47,7 +47,7 @@ def test_label_agreement_counts_labelled_pairs_only():
 
 
 def test_residuals_in_spots():
-    """b lies 0, 2, 6 and 8 units to the right of its partners: 0, 1, 3 and 4 spots."""
+    """b is 0, 2, 6 and 8 units to the right of its partners: 0, 1, 3 and 4 spots."""
     points = row(4)
     shift = np.column_stack([[0.0, 2.0, 6.0, 8.0], np.zeros(4)])
     found = match_quality(
@@ -78,7 +78,7 @@ def test_against_truth_by_hand():
 
 
 def test_limits_are_met_on_a_lattice():
-    """1.5 spots off counts as right, a little more does not, whatever the frame's rounding."""
+    """1.5 spots off counts as right, a little more does not, however the coordinates are rounded."""
     points = row(6)
     angle = 0.3
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -89,7 +89,7 @@ def test_limits_are_met_on_a_lattice():
 
 
 def test_registration_error_is_that_of_b_on_a():
-    """b is placed 3 and 4 units off (5 = 2.5 spots), in a frame that differs from the truth's by turn, scale, shift."""
+    """b is 3 and 4 units off (5 = 2.5 spots), in coordinates that are the true ones rotated, scaled and shifted."""
     rng = np.random.default_rng(0)
     truth_a, truth_b = 1e5 + 100 * rng.random((30, 2)), 1e5 + 100 * rng.random((20, 2))
     angle = 0.7
@@ -106,7 +106,7 @@ def test_registration_error_is_that_of_b_on_a():
     assert 0 < found["matchable_a"] < 1
 
 
-def test_mapping_has_its_own_figures():
+def test_mapping_has_its_own_metrics():
     labels_a, labels_b = np.array(list("xxyyyy")), np.array(list("xyyyyx"))
     a, b = MatchedSection(row(6), labels_a, row(6)), MatchedSection(row(6), labels_b, row(6))
     # Spot 4 goes one column off and keeps its label; spot 5 goes far and loses it.
@@ -136,7 +136,7 @@ def test_degenerate_sections():
     found = match_quality(
         MatchedSection(line, truth=line), MatchedSection(line, truth=line), everyone(3), np.ones(3, bool), 1.0
     )
-    # Spots on one line do not fix the frame of the truth.
+    # Spots on one line do not determine the transform to the true coordinates.
     assert "near_truth" not in found and found["residual_median"] == 0.0
     found = match_quality(MatchedSection(row(4)), MatchedSection(line), (none, none), np.empty(0, bool), spacing=0.0)
     assert found["matched_a"] == 0.0 and "residual_median" not in found

@@ -126,7 +126,7 @@ def test_chaos_by_hand():
     """x = 0, 1, 2, 3 (standard deviation sqrt(1.25)), y constant; domains alternate and have two spots each."""
     points = np.column_stack([np.arange(6.0), np.zeros(6)])
     scale = np.arange(6.0).std()
-    # Domain 1 at 0, 2, 4: nearest of its own 2 away, each; domain 2 at 1, 3, 5 alike.
+    # Domain 1 at 0, 2, 4: nearest of its own 2 away, each; domain 2 at 1, 3, 5 likewise.
     assert tissue.chaos(np.array([1, 2, 1, 2, 1, 2]), points, np.zeros(6)) == pytest.approx(2 / scale)
     # Domains of two spots are passed over, as in the source, while all spots are counted.
     assert tissue.chaos(np.array([1, 1, 1, 1, 2, 2]), points, np.zeros(6)) == pytest.approx(4 / 6 / scale)
@@ -183,7 +183,7 @@ def test_silhouette_on_a_subset(monkeypatch):
 
 def test_separation_by_hand():
     values, domains = np.array([[0.0], [2.0], [10.0], [12.0]]), np.array([1, 1, 2, 2])
-    # Spread 1 on both sides, centres 10 apart; between 100 over 1, within 4 over 2 degrees of freedom.
+    # Mean distance 1 to either centre, centres 10 apart; between 100 over 1, within 4 over 2 degrees of freedom.
     assert separation.davies_bouldin(values, domains) == pytest.approx(2 / 10)
     assert separation.calinski_harabasz(values, domains) == pytest.approx(100 / 2)
     widths = [1 - 2 / 11, 1 - 2 / 9]
@@ -211,7 +211,7 @@ def test_distance_correlation_equals_whole_rows():
     assert fidelity.distance_correlation(latent * 3 + 1, latent, seed=0) == pytest.approx(1.0)
 
 
-def test_anchors_stand_for_all(monkeypatch):
+def test_anchors_represent_all(monkeypatch):
     rng = np.random.default_rng(0)
     latent = rng.normal(size=(2000, 5))
     embedding = latent[:, :3] + rng.normal(size=(2000, 3))
@@ -237,7 +237,7 @@ def test_fidelity_undefined_and_duplicates():
     rng = np.random.default_rng(0)
     assert np.isnan(fidelity.distance_correlation(np.zeros((20, 2)), rng.random((20, 2)), seed=0))
     assert np.isnan(fidelity.knn_overlap(rng.random((11, 2)), rng.random((11, 2)), seed=0))
-    # Thirty spots at one place: each still has ten others.
+    # Thirty spots at one point: each still has ten others.
     assert fidelity.knn_overlap(np.zeros((30, 2)), np.zeros((30, 2)), seed=0) > 0
 
 

@@ -12,7 +12,7 @@ from spatialweave.nn.barlow import barlow_loss, cross_correlation
 
 @pytest.fixture
 def views() -> tuple[Tensor, Tensor]:
-    """Two views of 30 spots, 4 dimensions, that share something."""
+    """Two views of 30 spots, 4 dimensions, that have something in common."""
     generator = torch.Generator().manual_seed(2)
     first = torch.randn(30, 4, generator=generator, dtype=torch.float64)
     return first, first + torch.randn(30, 4, generator=generator, dtype=torch.float64)

@@ -21,9 +21,9 @@ def test_direction_loss_is_the_mean_over_all_pairs() -> None:
 
 def test_pair_losses_by_hand() -> None:
     """Spots on a line; 0 and 1 match, 2 is far from 0 in its section and 3 from 1 in its own."""
-    place = torch.tensor([[0.0], [2.0], [2.5], [9.0]])
+    embedding = torch.tensor([[0.0], [2.0], [2.5], [9.0]])
     partners = Partners(np.array([0]), np.array([1]), np.array([2, 3, 0, 1]), "cpu")
-    near, apart = partners.losses(place, margin=1.0)
+    near, apart = partners.losses(embedding, margin=1.0)
     assert near.item() == pytest.approx(2.0, abs=1e-5)
     # 2 - 2.5 + 1 for spot 0; spot 1 has its far spot 7 away, which is enough.
     assert apart.item() == pytest.approx(0.5, abs=1e-5)
@@ -31,7 +31,7 @@ def test_pair_losses_by_hand() -> None:
 
 def test_no_pairs_no_loss() -> None:
     nobody = np.empty(0, dtype=np.int64)
-    place = torch.randn(4, 2, requires_grad=True)
-    near, apart = Partners(nobody, nobody, np.arange(4), "cpu").losses(place, 1.0)
+    embedding = torch.randn(4, 2, requires_grad=True)
+    near, apart = Partners(nobody, nobody, np.arange(4), "cpu").losses(embedding, 1.0)
     (near + apart).backward()
-    assert near.item() == apart.item() == 0 and (place.grad == 0).all()
+    assert near.item() == apart.item() == 0 and (embedding.grad == 0).all()

@@ -110,7 +110,7 @@ def test_two_spots_by_hand() -> None:
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-def test_every_number_of_heads_tells_neighbours_apart(local: EdgeGraph, heads: int) -> None:
+def test_every_number_of_heads_distinguishes_neighbours(local: EdgeGraph, heads: int) -> None:
     z = torch.randn(40, 8)
     weights = drawn(8, 8, heads).weigh(z, Neighbourhood(local)).local
     degree = local.sum(torch.ones(local.n_edges, 1))
@@ -118,7 +118,7 @@ def test_every_number_of_heads_tells_neighbours_apart(local: EdgeGraph, heads: i
     assert (local.largest(uneven)[degree[:, 0] > 1] > 1e-3).all()
 
 
-def test_the_more_alike_the_more_attention_and_no_more_than_the_temperature_allows(local: EdgeGraph) -> None:
+def test_the_more_similar_the_more_attention_and_no_more_than_the_temperature_allows(local: EdgeGraph) -> None:
     layer, z, temperature = drawn(8, 8, 1), torch.zeros(40, 8), 0.25
     pattern = torch.linspace(-1, 1, local.n_edges)[:, None]
     weights = layer.weigh(z, Neighbourhood(local, pattern, temperature=temperature)).local
@@ -140,7 +140,7 @@ def test_cosines_per_head(local: EdgeGraph) -> None:
     assert (cosines[local.receivers == 3] == 0).all()
 
 
-def test_alpha_shares_the_attention(local: EdgeGraph, distant: EdgeGraph) -> None:
+def test_alpha_divides_the_attention(local: EdgeGraph, distant: EdgeGraph) -> None:
     layer, x = drawn(12, 8, 4), torch.randn(40, 12)
     near, _ = layer(x, Neighbourhood(local))
     far, _ = layer(x, Neighbourhood(distant))
@@ -180,7 +180,7 @@ def test_gradients_by_finite_differences(graph: sparse.csr_matrix) -> None:
     assert torch.autograd.gradcheck(result, (x, *values))
 
 
-def test_initial_weights_follow_the_generator_and_have_xaviers_spread() -> None:
+def test_initial_weights_follow_the_generator_and_have_xaviers_standard_deviation() -> None:
     one, two = (drawn(300, 200, 4, split=True) for _ in range(2))
     assert torch.equal(one.weight, two.weight) and torch.equal(one.sender, two.sender)
     assert one.weight.std().item() == pytest.approx(math.sqrt(2 / (75 + 50)), rel=0.05)

@@ -85,7 +85,7 @@ def test_neighbourhood_infomax_by_dense_algebra(discriminator: Discriminator, gr
     torch.testing.assert_close(got, expected)
 
 
-def test_learns_to_tell_encodings_of_a_neighbourhood_from_others() -> None:
+def test_learns_to_distinguish_encodings_of_a_neighbourhood_from_others() -> None:
     generator = torch.Generator().manual_seed(1)
     kinds = torch.randn(2, 5, generator=generator)[torch.arange(60) % 2]
     encodings = kinds + 0.1 * torch.randn(60, 5, generator=generator)

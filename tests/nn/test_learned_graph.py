@@ -59,7 +59,7 @@ def test_products_and_gradients_equal_the_dense_computation(similarities: sparse
     torch.testing.assert_close(ours, theirs)
     to_strengths, to_x = torch.autograd.grad(ours, (learned.strengths, x))
     to_w, expected_x = torch.autograd.grad(theirs, (w, x))
-    # One strength stands at both (i, j) and (j, i).
+    # One strength is at both (i, j) and (j, i).
     torch.testing.assert_close(to_strengths, (to_w + to_w.T)[upper], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(to_x, expected_x)
 
@@ -107,7 +107,7 @@ def test_an_edge_without_strength_carries_nothing_and_a_spot_without_edges_keeps
     assert learned(x)[:, 0].tolist() == [1, 5, 7]
 
 
-def test_similarity_joins_both_directions_and_keeps_what_is_not_alike() -> None:
+def test_similarity_joins_both_directions_and_keeps_what_is_not_similar() -> None:
     directed = sparse.csr_matrix((np.array([0.25, 0.0, 1.5]), ([0, 1, 2], [1, 2, 0])), shape=(3, 3))
     similar = correlation_similarity(directed)
     assert similar.toarray().tolist() == [[0, 0.75, 0], [0.75, 0, 1], [0, 1, 0]]

@@ -128,9 +128,9 @@ def test_dropout_keeps_the_mean_and_only_acts_in_training(
 def test_order_of_the_spots_does_not_matter(graph: sparse.csr_matrix, rows: tuple[Tensor, Tensor]) -> None:
     module, landmarks = attention(), torch.tensor([0, 5, 7, 20, 33])
     order = torch.randperm(N_SPOTS, generator=torch.Generator().manual_seed(4))
-    place = torch.argsort(order)
+    position = torch.argsort(order)
     mixed = EdgeGraph(graph[order.numpy()][:, order.numpy()].tocsr())
-    got = module(rows[0][order], rows[1][order], mixed, place[landmarks])
+    got = module(rows[0][order], rows[1][order], mixed, position[landmarks])
     torch.testing.assert_close(got, module(*rows, EdgeGraph(graph), landmarks)[order])
 
 

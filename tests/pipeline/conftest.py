@@ -40,7 +40,7 @@ class Pipeline:
 
     @property
     def results(self) -> Path:
-        """Where its results go unless told otherwise."""
+        """Where its results go by default."""
         return self.folder / "results"
 
     def command(self, *arguments: str) -> list[str]:

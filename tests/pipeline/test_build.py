@@ -1,4 +1,4 @@
-"""containers/build.sh with stand-ins for what builds: what they are told, and what is said where they are missing."""
+"""containers/build.sh with stand-ins for what builds: their commands, and the messages where they are missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def version(project: Path) -> str:
 
 
 def build(copy: Path, programs: tuple[str, ...], *arguments: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run build.sh where there are only some programs; gives also the commands with which they were told to build."""
+    """Run build.sh where there are only some programs; returns also their commands."""
     folder = copy.parent / "programs"
     folder.mkdir()
     for tool in TOOLS:

@@ -38,7 +38,7 @@ def test_every_profile_but_those_of_clouds_goes_through_the_whole_flow(project: 
 
 
 def test_no_test_compares_with_a_recorded_snapshot(project: Path) -> None:
-    """Figures differ between machines in their last digits: tests look at names, columns and bounds."""
+    """Values differ between machines in their last digits: tests look at names, columns and bounds."""
     for path in (project / "tests").rglob("*.nf.test"):
         assert "snapshot(" not in path.read_text(), path
 

@@ -1,7 +1,7 @@
 """Profiles: every combination resolves to one configuration, and tasks get from it what engine and scheduler need.
 
 No cluster, cloud, GPU or container is at work here. Engines and schedulers are stubs that record their command line and
-run the task on this machine: what is checked is what Nextflow would have asked of them.
+run the task on this machine: checked is what Nextflow would have requested of them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ DATA = ("test", "test_full", "demo")
 
 
 def combinations() -> list[tuple[str, ...]]:
-    """Every combination that means something: data, software, place, and with or without GPU."""
-    places = itertools.product(("", *ENGINES, "conda"), ("", *SCHEDULERS))
+    """Every combination that means something: data, software, where tasks run, and with or without GPU."""
+    local = itertools.product(("", *ENGINES, "conda"), ("", *SCHEDULERS))
     services = itertools.product(("", "docker"), CLOUDS)
     chosen = [
-        tuple(filter(None, ("test", software, place, gpu)))
-        for software, place in itertools.chain(places, services)
+        tuple(filter(None, ("test", software, executor, gpu)))
+        for software, executor in itertools.chain(local, services)
         for gpu in ("", "gpu")
     ]
     return [*chosen, *((data,) for data in DATA)]
@@ -66,13 +66,13 @@ def configurations(project: Path, tmp_path_factory: pytest.TempPathFactory) -> d
     # the order on the command line.
     with_gpu = [chosen for chosen in combinations() if "gpu" in chosen]
     backward = [",".join(reversed(chosen)) for chosen in with_gpu]
-    asked = {"v1": [",".join(chosen) for chosen in with_gpu], "v2": forward + backward}
+    requested = {"v1": [",".join(chosen) for chosen in with_gpu], "v2": forward + backward}
     with ThreadPoolExecutor() as pool:
-        folders = (tmp_path_factory.mktemp(parser) for parser in asked)
-        answers = pool.map(resolve, itertools.repeat(project), folders, asked, asked.values())
+        folders = (tmp_path_factory.mktemp(parser) for parser in requested)
+        answers = pool.map(resolve, itertools.repeat(project), folders, requested, requested.values())
     return {
         (parser, profiles): lines
-        for parser, answer in zip(asked, answers, strict=True)
+        for parser, answer in zip(requested, answers, strict=True)
         for profiles, lines in answer.items()
     }
 

@@ -1,4 +1,4 @@
-"""What sections share: names by their spelling, peaks by overlap, against brute force."""
+"""Features common to all sections: names by their spelling, peaks by overlap, against brute force."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_versions_in_three_sections() -> None:
     assert list(found.names) == ["ENSMUSG00000000001.4"]
 
 
-def test_spellings_that_would_join_two_features_are_compared_as_they_stand() -> None:
+def test_spellings_that_would_join_two_features_are_compared_unchanged() -> None:
     """The second section has both spellings of a: neither can be taken for the other."""
     with pytest.warns(InputWarning, match="left out: 1 of 3 in section 's1'"):
         found = common("rna", ["Gene", "other"], ["gene", "Gene", "other"])
@@ -90,7 +90,7 @@ def test_nothing_shared_names_sections_and_examples() -> None:
     assert "section 's0' has 'A1', 'A2'; section 's1' has 'ENSG01', 'ENSG02'" in str(refusal.value)
 
 
-def test_pairs_may_share_where_all_do_not() -> None:
+def test_pairs_may_have_features_in_common_where_all_do_not() -> None:
     with pytest.raises(InputError):
         common("adt", ["a", "b"], ["b", "c"], ["c", "a"])
 
@@ -133,7 +133,7 @@ def test_equal_peak_names_are_left_alone_whatever_overlaps() -> None:
 
 
 def test_one_peak_set_less_what_quality_control_took_is_left_alone() -> None:
-    """Overlapping peaks of one set: joining them would make a single peak of what all sections tell apart."""
+    """Overlapping peaks of one set: joining them would make one peak of those that all sections have as two."""
     peaks = [f"chr1_{100 * j}_{100 * j + 150}" for j in range(40)]
     assert shared("atac", peaks[1:], peaks[:-2]) == peaks[1:-2]
 

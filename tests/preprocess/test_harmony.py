@@ -28,14 +28,14 @@ def two_sections(
 
 
 def mixing(latent: np.ndarray, sections: np.ndarray, k: int = 15) -> float:
-    """Share of the nearest spots that lie in other sections, over what chance gives: 0 = separate, 1 = mixed."""
+    """Fraction of the nearest spots that are in other sections, over what chance gives: 0 = separate, 1 = mixed."""
     near = NearestNeighbors(n_neighbors=k + 1).fit(latent).kneighbors(latent, return_distance=False)[:, 1:]
     chance = np.mean([(sections != name).mean() for name in sections])
     return float((sections[near] != sections[:, None]).mean() / chance)
 
 
 def right_partners(latent: np.ndarray, sections: np.ndarray, domains: np.ndarray) -> float:
-    """Share of the spots whose nearest spot in the other sections is of their own domain."""
+    """Fraction of the spots whose nearest spot in the other sections is of their own domain."""
     right = 0
     for name in np.unique(sections):
         own = sections == name

@@ -49,7 +49,7 @@ def steps(data: md.MuData, modality: str) -> list[str]:
 
 
 def other_section(latent: np.ndarray, sections: np.ndarray) -> float:
-    """Share of the 15 nearest spots that lie in the other of two sections of one size; half is full mixing."""
+    """Fraction of the 15 nearest spots that are in the other of two sections of one size; half is full mixing."""
     near = NearestNeighbors(n_neighbors=16).fit(latent).kneighbors(latent, return_distance=False)[:, 1:]
     return float((sections[near] != sections[:, None]).mean())
 
@@ -76,7 +76,7 @@ def test_same_seed_gives_the_same_bytes(write_section: SectionWriter, recipe_fil
     assert first.tobytes() == second.tobytes()
 
 
-def test_a_recipe_that_says_nothing_about_sections(write_section: SectionWriter, recipe_file: RecipeWriter) -> None:
+def test_a_recipe_without_settings_of_sections(write_section: SectionWriter, recipe_file: RecipeWriter) -> None:
     paths = [write_section({"rna": (barcodes(), GENES, counts(i)[0])}, section=f"s{i}") for i in range(2)]
     expected = preprocess(paths, recipe_file(PLAIN), 0)["rna"].obsm["X_latent"]
     silent = recipe_file(RECIPE)
@@ -186,24 +186,24 @@ def test_nothing_shared_names_the_modality_and_examples(
 def test_true_positions_are_carried_where_all_sections_have_them(
     second: str, kept: bool, write_section: SectionWriter, recipe_file: RecipeWriter, tmp_path: Path
 ) -> None:
-    places = [np.random.default_rng(i).normal(size=(120, 2)) for i in range(2)]
-    given = {"right": places[1], "not finite": np.full((120, 2), np.inf), "three columns": np.zeros((120, 3))}
+    coordinates = [np.random.default_rng(i).normal(size=(120, 2)) for i in range(2)]
+    given = {"right": coordinates[1], "not finite": np.full((120, 2), np.inf), "three columns": np.zeros((120, 3))}
 
-    def place(number: int, values: np.ndarray | None) -> Path:
+    def write_one(number: int, values: np.ndarray | None) -> Path:
         def change(data: md.MuData) -> None:
             if values is not None:
                 data.obsm["spatial_true"] = values
 
         return write_section({"rna": (barcodes(), GENES, counts(number)[0])}, section=f"s{number}", change=change)
 
-    paths = [place(0, places[0]), place(1, given.get(second))]
+    paths = [write_one(0, coordinates[0]), write_one(1, given.get(second))]
     data = preprocess(paths, recipe_file(PLAIN), 0)
     write(data, tmp_path / "latents.h5mu")
     read = md.read_h5mu(tmp_path / "latents.h5mu")
     assert ("spatial_true" in read.obsm) == kept
     if kept:
         assert read.obsm["spatial_true"].dtype == np.float64
-        np.testing.assert_array_equal(read.obsm["spatial_true"], np.concatenate(places))
+        np.testing.assert_array_equal(read.obsm["spatial_true"], np.concatenate(coordinates))
 
 
 def test_variable_genes_and_scaling_are_those_of_the_joined_counts(
@@ -234,7 +234,7 @@ def test_variable_genes_and_scaling_are_those_of_the_joined_counts(
 def test_two_real_sections(
     write_section: SectionWriter, recipe_file: RecipeWriter, project: Path, shared_data: Path
 ) -> None:
-    """Neighbouring sections of one cortex: correction brings them together and keeps like layers nearest."""
+    """Consecutive sections of one cortex: correction brings them together and keeps equal layers nearest."""
     paths, layers = [], []
     for name in ("151507", "151508"):
         section = ad.read_h5ad(shared_data / "dlpfc_visium" / f"{name}_rna.h5ad")

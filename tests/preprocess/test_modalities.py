@@ -66,7 +66,7 @@ def test_rna_equals_scanpy(scaled: bool) -> None:
     assert [step["step"] for step in prepared.steps][-1] == ("scale" if scaled else "log1p")
 
 
-def test_rna_keeps_all_genes_when_told_so() -> None:
+def test_rna_keeps_all_genes_by_its_setting() -> None:
     prepared = rna.prepare(genes(), replace(RNA, min_spots=0, variable_features=None, scale=True))
     assert prepared.matrix.shape == (250, 320)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -23,6 +21,10 @@ from spatialweave.report import alignment_data, alignment_table
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.layout import arrange
 
+from .page import unpack
+
+pytestmark = pytest.mark.usefixtures("fast_umap")
+
 EVIL = "<script>window.hacked = 1</script>\"'&"
 # Not in the order of their names.
 SECTIONS = ("s2", "s10", "s1")
@@ -38,11 +40,6 @@ def data_of(html: str) -> dict[str, Any]:
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert match
     return dict(json.loads(match[1]))
-
-
-def unpack(packed: dict[str, Any]) -> Any:
-    raw = zlib.decompress(base64.b64decode(packed["bytes"]))
-    return json.loads(raw) if packed["dtype"] == "text" else np.frombuffer(raw, packed["dtype"])
 
 
 class Cells(HTMLParser):
@@ -72,12 +69,6 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data
 
 
-@pytest.fixture(autouse=True)
-def fast_umap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """UMAP has a test of its own; elsewhere the first two dimensions replace it."""
-    monkeypatch.setattr("spatialweave.report.page_data.project", lambda points: np.asarray(points[:, :2]))
-
-
 @pytest.fixture(scope="module")
 def sources(make_dataset: Callable[..., DatasetSources]) -> DatasetSources:
     return make_dataset(sections=SECTIONS, alignment=True)
@@ -98,7 +89,7 @@ def test_nothing_without_files(sources: DatasetSources, tmp_path: Path) -> None:
         assert 'id="alignment"' not in html
 
 
-def test_sections_stand_in_the_order_of_the_stack(sources: DatasetSources, tmp_path: Path) -> None:
+def test_sections_are_in_the_order_of_the_stack(sources: DatasetSources, tmp_path: Path) -> None:
     data = data_of(write(sources, tmp_path))
     assert data["sections"]["names"] == list(SECTIONS)
     assert [pair["name"] for pair in data["alignment"]["pairs"]] == ["s2 → s10", "s10 → s1"]
@@ -117,7 +108,7 @@ def test_coordinates_are_those_of_the_file(sources: DatasetSources, tmp_path: Pa
     assert shown["givenSpacing"] == pytest.approx(10)
 
 
-def test_spots_find_their_place_whatever_the_order_of_the_rows(copied: DatasetSources, tmp_path: Path) -> None:
+def test_coordinates_do_not_depend_on_the_order_of_the_rows(copied: DatasetSources, tmp_path: Path) -> None:
     assert copied.files is not None
     path = copied.files / "coordinates.csv"
     table = pd.read_csv(path)
@@ -273,14 +264,14 @@ def grid(side: int, step: float = 1.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("n_sections", "per_row"), [(1, 1), (2, 2), (3, 3), (4, 4), (6, 3), (8, 4), (5, 5)])
-def test_square_sections_stand_in_even_rows(n_sections: int, per_row: int) -> None:
+def test_square_sections_are_in_even_rows(n_sections: int, per_row: int) -> None:
     codes = np.repeat(np.arange(n_sections), 100)
     placed = arrange(np.tile(grid(10), (n_sections, 1)), codes, n_sections).coordinates
     lefts = {round(placed[codes == code, 0].min(), 6) for code in range(n_sections)}
     assert len(lefts) == per_row
 
 
-def test_wide_sections_stand_below_each_other() -> None:
+def test_wide_sections_are_below_each_other() -> None:
     wide = grid(10) * [4, 1]
     placed = arrange(np.tile(wide, (2, 1)), np.repeat([0, 1], 100), 2).coordinates
     assert placed[:100, 0].tolist() == pytest.approx(placed[100:, 0].tolist())

@@ -22,7 +22,7 @@ def test_match_colours_by_hand() -> None:
 def test_classes_left_over_get_colours_of_their_own() -> None:
     reference = np.array([0, 0, 0, 1, 1, -1])
     codes = np.array([2, 2, 0, 1, 1, 3])
-    # Class 2 is reference 0, class 1 is reference 1; class 0 lost to 2, class 3 lies where there is no label.
+    # Class 2 is reference 0, class 1 is reference 1; class 0 lost to 2, class 3 is where there is no label.
     assert match_colours(reference, 2, codes, 4) == [2, 1, 0, 3]
 
 

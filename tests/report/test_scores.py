@@ -29,16 +29,16 @@ def test_summarise_mean_and_sample_sd() -> None:
     assert (found["pas"]["b"].best, found["pas"]["a"].best, found["ari"]["b"].best) == (True, False, False)
 
 
-def test_domain_figures_and_counts_are_not_shown() -> None:
+def test_domain_metrics_and_counts_are_left_out() -> None:
     table = make_metrics([("a", 1, "morans_i_domain_3", 0.1), ("a", 1, "labelled_spots", 10), ("a", 1, "chaos", 1)])
     assert scores.ordered_metrics(table) == ["chaos"]
 
 
-def test_figures_across_sections_have_a_group_and_a_direction() -> None:
+def test_metrics_across_sections_have_a_group_and_a_direction() -> None:
     names = ["knn_overlap_rna", "kbet", "ilisi", "domain_section_ami", "ari_within_sections", "pas"]
-    hidden = ["effective_sections", "ari_section_s1"]
+    not_shown = ["effective_sections", "ari_section_s1"]
     table = make_metrics(
-        [(method, 1, name, value) for method, value in (("a", 0.1), ("b", 0.4)) for name in names + hidden]
+        [(method, 1, name, value) for method, value in (("a", 0.1), ("b", 0.4)) for name in names + not_shown]
     )
     found = scores.summarise(table)
     assert list(found) == ["ari_within_sections", "pas", "ilisi", "kbet", "domain_section_ami", "knn_overlap_rna"]

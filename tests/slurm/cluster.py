@@ -1,6 +1,6 @@
 """A Slurm of one node on this machine: controller, node daemon and their MUNGE, with everything in one folder.
 
-Nothing of it lies in /etc or /var and every port and socket is its own: a Slurm that serves this machine is left alone.
+None of its files are in /etc or /var; every port and socket is its own: a Slurm that serves this machine is left alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "setpriv")
 
-# The node says that it has a card, 64 GB and at least 2 cores, whatever this machine has: a training asks for 2 cores,
+# The node declares a card, 64 GB and at least 2 cores, whatever this machine has: a training asks for 2 cores,
 # and its second attempt for 16 GB. Jobs start at once, and are kept on record for as long as the cluster lives.
 SLURM_CONF = """\
 ClusterName=spatialweave

@@ -19,7 +19,7 @@ from .jobs import batch_shell, granted, job_of, jobs_of, process_of, requested, 
 SITE = Path(__file__).with_name("site.config")
 TRACE = Path(__file__).with_name("trace.config")
 
-# The first training that comes here says which job it is and waits to be shot or told to go; all others just train.
+# The first training here writes which job it is and waits until it is killed or released; all others just train.
 WAITING_TRAINING = """\
 #!/bin/bash
 if mkdir {folder}/waiting 2>/dev/null; then

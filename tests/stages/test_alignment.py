@@ -152,7 +152,7 @@ def test_matches_are_judged_against_the_truth_and_the_control(stack: Stack) -> N
         assert len(spots) == value[section, "spots_a"]
 
 
-def test_spots_are_matched_by_what_their_own_section_says(project: Path, stack: Stack, tmp_path: Path) -> None:
+def test_spots_are_matched_by_the_values_of_their_own_section(project: Path, stack: Stack, tmp_path: Path) -> None:
     """An embedding in which sections have exchanged values would find its own exchanges."""
     known = contract.read_h5ad(stack.embedding, "embedding")
     known.obsm["own_section"], known.X = known.X, np.zeros_like(known.X)
@@ -175,7 +175,7 @@ def test_spots_are_matched_by_what_their_own_section_says(project: Path, stack: 
         assert (tmp_path / name).read_bytes() == (stack.folder / name).read_bytes()
 
 
-def test_without_known_positions_nothing_is_said_of_them(project: Path, stack: Stack, tmp_path: Path) -> None:
+def test_without_known_positions_no_metric_of_them_is_given(project: Path, stack: Stack, tmp_path: Path) -> None:
     latents = tmp_path / "latents.h5mu"
     latents.write_bytes(stack.latents.read_bytes())
     with h5py.File(latents, "r+") as file:

@@ -48,7 +48,7 @@ def test_writes_latents_and_says_so(folder: Path) -> None:
     result = run(folder)
     assert result.exit_code == 0, result.output
     assert result.stdout == "12 spots; latent dimensions: rna 2\n"
-    # Ten genes are too few for loess: that is said, once, and nothing else is.
+    # Ten genes are too few for loess: one warning says so, and there is no other.
     assert (
         result.stderr.startswith("WARNING: modality rna: variable features: loess") and result.stderr.count("\n") == 1
     )

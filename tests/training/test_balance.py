@@ -50,7 +50,7 @@ def test_shortest_combination_lowers_every_loss() -> None:
         assert (gram @ weights).min() >= weights @ gram @ weights * (1 - 1e-6)
 
 
-def test_two_by_hand_and_alike_for_both_solvers() -> None:
+def test_two_by_hand_and_the_same_for_both_solvers() -> None:
     # (2, 0) and (-1, 1): the segment's nearest point to 0 is at a = (2 - (-2)) / (4 + 2 + 4) = 0.4.
     assert min_norm_weights(np.array([[4.0, -2.0], [-2.0, 2.0]])) == pytest.approx([0.4, 0.6])
     # The nearest point is an end: (1, 0) and (3, 1).
@@ -173,18 +173,18 @@ def test_training_with_it_reaches_where_no_loss_can_fall_without_another_rising(
     class Point(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.place = nn.Parameter(torch.tensor([0.3, 2.0]))
+            self.position = nn.Parameter(torch.tensor([0.3, 2.0]))
 
     point = Point()
     centres = {"a": torch.tensor([1.0, 0.0]), "b": torch.tensor([-1.0, 0.0])}
     steep = {"a": 100.0, "b": 1.0}
 
     def terms(epoch: int) -> dict[str, Tensor]:
-        return {name: steep[name] * (point.place - centre).square().sum() for name, centre in centres.items()}
+        return {name: steep[name] * (point.position - centre).square().sum() for name, centre in centres.items()}
 
     run = Run(seed=0, log=lambda line: None)
-    history = train(point, terms, Schedule(400, 0.02), run, backward=balanced_backward([point.place], groups))
-    x, y = point.place.tolist()
+    history = train(point, terms, Schedule(400, 0.02), run, backward=balanced_backward([point.position], groups))
+    x, y = point.position.tolist()
     assert abs(y) < 0.05 and -1.05 < x < 1.05
     # Neither loss has risen above where it began.
     for name in ("a", "b"):

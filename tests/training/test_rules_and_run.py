@@ -35,7 +35,7 @@ def test_slope_by_hand_and_against_numpy():
 
 def test_slope_rule_by_hand():
     steep, flat, level = [9, 8, 7, 6], [2, 1.95, 1.9, 1.85], [3, 3, 3, 3]
-    # Earlier values lie outside the window.
+    # Earlier values are outside the window.
     before = [50.0, 0.0, 7.0, 1.0, 90.0]
     assert RULE(10, losses(before + steep, before + steep)) is None
     assert "slope of the triplet loss over 4 epochs" in (RULE(10, losses(before + flat, before + steep)) or "")
@@ -56,7 +56,7 @@ def test_slope_rule_waits_for_the_window():
     assert wide(20, losses(flat[:19], flat[:19])) is not None
 
 
-def test_progress_is_silent_between_and_tells_the_time_left():
+def test_progress_is_silent_between_and_gives_the_time_left():
     now, lines = [0.0], []
     progress = Progress(100, lines.append, seconds=5, clock=lambda: now[0])
     for epoch in range(1, 101):

@@ -1,32 +1,17 @@
-"""The simulator: counts against the closed form of their distribution, domains, determinism, refusals."""
+"""Simulated tissues: counts against the closed form of their distribution, domains, determinism, refusals."""
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
-import anndata
 import numpy as np
-import pandas as pd
 import pytest
-from click.testing import CliRunner
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.errors import InputError
 from spatialweave.simulate import PRESETS, CountModel, Tissue, domains_at, markers, select_modalities, simulate, write
-
-
-@pytest.fixture(scope="module")
-def stage() -> ModuleType:
-    path = Path(__file__).parents[1] / "bin" / "simulate.py"
-    spec = importlib.util.spec_from_file_location("simulate_stage", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("zero_inflation", [0.0, 0.4])
@@ -50,7 +35,7 @@ def test_moments_are_those_of_the_closed_form(zero_inflation: float) -> None:
         assert (drawn == 0).mean() == pytest.approx(zeros, abs=0.01)
 
 
-def test_depth_and_feature_spread_are_log_normal() -> None:
+def test_depth_and_feature_means_are_log_normal() -> None:
     model = CountModel(2000, mean=50.0, dispersion=1e6, feature_sd=0.5, marker_fraction=0.0)
     spec = Tissue(40, 40, "layers", 2, 0.0, {"rna": model}, depth_sd=0.3)
     counts = simulate(spec, seed=0)["rna"].X
@@ -143,41 +128,3 @@ def test_a_tissue_that_makes_no_sense_is_refused(change: dict, where: str) -> No
     with pytest.raises(InputError) as error:
         simulate(replace(PRESETS["test"], **change), seed=0)
     assert error.value.where == where
-
-
-def test_stage_writes_a_samplesheet_that_names_its_files(stage: ModuleType, tmp_path: Path) -> None:
-    options = ["--preset", "test", "--modalities", "rna,adt", "--missing", "adt=0.25", "--out-dir", str(tmp_path)]
-    result = CliRunner().invoke(stage.main, options)
-    assert result.exit_code == 0, result.output
-    sheet = pd.read_csv(tmp_path / "samplesheet.csv")
-    assert list(sheet.columns) == ["dataset", "section", "rna", "adt", "labels", "platform", "n_domains"]
-    row = sheet.iloc[0]
-    assert row["platform"] == "square" and row["n_domains"] == 4
-    data = anndata.read_h5ad(tmp_path / row["adt"])
-    assert data.obs[row["labels"]].nunique() == 4
-    assert data.n_obs == 243
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--modalities", "rna,histone"], "histone"),
-        (["--modalities", "rna,rna"], "twice"),
-        (["--missing", "rna"], "modality=fraction"),
-        (["--missing", "adt=1.5"], "missing adt"),
-        (["--signal", "99"], "signal"),
-        (["--rows", "3"], "rows"),
-    ],
-)
-def test_stage_refuses_malformed_options_with_one_line(
-    stage: ModuleType, tmp_path: Path, options: list[str], message: str
-) -> None:
-    out = tmp_path / "out"
-    result = CliRunner().invoke(stage.main, ["--preset", "test", "--out-dir", str(out), *options])
-    assert result.exit_code == 2
-    assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
-    assert not out.exists()
-
-
-def test_stage_offers_every_preset(stage: ModuleType) -> None:
-    assert set(stage.PRESETS) == set(PRESETS)

@@ -1,17 +1,12 @@
-"""Simulated series: places against transforms worked by hand, cuts, thinning, labels, fresh counts, refusals."""
+"""Simulated series: coordinates against transforms worked by hand, cuts, thinning, labels, fresh counts, refusals."""
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 
 import anndata
 import numpy as np
-import pandas as pd
 import pytest
-from click.testing import CliRunner
 from scipy.spatial import cKDTree
 
 from spatialweave import simulate
@@ -32,16 +27,6 @@ from spatialweave.simulate.series import bending, spot_coordinates
 RNA = CountModel(60, mean=4.0, dispersion=2.0)
 ADT = CountModel(20, mean=10.0, dispersion=3.0)
 TISSUE = Tissue(14, 20, "blocks", 5, 1.0, {"rna": RNA, "adt": ADT})
-
-
-@pytest.fixture(scope="module")
-def stage() -> ModuleType:
-    path = Path(__file__).parents[1] / "bin" / "simulate.py"
-    spec = importlib.util.spec_from_file_location("simulate_stage", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def one(section: SimulatedSection, tissue: Tissue = TISSUE, seed: int = 0, outline: str = "whole") -> anndata.AnnData:
@@ -102,7 +87,7 @@ def test_a_lattice_on_the_slide_is_straight_there_and_covers_the_tissue(reflect:
     steps -= steps[0]
     assert np.allclose(steps, np.round(steps), atol=1e-9)
     assert abs(data.n_obs - 14 * 20) < 20
-    # No place of the tissue is farther from a spot than the middle of four of them is, and no spot lies outside.
+    # No point of the tissue is farther from a spot than the middle of four of them is, and no spot is outside.
     inner = np.random.default_rng(0).uniform([0.5, 0.5], [18.5, 12.5], (500, 2))
     assert cKDTree(data.obsm["spatial_true"]).query(inner)[0].max() <= np.sqrt(0.5) + 1e-9
     assert (data.obsm["spatial_true"] >= -0.5).all() and (data.obsm["spatial_true"] <= [19.5, 13.5]).all()
@@ -118,7 +103,7 @@ def test_another_spacing_samples_the_same_tissue(spacing: float, offset: tuple, 
 
 
 def test_labels_follow_the_tissue_at_the_true_coordinates() -> None:
-    # Where the four spots of an untouched grid about a place share a domain, the place is in that domain.
+    # Where the four spots of an untouched grid around a point have the same domain, the point is in that domain.
     tissue = replace(TISSUE, rows=40, cols=40)
     grid = one(SimulatedSection("grid"), tissue)
     section = SimulatedSection("s", 50.0, (4.0, 4.0), bend=2.0, spacing=0.8, lattice="slide", cut=0.1)
@@ -132,15 +117,15 @@ def test_labels_follow_the_tissue_at_the_true_coordinates() -> None:
 
 def test_domains_do_not_depend_on_the_grid_that_samples_them() -> None:
     fine, coarse = replace(TISSUE, rows=56, cols=80), TISSUE
-    places_fine = np.random.default_rng(1).uniform(-0.5, [79.5, 55.5], (1000, 2))
-    assert np.array_equal(domains_at(fine, places_fine), domains_at(coarse, (places_fine + 0.5) / 4 - 0.5))
+    points_fine = np.random.default_rng(1).uniform(-0.5, [79.5, 55.5], (1000, 2))
+    assert np.array_equal(domains_at(fine, points_fine), domains_at(coarse, (points_fine + 0.5) / 4 - 0.5))
 
 
 @pytest.mark.parametrize("cut", [0.0, 0.15, 0.5])
 @pytest.mark.parametrize("angle", [0.0, 90.0, 200.0])
-def test_the_cut_removes_its_share_along_one_edge(cut: float, angle: float) -> None:
+def test_the_cut_removes_its_fraction_along_one_edge(cut: float, angle: float) -> None:
     data = one(SimulatedSection("s", cut=cut, cut_angle=angle))
-    # On one line there lie at most a whole row or column of spots.
+    # On one line there is at most a whole row or column of spots.
     assert abs((280 - data.n_obs) - cut * 280) <= 20
     towards = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
     row, col = np.divmod(np.arange(280), 20)
@@ -156,18 +141,18 @@ def test_a_drawn_cut_depends_on_seed_and_section() -> None:
         spot_coordinates(SectionSeries(TISSUE, ()), SimulatedSection(name, cut=0.3), seed)[1]
         for name, seed in (("a", 0), ("a", 1), ("b", 0))
     ]
-    sets = [{tuple(place) for place in part} for part in kept]
+    sets = [{tuple(point) for point in part} for part in kept]
     assert sets[0] != sets[1] and sets[0] != sets[2]
     assert all(abs(len(part) - 0.7 * 280) <= 20 for part in sets)
 
 
-def test_thinning_keeps_its_share_of_each_count() -> None:
-    whole, thin = (one(SimulatedSection("s", thin=share)).X.toarray() for share in (1.0, 0.3))
+def test_thinning_keeps_its_fraction_of_each_count() -> None:
+    whole, thin = (one(SimulatedSection("s", thin=fraction)).X.toarray() for fraction in (1.0, 0.3))
     # The draws before thinning are those of the unthinned section: every count is a binomial of it.
     assert (thin <= whole).all() and (thin == np.round(thin)).all()
     n = whole.sum()
     assert abs(thin.sum() - 0.3 * n) < 4 * np.sqrt(n * 0.3 * 0.7)
-    # The spread is binomial too, n p (1 - p) about n p: not that of scaled counts.
+    # The variance is binomial too, n p (1 - p) about n p: not that of scaled counts.
     seen = whole > 0
     squares = (thin - 0.3 * whole)[seen] ** 2 / (0.21 * whole[seen])
     assert squares.mean() == pytest.approx(1.0, abs=0.05)
@@ -295,69 +280,3 @@ def test_a_series_that_makes_no_sense_is_refused(spec: SectionSeries, where: str
     with pytest.raises(InputError) as error:
         simulate_series(spec, seed=0)
     assert error.value.where == where
-
-
-def test_stage_offers_every_series(stage: ModuleType) -> None:
-    assert set(stage.SERIES) == set(SERIES)
-
-
-def test_stage_writes_a_samplesheet_of_all_sections(stage: ModuleType, tmp_path: Path) -> None:
-    result = CliRunner().invoke(stage.main, ["--preset", "series_test", "--out-dir", str(tmp_path)])
-    assert result.exit_code == 0, result.output
-    sheet = pd.read_csv(tmp_path / "samplesheet.csv")
-    assert list(sheet.columns) == ["dataset", "section", "order", "rna", "adt", "labels", "platform", "n_domains"]
-    assert sheet["section"].tolist() == ["section1", "section2", "section3"]
-    assert sheet["order"].tolist() == [1, 2, 3]
-    assert set(sheet["platform"]) == {"square"} and set(sheet["dataset"]) == {"series_test"}
-    for line in sheet.itertuples():
-        data = anndata.read_h5ad(tmp_path / str(line.adt))
-        expected = simulate_series(SERIES["series_test"], 2025)[str(line.section)]["adt"]
-        assert (data.X != expected.X).nnz == 0
-        assert np.array_equal(data.obsm["spatial_true"], expected.obsm["spatial_true"])
-
-
-def test_a_modality_that_a_section_lacks_is_an_empty_cell(stage: ModuleType, tmp_path: Path) -> None:
-    options = ["--preset", "crossmodal", "--rows", "24", "--cols", "24", "--out-dir", str(tmp_path)]
-    assert CliRunner().invoke(stage.main, options).exit_code == 0
-    sheet = pd.read_csv(tmp_path / "samplesheet.csv", dtype=str)
-    assert sheet["rna"].isna().tolist() == [False, True] and sheet["adt"].isna().tolist() == [True, False]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        ["samplesheet.csv", sheet["rna"][0], sheet["adt"][1]]
-    )
-
-
-def test_options_of_a_pair_move_its_second_section(stage: ModuleType, tmp_path: Path) -> None:
-    options = ["--preset", "pair", "--modalities", "adt", "--rows", "20", "--cols", "20", "--seed", "7"]
-    moves = ["--rotation", "-70", "--cut", "0.4", "--thin", "0.2", "--bend", "0"]
-    assert CliRunner().invoke(stage.main, [*options, *moves, "--out-dir", str(tmp_path)]).exit_code == 0
-    first, second = (anndata.read_h5ad(tmp_path / f"pair_section{i}_adt.h5ad") for i in (1, 2))
-    assert first.n_obs == 400 and abs(second.n_obs - 240) <= 20
-    # The angle by the singular vectors of the two sets of places (Kabsch), whatever the shift.
-    true, seen = (second.obsm[key] - second.obsm[key].mean(axis=0) for key in ("spatial_true", "spatial"))
-    u, _, vt = np.linalg.svd(true.T @ seen)
-    turn = (u @ vt).T
-    assert np.degrees(np.arctan2(turn[1, 0], turn[0, 0])) == pytest.approx(-70.0)
-    assert second.X.sum(axis=1).mean() == pytest.approx(0.2 * first.X.sum(axis=1).mean(), rel=0.15)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--preset", "demo", "--rotation", "30"], "--rotation"),
-        (["--preset", "series", "--cut", "0.1"], "--cut"),
-        (["--preset", "pair", "--cut", "1.5"], "section2 cut"),
-        (["--preset", "pair", "--thin", "0"], "section2 thin"),
-        (["--preset", "pair", "--rotation", "nan"], "section2 rotation"),
-        (["--preset", "pair", "--bend", "9"], "section2 bend"),
-        (["--preset", "crossmodal", "--modalities", "rna"], "section2 modalities"),
-        (["--preset", "series", "--modalities", "atac"], "atac"),
-    ],
-)
-def test_stage_refuses_malformed_options_with_one_line(
-    stage: ModuleType, tmp_path: Path, options: list[str], message: str
-) -> None:
-    out = tmp_path / "out"
-    result = CliRunner().invoke(stage.main, [*options, "--out-dir", str(out)])
-    assert result.exit_code == 2
-    assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
-    assert not out.exists()

@@ -1,4 +1,4 @@
-"""The run's tables and the integrated file, from files whose content the test knows."""
+"""The integrated file, from files whose content the test knows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
-from spatialweave.io.result_tables import ALIGNMENT, METRICS, RUNS
-from spatialweave.summary import index_table, joined_table, read_planned, read_record, runs_table
 
 SPOTS = ["s1", "s2", "s3"]
 SECTIONS = json.dumps([{"name": "one", "platform": "dbit", "spots": {"rna": 3}, "features": {"rna": 2}}])
@@ -34,45 +32,10 @@ def dataset(name: str) -> Dataset:
 
 
 def embedding(path: Path, name: str, method: str, seed: int) -> Path:
-    """An embedding whose values say which spot they belong to."""
+    """An embedding whose values identify the spot."""
     training = {"method": method, "seed": seed, "epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": None}
     write_embedding(path, dataset(name), np.arange(6, dtype=np.float32).reshape(3, 2), training)
     return path
-
-
-def test_runs_table_tells_completed_from_failed() -> None:
-    costs = {"epochs": 7, "seconds": 1.5, "peak_rss_mb": 100, "peak_gpu_mb": 20}
-    done, trained_only = ({"dataset": "one", "method": "smart", "seed": seed, **costs} for seed in (1, 2))
-    planned = [{"dataset": "one", "method": "smart", "seed": seed} for seed in (3, 2, 1)]
-    failures = [{"dataset": "one", "method": "smart", "seed": 2, "process": "CLUSTER"}]
-    runs = runs_table(planned, [done, trained_only], failures)
-    assert runs["seed"].tolist() == [1, 2, 3]
-    assert runs["status"].tolist() == ["completed", "failed", "failed"]
-    assert runs.loc[0, ["epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"]].tolist() == [7, 1.5, 100, 20]
-    assert np.isnan(runs.loc[2, "seconds"])
-    index = index_table(runs)
-    assert index.loc[0, "domains"] == "one/domains/smart/seed1.csv"
-    assert index.loc[0, "embedding"] == "one/embeddings/smart/seed1.h5ad"
-    assert index.loc[1, ["embedding", "domains", "report"]].tolist() == ["", "", "one/report.html"]
-
-
-def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:
-    columns = "dataset,method,seed,clustering,n_domains,metric,value\n"
-    (tmp_path / "b.csv").write_text(columns + "one,smart,1,mclust,3,nmi,0.5\none,smart,1,mclust,3,ari,0.25\n")
-    (tmp_path / "a.csv").write_text(columns + "one,pca_smooth,1,mclust,3,ari,0.75\n")
-    table = joined_table(METRICS, [tmp_path / "b.csv", tmp_path / "a.csv"])
-    assert table["value"].tolist() == [0.75, 0.25, 0.5]
-    assert list(joined_table(METRICS, []).columns) == columns.strip().split(",")
-
-
-def test_an_alignment_that_fails_is_no_run_and_fails_none_by_itself(tmp_path: Path) -> None:
-    planned = [{"dataset": "one", "method": "spatialfuser", "seed": 1}]
-    failures = [{"dataset": "one", "method": "", "seed": None, "process": "ALIGN"}]
-    assert runs_table(planned, [], failures)["status"].tolist() == ["failed"]
-    columns = ",".join(ALIGNMENT.columns)
-    rows = ["one,smart,2,s1,s2,pairs,9", "one,smart,1,s2,s3,pairs,8", "one,smart,1,s1,s2,pairs,7", "one,b,3,s1,s2,x,6"]
-    (tmp_path / "a.csv").write_text("\n".join([columns, *rows]))
-    assert joined_table(ALIGNMENT, [tmp_path / "a.csv"])["value"].tolist() == [6, 7, 8, 9]
 
 
 def modality(name: str, spots: list[str], counts: list[list[int]]) -> anndata.AnnData:
@@ -200,43 +163,3 @@ def test_assemble_script_writes_a_readable_file(files: Path, tmp_path: Path, pro
     assert empty.exit_code == 2
     assert "holds no *.latents.h5mu file" in empty.output
     assert not (tmp_path / "none.h5mu").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"dataset": "d", "method": "m", "seed": 1}', "holds dict; expected a list of runs"),
-        ('[{"dataset": "d", "method": "m", "seed": 1}, {"dataset": "d", "method": "m"}]', "run 2: is"),
-        ('[{"dataset": "d", "method": "m", "seed": "1"}]', "run 1: is"),
-        ("[7]", "run 1: is 7"),
-    ],
-)
-def test_what_is_no_list_of_runs_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "planned.json").write_text(text)
-    with pytest.raises(InputError, match=r"planned\.json") as raised:
-        read_planned(tmp_path / "planned.json")
-    assert message in str(raised.value)
-
-
-@pytest.mark.parametrize("text", ["[]", '{"method": "m", "seed": 1}', '{"dataset": "d", "method": "m", "seed": true}'])
-def test_a_record_that_names_no_run_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "m.seed1.training.json").write_text(text)
-    with pytest.raises(InputError, match=r"m\.seed1\.training\.json: is .*expected dataset, method and seed of a run"):
-        read_record(tmp_path / "m.seed1.training.json")
-
-
-def test_summarise_script_writes_the_tables_of_the_run(tmp_path: Path, project: Path) -> None:
-    record = {"dataset": "one", "method": "smart", "seed": 1, "epochs": 7, "seconds": 1.5, "peak_rss_mb": 100.0}
-    (tmp_path / "r.json").write_text(json.dumps(record))
-    (tmp_path / "planned.json").write_text(json.dumps([{"dataset": "one", "method": "smart", "seed": 1}]))
-    (tmp_path / "failures.json").write_text("[]")
-    METRICS.write(tmp_path / "m.csv", METRICS.frame([("one", "smart", 1, "mclust", 3, "ari", 0.5)]))
-    main = runpy.run_path(str(project / "bin" / "summarise.py"))["main"]
-    options = {"--record": "r.json", "--metrics": "m.csv", "--planned": "planned.json", "--failures": "failures.json"}
-    arguments = [word for option, name in options.items() for word in (option, str(tmp_path / name))]
-    done = CliRunner().invoke(main, [*arguments, "--out-dir", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
-    written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.csv"))
-    assert written == ["benchmark/metrics.csv", "benchmark/runs.csv", "index.csv"]
-    assert RUNS.read(tmp_path / "out" / "benchmark" / "runs.csv")["seconds"].tolist() == [1.5]
-    assert (tmp_path / "out" / "benchmark" / "metrics.csv").read_text() == (tmp_path / "m.csv").read_text()

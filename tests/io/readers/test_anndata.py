@@ -1,0 +1,227 @@
+"""AnnData, MuData and SpatialData files come back with their counts and coordinates."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import anndata
+import geopandas
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+import spatialdata
+from scipy import sparse
+from shapely.geometry import Point
+
+from spatialweave.errors import InputError
+from spatialweave.io import contract
+from spatialweave.io.notices import InputWarning
+from spatialweave.io.readers import read
+
+from .reading import section
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+def adata(tissue, modality: str = "rna", kind: type = sparse.csr_matrix, **more: object) -> anndata.AnnData:
+    table = tissue.table(modality)
+    return anndata.AnnData(
+        kind(table.to_numpy().astype(np.float32)),
+        obs=pd.DataFrame(index=table.index),
+        var=pd.DataFrame(index=table.columns),
+        obsm={"spatial": tissue.coordinates},
+        **more,
+    )
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
+@pytest.mark.parametrize("suffix", [".h5ad", ".zarr"])
+def test_anndata(tissue, tmp_path: Path, holds, kind: type, suffix: str) -> None:
+    path = tmp_path / f"rna{suffix}"
+    data = adata(tissue, kind=kind)
+    data.write_h5ad(path) if suffix == ".h5ad" else data.write_zarr(path)
+    result = section({"rna": path})
+    holds(result, tissue, "rna")
+    assert result.uns["spatialweave"]["layout"] == "square"
+
+
+def test_dense_matrix_is_read_in_blocks(tissue, tmp_path: Path, holds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spatialweave.io.readers.store.BLOCK_VALUES", 15)
+    adata(tissue, kind=np.asarray).write_h5ad(tmp_path / "rna.h5ad")
+    holds(section({"rna": tmp_path / "rna.h5ad"}), tissue, "rna")
+
+
+def test_counts_come_from_layer_then_raw_then_x(tissue, tmp_path: Path, holds) -> None:
+    data = adata(tissue)
+    data.X = data.X.multiply(0.37).tocsr()
+    data.layers["counts"] = sparse.csr_matrix(tissue.rna.astype(np.float64))
+    data.raw = data.copy()
+    data.write_h5ad(tmp_path / "layer.h5ad")
+    holds(section({"rna": tmp_path / "layer.h5ad"}), tissue, "rna")
+    raw = adata(tissue)
+    raw.raw = raw.copy()
+    raw = raw[:, :3].copy()
+    raw.X = raw.X.multiply(0.5).tocsr()
+    raw.write_h5ad(tmp_path / "raw.h5ad")
+    holds(section({"rna": tmp_path / "raw.h5ad"}), tissue, "rna")
+
+
+def test_a_counts_layer_that_is_not_counts_is_passed_over_with_a_warning(tissue, tmp_path: Path, holds) -> None:
+    data = adata(tissue)
+    data.layers["counts"] = data.X.multiply(0.5).tocsr()
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    with pytest.warns(InputWarning, match=r"taken from X, since layers\['counts'\]: value .* is not a whole number"):
+        holds(section({"rna": tmp_path / "rna.h5ad"}), tissue, "rna")
+
+
+def test_metabolites_may_be_fractions_and_others_not(tissue, tmp_path: Path) -> None:
+    data = adata(tissue)
+    data.X = data.X.multiply(0.25).tocsr()
+    data.write_h5ad(tmp_path / "m.h5ad")
+    result = section({"metabolite": tmp_path / "m.h5ad"})
+    np.testing.assert_array_equal(result.mod["metabolite"].X.toarray(), tissue.rna * 0.25)
+    with pytest.raises(InputError, match="not a whole number"):
+        section({"rna": tmp_path / "m.h5ad"})
+
+
+def test_h5mu_with_shared_coordinates_labels_and_unequal_spots(tissue, tmp_path: Path, holds) -> None:
+    rna, adt = adata(tissue)[:15].copy(), adata(tissue, "adt")[5:].copy()
+    del rna.obsm["spatial"], adt.obsm["spatial"]
+    data = mudata.MuData({"RNA": rna, "prot": adt, "hto": adt.copy()})
+    coordinates = pd.DataFrame(tissue.coordinates, index=tissue.spots).loc[data.obs_names].to_numpy()
+    data.obsm["spatial"] = coordinates
+    data.obs["region"] = [f"r{name[4]}" for name in data.obs_names]
+    data.write(tmp_path / "all.h5mu")
+    with pytest.warns(InputWarning, match="'hto' is none of"):
+        result = section(multi=tmp_path / "all.h5mu", labels="region")
+    holds(result, tissue, "rna", tissue.spots[:15])
+    holds(result, tissue, "adt", tissue.spots[5:])
+    assert set(result.mod) == {"rna", "adt"}
+    assert dict(zip(result.obs_names, result.obs["label"], strict=True)) == {s: f"r{s[4]}" for s in tissue.spots}
+    contract.write(result, tmp_path / "out.h5mu")
+    back = contract.read_h5mu(tmp_path / "out.h5mu", "section")
+    present = {name: set(back.obs_names[np.ravel(back.obsm[name])]) for name in ("rna", "adt")}
+    assert present == {"rna": set(tissue.spots[:15]), "adt": set(tissue.spots[5:])}
+    holds(back, tissue, "adt", tissue.spots[5:])
+
+
+@pytest.mark.parametrize("element", ["shapes", "points", "own"])
+def test_spatialdata(tissue, tmp_path: Path, holds, element: str) -> None:
+    data = adata(tissue)
+    if element != "own":
+        del data.obsm["spatial"]
+    order = np.arange(20)[::-1]
+    data.obs["region"] = pd.Categorical(["spots"] * 20)
+    data.obs["instance"] = order + 100
+    table = spatialdata.models.TableModel.parse(data, region="spots", region_key="region", instance_key="instance")
+    # Spot i is instance 119 - i: the join has to go by the key, not by position.
+    elements = {}
+    if element == "points":
+        frame = pd.DataFrame(
+            {"x": tissue.coordinates[order, 0], "y": tissue.coordinates[order, 1]}, index=np.arange(20) + 100
+        )
+        elements["points"] = {"spots": spatialdata.models.PointsModel.parse(frame)}
+    else:
+        shapes = geopandas.GeoDataFrame(
+            {"geometry": [Point(*tissue.coordinates[i]) for i in order], "radius": 2.0}, index=np.arange(20) + 100
+        )
+        elements["shapes"] = {"spots": spatialdata.models.ShapesModel.parse(shapes)}
+    store = spatialdata.SpatialData(**elements, tables={"rna": table})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        store.write(tmp_path / "s.zarr")
+    holds(section(multi=tmp_path / "s.zarr"), tissue, "rna")
+
+
+def test_anndata_before_version_0_7(tissue, tmp_path: Path, holds) -> None:
+    """The old layout: obs and var as structured arrays, X dense without attributes."""
+    import h5py
+
+    with h5py.File(tmp_path / "old.h5ad", "w") as file:
+        file["X"] = tissue.rna.astype(np.float32)
+        file["obs"] = np.array([(s.encode(), 1) for s in tissue.spots], dtype=[("index", "S20"), ("n", "i4")])
+        file["var"] = np.array([(g.encode(), 1) for g in tissue.genes], dtype=[("index", "S20"), ("n", "i4")])
+        file.create_group("obsm")["spatial"] = tissue.coordinates
+    holds(section({"rna": tmp_path / "old.h5ad"}), tissue, "rna")
+
+
+def test_data_frames_become_plain(tissue, tmp_path: Path) -> None:
+    data = adata(tissue)
+    data.obs["cat"] = pd.Categorical(["a", None] * 10)
+    data.obs["nullable"] = pd.array([1, None] * 10, dtype="Int64")
+    data.obs["flag"] = [True, False] * 10
+    data.obs["maybe"] = pd.array([True, None] * 10, dtype="boolean")
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    obs = section({"rna": tmp_path / "rna.h5ad"}).mod["rna"].obs
+    assert obs["cat"].tolist() == ["a", ""] * 10
+    assert obs["cat"].dtype == object
+    np.testing.assert_array_equal(obs["nullable"], [1.0, np.nan] * 10)
+    assert obs["flag"].dtype == bool
+    np.testing.assert_array_equal(obs["maybe"].astype(float), [1.0, np.nan] * 10)
+
+
+def test_pickled_zarr_is_refused_unread(tissue, tmp_path: Path) -> None:
+    path = tmp_path / "rna.zarr"
+    adata(tissue).write_zarr(path)
+    file = path / "obsm" / "spatial" / ".zarray"
+    file.write_text(file.read_text().replace('"filters": null', '"filters": [{"id": "pickle"}]'))
+    with pytest.raises(InputError, match="pickled objects"):
+        read(path)
+
+
+def test_sparse_input_is_never_dense(tmp_path: Path) -> None:
+    """100,000 spots x 50,000 features would take 20 GB as a dense matrix."""
+    import tracemalloc
+
+    n = 100_000
+    rng = np.random.default_rng(0)
+    matrix = sparse.csr_matrix(
+        (np.ones(3 * n, np.float32), (np.repeat(np.arange(n), 3), rng.integers(0, 50_000, 3 * n))), shape=(n, 50_000)
+    )
+    data = anndata.AnnData(matrix, obsm={"spatial": rng.random((n, 2))})
+    data.obs_names = [f"b{i}" for i in range(n)]
+    data.write_h5ad(tmp_path / "big.h5ad")
+    del data
+    tracemalloc.start()
+    result = section({"rna": tmp_path / "big.h5ad"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.mod["rna"].X.sum() == matrix.sum()
+    assert peak < 300e6
+
+
+def test_index_arrays_beyond_32_bit_are_kept(tissue, tmp_path: Path, holds) -> None:
+    data = adata(tissue)
+    data.X.indptr = data.X.indptr.astype(np.int64)
+    data.X.indices = data.X.indices.astype(np.int64)
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    holds(section({"rna": tmp_path / "rna.h5ad"}), tissue, "rna")
+
+
+@pytest.mark.parametrize("name", ["dbitseq_mouse_embryo"])
+def test_real_paired_tissue(shared_data: Path, name: str) -> None:
+    folder = shared_data / name
+    files = {"rna": folder / "rna.h5ad", "adt": folder / "protein.h5ad"}
+    result = section(files, labels="domain", platform="dbit")
+    assert result.shape[0] == 936
+    for modality, path in files.items():
+        source = anndata.read_h5ad(path)
+        got = result.mod[modality][source.obs_names]
+        assert (got.X != source.X).nnz == 0
+        assert got.var_names.tolist() == source.var_names.tolist()
+        np.testing.assert_array_equal(got.obsm["spatial"], source.obsm["spatial"])
+    label = result.obs["label"].loc[source.obs_names]
+    assert label.tolist() == ["" if pd.isna(v) else str(v) for v in source.obs["domain"]]
+    assert label[label != ""].nunique() == 13
+
+
+def test_real_visium_tissue_keeps_unlabelled_spots(shared_data: Path) -> None:
+    path = shared_data / "dlpfc_visium" / "151507_rna.h5ad"
+    source = anndata.read_h5ad(path)
+    result = section({"rna": path}, labels="domain")
+    assert result.uns["spatialweave"]["layout"] == "hexagonal"
+    assert (result.obs["label"] == "").sum() == source.obs["domain"].isna().sum()
+    assert result.mod["rna"].X.sum() == source.X.sum()
+    np.testing.assert_array_equal(result[source.obs_names].obsm["spatial"], source.obsm["spatial"])

@@ -1,0 +1,124 @@
+"""Files of 10x Genomics, written independently of the readers, come back with their counts and coordinates."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spatialweave.errors import InputError
+from spatialweave.io.notices import InputWarning
+from spatialweave.io.readers import read
+
+from .reading import matrices, section
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+def mixed(tissue) -> tuple[list[tuple[str, str]], np.ndarray]:
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    features += [(name, "Antibody Capture") for name in tissue.proteins]
+    return features, np.hstack([tissue.rna, tissue.adt])
+
+
+def test_tenx_h5_is_split_by_feature_type(tissue, tmp_path: Path, holds, write_tenx_h5, spatial_csv: Path) -> None:
+    path = write_tenx_h5(tmp_path / "multi.h5", tissue.spots, *mixed(tissue))
+    result = section(multi=path, spatial=spatial_csv)
+    holds(result, tissue, "rna")
+    holds(result, tissue, "adt")
+    assert result.mod["rna"].var["gene_ids"].tolist() == [f"ID_{name}" for name in tissue.genes]
+    with pytest.warns(InputWarning, match=r"types Gene Expression are left out \(5 features\)"):
+        only = section({"adt": path}, spatial=spatial_csv)
+    assert list(only.mod) == ["adt"]
+    holds(only, tissue, "adt")
+
+
+def test_peaks_are_atac_or_histone_by_the_option(tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path) -> None:
+    features = [(name, "Peaks") for name in tissue.genes]
+    path = write_tenx_h5(tmp_path / "peaks.h5", tissue.spots, features, tissue.rna)
+    assert list(section(multi=path, spatial=spatial_csv).mod) == ["atac"]
+    assert list(section({"histone": path}, spatial=spatial_csv).mod) == ["histone"]
+    with pytest.raises(InputError, match="features are of the types 'Peaks'"):
+        section({"rna": path}, spatial=spatial_csv)
+
+
+@pytest.mark.parametrize("gz", [True, False])
+@pytest.mark.parametrize("version", [2, 3])
+def test_tenx_folder(tissue, tmp_path, holds, write_tenx_folder, spatial_csv, version: int, gz: bool) -> None:
+    if version == 2:
+        features, counts = [(name, "") for name in tissue.genes], tissue.rna
+    else:
+        features, counts = mixed(tissue)
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, counts, version, gz)
+    result = section({"rna": path}, spatial=spatial_csv)
+    holds(result, tissue, "rna")
+    if version == 3:
+        holds(section(multi=path, spatial=spatial_csv), tissue, "adt")
+
+
+def positions(tissue, folder: Path, layout: str, outside: int) -> None:
+    """Write tissue positions; the first `outside` spots are not in the tissue."""
+    (folder / "spatial").mkdir(parents=True)
+    table = pd.DataFrame(
+        {
+            "barcode": tissue.spots,
+            "in_tissue": [0 if i < outside else 1 for i in range(20)],
+            "array_row": range(20),
+            "array_col": range(20),
+            "pxl_row_in_fullres": tissue.coordinates[:, 1].astype(int),
+            "pxl_col_in_fullres": tissue.coordinates[:, 0].astype(int),
+        }
+    ).iloc[::-1]
+    if layout == "parquet":
+        table.to_parquet(folder / "spatial" / "tissue_positions.parquet")
+    elif layout == "header":
+        table.to_csv(folder / "spatial" / "tissue_positions.csv", index=False)
+    else:
+        table.to_csv(folder / "spatial" / "tissue_positions_list.csv", index=False, header=False)
+
+
+@pytest.mark.parametrize(("layout", "platform"), [("header", "visium"), ("list", "visium"), ("parquet", "visium_hd")])
+def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_folder, layout, platform) -> None:
+    outs = tmp_path / "outs"
+    positions(tissue, outs, layout, outside=3)
+    if layout == "list":
+        write_tenx_folder(outs / "filtered_feature_bc_matrix", tissue.spots, *mixed(tissue), 3, True)
+    else:
+        write_tenx_h5(outs / "filtered_feature_bc_matrix.h5", tissue.spots, *mixed(tissue))
+    with pytest.warns(InputWarning, match="3 of 20 spots are outside the tissue"):
+        result = section(multi=outs)
+    holds(result, tissue, "rna", tissue.spots[3:])
+    holds(result, tissue, "adt", tissue.spots[3:])
+    facts = result.uns["spatialweave"]
+    assert (facts["platform"], facts["coordinate_unit"]) == (platform, "pixel")
+    assert section(multi=outs, platform="cells").uns["spatialweave"]["platform"] == "cells"
+
+
+@pytest.mark.parametrize("layout", ["header", "list"])
+def test_tissue_positions_serve_as_coordinates(tissue, tmp_path, holds, layout: str) -> None:
+    positions(tissue, tmp_path, layout, outside=0)
+    name = "tissue_positions.csv" if layout == "header" else "tissue_positions_list.csv"
+    tissue.table("rna").to_csv(tmp_path / "rna.csv")
+    holds(section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "spatial" / name), tissue, "rna")
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=matrices, version=st.sampled_from([2, 3]), gz=st.booleans())
+def test_any_tenx_matrix_comes_back(tmp_path: Path, write_tenx_folder, write_tenx_h5, counts, version, gz) -> None:
+    spots = [f"b{i}" for i in range(len(counts))]
+    features = [(f"g{i}", "Gene Expression") for i in range(3)]
+    shutil.rmtree(tmp_path / "folder", ignore_errors=True)
+    for path in (
+        write_tenx_folder(tmp_path / "folder", spots, features, counts, version, gz),
+        write_tenx_h5(tmp_path / "m.h5", spots, features, counts),
+    ):
+        (measurement,) = read(path)
+        matrix, table = measurement.slots["matrix"]()
+        np.testing.assert_array_equal(matrix.toarray(), counts)
+        assert table.index.tolist() == [name for name, _ in features]
+        assert measurement.obs.index.tolist() == spots

@@ -1,0 +1,33 @@
+"""SpaBalance before its first epoch, with settings for short trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from spatialweave.io.dataset import Dataset
+from spatialweave.methods import spabalance
+from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.run import Run
+
+Tissue = Callable[..., Dataset]
+
+SHORT = spabalance.Config(
+    epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20, nonlinear_strength=0.1
+)
+PLAIN = replace(SHORT, epochs=0, max_rounds=0, mask_fraction=0.0, n_landmarks=10_000)
+
+
+def built(
+    dataset: Dataset, config: spabalance.Config, run: Run
+) -> tuple[MaskedInputs, spabalance.SpaBalanceGraphs, spabalance.SpaBalance]:
+    """Inputs, graphs and the initial network."""
+    torch.manual_seed(run.seed)
+    inputs = prepare_inputs(dataset, config, run)
+    generator = run.torch_generator()
+    graphs = spabalance.make_graphs(dataset, config, generator, run.device)
+    network = spabalance.SpaBalance(inputs.widths, config)
+    network.reset_parameters(generator)
+    return inputs, graphs, network

@@ -1,0 +1,140 @@
+"""SpaBalance's network and loss terms by dense algebra."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from spatialweave.graphs.matrices import gcn_normalise
+from spatialweave.methods import spabalance
+from spatialweave.nn.barlow import barlow_loss
+from spatialweave.training.masking import random_mask
+from spatialweave.training.run import Run
+
+from .spabalance_setup import PLAIN, SHORT, Tissue, built
+
+
+def propagated(graph: sparse.csr_matrix, x: torch.Tensor) -> torch.Tensor:
+    """D^-1/2 (A + I) D^-1/2 x with dense matrices."""
+    return torch.as_tensor(gcn_normalise(graph).toarray()) @ x
+
+
+def test_forward_by_dense_algebra(tissue: Tissue, run: Run) -> None:
+    dataset = tissue()
+    inputs, graphs, network = built(dataset, PLAIN, run)
+    network.eval()
+    seen = inputs.seen()
+    encoded = network(seen, graphs)
+    mixed = []
+    for m, modality in enumerate(dataset.modalities):
+        both = [dataset.graphs["spatial_connectivities"], dataset.graphs[f"{modality.name}_connectivities"]]
+        spatial, features = (propagated(graph, seen[m] @ network.encoders[m].weight) for graph in both)
+        added = network.mixers[m].layers(torch.cat([spatial, features], dim=1))
+        mixed.append(network.mixers[m].linear(0.75 * spatial + 0.25 * features) + 0.1 * added)
+        torch.testing.assert_close(encoded.mixed[m], mixed[m])
+    informed = []
+    for m in range(2):
+        attention, other = network.attention[m], mixed[1 - m]
+        query, key, value = attention.query(mixed[m]), attention.key(other), attention.value(other)
+        gathered = [
+            torch.softmax(query[:, head] @ key[:, head].T / 2, dim=1) @ value[:, head]
+            for head in (slice(0, 4), slice(4, 8))
+        ]
+        informed.append(mixed[m] + 0.1 * attention.output(torch.cat(gathered, dim=1)))
+    weights = torch.softmax(0.1 * network.gate(torch.cat(informed, dim=1)), dim=1)
+    torch.testing.assert_close(encoded.weights, weights)
+    torch.testing.assert_close(encoded.embedding, weights[:, :1] * informed[0] + weights[:, 1:] * informed[1])
+    rebuilt = network.decode(encoded.embedding, graphs)[1]
+    expected = propagated(dataset.graphs["spatial_connectivities"], encoded.embedding @ network.decoders[1].weight)
+    torch.testing.assert_close(rebuilt, expected)
+
+
+def test_attention_is_not_the_same_for_all_spots(tissue: Tissue, run: Run) -> None:
+    inputs, graphs, network = built(tissue(), PLAIN, run)
+    network.eval()
+    mixed = network(inputs.seen(), graphs).mixed
+    gathered = network.attention[0](mixed[0], mixed[1], None, graphs.landmarks)
+    assert (gathered.std(dim=0) / gathered.abs().mean(dim=0)).min() > 1e-3
+
+
+def test_every_ordered_pair_goes_through_its_own_modality(tissue: Tissue, run: Run) -> None:
+    dataset = tissue(names=("rna", "adt", "atac"))
+    inputs, graphs, network = built(dataset, PLAIN, run)
+    network.eval()
+    encoded = network(inputs.seen(), graphs)
+    values = spabalance.shared_terms(network, inputs, encoded, graphs, PLAIN, learned=False)
+    space = dataset.graphs["spatial_connectivities"]
+    names = ["rna", "adt", "atac"]
+    for i in range(3):
+        for j in set(range(3)) - {i}:
+            through = propagated(space, encoded.mixed[i] @ network.decoders[j].weight)
+            back = network.mixers[j].linear(propagated(space, through @ network.encoders[j].weight))
+            error = (back - encoded.mixed[i]).square().mean() / encoded.mixed[i].square().mean()
+            value = values[f"consistency_{names[i]}_{names[j]}"]
+            torch.testing.assert_close(value, PLAIN.consistency_weight * error)
+    redundancy = barlow_loss(encoded.mixed[1], encoded.mixed[2], PLAIN.off_diagonal)
+    torch.testing.assert_close(values["barlow_adt_atac"], PLAIN.barlow_weight * redundancy)
+    assert len(values) == 6 + 3
+
+
+def test_learned_weights_of_the_cycles(tissue: Tissue, run: Run) -> None:
+    inputs, graphs, network = built(tissue(), PLAIN, run)
+    network.eval()
+    encoded = network(inputs.seen(), graphs)
+    plain = spabalance.shared_terms(network, inputs, encoded, graphs, PLAIN, learned=False)["consistency_adt_rna"]
+    with torch.no_grad():
+        network.log_variances[1] = np.log(4.0)
+    learned = spabalance.shared_terms(network, inputs, encoded, graphs, PLAIN, learned=True)["consistency_adt_rna"]
+    expected = plain.item() / 8 + PLAIN.consistency_weight * np.log(4.0) / 2
+    assert learned.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("n_modalities", [2, 3])
+def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run, n_modalities: int) -> None:
+    config = replace(SHORT, epochs=1, uncertainty_from=0.0)
+    dataset = tissue(names=("rna", "adt", "atac")[:n_modalities])
+    inputs, graphs, network = built(dataset, config, run)
+    values = spabalance.loss_terms(network, inputs, graphs, config, run)(1)
+    torch.stack(list(values.values())).sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_losses_are_grouped_by_modality_and_together() -> None:
+    groups = {
+        "reconstruction_rna": "rna",
+        "infomax_rna": "rna",
+        "reconstruction_adt": "adt",
+        "consistency_rna_adt": "together",
+        "barlow_rna_adt": "together",
+    }
+    assert {term: spabalance.group_of(term) for term in groups} == groups
+
+
+def test_shuffles_are_by_epoch_and_independent_of_the_mask(run: Run) -> None:
+    one, two = (spabalance.shuffles(4000, 2, run, epoch=9) for _ in range(2))
+    assert torch.equal(one[0], two[0]) and not torch.equal(one[0], one[1])
+    assert torch.equal(one[0].sort().values, torch.arange(4000))
+    assert not torch.equal(one[0], spabalance.shuffles(4000, 1, run, epoch=10)[0])
+    mask = random_mask(4000, 0.5, run, epoch=9).float()
+    # Correlation of the mask with the order: noise is 1 / sqrt(4000) = 0.016.
+    assert abs(np.corrcoef(mask, one[0])[0, 1]) < 0.06
+
+
+def test_landmarks_come_closer_to_attention_to_all_spots_the_more_they_are(tissue: Tissue, run: Run) -> None:
+    dataset = tissue(side=20)
+    inputs, exact, network = built(dataset, PLAIN, run)
+    assert exact.near == [None, None]
+    network.eval()
+    mixed = network(inputs.seen(), exact).mixed
+    full = network.attention[0](mixed[0], mixed[1], None, exact.landmarks)
+    errors = []
+    for count in (4, 350):
+        _, some, _ = built(dataset, replace(PLAIN, n_landmarks=count), run)
+        estimate = network.attention[0](mixed[0], mixed[1], some.near[1], some.landmarks)
+        errors.append(((full - estimate).norm() / full.norm()).item())
+    assert errors[1] < 0.1 and errors[1] < 0.5 * errors[0]

@@ -1,0 +1,132 @@
+"""SpatialFuser's loss terms by hand, and the matched spots that they draw together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
+
+from spatialweave.alignment.matching import match
+from spatialweave.methods import mcgate, spatialfuser
+from spatialweave.training import matched_pairs
+from spatialweave.training.masking import random_mask
+from spatialweave.training.run import Run
+from spatialweave.training.sections import restricted
+
+from .spatialfuser_setup import SHORT, Split, set_up
+
+
+def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sections of RNA, which share an encoder, and one of proteins; all consecutive pairs are joined."""
+    dataset = split((("rna",), ("rna",), ("adt",)))
+    config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
+    training = set_up(dataset, config, run)
+    encoded: list[tuple[torch.Tensor, list]] = []
+    drawn: list[tuple[np.ndarray, ...]] = []
+    encode, partners = spatialfuser.encode, matched_pairs.Partners
+    monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
+    monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    found = training.terms(1)
+
+    fused, weights = encoded[-1]
+    embedding = fused.detach().numpy().astype(np.float64)
+    mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
+    expected = {}
+    for part, given, fraction in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
+        rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
+        (one,) = part.inputs.modalities
+        of = mask[part.rows]
+        expected[f"reconstruction_{one.name}"] = fraction * float(((rebuilt - one.features)[of] ** 2).mean())
+    unit = embedding.std(axis=0, ddof=1).mean()
+    ((first, second, far),) = drawn
+    near, far_first, far_second = (
+        np.linalg.norm(embedding[i] - embedding[j], axis=1) / unit
+        for i, j in ((first, second), (first, far[first]), (second, far[second]))
+    )
+    expected["pairs"] = 0.2 * near.mean()
+    expected["triplet"] = 0.2 * sum(np.maximum(0, 0.7 + near - away).mean() for away in (far_first, far_second))
+    a, b, c = dataset.section_rows().values()
+    angles = [cdist(embedding[one], embedding[other], "cosine").mean() for one, other in ((a, b), (b, c))]
+    expected["direction"] = 0.2 * 0.3 * float(np.mean(angles))
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+    assert min(expected.values()) > 0
+
+
+def test_embeddings_cannot_come_together_by_shrinking(split: Split, run: Run) -> None:
+    """The scale that distances are measured in has a gradient: no term of the pairs gains by scaling the embedding."""
+    dataset = split((("rna",), ("adt",)))
+    training = set_up(dataset, replace(SHORT, epochs=0, fusion_weight=1.0), run)
+    values = training.terms(1)
+    weights = list(training.network.fusion.parameters())
+    # A multiple of the map is a multiple of the embedding.
+    for name in ("pairs", "triplet"):
+        gradients = torch.autograd.grad(values[name], weights, retain_graph=True)
+        along = sum((weight * gradient).sum() for weight, gradient in zip(weights, gradients, strict=True))
+        assert values[name].item() > 0.1
+        assert abs(along.item()) < 1e-3 * values[name].item()
+
+
+def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
+    split: Split, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = split((("rna",), ("rna",), ("adt",)))
+    config = replace(SHORT, radius=2.0, match_temperature=0.3, top=2)
+    sections = dataset.section_rows()
+    drawn: list[tuple[np.ndarray, ...]] = []
+    partners = matched_pairs.Partners
+    monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
+    embedding = np.random.default_rng(0).normal(size=(dataset.n_spots, 8)).astype(np.float32)
+    finder = spatialfuser.pair_finder(dataset, config, run)
+    _, counts = finder.find(embedding, 0)
+    ((first, second, far),) = drawn
+    rows = list(sections.values())
+    expected = []
+    for a, b in ((rows[0], rows[1]), (rows[1], rows[2])):
+        found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b], config.match_settings())
+        assert 0 < found.accepted.sum() < len(found.accepted)
+        expected += [(a[i], b[j]) for i, j in zip(found.a[found.accepted], found.b[found.accepted], strict=True)]
+    assert list(zip(first, second, strict=True)) == expected and sum(counts) == len(expected)
+    assert (config.match_settings().radius, config.match_settings().top) == (2.0, 2)
+    for own in rows:
+        assert np.isin(far[own], own).all()
+        spaced = np.median(NearestNeighbors(n_neighbors=2).fit(dataset.aligned[own]).kneighbors()[0][:, 0])
+        assert (np.linalg.norm(dataset.aligned[own] - dataset.aligned[far[own]], axis=1) > 2.0 * spaced).all()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_every_weight_gets_a_gradient(split: Split, run: Run, shared: bool) -> None:
+    config = replace(SHORT, epochs=2, step=1, shared_encoder=shared)
+    training = set_up(split((("rna", "adt"), ("rna", "adt"))), config, run)
+    network, terms = training.network, training.terms
+    before = terms(1)
+    assert before["pairs"] == before["triplet"] == before["direction"] == 0
+    terms(2)
+    values = terms(3)
+    torch.stack(list(values.values())).sum().backward()
+    assert set(values) == {"reconstruction_rna", "reconstruction_adt", "pairs", "triplet", "direction"}
+    assert all(value > 0 for value in values.values())
+    assert len(network.encoders) == (1 if shared else 2)
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 1e-7, name
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: bool) -> None:
+    """Without fusion, and with the map still the identity, the loss of the first epoch is that of the encoders."""
+    dataset = split()
+    fused = spatialfuser.fit(dataset, replace(SHORT, epochs=1, fusion_epochs=0, shared_encoder=shared), run)
+    alone = mcgate.Config(epochs=1, step=2, n_dims=8, heads=2, alpha=0.3, mask_fraction=0.5)
+    first = fused.record["losses"]["reconstruction_rna"][0]
+    if shared:
+        assert first == pytest.approx(mcgate.fit(dataset, alone, run).record["losses"]["reconstruction_rna"][0])
+    else:
+        losses = [
+            mcgate.fit(restricted(dataset, rows), alone, run).record["losses"]["total"][0]
+            for rows in dataset.section_rows().values()
+        ]
+        # Other spots are masked and the weights are others.
+        assert first == pytest.approx(np.mean(losses), rel=0.25)
