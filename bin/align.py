@@ -18,13 +18,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--fixed", required=True, help="The section whose coordinates stay.")
 @click.option("--moving", required=True, help="The section that is moved.")
 @click.option(
-    "--method",
+    "--align-by",
     type=click.Choice(["auto", "icp", "ndt", "none"]),
     default="auto",
     help="auto: by outline, density and features; icp, ndt: by coordinates only; none: they are aligned already.",
 )
-@click.option("--reflection", is_flag=True, help="The section may have been turned over.")
-@click.option("--scale", is_flag=True, help="The units of the two sections may differ.")
+@click.option("--align-reflection", is_flag=True, help="The section may have been turned over.")
+@click.option("--align-scale", is_flag=True, help="The units of the two sections may differ.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Transform (.json) to write."
 )
@@ -32,9 +32,9 @@ def main(
     latents: Path,
     fixed: str,
     moving: str,
-    method: Literal["auto", "icp", "ndt", "none"],
-    reflection: bool,
-    scale: bool,
+    align_by: Literal["auto", "icp", "ndt", "none"],
+    align_reflection: bool,
+    align_scale: bool,
     out: Path,
 ) -> None:
     """Find the transform from one section's coordinates to another's."""
@@ -42,7 +42,7 @@ def main(
     from spatialweave.alignment.register import align_sections
     from spatialweave.alignment.stack import write_transform
 
-    settings = PrematchSettings(method=method, reflection=reflection, scale=scale)
+    settings = PrematchSettings(method=align_by, reflection=align_reflection, scale=align_scale)
     found = align_sections(latents, fixed, moving, settings)
     record = {"score": found.score, "method": found.method, "record": found.record}
     write_transform(out, fixed, moving, found.matrix, record)

@@ -17,13 +17,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--latents", type=FILE, required=True, help="Latents file (.h5mu) of PREPROCESS.")
 @click.option("--coordinates", type=FILE, required=True, help="Aligned coordinates (.csv) of STACK.")
 @click.option(
-    "--radius",
+    "--match-radius",
     type=click.FloatRange(0, min_open=True),
     default=3.0,
     help="Largest distance of a match, in spot spacings.",
 )
 @click.option(
-    "--percentile",
+    "--match-percentile",
     type=click.FloatRange(0, 100),
     default=95.0,
     help="Percentile of the null's similarities that a mapped spot must reach.",
@@ -34,8 +34,8 @@ def main(
     embedding: Path,
     latents: Path,
     coordinates: Path,
-    radius: float,
-    percentile: float,
+    match_radius: float,
+    match_percentile: float,
     prefix: str,
     out_dir: Path,
 ) -> None:
@@ -46,7 +46,7 @@ def main(
     from spatialweave.io.result_tables import ALIGNMENT, PAIRS, SPOTS
     from spatialweave.metrics.match_sections import match_sections
 
-    quality, tables = match_sections(embedding, latents, coordinates, radius, percentile)
+    quality, tables = match_sections(embedding, latents, coordinates, match_radius, match_percentile)
     for (a, b), (pairs, spots) in tables.items():
         PAIRS.write(out_dir / f"{prefix}.{a}--{b}.pairs.csv", pairs)
         SPOTS.write(out_dir / f"{prefix}.{a}--{b}.spots.csv", spots)

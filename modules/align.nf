@@ -1,8 +1,8 @@
 include { retryOrGiveUp } from './checks/failures'
 
-// What a transform may include besides rotation and shift, as options of bin/align.py, e.g. '--reflection --scale'
+// What a transform may include besides rotation and shift, as options of bin/align.py, e.g. '--align-reflection --align-scale'
 def alignOptions(options) {
-    return ((options.align_reflection ? ['--reflection'] : []) + (options.align_scale ? ['--scale'] : [])).join(' ')
+    return ((options.align_reflection ? ['--align-reflection'] : []) + (options.align_scale ? ['--align-scale'] : [])).join(' ')
 }
 
 // The transform from the coordinates of one section to those of the section before it in the stack.
@@ -13,7 +13,7 @@ process ALIGN {
 
     input:
     tuple val(meta), path(latents)
-    val method
+    val align_by
     val freedom
     val code
 
@@ -24,7 +24,7 @@ process ALIGN {
     script:
     """
     # code ${code}
-    align.py --latents ${latents} --fixed '${meta.fixed}' --moving '${meta.moving}' --method ${method} ${freedom} \\
+    align.py --latents ${latents} --fixed '${meta.fixed}' --moving '${meta.moving}' --align-by ${align_by} ${freedom} \\
         --out '${meta.fixed}--${meta.moving}.transform.json'
     """
 

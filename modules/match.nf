@@ -21,8 +21,8 @@ process MATCH {
     script:
     """
     # code ${code}
-    match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} --radius ${radius} \\
-        --percentile ${percentile} --prefix '${meta.id}' \\
+    match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} --match-radius ${radius} \\
+        --match-percentile ${percentile} --prefix '${meta.id}' \\
         --out-dir 'results/${meta.dataset}/alignment/${meta.method}'
     """
 

@@ -100,9 +100,11 @@ def read_preset(path: Path) -> MethodPreset:
         expected, kind = _KINDS.get(key, (str, "text"))
         if not isinstance(value, expected):
             raise InputError(f"{path}, key '{key}'", f"holds {type(value).__name__}", kind)
-    if not re.fullmatch(r"[A-Za-z0-9_-]*", content.get("environment", "")):
+    if not re.fullmatch(r"([a-z0-9][a-z0-9_-]*)?", content.get("environment", "")):
         found = f"'{content['environment']}' is not a name"
-        raise InputError(f"{path}, key 'environment'", found, "letters, digits, - and _")
+        raise InputError(
+            f"{path}, key 'environment'", found, "small letters, digits, - and _, beginning with a letter or digit"
+        )
     if content.get("sections", SECTIONS[0]) not in SECTIONS:
         raise InputError(f"{path}, key 'sections'", f"'{content['sections']}' is not known", " or ".join(SECTIONS))
     for name, settings in content.get("presets", {}).items():

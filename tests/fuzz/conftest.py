@@ -52,7 +52,7 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     run_stage("preprocess", *sections, "--recipe", folder / "preprocess.yml", "--out", latents, *counts)
     graph_stage = ("--recipe", folder / "graphs.yml", "--out", graph, "--stats", folder / "stats.csv")
     run_stage("graph", "--latents", latents, *graph_stage)
-    pair = ("--fixed", "one", "--moving", "three", "--method", "none", "--out", folder / "transform.json")
+    pair = ("--fixed", "one", "--moving", "three", "--align-by", "none", "--out", folder / "transform.json")
     run_stage("align", "--latents", latents, *pair)
     run_stage("stack", "--latents", latents, "--transform", folder / "transform.json", "--out-dir", folder)
     embedding, domains = folder / "pca_smooth.seed1.h5ad", folder / "pca_smooth.seed1.domains.csv"

@@ -52,7 +52,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         ),
         "align": (
             "--latents", here / LATENTS, "--fixed", "one", "--moving", "three",
-            "--method", "icp", "--out", out / "t.json",
+            "--align-by", "icp", "--out", out / "t.json",
         ),
         "stack": ("--latents", here / LATENTS, "--transform", here / "transform.json", "--out-dir", out),
         "train": (

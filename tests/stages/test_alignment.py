@@ -111,7 +111,7 @@ def test_the_transforms_are_the_true_ones(stack: Stack) -> None:
 @pytest.mark.parametrize("method", ["none", "icp", "ndt"])
 def test_coordinates_alone(project: Path, stack: Stack, tmp_path: Path, method: str) -> None:
     out = tmp_path / "transform.json"
-    arguments = ["--latents", str(stack.latents), "--fixed", "section1", "--moving", "section2", "--method", method]
+    arguments = ["--latents", str(stack.latents), "--fixed", "section1", "--moving", "section2", "--align-by", method]
     result = CliRunner().invoke(script(project, "align"), [*arguments, "--out", str(out)])
     assert result.exit_code == 0, result.output
     found = json.loads(out.read_text())
