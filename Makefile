@@ -47,8 +47,9 @@ lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/mypy
 	./nextflow lint main.nf nextflow.config workflows modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
 
+# One thread for each of the two workers: threads that share a core wait for each other, and tests of methods take 5 times as long.
 test: lint ## Run lint and all tests
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 BASE ?= main
 
