@@ -377,9 +377,9 @@ def test_resumed_equals_undisturbed(split: Split, run: Run, tmp_path: Path, kill
 def test_sections_that_do_not_overlap_are_told_of(split: Split, run: Run) -> None:
     dataset = split()
     apart = dataset.aligned + 1000 * (dataset.obs["section"] == "b").to_numpy()[:, None]
-    unjoined = pytest.warns(InputWarning, match="a--b: no spot has a counterpart")
+    unjoined = pytest.warns(InputWarning, match="a--b: no spots match, so the sections are not joined")
     config = replace(SHORT, exchange=1.0)
-    with unjoined, pytest.warns(InputWarning, match="a--b: no spots match"):
+    with unjoined, pytest.warns(InputWarning, match="a--b: no spots match, so nothing joins them"):
         fitted = spatialfuser.fit(replace(dataset, aligned=apart), config, run)
     assert fitted.record["pairs"] == {"a--b": [0, 0]} and np.isfinite(fitted.embedding).all()
     assert fitted.record["losses"]["pairs"] == fitted.record["losses"]["triplet"] == [0.0] * 10
