@@ -9,8 +9,9 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
+from spatialweave.alignment.candidates import CandidatePairs
 from spatialweave.alignment.match_settings import PUBLISHED, MatchSettings
-from spatialweave.alignment.matching import match, match_nearest, transport_plan
+from spatialweave.alignment.matching import dustbin_score, match, match_nearest, transport_plan
 from spatialweave.errors import InputError
 
 CASES = {
@@ -120,6 +121,18 @@ def test_published_settings_equal_the_dense_published_layer(rng):
     expected = published_reference(e_a, e_b, p_a, p_b, settings, matches.record["radius"])
     assert accepted(matches) == expected
     assert len(expected) > 50
+
+
+def test_dustbin_score_by_hand():
+    """Best scores of spots with a candidate: 5, 9, 20 and 1, 9, 20; their median is 9, the median deviation 6."""
+    a, b = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])
+    candidates = CandidatePairs(a, b, np.zeros(4, dtype=np.float32), np.zeros(4), 4, 3)
+    scores = np.array([1.0, 5.0, 9.0, 20.0])
+    auto = MatchSettings(dustbin="auto", epsilon=0.1)
+    assert dustbin_score(candidates, scores, auto) == pytest.approx(9 - 2.5 * 1.4826 * 6, abs=1e-3)
+    assert dustbin_score(candidates, scores, replace(auto, epsilon=30.0)) == pytest.approx(9 - 30)
+    # The lower of the two middle scores.
+    assert dustbin_score(candidates, scores, replace(auto, dustbin="median")) == 5
 
 
 @pytest.mark.parametrize("top", [1, 2, 4])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
@@ -20,6 +20,7 @@ def test_numbering_by_hand():
     assert number_by_size(np.array([5, 1, 1, 5, 3])).tolist() == [1, 2, 2, 1, 3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=40), st.permutations(range(11)))
 def test_numbering_does_not_depend_on_names(labels, names):
     labels = np.array(labels)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.spatial.distance import cdist
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
@@ -128,6 +129,15 @@ def test_ward_on_a_subset_above_the_limit(clouds, monkeypatch):
     values, cloud = clouds(900, 5, 4, 6.0)
     monkeypatch.setattr(initial_partitions, "WARD_LIMIT", 200)
     assert adjusted_rand_score(cloud, initial_partitions.ward_partition(values, 4, seed=0)) > 0.99
+
+
+def test_nearest_centre_equals_all_distances():
+    """Centres at different distances from the origin."""
+    rng = np.random.default_rng(0)
+    values, centres = rng.normal(size=(200, 3)), rng.normal(size=(6, 3)) * np.arange(1.0, 7.0)[:, None]
+    expected = cdist(values, centres).argmin(axis=1)
+    np.testing.assert_array_equal(initial_partitions.nearest_centre(values, centres), expected)
+    assert initial_partitions.nearest_centre(np.zeros((1, 1)), np.array([[1.0], [-1.0]])).tolist() == [0]
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

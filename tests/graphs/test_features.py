@@ -37,6 +37,14 @@ def test_knn_equals_scikit_learn(values, metric, offset):
     np.testing.assert_allclose(found.toarray(), truth.toarray(), atol=1e-7)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_scale_does_not_matter(values, scale):
+    """Also where float32 cannot hold the squares."""
+    found, expected = features.feature_knn(values * scale, 7), features.feature_knn(values, 7)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.data, expected.data * scale)
+
+
 def test_nearest_in_another_set_equals_scipy(values):
     queries = np.random.default_rng(1).normal(size=(40, 6))
     target, distance = features.nearest_in(queries, values, 5)
@@ -116,6 +124,12 @@ def test_normalisations_equal_torch_geometric(values):
         index, weight = gcn_norm(edge_index, num_nodes=250, add_self_loops=self_loops)
         truth = sparse.coo_matrix((weight.numpy(), index.numpy()), shape=(250, 250)).toarray()
         np.testing.assert_allclose(gcn_normalise(graph, self_loops).toarray(), truth, atol=1e-6)
+
+
+def test_gcn_normalise_of_one_edge_and_an_isolated_spot():
+    graph = sparse.csr_matrix(np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(gcn_normalise(graph).toarray(), [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(gcn_normalise(graph, self_loops=False).toarray(), graph.toarray())
 
 
 def test_row_normalise_averages_and_leaves_empty_rows():

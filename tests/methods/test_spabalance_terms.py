@@ -125,6 +125,20 @@ def test_shuffles_are_by_epoch_and_independent_of_the_mask(run: Run) -> None:
     assert abs(np.corrcoef(mask, one[0])[0, 1]) < 0.06
 
 
+def test_attention_is_exact_over_the_senders_neighbours(tissue: Tissue, run: Run) -> None:
+    """Beside the landmarks a spot attends to itself and its neighbours in space and by the sender's features."""
+    dataset = tissue()
+    _, graphs, _ = built(dataset, replace(PLAIN, n_landmarks=5), run)
+    for modality, near in zip(dataset.modalities, graphs.near, strict=True):
+        assert near is not None
+        expected = np.eye(dataset.n_spots, dtype=bool)
+        for key in ("spatial_connectivities", f"{modality.name}_distances"):
+            expected |= dataset.graphs[key].toarray() != 0
+        found = np.zeros_like(expected)
+        found[near.receivers.numpy(), near.senders.numpy()] = True
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_landmarks_come_closer_to_attention_to_all_spots_the_more_they_are(tissue: Tissue, run: Run) -> None:
     dataset = tissue(side=20)
     inputs, exact, network = built(dataset, PLAIN, run)

@@ -124,6 +124,21 @@ def test_every_weight_gets_a_gradient_from_the_terms(tissue: Tissue, run: Run, n
         assert name.endswith("key.bias") or (parameter.grad is not None and parameter.grad.abs().sum() > 0), name
 
 
+def test_the_graph_term_by_hand(tissue: Tissue, run: Run) -> None:
+    """The mean norm of a graph less its target, over the root of the number of spots (144); the target moves first."""
+    config = replace(SHORT, graph_weight=0.3, graph_momentum=0.8)
+    network, inputs, fixed = parts(tissue(side=12), config, run)
+    moved = []
+    for encoder in network.encoders:
+        encoder.graph.momentum = config.graph_momentum
+        start = encoder.graph.target.clone()
+        with torch.no_grad():
+            encoder.graph.strengths.mul_(0.9)
+        moved.append(0.8 * (encoder.graph.weights() - start).norm().item())
+    found = spamo.loss_terms(network, inputs, fixed, config, run)(1)["graph"]
+    assert found.item() == pytest.approx(0.3 * np.mean(moved) / 12, rel=1e-5)
+
+
 def test_each_auxiliary_loss_falls(tissue: Tissue, run: Run) -> None:
     torch.manual_seed(run.seed)
     losses = spamo.fit(tissue(), replace(SHORT, epochs=40, learning_rate=0.02, infomax_weight=1.0), run).record[

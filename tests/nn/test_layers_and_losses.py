@@ -88,5 +88,8 @@ def test_missing_spots_enter_with_the_mean_of_their_measured_neighbours(graph, r
     expected = adjacency @ signal.double().numpy() / np.maximum(adjacency.sum(axis=1, keepdims=True), 1)
     np.testing.assert_allclose(modality.neighbours(signal), expected, atol=1e-6)
     encodings = modality.encode(lambda x, neighbours: x + 1)
+    reached = present | (adjacency.sum(axis=1) > 0)
+    assert not present[reached].all() and not reached[7]
+    np.testing.assert_allclose(encodings[reached], modality.features[reached] + 1, atol=1e-6)
     # Spot 7 has neither the modality nor a neighbour: it takes the mean encoding.
     np.testing.assert_allclose(encodings[7], latent[present].mean(axis=0) + 1, atol=1e-5)
