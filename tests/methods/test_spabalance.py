@@ -18,7 +18,7 @@ from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.method import Fitted
 from spatialweave.methods import spabalance
 from spatialweave.presets import read_preset
-from spatialweave.training.outputs import check_denoised, check_table
+from spatialweave.training.outputs import check_denoised, check_extra
 from spatialweave.training.run import Run
 
 from .spabalance_setup import PLAIN, SHORT, Tissue
@@ -46,7 +46,7 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     assert fitted.embedding.shape == (144, 8) and fitted.embedding.dtype == np.float32
     assert np.isfinite(fitted.embedding).all()
     weights = fitted.extras["modality_weights"]
-    check_table("modality_weights", weights, dataset)
+    check_extra("modality_weights", weights, dataset)
     assert list(weights.columns) == list(names)
     for name, latent in fitted.denoised.items():
         check_denoised(name, latent, dataset)

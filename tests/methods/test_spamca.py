@@ -16,7 +16,7 @@ from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import spamca
-from spatialweave.training.outputs import check_denoised, check_table
+from spatialweave.training.outputs import check_denoised, check_extra
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
@@ -94,7 +94,7 @@ def test_outputs_beside_the_embedding(tissue: Tissue, run: Run) -> None:
     dataset = tissue(missing=0.3)
     fitted = spamca.fit(dataset, SHORT, run)
     for key, entries in fitted.extras.items():
-        check_table(key, entries, dataset)
+        check_extra(key, entries, dataset)
     for name, latent in fitted.denoised.items():
         check_denoised(name, latent, dataset)
     views = fitted.extras["view_weights"]
