@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pytest
@@ -125,6 +125,12 @@ def test_every_preset_of_the_project_is_valid(project):
             configure(config, str(file), preset.config, settings)
         for recipe in (f"preprocess/{preset.preprocess}", f"graphs/{preset.graph}"):
             assert (project / "assets" / f"{recipe}.yml").exists()
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_defaults_of_a_method_are_within_its_bounds(name: str) -> None:
+    config = load_method(name).Config
+    assert configure(config, name, asdict(config())) == config()
 
 
 def test_a_method_has_one_name(project):

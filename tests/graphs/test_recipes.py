@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from spatialweave.graphs.build import spatial_distances
 from spatialweave.graphs.features import feature_knn
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, read_recipe
+from spatialweave.io.dataset import Dataset
 
 RECIPES = {
     "spatial": GraphRecipe(SpatialRecipe("knn", None), None),
@@ -31,3 +34,21 @@ def test_every_metric_of_a_recipe_is_one_of_the_graphs() -> None:
 
 def test_every_recipe_is_checked(project: Path) -> None:
     assert {path.stem for path in (project / "assets" / "graphs").iterdir()} == set(RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "degrees"),
+    [
+        (SpatialRecipe("knn", k=2), [2, 2, 2, 2]),
+        (SpatialRecipe("knn"), [3, 3, 3, 3]),
+        (SpatialRecipe("radius", radius=1.1), [2, 2, 2, 2]),
+        # Four sides and one diagonal.
+        (SpatialRecipe("delaunay"), [2, 2, 3, 3]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_every_kind_of_spatial_graph_on_a_square(recipe: SpatialRecipe, degrees: list[int]) -> None:
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    obs = pd.DataFrame({"barcode": list("abcd"), "section": "s"}, index=list("abcd"))
+    graph = spatial_distances(Dataset("d", obs, corners, [], layout="square"), recipe)
+    assert sorted(np.diff(graph.indptr)) == degrees
