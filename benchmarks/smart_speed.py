@@ -15,8 +15,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from spatialweave.io.dataset import Dataset
 
 SIZES = (5_000, 20_000, 50_000, 200_000)
 PUBLISHED_EPOCH = {5_000: 0.11, 20_000: 0.44, 50_000: 1.19}
@@ -31,7 +35,9 @@ N_DIMS, N_NEIGHBOURS, WARM_UP = 30, 6, 3
 @click.option("--epochs", default=20, help="Epochs to average over.")
 @click.option("--device", default="cpu", help="cpu or cuda.")
 @click.option("--one", hidden=True, type=int, help="Measure this size only, and print JSON.")
-def main(sizes: str, variant: str, threads: int, epochs: int, device: str, one: int | None) -> None:
+def main(
+    sizes: str, variant: Literal["released", "paper"], threads: int, epochs: int, device: str, one: int | None
+) -> None:
     """Print the table for all sizes; each is measured in a process of its own, so that peak memory is its own."""
     if one is not None:
         click.echo(json.dumps(measure(one, variant, threads, epochs, device)))
@@ -71,7 +77,9 @@ def table_row(row: dict[str, float]) -> str:
     )
 
 
-def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) -> dict[str, float]:
+def measure(
+    n_spots: int, variant: Literal["released", "paper"], threads: int, epochs: int, device: str
+) -> dict[str, float]:
     """Seconds per epoch, seconds to mine one modality (all spots), and peak memory, at one size."""
     import time
 
@@ -82,7 +90,7 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
     run = prepare("smart_paper", 0, device, threads)
     run.log = lambda line: None
     dataset = tissue(n_spots)
-    config = smart_paper.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)  # type: ignore[arg-type]
+    config = smart_paper.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)
     started = time.process_time()
     # All spots take part, also in the released variant, whose cap would limit the growth.
     triplets = [smart_paper.mine(modality, smart_paper.Config(variant="paper"), run) for modality in dataset.modalities]
@@ -91,8 +99,8 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
     clocks: list[tuple[float, float]] = []
     loss_terms = smart_paper.loss_terms
 
-    def timed(*arguments: object) -> object:
-        terms = loss_terms(*arguments)  # type: ignore[arg-type]
+    def timed(*arguments: Any) -> Any:
+        terms = loss_terms(*arguments)
 
         def with_clock(epoch: int) -> object:
             clocks.append((time.process_time(), time.perf_counter()))
@@ -113,7 +121,7 @@ def measure(n_spots: int, variant: str, threads: int, epochs: int, device: str) 
     }
 
 
-def tissue(n_spots: int):  # type: ignore[no-untyped-def]
+def tissue(n_spots: int) -> Dataset:
     """Random spots on a unit of area each, ten layers, two noisy modalities, k-nearest-neighbour graph."""
     import numpy as np
     import pandas as pd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import anndata
 import mudata
@@ -54,11 +55,11 @@ def write_counts(
 def write_qc(folder: Path, section: str, n_spots: int, modalities: list[str]) -> None:
     import matplotlib.pyplot as plt
 
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (section, name, "spots", "rna_min_counts", 1.0, n_spots + 3, 3, round(300 / (n_spots + 3), 4), n_spots)
         for name in modalities
     ]
-    rows.append((section, "all", "spots", "no_modality_left", None, n_spots + 3, 3, 1.0, n_spots))  # type: ignore[arg-type]
+    rows.append((section, "all", "spots", "no_modality_left", None, n_spots + 3, 3, 1.0, n_spots))
     QC_SUMMARY.write(folder / f"{section}.qc_summary.csv", QC_SUMMARY.frame(rows))
     pd.DataFrame({"barcode": ["a"]}).to_csv(folder / f"{section}.qc_spots.csv", index=False)
     for kind in ("maps", "violins"):

@@ -48,7 +48,6 @@ def write_run(folder: Path, recipe: Recipe, dataset: Dataset, truth: np.ndarray,
     epochs = 50 if method == "smart" else 1
     training: dict[str, Any] = {
         "method": method,
-        "variant": "tuned",
         "config": {"dimensions": 8, "learning_rate": 0.001},
         "seed": seed,
         "device": "cpu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,13 +21,13 @@ def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
     table = METRICS.read_all(sorted(sources.files.glob("*.metrics.csv")))
     unlabelled = table[table["metric"] != "ari"].assign(dataset=f"a b{EVIL}")
     pd.concat([table, unlabelled]).to_csv(metrics, index=False)
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (d, m, s, "completed", 50, 12.0, 700.0 if (m, s) == ("smart", 1) else 512.0, 0.0)
         for d in ("demo", f"a b{EVIL}")
         for m in ("smart", "pca_smooth")
         for s in (1, 2)
     ]
-    rows.append(("demo", "spamo", 1, "failed", None, None, None, None))  # type: ignore[arg-type]
+    rows.append(("demo", "spamo", 1, "failed", None, None, None, None))
     RUNS.write(runs, RUNS.frame(rows))
     write_run_report(
         RunSources(metrics, runs, sources.presets, sources.failures, sources.params, sources.versions),

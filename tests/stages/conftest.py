@@ -12,6 +12,7 @@ import mudata as md
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import Result
 
 from spatialweave.graphs.build import build_graphs
 from spatialweave.graphs.recipe import GraphRecipe, SpatialRecipe
@@ -61,7 +62,7 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> ToyRun:
         contract.write(data, folder / "latents.h5mu")
     dataset = read_dataset(folder / "latents.h5mu")
     embedding = (rng.normal(size=(4, 6)) * 5)[quadrant] + rng.normal(size=(n_spots, 6))
-    record = {"method": "smart", "variant": "tuned", "seed": 3}
+    record = {"method": "smart", "seed": 3}
     write_embedding(folder / "embedding.h5ad", dataset, embedding, record)
     return ToyRun(folder / "latents.h5mu", folder / "embedding.h5ad", quadrant)
 
@@ -70,9 +71,9 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> ToyRun:
 def refused() -> Callable[..., None]:
     """Check that a result of click's runner is one clear line with exit code 2, that names `words`."""
 
-    def check(result: object, *words: str) -> None:
-        assert result.exit_code == 2, result.output  # type: ignore[attr-defined]
-        lines = result.stderr.strip().splitlines()  # type: ignore[attr-defined]
+    def check(result: Result, *words: str) -> None:
+        assert result.exit_code == 2, result.output
+        lines = result.stderr.strip().splitlines()
         assert len(lines) == 1 and lines[0].startswith("ERROR: "), lines
         for word in words:
             assert word in lines[0]

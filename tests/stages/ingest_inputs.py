@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -33,8 +34,8 @@ def adata(
     return data
 
 
-def h5ad(folder: Path, name: str = "rna.h5ad", **more: object) -> str:
-    adata(**more).write_h5ad(folder / name)  # type: ignore[arg-type]
+def h5ad(folder: Path, name: str = "rna.h5ad", **more: Any) -> str:
+    adata(**more).write_h5ad(folder / name)
     return str(folder / name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mudata
 import numpy as np
@@ -16,5 +17,5 @@ matrices = st.lists(st.lists(st.integers(0, 100_000), min_size=3, max_size=3).fi
 """Counts of 2 to 8 spots and 3 features, none of the spots empty."""
 
 
-def section(files: dict[str, Path] | None = None, **more: object) -> mudata.MuData:
-    return read_section(SectionInput("d", "s", files or {}, **more))  # type: ignore[arg-type]
+def section(files: dict[str, Path] | None = None, **more: Any) -> mudata.MuData:
+    return read_section(SectionInput("d", "s", files or {}, **more))
