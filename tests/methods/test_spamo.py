@@ -22,8 +22,8 @@ from spatialweave.nn.gcn import gcn_propagation
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import neighbour_mean
 from spatialweave.training import checkpoint
-from spatialweave.training.loop import Schedule
 from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.optimisers import Schedule
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]

@@ -9,7 +9,8 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from spatialweave.training.balance import balanced, balanced_backward, common_direction, min_norm_weights
-from spatialweave.training.loop import Schedule, train
+from spatialweave.training.loop import train
+from spatialweave.training.optimisers import Schedule
 from spatialweave.training.run import Run
 
 

@@ -18,7 +18,8 @@ from torch import nn
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.training import checkpoint
-from spatialweave.training.loop import Schedule, train
+from spatialweave.training.loop import train
+from spatialweave.training.optimisers import Schedule
 from spatialweave.training.run import Run
 
 Problem = Callable[[], tuple[nn.Module, Callable[[int], dict[str, torch.Tensor]]]]

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from spatialweave.errors import InputError
-from spatialweave.training.loop import Schedule, train
+from spatialweave.training.loop import train
+from spatialweave.training.optimisers import Schedule
 
 SCHEDULE = Schedule(epochs=12, learning_rate=1e-2, weight_decay=1e-3)
 

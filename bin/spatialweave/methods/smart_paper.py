@@ -23,7 +23,8 @@ from spatialweave.nn.losses import pair_distance, reconstruction_loss, triplet_l
 from spatialweave.nn.propagation import Propagation, neighbour_mean, row_differences
 from spatialweave.nn.sage import SageStack
 from spatialweave.settings import option
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.loop import Terms, train
+from spatialweave.training.optimisers import OptimiserConfig
 from spatialweave.training.stopping import SlopeRule, StopRule, never
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(OptimiserConfig):
     """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
 
     variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
     n_dims: int = option(64, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
     epochs: int = option(300, "Most epochs; one update each.", low=0)
-    learning_rate: float = option(1e-3, "Step size of Adam.", low=0)
+    learning_rate: float = option(1e-3, "Step size of the optimiser.", low=0)
     weight_decay: float = option(1e-6, "Decay of the weights, added to the gradient.", low=0)
     stop_window: int = option(10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0)
     stop_slope: float = option(1e-4, "Training stops when the slope of either loss is below this.", low=0)
@@ -137,8 +138,7 @@ def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Confi
     network = build(inputs, config, run)
     encode = encoder(network, inputs, variant)
     terms = loss_terms(network, encode, inputs, neighbour_mean(graph, device=run.device), triplets, config)
-    schedule = Schedule(config.epochs, config.learning_rate, config.weight_decay)
-    history = train(network, terms, schedule, run, stop_rule(config))
+    history = train(network, terms, config.schedule(), run, stop_rule(config))
     with torch.no_grad():
         embedding = network.fusion(encode()).float().cpu().numpy()
     mined = {one.name: found.shape[1] for one, found in zip(inputs, triplets, strict=True)}

@@ -22,9 +22,10 @@ from spatialweave.method import Fitted
 from spatialweave.methods import mcgate
 from spatialweave.nn.fusion import direction_loss
 from spatialweave.settings import option
-from spatialweave.training.loop import Schedule, Terms, train
+from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, prepare_inputs, random_mask
 from spatialweave.training.matched_pairs import PairFinder
+from spatialweave.training.optimisers import Schedule
 from spatialweave.training.sections import restricted, several_sections
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Config(mcgate.Config):
 
     def schedule(self) -> Schedule:
         """Both phases, one after the other."""
-        return Schedule(self.epochs + self.fusion_epochs, self.learning_rate, self.weight_decay)
+        return replace(super().schedule(), epochs=self.epochs + self.fusion_epochs)
 
     def match_settings(self) -> MatchSettings:
         """How spots are matched."""

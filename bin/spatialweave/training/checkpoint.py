@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,10 +19,20 @@ from spatialweave.io.files import atomic_path
 from spatialweave.training.run import versions
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from spatialweave.training.run import Run
+
+
+class Stateful(Protocol):
+    """What updates the weights: an optimiser, with or without a schedule."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its state."""
+
+    def load_state_dict(self, state: Any, /) -> None:
+        """Take up a state."""
+
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -48,9 +58,7 @@ def identity(method: str, config: Any, dataset: Dataset, run: Run) -> str:
     return digest.hexdigest()
 
 
-def save(
-    path: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer, losses: Mapping[str, list[float]]
-) -> None:
+def save(path: Path, identity: str, model: nn.Module, updates: Stateful, losses: Mapping[str, list[float]]) -> None:
     """Write the state after the last epoch in `losses`, whole or not at all.
 
     Raises
@@ -63,7 +71,7 @@ def save(
     state: dict[str, Any] = {
         "identity": identity,
         "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "updates": updates.state_dict(),
         "losses": dict(losses),
         "random": torch.get_rng_state(),
     }
@@ -73,10 +81,8 @@ def save(
         torch.save(state, temporary)
 
 
-def restore(
-    path: Path, identity: str, model: nn.Module, optimiser: torch.optim.Optimizer
-) -> dict[str, list[float]] | None:
-    """Load the state into `model` and `optimiser` and return the losses so far; None if `path` is of another run.
+def restore(path: Path, identity: str, model: nn.Module, updates: Stateful) -> dict[str, list[float]] | None:
+    """Load the state into `model` and `updates` and return the losses so far; None if `path` is of another run.
 
     Raises
     ------
@@ -91,7 +97,7 @@ def restore(
         if state["identity"] != identity:
             return None
         model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        updates.load_state_dict(state["updates"])
         torch.set_rng_state(state["random"])
         if "random_gpu" in state and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["random_gpu"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spatialweave.errors import InputError
 from spatialweave.training import checkpoint
+from spatialweave.training.optimisers import Schedule, Updates
 from spatialweave.training.progress import Progress, describe
 from spatialweave.training.run import Run
 from spatialweave.training.stopping import StopRule, never
@@ -23,23 +24,6 @@ Terms = Callable[[int], Mapping[str, Tensor]]
 
 Backward = Callable[[Mapping[str, Tensor]], None]
 """Sets the gradients of the trainable parameters from an epoch's loss terms."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes
-    ----------
-    epochs
-        Most epochs; one update each.
-    learning_rate, weight_decay
-        Of Adam; the decay is added to the gradient (L2 form).
-    """
-
-    epochs: int
-    learning_rate: float
-    weight_decay: float = 0.0
 
 
 @dataclass
@@ -77,11 +61,13 @@ def train(
     run: Run,
     stop: StopRule = never,
     backward: Backward | None = None,
+    groups: Iterable[dict[str, Any]] | None = None,
 ) -> History:
     """Minimise the sum of `terms` over the trainable parameters of `model`, in place.
 
     Every epoch: compute the terms, evaluate `stop`, record the terms, update. The last weights are kept.
-    With `backward` the update follows the gradients that it sets, instead of those of the sum.
+    With `backward` the update follows the gradients that it sets, instead of those of the sum. `groups` are torch's
+    parameter groups, for parts of the model with a step size of their own; None = one group.
 
     Raises
     ------
@@ -89,8 +75,8 @@ def train(
         When a loss term is not finite: names the epoch and the term.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-    history = _resumed(model, optimiser, run)
+    updates = Updates(trainable if groups is None else groups, schedule)
+    history = _resumed(model, updates, run)
     progress = Progress(schedule.epochs, run.log, run.progress_seconds)
     started = saved = time.monotonic()
     for epoch in range(history.epochs + 1, schedule.epochs + 1):
@@ -100,37 +86,37 @@ def train(
         if reason is not None:
             history.stopped_by = reason
             break
-        optimiser.zero_grad(set_to_none=True)
+        updates.zero_grad()
         if backward is None:
             total.backward()
         else:
             backward(values)
-        optimiser.step()
+        updates.step(numbers["total"])
         for name, number in numbers.items():
             history.losses.setdefault(name, []).append(number)
         progress.epoch(epoch, numbers)
         if run.checkpoint is not None and time.monotonic() - saved >= run.checkpoint_seconds:
-            _save(run.checkpoint, run, model, optimiser, history)
+            _save(run.checkpoint, run, model, updates, history)
             saved = time.monotonic()
     history.preparation, history.seconds = started - run.started, time.monotonic() - started
     run.log(_summary(history))
     return history
 
 
-def _save(path: Path, run: Run, model: nn.Module, optimiser: torch.optim.Optimizer, history: History) -> None:
+def _save(path: Path, run: Run, model: nn.Module, updates: Updates, history: History) -> None:
     """Write a checkpoint; a full disk must not end the training that it protects."""
     try:
-        checkpoint.save(path, run.identity, model, optimiser, history.losses)
+        checkpoint.save(path, run.identity, model, updates, history.losses)
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         run.log(f"no checkpoint after epoch {history.epochs}: {path} could not be written ({reason}); training goes on")
 
 
-def _resumed(model: nn.Module, optimiser: torch.optim.Optimizer, run: Run) -> History:
+def _resumed(model: nn.Module, updates: Updates, run: Run) -> History:
     """The history to go on from: that of the checkpoint if this run has one, else an empty one."""
     if run.checkpoint is None or not run.checkpoint.exists():
         return History()
-    losses = checkpoint.restore(run.checkpoint, run.identity, model, optimiser)
+    losses = checkpoint.restore(run.checkpoint, run.identity, model, updates)
     if losses is None:
         run.log(f"{run.checkpoint} belongs to another run: starting from the beginning")
         return History()

@@ -19,7 +19,7 @@ from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.masking import explained_by_neighbours, network_input, smallest_sufficient
 from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.settings import option
-from spatialweave.training.loop import Schedule
+from spatialweave.training.optimisers import OptimiserConfig
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset, Modality
@@ -43,16 +43,8 @@ class InputConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig(InputConfig):
+class TrainingConfig(InputConfig, OptimiserConfig):
     """Settings of the input and of the training that methods share."""
-
-    epochs: int = option(150, "Epochs; one update each.", low=0)
-    learning_rate: float = option(3e-3, "Step size of Adam.", low=0)
-    weight_decay: float = option(1e-5, "Decay of the weights, added to the gradient.", low=0)
-
-    def schedule(self) -> Schedule:
-        """How long and how fast to train."""
-        return Schedule(self.epochs, self.learning_rate, self.weight_decay)
 
 
 @dataclass

@@ -1,0 +1,115 @@
+"""How weights are updated: the optimiser, its step size, and how that changes over the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+from spatialweave.settings import option
+
+OptimiserName = Literal["adam", "adamw", "sgd"]
+RateName = Literal["none", "cosine", "plateau"]
+
+MOMENTUM = 0.9
+"""Of SGD."""
+
+COSINE_END = 0.01
+"""The cosine ends at this fraction of the first step size."""
+
+PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 5
+"""The step size is multiplied by the factor after more than so many epochs without a lower total loss."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes
+    ----------
+    epochs
+        Most epochs; one update each.
+    learning_rate, weight_decay
+        Of the optimiser. `adam` and `sgd` add the decay to the gradient (L2 form), `adamw` shrinks the weights apart
+        from the gradient (Loshchilov and Hutter, ICLR 2019).
+    name
+        `adam`, `adamw` or `sgd` (with momentum).
+    shape
+        How the step size changes: `none`, `cosine` (to :data:`COSINE_END` of it in the last epoch), or `plateau`.
+    """
+
+    epochs: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    name: OptimiserName = "adam"
+    shape: RateName = "none"
+
+
+class Updates:
+    """An optimiser of given weights whose step size follows a schedule; its state belongs in a checkpoint.
+
+    Parameters
+    ----------
+    parameters
+        Trainable ones, or torch's parameter groups for parts with a step size of their own.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], schedule: Schedule) -> None:
+        rate, decay = schedule.learning_rate, schedule.weight_decay
+        self.optimiser: Optimizer
+        if schedule.name == "sgd":
+            self.optimiser = torch.optim.SGD(parameters, rate, momentum=MOMENTUM, weight_decay=decay)
+        else:
+            kind = torch.optim.AdamW if schedule.name == "adamw" else torch.optim.Adam
+            self.optimiser = kind(parameters, rate, weight_decay=decay)
+        self._scheduler: CosineAnnealingLR | ReduceLROnPlateau | None = None
+        if schedule.shape == "cosine":
+            last = max(schedule.epochs, 1)
+            self._scheduler = CosineAnnealingLR(self.optimiser, last, eta_min=COSINE_END * rate)
+        elif schedule.shape == "plateau":
+            self._scheduler = ReduceLROnPlateau(self.optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def step(self, total: float) -> None:
+        """Update the weights by their gradients, then the step size; `total` is the epoch's loss."""
+        self.optimiser.step()
+        if isinstance(self._scheduler, ReduceLROnPlateau):
+            self._scheduler.step(total)
+        elif self._scheduler is not None:
+            self._scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        rate = {} if self._scheduler is None else self._scheduler.state_dict()
+        return {"optimiser": self.optimiser.state_dict(), "rate": rate}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(state["rate"])
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Settings of the training that methods share."""
+
+    epochs: int = option(150, "Epochs; one update each.", low=0)
+    learning_rate: float = option(3e-3, "Step size of the optimiser.", low=0)
+    weight_decay: float = option(0.0, "Decay of the weights; `adamw` keeps it apart from the gradient.", low=0)
+    optimiser: Literal["adam", "adamw", "sgd"] = option("adam", "What updates the weights; `sgd` has momentum 0.9.")
+    learning_rate_schedule: Literal["none", "cosine", "plateau"] = option(
+        "none", "How the step size falls: to 1% by a cosine, or on a plateau."
+    )
+
+    def schedule(self) -> Schedule:
+        """How long and how fast to train."""
+        return Schedule(self.epochs, self.learning_rate, self.weight_decay, self.optimiser, self.learning_rate_schedule)

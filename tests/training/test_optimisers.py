@@ -1,0 +1,92 @@
+"""Optimisers and step sizes: hand-worked updates, and resuming in the middle of a schedule."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from spatialweave.training.loop import train
+from spatialweave.training.optimisers import Schedule, Updates
+from spatialweave.training.run import Run
+
+
+def updated(schedule: Schedule, gradients: list[float], start: float = 2.0) -> list[float]:
+    """A weight after each update by given gradients."""
+    weight = nn.Parameter(torch.tensor(start, dtype=torch.float64))
+    updates = Updates([weight], schedule)
+    values = []
+    for gradient in gradients:
+        weight.grad = torch.tensor(gradient, dtype=torch.float64)
+        updates.step(0.0)
+        values.append(weight.item())
+    return values
+
+
+def test_decoupled_decay_shrinks_a_weight_without_gradient_slowly():
+    # AdamW multiplies by 1 - rate * decay; Adam turns the decay alone into a full step.
+    assert updated(Schedule(1, 0.1, 0.5, "adamw"), [0.0]) == pytest.approx([2 * (1 - 0.1 * 0.5)])
+    assert updated(Schedule(1, 0.1, 0.5, "adam"), [0.0]) == pytest.approx([2 - 0.1])
+
+
+def test_sgd_has_momentum():
+    # Velocity 1, then 0.9 * 1 + 1.
+    assert updated(Schedule(2, 0.1, 0.0, "sgd"), [1.0, 1.0]) == pytest.approx([1.9, 1.9 - 0.19])
+
+
+def rates(schedule: Schedule, totals: list[float]) -> list[float]:
+    """The step size before each update, and after the last."""
+    weight = nn.Parameter(torch.zeros(()))
+    updates = Updates([weight], schedule)
+    found = []
+    for total in totals:
+        found.append(updates.optimiser.param_groups[0]["lr"])
+        weight.grad = torch.zeros(())
+        updates.step(total)
+    return [*found, updates.optimiser.param_groups[0]["lr"]]
+
+
+def test_cosine_ends_at_a_hundredth():
+    found = rates(Schedule(10, 0.02, shape="cosine"), [1.0] * 10)
+    expected = [0.02 * (0.01 + 0.99 * (1 + math.cos(math.pi * epoch / 10)) / 2) for epoch in range(11)]
+    assert found == pytest.approx(expected)
+
+
+def test_plateau_halves_after_more_than_five_epochs_without_progress():
+    # The first epoch is the best; the seventh is the sixth without progress.
+    found = rates(Schedule(20, 0.02, shape="plateau"), [1.0] * 8)
+    assert found == pytest.approx([0.02] * 7 + [0.01] * 2)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("shape", ["none", "cosine", "plateau"])
+def test_resumed_equals_undisturbed(problem: Any, run: Run, tmp_path: Path, name: Any, shape: Any):
+    schedule = Schedule(30, 0.02, 1e-3, name, shape)
+    undisturbed, terms = problem()
+    expected = train(undisturbed, terms, schedule, run)
+    run.checkpoint, run.checkpoint_seconds = tmp_path / "run.pt", 0.0
+    model, terms = problem()
+
+    def killed(epoch: int):
+        if epoch == 17:
+            raise KeyboardInterrupt
+        return terms(epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, killed, schedule, run)
+    model, terms = problem()
+    assert train(model, terms, schedule, run).losses == expected.losses
+
+
+def test_groups_have_their_own_step_sizes(problem: Any, run: Run):
+    model, terms = problem()
+    first, *others = model.parameters()
+    before = first.detach().clone()
+    groups = [{"params": [first], "lr": 0.0}, {"params": others}] if others else [{"params": [first], "lr": 0.0}]
+    train(model, terms, Schedule(3, 0.1), run, groups=groups)
+    torch.testing.assert_close(first.detach(), before, rtol=0, atol=0)
+    assert all(not torch.equal(one, torch.zeros_like(one)) for one in others)
