@@ -8,7 +8,6 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from spatialweave.nn import edges
 from spatialweave.nn.edges import EdgeGraph
 
 HEADS = 2
@@ -114,11 +113,7 @@ def test_softmax_of_large_scores_neither_overflows_nor_vanishes(graph: sparse.cs
         torch.testing.assert_close(edge_graph.softmax(scores + shift), edge_graph.softmax(scores), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("block", [1, 7, edges.EDGES_PER_BLOCK])
-def test_dot_equals_dense(
-    lonely: sparse.csr_matrix, leaves: list[Tensor], block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(edges, "EDGES_PER_BLOCK", block)
+def test_dot_equals_dense(lonely: sparse.csr_matrix, leaves: list[Tensor]) -> None:
     graph, (x, y) = EdgeGraph(lonely), leaves
     expected = on_edges(torch.einsum("ihd,jhd->ijh", blocks(x), blocks(y)), graph)
     same_gradients(graph.dot(x, y, HEADS), expected, leaves)
