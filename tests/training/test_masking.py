@@ -45,6 +45,15 @@ def test_the_input_is_averaged_one_round_less_than_predicts_best(run: Run, width
     assert one.rounds >= 1
 
 
+def test_latents_as_they_are(run: Run) -> None:
+    latent = np.array([[3.0, 1.0], [5.0, 9.0], [7.0, 7.0]], dtype=np.float32)
+    config = InputConfig(max_rounds=0, scale_power=0.5, unit_scale=False)
+    present = np.array([True, False, True])
+    one = prepare_input(Modality("rna", latent, present), row_of_spots(3), config, np.random.default_rng(0), run.device)
+    assert one.features.tolist() == [[3, 1], [0, 0], [7, 7]]
+    np.testing.assert_array_equal(one.to_latents(one.features)[present], latent[present])
+
+
 def test_terms_count_masked_and_measured_spots_only(run: Run) -> None:
     features, present = torch.zeros(4, 2), torch.tensor([True, True, False, True])
     one = MaskedInput("adt", features, present, 0, np.empty(0), np.zeros(2), np.ones(2))

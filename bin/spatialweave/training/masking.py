@@ -40,6 +40,7 @@ class InputConfig:
     scale_power: float = option(
         0.5, "A latent dimension of standard deviation s is scaled to s to this power.", 0.0, 1.0
     )
+    unit_scale: bool = option(True, "Centre each modality and scale it to mean square 1; false = latents as they are.")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class MaskedInput:
     Attributes
     ----------
     features
-        float32, spots x dimensions, of mean square 1; zero where missing.
+        float32, spots x dimensions, of mean square 1 or as measured; zero where missing.
     present
         bool, one per spot: where it was measured.
     rounds
@@ -173,7 +174,7 @@ def prepare_input(
         field = torch.as_tensor(plain, device=device)
         explained = explained_by_neighbours(field, present, neighbours, config.max_rounds, rng)
         rounds = smallest_sufficient(explained, config.field_fraction) - 1
-    features, centre, factor = scaled(modality, config.scale_power)
+    features, centre, factor = scaled(modality, config.scale_power) if config.unit_scale else as_measured(modality)
     return MaskedInput(
         modality.name, torch.as_tensor(features, device=device), present, rounds, explained, centre, factor
     )
@@ -201,6 +202,13 @@ def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np
     features = np.zeros(modality.latent.shape, dtype=np.float32)
     features[modality.present] = (measured - centre) * factor
     return features, centre, factor
+
+
+def as_measured(modality: Modality) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The latent as it is, zero where missing, with a centre of 0 and factors of 1: the counterpart of :func:`scaled`."""
+    n_dims = modality.latent.shape[1]
+    features = np.where(modality.present[:, None], modality.latent, 0).astype(np.float32)
+    return features, np.zeros(n_dims), np.ones(n_dims)
 
 
 def random_mask(n_spots: int, fraction: float, run: Run, epoch: int) -> Tensor:
