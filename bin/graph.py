@@ -23,15 +23,15 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, read_recipe
 @click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")
 def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats: Path) -> None:
     """Build the graphs of a dataset by a recipe, and write them with their statistics."""
-    plan = read_recipe(recipe).with_neighbours(n_neighbours)
-
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.statistics import graph_statistics
     from spatialweave.io.contract import write
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.result_tables import GRAPH_STATISTICS
 
-    graphs = build_graphs(read_dataset(latents), plan)
+    dataset = read_dataset(latents)
+    plan = read_recipe(recipe, dataset.platform, [modality.name for modality in dataset.modalities])
+    graphs = build_graphs(dataset, plan.with_neighbours(n_neighbours))
     write(graphs, out)
     GRAPH_STATISTICS.write(stats, graph_statistics(graphs))
 

@@ -104,14 +104,20 @@ def test_environment_and_gpu(tmp_path, project):
 
 def test_choice_of_preset(tmp_path):
     path = tmp_path / "mine.yml"
-    path.write_text(GOOD + "presets:\n  square: {epochs: 3}\n  special: {epochs: 4}\n")
+    path.write_text(
+        GOOD + "presets:\n  square: {epochs: 3}\n  special: {epochs: 4}\n  dbit: {epochs: 5}\n  spots: {epochs: 6}\n"
+    )
     preset = read_preset(path)
     assert preset.name == "mine"
-    assert preset.settings("square") == ("square", {"epochs": 3})
-    assert preset.settings("cells") == ("", {})
-    assert preset.settings("square", "special") == ("special", {"epochs": 4})
+    # The platform's own, though its layout has one; a platform without one has its layout's.
+    assert preset.settings("dbit", "square") == ("dbit", {"epochs": 5})
+    assert preset.settings("misar", "square") == ("square", {"epochs": 3})
+    assert preset.settings("square", "square") == ("square", {"epochs": 3})
+    assert preset.settings("spots", "hexagonal") == ("spots", {"epochs": 6})
+    assert preset.settings("visium", "hexagonal") == preset.settings("codex", "cells") == ("", {})
+    assert preset.settings("dbit", "square", "special") == ("special", {"epochs": 4})
     with pytest.raises(InputError, match="'specials' is not a preset; expected 'special', perhaps"):
-        preset.settings("square", "specials")
+        preset.settings("dbit", "square", "specials")
 
 
 def test_every_preset_of_the_project_is_valid(project):

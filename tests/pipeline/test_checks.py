@@ -60,6 +60,22 @@ def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: st
     assert message in refused(pipeline, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("smart_paper:p22,spamo_paper:p22", "'spamo_paper' has no preset 'p22' (there are hexagonal, visium, spots"),
+        ("pca_smooth:p22", "'pca_smooth' has no preset 'p22' (there is none)"),
+        ("smart:visium", "'smart', which is not in this run (smart_paper, spamo_paper, pca_smooth)"),
+        ("visium,p22", "'visium' and 'p22' are both for all methods; give METHOD:PRESET"),
+        ("smart_paper:p22,smart_paper:cells", "'p22' and 'cells' are both for method 'smart_paper'"),
+        ("smart_paper:", "--preset 'smart_paper:' does not have the expected form"),
+    ],
+)
+def test_a_preset_that_no_method_can_take(pipeline: Pipeline, preset: str, message: str) -> None:
+    both = ("--simulate", "test", "--methods", "smart_paper,spamo_paper")
+    assert message in refused(pipeline, *both, "--preset", preset)
+
+
 def test_an_image_that_is_not_there_is_named_before_any_task(pipeline: Pipeline) -> None:
     site = pipeline.folder / "site.config"
     site.write_text("process.container = '/nowhere/spatialweave.sif'\n")

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from anndata.io import write_elem
 from click.testing import CliRunner
 from sklearn.neighbors import kneighbors_graph
 
@@ -73,6 +74,23 @@ def test_number_of_neighbours_overrides_the_recipe(run, tmp_path):
     assert (np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr) == 7).all()
 
 
+def test_the_platform_of_the_dataset_chooses_overrides(run, tmp_path, toy_run):
+    recipe = "spatial: {kind: knn, k: 3}\noverrides: {dbit: {spatial: {k: 7}}, square: {spatial: {k: 5}}}"
+
+    def degrees(*more: str, latents: Path | None = None) -> set[int]:
+        assert run(recipe, *more, latents=latents).exit_code == 0
+        return set(np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr))
+
+    # A file that names no platform has its layout.
+    assert degrees() == {5}
+    named = tmp_path / "named.h5mu"
+    named.write_bytes(toy_run.latents.read_bytes())
+    with h5py.File(named, "r+") as file:
+        write_elem(file["uns/spatialweave"], "platform", "dbit")
+    assert degrees(latents=named) == {7}
+    assert degrees("--n-neighbours", "2", latents=named) == {2}
+
+
 def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
     result = run("spatial: {kind: knn, k: 200}")
     assert result.exit_code == 0
@@ -99,6 +117,10 @@ def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
         ),
         ("spatial: {kind: knn}\nfeatures: {mutual: 3}", ["features.mutual", "true or false"]),
         ("features: null", ["lacks spatial"]),
+        ("spatial: {kind: knn}\noverrides: {visum: {spatial: {k: 6}}}", ["'visum'", "'visium', perhaps"]),
+        ("spatial: {kind: knn}\noverrides: {codex: {spatial: {k: 0}}}", ["overrides.codex.spatial.k", "at least 1"]),
+        ("spatial: {kind: knn}\noverrides: {codex: {spatial: {radius: 2}}}", ["codex.spatial.radius", "only kind, k"]),
+        ("spatial: {kind: knn}\noverrides: {codex: {spatial: {kind: radius}}}", ["codex.spatial'", "lacks radius"]),
         ("spatial: [knn", ["is not a readable YAML file"]),
         ("- spatial", ["is not a mapping", "names and values"]),
     ],

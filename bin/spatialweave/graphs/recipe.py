@@ -1,17 +1,22 @@
-"""Graph recipes: which graphs to build, read from YAML and checked key by key."""
+"""Graph recipes: which graphs to build for which kind of dataset, read from YAML and checked key by key."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_type_hints
 
 from spatialweave.errors import InputError
-from spatialweave.platforms import NEIGHBOURS_BY_LAYOUT
-from spatialweave.settings import configure, option, read_yaml
+from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.platforms import NEIGHBOURS_BY_LAYOUT, PLATFORMS
+from spatialweave.settings import check_block, configure, option, read_yaml
 
 KEYS_BY_KIND = {"knn": ("kind", "k"), "radius": ("kind", "radius"), "delaunay": ("kind",)}
 MAX_NEIGHBOURS = 500
+
+EPIGENOME = "epigenome"
+"""The kind of a dataset of chromatin or histone marks, with RNA or without, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class FeatureRecipe:
 
 @dataclass(frozen=True)
 class GraphRecipe:
-    """The content of a graph recipe file; without `features` there are no feature graphs."""
+    """What a recipe file says for one dataset; without `features` there are no feature graphs."""
 
     spatial: SpatialRecipe
     features: FeatureRecipe | None = None
@@ -55,18 +60,41 @@ class GraphRecipe:
         return replace(self, spatial=replace(self.spatial, k=k))
 
 
-def read_recipe(path: Path) -> GraphRecipe:
-    """Read a recipe file; unknown keys, kinds and values out of bounds are refused by name."""
+def read_recipe(path: Path, platform: str = "", modalities: Collection[str] = ()) -> GraphRecipe:
+    """Read a recipe file for a dataset; unknown keys, kinds and values out of bounds are refused by name.
+
+    Parameters
+    ----------
+    platform, modalities
+        Of the dataset: the recipe's `overrides` for epigenomes apply where it is one, then those of its platform.
+    """
     content = read_yaml(path)
+    kinds = dict.fromkeys((EPIGENOME, *PLATFORMS), GraphRecipe)
+    check_block({**get_type_hints(GraphRecipe), "overrides": kinds}, str(path), content)
+    overrides = content.pop("overrides", {})
     recipe = configure(GraphRecipe, str(path), content)
-    kind = recipe.spatial.kind
-    foreign = [key for key in content["spatial"] if key not in KEYS_BY_KIND[kind]]
+    _check_keys(f"{path}, setting 'spatial", content["spatial"], recipe.spatial)
+    for name, override in overrides.items():
+        changed = configure(GraphRecipe, str(path), content, override)
+        _check_keys(f"{path}, setting 'overrides.{name}.spatial", override.get("spatial", {}), changed.spatial)
+    applying = [overrides.get(EPIGENOME, {})] if is_epigenome(modalities) else []
+    return configure(GraphRecipe, str(path), content, *applying, overrides.get(platform, {}))
+
+
+def is_epigenome(modalities: Collection[str]) -> bool:
+    """Whether a dataset of these modalities is a spatial epigenome: genomic intervals, and nothing else but RNA."""
+    intervals = {name for name in modalities if MODALITY_KINDS[name].intervals}
+    return bool(intervals) and set(modalities) <= {"rna", *intervals}
+
+
+def _check_keys(where: str, given: Mapping[str, Any], resulting: SpatialRecipe) -> None:
+    """Refuse keys that have no meaning with the resulting kind of graph, and a radius graph without its radius."""
+    foreign = [key for key in given if key not in KEYS_BY_KIND[resulting.kind]]
     if foreign:
-        expected = "only " + ", ".join(KEYS_BY_KIND[kind])
-        raise InputError(f"{path}, setting 'spatial.{foreign[0]}'", f"has no meaning with kind {kind}", expected)
-    if kind == "radius" and "radius" not in content["spatial"]:
-        raise InputError(f"{path}, setting 'spatial'", "lacks radius", "it with kind radius, in median spot spacings")
-    return recipe
+        expected = "only " + ", ".join(KEYS_BY_KIND[resulting.kind])
+        raise InputError(f"{where}.{foreign[0]}'", f"has no meaning with kind {resulting.kind}", expected)
+    if resulting.kind == "radius" and not resulting.radius:
+        raise InputError(f"{where}'", "lacks radius", "it with kind radius, in median spot spacings")
 
 
 def neighbours_by_layout(layout: str, where: str) -> int:
