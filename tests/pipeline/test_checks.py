@@ -52,6 +52,10 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         (["--input", "nowhere.csv"], "Samplesheet nowhere.csv: there is no such file"),
         (["--simulate", "test", "--methods", "smrt"], "'smrt' is not a method; did you mean 'smart'?"),
         (["--simulate", "test", "--methods", "smart_paper", "--preset", "moon"], "'smart_paper' has no preset 'moon'"),
+        (
+            ["--simulate", "test", "--n_neighbours", "0", "--spatial_radius", "2"],
+            "either --n_neighbours or --spatial_rad",
+        ),
         (["--simulate", "test", "--seed", "2147483647", "--seeds", "2"], "the last one is above 2147483647"),
         (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
     ],

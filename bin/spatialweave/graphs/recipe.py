@@ -14,6 +14,7 @@ from spatialweave.settings import check_block, configure, option, read_yaml
 
 KEYS_BY_KIND = {"knn": ("kind", "k"), "radius": ("kind", "radius"), "delaunay": ("kind",)}
 MAX_NEIGHBOURS = 500
+MAX_RADIUS = 1000
 
 EPIGENOME = "epigenome"
 """The kind of a dataset of chromatin or histone marks, with RNA or without, and nothing else."""
@@ -25,9 +26,11 @@ class SpatialRecipe:
 
     kind: Literal["knn", "radius", "delaunay"] = option("knn", "How neighbours are found.")
     k: int | None = option(
-        None, "Neighbours per spot (knn); auto: by the platform's layout.", low=1, high=MAX_NEIGHBOURS, none="auto"
+        None, "Neighbours per spot (knn); auto: by the platform's layout.", low=0, high=MAX_NEIGHBOURS, none="auto"
     )
-    radius: float = option(0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=1000)
+    radius: float = option(
+        0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=MAX_RADIUS
+    )
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,33 @@ class GraphRecipe:
     spatial: SpatialRecipe
     features: FeatureRecipe | None = None
 
-    def with_neighbours(self, k: int | None) -> GraphRecipe:
-        """The same recipe with `k` spatial neighbours; None leaves it as it is."""
-        if k is None:
-            return self
-        if self.spatial.kind != "knn":
-            raise InputError(
-                "--n-neighbours", f"the recipe's spatial graph is '{self.spatial.kind}'", "a recipe of kind knn"
-            )
-        return replace(self, spatial=replace(self.spatial, k=k))
+    def changed(
+        self, n_neighbours: int | None = None, radius: float | None = None, feature_neighbours: int | None = None
+    ) -> GraphRecipe:
+        """The same recipe with other neighbours; None leaves it as it is.
+
+        Parameters
+        ----------
+        n_neighbours
+            Spatial neighbours per spot, of a recipe of kind knn; 0 = none.
+        radius
+            In place of them all spots that near, in median spot spacings, whatever the recipe's kind.
+        feature_neighbours
+            Neighbours per spot in the feature graphs; a recipe without them stays without.
+        """
+        spatial, features = self.spatial, self.features
+        if radius is not None:
+            if n_neighbours is not None:
+                raise InputError("--radius", "is given with --n-neighbours", "one of them")
+            spatial = SpatialRecipe("radius", radius=radius)
+        if n_neighbours is not None:
+            if spatial.kind != "knn":
+                found = f"the recipe's spatial graph is '{spatial.kind}'"
+                raise InputError("--n-neighbours", found, "a recipe of kind knn")
+            spatial = replace(spatial, k=n_neighbours)
+        if features is not None and feature_neighbours is not None:
+            features = replace(features, k=feature_neighbours)
+        return replace(self, spatial=spatial, features=features)
 
 
 def read_recipe(path: Path, platform: str = "", modalities: Collection[str] = ()) -> GraphRecipe:

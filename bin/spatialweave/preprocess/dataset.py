@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def preprocess(
-    sections: Sequence[Path], recipe_path: Path, seed: int, counts_path: Path | None = None
+    sections: Sequence[Path],
+    recipe_path: Path,
+    seed: int,
+    counts_path: Path | None = None,
+    variable_features: int | None = None,
+    components: int | None = None,
 ) -> mudata.MuData:
     """Turn the raw counts of a dataset's sections into latents; departures from the recipe cause a warning.
 
@@ -36,6 +41,8 @@ def preprocess(
         Section files, in the order of the stack.
     counts_path
         Where to write the joined raw counts. That is done here, since they are freed on the way to the latents.
+    variable_features, components
+        Numbers of variable features and of components, instead of the recipe's.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def preprocess(
     InputError
         When a section or the recipe cannot be used, or a modality has no feature left or none that varies.
     """
-    recipe = read_recipe(recipe_path)
+    recipe = read_recipe(recipe_path).changed(variable_features, components)
     dataset = join_sections(sections)
     facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
     if counts_path is not None:
