@@ -25,6 +25,7 @@ STEPS = {
     "scale": "unit variance per feature",
     "pca": "principal components",
     "lsi": "latent semantic indexing",
+    "precomputed": "latents from the input file",
     "detected_features": "detected features",
     "variable_features": "variable features",
     "harmony": "Harmony by section (Korsunsky et al. Nature Methods 16, 1289, 2019)",
