@@ -67,7 +67,6 @@ def test_products_and_gradients_equal_the_dense_computation(similarities: sparse
 def test_gradient_by_finite_differences(similarities: sparse.csr_matrix) -> None:
     learned = LearnedGraph(similarities).double()
     assert learned.target.dtype == torch.float64
-    learned._itself = learned._itself.double()
     start = learned.strengths.detach().clone()
 
     def product(strengths: Tensor, x: Tensor) -> Tensor:
@@ -141,3 +140,16 @@ def test_without_edges_it_is_the_identity() -> None:
     x = torch.randn(4, 2)
     torch.testing.assert_close(learned(x), x)
     assert learned.distance().item() == 0.0
+
+
+def test_published_it_starts_from_normalised_weights_and_learns_those_of_spots_too(
+    similarities: sparse.csr_matrix,
+) -> None:
+    learned = LearnedGraph(similarities, normalised=True)
+    once = torch.as_tensor(gcn_normalise(similarities).toarray())
+    torch.testing.assert_close(dense(learned, learned.target), once)
+    torch.testing.assert_close(dense(learned, learned.weights()), dense_graph(once))
+    # It is not its own target, and every weight is learned.
+    learned.distance().backward()
+    for weights in (learned.strengths, learned.own):
+        assert weights.grad is not None and (weights.grad != 0).all()

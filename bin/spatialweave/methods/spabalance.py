@@ -28,6 +28,8 @@ from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.infomax import Discriminator, neighbourhood_infomax
 from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.propagation import Propagation
+from spatialweave.nn.strength import spread
+from spatialweave.nn.view_mixer import ViewMixer
 from spatialweave.settings import option
 from spatialweave.training.balance import balanced_backward
 from spatialweave.training.loop import Terms, train
@@ -42,18 +44,19 @@ if TYPE_CHECKING:
 class Config(TrainingConfig):
     """Settings: one set for all tissues."""
 
-    n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
+    n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096, aliases=("dim_output",))
     n_hidden: int = option(64, "Dimensions of the encodings of each view.", low=1, high=4096)
+    linear_path: bool = option(True, "Let mixers pass a linear map of the views' mean, beside their layers.")
     spatial_fraction: float = option(
-        0.75, "Weight of the spatial view in the mean of a modality's views, 0 to 1.", 0.0, 1.0
+        0.75, "With the linear path: weight of the spatial view in the mean of a modality's views, 0 to 1.", 0.0, 1.0
     )
     nonlinear_strength: float = option(
-        0.005, "Strength of the mixer's layers, the attention and the gate beside the linear path.", 0.0, 1.0
+        0.2, "With the linear path: size of the mixer layers' output relative to it.", 0.0, 10.0
     )
     mixer_width: int = option(64, "Width of the hidden layers of the mixer.", low=1, high=4096)
-    mixer_norm: bool = option(False, "Layer normalisation after each hidden layer of the mixer.")
-    dropout: float = option(0.1, "Fraction of the inputs of the mixer's hidden layers that is dropped.", 0.0, 0.9)
+    dropout: float = option(0.1, "Fraction of the inputs of the mixer's layers that is dropped.", 0.0, 0.9)
     heads: int = option(4, "Heads of the attention between modalities; 0 = no attention.", low=0, high=64)
+    gate_strength: float = option(1.0, "Factor on the gate's scores of the modalities; 0 = equal weights.", 0.0, 100.0)
     n_landmarks: int = option(64, "Random spots that represent all others in the attention.", low=1)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
     infomax_weight: float = option(0.005, "Weight of each modality's infomax loss.", low=0)
@@ -93,7 +96,7 @@ class SpaBalanceOutput(NamedTuple):
     Attributes
     ----------
     features
-        Encodings on the feature graph.
+        Encodings on the feature graph, before the ReLU.
     mixed
         Both views of a modality mixed.
     embedding
@@ -108,32 +111,6 @@ class SpaBalanceOutput(NamedTuple):
     weights: Tensor
 
 
-class Mixer(nn.Module):
-    """A linear map of the weighted mean of both views, plus what two hidden layers with ELU make of them."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        width, n_dims = config.mixer_width, config.n_dims
-        self.linear = nn.Linear(config.n_hidden, n_dims)
-        self.layers = nn.Sequential(
-            *_hidden_layer(2 * config.n_hidden, width, config),
-            *_hidden_layer(width, width, config),
-            nn.Linear(width, n_dims),
-        )
-        self.gain = nn.Parameter(torch.ones(n_dims))
-        self.spatial_fraction, self.strength = config.spatial_fraction, config.nonlinear_strength
-
-    def forward(self, spatial: Tensor, features: Tensor) -> Tensor:
-        """Mix two views (each spots x hidden dimensions) to spots x dimensions."""
-        added = self.gain * self.layers(torch.cat([spatial, features], dim=1))
-        return self.linear(torch.lerp(features, spatial, self.spatial_fraction)) + self.strength * added
-
-
-def _hidden_layer(n_inputs: int, width: int, config: Config) -> list[nn.Module]:
-    norm = [nn.LayerNorm(width)] if config.mixer_norm else []
-    return [nn.Dropout(config.dropout), nn.Linear(n_inputs, width), nn.ELU(), *norm]
-
-
 class SpaBalance(nn.Module):
     """Encoders, mixers, decoders and discriminators (one per modality), attention (per ordered pair), gate."""
 
@@ -142,11 +119,12 @@ class SpaBalance(nn.Module):
         n_dims = config.n_dims
         self.pairs = list(permutations(range(len(widths)), 2))
         self.encoders = nn.ModuleList([GcnLayer(n, config.n_hidden) for n in widths])
-        self.mixers = nn.ModuleList([Mixer(config) for _ in widths])
+        strength = config.nonlinear_strength if config.linear_path else None
+        of_mixers = (config.n_hidden, config.mixer_width, n_dims), config.dropout, strength, config.spatial_fraction
+        self.mixers = nn.ModuleList([ViewMixer(*of_mixers) for _ in widths])
         pairs = self.pairs if config.heads else []
         self.attention = nn.ModuleList([SpotAttention(n_dims, n_dims, config.heads) for _ in pairs])
-        self.attention_gain = nn.Parameter(torch.ones(n_dims))
-        self.strength = config.nonlinear_strength
+        self.gate_strength = config.gate_strength
         self.gate = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.ReLU(), nn.Linear(n_dims, len(widths)))
         self.decoders = nn.ModuleList([GcnLayer(n_dims, n) for n in widths])
         self.discriminators = nn.ModuleList([Discriminator(config.n_hidden) for _ in widths])
@@ -156,8 +134,10 @@ class SpaBalance(nn.Module):
         """Set the initial weights; the gate starts close to equal weights."""
         for module in cast(Iterable[GcnLayer], [*self.encoders, *self.decoders, *self.discriminators]):
             module.reset_parameters(generator)
-        for part in (self.mixers, self.attention, self.gate):
+        for part in (self.mixers, self.gate):
             reset_linear(part, generator)
+        for attention in cast(Iterable[SpotAttention], self.attention):
+            attention.reset_parameters(generator)
         nn.init.zeros_(cast(nn.Linear, self.gate[-1]).bias)
 
     def forward(self, seen: Sequence[Tensor], graphs: SpaBalanceGraphs) -> SpaBalanceOutput:
@@ -165,13 +145,14 @@ class SpaBalance(nn.Module):
         spatial = [encoder(x, graphs.spatial) for encoder, x in zip(self.encoders, seen, strict=True)]
         features = [encoder(x, own) for encoder, x, own in zip(self.encoders, seen, graphs.features, strict=True)]
         mixed = [mixer(*views) for mixer, *views in zip(self.mixers, spatial, features, strict=True)]
-        informed = list(mixed)
+        # What weighs the modalities: each one's own row and what it gathers from the others, all of spread 1.
+        rows = [one / spread(one).detach() for one in mixed]
+        informed = list(rows)
         for attention, (receiver, sender) in zip(self.attention, self.pairs, strict=False):
-            gathered = attention(mixed[receiver], mixed[sender], graphs.near[sender], graphs.landmarks)
-            strength = self.strength / (len(mixed) - 1)
-            informed[receiver] = informed[receiver] + strength * self.attention_gain * gathered
-        weights = torch.softmax(self.strength * self.gate(torch.cat(informed, dim=1)), dim=1)
-        embedding = (weights[:, :, None] * torch.stack(informed, dim=1)).sum(dim=1)
+            gathered = attention(rows[receiver], rows[sender], graphs.near[sender], graphs.landmarks)
+            informed[receiver] = informed[receiver] + gathered / (len(mixed) - 1)
+        weights = torch.softmax(self.gate_strength * self.gate(torch.cat(informed, dim=1)), dim=1)
+        embedding = (weights[:, :, None] * torch.stack(mixed, dim=1)).sum(dim=1)
         return SpaBalanceOutput(features, mixed, embedding, weights)
 
     def decode(self, embedding: Tensor, graphs: SpaBalanceGraphs) -> list[Tensor]:
@@ -181,13 +162,16 @@ class SpaBalance(nn.Module):
     def cycle(self, encoding: Tensor, through: int, graphs: SpaBalanceGraphs) -> Tensor:
         """An encoding decoded as the features of another modality, and encoded again by that one's encoder."""
         encoded = self.encoders[through](self.decoders[through](encoding, graphs.spatial), graphs.spatial)
-        return cast(Mixer, self.mixers[through]).linear(encoded)
+        return cast(ViewMixer, self.mixers[through]).of_one_view(encoded)
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
     if config.heads and config.n_dims % config.heads:
         raise InputError("setting 'heads'", f"{config.heads} does not divide n_dims = {config.n_dims}", "a divisor")
+    if not config.linear_path and config.n_hidden != config.n_dims:
+        found = f"n_hidden = {config.n_hidden} differs from n_dims = {config.n_dims}"
+        raise InputError("setting 'linear_path'", f"without the path {found}", "equal widths, for the cycles")
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
     graphs = make_graphs(dataset, config, generator, run.device)
@@ -242,7 +226,8 @@ def loss_terms(network: SpaBalance, inputs: MaskedInputs, graphs: SpaBalanceGrap
             for m, name in enumerate(names):
                 shuffled = network.encoders[m](seen[m][orders[m].to(run.device)], graphs.features[m])
                 discriminator = cast(Discriminator, network.discriminators[m])
-                loss = neighbourhood_infomax(discriminator, encoded.features[m], shuffled, graphs.features[m])
+                views = functional.relu(encoded.features[m]), functional.relu(shuffled)
+                loss = neighbourhood_infomax(discriminator, *views, graphs.features[m])
                 values[f"infomax_{name}"] = config.infomax_weight * loss
         learned = epoch > config.uncertainty_from * config.epochs
         values |= shared_terms(network, inputs, encoded, graphs, config, learned)
@@ -261,8 +246,9 @@ def shared_terms(
 ) -> dict[str, Tensor]:
     """What the modalities should have in common: cycles over all ordered pairs, Barlow twins over all pairs.
 
-    A cycle's error is in units of the encoding's own mean square, or it could be met by making encodings smaller. With
-    `learned` it is weighted by uncertainty, error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
+    With a linear path, a cycle's error is in units of the encoding's own mean square, or it could be met by making
+    encodings smaller; without one, layer normalisation fixes their size. With `learned` it is weighted by uncertainty,
+    error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
     """
     names = [one.name for one in inputs.modalities]
     present = [one.present for one in inputs.modalities]
@@ -270,7 +256,8 @@ def shared_terms(
     for p, (i, j) in enumerate(network.pairs):
         if config.consistency_weight > 0:
             error = functional.mse_loss(network.cycle(encoded.mixed[i], j, graphs), encoded.mixed[i])
-            error = error / encoded.mixed[i].detach().square().mean().clamp_min(1e-6)
+            if config.linear_path:
+                error = error / encoded.mixed[i].detach().square().mean().clamp_min(1e-6)
             if learned:
                 log_variance = network.log_variances[p]
                 error = error / (2 * log_variance.exp()) + log_variance / 2

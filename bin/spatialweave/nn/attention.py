@@ -37,8 +37,10 @@ class SpotAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights, as torch does for linear maps."""
+        """Set the initial weights, as torch does: queries and keys Xavier uniform, all else as linear maps."""
         reset_linear(self, generator)
+        for layer in (self.query, self.key):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
 
     def forward(self, receiving: Tensor, sending: Tensor, near: EdgeGraph | None, landmarks: Tensor) -> Tensor:
         """What each spot gathers: spots x dimensions.

@@ -33,11 +33,16 @@ class LearnedGraph(nn.Module):
         Weight of the old target in :meth:`follow`.
     device
         Where the graph lives.
+    normalised
+        As published: W, with one weight more for each spot itself, starts at G of `similarities`, so that self-loops
+        are added and rows normalised twice; G is also the target at the start.
 
     Attributes
     ----------
     strengths
         W, one number per undirected edge.
+    own
+        The weight of each spot itself, beside 1; learned where `normalised`, else 0.
     target
         The moving average of G, one number per directed edge and spot; a buffer, so that checkpoints hold it.
     """
@@ -45,7 +50,11 @@ class LearnedGraph(nn.Module):
     target: Tensor
 
     def __init__(
-        self, similarities: sparse.csr_matrix, momentum: float = 0.9, device: torch.device | str = "cpu"
+        self,
+        similarities: sparse.csr_matrix,
+        momentum: float = 0.9,
+        device: torch.device | str = "cpu",
+        normalised: bool = False,
     ) -> None:
         super().__init__()
         self.momentum = momentum
@@ -59,13 +68,24 @@ class LearnedGraph(nn.Module):
         start = similarities.data[i < j].astype(np.float32)
         self.edges = EdgeGraph(table, device)
         self._of_edges = Propagation(of_edges, device=device)
-        self._itself = torch.as_tensor((numbers < 0).astype(np.float32), device=device)[:, None]
+        itself = np.flatnonzero(numbers < 0)
+        shape = (table.nnz, table.shape[0])
+        of_spots = sparse.csr_matrix((np.ones(len(itself), np.float32), (itself, edges(table)[0][itself])), shape=shape)
+        self._of_spots = Propagation(of_spots, device=device)
         self.strengths = nn.Parameter(torch.as_tensor(start, device=device))
-        self.register_buffer("target", self.weights().detach())
+        self.own = nn.Parameter(torch.zeros(table.shape[0], device=device), requires_grad=normalised)
+        weights = self.weights().detach()
+        self.register_buffer("target", weights)
+        if normalised:
+            with torch.no_grad():
+                upper = self.edges.receivers < self.edges.senders
+                self.strengths.copy_(weights[upper])
+                self.own.copy_(weights[self.edges.receivers == self.edges.senders])
 
     def weights(self) -> Tensor:
         """G: one number per directed edge and spot, in the order of :attr:`edges`."""
-        raw = self._of_edges(functional.relu(self.strengths)[:, None]) + self._itself
+        itself = self._of_spots(1 + functional.relu(self.own)[:, None])
+        raw = self._of_edges(functional.relu(self.strengths)[:, None]) + itself
         root = self.edges.sum(raw).rsqrt()
         normalised = raw * self.edges.of_receivers(root) * self.edges.of_senders(root)
         return normalised[:, 0]

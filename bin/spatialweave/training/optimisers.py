@@ -102,12 +102,14 @@ class Updates:
 class OptimiserConfig:
     """Settings of the training that methods share."""
 
-    epochs: int = option(150, "Epochs; one update each.", low=0)
+    epochs: int = option(150, "Epochs; one update each.", low=0, aliases=("epochs_override",))
     learning_rate: float = option(3e-3, "Step size of the optimiser.", low=0)
     weight_decay: float = option(0.0, "Decay of the weights; `adamw` keeps it apart from the gradient.", low=0)
-    optimiser: Literal["adam", "adamw", "sgd"] = option("adam", "What updates the weights; `sgd` has momentum 0.9.")
+    optimiser: Literal["adam", "adamw", "sgd"] = option(
+        "adam", "What updates the weights; `sgd` has momentum 0.9.", aliases=("optimizer_type",)
+    )
     learning_rate_schedule: Literal["none", "cosine", "plateau"] = option(
-        "none", "How the step size falls: to 1% by a cosine, or on a plateau."
+        "none", "How the step size falls: to 1% by a cosine, or on a plateau.", aliases=("lr_scheduler_type",)
     )
 
     def schedule(self) -> Schedule:

@@ -1,0 +1,18 @@
+"""The size of a network's parts relative to each other, whatever the scale that they learn."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def spread(x: Tensor) -> Tensor:
+    """Root mean square of the entries of `x` (spots x dimensions) less their column's mean; at least 1e-6."""
+    return (x - x.mean(dim=0)).square().mean().sqrt().clamp_min(1e-6)
+
+
+def as_wide_as(added: Tensor, reference: Tensor) -> Tensor:
+    """`added` scaled to the spread of `reference`, on which its gradient has no influence.
+
+    In the sum of the reference and r times the result, r stays the relative size of the two throughout the training.
+    """
+    return added * (spread(reference).detach() / spread(added))
