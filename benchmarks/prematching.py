@@ -72,7 +72,7 @@ def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float,
     found = prematch(first, second, PrematchSettings(**settings))
     truth = transforms.apply(simulate.between(tissue, fixed, moving), second.points)
     off = np.linalg.norm(transforms.apply(found.matrix, second.points) - truth, axis=1)
-    return float(off.mean()), found.score, bool(found.record["ambiguous"])
+    return float(off.mean()), found.score, not found.record["settled"]
 
 
 @click.command()
