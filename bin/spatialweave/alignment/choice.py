@@ -42,17 +42,23 @@ class Place:
         What found it: ``identity`` (where the section lies), ``icp``, ``ndt`` or ``evidence`` (cross-prediction).
     evidence
         Cross-prediction in blocks that the search of the place did not use.
-    shape
-        Agreement of the shapes in such blocks.
-    overlap
-        Fraction of the moving spots inside the fixed section.
+    coverage, outline
+        Fraction of the spots inside the other section, and agreement of the outlines, in such blocks.
+    common
+        The smaller fraction of spots inside the other section.
     """
 
     matrix: Matrix
     method: str
     evidence: BlockRatios
-    shape: BlockRatios
-    overlap: float
+    coverage: BlockRatios
+    outline: BlockRatios
+    common: float
+
+    @property
+    def shape(self) -> BlockRatios:
+        """Agreement of the shapes."""
+        return joined([(0.5, self.coverage), (0.5, self.outline)])
 
 
 @dataclass(frozen=True)
@@ -129,8 +135,10 @@ class Judge:
         if self.has_features:
             parts = zip(self.halves, _swapped(by_features or (matrix, matrix)), strict=True)
             evidence = self._of_halves([half.evidence(found, WIDTH, SPOTS) for half, found in parts])
-        shape = self._of_halves([self.scores.shape(found) for found in _swapped(by_shape or (matrix, matrix))])
-        return Place(matrix, method, evidence, shape, self.scores.overlap(matrix))
+        fitted = _swapped(by_shape or (matrix, matrix))
+        coverage = self._of_halves([self.scores.coverage(found) for found in fitted])
+        outline = self._of_halves([self.scores.outline_agreement(found) for found in fitted])
+        return Place(matrix, method, evidence, coverage, outline, self.scores.common(matrix))
 
     def draws(self) -> np.ndarray:
         """The bootstrap draws of the section's blocks."""
@@ -155,14 +163,61 @@ def _swapped(found: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
     return found[1], found[0]
 
 
+class Comparison:
+    """Which of two places is better, with what confidence.
+
+    What speaks for a place is its share of the evidence that the best one has, plus the agreement of its shape: what is
+    better by a tenth of the evidence and worse by 0.15 of the shape is worse. Without features it is the shape alone.
+    """
+
+    def __init__(self, places: Sequence[Place], judge: Judge, by_features: bool) -> None:
+        self._times, self._frame, self._by_features = judge.draws(), judge.scores.frame, by_features
+        self._most = max(LEAST_PREDICTION, *(one.evidence.value for one in places))
+
+    def support(self, place: Place) -> float:
+        """What speaks for a place."""
+        return self._sum(place, place.shape).value
+
+    def different(self, one: Place, other: Place) -> bool:
+        """Whether two places are more than :data:`~spatialweave.alignment.shift_search.DIFFERENT` apart."""
+        return transforms.disagreement(one.matrix, other.matrix, self._frame) > DIFFERENT
+
+    def confidence(self, one: Place, other: Place) -> float:
+        """Confidence that `one` is better than `other`.
+
+        Outlines that coincide speak for a place. Outlines that do not may be where sections were cut or imaged, and do
+        not speak against it; spots without a counterpart do. So of the sums with the whole shape and with the coverage
+        the surer one counts. Between places close to each other outlines say nothing, since serial sections differ that
+        much: the evidence has to be better by itself and, if the coverage is surely worse, outweigh it.
+        """
+        if not self._by_features:
+            return self._confidence(one.shape, other.shape)
+        outweighs = self._confidence(self._sum(one, one.coverage), self._sum(other, other.coverage))
+        if self.different(one, other):
+            return max(outweighs, self._confidence(self._sum(one, one.shape), self._sum(other, other.shape)))
+        alone = self._confidence(one.evidence, other.evidence)
+        covers_less = self._confidence(other.coverage, one.coverage) >= LEAST_CONFIDENCE
+        return min(alone, outweighs) if covers_less else alone
+
+    def _sum(self, place: Place, shape: BlockRatios) -> BlockRatios:
+        return joined([(1.0 / self._most, place.evidence), (1.0, shape)]) if self._by_features else shape
+
+    def _confidence(self, one: BlockRatios, other: BlockRatios) -> float:
+        return confidence(one, other, self._times)
+
+
+def lies_on(common: float, others: Sequence[float]) -> bool:
+    """Whether the spots that sections have in `common` as they lie are enough beside those at `others` of their places.
+
+    They are not where coordinates have different units or origins.
+    """
+    return common >= LEAST_OVERLAP * max(others, default=0.0)
+
+
 def choose(places: Sequence[Place], rivals: Sequence[Place], judge: Judge, by_features: bool) -> Choice:
     """The best of `places`, of which the first is where the section lies: it is left with confidence only.
 
-    What speaks for a place is its share of the evidence that the best one has, plus the agreement of its shape: what is
-    better by a tenth of the evidence and worse by 0.15 of the shape is worse. A section is moved to the best of the
-    places that are better by this sum and by the evidence alone, both with :data:`LEAST_CONFIDENCE`. Sections differ in
-    how they were cut, so that a better shape alone is no reason; without features it has to be. Where sections hardly
-    overlap as they lie, that is no place for them.
+    Where sections hardly overlap as they lie (:func:`lies_on`), that is no place for them.
 
     Parameters
     ----------
@@ -171,23 +226,17 @@ def choose(places: Sequence[Place], rivals: Sequence[Place], judge: Judge, by_fe
     judge
         Of all these.
     """
-    times, frame = judge.draws(), judge.scores.frame
-    most = max(LEAST_PREDICTION, *(one.evidence.value for one in places))
-
-    def support(place: Place) -> BlockRatios:
-        return joined([(1.0 / most, place.evidence), (1.0, place.shape)]) if by_features else place.shape
-
-    def surely_better(place: Place, other: Place) -> float:
-        both = confidence(support(place), support(other), times)
-        return min(both, confidence(place.evidence, other.evidence, times)) if by_features else both
-
-    lying = places[0]
-    if lying.overlap < LEAST_OVERLAP * max(one.overlap for one in places):
-        better = places[1:]
-    else:
-        better = [one for one in places[1:] if surely_better(one, lying) >= LEAST_CONFIDENCE]
-    best = max(better, key=lambda one: support(one).value, default=lying)
-    others = [one for one in (*places, *rivals) if transforms.disagreement(best.matrix, one.matrix, frame) > DIFFERENT]
-    runner_up = max(others, key=lambda one: support(one).value, default=None)
-    sure = 1.0 if runner_up is None else confidence(support(best), support(runner_up), times)
-    return Choice(best, by_features, sure, None if best is lying else surely_better(best, lying), runner_up)
+    lying, better = places[0], list(places[1:])
+    overlapping = lies_on(lying.common, [one.common for one in better])
+    tried = [*places, *rivals] if overlapping else [*better, *rivals]
+    compare = Comparison(tried, judge, by_features)
+    if overlapping:
+        better = [one for one in better if compare.confidence(one, lying) >= LEAST_CONFIDENCE]
+    best = max(better, key=compare.support, default=lying)
+    surer = [one for one in better if one is not best and compare.confidence(one, best) >= LEAST_CONFIDENCE]
+    best = max(surer, key=compare.support, default=best)
+    others = [one for one in tried if compare.different(one, best)]
+    runner_up = max(others, key=compare.support, default=None)
+    sure = 1.0 if runner_up is None else compare.confidence(best, runner_up)
+    over_identity = None if best is lying else compare.confidence(best, lying)
+    return Choice(best, by_features, sure, over_identity, runner_up)

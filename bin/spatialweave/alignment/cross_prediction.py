@@ -5,9 +5,9 @@ them. At the right transform the features at a point of one section predict the 
 The regression is fitted on some blocks of the tissue and evaluated on the others.
 
 Between modalities (RNA predicts protein) it is a ridge regression of each component on all of the other section's. A
-modality that both sections have has the same components in both, and each predicts itself only: a regression on all would
-excuse a shift across layers, or a turn by 180 degrees, by taking one layer's features for another's. A slope and an
-intercept remain, so that batch effects that are the same all over a section do not matter.
+modality that both sections have has the same components in both, and each predicts itself only: a regression on all
+would excuse a shift across layers, or a turn by 180 degrees, by taking one layer's features for another's. A slope and
+an intercept remain, so that batch effects that are the same all over a section do not matter.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ RIDGE = 10.0
 
 FOLD_OF_BLOCK = (np.arange(N_BLOCKS) % BLOCKS_PER_SIDE + 2 * (np.arange(N_BLOCKS) // BLOCKS_PER_SIDE)) % N_FOLDS
 """The fold of every block; no two blocks of a fold are adjacent."""
+
+OTHER_FOLDS = (np.arange(N_FOLDS)[:, None] != FOLD_OF_BLOCK).astype(np.float64)
+"""Folds x blocks: 1 for the blocks of the other folds, on which a fold's regression is fitted."""
 
 
 def explained_by_all(predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -49,7 +52,8 @@ def explained_by_all(predictors: np.ndarray, targets: np.ndarray, weights: np.nd
     gram, spots = grams.sum(axis=0), max(float(weights.sum()), 1e-12)
     variance = float(np.trace(gram[1:, 1:])) / (spots * max(x.shape[1] - 1, 1))
     penalty = np.diag(np.append(1e-9, np.full(x.shape[1] - 1, RIDGE * variance + 1e-9)))
-    slopes = np.linalg.solve(_other_folds(grams) + penalty, _other_folds(crosses))[FOLD_OF_BLOCK]
+    gram, cross = (np.tensordot(OTHER_FOLDS, sums, axes=1) for sums in (grams, crosses))
+    slopes = np.linalg.solve(gram + penalty, cross)[FOLD_OF_BLOCK]
     return np.asarray(2.0 * (slopes * crosses).sum(axis=(1, 2)) - np.einsum("fik,fij,fjk->f", slopes, grams, slopes))
 
 
@@ -57,20 +61,15 @@ def explained_by_same(predictors: np.ndarray, targets: np.ndarray, weights: np.n
     """The same, with each target predicted by the predictor in its own column only, by a slope of 0 or more."""
     w = weights[:, None]
     wx, wy = w * predictors, w * targets
-    columns = np.column_stack([w, wx, wy, wx * predictors, wx * targets])
+    columns = np.column_stack([wx, wy, wx * predictors, wx * targets, w])
     upto = np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns, axis=0)])[ends]
     sums = np.diff(upto, axis=0, prepend=0.0)
-    count, (x, y, xx, xy) = sums[:, :1], np.split(sums[:, 1:], 4, axis=1)
-    n, *others = (_other_folds(one) for one in (count, x, y, xx, xy))
-    n, (mean_x, mean_y, mean_xx, mean_xy) = np.maximum(n, 1e-9), (one / np.maximum(n, 1e-9) for one in others)
-    variance = np.maximum(mean_xx - mean_x**2, 0.0)
-    slope = np.maximum(mean_xy - mean_x * mean_y, 0.0) / (variance * (1.0 + RIDGE / n) + 1e-12)
-    slope, intercept = slope[FOLD_OF_BLOCK], (mean_y - slope * mean_x)[FOLD_OF_BLOCK]
+    means = OTHER_FOLDS @ sums
+    n = np.maximum(means[:, -1:], 1e-9)
+    x, y, xx, xy = (means[:, :-1] / n).reshape(N_FOLDS, 4, -1).swapaxes(0, 1)
+    slope = np.maximum(xy - x * y, 0.0) / (np.maximum(xx - x**2, 0.0) * (1.0 + RIDGE / n) + 1e-12)
+    slope, intercept = slope[FOLD_OF_BLOCK], (y - slope * x)[FOLD_OF_BLOCK]
+    x, y, xx, xy = sums[:, :-1].reshape(N_BLOCKS, 4, -1).swapaxes(0, 1)
     squares = 2.0 * (intercept * y + slope * xy)
-    squares -= intercept**2 * count + 2.0 * intercept * slope * x + slope**2 * xx
+    squares -= intercept**2 * sums[:, -1:] + 2.0 * intercept * slope * x + slope**2 * xx
     return np.asarray(squares.sum(axis=1))
-
-
-def _other_folds(sums: np.ndarray) -> np.ndarray:
-    """For every fold, the sum of the blocks' `sums` (blocks x ...) over the blocks of the other folds."""
-    return np.array([sums[fold != FOLD_OF_BLOCK].sum(axis=0) for fold in range(N_FOLDS)])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.choice import LEAST_PREDICTION, Choice, Judge, Place, choose
+from spatialweave.alignment.choice import LEAST_PREDICTION, Choice, Judge, Place, choose, lies_on
 from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.alignment.prepared_section import UnpreparedSection, prepare
 from spatialweave.alignment.refinement import (
@@ -18,6 +18,7 @@ from spatialweave.alignment.refinement import (
     refine_by_shape,
     search_by_features,
     search_by_shape,
+    starts_by_shape,
 )
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.transforms import Matrix
@@ -42,7 +43,7 @@ class SectionFeatures:
         n x 2, float64, any units.
     features
         Modality -> latents (n x d, float32) and whether they were measured: for each spot (n), or for all (one bool).
-        May be empty.
+        A modality that both sections have, in as many dimensions, has the same latents in both. May be empty.
     """
 
     points: np.ndarray
@@ -61,9 +62,10 @@ class Registration:
         Cross-prediction of the sections or, where the shapes decide, the agreement of these; None with the method
         ``none``.
     method
-        What found the matrix: ``evidence`` (cross-prediction), ``icp``, ``ndt`` or ``none``.
+        What found the matrix: ``identity`` (where the section lies), ``evidence`` (cross-prediction), ``icp``, ``ndt``
+        or ``none``.
     record
-        Scores of what was tried, overlap, runner-up (plain types, for JSON).
+        Scores of what was tried, confidence, overlap, runner-up (plain types, for JSON).
     """
 
     matrix: Matrix
@@ -75,9 +77,11 @@ class Registration:
 def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: PrematchSettings) -> Registration:
     """Find the rigid transform (with `scale` a similarity transform) of `moving` onto `fixed`.
 
-    All shifts at many angles are scored at once on coarse rasters. The best few are refined by ICP, NDT and, with
-    `auto`, by the cross-prediction of the features; the result is the best of these. Time and memory are linear in
-    spots up to the number above which sections are pooled, and constant above. Nothing is drawn at random.
+    All shifts at many angles are scored at once on coarse rasters. The best few, and where the section lies, are
+    refined by ICP, NDT and, with `auto`, by the cross-prediction of the features. The section stays where it lies
+    unless one of the results is better in blocks that were held out from its search, with confidence
+    (:func:`~spatialweave.alignment.choice.choose`). Time and memory are linear in spots up to the number above which
+    sections are pooled, and constant above. The same sections give the same result every time.
 
     Raises
     ------
@@ -88,8 +92,8 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
     Warns
     -----
     InputWarning
-        When another transform is about as good (by shape alone: where the shapes are symmetric), when the features do
-        not predict each other, or when the spots of a section are on one line.
+        When the evidence does not settle the registration (by shape alone: where the shapes are symmetric), when the
+        features do not predict each other, or when the spots of a section are on one line.
     """
     configure(PrematchSettings, "alignment", vars(settings))
     fixed, moving = _checked(fixed, "fixed section"), _checked(moving, "moving section")
@@ -115,17 +119,20 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
 def _places(judge: Judge, lying: Matrix, settings: PrematchSettings) -> tuple[list[Place], list[Place], float | None]:
     """Places to choose from, the first where the section lies; others; and how far the halves' searches are apart.
 
-    The latter is the mean distance, in spacings, of the moving spots placed by the transforms that the two halves of the
-    section found.
+    The latter is the mean distance, in spacings, of the moving spots as the transforms that the two halves of the
+    section found place them.
     """
     scores = judge.scores
-    places, by_shape = [judge.place(lying, "identity")], search_by_shape(scores, lying, settings)
+    starts = starts_by_shape(scores, settings)
+    if lies_on(scores.common(lying), [scores.common(matrix) for matrix in starts]):
+        starts = [lying, *starts]
+    places, by_shape = [judge.place(lying, "identity")], search_by_shape(scores, starts, settings)
     for matrix, method in by_shape:
         found = [refine_by_shape(half, matrix, method, settings) for half in judge.halves]
         places.append(judge.place(matrix, method, by_shape=found))
     if not judge.has_features:
         return places, [], None
-    starts = [lying, *(matrix for matrix, _ in by_shape)]
+    starts = [*starts[:1], *(matrix for matrix, _ in by_shape)]
     searched = [search_by_features(half, starts, settings) for half in judge.halves]
     refined = [refine_by_features(scores, found[0], settings) for found in searched]
     best = max(refined, key=lambda one: one[1])[0]
@@ -177,7 +184,6 @@ def _prepared(
     # ICP and NDT as published use coordinates only.
     use_features = settings.method == "auto"
     fixed_points, moving_points = transforms.apply(to_fixed, fixed.points), transforms.apply(to_moving, moving.points)
-    least_fixed = LEAST_SPACING * spacing(moving_points)
     first, second = prepare([
         UnpreparedSection(fixed_points, fixed.features if use_features else {}, LEAST_SPACING * spacing(moving_points)),
         UnpreparedSection(moving_points, moving.features if use_features else {}, LEAST_SPACING),
@@ -205,7 +211,6 @@ def _record(
         lines.append({
             "method": one.method, "degrees": float(np.degrees(angle)), "shift": shift.tolist(), "scale": scale,
             "reflected": reflected, "evidence": one.evidence.value, "shape": one.shape.value,
-            "overlap": one.overlap,
         })  # fmt: skip
     runner_up = choice.runner_up
     return {
@@ -213,7 +218,7 @@ def _record(
         "settled": choice.settled,
         "confidence": choice.confidence,
         "confidence_over_identity": choice.over_identity,
-        "overlap": choice.place.overlap,
+        "overlap": scores.overlap(choice.place.matrix),
         "runner_up": None if runner_up is None else score_of(runner_up, choice.by_features),
         "modalities": {"fixed": sorted(scores.fixed.components), "moving": sorted(scores.moving.components)},
         "tried": lines,

@@ -15,6 +15,7 @@ MOST_SPOTS = 30_000
 """Sections with more spots are pooled to about this number."""
 
 FEWEST_IN_PART = 20
+"""A part of a section has a modality if at least so many of its spots do."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from spatialweave.alignment import transforms
 from spatialweave.alignment.icp import icp
 from spatialweave.alignment.local_search import local_search
 from spatialweave.alignment.ndt import ndt
@@ -16,7 +14,6 @@ from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.alignment.prepared_section import PreparedSection
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.shift_search import (
-    DIFFERENT,
     ComponentMap,
     InitialTransform,
     best_different,
@@ -25,11 +22,17 @@ from spatialweave.alignment.shift_search import (
 )
 from spatialweave.alignment.transforms import Matrix
 
+NEARLY_BEST = 0.95
+"""A score of at least this fraction of the best one is about as good."""
+
 FINALISTS = 2
 """Transforms that are searched at the fine width after the coarse search."""
 
 WIDTH_COARSE, WIDTH_FINE = 2.0, 1.0
 """Width of the rasters in spacings, for the coarse and the fine search."""
+
+PRECISION_COARSE = 0.05
+"""The coarse search ends when points move by less than this fraction of its first step."""
 
 SPOTS_COARSE, SPOTS_FINE = 4_000, 20_000
 """Moving spots that are used in the coarse and the fine search."""
@@ -41,13 +44,16 @@ SEARCH_COMPONENTS = 6
 """Components per section in the search of initial transforms (time grows with the product of the two numbers)."""
 
 
-def search_by_shape(scores: RegistrationScore, lying: Matrix, settings: PrematchSettings) -> list[tuple[Matrix, str]]:
-    """Different places by coordinates alone, with what refined them: ``icp`` of the outlines, ``ndt``, or both.
-
-    The starts are the transforms of the largest overlap, and `lying`, that of where the sections lie.
-    """
+def starts_by_shape(scores: RegistrationScore, settings: PrematchSettings) -> list[Matrix]:
+    """The initial transforms of the largest overlap."""
     overlaps = [(one.overlap, one.matrix) for one in initial_transforms(scores, settings, by_features=False)]
-    starts = [lying, *best_different(overlaps, scores.moving.points, settings.starts)]
+    return best_different(overlaps, scores.moving.points, settings.starts)
+
+
+def search_by_shape(
+    scores: RegistrationScore, starts: Sequence[Matrix], settings: PrematchSettings
+) -> list[tuple[Matrix, str]]:
+    """Different places by coordinates alone, with what refined them: ``icp`` of the outlines, ``ndt``, or both."""
     methods = ["icp"] if scores.has_features or settings.method == "icp" else ["icp", "ndt"]
     if settings.method == "ndt":
         methods = ["ndt"]
@@ -80,11 +86,17 @@ def search_by_features(scores: RegistrationScore, starts: Sequence[Matrix], sett
     tried = [*starts, *best_different(explained, points, settings.starts)]
     best = best_different([(coarse(matrix), matrix) for matrix in tried], points, settings.starts)
     found = [
-        local_search(coarse, points, matrix, wide * scores.spacing, settings.scale) for matrix in [starts[0], *best]
+        local_search(coarse, points, matrix, wide * scores.spacing, settings.scale, PRECISION_COARSE)
+        for matrix in [starts[0], *best]
     ]
     finalists = best_different([(score, matrix) for matrix, score in found], points, FINALISTS)
     refined = [refine_by_features(scores, matrix, settings) for matrix in finalists]
-    return [matrix for matrix, _ in sorted(refined, key=lambda one: one[1], reverse=True)]
+    averaged = [scores.cross_prediction(matrix, WIDTH_FINE, SPOTS_FINE) for matrix, _ in refined]
+    # Averages separate right from wrong better, but blur the difference between bands of unequal width: of transforms
+    # that are about the best by them, the one that is best by single spots is first.
+    enough = NEARLY_BEST * max(averaged)
+    order = sorted(range(len(refined)), key=lambda one: (averaged[one] >= enough, refined[one][1]), reverse=True)
+    return [refined[one][0] for one in order]
 
 
 def refine_by_features(scores: RegistrationScore, start: Matrix, settings: PrematchSettings) -> tuple[Matrix, float]:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, block_numbers
+from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, block_numbers, joined
 from spatialweave.alignment.cross_prediction import explained_by_all, explained_by_same
 from spatialweave.alignment.prepared_section import PreparedSection
 from spatialweave.alignment.raster import Raster, rasterise
@@ -102,26 +102,42 @@ class RegistrationScore:
         """Fraction of the moving spots that are inside the fixed section."""
         return float(self._inside(matrix).mean())
 
+    def common(self, matrix: Matrix) -> float:
+        """Fraction of the spots inside the other section, of that section of which it is the smaller fraction."""
+        sides = self.coverage(matrix)
+        return float((sides.numerators.sum(axis=1) / np.maximum(sides.denominators.sum(axis=1), 1.0)).min())
+
     def shape_agreement(self, matrix: Matrix) -> float:
         """Agreement of the shapes, 0 to 1 (see :meth:`shape`)."""
         return self.shape(matrix).value
 
     def shape(self, matrix: Matrix) -> BlockRatios:
-        """Agreement of the shapes, 0 to 1: the mean of the overlap (of both sections) and the outlines' agreement.
+        """Agreement of the shapes, 0 to 1: half the :meth:`coverage`, half the :meth:`outline_agreement`."""
+        return joined([(0.5, self.coverage(matrix)), (0.5, self.outline_agreement(matrix))])
 
-        The outlines' agreement is the mean over the moving outline's spots of a Gaussian of the distance to the fixed
-        outline (width :data:`OUTLINE_WIDTH`), so that a missing edge costs its own length only. Fixed spots are counted
-        in the block of the moving section that they are in.
+    def coverage(self, matrix: Matrix) -> BlockRatios:
+        """Fraction of spots that are inside the other section, mean of both sections.
+
+        Fixed spots are counted in the block of the moving section that they are in.
         """
         there = transforms.apply(np.linalg.inv(matrix), self.fixed.points)
-        covered = self._moving_density().read(there)[1]
+        sides = [(self._inside(matrix), self.moving.points), (self._moving_density().read(there)[1], there)]
+        return joined([(0.5, self._mean_by_block(values, points)) for values, points in sides])
+
+    def outline_agreement(self, matrix: Matrix) -> BlockRatios:
+        """Mean over the moving outline's spots of a Gaussian of the distance to the fixed outline.
+
+        Its width is :data:`OUTLINE_WIDTH`, so that a missing edge costs its own length only.
+        """
         distance, _ = cKDTree(self.fixed.outline).query(transforms.apply(matrix, self.moving.outline))
         near = np.exp(-0.5 * (distance / (OUTLINE_WIDTH * self.spacing)) ** 2)
-        parts = [(self._inside(matrix), self.moving.points), (covered, there), (near, self.moving.outline)]
-        numbers = [block_numbers(points, self.frame) for _, points in parts]
-        sums = [np.bincount(block, values, N_BLOCKS) for (values, _), block in zip(parts, numbers, strict=True)]
-        counts = [np.bincount(block, minlength=N_BLOCKS).astype(float) for block in numbers]
-        return BlockRatios(np.array(sums), np.array(counts), np.array([0.25, 0.25, 0.5]))
+        return self._mean_by_block(near, self.moving.outline)
+
+    def _mean_by_block(self, values: np.ndarray, points: np.ndarray) -> BlockRatios:
+        """The mean of values at points of the moving section."""
+        block = block_numbers(points, self.frame)
+        count = np.bincount(block, minlength=N_BLOCKS).astype(np.float64)
+        return BlockRatios(np.bincount(block, values, N_BLOCKS)[None], count[None], np.ones(1))
 
     def _modality_pairs(self) -> list[tuple[str, str]]:
         """The pairs of modalities, moving and fixed, that can predict each other.
@@ -133,7 +149,7 @@ class RegistrationScore:
         return [(own, name) for own in self.moving.components for name in self.fixed.components]
 
     def _rows_by_block(self, modality: str, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """At most `most` evenly spaced rows of a modality, ordered by block, and their number up to each block's end."""
+        """At most `most` evenly spaced rows of a modality by block, and their number up to the end of each block."""
         if (modality, most) not in self._rows:
             one: SpatialComponents = self.moving.components[modality]
             rows = np.arange(0, len(one.rows), max(1, -(-len(one.rows) // most)))

@@ -61,7 +61,7 @@ class SpatialComponents:
 
 @dataclass(frozen=True)
 class SectionLatents:
-    """One modality of one section: coordinates of all spots (n x 2), latents (n x d), spots that have it (ascending)."""
+    """One modality of one section: coordinates of all spots (n x 2), latents (n x d), spots with it (ascending)."""
 
     points: np.ndarray
     latents: np.ndarray

@@ -27,7 +27,7 @@ PRESETS: dict[str, Tissue] = {
 """`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md)."""
 
 # About a cortex imaged in cells: a small panel, sparse counts, six layers that pass into each other.
-_CORTEX = Tissue(45, 34, "layers", 6, 1.2, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)
+_CORTEX = Tissue(45, 34, "layers", 6, 0.8, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)
 _N_CELLS = (1525, 2042)
 
 

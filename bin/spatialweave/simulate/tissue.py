@@ -92,8 +92,7 @@ class Tissue:
         ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them apart) or
         ``layers`` (bent bands).
     blend
-        ``layers`` only: standard deviation in spots of the Gaussian that blurs the layers' expression across their
-        borders, as in cortex; 0 for sharp borders. Labels stay those of the sharp layers.
+        ``layers`` only: standard deviation in spots of the blur of expression across borders; labels stay sharp.
     n_domains
         Number of domains; ``shapes`` and ``blocks`` use the first 2-5 of theirs.
     signal
@@ -167,8 +166,7 @@ def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
     if spec.pattern == "layers":
         depth, edges = _layers(spec, positions)
         return np.searchsorted(edges, depth)
-    x = (positions[:, 0] + 0.5) / spec.cols
-    y = (positions[:, 1] + 0.5) / spec.rows
+    x, y = ((positions + 0.5) / (spec.cols, spec.rows)).T
     image = {"shapes": SHAPES, "blocks": BLOCKS}[spec.pattern]
     n_rows, n_cols = image.shape
     domains = image[np.clip((y * n_rows).astype(int), 0, n_rows - 1), np.clip((x * n_cols).astype(int), 0, n_cols - 1)]
@@ -176,10 +174,7 @@ def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
 
 
 def domain_shares(spec: Tissue, positions: np.ndarray) -> np.ndarray:
-    """How much of each domain is in the expression at any point (points x domains, rows sum to 1).
-
-    1 for its own domain, except across the borders of blended layers (see :class:`Tissue`).
-    """
+    """The domains' shares in the expression at any point (points x domains): one domain's, but where layers blend."""
     if not spec.blend:
         return np.eye(spec.n_domains)[domains_at(spec, positions)]
     from scipy.special import ndtr
@@ -192,8 +187,7 @@ def domain_shares(spec: Tissue, positions: np.ndarray) -> np.ndarray:
 
 def _layers(spec: Tissue, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The depth of points within the layers, in heights of the tissue, and the depths of the layers' borders."""
-    x = (positions[:, 0] + 0.5) / spec.cols
-    y = (positions[:, 1] + 0.5) / spec.rows
+    x, y = ((positions + 0.5) / (spec.cols, spec.rows)).T
     # Bands of unequal width, bent along the columns by up to 6% of the height.
     width = 1.0 + 0.5 * np.cos(2.0 * np.arange(spec.n_domains))
     return y + 0.06 * np.sin(4 * np.pi * x), np.cumsum(width)[:-1] / width.sum()
