@@ -217,7 +217,8 @@ def lies_on(common: float, others: Sequence[float]) -> bool:
 def choose(places: Sequence[Place], rivals: Sequence[Place], judge: Judge, by_features: bool) -> Choice:
     """The best of `places`, of which the first is where the section lies: it is left with confidence only.
 
-    Where sections hardly overlap as they lie (:func:`lies_on`), that is no place for them.
+    Of the places that are better than where it lies, the best by evidence and shape is taken, and of those close to
+    this one the best by evidence. Where sections hardly overlap as they lie (:func:`lies_on`), that is no place for them.
 
     Parameters
     ----------
@@ -233,8 +234,9 @@ def choose(places: Sequence[Place], rivals: Sequence[Place], judge: Judge, by_fe
     if overlapping:
         better = [one for one in better if compare.confidence(one, lying) >= LEAST_CONFIDENCE]
     best = max(better, key=compare.support, default=lying)
-    surer = [one for one in better if one is not best and compare.confidence(one, best) >= LEAST_CONFIDENCE]
-    best = max(surer, key=compare.support, default=best)
+    if by_features:
+        close = [one for one in better if not compare.different(one, best)]
+        best = max(close, key=lambda one: one.evidence.value, default=best)
     others = [one for one in tried if compare.different(one, best)]
     runner_up = max(others, key=compare.support, default=None)
     sure = 1.0 if runner_up is None else compare.confidence(best, runner_up)
