@@ -218,7 +218,8 @@ def choose(places: Sequence[Place], rivals: Sequence[Place], judge: Judge, by_fe
     """The best of `places`, of which the first is where the section lies: it is left with confidence only.
 
     Of the places that are better than where it lies, the best by evidence and shape is taken, and of those close to
-    this one the best by evidence. Where sections hardly overlap as they lie (:func:`lies_on`), that is no place for them.
+    this one the best by evidence. Where sections hardly overlap as they lie (:func:`lies_on`), that is no place for
+    them.
 
     Parameters
     ----------
