@@ -200,7 +200,7 @@ def stored(part: anndata.AnnData, path: Path) -> Path:
     return path
 
 
-def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str, folder: Path) -> Dataset:
+def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str | None, folder: Path) -> Dataset:
     """The sections' counts, joined and preprocessed with the recipe `smart`, with the spatial graph."""
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.recipe import read_recipe

@@ -11,7 +11,7 @@ from spatialweave.cli import SEED, stage
 from spatialweave.errors import InputError
 
 PRESETS = ("demo", "test", "blocks", "layers")
-PAIRS = ("pair", "crossmodal")
+PAIRS = ("pair", "crossmodal", "cells_pair")
 SERIES = ("series", *PAIRS, "series_test")
 
 Spec = TypeVar("Spec", bound=Any)
@@ -29,6 +29,7 @@ Spec = TypeVar("Spec", bound=Any)
 @click.option("--modalities", help="Comma-separated: some of rna, adt, atac. [default: preset]")
 @click.option("--missing", help="Fractions of spots without a modality, e.g. rna=0.1,adt=0.2. [default: none]")
 @click.option("--rotation", type=float, help="Rotation of a pair's second section in degrees. [default: preset]")
+@click.option("--shift", type=(float, float), help="How far it lies from there in x and y. [default: preset]")
 @click.option("--cut", type=float, help="Fraction of its spots that is cut off. [default: preset]")
 @click.option("--thin", type=float, help="Fraction of its counts that is kept. [default: preset]")
 @click.option("--bend", type=float, help="Spot spacings that it is bent by at most. [default: preset]")
@@ -44,6 +45,7 @@ def main(
     modalities: str | None,
     missing: str | None,
     rotation: float | None,
+    shift: tuple[float, float] | None,
     cut: float | None,
     thin: float | None,
     bend: float | None,
@@ -58,7 +60,7 @@ def main(
     if modalities is not None:
         spec = simulate.select_modalities(spec, [name.strip() for name in modalities.split(",")])
     spec = changed(spec, signal=signal, rows=rows, cols=cols, n_domains=domains, missing=parse_fractions(missing))
-    move = {"rotation": rotation, "cut": cut, "thin": thin, "bend": bend}
+    move = {"rotation": rotation, "shift": shift, "cut": cut, "thin": thin, "bend": bend}
     for option, value in move.items():
         if value is not None and preset not in PAIRS:
             raise InputError(f"--{option}", f"preset {preset} is no pair", "one of the presets " + ", ".join(PAIRS))
@@ -69,7 +71,8 @@ def main(
     *others, last = series.sections
     sections = (*others, changed(last, **move))
     result = simulate.simulate_series(replace(series, tissue=spec, sections=sections), seed)
-    simulate.write_series(result, out_dir, name, spec.n_domains)
+    cells = any(section.lattice == "cells" for section in sections)
+    simulate.write_series(result, out_dir, name, spec.n_domains, cells)
 
 
 def changed(spec: Spec, **changes: Any) -> Spec:

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from spatialweave.alignment import prepared_section
-from spatialweave.alignment.prepared_section import pool, prepare
+from spatialweave.alignment.prepared_section import PreparedSection, UnpreparedSection, pool
 
 GRID = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), -1).reshape(-1, 2)
+
+
+def prepare(points: np.ndarray, features: dict, least_spacing: float) -> PreparedSection:
+    """A single section."""
+    return prepared_section.prepare([UnpreparedSection(points, features, least_spacing)])[0]
 
 
 def test_pool_by_hand():
@@ -45,3 +50,25 @@ def test_modalities_without_spatial_components_are_left_out():
     signal = np.column_stack([GRID[:, 0] > 9, GRID[:, 1] > 9]) + 0.1 * rng.normal(size=(400, 2))
     found = prepare(GRID, {"rna": (signal, present), "adt": (rng.normal(size=(400, 5)), present)}, 0.5)
     assert list(found.components) == ["rna"]
+
+
+def test_modalities_of_both_sections_share_their_components():
+    """RNA is in both, in as many dimensions; proteins are in both, in different ones; ATAC is in one only."""
+    rng, present = np.random.default_rng(0), np.ones(400, dtype=bool)
+    signal = np.column_stack([GRID[:, 0] > 9, GRID[:, 1] > 9]) + 0.1 * rng.normal(size=(400, 2))
+    both = {"rna": (signal, present), "adt": (signal, present), "atac": (signal, present)}
+    other = {"rna": (signal, present), "adt": (signal[:, :1], present)}
+    first, second = prepared_section.prepare([UnpreparedSection(GRID, both, 0.5), UnpreparedSection(GRID, other, 0.5)])
+    assert {name: one.shared for name, one in first.components.items()} == {"rna": True, "adt": False, "atac": False}
+    assert {name: one.shared for name, one in second.components.items()} == {"rna": True, "adt": False}
+
+
+def test_a_part_keeps_spacing_and_leaves_out_what_too_few_spots_have():
+    rng, present = np.random.default_rng(0), np.ones(400, dtype=bool)
+    signal = np.column_stack([GRID[:, 0] > 9, GRID[:, 1] > 9]) + 0.1 * rng.normal(size=(400, 2))
+    features = {"rna": (signal, present), "adt": (signal, GRID[:, 0] > 9)}
+    whole = prepare(GRID, features, 0.5)
+    part = whole.part(GRID[:, 0] < 10, whole.outline[:, 0] < 10)
+    assert sorted(whole.components) == ["adt", "rna"] and list(part.components) == ["rna"]
+    assert part.spacing == whole.spacing and len(part.points) == 200
+    assert part.outline[:, 0].max() == 9

@@ -1,4 +1,4 @@
-"""The choice among refined transforms, by hand."""
+"""The transforms that the search starts from, and its components."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import pytest
 
 from spatialweave.alignment import transforms
 from spatialweave.alignment.prematch_settings import PrematchSettings
-from spatialweave.alignment.prepared_section import PreparedSection, prepare
+from spatialweave.alignment.prepared_section import PreparedSection, UnpreparedSection, prepare
 from spatialweave.alignment.refinement import (
-    RefinedTransform,
     initial_transforms,
-    ranked,
-    runner_up,
     search_components,
     thin,
 )
@@ -20,30 +17,6 @@ from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.spatial_components import SpatialComponents
 
 GRID = np.stack(np.meshgrid(np.arange(12.0), np.arange(8.0)), -1).reshape(-1, 2)
-
-
-def refined(name: str, prediction: float, of_spots: float, shape: float, matrix=None) -> RefinedTransform:
-    return RefinedTransform(np.eye(3) if matrix is None else matrix, name, prediction, of_spots, shape)
-
-
-def names(ordered: list[RefinedTransform]) -> list[str]:
-    return [one.method for one in ordered]
-
-
-def test_single_spots_decide_among_the_nearly_best():
-    """0.96 is at least 95% of 1, 0.94 is not, whatever its score of single spots."""
-    given = [refined("a", 1.0, 0.3, 0.1), refined("b", 0.96, 0.4, 0.3), refined("c", 0.94, 0.9, 0.2)]
-    assert names(ranked(given, by_features=True)) == ["b", "a", "c"]
-    assert names(ranked(given, by_features=False)) == ["b", "c", "a"]
-    assert given[1].score(True) == 0.96 and given[1].score(False) == 0.3
-
-
-def test_the_runner_up_is_elsewhere():
-    """A quarter of the radius (here 1) is the limit."""
-    points = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    shifted = [refined("x", 1.0, 1.0, 1.0, transforms.rigid(0.0, (x, 0.0))) for x in (0.0, 0.1, -0.24, 0.26, 5.0)]
-    assert runner_up(shifted, points) == 3
-    assert runner_up(shifted[:3], points) is None
 
 
 def test_thin_takes_points_evenly():
@@ -69,6 +42,15 @@ def test_search_components_are_the_most_spatial_ones():
     assert search_components(section(GRID)).shape == (96, 0)
 
 
+def test_modalities_with_the_same_components_are_searched_alone():
+    rng, rows = np.random.default_rng(0), np.arange(96)
+    rna = SpatialComponents(rows, None, rng.normal(size=(96, 2)), np.array([0.3, 0.2]))
+    adt = SpatialComponents(rows, None, rng.normal(size=(96, 2)), np.array([0.9, 0.8]))
+    found = search_components(section(GRID, rna=rna, adt=adt), ["rna"])
+    np.testing.assert_allclose(found.var(axis=0), [0.3, 0.2])
+    assert search_components(section(GRID, rna=rna), by_features=False).shape == (96, 0)
+
+
 @pytest.mark.parametrize(
     ("settings", "size", "expected"),
     [
@@ -81,7 +63,8 @@ def test_search_components_are_the_most_spatial_ones():
     ],
 )
 def test_initial_transforms_try_what_the_settings_allow(settings, size, expected):
-    scores = RegistrationScore(prepare(GRID, {}, 0.1), prepare(size * GRID, {}, 0.01))
+    parts = [UnpreparedSection(GRID, {}, 0.1), UnpreparedSection(size * GRID, {}, 0.01)]
+    scores = RegistrationScore(*prepare(parts), size * GRID)
     found = initial_transforms(scores, PrematchSettings(angles=4, **settings))
     assert len(found) == 4 * len(expected)
     kinds = {(transforms.decompose(one.matrix)[3], round(transforms.decompose(one.matrix)[2], 6)) for one in found}

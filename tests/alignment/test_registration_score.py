@@ -7,8 +7,9 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.cross_prediction import RIDGE, fold_numbers
-from spatialweave.alignment.prepared_section import PreparedSection, prepare
+from spatialweave.alignment.block_ratios import block_numbers
+from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, RIDGE
+from spatialweave.alignment.prepared_section import PreparedSection, UnpreparedSection, prepare
 from spatialweave.alignment.raster import rasterise
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.spatial_components import SpatialComponents
@@ -18,7 +19,7 @@ HALF = GRID[GRID[:, 0] < 10]
 
 
 def bare(points: np.ndarray) -> PreparedSection:
-    return prepare(points, {}, 0.1)
+    return prepare([UnpreparedSection(points, {}, 0.1)])[0]
 
 
 def averaged_of(values: np.ndarray) -> np.ndarray:
@@ -36,17 +37,21 @@ def measured(points: np.ndarray, spacing: float, **modalities: np.ndarray) -> Pr
     return PreparedSection(points, spacing, components, points)
 
 
+def scored(fixed: PreparedSection, moving: PreparedSection) -> RegistrationScore:
+    return RegistrationScore(fixed, moving, moving.points)
+
+
 def shift(x: float, y: float = 0.0) -> np.ndarray:
     return transforms.rigid(0.0, (x, y))
 
 
 def test_spacing_is_the_larger_one():
-    assert RegistrationScore(bare(GRID), bare(2.0 * GRID)).spacing == pytest.approx(2.0)
-    assert RegistrationScore(bare(3.0 * GRID), bare(2.0 * GRID)).spacing == pytest.approx(3.0)
+    assert scored(bare(GRID), bare(2.0 * GRID)).spacing == pytest.approx(2.0)
+    assert scored(bare(3.0 * GRID), bare(2.0 * GRID)).spacing == pytest.approx(3.0)
 
 
 def test_overlap_by_hand():
-    scores = RegistrationScore(bare(GRID), bare(GRID))
+    scores = scored(bare(GRID), bare(GRID))
     # The density at a corner is a little below that at a straight border.
     assert scores.overlap(np.eye(3)) == pytest.approx(1.0, abs=1e-3)
     assert scores.overlap(shift(40.0)) == 0.0
@@ -56,7 +61,7 @@ def test_overlap_by_hand():
 
 def test_shape_agreement_by_hand():
     """Half a square: it is inside the whole one, covers half of it, and three of its sides are on the outline."""
-    scores = RegistrationScore(bare(GRID), bare(HALF))
+    scores = scored(bare(GRID), bare(HALF))
     x, y = scores.moving.outline.T
     assert len(x) == 56
     distance = np.minimum(np.minimum(x, y), np.minimum(19 - x, 19 - y))
@@ -64,14 +69,14 @@ def test_shape_agreement_by_hand():
     overlap, covered = 1.0, 0.5
     expected = 0.25 * (overlap + covered) + 0.5 * near
     assert scores.shape_agreement(np.eye(3)) == pytest.approx(expected, abs=0.01)
-    assert RegistrationScore(bare(GRID), bare(GRID)).shape_agreement(np.eye(3)) == pytest.approx(1.0, abs=1e-3)
+    assert scored(bare(GRID), bare(GRID)).shape_agreement(np.eye(3)) == pytest.approx(1.0, abs=1e-3)
     assert scores.shape_agreement(shift(90.0)) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_outline_is_compared_in_spacings():
     """Both sections twice as wide, and so the shift: the same score."""
-    once = RegistrationScore(bare(GRID), bare(HALF)).shape_agreement(shift(1.5, 0.5))
-    twice = RegistrationScore(bare(2 * GRID), bare(2 * HALF)).shape_agreement(shift(3.0, 1.0))
+    once = scored(bare(GRID), bare(HALF)).shape_agreement(shift(1.5, 0.5))
+    twice = scored(bare(2 * GRID), bare(2 * HALF)).shape_agreement(shift(3.0, 1.0))
     assert once == pytest.approx(twice)
 
 
@@ -102,7 +107,7 @@ def test_cross_prediction_equals_its_definition(averaged, spacing):
     moving_values = field @ np.array([[1.0, 0.5], [-0.5, 1.0]]) + 0.1 * rng.normal(size=(400, 2))
     fixed, moving = measured(GRID, 1.0, **fixed_values), measured(GRID, spacing, rna=moving_values)
     matrix, width = shift(3.0), 1.5
-    placed, folds = GRID + np.array([3.0, 0.0]), fold_numbers(GRID)
+    placed, folds = GRID + np.array([3.0, 0.0]), FOLD_OF_BLOCK[block_numbers(GRID, GRID)]
     targets = averaged_of(moving_values) if averaged else moving_values
     expected = []
     for values in fixed_values.values():
@@ -110,7 +115,7 @@ def test_cross_prediction_equals_its_definition(averaged, spacing):
         of_moving = held_out(read, targets, inside, folds) / (targets**2).sum()
         of_fixed = held_out(targets, read, inside, folds) / (averaged_of(values) ** 2).sum()
         expected.append((of_moving + of_fixed) / 2)
-    found = RegistrationScore(fixed, moving).cross_prediction(matrix, width, 400, averaged)
+    found = scored(fixed, moving).cross_prediction(matrix, width, 400, averaged)
     assert found == pytest.approx(np.mean(expected), rel=1e-6)
 
 
@@ -120,7 +125,7 @@ def test_cross_prediction_is_highest_at_the_right_transform():
     values = values - values.mean(axis=0)
     rows = np.arange(400)
     section = PreparedSection(GRID, 1.0, {"rna": SpatialComponents(rows, values, values, np.ones(2))}, GRID)
-    scores = RegistrationScore(section, section)
+    scores = scored(section, section)
     middle = GRID.mean(axis=0)
     turned = [transforms.about(transforms.rigid(angle, (0.0, 0.0)), middle) for angle in np.pi / 2 * np.arange(4)]
     found = [scores.cross_prediction(matrix, 1.0, 400) for matrix in turned]
@@ -130,6 +135,6 @@ def test_cross_prediction_is_highest_at_the_right_transform():
 
 
 def test_without_features_nothing_is_predicted():
-    scores = RegistrationScore(bare(GRID), bare(HALF))
+    scores = scored(bare(GRID), bare(HALF))
     assert not scores.has_features and scores.cross_prediction(np.eye(3), 1.0, 100) == 0.0
-    assert not RegistrationScore(measured(GRID, 1.0, rna=GRID), bare(HALF)).has_features
+    assert not scored(measured(GRID, 1.0, rna=GRID), bare(HALF)).has_features

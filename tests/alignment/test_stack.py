@@ -47,12 +47,20 @@ def test_transforms_are_composed_from_the_last_section_to_the_first() -> None:
 def test_the_table_names_angle_scale_and_reflection() -> None:
     transforms = [
         {"fixed": "a", "moving": "b", "matrix": QUARTER, "method": "icp", "score": 0.5},
-        {"fixed": "b", "moving": "c", "matrix": DOUBLE, "method": "ndt", "score": 0.25},
+        {
+            "fixed": "b",
+            "moving": "c",
+            "matrix": DOUBLE,
+            "method": "ndt",
+            "score": 0.25,
+            "record": {"settled": False, "confidence": 0.6},
+        },
     ]
     table = transforms_table(compose(stack(["a", "b", "c"]), transforms), transforms).set_index("section")
     assert table.loc["b", ["angle", "scale", "shift_x", "shift_y"]].tolist() == [90, 1, 10, 0]
     assert table["reflected"].tolist() == [False, False, True]
     assert table.loc["c", "scale"] == 2
+    assert table["settled"].tolist() == [True, True, False] and table.loc["c", "confidence"] == 0.6
     assert table["method"].tolist() == ["", "icp", "ndt"]
 
 

@@ -40,7 +40,10 @@ ROWS: dict[str, tuple[ResultTable, tuple[Any, ...]]] = {
     "pairs": (PAIRS, ("s1", "1e5", 0.5, -1.5, "s2", "", 1e-9, 2.0, 0.5, -0.25, False, np.nan)),
     "spots": (SPOTS, ("007", "", -0.5, 1.0)),
     "coordinates": (COORDINATES, ("null", "None", 1.5, -2.0)),
-    "transforms": (TRANSFORMS, ("s1", "", np.nan, 0.0, 1.0, True, 0.5, 0.0, 1.0, 0.0, 0.5, 0.0, 1.0, 0.0)),
+    "transforms": (
+        TRANSFORMS,
+        ("s1", "", np.nan, False, np.nan, 0.0, 1.0, True, 0.5, 0.0, 1.0, 0.0, 0.5, 0.0, 1.0, 0.0),
+    ),
     "runs": (RUNS, ("d", "m", 1, "failed", np.nan, np.nan, 512.5, np.nan)),
     "index": (INDEX, ("d", "m", 1, "failed", "", "", "d/integrated.h5mu", "d/report.html")),
     "graph": (GRAPH_STATISTICS, ("spatial", "edges", 264.0)),

@@ -26,8 +26,8 @@ def write_alignment(folder: Path, recipe: Recipe, aligned: list[np.ndarray], tru
              for barcode, xy in zip(barcodes, own, strict=True)]  # fmt: skip
     COORDINATES.write(folder / "coordinates.csv", COORDINATES.frame(table))
     rows = [
-        (name, f"{recipe.prefix}icp" if k else "", 0.9 if k else None, -30.0 * k, 1.0, False, 5.0 * k, 0.0,
-         *(1.0, 0.0, 5.0 * k), *(0.0, 1.0, 0.0))
+        (name, f"{recipe.prefix}icp" if k else "", 0.9 if k else None, True, 1.0 if k else None,
+         *(-30.0 * k, 1.0, False, 5.0 * k, 0.0), *(1.0, 0.0, 5.0 * k), *(0.0, 1.0, 0.0))
         for k, name in enumerate(recipe.sections)
     ]  # fmt: skip
     TRANSFORMS.write(folder / "transforms.csv", TRANSFORMS.frame(rows))

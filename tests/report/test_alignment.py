@@ -214,10 +214,11 @@ def test_transforms_are_listed(sources: DatasetSources, tmp_path: Path) -> None:
     table = html.split("How each section was transformed to the coordinates of the first")[-1].split("</table>")[0]
     rows = [re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row) for row in table.split("</tr>")]
     assert " | ".join(rows[0]) == (
-        "section | method | turned, degrees | shift in x | shift in y | scale | reflected | score"
+        "section | method | turned, degrees | shift in x | shift in y | scale | reflected | score | "
+        "settled | confidence"
     )
-    assert rows[1] == ["s2", "–", "0", "0", "0", "1", "no", "–"]
-    assert rows[3] == ["s1", "icp", "−60", "10", "0", "1", "no", "0.900"]
+    assert rows[1] == ["s2", "–", "0", "0", "0", "1", "no", "–", "yes", "–"]
+    assert rows[3] == ["s1", "icp", "−60", "10", "0", "1", "no", "0.900", "yes", "1"]
 
 
 def test_names_cannot_become_markup(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:

@@ -93,10 +93,24 @@ def test_options_of_a_pair_move_its_second_section(tmp_path: Path) -> None:
     assert second.X.sum(axis=1).mean() == pytest.approx(0.2 * first.X.sum(axis=1).mean(), rel=0.15)
 
 
+def test_a_pair_of_cells_is_moved_by_a_known_transform(tmp_path: Path) -> None:
+    options = ["--preset", "cells_pair", "--rotation", "90", "--shift", "3", "-2", "--out-dir", str(tmp_path)]
+    assert CliRunner().invoke(stage.main, options).exit_code == 0
+    table = pd.read_csv(tmp_path / "samplesheet.csv")
+    assert table["platform"].tolist() == ["cells", "cells"] and table["n_domains"].tolist() == [6, 6]
+    second = anndata.read_h5ad(tmp_path / "cells_pair_section2_rna.h5ad")
+    assert second.shape == (2042, 80) and second.obs["label"].nunique() == 6
+    # A quarter turn about the tissue's centre (16.5, 22), then the shift.
+    x, y = second.obsm["spatial_true"].T
+    expected = np.column_stack([16.5 - (y - 22.0) + 3.0, 22.0 + (x - 16.5) - 2.0])
+    np.testing.assert_allclose(second.obsm["spatial"], expected, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--preset", "demo", "--rotation", "30"], "--rotation"),
+        (["--preset", "series", "--shift", "1", "2"], "--shift"),
         (["--preset", "series", "--cut", "0.1"], "--cut"),
         (["--preset", "pair", "--cut", "1.5"], "section2 cut"),
         (["--preset", "pair", "--thin", "0"], "section2 thin"),

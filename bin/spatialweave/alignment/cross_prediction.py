@@ -1,66 +1,75 @@
-"""Cross-validated ridge regression of one section's components on another's, at corresponding points.
+"""Cross-validated regression of one section's components on another's, at corresponding points.
 
 A square section fits onto a square one in four orientations, all equally good by shape; the tissue decides between
 them. At the right transform the features at a point of one section predict the features at that point of the other.
-The regression is fitted on some blocks of the tissue and evaluated on the others. It therefore works between modalities
-(RNA predicts protein), needs no labels, and does not depend on batch effects that are the same all over a section.
+The regression is fitted on some blocks of the tissue and evaluated on the others.
+
+Between modalities (RNA predicts protein) it is a ridge regression of each component on all of the other section's. A
+modality that both sections have has the same components in both, and each predicts itself only: a regression on all
+would excuse a shift across layers, or a turn by 180 degrees, by taking one layer's features for another's. A slope and
+an intercept remain, so that batch effects that are the same all over a section do not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from spatialweave.alignment.block_ratios import BLOCKS_PER_SIDE, N_BLOCKS
+
 N_FOLDS = 5
-BLOCKS_PER_SIDE = 5
-"""The section's bounding box is divided into 5 x 5 blocks, and these into 5 folds without adjacent blocks."""
 
 RIDGE = 10.0
 """Weight of the ridge penalty, in spots. It is large because neighbouring spots are not independent."""
 
+FOLD_OF_BLOCK = (np.arange(N_BLOCKS) % BLOCKS_PER_SIDE + 2 * (np.arange(N_BLOCKS) // BLOCKS_PER_SIDE)) % N_FOLDS
+"""The fold of every block; no two blocks of a fold are adjacent."""
 
-def fold_numbers(points: np.ndarray) -> np.ndarray:
-    """The fold (0 to :data:`N_FOLDS` - 1) of every point, by its block of the bounding box."""
-    low, extent = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-300)
-    block = np.minimum((points - low) / extent * BLOCKS_PER_SIDE, BLOCKS_PER_SIDE - 1).astype(np.int64)
-    return np.asarray((block[:, 0] + 2 * block[:, 1]) % N_FOLDS)
-
-
-def rows_by_fold(points: np.ndarray, most: int) -> tuple[np.ndarray, list[slice]]:
-    """At most `most` evenly spaced rows of `points`, ordered by fold, and each fold's slice of them."""
-    rows = np.arange(0, len(points), max(1, -(-len(points) // most)))
-    folds = fold_numbers(points[rows])
-    order = np.argsort(folds, kind="stable")
-    ends = np.cumsum(np.bincount(folds, minlength=N_FOLDS))
-    starts = np.concatenate([[0], ends[:-1]])
-    return rows[order], [slice(int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
+OTHER_FOLDS = (np.arange(N_FOLDS)[:, None] != FOLD_OF_BLOCK).astype(np.float64)
+"""Folds x blocks: 1 for the blocks of the other folds, on which a fold's regression is fitted."""
 
 
-def explained_squares(
-    predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, folds: Sequence[slice]
-) -> float:
-    """Sum of squares of `targets` that `predictors` explain in held-out folds, by weighted ridge regression.
+def explained_by_all(predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Sum of squares of `targets` per block that `predictors` explain, by weighted ridge regression on the other folds.
 
-    sum over folds of (w y^2 - w (y - b x)^2), b and the intercept from the other folds. Negative when the regression
-    is worse than the mean 0.
+    Per block the sum of (w y^2 - w (y - b x)^2), b and the intercept from the blocks of the other folds. Negative where
+    the regression is worse than the mean 0.
 
     Parameters
     ----------
     predictors, targets
-        Points x components; the targets' mean is about 0.
+        Points x components, ordered by block; the targets' mean is about 0.
     weights
         One per point, 0 to 1.
-    folds
-        Rows of each fold.
+    ends
+        Number of points up to the end of each block.
     """
     x = np.column_stack([np.ones(len(predictors)), predictors])
     weighted = x * weights[:, None]
-    grams = np.array([weighted[rows].T @ x[rows] for rows in folds])
-    crosses = np.array([weighted[rows].T @ targets[rows] for rows in folds])
+    blocks = [slice(start, end) for start, end in zip(np.append(0, ends[:-1]), ends, strict=True)]
+    grams = np.array([weighted[rows].T @ x[rows] for rows in blocks])
+    crosses = np.array([weighted[rows].T @ targets[rows] for rows in blocks])
     # The penalty is relative to the predictors' variance, so that its unit is spots; the intercept has none.
     gram, spots = grams.sum(axis=0), max(float(weights.sum()), 1e-12)
     variance = float(np.trace(gram[1:, 1:])) / (spots * max(x.shape[1] - 1, 1))
     penalty = np.diag(np.append(1e-9, np.full(x.shape[1] - 1, RIDGE * variance + 1e-9)))
-    slopes = np.linalg.solve(gram - grams + penalty, crosses.sum(axis=0) - crosses)
-    return float(2.0 * (slopes * crosses).sum() - np.einsum("fik,fij,fjk->", slopes, grams, slopes))
+    gram, cross = (np.tensordot(OTHER_FOLDS, sums, axes=1) for sums in (grams, crosses))
+    slopes = np.linalg.solve(gram + penalty, cross)[FOLD_OF_BLOCK]
+    return np.asarray(2.0 * (slopes * crosses).sum(axis=(1, 2)) - np.einsum("fik,fij,fjk->f", slopes, grams, slopes))
+
+
+def explained_by_same(predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The same, with each target predicted by the predictor in its own column only, by a slope of 0 or more."""
+    w = weights[:, None]
+    wx, wy = w * predictors, w * targets
+    columns = np.column_stack([wx, wy, wx * predictors, wx * targets, w])
+    upto = np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns, axis=0)])[ends]
+    sums = np.diff(upto, axis=0, prepend=0.0)
+    means = OTHER_FOLDS @ sums
+    n = np.maximum(means[:, -1:], 1e-9)
+    x, y, xx, xy = (means[:, :-1] / n).reshape(N_FOLDS, 4, -1).swapaxes(0, 1)
+    slope = np.maximum(xy - x * y, 0.0) / (np.maximum(xx - x**2, 0.0) * (1.0 + RIDGE / n) + 1e-12)
+    slope, intercept = slope[FOLD_OF_BLOCK], (y - slope * x)[FOLD_OF_BLOCK]
+    x, y, xx, xy = sums[:, :-1].reshape(N_BLOCKS, 4, -1).swapaxes(0, 1)
+    squares = 2.0 * (intercept * y + slope * xy)
+    squares -= intercept**2 * sums[:, -1:] + 2.0 * intercept * slope * x + slope**2 * xx
+    return np.asarray(squares.sum(axis=1))

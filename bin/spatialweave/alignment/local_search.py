@@ -11,13 +11,18 @@ from spatialweave.alignment import transforms
 from spatialweave.alignment.transforms import LARGEST_RESCALING, Matrix
 
 PRECISION = 2e-3
-"""The search ends when points move by less than this fraction of the first step."""
+"""By default the search ends when points move by less than this fraction of the first step."""
 
 MOST_EVALUATIONS = 400
 
 
 def local_search(
-    score: Callable[[Matrix], float], points: np.ndarray, start: Matrix, step: float, scale: bool = False
+    score: Callable[[Matrix], float],
+    points: np.ndarray,
+    start: Matrix,
+    step: float,
+    scale: bool = False,
+    precision: float = PRECISION,
 ) -> tuple[Matrix, float]:
     """The transform near `start` with the highest `score`, by the simplex of Nelder and Mead (Comput J 7:308, 1965).
 
@@ -30,6 +35,8 @@ def local_search(
     ----------
     step
         How far the first trials move the points, in the units of the fixed section.
+    precision
+        Of the result, as a fraction of the step.
     """
     placed = transforms.apply(start, points)
     centre = placed.mean(axis=0)
@@ -48,10 +55,16 @@ def local_search(
     def loss(values: np.ndarray) -> float:
         return np.inf if scale and abs(values[3]) > largest else -score(changed(values))
 
+    # About the optimum a score changes with the square of the distance.
     found = minimize(
         loss,
         np.zeros(n_values),
         method="Nelder-Mead",
-        options={"initial_simplex": simplex, "xatol": PRECISION * step, "fatol": 1e-7, "maxfev": MOST_EVALUATIONS},
+        options={
+            "initial_simplex": simplex,
+            "xatol": precision * step,
+            "fatol": 1e-7 * (precision / PRECISION) ** 2,
+            "maxfev": MOST_EVALUATIONS,
+        },
     )
     return changed(found.x), -float(found.fun)

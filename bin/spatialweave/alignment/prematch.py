@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from spatialweave.alignment import transforms
+from spatialweave.alignment.choice import LEAST_PREDICTION, Choice, Judge, Place, choose, lies_on
 from spatialweave.alignment.fgw import fused_gromov_wasserstein
 from spatialweave.alignment.prematch_settings import PrematchSettings
-from spatialweave.alignment.prepared_section import prepare
+from spatialweave.alignment.prepared_section import UnpreparedSection, prepare
 from spatialweave.alignment.refinement import (
-    NEARLY_BEST,
-    RefinedTransform,
-    ranked,
-    refined_transforms,
-    runner_up,
+    refine_by_features,
+    refine_by_shape,
+    search_by_features,
+    search_by_shape,
+    starts_by_shape,
 )
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.transforms import Matrix
@@ -25,9 +27,6 @@ from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import spacing
 from spatialweave.io.notices import warn
 from spatialweave.settings import configure
-
-LEAST_PREDICTION = 0.05
-"""Below this cross-prediction the features of the sections have nothing in common, and the shapes decide."""
 
 LEAST_SPACING = 0.5
 """A section with a smaller spacing than this many of the other's is pooled to it: the other cannot have such detail."""
@@ -45,7 +44,7 @@ class SectionFeatures:
         n x 2, float64, any units.
     features
         Modality -> latents (n x d, float32) and whether they were measured: for each spot (n), or for all (one bool).
-        May be empty.
+        A modality that both sections have, in as many dimensions, has the same latents in both. May be empty.
     """
 
     points: np.ndarray
@@ -64,9 +63,10 @@ class Registration:
         Cross-prediction of the sections or, where the shapes decide, the agreement of these; None with the method
         ``none`` or ``fgw``.
     method
-        What found the matrix: ``evidence`` (cross-prediction), ``icp``, ``ndt``, ``fgw`` or ``none``.
+        What found the matrix: ``identity`` (where the section lies), ``evidence`` (cross-prediction), ``icp``, ``ndt``,
+        ``fgw`` or ``none``.
     record
-        Scores of what was tried, overlap, runner-up (plain types, for JSON).
+        Scores of what was tried, confidence, overlap, runner-up (plain types, for JSON).
     """
 
     matrix: Matrix
@@ -78,9 +78,11 @@ class Registration:
 def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: PrematchSettings) -> Registration:
     """Find the rigid transform (with `scale` a similarity transform) of `moving` onto `fixed`.
 
-    All shifts at many angles are scored at once on coarse rasters. The best few are refined by ICP, NDT and, with
-    `auto`, by the cross-prediction of the features; the result is the best of these. Time and memory are linear in
-    spots up to the number above which sections are pooled, and constant above. Nothing is drawn at random.
+    All shifts at many angles are scored at once on coarse rasters. The best few, and where the section lies, are
+    refined by ICP, NDT and, with `auto`, by the cross-prediction of the features. The section stays where it lies
+    unless one of the results is better in blocks that were held out from its search, with confidence
+    (:func:`~spatialweave.alignment.choice.choose`). Time and memory are linear in spots up to the number above which
+    sections are pooled, and constant above. The same sections give the same result every time.
 
     Raises
     ------
@@ -91,8 +93,8 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
     Warns
     -----
     InputWarning
-        When another transform is about as good (by shape alone: where the shapes are symmetric), when the features do
-        not predict each other, or when the spots of a section are on one line.
+        When the evidence does not settle the registration (by shape alone: where the shapes are symmetric), when the
+        features do not predict each other, or when the spots of a section are on one line.
     """
     configure(PrematchSettings, "alignment", vars(settings))
     fixed, moving = _checked(fixed, "fixed section"), _checked(moving, "moving section")
@@ -103,21 +105,47 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
         coupled = {"decided_by": "fgw", "overlap": coupling.overlap, "settings": vars(settings)} | coupling.record
         return Registration(coupling.matrix, None, "fgw", _record_of_none() | coupled)
     scores, to_fixed, to_moving = _prepared(fixed, moving, settings)
-    refined = refined_transforms(scores, settings)
-    by_features = scores.has_features and settings.method == "auto"
-    if by_features and max(one.prediction for one in refined) < LEAST_PREDICTION:
+    judge = Judge(scores)
+    places, rivals, spread = _places(judge, to_fixed @ np.linalg.inv(to_moving), settings)
+    by_features = judge.has_features
+    if by_features and max(one.evidence.value for one in places) < LEAST_PREDICTION:
         found = "the features of the two sections do not predict each other; the shapes of the sections decide"
         warn("alignment of sections", found)
         by_features = False
-    refined = ranked(refined, by_features)
-    second = runner_up(refined, scores.moving.points)
-    overlap = scores.overlap(refined[0].matrix)
-    tried = [replace(one, matrix=np.linalg.inv(to_fixed) @ one.matrix @ to_moving) for one in refined]
-    record = _record(tried, second, by_features, scores, overlap)
-    if record["ambiguous"]:
-        warn("alignment of sections", _ambiguity(tried[0], tried[second or 0], by_features))
-    score = tried[0].score(by_features)
-    return Registration(tried[0].matrix, score, tried[0].method, record | {"settings": vars(settings)})
+    choice = choose(places, rivals, judge, by_features)
+    to_units = partial(_in_units, to_fixed, to_moving)
+    if not choice.settled:
+        warn("alignment of sections", _doubt(choice, to_units))
+    record = _record(choice, [*places, *rivals], scores, to_units) | {"spread": spread, "settings": vars(settings)}
+    matrix = np.eye(3) if choice.place is places[0] else to_units(choice.place.matrix)
+    return Registration(matrix, score_of(choice.place, by_features), choice.place.method, record)
+
+
+def _places(judge: Judge, lying: Matrix, settings: PrematchSettings) -> tuple[list[Place], list[Place], float | None]:
+    """Places to choose from, the first where the section lies; others; and how far the halves' searches are apart.
+
+    The latter is the mean distance, in spacings, of the moving spots as the transforms that the two halves of the
+    section found place them.
+    """
+    scores = judge.scores
+    starts = starts_by_shape(scores, settings)
+    if lies_on(scores.common(lying), [scores.common(matrix) for matrix in starts]):
+        starts = [lying, *starts]
+    places, by_shape = [judge.place(lying, "identity")], search_by_shape(scores, starts, settings)
+    for matrix, method in by_shape:
+        found = [refine_by_shape(half, matrix, method, settings) for half in judge.halves]
+        places.append(judge.place(matrix, method, by_shape=found))
+    if not judge.has_features:
+        return places, [], None
+    starts = [*starts[:1], *(matrix for matrix, _ in by_shape)]
+    searched = [search_by_features(half, starts, settings) for half in judge.halves]
+    refined = [refine_by_features(scores, found[0], settings) for found in searched]
+    best = max(refined, key=lambda one: one[1])[0]
+    places.append(judge.place(best, "evidence", by_features=[found[0] for found in searched]))
+    rivals = [judge.place(matrix, "evidence") for found in searched for matrix in found]
+    points = scores.moving.points
+    apart = transforms.apply(searched[0][0], points) - transforms.apply(searched[1][0], points)
+    return places, rivals, float(np.linalg.norm(apart, axis=1).mean() / scores.spacing)
 
 
 def _checked(section: SectionFeatures, where: str) -> SectionFeatures:
@@ -161,29 +189,42 @@ def _prepared(
     # ICP and NDT as published use coordinates only.
     use_features = settings.method == "auto"
     fixed_points, moving_points = transforms.apply(to_fixed, fixed.points), transforms.apply(to_moving, moving.points)
-    least_fixed = LEAST_SPACING * spacing(moving_points)
-    first = prepare(fixed_points, fixed.features if use_features else {}, least_fixed)
-    second = prepare(moving_points, moving.features if use_features else {}, LEAST_SPACING)
-    return RegistrationScore(first, second), to_fixed, to_moving
+    first, second = prepare([
+        UnpreparedSection(fixed_points, fixed.features if use_features else {}, LEAST_SPACING * spacing(moving_points)),
+        UnpreparedSection(moving_points, moving.features if use_features else {}, LEAST_SPACING),
+    ])  # fmt: skip
+    return RegistrationScore(first, second, second.points), to_fixed, to_moving
+
+
+def _in_units(to_fixed: Matrix, to_moving: Matrix, matrix: Matrix) -> Matrix:
+    """A transform between prepared sections as one between their own coordinates."""
+    return np.asarray(np.linalg.inv(to_fixed) @ matrix @ to_moving)
+
+
+def score_of(place: Place, by_features: bool) -> float:
+    """The cross-prediction, or the agreement of the shapes."""
+    return (place.evidence if by_features else place.shape).value
 
 
 def _record(
-    tried: Sequence[RefinedTransform], second: int | None, by_features: bool, scores: RegistrationScore, overlap: float
+    choice: Choice, tried: Sequence[Place], scores: RegistrationScore, to_units: Callable[[Matrix], Matrix]
 ) -> dict[str, Any]:
-    """What was tried, in plain types; transforms in the units of the sections. `second` is the runner-up's index."""
+    """What was tried, in plain types; transforms in the units of the sections."""
     lines = []
     for one in tried[:MOST_RECORDED]:
-        angle, shift, scale, reflected = transforms.decompose(one.matrix)
+        angle, shift, scale, reflected = transforms.decompose(to_units(one.matrix))
         lines.append({
             "method": one.method, "degrees": float(np.degrees(angle)), "shift": shift.tolist(), "scale": scale,
-            "reflected": reflected, "evidence": one.prediction, "detail": one.prediction_of_spots, "shape": one.shape,
+            "reflected": reflected, "evidence": one.evidence.value, "shape": one.shape.value,
         })  # fmt: skip
-    next_best = None if second is None else tried[second].score(by_features)
+    runner_up = choice.runner_up
     return {
-        "decided_by": "evidence" if by_features else "shape",
-        "overlap": overlap,
-        "runner_up": next_best,
-        "ambiguous": next_best is not None and next_best >= NEARLY_BEST * tried[0].score(by_features),
+        "decided_by": "evidence" if choice.by_features else "shape",
+        "settled": choice.settled,
+        "confidence": choice.confidence,
+        "confidence_over_identity": choice.over_identity,
+        "overlap": scores.overlap(choice.place.matrix),
+        "runner_up": None if runner_up is None else score_of(runner_up, choice.by_features),
         "modalities": {"fixed": sorted(scores.fixed.components), "moving": sorted(scores.moving.components)},
         "tried": lines,
     }
@@ -192,17 +233,20 @@ def _record(
 def _record_of_none() -> dict[str, Any]:
     """The record of sections that are not registered."""
     return {
-        "decided_by": "none", "overlap": None, "runner_up": None, "ambiguous": False,
-        "modalities": {"fixed": [], "moving": []}, "tried": [],
+        "decided_by": "none", "settled": True, "confidence": None, "confidence_over_identity": None, "overlap": None,
+        "runner_up": None, "modalities": {"fixed": [], "moving": []}, "tried": [], "spread": None,
     }  # fmt: skip
 
 
-def _ambiguity(first: RefinedTransform, second: RefinedTransform, by_features: bool) -> str:
-    """The warning that two transforms are about equally good."""
+def _doubt(choice: Choice, to_units: Callable[[Matrix], Matrix]) -> str:
+    """The warning that a registration is not settled."""
     described = []
-    for one in (first, second):
-        angle, _, _, reflected = transforms.decompose(one.matrix)
-        turned_over = " and turned over" if reflected else ""
-        described.append(f"{np.degrees(angle):.0f} degrees{turned_over} ({one.score(by_features):.3f})")
-    by = "features" if by_features else "shape"
-    return f"two transforms are about equally good by {by}: {described[0]}, {described[1]}; look at the overlay"
+    for one in (choice.place, choice.runner_up):
+        if one is not None:
+            angle, _, _, reflected = transforms.decompose(to_units(one.matrix))
+            turned_over = " and turned over" if reflected else ""
+            where = "where it lies" if one.method == "identity" else f"{np.degrees(angle):.0f} degrees{turned_over}"
+            described.append(f"{where} ({score_of(one, choice.by_features):.3f})")
+    by = "features and shape" if choice.by_features else "shape"
+    found = f"the registration is not settled by {by} (confidence {choice.confidence:.2f})"
+    return f"{found}: {described[0]} or {described[1]}; look at the overlay"

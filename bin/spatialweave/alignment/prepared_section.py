@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spatialweave.alignment.outline import outline
-from spatialweave.alignment.spatial_components import SpatialComponents, spatial_components
+from spatialweave.alignment.spatial_components import SectionLatents, SpatialComponents, spatial_components
 from spatialweave.graphs import spatial
 
 MOST_SPOTS = 30_000
 """Sections with more spots are pooled to about this number."""
+
+FEWEST_IN_PART = 20
+"""A part of a section has a modality if at least so many of its spots do."""
+
+
+@dataclass(frozen=True)
+class UnpreparedSection:
+    """A section as it is given.
+
+    Attributes
+    ----------
+    points
+        n x 2.
+    features
+        Modality -> latents (n x d) and whether each spot has them (n).
+    least_spacing
+        With a smaller spacing the section is pooled to this one, in the units of the points.
+    """
+
+    points: np.ndarray
+    features: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    least_spacing: float
 
 
 @dataclass(frozen=True)
@@ -36,32 +58,55 @@ class PreparedSection:
     components: dict[str, SpatialComponents]
     outline: np.ndarray
 
+    def part(self, spots: np.ndarray, border: np.ndarray) -> PreparedSection:
+        """Some of the spots (n, bool) with their components and some of the outline (m, bool).
 
-def prepare(
-    points: np.ndarray, features: Mapping[str, tuple[np.ndarray, np.ndarray]], least_spacing: float
-) -> PreparedSection:
-    """Pool a section where it has more spots than needed, and find its spatial components and its outline.
+        A modality with fewer than :data:`FEWEST_IN_PART` of these spots is left out.
+        """
+        parts = {
+            name: one.part(self.points, spots)
+            for name, one in self.components.items()
+            if spots[one.rows].sum() >= FEWEST_IN_PART
+        }
+        return replace(self, points=self.points[spots], components=parts, outline=self.outline[border])
 
-    Parameters
-    ----------
-    points
-        n x 2.
-    features
-        Modality -> latents (n x d) and whether each spot has them (n).
-    least_spacing
-        A section with a smaller spacing is pooled to this one, in the units of the points.
+
+def prepare(sections: Sequence[UnpreparedSection]) -> list[PreparedSection]:
+    """Pool sections that have more spots than needed, and find their spatial components and their outlines.
+
+    A modality that all of them have, in latents of the same dimensions, has the same components in all.
     """
+    pooled = [_pooled_where_needed(one) for one in sections]
+    components: list[dict[str, SpatialComponents]] = [{} for _ in sections]
+    for name in sorted({name for one in pooled for name in one.features}):
+        having = [index for index, one in enumerate(pooled) if name in one.features]
+        widths = {pooled[index].features[name][0].shape[1] for index in having}
+        together = [having] if len(widths) == 1 else [[index] for index in having]
+        for group in together:
+            latents = [_latents(pooled[index], name) for index in group]
+            for index, found in zip(group, spatial_components(latents) or [], strict=False):
+                components[index][name] = found
+    return [
+        PreparedSection(one.points, one.least_spacing, own, one.points[outline(one.points)])
+        for one, own in zip(pooled, components, strict=True)
+    ]
+
+
+def _latents(section: UnpreparedSection, name: str) -> SectionLatents:
+    latents, present = section.features[name]
+    return SectionLatents(section.points, latents, np.flatnonzero(present))
+
+
+def _pooled_where_needed(section: UnpreparedSection) -> UnpreparedSection:
+    """The section, pooled where it has too many spots; its `least_spacing` is then the one it has."""
+    points, features = section.points, section.features
     spacing = spatial.spacing(points)
-    cell = max(least_spacing, spacing * np.sqrt(len(points) / MOST_SPOTS) if len(points) > MOST_SPOTS else 0.0)
+    crowded = spacing * np.sqrt(len(points) / MOST_SPOTS) if len(points) > MOST_SPOTS else 0.0
+    cell = max(section.least_spacing, crowded)
     if cell > spacing:
         points, features = pool(points, features, cell)
         spacing = spatial.spacing(points)
-    found = {
-        name: spatial_components(points, latents, np.flatnonzero(present))
-        for name, (latents, present) in features.items()
-    }
-    components = {name: one for name, one in found.items() if one is not None}
-    return PreparedSection(points, spacing, components, points[outline(points)])
+    return UnpreparedSection(points, features, spacing)
 
 
 def pool(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from spatialweave.alignment import transforms
 from spatialweave.alignment.icp import icp
 from spatialweave.alignment.local_search import local_search
 from spatialweave.alignment.ndt import ndt
@@ -16,7 +14,6 @@ from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.alignment.prepared_section import PreparedSection
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.shift_search import (
-    DIFFERENT,
     ComponentMap,
     InitialTransform,
     best_different,
@@ -34,93 +31,83 @@ FINALISTS = 2
 WIDTH_COARSE, WIDTH_FINE = 2.0, 1.0
 """Width of the rasters in spacings, for the coarse and the fine search."""
 
+PRECISION_COARSE = 0.05
+"""The coarse search ends when points move by less than this fraction of its first step."""
+
 SPOTS_COARSE, SPOTS_FINE = 4_000, 20_000
 """Moving spots that are used in the coarse and the fine search."""
+
+FEWEST_ON_OUTLINE = 3
+"""Fewer points than this determine no transform."""
 
 SEARCH_COMPONENTS = 6
 """Components per section in the search of initial transforms (time grows with the product of the two numbers)."""
 
 
-@dataclass(frozen=True)
-class RefinedTransform:
-    """A refined transform and its scores.
-
-    Attributes
-    ----------
-    matrix
-        Moving -> fixed.
-    method
-        What refined it: ``icp``, ``ndt`` or ``evidence`` (cross-prediction).
-    prediction
-        Cross-prediction of components averaged over neighbours.
-    prediction_of_spots
-        Cross-prediction of components of single spots.
-    shape
-        Agreement of the shapes.
-    """
-
-    matrix: Matrix
-    method: str
-    prediction: float
-    prediction_of_spots: float
-    shape: float
-
-    def score(self, by_features: bool) -> float:
-        """The cross-prediction, or the agreement of the shapes."""
-        return self.prediction if by_features else self.shape
+def starts_by_shape(scores: RegistrationScore, settings: PrematchSettings) -> list[Matrix]:
+    """The initial transforms of the largest overlap."""
+    overlaps = [(one.overlap, one.matrix) for one in initial_transforms(scores, settings, by_features=False)]
+    return best_different(overlaps, scores.moving.points, settings.starts)
 
 
-def refined_transforms(scores: RegistrationScore, settings: PrematchSettings) -> list[RefinedTransform]:
-    """The initial transforms of the best shape and cross-prediction, refined by the methods that the settings allow."""
-    initial = initial_transforms(scores, settings)
+def search_by_shape(
+    scores: RegistrationScore, starts: Sequence[Matrix], settings: PrematchSettings
+) -> list[tuple[Matrix, str]]:
+    """Different places by coordinates alone, with what refined them: ``icp`` of the outlines, ``ndt``, or both."""
+    methods = ["icp"] if scores.has_features or settings.method == "icp" else ["icp", "ndt"]
+    if settings.method == "ndt":
+        methods = ["ndt"]
+    refined = [(refine_by_shape(scores, start, method, settings), method) for method in methods for start in starts]
+    by_shape = [(scores.shape_agreement(matrix), matrix) for matrix, _ in refined]
+    names = {id(matrix): method for matrix, method in refined}
+    return [(matrix, names[id(matrix)]) for matrix in best_different(by_shape, scores.moving.points, len(refined))]
+
+
+def refine_by_shape(scores: RegistrationScore, start: Matrix, method: str, settings: PrematchSettings) -> Matrix:
+    """The transform near `start` by ICP of the outlines or by NDT; `start` where the moving section has no points."""
     fixed, moving = scores.fixed, scores.moving
-    by_shape = best_different([(one.overlap, one.matrix) for one in initial], moving.points, settings.starts)
-    refined: list[tuple[Matrix, str]] = []
-    if settings.method != "ndt":
-        refined += [
-            (icp(fixed.outline, moving.outline, start, scores.spacing, settings.scale).matrix, "icp")
-            for start in by_shape
-        ]
-    if settings.method == "ndt" or (settings.method == "auto" and not scores.has_features):
-        points = thin(moving.points, SPOTS_COARSE)
-        refined += [(ndt(fixed.points, points, start, scores.spacing, settings.scale)[0], "ndt") for start in by_shape]
-    if scores.has_features:
-        explained = [(one.explained, one.matrix) for one in initial]
-        starts = best_different(explained, moving.points, settings.starts) + [matrix for matrix, _ in refined]
-        refined += [(matrix, "evidence") for matrix in _search_by_features(scores, starts, settings)]
-    return [
-        RefinedTransform(
-            matrix,
-            method,
-            scores.cross_prediction(matrix, WIDTH_FINE, SPOTS_FINE),
-            scores.cross_prediction(matrix, WIDTH_FINE, SPOTS_FINE, averaged=False),
-            scores.shape_agreement(matrix),
-        )
-        for matrix, method in refined
-    ]
+    if method == "ndt":
+        return ndt(fixed.points, thin(moving.points, SPOTS_COARSE), start, scores.spacing, settings.scale)[0]
+    if len(moving.outline) < FEWEST_ON_OUTLINE:
+        return start
+    return icp(fixed.outline, moving.outline, start, scores.spacing, settings.scale).matrix
 
 
-def ranked(refined: Sequence[RefinedTransform], by_features: bool) -> list[RefinedTransform]:
-    """The best first.
+def search_by_features(scores: RegistrationScore, starts: Sequence[Matrix], settings: PrematchSettings) -> list[Matrix]:
+    """The places of best cross-prediction, the best first: from `starts` and from those of the best components.
 
-    Averaging over neighbours blurs the difference between bands of unequal width. Of transforms with about the best
-    cross-prediction the one with the best cross-prediction of single spots is therefore first.
+    Coarsely from the best starts, which include the first of `starts` however bad it is, then finely from the best
+    results.
     """
-    if not by_features:
-        return sorted(refined, key=lambda one: one.shape, reverse=True)
-    enough = NEARLY_BEST * max(one.prediction for one in refined)
-    return sorted(refined, key=lambda one: (one.prediction >= enough, one.prediction_of_spots), reverse=True)
+    points = scores.moving.points
+    wide = max(WIDTH_COARSE, cell_side(scores.fixed.points, scores.spacing) / scores.spacing)
+    coarse = partial(scores.cross_prediction, width=wide, most=SPOTS_COARSE)
+    explained = [(one.explained, one.matrix) for one in initial_transforms(scores, settings)]
+    tried = [*starts, *best_different(explained, points, settings.starts)]
+    best = best_different([(coarse(matrix), matrix) for matrix in tried], points, settings.starts)
+    found = [
+        local_search(coarse, points, matrix, wide * scores.spacing, settings.scale, PRECISION_COARSE)
+        for matrix in [starts[0], *best]
+    ]
+    finalists = best_different([(score, matrix) for matrix, score in found], points, FINALISTS)
+    refined = [refine_by_features(scores, matrix, settings) for matrix in finalists]
+    averaged = [scores.cross_prediction(matrix, WIDTH_FINE, SPOTS_FINE) for matrix, _ in refined]
+    # Averages separate right from wrong better, but blur the difference between bands of unequal width: of transforms
+    # that are about the best by them, the one that is best by single spots is first.
+    enough = NEARLY_BEST * max(averaged)
+    order = sorted(range(len(refined)), key=lambda one: (averaged[one] >= enough, refined[one][1]), reverse=True)
+    return [refined[one][0] for one in order]
 
 
-def runner_up(ordered: Sequence[RefinedTransform], points: np.ndarray) -> int | None:
-    """Index of the best transform that differs from the first; `points` are the moving section's (n x 2)."""
-    for index, one in enumerate(ordered[1:], start=1):
-        if transforms.disagreement(ordered[0].matrix, one.matrix, points) > DIFFERENT:
-            return index
-    return None
+def refine_by_features(scores: RegistrationScore, start: Matrix, settings: PrematchSettings) -> tuple[Matrix, float]:
+    """The transform near `start` of the best cross-prediction of single spots, and this score."""
+    fine = partial(scores.cross_prediction, width=WIDTH_FINE, most=SPOTS_FINE, averaged=False)
+    return local_search(fine, scores.moving.points, start, WIDTH_FINE * scores.spacing, settings.scale)
 
 
-def initial_transforms(scores: RegistrationScore, settings: PrematchSettings) -> list[InitialTransform]:
+def initial_transforms(
+    scores: RegistrationScore, settings: PrematchSettings, by_features: bool = True
+) -> list[InitialTransform]:
     """All initial transforms. With a free scale the sections are also tried at equal radii."""
     sections = (scores.fixed, scores.moving)
     scales = [1.0]
@@ -128,15 +115,20 @@ def initial_transforms(scores: RegistrationScore, settings: PrematchSettings) ->
         radii = (np.sqrt(np.mean((one.points - one.points.mean(axis=0)) ** 2)) for one in sections)
         ratio = float(np.divide(*radii))
         scales += [ratio] if abs(np.log(ratio)) > 0.02 else []
-    fixed, moving = (ComponentMap(one.points, search_components(one)) for one in sections)
+    same = scores.shared_modalities
+    fixed, moving = (ComponentMap(one.points, search_components(one, same, by_features)) for one in sections)
     reflections = (False, True) if settings.reflection else (False,)
-    return search_shifts(fixed, moving, scores.spacing, settings.angles, reflections, scales)
+    return search_shifts(fixed, moving, scores.spacing, settings.angles, reflections, scales, bool(same))
 
 
-def search_components(section: PreparedSection) -> np.ndarray:
-    """The components with the largest spatial fraction over all modalities, with that fraction as variance (n x d)."""
+def search_components(section: PreparedSection, same: Sequence[str] = (), by_features: bool = True) -> np.ndarray:
+    """The components with the largest spatial fraction over all modalities, with that fraction as variance (n x d).
+
+    Where there are modalities with the `same` components in both sections, only of these.
+    """
     columns, fractions = [np.zeros((len(section.points), 0))], [np.zeros(0)]
-    for one in section.components.values():
+    for name in (same or section.components) if by_features else ():
+        one = section.components[name]
         table = np.zeros((len(section.points), len(one.spatial_fraction)))
         table[one.rows] = one.smooth / one.smooth.std(axis=0) * np.sqrt(one.spatial_fraction)
         columns.append(table)
@@ -148,18 +140,3 @@ def search_components(section: PreparedSection) -> np.ndarray:
 def thin(points: np.ndarray, most: int) -> np.ndarray:
     """At most `most` of the points, evenly taken."""
     return points[:: max(1, -(-len(points) // most))]
-
-
-def _search_by_features(
-    scores: RegistrationScore, starts: Sequence[Matrix], settings: PrematchSettings
-) -> list[Matrix]:
-    """Search for the best cross-prediction: coarsely from the best starts, then finely from the best results."""
-    points = scores.moving.points
-    wide = max(WIDTH_COARSE, cell_side(scores.fixed.points, scores.spacing) / scores.spacing)
-    coarse = partial(scores.cross_prediction, width=wide, most=SPOTS_COARSE)
-    fine = partial(scores.cross_prediction, width=WIDTH_FINE, most=SPOTS_FINE, averaged=False)
-    best = best_different([(coarse(matrix), matrix) for matrix in starts], points, settings.starts)
-    found = [local_search(coarse, points, matrix, wide * scores.spacing, settings.scale) for matrix in best]
-    finalists = best_different([(score, matrix) for matrix, score in found], points, FINALISTS)
-    step = WIDTH_FINE * scores.spacing
-    return [local_search(fine, points, matrix, step, settings.scale)[0] for matrix in finalists]

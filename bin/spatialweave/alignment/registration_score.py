@@ -8,9 +8,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.cross_prediction import explained_squares, rows_by_fold
+from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, block_numbers, joined
+from spatialweave.alignment.cross_prediction import explained_by_all, explained_by_same
 from spatialweave.alignment.prepared_section import PreparedSection
 from spatialweave.alignment.raster import Raster, rasterise
+from spatialweave.alignment.spatial_components import SpatialComponents
 from spatialweave.alignment.transforms import Matrix
 
 OUTLINE_WIDTH = 1.0
@@ -19,11 +21,22 @@ OUTLINE_WIDTH = 1.0
 
 @dataclass
 class RegistrationScore:
-    """Scores transforms that move `moving` onto `fixed`; rasters are made once per modality and width."""
+    """Scores transforms that move `moving` onto `fixed`; rasters are made once per modality and width.
+
+    Blocks are those of :func:`~spatialweave.alignment.block_ratios.block_numbers` on the whole moving section, of which
+    `moving` may be a part.
+
+    Attributes
+    ----------
+    frame
+        Coordinates of the whole moving section (n x 2).
+    """
 
     fixed: PreparedSection
     moving: PreparedSection
+    frame: np.ndarray
     _rasters: dict[tuple[str, float], Raster] = field(default_factory=dict)
+    _rows: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @property
     def spacing(self) -> float:
@@ -35,14 +48,29 @@ class RegistrationScore:
         """Whether both sections have spatial components."""
         return bool(self.fixed.components and self.moving.components)
 
+    @property
+    def shared_modalities(self) -> list[str]:
+        """Modalities with the same components in both sections."""
+        return [name for name, one in self.moving.components.items() if one.shared]
+
+    def part(self, blocks: np.ndarray) -> RegistrationScore:
+        """The scores of the moving section's spots in some of the blocks (bool, blocks)."""
+        points, outline = self.moving.points, self.moving.outline
+        spots, border = (blocks[block_numbers(of, self.frame)] for of in (points, outline))
+        return RegistrationScore(self.fixed, self.moving.part(spots, border), self.frame, self._rasters)
+
     def cross_prediction(self, matrix: Matrix, width: float, most: int, averaged: bool = True) -> float:
+        """Fraction of the variance of each section's components that the other's explain (see :meth:`evidence`)."""
+        return self.evidence(matrix, width, most, averaged).value
+
+    def evidence(self, matrix: Matrix, width: float, most: int, averaged: bool = True) -> BlockRatios:
         """Fraction of the variance of each section's components that the other's explain, mean over both directions.
 
-        Mean over all pairs of modalities of the sums of squares explained in held-out blocks
-        (:func:`~spatialweave.alignment.cross_prediction.explained_squares`): of the moving spots' components by the
-        fixed section's raster, and the reverse. Each is divided by the sum of squares over *all* moving spots. Spots
-        outside the fixed section count as not explained, so that a small overlap cannot win by chance. At most 1;
-        about 0 where the sections have nothing in common.
+        Mean over the pairs of modalities (:meth:`_modality_pairs`) of the sums of squares explained in held-out blocks
+        (:mod:`~spatialweave.alignment.cross_prediction`): of the moving spots' components by the fixed section's
+        raster, and the reverse. Each is divided by the sum of squares over *all* moving spots. Spots outside the fixed
+        section count as not explained, so that a small overlap cannot win by chance. At most 1; about 0 where the
+        sections have nothing in common, 0 without features.
 
         Parameters
         ----------
@@ -54,35 +82,85 @@ class RegistrationScore:
             Whether the moving spots' components are averaged over neighbours. Averaging separates right from wrong
             transforms better; but averages at a border are shifted inwards, and single spots give the finest detail.
         """
-        fractions = []
-        for one in self.moving.components.values():
-            rows, folds = rows_by_fold(self.moving.points[one.rows], most)
-            points = transforms.apply(matrix, self.moving.points[one.rows[rows]])
+        explained, whole = [], []
+        for own, name in self._modality_pairs():
+            one, other = self.moving.components[own], self.fixed.components[name]
+            rows, ends = self._rows_by_block(own, most)
             targets = (one.smooth if averaged else one.values)[rows]
-            for name, other in self.fixed.components.items():
-                read, inside = self._raster(name, width).read(points)
-                variance = (other.smooth**2).sum() / len(other.rows)
-                forward = explained_squares(read, targets, inside, folds) / (targets**2).sum()
-                backward = explained_squares(targets, read, inside, folds) / (variance * len(rows))
-                fractions.append(0.5 * (forward + backward))
-        return float(np.mean(fractions)) if fractions else 0.0
+            points = transforms.apply(matrix, self.moving.points[one.rows[rows]])
+            read, inside = self._raster(name, width).read(points)
+            squares = explained_by_same if self.shared_modalities else explained_by_all
+            explained += [squares(read, targets, inside, ends), squares(targets, read, inside, ends)]
+            upto = np.append(0.0, np.cumsum((targets**2).sum(axis=1)))[ends]
+            variance = (other.smooth**2).sum() / len(other.rows)
+            whole += [np.diff(upto, prepend=0.0), variance * np.diff(ends, prepend=0)]
+        if not explained:
+            return BlockRatios.none()
+        return BlockRatios(np.array(explained), np.array(whole), np.full(len(whole), 1.0 / len(whole)))
 
     def overlap(self, matrix: Matrix) -> float:
         """Fraction of the moving spots that are inside the fixed section."""
-        points = transforms.apply(matrix, self.moving.points)
-        return float(self._raster("", 1.0).read(points)[1].mean())
+        return float(self._inside(matrix).mean())
+
+    def common(self, matrix: Matrix) -> float:
+        """Fraction of the spots inside the other section, of that section of which it is the smaller fraction."""
+        sides = self.coverage(matrix)
+        return float((sides.numerators.sum(axis=1) / np.maximum(sides.denominators.sum(axis=1), 1.0)).min())
 
     def shape_agreement(self, matrix: Matrix) -> float:
-        """Agreement of the shapes, 0 to 1: the mean of the overlap (of both sections) and the outlines' agreement.
+        """Agreement of the shapes, 0 to 1 (see :meth:`shape`)."""
+        return self.shape(matrix).value
 
-        The outlines' agreement is the mean over the moving outline's spots of a Gaussian of the distance to the fixed
-        outline (width :data:`OUTLINE_WIDTH`), so that a missing edge costs its own length only.
+    def shape(self, matrix: Matrix) -> BlockRatios:
+        """Agreement of the shapes, 0 to 1: half the :meth:`coverage`, half the :meth:`outline_agreement`."""
+        return joined([(0.5, self.coverage(matrix)), (0.5, self.outline_agreement(matrix))])
+
+    def coverage(self, matrix: Matrix) -> BlockRatios:
+        """Fraction of spots that are inside the other section, mean of both sections.
+
+        Fixed spots are counted in the block of the moving section that they are in.
         """
-        inverse = np.linalg.inv(matrix)
-        covered = self._moving_density().read(transforms.apply(inverse, self.fixed.points))[1].mean()
+        there = transforms.apply(np.linalg.inv(matrix), self.fixed.points)
+        sides = [(self._inside(matrix), self.moving.points), (self._moving_density().read(there)[1], there)]
+        return joined([(0.5, self._mean_by_block(values, points)) for values, points in sides])
+
+    def outline_agreement(self, matrix: Matrix) -> BlockRatios:
+        """Mean over the moving outline's spots of a Gaussian of the distance to the fixed outline.
+
+        Its width is :data:`OUTLINE_WIDTH`, so that a missing edge costs its own length only.
+        """
         distance, _ = cKDTree(self.fixed.outline).query(transforms.apply(matrix, self.moving.outline))
-        near = np.exp(-0.5 * (distance / (OUTLINE_WIDTH * self.spacing)) ** 2).mean()
-        return float(0.25 * (self.overlap(matrix) + covered) + 0.5 * near)
+        near = np.exp(-0.5 * (distance / (OUTLINE_WIDTH * self.spacing)) ** 2)
+        return self._mean_by_block(near, self.moving.outline)
+
+    def _mean_by_block(self, values: np.ndarray, points: np.ndarray) -> BlockRatios:
+        """The mean of values at points of the moving section."""
+        block = block_numbers(points, self.frame)
+        count = np.bincount(block, minlength=N_BLOCKS).astype(np.float64)
+        return BlockRatios(np.bincount(block, values, N_BLOCKS)[None], count[None], np.ones(1))
+
+    def _modality_pairs(self) -> list[tuple[str, str]]:
+        """The pairs of modalities, moving and fixed, that can predict each other.
+
+        Where sections have the same components, only these: they say more than what RNA says about protein.
+        """
+        if self.shared_modalities:
+            return [(name, name) for name in self.shared_modalities]
+        return [(own, name) for own in self.moving.components for name in self.fixed.components]
+
+    def _rows_by_block(self, modality: str, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """At most `most` evenly spaced rows of a modality by block, and their number up to the end of each block."""
+        if (modality, most) not in self._rows:
+            one: SpatialComponents = self.moving.components[modality]
+            rows = np.arange(0, len(one.rows), max(1, -(-len(one.rows) // most)))
+            block = block_numbers(self.moving.points[one.rows[rows]], self.frame)
+            ends = np.cumsum(np.bincount(block, minlength=N_BLOCKS))
+            self._rows[modality, most] = rows[np.argsort(block, kind="stable")], ends
+        return self._rows[modality, most]
+
+    def _inside(self, matrix: Matrix) -> np.ndarray:
+        """To what extent each moving spot is inside the fixed section (n, 0 to 1)."""
+        return self._raster("", 1.0).read(transforms.apply(matrix, self.moving.points))[1]
 
     def _raster(self, modality: str, width: float) -> Raster:
         """The fixed section's raster of a modality's components; of no modality ("") its density alone."""

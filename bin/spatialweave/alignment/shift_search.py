@@ -63,6 +63,7 @@ def search_shifts(
     n_angles: int,
     reflections: Sequence[bool],
     scales: Sequence[float],
+    same: bool = False,
 ) -> list[InitialTransform]:
     """The shift that explains most, and the one with the largest overlap, at every angle, reflection and scale.
 
@@ -77,6 +78,8 @@ def search_shifts(
         The larger spot spacing of the two sections.
     n_angles
         Equally spaced over the full circle.
+    same
+        The sections have the same components: each explains itself only, by a covariance above 0.
     """
     centre, origin = fixed.points.mean(axis=0), moving.points.mean(axis=0)
     still, turning = fixed.points - centre, moving.points - origin
@@ -87,6 +90,7 @@ def search_shifts(
     spectrum = _spectrum(still, fixed.components, cell, size)
     frequency = np.fft.fftfreq(size)
     blur = np.exp(-2.0 * (np.pi * BLUR) ** 2 * (frequency[:, None] ** 2 + frequency[None, : size // 2 + 1] ** 2))
+    blurred = spectrum * blur
     found = []
     for scale in scales:
         at_scale = []
@@ -94,7 +98,7 @@ def search_shifts(
             for turn in range(n_angles):
                 matrix = transforms.rigid(2.0 * np.pi * turn / n_angles, (0.0, 0.0), scale, reflect)
                 other = _spectrum(transforms.apply(matrix, turning), moving.components, cell, size)
-                for shift, explained, overlap in _best_shifts(spectrum * blur, other, cell):
+                for shift, explained, overlap in _best_shifts(blurred, other, cell, same):
                     placed = transforms.rigid(0.0, centre + shift) @ matrix @ transforms.rigid(0.0, -origin)
                     at_scale.append(InitialTransform(placed, explained, overlap))
         # The number of pairs depends on the scale, and sums over pairs with it; their ratios do not.
@@ -124,14 +128,16 @@ def _spectrum(points: np.ndarray, components: np.ndarray, cell: float, size: int
     return np.asarray(fft.rfft2(np.array(rasters).reshape(-1, size, size)))
 
 
-def _best_shifts(fixed: np.ndarray, moving: np.ndarray, cell: float) -> Iterator[tuple[np.ndarray, float, float]]:
+def _best_shifts(
+    fixed: np.ndarray, moving: np.ndarray, cell: float, same: bool
+) -> Iterator[tuple[np.ndarray, float, float]]:
     """Shift, explained sum of squares and overlap (pairs of spots) where either of the two is largest."""
     size = fixed.shape[-2]
     pairs = fft.irfft2(fixed[0] * np.conj(moving[0]), (size, size))
     best = {int(np.argmax(pairs))}
     explained = np.zeros_like(pairs)
     if min(len(fixed), len(moving)) > 1:
-        explained = _explained(fixed, moving, pairs)
+        explained = _explained(fixed, moving, pairs, same)
         best.add(int(np.argmax(explained)))
     for pixel in sorted(best):
         row, column = divmod(pixel, size)
@@ -140,7 +146,7 @@ def _best_shifts(fixed: np.ndarray, moving: np.ndarray, cell: float) -> Iterator
         yield shift, float(explained[row, column]), float(pairs[row, column])
 
 
-def _explained(fixed: np.ndarray, moving: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _explained(fixed: np.ndarray, moving: np.ndarray, pairs: np.ndarray, same: bool) -> np.ndarray:
     """Sum of squares that either section's components explain of the other's, per shift; mean of both directions."""
     size = len(pairs)
     n_fixed, n_moving = len(fixed) // 2, len(moving) // 2
@@ -151,6 +157,11 @@ def _explained(fixed: np.ndarray, moving: np.ndarray, pairs: np.ndarray) -> np.n
     # A component that hardly varies explains nothing: the floor avoids dividing rounding errors by each other.
     squares_fixed = np.maximum(of_fixed[n_fixed:] - of_fixed[:n_fixed] ** 2 / count, 1e-3 * pairs.max() / n_fixed)
     squares_moving = np.maximum(of_moving[n_moving:] - of_moving[:n_moving] ** 2 / count, 1e-3 * pairs.max() / n_moving)
+    if same:
+        products = fft.irfft2(fixed[1 : n_fixed + 1] * np.conj(moving[1 : n_moving + 1]), (size, size))
+        products = np.maximum(products - of_fixed[:n_fixed] * of_moving[:n_moving] / count, 0.0)
+        explained = (products**2 * 0.5 * (1.0 / squares_fixed + 1.0 / squares_moving)).sum(axis=0)
+        return np.where(enough, explained, 0.0)
     total = np.zeros_like(pairs)
     for component in range(n_moving):
         products = fft.irfft2(fixed[1 : n_fixed + 1] * np.conj(moving[1 + component]), (size, size))

@@ -1,8 +1,9 @@
-"""Spatial components: directions in a section's latents that differ across the tissue but not between neighbours."""
+"""Spatial components: directions in the latents that differ across the tissue but not between neighbours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -32,15 +33,42 @@ class SpatialComponents:
         The same, averaged twice over neighbours.
     spatial_fraction
         Fraction of each component's variance that is spatial, beyond the expectation for noise.
+    shared
+        Whether the components are the same directions of the same latents in the other section.
     """
 
     rows: np.ndarray
     values: np.ndarray
     smooth: np.ndarray
     spatial_fraction: np.ndarray
+    shared: bool = False
+
+    def part(self, points: np.ndarray, chosen: np.ndarray) -> SpatialComponents:
+        """The same components at some of the spots, averaged over neighbours among these only.
+
+        Parameters
+        ----------
+        points
+            Coordinates of all spots of the section (n x 2).
+        chosen
+            Which of these to keep (n, bool); spots are numbered anew.
+        """
+        kept = chosen[self.rows]
+        rows, values = (np.cumsum(chosen) - 1)[self.rows[kept]], self.values[kept]
+        average = neighbour_average(points[self.rows[kept]])
+        return replace(self, rows=rows, values=values, smooth=average @ (average @ values))
 
 
-def spatial_components(points: np.ndarray, latents: np.ndarray, rows: np.ndarray) -> SpatialComponents | None:
+@dataclass(frozen=True)
+class SectionLatents:
+    """One modality of one section: coordinates of all spots (n x 2), latents (n x d), spots with it (ascending)."""
+
+    points: np.ndarray
+    latents: np.ndarray
+    rows: np.ndarray
+
+
+def spatial_components(sections: Sequence[SectionLatents]) -> list[SpatialComponents] | None:
     """The components with the most spatial variance: maximum autocorrelation factors (Switzer and Green 1984).
 
     They are the eigenvectors of the covariance of the whitened latents after averaging twice over neighbours. The
@@ -48,38 +76,41 @@ def spatial_components(points: np.ndarray, latents: np.ndarray, rows: np.ndarray
     weights of the average, and its upper limit the edge of the Marchenko-Pastur distribution; components below that
     limit are left out.
 
-    Parameters
-    ----------
-    points
-        Coordinates of all spots (n x 2).
-    latents
-        All spots x dimensions.
-    rows
-        Spots that have the modality.
+    Of several sections (whose latents have the same dimensions) the components are the same directions in all: the
+    covariances are sums over the sections, each of which is first brought to a mean of 0 and a total variance of 1.
 
     Returns
     -------
-    None when no component is spatial, or there are too few spots.
+    One per section, or None when no component is spatial, or there are too few spots.
     """
-    n_spots = len(rows)
-    n_latents = min(latents.shape[1], MOST_LATENTS, n_spots // SPOTS_PER_LATENT)
+    n_spots = [len(one.rows) for one in sections]
+    n_latents = min(sections[0].latents.shape[1], MOST_LATENTS, min(n_spots) // SPOTS_PER_LATENT)
     if n_latents < 1:
         return None
-    average = neighbour_average(points[rows])
-    twice = average @ average
-    white = _whiten(np.asarray(latents[rows], dtype=np.float64)[:, :n_latents])
-    smooth = twice @ white
-    smooth -= smooth.mean(axis=0)
-    values, vectors = np.linalg.eigh(smooth.T @ smooth / n_spots)
-    floor = float(twice.multiply(twice).sum()) / n_spots
-    edge = floor * (1.0 + np.sqrt(white.shape[1] / (n_spots * floor))) ** 2
-    chosen = np.flatnonzero(values > edge)[::-1][:MOST_COMPONENTS]
+    white = _whiten([np.asarray(one.latents[one.rows], dtype=np.float64)[:, :n_latents] for one in sections])
+    averages = [neighbour_average(one.points[one.rows]) for one in sections]
+    squares, weights = np.zeros((white[0].shape[1],) * 2), 0.0
+    for average, values in zip(averages, white, strict=True):
+        twice = average @ average
+        smooth = twice @ values
+        smooth -= smooth.mean(axis=0)
+        squares += smooth.T @ smooth
+        weights += float(twice.multiply(twice).sum())
+    total = sum(n_spots)
+    eigenvalues, vectors = np.linalg.eigh(squares / total)
+    floor = weights / total
+    edge = floor * (1.0 + np.sqrt(len(vectors) / (total * floor))) ** 2
+    chosen = np.flatnonzero(eigenvalues > edge)[::-1][:MOST_COMPONENTS]
     if not len(chosen):
         return None
-    fraction = (values[chosen] - floor) / (1.0 - floor)
+    fraction = (eigenvalues[chosen] - floor) / (1.0 - floor)
     # The sign of a component is that of its eigenvector, and arbitrary; no score depends on it.
-    raw = white @ (vectors[:, chosen] * np.sqrt(fraction))
-    return SpatialComponents(rows, raw, average @ (average @ raw), fraction)
+    found = []
+    for one, average, values in zip(sections, averages, white, strict=True):
+        raw = values @ (vectors[:, chosen] * np.sqrt(fraction))
+        smooth = average @ (average @ raw)
+        found.append(SpatialComponents(one.rows, raw, smooth, fraction, shared=len(sections) > 1))
+    return found
 
 
 def neighbour_average(points: np.ndarray) -> sparse.csr_matrix:
@@ -91,9 +122,14 @@ def neighbour_average(points: np.ndarray) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.full(n_spots * k, 1.0 / k), nearest.ravel(), indptr), shape=(n_spots, n_spots))
 
 
-def _whiten(latents: np.ndarray) -> np.ndarray:
-    """Uncorrelated dimensions of variance 1; those without variance are dropped."""
-    centred = latents - latents.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+def _whiten(sections: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Dimensions that are uncorrelated and of variance 1 over all sections; those without variance are dropped."""
+    centred = [latents - latents.mean(axis=0) for latents in sections]
+    if len(centred) > 1:
+        # Sections may differ in their units, and the larger numbers must not decide alone.
+        centred = [latents / np.sqrt(max(float(latents.var(axis=0).sum()), 1e-30)) for latents in centred]
+    n_spots = sum(len(latents) for latents in centred)
+    covariance = np.sum([latents.T @ latents for latents in centred], axis=0) / n_spots
+    values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-6 * max(float(values[-1]), 1e-30)
-    return np.asarray(centred @ (vectors[:, kept] / np.sqrt(values[kept])))
+    return [latents @ (vectors[:, kept] / np.sqrt(values[kept])) for latents in centred]

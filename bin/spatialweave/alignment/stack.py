@@ -84,8 +84,9 @@ def aligned_coordinates(dataset: Dataset, matrices: Mapping[str, np.ndarray]) ->
 def transforms_table(matrices: Mapping[str, np.ndarray], transforms: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per section: how its coordinates become those of the first.
 
-    Columns: section; method and score of its alignment to the section before (empty for the first); angle in degrees,
-    scale and whether it is reflected; shift_x and shift_y; and the matrix (m11 ... m23), row by row.
+    Columns: section; method and score of its alignment to the section before (empty for the first), whether it is
+    settled and with what confidence; angle in degrees, scale and whether it is reflected; shift_x and shift_y; and the
+    matrix (m11 ... m23), row by row.
     """
     import pandas as pd
 
@@ -94,11 +95,14 @@ def transforms_table(matrices: Mapping[str, np.ndarray], transforms: Sequence[Ma
     for section, matrix in matrices.items():
         angle, (shift_x, shift_y), scale, reflected = decompose(matrix)
         alignment = by_moving.get(section, {})
+        record = alignment.get("record", {})
         rows.append(
             {
                 "section": section,
                 "method": alignment.get("method", ""),
                 "score": alignment.get("score"),
+                "settled": record.get("settled", True),
+                "confidence": record.get("confidence"),
                 "angle": float(np.degrees(angle)),
                 "scale": scale,
                 "reflected": reflected,

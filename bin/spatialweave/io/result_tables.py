@@ -188,11 +188,13 @@ COORDINATES = ResultTable({"section": TEXT, "barcode": TEXT, "x": NUMBER, "y": N
 
 TRANSFORMS = ResultTable(
     {
-        "section": TEXT, "method": TEXT, "score": OPTIONAL, "angle": NUMBER, "scale": NUMBER, "reflected": FLAG,
+        "section": TEXT, "method": TEXT, "score": OPTIONAL, "settled": FLAG, "confidence": OPTIONAL,
+        "angle": NUMBER, "scale": NUMBER, "reflected": FLAG,
         "shift_x": NUMBER, "shift_y": NUMBER, **{f"m{i}{j}": NUMBER for i in (1, 2) for j in (1, 2, 3)},
     }
 )  # fmt: skip
-"""Per section, how its coordinates become the aligned ones: angle in degrees, and the matrix row by row."""
+"""Per section, how its coordinates become the aligned ones: whether the evidence settles its alignment to the section
+before, and with what confidence; angle in degrees, and the matrix row by row."""
 
 RUNS = ResultTable(
     {

@@ -118,6 +118,6 @@ def _spots_table(spots: Sequence[pd.DataFrame], matches: SpotMatches, mapping: S
     """One row per spot of the first section: its target ("" = none), its similarity, and its unmatched fraction."""
     names = [obs["barcode"].astype(str).to_numpy() for obs in spots]
     target = np.where(mapping.target >= 0, names[1][np.maximum(mapping.target, 0)], "")
-    return pd.DataFrame(
-        {"barcode": names[0], "mapped_to": target, "similarity": mapping.score, "unmatched": matches.dustbin_a}
-    )
+    # Transport ends within a tolerance, and a spot's mass may be a little above 1.
+    unmatched = np.minimum(matches.dustbin_a, 1.0)
+    return pd.DataFrame({"barcode": names[0], "mapped_to": target, "similarity": mapping.score, "unmatched": unmatched})

@@ -134,6 +134,8 @@ TRANSFORM_HEADER = {
     "scale": "scale",
     "reflected": "reflected",
     "score": "score",
+    "settled": "settled",
+    "confidence": "confidence",
 }
 """Columns of the table of transforms that are shown, with their titles."""
 
@@ -142,8 +144,10 @@ def transforms_table(transforms: pd.DataFrame | None) -> ReportTable | None:
     """The transform of each section to the aligned coordinates, ready for the template."""
     if transforms is None:
         return None
-    shown = transforms[list(TRANSFORM_HEADER)].assign(reflected=transforms["reflected"].map({True: "yes", False: "no"}))
+    words = {name: transforms[name].map({True: "yes", False: "no"}) for name in ("reflected", "settled")}
+    shown = transforms[list(TRANSFORM_HEADER)].assign(**words)
     rows = shown.astype(object).to_numpy().tolist()
-    return ReportTable(
-        "How each section was transformed to the coordinates of the first", list(TRANSFORM_HEADER.values()), rows
-    )
+    title = "How each section was transformed to the coordinates of the first"
+    if not transforms["settled"].all():
+        title += "; where this is not settled, another place is about as good: look at the overlay"
+    return ReportTable(title, list(TRANSFORM_HEADER.values()), rows)

@@ -25,19 +25,24 @@ def write(tissue: Mapping[str, anndata.AnnData], out_dir: Path, dataset: str, n_
 
 
 def write_series(
-    series: Mapping[str, Mapping[str, anndata.AnnData]], out_dir: Path, dataset: str, n_domains: int
+    series: Mapping[str, Mapping[str, anndata.AnnData]],
+    out_dir: Path,
+    dataset: str,
+    n_domains: int,
+    cells: bool = False,
 ) -> None:
     """Write one .h5ad per section and modality and a samplesheet.csv of all sections into `out_dir`.
 
-    A modality that a section lacks is an empty cell.
+    A modality that a section lacks is an empty cell of the table. `cells`: the spots are cells, on no lattice.
     """
     import pandas as pd
 
     lines = []
+    platform = "cells" if cells else "square"
     for order, (section, tissue) in enumerate(series.items()):
         line: dict[str, str | int] = {"dataset": dataset, "section": section, "order": order + 1}
         line |= _write_counts(tissue, out_dir, f"{dataset}_{section}")
-        lines.append(line | {"labels": LABEL, "platform": "square", "n_domains": n_domains})
+        lines.append(line | {"labels": LABEL, "platform": platform, "n_domains": n_domains})
     there = [name for name in MODALITIES if any(name in line for line in lines)]
     columns = ["dataset", "section", "order", *there, "labels", "platform", "n_domains"]
     write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame(lines, columns=columns))

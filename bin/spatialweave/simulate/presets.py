@@ -26,6 +26,16 @@ PRESETS: dict[str, Tissue] = {
 }
 """`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md)."""
 
+# About a cortex imaged in cells: a small panel, sparse counts, six layers that pass into each other.
+_CORTEX = Tissue(45, 34, "layers", 6, 0.8, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)
+_N_CELLS = (1525, 2042)
+
+
+def _cells(name: str, n_cells: int) -> SimulatedSection:
+    """That many cells on the cortex."""
+    return SimulatedSection(name, spacing=(_CORTEX.rows * _CORTEX.cols / n_cells) ** 0.5, lattice="cells")
+
+
 _SHAPES = Tissue(36, 36, "shapes", 5, 0.7, {"rna": _RNA, "adt": _ADT})
 _FIRST = SimulatedSection("section1")
 _PAIR = (
@@ -58,6 +68,7 @@ SERIES: dict[str, SectionSeries] = {
         ),
         outline="lobed",
     ),
+    "cells_pair": SectionSeries(_CORTEX, (_cells("section1", _N_CELLS[0]), _cells("section2", _N_CELLS[1]))),
     "series_test": SectionSeries(
         Tissue(18, 18, "shapes", 4, 2.0, {"rna": _SMALL["rna"], "adt": _SMALL["adt"]}),
         (
@@ -70,4 +81,5 @@ SERIES: dict[str, SectionSeries] = {
     ),
 }
 """`series`: three sections of the demo's tissue. `pair`: one turned, cut and thinned. `crossmodal`: RNA against protein
-on a tissue whose outline shows its orientation. `series_test`: three small sections with a strong signal."""
+on a tissue whose outline shows its orientation. `cells_pair`: two sections of cells that
+lie registered. `series_test`: three small sections with a strong signal."""

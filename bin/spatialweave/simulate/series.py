@@ -14,7 +14,6 @@ whole grid it is orthogonal to every affine map: it holds no shift, rotation or 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ import numpy as np
 from spatialweave.errors import InputError
 from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.simulate import tissue as tissues
+from spatialweave.simulate.cells import cell_coordinates
+from spatialweave.simulate.series_check import check
 from spatialweave.simulate.tissue import LABEL, Tissue
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ class SimulatedSection:
     modalities
         The modalities measured here; None for all of the tissue's.
     spacing
-        Distance of neighbouring spots, in spot spacings of the tissue.
+        Distance of neighbouring spots, in spot spacings of the tissue; the square root of a cell's area with ``cells``.
     lattice
         ``tissue`` for spots along the tissue's columns and rows, ``slide`` for spots along the axes of the slide, as a
-        measuring grid has them under a tissue that was laid down at an angle.
+        measuring grid has them under a tissue that was laid down at an angle; ``cells`` for no lattice but irregular
+        coordinates with gaps (:mod:`~spatialweave.simulate.cells`).
     offset
         How far the lattice is moved along its own axes, in spot spacings.
     """
@@ -148,8 +150,15 @@ def bending(tissue: Tissue, section: SimulatedSection, seed: int, true: np.ndarr
 
 
 def spot_coordinates(spec: SectionSeries, section: SimulatedSection, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The spots of a section: column and row in its lattice, and tissue coordinates; spots x 2 each."""
+    """The spots of a section: their barcodes, and tissue coordinates (spots x 2)."""
     centre = _centre(spec.tissue)
+    if section.lattice == "cells":
+        size = _size(spec.tissue)
+        n_cells = round(float(np.prod(size)) / section.spacing**2)
+        points = cell_coordinates(size, n_cells, tissues.generator(seed, f"{section.name} cells")) - 0.5
+        kept = np.flatnonzero(_within(spec, points))
+        kept = kept[_uncut(section, seed, points[kept] - centre)]
+        return np.array([f"cell_{cell:06d}" for cell in kept]), points[kept]
     turn = np.eye(2)
     if section.lattice == "slide":
         turn = slide_transform(spec.tissue, section)[:2, :2] / section.scale
@@ -166,24 +175,8 @@ def spot_coordinates(spec: SectionSeries, section: SimulatedSection, seed: int) 
     inside = np.flatnonzero(_within(spec, points))
     kept = inside[_uncut(section, seed, points[inside] - centre)]
     index = np.column_stack([col, row])[kept]
-    return index - index.min(axis=0, initial=0), points[kept]
-
-
-def check(spec: SectionSeries) -> None:
-    """Refuse a series that makes no sense, naming section and option."""
-    tissues.check(spec.tissue)
-    if spec.outline not in ("whole", "lobed"):
-        raise InputError("outline", f"'{spec.outline}' is not known", "one of whole, lobed")
-    if not spec.sections:
-        raise InputError("sections", "none given", "at least one")
-    names = [section.name for section in spec.sections]
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-            raise InputError("sections", f"the name '{name}' cannot be used", "letters, digits, '_', '-' and '.'")
-        if names.count(name) > 1:
-            raise InputError("sections", f"'{name}' is there twice", "a name of its own for each section")
-    for section in spec.sections:
-        _check_section(spec.tissue, section)
+    barcodes = [f"spot_{row:04d}x{col:04d}" for col, row in index - index.min(axis=0, initial=0)]
+    return np.array(barcodes), points[kept]
 
 
 def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[str, anndata.AnnData]:
@@ -191,13 +184,12 @@ def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[
     import anndata
     import pandas as pd
 
-    lattice, true = spot_coordinates(spec, section, seed)
+    barcodes, true = spot_coordinates(spec, section, seed)
     if len(true) < FEWEST_SPOTS:
         raise InputError(section.name, f"has {len(true)} spots", f"at least {FEWEST_SPOTS}", "cut less or add spots")
     matrix = slide_transform(spec.tissue, section)
     spatial = (true + bending(spec.tissue, section, seed, true)) @ matrix[:2, :2].T + matrix[:2, 2]
-    domains = tissues.domains_at(spec.tissue, true)
-    barcodes = np.array([f"spot_{row:04d}x{col:04d}" for col, row in lattice])
+    domains, shares = tissues.domains_at(spec.tissue, true), tissues.domain_shares(spec.tissue, true)
     labels = np.array([f"domain_{domain + 1}" for domain in domains])
     random = tissues.generator(seed, f"{section.name} depth")
     depth = np.exp(spec.tissue.depth_sd * random.standard_normal(len(true)))
@@ -208,7 +200,7 @@ def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[
     for name, model in tissue.modalities.items():
         kept = np.flatnonzero(present[name])
         result[name] = anndata.AnnData(
-            X=_counts(tissue, section, name, seed, domains, depth)[kept],
+            X=_counts(tissue, section, name, seed, shares, depth)[kept],
             obs=pd.DataFrame({LABEL: labels[kept]}, index=barcodes[kept]),
             var=pd.DataFrame(index=tissues.feature_names(name, model.n_features)),
             obsm={"spatial": spatial[kept], TRUE_SPATIAL: true[kept]},
@@ -217,14 +209,14 @@ def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[
 
 
 def _counts(
-    tissue: Tissue, section: SimulatedSection, name: str, seed: int, domains: np.ndarray, depth: np.ndarray
+    tissue: Tissue, section: SimulatedSection, name: str, seed: int, shares: np.ndarray, depth: np.ndarray
 ) -> sparse.csr_matrix:
     """A section's counts of one modality: the tissue's rates, the section's own batch factors, draws and thinning."""
     model = tissue.modalities[name]
     base = tissues.base_rates(model, tissues.generator(seed, f"rates {name}"))
     batch = tissues.generator(seed, f"{section.name} batch {name}").standard_normal(model.n_features)
     random = tissues.generator(seed, f"{section.name} {name}")
-    counts = tissues.draw_counts(tissue, name, domains, depth, base * np.exp(section.batch_sd * batch), random)
+    counts = tissues.draw_counts(tissue, name, shares, depth, base * np.exp(section.batch_sd * batch), random)
     if section.thin < 1.0:
         random = tissues.generator(seed, f"{section.name} thin {name}")
         counts.data = random.binomial(counts.data.astype(np.int64), section.thin).astype(np.float32)
@@ -265,33 +257,3 @@ def _uncut(section: SimulatedSection, seed: int, from_centre: np.ndarray) -> np.
     # A whole row of the lattice may be on the line and must fall on one side of it, whatever the rounding.
     distance = np.round(from_centre @ towards, 9)
     return distance <= np.quantile(distance, 1.0 - section.cut)
-
-
-def _check_section(tissue: Tissue, section: SimulatedSection) -> None:
-    most_bend = min(tissue.rows, tissue.cols) / 10
-    limits: list[tuple[str, float, bool, str]] = [
-        ("rotation", section.rotation, abs(section.rotation) <= 360, "degrees from -360 to 360"),
-        ("scale", section.scale, 1e-6 <= section.scale <= 1e6, "a factor from 0.000001 to 1000000"),
-        # Up to a tenth of the tissue the bending cannot fold it: 2 pi sqrt(2) bend / size stays below 1.
-        ("bend", section.bend, 0 <= section.bend <= most_bend, f"0 to {most_bend:g} spot spacings"),
-        ("cut", section.cut, 0 <= section.cut <= 0.9, "a fraction from 0 to 0.9"),
-        ("thin", section.thin, 0 < section.thin <= 1, "a fraction above 0 and up to 1"),
-        ("batch_sd", section.batch_sd, 0 <= section.batch_sd <= 5, "a number from 0 to 5"),
-        ("spacing", section.spacing, 0.1 <= section.spacing <= 100, "0.1 to 100 spot spacings"),
-    ]
-    limits += [("shift", step, abs(step) <= 1e9, "finite numbers") for step in section.shift]
-    limits += [("offset", step, abs(step) <= 1e3, "numbers from -1000 to 1000") for step in section.offset]
-    if section.cut_angle is not None:
-        limits.append(("cut_angle", section.cut_angle, abs(section.cut_angle) <= 360, "degrees from -360 to 360"))
-    for option, value, fine, expected in limits:
-        if not fine:
-            raise InputError(f"{section.name} {option}", f"{value} is out of range", expected)
-    if section.lattice not in ("tissue", "slide"):
-        raise InputError(f"{section.name} lattice", f"'{section.lattice}' is not known", "one of tissue, slide")
-    if section.modalities is not None:
-        if not section.modalities:
-            raise InputError(f"{section.name} modalities", "none given", "at least one")
-        for name in section.modalities:
-            if name not in tissue.modalities:
-                expected = "some of " + ", ".join(tissue.modalities)
-                raise InputError(f"{section.name} modalities", f"'{name}' is not simulated", expected)

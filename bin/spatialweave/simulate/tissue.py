@@ -91,6 +91,8 @@ class Tissue:
     pattern
         ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them apart) or
         ``layers`` (bent bands).
+    blend
+        ``layers`` only: standard deviation in spots of the blur of expression across borders; labels stay sharp.
     n_domains
         Number of domains; ``shapes`` and ``blocks`` use the first 2-5 of theirs.
     signal
@@ -108,6 +110,7 @@ class Tissue:
     signal: float
     modalities: Mapping[str, CountModel]
     depth_sd: float = 0.2
+    blend: float = 0.0
     missing: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -131,7 +134,7 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     check(spec)
     row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
     positions = np.column_stack([col, row]).astype(np.float64)
-    domains = domains_at(spec, positions)
+    domains, shares = domains_at(spec, positions), domain_shares(spec, positions)
     barcodes = np.array([f"spot_{r:04d}x{c:04d}" for r, c in zip(row, col, strict=True)])
     labels = np.array([f"domain_{d + 1}" for d in domains])
     depth = np.exp(spec.depth_sd * generator(seed, "depth").standard_normal(len(domains)))
@@ -140,7 +143,7 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     for name in ordered(spec.modalities):
         random = generator(seed, name)
         base = base_rates(spec.modalities[name], random)
-        counts = draw_counts(spec, name, domains, depth, base, random)
+        counts = draw_counts(spec, name, shares, depth, base, random)
         kept = np.flatnonzero(present[name])
         result[name] = anndata.AnnData(
             X=counts[kept],
@@ -160,18 +163,34 @@ def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
         Points x 2: column and row, in spots and not necessarily whole. The tissue reaches from -0.5 to ``cols - 0.5``
         and ``rows - 0.5``, half a spot beyond the outermost spots; points outside have the domain of the border.
     """
-    x = (positions[:, 0] + 0.5) / spec.cols
-    y = (positions[:, 1] + 0.5) / spec.rows
     if spec.pattern == "layers":
-        # Bands of unequal width, bent along the columns by up to 6% of the height.
-        depth = y + 0.06 * np.sin(4 * np.pi * x)
-        width = 1.0 + 0.5 * np.cos(2.0 * np.arange(spec.n_domains))
-        edges = np.cumsum(width)[:-1] / width.sum()
+        depth, edges = _layers(spec, positions)
         return np.searchsorted(edges, depth)
+    x, y = ((positions + 0.5) / (spec.cols, spec.rows)).T
     image = {"shapes": SHAPES, "blocks": BLOCKS}[spec.pattern]
     n_rows, n_cols = image.shape
     domains = image[np.clip((y * n_rows).astype(int), 0, n_rows - 1), np.clip((x * n_cols).astype(int), 0, n_cols - 1)]
     return np.where(domains < spec.n_domains, domains, 0)
+
+
+def domain_shares(spec: Tissue, positions: np.ndarray) -> np.ndarray:
+    """The domains' shares in the expression at any point (points x domains): one domain's, but where layers blend."""
+    if not spec.blend:
+        return np.eye(spec.n_domains)[domains_at(spec, positions)]
+    from scipy.special import ndtr
+
+    depth, edges = _layers(spec, positions)
+    below = ndtr((depth[:, None] - edges) / (spec.blend / spec.rows))
+    bounded = np.column_stack([np.ones(len(depth)), below, np.zeros(len(depth))])
+    return -np.diff(bounded, axis=1)
+
+
+def _layers(spec: Tissue, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The depth of points within the layers, in heights of the tissue, and the depths of the layers' borders."""
+    x, y = ((positions + 0.5) / (spec.cols, spec.rows)).T
+    # Bands of unequal width, bent along the columns by up to 6% of the height.
+    width = 1.0 + 0.5 * np.cos(2.0 * np.arange(spec.n_domains))
+    return y + 0.06 * np.sin(4 * np.pi * x), np.cumsum(width)[:-1] / width.sum()
 
 
 def base_rates(model: CountModel, random: np.random.Generator) -> np.ndarray:
@@ -180,25 +199,25 @@ def base_rates(model: CountModel, random: np.random.Generator) -> np.ndarray:
 
 
 def draw_counts(
-    spec: Tissue, name: str, domains: np.ndarray, depth: np.ndarray, base: np.ndarray, random: np.random.Generator
+    spec: Tissue, name: str, shares: np.ndarray, depth: np.ndarray, base: np.ndarray, random: np.random.Generator
 ) -> sparse.csr_matrix:
     """Draw the counts of one modality: spots x features, CSR, float32.
 
     Parameters
     ----------
-    domains, depth
-        Domain and depth of every spot.
+    shares, depth
+        Share of each domain (spots x domains, see :func:`domain_shares`) and depth of every spot.
     base
         Base rate of every feature.
     """
     from scipy import sparse
 
     model = spec.modalities[name]
-    rise = np.exp(spec.signal * model.strength * markers(model, spec.n_domains))
+    log_rise = spec.signal * model.strength * markers(model, spec.n_domains)
     blocks = []
-    for start in range(0, len(domains), SPOTS_PER_BLOCK):
+    for start in range(0, len(shares), SPOTS_PER_BLOCK):
         spots = slice(start, start + SPOTS_PER_BLOCK)
-        rate = depth[spots, None] * base * rise[domains[spots]]
+        rate = depth[spots, None] * base * np.exp(shares[spots] @ log_rise)
         counts = random.poisson(rate * random.gamma(model.dispersion, 1.0 / model.dispersion, rate.shape))
         counts[random.random(rate.shape) < model.zero_inflation] = 0
         blocks.append(sparse.csr_matrix(counts.astype(np.float32)))
@@ -220,12 +239,15 @@ def check(spec: Tissue) -> None:
         ("rows", spec.rows, 6 <= spec.rows <= 100_000, "6 to 100000"),
         ("cols", spec.cols, 6 <= spec.cols <= 100_000, "6 to 100000"),
         ("signal", spec.signal, 0 <= spec.signal <= 10, "a number from 0 to 10"),
+        ("blend", spec.blend, 0 <= spec.blend <= spec.rows, "a number from 0 to the number of rows"),
     ]
     most = {"shapes": 5, "blocks": 5, "layers": 50}
     if spec.pattern not in most:
         raise InputError("pattern", f"'{spec.pattern}' is not known", "one of " + ", ".join(most))
     top = most[spec.pattern]
     limits.append(("n_domains", spec.n_domains, 2 <= spec.n_domains <= top, f"2 to {top} with pattern {spec.pattern}"))
+    if spec.blend and spec.pattern != "layers":
+        raise InputError("blend", f"given for the pattern '{spec.pattern}'", "0, or the pattern layers")
     for name, fraction in spec.missing.items():
         if name not in spec.modalities:
             raise InputError("missing", f"modality '{name}' is not simulated", "one of " + ", ".join(spec.modalities))
