@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.mixture import tied_mixture
@@ -43,9 +45,9 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
     inputs = prepare_inputs(dataset, SHORT, run, rng)
     triplets = [smart.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
-    network = smart.Smart(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
+    values = smart.loss_terms(network, inputs, inputs.neighbours, graph, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():
@@ -57,9 +59,9 @@ def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tiss
     config = replace(SHORT, mask_fraction=0.0, margin=0.8, triplet_weight=0.3)
     inputs, rng = prepare_inputs(dataset, config, run), run.numpy_generator()
     triplets = [smart.mine(x, dataset.spatial_graph(), inputs.neighbours, config, rng) for x in inputs.modalities]
-    network = smart.Smart(inputs.widths, config.n_hidden, config.n_dims)
+    network = smart.Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
-    found = smart.loss_terms(network, inputs, triplets, config)(1)
+    found = smart.loss_terms(network, inputs, inputs.neighbours, dataset.spatial_graph(), triplets, config)(1)
     z = network(inputs.seen(), inputs.neighbours).detach().numpy().astype(np.float64)
     z = z / z.std(axis=0, ddof=1).mean()
     for name, (anchor, positive, negative) in zip(("rna", "adt"), triplets, strict=True):
@@ -95,6 +97,17 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     assert np.isfinite(fitted.embedding).all()
     assert set(fitted.record["receptive_field"]) == set(names)
     assert fitted.record["epochs"] == 10
+
+
+@pytest.mark.parametrize("encoder", ["sage", "gcn", "gat", "graph"])
+def test_convolutions_on_a_graph_and_without_edges(tissue: Tissue, run: Run, encoder: Literal["sage", "gcn"]) -> None:
+    config = replace(SHORT, encoder=encoder, layers=3, smoothness_weight=0.1)
+    dataset = tissue()
+    for _ in range(2):
+        fitted = smart.fit(dataset, config, run)
+        assert np.isfinite(fitted.embedding).all() and fitted.embedding.std(axis=0).min() > 0
+        dataset.graphs["spatial_connectivities"] = sparse.csr_matrix((144, 144), dtype=np.float32)
+    assert fitted.record["losses"]["smoothness"] == [0.0] * 10
 
 
 def test_missing_spots_are_embedded_and_their_rows_do_not_matter(tissue: Tissue, run: Run) -> None:

@@ -34,7 +34,7 @@ from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation
-from spatialweave.nn.sage import unit_rows
+from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
