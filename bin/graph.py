@@ -16,8 +16,8 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, read_recipe
 @click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Graph recipe (assets/graphs/*.yml).")
 @click.option(
     "--n-neighbours",
-    type=click.IntRange(1, MAX_NEIGHBOURS),
-    help="Spatial neighbours per spot, instead of the recipe's.",
+    type=click.IntRange(0, MAX_NEIGHBOURS),
+    help="Spatial neighbours per spot, 0 for none, instead of the recipe's.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) to write.")
 @click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")

@@ -5,7 +5,7 @@ process GRAPH {
 
     input:
     tuple val(meta), path(latents), path(recipe)
-    val n_neighbours
+    val n_neighbours // -1 for those of the recipe
     val code
 
     output:
@@ -14,7 +14,7 @@ process GRAPH {
     tuple val("${task.process}"), eval('software_versions.py faiss-cpu scipy'), topic: versions
 
     script:
-    def neighbours = n_neighbours ? "--n-neighbours ${n_neighbours}" : ''
+    def neighbours = n_neighbours >= 0 ? "--n-neighbours ${n_neighbours}" : ''
     """
     # code ${code}
     graph.py --latents ${latents} --recipe ${recipe} ${neighbours} --out graph.h5ad \\

@@ -35,7 +35,7 @@ workflow PREPARE {
         .combine(channel.fromList(methods.collect { method -> [method.preprocess.baseName, method.graph] }.unique()))
         .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
         .map { meta, latents, _preprocess, recipe -> [meta + [graph: recipe.baseName], latents, recipe] }
-    GRAPH(graphs, options.n_neighbours ?: 0, code)
+    GRAPH(graphs, options.n_neighbours == null ? -1 : options.n_neighbours, code)
 
     emit:
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]

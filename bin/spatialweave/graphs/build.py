@@ -48,7 +48,9 @@ def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_mat
         return spatial.radius(dataset.coordinates, sections, recipe.radius)
     if recipe.kind == "delaunay":
         return spatial.delaunay(dataset.coordinates, sections)
-    k = recipe.k or neighbours_by_layout(dataset.layout, f"dataset '{dataset.name}'")
+    k = recipe.k
+    if k is None:
+        k = neighbours_by_layout(dataset.layout, f"dataset '{dataset.name}'")
     return spatial.knn(dataset.coordinates, sections, k)
 
 

@@ -20,7 +20,11 @@ class SpatialRecipe:
 
     kind: Literal["knn", "radius", "delaunay"] = option("knn", "How neighbours are found.")
     k: int | None = option(
-        None, "Neighbours per spot (knn); auto: by the platform's layout.", low=1, high=MAX_NEIGHBOURS, none="auto"
+        None,
+        "Neighbours per spot (knn), 0 for none; auto: by the platform's layout.",
+        low=0,
+        high=MAX_NEIGHBOURS,
+        none="auto",
     )
     radius: float = option(0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=1000)
 

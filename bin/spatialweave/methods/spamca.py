@@ -91,11 +91,11 @@ class SpaMcaOutput(NamedTuple):
 class SpaMca(nn.Module):
     """The autoencoder and its heads; with one modality there is nothing to align, and no instance heads."""
 
-    def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int) -> None:
+    def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int, scaled: bool = True) -> None:
         super().__init__()
         several = len(widths) > 1
         self.encoders = nn.ModuleList([GcnLayer(width, n_dims) for width in widths])
-        self.attentions = nn.ModuleList([ViewAttention(n_dims) for _ in widths])
+        self.attentions = nn.ModuleList([ViewAttention(n_dims, scaled) for _ in widths])
         # Two linear maps in a row, as published: the same functions as one, but learned along other paths.
         self.fusion = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.Linear(n_dims, n_dims))
         self.decoders = nn.ModuleList([GcnLayer(n_dims, width) for width in widths])
@@ -153,7 +153,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         [gcn_propagation(dataset.feature_graph(one.name), run.device) for one in dataset.modalities],
     )
     inputs = prepare_inputs(dataset, config, run)
-    network = SpaMca(inputs.widths, config.n_dims, config.n_clusters)
+    network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config)
