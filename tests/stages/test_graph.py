@@ -91,7 +91,7 @@ def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
         ("spatial: {kind: radius, radius: 0}", ["spatial.radius", "0.0 is out of bounds", "above 0 and at most 1000"]),
         ("spatial: {kind: radius, radius: 5000}", ["spatial.radius", "5000.0 is out of bounds", "at most 1000"]),
         ("spatial: {kind: radius, radius: .inf}", ["spatial.radius", "inf", "a finite number"]),
-        ("spatial: {kind: knn, k: 0}", ["spatial.k", "0 is out of bounds", "at least 1 and at most 500, or auto"]),
+        ("spatial: {kind: knn, k: -1}", ["spatial.k", "-1 is out of bounds", "at least 0 and at most 500, or auto"]),
         ("spatial: {kind: knn, k: many}", ["spatial.k", "'many'", "a whole number, or auto"]),
         (
             "spatial: {kind: knn}\nfeatures: {k: 3, metric: cosine}",

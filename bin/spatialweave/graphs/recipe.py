@@ -21,7 +21,7 @@ class SpatialRecipe:
     kind: Literal["knn", "radius", "delaunay"] = option("knn", "How neighbours are found.")
     k: int | None = option(
         None,
-        "Neighbours per spot (knn), 0 for none; auto: by the platform's layout.",
+        "Neighbours per spot (knn), 0 = none; auto: by layout.",
         low=0,
         high=MAX_NEIGHBOURS,
         none="auto",

@@ -104,7 +104,7 @@ class ViewAttention(nn.Module):
     Parameters
     ----------
     scaled
-        The scores read E in units of its root mean square: those of a small E would all be near 0, and the weights equal.
+        The scores read E in units of its root mean square; those of a small E are all near 0, and the weights equal.
     """
 
     def __init__(self, n_dims: int, scaled: bool = False) -> None:
