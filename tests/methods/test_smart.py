@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
+from spatialweave.training.loop import train
 from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 
@@ -68,6 +69,46 @@ def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tiss
         near, far = (np.linalg.norm(z[anchor] - z[other], axis=1) for other in (positive, negative))
         expected = 0.3 / 2 * np.maximum(0, near - far + 0.8).mean()
         assert found[f"triplet_{name}"].item() == pytest.approx(expected, rel=1e-4) and expected > 0
+
+
+def test_every_part_shapes_the_embedding(weak: Dataset, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share of the embedding's variance that changes when a part of the trained encoders is switched off."""
+    networks: list[smart.Smart] = []
+
+    def watched(network: smart.Smart, *rest: Any) -> Any:
+        before = [weights.norm().item() for weights in network.parameters()]
+        history = train(network, *rest)
+        after = [weights.norm().item() for weights in network.parameters()]
+        assert all(last >= 0.1 * first for first, last in zip(before, after, strict=True))
+        networks.append(network)
+        return history
+
+    monkeypatch.setattr(smart, "train", watched)
+    embedding = smart.fit(weak, smart.Config(), run).embedding
+    inputs = prepare_inputs(weak, smart.Config(), run, run.numpy_generator())
+    (network,) = networks
+    variance = np.square(embedding - embedding.mean(axis=0)).sum()
+
+    def changed() -> float:
+        with torch.no_grad():
+            other = network(inputs.seen(), inputs.neighbours).numpy() - embedding
+        return float(np.square(other - other.mean(axis=0)).sum() / variance)
+
+    assert changed() < 1e-6
+    for stack in network.encoders:
+        monkeypatch.setattr(stack, "between", lambda x: x)
+    assert changed() > 0.003
+    for stack in network.encoders:
+        monkeypatch.setattr(stack, "between", torch.nn.functional.elu)
+    for part in ("lin_l", "lin_r"):
+        weights = [getattr(layer, part).weight for stack in network.encoders for layer in stack.layers]
+        kept = [one.detach().clone() for one in weights]
+        with torch.no_grad():
+            for one in weights:
+                one.zero_()
+            assert changed() > 0.1, part
+            for one, value in zip(weights, kept, strict=True):
+                one.copy_(value)
 
 
 def test_loss_on_masked_spots_falls(weak: Dataset, run: Run) -> None:
