@@ -57,8 +57,10 @@ def prepare(name: str, preprocess: str, graph: str, data: Path | None, folder: P
         if not latents.exists():
             write(make_latents([section], ROOT / "assets" / "preprocess" / f"{preprocess}.yml", seed=0), latents)
         if not graphs.exists():
-            recipe = read_recipe(ROOT / "assets" / "graphs" / f"{graph}.yml")
-            write(build_graphs(read_dataset(latents), recipe), graphs)
+            dataset = read_dataset(latents)
+            kinds = [modality.name for modality in dataset.modalities]
+            recipe = read_recipe(ROOT / "assets" / "graphs" / f"{graph}.yml", dataset.platform, kinds)
+            write(build_graphs(dataset, recipe), graphs)
     return latents, graphs
 
 

@@ -19,9 +19,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--moving", required=True, help="The section that is moved.")
 @click.option(
     "--align-by",
-    type=click.Choice(["auto", "icp", "ndt", "none"]),
+    type=click.Choice(["auto", "icp", "ndt", "fgw", "none"]),
     default="auto",
-    help="auto: by outline, density and features; icp, ndt: by coordinates only; none: they are aligned already.",
+    help="auto: by outline, density and features; icp, ndt: by coordinates only; fgw: by fused "
+    "Gromov-Wasserstein; none: they are aligned already.",
 )
 @click.option("--align-reflection", is_flag=True, help="The section may have been turned over.")
 @click.option("--align-scale", is_flag=True, help="The units of the two sections may differ.")
@@ -32,7 +33,7 @@ def main(
     latents: Path,
     fixed: str,
     moving: str,
-    align_by: Literal["auto", "icp", "ndt", "none"],
+    align_by: Literal["auto", "icp", "ndt", "fgw", "none"],
     align_reflection: bool,
     align_scale: bool,
     out: Path,

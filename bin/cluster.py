@@ -15,9 +15,10 @@ from spatialweave.cli import SEED, stage
 @click.option("--graph", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) of GRAPH.")
 @click.option(
     "--clustering",
-    type=click.Choice(["mclust", "mclust_r", "leiden", "louvain", "kmeans"]),
+    type=click.Choice(["mclust", "mclust_r", "leiden", "louvain", "kmeans", "split_merge"]),
     default="mclust",
-    help="mclust: Gaussian mixture with one shared covariance; mclust_r: the same model in R, where R is installed.",
+    help="mclust: Gaussian mixture with one shared covariance; mclust_r: the same model in R, where R is installed; "
+    "split_merge: many small groups, merged.",
 )
 @click.option("--n-domains", default="auto", help="Number of domains, or auto: that with the highest ICL, from 2.")
 @click.option("--max-domains", type=click.IntRange(2, 100), default=20, help="Largest number for auto.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spatialweave.cli import stage
-from spatialweave.graphs.recipe import MAX_NEIGHBOURS, read_recipe
+from spatialweave.graphs.recipe import MAX_NEIGHBOURS, MAX_RADIUS, read_recipe
 
 
 @stage
@@ -17,21 +17,39 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, read_recipe
 @click.option(
     "--n-neighbours",
     type=click.IntRange(0, MAX_NEIGHBOURS),
-    help="Spatial neighbours per spot, 0 for none, instead of the recipe's.",
+    help="Spatial neighbours per spot, instead of the recipe's; 0 = none.",
+)
+@click.option(
+    "--radius",
+    type=click.FloatRange(0, MAX_RADIUS, min_open=True),
+    help="All spots within this many median spot spacings are spatial neighbours, instead of the recipe's.",
+)
+@click.option(
+    "--feature-neighbours",
+    type=click.IntRange(1, MAX_NEIGHBOURS),
+    help="Neighbours per spot in the feature graphs, instead of the recipe's; nothing for a recipe without them.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) to write.")
 @click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")
-def main(latents: Path, recipe: Path, n_neighbours: int | None, out: Path, stats: Path) -> None:
+def main(
+    latents: Path,
+    recipe: Path,
+    n_neighbours: int | None,
+    radius: float | None,
+    feature_neighbours: int | None,
+    out: Path,
+    stats: Path,
+) -> None:
     """Build the graphs of a dataset by a recipe, and write them with their statistics."""
-    plan = read_recipe(recipe).with_neighbours(n_neighbours)
-
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.statistics import graph_statistics
     from spatialweave.io.contract import write
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.result_tables import GRAPH_STATISTICS
 
-    graphs = build_graphs(read_dataset(latents), plan)
+    dataset = read_dataset(latents)
+    plan = read_recipe(recipe, dataset.platform, [modality.name for modality in dataset.modalities])
+    graphs = build_graphs(dataset, plan.changed(n_neighbours, radius, feature_neighbours))
     write(graphs, out)
     GRAPH_STATISTICS.write(stats, graph_statistics(graphs))
 

@@ -24,6 +24,16 @@ def modality_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+def declaration(text: str) -> tuple[str, str]:
+    """Modality and obsm key ("" = none) of one --precomputed."""
+    modality, colon, key = text.partition(":")
+    if modality not in MODALITY_KINDS:
+        raise InputError("--precomputed", f"'{modality}' is not a modality", "one of " + ", ".join(MODALITY_KINDS))
+    if colon and not key:
+        raise InputError("--precomputed", f"'{text}' names no obsm key", "MODALITY:KEY, e.g. atac:X_lsi")
+    return modality, key
+
+
 @stage
 @click.option("--dataset", required=True, help="Name of the dataset that the section belongs to.")
 @click.option("--section", required=True, help="Name of the section.")
@@ -33,6 +43,12 @@ def modality_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
 @click.option("--platform", help="Measuring platform, or the layout: hexagonal, square, cells. Default: inferred.")
 @click.option("--order", type=int, help="Position of the section in a stack.")
+@click.option(
+    "--precomputed",
+    metavar="MODALITY[:KEY]",
+    multiple=True,
+    help="The values of this modality are normalised already, and obsm[KEY] of its file has its latents; repeatable.",
+)
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
 def main(
     dataset: str,
@@ -42,6 +58,7 @@ def main(
     labels: str | None,
     platform: str | None,
     order: int | None,
+    precomputed: tuple[str, ...],
     out: Path,
     **files: Path | None,
 ) -> None:
@@ -59,7 +76,8 @@ def main(
     from spatialweave.io.section import SectionInput, read_section
 
     given = {name: path for name, path in files.items() if path is not None}
-    row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order)
+    declared = dict(declaration(text) for text in precomputed)
+    row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order, declared)
     contract.write(read_section(row), out)
 
 

@@ -20,15 +20,27 @@ from spatialweave.cli import SEED, stage
     help="Section file (.h5mu) after QC; once per section of the dataset, in their order.",
 )
 @click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality.")
+@click.option("--variable-features", type=click.IntRange(1), help="Number of variable genes, instead of the recipe's.")
+@click.option(
+    "--components", type=click.IntRange(1), help="Dimensions of every modality's latent, instead of the recipe's."
+)
 @click.option("--seed", default=0, type=SEED, help="Seed of the PCA's start and of Harmony.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Latents file to write (.h5mu).")
 @click.option("--counts", type=click.Path(path_type=Path), help="Also write the joined raw counts (.h5mu).")
-def main(sections: tuple[Path, ...], recipe: Path, seed: int, out: Path, counts: Path | None) -> None:
+def main(
+    sections: tuple[Path, ...],
+    recipe: Path,
+    variable_features: int | None,
+    components: int | None,
+    seed: int,
+    out: Path,
+    counts: Path | None,
+) -> None:
     """Turn raw counts into latents: transform each modality by the recipe, then principal components."""
     from spatialweave.io.contract import write
     from spatialweave.preprocess.dataset import preprocess
 
-    latents = preprocess(sections, recipe, seed, counts)
+    latents = preprocess(sections, recipe, seed, counts, variable_features, components)
     write(latents, out)
     widths = ", ".join(f"{name} {part.obsm['X_latent'].shape[1]}" for name, part in latents.mod.items())
     click.echo(f"{latents.n_obs} spots; latent dimensions: {widths}")

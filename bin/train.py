@@ -18,7 +18,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--graph", type=FILE, required=True, help="Graphs over its spots (.h5ad), from graph.py.")
 @click.option("--coordinates", type=FILE, help="Aligned coordinates of all sections (.csv), from stack.py.")
 @click.option("--method", "method_file", type=FILE, required=True, help="A file of assets/methods (.yml).")
-@click.option("--preset", help="Settings in that file to use.  [default: those of the dataset's layout]")
+@click.option("--preset", help="Settings in that file to use.  [default: those of the dataset's platform]")
 @click.option(
     "--method-option", "options", metavar="KEY=VALUE", multiple=True, help="Override a setting; may be repeated."
 )

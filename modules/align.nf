@@ -19,7 +19,7 @@ process ALIGN {
 
     output:
     tuple val(meta), path("${meta.fixed}--${meta.moving}.transform.json"), emit: transform
-    tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
+    tuple val("${task.process}"), eval('software_versions.py numpy pot scipy'), topic: versions
 
     script:
     """

@@ -1,3 +1,10 @@
+// Neighbours that hold instead of the recipe's, as options of bin/graph.py, e.g. '--n-neighbours 6 --feature-neighbours 10'
+def graphOptions(options) {
+    return [n_neighbours: 'n-neighbours', spatial_radius: 'radius', feature_neighbours: 'feature-neighbours']
+        .findAll { name, _option -> options[name] != null }
+        .collect { name, option -> "--${option} ${options[name]}" }.join(' ')
+}
+
 // Spatial and feature neighbours, once per dataset and graph recipe.
 process GRAPH {
     tag "${meta.dataset}, ${meta.graph}"
@@ -5,7 +12,7 @@ process GRAPH {
 
     input:
     tuple val(meta), path(latents), path(recipe)
-    val n_neighbours // -1 for those of the recipe
+    val neighbours
     val code
 
     output:
@@ -14,7 +21,6 @@ process GRAPH {
     tuple val("${task.process}"), eval('software_versions.py faiss-cpu scipy'), topic: versions
 
     script:
-    def neighbours = n_neighbours >= 0 ? "--n-neighbours ${n_neighbours}" : ''
     """
     # code ${code}
     graph.py --latents ${latents} --recipe ${recipe} ${neighbours} --out graph.h5ad \\

@@ -15,10 +15,11 @@ process INGEST {
     def inputs = [meta.columns, files instanceof List ? files : [files]].transpose().collect { column, path -> "--${column} ${path}" }.join(' ')
     def labels = meta.labels ? "--labels '${meta.labels}'" : ''
     def platform = meta.platform ? "--platform ${meta.platform}" : ''
+    def precomputed = (meta.precomputed ?: []).collect { choice -> "--precomputed '${choice}'" }.join(' ')
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
-    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${order} \\
+    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${precomputed} ${order} \\
         --out '${meta.section}.section.h5mu'
     """
 

@@ -1,3 +1,9 @@
+// Numbers that hold instead of the recipe's, as options of bin/preprocess.py, e.g. '--variable-features 5000 --components 30'
+def preprocessOptions(options) {
+    return options.subMap('variable_features', 'components').findAll { _name, value -> value != null }
+        .collect { name, value -> "--${name.replace('_', '-')} ${value}" }.join(' ')
+}
+
 // Counts to latents, once per dataset and preprocessing recipe, for all methods that use the recipe; and the joined counts: raw
 // counts of all sections, with the features that they have in common.
 process PREPROCESS {
@@ -7,6 +13,7 @@ process PREPROCESS {
     input:
     tuple val(meta), path(sections, stageAs: 'sections/*'), path(recipe)
     val seed
+    val numbers
     val code
 
     output:
@@ -18,7 +25,7 @@ process PREPROCESS {
     def inputs = (sections instanceof List ? sections : [sections]).collect { section -> "--section ${section}" }.join(' ')
     """
     # code ${code}
-    preprocess.py ${inputs} --recipe ${recipe} --seed ${seed} \\
+    preprocess.py ${inputs} --recipe ${recipe} ${numbers} --seed ${seed} \\
         --out '${meta.preprocess}.latents.h5mu' --counts '${meta.preprocess}.counts.h5mu'
     """
 

@@ -15,7 +15,6 @@ process TRAIN {
     input:
     tuple val(meta), path(latents), path(graph), path(coordinates), path(method_file), val(method)
     val device
-    val preset
     val checkpoint_dir
     val code
 
@@ -27,7 +26,7 @@ process TRAIN {
     script:
     def options = method.settings.collect { setting -> "--method-option ${setting}" }
     options += coordinates ? ["--coordinates ${coordinates}"] : []
-    options += preset ? ["--preset ${preset}"] : []
+    options += method.preset ? ["--preset ${method.preset}"] : []
     options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
     """
     # code ${code}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Literal
 
 import pytest
@@ -22,6 +23,36 @@ class Config:
     flag: bool = option(False, "Flag.")
     cap: int | None = option(None, "Cap.", low=1)
     width: float = option(1.0, "Width.", above=0)
+
+
+@dataclass(frozen=True)
+class Published:
+    ELSEWHERE = MappingProxyType({"KNN_k": "--feature_neighbours"})
+
+    rna_weight: float = option(1.0, "Weight of RNA.", low=0, aliases=("RNA_weight",))
+    other_weight: float = option(1.0, "Weight of the rest.", low=0, aliases=("ADT_weight", "ATAC_weight"))
+
+
+def test_a_setting_can_be_given_by_its_published_name():
+    assert configure(Published, "x", parse_overrides(["RNA_weight=5", "ATAC_weight=3"])) == Published(5.0, 3.0)
+    assert configure(Published, "x", {"rna_weight": 5, "ADT_weight": 2}, {"RNA_weight": 4}) == Published(4.0, 2.0)
+    assert configure(load_method("spamca").Config, "spamca", {"dim_output": "16"}).n_dims == 16
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (["RNA_weight=5", "rna_weight=5"], "'RNA_weight' and 'rna_weight' are the same setting; expected one of them"),
+        (["ADT_weight=5", "ATAC_weight=5"], "'ADT_weight' and 'ATAC_weight' are the same setting"),
+        (["RNA_wieght=5"], "'RNA_wieght' is not a setting; expected 'RNA_weight', perhaps; one of other_weight, rna_"),
+        (["RNA_weight=-1"], "setting 'rna_weight': -1.0 is out of bounds"),
+        (["KNN_k=20"], "'KNN_k' is not a setting of the method; expected the parameter --feature_neighbours"),
+    ],
+)
+def test_what_published_names_do_not_allow(items, message):
+    with pytest.raises(InputError) as error:
+        configure(Published, "method 'x'", parse_overrides(items))
+    assert message in str(error.value)
 
 
 def test_layers_and_types():
@@ -104,14 +135,20 @@ def test_environment_and_gpu(tmp_path, project):
 
 def test_choice_of_preset(tmp_path):
     path = tmp_path / "mine.yml"
-    path.write_text(GOOD + "presets:\n  square: {epochs: 3}\n  special: {epochs: 4}\n")
+    path.write_text(
+        GOOD + "presets:\n  square: {epochs: 3}\n  special: {epochs: 4}\n  dbit: {epochs: 5}\n  spots: {epochs: 6}\n"
+    )
     preset = read_preset(path)
     assert preset.name == "mine"
-    assert preset.settings("square") == ("square", {"epochs": 3})
-    assert preset.settings("cells") == ("", {})
-    assert preset.settings("square", "special") == ("special", {"epochs": 4})
+    # The platform's own, though its layout has one; a platform without one has its layout's.
+    assert preset.settings("dbit", "square") == ("dbit", {"epochs": 5})
+    assert preset.settings("misar", "square") == ("square", {"epochs": 3})
+    assert preset.settings("square", "square") == ("square", {"epochs": 3})
+    assert preset.settings("spots", "hexagonal") == ("spots", {"epochs": 6})
+    assert preset.settings("visium", "hexagonal") == preset.settings("codex", "cells") == ("", {})
+    assert preset.settings("dbit", "square", "special") == ("special", {"epochs": 4})
     with pytest.raises(InputError, match="'specials' is not a preset; expected 'special', perhaps"):
-        preset.settings("square", "specials")
+        preset.settings("dbit", "square", "specials")
 
 
 def test_every_preset_of_the_project_is_valid(project):
@@ -131,6 +168,14 @@ def test_every_preset_of_the_project_is_valid(project):
 def test_the_defaults_of_a_method_are_within_its_bounds(name: str) -> None:
     config = load_method(name).Config
     assert configure(config, name, asdict(config())) == config()
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_name_and_alias_means_one_setting(name: str) -> None:
+    config = load_method(name).Config
+    names = [word for item in fields(config) for word in (item.name, *item.metadata["aliases"])]
+    names += getattr(config, "ELSEWHERE", {})
+    assert len(names) == len(set(names))
 
 
 def test_a_method_has_one_name(project):

@@ -1,9 +1,9 @@
 // From rows of the samplesheet to the inputs of the methods: filtered sections, latents and graphs.
 
-include { INGEST         } from '../modules/ingest'
-include { QC ; qcOptions } from '../modules/qc'
-include { PREPROCESS     } from '../modules/preprocess'
-include { GRAPH          } from '../modules/graph'
+include { INGEST                         } from '../modules/ingest'
+include { QC ; qcOptions                 } from '../modules/qc'
+include { PREPROCESS ; preprocessOptions } from '../modules/preprocess'
+include { GRAPH ; graphOptions           } from '../modules/graph'
 
 workflow PREPARE {
     take:
@@ -26,7 +26,7 @@ workflow PREPARE {
     recipes = datasets
         .combine(channel.fromList(methods*.preprocess.unique()))
         .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
-    PREPROCESS(recipes, options.seed, code)
+    PREPROCESS(recipes, options.seed, preprocessOptions(options), code)
     // [recipe meta, counts] of the first recipe only, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.counts.h5mu]: they do not depend on the recipe
     counts = PREPROCESS.out.counts.filter { meta, _counts -> meta.preprocess == methods.first().preprocess.baseName }
 
@@ -35,7 +35,7 @@ workflow PREPARE {
         .combine(channel.fromList(methods.collect { method -> [method.preprocess.baseName, method.graph] }.unique()))
         .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
         .map { meta, latents, _preprocess, recipe -> [meta + [graph: recipe.baseName], latents, recipe] }
-    GRAPH(graphs, options.n_neighbours == null ? -1 : options.n_neighbours, code)
+    GRAPH(graphs, graphOptions(options), code)
 
     emit:
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]

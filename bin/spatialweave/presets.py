@@ -1,4 +1,4 @@
-"""Reads assets/methods/<name>.yml: what a method is, what it needs, and its settings per kind of tissue."""
+"""Reads assets/methods/<name>.yml: what a method is, what it needs, and its settings per platform."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class MethodPreset:
     config
         Settings that hold for every dataset.
     presets
-        Further settings by layout (``hexagonal``, ``square``, ``cells``) or other name.
+        Further settings by platform (``visium``, ``stereo_seq``...), layout (``hexagonal``, ``square``, ``cells``) or
+        other name.
     """
 
     name: str
@@ -56,13 +57,15 @@ class MethodPreset:
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def settings(self, layout: str, preset_name: str | None = None) -> tuple[str, dict[str, Any]]:
-        """Choose the preset of that name, else the layout's; return its name ("" = none) and its settings.
+    def settings(self, platform: str, layout: str, preset_name: str | None = None) -> tuple[str, dict[str, Any]]:
+        """Choose the preset of that name, else the platform's, else the layout's.
 
-        A method without presets takes any name: one name may be meant for several methods.
+        Returns its name ("" = none) and its settings. A method without presets takes any name: one name may be meant
+        for several methods.
         """
         if preset_name is None or not self.presets:
-            return (layout, self.presets[layout]) if layout in self.presets else ("", {})
+            name = next((name for name in (platform, layout) if name in self.presets), "")
+            return name, self.presets.get(name, {})
         if preset_name not in self.presets:
             raise InputError("--preset", f"'{preset_name}' is not a preset", nearest_name(preset_name, self.presets))
         return preset_name, self.presets[preset_name]

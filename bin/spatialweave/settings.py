@@ -2,6 +2,9 @@
 
 The one validator of the settings of methods and recipes. A setting is a field made with :func:`option`. A block of
 settings is a frozen dataclass of them, possibly with further blocks as fields, or a mapping of names to blocks.
+
+A dataclass may have a class attribute `ELSEWHERE`: settings of the published code that a parameter of the pipeline sets
+here, as a mapping of names to parameters.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ def option(
     *,
     above: float | None = None,
     none: str = _NONE,
+    aliases: tuple[str, ...] = (),
 ) -> Any:
     """A field of a block of settings.
 
@@ -49,8 +53,10 @@ def option(
         A lower bound, exclusive.
     none
         How None is written where the field's type allows it, e.g. ``all`` or ``auto``.
+    aliases
+        Further names by which it can be given, e.g. that of the published code.
     """
-    metadata = {"meaning": meaning, "low": low, "high": high, "above": above, "none": none}
+    metadata = {"meaning": meaning, "low": low, "high": high, "above": above, "none": none, "aliases": aliases}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -77,7 +83,7 @@ def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
 
 
 def check_block(block: Any, where: str, content: Any, name: str = "") -> dict[str, Any]:
-    """Check the values that are given for a block of settings; options that are not given stay out.
+    """Check the values that are given for a block of settings, by name or alias; options not given stay out.
 
     Parameters
     ----------
@@ -97,9 +103,7 @@ def check_block(block: Any, where: str, content: Any, name: str = "") -> dict[st
         raise InputError(_place(where, name), f"is {content!r}", "names and values: " + ", ".join(members))
     metadata = {} if isinstance(block, Mapping) else {item.name: item.metadata for item in dataclasses.fields(block)}
     checked = {}
-    for key, value in content.items():
-        if key not in members:
-            raise InputError(_place(where, name), f"'{key}' is not a setting", nearest_name(str(key), members))
+    for key, value in _by_own_name(content, members, metadata, block, _place(where, name)).items():
         full_name = f"{name}.{key}" if name else key
         inner = _inner_block(members[key])
         if inner is None:
@@ -147,12 +151,32 @@ def parse_overrides(items: Iterable[str]) -> dict[str, str]:
     return overrides
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Text for an error: the nearest known name, then all of them."""
+def nearest_name(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> str:
+    """Text for an error: the nearest of the known names and their aliases, then all names."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=1)
+    close = difflib.get_close_matches(str(name), [*names, *aliases], n=1)
     everything = "one of " + ", ".join(names)
     return f"'{close[0]}', perhaps; {everything}" if close else everything
+
+
+def _by_own_name(
+    content: Mapping[str, Any], members: Mapping[str, Any], metadata: Mapping[str, Any], block: Any, place: str
+) -> dict[str, Any]:
+    """The same values by the names of the members, where aliases were given; unknown names are refused."""
+    names = {alias: name for name, facts in metadata.items() for alias in facts.get("aliases", ())}
+    elsewhere = getattr(block, "ELSEWHERE", {})
+    renamed: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for key, value in content.items():
+        if key in elsewhere:
+            raise InputError(place, f"'{key}' is not a setting of the method", f"the parameter {elsewhere[key]}")
+        name = names.get(key, key)
+        if name not in members:
+            raise InputError(place, f"'{key}' is not a setting", nearest_name(str(key), members, names))
+        if name in given:
+            raise InputError(place, f"'{given[name]}' and '{key}' are the same setting", "one of them")
+        renamed[name], given[name] = value, key
+    return renamed
 
 
 def _place(where: str, name: str) -> str:

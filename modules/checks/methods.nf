@@ -1,7 +1,7 @@
 // Methods: each file of assets/methods/ is the preset of one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], sections: '', environment: '', gpu: true, named: true], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', environment: '', gpu: true, named: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
     def named = options.methods.tokenize(', ')
@@ -13,10 +13,13 @@ def chooseMethods(options) {
         error("Parameters:\n  --methods: '${unknown.first()}' is not a method${guess} (there are ${known.keySet().join(', ')})")
     }
     def settings = methodSettings(options.method_options, names)
+    def presets = methodPresets(options.preset, names)
     return names.collect { name ->
         def preset = new org.yaml.snakeyaml.Yaml().load(known[name].text)
-        if (options.preset && preset.presets && !preset.presets.containsKey(options.preset)) {
-            error("Parameters:\n  --preset: method '${name}' has no preset '${options.preset}' (there are ${preset.presets.keySet().join(', ')})")
+        // A name for all methods passes over those without presets.
+        def chosen = presets[name] ?: (preset.presets ? presets[''] ?: '' : '')
+        if (chosen && !preset.presets?.containsKey(chosen)) {
+            error("Parameters:\n  --preset: method '${name}' has no preset '${chosen}' (there ${preset.presets ? "are ${preset.presets.keySet().join(', ')}" : 'is none'})")
         }
         [
             name: name,
@@ -24,6 +27,7 @@ def chooseMethods(options) {
             preprocess: file("${projectDir}/assets/preprocess/${preset.preprocess}.yml", checkIfExists: true),
             graph: file("${projectDir}/assets/graphs/${preset.graph}.yml", checkIfExists: true),
             settings: settings[name] ?: [],
+            preset: chosen,
             sections: preset.sections ?: '',
             environment: environmentOf(name, preset),
             gpu: preset.gpu != false,
@@ -54,6 +58,21 @@ def methodSettings(text, names) {
         error("Parameters:\n  --method_options: '${idle.join('.')}' is for method '${idle.first()}', which is not in this run (${names.join(', ')})")
     }
     return pairs.groupBy { method, _setting -> method }.collectEntries { method, group -> [method, group.collect { pair -> pair[1] }] }
+}
+
+// 'visium,smart_paper:p22' -> ['': 'visium', smart_paper: 'p22']; '' stands for the methods that are not named.
+def methodPresets(text, names) {
+    def pairs = (text ?: '').tokenize(', ').collect { choice -> choice.contains(':') ? choice.split(':', 2).toList() : ['', choice] }
+    def idle = pairs.find { method, _preset -> method && !(method in names) }
+    if (idle) {
+        error("Parameters:\n  --preset: '${idle.join(':')}' is for method '${idle.first()}', which is not in this run (${names.join(', ')})")
+    }
+    def doubled = pairs.groupBy { method, _preset -> method }.find { _method, group -> group.size() > 1 }
+    if (doubled) {
+        def fix = doubled.key ? '' : '; give METHOD:PRESET for each method that has another'
+        error("Parameters:\n  --preset: ${doubled.value.collect { pair -> "'${pair[1]}'" }.join(' and ')} are both for ${doubled.key ? "method '${doubled.key}'" : 'all methods'}${fix}")
+    }
+    return pairs.collectEntries { method, preset -> [method, preset] }
 }
 
 // Whether a method can run on a dataset: some need several sections.

@@ -83,6 +83,9 @@ def resolveParams(given) {
     if (!set.help && !problems && !set.input == !set.simulate) {
         problems << 'give either --input samplesheet.csv or --simulate demo'
     }
+    if (set.n_neighbours != null && set.spatial_radius != null) {
+        problems << 'give either --n_neighbours or --spatial_radius'
+    }
     if (!problems && rules.seed.maximum - defaulted(set, rules, 'seed') < defaulted(set, rules, 'seeds') - 1) {
         problems << "--seed ${set.seed}: with ${defaulted(set, rules, 'seeds')} seeds the last one is above ${rules.seed.maximum}"
     }

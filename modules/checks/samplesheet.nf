@@ -88,7 +88,15 @@ def rowProblems(sheet, line, row, rules) {
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
+    precomputedOf(row).collect { choice -> choice.tokenize(':').first() }
+        .findAll { modality -> !(modality in counts) || !(row[modality] || row.multi) }
+        .each { modality -> problems << "column precomputed: the row has no modality '${modality}'" }
     return problems.collect { problem -> "line ${line}, ${problem}" }
+}
+
+// The declarations of a row, e.g. ['atac:X_lsi', 'rna'].
+def precomputedOf(row) {
+    return (row.precomputed ?: '').tokenize('; ')
 }
 
 def headerProblems(header, rules) {
@@ -133,7 +141,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -150,6 +158,7 @@ def sectionOf(sheet, row, siblings, rules) {
         stack: stackOf(siblings),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
+        precomputed: precomputedOf(row),
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]

@@ -28,7 +28,7 @@ workflow SECTION {
 workflow LATENTS {
     main:
     SECTION()
-    PREPROCESS(SECTION.out.section.map { meta, section -> [meta + [preprocess: 'smart'], [section], file("${projectDir}/assets/preprocess/smart.yml")] }, 1, 'test')
+    PREPROCESS(SECTION.out.section.map { meta, section -> [meta + [preprocess: 'smart'], [section], file("${projectDir}/assets/preprocess/smart.yml")] }, 1, '', 'test')
 
     emit:
     latents = PREPROCESS.out.latents.map { meta, latents -> [meta + [graph: 'spatial', id: 'pca_smooth.seed1', method: 'pca_smooth', seed: 1], latents] }
@@ -38,7 +38,7 @@ workflow LATENTS {
 workflow PREPARED {
     main:
     LATENTS()
-    GRAPH(LATENTS.out.latents.map { meta, latents -> [meta, latents, file("${projectDir}/assets/graphs/spatial.yml")] }, 0, 'test')
+    GRAPH(LATENTS.out.latents.map { meta, latents -> [meta, latents, file("${projectDir}/assets/graphs/spatial.yml")] }, '', 'test')
 
     emit:
     prepared = LATENTS.out.latents.join(GRAPH.out.graph)
@@ -48,7 +48,7 @@ workflow PREPARED {
 workflow TRAINED {
     main:
     PREPARED()
-    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), [settings: [], environment: '', gpu: false]] }, 'cpu', '', '', 'test')
+    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), [settings: [], preset: '', environment: '', gpu: false]] }, 'cpu', '', 'test')
 
     emit:
     trained = TRAIN.out.embedding.join(PREPARED.out.prepared)

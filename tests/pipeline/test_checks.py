@@ -52,12 +52,32 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         (["--input", "nowhere.csv"], "Samplesheet nowhere.csv: there is no such file"),
         (["--simulate", "test", "--methods", "smrt"], "'smrt' is not a method; did you mean 'smart'?"),
         (["--simulate", "test", "--methods", "smart_paper", "--preset", "moon"], "'smart_paper' has no preset 'moon'"),
+        (
+            ["--simulate", "test", "--n_neighbours", "0", "--spatial_radius", "2"],
+            "either --n_neighbours or --spatial_rad",
+        ),
         (["--simulate", "test", "--seed", "2147483647", "--seeds", "2"], "the last one is above 2147483647"),
         (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
     ],
 )
 def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: str) -> None:
     assert message in refused(pipeline, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("smart_paper:p22,spamo_paper:p22", "'spamo_paper' has no preset 'p22' (there are hexagonal, visium, spots"),
+        ("pca_smooth:p22", "'pca_smooth' has no preset 'p22' (there is none)"),
+        ("smart:visium", "'smart', which is not in this run (smart_paper, spamo_paper, pca_smooth)"),
+        ("visium,p22", "'visium' and 'p22' are both for all methods; give METHOD:PRESET"),
+        ("smart_paper:p22,smart_paper:cells", "'p22' and 'cells' are both for method 'smart_paper'"),
+        ("smart_paper:", "--preset 'smart_paper:' does not have the expected form"),
+    ],
+)
+def test_a_preset_that_no_method_can_take(pipeline: Pipeline, preset: str, message: str) -> None:
+    both = ("--simulate", "test", "--methods", "smart_paper,spamo_paper")
+    assert message in refused(pipeline, *both, "--preset", preset)
 
 
 def test_an_image_that_is_not_there_is_named_before_any_task(pipeline: Pipeline) -> None:

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anndata
+import mudata
+import numpy as np
 import pytest
 
+from spatialweave.io.embeddings import training_record
 from spatialweave.method import load_method
 from spatialweave.presets import read_preset
 
@@ -24,7 +28,6 @@ METHODS = [preset.name for preset in PRESETS if not preset.variant_of and not pr
 @pytest.fixture
 def sheet(project: Path, tmp_path: Path) -> Path:
     """Two datasets in different formats: h5ad files, and a CSV matrix with coordinates and labels beside it."""
-    import anndata
     import pandas as pd
 
     folder = tmp_path / "data"
@@ -84,3 +87,42 @@ def test_real_embryo_of_two_modalities(pipeline: Pipeline, shared_data: Path) ->
     scores = {row["method"]: float(row["value"]) for row in metrics if row["metric"] == "ari"}
     # k-means on principal components of RNA alone, without coordinates, scores 0.19.
     assert scores["smart"] > 0.19
+
+
+def test_choices_for_all_recipes_and_presets_of_single_methods(pipeline: Pipeline) -> None:
+    """They reach their stages; and a graph without spatial neighbours, which leaves some metrics undefined, is fine."""
+
+    run = pipeline.run(
+        "--simulate", "test", "--methods", "spamo_paper,smart_paper", "--control", "false",
+        "--preset", "spamo_paper:simulated,smart_paper:p22",
+        "--variable_features", "60", "--components", "8", "--n_neighbours", "0", "--feature_neighbours", "9",
+        "--method_options", "spamo_paper.epochs=3,smart_paper.epochs=3",
+    )  # fmt: skip
+    assert run.code == 0, run.text
+    for method, preset in (("spamo_paper", "simulated"), ("smart_paper", "p22")):
+        data = anndata.read_h5ad(run.results / "test" / "embeddings" / method / "seed1.h5ad")
+        assert training_record(data)["preset"] == preset
+    data = mudata.read_h5mu(run.results / "test" / "integrated.h5mu")
+    assert data["rna"].obsm["X_latent_smart"].shape[1] == data["atac"].obsm["X_latent_spatialglue"].shape[1] == 8
+    rows = csv.DictReader((run.results / "test" / "graphs" / "spatialglue.spatialglue.graph.csv").open(newline=""))
+    edges = {row["graph"]: float(row["value"]) for row in rows if row["statistic"] == "directed_edges"}
+    assert edges == {"spatial": 0} | dict.fromkeys(data.mod, 9 * data.n_obs)
+
+
+def test_normalised_peaks_with_latents_of_their_own(pipeline: Pipeline, project: Path) -> None:
+    command = [sys.executable, str(project / "bin" / "simulate.py"), "--preset", "test", "--out-dir", "."]
+    subprocess.run(command, check=True, capture_output=True, cwd=pipeline.folder)
+    peaks = anndata.read_h5ad(pipeline.folder / "test_atac.h5ad")
+    peaks.X = peaks.X.astype(np.float32) / 7
+    peaks.obsm["X_lsi"] = np.random.default_rng(0).normal(size=(peaks.n_obs, 5)).astype(np.float32)
+    peaks.write_h5ad(pipeline.folder / "peaks.h5ad")
+    sheet = pipeline.folder / "sheet.csv"
+    sheet.write_text(
+        "dataset,rna,atac,platform,n_domains,precomputed\none,test_rna.h5ad,peaks.h5ad,dbit,5,atac:X_lsi\n"
+    )
+    run = pipeline.run("--input", str(sheet), "--control", "false", "--method_options", "smart.epochs=3")
+    assert run.code == 0, run.text
+    data = mudata.read_h5mu(run.results / "one" / "integrated.h5mu")
+    atac = data["atac"]
+    np.testing.assert_array_equal(atac.obsm["X_latent_smart"], peaks[atac.obs_names].obsm["X_lsi"])
+    assert "latents from the input file" in (run.results / "one" / "report.html").read_text(encoding="utf-8")

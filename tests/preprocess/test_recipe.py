@@ -228,6 +228,18 @@ def test_width_by_the_panel(n_proteins: int | None, width: int, recipe_file: Cal
     assert recipe.settings("adt", platform("visium"), 1, n_proteins).components == width
 
 
+def test_numbers_that_hold_instead_of_the_recipes(project: Path) -> None:
+    recipe = read_recipe(project / "assets" / "preprocess" / "smart.yml")
+    other = recipe.changed(5000, 12)
+    # Also where an override has its own.
+    assert other.settings("rna", platform("codex"), 1) == RnaSettings(0, 12, 5000, 1e4, True)
+    assert other.settings("atac", platform("misar"), 1).components == 12
+    assert recipe.changed(components=9).settings("rna", platform("visium"), 1) == RnaSettings(10, 9, 3000, 1e4, True)
+    assert recipe.changed().settings("atac", platform("misar"), 1).components == 60
+    panel = read_recipe(project / "assets" / "preprocess" / "spatialglue.yml").changed(components=9)
+    assert panel.settings("adt", platform("visium"), 1, 31) == AdtSettings(1, 9, "spot", True)
+
+
 def test_a_modality_that_the_recipe_lacks_is_refused(recipe_file: Callable[[str], Path]) -> None:
     with pytest.raises(InputError, match="says nothing about the modality 'rna'"):
         read_recipe(recipe_file(ADT)).settings("rna", platform("visium"), 1)

@@ -108,8 +108,8 @@ def test_the_transforms_are_the_true_ones(stack: Stack) -> None:
     assert table.loc["section2", "angle"] == pytest.approx(np.degrees(np.arctan2(truth[1, 0], truth[0, 0])), abs=3)
 
 
-@pytest.mark.parametrize("method", ["none", "icp", "ndt"])
-def test_coordinates_alone(project: Path, stack: Stack, tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize("method", ["none", "icp", "ndt", "fgw"])
+def test_other_methods_of_alignment(project: Path, stack: Stack, tmp_path: Path, method: str) -> None:
     out = tmp_path / "transform.json"
     arguments = ["--latents", str(stack.latents), "--fixed", "section1", "--moving", "section2", "--align-by", method]
     result = CliRunner().invoke(script(project, "align"), [*arguments, "--out", str(out)])

@@ -33,7 +33,7 @@ def run(command, toy_run, graph, tmp_path):
     return call
 
 
-@pytest.mark.parametrize("clustering", ["mclust", "leiden", "louvain", "kmeans"])
+@pytest.mark.parametrize("clustering", ["mclust", "leiden", "louvain", "kmeans", "split_merge"])
 def test_finds_the_quadrants(run, toy_run, tmp_path, clustering):
     result = run("--clustering", clustering, "--n-domains", "4")
     assert result.exit_code == 0, result.output

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from anndata.io import write_elem
 from click.testing import CliRunner
 from sklearn.neighbors import kneighbors_graph
 
@@ -73,6 +74,23 @@ def test_number_of_neighbours_overrides_the_recipe(run, tmp_path):
     assert (np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr) == 7).all()
 
 
+def test_the_platform_of_the_dataset_chooses_overrides(run, tmp_path, toy_run):
+    recipe = "spatial: {kind: knn, k: 3}\noverrides: {dbit: {spatial: {k: 7}}, square: {spatial: {k: 5}}}"
+
+    def degrees(*more: str, latents: Path | None = None) -> set[int]:
+        assert run(recipe, *more, latents=latents).exit_code == 0
+        return set(np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr))
+
+    # A file that names no platform has its layout.
+    assert degrees() == {5}
+    named = tmp_path / "named.h5mu"
+    named.write_bytes(toy_run.latents.read_bytes())
+    with h5py.File(named, "r+") as file:
+        write_elem(file["uns/spatialweave"], "platform", "dbit")
+    assert degrees(latents=named) == {7}
+    assert degrees("--n-neighbours", "2", latents=named) == {2}
+
+
 def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
     result = run("spatial: {kind: knn, k: 200}")
     assert result.exit_code == 0
@@ -99,6 +117,10 @@ def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
         ),
         ("spatial: {kind: knn}\nfeatures: {mutual: 3}", ["features.mutual", "true or false"]),
         ("features: null", ["lacks spatial"]),
+        ("spatial: {kind: knn}\noverrides: {visum: {spatial: {k: 6}}}", ["'visum'", "'visium', perhaps"]),
+        ("spatial: {kind: knn}\noverrides: {codex: {spatial: {k: -1}}}", ["overrides.codex.spatial.k", "at least 0"]),
+        ("spatial: {kind: knn}\noverrides: {codex: {spatial: {radius: 2}}}", ["codex.spatial.radius", "only kind, k"]),
+        ("spatial: {kind: knn}\noverrides: {codex: {spatial: {kind: radius}}}", ["codex.spatial'", "lacks radius"]),
         ("spatial: [knn", ["is not a readable YAML file"]),
         ("- spatial", ["is not a mapping", "names and values"]),
     ],
@@ -110,6 +132,33 @@ def test_bad_recipe_is_one_line(run, refused, tmp_path, recipe, words):
 
 def test_number_of_neighbours_needs_a_knn_recipe(run, refused):
     refused(run("spatial: {kind: delaunay}", "--n-neighbours", "4"), "--n-neighbours", "delaunay")
+
+
+def test_a_radius_replaces_any_spatial_graph_but_not_with_a_number_of_neighbours(run, refused, tmp_path):
+    for recipe in ("spatial: {kind: knn, k: 7}", "spatial: {kind: delaunay}"):
+        assert run(recipe, "--radius", "1.1").exit_code == 0
+        degrees = np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr)
+        # Touching spots of a square lattice: 2 at a corner, 3 at an edge, 4 inside.
+        assert set(degrees) == {2, 3, 4} and (degrees == 2).sum() == 8
+    refused(run("spatial: {kind: knn}", "--radius", "2", "--n-neighbours", "4"), "--radius", "one of them")
+
+
+def test_a_graph_without_spatial_neighbours(run, tmp_path):
+    assert run("spatial: {kind: knn}\nfeatures: {k: 5, rounds: 2}", "--n-neighbours", "0").exit_code == 0
+    graph = ad.read_h5ad(tmp_path / "graph.h5ad")
+    assert graph.obsp["spatial_connectivities"].nnz == 0
+    assert run("spatial: {kind: knn}\nfeatures: {k: 5}").exit_code == 0
+    plain = ad.read_h5ad(tmp_path / "graph.h5ad")
+    # Nothing to average over: rounds change nothing.
+    assert (graph.obsp["rna_distances"] != plain.obsp["rna_distances"]).nnz == 0
+
+
+def test_number_of_feature_neighbours(run, tmp_path):
+    recipe = "spatial: {kind: knn}\nfeatures: {k: 5, metric: correlation}"
+    assert run(recipe, "--feature-neighbours", "8").exit_code == 0
+    assert set(np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["rna_distances"].indptr)) == {8}
+    assert run("spatial: {kind: knn}", "--feature-neighbours", "8").exit_code == 0
+    assert set(ad.read_h5ad(tmp_path / "graph.h5ad").obsp) == {"spatial_distances", "spatial_connectivities"}
 
 
 def test_absent_or_wrong_latents(run, refused, toy_run, tmp_path):

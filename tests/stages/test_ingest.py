@@ -37,6 +37,27 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [("atacs", "'atacs' is not a modality"), ("rna:", "'rna:' names no obsm key; expected MODALITY:KEY")],
+)
+def test_what_is_no_declaration_of_precomputed_values(tmp_path: Path, declared: str, message: str) -> None:
+    result = run(tmp_path, "--rna", h5ad(tmp_path), "--precomputed", declared)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_declared_latents_are_kept_with_normalised_values(tmp_path: Path) -> None:
+    data = adata(COUNTS / 8)
+    data.obsm["X_pca"] = np.arange(24.0).reshape(12, 2)
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    assert run(tmp_path, "--rna", str(tmp_path / "rna.h5ad"), "--precomputed", "rna:X_pca").exit_code == 0
+    section = contract.read_h5mu(tmp_path / "out" / "section.h5mu", "section")
+    assert section["rna"].uns["precomputed"] == "X_pca"
+    np.testing.assert_array_equal(section["rna"].obsm["precomputed"], data.obsm["X_pca"])
+    np.testing.assert_array_equal(section["rna"].X.toarray(), COUNTS / 8)
+
+
 def test_a_section_keeps_the_contract(tmp_path: Path) -> None:
     adt = adata(COUNTS[6:] + 1, SPOTS[6:], COORDINATES[6:])
     adt.write_h5ad(tmp_path / "adt.h5ad")

@@ -55,6 +55,12 @@ def test_writes_latents_and_says_so(folder: Path) -> None:
     assert read_dataset(folder / "latents.h5mu").modalities[0].latent.shape == (12, 2)
 
 
+def test_numbers_of_genes_and_components_can_be_given(folder: Path) -> None:
+    result = run(folder, components="3", **{"variable-features": "5"})
+    assert result.stdout == "12 spots; latent dimensions: rna 3\n"
+    assert md.read_h5mu(folder / "latents.h5mu")["rna"].n_vars == 5
+
+
 def test_same_seed_gives_the_same_latents(folder: Path) -> None:
     run(folder)
     run(folder, out=str(folder / "again.h5mu"))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from spatialweave.alignment import transforms
+from spatialweave.alignment.fgw import fused_gromov_wasserstein
 from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.alignment.prepared_section import prepare
 from spatialweave.alignment.refinement import (
@@ -61,9 +62,9 @@ class Registration:
         3 x 3, moving units -> fixed units.
     score
         Cross-prediction of the sections or, where the shapes decide, the agreement of these; None with the method
-        ``none``.
+        ``none`` or ``fgw``.
     method
-        What found the matrix: ``evidence`` (cross-prediction), ``icp``, ``ndt`` or ``none``.
+        What found the matrix: ``evidence`` (cross-prediction), ``icp``, ``ndt``, ``fgw`` or ``none``.
     record
         Scores of what was tried, overlap, runner-up (plain types, for JSON).
     """
@@ -97,6 +98,10 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
     fixed, moving = _checked(fixed, "fixed section"), _checked(moving, "moving section")
     if settings.method == "none":
         return Registration(np.eye(3), None, "none", _record_of_none() | {"settings": vars(settings)})
+    if settings.method == "fgw":
+        coupling = fused_gromov_wasserstein(fixed.points, fixed.features, moving.points, moving.features, settings)
+        coupled = {"decided_by": "fgw", "overlap": coupling.overlap, "settings": vars(settings)} | coupling.record
+        return Registration(coupling.matrix, None, "fgw", _record_of_none() | coupled)
     scores, to_fixed, to_moving = _prepared(fixed, moving, settings)
     refined = refined_transforms(scores, settings)
     by_features = scores.has_features and settings.method == "auto"

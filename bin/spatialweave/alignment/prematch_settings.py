@@ -12,8 +12,10 @@ from spatialweave.settings import option
 class PrematchSettings:
     """How two sections are registered."""
 
-    method: Literal["auto", "icp", "ndt", "none"] = option(
-        "auto", "auto: shapes and features; icp or ndt: coordinates only, by that algorithm; none: no registration."
+    method: Literal["auto", "icp", "ndt", "fgw", "none"] = option(
+        "auto",
+        "auto: shapes and features; icp or ndt: coordinates only, by that algorithm; fgw: features and distances, by "
+        "fused Gromov-Wasserstein; none: no registration.",
     )
     reflection: bool = option(False, "Also try the moving section turned over.")
     scale: bool = option(False, "The sections' coordinates differ in their units: also find one factor.")

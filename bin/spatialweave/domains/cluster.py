@@ -12,6 +12,7 @@ from spatialweave.domains.initial_partitions import kmeans_partition
 from spatialweave.domains.labels import check_embedding, number_by_size
 from spatialweave.domains.mclust_r import mclust_r
 from spatialweave.domains.mixture import tied_mixture
+from spatialweave.domains.split_merge import split_merge
 
 KMEANS_RUNS = 10
 
@@ -35,8 +36,8 @@ def cluster(embedding: np.ndarray, n_domains: int, clustering: str, seed: int) -
     Parameters
     ----------
     clustering
-        ``mclust`` and ``kmeans`` can return fewer domains where the embedding has fewer distinct rows; ``mclust_r`` is
-        the model of ``mclust`` in R; ``leiden`` and ``louvain`` give exactly the number.
+        ``mclust``, ``kmeans`` and ``split_merge`` can return fewer domains where the embedding has fewer distinct rows;
+        ``mclust_r`` is the model of ``mclust`` in R; ``leiden`` and ``louvain`` give exactly the number.
 
     Raises
     ------
@@ -52,5 +53,8 @@ def cluster(embedding: np.ndarray, n_domains: int, clustering: str, seed: int) -
         return Domains(number_by_size(mclust_r(values, n_domains, seed)))
     if clustering == "kmeans":
         return Domains(number_by_size(kmeans_partition(values, n_domains, seed, KMEANS_RUNS)))
+    if clustering == "split_merge":
+        labels, n_groups = split_merge(values, n_domains, seed)
+        return Domains(number_by_size(labels), {"groups": n_groups})
     labels, record = communities(values, n_domains, clustering, seed)
     return Domains(number_by_size(labels), record)

@@ -1,17 +1,23 @@
-"""Graph recipes: which graphs to build, read from YAML and checked key by key."""
+"""Graph recipes: which graphs to build for which kind of dataset, read from YAML and checked key by key."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_type_hints
 
 from spatialweave.errors import InputError
-from spatialweave.platforms import NEIGHBOURS_BY_LAYOUT
-from spatialweave.settings import configure, option, read_yaml
+from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.platforms import NEIGHBOURS_BY_LAYOUT, PLATFORMS
+from spatialweave.settings import check_block, configure, option, read_yaml
 
 KEYS_BY_KIND = {"knn": ("kind", "k"), "radius": ("kind", "radius"), "delaunay": ("kind",)}
 MAX_NEIGHBOURS = 500
+MAX_RADIUS = 1000
+
+EPIGENOME = "epigenome"
+"""The kind of a dataset of chromatin or histone marks, with RNA or without, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +26,11 @@ class SpatialRecipe:
 
     kind: Literal["knn", "radius", "delaunay"] = option("knn", "How neighbours are found.")
     k: int | None = option(
-        None,
-        "Neighbours per spot (knn), 0 = none; auto: by layout.",
-        low=0,
-        high=MAX_NEIGHBOURS,
-        none="auto",
+        None, "Neighbours per spot (knn); auto: by the platform's layout.", low=0, high=MAX_NEIGHBOURS, none="auto"
     )
-    radius: float = option(0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=1000)
+    radius: float = option(
+        0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=MAX_RADIUS
+    )
 
 
 @dataclass(frozen=True)
@@ -43,34 +47,75 @@ class FeatureRecipe:
 
 @dataclass(frozen=True)
 class GraphRecipe:
-    """The content of a graph recipe file; without `features` there are no feature graphs."""
+    """What a recipe file says for one dataset; without `features` there are no feature graphs."""
 
     spatial: SpatialRecipe
     features: FeatureRecipe | None = None
 
-    def with_neighbours(self, k: int | None) -> GraphRecipe:
-        """The same recipe with `k` spatial neighbours; None leaves it as it is."""
-        if k is None:
-            return self
-        if self.spatial.kind != "knn":
-            raise InputError(
-                "--n-neighbours", f"the recipe's spatial graph is '{self.spatial.kind}'", "a recipe of kind knn"
-            )
-        return replace(self, spatial=replace(self.spatial, k=k))
+    def changed(
+        self, n_neighbours: int | None = None, radius: float | None = None, feature_neighbours: int | None = None
+    ) -> GraphRecipe:
+        """The same recipe with other neighbours; None leaves it as it is.
+
+        Parameters
+        ----------
+        n_neighbours
+            Spatial neighbours per spot, of a recipe of kind knn; 0 = none.
+        radius
+            In place of them all spots that near, in median spot spacings, whatever the recipe's kind.
+        feature_neighbours
+            Neighbours per spot in the feature graphs; a recipe without them stays without.
+        """
+        spatial, features = self.spatial, self.features
+        if radius is not None:
+            if n_neighbours is not None:
+                raise InputError("--radius", "is given with --n-neighbours", "one of them")
+            spatial = SpatialRecipe("radius", radius=radius)
+        if n_neighbours is not None:
+            if spatial.kind != "knn":
+                found = f"the recipe's spatial graph is '{spatial.kind}'"
+                raise InputError("--n-neighbours", found, "a recipe of kind knn")
+            spatial = replace(spatial, k=n_neighbours)
+        if features is not None and feature_neighbours is not None:
+            features = replace(features, k=feature_neighbours)
+        return replace(self, spatial=spatial, features=features)
 
 
-def read_recipe(path: Path) -> GraphRecipe:
-    """Read a recipe file; unknown keys, kinds and values out of bounds are refused by name."""
+def read_recipe(path: Path, platform: str = "", modalities: Collection[str] = ()) -> GraphRecipe:
+    """Read a recipe file for a dataset; unknown keys, kinds and values out of bounds are refused by name.
+
+    Parameters
+    ----------
+    platform, modalities
+        Of the dataset: the recipe's `overrides` for epigenomes apply where it is one, then those of its platform.
+    """
     content = read_yaml(path)
+    kinds = dict.fromkeys((EPIGENOME, *PLATFORMS), GraphRecipe)
+    check_block({**get_type_hints(GraphRecipe), "overrides": kinds}, str(path), content)
+    overrides = content.pop("overrides", {})
     recipe = configure(GraphRecipe, str(path), content)
-    kind = recipe.spatial.kind
-    foreign = [key for key in content["spatial"] if key not in KEYS_BY_KIND[kind]]
+    _check_keys(f"{path}, setting 'spatial", content["spatial"], recipe.spatial)
+    for name, override in overrides.items():
+        changed = configure(GraphRecipe, str(path), content, override)
+        _check_keys(f"{path}, setting 'overrides.{name}.spatial", override.get("spatial", {}), changed.spatial)
+    applying = [overrides.get(EPIGENOME, {})] if is_epigenome(modalities) else []
+    return configure(GraphRecipe, str(path), content, *applying, overrides.get(platform, {}))
+
+
+def is_epigenome(modalities: Collection[str]) -> bool:
+    """Whether a dataset of these modalities is a spatial epigenome: genomic intervals, and nothing else but RNA."""
+    intervals = {name for name in modalities if MODALITY_KINDS[name].intervals}
+    return bool(intervals) and set(modalities) <= {"rna", *intervals}
+
+
+def _check_keys(where: str, given: Mapping[str, Any], resulting: SpatialRecipe) -> None:
+    """Refuse keys that have no meaning with the resulting kind of graph, and a radius graph without its radius."""
+    foreign = [key for key in given if key not in KEYS_BY_KIND[resulting.kind]]
     if foreign:
-        expected = "only " + ", ".join(KEYS_BY_KIND[kind])
-        raise InputError(f"{path}, setting 'spatial.{foreign[0]}'", f"has no meaning with kind {kind}", expected)
-    if kind == "radius" and "radius" not in content["spatial"]:
-        raise InputError(f"{path}, setting 'spatial'", "lacks radius", "it with kind radius, in median spot spacings")
-    return recipe
+        expected = "only " + ", ".join(KEYS_BY_KIND[resulting.kind])
+        raise InputError(f"{where}.{foreign[0]}'", f"has no meaning with kind {resulting.kind}", expected)
+    if resulting.kind == "radius" and not resulting.radius:
+        raise InputError(f"{where}'", "lacks radius", "it with kind radius, in median spot spacings")
 
 
 def neighbours_by_layout(layout: str, where: str) -> int:

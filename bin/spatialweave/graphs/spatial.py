@@ -35,7 +35,7 @@ Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def knn(coordinates: np.ndarray, sections: np.ndarray, k: int) -> sparse.csr_matrix:
-    """The k nearest spots of each spot, exactly k per row (directed).
+    """The k nearest spots of each spot, exactly k per row (directed); none where k is 0.
 
     Ties, which every border of a lattice has, go to the spot with the lower x, then the lower y, then the earlier
     spot: the graph depends on the coordinates and not on the order of the spots. In a section of k spots or fewer

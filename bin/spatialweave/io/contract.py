@@ -43,6 +43,10 @@ TRUE_SPATIAL = "spatial_true"
 """The obsm key of coordinates in the tissue that are known from elsewhere (simulated sections), used only to score
 alignments."""
 
+PRECOMPUTED = "precomputed"
+"""In a modality's uns, where the user says that its values are no raw counts: the obsm key of its file with latents, or
+"values". In its obsm: these latents."""
+
 FACTS = {
     "section": ("dataset", "section", "platform", "layout"),
     "counts": ("dataset", "platform", "layout"),

@@ -57,6 +57,8 @@ class Dataset:
         Square CSR matrices over all spots by obsp key, e.g. ``spatial_connectivities``.
     layout
         ``hexagonal``, ``square`` or ``cells``.
+    platform
+        One of :data:`spatialweave.platforms.PLATFORMS`; the layout where no platform is named.
     recipe
         The preprocessing recipe behind the latents.
     aligned
@@ -72,6 +74,7 @@ class Dataset:
     modalities: list[Modality]
     graphs: dict[str, sparse.csr_matrix] = field(default_factory=dict)
     layout: str = "cells"
+    platform: str = ""
     recipe: str = ""
     aligned: np.ndarray | None = None
     true_coordinates: np.ndarray | None = None
@@ -175,13 +178,15 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
 
     facts = read_elem(file["uns/spatialweave"])
     obs = read_elem(file["obs"])
+    layout = str(facts["layout"])
     check_spots(path, obs)
     return Dataset(
         name=str(facts["dataset"]),
         obs=obs,
         coordinates=check_coordinates(path, read_elem(file["obsm/spatial"]), len(obs)),
         modalities=[],
-        layout=str(facts["layout"]),
+        layout=layout,
+        platform=str(facts.get("platform", layout)),
         recipe=str(facts.get("recipe", "")),
         aligned=None if aligned is None else read_aligned_coordinates(aligned, obs),
     )

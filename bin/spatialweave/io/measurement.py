@@ -46,6 +46,8 @@ class Measurement:
         Slots that were looked for and are not in the file, for messages.
     modality
         Its modality, where the file says so; else it is found from ``feature_types`` of the features or the option.
+    tables
+        Loads a table of its spots (spots x columns) by the obsm key, in formats that have such.
     """
 
     where: str
@@ -56,6 +58,7 @@ class Measurement:
     modality: str | None = None
     platform: str | None = None
     rows: np.ndarray | None = None
+    tables: Callable[[str], np.ndarray] | None = None
 
     def keep(self, rows: np.ndarray) -> None:
         """Restrict the measurement to the spots at `rows` (positions)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.contract import PRECOMPUTED
 from spatialweave.io.counts import find_counts
-from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names
+from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.readers import read
+from spatialweave.io.stage_checks import check_table
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
 
 if TYPE_CHECKING:
@@ -31,8 +34,11 @@ class ModalityPart:
     platform: str | None
 
 
-def read_parts(path: Path, wanted: str | None) -> dict[str, ModalityPart]:
-    """The modalities of one file: all that it names, or the one that is `wanted`."""
+def read_parts(path: Path, wanted: str | None, precomputed: Mapping[str, str]) -> dict[str, ModalityPart]:
+    """The modalities of one file: all that it names, or the one that is `wanted`.
+
+    `precomputed` has the modalities whose values are not raw counts, each with the obsm key of its latents or "".
+    """
     measurements = read(path)
     if wanted and len(measurements) > 1:
         named = [m for m in measurements if m.modality == wanted]
@@ -52,20 +58,37 @@ def read_parts(path: Path, wanted: str | None) -> dict[str, ModalityPart]:
                 "each barcode once",
             )
         obs = plain_frame(measurement.obs, names)
-        fractions = any(MODALITY_KINDS[name].has_fractions for name in (wanted, measurement.modality) if name)
+        names_given = [name for name in (wanted, measurement.modality) if name]
+        fractions = any(MODALITY_KINDS[name].has_fractions or name in precomputed for name in names_given)
         counts, features = find_counts(measurement, fractions)
         for modality, columns in _groups(measurement, features, wanted).items():
             if modality in parts:
                 raise InputError(str(path), f"holds {modality} twice ({measurement.where})", "each modality once")
             if not counts[:, columns].nnz:
                 raise InputError(measurement.where, f"its {modality} matrix holds no counts", "counts above 0")
-            parts[modality] = ModalityPart(
-                measurement.where,
-                _anndata(counts, columns, obs, features),
-                measurement.coordinates,
-                measurement.platform,
-            )
+            data = _anndata(counts, columns, obs, features)
+            if modality in precomputed:
+                _add_precomputed(data, measurement, precomputed[modality])
+            parts[modality] = ModalityPart(measurement.where, data, measurement.coordinates, measurement.platform)
     return parts
+
+
+def _add_precomputed(data: anndata.AnnData, measurement: Measurement, key: str) -> None:
+    """Mark a modality's values as no raw counts, and give it the latents of that obsm key ("" = none)."""
+    data.uns[PRECOMPUTED] = key or "values"
+    if not key:
+        return
+    where = f"{measurement.where}, obsm['{key}']"
+    if measurement.tables is None:
+        raise InputError(where, "cannot be in a file of this kind", ".h5ad, .h5mu or .zarr")
+    with reading(measurement.where, f"table in obsm['{key}']"):
+        table = measurement.tables(key)
+    if measurement.rows is not None:
+        table = table[measurement.rows]
+    try:
+        data.obsm[PRECOMPUTED] = check_table(where, table, data.n_obs, "spot").astype(np.float32)
+    except InputError as error:
+        raise InputError(error.where, error.found, error.expected) from None
 
 
 def _anndata(

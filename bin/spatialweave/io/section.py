@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,10 @@ FARTHEST = 1e12
 
 @dataclass
 class SectionInput:
-    """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them."""
+    """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
+
+    `precomputed` has the modalities whose values are not raw counts, each with the obsm key of its latents or "".
+    """
 
     dataset: str
     section: str
@@ -41,6 +45,7 @@ class SectionInput:
     labels: str | None = None
     platform: str | None = None
     order: int | None = None
+    precomputed: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_section(row: SectionInput) -> mudata.MuData:
@@ -59,13 +64,16 @@ def read_section(row: SectionInput) -> mudata.MuData:
         path = row.multi if name == "multi" else row.files[name]
         if path is None:
             continue
-        for modality, part in read_parts(path, None if name == "multi" else name).items():
+        for modality, part in read_parts(path, None if name == "multi" else name, row.precomputed).items():
             if modality in parts:
                 raise InputError(
                     part.where, f"holds {modality}, which {parts[modality].where} gives as well", "each modality once"
                 )
             parts[modality] = part
     parts = {name: parts[name] for name in MODALITIES if name in parts}
+    idle = [name for name in row.precomputed if name not in parts]
+    if idle:
+        raise InputError("--precomputed", f"the section has no {idle[0]}", "one of " + ", ".join(parts))
     spots = _union(parts)
     coordinates = _coordinates(parts, spots, row.spatial)
     labels = None

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5mu
+from spatialweave.io.contract import PRECOMPUTED, read_h5mu
 from spatialweave.io.count_matrix import find_problem, to_csr
 from spatialweave.io.stage_checks import check_table
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
@@ -42,11 +42,17 @@ def read_section_file(path: Path) -> mudata.MuData:
 
 
 def check_modalities(path: Path, data: mudata.MuData) -> None:
-    """Refuse modalities that are not known or hold anything but raw counts; counts become canonical CSR in place."""
+    """Refuse modalities that are not known or hold anything but raw counts; counts become canonical CSR in place.
+
+    Those that the user has declared as precomputed may hold other values of 0 or more, and latents.
+    """
     for name, part in data.mod.items():
         if name not in MODALITIES:
             raise InputError(str(path), f"unknown modality '{name}'", "one of " + ", ".join(MODALITIES))
         part.X = _checked_counts(f"{path}, modality {name}", name, part)
+        if PRECOMPUTED in part.obsm:
+            where = f"{path}, modality {name}, obsm['{PRECOMPUTED}']"
+            part.obsm[PRECOMPUTED] = check_table(where, part.obsm[PRECOMPUTED], part.n_obs, "spot")
 
 
 def _check_coordinates(where: str, spatial: Any, n_spots: int) -> None:
@@ -71,7 +77,7 @@ def _checked_counts(where: str, modality: str, part: anndata.AnnData) -> sparse.
         counts = to_csr(part.X)
     except ValueError as error:
         raise InputError(f"{where}, X", str(error), "raw counts, spots x features") from error
-    fractions = MODALITY_KINDS[modality].has_fractions
+    fractions = MODALITY_KINDS[modality].has_fractions or PRECOMPUTED in part.uns
     problem = find_problem(counts, fractions)
     if problem is not None:
         cell = f"row '{part.obs_names[problem.row]}', column '{part.var_names[problem.column]}'"

@@ -43,12 +43,18 @@ class Config(OptimiserConfig):
     """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
 
     variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
-    n_dims: int = option(64, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
-    epochs: int = option(300, "Most epochs; one update each.", low=0)
-    learning_rate: float = option(1e-3, "Step size of the optimiser.", low=0)
+    n_dims: int = option(
+        64, "Dimensions of the encodings and of the embedding.", low=1, high=4096, aliases=("emb_dim",)
+    )
+    epochs: int = option(300, "Most epochs; one update each.", low=0, aliases=("n_epochs",))
+    learning_rate: float = option(1e-3, "Step size of the optimiser.", low=0, aliases=("lr",))
     weight_decay: float = option(1e-6, "Decay of the weights, added to the gradient.", low=0)
-    stop_window: int = option(10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0)
-    stop_slope: float = option(1e-4, "Training stops when the slope of either loss is below this.", low=0)
+    stop_window: int = option(
+        10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0, aliases=("window_size",)
+    )
+    stop_slope: float = option(
+        1e-4, "Training stops when the slope of either loss is below this.", low=0, aliases=("slope",)
+    )
     margin: float = option(0.5, "Margin of the triplet loss.", low=0)
     n_nearest: int = option(3, "Nearest spots among which mutual pairs are searched.", low=1, high=100)
     far_fraction: float = option(
@@ -58,7 +64,9 @@ class Config(OptimiserConfig):
     triplet_weight: float = option(1.0, "Weight of the triplet losses.", low=0)
     reconstruction_weights: str = option("", "Factor of single modalities' reconstruction losses: rna:2+adt:0.5.")
     triplet_weights: str = option("", "Factor of single modalities' triplet losses: rna:2+adt:0.5.")
-    smoothness_weight: float = option(0.0, "Weight of the squared distances between neighbours' embeddings.", low=0)
+    smoothness_weight: float = option(
+        0.0, "Weight of squared distances between neighbours' embeddings.", low=0, aliases=("laplacian_alpha",)
+    )
     encoder: Literal["sage", "gcn", "gat", "graph"] = option("sage", "Convolution of encoders and decoders.")
     layers: int = option(2, "Convolutions in every encoder and decoder.", low=1, high=10)
 

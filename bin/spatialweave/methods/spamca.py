@@ -54,7 +54,9 @@ class Config(TrainingConfig):
     variant: Literal["tuned", "paper", "released"] = option(
         "tuned", "`tuned`; `paper`: masked spots are zero, rows of unit length; `released`: also what the code does."
     )
-    n_dims: int = option(32, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
+    n_dims: int = option(
+        32, "Dimensions of the encodings and of the embedding.", low=1, high=4096, aliases=("dim_output",)
+    )
     n_clusters: int = option(10, "Clusters of the head; not the number of domains.", low=2, high=1000)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
     instance_weight: float = option(0.1, "Weight of the agreement of modalities on each spot.", low=0)

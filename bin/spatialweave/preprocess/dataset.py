@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spatialweave.errors import InputError
-from spatialweave.io.contract import TRUE_SPATIAL, join_modalities, stamp, write
+from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, join_modalities, stamp, write
 from spatialweave.io.joined_counts import joined_counts
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, harmony
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 
 def preprocess(
-    sections: Sequence[Path], recipe_path: Path, seed: int, counts_path: Path | None = None
+    sections: Sequence[Path],
+    recipe_path: Path,
+    seed: int,
+    counts_path: Path | None = None,
+    variable_features: int | None = None,
+    components: int | None = None,
 ) -> mudata.MuData:
     """Turn the raw counts of a dataset's sections into latents; departures from the recipe cause a warning.
 
@@ -36,6 +43,8 @@ def preprocess(
         Section files, in the order of the stack.
     counts_path
         Where to write the joined raw counts. That is done here, since they are freed on the way to the latents.
+    variable_features, components
+        Numbers of variable features and of components, instead of the recipe's.
 
     Returns
     -------
@@ -46,7 +55,7 @@ def preprocess(
     InputError
         When a section or the recipe cannot be used, or a modality has no feature left or none that varies.
     """
-    recipe = read_recipe(recipe_path)
+    recipe = read_recipe(recipe_path).changed(variable_features, components)
     dataset = join_sections(sections)
     facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
     if counts_path is not None:
@@ -87,6 +96,8 @@ def _latent(
     import pandas as pd
 
     counts: sparse.csr_matrix = joined.data.X
+    if PRECOMPUTED in joined.data.obsm:
+        return _precomputed(joined.data)
     try:
         prepared = preparation_of(name).prepare(counts, settings)
         # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
@@ -115,6 +126,25 @@ def _latent(
     record["notes"] += [note] if note else []
     for line in record["notes"]:
         warn(f"modality {name}", line)
+    latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
+    return latent
+
+
+def _precomputed(data: anndata.AnnData) -> anndata.AnnData:
+    """The latent that the section file has for a modality, as it is; no loadings lead back to the features."""
+    import anndata
+    import pandas as pd
+
+    given = np.ascontiguousarray(data.obsm[PRECOMPUTED], dtype=np.float32)
+    record = {
+        "steps": [{"step": "precomputed", "obsm": str(data.uns[PRECOMPUTED])}],
+        "n_spots": data.n_obs,
+        "n_features_in": data.n_vars,
+        "n_features": data.n_vars,
+        "n_dims": given.shape[1],
+        "notes": [],
+    }
+    latent = anndata.AnnData(obs=pd.DataFrame(index=data.obs_names), obsm={"X_latent": given})
     latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
     return latent
 

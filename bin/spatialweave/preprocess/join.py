@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import TRUE_SPATIAL
+from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL
 from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.measurement import plain_column
@@ -178,10 +178,16 @@ def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> 
     import anndata
     import pandas as pd
 
+    if any(PRECOMPUTED in part.obsm for part in parts):
+        found = "several sections, one of them with latents of its own"
+        raise InputError(f"modality {modality}", found, "one section, or counts", "compute the latents of all together")
     common = common_features(modality, [part.var_names for part in parts], sections)
     counts = [common.counts(part.X, number) for number, part in enumerate(parts)]
-    return anndata.AnnData(
+    stacked = anndata.AnnData(
         to_csr(sparse.vstack(counts, format="csr")),
         obs=pd.concat([part.obs for part in parts], join="inner"),
         var=pd.DataFrame(index=common.names),
     )
+    if any(PRECOMPUTED in part.uns for part in parts):
+        stacked.uns[PRECOMPUTED] = "values"
+    return stacked

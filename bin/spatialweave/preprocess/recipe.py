@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,26 @@ class SectionsSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as written: options per modality, and what changes for kinds of datasets; `sections` if given."""
+    """A recipe as written: options per modality, and what changes for kinds of datasets; `sections` if given.
+
+    `changes` are options that hold for every modality that has them, whatever the file says.
+    """
 
     path: Path
     modalities: dict[str, dict[str, Any]]
     overrides: dict[str, dict[str, dict[str, Any]]]
     sections: SectionsSettings | None = None
+    changes: dict[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The file's name without its ending."""
         return self.path.stem
+
+    def changed(self, variable_features: int | None = None, components: int | None = None) -> Recipe:
+        """The same recipe with other numbers of variable features and of components; None leaves them as they are."""
+        given = {"variable_features": variable_features, "components": components}
+        return replace(self, changes={name: number for name, number in given.items() if number is not None})
 
     def settings(
         self, modality: str, platform: Platform, n_sections: int, n_proteins: int | None = None
@@ -63,9 +72,9 @@ class Recipe:
             )
         kinds = ((IMAGE_BASED, platform.image_based), (platform.name, True), (SEVERAL_SECTIONS, n_sections > 1))
         overrides = [self.overrides.get(kind, {}).get(modality, {}) for kind, applies in kinds if applies]
-        settings: PreparationSettings = configure(
-            preparation_of(modality).settings, str(self.path), self.modalities[modality], *overrides
-        )
+        block = preparation_of(modality).settings
+        changes = {item.name: self.changes[item.name] for item in fields(block) if item.name in self.changes}
+        settings: PreparationSettings = configure(block, str(self.path), self.modalities[modality], *overrides, changes)
         if settings.components is None:
             return replace(settings, components=WITHOUT_PANEL if n_proteins is None else max(1, n_proteins - 1))
         return settings

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.contract import PRECOMPUTED
 from spatialweave.io.count_matrix import spots_per_feature
 from spatialweave.io.notices import warn
 from spatialweave.qc.spot_metrics import spot_metrics
@@ -62,6 +63,9 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
     for threshold in SPOT_THRESHOLDS:
         if modality in threshold.modalities:
             values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
+            if threshold.bound.metric == "total" and PRECOMPUTED in data.uns:
+                # Sums of normalised values are no counts.
+                values = np.full(len(values), np.nan)
             bound = thresholds[threshold.name]
             failed[threshold.name] = values > bound if threshold.bound.is_upper else values < bound
             if bound != threshold.bound.default and np.isnan(values).all():

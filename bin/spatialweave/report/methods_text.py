@@ -25,6 +25,7 @@ STEPS = {
     "scale": "unit variance per feature",
     "pca": "principal components",
     "lsi": "latent semantic indexing",
+    "precomputed": "latents from the input file",
     "detected_features": "detected features",
     "variable_features": "variable features",
     "harmony": "Harmony by section (Korsunsky et al. Nature Methods 16, 1289, 2019)",
@@ -52,6 +53,12 @@ CLUSTERING = {
         "10.1088/1742-5468/2008/10/P10008",
     ),
     "kmeans": ("k-means", "", ""),
+    "split_merge": (
+        "k-means into many groups, merged by Ward's criterion",
+        "Ward JH. Hierarchical grouping to optimize an objective function. Journal of the American Statistical "
+        "Association 58, 236-244 (1963).",
+        "10.1080/01621459.1963.10500845",
+    ),
 }
 CLUSTERING["mclust_r"] = (f"{CLUSTERING['mclust'][0]}, by the R package mclust", *CLUSTERING["mclust"][1:])
 

@@ -205,7 +205,7 @@ def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np
 
 
 def as_measured(modality: Modality) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The latent as it is, zero where missing, with a centre of 0 and factors of 1: the counterpart of :func:`scaled`."""
+    """The latent as it is, zero where missing; a centre of 0 and factors of 1, as :func:`scaled` returns them."""
     n_dims = modality.latent.shape[1]
     features = np.where(modality.present[:, None], modality.latent, 0).astype(np.float32)
     return features, np.zeros(n_dims), np.ones(n_dims)

@@ -2,6 +2,6 @@
 include { TRAIN } from '@PROJECT@/modules/train'
 
 workflow {
-    latents_ch = channel.fromPath('*.latents.h5mu').map { latents -> [[id: 'any.seed1', dataset: latents.simpleName, method: 'any', seed: 1], latents, [], [], [], [settings: [], environment: '', gpu: true]] }
-    TRAIN(latents_ch, 'cpu', '', '', 'code')
+    latents_ch = channel.fromPath('*.latents.h5mu').map { latents -> [[id: 'any.seed1', dataset: latents.simpleName, method: 'any', seed: 1], latents, [], [], [], [settings: [], preset: '', environment: '', gpu: true]] }
+    TRAIN(latents_ch, 'cpu', '', 'code')
 }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from spatialweave.errors import InputError
 from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import OBSM_KEYS, in_obs, in_obsm
 from spatialweave.io.measurement import Loader, Measurement, plain_names
@@ -46,7 +47,19 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         absent=[slot for slot in candidates if slot not in present],
         coordinates=coordinates,
         modality=modality,
+        tables=_table_loader(open_group, where),
     )
+
+
+def _table_loader(open_group: Opener, where: str) -> Callable[[str], np.ndarray]:
+    def load(key: str) -> np.ndarray:
+        with open_group() as group:
+            stored = group.get("obsm", {})
+            if key not in stored:
+                raise InputError(where, f"has no obsm['{key}']", "one of " + (", ".join(sorted(stored)) or "none"))
+            return _values(stored[key])
+
+    return load
 
 
 def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
@@ -87,7 +100,7 @@ def _values(element: Any) -> np.ndarray:
 
     value = read_elem(element)
     if sparse.issparse(value):
-        raise TypeError("coordinates are stored as a sparse matrix")
+        raise TypeError("it is stored as a sparse matrix")
     return np.asarray(value)
 
 

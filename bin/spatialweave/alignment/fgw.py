@@ -1,0 +1,137 @@
+"""Fused Gromov-Wasserstein: couples the spots of two sections by features and distances, for the transform of one.
+
+PASTE's pairwise alignment (Zeira et al., Nat Methods 19:567, 2022): the coupling P of all spots, each of one weight,
+minimises
+
+    (1 - alpha) sum M_ij P_ij + alpha sum (C_ik - D_jl)^2 P_ij P_kl
+
+(Vayer et al., Algorithms 13:212, 2020), M the dissimilarities of the features of spots of the two sections, C and D the
+distances within each. Weighted least squares on the coupled spots then gives the transform. All spots are coupled: the
+sections must show the same part of the tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+
+from spatialweave.alignment import transforms
+from spatialweave.alignment.prematch_settings import PrematchSettings
+from spatialweave.alignment.prepared_section import pool
+from spatialweave.alignment.transforms import Matrix
+from spatialweave.errors import InputError
+from spatialweave.graphs.spatial import spacing
+
+ALPHA = 0.1
+"""Weight of the distances, PASTE's."""
+
+MOST_SPOTS = 1_000
+"""Sections with more spots are pooled to fewer than this, because time and memory grow with its square and more."""
+
+MOST_ITERATIONS = 200
+
+Features = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Modality -> latents (n x d) and whether each spot has them (n)."""
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """Result of :func:`fused_gromov_wasserstein`.
+
+    Attributes
+    ----------
+    matrix
+        3 x 3, moving units -> fixed units.
+    overlap
+        Fraction of the moving spots that come to lie within a spacing of a fixed one.
+    record
+        Numbers of coupled spots, modalities, and the final cost (plain types).
+    """
+
+    matrix: Matrix
+    overlap: float
+    record: dict[str, Any]
+
+
+def fused_gromov_wasserstein(
+    fixed: np.ndarray,
+    fixed_features: Features,
+    moving: np.ndarray,
+    moving_features: Features,
+    settings: PrematchSettings,
+) -> Coupling:
+    """Find the transform of `moving` onto `fixed` (n x 2 and m x 2, any units) by coupling their spots.
+
+    Dissimilarities are squared distances of the latents of the modalities that both sections have, in their mean,
+    averaged over modalities; distances are in units of their mean in the fixed section, with `scale` in their own.
+    Nothing is drawn at random.
+
+    Raises
+    ------
+    InputError
+        When the sections have no modality in common.
+    """
+    import ot
+    from threadpoolctl import threadpool_limits
+
+    shared = [name for name in fixed_features if name in moving_features]
+    if not shared:
+        found = f"the sections have no modality in common ({', '.join(fixed_features)}; {', '.join(moving_features)})"
+        raise InputError("--align-by fgw", found, "one at least", "use --align-by auto")
+    first, first_features = _pooled(fixed, {name: fixed_features[name] for name in shared})
+    second, second_features = _pooled(moving, {name: moving_features[name] for name in shared})
+    dissimilarities = _dissimilarities(first_features, second_features)
+    own, other = cdist(first, first), cdist(second, second)
+    unit = own.mean()
+    weights = [np.full(len(points), 1.0 / len(points)) for points in (first, second)]
+    # One thread: the last digits of sums depend on their number, and the path of the optimisation on these.
+    with threadpool_limits(limits=1):
+        plan, log = ot.gromov.fused_gromov_wasserstein(
+            dissimilarities, own / unit, other / (other.mean() if settings.scale else unit), *weights,
+            alpha=ALPHA, symmetric=True, max_iter=MOST_ITERATIONS, log=True,
+        )  # fmt: skip
+    i, j = np.nonzero(plan)
+    matrix = _transform(second[j], first[i], plan[i, j], settings)
+    distance = cKDTree(fixed).query(transforms.apply(matrix, moving))[0]
+    overlap = float((distance <= spacing(fixed)).mean())
+    coupled = {"coupled_spots": [len(first), len(second)], "cost": float(log["fgw_dist"])}
+    return Coupling(matrix, overlap, {"modalities": {"fixed": shared, "moving": shared}, "coupling": coupled})
+
+
+def _pooled(points: np.ndarray, features: Features) -> tuple[np.ndarray, Features]:
+    """The section itself or, with more than :data:`MOST_SPOTS` spots, their means in squares of a grid."""
+    pooled, cell = (points, features), spacing(points)
+    while len(pooled[0]) > MOST_SPOTS:
+        # Squares have a spot each where the spots are a lattice, and several where some cells are close together.
+        cell *= 1.01 * float(np.sqrt(len(pooled[0]) / MOST_SPOTS))
+        pooled = pool(points, features, cell)
+    return pooled
+
+
+def _dissimilarities(first: Features, second: Features) -> np.ndarray:
+    """Spots x spots: squared distances of latents in units of their mean, averaged over the modalities of both spots.
+
+    1, the mean, where two spots have no modality in common.
+    """
+    shape = tuple(len(next(iter(one.values()))[0]) for one in (first, second))
+    total, number = np.zeros(shape), np.zeros(shape)
+    for name, (latents, present) in first.items():
+        rows, columns = np.flatnonzero(present), np.flatnonzero(second[name][1])
+        squared = cdist(latents[rows], second[name][0][columns], "sqeuclidean")
+        total[np.ix_(rows, columns)] += squared / (squared.mean() or 1.0)
+        number[np.ix_(rows, columns)] += 1
+    return np.where(number > 0, total / np.maximum(number, 1), 1.0)
+
+
+def _transform(source: np.ndarray, target: np.ndarray, weights: np.ndarray, settings: PrematchSettings) -> Matrix:
+    """The transform of coupled spots; with `reflection` the mirrored one where that leaves them closer."""
+    found = [
+        transforms.fit(source, target, weights, scale=settings.scale, reflect=reflect)
+        for reflect in ((False, True) if settings.reflection else (False,))
+    ]
+    return min(found, key=lambda one: float(weights @ ((transforms.apply(one, source) - target) ** 2).sum(axis=1)))
