@@ -59,9 +59,9 @@ class Config(TrainingConfig):
     )
     n_clusters: int = option(10, "Clusters of the head; not the number of domains.", low=2, high=1000)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
-    instance_weight: float = option(0.1, "Weight of the agreement of modalities on each spot.", low=0)
-    cluster_weight: float = option(0.1, "Weight of the agreement of modalities on clusters, and of even sizes.", low=0)
-    target_weight: float = option(0.1, "Weight of the distance from confident cluster probabilities.", low=0)
+    instance_weight: float = option(0.05, "Weight of the agreement of modalities on each spot.", low=0)
+    cluster_weight: float = option(0.05, "Weight of the agreement of modalities on clusters, and of even sizes.", low=0)
+    target_weight: float = option(0.05, "Weight of the distance from confident cluster probabilities.", low=0)
 
 
 @dataclass
