@@ -21,7 +21,7 @@ process TRAIN {
     output:
     tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
     tuple val(meta), path("${meta.id}.training.json"), emit: record
-    tuple val("${task.process}"), eval('software_versions.py numpy scipy torch'), topic: versions
+    tuple val("${task.process}"), eval('software_versions.py numpy scipy torch torch-geometric'), topic: versions
 
     script:
     def options = method.settings.collect { setting -> "--method-option ${setting}" }

@@ -77,6 +77,7 @@ def test_every_recipe_is_checked(project: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "degrees"),
     [
+        (SpatialRecipe("knn", k=0), [0, 0, 0, 0]),
         (SpatialRecipe("knn", k=2), [2, 2, 2, 2]),
         (SpatialRecipe("knn"), [3, 3, 3, 3]),
         (SpatialRecipe("radius", radius=1.1), [2, 2, 2, 2]),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
+from spatialweave.training.loop import train
 from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 
@@ -43,9 +46,9 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
     inputs = prepare_inputs(dataset, SHORT, run, rng)
     triplets = [smart.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
-    network = smart.Smart(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
+    values = smart.loss_terms(network, inputs, inputs.neighbours, graph, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():
@@ -57,15 +60,55 @@ def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tiss
     config = replace(SHORT, mask_fraction=0.0, margin=0.8, triplet_weight=0.3)
     inputs, rng = prepare_inputs(dataset, config, run), run.numpy_generator()
     triplets = [smart.mine(x, dataset.spatial_graph(), inputs.neighbours, config, rng) for x in inputs.modalities]
-    network = smart.Smart(inputs.widths, config.n_hidden, config.n_dims)
+    network = smart.Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
-    found = smart.loss_terms(network, inputs, triplets, config)(1)
+    found = smart.loss_terms(network, inputs, inputs.neighbours, dataset.spatial_graph(), triplets, config)(1)
     z = network(inputs.seen(), inputs.neighbours).detach().numpy().astype(np.float64)
     z = z / z.std(axis=0, ddof=1).mean()
     for name, (anchor, positive, negative) in zip(("rna", "adt"), triplets, strict=True):
         near, far = (np.linalg.norm(z[anchor] - z[other], axis=1) for other in (positive, negative))
         expected = 0.3 / 2 * np.maximum(0, near - far + 0.8).mean()
         assert found[f"triplet_{name}"].item() == pytest.approx(expected, rel=1e-4) and expected > 0
+
+
+def test_every_part_shapes_the_embedding(weak: Dataset, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share of the embedding's variance that changes when a part of the trained encoders is switched off."""
+    networks: list[smart.Smart] = []
+
+    def watched(network: smart.Smart, *rest: Any) -> Any:
+        before = [weights.norm().item() for weights in network.parameters()]
+        history = train(network, *rest)
+        after = [weights.norm().item() for weights in network.parameters()]
+        assert all(last >= 0.1 * first for first, last in zip(before, after, strict=True))
+        networks.append(network)
+        return history
+
+    monkeypatch.setattr(smart, "train", watched)
+    embedding = smart.fit(weak, smart.Config(), run).embedding
+    inputs = prepare_inputs(weak, smart.Config(), run, run.numpy_generator())
+    (network,) = networks
+    variance = np.square(embedding - embedding.mean(axis=0)).sum()
+
+    def changed() -> float:
+        with torch.no_grad():
+            other = network(inputs.seen(), inputs.neighbours).numpy() - embedding
+        return float(np.square(other - other.mean(axis=0)).sum() / variance)
+
+    assert changed() < 1e-6
+    for stack in network.encoders:
+        monkeypatch.setattr(stack, "between", lambda x: x)
+    assert changed() > 0.003
+    for stack in network.encoders:
+        monkeypatch.setattr(stack, "between", torch.nn.functional.elu)
+    for part in ("lin_l", "lin_r"):
+        weights = [getattr(layer, part).weight for stack in network.encoders for layer in stack.layers]
+        kept = [one.detach().clone() for one in weights]
+        with torch.no_grad():
+            for one in weights:
+                one.zero_()
+            assert changed() > 0.1, part
+            for one, value in zip(weights, kept, strict=True):
+                one.copy_(value)
 
 
 def test_loss_on_masked_spots_falls(weak: Dataset, run: Run) -> None:
@@ -95,6 +138,17 @@ def test_one_two_and_three_modalities(tissue: Tissue, run: Run, names: tuple[str
     assert np.isfinite(fitted.embedding).all()
     assert set(fitted.record["receptive_field"]) == set(names)
     assert fitted.record["epochs"] == 10
+
+
+@pytest.mark.parametrize("encoder", ["sage", "gcn", "gat", "graph"])
+def test_convolutions_on_a_graph_and_without_edges(tissue: Tissue, run: Run, encoder: Literal["sage", "gcn"]) -> None:
+    config = replace(SHORT, encoder=encoder, layers=3, smoothness_weight=0.1)
+    dataset = tissue()
+    for _ in range(2):
+        fitted = smart.fit(dataset, config, run)
+        assert np.isfinite(fitted.embedding).all() and fitted.embedding.std(axis=0).min() > 0
+        dataset.graphs["spatial_connectivities"] = sparse.csr_matrix((144, 144), dtype=np.float32)
+    assert fitted.record["losses"]["smoothness"] == [0.0] * 10
 
 
 def test_missing_spots_are_embedded_and_their_rows_do_not_matter(tissue: Tissue, run: Run) -> None:

@@ -96,9 +96,9 @@ def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
         smart_ms.mine(one, sections, graph, inputs.neighbours, SHORT, run.numpy_generator())
         for one in inputs.modalities
     ]
-    network = smart.Smart(inputs.widths, SHORT.n_hidden, SHORT.n_dims)
+    network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    values = smart.loss_terms(network, inputs, triplets, SHORT)(1)
+    values = smart.loss_terms(network, inputs, inputs.neighbours, graph, triplets, SHORT)(1)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():

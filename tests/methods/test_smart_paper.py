@@ -13,8 +13,8 @@ from scipy import sparse
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart_paper
+from spatialweave.nn.convolutions import messages
 from spatialweave.nn.inputs import ModalityInput
-from spatialweave.nn.propagation import neighbour_mean
 
 VARIANTS = ["released", "paper"]
 SHORT = smart_paper.Config(epochs=8, stop_window=0, n_dims=16, learning_rate=1e-2)
@@ -41,16 +41,17 @@ def published_dataset(published) -> Dataset:
 def network_of(dataset: Dataset, config: smart_paper.Config, run):
     """The initial network and its inputs."""
     graph = smart_paper.sending_graph(dataset, smart_paper.VARIANTS[config.variant].directed)
-    inputs = [ModalityInput(modality, graph, run.device) for modality in dataset.modalities]
-    return smart_paper.build(inputs, config, run), inputs, neighbour_mean(graph)
+    inputs = [ModalityInput(modality, graph, run.device, config.encoder) for modality in dataset.modalities]
+    return smart_paper.build(inputs, config, run), inputs, graph
 
 
 def test_initial_weights_are_the_published_ones(published, published_dataset, run):
     network, _, _ = network_of(published_dataset, smart_paper.Config(variant="released"), replace(run, seed=7))
     for m in range(3):
         for kind, stack in (("enc", network.encoders[m]), ("dec", network.decoders[m])):
-            for number, layer in enumerate((stack.first, stack.second), start=1):
-                for ours, theirs in ((layer.neighbour, "Wneigh"), (layer.bias, "bneigh"), (layer.root, "Wroot")):
+            for number, layer in enumerate(stack.layers, start=1):
+                pairs = ((layer.lin_l.weight, "Wneigh"), (layer.lin_l.bias, "bneigh"), (layer.lin_r.weight, "Wroot"))
+                for ours, theirs in pairs:
                     expected = published[f"{kind}{m}_{number}_{theirs}"]
                     np.testing.assert_allclose(ours.detach(), expected, atol=1e-7)
     np.testing.assert_allclose(network.fusion.weight.detach(), published["fc_w0"], atol=1e-7)
@@ -105,10 +106,10 @@ def test_what_each_variant_trains(tissue, run):
     dataset = tissue()
     for variant in ("released", "paper"):
         config = replace(SHORT, variant=variant)
-        network, inputs, neighbours = network_of(dataset, config, run)
+        network, inputs, graph = network_of(dataset, config, run)
         triplets = [smart_paper.mine(modality, config, run) for modality in dataset.modalities]
         encode = smart_paper.encoder(network, inputs, smart_paper.VARIANTS[variant])
-        terms = smart_paper.loss_terms(network, encode, inputs, neighbours, triplets, config)
+        terms = smart_paper.loss_terms(network, encode, inputs, graph, triplets, config)
         sum(terms(1).values()).backward()
         moved = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
         everything = {name for name, _ in network.named_parameters()}
@@ -146,12 +147,13 @@ def test_placeholders_of_missing_spots_have_no_influence(tissue, run, variant):
 
 def test_reconstruction_runs_over_measured_spots_only(tissue, run):
     dataset, config = tissue(missing=0.3), replace(SHORT, variant="paper")
-    network, inputs, neighbours = network_of(dataset, config, run)
+    network, inputs, graph = network_of(dataset, config, run)
     encode = smart_paper.encoder(network, inputs, smart_paper.VARIANTS["paper"])
-    terms = smart_paper.loss_terms(network, encode, inputs, neighbours, [np.empty((3, 0), dtype=int)] * 2, config)(1)
-    decoded = network.decoders[1](network.fusion(encode()), neighbours).detach().numpy()
+    terms = smart_paper.loss_terms(network, encode, inputs, graph, [np.empty((3, 0), dtype=int)] * 2, config)(1)
+    decoded = network.decoders[1](network.fusion(encode()), messages("sage", graph)).detach().numpy()
     latent, present = dataset.modalities[1].latent, dataset.modalities[1].present
-    expected = np.square(latent[present] - decoded[present]).mean()
+    # Squared norms, averaged over the spots.
+    expected = np.square(latent[present] - decoded[present]).sum(axis=1).mean()
     assert terms["reconstruction_adt"].item() == pytest.approx(expected, rel=1e-5)
     assert terms["triplet_adt"].item() == 0
 
@@ -214,14 +216,56 @@ def test_resumed_equals_undisturbed(tissue, run, tmp_path):
 
 
 def test_overfits_a_tiny_tissue(tissue, run):
-    """All weights trained on 25 spots: the directions of the latents are fitted and the triplets satisfied."""
+    """All weights trained on 25 spots: latents that a ReLU and unit length can give are fitted, triplets satisfied."""
     dataset = tissue(side=5)
     for modality in dataset.modalities:
+        np.abs(modality.latent, out=modality.latent)
         modality.latent /= np.linalg.norm(modality.latent, axis=1, keepdims=True)
     config = smart_paper.Config(variant="paper", epochs=400, learning_rate=1e-2, stop_window=0)
     losses = smart_paper.fit(dataset, config, run).record["losses"]
     for name, values in losses.items():
         assert values[-1] < 0.15 * values[0], name
+
+
+@pytest.mark.parametrize("encoder", ["gcn", "gat", "graph"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_other_convolutions_and_depths(tissue, run, encoder, layers):
+    config = replace(SHORT, encoder=encoder, layers=layers, epochs=30)
+    fitted = smart_paper.fit(tissue(missing=0.3), config, run)
+    assert np.isfinite(fitted.embedding).all()
+    losses = fitted.record["losses"]["total"]
+    assert losses[-1] < losses[0]
+
+
+def test_smoothness_by_hand(tissue, run):
+    config = replace(SHORT, smoothness_weight=0.5, epochs=1)
+    dataset = tissue()
+    network, inputs, graph = network_of(dataset, config, run)
+    z = network.fusion(smart_paper.encoder(network, inputs, smart_paper.VARIANTS["paper"])()).detach().numpy()
+    first, second = graph.nonzero()
+    expected = 0.5 * np.square(z[first] - z[second]).sum(axis=1).mean()
+    assert smart_paper.fit(dataset, config, run).record["losses"]["smoothness"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_weights_of_single_modalities(tissue, run):
+    once = smart_paper.fit(tissue(), replace(SHORT, epochs=1), run).record["losses"]
+    config = replace(SHORT, epochs=1, reconstruction_weights="adt:3", triplet_weights="rna:0.5+adt:0")
+    weighted = smart_paper.fit(tissue(), config, run).record["losses"]
+    factors = {"reconstruction_rna": 1, "reconstruction_adt": 3, "triplet_rna": 0.5, "triplet_adt": 0}
+    for name, factor in factors.items():
+        assert weighted[name][0] == pytest.approx(factor * once[name][0])
+
+
+@pytest.mark.parametrize(("weights", "found"), [("atac:2", "'atac' is not a modality"), ("rna:x", "'rna:x' has no")])
+def test_weights_that_cannot_be_used_are_refused(tissue, run, weights, found):
+    with pytest.raises(InputError, match=found):
+        smart_paper.fit(tissue(), replace(SHORT, triplet_weights=weights), run)
+
+
+def test_a_layer_of_the_text_is_relu_then_unit_length():
+    x = torch.tensor([[3.0, -1.0, 4.0], [-1.0, -2.0, -3.0]])
+    expected = torch.tensor([[0.6, 0.0, 0.8], [0.0, 0.0, 0.0]])
+    torch.testing.assert_close(smart_paper.VARIANTS["paper"].after_layer(x), expected)
 
 
 def test_cap_of_the_released_variant(tissue, run, monkeypatch):

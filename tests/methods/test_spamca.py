@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import spamca
+from spatialweave.training.loop import train
 from spatialweave.training.outputs import check_denoised, check_extra
 from spatialweave.training.run import Run
 
@@ -71,6 +74,29 @@ def test_what_the_heads_are_for_comes_about(tissue: Tissue, run: Run) -> None:
     losses = spamca.fit(tissue(), config, run).record["losses"]
     for name in ("instance", "cluster", "target"):
         assert np.mean(losses[name][-5:]) < 0.8 * losses[name][0], name
+
+
+def test_view_weights_differ_between_views_and_spots(tissue: Tissue, run: Run) -> None:
+    weights = spamca.fit(tissue(side=18), spamca.Config(), run).extras["view_weights"].to_numpy()
+    for view in (weights[:, :2], weights[:, 2:]):
+        np.testing.assert_allclose(view.sum(axis=1), 1, atol=1e-5)
+        assert entropy(view, axis=1).mean() < 0.98 * np.log(2)
+        assert view.std(axis=0).min() > 0.01
+
+
+def test_no_weights_collapse(tissue: Tissue, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+
+    def watched(network: torch.nn.Module, *rest: Any) -> Any:
+        before = [weights.norm().item() for weights in network.parameters()]
+        history = train(network, *rest)
+        norms.extend(zip(before, (weights.norm().item() for weights in network.parameters()), strict=True))
+        return history
+
+    monkeypatch.setattr(spamca, "train", watched)
+    spamca.fit(tissue(), spamca.Config(), run)
+    assert len(norms) > 10
+    assert all(after >= 0.1 * before for before, after in norms)
 
 
 @pytest.mark.parametrize("name", ["reconstruction", "instance", "cluster", "target"])

@@ -36,7 +36,7 @@ def prepared(
         [gcn_propagation(dataset.graphs[f"{m.name}_connectivities"]) for m in dataset.modalities],
     )
     inputs = prepare_inputs(dataset, config, run)
-    network = spamca.SpaMca(inputs.widths, config.n_dims, config.n_clusters)
+    network = spamca.SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
     network.reset_parameters(run.torch_generator())
     return inputs, graphs, network
 
@@ -63,7 +63,8 @@ def expected_terms(
         features = dense(dataset.graphs[f"{modality.name}_connectivities"])
         weight, attention = network.encoders[m].weight, network.attentions[m]
         views = [spatial @ shown.spatial[m] @ weight, features @ shown.features[m] @ weight]
-        scores = torch.cat([torch.tanh(view @ attention.omega) @ attention.u for view in views], dim=1)
+        unit = torch.cat(views).square().mean().sqrt() if attention.scaled else 1
+        scores = torch.cat([torch.tanh(view / unit @ attention.omega) @ attention.u for view in views], dim=1)
         weights = torch.softmax(scores, dim=1)
         encodings.append(weights[:, :1] * views[0] + weights[:, 1:] * views[1])
     embedding = network.fusion[1](network.fusion[0](torch.cat(encodings, dim=1)))
@@ -94,7 +95,7 @@ def expected_terms(
 @pytest.mark.parametrize("variant", ["tuned", "paper", "released"])
 def test_terms_equal_a_dense_rewrite(tissue: Tissue, run: Run, variant: Any) -> None:
     dataset = tissue()
-    config = replace(SHORT, variant=variant, mask_fraction=0.3)
+    config = replace(SHORT, variant=variant, mask_fraction=0.3, unit_scale=variant == "tuned")
     inputs, graphs, network = prepared(dataset, config, run)
     with torch.no_grad():
         terms = spamca.loss_terms(network, inputs, graphs, config)(3)

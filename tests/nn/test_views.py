@@ -26,6 +26,17 @@ def test_weights_and_sum_follow_the_formula() -> None:
         np.testing.assert_allclose(result[spot].detach(), expected @ np.array(rows), rtol=1e-4, atol=1e-6)
 
 
+def test_scaled_scores_do_not_depend_on_the_size_of_the_views() -> None:
+    attention = ViewAttention(3, scaled=True)
+    attention.reset_parameters(torch.Generator().manual_seed(4))
+    views = [torch.randn(50, 3) for _ in range(2)]
+    weights = attention(views)[1]
+    torch.testing.assert_close(attention([1e-3 * view for view in views])[1], weights)
+    # At a root mean square of 1 it is the plain formula.
+    unit = torch.cat(views).square().mean().sqrt()
+    torch.testing.assert_close(drawn(3)([view / unit for view in views])[1], weights)
+
+
 def test_equal_views_weigh_the_same_and_one_view_weighs_all() -> None:
     attention, view = drawn(5), torch.randn(7, 5)
     result, weights = attention([view, view])

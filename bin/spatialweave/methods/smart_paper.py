@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import edges
 from spatialweave.method import Fitted
 from spatialweave.mining.triplets import mine_triplets
+from spatialweave.nn.convolutions import ConvolutionStack, messages, shared_sums
 from spatialweave.nn.initial_weights import reset_uniform
 from spatialweave.nn.inputs import ModalityInput
-from spatialweave.nn.losses import pair_distance, reconstruction_loss, triplet_loss
-from spatialweave.nn.propagation import Propagation, neighbour_mean, row_differences
-from spatialweave.nn.sage import SageStack
+from spatialweave.nn.losses import pair_distance, reconstruction_loss, smoothness, triplet_loss
+from spatialweave.nn.propagation import row_differences
+from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
+from spatialweave.training.modality_weights import by_modality
 from spatialweave.training.optimisers import OptimiserConfig
 from spatialweave.training.stopping import SlopeRule, StopRule, never
 
@@ -39,19 +43,32 @@ class Config(OptimiserConfig):
     """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
 
     variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
-    n_dims: int = option(64, "Dimensions of the encodings and of the embedding.", low=1, high=4096)
-    epochs: int = option(300, "Most epochs; one update each.", low=0)
-    learning_rate: float = option(1e-3, "Step size of the optimiser.", low=0)
+    n_dims: int = option(
+        64, "Dimensions of the encodings and of the embedding.", low=1, high=4096, aliases=("emb_dim",)
+    )
+    epochs: int = option(300, "Most epochs; one update each.", low=0, aliases=("n_epochs",))
+    learning_rate: float = option(1e-3, "Step size of the optimiser.", low=0, aliases=("lr",))
     weight_decay: float = option(1e-6, "Decay of the weights, added to the gradient.", low=0)
-    stop_window: int = option(10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0)
-    stop_slope: float = option(1e-4, "Training stops when the slope of either loss is below this.", low=0)
+    stop_window: int = option(
+        10, "Epochs over which the slope of a loss is fitted; 0 = run all epochs.", low=0, aliases=("window_size",)
+    )
+    stop_slope: float = option(
+        1e-4, "Training stops when the slope of either loss is below this.", low=0, aliases=("slope",)
+    )
     margin: float = option(0.5, "Margin of the triplet loss.", low=0)
     n_nearest: int = option(3, "Nearest spots among which mutual pairs are searched.", low=1, high=100)
     far_fraction: float = option(
         0.6, "Fraction of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0
     )
-    reconstruction_weight: float = option(1.0, "Weight of every modality's reconstruction loss.", low=0)
-    triplet_weight: float = option(1.0, "Weight of every modality's triplet loss.", low=0)
+    reconstruction_weight: float = option(1.0, "Weight of the reconstruction losses.", low=0)
+    triplet_weight: float = option(1.0, "Weight of the triplet losses.", low=0)
+    reconstruction_weights: str = option("", "Factor of single modalities' reconstruction losses: rna:2+adt:0.5.")
+    triplet_weights: str = option("", "Factor of single modalities' triplet losses: rna:2+adt:0.5.")
+    smoothness_weight: float = option(
+        0.0, "Weight of squared distances between neighbours' embeddings.", low=0, aliases=("laplacian_alpha",)
+    )
+    encoder: Literal["sage", "gcn", "gat", "graph"] = option("sage", "Convolution of encoders and decoders.")
+    layers: int = option(2, "Convolutions in every encoder and decoder.", low=1, high=10)
 
     def __post_init__(self) -> None:
         if self.stop_window == 1:
@@ -66,8 +83,10 @@ class Variant:
     ----------
     train_all
         Train every weight; otherwise the fusion only, over encodings that never change.
-    activation
-        ReLU between the two layers of each encoder and decoder.
+    after_layer
+        What follows every convolution.
+    summed
+        The reconstruction loss is a sum over the dimensions of a modality, instead of a mean.
     directed
         A spot averages over the spots that list it as a neighbour, instead of over both directions.
     mining_cap
@@ -75,14 +94,20 @@ class Variant:
     """
 
     train_all: bool
-    activation: bool
+    after_layer: Callable[[Tensor], Tensor]
+    summed: bool
     directed: bool
     mining_cap: int | None
 
 
+def unit_relu(x: Tensor) -> Tensor:
+    """ReLU, then each row divided by its norm (Hamilton et al., NeurIPS 2017, algorithm 1)."""
+    return unit_rows(functional.relu(x))
+
+
 VARIANTS = {
-    "released": Variant(train_all=False, activation=False, directed=True, mining_cap=20_000),
-    "paper": Variant(train_all=True, activation=True, directed=False, mining_cap=None),
+    "released": Variant(train_all=False, after_layer=unit_rows, summed=False, directed=True, mining_cap=20_000),
+    "paper": Variant(train_all=True, after_layer=unit_relu, summed=True, directed=False, mining_cap=None),
 }
 
 # The published code initialises each layer twice; doing the same gives the same weights from a seed.
@@ -92,19 +117,21 @@ RESETS = 2
 class PublishedSmart(nn.Module):
     """Encoders (one per modality), the linear fusion of their outputs, decoders (one per modality)."""
 
-    def __init__(self, n_inputs: Sequence[int], n_dims: int, activation: bool) -> None:
+    def __init__(self, n_inputs: Sequence[int], config: Config) -> None:
         super().__init__()
-        self.encoders = nn.ModuleList([SageStack(n, n_dims, n_dims, activation) for n in n_inputs])
+        n_dims, after = config.n_dims, VARIANTS[config.variant].after_layer
+        hidden = [n_dims] * config.layers
+        self.encoders = nn.ModuleList([ConvolutionStack(config.encoder, [n, *hidden], after, after) for n in n_inputs])
         self.fusion = nn.Linear(n_dims * len(n_inputs), n_dims)
-        self.decoders = nn.ModuleList([SageStack(n_dims, n_dims, n, activation) for n in n_inputs])
+        self.decoders = nn.ModuleList([ConvolutionStack(config.encoder, [*hidden, n], after, after) for n in n_inputs])
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: encoders, fusion, decoders."""
-        for encoder in cast(Iterable[SageStack], self.encoders):
+        for encoder in cast(Iterable[ConvolutionStack], self.encoders):
             encoder.reset_parameters(generator, times=RESETS)
         for parameter in (self.fusion.weight, self.fusion.bias):
             reset_uniform(parameter, self.fusion.in_features, generator)
-        for decoder in cast(Iterable[SageStack], self.decoders):
+        for decoder in cast(Iterable[ConvolutionStack], self.decoders):
             decoder.reset_parameters(generator, times=RESETS)
 
     def encode(self, inputs: Sequence[ModalityInput]) -> Tensor:
@@ -134,10 +161,10 @@ def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Confi
     """Train SMART on given triplets (3 x triplets, one array per modality) and embed all spots."""
     variant = VARIANTS[config.variant]
     graph = sending_graph(dataset, variant.directed)
-    inputs = [ModalityInput(modality, graph, run.device) for modality in dataset.modalities]
+    inputs = [ModalityInput(modality, graph, run.device, config.encoder) for modality in dataset.modalities]
     network = build(inputs, config, run)
     encode = encoder(network, inputs, variant)
-    terms = loss_terms(network, encode, inputs, neighbour_mean(graph, device=run.device), triplets, config)
+    terms = loss_terms(network, encode, inputs, graph, triplets, config)
     history = train(network, terms, config.schedule(), run, stop_rule(config))
     with torch.no_grad():
         embedding = network.fusion(encode()).float().cpu().numpy()
@@ -155,10 +182,9 @@ def sending_graph(dataset: Dataset, directed: bool) -> sparse.csr_matrix:
 
 def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> PublishedSmart:
     """The network with the initial weights that the seed gives; what the variant does not train is frozen."""
-    variant = VARIANTS[config.variant]
-    network = PublishedSmart([one.n_dims for one in inputs], config.n_dims, variant.activation)
+    network = PublishedSmart([one.n_dims for one in inputs], config)
     network.reset_parameters(run.torch_generator())
-    if not variant.train_all:
+    if not VARIANTS[config.variant].train_all:
         network.encoders.requires_grad_(False)
         network.decoders.requires_grad_(False)
     return network.to(run.device)
@@ -177,29 +203,38 @@ def loss_terms(
     network: PublishedSmart,
     encode: Callable[[], Tensor],
     inputs: Sequence[ModalityInput],
-    neighbours: Propagation,
+    graph: sparse.csr_matrix,
     triplets: Sequence[np.ndarray],
     config: Config,
 ) -> Terms:
     """The weighted loss terms of an epoch: per modality the triplet loss on the embedding and the reconstruction."""
     device = inputs[0].features.device
     n_spots = len(inputs[0].features)
+    sums = messages(config.encoder, graph, device=device)
+    names = [one.name for one in inputs]
+    reconstruction_weights = by_modality(config.reconstruction_weights, names, "reconstruction_weights")
+    triplet_weights = by_modality(config.triplet_weights, names, "triplet_weights")
+    along_edges = row_differences(*edges(graph), n_spots, device) if config.smoothness_weight > 0 else None
     pairs = np.concatenate([found[[0, other]] for found in triplets for other in (1, 2)], axis=1)
     differences = row_differences(pairs[0], pairs[1], n_spots, device)
+    variant = VARIANTS[config.variant]
     sizes = [found.shape[1] for found in triplets for _ in range(2)]
 
     def terms(epoch: int) -> dict[str, Tensor]:
         z = network.fusion(encode())
-        # All decoders begin with the same neighbour mean of the embedding.
-        mean = neighbours(z)
+        # All decoders begin with the same sums over neighbours.
+        first = shared_sums(config.encoder, sums, z)
         distances = pair_distance(differences(z)).split(sizes)
         values = {}
         for m, one in enumerate(inputs):
             loss = triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
-            values[f"triplet_{one.name}"] = config.triplet_weight * loss
+            values[f"triplet_{one.name}"] = config.triplet_weight * triplet_weights[one.name] * loss
         for one, decoder in zip(inputs, network.decoders, strict=True):
-            loss = reconstruction_loss(one.features, decoder(z, neighbours, mean), one.present)
-            values[f"reconstruction_{one.name}"] = config.reconstruction_weight * loss
+            loss = reconstruction_loss(one.features, decoder(z, sums, first), one.present)
+            weight = config.reconstruction_weight * reconstruction_weights[one.name]
+            values[f"reconstruction_{one.name}"] = weight * (one.n_dims if variant.summed else 1) * loss
+        if along_edges is not None:
+            values["smoothness"] = config.smoothness_weight * smoothness(along_edges(z))
         return values
 
     return terms

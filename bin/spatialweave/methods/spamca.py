@@ -34,7 +34,7 @@ from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation
-from spatialweave.nn.sage import unit_rows
+from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
@@ -59,9 +59,9 @@ class Config(TrainingConfig):
     )
     n_clusters: int = option(10, "Clusters of the head; not the number of domains.", low=2, high=1000)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
-    instance_weight: float = option(0.03, "Weight of the agreement of modalities on each spot.", low=0)
-    cluster_weight: float = option(0.03, "Weight of the agreement of modalities on clusters, and of even sizes.", low=0)
-    target_weight: float = option(0.03, "Weight of the distance from confident cluster probabilities.", low=0)
+    instance_weight: float = option(0.05, "Weight of the agreement of modalities on each spot.", low=0)
+    cluster_weight: float = option(0.05, "Weight of the agreement of modalities on clusters, and of even sizes.", low=0)
+    target_weight: float = option(0.05, "Weight of the distance from confident cluster probabilities.", low=0)
 
 
 @dataclass
@@ -93,11 +93,11 @@ class SpaMcaOutput(NamedTuple):
 class SpaMca(nn.Module):
     """The autoencoder and its heads; with one modality there is nothing to align, and no instance heads."""
 
-    def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int) -> None:
+    def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int, scaled: bool = True) -> None:
         super().__init__()
         several = len(widths) > 1
         self.encoders = nn.ModuleList([GcnLayer(width, n_dims) for width in widths])
-        self.attentions = nn.ModuleList([ViewAttention(n_dims) for _ in widths])
+        self.attentions = nn.ModuleList([ViewAttention(n_dims, scaled) for _ in widths])
         # Two linear maps in a row, as published: the same functions as one, but learned along other paths.
         self.fusion = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.Linear(n_dims, n_dims))
         self.decoders = nn.ModuleList([GcnLayer(n_dims, width) for width in widths])
@@ -155,7 +155,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         [gcn_propagation(dataset.feature_graph(one.name), run.device) for one in dataset.modalities],
     )
     inputs = prepare_inputs(dataset, config, run)
-    network = SpaMca(inputs.widths, config.n_dims, config.n_clusters)
+    network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config)

@@ -101,10 +101,17 @@ def choose_landmarks(n_spots: int, n_landmarks: int, generator: torch.Generator)
 
 
 class ViewAttention(nn.Module):
-    """Weighs views of a spot: weights = softmax over views of tanh(E Omega) u (as in SpatialGlue)."""
+    """Weighs views of a spot: weights = softmax over views of tanh(E Omega) u (as in SpatialGlue).
 
-    def __init__(self, n_dims: int) -> None:
+    Parameters
+    ----------
+    scaled
+        The scores read E in units of its root mean square; those of a small E are all near 0, and the weights equal.
+    """
+
+    def __init__(self, n_dims: int, scaled: bool = False) -> None:
         super().__init__()
+        self.scaled = scaled
         self.omega = nn.Parameter(torch.empty(n_dims, n_dims))
         self.u = nn.Parameter(torch.empty(n_dims, 1))
 
@@ -116,5 +123,6 @@ class ViewAttention(nn.Module):
     def forward(self, views: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the weighted sum of the views (each spots x dimensions) and the weights (spots x views)."""
         stacked = torch.stack(views, dim=1)
-        weights = torch.softmax((torch.tanh(stacked @ self.omega) @ self.u).squeeze(2), dim=1)
+        unit = stacked.detach().square().mean().sqrt().clamp_min(1e-6) if self.scaled else 1.0
+        weights = torch.softmax((torch.tanh(stacked / unit @ self.omega) @ self.u).squeeze(2), dim=1)
         return (weights[:, :, None] * stacked).sum(dim=1), weights

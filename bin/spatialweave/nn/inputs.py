@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from spatialweave.nn.convolutions import Kind, messages
 from spatialweave.nn.propagation import neighbour_mean
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ModalityInput:
-    """Features, presence and masked neighbour means of one modality.
+    """Features, presence and masked sums over neighbours of one modality.
 
     Only spots that have the modality send messages. A spot without it enters with the mean of its neighbours that have
     it; where no neighbour has it, its encoding is the mean encoding, which holds nothing about the spot.
@@ -29,22 +30,26 @@ class ModalityInput:
         float32, spots x dimensions; rows of spots without the modality are filled as above (zero where nothing can).
     present
         bool, one per spot: where it was measured; None = everywhere.
-    neighbours
-        Mean over the neighbours that have the modality.
+    sums
+        What convolutions gather by, over the neighbours that have the modality.
     """
 
-    def __init__(self, modality: Modality, graph: sparse.csr_matrix, device: torch.device | str) -> None:
+    def __init__(
+        self, modality: Modality, graph: sparse.csr_matrix, device: torch.device | str, kind: Kind = "sage"
+    ) -> None:
         complete = bool(modality.present.all())
         # Values of spots without the modality must not matter, not even a NaN.
         measured = np.where(modality.present[:, None], modality.latent, np.float32(0))
         self.name = modality.name
-        self.neighbours = neighbour_mean(graph, None if complete else modality.present, device)
+        senders = None if complete else modality.present
+        neighbours = neighbour_mean(graph, senders, device)
+        self.sums = neighbours if kind == "sage" else messages(kind, graph, senders, device)
         self.features = torch.as_tensor(measured, device=device)
         self.present = None if complete else torch.as_tensor(modality.present, device=device)
         self._reached: Tensor | None = None
         if self.present is not None:
-            self.features = torch.where(self.present[:, None], self.features, self.neighbours(self.features))
-            self._reached = self.present | (self.neighbours(self.present.float()[:, None])[:, 0] > 0)
+            self.features = torch.where(self.present[:, None], self.features, neighbours(self.features))
+            self._reached = self.present | (neighbours(self.present.float()[:, None])[:, 0] > 0)
 
     @property
     def n_dims(self) -> int:
@@ -52,8 +57,8 @@ class ModalityInput:
         return self.features.shape[1]
 
     def encode(self, encoder: nn.Module) -> Tensor:
-        """The encodings of all spots, by an encoder that takes features and neighbour means."""
-        encodings = encoder(self.features, self.neighbours)
+        """The encodings of all spots, by an encoder that takes features and sums over neighbours."""
+        encodings = encoder(self.features, self.sums)
         if self.present is None or self._reached is None:
             return encodings
         weights = self.present.to(encodings.dtype) / self.present.sum()

@@ -28,3 +28,8 @@ def triplet_loss(near: Tensor, far: Tensor, margin: float) -> Tensor:
     if len(near) == 0:
         return near.sum()
     return functional.relu(near - far + margin).mean()
+
+
+def smoothness(differences: Tensor) -> Tensor:
+    """Mean of |d|^2 over rows d of `differences` (edges x dimensions); zero without edges."""
+    return differences.square().sum() / max(len(differences), 1)

@@ -27,7 +27,7 @@ from spatialweave.method import load_method
 if TYPE_CHECKING:
     import torch
 
-PACKAGES = ("torch", "numpy", "scipy", "faiss-cpu")
+PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "faiss-cpu")
 """What the numbers depend on, where it is installed."""
 
 
