@@ -86,11 +86,11 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     rows = list(sections.values())
     expected = []
     for a, b in ((rows[0], rows[1]), (rows[1], rows[2])):
-        found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b], config.match_settings())
+        found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b], config.rules().pairs)
         assert 0 < found.accepted.sum() < len(found.accepted)
         expected += [(a[i], b[j]) for i, j in zip(found.a[found.accepted], found.b[found.accepted], strict=True)]
     assert list(zip(first, second, strict=True)) == expected and sum(counts) == len(expected)
-    assert (config.match_settings().radius, config.match_settings().top) == (2.0, 2)
+    assert (config.rules().pairs.radius, config.rules().pairs.top) == (2.0, 2)
     for own in rows:
         assert np.isin(far[own], own).all()
         spaced = np.median(NearestNeighbors(n_neighbors=2).fit(dataset.aligned[own]).kneighbors()[0][:, 0])

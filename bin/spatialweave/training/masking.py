@@ -40,6 +40,7 @@ class InputConfig:
     scale_power: float = option(
         0.5, "A latent dimension of standard deviation s is scaled to s to this power.", 0.0, 1.0
     )
+    unit_scale: bool = option(True, "Scale each modality to mean square 1.")
 
 
 @dataclass(frozen=True)
@@ -173,14 +174,16 @@ def prepare_input(
         field = torch.as_tensor(plain, device=device)
         explained = explained_by_neighbours(field, present, neighbours, config.max_rounds, rng)
         rounds = smallest_sufficient(explained, config.field_fraction) - 1
-    features, centre, factor = scaled(modality, config.scale_power)
+    features, centre, factor = scaled(modality, config.scale_power, config.unit_scale)
     return MaskedInput(
         modality.name, torch.as_tensor(features, device=device), present, rounds, explained, centre, factor
     )
 
 
-def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def scaled(modality: Modality, power: float, unit: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The latent centred, dimensions of standard deviation s scaled to s^power, to mean square 1; zero where missing.
+
+    Without `unit` it is neither centred nor scaled to mean square 1.
 
     Returns
     -------
@@ -192,12 +195,13 @@ def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np
     """
     measured = modality.latent[modality.present].astype(np.float64)
     n_dims = modality.latent.shape[1]
-    centre = measured.mean(axis=0) if len(measured) else np.zeros(n_dims)
+    centre = measured.mean(axis=0) if len(measured) and unit else np.zeros(n_dims)
     sd = measured.std(axis=0) if len(measured) else np.zeros(n_dims)
     factor = np.where(sd > 0, np.maximum(sd, 1e-300) ** (power - 1), 0)
     centred = (measured - centre) * factor
-    size = np.sqrt(np.mean(centred**2)) if centred.size else 0.0
-    factor = factor / size if size > 0 else np.zeros(n_dims)
+    if unit:
+        size = np.sqrt(np.mean(centred**2)) if centred.size else 0.0
+        factor = factor / size if size > 0 else np.zeros(n_dims)
     features = np.zeros(modality.latent.shape, dtype=np.float32)
     features[modality.present] = (measured - centre) * factor
     return features, centre, factor
