@@ -27,6 +27,7 @@ from spatialweave.training.masking import random_mask
 from spatialweave.training.matched_pairs import PairFinder
 from spatialweave.training.mcgate_encoder import attention_table
 from spatialweave.training.optimisers import Schedule
+from spatialweave.training.rebuilding import draw_held, held_out, rebuild, rebuilt_against_partners
 from spatialweave.training.section_encoders import SectionEncodersConfig, SectionGroup, encode, in_order, make_parts
 from spatialweave.training.sections import several_sections
 
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
-
-AUTO = "auto"
+HELD_OUT = 1_000_003
+"""Moment of the random stream of the spots held out; searches of pairs have the numbers of their epochs."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class Config(SectionEncodersConfig):
         "default", "Rules by which spots are matched: ours, the publication's, or those of its released code."
     )
     enough: float | None = option(
-        None, "Spots are matched with their 2, 3, ... `top` best only while pairs are fewer per spot.", 0, none=AUTO
+        None, "Spots are matched with their 2, 3, ... `top` best only while pairs are fewer per spot.", 0
     )
     match_epsilon: float | None = option(
-        None, "Entropic regularisation of the matching, the publication's lambda.", above=0, none=AUTO
+        None, "Entropic regularisation of the matching, the publication's lambda.", above=0
     )
-    bin_score: float | None = option(None, "Constant score of the dustbin, the publication's S_bin.", none=AUTO)
+    bin_score: float | None = option(None, "Constant score of the dustbin, the publication's S_bin.")
     null: Literal["auto", "section", "radius"] = option(
         "auto",
         "What the whole-section mapping compares with: far pairs, or pairs within the radius; auto: by the rules.",
@@ -76,8 +77,15 @@ class Config(SectionEncodersConfig):
         0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/60 to 1.", low=0
     )
     direction_weight: float = option(0.1, "Weight of the direction loss, against the pairs' 1.", low=0)
-    fusion_rate: float | None = option(None, "learning_rate of the fusion map; auto: as the encoders.", 0, none=AUTO)
+    fusion_rate: float | None = option(None, "learning_rate of the fusion map; none: as the encoders.", 0)
     identity_start: bool = option(True, "The fusion map begins as the identity; published: with random weights.")
+    held_out: float = option(
+        0.1,
+        "Fraction of the spots whose measurement of modalities that other sections lack takes no part in training, so "
+        "that these modalities, rebuilt for other sections, can be compared with it.",
+        0.0,
+        0.5,
+    )
 
     def schedule(self) -> Schedule:
         """Both phases, one after the other."""
@@ -141,7 +149,9 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
     groups = parameter_groups(network, parts, config)
-    history = train(network, loss_terms(network, parts, config, run), config.schedule(), run, groups=groups)
+    held = draw_held(dataset.n_spots, config.held_out, run.numpy_generator(HELD_OUT), run.device)
+    with held_out(parts, held):
+        history = train(network, loss_terms(network, parts, config, run), config.schedule(), run, groups=groups)
     own, denoised, attention = results(dataset, network, parts, history.epochs)
     pairs = zip(finder.joined, finder.counts.T.tolist(), strict=True)
     record = history.record(
@@ -152,6 +162,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         },
         pairs={f"{a}--{b}": counts for (a, b), counts in pairs},
         matching=config.rules().record(),
+        rebuilt=rebuilt_against_partners(dataset, denoised, own, held.cpu().numpy(), config.rules().pairs),
     )
     fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
     if config.exchange == 0:
@@ -202,20 +213,13 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
 def results(
     dataset: Dataset, network: SpatialFuser, parts: Sequence[SectionGroup], epochs: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray], pd.DataFrame]:
-    """The embedding by own sections with no spot mask, the rebuilt latents of what all have, the attention."""
+    """The embedding by own sections with no spot mask, the rebuilt latents of every modality, the attention."""
     settled = [part.encoder.settle(torch.cat(part.inputs.seen(), dim=1), epochs) for part in parts]
     fused = network.fusion(in_order([z for z, _ in settled], parts))
-    denoised: dict[str, np.ndarray] = {}
-    tables = []
-    for part, (_, weights) in zip(parts, settled, strict=True):
-        around, rows = part.encoder.around, part.rows.cpu().numpy()
-        rebuilt = part.encoder.network.decode(fused[part.rows], around, weights)
-        tables.append(attention_table(around, weights[-1], dataset.obs.index[rows]))
-        for name, latent in part.inputs.to_latents(rebuilt.split(part.inputs.widths, dim=1)).items():
-            full = denoised.setdefault(name, np.zeros((dataset.n_spots, latent.shape[1]), dtype=np.float32))
-            full[rows] = latent
-    everywhere = {one.name for one in parts[0].inputs.modalities}.intersection(
-        *({one.name for one in part.inputs.modalities} for part in parts)
-    )
-    kept = {name: latent for name, latent in denoised.items() if name in everywhere}
-    return fused.float().cpu().numpy(), kept, pd.concat(tables).loc[dataset.obs.index]
+    weights = [given for _, given in settled]
+    tables = [
+        attention_table(part.encoder.around, given[-1], dataset.obs.index[part.rows.cpu().numpy()])
+        for part, given in zip(parts, weights, strict=True)
+    ]
+    attention = pd.concat(tables).loc[dataset.obs.index]
+    return fused.float().cpu().numpy(), rebuild(parts, fused, weights), attention
