@@ -6,17 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from torch.nn import functional
 
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.mcgate import Config
-from spatialweave.nn.graph_attention import GraphAttention
+from spatialweave.mining.beyond_window import within
+from spatialweave.nn.edges import EdgeGraph
+from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood
 from spatialweave.nn.mcgate import Mcgate
 from spatialweave.training.masking import prepare_inputs, scaled
+from spatialweave.training.mcgate_encoder import long_range_partners
 from spatialweave.training.run import Run
 
 from .spatialfuser_setup import SHORT, Split, set_up
@@ -69,6 +74,32 @@ def test_output_elu_follows_the_last_map(tissue: Tissue, run: Run) -> None:
         rebuilt.append(network.decode(z, encoder.around, weights).detach())
     assert rebuilt[0].min() < -1 < rebuilt[1].min()
     torch.testing.assert_close(rebuilt[1], functional.elu(rebuilt[0]))
+
+
+def test_long_range_partners_by_hand() -> None:
+    """Spot 0 has partners 1 and 2, of which 2 has more attention; spot 1 has 0; spot 2 has none but itself."""
+    graph = EdgeGraph(sparse.csr_matrix(np.array([[1.0, 1, 1], [1, 1, 0], [0, 0, 1]])))
+    weights = AttentionWeights(torch.zeros(6, 1), torch.tensor([[0.5], [0.2], [0.3], [0.6], [0.4], [1.0]]))
+    around, spots = Neighbourhood(graph, None, graph, alpha=0.4), pd.Index(["a", "b", "c"])
+    table = long_range_partners(around, weights, spots, 2)
+    assert list(table) == ["1", "2"] and table.index.equals(spots)
+    assert table.to_numpy().tolist() == [[2, 1], [0, -1], [-1, -1]]
+    of_dataset = long_range_partners(around, weights, spots, 2, np.array([5, 7, 9]))
+    assert of_dataset.to_numpy().tolist() == [[9, 7], [5, -1], [-1, -1]]
+
+
+def test_long_range_partners_are_mutual_and_far(split: Split, run: Run) -> None:
+    """Of any section of a shared encoder; without long-range attention there is no table."""
+    dataset = split()
+    fitted = spatialfuser.fit(dataset, SHORT, run)
+    partners = fitted.extras["long_range"].to_numpy()
+    found = {(i, int(j)) for i, row in enumerate(partners) for j in row if j >= 0}
+    assert len(found) > 20 and found == {(j, i) for i, j in found}
+    far = within(dataset.spatial_graph(), SHORT.beyond)
+    assert all(far[i, j] == 0 for i, j in found)
+    section = dataset.obs["section"].to_numpy()
+    assert any(section[i] != section[j] for i, j in found)
+    assert "long_range" not in spatialfuser.fit(dataset, replace(SHORT, alpha=0.0), run).extras
 
 
 def test_three_layers_and_widths_of_single_encoders(split: Split, run: Run) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.method import Fitted
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
-from spatialweave.training.mcgate_encoder import McgateEncoder, attention_table
+from spatialweave.training.mcgate_encoder import McgateEncoder, attention_table, long_range_partners
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -40,10 +41,13 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         receptive_field=inputs.record(),
         long_range_neighbours=0.0 if encoder.expansion is None else round(encoder.expansion.mean_found, 3),
     )
+    extras = {"attention": attention_table(encoder.around, weights, dataset.obs.index)}
+    if config.alpha > 0:
+        extras[LONG_RANGE] = long_range_partners(encoder.around, weights, dataset.obs.index, config.n_nearest)
     return Fitted(
         z.float().cpu().numpy(),
         record,
-        extras={"attention": attention_table(encoder.around, weights, dataset.obs.index)},
+        extras=extras,
         denoised=inputs.to_latents(rebuilt.split(inputs.widths, dim=1)),
     )
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from spatialweave.alignment.exchange import exchanged
 from spatialweave.alignment.match_settings import RULES, MatchingRules
+from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.method import Fitted
 from spatialweave.nn.fusion import direction_loss
 from spatialweave.nn.initial_weights import reset_linear
@@ -25,7 +26,7 @@ from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import random_mask
 from spatialweave.training.matched_pairs import PairFinder
-from spatialweave.training.mcgate_encoder import attention_table
+from spatialweave.training.mcgate_encoder import attention_table, long_range_partners
 from spatialweave.training.optimisers import Schedule
 from spatialweave.training.rebuilding import draw_held, held_out, rebuild, rebuilt_against_partners
 from spatialweave.training.section_encoders import SectionEncodersConfig, SectionGroup, encode, in_order, make_parts
@@ -152,7 +153,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     held = draw_held(dataset.n_spots, config.held_out, run.numpy_generator(HELD_OUT), run.device)
     with held_out(parts, held):
         history = train(network, loss_terms(network, parts, config, run), config.schedule(), run, groups=groups)
-    own, denoised, attention = results(dataset, network, parts, history.epochs)
+    own, denoised, extras = results(dataset, network, parts, config, history.epochs)
     pairs = zip(finder.joined, finder.counts.T.tolist(), strict=True)
     record = history.record(
         receptive_field={
@@ -164,7 +165,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         matching=config.rules().record(),
         rebuilt=rebuilt_against_partners(dataset, denoised, own, held.cpu().numpy(), config.rules().pairs),
     )
-    fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
+    fitted = Fitted(own, record, extras=extras, denoised=denoised)
     if config.exchange == 0:
         return fitted
     embedding = exchanged(own, dataset, config.rules().pairs, config.exchange)
@@ -211,15 +212,19 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
 
 @torch.no_grad()
 def results(
-    dataset: Dataset, network: SpatialFuser, parts: Sequence[SectionGroup], epochs: int
-) -> tuple[np.ndarray, dict[str, np.ndarray], pd.DataFrame]:
-    """The embedding by own sections with no spot mask, the rebuilt latents of every modality, the attention."""
+    dataset: Dataset, network: SpatialFuser, parts: Sequence[SectionGroup], config: Config, epochs: int
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, pd.DataFrame]]:
+    """The embedding by own sections with no spot mask, the rebuilt latents of every modality, the extras."""
     settled = [part.encoder.settle(torch.cat(part.inputs.seen(), dim=1), epochs) for part in parts]
     fused = network.fusion(in_order([z for z, _ in settled], parts))
     weights = [given for _, given in settled]
-    tables = [
-        attention_table(part.encoder.around, given[-1], dataset.obs.index[part.rows.cpu().numpy()])
-        for part, given in zip(parts, weights, strict=True)
-    ]
-    attention = pd.concat(tables).loc[dataset.obs.index]
-    return fused.float().cpu().numpy(), rebuild(parts, fused, weights), attention
+    attention, partners = [], []
+    for part, given in zip(parts, weights, strict=True):
+        around, rows = part.encoder.around, part.rows.cpu().numpy()
+        spots = dataset.obs.index[rows]
+        attention.append(attention_table(around, given[-1], spots))
+        partners.append(long_range_partners(around, given[-1], spots, config.n_nearest, rows))
+    extras = {"attention": pd.concat(attention).loc[dataset.obs.index]}
+    if config.alpha > 0:
+        extras[LONG_RANGE] = pd.concat(partners).loc[dataset.obs.index]
+    return fused.float().cpu().numpy(), rebuild(parts, fused, weights), extras

@@ -29,7 +29,7 @@ class McgateConfig:
     )
     heads: int = option(4, "Heads of the attention; they divide all widths.", low=1, high=64)
     split_input: bool = option(False, "Each head sees its own block of the input columns only.")
-    temperature: float = option(0.3, "Divides the attention scores; small = sharp.", low=1e-3)
+    temperature: float = option(0.2, "Divides the attention scores; small = sharp.", low=1e-3)
     local_pattern: bool = option(True, "Neighbours with similar embeddings count more.")
     alpha: float = option(0.1, "Fraction of the attention that goes to long-range neighbours.", 0.0, 1.0)
     n_nearest: int = option(10, "Nearest embeddings among which long-range neighbours are searched.", low=1, high=50)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -109,3 +110,35 @@ def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.
         [(1 - alpha) * itself + alpha * itself_again, (1 - alpha) * others, alpha * distant], dim=1
     ).numpy()
     return pd.DataFrame(values, index=spots, columns=["itself", "neighbours", "long range"])
+
+
+def long_range_partners(
+    around: Neighbourhood, weights: AttentionWeights, spots: pd.Index, n_nearest: int, rows: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Each spot's long-range neighbours, the one with most attention first.
+
+    Parameters
+    ----------
+    weights
+        Of the last layer.
+    n_nearest
+        Columns: no spot has more long-range neighbours.
+    rows
+        The rows in the dataset of the encoder's spots; None = they are all of them.
+
+    Returns
+    -------
+    int64, spots x "1" to `n_nearest`: rows of the dataset, -1 where there are no more.
+    """
+    table = np.full((len(spots), n_nearest), -1, dtype=np.int64)
+    graph = around.distant
+    if graph is not None and weights.distant is not None:
+        others = (graph.receivers != graph.senders).cpu().numpy()
+        here, there = (ends.cpu().numpy()[others] for ends in (graph.receivers, graph.senders))
+        attention = weights.distant.float().mean(dim=1).cpu().numpy()[others]
+        order = np.lexsort((there, -attention, here))
+        here, there = here[order], there[order]
+        first = np.flatnonzero(np.diff(here, prepend=-1))
+        rank = np.arange(len(here)) - np.repeat(first, np.diff(first, append=len(here)))
+        table[here, rank] = there if rows is None else rows[there]
+    return pd.DataFrame(table, index=spots, columns=[str(number + 1) for number in range(n_nearest)])
