@@ -107,6 +107,7 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"radius": 1.5},
         {"exchange": 0.5},
         {"identity_start": False},
+        {"join_shared": True},
         {"fusion_rate": 0.1},
         {"encoder_rates": "b_0.1"},
     ],

@@ -44,6 +44,7 @@ HELD_OUT = 1_000_003
 class Config(SectionEncodersConfig):
     """Settings: those of MCGATE, and those of the fusion."""
 
+    temperature: float = option(0.3, "Divides the attention scores; small = sharp.", low=1e-3)
     alpha: float = option(0.0, "Fraction of the attention that goes to long-range neighbours.", 0.0, 1.0)
     epochs: int = option(100, "Epochs of the pre-training; one update each.", low=0)
     fusion_epochs: int = option(60, "Epochs of the fusion, after those of the pre-training.", low=0)
@@ -80,6 +81,10 @@ class Config(SectionEncodersConfig):
     direction_weight: float = option(0.1, "Weight of the direction loss, against the pairs' 1.", low=0)
     fusion_rate: float | None = option(None, "learning_rate of the fusion map; none: as the encoders.", 0)
     identity_start: bool = option(True, "The fusion map begins as the identity; published: with random weights.")
+    join_shared: bool = option(
+        False,
+        "What joins sections trains encoders that they share, too, not only the map and encoders of their own.",
+    )
     held_out: float = option(
         0.1,
         "Fraction of the spots whose measurement of modalities that other sections lack takes no part in training, so "
@@ -115,6 +120,11 @@ class SpatialFuser(nn.Module):
         self.encoders = nn.ModuleList(encoders)
         self.fusion = nn.Linear(n_dims, n_dims)
         self.finder, self.identity_start = finder, identity_start
+
+    def forward(self, encoded: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
+        """The fused embedding (spots x dimensions, in the order of the dataset) of each encoder's embedding."""
+        fused: Tensor = self.fusion(in_order(encoded, parts))
+        return fused
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights of the encoders and of the map, which may begin as the identity."""
@@ -187,8 +197,9 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
         mask = random_mask(n_spots, config.mask_fraction, run, epoch)
         for part in parts:
             part.encoder.prepare(epoch)
-        partners = finder.prepare(epoch - 1 - config.epochs, lambda: encode(network.fusion, parts)[0])
-        fused, weights = encode(network.fusion, parts, mask)
+        partners = finder.prepare(epoch - 1 - config.epochs, lambda: network(encode(parts)[0], parts))
+        encoded, weights = encode(parts, mask)
+        fused = network(encoded, parts)
         values: dict[str, Tensor] = {}
         for part, given in zip(parts, weights, strict=True):
             rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given)
@@ -197,6 +208,10 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
                 weighted = len(part.names) / n_sections * error
                 values[name] = values[name] + weighted if name in values else weighted
         nothing = fused.new_zeros(())
+        if not config.join_shared:
+            # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
+            fixed = [z.detach() if len(part.names) > 1 else z for z, part in zip(encoded, parts, strict=True)]
+            fused = network(fixed, parts)
         # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
         scale = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
         near, apart = (nothing, nothing) if partners is None else partners.losses(fused / scale, config.margin)
@@ -216,7 +231,7 @@ def results(
 ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, pd.DataFrame]]:
     """The embedding by own sections with no spot mask, the rebuilt latents of every modality, the extras."""
     settled = [part.encoder.settle(torch.cat(part.inputs.seen(), dim=1), epochs) for part in parts]
-    fused = network.fusion(in_order([z for z, _ in settled], parts))
+    fused = network([z for z, _ in settled], parts)
     weights = [given for _, given in settled]
     attention, partners = [], []
     for part, given in zip(parts, weights, strict=True):

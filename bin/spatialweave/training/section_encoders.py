@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES
@@ -123,9 +123,9 @@ def positive(text: str, setting: str) -> float:
 
 
 def encode(
-    fusion: nn.Module, parts: Sequence[SectionGroup], mask: Tensor | None = None
-) -> tuple[Tensor, list[list[AttentionWeights]]]:
-    """The fused embedding (spots x dimensions) and each encoder's attention, by the present neighbourhoods.
+    parts: Sequence[SectionGroup], mask: Tensor | None = None
+) -> tuple[list[Tensor], list[list[AttentionWeights]]]:
+    """Each encoder's embedding (its spots x dimensions) and attention, by the present neighbourhoods.
 
     An embedding made with masked spots, i.e. in training, is the one that gives the next epoch's patterns.
     """
@@ -137,7 +137,7 @@ def encode(
             part.encoder.network.latest.copy_(z.detach())
         encoded.append(z)
         weights.append(given)
-    return fusion(in_order(encoded, parts)), weights
+    return encoded, weights
 
 
 def in_order(values: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
