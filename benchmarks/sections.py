@@ -177,7 +177,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align and fuse them, match their spots; metrics of the pairs and of the control."""
     from spatialweave import simulate
-    from spatialweave.io.embeddings import OWN_SECTION, write_embedding
+    from spatialweave.io.embeddings import write_embedding
     from spatialweave.io.result_tables import COORDINATES, coordinates_table
     from spatialweave.metrics.match_sections import match_sections
 
@@ -186,11 +186,10 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
         files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
     dataset = aligned(prepared(files, "square", simulate.LABEL, folder))
     fused = fit(dataset, "spatialfuser", seed)
-    assert fused.own is not None and dataset.aligned is not None
-    record, own = {"method": "spatialfuser", "seed": seed}, {OWN_SECTION: fused.own}
-    write_embedding(folder / "fused.h5ad", dataset, fused.embedding, record, own)
+    assert dataset.aligned is not None
+    write_embedding(folder / "fused.h5ad", dataset, fused.embedding, fused.record)
     COORDINATES.write(folder / "coordinates.csv", coordinates_table(dataset.obs, dataset.aligned))
-    quality, _ = match_sections(folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv", 3.0, 95.0)
+    quality, _ = match_sections(folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv")
     return dict(zip(quality["metric"], quality["value"], strict=True))
 
 

@@ -19,10 +19,12 @@ process MATCH {
     tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
 
     script:
+    // Without a value, the method's own.
+    def rules = (radius ? "--match-radius ${radius} " : '') + (percentile ? "--match-percentile ${percentile} " : '')
     """
     # code ${code}
-    match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} --match-radius ${radius} \\
-        --match-percentile ${percentile} --prefix '${meta.id}' \\
+    match.py --embedding ${embedding} --latents ${latents} --coordinates ${coordinates} \\
+        ${rules}--prefix '${meta.id}' \\
         --out-dir 'results/${meta.dataset}/alignment/${meta.method}'
     """
 

@@ -59,7 +59,7 @@ workflow INTEGRATE {
     to_match = trained
         .combine(aligned, by: 0)
         .map { _dataset, meta, embedding, latents, _graph, file -> [meta, embedding, latents, file] }
-    MATCH(to_match, options.match_radius, options.match_percentile, code)
+    MATCH(to_match, options.match_radius ?: '', options.match_percentile ?: '', code)
 
     emit:
     planned = runs.map { meta, _latents, _graph, _method -> meta } // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
 from spatialweave.alignment.candidates import CandidatePairs
-from spatialweave.alignment.match_settings import PUBLISHED, MatchSettings
+from spatialweave.alignment.match_settings import PUBLISHED, RELEASED, RULES, MatchSettings, rules_of
 from spatialweave.alignment.matching import dustbin_score, match, match_nearest, transport_plan
 from spatialweave.errors import InputError
 
@@ -96,12 +97,13 @@ def test_counterparts_are_all_that_a_spot_shares_its_mass_with(rng):
 
 
 def published_reference(e_a, e_b, p_a, p_b, settings, radius):
-    """The published layer, dense: scores, lower median, Sinkhorn, mutual best."""
+    """The published layer, dense: scores, the dustbin's constant or lower median, Sinkhorn, mutual best."""
     near = cdist(p_a, p_b) <= radius
     scores = np.where(near, (cosine_similarity(e_a, e_b) + 1) / (2 * settings.temperature), 0.0)
     inside = np.sort(scores[near])
     n_a, n_b = scores.shape
-    matrix = np.pad(scores, ((0, 1), (0, 1)), constant_values=inside[(len(inside) - 1) // 2]) / settings.epsilon
+    dustbin = inside[(len(inside) - 1) // 2] if settings.dustbin == "median" else settings.bin_score
+    matrix = np.pad(scores, ((0, 1), (0, 1)), constant_values=dustbin) / settings.epsilon
     rows, columns = np.append(np.ones(n_a), n_b), np.append(np.ones(n_b), n_a)
     kernel = np.exp(matrix)
     v = np.ones(n_b + 1)
@@ -113,10 +115,11 @@ def published_reference(e_a, e_b, p_a, p_b, settings, radius):
     return {(i, int(j)) for i, j in enumerate(best_a) if best_b[j] == i and near[i, j]}
 
 
-def test_published_settings_equal_the_dense_published_layer(rng):
+@pytest.mark.parametrize("rules", [replace(PUBLISHED, enough=0), replace(PUBLISHED, enough=0, bin_score=7), RELEASED])
+def test_published_settings_equal_the_dense_published_layer(rng, rules):
     e_a, e_b, p_a, p_b = noisy_points(rng, n=14, noise=0.8)
     p_b = p_b + np.array([2.5, 0.0])  # some spots of either section have no candidate
-    settings = replace(PUBLISHED, tolerance=1e-9, max_sweeps=3000, radius=5.0)
+    settings = replace(rules, tolerance=1e-9, max_sweeps=3000, radius=5.0)
     matches = match(e_a, e_b, p_a, p_b, settings)
     expected = published_reference(e_a, e_b, p_a, p_b, settings, matches.record["radius"])
     assert accepted(matches) == expected
@@ -151,7 +154,32 @@ def test_mutual_top_pairs_equal_brute_force(rng, top):
     assert matches.accepted.sum() > 0
 
 
-@pytest.mark.parametrize("settings", [MatchSettings(), MatchSettings(top=2, cap=6), PUBLISHED])
+def test_few_pairs_are_made_more_by_the_second_third_best(rng):
+    """Mutual best only where these are enough; else the fewest of the best that give enough, at most `top`."""
+    sections = noisy_points(rng, n=10, noise=1.0)
+    counts = [len(match(*sections, replace(PUBLISHED, top=top, enough=None)).a) for top in range(1, 8)]
+    assert counts[0] < counts[1] < counts[2] < counts[6]
+    for enough, top, expected in (
+        (0.0, 7, 1),
+        (counts[0] / 100, 7, 1),
+        ((counts[0] + 1) / 100, 7, 2),
+        (100, 7, 7),
+        (100, 3, 3),
+    ):
+        found = match(*sections, replace(PUBLISHED, top=top, enough=enough))
+        assert (len(found.a), found.record["top"]) == (counts[expected - 1], expected)
+
+
+def test_rules_come_back_from_a_training_record():
+    assert rules_of({}) == RULES["default"]
+    for rules in RULES.values():
+        assert rules_of(json.loads(json.dumps({"matching": rules.record()}))) == rules
+    assert len({repr(rules) for rules in RULES.values()}) == 3
+    with pytest.raises(InputError, match=r"training record, matching.*radius"):
+        rules_of({"matching": {"pairs": {"radius": -1}}})
+
+
+@pytest.mark.parametrize("settings", [MatchSettings(), MatchSettings(top=2, cap=6), PUBLISHED, RELEASED])
 def test_swap_order_and_coordinate_system_do_not_matter(rng, settings):
     e_a, e_b, p_a, p_b = noisy_points(rng)
     e_b, p_b = e_b[:300], p_b[:300]

@@ -12,9 +12,7 @@ from spatialweave.training.run import Run
 
 Split = Callable[..., Dataset]
 
-SHORT = Config(
-    epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3, join_shared=True, exchange=0
-)
+SHORT = Config(epochs=4, fusion_epochs=6, match_step=3, step=2, n_dims=8, heads=2, alpha=0.3)
 
 
 @dataclass
@@ -32,6 +30,6 @@ def set_up(dataset: Dataset, config: Config, run: Run) -> SetUp:
     finder = spatialfuser.pair_finder(dataset, config, run)
     parts = spatialfuser.make_parts(dataset, sections, config, run)
     encoders = [part.encoder.network for part in parts]
-    network = spatialfuser.SpatialFuser(encoders, finder)
+    network = spatialfuser.SpatialFuser(encoders, finder, config.identity_start)
     network.reset_parameters(run.torch_generator())
     return SetUp(network, parts, spatialfuser.loss_terms(network, parts, config, run))

@@ -41,9 +41,7 @@ def matched_accuracy(dataset: Dataset, embedding: np.ndarray) -> tuple[float, in
 @pytest.mark.parametrize("shared", [True, False])
 def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared: bool) -> None:
     dataset = split(side=16, offset=1.0)
-    config = Config(
-        epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, join_shared=True, fusion_weight=1, exchange=0
-    )
+    config = Config(epochs=40, fusion_epochs=40, match_step=10, shared_encoder=shared, fusion_weight=1)
     section = dataset.obs["section"].to_numpy().astype(str)
 
     def mixed(embedding: np.ndarray) -> float:
@@ -59,21 +57,27 @@ def test_fusion_mixes_the_sections_of_one_tissue(split: Split, run: Run, shared:
 
 def test_sections_of_different_modalities(split: Split, run: Run) -> None:
     dataset = split((("rna",), ("adt",)), side=18)
-    config, run = Config(epochs=60, fusion_epochs=60, match_step=20), replace(run, seed=0)
+    config, run = Config(epochs=60, fusion_epochs=60, match_step=20, held_out=0.35), replace(run, seed=0)
     fitted = spatialfuser.fit(dataset, config, run)
     assert fitted.embedding.shape == (324, 32) and np.isfinite(fitted.embedding).all()
-    accuracy, n_pairs = matched_accuracy(dataset, fitted.own)
+    accuracy, n_pairs = matched_accuracy(dataset, fitted.embedding)
     assert accuracy > 0.9 and n_pairs > 40
-    # Nothing but the losses makes domains of one embedding of the two, before sections exchange anything.
+    # Nothing but the losses makes domains of one embedding of the two.
     apart = spatialfuser.fit(dataset, replace(config, fusion_weight=0), run)
     drawn, undrawn = (
-        adjusted_rand_score(dataset.obs["label"], tied_mixture(own, 3, seed=0).labels)
-        for own in (fitted.own, apart.own)
+        adjusted_rand_score(dataset.obs["label"], tied_mixture(one.embedding, 3, seed=0).labels)
+        for one in (fitted, apart)
     )
     assert drawn > 0.7 > 0.4 > undrawn
-    assert adjusted_rand_score(dataset.obs["label"], tied_mixture(fitted.embedding, 3, seed=0).labels) > 0.8
-    # Neither modality can be rebuilt for all spots.
-    assert fitted.denoised == {}
+    # Each modality is rebuilt for the section that lacks it, and agrees with what its partners measured.
+    assert {name: latent.shape for name, latent in fitted.denoised.items()} == {
+        one.name: one.latent.shape for one in dataset.modalities
+    }
+    assert set(fitted.record["rebuilt"]) == {"adt of a by b", "rna of b by a"}
+    unjoined = apart.record["rebuilt"]
+    for name, facts in fitted.record["rebuilt"].items():
+        assert facts["partners"] >= 10 and facts["correlation"] > 0.3
+        assert facts["correlation"] > unjoined.get(name, {"correlation": 0.0})["correlation"] + 0.1
     assert set(fitted.record["receptive_field"]) == {"rna, a", "adt, b"}
 
 
@@ -86,7 +90,7 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         assert len(counts) == 2 and min(counts) > 10
     # The first and the third section share an encoder, the second has one of its own.
     assert set(fitted.record["receptive_field"]) == {"rna, a and c", "rna, b", "adt, b"}
-    assert set(fitted.denoised) == {"rna"} and fitted.denoised["rna"].shape == (196, 8)
+    assert set(fitted.denoised) == {"rna", "adt"} and fitted.denoised["rna"].shape == (196, 8)
     assert (fitted.denoised["rna"] != 0).any(axis=1).all()
 
 
@@ -102,7 +106,10 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"fusion_weight": 1.0},
         {"radius": 1.5},
         {"exchange": 0.5},
-        {"join_shared": False},
+        {"identity_start": False},
+        {"join_shared": True},
+        {"fusion_rate": 0.1},
+        {"encoder_rates": "b_0.1"},
     ],
 )
 def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) -> None:
@@ -110,20 +117,12 @@ def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) ->
     assert np.abs(whole.embedding - other.embedding).max() > 1e-4
 
 
-def test_sections_that_share_an_encoder_are_not_joined(split: Split, run: Run) -> None:
-    """The fusion's epochs are then more of the pre-training; sections with other modalities are drawn to these."""
-    config = replace(SHORT, join_shared=False)
-    fitted = spatialfuser.fit(split(), config, run)
-    longer = spatialfuser.fit(split(), replace(config, epochs=10, fusion_epochs=0), run)
-    np.testing.assert_array_equal(fitted.embedding, longer.embedding)
-    assert fitted.record["pairs"] == {} and set(fitted.record["losses"]) == {"total", "reconstruction_rna"}
-
-    three = split((("rna",), ("rna",), ("adt",)))
-    found, drawn = (spatialfuser.fit(three, one, run).record for one in (config, SHORT))
-    assert list(found["pairs"]) == ["b--c"] and min(found["pairs"]["b--c"]) > 10
-    assert list(drawn["pairs"]) == ["a--b", "b--c"]
-    # The direction loss is a mean over the pairs of sections that are joined.
-    assert found["losses"]["direction"][4] != drawn["losses"]["direction"][4] > 0
+def test_all_consecutive_sections_are_joined(split: Split, run: Run) -> None:
+    """Those that share an encoder, too."""
+    record = spatialfuser.fit(split((("rna",), ("rna",), ("adt",))), SHORT, run).record
+    assert list(record["pairs"]) == ["a--b", "b--c"] and min(min(counts) for counts in record["pairs"].values()) > 10
+    for name in ("pairs", "triplet", "direction"):
+        assert record["losses"][name][:4] == [0.0] * 4 and min(record["losses"][name][4:]) > 0
 
 
 def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Run) -> None:
@@ -131,7 +130,7 @@ def test_exchange_joins_a_spots_mean_with_its_counterparts(split: Split, run: Ru
     dataset = split((("rna",), ("rna",), ("rna",)))
     fitted = spatialfuser.fit(dataset, replace(SHORT, exchange=2.0), run)
     assert fitted.own is not None
-    settings = replace(SHORT.match_settings(), epsilon=1.0)
+    settings = replace(SHORT.rules().pairs, epsilon=1.0)
     rows = list(dataset.section_rows().values())
     weights = np.eye(dataset.n_spots)
     for a, b in pairwise(rows):
@@ -165,7 +164,6 @@ def test_overfits_a_tiny_pair(split: Split, run: Run) -> None:
         mask_fraction=0,
         max_rounds=0,
         alpha=0,
-        join_shared=True,
         fusion_weight=1,
     )
     values = spatialfuser.fit(split(side=7), config, run).record["losses"]
@@ -196,15 +194,13 @@ def test_resumed_equals_undisturbed(split: Split, run: Run, tmp_path: Path, kill
 def test_sections_that_do_not_overlap_cause_a_warning(split: Split, run: Run) -> None:
     dataset = split()
     apart = dataset.aligned + 1000 * (dataset.obs["section"] == "b").to_numpy()[:, None]
-    unjoined = pytest.warns(InputWarning, match="a--b: no spots match, so the sections are not joined")
     config = replace(SHORT, exchange=1.0)
+    unjoined = pytest.warns(InputWarning, match="a--b: no spots match, so the sections are not joined")
     with unjoined, pytest.warns(InputWarning, match="a--b: no spots match, so nothing joins them"):
         fitted = spatialfuser.fit(replace(dataset, aligned=apart), config, run)
     assert fitted.record["pairs"] == {"a--b": [0, 0]} and np.isfinite(fitted.embedding).all()
     assert fitted.record["losses"]["pairs"] == fitted.record["losses"]["triplet"] == [0.0] * 10
     np.testing.assert_array_equal(fitted.embedding, fitted.own)
-    with unjoined:
-        spatialfuser.fit(replace(dataset, aligned=apart), replace(config, join_shared=False), run)
 
 
 def test_attention_is_given_for_every_spot(split: Split, run: Run) -> None:

@@ -25,14 +25,15 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     dataset = split((("rna",), ("rna",), ("adt",)))
     config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
     training = set_up(dataset, config, run)
-    encoded: list[tuple[torch.Tensor, list]] = []
+    encoded: list[tuple[list[torch.Tensor], list]] = []
     drawn: list[tuple[np.ndarray, ...]] = []
     encode, partners = spatialfuser.encode, matched_pairs.Partners
     monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
     monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
     found = training.terms(1)
 
-    fused, weights = encoded[-1]
+    separate, weights = encoded[-1]
+    fused = training.network(separate, training.parts)
     embedding = fused.detach().numpy().astype(np.float64)
     mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
@@ -86,11 +87,11 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     rows = list(sections.values())
     expected = []
     for a, b in ((rows[0], rows[1]), (rows[1], rows[2])):
-        found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b], config.match_settings())
+        found = match(embedding[a], embedding[b], dataset.aligned[a], dataset.aligned[b], config.rules().pairs)
         assert 0 < found.accepted.sum() < len(found.accepted)
         expected += [(a[i], b[j]) for i, j in zip(found.a[found.accepted], found.b[found.accepted], strict=True)]
     assert list(zip(first, second, strict=True)) == expected and sum(counts) == len(expected)
-    assert (config.match_settings().radius, config.match_settings().top) == (2.0, 2)
+    assert (config.rules().pairs.radius, config.rules().pairs.top) == (2.0, 2)
     for own in rows:
         assert np.isin(far[own], own).all()
         spaced = np.median(NearestNeighbors(n_neighbors=2).fit(dataset.aligned[own]).kneighbors()[0][:, 0])
@@ -114,12 +115,25 @@ def test_every_weight_gets_a_gradient(split: Split, run: Run, shared: bool) -> N
         assert parameter.grad is not None and parameter.grad.abs().max() > 1e-7, name
 
 
+@pytest.mark.parametrize("join_shared", [True, False])
+def test_what_joins_sections_trains(split: Split, run: Run, join_shared: bool) -> None:
+    """The map and encoders of their own always; one that sections share by its setting."""
+    config = replace(SHORT, epochs=0, join_shared=join_shared)
+    training = set_up(split((("rna",), ("rna",), ("adt",))), config, run)
+    values = training.terms(1)
+    (values["pairs"] + values["triplet"] + values["direction"]).backward()
+    trained = [part.encoder.network.layers[0].attention.weight.grad is not None for part in training.parts]
+    assert [part.names for part in training.parts] == [["a", "b"], ["c"]]
+    assert trained == [join_shared, True]
+    assert training.network.fusion.weight.grad.abs().max() > 1e-4
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: bool) -> None:
     """Without fusion, and with the map still the identity, the loss of the first epoch is that of the encoders."""
     dataset = split()
     fused = spatialfuser.fit(dataset, replace(SHORT, epochs=1, fusion_epochs=0, shared_encoder=shared), run)
-    alone = mcgate.Config(epochs=1, step=2, n_dims=8, heads=2, alpha=0.3, mask_fraction=0.5)
+    alone = mcgate.Config(epochs=1, step=2, n_dims=8, heads=2, alpha=0.3, temperature=SHORT.temperature)
     first = fused.record["losses"]["reconstruction_rna"][0]
     if shared:
         assert first == pytest.approx(mcgate.fit(dataset, alone, run).record["losses"]["reconstruction_rna"][0])

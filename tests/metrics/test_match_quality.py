@@ -110,8 +110,8 @@ def test_mapping_has_its_own_metrics():
     labels_a, labels_b = np.array(list("xxyyyy")), np.array(list("xyyyyx"))
     a, b = MatchedSection(row(6), labels_a, row(6)), MatchedSection(row(6), labels_b, row(6))
     # Spot 4 goes one column off and keeps its label; spot 5 goes far and loses it.
-    target = np.array([0, -1, -1, 3, 3, 0])
-    found = match_quality(a, b, everyone(6), np.zeros(6, bool), 2.0, target=target, threshold=0.25)
+    mapping = np.array([0, 3, 4, 5]), np.array([0, 3, 3, 0])
+    found = match_quality(a, b, everyone(6), np.zeros(6, bool), 2.0, mapping=mapping, threshold=0.25)
     assert found["mapping_threshold"] == 0.25
     assert (found["mapping_matched_a"], found["mapping_matched_b"]) == pytest.approx((4 / 6, 2 / 6))
     assert found["mapping_label_agreement"] == pytest.approx(3 / 4)

@@ -47,9 +47,9 @@ REFUSED = {
         "at least 0",
     ),
     "no components": (
-        ADT.replace("components: 5", "components: 0"),
-        "adt.components': 0 is out of bounds",
-        "at least 1, or panel",
+        ADT.replace("components: 5", "components: -1"),
+        "adt.components': -1 is out of bounds",
+        "at least 0, or panel",
     ),
     "fraction": (ADT.replace("components: 5", "components: 2.5"), "'2.5' cannot be used", "a whole number, or panel"),
     "truth for a number": (

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spatialweave import simulate
+from spatialweave.alignment.match_settings import RULES
 from spatialweave.io import contract
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import write_embedding
@@ -173,6 +174,31 @@ def test_spots_are_matched_by_the_values_of_their_own_section(project: Path, sta
     assert result.exit_code == 0, result.output
     for name in ("known.seed4.section1--section2.pairs.csv", "known.seed4.section2--section3.spots.csv"):
         assert (tmp_path / name).read_bytes() == (stack.folder / name).read_bytes()
+
+
+def test_spots_are_matched_by_the_rules_in_the_training_record(project: Path, stack: Stack, tmp_path: Path) -> None:
+    """The published ones: no pair is rejected, and of two sections the one of fewer spots is mapped."""
+    known = contract.read_h5ad(stack.embedding, "embedding")
+    training = json.loads(known.uns["training"])
+    given = ["--latents", str(stack.latents), "--coordinates", f"{stack.folder}/coordinates.csv", "--prefix", "known"]
+    given += ["--embedding", str(tmp_path / "known.h5ad"), "--out-dir", str(tmp_path)]
+    known.uns["training"] = json.dumps(training | {"matching": RULES["published"].record()})
+    contract.write(known, tmp_path / "known.h5ad")
+    sizes = known.obs["section"].astype(str).value_counts()
+    assert len(set(sizes)) > 1
+    for changed, farthest in (([], 3.0), (["--match-radius", "1.5"], 1.5)):
+        result = CliRunner().invoke(script(project, "match"), [*given, *changed])
+        assert result.exit_code == 0, result.output
+        for a, b in itertools.pairwise(NAMES):
+            pairs = pd.read_csv(tmp_path / f"known.{a}--{b}.pairs.csv")
+            assert pairs["accepted"].all() and farthest - 1 < pairs["distance"].max() <= farthest
+            spots = pd.read_csv(tmp_path / f"known.{a}--{b}.spots.csv")
+            smaller = b if sizes[b] < sizes[a] else a
+            assert set(spots["section"]) == {smaller} and len(spots) == sizes[smaller]
+            mapped = spots["mapped_to"].dropna()
+            assert mapped.isin(known.obs.loc[known.obs["section"] != smaller, "barcode"]).all()
+        quality = pd.read_csv(tmp_path / "known.alignment.csv").set_index(["section_a", "metric"])["value"]
+        assert quality[NAMES[-2], "mapping_mapped"] == pytest.approx(spots["mapped_to"].notna().mean())
 
 
 def test_without_known_positions_no_metric_of_them_is_given(project: Path, stack: Stack, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 A pair (i, j) within the radius scores ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (d in spot spacings of
 the coarser section). A transport plan with a dustbin (:mod:`~spatialweave.alignment.transport`) turns scores into
-masses, so that spots compete for partners. A pair is accepted when each spot is among the other's `top` best and the
-pair has more mass than either spot gives the dustbin.
+masses, so that spots compete for partners. A pair is accepted when each spot is the other's best, or where pairs are
+few among the other's 2, 3, ... `top` best, and the pair has more mass than either spot gives the dustbin.
 
 This follows the matching layer of SpatialFuser (bioRxiv 2025.09.14.676067). ``docs/alignment_matching.md`` lists the
 differences and their reasons.
@@ -45,7 +45,8 @@ class SpotMatches:
     dustbin_a, dustbin_b
         Fraction of every spot's mass that went to the dustbin; 1 where a spot has no candidate.
     record
-        For the run's record: spacing, radius, candidates, dustbin score, sweeps, error.
+        For the run's record: spacing, radius, candidates, dustbin score, sweeps, error, and among how many of the
+        best the spots of a pair are (`top`).
     """
 
     a: np.ndarray
@@ -137,6 +138,8 @@ def dustbin_score(candidates: CandidatePairs, scores: np.ndarray, settings: Matc
     ``auto`` takes the best score of every spot of both sections that has a candidate. The dustbin's score is their
     median less 2.5 robust standard deviations (from the median absolute deviation), and at least epsilon less.
     """
+    if settings.dustbin == "constant":
+        return settings.bin_score
     if settings.dustbin == "median":
         return float(np.sort(scores)[(len(scores) - 1) // 2])
     best_a, best_b = np.full(candidates.n_a, -np.inf), np.full(candidates.n_b, -np.inf)
@@ -199,11 +202,16 @@ def _select(
 ) -> SpotMatches:
     """The pairs that are mutually among the best, and whether they have more mass than the dustbin on both sides."""
     shift = np.asarray(points_b, np.float64)[candidates.b] - np.asarray(points_a, np.float64)[candidates.a]
-    chosen = mutual_best(candidates.a, candidates.b, plan.mass, shift, settings.top)
-    a, b, mass = candidates.a[chosen], candidates.b[chosen], plan.mass[chosen]
-    accepted = np.ones(len(a), dtype=bool)
-    if settings.reject:
-        accepted = (mass > plan.dustbin_a[a]) & (mass > plan.dustbin_b[b])
+    always = settings.enough is None
+    enough = 0.0 if settings.enough is None else settings.enough * min(candidates.n_a, candidates.n_b)
+    for top in range(settings.top if always else 1, settings.top + 1):
+        chosen = mutual_best(candidates.a, candidates.b, plan.mass, shift, top)
+        a, b, mass = candidates.a[chosen], candidates.b[chosen], plan.mass[chosen]
+        accepted = np.ones(len(a), dtype=bool)
+        if settings.reject:
+            accepted = (mass > plan.dustbin_a[a]) & (mass > plan.dustbin_b[b])
+        if accepted.sum() >= enough:
+            break
     return SpotMatches(
         a,
         b,
@@ -213,5 +221,5 @@ def _select(
         candidates.distance[chosen],
         plan.dustbin_a,
         plan.dustbin_b,
-        record,
+        record | {"top": float(top)},
     )

@@ -20,7 +20,10 @@ from spatialweave.settings import configure, option
 
 @dataclass(frozen=True)
 class MappingSettings:
-    """How a section is mapped onto another."""
+    """How a section is mapped onto another.
+
+    `source` is for those who map pairs of sections: :func:`map_section` maps the section that it is given first.
+    """
 
     radius: float = option(3.0, "Targets are at most this many spot spacings of the coarser section away.", above=0)
     percentile: float = option(95.0, "Percentile of the null's cosines that a target must reach.", low=0, high=100)
@@ -28,7 +31,10 @@ class MappingSettings:
     null: Literal["section", "radius"] = option(
         "section",
         "section: random pairs farther apart than the radius; radius, as published: random spots, each with a random "
-        "candidate other than its best.",
+        "spot within the radius.",
+    )
+    source: Literal["first", "smaller"] = option(
+        "first", "Which of two sections is mapped onto the other: the first, or, as published, the one of fewer spots."
     )
     penalty: float = option(
         0.4,
@@ -98,7 +104,7 @@ def map_section(
 
     if settings.null == "radius":
         sample = rng.permutation(len(points_a))[: settings.n_null]
-        cosines = [_other_than_best(a, b, cosine, value, rng) for a, b, cosine, value in pairs(sample)]
+        cosines = [_one_of_each(a, b, cosine, rng) for a, b, cosine, _ in pairs(sample)]
         drawn = np.concatenate(cosines) if cosines else np.empty(0)
     else:
         drawn = _far_cosines(units_a, units_b, points_a, points_b, radius, settings.n_null, rng)
@@ -119,14 +125,10 @@ def _first_of_each(spot: np.ndarray, order: np.ndarray) -> np.ndarray:
     return order[np.flatnonzero(np.diff(spot[order], prepend=-1))]
 
 
-def _other_than_best(
-    a: np.ndarray, b: np.ndarray, cosine: np.ndarray, value: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """For every spot of the block with more than one candidate, the cosine of a random one that is not its best."""
-    best = _first_of_each(a, np.lexsort((b, -value, a)))
-    others = np.setdiff1d(np.arange(len(a)), best)
-    others = others[np.lexsort((b[others], a[others]))]
-    return cosine[_first_of_each(a, others[np.lexsort((rng.random(len(others)), a[others]))])]
+def _one_of_each(a: np.ndarray, b: np.ndarray, cosine: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """For every spot of the block the cosine of a random one of its candidates."""
+    by_pair = np.lexsort((b, a))
+    return cosine[_first_of_each(a, by_pair[np.lexsort((rng.random(len(a)), a[by_pair]))])]
 
 
 def _far_cosines(

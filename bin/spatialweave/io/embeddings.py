@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 OWN_SECTION = "own_section"
 """The obsm key of the embedding before averaging over matched spots of other sections."""
 
+LONG_RANGE = "long_range"
+"""The obsm key of each spot's long-range neighbours: a table of row numbers from 0, -1 = none."""
+
 DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
 """What the obsm keys of reconstructed features and latents begin with; the modality follows."""
 

@@ -180,8 +180,10 @@ PAIRS = ResultTable(
 )  # fmt: skip
 """Matched spots of two sections: aligned coordinates, transported mass, cosine, distance in spot spacings."""
 
-SPOTS = ResultTable({"barcode": TEXT, "mapped_to": TEXT, "similarity": OPTIONAL, "unmatched": OPTIONAL})
-"""Per spot of section a: the spot of b that it is mapped to ("" = none), and its unmatched fraction."""
+SPOTS = ResultTable(
+    {"section": TEXT, "barcode": TEXT, "mapped_to": TEXT, "similarity": OPTIONAL, "unmatched": OPTIONAL}
+)
+"""Per spot of the mapped section: the spot of the other that it is mapped to ("" = none), its unmatched fraction."""
 
 COORDINATES = ResultTable({"section": TEXT, "barcode": TEXT, "x": NUMBER, "y": NUMBER})
 """Aligned coordinates of the spots of all sections."""

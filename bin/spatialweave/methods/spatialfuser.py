@@ -16,29 +16,35 @@ import torch
 from torch import Tensor, nn
 
 from spatialweave.alignment.exchange import exchanged
-from spatialweave.alignment.match_settings import PUBLISHED, MatchSettings
-from spatialweave.errors import InputError
+from spatialweave.alignment.match_settings import RULES, MatchingRules
+from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.method import Fitted
-from spatialweave.methods import mcgate
 from spatialweave.nn.fusion import direction_loss
+from spatialweave.nn.initial_weights import reset_linear
+from spatialweave.nn.mcgate import Mcgate
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, prepare_inputs, random_mask
+from spatialweave.training.masking import random_mask
 from spatialweave.training.matched_pairs import PairFinder
+from spatialweave.training.mcgate_encoder import attention_table, long_range_partners
 from spatialweave.training.optimisers import Schedule
-from spatialweave.training.sections import restricted, several_sections
+from spatialweave.training.rebuilding import draw_held, held_out, rebuild, rebuilt_against_partners
+from spatialweave.training.section_encoders import SectionEncodersConfig, SectionGroup, encode, in_order, make_parts
+from spatialweave.training.sections import several_sections
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
-    from spatialweave.nn.graph_attention import AttentionWeights
     from spatialweave.training.run import Run
+
+HELD_OUT = 1_000_003
+"""Moment of the random stream of the spots held out; searches of pairs have the numbers of their epochs."""
 
 
 @dataclass(frozen=True)
-class Config(mcgate.Config):
+class Config(SectionEncodersConfig):
     """Settings: those of MCGATE, and those of the fusion."""
 
-    shared_encoder: bool = option(True, "Sections of the same modalities share one encoder; published: never.")
+    temperature: float = option(0.3, "Divides the attention scores; small = sharp.", low=1e-3)
     alpha: float = option(0.0, "Fraction of the attention that goes to long-range neighbours.", 0.0, 1.0)
     epochs: int = option(100, "Epochs of the pre-training; one update each.", low=0)
     fusion_epochs: int = option(60, "Epochs of the fusion, after those of the pre-training.", low=0)
@@ -48,10 +54,22 @@ class Config(mcgate.Config):
     )
     match_temperature: float = option(0.1, "Divides the cosines that spots are matched by.", low=1e-3)
     top: int = option(1, "Each spot of a pair must be among the other's this many best.", low=1, high=20)
-    matching: Literal["default", "published"] = option("default", "Rules by which spots are matched.")
-    join_shared: bool = option(False, "The fusion's losses join sections that share an encoder, too.")
+    matching: Literal["default", "published", "released"] = option(
+        "default", "Rules by which spots are matched: ours, the publication's, or those of its released code."
+    )
+    enough: float | None = option(
+        None, "Spots are matched with their 2, 3, ... `top` best only while pairs are fewer per spot.", 0
+    )
+    match_epsilon: float | None = option(
+        None, "Entropic regularisation of the matching, the publication's lambda.", above=0
+    )
+    bin_score: float | None = option(None, "Constant score of the dustbin, the publication's S_bin.")
+    null: Literal["auto", "section", "radius"] = option(
+        "auto",
+        "What the whole-section mapping compares with: far pairs, or pairs within the radius; auto: by the rules.",
+    )
     exchange: float = option(
-        1.0, "Weight of all counterparts of a spot in a consecutive section, against its own 1; published: 0.", low=0
+        0.0, "Weight of all counterparts of a spot in a consecutive section, against its own 1, after training.", low=0
     )
     margin: float = option(1.0, "Margin of the triplet losses.", low=0)
     relative: bool = option(
@@ -61,61 +79,76 @@ class Config(mcgate.Config):
         0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/60 to 1.", low=0
     )
     direction_weight: float = option(0.1, "Weight of the direction loss, against the pairs' 1.", low=0)
+    fusion_rate: float | None = option(None, "learning_rate of the fusion map; none: as the encoders.", 0)
+    identity_start: bool = option(True, "The fusion map begins as the identity; published: with random weights.")
+    join_shared: bool = option(
+        False,
+        "What joins sections trains encoders that they share, too, not only the map and encoders of their own.",
+    )
+    held_out: float = option(
+        0.1,
+        "Fraction of the spots whose measurement of modalities that other sections lack takes no part in training, so "
+        "that these modalities, rebuilt for other sections, can be compared with it.",
+        0.0,
+        0.5,
+    )
 
     def schedule(self) -> Schedule:
         """Both phases, one after the other."""
         return replace(super().schedule(), epochs=self.epochs + self.fusion_epochs)
 
-    def match_settings(self) -> MatchSettings:
-        """How spots are matched."""
-        rules = PUBLISHED if self.matching == "published" else MatchSettings()
-        return replace(rules, radius=self.radius, temperature=self.match_temperature, top=self.top)
+    def rules(self) -> MatchingRules:
+        """How spots are matched, in training and after it."""
+        rules = RULES[self.matching]
+        pairs = replace(rules.pairs, radius=self.radius, temperature=self.match_temperature, top=self.top)
+        if self.enough is not None:
+            pairs = replace(pairs, enough=self.enough)
+        if self.match_epsilon is not None:
+            pairs = replace(pairs, epsilon=self.match_epsilon)
+        if self.bin_score is not None:
+            pairs = replace(pairs, dustbin="constant", bin_score=self.bin_score)
+        mapping = replace(rules.mapping, radius=self.radius)
+        return MatchingRules(pairs, mapping if self.null == "auto" else replace(mapping, null=self.null))
 
 
 class SpatialFuser(nn.Module):
     """The encoders, the map that all sections share, and the pairs of matched spots."""
 
-    def __init__(self, encoders: Sequence[mcgate.Mcgate], finder: PairFinder) -> None:
+    def __init__(self, encoders: Sequence[Mcgate], finder: PairFinder, identity_start: bool) -> None:
         super().__init__()
         n_dims = encoders[0].latest.shape[1]
         self.encoders = nn.ModuleList(encoders)
         self.fusion = nn.Linear(n_dims, n_dims)
-        self.finder = finder
+        self.finder, self.identity_start = finder, identity_start
+
+    def forward(self, encoded: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
+        """The fused embedding (spots x dimensions, in the order of the dataset) of each encoder's embedding."""
+        fused: Tensor = self.fusion(in_order(encoded, parts))
+        return fused
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights of the encoders; the map begins as the identity."""
+        """Set the initial weights of the encoders and of the map, which may begin as the identity."""
         for encoder in self.encoders:
-            cast(mcgate.Mcgate, encoder).reset_parameters(generator)
+            cast(Mcgate, encoder).reset_parameters(generator)
+        if not self.identity_start:
+            reset_linear(self.fusion, generator)
+            return
         with torch.no_grad():
             self.fusion.weight.copy_(torch.eye(len(self.fusion.weight)))
             self.fusion.bias.zero_()
 
 
-@dataclass
-class SectionGroup:
-    """The spots of one encoder: those of a section, or of all sections with the same modalities.
-
-    Attributes
-    ----------
-    names
-        Sections.
-    rows
-        Its spots in the dataset.
-    """
-
-    names: list[str]
-    rows: Tensor
-    inputs: MaskedInputs
-    encoder: mcgate.McgateEncoder
-
-
 def pair_finder(dataset: Dataset, config: Config, run: Run) -> PairFinder:
     """What finds the pairs of the consecutive sections that the fusion's losses join."""
-    sections = dataset.section_rows()
-    encoders = encoder_keys(dataset, sections, config)
-    joined = [(a, b) for a, b in dataset.section_pairs() if config.join_shared or encoders[a] != encoders[b]]
-    settings, epochs = config.match_settings(), config.fusion_epochs
-    return PairFinder(dataset, joined, config.n_dims, settings, epochs, config.match_step, run)
+    settings, epochs = config.rules().pairs, config.fusion_epochs
+    return PairFinder(dataset, dataset.section_pairs(), config.n_dims, settings, epochs, config.match_step, run)
+
+
+def parameter_groups(network: SpatialFuser, parts: Sequence[SectionGroup], config: Config) -> list[dict[str, Any]]:
+    """The encoders and the map, each with its step size."""
+    groups = [{"params": list(part.encoder.network.parameters()), "lr": part.learning_rate} for part in parts]
+    rate = config.learning_rate if config.fusion_rate is None else config.fusion_rate
+    return [*groups, {"params": list(network.fusion.parameters()), "lr": rate}]
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
@@ -123,11 +156,14 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     sections = several_sections(dataset, "SpatialFuser", "mcgate")
     finder = pair_finder(dataset, config, run)
     parts = make_parts(dataset, sections, config, run)
-    network = SpatialFuser([part.encoder.network for part in parts], finder)
+    network = SpatialFuser([part.encoder.network for part in parts], finder, config.identity_start)
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
-    history = train(network, loss_terms(network, parts, config, run), config.schedule(), run)
-    own, denoised, attention = results(dataset, network, parts, history.epochs)
+    groups = parameter_groups(network, parts, config)
+    held = draw_held(dataset.n_spots, config.held_out, run.numpy_generator(HELD_OUT), run.device)
+    with held_out(parts, held):
+        history = train(network, loss_terms(network, parts, config, run), config.schedule(), run, groups=groups)
+    own, denoised, extras = results(dataset, network, parts, config, history.epochs)
     pairs = zip(finder.joined, finder.counts.T.tolist(), strict=True)
     record = history.record(
         receptive_field={
@@ -136,52 +172,22 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
             for name, facts in part.inputs.record().items()
         },
         pairs={f"{a}--{b}": counts for (a, b), counts in pairs},
+        matching=config.rules().record(),
+        rebuilt=rebuilt_against_partners(dataset, denoised, own, held.cpu().numpy(), config.rules().pairs),
     )
-    fitted = Fitted(own, record, extras={"attention": attention}, denoised=denoised)
+    fitted = Fitted(own, record, extras=extras, denoised=denoised)
     if config.exchange == 0:
         return fitted
-    embedding = exchanged(own, dataset, config.match_settings(), config.exchange)
+    embedding = exchanged(own, dataset, config.rules().pairs, config.exchange)
     return replace(fitted, embedding=embedding, own=own)
-
-
-def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: Config) -> dict[str, Any]:
-    """For every section a key; sections with the same one share an encoder."""
-    if not config.shared_encoder:
-        return {name: name for name in sections}
-    return {
-        name: tuple(one.name for one in dataset.modalities if one.present[rows].any())
-        for name, rows in sections.items()
-    }
-
-
-def make_parts(dataset: Dataset, sections: dict[str, np.ndarray], config: Config, run: Run) -> list[SectionGroup]:
-    """The encoders, with what they see: one per section, or per set of modalities where encoders are shared."""
-    groups: dict[Any, list[str]] = {}
-    for name, key in encoder_keys(dataset, sections, config).items():
-        groups.setdefault(key, []).append(name)
-    parts = []
-    for names in groups.values():
-        rows = np.sort(np.concatenate([sections[name] for name in names]))
-        own = restricted(dataset, rows)
-        if len(rows) < 2:
-            raise InputError(f"dataset '{dataset.name}', section '{names[0]}'", "has one spot", "two spots or more")
-        inputs = prepare_inputs(own, config, run)
-        network = mcgate.Mcgate(len(rows), sum(inputs.widths), config).to(run.device)
-        parts.append(
-            SectionGroup(
-                names, torch.as_tensor(rows, device=run.device), inputs, mcgate.McgateEncoder(own, network, config, run)
-            )
-        )
-    return parts
 
 
 def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Config, run: Run) -> Terms:
     """The weighted loss terms of an epoch.
 
-    Per modality the mean squared error on masked spots, mean over sections. Where sections are joined, also (0 in
-    the pre-training) the distance of matched spots, their triplet losses, and the direction loss, mean over pairs of
-    sections. The reconstruction weighs the same in both phases: a jump of the loss in scale would multiply Adam's steps
-    until its averages have followed.
+    Per modality the mean squared error on masked spots, mean over sections; and, 0 in the pre-training, the distance of
+    matched spots, their triplet losses, and the direction loss, mean over pairs of sections. The reconstruction weighs
+    the same in both phases: a jump of the loss in scale would multiply Adam's steps until its averages have followed.
     """
     finder = network.finder
     n_spots, n_sections = len(finder.matched), len(finder.sections)
@@ -191,8 +197,9 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
         mask = random_mask(n_spots, config.mask_fraction, run, epoch)
         for part in parts:
             part.encoder.prepare(epoch)
-        partners = finder.prepare(epoch - 1 - config.epochs, lambda: encode(network, parts)[0])
-        fused, weights = encode(network, parts, mask)
+        partners = finder.prepare(epoch - 1 - config.epochs, lambda: network(encode(parts)[0], parts))
+        encoded, weights = encode(parts, mask)
+        fused = network(encoded, parts)
         values: dict[str, Tensor] = {}
         for part, given in zip(parts, weights, strict=True):
             rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given)
@@ -200,9 +207,11 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
             for name, error in errors.items():
                 weighted = len(part.names) / n_sections * error
                 values[name] = values[name] + weighted if name in values else weighted
-        if not finder.joined:
-            return values
         nothing = fused.new_zeros(())
+        if not config.join_shared:
+            # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
+            fixed = [z.detach() if len(part.names) > 1 else z for z, part in zip(encoded, parts, strict=True)]
+            fused = network(fixed, parts)
         # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
         scale = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
         near, apart = (nothing, nothing) if partners is None else partners.losses(fused / scale, config.margin)
@@ -216,47 +225,21 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
     return terms
 
 
-def encode(
-    network: SpatialFuser, parts: Sequence[SectionGroup], mask: Tensor | None = None
-) -> tuple[Tensor, list[list[AttentionWeights]]]:
-    """The fused embedding (spots x dimensions) and each encoder's attention, by the present neighbourhoods.
-
-    An embedding made with masked spots, i.e. in training, is the one that gives the next epoch's patterns.
-    """
-    encoded, weights = [], []
-    for part in parts:
-        seen = part.inputs.seen(None if mask is None else mask[part.rows])
-        z, given = part.encoder.network(torch.cat(seen, dim=1), part.encoder.around)
-        if mask is not None:
-            part.encoder.network.latest.copy_(z.detach())
-        encoded.append(z)
-        weights.append(given)
-    return network.fusion(in_order(encoded, parts)), weights
-
-
-def in_order(values: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
-    """Rows of all parts, in the order of the dataset."""
-    return torch.cat(list(values))[torch.argsort(torch.cat([part.rows for part in parts]))]
-
-
 @torch.no_grad()
 def results(
-    dataset: Dataset, network: SpatialFuser, parts: Sequence[SectionGroup], epochs: int
-) -> tuple[np.ndarray, dict[str, np.ndarray], pd.DataFrame]:
-    """The embedding by own sections with no spot mask, the rebuilt latents of what all have, the attention."""
+    dataset: Dataset, network: SpatialFuser, parts: Sequence[SectionGroup], config: Config, epochs: int
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, pd.DataFrame]]:
+    """The embedding by own sections with no spot mask, the rebuilt latents of every modality, the extras."""
     settled = [part.encoder.settle(torch.cat(part.inputs.seen(), dim=1), epochs) for part in parts]
-    fused = network.fusion(in_order([z for z, _ in settled], parts))
-    denoised: dict[str, np.ndarray] = {}
-    tables = []
-    for part, (_, weights) in zip(parts, settled, strict=True):
+    fused = network([z for z, _ in settled], parts)
+    weights = [given for _, given in settled]
+    attention, partners = [], []
+    for part, given in zip(parts, weights, strict=True):
         around, rows = part.encoder.around, part.rows.cpu().numpy()
-        rebuilt = part.encoder.network.decode(fused[part.rows], around, weights)
-        tables.append(mcgate.attention_table(around, weights[-1], dataset.obs.index[rows]))
-        for name, latent in part.inputs.to_latents(rebuilt.split(part.inputs.widths, dim=1)).items():
-            full = denoised.setdefault(name, np.zeros((dataset.n_spots, latent.shape[1]), dtype=np.float32))
-            full[rows] = latent
-    everywhere = {one.name for one in parts[0].inputs.modalities}.intersection(
-        *({one.name for one in part.inputs.modalities} for part in parts)
-    )
-    kept = {name: latent for name, latent in denoised.items() if name in everywhere}
-    return fused.float().cpu().numpy(), kept, pd.concat(tables).loc[dataset.obs.index]
+        spots = dataset.obs.index[rows]
+        attention.append(attention_table(around, given[-1], spots))
+        partners.append(long_range_partners(around, given[-1], spots, config.n_nearest, rows))
+    extras = {"attention": pd.concat(attention).loc[dataset.obs.index]}
+    if config.alpha > 0:
+        extras[LONG_RANGE] = pd.concat(partners).loc[dataset.obs.index]
+    return fused.float().cpu().numpy(), rebuild(parts, fused, weights), extras

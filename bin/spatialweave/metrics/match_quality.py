@@ -47,7 +47,7 @@ def match_quality(
     pairs: tuple[np.ndarray, np.ndarray],
     accepted: np.ndarray,
     spacing: float,
-    target: np.ndarray | None = None,
+    mapping: tuple[np.ndarray, np.ndarray] | None = None,
     threshold: float | None = None,
 ) -> dict[str, float]:
     """Every metric that is defined, by name, in the order of docs/metrics.md.
@@ -61,8 +61,9 @@ def match_quality(
     spacing
         Spot spacing in the aligned coordinates, the unit of all distances. Where it is 0, metrics that need a unit are
         left out.
-    target
-        The whole-section mapping: a spot of `b` per spot of `a`, -1 = none. Its metrics have the prefix ``mapping_``.
+    mapping
+        The whole-section mapping: mapped spots with their targets, as `pairs`. Its metrics have the prefix
+        ``mapping_``.
     threshold
         The cosine below which the mapping gave a spot no target.
     """
@@ -72,10 +73,9 @@ def match_quality(
     found |= _pair_quality(a, b, in_a, in_b, spacing, truth)
     if truth is not None:
         found["registration_error"] = _mean(np.linalg.norm(truth[1] - b.points, axis=1)) / spacing
-    if target is not None:
-        mapped = np.flatnonzero(target >= 0)
-        mapping = _pair_quality(a, b, mapped, target[mapped], spacing, truth)
-        found |= {f"mapping_{name}": value for name, value in mapping.items()}
+    if mapping is not None:
+        of_mapping = _pair_quality(a, b, *mapping, spacing, truth)
+        found |= {f"mapping_{name}": value for name, value in of_mapping.items()}
     if threshold is not None:
         found["mapping_threshold"] = float(threshold)
     return {name: value for name, value in found.items() if np.isfinite(value)}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from spatialweave.alignment.candidates import shared_spacing
-from spatialweave.alignment.match_settings import MatchSettings
+from spatialweave.alignment.match_settings import MatchingRules, rules_of
 from spatialweave.alignment.matching import SpotMatches, match, match_nearest
-from spatialweave.alignment.whole_section import MappingSettings, SectionMapping, map_section
+from spatialweave.alignment.whole_section import SectionMapping, map_section
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_spots
@@ -21,23 +23,24 @@ from spatialweave.metrics.match_quality import MatchedSection, match_quality
 
 
 def match_sections(
-    embedding: Path, latents: Path, coordinates: Path, radius: float, percentile: float
+    embedding: Path, latents: Path, coordinates: Path, radius: float | None = None, percentile: float | None = None
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]]:
     """Match and map the spots of all consecutive sections by an embedding and aligned coordinates.
 
-    The null of the mapping is drawn by the seed of the embedding's training.
+    The rules are those that the method itself matches by, which are in the embedding's training record; the default
+    ones for a method that matches nothing. The null of the mapping is drawn by the seed of the embedding's training.
 
     Parameters
     ----------
     radius
-        In spot spacings.
+        In spot spacings; None = by the rules.
     percentile
-        Percentile of the null's cosines that a mapped spot must reach.
+        Percentile of the null's cosines that a mapped spot must reach; None = by the rules.
 
     Returns
     -------
     The table of metrics (`ALIGNMENT` of :mod:`spatialweave.io.result_tables`), and per pair of sections the table of
-    matched pairs and the table of the first section's spots.
+    matched pairs and the table of the mapped section's spots.
 
     Raises
     ------
@@ -45,33 +48,66 @@ def match_sections(
         When the files are not of the same spots.
     """
     dataset = read_spots(latents, coordinates)
-    vectors, method, seed = _read_vectors(embedding, dataset)
+    vectors, record = _read_vectors(embedding, dataset)
+    method, seed = str(record["method"]), int(record["seed"])
+    rules = _changed(rules_of(record), radius, percentile)
     rng = np.random.default_rng(seed)
     rows = dataset.section_rows()
     metrics, tables = [], {}
     for a, b in dataset.section_pairs():
         sections = [_matched_section(dataset, rows[name]) for name in (a, b)]
         inputs = (vectors[rows[a]], vectors[rows[b]], sections[0].points, sections[1].points)
-        matches = match(*inputs, MatchSettings(radius=radius))
-        mapping = map_section(*inputs, MappingSettings(radius=radius, percentile=percentile), rng)
-        found = _metrics(sections, matches, match_nearest(*inputs[2:], radius), mapping)
+        matches = match(*inputs, rules.pairs)
+        mapping = _mapped(inputs, rules, rng)
+        found = _metrics(sections, matches, match_nearest(*inputs[2:], rules.pairs.radius), mapping)
         metrics += [(dataset.name, method, seed, a, b, name, value) for name, value in found.items()]
         spots = [dataset.obs.iloc[rows[name]] for name in (a, b)]
         tables[a, b] = _pairs_table(spots, sections, matches), _spots_table(spots, matches, mapping)
     return ALIGNMENT.frame(metrics), tables
 
 
-def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, str, int]:
-    """The embedding (float32) to match by, its method and its seed.
+@dataclass(frozen=True)
+class DirectedMapping:
+    """The mapping of one section of a pair onto the other; `source` is 0 where the first is mapped, else 1."""
+
+    source: int
+    mapping: SectionMapping
+
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mapped spots with their targets: indices in the first and in the second section."""
+        mapped = np.flatnonzero(self.mapping.target >= 0)
+        pair = (mapped, self.mapping.target[mapped])
+        return pair if self.source == 0 else pair[::-1]
+
+
+def _mapped(inputs: Sequence[np.ndarray], rules: MatchingRules, rng: np.random.Generator) -> DirectedMapping:
+    """One section of a pair (embeddings and coordinates as :func:`match` takes them) mapped onto the other."""
+    e_a, e_b, p_a, p_b = inputs
+    if rules.mapping.source == "smaller" and len(p_b) < len(p_a):
+        return DirectedMapping(1, map_section(e_b, e_a, p_b, p_a, rules.mapping, rng))
+    return DirectedMapping(0, map_section(e_a, e_b, p_a, p_b, rules.mapping, rng))
+
+
+def _changed(rules: MatchingRules, radius: float | None, percentile: float | None) -> MatchingRules:
+    """The rules with what the user has set."""
+    pairs, mapping = rules.pairs, rules.mapping
+    if radius is not None:
+        pairs, mapping = replace(pairs, radius=radius), replace(mapping, radius=radius)
+    if percentile is not None:
+        mapping = replace(mapping, percentile=percentile)
+    return MatchingRules(pairs, mapping)
+
+
+def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, dict[str, Any]]:
+    """The embedding (float32) to match by, and the record of its training.
 
     Where a method averages its embedding over matching spots of other sections, that is the embedding before.
     """
     data = read_h5ad(path, "embedding")
     if not data.obs_names.equals(dataset.obs.index):
         raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
-    record = training_record(data)
-    vectors = np.asarray(data.obsm.get(OWN_SECTION, data.X), dtype=np.float32)
-    return vectors, str(record["method"]), int(record["seed"])
+    return np.asarray(data.obsm.get(OWN_SECTION, data.X), dtype=np.float32), training_record(data)
 
 
 def _matched_section(dataset: Dataset, rows: np.ndarray) -> MatchedSection:
@@ -87,13 +123,14 @@ def _matched_section(dataset: Dataset, rows: np.ndarray) -> MatchedSection:
 
 
 def _metrics(
-    sections: Sequence[MatchedSection], matches: SpotMatches, control: SpotMatches, mapping: SectionMapping
+    sections: Sequence[MatchedSection], matches: SpotMatches, control: SpotMatches, mapping: DirectedMapping
 ) -> dict[str, float]:
     """The metrics of a pair of sections, followed by those of the control."""
     a, b = sections
     spacing = shared_spacing(a.points, b.points)
     pairs = (matches.a, matches.b)
-    found = match_quality(a, b, pairs, matches.accepted, spacing, mapping.target, mapping.threshold)
+    found = match_quality(a, b, pairs, matches.accepted, spacing, mapping.pairs, mapping.mapping.threshold)
+    found["mapping_mapped"] = float((mapping.mapping.target >= 0).mean())
     of_control = match_quality(a, b, (control.a, control.b), control.accepted, spacing)
     # These do not depend on the matches.
     shared = ("spots_a", "spots_b", "pairs", "registration_error", "matchable_a", "matchable_b")
@@ -114,10 +151,17 @@ def _pairs_table(
     return pd.DataFrame(columns)
 
 
-def _spots_table(spots: Sequence[pd.DataFrame], matches: SpotMatches, mapping: SectionMapping) -> pd.DataFrame:
-    """One row per spot of the first section: its target ("" = none), its similarity, and its unmatched fraction."""
-    names = [obs["barcode"].astype(str).to_numpy() for obs in spots]
-    target = np.where(mapping.target >= 0, names[1][np.maximum(mapping.target, 0)], "")
-    # Transport ends within a tolerance, and a spot's mass may be a little above 1.
-    unmatched = np.minimum(matches.dustbin_a, 1.0)
-    return pd.DataFrame({"barcode": names[0], "mapped_to": target, "similarity": mapping.score, "unmatched": unmatched})
+def _spots_table(spots: Sequence[pd.DataFrame], matches: SpotMatches, directed: DirectedMapping) -> pd.DataFrame:
+    """One row per spot of the mapped section: its target ("" = none), its similarity, and its unmatched fraction."""
+    source, mapping = directed.source, directed.mapping
+    own, others = spots[source], spots[1 - source]["barcode"].astype(str).to_numpy()
+    return pd.DataFrame(
+        {
+            "section": own["section"].astype(str).to_numpy(),
+            "barcode": own["barcode"].astype(str).to_numpy(),
+            "mapped_to": np.where(mapping.target >= 0, others[np.maximum(mapping.target, 0)], ""),
+            "similarity": mapping.score,
+            # Transport ends within a tolerance, and a spot's mass may be a little above 1.
+            "unmatched": np.minimum((matches.dustbin_a, matches.dustbin_b)[source], 1.0),
+        }
+    )

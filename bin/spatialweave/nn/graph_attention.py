@@ -80,12 +80,23 @@ class GraphAttention(nn.Module):
         self.receiver = nn.Parameter(torch.empty(heads, n_outputs // heads))
         self.sender = nn.Parameter(torch.empty(heads, n_outputs // heads))
 
-    def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights: Xavier normal, every block and every head by itself."""
+    def reset_parameters(self, generator: torch.Generator, stacked: bool = False) -> None:
+        """Set the initial weights: Xavier normal, every block and every head by itself.
+
+        With `stacked` as in the released code: gain sqrt(2), and fans of all blocks, or heads, as one tensor.
+        """
+        if stacked:
+            scores = torch.empty(self.heads, 2, self.receiver.shape[1], 1)
+            for tensor in (self.weight, scores):
+                nn.init.xavier_normal_(tensor if len(tensor) > 1 else tensor[0], 2**0.5, generator)
+            with torch.no_grad():
+                self.receiver.copy_(scores[:, 0, :, 0])
+                self.sender.copy_(scores[:, 1, :, 0])
+            return
         for block in self.weight:
             nn.init.xavier_normal_(block, generator=generator)
-        for scores in (self.receiver, self.sender):
-            nn.init.xavier_normal_(scores, generator=generator)
+        for vectors in (self.receiver, self.sender):
+            nn.init.xavier_normal_(vectors, generator=generator)
 
     def forward(self, x: Tensor, around: Neighbourhood) -> tuple[Tensor, AttentionWeights]:
         """What each spot gathers (spots x outputs) of `x` (spots x inputs), and the weights."""

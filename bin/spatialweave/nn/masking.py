@@ -50,6 +50,8 @@ def visible_averages(values: Tensor, visible: Tensor, neighbours: Propagation, r
 
 def network_input(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
     """What an encoder sees: :func:`visible_average`; for no rounds, a spot's own value if visible, else that of one."""
+    if rounds == 0 and bool(visible.all()):
+        return values
     average = visible_average(values, visible, neighbours, max(rounds, 1))
     return average if rounds > 0 else torch.where(visible[:, None], values, average)
 

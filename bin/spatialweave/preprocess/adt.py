@@ -9,18 +9,23 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale
 
-from spatialweave.io.count_matrix import spots_per_feature
+from spatialweave.io.count_matrix import spot_totals, spots_per_feature
 from spatialweave.preprocess.matrices import select_features
-from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, scale
+from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
 from spatialweave.settings import REQUIRED, option
+
+TARGET_SUM = 10_000.0
+"""The total of every spot where proteins are not compared by ratios."""
 
 
 @dataclass(frozen=True)
 class AdtSettings(PreparationSettings):
     """How proteins are treated."""
 
-    clr_per: Literal["protein", "spot"] = option(
-        REQUIRED, "Whether proteins are compared with their mean over the spots, or with the mean of their spot."
+    clr_per: Literal["protein", "spot", "none"] = option(
+        REQUIRED,
+        "Whether proteins are compared with their mean over the spots, or with the mean of their spot; none: all "
+        "spots are scaled to 10,000 instead.",
     )
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
@@ -28,13 +33,16 @@ class AdtSettings(PreparationSettings):
 def prepare(counts: sparse.csr_matrix, settings: AdtSettings) -> Prepared:
     """Prepare raw protein counts (spots x proteins): centred log-ratio, then division by the standard deviation.
 
-    The ratio is that of each protein or of each spot, by `clr_per`.
+    The ratio is that of each protein or of each spot, by `clr_per`; or none, and log(1 + x) of spots of one total.
     """
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     matrix = select_features(counts, kept)
-    clr(matrix, settings.clr_per)
-    steps.append({"step": "clr", "over": "proteins" if settings.clr_per == "spot" else "spots"})
+    if settings.clr_per == "none":
+        normalise_and_log(matrix, spot_totals(counts, kept), TARGET_SUM, steps)
+    else:
+        clr(matrix, settings.clr_per)
+        steps.append({"step": "clr", "over": "proteins" if settings.clr_per == "spot" else "spots"})
     divisors = scale(matrix, settings.scale, steps)
     return Prepared(matrix, np.flatnonzero(kept), divisors, steps)
 

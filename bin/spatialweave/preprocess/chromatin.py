@@ -1,4 +1,4 @@
-"""Chromatin: accessibility (ATAC) and histone marks: TF-IDF, totals, log; or latent semantic indexing."""
+"""Chromatin: accessibility (ATAC) and histone marks: TF-IDF, totals, log; latent semantic indexing; or as RNA."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy.sparse.linalg import svds
 from sklearn.utils.sparsefuncs import inplace_column_scale
 
 from spatialweave.errors import InputError
+from spatialweave.preprocess import rna
 from spatialweave.preprocess.matrices import normalise_total, select_features
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log
 from spatialweave.settings import REQUIRED, option
@@ -26,19 +27,28 @@ NO_VARIANCE = 1e-10
 class ChromatinSettings(PreparationSettings):
     """How chromatin is treated."""
 
-    method: Literal["tf_idf", "lsi"] = option(REQUIRED, "TF-IDF before the PCA, or latent semantic indexing.")
+    method: Literal["tf_idf", "lsi", "as_rna"] = option(
+        REQUIRED, "TF-IDF before the PCA, latent semantic indexing, or variable features as those of RNA."
+    )
     target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+    variable_features: int | None = option(None, "How many features are kept by `as_rna`; all.", low=1, none="all")
 
 
 def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
-    """Prepare peak counts (spots x peaks) by `method`: "tf_idf" for the PCA, or "lsi", which ends in latents.
+    """Prepare peak counts (spots x peaks) by `method`: "tf_idf" for the PCA, "lsi", which ends in latents, or "as_rna".
 
     - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
     - lsi: counts times :func:`inverse_frequency`, every spot to `target_sum`, log(1 + x), :func:`lsi`. A term frequency
-      before the weights would cancel, because it is a factor of the whole spot, as the total is.
+      before the weights would cancel, because it is a factor of the whole spot, as the total is;
+    - as_rna: what :func:`spatialweave.preprocess.rna.prepare` does, for gene activities or few peaks.
 
-    No peak is selected and none is scaled. Spots without counts are kept, as rows of zeros.
+    No peak is selected but by `as_rna`, and none is scaled. Spots without counts are kept, as rows of zeros.
     """
+    if settings.method == "as_rna":
+        chosen = rna.RnaSettings(
+            settings.min_spots, settings.components, settings.variable_features, settings.target_sum, False
+        )
+        return rna.prepare(counts, chosen)
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     matrix = select_features(counts, kept)

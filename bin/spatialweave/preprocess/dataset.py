@@ -15,7 +15,7 @@ from spatialweave.io.joined_counts import joined_counts
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, harmony
 from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections
-from spatialweave.preprocess.pca import PrincipalComponents, principal_components
+from spatialweave.preprocess.pca import PrincipalComponents, features_themselves, principal_components
 from spatialweave.preprocess.preparations import preparation_of
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared
 from spatialweave.preprocess.recipe import Recipe, SectionsSettings, read_recipe
@@ -103,7 +103,10 @@ def _latent(
         # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
         components, scores = None, prepared.scores
         if scores is None:
-            components = principal_components(prepared.matrix, settings.n_components, seed)
+            if settings.n_components == 0:
+                components = features_themselves(prepared.matrix)
+            else:
+                components = principal_components(prepared.matrix, settings.n_components, seed)
             scores = components.scores
     except InputError as error:
         raise InputError(f"modality {name}, {error.where}", error.found, error.expected, error.fix) from None
@@ -118,9 +121,10 @@ def _latent(
     corrected, step, note = harmony.correct(scores, joined.sections, joining, seed)
     latent = anndata.AnnData(obs=pd.DataFrame(index=joined.data.obs_names), obsm={"X_latent": corrected})
     if components is not None:
-        record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
+        if settings.n_components > 0:
+            record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
+            record["variance_ratio"] = [round(float(fraction), 6) for fraction in components.variance_ratio]
         record["notes"] += [components.note] if components.note else []
-        record["variance_ratio"] = [round(float(fraction), 6) for fraction in components.variance_ratio]
         latent = _with_loadings(latent, prepared, components, joined.data.var_names)
     record["steps"] += [step] if step else []
     record["notes"] += [note] if note else []

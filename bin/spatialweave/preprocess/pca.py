@@ -44,6 +44,24 @@ class PrincipalComponents:
     note: str | None
 
 
+def features_themselves(matrix: sparse.csr_matrix) -> PrincipalComponents:
+    """Latents that are the features, neither centred nor reduced: each is its own component, in the order of columns.
+
+    The result is dense: float32, spots x features.
+    """
+    sd = standard_deviations(matrix)
+    total = float((sd**2).sum())
+    n_features = matrix.shape[1]
+    return PrincipalComponents(
+        scores=np.ascontiguousarray(matrix.astype(np.float32).toarray()),
+        loadings=np.eye(n_features, dtype=np.float32),
+        mean=np.zeros(n_features),
+        varying=np.ones(n_features, dtype=bool),
+        variance_ratio=sd**2 / total if total > 0 else np.zeros(n_features),
+        note=None,
+    )
+
+
 def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int) -> PrincipalComponents:
     """Scores of the spots on the leading principal components.
 

@@ -20,12 +20,15 @@ class PreparationSettings:
 
     min_spots: int = option(REQUIRED, "Features detected in fewer spots are left out.", low=0)
     components: int | None = option(
-        REQUIRED, "Dimensions of the latent; panel: as many as proteins less one.", low=1, none="panel"
+        REQUIRED,
+        "Dimensions of the latent; panel: as many as proteins less one; 0: the features themselves.",
+        low=0,
+        none="panel",
     )
 
     @property
     def n_components(self) -> int:
-        """Dimensions of the latent, once the recipe has replaced `panel` by a number."""
+        """Dimensions of the latent, once the recipe has replaced `panel` by a number; 0 = the features themselves."""
         if self.components is None:
             raise ValueError("components: panel depends on the dataset")
         return self.components

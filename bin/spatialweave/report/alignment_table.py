@@ -50,10 +50,10 @@ SHOWN_METRICS = {
         None,
         "Mean distance of the second section's spots from their true coordinates, in spot spacings; the same for all.",
     ),
-    "mapping_matched_a": (
+    "mapping_mapped": (
         "Fraction mapped",
         True,
-        "Fraction of the first section's spots that are more similar to their match than unrelated spots are.",
+        "Fraction of the mapped section's spots that are more similar to their match than unrelated spots are.",
     ),
     "mapping_label_agreement": (
         "Same label, mapped",

@@ -12,6 +12,7 @@ from spatialweave.io.joined_counts import SectionSize
 from spatialweave.report import alignment_table, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
+from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
@@ -100,6 +101,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         wide=data["wide"],
         aspect=data["aspect"],
         **alignment_part(alignment),
+        domain_flows=domain_flows(alignment.matches, runs, spots.stack()[1], titles) if alignment else [],
         qc_table=tables.qc_table(sources.files),
         qc_plots=qc_plots(sources.files),
         metric_columns=columns,

@@ -12,7 +12,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu
-from spatialweave.io.embeddings import DENOISED, training_record
+from spatialweave.io.embeddings import DENOISED, LONG_RANGE, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts
 from spatialweave.io.result_tables import METRICS, read_domains
@@ -174,7 +174,7 @@ def _read_embedding(path: Path, spots: DatasetSpots, run: MethodRun) -> None:
         raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
     run.training, run.embedding = training_record(data), np.asarray(data.X, dtype=np.float32)
     tables = {key: value for key, value in data.obsm.items() if isinstance(value, pd.DataFrame)}
-    run.extras = {key: table for key, table in tables.items() if not key.startswith(DENOISED)}
+    run.extras = {key: table for key, table in tables.items() if not key.startswith(DENOISED) and key != LONG_RANGE}
     run.denoised = {name: tables[DENOISED + name] for name in MODALITIES if DENOISED + name in tables}
 
 

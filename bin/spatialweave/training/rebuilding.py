@@ -1,0 +1,106 @@
+"""Latents of every modality rebuilt for every section, and how far those of modalities not measured there are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spatialweave.alignment.match_settings import MatchSettings
+from spatialweave.alignment.matching import match
+from spatialweave.nn.graph_attention import AttentionWeights
+from spatialweave.training.section_encoders import SectionGroup
+
+if TYPE_CHECKING:
+    from spatialweave.io.dataset import Dataset
+
+FEWEST = 10
+"""Held-out partners below which no correlation is given."""
+
+
+@contextmanager
+def held_out(parts: Sequence[SectionGroup], held: Tensor) -> Iterator[None]:
+    """Within it the spots `held` (bool) count as not measured in every modality that the sections of a part lack."""
+    everywhere = set.intersection(*({one.name for one in part.inputs.modalities} for part in parts))
+    whole = []
+    for part in parts:
+        for one in part.inputs.modalities:
+            if one.name not in everywhere:
+                whole.append((one, one.present))
+                one.present = one.present & ~held[part.rows]
+    try:
+        yield
+    finally:
+        for one, present in whole:
+            one.present = present
+
+
+def rebuild(
+    parts: Sequence[SectionGroup], fused: Tensor, weights: Sequence[Sequence[AttentionWeights]]
+) -> dict[str, np.ndarray]:
+    """The latents of every modality (float32, spots x dimensions), rebuilt from the fused embedding for all spots.
+
+    The spots of a part are decoded with its own decoder. Modalities that it lacks come from the decoders of the parts
+    that have them (their mean): the spots gather by their own attention of the last layer, since that of another
+    encoder is not defined between them, and the other decoder maps what they gathered.
+    """
+    sums: dict[str, np.ndarray] = {}
+    times: dict[str, np.ndarray] = {}
+    for part, own in zip(parts, weights, strict=True):
+        measured = {one.name for one in part.inputs.modalities}
+        rows = part.rows.cpu().numpy()
+        for decoding in parts:
+            network = decoding.encoder.network
+            given = own if decoding is part else [own[-1]] * len(network.stack)
+            rebuilt = network.decode(fused[part.rows], part.encoder.around, given)
+            for name, latent in decoding.inputs.to_latents(rebuilt.split(decoding.inputs.widths, dim=1)).items():
+                if decoding is not part and name in measured:
+                    continue
+                sums.setdefault(name, np.zeros((len(fused), latent.shape[1]), dtype=np.float32))[rows] += latent
+                times.setdefault(name, np.zeros((len(fused), 1), dtype=np.float32))[rows] += 1
+    return {name: total / times[name] for name, total in sums.items()}
+
+
+def rebuilt_against_partners(
+    dataset: Dataset, rebuilt: dict[str, np.ndarray], embedding: np.ndarray, held: np.ndarray, settings: MatchSettings
+) -> dict[str, dict[str, Any]]:
+    """Agreement of rebuilt latents of modalities that a section lacks with those measured in matched spots.
+
+    Only partners that were held out from training count (`held`, bool). A key names the modality, the section that it
+    is rebuilt for and the one that measured it; its value has the number of partners and their correlation: that of
+    each latent dimension, averaged by its variance.
+    """
+    found = {}
+    rows, points = dataset.section_rows(), dataset.aligned
+    assert points is not None
+    for a, b in dataset.section_pairs():
+        matches = match(embedding[rows[a]], embedding[rows[b]], points[rows[a]], points[rows[b]], settings)
+        ends = rows[a][matches.a[matches.accepted]], rows[b][matches.b[matches.accepted]]
+        for names, (here, there) in (((a, b), ends), ((b, a), ends[::-1])):
+            for modality in dataset.modalities:
+                if modality.present[rows[names[0]]].any():
+                    continue
+                known = held[there] & modality.present[there]
+                if known.sum() >= FEWEST:
+                    r = correlation(rebuilt[modality.name][here[known]], modality.latent[there[known]])
+                    facts = {"partners": int(known.sum()), "correlation": round(r, 4)}
+                    found[f"{modality.name} of {names[0]} by {names[1]}"] = facts
+    return found
+
+
+def correlation(rebuilt: np.ndarray, measured: np.ndarray) -> float:
+    """Pearson correlation of each column (spots x dimensions), averaged with the measured variances as weights."""
+    x, y = (values.astype(np.float64) - values.mean(axis=0, dtype=np.float64) for values in (rebuilt, measured))
+    covariance, scale = (x * y).mean(axis=0), x.std(axis=0) * y.std(axis=0)
+    of_each = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+    weight = y.var(axis=0)
+    return float((of_each * weight).sum() / weight.sum()) if weight.sum() > 0 else 0.0
+
+
+def draw_held(n_spots: int, fraction: float, rng: np.random.Generator, device: str) -> Tensor:
+    """The spots that are held out (bool), each with probability `fraction`."""
+    return torch.as_tensor(rng.random(n_spots) < fraction, device=device)

@@ -1,0 +1,151 @@
+"""What the published training of MCGATE and SpatialFuser has beside the default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from torch.nn import functional
+
+from spatialweave.errors import InputError
+from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.methods import mcgate, spatialfuser
+from spatialweave.methods.mcgate import Config
+from spatialweave.mining.beyond_window import within
+from spatialweave.nn.edges import EdgeGraph
+from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood
+from spatialweave.nn.mcgate import Mcgate
+from spatialweave.training.masking import as_measured, prepare_inputs
+from spatialweave.training.mcgate_encoder import long_range_partners
+from spatialweave.training.run import Run
+
+from .spatialfuser_setup import SHORT, Split, set_up
+
+Tissue = Callable[..., Dataset]
+
+
+def test_input_may_be_the_latents_as_they_are(tissue: Tissue, run: Run) -> None:
+    dataset = tissue(names=("rna",), missing=0.3)
+    rng = np.random.default_rng(0)
+    values = (rng.gamma(2, 1, (144, 5)) + np.arange(5)).astype(np.float32)
+    values[:, 4] = 7  # does not vary
+    present = rng.random(144) < 0.8
+    one = Modality("rna", np.where(present[:, None], values, 0), present)
+    features, centre, factor = as_measured(one)
+    np.testing.assert_array_equal(features, one.latent)
+    assert not centre.any() and factor.tolist() == [1, 1, 1, 1, 1]
+    dataset.modalities[0] = one
+    config = Config(unit_scale=False, scale_power=1, mask_fraction=0, max_rounds=0)
+    (given,) = prepare_inputs(dataset, config, run).modalities
+    np.testing.assert_array_equal(given.features.numpy(), features)
+    np.testing.assert_array_equal(given.to_latents(given.features), one.latent)
+
+
+@pytest.mark.parametrize(("heads", "blocks"), [(4, 4), (2, 1), (1, 1)])
+def test_stacked_start_has_the_spread_of_the_released_tensors(heads: int, blocks: int) -> None:
+    """W [heads, in, out] and V [heads, 2, d, 1], or without the first axis for one; Xavier normal of gain sqrt(2)."""
+    n_in, n_out = 600, 240
+    layer = GraphAttention(n_in, n_out, heads, split=blocks > 1)
+    layer.reset_parameters(torch.Generator().manual_seed(0), stacked=True)
+    a, b, d = n_in // blocks, n_out // blocks, n_out // heads
+    fans = (a * b + blocks * b) if blocks > 1 else a + b
+    assert layer.weight.std().item() == pytest.approx((2 * 2 / fans) ** 0.5, rel=0.03)
+    fans = (2 * d + heads * d) if heads > 1 else d + 2
+    scores = torch.stack([layer.receiver, layer.sender])
+    assert scores.std().item() == pytest.approx((2 * 2 / fans) ** 0.5, rel=0.15)
+    assert (layer.receiver != layer.sender).all()
+
+
+def test_output_elu_follows_the_last_map(tissue: Tissue, run: Run) -> None:
+    dataset = tissue()
+    rebuilt = []
+    for output_elu in (False, True):
+        config = Config(n_dims=8, heads=2, n_hidden="12", output_elu=output_elu)
+        inputs = prepare_inputs(dataset, config, run)
+        network = Mcgate(dataset.n_spots, sum(inputs.widths), config)
+        network.reset_parameters(run.torch_generator())
+        encoder = mcgate.McgateEncoder(dataset, network, config, run)
+        z, weights = network(torch.cat(inputs.seen(), dim=1), encoder.around)
+        rebuilt.append(network.decode(z, encoder.around, weights).detach())
+    assert rebuilt[0].min() < -1 < rebuilt[1].min()
+    torch.testing.assert_close(rebuilt[1], functional.elu(rebuilt[0]))
+
+
+def test_long_range_partners_by_hand() -> None:
+    """Spot 0 has partners 1 and 2, of which 2 has more attention; spot 1 has 0; spot 2 has none but itself."""
+    graph = EdgeGraph(sparse.csr_matrix(np.array([[1.0, 1, 1], [1, 1, 0], [0, 0, 1]])))
+    weights = AttentionWeights(torch.zeros(6, 1), torch.tensor([[0.5], [0.2], [0.3], [0.6], [0.4], [1.0]]))
+    around, spots = Neighbourhood(graph, None, graph, alpha=0.4), pd.Index(["a", "b", "c"])
+    table = long_range_partners(around, weights, spots, 2)
+    assert list(table) == ["1", "2"] and table.index.equals(spots)
+    assert table.to_numpy().tolist() == [[2, 1], [0, -1], [-1, -1]]
+    of_dataset = long_range_partners(around, weights, spots, 2, np.array([5, 7, 9]))
+    assert of_dataset.to_numpy().tolist() == [[9, 7], [5, -1], [-1, -1]]
+
+
+def test_long_range_partners_are_mutual_and_far(split: Split, run: Run) -> None:
+    """Of any section of a shared encoder; without long-range attention there is no table."""
+    dataset = split()
+    fitted = spatialfuser.fit(dataset, SHORT, run)
+    partners = fitted.extras["long_range"].to_numpy()
+    found = {(i, int(j)) for i, row in enumerate(partners) for j in row if j >= 0}
+    assert len(found) > 20 and found == {(j, i) for i, j in found}
+    far = within(dataset.spatial_graph(), SHORT.beyond)
+    assert all(far[i, j] == 0 for i, j in found)
+    section = dataset.obs["section"].to_numpy()
+    assert any(section[i] != section[j] for i, j in found)
+    assert "long_range" not in spatialfuser.fit(dataset, replace(SHORT, alpha=0.0), run).extras
+
+
+def test_three_layers_and_widths_of_single_encoders(split: Split, run: Run) -> None:
+    dataset = split((("rna",), ("adt",)))
+    config = replace(SHORT, n_hidden="16-12", encoder_hidden="adt_none")
+    training = set_up(dataset, config, run)
+    assert [len(part.encoder.network.layers) for part in training.parts] == [3, 1]
+    fitted = spatialfuser.fit(dataset, config, run)
+    assert fitted.embedding.shape == (196, 8) and np.isfinite(fitted.embedding).all()
+
+
+def test_encoders_and_map_have_step_sizes_of_their_own(split: Split, run: Run) -> None:
+    """Without a step size a part stays as it began."""
+    dataset = split((("rna",), ("adt",)))
+    config = replace(SHORT, encoder_rates="adt_0", fusion_rate=0.5)
+    training = set_up(dataset, config, run)
+    groups = spatialfuser.parameter_groups(training.network, training.parts, config)
+    assert [group["lr"] for group in groups] == [0.003, 0.0, 0.5]
+    covered = {id(one) for group in groups for one in group["params"]}
+    assert covered == {id(one) for one in training.network.parameters()}
+    by_section = replace(config, encoder_rates="b_1e-4")
+    rates = [part.learning_rate for part in set_up(dataset, by_section, run).parts]
+    assert rates == [0.003, 0.0001]
+    # A map that hardly moves against one that does.
+    still, moved = (
+        spatialfuser.fit(dataset, replace(SHORT, epochs=0, fusion_rate=rate, encoder_rates="rna_0+adt_0"), run)
+        for rate in (0.0, 0.05)
+    )
+    before = spatialfuser.fit(dataset, replace(SHORT, epochs=0, fusion_epochs=0), run)
+    assert np.abs(still.embedding - moved.embedding).max() > 0.1
+    # The encoders' batch statistics and patterns are those of the input, whatever was trained before.
+    assert np.abs(still.embedding - before.embedding).mean() < 0.5 * np.abs(moved.embedding - before.embedding).mean()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("encoder_rates", "rna", "NAME_VALUE"),
+        ("encoder_rates", "rns_0.1", r"'rns' is no modality or section.*'rna'"),
+        ("encoder_rates", "rna_fast", "'fast'"),
+        ("encoder_rates", "rna_-1", "'-1'"),
+        ("encoder_hidden", "rna_wide", "'wide'"),
+    ],
+)
+def test_settings_of_single_encoders_are_checked(
+    split: Split, run: Run, setting: str, value: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        spatialfuser.fit(split(), replace(SHORT, **{setting: value}), run)
