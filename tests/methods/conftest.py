@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,14 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 from sklearn.neighbors import NearestNeighbors
 
-from spatialweave.graphs.build import feature_distances
+from spatialweave import simulate
+from spatialweave.graphs.build import build_graphs, feature_distances
 from spatialweave.graphs.matrices import from_edges, symmetrise
-from spatialweave.graphs.recipe import FeatureRecipe
-from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.graphs.recipe import FeatureRecipe, read_recipe
+from spatialweave.io.contract import write
+from spatialweave.io.dataset import Dataset, Modality, read_dataset
+from spatialweave.io.section import SectionInput, read_section
+from spatialweave.preprocess.dataset import preprocess
 from spatialweave.training.run import Run
 
 
@@ -89,3 +95,27 @@ def split(tissue: Callable[..., Dataset]) -> Callable[..., Dataset]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def demo(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Dataset]:
+    """The demo tissue as the pipeline prepares it, with the graphs of a recipe."""
+    folder = tmp_path_factory.mktemp("demo")
+    spec = simulate.PRESETS["demo"]
+    simulate.write(simulate.simulate(spec, 2025), folder, "demo", spec.n_domains)
+    files = {name: folder / f"demo_{name}.h5ad" for name in spec.modalities}
+    latents = folder / "latents.h5mu"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        section = SectionInput("demo", "one", files=files, labels=simulate.LABEL, platform="square")
+        write(read_section(section), folder / "section.h5mu")
+        write(preprocess([folder / "section.h5mu"], project / "assets" / "preprocess" / "smart.yml", 0), latents)
+
+    def with_graphs(recipe: str) -> Dataset:
+        graphs = folder / f"{recipe}.h5ad"
+        if not graphs.exists():
+            found = read_recipe(project / "assets" / "graphs" / f"{recipe}.yml")
+            write(build_graphs(read_dataset(latents), found), graphs)
+        return read_dataset(latents, graphs)
+
+    return with_graphs

@@ -14,9 +14,7 @@ from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
 
-SHORT = spabalance.Config(
-    epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20, nonlinear_strength=0.1
-)
+SHORT = spabalance.Config(epochs=8, n_dims=8, n_hidden=10, mixer_width=12, heads=2, n_landmarks=20)
 PLAIN = replace(SHORT, epochs=0, max_rounds=0, mask_fraction=0.0, n_landmarks=10_000)
 
 
@@ -28,6 +26,6 @@ def built(
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
     graphs = spabalance.make_graphs(dataset, config, generator, run.device)
-    network = spabalance.SpaBalance(inputs.widths, config)
+    network = spabalance.SpaBalance(inputs.widths, config, [1.0] * len(inputs.widths))
     network.reset_parameters(generator)
     return inputs, graphs, network

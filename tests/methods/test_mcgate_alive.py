@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from spatialweave import simulate
-from spatialweave.graphs.build import build_graphs
-from spatialweave.graphs.recipe import read_recipe
-from spatialweave.io.contract import write
-from spatialweave.io.dataset import Dataset, read_dataset
-from spatialweave.io.section import SectionInput, read_section
+from spatialweave.io.dataset import Dataset
 from spatialweave.methods import mcgate
 from spatialweave.methods.mcgate import Config
 from spatialweave.nn.graph_attention import AttentionWeights
 from spatialweave.nn.mcgate import Mcgate
-from spatialweave.preprocess.dataset import preprocess
 from spatialweave.training.loop import train
 from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.mcgate_encoder import McgateEncoder, attention_table
 from spatialweave.training.run import Run
 
-
-@pytest.fixture(scope="module")
-def demo(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """The demo tissue as the pipeline prepares it."""
-    folder = tmp_path_factory.mktemp("demo")
-    spec = simulate.PRESETS["demo"]
-    simulate.write(simulate.simulate(spec, 2025), folder, "demo", spec.n_domains)
-    files = {name: folder / f"demo_{name}.h5ad" for name in spec.modalities}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        section = SectionInput("demo", "one", files=files, labels=simulate.LABEL, platform="square")
-        write(read_section(section), folder / "section.h5mu")
-        recipe = project / "assets" / "preprocess" / "smart.yml"
-        write(preprocess([folder / "section.h5mu"], recipe, 0), folder / "latents.h5mu")
-        graph = read_recipe(project / "assets" / "graphs" / "spatial.yml")
-        write(build_graphs(read_dataset(folder / "latents.h5mu"), graph), folder / "graph.h5ad")
-    return read_dataset(folder / "latents.h5mu", folder / "graph.h5ad")
+Demo = Callable[[str], Dataset]
 
 
 @dataclass
@@ -58,13 +35,14 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(demo: Dataset) -> Trained:
+def trained(demo: Demo) -> Trained:
+    dataset = demo("spatial")
     config, run = Config(), Run(seed=1, log=lambda _line: None)
-    inputs = prepare_inputs(demo, config, run)
-    network = Mcgate(demo.n_spots, sum(inputs.widths), config)
+    inputs = prepare_inputs(dataset, config, run)
+    network = Mcgate(dataset.n_spots, sum(inputs.widths), config)
     network.reset_parameters(run.torch_generator())
     start = {name: parameter.norm().item() for name, parameter in network.named_parameters()}
-    encoder = McgateEncoder(demo, network, config, run)
+    encoder = McgateEncoder(dataset, network, config, run)
     history = train(network, mcgate.loss_terms(encoder, inputs), config.schedule(), run)
     x = torch.cat(inputs.seen(), dim=1)
     embedding, weights = encoder.settle(x, history.epochs)
@@ -107,7 +85,7 @@ def test_no_weight_collapses(trained: Trained) -> None:
         assert trained.start[name] == 0 or parameter.norm().item() > 0.1 * trained.start[name], name
 
 
-def test_what_is_exported_varies(demo: Dataset, trained: Trained) -> None:
-    table = attention_table(trained.encoder.around, trained.weights[-1], demo.obs.index)
+def test_what_is_exported_varies(demo: Demo, trained: Trained) -> None:
+    table = attention_table(trained.encoder.around, trained.weights[-1], demo("spatial").obs.index)
     assert (table.std() > 0.01).all()
     assert np.isfinite(table.to_numpy()).all()

@@ -23,9 +23,15 @@ def propagated(graph: sparse.csr_matrix, x: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(gcn_normalise(graph).toarray()) @ x
 
 
-def test_forward_by_dense_algebra(tissue: Tissue, run: Run) -> None:
+def spread(x: torch.Tensor) -> torch.Tensor:
+    return (x - x.mean(dim=0)).square().mean().sqrt()
+
+
+@pytest.mark.parametrize("linear_path", [True, False])
+def test_forward_by_dense_algebra(tissue: Tissue, run: Run, linear_path: bool) -> None:
     dataset = tissue()
-    inputs, graphs, network = built(dataset, PLAIN, run)
+    config = replace(PLAIN, linear_path=linear_path, n_hidden=8, nonlinear_strength=0.3, gate_strength=0.7)
+    inputs, graphs, network = built(dataset, config, run)
     network.eval()
     seen = inputs.seen()
     encoded = network(seen, graphs)
@@ -33,21 +39,29 @@ def test_forward_by_dense_algebra(tissue: Tissue, run: Run) -> None:
     for m, modality in enumerate(dataset.modalities):
         both = [dataset.graphs["spatial_connectivities"], dataset.graphs[f"{modality.name}_connectivities"]]
         spatial, features = (propagated(graph, seen[m] @ network.encoders[m].weight) for graph in both)
-        added = network.mixers[m].layers(torch.cat([spatial, features], dim=1))
-        mixed.append(network.mixers[m].linear(0.75 * spatial + 0.25 * features) + 0.1 * added)
-        torch.testing.assert_close(encoded.mixed[m], mixed[m])
+        mixer = network.mixers[m]
+        y = torch.cat([spatial, features], dim=1).relu()
+        for layer in range(3):
+            _, linear, _, norm = mixer.layers[4 * layer : 4 * layer + 4]
+            y = norm(linear(y).relu())
+        if linear_path:
+            path = mixer.linear(0.75 * spatial + 0.25 * features)
+            y = path + 0.3 * y * spread(path) / spread(y)
+        mixed.append(y)
+        torch.testing.assert_close(encoded.mixed[m], y)
+    rows = [y / spread(y) for y in mixed]
     informed = []
     for m in range(2):
-        attention, other = network.attention[m], mixed[1 - m]
-        query, key, value = attention.query(mixed[m]), attention.key(other), attention.value(other)
+        attention, other = network.attention[m], rows[1 - m]
+        query, key, value = attention.query(rows[m]), attention.key(other), attention.value(other)
         gathered = [
             torch.softmax(query[:, head] @ key[:, head].T / 2, dim=1) @ value[:, head]
             for head in (slice(0, 4), slice(4, 8))
         ]
-        informed.append(mixed[m] + 0.1 * attention.output(torch.cat(gathered, dim=1)))
-    weights = torch.softmax(0.1 * network.gate(torch.cat(informed, dim=1)), dim=1)
+        informed.append(rows[m] + attention.output(torch.cat(gathered, dim=1)))
+    weights = torch.softmax(0.7 * network.gate(torch.cat(informed, dim=1)), dim=1)
     torch.testing.assert_close(encoded.weights, weights)
-    torch.testing.assert_close(encoded.embedding, weights[:, :1] * informed[0] + weights[:, 1:] * informed[1])
+    torch.testing.assert_close(encoded.embedding, weights[:, :1] * mixed[0] + weights[:, 1:] * mixed[1])
     rebuilt = network.decode(encoded.embedding, graphs)[1]
     expected = propagated(dataset.graphs["spatial_connectivities"], encoded.embedding @ network.decoders[1].weight)
     torch.testing.assert_close(rebuilt, expected)
@@ -76,6 +90,16 @@ def test_every_ordered_pair_goes_through_its_own_modality(tissue: Tissue, run: R
             error = (back - encoded.mixed[i]).square().mean() / encoded.mixed[i].square().mean()
             value = values[f"consistency_{names[i]}_{names[j]}"]
             torch.testing.assert_close(value, PLAIN.consistency_weight * error)
+    # Without the path, a cycle ends at the ReLU of the encoding, and its error is as it is.
+    published = replace(PLAIN, linear_path=False, n_hidden=8)
+    inputs, graphs, network = built(dataset, published, run)
+    network.eval()
+    encoded_as_published = network(inputs.seen(), graphs)
+    terms = spabalance.shared_terms(network, inputs, encoded_as_published, graphs, published, learned=False)
+    through = propagated(space, encoded_as_published.mixed[0] @ network.decoders[1].weight)
+    back = propagated(space, through @ network.encoders[1].weight).relu()
+    error = (back - encoded_as_published.mixed[0]).square().mean()
+    torch.testing.assert_close(terms["consistency_rna_adt"], PLAIN.consistency_weight * error)
     redundancy = barlow_loss(encoded.mixed[1], encoded.mixed[2], PLAIN.off_diagonal)
     torch.testing.assert_close(values["barlow_adt_atac"], PLAIN.barlow_weight * redundancy)
     assert len(values) == 6 + 3

@@ -51,16 +51,21 @@ class Config(TrainingConfig):
         0.75, "With the linear path: weight of the spatial view in the mean of a modality's views, 0 to 1.", 0.0, 1.0
     )
     nonlinear_strength: float = option(
-        0.2, "With the linear path: size of the mixer layers' output relative to it.", 0.0, 10.0
+        0.2,
+        "With the linear path: size of the mixer layers' output relative to it, if all variance were signal.",
+        0.0,
+        10.0,
     )
     mixer_width: int = option(64, "Width of the hidden layers of the mixer.", low=1, high=4096)
     dropout: float = option(0.1, "Fraction of the inputs of the mixer's layers that is dropped.", 0.0, 0.9)
     heads: int = option(4, "Heads of the attention between modalities; 0 = no attention.", low=0, high=64)
-    gate_strength: float = option(1.0, "Factor on the gate's scores of the modalities; 0 = equal weights.", 0.0, 100.0)
+    gate_strength: float = option(
+        1.0, "Factor on the gate's scores, if all variance were signal; 0 = equal weights.", 0.0, 100.0
+    )
     n_landmarks: int = option(64, "Random spots that represent all others in the attention.", low=1)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
-    infomax_weight: float = option(0.005, "Weight of each modality's infomax loss.", low=0)
-    consistency_weight: float = option(0.03, "Weight of the cycle losses between modalities.", low=0)
+    infomax_weight: float = option(0.01, "Weight of each modality's infomax loss.", low=0)
+    consistency_weight: float = option(0.003, "Weight of the cycle losses between modalities.", low=0)
     barlow_weight: float = option(5e-4, "Weight of the Barlow twins losses between modalities.", low=0)
     off_diagonal: float = option(0.005, "Weight of different dimensions in the Barlow twins loss.", low=0)
     uncertainty_from: float = option(
@@ -114,17 +119,19 @@ class SpaBalanceOutput(NamedTuple):
 class SpaBalance(nn.Module):
     """Encoders, mixers, decoders and discriminators (one per modality), attention (per ordered pair), gate."""
 
-    def __init__(self, widths: Sequence[int], config: Config) -> None:
+    def __init__(self, widths: Sequence[int], config: Config, signal: Sequence[float]) -> None:
         super().__init__()
         n_dims = config.n_dims
         self.pairs = list(permutations(range(len(widths)), 2))
         self.encoders = nn.ModuleList([GcnLayer(n, config.n_hidden) for n in widths])
-        strength = config.nonlinear_strength if config.linear_path else None
-        of_mixers = (config.n_hidden, config.mixer_width, n_dims), config.dropout, strength, config.spatial_fraction
-        self.mixers = nn.ModuleList([ViewMixer(*of_mixers) for _ in widths])
+        strengths = [config.nonlinear_strength * one if config.linear_path else None for one in signal]
+        widths_of_mixer = (config.n_hidden, config.mixer_width, n_dims)
+        self.mixers = nn.ModuleList(
+            [ViewMixer(widths_of_mixer, config.dropout, one, config.spatial_fraction) for one in strengths]
+        )
         pairs = self.pairs if config.heads else []
         self.attention = nn.ModuleList([SpotAttention(n_dims, n_dims, config.heads) for _ in pairs])
-        self.gate_strength = config.gate_strength
+        self.gate_strength = config.gate_strength * sum(signal) / len(signal)
         self.gate = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.ReLU(), nn.Linear(n_dims, len(widths)))
         self.decoders = nn.ModuleList([GcnLayer(n_dims, n) for n in widths])
         self.discriminators = nn.ModuleList([Discriminator(config.n_hidden) for _ in widths])
@@ -175,7 +182,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
     graphs = make_graphs(dataset, config, generator, run.device)
-    network = SpaBalance(inputs.widths, config)
+    network = SpaBalance(inputs.widths, config, inputs.signal())
     network.reset_parameters(generator)
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config, run)

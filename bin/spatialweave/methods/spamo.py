@@ -52,8 +52,12 @@ class Config(TrainingConfig):
     dropout: float = option(0.1, "Fraction of inputs, attention weights and embedding dropped in training.", 0.0, 0.9)
     linear_path: bool = option(True, "Let encoders pass a linear map of what is near, beside their two layers.")
     nonlinear_strength: float = option(
-        0.2, "With the linear path: size of the two layers' output relative to it, and highest gate.", 0.0, 10.0
+        0.5,
+        "With the linear path: size of the two layers' output relative to it, if all variance were signal.",
+        0.0,
+        10.0,
     )
+    highest_gate: float = option(0.2, "With the linear path: highest gate, if all variance were signal.", 0.0, 1.0)
     landmarks: int = option(128, "Random spots that represent all that are not near, in the attention.", low=1)
     cross_attention: bool = option(
         True, "Attention between the modalities; else the encodings are merged linearly.", aliases=("use_cross_attn",)
@@ -70,12 +74,12 @@ class Config(TrainingConfig):
         1.0, "Weight of the reconstruction of chromatin (ATAC, histone marks).", low=0, aliases=("ATAC_weight",)
     )
     other_weight: float = option(1.0, "Weight of the reconstruction of every other modality.", low=0)
-    graph_weight: float = option(5.0, "Weight of the distance of learned graphs from their targets.", low=0)
+    graph_weight: float = option(2.0, "Weight of the distance of learned graphs from their targets.", low=0)
     smooth_weight: float = option(
-        0.1, "Weight of the dissimilarity of an embedding and its neighbours'.", low=0, aliases=("spatial_weight",)
+        0.05, "Weight of the dissimilarity of an embedding and its neighbours'.", low=0, aliases=("spatial_weight",)
     )
     infomax_weight: float = option(
-        0.02, "Weight of the infomax loss: true against shuffled spots.", low=0, aliases=("dgi_weight",)
+        0.01, "Weight of the infomax loss: true against shuffled spots.", low=0, aliases=("dgi_weight",)
     )
 
     def reconstruction_weight(self, modality: str) -> float:
@@ -100,18 +104,22 @@ class FixedGraphs:
 class Spamo(nn.Module):
     """Encoders, fusion, decoders (dropout and a linear graph convolution) and the discriminator of shuffled spots."""
 
-    def __init__(self, n_inputs: Sequence[int], graphs: Sequence[LearnedGraph], config: Config) -> None:
+    def __init__(
+        self, n_inputs: Sequence[int], graphs: Sequence[LearnedGraph], config: Config, signal: Sequence[float]
+    ) -> None:
         super().__init__()
-        strength = config.nonlinear_strength if config.linear_path else None
-        of_encoders = config.dropout, config.balance_start, strength
+        strengths = [config.nonlinear_strength * one if config.linear_path else None for one in signal]
+        highest_gate = config.highest_gate * sum(signal) / len(signal) if config.linear_path else None
         self.encoders = nn.ModuleList(
             [
-                DualGraphEncoder((n, config.n_hidden, config.n_dims), graph, *of_encoders)
-                for n, graph in zip(n_inputs, graphs, strict=True)
+                DualGraphEncoder(
+                    (n, config.n_hidden, config.n_dims), graph, config.dropout, config.balance_start, strength
+                )
+                for n, graph, strength in zip(n_inputs, graphs, strengths, strict=True)
             ]
         )
         self.fusion: GatedFusion | LinearFusion = (
-            GatedFusion(len(n_inputs), config.n_dims, config.attention_strength, config.dropout, strength)
+            GatedFusion(len(n_inputs), config.n_dims, config.attention_strength, config.dropout, highest_gate)
             if config.cross_attention
             else LinearFusion(len(n_inputs), config.n_dims)
         )
@@ -157,7 +165,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         for one in dataset.modalities
     ]
     generator = run.torch_generator()
-    network = Spamo(inputs.widths, graphs, config)
+    network = Spamo(inputs.widths, graphs, config, inputs.signal())
     network.reset_parameters(generator)
     network.to(run.device)
     landmarks = choose_landmarks(dataset.n_spots, config.landmarks, generator).to(run.device)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 def spread(x: Tensor) -> Tensor:
     """Root mean square of the entries of `x` (spots x dimensions) less their column's mean; at least 1e-6."""
-    return (x - x.mean(dim=0)).square().mean().sqrt().clamp_min(1e-6)
+    # The bound goes before the root, which has no gradient at 0.
+    return (x - x.mean(dim=0)).square().mean().clamp_min(1e-12).sqrt()
 
 
 def as_wide_as(added: Tensor, reference: Tensor) -> Tensor:

@@ -74,6 +74,11 @@ class MaskedInput:
     centre: np.ndarray
     factor: np.ndarray
 
+    @property
+    def predictability(self) -> float:
+        """Largest fraction of the variance of masked spots that averages over neighbours explain; 1 if not tried."""
+        return float(self.explained.max()) if len(self.explained) else 1.0
+
     def to_latents(self, features: Tensor) -> np.ndarray:
         """Features, e.g. from a decoder, in the units of the latents; a constant dimension is its centre."""
         values = features.detach().float().cpu().numpy()
@@ -109,6 +114,14 @@ class MaskedInputs:
     def widths(self) -> list[int]:
         """Dimensions of each modality."""
         return [one.features.shape[1] for one in self.modalities]
+
+    def signal(self) -> list[float]:
+        """Per modality the root of its predictability: the standard deviation of what its neighbours predict, of 1.
+
+        Strengths of layers that may bend the latents are given for a modality that is all signal, and multiplied by
+        this: a nonlinear map of single spots spreads their noise over the embedding.
+        """
+        return [one.predictability**0.5 for one in self.modalities]
 
     def mask(self, epoch: int) -> Tensor:
         """The spots masked in an epoch (bool)."""
