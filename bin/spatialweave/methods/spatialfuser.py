@@ -82,7 +82,7 @@ class Config(SectionEncodersConfig):
         True, "Distances are in mean standard deviations of the embedding; published: its own units."
     )
     fusion_weight: float = option(
-        0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/60 to 1.", low=0
+        0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/120 to 1/2.", low=0
     )
     direction_weight: float = option(
         0.1, "Weight of the direction loss, against the pairs' 1.", low=0, aliases=("beta_dir",)
