@@ -21,7 +21,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--align-by",
     type=click.Choice(["auto", "icp", "ndt", "fgw", "none"]),
     default="auto",
-    help="auto: by outline, density and features; icp, ndt: by coordinates only; fgw: by fused "
+    help="auto: by coordinates and features; icp, ndt: by coordinates only; fgw: by fused "
     "Gromov-Wasserstein; none: they are aligned already.",
 )
 @click.option("--align-reflection", is_flag=True, help="The section may have been turned over.")

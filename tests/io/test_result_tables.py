@@ -38,7 +38,7 @@ ROWS: dict[str, tuple[ResultTable, tuple[Any, ...]]] = {
     "metrics without a value": (METRICS, ("d", "m", 3, "mclust", 7, "ari", np.nan)),
     "alignment": (ALIGNMENT, ("d", "m", 2**31 - 1, "True", "2", "pairs", 7.0)),
     "pairs": (PAIRS, ("s1", "1e5", 0.5, -1.5, "s2", "", 1e-9, 2.0, 0.5, -0.25, False, np.nan)),
-    "spots": (SPOTS, ("007", "", -0.5, 1.0)),
+    "spots": (SPOTS, ("s1", "007", "", -0.5, 1.0)),
     "coordinates": (COORDINATES, ("null", "None", 1.5, -2.0)),
     "transforms": (
         TRANSFORMS,

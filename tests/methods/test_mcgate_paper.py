@@ -20,6 +20,7 @@ from spatialweave.mining.beyond_window import within
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood
 from spatialweave.nn.mcgate import Mcgate
+from spatialweave.settings import configure, parse_overrides
 from spatialweave.training.masking import as_measured, prepare_inputs
 from spatialweave.training.mcgate_encoder import long_range_partners
 from spatialweave.training.run import Run
@@ -59,6 +60,33 @@ def test_stacked_start_has_the_spread_of_the_released_tensors(heads: int, blocks
     scores = torch.stack([layer.receiver, layer.sender])
     assert scores.std().item() == pytest.approx((2 * 2 / fans) ** 0.5, rel=0.15)
     assert (layer.receiver != layer.sender).all()
+
+
+def test_settings_by_the_names_of_the_released_code() -> None:
+    given = [
+        "lr=0.001", "encoder_mlp=false", "fusion_epoch=7", "match_step_size=3", "beta_dir=0.3", "epochs=5",
+        "tau=0.2", "m_top_K=4", "epsilon=0.7",
+    ]  # fmt: skip
+    config = configure(spatialfuser.Config, "spatialfuser", parse_overrides(given))
+    assert (config.schedule().learning_rate, config.schedule().epochs) == (0.001, 5 + 7)
+    assert (config.feed_forward, config.match_step, config.direction_weight) == (False, 3, 0.3)
+    pairs = config.rules().pairs
+    assert (pairs.temperature, pairs.top, pairs.epsilon) == (0.2, 4, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("K", "the parameter --n_neighbours"),
+        ("n_svgs", "the parameter --variable_features"),
+        # A fraction of the section's width, and a list that ends with the embedding's width: not what ours are.
+        ("roi_radius", "'radius', perhaps"),
+        ("hidden", "'n_hidden', perhaps"),
+    ],
+)
+def test_settings_of_the_released_code_that_are_others_here(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        configure(spatialfuser.Config, "spatialfuser", {name: "10"})
 
 
 def test_output_elu_follows_the_last_map(tissue: Tissue, run: Run) -> None:
@@ -104,7 +132,7 @@ def test_long_range_partners_are_mutual_and_far(split: Split, run: Run) -> None:
 
 def test_three_layers_and_widths_of_single_encoders(split: Split, run: Run) -> None:
     dataset = split((("rna",), ("adt",)))
-    config = replace(SHORT, n_hidden="16-12", encoder_hidden="adt_none")
+    config = replace(SHORT, n_hidden="16-12", encoder_hidden="adt:none")
     training = set_up(dataset, config, run)
     assert [len(part.encoder.network.layers) for part in training.parts] == [3, 1]
     fitted = spatialfuser.fit(dataset, config, run)
@@ -114,18 +142,18 @@ def test_three_layers_and_widths_of_single_encoders(split: Split, run: Run) -> N
 def test_encoders_and_map_have_step_sizes_of_their_own(split: Split, run: Run) -> None:
     """Without a step size a part stays as it began."""
     dataset = split((("rna",), ("adt",)))
-    config = replace(SHORT, encoder_rates="adt_0", fusion_rate=0.5)
+    config = replace(SHORT, encoder_rates="adt:0", fusion_rate=0.5)
     training = set_up(dataset, config, run)
     groups = spatialfuser.parameter_groups(training.network, training.parts, config)
     assert [group["lr"] for group in groups] == [0.003, 0.0, 0.5]
     covered = {id(one) for group in groups for one in group["params"]}
     assert covered == {id(one) for one in training.network.parameters()}
-    by_section = replace(config, encoder_rates="b_1e-4")
+    by_section = replace(config, encoder_rates="b:1e-4")
     rates = [part.learning_rate for part in set_up(dataset, by_section, run).parts]
     assert rates == [0.003, 0.0001]
     # A map that hardly moves against one that does.
     still, moved = (
-        spatialfuser.fit(dataset, replace(SHORT, epochs=0, fusion_rate=rate, encoder_rates="rna_0+adt_0"), run)
+        spatialfuser.fit(dataset, replace(SHORT, epochs=0, fusion_rate=rate, encoder_rates="rna:0+adt:0"), run)
         for rate in (0.0, 0.05)
     )
     before = spatialfuser.fit(dataset, replace(SHORT, epochs=0, fusion_epochs=0), run)
@@ -137,11 +165,11 @@ def test_encoders_and_map_have_step_sizes_of_their_own(split: Split, run: Run) -
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("encoder_rates", "rna", "NAME_VALUE"),
-        ("encoder_rates", "rns_0.1", r"'rns' is no modality or section.*'rna'"),
-        ("encoder_rates", "rna_fast", "'fast'"),
-        ("encoder_rates", "rna_-1", "'-1'"),
-        ("encoder_hidden", "rna_wide", "'wide'"),
+        ("encoder_rates", "rna", "NAME:VALUE"),
+        ("encoder_rates", "rns:0.1", r"'rns' is no modality or section.*'rna'"),
+        ("encoder_rates", "rna:fast", "'fast'"),
+        ("encoder_rates", "rna:-1", "'-1'"),
+        ("encoder_hidden", "rna:wide", "'wide'"),
     ],
 )
 def test_settings_of_single_encoders_are_checked(

@@ -109,7 +109,7 @@ def test_consecutive_sections_are_matched(split: Split, run: Run) -> None:
         {"identity_start": False},
         {"join_shared": True},
         {"fusion_rate": 0.1},
-        {"encoder_rates": "b_0.1"},
+        {"encoder_rates": "b:0.1"},
     ],
 )
 def test_every_part_changes_the_result(split: Split, run: Run, changed: dict) -> None:

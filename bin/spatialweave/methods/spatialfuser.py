@@ -47,13 +47,19 @@ class Config(SectionEncodersConfig):
     temperature: float = option(0.3, "Divides the attention scores; small = sharp.", low=1e-3)
     alpha: float = option(0.0, "Fraction of the attention that goes to long-range neighbours.", 0.0, 1.0)
     epochs: int = option(100, "Epochs of the pre-training; one update each.", low=0)
-    fusion_epochs: int = option(60, "Epochs of the fusion, after those of the pre-training.", low=0)
-    match_step: int = option(20, "Epochs of the fusion after which spots are matched again.", low=1)
+    fusion_epochs: int = option(
+        60, "Epochs of the fusion, after those of the pre-training.", low=0, aliases=("fusion_epoch",)
+    )
+    match_step: int = option(
+        20, "Epochs of the fusion after which spots are matched again.", low=1, aliases=("match_step_size",)
+    )
     radius: float = option(
         3.0, "Spots this near may match, in spot spacings; far spots are farther.", low=0.1, high=100
     )
-    match_temperature: float = option(0.1, "Divides the cosines that spots are matched by.", low=1e-3)
-    top: int = option(1, "Each spot of a pair must be among the other's this many best.", low=1, high=20)
+    match_temperature: float = option(0.1, "Divides the cosines that spots are matched by.", low=1e-3, aliases=("tau",))
+    top: int = option(
+        1, "Each spot of a pair must be among the other's this many best.", low=1, high=20, aliases=("m_top_K",)
+    )
     matching: Literal["default", "published", "released"] = option(
         "default", "Rules by which spots are matched: ours, the publication's, or those of its released code."
     )
@@ -61,7 +67,7 @@ class Config(SectionEncodersConfig):
         None, "Spots are matched with their 2, 3, ... `top` best only while pairs are fewer per spot.", 0
     )
     match_epsilon: float | None = option(
-        None, "Entropic regularisation of the matching, the publication's lambda.", above=0
+        None, "Entropic regularisation of the matching, the publication's lambda.", above=0, aliases=("epsilon",)
     )
     bin_score: float | None = option(None, "Constant score of the dustbin, the publication's S_bin.")
     null: Literal["auto", "section", "radius"] = option(
@@ -76,9 +82,11 @@ class Config(SectionEncodersConfig):
         True, "Distances are in mean standard deviations of the embedding; published: its own units."
     )
     fusion_weight: float = option(
-        0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/60 to 1.", low=0
+        0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/120 to 1/2.", low=0
     )
-    direction_weight: float = option(0.1, "Weight of the direction loss, against the pairs' 1.", low=0)
+    direction_weight: float = option(
+        0.1, "Weight of the direction loss, against the pairs' 1.", low=0, aliases=("beta_dir",)
+    )
     fusion_rate: float | None = option(None, "learning_rate of the fusion map; none: as the encoders.", 0)
     identity_start: bool = option(True, "The fusion map begins as the identity; published: with random weights.")
     join_shared: bool = option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import cast
 
 import torch
@@ -23,6 +24,8 @@ MAX_WIDTH = 4096
 class McgateConfig:
     """Settings of the network, and of where its attention goes."""
 
+    ELSEWHERE = MappingProxyType({"K": "--n_neighbours (and the setting n_nearest)", "n_svgs": "--variable_features"})
+
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096)
     n_hidden: str = option(
         NONE, "Widths of the layers before the embedding's, first to last, e.g. 512 or 512-64; none."
@@ -35,7 +38,7 @@ class McgateConfig:
     n_nearest: int = option(10, "Nearest embeddings among which long-range neighbours are searched.", low=1, high=50)
     beyond: int = option(3, "Long-range neighbours are more than this many steps away.", low=1, high=10)
     step: int = option(50, "Epochs after which long-range neighbours are searched again.", low=1)
-    feed_forward: bool = option(True, "A residual block after each layer's attention.")
+    feed_forward: bool = option(True, "A residual block after each layer's attention.", aliases=("encoder_mlp",))
     block_start: float = option(0.1, "Factor on the initial weights of the residual blocks.", low=0, high=10)
     output_elu: bool = option(False, "The rebuilt input goes through an ELU, as published; for inputs above -1 only.")
     stacked_start: bool = option(

@@ -103,7 +103,7 @@ class OptimiserConfig:
     """Settings of the training that methods share."""
 
     epochs: int = option(150, "Epochs; one update each.", low=0, aliases=("epochs_override",))
-    learning_rate: float = option(3e-3, "Step size of the optimiser.", low=0)
+    learning_rate: float = option(3e-3, "Step size of the optimiser.", low=0, aliases=("lr",))
     weight_decay: float = option(0.0, "Decay of the weights; `adamw` keeps it apart from the gradient.", low=0)
     optimiser: Literal["adam", "adamw", "sgd"] = option(
         "adam", "What updates the weights; `sgd` has momentum 0.9.", aliases=("optimizer_type",)

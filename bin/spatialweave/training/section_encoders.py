@@ -30,10 +30,10 @@ class SectionEncodersConfig(McgateConfig, TrainingConfig):
 
     shared_encoder: bool = option(True, "Sections of the same modalities share one encoder; published: never.")
     encoder_hidden: str = option(
-        "", "n_hidden of single encoders, by a modality or section of theirs, e.g. metabolite_none+rna_512-64."
+        "", "n_hidden of single encoders, by a modality or section of theirs, e.g. metabolite:none+rna:512-64."
     )
     encoder_rates: str = option(
-        "", "learning_rate of single encoders, by a modality or section of theirs, e.g. rna_0.003+adt_0.001."
+        "", "learning_rate of single encoders, by a modality or section of theirs, e.g. rna:0.003+adt:0.001."
     )
 
 
@@ -94,12 +94,12 @@ def make_parts(
 
 
 def by_encoder(text: str, setting: str, known: set[str]) -> dict[str, str]:
-    """The values in a text such as rna_0.003+adt_0.001, by modality or section; other names are refused."""
+    """The values in a text such as rna:0.003+adt:0.001, by modality or section; other names are refused."""
     values = {}
     for item in filter(None, text.split("+")):
-        name, mark, value = item.rpartition("_")
+        name, mark, value = item.rpartition(":")
         if not (mark and value):
-            raise InputError(f"setting '{setting}'", f"'{item}'", "NAME_VALUE, joined by +")
+            raise InputError(f"setting '{setting}'", f"'{item}'", "NAME:VALUE, joined by +")
         if name not in known:
             raise InputError(f"setting '{setting}'", f"'{name}' is no modality or section", nearest_name(name, known))
         values[name] = value
