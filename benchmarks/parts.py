@@ -61,12 +61,18 @@ class Training:
     def effect(self, change: Callable[[Any], None]) -> float:
         """Fraction of the embedding's variance that a change of the network changes."""
         z = self.fitted.embedding
-        return float(np.square(z - self.without(change)).sum() / np.square(z - z.mean(axis=0)).sum())
+        difference = z - self.without(change)
+        # A shift of all spots is no change.
+        centred = [x - x.mean(axis=0) for x in (difference, z)]
+        return float(np.square(centred[0]).sum() / np.square(centred[1]).sum())
 
     def shares(self) -> dict[str, float]:
-        """Mean gradient norm of every loss term, as a fraction of their sum."""
-        means = {term: float(np.mean(values)) for term, values in self.gradients.items()}
-        return {term: value / sum(means.values()) for term, value in means.items()}
+        """By kind of loss the mean gradient norms of its terms, as a fraction of the sum of all."""
+        sums: dict[str, float] = {}
+        for term, values in self.gradients.items():
+            kind = term.partition("_")[0]
+            sums[kind] = sums.get(kind, 0.0) + float(np.mean(values))
+        return {kind: value / sum(sums.values()) for kind, value in sums.items()}
 
 
 def norms(network: nn.Module) -> dict[str, float]:
@@ -165,10 +171,10 @@ PARTS = {
         "spatial graph": (set_all("encoders.balance", -50.0), 0.003),
     },
     "spabalance": {
-        "attention": (no_attention, 0.001),
-        "gate": (set_all("gate_strength", 0.0), 0.003),
-        "mixer's layers": (set_all("mixers.strength", 0.0), 0.01),
-        "feature view": (set_all("mixers.spatial_fraction", 1.0), 0.003),
+        "attention": (no_attention, 0.003),
+        "gate": (set_all("gate_strength", 0.0), 0.01),
+        "mixer's layers": (set_all("mixers.strength", 0.0), 0.002),
+        "feature view": (set_all("mixers.spatial_fraction", 1.0), 0.002),
     },
 }
 """By method and part: how it is switched off, and the least fraction of the variance that this changes."""

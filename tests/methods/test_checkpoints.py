@@ -30,6 +30,7 @@ KILLED_AFTER = (1, 5, 6, 9)
 SHORT = {
     "epochs": EPOCHS,
     "n_hidden": 16,
+    "n_dims": 16,
     "step": 4,
     "match_step": 4,
     "n_landmarks": 20,

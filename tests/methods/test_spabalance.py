@@ -113,7 +113,7 @@ def test_degenerate_modalities_are_survived(tissue: Tissue, run: Run) -> None:
 @pytest.mark.parametrize(
     "left_out",
     [
-        {"balance": False},
+        {"balance": "none"},
         {"heads": 0},
         {"infomax_weight": 0.0},
         {"consistency_weight": 0.0},
@@ -140,11 +140,14 @@ def test_every_part_makes_a_difference(tissue: Tissue, run: Run, left_out: dict[
 
 
 def test_overfits_a_tiny_tissue(tissue: Tissue, run: Run) -> None:
-    config = replace(SHORT, epochs=250, mask_fraction=0.0, max_rounds=0, dropout=0.0, n_dims=16, learning_rate=0.03)
-    losses = fit(tissue(side=5), config, run).record["losses"]
+    dataset = tissue(side=5)
+    # Convolutions make neighbours similar; without neighbours every spot's own noise can be learned.
+    dataset.graphs = {key: sparse.csr_matrix((25, 25)) for key in dataset.graphs}
+    config = replace(SHORT, epochs=250, mask_fraction=0.0, max_rounds=0, n_dims=16, learning_rate=0.03)
+    losses = fit(dataset, config, run).record["losses"]
     for name in ("rna", "adt"):
         values = losses[f"reconstruction_{name}"]
-        assert values[-1] < 0.35 * values[0]
+        assert values[-1] < 0.1 * values[0]
 
 
 def test_planted_domains_are_found(tissue: Tissue, run: Run) -> None:

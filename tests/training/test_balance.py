@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor, nn
 
-from spatialweave.training.balance import balanced, balanced_backward, common_direction, min_norm_weights
+from spatialweave.training.balance import Rule, balanced, balanced_backward, common_direction, min_norm_weights
 from spatialweave.training.loop import train
 from spatialweave.training.optimisers import Schedule
 from spatialweave.training.run import Run
@@ -77,30 +77,57 @@ def test_agreeing_gradients_are_summed() -> None:
     assert torch.equal(common_direction(alone), alone[0])
 
 
-def test_conflicting_gradients_lower_all_losses_at_the_length_of_the_sum() -> None:
+def conflicting(count: int) -> list[Tensor]:
+    """Sets of vectors of very different lengths, most of them with a conflict."""
     generator = torch.Generator().manual_seed(4)
-    conflicts = 0
+    found = []
     for n_vectors in (2, 3, 4):
-        for _ in range(20):
+        for _ in range(count):
             vectors = torch.randn(n_vectors, 8, generator=generator, dtype=torch.float64)
-            vectors *= 10 ** torch.randn(n_vectors, 1, generator=generator, dtype=torch.float64)
-            direction = common_direction(vectors)
-            conflicts += int((vectors @ vectors.T).min() < 0)
-            assert (vectors @ direction).min().item() >= -1e-9
-            torch.testing.assert_close(direction.norm(), vectors.sum(dim=0).norm())
-    assert conflicts > 30
+            found.append(vectors * 10 ** torch.randn(n_vectors, 1, generator=generator, dtype=torch.float64))
+    assert sum((vectors @ vectors.T).min() < 0 for vectors in found) > count
+    return found
 
 
-def test_a_conflict_by_hand() -> None:
+def test_the_shortest_combination_lowers_all_losses_at_the_length_of_the_sum() -> None:
+    for vectors in conflicting(20):
+        direction = common_direction(vectors, "min_norm")
+        assert (vectors @ direction).min().item() >= -1e-9
+        torch.testing.assert_close(direction.norm(), vectors.sum(dim=0).norm())
+
+
+def test_the_projection_is_the_nearest_to_the_sum_that_lowers_all_losses() -> None:
+    for vectors in conflicting(10):
+        unit = (vectors / vectors.norm()).numpy()
+        direction, total = common_direction(torch.as_tensor(unit), "projected").numpy(), unit.sum(axis=0)
+        nearest = minimize(
+            lambda d, total=total: np.square(d - total).sum(),
+            np.zeros(8),
+            jac=lambda d, total=total: 2 * (d - total),
+            constraints={"type": "ineq", "fun": lambda d, g=unit: g @ d, "jac": lambda _, g=unit: g},
+            method="SLSQP",
+            options={"ftol": 1e-16, "maxiter": 500},
+        ).x
+        np.testing.assert_allclose(direction, nearest, atol=1e-5)
+        assert (unit @ direction).min() >= -1e-9
+
+
+def test_conflicts_by_hand() -> None:
     # Weights 0.4 and 0.6 (above): (0.2, 0.6), of length sqrt(0.4), stretched to the length of the sum (1, 1).
-    direction = common_direction(torch.tensor([[2.0, 0.0], [-1.0, 1.0]]))
+    vectors = torch.tensor([[2.0, 0.0], [-1.0, 1.0]])
     expected = np.array([0.2, 0.6]) * np.sqrt(2 / 0.4)
-    np.testing.assert_allclose(direction, expected, rtol=1e-6)
+    np.testing.assert_allclose(common_direction(vectors, "min_norm"), expected, rtol=1e-6)
+    # The sum raises neither loss.
+    np.testing.assert_allclose(common_direction(vectors, "projected"), [1, 1], rtol=1e-6)
+    # The sum (2, 1) of these raises the second: half of (-1, 1) more, and it does not.
+    vectors = torch.tensor([[3.0, 0.0], [-1.0, 1.0]])
+    np.testing.assert_allclose(common_direction(vectors, "projected"), [1.5, 1.5], rtol=1e-6)
 
 
-def test_without_a_common_direction_nothing_moves() -> None:
+@pytest.mark.parametrize("rule", ["projected", "min_norm"])
+def test_without_a_common_direction_nothing_moves(rule: Rule) -> None:
     opposite = torch.tensor([[1.0, 2.0], [-2.0, -4.0]])
-    assert common_direction(opposite).abs().max().item() < 1e-6
+    assert common_direction(opposite, rule).abs().max().item() < 1e-6
 
 
 def test_gradients_are_aligned_by_parameter() -> None:
@@ -169,7 +196,8 @@ def test_backward_balances_groups_and_leaves_what_only_one_reaches() -> None:
     assert unused.grad is not None and unused.grad.tolist() == [0.0, 0.0]
 
 
-def test_training_with_it_reaches_where_no_loss_can_fall_without_another_rising() -> None:
+@pytest.mark.parametrize("rule", ["projected", "min_norm"])
+def test_training_with_it_reaches_where_no_loss_can_fall_without_another_rising(rule: Rule) -> None:
     # Two squares around (1, 0) and (-1, 0), one 100 times as steep: between the two, and y = 0.
     class Point(nn.Module):
         def __init__(self) -> None:
@@ -184,7 +212,7 @@ def test_training_with_it_reaches_where_no_loss_can_fall_without_another_rising(
         return {name: steep[name] * (point.position - centre).square().sum() for name, centre in centres.items()}
 
     run = Run(seed=0, log=lambda line: None)
-    history = train(point, terms, Schedule(400, 0.02), run, backward=balanced_backward([point.position], groups))
+    history = train(point, terms, Schedule(400, 0.02), run, backward=balanced_backward([point.position], groups, rule))
     x, y = point.position.tolist()
     assert abs(y) < 0.05 and -1.05 < x < 1.05
     # Neither loss has risen above where it began.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import pandas as pd
 import torch
@@ -57,21 +57,23 @@ class Config(TrainingConfig):
         10.0,
     )
     mixer_width: int = option(64, "Width of the hidden layers of the mixer.", low=1, high=4096)
-    dropout: float = option(0.1, "Fraction of the inputs of the mixer's layers that is dropped.", 0.0, 0.9)
+    dropout: float = option(0.0, "Fraction of the inputs of the mixer's layers that is dropped.", 0.0, 0.9)
     heads: int = option(4, "Heads of the attention between modalities; 0 = no attention.", low=0, high=64)
     gate_strength: float = option(
         1.0, "Factor on the gate's scores, if all variance were signal; 0 = equal weights.", 0.0, 100.0
     )
     n_landmarks: int = option(64, "Random spots that represent all others in the attention.", low=1)
     reconstruction_weight: float = option(1.0, "Weight of each modality's reconstruction loss.", low=0)
-    infomax_weight: float = option(0.01, "Weight of each modality's infomax loss.", low=0)
-    consistency_weight: float = option(0.003, "Weight of the cycle losses between modalities.", low=0)
+    infomax_weight: float = option(0.02, "Weight of each modality's infomax loss.", low=0)
+    consistency_weight: float = option(0.03, "Weight of the cycle losses between modalities.", low=0)
     barlow_weight: float = option(5e-4, "Weight of the Barlow twins losses between modalities.", low=0)
     off_diagonal: float = option(0.005, "Weight of different dimensions in the Barlow twins loss.", low=0)
     uncertainty_from: float = option(
         0.75, "Fraction of the epochs after which the cycle losses' weights are learned.", 0, 1
     )
-    balance: bool = option(True, "Balance the gradients of the groups of losses; otherwise the losses are summed.")
+    balance: Literal["projected", "min_norm", "none"] = option(
+        "projected", "How conflicting gradients of the groups of losses are combined; published: min_norm."
+    )
 
 
 @dataclass
@@ -186,7 +188,9 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.reset_parameters(generator)
     network.to(run.device)
     terms = loss_terms(network, inputs, graphs, config, run)
-    backward = balanced_backward(list(network.parameters()), group_of) if config.balance else None
+    backward = (
+        None if config.balance == "none" else balanced_backward(list(network.parameters()), group_of, config.balance)
+    )
     history = train(network, terms, config.schedule(), run, backward=backward)
     network.eval()
     with torch.no_grad():
