@@ -257,12 +257,16 @@ def shared_terms(
 ) -> dict[str, Tensor]:
     """What the modalities should have in common: cycles over all ordered pairs, Barlow twins over all pairs.
 
+    With a linear path, both are scaled to the number of pairs of two modalities.
+
     With a linear path, a cycle's error is in units of the encoding's own mean square, or it could be met by making
     encodings smaller; without one, layer normalisation fixes their size. With `learned` it is weighted by uncertainty,
     error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
     """
     names = [one.name for one in inputs.modalities]
     present = [one.present for one in inputs.modalities]
+    # The published sums over pairs grow with the square of the modalities: three would be pulled together first of all.
+    of_two = 2 / len(network.pairs) if config.linear_path and network.pairs else 1.0
     values = {}
     for p, (i, j) in enumerate(network.pairs):
         if config.consistency_weight > 0:
@@ -272,10 +276,10 @@ def shared_terms(
             if learned:
                 log_variance = network.log_variances[p]
                 error = error / (2 * log_variance.exp()) + log_variance / 2
-            values[f"consistency_{names[i]}_{names[j]}"] = config.consistency_weight * error
+            values[f"consistency_{names[i]}_{names[j]}"] = of_two * config.consistency_weight * error
         if config.barlow_weight > 0 and i < j:
             difference = barlow_loss(encoded.mixed[i], encoded.mixed[j], config.off_diagonal, present[i] & present[j])
-            values[f"barlow_{names[i]}_{names[j]}"] = config.barlow_weight * difference
+            values[f"barlow_{names[i]}_{names[j]}"] = of_two * config.barlow_weight * difference
     return values
 
 
