@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from unittest import mock
 
 import click
 
@@ -108,8 +109,8 @@ def measure(
 
         return with_clock
 
-    smart_paper.loss_terms = timed  # type: ignore[assignment]
-    smart_paper.fit_triplets(dataset, triplets, config, run)
+    with mock.patch.object(smart_paper, "loss_terms", timed):
+        smart_paper.fit_triplets(dataset, triplets, config, run)
     (cpu_0, wall_0), (cpu_1, wall_1) = clocks[WARM_UP], clocks[-1]
     steps = len(clocks) - 1 - WARM_UP
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInput, MaskedInputs, TrainingConfig, prepare_inputs
 from spatialweave.training.modality_weights import by_modality
+from spatialweave.training.smart_settings import SmartConfig
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -42,24 +43,14 @@ Miner = Callable[[MaskedInput, Propagation, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Config(TrainingConfig):
+class Config(SmartConfig, TrainingConfig):
     """Settings: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096, aliases=("emb_dim",))
     n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
     margin: float = option(1.0, "Margin of the triplet loss, in mean standard deviations of the embedding.", low=0)
     n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are searched.", low=1, high=20)
-    far_fraction: float = option(
-        0.6, "Fraction of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0
-    )
     triplet_weight: float = option(0.1, "Weight of the triplet losses, averaged over modalities.", low=0)
-    reconstruction_weights: str = option("", "Factor of single modalities' reconstruction losses: rna:2+adt:0.5.")
-    triplet_weights: str = option("", "Factor of single modalities' triplet losses: rna:2+adt:0.5.")
-    smoothness_weight: float = option(
-        0.0, "Weight of squared distances between neighbours' embeddings.", low=0, aliases=("laplacian_alpha",)
-    )
-    encoder: Literal["sage", "gcn", "gat", "graph"] = option("sage", "Convolution of encoders and decoders.")
-    layers: int = option(2, "Convolutions in every encoder and decoder.", low=1, high=10)
 
 
 class Smart(nn.Module):

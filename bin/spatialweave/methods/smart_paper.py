@@ -29,6 +29,7 @@ from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.modality_weights import by_modality
 from spatialweave.training.optimisers import OptimiserConfig
+from spatialweave.training.smart_settings import SmartConfig
 from spatialweave.training.stopping import SlopeRule, StopRule, never
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(OptimiserConfig):
+class Config(SmartConfig, OptimiserConfig):
     """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
 
     variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
@@ -57,18 +58,8 @@ class Config(OptimiserConfig):
     )
     margin: float = option(0.5, "Margin of the triplet loss.", low=0)
     n_nearest: int = option(3, "Nearest spots among which mutual pairs are searched.", low=1, high=100)
-    far_fraction: float = option(
-        0.6, "Fraction of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0
-    )
     reconstruction_weight: float = option(1.0, "Weight of the reconstruction losses.", low=0)
     triplet_weight: float = option(1.0, "Weight of the triplet losses.", low=0)
-    reconstruction_weights: str = option("", "Factor of single modalities' reconstruction losses: rna:2+adt:0.5.")
-    triplet_weights: str = option("", "Factor of single modalities' triplet losses: rna:2+adt:0.5.")
-    smoothness_weight: float = option(
-        0.0, "Weight of squared distances between neighbours' embeddings.", low=0, aliases=("laplacian_alpha",)
-    )
-    encoder: Literal["sage", "gcn", "gat", "graph"] = option("sage", "Convolution of encoders and decoders.")
-    layers: int = option(2, "Convolutions in every encoder and decoder.", low=1, high=10)
 
     def __post_init__(self) -> None:
         if self.stop_window == 1:

@@ -8,14 +8,14 @@ sums of GATConv have weights that change, and stay torch_geometric's.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GraphConv, SAGEConv
+from torch_geometric.nn import GATConv, GCNConv, GraphConv, MessagePassing, SAGEConv
 
 from spatialweave.graphs.matrices import structure, with_self
 from spatialweave.nn.gcn import gcn_propagation
@@ -93,12 +93,12 @@ class ConvolutionStack(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator, times: int = 1) -> None:
         """Set torch_geometric's initial weights of every layer, `times` times over (the last counts)."""
-        for layer in self.layers:
+        for layer in cast(Iterable[MessagePassing], self.layers):
             for _ in range(times):
                 # torch_geometric draws from torch's global generator.
                 with torch.random.fork_rng(devices=[]):
                     torch.set_rng_state(generator.get_state())
-                    layer.reset_parameters()  # type: ignore[operator]
+                    layer.reset_parameters()
                     generator.set_state(torch.get_rng_state())
 
 
