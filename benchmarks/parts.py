@@ -87,8 +87,11 @@ def entropy(attention: SpotAttention, receiving: Tensor, sending: Tensor) -> flo
         x.unflatten(1, (attention.heads, -1)).transpose(0, 1)
         for x in (attention.query(receiving), attention.key(sending))
     )
-    weights = torch.softmax(query @ key.transpose(1, 2) / math.sqrt(query.shape[2]), dim=2)
-    return float(torch.special.entr(weights).sum(dim=2).mean() / math.log(len(receiving)))
+    total = 0.0
+    for block in query.split(1000, dim=1):
+        weights = torch.softmax(block @ key.transpose(1, 2) / math.sqrt(query.shape[2]), dim=2)
+        total += float(torch.special.entr(weights).sum())
+    return total / (attention.heads * len(receiving) * math.log(len(receiving)))
 
 
 def watch(name: str, dataset: Dataset, seed: int = 1) -> Training:

@@ -166,7 +166,7 @@ def test_encoders_and_map_have_step_sizes_of_their_own(split: Split, run: Run) -
     ("setting", "value", "message"),
     [
         ("encoder_rates", "rna", "NAME:VALUE"),
-        ("encoder_rates", "rns:0.1", r"'rns' is no modality or section.*'rna'"),
+        ("encoder_rates", "rns:0.1", r"'rns' is not known here.*'rna'"),
         ("encoder_rates", "rna:fast", "'fast'"),
         ("encoder_rates", "rna:-1", "'-1'"),
         ("encoder_hidden", "rna:wide", "'wide'"),

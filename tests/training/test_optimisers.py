@@ -51,14 +51,14 @@ def rates(schedule: Schedule, totals: list[float]) -> list[float]:
 
 
 def test_cosine_ends_at_a_hundredth():
-    found = rates(Schedule(10, 0.02, shape="cosine"), [1.0] * 10)
+    found = rates(Schedule(10, 0.02, rate="cosine"), [1.0] * 10)
     expected = [0.02 * (0.01 + 0.99 * (1 + math.cos(math.pi * epoch / 10)) / 2) for epoch in range(11)]
     assert found == pytest.approx(expected)
 
 
 def test_plateau_halves_after_more_than_five_epochs_without_progress():
     # The first epoch is the best; the seventh is the sixth without progress.
-    found = rates(Schedule(20, 0.02, shape="plateau"), [1.0] * 8)
+    found = rates(Schedule(20, 0.02, rate="plateau"), [1.0] * 8)
     assert found == pytest.approx([0.02] * 7 + [0.01] * 2)
 
 
@@ -79,14 +79,31 @@ def test_resumed_equals_undisturbed(problem: Any, run: Run, tmp_path: Path, name
     with pytest.raises(KeyboardInterrupt):
         train(model, killed, schedule, run)
     model, terms = problem()
-    assert train(model, terms, schedule, run).losses == expected.losses
+    epochs: list[int] = []
+
+    def noted(epoch: int):
+        epochs.append(epoch)
+        return terms(epoch)
+
+    assert train(model, noted, schedule, run).losses == expected.losses
+    assert epochs[0] == 17
 
 
 def test_groups_have_their_own_step_sizes(problem: Any, run: Run):
     model, terms = problem()
+    before = [one.detach().clone() for one in model.parameters()]
     first, *others = model.parameters()
-    before = first.detach().clone()
-    groups = [{"params": [first], "lr": 0.0}, {"params": others}] if others else [{"params": [first], "lr": 0.0}]
-    train(model, terms, Schedule(3, 0.1), run, groups=groups)
-    torch.testing.assert_close(first.detach(), before, rtol=0, atol=0)
-    assert all(not torch.equal(one, torch.zeros_like(one)) for one in others)
+    train(model, terms, Schedule(3, 0.1), run, groups=[{"params": [first], "lr": 0.0}, {"params": others}])
+    assert torch.equal(first.detach(), before[0])
+    assert all(not torch.equal(one.detach(), was) for one, was in zip(others, before[1:], strict=True))
+
+
+def test_the_cosine_is_a_factor_on_the_step_size_of_every_group():
+    weights = [nn.Parameter(torch.zeros(())) for _ in range(3)]
+    groups = [{"params": [weights[0]]}, {"params": [weights[1]], "lr": 0.0}, {"params": [weights[2]], "lr": 1e-6}]
+    updates = Updates(groups, Schedule(5, 0.02, rate="cosine"))
+    for _ in range(5):
+        for weight in weights:
+            weight.grad = torch.zeros(())
+        updates.step(1.0)
+    assert [group["lr"] for group in updates.optimiser.param_groups] == pytest.approx([2e-4, 0.0, 1e-8])

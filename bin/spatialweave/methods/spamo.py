@@ -169,8 +169,8 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.reset_parameters(generator)
     network.to(run.device)
     landmarks = choose_landmarks(dataset.n_spots, config.landmarks, generator).to(run.device)
-    exact = len(landmarks) == dataset.n_spots
-    near = [None if exact else attended(dataset, m, run.device) for m in range(len(graphs))]
+    unused = not config.cross_attention or len(landmarks) == dataset.n_spots
+    near = [None if unused else attended(dataset, m, run.device) for m in range(len(graphs))]
     graph = dataset.spatial_graph()
     fixed = FixedGraphs(gcn_propagation(graph, run.device), weighted_means(graph, run.device), near, landmarks)
     history = train(network, loss_terms(network, inputs, fixed, config, run), config.schedule(), run)
@@ -218,26 +218,26 @@ def sizes(encodings: Sequence[Tensor]) -> np.ndarray:
 
 
 def loss_terms(network: Spamo, inputs: MaskedInputs, fixed: FixedGraphs, config: Config, run: Run) -> Terms:
-    """The weighted loss terms of an epoch; one of weight 0 is not computed."""
+    """The weighted loss terms of an epoch; graph, smoothness and infomax of weight 0 are not computed."""
     graphs = [encoder.graph for encoder in cast(Iterable[DualGraphEncoder], network.encoders)]
-
     published = config.learned_graph == "published"
     per_spot = 1.0 if published else inputs.n_spots**-0.5
 
     def terms(epoch: int) -> dict[str, Tensor]:
+        learned = network.weights()
         if epoch > 1:
-            for graph in graphs:
-                graph.follow()
+            for graph, own in zip(graphs, learned, strict=True):
+                graph.follow(own)
         mask = inputs.mask(epoch)
         # As published, the first epoch propagates over the graphs that the learned ones start from.
-        fixed_weights = published and epoch == 1
-        seen, weights = inputs.seen(mask), [graph.target for graph in graphs] if fixed_weights else network.weights()
+        weights = [graph.target for graph in graphs] if published and epoch == 1 else learned
+        seen = inputs.seen(mask)
         z, _ = network(seen, fixed, weights)
         values = inputs.reconstruction_terms(network.rebuild(z, fixed.spatial), mask)
         for name in values:
             values[name] = values[name] * config.reconstruction_weight(name.removeprefix("reconstruction_"))
         if config.graph_weight > 0:
-            moved = torch.stack([graph.distance() for graph in graphs]).mean()
+            moved = torch.stack([graph.distance(own) for graph, own in zip(graphs, learned, strict=True)]).mean()
             values["graph"] = config.graph_weight * per_spot * moved
         if config.smooth_weight > 0:
             values["smoothness"] = config.smooth_weight * dissimilarity(z, fixed.around)

@@ -29,7 +29,7 @@ from spatialweave.training.matched_pairs import PairFinder
 from spatialweave.training.mcgate_encoder import attention_table, long_range_partners
 from spatialweave.training.optimisers import Schedule
 from spatialweave.training.rebuilding import draw_held, held_out, rebuild, rebuilt_against_partners
-from spatialweave.training.section_encoders import SectionEncodersConfig, SectionGroup, encode, in_order, make_parts
+from spatialweave.training.section_encoders import SectionEncodersConfig, SectionGroup, encode, make_parts
 from spatialweave.training.sections import several_sections
 
 if TYPE_CHECKING:
@@ -128,10 +128,13 @@ class SpatialFuser(nn.Module):
         self.encoders = nn.ModuleList(encoders)
         self.fusion = nn.Linear(n_dims, n_dims)
         self.finder, self.identity_start = finder, identity_start
+        self._order: Tensor | None = None
 
     def forward(self, encoded: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
         """The fused embedding (spots x dimensions, in the order of the dataset) of each encoder's embedding."""
-        fused: Tensor = self.fusion(in_order(encoded, parts))
+        if self._order is None:
+            self._order = torch.argsort(torch.cat([part.rows for part in parts]))
+        fused: Tensor = self.fusion(torch.cat(list(encoded))[self._order])
         return fused
 
     def reset_parameters(self, generator: torch.Generator) -> None:

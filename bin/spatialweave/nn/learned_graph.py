@@ -94,10 +94,10 @@ class LearnedGraph(nn.Module):
         """The product G x (spots x dimensions); `weights` are :meth:`weights` where the caller has them already."""
         return self.edges.weighted_sum((self.weights() if weights is None else weights)[:, None], x)
 
-    def follow(self) -> None:
-        """Move the target towards the graph as it is."""
+    def follow(self, weights: Tensor | None = None) -> None:
+        """Move the target towards the graph as it is; `weights` as in :meth:`forward`."""
         with torch.no_grad():
-            self.target.lerp_(self.weights(), 1 - self.momentum)
+            self.target.lerp_(self.weights() if weights is None else weights, 1 - self.momentum)
 
     def distance(self, weights: Tensor | None = None) -> Tensor:
         """Frobenius norm of G less its target; its gradient is zero where they are equal."""

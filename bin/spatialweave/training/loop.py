@@ -1,4 +1,4 @@
-"""The one training loop of all methods: full-batch Adam with early stop, checkpoints, progress and a NaN guard."""
+"""The one training loop of all methods: all spots at once, early stop, checkpoints, progress and a NaN guard."""
 
 from __future__ import annotations
 

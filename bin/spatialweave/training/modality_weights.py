@@ -1,30 +1,50 @@
-"""Weights of single modalities, given as text."""
+"""Values of single modalities or sections, given as text: rna:2+adt:0.5."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from spatialweave.errors import InputError
 from spatialweave.settings import nearest_name
 
 
 def by_modality(text: str, names: Sequence[str], setting: str) -> dict[str, float]:
-    """The weight of every modality in `names`, 1 for those that `text` (e.g. ``rna:2+adt:0.5``) does not name.
+    """The weight of every modality in `names`, 1 for those that `text` does not name.
 
     Raises
     ------
     InputError
-        For an unknown modality, or a weight that is not a number of at least 0.
+        As :func:`named_values` and :func:`number`.
     """
-    weights = dict.fromkeys(names, 1.0)
+    given = named_values(text, setting, names)
+    return dict.fromkeys(names, 1.0) | {name: number(value, setting) for name, value in given.items()}
+
+
+def named_values(text: str, setting: str, known: Iterable[str]) -> dict[str, str]:
+    """The values in a text such as ``rna:0.003+adt:0.001``, by name.
+
+    Raises
+    ------
+    InputError
+        For another form, or a name that is not known.
+    """
+    values = {}
     for item in filter(None, text.split("+")):
-        name, _, value = item.partition(":")
-        if name not in weights:
-            raise InputError(f"setting '{setting}'", f"'{name}' is not a modality here", nearest_name(name, names))
-        try:
-            weights[name] = float(value)
-        except ValueError:
-            weights[name] = -1.0
-        if not 0 <= weights[name] < float("inf"):
-            raise InputError(f"setting '{setting}'", f"'{item}' has no weight", "a number of at least 0, as in rna:2")
-    return weights
+        name, mark, value = item.rpartition(":")
+        if not (mark and value):
+            raise InputError(f"setting '{setting}'", f"'{item}'", "NAME:VALUE, joined by +")
+        if name not in known:
+            raise InputError(f"setting '{setting}'", f"'{name}' is not known here", nearest_name(name, known))
+        values[name] = value
+    return values
+
+
+def number(text: str, setting: str) -> float:
+    """A finite number of at least 0 from text; other text is refused."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise InputError(f"setting '{setting}'", f"'{text}'", "a number, 0 or more")
+    return value

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from spatialweave.settings import option
-
-OptimiserName = Literal["adam", "adamw", "sgd"]
-RateName = Literal["none", "cosine", "plateau"]
 
 MOMENTUM = 0.9
 """Of SGD."""
@@ -37,17 +36,22 @@ class Schedule:
     learning_rate, weight_decay
         Of the optimiser. `adam` and `sgd` add the decay to the gradient (L2 form), `adamw` shrinks the weights apart
         from the gradient (Loshchilov and Hutter, ICLR 2019).
-    name
+    optimiser
         `adam`, `adamw` or `sgd` (with momentum).
-    shape
+    rate
         How the step size changes: `none`, `cosine` (to :data:`COSINE_END` of it in the last epoch), or `plateau`.
     """
 
     epochs: int
     learning_rate: float
     weight_decay: float = 0.0
-    name: OptimiserName = "adam"
-    shape: RateName = "none"
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    rate: Literal["none", "cosine", "plateau"] = "none"
+
+
+def cosine_factor(done: int, epochs: int) -> float:
+    """What the step size is multiplied by after `done` of the epochs: from 1 to :data:`COSINE_END`."""
+    return COSINE_END + (1 - COSINE_END) * (1 + math.cos(math.pi * done / epochs)) / 2
 
 
 class Updates:
@@ -62,16 +66,16 @@ class Updates:
     def __init__(self, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], schedule: Schedule) -> None:
         rate, decay = schedule.learning_rate, schedule.weight_decay
         self.optimiser: Optimizer
-        if schedule.name == "sgd":
+        if schedule.optimiser == "sgd":
             self.optimiser = torch.optim.SGD(parameters, rate, momentum=MOMENTUM, weight_decay=decay)
         else:
-            kind = torch.optim.AdamW if schedule.name == "adamw" else torch.optim.Adam
+            kind = torch.optim.AdamW if schedule.optimiser == "adamw" else torch.optim.Adam
             self.optimiser = kind(parameters, rate, weight_decay=decay)
-        self._scheduler: CosineAnnealingLR | ReduceLROnPlateau | None = None
-        if schedule.shape == "cosine":
-            last = max(schedule.epochs, 1)
-            self._scheduler = CosineAnnealingLR(self.optimiser, last, eta_min=COSINE_END * rate)
-        elif schedule.shape == "plateau":
+        self._scheduler: LambdaLR | ReduceLROnPlateau | None = None
+        if schedule.rate == "cosine":
+            # A factor, so that it is the same for groups with a step size of their own.
+            self._scheduler = LambdaLR(self.optimiser, partial(cosine_factor, epochs=max(schedule.epochs, 1)))
+        elif schedule.rate == "plateau":
             self._scheduler = ReduceLROnPlateau(self.optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
 
     def zero_grad(self) -> None:

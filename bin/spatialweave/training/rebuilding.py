@@ -54,6 +54,8 @@ def rebuild(
         measured = {one.name for one in part.inputs.modalities}
         rows = part.rows.cpu().numpy()
         for decoding in parts:
+            if decoding is not part and measured.issuperset(one.name for one in decoding.inputs.modalities):
+                continue
             network = decoding.encoder.network
             given = own if decoding is part else [own[-1]] * len(network.stack)
             rebuilt = network.decode(fused[part.rows], part.encoder.around, given)
@@ -77,12 +79,16 @@ def rebuilt_against_partners(
     found = {}
     rows, points = dataset.section_rows(), dataset.aligned
     assert points is not None
+    lacks = {name: {one.name for one in dataset.modalities if not one.present[own].any()} for name, own in rows.items()}
     for a, b in dataset.section_pairs():
+        # What both lack neither has measured.
+        if lacks[a] == lacks[b] or not held.any():
+            continue
         matches = match(embedding[rows[a]], embedding[rows[b]], points[rows[a]], points[rows[b]], settings)
         ends = rows[a][matches.a[matches.accepted]], rows[b][matches.b[matches.accepted]]
         for names, (here, there) in (((a, b), ends), ((b, a), ends[::-1])):
             for modality in dataset.modalities:
-                if modality.present[rows[names[0]]].any():
+                if modality.name not in lacks[names[0]]:
                     continue
                 known = held[there] & modality.present[there]
                 if known.sum() >= FEWEST:

@@ -14,9 +14,10 @@ from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES
 from spatialweave.nn.graph_attention import AttentionWeights
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
-from spatialweave.settings import nearest_name, option
+from spatialweave.settings import option
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 from spatialweave.training.mcgate_encoder import McgateEncoder
+from spatialweave.training.modality_weights import named_values, number
 from spatialweave.training.sections import restricted
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def make_parts(
     for name, key in encoder_keys(dataset, sections, config).items():
         groups.setdefault(key, []).append(name)
     known = {*MODALITIES, *sections}
-    hidden, rates = (by_encoder(getattr(config, name), name, known) for name in ("encoder_hidden", "encoder_rates"))
+    hidden, rates = (named_values(getattr(config, name), name, known) for name in ("encoder_hidden", "encoder_rates"))
     parts = []
     for names in groups.values():
         rows = np.sort(np.concatenate([sections[name] for name in names]))
@@ -88,38 +89,14 @@ def make_parts(
         of_encoder = replace(config, n_hidden=own_value(hidden, called, config.n_hidden))
         network = Mcgate(len(rows), sum(inputs.widths), of_encoder).to(run.device)
         encoder = McgateEncoder(own, network, of_encoder, run)
-        rate = positive(own_value(rates, called, str(config.learning_rate)), "encoder_rates")
+        rate = number(own_value(rates, called, str(config.learning_rate)), "encoder_rates")
         parts.append(SectionGroup(names, torch.as_tensor(rows, device=run.device), inputs, encoder, rate))
     return parts
-
-
-def by_encoder(text: str, setting: str, known: set[str]) -> dict[str, str]:
-    """The values in a text such as rna:0.003+adt:0.001, by modality or section; other names are refused."""
-    values = {}
-    for item in filter(None, text.split("+")):
-        name, mark, value = item.rpartition(":")
-        if not (mark and value):
-            raise InputError(f"setting '{setting}'", f"'{item}'", "NAME:VALUE, joined by +")
-        if name not in known:
-            raise InputError(f"setting '{setting}'", f"'{name}' is no modality or section", nearest_name(name, known))
-        values[name] = value
-    return values
 
 
 def own_value(values: dict[str, str], names: Sequence[str], otherwise: str) -> str:
     """The value of the encoder with these section and modality names, the first that has one; else `otherwise`."""
     return next((values[name] for name in names if name in values), otherwise)
-
-
-def positive(text: str, setting: str) -> float:
-    """A step size from text."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise InputError(f"setting '{setting}'", f"'{text}'", "a number, 0 or more")
-    return number
 
 
 def encode(
@@ -138,8 +115,3 @@ def encode(
         encoded.append(z)
         weights.append(given)
     return encoded, weights
-
-
-def in_order(values: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
-    """Rows of all parts, in the order of the dataset."""
-    return torch.cat(list(values))[torch.argsort(torch.cat([part.rows for part in parts]))]
