@@ -77,6 +77,8 @@ def main(
 
     given = {name: path for name, path in files.items() if path is not None}
     declared = dict(declaration(text) for text in precomputed)
+    if len(declared) < len(precomputed):
+        raise InputError("--precomputed", f"{', '.join(precomputed)}: a modality is named twice", "each modality once")
     row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order, declared)
     contract.write(read_section(row), out)
 

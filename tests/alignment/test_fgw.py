@@ -99,6 +99,7 @@ def test_dissimilarities_by_hand() -> None:
 
 def test_sections_without_a_modality_in_common_are_refused() -> None:
     fixed = section(6)
-    other = SectionFeatures(fixed.points, {"adt": fixed.features["rna"]})
-    with pytest.raises(InputError, match="no modality in common"):
-        register(fixed, other)
+    latents, present = fixed.features["rna"]
+    for features in ({"adt": (latents, present)}, {"rna": (latents[:, :1], present)}):
+        with pytest.raises(InputError, match="no modality of the same dimensions in common"):
+            register(fixed, SectionFeatures(fixed.points, features))

@@ -73,6 +73,15 @@ def test_shape_agreement_by_hand():
     assert scores.shape_agreement(shift(90.0)) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_part_covers_what_its_own_spots_cover():
+    whole = scored(bare(GRID), bare(GRID))
+    blocks = np.arange(25) % 2 == 0
+    alone = whole.part(blocks).coverage(np.eye(3)).value
+    everything = whole.coverage(np.eye(3)).value
+    assert whole.part(blocks).coverage(np.eye(3)).value == alone < everything - 0.1
+    assert whole.coverage(np.eye(3)).value == everything
+
+
 def test_the_outline_is_compared_in_spacings():
     """Both sections twice as wide, and so the shift: the same score."""
     once = scored(bare(GRID), bare(HALF)).shape_agreement(shift(1.5, 0.5))

@@ -42,6 +42,14 @@ def test_average_of_few_spots_is_over_all():
     np.testing.assert_allclose(neighbour_average(hexagonal(2)).toarray(), 0.25)
 
 
+def test_a_section_that_does_not_vary_has_none():
+    points = hexagonal(20)
+    varying = SectionLatents(points, np.stack([points[:, 0], points[:, 1]], axis=1), np.arange(400))
+    constant = SectionLatents(points, np.full((400, 2), 3.0), np.arange(400))
+    assert spatial_components([varying, varying]) is not None
+    assert spatial_components([varying, constant]) is None
+
+
 @pytest.mark.parametrize("spatial", [0.9, 0.5, 0.2])
 def test_fraction_is_that_of_the_signal(spatial):
     """One of five dimensions has a signal, constant but at one border; the other part of its variance is noise."""

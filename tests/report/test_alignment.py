@@ -217,7 +217,7 @@ def test_transforms_are_listed(sources: DatasetSources, tmp_path: Path) -> None:
         "section | method | turned, degrees | shift in x | shift in y | scale | reflected | score | "
         "settled | confidence"
     )
-    assert rows[1] == ["s2", "–", "0", "0", "0", "1", "no", "–", "yes", "–"]
+    assert rows[1] == ["s2", "–", "0", "0", "0", "1", "no", "–", "–", "–"]
     assert rows[3] == ["s1", "icp", "−60", "10", "0", "1", "no", "0.900", "yes", "1"]
 
 

@@ -47,6 +47,13 @@ def test_what_is_no_declaration_of_precomputed_values(tmp_path: Path, declared: 
     assert message in result.stderr
 
 
+def test_a_modality_is_declared_once(tmp_path: Path) -> None:
+    twice = ("--precomputed", "rna", "--precomputed", "rna:X_pca")
+    result = run(tmp_path, "--rna", h5ad(tmp_path), *twice)
+    assert result.exit_code == 2
+    assert "rna, rna:X_pca: a modality is named twice" in result.stderr
+
+
 def test_declared_latents_are_kept_with_normalised_values(tmp_path: Path) -> None:
     data = adata(COUNTS / 8)
     data.obsm["X_pca"] = np.arange(24.0).reshape(12, 2)

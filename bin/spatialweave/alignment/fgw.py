@@ -79,9 +79,11 @@ def fused_gromov_wasserstein(
     import ot
     from threadpoolctl import threadpool_limits
 
-    shared = [name for name in fixed_features if name in moving_features]
+    widths = {name: latents.shape[1] for name, (latents, _) in moving_features.items()}
+    shared = [name for name, (latents, _) in fixed_features.items() if widths.get(name) == latents.shape[1]]
     if not shared:
-        found = f"the sections have no modality in common ({', '.join(fixed_features)}; {', '.join(moving_features)})"
+        named = "; ".join(", ".join(features) for features in (fixed_features, moving_features))
+        found = f"the sections have no modality of the same dimensions in common ({named})"
         raise InputError("--align-by fgw", found, "one at least", "use --align-by auto")
     first, first_features = _pooled(fixed, {name: fixed_features[name] for name in shared})
     second, second_features = _pooled(moving, {name: moving_features[name] for name in shared})

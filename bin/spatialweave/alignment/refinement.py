@@ -87,7 +87,7 @@ def search_by_features(scores: RegistrationScore, starts: Sequence[Matrix], sett
     best = best_different([(coarse(matrix), matrix) for matrix in tried], points, settings.starts)
     found = [
         local_search(coarse, points, matrix, wide * scores.spacing, settings.scale, PRECISION_COARSE)
-        for matrix in [starts[0], *best]
+        for matrix in [starts[0], *(one for one in best if one is not starts[0])]
     ]
     finalists = best_different([(score, matrix) for matrix, score in found], points, FINALISTS)
     refined = [refine_by_features(scores, matrix, settings) for matrix in finalists]

@@ -37,6 +37,7 @@ class RegistrationScore:
     frame: np.ndarray
     _rasters: dict[tuple[str, float], Raster] = field(default_factory=dict)
     _rows: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    _density: list[Raster] = field(default_factory=list)
 
     @property
     def spacing(self) -> float:
@@ -54,7 +55,7 @@ class RegistrationScore:
         return [name for name, one in self.moving.components.items() if one.shared]
 
     def part(self, blocks: np.ndarray) -> RegistrationScore:
-        """The scores of the moving section's spots in some of the blocks (bool, blocks)."""
+        """The scores of the moving section's spots in some of the blocks (bool, blocks); fixed rasters are shared."""
         points, outline = self.moving.points, self.moving.outline
         spots, border = (blocks[block_numbers(of, self.frame)] for of in (points, outline))
         return RegistrationScore(self.fixed, self.moving.part(spots, border), self.frame, self._rasters)
@@ -173,9 +174,8 @@ class RegistrationScore:
         return self._rasters[modality, width]
 
     def _moving_density(self) -> Raster:
-        key = ("moving", 1.0)
-        if key not in self._rasters:
-            points = self.moving.points
-            relative = self.spacing / self.moving.spacing
-            self._rasters[key] = rasterise(points, np.zeros((len(points), 0)), self.moving.spacing, relative)
-        return self._rasters[key]
+        # Its own, while the rasters of the fixed section are shared with parts.
+        if not self._density:
+            points, relative = self.moving.points, self.spacing / self.moving.spacing
+            self._density.append(rasterise(points, np.zeros((len(points), 0)), self.moving.spacing, relative))
+        return self._density[0]

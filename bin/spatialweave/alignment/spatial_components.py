@@ -81,11 +81,11 @@ def spatial_components(sections: Sequence[SectionLatents]) -> list[SpatialCompon
 
     Returns
     -------
-    One per section, or None when no component is spatial, or there are too few spots.
+    One per section, or None when no component is spatial, there are too few spots, or a section's latents do not vary.
     """
     n_spots = [len(one.rows) for one in sections]
     n_latents = min(sections[0].latents.shape[1], MOST_LATENTS, min(n_spots) // SPOTS_PER_LATENT)
-    if n_latents < 1:
+    if n_latents < 1 or not all(np.ptp(one.latents[one.rows], axis=0).any() for one in sections):
         return None
     white = _whiten([np.asarray(one.latents[one.rows], dtype=np.float64)[:, :n_latents] for one in sections])
     averages = [neighbour_average(one.points[one.rows]) for one in sections]

@@ -46,7 +46,11 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
     """
     if settings.method == "as_rna":
         chosen = rna.RnaSettings(
-            settings.min_spots, settings.components, settings.variable_features, settings.target_sum, False
+            min_spots=settings.min_spots,
+            components=settings.components,
+            variable_features=settings.variable_features,
+            target_sum=settings.target_sum,
+            scale=False,
         )
         return rna.prepare(counts, chosen)
     steps: list[dict[str, Any]] = []

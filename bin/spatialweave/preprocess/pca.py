@@ -31,7 +31,7 @@ class PrincipalComponents:
     varying
         bool, one per feature of the matrix; the others took no part.
     variance_ratio
-        Fraction of the total variance that each component explains, descending.
+        Fraction of the total variance that each component explains, descending; empty for features themselves.
     note
         Why there are fewer components than requested; None when there are not.
     """
@@ -49,15 +49,13 @@ def features_themselves(matrix: sparse.csr_matrix) -> PrincipalComponents:
 
     The result is dense: float32, spots x features.
     """
-    sd = standard_deviations(matrix)
-    total = float((sd**2).sum())
     n_features = matrix.shape[1]
     return PrincipalComponents(
         scores=np.ascontiguousarray(matrix.astype(np.float32).toarray()),
         loadings=np.eye(n_features, dtype=np.float32),
         mean=np.zeros(n_features),
         varying=np.ones(n_features, dtype=bool),
-        variance_ratio=sd**2 / total if total > 0 else np.zeros(n_features),
+        variance_ratio=np.empty(0),
         note=None,
     )
 

@@ -145,6 +145,8 @@ def transforms_table(transforms: pd.DataFrame | None) -> ReportTable | None:
     if transforms is None:
         return None
     words = {name: transforms[name].map({True: "yes", False: "no"}) for name in ("reflected", "settled")}
+    # Nothing was compared for the first section, `none` and `fgw`.
+    words["settled"] = words["settled"].where(transforms["confidence"].notna(), "")
     shown = transforms[list(TRANSFORM_HEADER)].assign(**words)
     rows = shown.astype(object).to_numpy().tolist()
     title = "How each section was transformed to the coordinates of the first"

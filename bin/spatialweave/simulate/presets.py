@@ -81,5 +81,5 @@ SERIES: dict[str, SectionSeries] = {
     ),
 }
 """`series`: three sections of the demo's tissue. `pair`: one turned, cut and thinned. `crossmodal`: RNA against protein
-on a tissue whose outline shows its orientation. `cells_pair`: two sections of cells that
-lie registered. `series_test`: three small sections with a strong signal."""
+on a tissue whose outline shows its orientation. `cells_pair`: two sections of cells that lie registered. `series_test`:
+three small sections with a strong signal."""
