@@ -256,7 +256,10 @@ def test_weights_of_single_modalities(tissue, run):
         assert weighted[name][0] == pytest.approx(factor * once[name][0])
 
 
-@pytest.mark.parametrize(("weights", "found"), [("atac:2", "'atac' is not a modality"), ("rna:x", "'rna:x' has no")])
+@pytest.mark.parametrize(
+    ("weights", "found"),
+    [("atac:2", "'atac' is not known here; expected one of adt, rna"), ("rna:x", "'x'; expected a number")],
+)
 def test_weights_that_cannot_be_used_are_refused(tissue, run, weights, found):
     with pytest.raises(InputError, match=found):
         smart_paper.fit(tissue(), replace(SHORT, triplet_weights=weights), run)
