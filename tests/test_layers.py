@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = (
     ("methods",),
-    ("training", "report", "assemble", "summary"),
+    ("training", "report", "assemble", "summary", "weave"),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
     ("graphs", "preprocess", "qc", "simulate"),

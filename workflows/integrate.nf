@@ -1,10 +1,12 @@
-// Every method with every seed on every dataset that it can run on: embedding, domains, metrics, matched spots.
+// Every method with every seed on every dataset that it can run on: embedding, domains, metrics, matched spots. And the
+// consensus of all of them.
 
-include { fits     } from '../modules/checks/methods'
+include { fits ; weaveMembers } from '../modules/checks/methods'
 include { TRAIN    } from '../modules/train'
 include { CLUSTER  } from '../modules/cluster'
 include { EVALUATE } from '../modules/evaluate'
 include { MATCH    } from '../modules/match'
+include { WEAVE    } from '../modules/weave'
 
 workflow INTEGRATE {
     take:
@@ -47,11 +49,40 @@ workflow INTEGRATE {
         .map { _dataset, meta, embedding, _latents, graph, number -> [meta, embedding, graph, number] }
     CLUSTER(to_cluster, options.clustering, options.max_domains, options.refine, code)
 
+    def members = weaveMembers(options, methods)
+    // [dataset, run meta], e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1]], where two runs or more are joined
+    woven = runs
+        .map { meta, _latents, _graph, _method -> meta }
+        .filter { meta -> meta.method in members }
+        .map { meta -> [meta.dataset, meta.method] }
+        .groupTuple()
+        .filter { _dataset, found -> found.size() > 1 }
+        .map { dataset, _found -> [dataset, [id: "weave.seed${options.seed}".toString(), dataset: dataset, method: 'weave', seed: options.seed]] }
+    // [dataset, latents, graph] of the first recipes, e.g. ['embryo', smart.latents.h5mu, graph.h5ad]: their spots are those of all
+    spots = inputs
+        .filter { meta, _latents, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
+        .map { meta, latents, graph -> [meta.dataset, latents, graph] }
+    // [run meta, [domains], latents, number of domains], e.g. [[id: 'weave.seed1', ...], [smart.seed1.domains.csv, ...], smart.latents.h5mu, 13]
+    to_weave = CLUSTER.out.domains
+        .filter { meta, _domains -> meta.method in members }
+        .map { meta, domains -> [meta.dataset, domains] }
+        .groupTuple(sort: { file -> file.name })
+        .join(woven)
+        .join(spots)
+        .combine(n_domains, by: 0)
+        .map { _dataset, domains, meta, latents, _graph, number -> [meta, domains, latents, number] }
+    WEAVE(to_weave, code)
+    // [dataset, run meta, embedding, latents, graph], as of the other runs
+    consensus = WEAVE.out.embedding
+        .map { meta, embedding -> [meta.dataset, meta, embedding] }
+        .join(spots)
+
     // [run meta, embedding, domains, latents, graph, coordinates], e.g. [[id: 'smart.seed1', ...], smart.seed1.h5ad, smart.seed1.domains.csv, smart.latents.h5mu, graph.h5ad, []]
     to_evaluate = trained
+        .mix(consensus)
         .combine(coordinates, by: 0)
         .map { _dataset, meta, embedding, latents, graph, file -> [meta, embedding, latents, graph, file] }
-        .join(CLUSTER.out.domains)
+        .join(CLUSTER.out.domains.mix(WEAVE.out.domains))
         .map { meta, embedding, latents, graph, file, domains -> [meta, embedding, domains, latents, graph, file] }
     EVALUATE(to_evaluate, options.clustering, code)
 
@@ -62,9 +93,9 @@ workflow INTEGRATE {
     MATCH(to_match, options.match_radius ?: '', options.match_percentile ?: '', code)
 
     emit:
-    planned = runs.map { meta, _latents, _graph, _method -> meta } // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
-    records = TRAIN.out.record // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
+    planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(woven.map { _dataset, meta -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality = MATCH.out.quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
-    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
+    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
 }

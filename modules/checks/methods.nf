@@ -75,6 +75,17 @@ def methodPresets(text, names) {
     return pairs.collectEntries { method, preset -> [method, preset] }
 }
 
+// The methods whose runs the consensus joins: those of --weave_members, else all but the control; none with --weave false.
+def weaveMembers(options, methods) {
+    def names = methods*.name
+    def chosen = (options.weave_members ?: '').tokenize(', ').unique()
+    def idle = chosen.find { name -> !(name in names) }
+    if (idle) {
+        error("Parameters:\n  --weave_members: '${idle}' is not in this run (${names.join(', ')})")
+    }
+    return options.weave ? chosen ?: names - 'pca_smooth' : []
+}
+
 // Whether a method can run on a dataset: some need several sections.
 def fits(method, meta) {
     return !method.sections || meta.stack.size() > 1

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from spatialweave.report.palette import PALETTE, encode_classes, match_colours, overlap_table
+from spatialweave.report.palette import PALETTE, encode_classes, match_colours
 
 
 def test_match_colours_by_hand() -> None:
@@ -15,7 +15,6 @@ def test_match_colours_by_hand() -> None:
     # A with x (3 + 0 = 3); the best total pairs A with y and B with x (2 + 3 = 5).
     reference = np.array([0, 0, 0, 0, 0, 1, 1, 1])
     codes = np.array([0, 0, 0, 1, 1, 0, 0, 0])
-    assert overlap_table(reference, 2, codes, 2).tolist() == [[3, 2], [3, 0]]
     assert match_colours(reference, 2, codes, 2) == [1, 0]
 
 

@@ -24,6 +24,9 @@ OWN_SECTION = "own_section"
 LONG_RANGE = "long_range"
 """The obsm key of each spot's long-range neighbours: a table of row numbers from 0, -1 = none."""
 
+MATCHED_RUNS = "matched_runs"
+"""The obsm key of the domains of all runs under the consensus's numbers: a table, one column per run, 0 = none."""
+
 DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
 """What the obsm keys of reconstructed features and latents begin with; the modality follows."""
 

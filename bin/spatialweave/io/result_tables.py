@@ -162,6 +162,15 @@ _RUN = {"dataset": TEXT, "method": TEXT, "seed": WHOLE}
 DOMAINS = ResultTable({"barcode": TEXT, "section": TEXT, "domain": COUNT})
 """The domain of every spot of one run: 1..K by decreasing size."""
 
+WEAVE = "weave"
+"""The name in place of a method's, in all tables and files, of the consensus of a dataset's runs."""
+
+WOVEN = ResultTable(
+    {**DOMAINS.cells, **dict.fromkeys(("confidence", "agreement", "entropy"), NUMBER), "next_domain": TEXT}
+)
+"""The domain of every spot by the consensus, how sure it is (fractions), and the domain with the next most support: ""
+where no run supports another."""
+
 METRICS = ResultTable({**_RUN, "clustering": TEXT, "n_domains": WHOLE, "metric": TEXT, "value": OPTIONAL})
 """One row per metric; docs/metrics.md defines them."""
 

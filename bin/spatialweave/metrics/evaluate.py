@@ -23,6 +23,12 @@ from spatialweave.metrics.tissue import (
     neighbour_agreement,
 )
 
+OF_EMBEDDING = (
+    "silhouette", "davies_bouldin", "calinski_harabasz", "distance_correlation_", "knn_overlap_", "ilisi",
+    "effective_sections", "kbet", "label_transfer", "batch_silhouette", "graph_connectivity",
+)  # fmt: skip
+"""What the names of metrics that depend on the embedding begin with; the others are of the domains alone."""
+
 
 def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed: int) -> dict[str, float]:
     """Every metric that is defined, by name, in the order of docs/metrics.md.

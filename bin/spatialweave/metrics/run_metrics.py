@@ -12,8 +12,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import training_record
-from spatialweave.io.result_tables import METRICS, read_domains
-from spatialweave.metrics.evaluate import evaluate
+from spatialweave.io.result_tables import METRICS, WEAVE, read_domains
+from spatialweave.metrics.evaluate import OF_EMBEDDING, evaluate
 
 
 def metrics_table(
@@ -27,7 +27,8 @@ def metrics_table(
     """The metrics of one run of a method as a tidy table.
 
     A metric that is undefined (silhouette of a single domain, agreement without labels) has no row. `n_domains` is the
-    number of domains with at least one spot.
+    number of domains with at least one spot. Of the consensus, whose embedding is made of domains, only the metrics of
+    domains are meaningful.
 
     Raises
     ------
@@ -47,5 +48,7 @@ def metrics_table(
     record = training_record(data)
     method, seed = str(record["method"]), int(record["seed"])
     found = evaluate(dataset, embedding, domains, seed)
+    if method == WEAVE:
+        found = {name: value for name, value in found.items() if not name.startswith(OF_EMBEDDING)}
     facts = (dataset.name, method, seed, clustering, len(np.unique(domains)))
     return METRICS.frame((*facts, name, value) for name, value in found.items())

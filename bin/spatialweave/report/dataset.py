@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.io.joined_counts import SectionSize
-from spatialweave.report import alignment_table, inputs, methods_text, tables
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.domain_flows import domain_flows
@@ -72,7 +73,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     metrics = inputs.read_metrics(sources.files, sources.dataset)
     presets = inputs.read_presets(sources.presets)
     params = inputs.read_params(sources.params)
-    best = best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
+    best = consensus.shown_first(runs) or best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
     index = next((i for i, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed)), None)
     titles = method_titles(presets, runs)
     data = page_data(sources.dataset, spots, features, runs, titles, index)
@@ -88,6 +89,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         dataset=sources.dataset,
         headline=headline(spots, sections, runs, best),
         best=best,
+        consensus=consensus.consensus_table(runs, titles),
         titles=titles,
         n_spots=len(spots),
         max_map_spots=MAX_MAP_SPOTS,
@@ -133,8 +135,8 @@ def alignment_part(alignment: SectionAlignment | None) -> dict[str, Any]:
 
 def method_titles(presets: dict[str, MethodPreset], runs: list[MethodRun]) -> dict[str, str]:
     """Per method the title of its preset, its name where there is none."""
-    methods = dict.fromkeys([*presets, *(run.method for run in runs)])
-    return {method: presets[method].title if method in presets else method for method in methods}
+    titles = {run.method: run.method for run in runs} | {method: preset.title for method, preset in presets.items()}
+    return titles | {WEAVE: consensus.TITLE}
 
 
 def first_seeds(runs: list[MethodRun]) -> list[MethodRun]:
@@ -163,8 +165,8 @@ def headline(
         "domains": len(set(chosen.domains or [])) if chosen else None,
         "labels": len(set(labels)),
         "labelled": len(labels),
-        "methods": len({run.method for run in runs}),
-        "runs": len(runs),
+        "methods": len({run.method for run in runs} - {WEAVE}),
+        "runs": sum(run.method != WEAVE for run in runs),
     }
 
 
@@ -207,6 +209,7 @@ def compose_methods(
         *methods_text.preprocessing_paragraphs(preprocessing),
         *methods_text.training_paragraphs(runs, presets),
         methods_text.clustering_paragraph(clustering, params.get("refine")),
+        methods_text.consensus_paragraph(methods),
         methods_text.evaluation_paragraph(labelled, umap) if len(metrics) else "",
     ]
     return methods_text.MethodsText(

@@ -12,7 +12,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu
-from spatialweave.io.embeddings import DENOISED, LONG_RANGE, training_record
+from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts
 from spatialweave.io.result_tables import METRICS, read_domains
@@ -47,6 +47,8 @@ class MethodRun:
         Further per-spot outputs of the method, as tables by name.
     denoised
         Per modality a table of features that the method reconstructed.
+    matched_runs
+        Of the consensus: per spot the domain of each run under its numbers, 0 = none.
     """
 
     method: str
@@ -57,6 +59,7 @@ class MethodRun:
     embedding: np.ndarray | None = None
     extras: dict[str, pd.DataFrame] = field(default_factory=dict)
     denoised: dict[str, pd.DataFrame] = field(default_factory=dict)
+    matched_runs: pd.DataFrame | None = None
 
 
 @dataclass
@@ -174,6 +177,7 @@ def _read_embedding(path: Path, spots: DatasetSpots, run: MethodRun) -> None:
         raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
     run.training, run.embedding = training_record(data), np.asarray(data.X, dtype=np.float32)
     tables = {key: value for key, value in data.obsm.items() if isinstance(value, pd.DataFrame)}
+    run.matched_runs = tables.pop(MATCHED_RUNS, None)
     run.extras = {key: table for key, table in tables.items() if not key.startswith(DENOISED) and key != LONG_RANGE}
     run.denoised = {name: tables[DENOISED + name] for name in MODALITIES if DENOISED + name in tables}
 

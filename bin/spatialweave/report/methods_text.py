@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spatialweave.io.result_tables import WEAVE
 from spatialweave.report import text
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 UMAP = (
     "McInnes L, Healy J, Saul N, Großberger L. UMAP: Uniform Manifold Approximation and Projection. "
     "Journal of Open Source Software 3(29), 861 (2018)."
+)
+CONSENSUS = (
+    "Fern XZ, Brodley CE. Solving cluster ensemble problems by bipartite graph partitioning. Proceedings of the 21st "
+    "International Conference on Machine Learning, 36 (2004)."
 )
 ARI = "Hubert L, Arabie P. Comparing partitions. Journal of Classification 2, 193-218 (1985)."
 
@@ -114,7 +119,7 @@ def _step(step: dict[str, Any]) -> str:
 def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset]) -> list[str]:
     """One paragraph per method: what it is, the seeds, the epochs."""
     paragraphs = []
-    for method in dict.fromkeys(run.method for run in runs):
+    for method in dict.fromkeys(run.method for run in runs if run.method != WEAVE):
         own = [run for run in runs if run.method == method]
         preset = presets.get(method)
         title = preset.title if preset else method
@@ -146,6 +151,18 @@ def clustering_paragraph(names: list[str], refine: int | None) -> str:
     return sentence
 
 
+def consensus_paragraph(methods: list[str]) -> str:
+    """How the runs were joined; nothing where there is no consensus among `methods`."""
+    if WEAVE not in methods:
+        return ""
+    return (
+        "The domains of a dataset's runs were joined into a consensus (weave): spectral clustering of the bipartite "
+        "graph of spots and domains, by truncated singular value decomposition of the spots x domains matrix, rows "
+        "scaled to unit length, and k-means. A spot's confidence is the mean over the runs of the fraction of its "
+        "domain there that lies in its domain of the consensus."
+    )
+
+
 def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
     """What was measured, and how the pictures were made."""
     sentence = "Domains were scored without labels by their shape in the embedding, their coherence in the tissue and "
@@ -160,7 +177,7 @@ def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
 def references(
     presets: dict[str, MethodPreset], methods: list[str], clustering: list[str], with_labels: bool, umap: bool
 ) -> list[Reference]:
-    """The works to cite: methods, clustering, and UMAP."""
+    """The works to cite: methods, clustering, consensus, agreement, and UMAP."""
     found = [
         Reference(presets[method].citation, text.doi_link(presets[method].doi))
         for method in methods
@@ -170,6 +187,8 @@ def references(
         _, citation, doi = CLUSTERING.get(name, ("", "", ""))
         if citation:
             found.append(Reference(citation, text.doi_link(doi)))
+    if WEAVE in methods:
+        found.append(Reference(CONSENSUS, text.doi_link("10.1145/1015330.1015414")))
     if with_labels:
         found.append(Reference(ARI, text.doi_link("10.1007/BF01908075")))
     if umap:

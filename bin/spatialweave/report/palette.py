@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from spatialweave.domains.matching import match_classes, overlap_table
+
 PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#770011", "#664455",
     "#66EEBB", "#112299", "#AA4433", "#99DDDD", "#3388FF", "#FF5577", "#885555", "#88EE77",
@@ -42,17 +44,10 @@ def _natural_key(name: str) -> tuple[int, float, str]:
         return 1, 0.0, name
 
 
-def overlap_table(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Count the spots in each pair of classes: int64, n_reference x n_classes. Spots without a class are left out."""
-    both = (reference >= 0) & (codes >= 0)
-    pairs = reference[both].astype(np.int64) * n_classes + codes[both]
-    return np.bincount(pairs, minlength=n_reference * n_classes).reshape(n_reference, n_classes)
-
-
 def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_classes: int) -> list[int]:
     """Give each class the colour index of the reference class that it overlaps most, over all classes together.
 
-    The one-to-one assignment that maximises the number of spots with the same colour (Kuhn 1955, the Hungarian method).
+    Classes are assigned one to one, so that the most spots have the same colour.
     Classes left over, or assigned without any overlap, get the indices that follow the reference's own.
 
     Parameters
@@ -64,14 +59,7 @@ def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
     -------
     One colour index per class, all different.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    colours = [-1] * n_classes
-    if n_reference and n_classes:
-        table = overlap_table(reference, n_reference, codes, n_classes)
-        for row, column in zip(*linear_sum_assignment(table, maximize=True), strict=True):
-            if table[row, column] > 0:
-                colours[column] = int(row)
+    colours = match_classes(overlap_table(reference, n_reference, codes, n_classes)).tolist()
     spare = n_reference
     for index, colour in enumerate(colours):
         if colour < 0:

@@ -25,12 +25,17 @@ MAX_VALUES = 300_000
 """Spots drawn x runs, beyond which fewer runs are drawn: with 24 columns each, some 7 MB of the page."""
 
 NAMES = {
+    "confidence": lambda column: column.capitalize(),
+    "support": lambda column: f"Support for domain {column}",
     "modality_weights": lambda column: f"Weight of {modality(column)}",
     "view_weights": lambda column: f"Weight of view {column}",
     "cluster_probabilities": lambda column: f"Probability of cluster {column}",
     "attention": lambda column: f"Attention to {column}",
 }
 """Titles of the columns of tables that methods have in common, in the order in which they are offered."""
+
+WHOLE_SCALE = ("confidence", "support")
+"""Tables of fractions whose maps reach from 0 to 1, so that they can be compared between datasets."""
 
 
 class MeasuredFeatures:
@@ -80,7 +85,7 @@ def _extras(tables: dict[str, pd.DataFrame], rows: np.ndarray) -> list[dict[str,
     found: list[dict[str, Any]] = []
     for key in sorted(tables, key=lambda key: (list(NAMES).index(key) if key in NAMES else len(NAMES), key)):
         values = tables[key].to_numpy(dtype=np.float64)
-        low, top = _ends(values)
+        low, top = (0.0, 1.0) if key in WHOLE_SCALE else _ends(values)
         for column, column_values in zip(tables[key].columns, values.T, strict=True):
             name = NAMES[key](str(column)) if key in NAMES else f"{words(key)}: {column}"
             steps = quantise_between(column_values[rows], low, top)

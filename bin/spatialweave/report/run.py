@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from spatialweave.io.result_tables import COMPLETED, METRICS, RUNS
+from spatialweave.io.result_tables import COMPLETED, METRICS, RUNS, WEAVE
 from spatialweave.report import inputs, methods_text, metric_list, scores, tables
+from spatialweave.report.consensus import TITLE
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.render import render
 from spatialweave.report.strips import StripPlot, strip
@@ -75,6 +76,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     params = inputs.read_params(sources.params)
     methods = list(dict.fromkeys([*runs["method"], *metrics["method"]]))
     titles = {name: presets[name].title if name in presets else name for name in [*presets, *methods]}
+    titles[WEAVE] = TITLE
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
     render(
         "run.html",
@@ -84,7 +86,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         boards=[board(dataset, metrics, runs, titles) for dataset in datasets],
         runs=runs.to_dict("records"),
         n_done=int((runs["status"] == COMPLETED).sum()),
-        n_methods=len(methods),
+        n_methods=len({*methods} - {WEAVE}),
         completed=COMPLETED,
         titles=titles,
         failures=failures,
@@ -143,10 +145,12 @@ def short_metric(name: str) -> metric_list.MetricInfo:
 
 
 def _position(row: LeaderRow, summary: dict[str, dict[str, scores.Score]], labelled: bool) -> tuple[float, str]:
-    """Sorting key: best first, methods without a result last."""
+    """Sorting key: best first, methods without a result last; the consensus first where there is nothing to rank by."""
     if labelled:
         score = summary["ari"].get(row.method)
         return (-score.mean if score else float("inf")), row.method
+    if row.method == WEAVE and row.done:
+        return 0.0, row.method
     return (row.rank if row.rank is not None else float("inf")), row.method
 
 
@@ -165,6 +169,7 @@ def compose_methods(
         methods_text.qc_paragraph(params),
         *methods_text.training_paragraphs(records, presets),
         methods_text.clustering_paragraph(clustering, params.get("refine")),
+        methods_text.consensus_paragraph(methods),
         methods_text.evaluation_paragraph(labelled, umap=False) if len(metrics) else "",
     ]
     return methods_text.MethodsText(

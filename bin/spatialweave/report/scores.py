@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.io.result_tables import WEAVE
 from spatialweave.report.metric_list import (
     DOMAINS,
     FIDELITY,
@@ -75,8 +76,11 @@ def _mark_best(row: dict[str, Score], higher: bool | None) -> None:
 
 
 def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:
-    """Mean rank over :data:`RANKED` of each group of `by`, sorted (1 = best on all); groups with none are left out."""
-    rows = metrics[metrics["metric"].isin(RANKED)]
+    """Mean rank over :data:`RANKED` of each group of `by`, sorted (1 = best on all); groups with none are left out.
+
+    The consensus is not ranked: it is made of the others.
+    """
+    rows = metrics[metrics["metric"].isin(RANKED) & (metrics["method"] != WEAVE)]
     wide = rows.pivot_table(index=by, columns="metric", values="value", aggfunc="mean")
     for name in wide.columns:
         if METRIC_INFO[name].higher:
@@ -86,21 +90,25 @@ def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:
 
 @dataclass
 class BestRun:
-    """The run to look at first, and the reason in words."""
+    """The run to look at first, the reason in words, and whether the labels took part in it."""
 
     method: str
     seed: int
     why: str
+    by_labels: bool = False
 
 
 def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> BestRun | None:
     """The method with the best mean, and of it the best seed: by ARI where there are labels, else by mean rank.
+
+    The consensus is no method.
 
     Parameters
     ----------
     available
         The runs whose domains exist.
     """
+    available = {run for run in available if run[0] != WEAVE} or available
     if metrics.empty:
         usable = metrics
     else:
@@ -117,6 +125,7 @@ def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> BestRun 
             int(top["seed"]),
             f"highest mean agreement with the labels (adjusted Rand index {average:.3f} over {_seeds(rows)}); "
             f"of its seeds the one with the highest ({top['value']:.3f})",
+            by_labels=True,
         )
     if len(usable):
         ranks = mean_ranks(usable, ["method"])

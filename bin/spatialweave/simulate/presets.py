@@ -22,9 +22,11 @@ PRESETS: dict[str, Tissue] = {
     "demo": Tissue(36, 36, "shapes", 5, 0.7, {"rna": _RNA, "adt": _ADT, "atac": _ATAC}),
     "test": Tissue(18, 18, "shapes", 4, 2.0, _SMALL),
     "blocks": Tissue(36, 36, "blocks", 5, 0.3, _WEAK),
+    "regions": Tissue(40, 40, "regions", 8, 0.7, {"rna": _RNA, "adt": _ADT}),
     "layers": Tissue(60, 60, "layers", 7, 0.6, {"rna": _RNA, "adt": _ADT}),
 }
-"""`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md)."""
+"""`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md).
+`regions`: any number of domains."""
 
 # About a cortex imaged in cells: a small panel, sparse counts, six layers that pass into each other.
 _CORTEX = Tissue(45, 34, "layers", 6, 0.8, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)

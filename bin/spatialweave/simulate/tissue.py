@@ -49,6 +49,13 @@ SHAPES = np.array(
 )
 BLOCKS = np.array([[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2], [3, 3, 1, 4, 4, 2], [3, 3, 0, 4, 4, 1], [2, 3, 0, 0, 4, 1]])
 
+PATCHES = 2
+"""Patches of each domain of the pattern ``regions``."""
+
+STEP = np.array([0.7548776662466927, 0.5698402909980532])
+"""Steps in x and y from the centre of one patch to that of the next, in widths and heights of the tissue: the centres
+are spread evenly, but on no grid (the R2 sequence, Roberts, 2018)."""
+
 
 @dataclass(frozen=True)
 class CountModel:
@@ -89,8 +96,8 @@ class Tissue:
     Attributes
     ----------
     pattern
-        ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them apart) or
-        ``layers`` (bent bands).
+        ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them apart),
+        ``regions`` (polygons of unequal size, two of each domain) or ``layers`` (bent bands).
     blend
         ``layers`` only: standard deviation in spots of the blur of expression across borders; labels stay sharp.
     n_domains
@@ -166,7 +173,13 @@ def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
     if spec.pattern == "layers":
         depth, edges = _layers(spec, positions)
         return np.searchsorted(edges, depth)
-    x, y = ((positions + 0.5) / (spec.cols, spec.rows)).T
+    within = (positions + 0.5) / (spec.cols, spec.rows)
+    if spec.pattern == "regions":
+        from scipy.spatial import KDTree
+
+        centres = (0.5 + np.arange(PATCHES * spec.n_domains)[:, None] * STEP) % 1.0
+        return KDTree(centres).query(within)[1] % spec.n_domains
+    x, y = within.T
     image = {"shapes": SHAPES, "blocks": BLOCKS}[spec.pattern]
     n_rows, n_cols = image.shape
     domains = image[np.clip((y * n_rows).astype(int), 0, n_rows - 1), np.clip((x * n_cols).astype(int), 0, n_cols - 1)]
@@ -241,7 +254,7 @@ def check(spec: Tissue) -> None:
         ("signal", spec.signal, 0 <= spec.signal <= 10, "a number from 0 to 10"),
         ("blend", spec.blend, 0 <= spec.blend <= spec.rows, "a number from 0 to the number of rows"),
     ]
-    most = {"shapes": 5, "blocks": 5, "layers": 50}
+    most = {"shapes": 5, "blocks": 5, "regions": 50, "layers": 50}
     if spec.pattern not in most:
         raise InputError("pattern", f"'{spec.pattern}' is not known", "one of " + ", ".join(most))
     top = most[spec.pattern]

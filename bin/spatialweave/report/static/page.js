@@ -10,11 +10,13 @@ const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.m
 let plots = {};
 let current = null;
 
-// Labels and runs are both classes to map; runs without domains have none.
+// What can be mapped beside a run: labels and runs, which are classes, and how sure the consensus is; runs without domains have none.
 function choices() {
   const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
   const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];
-  return [...labels, ...runs].filter((choice) => choice.classes);
+  const woven = DATA.runs.find((run) => run.method === "weave");
+  const confidence = { key: "confidence", name: `Confidence of ${woven?.title}`, column: woven?.perSpot?.extras[0] };
+  return [...labels, ...runs, confidence].filter((choice) => choice.classes || choice.column);
 }
 
 function fill(id, options, chosen, onChange, redraw = draw) {
@@ -91,7 +93,7 @@ async function draw() {
   const run = DATA.runs[state.run];
   const compared = choices().find(({ key }) => key === state.compare) ?? null;
   const main = run?.domains ? await unpack(run.domains.codes) : null;
-  const other = compared ? await unpack(compared.classes.codes) : null;
+  const other = compared?.classes ? await unpack(compared.classes.codes) : null;
   const rows = visible(spots, main, other);
   const { x, y } = mapCoordinates(spots);
   const notes = sectionTitles();
@@ -101,7 +103,8 @@ async function draw() {
 
   const maps = [];
   if (main) maps.push(drawClasses("map", x, y, rows, run.domains, main, "main", notes, runName(run)));
-  if (compared) maps.push(drawClasses("compare", x, y, rows, compared.classes, other, "other", notes, compared.name));
+  if (compared?.classes) maps.push(drawClasses("compare", x, y, rows, compared.classes, other, "other", notes, compared.name));
+  if (compared?.column) maps.push(drawColumn(x, y, rows, compared, notes));
   maps.push(drawFeature(x, y, rows, notes), drawUmap(rows), drawPerSpot(run, x, y, rows, notes));
   await Promise.all(maps);
   drawLosses(run?.losses ?? {});
@@ -123,6 +126,17 @@ function drawClasses(name, x, y, rows, classes, codes, side, notes, title) {
   byId(name).setAttribute("aria-label", `Map of ${classes.names.length} classes: ${title}`);
   byId(`${name}-title`).textContent = title;
   return plots[name].draw(x, y, classGroups(rows, classes, codes), notes);
+}
+
+// A column of numbers in the place of the classes to compare with.
+async function drawColumn(x, y, rows, { name, column }, notes) {
+  const steps = await unpack(column.steps);
+  current.column = { column, steps };
+  const range = `dark: ${format(column.low)}, bright: ${format(column.top)}`;
+  byId("compare-legend").replaceChildren(element("span", { textContent: range }));
+  byId("compare").setAttribute("aria-label", `Map: ${name}`);
+  byId("compare-title").textContent = name;
+  await plots.compare.draw(x, y, valueGroups(rows, column, steps), notes);
 }
 
 async function drawFeature(x, y, rows, notes) {
@@ -171,7 +185,8 @@ function hover(row, event) {
   const classFact = (name, classes, codes) => [name, classes.names[codes[row]] ?? "none", classes.colours[codes[row]] ?? DATA.unknown];
   const facts = [["section", DATA.sections.names[section], null]];
   if (main) facts.push(classFact("domain", run.domains, main));
-  if (compared) facts.push(classFact(compared.key === "labels" ? "label" : compared.name, compared.classes, other));
+  if (compared?.column && current.column) facts.push([compared.name, format(valueOf(current.column.column, current.column.steps[row])), null]);
+  if (compared?.classes) facts.push(classFact(compared.key === "labels" ? "label" : compared.name, compared.classes, other));
   for (const { modality, names, codes } of spots.tops) {
     const top = [0, 1, 2].map((rank) => names[codes[3 * row + rank]]).filter((name) => name !== undefined);
     if (top.length) facts.push([`top ${modality}`, top.join(", "), null]);
@@ -198,10 +213,11 @@ function start() {
   if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover, onResize: redrawSoon });
 
   const all = choices();
-  const runs = all.filter(({ key }) => key !== "labels");
+  const runs = all.filter(({ key }) => key.startsWith("run "));
   const others = all.filter(({ key }) => key !== `run ${state.run}`);
-  const different = others.find(({ key }) => key === "labels" || DATA.runs[key.slice(4)].method !== DATA.runs[state.run]?.method);
-  state.compare = (different ?? others[0])?.key ?? null;
+  const sure = DATA.runs[state.run]?.method === "weave" ? others.find(({ key }) => key === "confidence") : null;
+  const different = others.find(({ key }) => key === "labels" || DATA.runs[key.slice(4)]?.method !== DATA.runs[state.run]?.method);
+  state.compare = (sure ?? different ?? others[0])?.key ?? null;
   fill("run-select", runs, `run ${state.run}`, (key) => { state.run = Number(key.slice(4)); state.hidden.main.clear(); });
   fill("compare-select", all, state.compare, (key) => { state.compare = key; state.hidden.other.clear(); });
   const sections = DATA.sections.names.map((name, code) => ({ key: String(code), name }));

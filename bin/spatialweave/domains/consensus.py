@@ -1,0 +1,152 @@
+"""Consensus of several partitions of the same spots, with what the partitions say about every spot.
+
+Each spot is described by the domains that it is in: the 0/1 matrix of spots x domains of all runs. Its spectral
+embedding places spots that share many domains close together; k-means there gives the consensus. That is the spectral
+clustering of the graph in which the weight of two spots is the number of runs that put them together, each divided by
+the size of the domain they share, without ever building it: time and memory are linear in spots.
+
+Bipartite graph of spots and clusters: Fern and Brodley, Proc ICML (2004); unit rows: Ng, Jordan and Weiss, NIPS (2001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import entr
+
+from spatialweave.domains.initial_partitions import kmeans_partition
+from spatialweave.domains.labels import number_by_size
+from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.errors import InputError
+
+KMEANS_RUNS = 10
+
+RANK_TOLERANCE = 1e-9
+"""Directions whose singular value is below this fraction of the largest are rounding, and left out."""
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """One partition for several runs.
+
+    Attributes
+    ----------
+    labels
+        int64, one per spot: 1..K by decreasing size.
+    matched
+        int64, spots x runs: the domain of each run under the consensus's numbers. 0 where a run's domain has no
+        counterpart, because the run has more domains than the consensus.
+    support
+        float64, spots x K: how far the runs place the spot in each domain, rows sum to 1. A run that is in doubt, since
+        spots of several domains are in one of its own, divides its vote among them as these spots are.
+    embedding
+        float64, spots x dimensions: the spectral embedding.
+    """
+
+    labels: np.ndarray
+    matched: np.ndarray
+    support: np.ndarray
+    embedding: np.ndarray
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Per spot the support of its domain: a fraction, not a probability that the domain is right."""
+        return np.asarray(self.support[np.arange(len(self.support)), self.labels - 1])
+
+    @property
+    def agreement(self) -> np.ndarray:
+        """Per spot the fraction of runs that place it in its domain, once their domains are matched one to one."""
+        return np.asarray((self.matched == self.labels[:, None]).mean(axis=1))
+
+    @property
+    def entropy(self) -> np.ndarray:
+        """Per spot the entropy of its support, as a fraction of that of equal support for all domains."""
+        n_domains = self.support.shape[1]
+        return np.asarray(entr(self.support).sum(axis=1) / np.log(max(n_domains, 2)))
+
+    @property
+    def runner_up(self) -> np.ndarray:
+        """Per spot the other domain with the most support (int64); 0 where no run supports another."""
+        others = self.support.copy()
+        others[np.arange(len(others)), self.labels - 1] = 0.0
+        return np.where(others.max(axis=1) > 0, others.argmax(axis=1) + 1, 0)
+
+
+def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Consensus:
+    """The consensus of runs.
+
+    Parameters
+    ----------
+    partitions
+        One per run: any labels, one per spot.
+    n_domains
+        Domains of the consensus; there can be fewer where the runs distinguish fewer groups of spots.
+    seed
+        Of k-means.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two runs, or fewer spots than domains.
+    """
+    if len(partitions) < 2:
+        raise InputError("consensus", f"{len(partitions)} run is given", "the domains of two runs or more")
+    if not 1 <= n_domains <= len(partitions[0]):
+        found = f"{n_domains} domains are requested and there are {len(partitions[0])} spots"
+        raise InputError("consensus", found, f"1 to {len(partitions[0])} domains")
+    codes = [np.unique(partition, return_inverse=True)[1] for partition in partitions]
+    members = memberships(codes)
+    embedding = spectral_embedding(members, n_domains)
+    labels = number_by_size(kmeans_partition(embedding, min(n_domains, len(embedding)), seed, KMEANS_RUNS))
+    return Consensus(labels, _matched(codes, labels), _support(members, labels), embedding)
+
+
+def memberships(codes: Sequence[np.ndarray]) -> sparse.csr_matrix:
+    """The 0/1 matrix (spots x domains of all runs) of runs whose domains are numbered from 0."""
+    n_spots, n_runs = len(codes[0]), len(codes)
+    first = np.cumsum([0, *(own.max() + 1 for own in codes)])
+    columns = np.column_stack(codes) + first[:-1]
+    starts = np.arange(0, n_spots * n_runs + 1, n_runs)
+    return sparse.csr_matrix((np.ones(columns.size), columns.ravel(), starts), shape=(n_spots, int(first[-1])))
+
+
+def spectral_embedding(members: sparse.csr_matrix, n_dimensions: int) -> np.ndarray:
+    """The leading left singular vectors of memberships whose columns have unit length, rows scaled to unit length.
+
+    Parameters
+    ----------
+    members
+        0/1, spots x domains of all runs.
+    n_dimensions
+        At most; fewer where the rank of `members` is lower.
+    """
+    scaled = members @ sparse.diags(1.0 / np.sqrt(np.asarray(members.sum(axis=0)).ravel()))
+    # The Gram matrix has one row per domain of a run: small, and exact where iterations for the vectors would stop.
+    values, vectors = np.linalg.eigh((scaled.T @ scaled).toarray())
+    order = np.argsort(-values)[:n_dimensions]
+    order = order[values[order] > RANK_TOLERANCE * values.max()]
+    left = np.asarray(scaled @ (vectors[:, order] / np.sqrt(values[order])))
+    lengths = np.linalg.norm(left, axis=1, keepdims=True)
+    # Spots that share no domain with those of the leading directions are at the origin, a group of their own.
+    apart = lengths < RANK_TOLERANCE * lengths.max()
+    return np.where(apart, 0.0, left / np.where(apart, 1.0, lengths))
+
+
+def _support(members: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
+    """Mean over runs of the fractions in which the consensus divides the run's domain of each spot."""
+    domains = np.eye(labels.max())[labels - 1]
+    fractions = members.T @ domains
+    fractions /= fractions.sum(axis=1, keepdims=True)
+    return np.asarray(members @ fractions) / members[0].sum()
+
+
+def _matched(codes: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """The domains of each run by the consensus's numbers, 0 = none."""
+    n_domains = int(labels.max())
+    found = np.empty((len(labels), len(codes)), dtype=np.int64)
+    for run, own in enumerate(codes):
+        found[:, run] = match_classes(overlap_table(labels - 1, n_domains, own, int(own.max()) + 1))[own] + 1
+    return found

@@ -1,0 +1,39 @@
+"""Which class of one partition is which of another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def overlap_table(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count the spots in each pair of classes: int64, n_reference x n_classes.
+
+    Parameters
+    ----------
+    reference, codes
+        Class codes per spot, from 0; spots with -1 (no class) in either are left out.
+    """
+    both = (reference >= 0) & (codes >= 0)
+    pairs = reference[both].astype(np.int64) * n_classes + codes[both]
+    return np.bincount(pairs, minlength=n_reference * n_classes).reshape(n_reference, n_classes)
+
+
+def match_classes(overlap: np.ndarray) -> np.ndarray:
+    """The one-to-one assignment of classes that puts the most spots together (Kuhn, 1955, the Hungarian method).
+
+    Parameters
+    ----------
+    overlap
+        Spots in each pair of classes, reference x classes.
+
+    Returns
+    -------
+    For each class the reference class (int64); -1 where it is left over, or assigned to one without a common spot.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    matched = np.full(overlap.shape[1], -1, dtype=np.int64)
+    rows, columns = linear_sum_assignment(overlap, maximize=True)
+    common = overlap[rows, columns] > 0
+    matched[columns[common]] = rows[common]
+    return matched

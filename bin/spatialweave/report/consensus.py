@@ -1,0 +1,72 @@
+"""The consensus in a dataset's report: when it is shown first, and where the runs agree with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.report.inputs import MethodRun
+from spatialweave.report.scores import BestRun
+from spatialweave.report.tables import ReportTable
+
+TITLE = "weave (consensus)"
+
+SHOWN_FIRST_FROM = 3
+"""Methods from which on the consensus is shown first: with two, neither has a majority."""
+
+
+def woven_run(runs: list[MethodRun]) -> MethodRun | None:
+    """The consensus among the runs; None where there is none that has domains."""
+    return next((run for run in runs if run.method == WEAVE and run.domains and run.matched_runs is not None), None)
+
+
+def members(run: MethodRun) -> dict[str, list[str]]:
+    """The runs of a consensus by their method."""
+    found: dict[str, list[str]] = {}
+    for name in run.matched_runs.columns if run.matched_runs is not None else []:
+        found.setdefault(str(name).rpartition(".seed")[0], []).append(str(name))
+    return found
+
+
+def shown_first(runs: list[MethodRun]) -> BestRun | None:
+    """The consensus of :data:`SHOWN_FIRST_FROM` methods or more, as the run to look at first; else None."""
+    run = woven_run(runs)
+    if run is None or len(members(run)) < SHOWN_FIRST_FROM:
+        return None
+    n_runs = sum(map(len, members(run).values()))
+    return BestRun(WEAVE, run.seed, f"the domains that {n_runs} runs of {len(members(run))} methods have in common")
+
+
+def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTable | None:
+    """Where the runs agree with the consensus, a row per domain and one for all; None without a consensus.
+
+    Columns: the domain, its spots, their mean confidence, how many percent of them have a confidence below one half,
+    the other domain with the most support at its spots, and by method the percentage of its spots that the method's
+    runs place in it.
+    """
+    run = woven_run(runs)
+    if run is None or run.domains is None or run.matched_runs is None:
+        return None
+    domains = np.array(run.domains, dtype=np.int64)
+    placed = run.matched_runs.eq(domains, axis=0)
+    by_method = {method: placed[names].mean(axis=1).to_numpy() for method, names in members(run).items()}
+    confidence = run.extras["confidence"]["confidence"].to_numpy()
+    support = run.extras["support"].to_numpy()
+
+    def row(title: str, inside: np.ndarray, neighbour: str) -> list[Any]:
+        doubtful = 100 * float((confidence[inside] < 0.5).mean())
+        agreeing = [round(100 * float(values[inside].mean()), 1) for values in by_method.values()]
+        mean = round(float(confidence[inside].mean()), 3)
+        return [title, int(inside.sum()), mean, round(doubtful, 1), neighbour, *agreeing]
+
+    rows = []
+    for domain in range(1, int(domains.max()) + 1):
+        others = support[domains == domain].sum(axis=0)
+        others[domain - 1] = 0.0
+        rows.append(row(str(domain), domains == domain, str(others.argmax() + 1) if others.any() else ""))
+    rows.append(row("all", np.ones(len(domains), dtype=bool), ""))
+    header = ["domain", "spots", "confidence", "below 0.5, %", "else"]
+    methods = [f"{titles.get(method, method)}, %" for method in by_method]
+    return ReportTable("Agreement of the methods with the consensus", [*header, *methods], rows)

@@ -1,0 +1,133 @@
+"""weave: the domains that the runs of a dataset have in common, from the files of the runs to those of one more run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.domains.consensus import Consensus, consensus
+from spatialweave.errors import InputError
+from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.embeddings import MATCHED_RUNS
+from spatialweave.io.result_tables import WEAVE, WOVEN, read_domains
+from spatialweave.training.run import peak_memory, versions
+from spatialweave.training.session import NOTHING_TRAINED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN = re.compile(r"([a-z0-9_]+\.seed[0-9]+)\.domains\.csv")
+"""The name of a file of domains, with that of its run."""
+
+
+@dataclass(frozen=True)
+class Woven:
+    """The consensus of a dataset's runs, as its files hold it.
+
+    Attributes
+    ----------
+    dataset
+        Its spots.
+    embedding
+        float32, spots x dimensions: the spectral embedding of the consensus.
+    table
+        The domains with their confidence (table :data:`~spatialweave.io.result_tables.WOVEN`).
+    per_spot
+        Further tables by obsm key: ``confidence``, ``support`` and the domains of all runs under the consensus's
+        numbers.
+    record
+        What takes the place of a training record.
+    """
+
+    dataset: Dataset
+    embedding: np.ndarray
+    table: pd.DataFrame
+    per_spot: dict[str, pd.DataFrame]
+    record: dict[str, Any]
+
+
+def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed: int) -> Woven:
+    """The consensus of the runs of a dataset.
+
+    Parameters
+    ----------
+    domain_files
+        One per run, named ``<method>.seed<k>.domains.csv``.
+    latents_file
+        Latents of the dataset, for its spots.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, is not of these spots or is given twice, or there are fewer than two.
+    """
+    started = time.monotonic()
+    dataset = read_dataset(latents_file)
+    runs = [run_name(path) for path in domain_files]
+    if len(set(runs)) < len(runs):
+        raise InputError("--domains", f"run {max(runs, key=runs.count)} is given more than once", "each run once")
+    found = consensus([read_domains(path, dataset.obs) for path in domain_files], n_domains, seed)
+    table, per_spot = spot_tables(dataset.obs, runs, found)
+    record = {
+        **NOTHING_TRAINED,
+        "method": WEAVE,
+        "preset": "",
+        "config": {"n_domains": n_domains, "runs": ", ".join(runs)},
+        "consensus_of": dict(zip(runs, np.round(agreement_of_runs(found), 4).tolist(), strict=True)),
+        "seed": seed,
+        "device": "cpu",
+        "seconds": round(time.monotonic() - started, 3),
+        **peak_memory("cpu"),
+        "versions": versions(),
+    }
+    return Woven(dataset, found.embedding.astype(np.float32), table, per_spot, record)
+
+
+def run_name(path: Path) -> str:
+    """``smart.seed1`` of ``smart.seed1.domains.csv``."""
+    match = RUN.fullmatch(path.name)
+    if match is None:
+        raise InputError(str(path), "its name does not say which run it is of", "<method>.seed<k>.domains.csv")
+    return match[1]
+
+
+def agreement_of_runs(found: Consensus) -> np.ndarray:
+    """Per run the fraction of spots that it places in the domain of the consensus."""
+    return np.asarray((found.matched == found.labels[:, None]).mean(axis=0))
+
+
+def spot_tables(obs: pd.DataFrame, runs: list[str], found: Consensus) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """The table of domains, and what the embedding file holds per spot beyond the embedding.
+
+    Parameters
+    ----------
+    obs
+        The spots, with the columns barcode and section.
+    runs
+        Names of the runs, in the order of `found`.
+    """
+    import pandas as pd
+
+    confidence = {"confidence": found.confidence, "agreement": found.agreement, "entropy": found.entropy}
+    table = pd.DataFrame(
+        {
+            "barcode": obs["barcode"].astype(str).to_numpy(),
+            "section": obs["section"].astype(str).to_numpy(),
+            "domain": found.labels,
+            **{name: np.round(values, 4) for name, values in confidence.items()},
+            "next_domain": np.where(found.runner_up > 0, found.runner_up.astype(str), ""),
+        }
+    )
+    domains = [str(domain) for domain in range(1, found.support.shape[1] + 1)]
+    per_spot = {
+        "confidence": pd.DataFrame(confidence, index=obs.index, dtype=np.float32),
+        "support": pd.DataFrame(found.support, obs.index, domains, dtype=np.float32),
+        MATCHED_RUNS: pd.DataFrame(found.matched, obs.index, runs, dtype=np.int32),
+    }
+    return table[WOVEN.columns], per_spot

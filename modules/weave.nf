@@ -1,0 +1,34 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// The consensus of the domains that the runs of a dataset found, with its confidence at every spot. It goes on as one more run.
+process WEAVE {
+    tag "${meta.dataset}"
+    label 'medium'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(domains, stageAs: 'runs/*'), path(latents), val(n_domains)
+    val code
+
+    output:
+    tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv"), emit: domains
+    tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
+    tuple val(meta), path("${meta.id}.training.json"), emit: record
+    tuple val("${task.process}"), eval('software_versions.py scikit-learn scipy'), topic: versions
+
+    script:
+    def runs = [domains].flatten().collect { file -> "--domains ${file}" }.join(' ')
+    """
+    # code ${code}
+    weave.py ${runs} --latents ${latents} --n-domains ${n_domains} --seed ${meta.seed} \\
+        --out 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
+        --embedding 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' --record '${meta.id}.training.json'
+    """
+
+    stub:
+    """
+    mkdir -p 'results/${meta.dataset}/domains/${meta.method}' 'results/${meta.dataset}/embeddings/${meta.method}'
+    touch 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
+        'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' '${meta.id}.training.json'
+    """
+}
