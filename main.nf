@@ -4,6 +4,7 @@
 include { helpText ; resolveParams } from './modules/checks/params'
 include { checkpointFolder         } from './modules/checks/checkpoints'
 include { codeDigest               } from './modules/checks/code'
+include { givenNumber              } from './modules/checks/domains'
 include { checkEnvironments        } from './modules/checks/environments'
 include { chooseMethods ; checkFit } from './modules/checks/methods'
 include { readSamplesheet          } from './modules/checks/samplesheet'
@@ -35,7 +36,7 @@ workflow {
     // Only clustering needs the number of domains: a change of it repeats no earlier task.
     rows = sheet.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }
     // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
-    n_domains = sheet.map { meta, _files -> [meta.dataset, meta.n_domains ?: options.n_domains ?: 'auto'] }.unique()
+    n_domains = sheet.map { meta, _files -> [meta.dataset, meta.n_domains ?: givenNumber(options) ?: 'auto'] }.unique()
 
     // INGEST and QC for every section, PREPROCESS and GRAPH for every dataset and recipe.
     // inputs: [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
@@ -45,7 +46,8 @@ workflow {
     // aligned: [dataset, coordinates], e.g. ['brain', coordinates.csv]; coordinates: one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]
     registered = REGISTER(prepared.datasets, prepared.latents, methods, options, code)
 
-    // TRAIN, CLUSTER, EVALUATE and, for aligned sections, MATCH, for every dataset, method and seed.
+    // TRAIN, CLUSTER, EVALUATE and, for aligned sections, MATCH, for every dataset, method and seed; SCAN and CHOOSE where the
+    // number of domains is not given; WEAVE for every dataset.
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
     integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
 

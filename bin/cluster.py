@@ -20,8 +20,7 @@ from spatialweave.cli import SEED, stage
     help="mclust: Gaussian mixture with one shared covariance; mclust_r: the same model in R, where R is installed; "
     "split_merge: many small groups, merged.",
 )
-@click.option("--n-domains", default="auto", help="Number of domains, or auto: that with the highest ICL, from 2.")
-@click.option("--max-domains", type=click.IntRange(2, 100), default=20, help="Largest number for auto.")
+@click.option("--n-domains", type=click.IntRange(1), required=True, help="Number of domains.")
 @click.option(
     "--refine", type=click.IntRange(0, 100), default=0, help="Rounds of majority vote over the spatial graph."
 )
@@ -34,20 +33,18 @@ def main(
     embedding: Path,
     graph: Path,
     clustering: str,
-    n_domains: str,
-    max_domains: int,
+    n_domains: int,
     refine: int,
     seed: int,
     out: Path,
     summary: Path,
 ) -> None:
     """Cluster an embedding into domains, numbered by decreasing size, and record how they were found."""
-    from spatialweave.domains.assign import assign_domains, parse_n_domains
+    from spatialweave.domains.assign import assign_domains
     from spatialweave.io.files import write_json
     from spatialweave.io.result_tables import DOMAINS
 
-    number = parse_n_domains(n_domains)
-    table, record = assign_domains(embedding, graph, clustering, number, max_domains, refine, seed)
+    table, record = assign_domains(embedding, graph, clustering, n_domains, refine, seed)
     DOMAINS.write(out, table)
     write_json(summary, record)
 

@@ -9,7 +9,6 @@ process CLUSTER {
     input:
     tuple val(meta), path(embedding), path(graph), val(n_domains)
     val clustering
-    val max_domains
     val refine
     val code
 
@@ -22,7 +21,7 @@ process CLUSTER {
     """
     # code ${code}
     cluster.py --embedding ${embedding} --graph ${graph} --clustering ${clustering} \\
-        --n-domains ${n_domains} --max-domains ${max_domains} --refine ${refine} --seed ${meta.seed} \\
+        --n-domains ${n_domains} --refine ${refine} --seed ${meta.seed} \\
         --out 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
         --summary '${meta.id}.clustering.json'
     """

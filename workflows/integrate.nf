@@ -1,12 +1,20 @@
 // Every method with every seed on every dataset that it can run on: embedding, domains, metrics, matched spots. And the
 // consensus of all of them.
 
-include { fits ; weaveMembers } from '../modules/checks/methods'
-include { TRAIN    } from '../modules/train'
-include { CLUSTER  } from '../modules/cluster'
-include { EVALUATE } from '../modules/evaluate'
-include { MATCH    } from '../modules/match'
-include { WEAVE    } from '../modules/weave'
+include { chosenNumber ; numberRange } from '../modules/checks/domains'
+include { fits ; weaveMembers        } from '../modules/checks/methods'
+include { TRAIN                      } from '../modules/train'
+include { SCAN                       } from '../modules/scan'
+include { CHOOSE                     } from '../modules/choose'
+include { CLUSTER                    } from '../modules/cluster'
+include { WEAVE                      } from '../modules/weave'
+include { EVALUATE                   } from '../modules/evaluate'
+include { MATCH                      } from '../modules/match'
+
+// How many runs of these methods a dataset gets.
+def countRuns(names, methods, meta, options) {
+    return options.seeds * methods.count { method -> method.name in names && fits(method, meta) }
+}
 
 workflow INTEGRATE {
     take:
@@ -43,39 +51,56 @@ workflow INTEGRATE {
     trained = TRAIN.out.embedding
         .join(runs.map { meta, latents, graph, _method -> [meta, latents, graph] })
         .map { meta, embedding, latents, graph -> [meta.dataset, meta, embedding, latents, graph] }
+    // [dataset, number of domains] where it is given, and where it is to be chosen
+    by_number = n_domains.branch { _dataset, number ->
+        open: number == 'auto'
+        given: true
+    }
+    // The control has no say where there are methods.
+    def voters = methods*.name - 'pca_smooth' ?: methods*.name
+    to_scan = trained
+        .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voters }
+        .combine(by_number.open, by: 0)
+        .map { _dataset, meta, embedding, _latents, _graph, _number -> [meta, embedding] }
+    SCAN(to_scan, numberRange(options), code)
+    // [dataset meta, [criteria]], e.g. [[dataset: 'node'], [smart.seed1.n_domains.csv, ...]], once all runs of the dataset have ended
+    to_choose = SCAN.out.criteria
+        .map { meta, criteria -> [groupKey(meta.dataset, countRuns(voters, methods, meta, options)), criteria] }
+        .groupTuple(remainder: true, sort: { file -> file.name })
+        .map { key, criteria -> [[dataset: key.groupTarget], criteria] }
+    CHOOSE(to_choose, code)
+    // [dataset, number of domains], e.g. ['embryo', 13]
+    numbers = by_number.given.mix(CHOOSE.out.choice.map { meta, choice -> [meta.dataset, chosenNumber(meta.dataset, choice)] })
+
     // [run meta, embedding, graph, number of domains], e.g. [[id: 'smart.seed1', ...], smart.seed1.h5ad, graph.h5ad, 13]
     to_cluster = trained
-        .combine(n_domains, by: 0)
+        .combine(numbers, by: 0)
         .map { _dataset, meta, embedding, _latents, graph, number -> [meta, embedding, graph, number] }
-    CLUSTER(to_cluster, options.clustering, options.max_domains, options.refine, code)
+    CLUSTER(to_cluster, options.clustering, options.refine, code)
 
     def members = weaveMembers(options, methods)
-    // [dataset, run meta], e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1]], where two runs or more are joined
-    woven = runs
-        .map { meta, _latents, _graph, _method -> meta }
-        .filter { meta -> meta.method in members }
-        .map { meta -> [meta.dataset, meta.method] }
-        .groupTuple()
-        .filter { _dataset, found -> found.size() > 1 }
-        .map { dataset, _found -> [dataset, [id: "weave.seed${options.seed}".toString(), dataset: dataset, method: 'weave', seed: options.seed]] }
-    // [dataset, latents, graph] of the first recipes, e.g. ['embryo', smart.latents.h5mu, graph.h5ad]: their spots are those of all
-    spots = inputs
+    // [dataset, run meta, latents, graph] where two runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad];
+    // the spots of the first recipes are those of all
+    woven = inputs
         .filter { meta, _latents, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
-        .map { meta, latents, graph -> [meta.dataset, latents, graph] }
+        .filter { meta, _latents, _graph -> countRuns(members, methods, meta, options) > 1 }
+        .map { meta, latents, graph ->
+            [meta.dataset, [id: "weave.seed${options.seed}".toString(), dataset: meta.dataset, method: 'weave', seed: options.seed], latents, graph]
+        }
     // [run meta, [domains], latents, number of domains], e.g. [[id: 'weave.seed1', ...], [smart.seed1.domains.csv, ...], smart.latents.h5mu, 13]
     to_weave = CLUSTER.out.domains
         .filter { meta, _domains -> meta.method in members }
-        .map { meta, domains -> [meta.dataset, domains] }
-        .groupTuple(sort: { file -> file.name })
+        .map { meta, domains -> [groupKey(meta.dataset, countRuns(members, methods, meta, options)), domains] }
+        .groupTuple(remainder: true, sort: { file -> file.name })
+        .map { key, domains -> [key.groupTarget, domains] }
         .join(woven)
-        .join(spots)
-        .combine(n_domains, by: 0)
+        .join(numbers)
         .map { _dataset, domains, meta, latents, _graph, number -> [meta, domains, latents, number] }
     WEAVE(to_weave, code)
     // [dataset, run meta, embedding, latents, graph], as of the other runs
     consensus = WEAVE.out.embedding
         .map { meta, embedding -> [meta.dataset, meta, embedding] }
-        .join(spots)
+        .join(woven.map { dataset, _meta, latents, graph -> [dataset, latents, graph] })
 
     // [run meta, embedding, domains, latents, graph, coordinates], e.g. [[id: 'smart.seed1', ...], smart.seed1.h5ad, smart.seed1.domains.csv, smart.latents.h5mu, graph.h5ad, []]
     to_evaluate = trained
@@ -93,9 +118,9 @@ workflow INTEGRATE {
     MATCH(to_match, options.match_radius ?: '', options.match_percentile ?: '', code)
 
     emit:
-    planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(woven.map { _dataset, meta -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(woven.map { _dataset, meta, _latents, _graph -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality = MATCH.out.quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
-    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
+    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, CHOOSE.out.choice, CHOOSE.out.table, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
 }

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.domains import mixture
 from spatialweave.domains.communities import resolution_for
 from spatialweave.domains.labels import number_by_size, refine
 
@@ -48,20 +47,6 @@ def test_refinement_repeats():
     once = refine(np.array([1, 1, 2, 1, 2, 1, 2, 2]), line(8), 1)
     assert once.tolist() == [1, 1, 1, 2, 1, 2, 2, 2]
     assert refine(np.array([1, 1, 2, 1, 2, 1, 2, 2]), line(8), 3).tolist() == refine(once, line(8), 2).tolist()
-
-
-@pytest.mark.parametrize("k", [2, 3, 5])
-def test_number_of_domains(clouds, k):
-    chosen, table = mixture.choose_n_domains(clouds(400, 6, k, 5.0, seed=k)[0], 8, seed=0)
-    assert chosen == k
-    assert table[0]["n_domains"] == 2 and all(row["icl"] <= row["bic"] + 1e-9 for row in table)
-
-
-def test_number_of_domains_on_a_subset_and_of_few_spots(clouds, monkeypatch):
-    monkeypatch.setattr(mixture, "CHOICE_SPOTS", 150)
-    assert mixture.choose_n_domains(clouds(2000, 4, 3, 5.0)[0], 6, seed=0)[0] == 3
-    assert mixture.choose_n_domains(np.zeros((1, 2)), 5, seed=0)[0] == 1
-    assert mixture.choose_n_domains(np.repeat(np.eye(2), 4, axis=0), 5, seed=0)[0] == 2
 
 
 def steps(edges: dict[float, int]):

@@ -49,13 +49,6 @@ def test_finds_the_quadrants(run, toy_run, tmp_path, clustering):
     assert account["sizes"] == sizes.sort_index().tolist()
 
 
-def test_auto_finds_four(run, tmp_path):
-    assert run("--n-domains", "auto", "--max-domains", "6").exit_code == 0
-    account = json.loads((tmp_path / "clustering.json").read_text())
-    assert account["n_domains"] == 4
-    assert [row["n_domains"] for row in account["candidates"]] == [2, 3, 4, 5, 6]
-
-
 def test_same_seed_gives_the_same_bytes(run, tmp_path):
     run("--n-domains", "6", "--seed", "5")
     first = [(tmp_path / name).read_bytes() for name in ("domains.csv", "clustering.json")]
@@ -129,12 +122,6 @@ def test_failing_r_is_one_line(run, refused, fake_r, body, words):
 def test_without_r(run, refused, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     refused(run("--clustering", "mclust_r", "--n-domains", "3"), "Rscript is not on the PATH", "'mclust'")
-
-
-@pytest.mark.parametrize("number", ["0", "-2", "4.5", "four", "²"])
-def test_bad_number_of_domains(run, refused, tmp_path, number):
-    refused(run("--n-domains", number), "--n-domains", "or auto")
-    assert not (tmp_path / "domains.csv").exists()
 
 
 def test_more_domains_than_spots(run, refused):

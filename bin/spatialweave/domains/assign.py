@@ -10,26 +10,15 @@ import pandas as pd
 
 from spatialweave.domains.cluster import cluster
 from spatialweave.domains.labels import check_embedding, number_by_size, refine
-from spatialweave.domains.mixture import choose_n_domains
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
-
-
-def parse_n_domains(text: str) -> int | None:
-    """The number of domains that an option's text gives; None for ``auto``."""
-    if text == "auto":
-        return None
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise InputError("--n-domains", f"value '{text}'", "a whole number of 1 or more, or auto")
-    return int(text)
 
 
 def assign_domains(
     embedding_file: Path,
     graph_file: Path,
     clustering: str,
-    n_domains: int | None,
-    max_domains: int,
+    n_domains: int,
     rounds: int,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -37,8 +26,6 @@ def assign_domains(
 
     Parameters
     ----------
-    n_domains
-        None chooses the number, at most `max_domains`.
     rounds
         Of the refinement.
 
@@ -60,15 +47,13 @@ def assign_domains(
     if "spatial_connectivities" not in graph.obsp:
         raise InputError(str(graph_file), "obsp has no 'spatial_connectivities'", fix="build the graph again")
 
-    values = check_embedding(np.asarray(embedding.X), n_domains or 1, str(embedding_file))
+    values = check_embedding(np.asarray(embedding.X), n_domains, str(embedding_file))
     record: dict[str, Any] = {
         "dataset": str(embedding.uns["spatialweave"]["dataset"]),
         "clustering": clustering,
         "seed": seed,
-        "n_domains_asked": n_domains or "auto",
+        "n_domains_asked": n_domains,
     }
-    if n_domains is None:
-        n_domains, record["candidates"] = choose_n_domains(values, max_domains, seed)
     found = cluster(values, n_domains, clustering, seed)
     refined = refine(found.labels, graph.obsp["spatial_connectivities"].tocsr(), rounds)
     labels = number_by_size(refined)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
 
 WARD_LIMIT = 5000
 """Above this Ward's clustering is that of a random subset of this size, because its time is quadratic in spots."""
@@ -43,6 +46,11 @@ def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
 
 def kmeans_partition(values: np.ndarray, n_domains: int, seed: int, n_init: int = 5) -> np.ndarray:
     """k-means, the best of `n_init` runs."""
+    return np.asarray(kmeans_fit(values, n_domains, seed, n_init).labels_, dtype=np.int64)
+
+
+def kmeans_fit(values: np.ndarray, n_domains: int, seed: int, n_init: int) -> KMeans:
+    """scikit-learn's k-means, the best of `n_init` runs, the same on every number of cores."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -51,8 +59,7 @@ def kmeans_partition(values: np.ndarray, n_domains: int, seed: int, n_init: int 
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         # Fewer distinct rows than domains are not an error here.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = KMeans(n_domains, n_init=n_init, random_state=seed).fit(values)
-    return np.asarray(model.labels_, dtype=np.int64)
+        return KMeans(n_domains, n_init=n_init, random_state=seed).fit(values)
 
 
 def random_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:

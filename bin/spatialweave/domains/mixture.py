@@ -1,4 +1,4 @@
-"""Gaussian mixture with one covariance shared by all domains (mclust's model "EEE"), and the choice of their number.
+"""Gaussian mixture with one covariance shared by all domains (mclust's model "EEE").
 
 The likelihood of a mixture has many local maxima, and the partition that EM starts from decides which one is found. The
 model is therefore fitted from several initial partitions, and the fit with the highest likelihood is kept.
@@ -43,12 +43,6 @@ FINALISTS = 4
 
 N_RANDOM = 20
 """Random initial partitions, besides Ward's and that of k-means."""
-
-CHOICE_SPOTS = 5000
-"""Above this the number of domains is chosen on a random subset."""
-
-CHOICE_N_RANDOM = 1
-"""Random initial partitions while the number of domains is chosen."""
 
 
 @dataclass(frozen=True)
@@ -139,31 +133,6 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
             if not fit.converged:
                 fits[number] = _fit(white, fit.responsibilities, fit.start, log_scale, MAX_ITERATIONS)
     return replace(max(fits, key=_rank), starts=tuple(_summary(fit) for fit in fits))
-
-
-def choose_n_domains(embedding: np.ndarray, max_domains: int, seed: int) -> tuple[int, list[dict[str, Any]]]:
-    """The number of domains from 2 to `max_domains` with the highest ICL of the tied mixture; ties to the lower.
-
-    ICL rather than BIC: embeddings of tissue are smooth, not Gaussian, and BIC splits one domain into overlapping
-    components, which ICL's entropy term penalises.
-
-    Returns
-    -------
-    The number, and for each candidate its n_domains, log_likelihood, bic and icl (higher is better).
-    """
-    values = check_embedding(embedding, 1)
-    if len(values) > CHOICE_SPOTS:
-        values = values[np.sort(np.random.default_rng(seed).choice(len(values), CHOICE_SPOTS, replace=False))]
-    table = []
-    for n_domains in range(min(2, len(values)), min(max_domains, len(values)) + 1):
-        fit = tied_mixture(values, n_domains, seed, n_random=CHOICE_N_RANDOM)
-        row = {"n_domains": n_domains, "log_likelihood": fit.log_likelihood, "bic": fit.bic, "icl": fit.icl}
-        table.append(row)
-        if fit.n_found < n_domains:
-            # There are no more distinct groups of spots: larger numbers add empty domains only.
-            break
-    best = max(table, key=lambda row: (row["icl"], -row["n_domains"]))
-    return int(best["n_domains"]), table
 
 
 def _rank(fit: TiedMixture) -> tuple[int, float]:

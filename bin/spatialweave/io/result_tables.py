@@ -174,6 +174,9 @@ where no run supports another."""
 METRICS = ResultTable({**_RUN, "clustering": TEXT, "n_domains": WHOLE, "metric": TEXT, "value": OPTIONAL})
 """One row per metric; docs/metrics.md defines them."""
 
+NUMBERS = ResultTable({**_RUN, "n_domains": COUNT, "criterion": TEXT, "value": OPTIONAL})
+"""Criteria of the number of domains: one row per run, number and criterion."""
+
 ALIGNMENT = ResultTable({**_RUN, "section_a": TEXT, "section_b": TEXT, "metric": TEXT, "value": OPTIONAL})
 """One row per metric of a pair of consecutive sections."""
 

@@ -16,6 +16,7 @@ from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
 from spatialweave.report.inputs import DatasetSpots, MethodRun
+from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import BestRun, best_run
@@ -90,6 +91,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         headline=headline(spots, sections, runs, best),
         best=best,
         consensus=consensus.consensus_table(runs, titles),
+        numbers=number_of_domains(sources.files, titles),
         titles=titles,
         n_spots=len(spots),
         max_map_spots=MAX_MAP_SPOTS,

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""CHOOSE: the number of domains of a dataset, from the criteria of all its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@stage
+@click.option("--criteria", "files", type=FILE, multiple=True, required=True, help="Criteria of one run, of SCAN.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The choice (.json) to write.")
+@click.option("--table", required=True, type=click.Path(path_type=Path), help="Criteria of all runs (.csv) to write.")
+def main(files: tuple[Path, ...], out: Path, table: Path) -> None:
+    """Choose the largest number of domains that is about as stable as the most stable one."""
+    from dataclasses import asdict
+
+    from spatialweave.domains.number import choose
+    from spatialweave.io.files import write_json
+    from spatialweave.io.notices import warn
+    from spatialweave.io.result_tables import NUMBERS
+
+    rows = NUMBERS.read_all(files)
+    choice = choose(rows)
+    if choice.at_the_end:
+        warn(
+            "number of domains",
+            f"{choice.number} was chosen, at the end of the numbers tried ({min(choice.stability)} to "
+            f"{max(choice.stability)}): others beyond may fit better; try more (--max_domains), or give the number",
+        )
+    NUMBERS.write(table, rows)
+    write_json(out, asdict(choice))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""SCAN: how well each number of domains fits the embedding of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import SEED, stage
+
+
+@stage
+@click.option("--embedding", required=True, type=click.Path(path_type=Path), help="Embedding file (.h5ad) of TRAIN.")
+@click.option("--min-domains", type=click.IntRange(2), default=2, help="Smallest number of domains to try.")
+@click.option("--max-domains", type=click.IntRange(2), default=20, help="Largest number of domains to try.")
+@click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of criteria (.csv) to write.")
+def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Path) -> None:
+    """Compute the criteria of docs/metrics.md for every number of domains from one to another."""
+    import numpy as np
+
+    from spatialweave.domains.number import criteria
+    from spatialweave.io.contract import read_h5ad
+    from spatialweave.io.embeddings import training_record
+    from spatialweave.io.result_tables import NUMBERS
+
+    data = read_h5ad(embedding, "embedding")
+    record = training_record(data)
+    run = (str(data.uns["spatialweave"]["dataset"]), record["method"], record["seed"])
+    rows = criteria(np.asarray(data.X), range(min_domains, max_domains + 1), seed)
+    NUMBERS.write(out, NUMBERS.frame((*run, *row) for row in rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+// The number of domains: given, or chosen from a range.
+
+// The number of --n_domains; null where it is absent or a range.
+def givenNumber(options) {
+    def text = (options.n_domains ?: '').toString()
+    return text.isInteger() ? text.toInteger() : null
+}
+
+// The smallest and largest number to choose from, e.g. [4, 9] of --n_domains 4..9.
+def numberRange(options) {
+    def ends = (options.n_domains ?: '').toString().tokenize('.')*.toInteger()
+    if (ends.size() < 2) {
+        return [2, options.max_domains]
+    }
+    if (ends[0] >= ends[1]) {
+        error("Parameters:\n  --n_domains: '${options.n_domains}' does not rise; give the smaller number first, e.g. 4..9")
+    }
+    return ends
+}
+
+// The number in the file of a choice, which is said where it is at the end of the range.
+def chosenNumber(dataset, file) {
+    def choice = new groovy.json.JsonSlurper().parseText(file.text)
+    if (choice.at_the_end) {
+        log.warn("Dataset '${dataset}': ${choice.number} domains were chosen, at the end of the numbers tried; others beyond may fit better (--max_domains, --n_domains)")
+    }
+    return choice.number
+}

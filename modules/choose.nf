@@ -1,0 +1,30 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// The number of domains of a dataset, from the criteria of all its runs. Emits no versions: SCAN's are the same.
+process CHOOSE {
+    tag "${meta.dataset}"
+    label 'small'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(criteria, stageAs: 'criteria/*')
+    val code
+
+    output:
+    tuple val(meta), path('n_domains.json'), emit: choice
+    tuple val(meta), path("results/${meta.dataset}/n_domains.csv"), emit: table
+
+    script:
+    def inputs = [criteria].flatten().collect { file -> "--criteria ${file}" }.join(' ')
+    """
+    # code ${code}
+    choose.py ${inputs} --out n_domains.json --table 'results/${meta.dataset}/n_domains.csv'
+    """
+
+    stub:
+    """
+    mkdir -p 'results/${meta.dataset}'
+    touch 'results/${meta.dataset}/n_domains.csv'
+    echo '{"number": 2, "at_the_end": false}' > n_domains.json
+    """
+}

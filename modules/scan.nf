@@ -1,0 +1,28 @@
+include { retryOrGiveUp } from './checks/failures'
+
+// How well each number of domains fits an embedding, for datasets whose number of domains is not given.
+process SCAN {
+    tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
+    label 'medium'
+    errorStrategy { retryOrGiveUp(task, meta) }
+
+    input:
+    tuple val(meta), path(embedding)
+    tuple val(least), val(most)
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}.n_domains.csv"), emit: criteria
+    tuple val("${task.process}"), eval('software_versions.py scikit-learn'), topic: versions
+
+    script:
+    """
+    # code ${code}
+    scan.py --embedding ${embedding} --min-domains ${least} --max-domains ${most} --seed ${meta.seed} --out '${meta.id}.n_domains.csv'
+    """
+
+    stub:
+    """
+    touch '${meta.id}.n_domains.csv'
+    """
+}

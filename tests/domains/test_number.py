@@ -1,0 +1,101 @@
+"""The number of domains: criteria against their definitions, and the rule by hand and on clouds of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from spatialweave.domains import number
+from spatialweave.domains.mixture import tied_mixture
+from spatialweave.errors import InputError
+
+Clouds = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+
+def table(stability: dict[str, dict[int, float]], seed: int = 1) -> pd.DataFrame:
+    rows = [(m, seed, k, number.STABILITY, v) for m, own in stability.items() for k, v in own.items()]
+    return pd.DataFrame(rows, columns=["method", "seed", "n_domains", "criterion", "value"])
+
+
+def by_criterion(rows: list[tuple[int, str, float]], name: str) -> dict[int, float]:
+    return {k: value for k, criterion, value in rows if criterion == name}
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 8])
+def test_clouds_are_counted(clouds: Clouds, k: int) -> None:
+    rows = number.criteria(clouds(600, 6, k, 6.0, seed=k)[0], range(2, 13), seed=0)
+    found = number.choose(table({"smart": by_criterion(rows, number.STABILITY)}))
+    assert found.number == k
+    assert not found.at_the_end
+
+
+def test_criteria_are_what_they_are_called(clouds: Clouds) -> None:
+    values = clouds(300, 4, 3, 5.0)[0]
+    rows = number.criteria(values, range(2, 6), seed=0)
+    assert {criterion for _, criterion, _ in rows} == set(number.CRITERIA)
+    assert all(-1 <= v <= 1 for v in by_criterion(rows, "silhouette").values())
+    # The number that is right agrees with itself cut once more less than with itself.
+    adjacent = by_criterion(rows, "adjacent")
+    assert set(adjacent) == {2, 3, 4} and all(0 < v < 1 for v in adjacent.values())
+    for k in range(2, 6):
+        fit = tied_mixture(values, k, 0, n_random=number.N_RANDOM)
+        assert by_criterion(rows, "bic")[k] == pytest.approx(fit.bic)
+        assert by_criterion(rows, "icl")[k] == pytest.approx(fit.icl)
+
+
+def test_stability_is_the_agreement_of_halves(clouds: Clouds) -> None:
+    values = clouds(200, 3, 4, 2.0)[0]
+    rng = np.random.default_rng(5)
+    expected = []
+    for _ in range(number.DIVISIONS):
+        order = rng.permutation(200)
+        parts = [KMeans(4, n_init=number.N_INIT, random_state=5).fit(values[h]) for h in (order[:100], order[100:])]
+        expected.append(adjusted_rand_score(*(part.predict(values) for part in parts)))
+    rows = number.criteria(values, [4], seed=5)
+    assert by_criterion(rows, number.STABILITY)[4] == pytest.approx(np.mean(expected))
+
+
+def test_many_spots_are_sampled_and_few_limit_the_range(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(number, "SPOTS", 200)
+    rows = number.criteria(clouds(3000, 4, 3, 6.0)[0], range(2, 7), seed=0)
+    assert number.choose(table({"a": by_criterion(rows, number.STABILITY)})).number == 3
+    assert set(by_criterion(number.criteria(np.arange(9.0)[:, None], range(2, 9), 0), number.STABILITY)) == {2, 3, 4}
+    # Two distinct rows have no third domain.
+    two = number.criteria(np.repeat(np.eye(2), 20, axis=0), range(2, 9), 0)
+    assert max(k for k, _, _ in two) == 3
+    assert number.criteria(np.zeros((3, 2)), range(2, 9), 0) == []
+
+
+def test_the_rule_by_hand() -> None:
+    # Means: 2 0.9, 3 0.95, 4 0.94, 5 0.7, 6 0.8. 4 is the largest within 0.02 of the best; 2 beats 6.
+    found = number.choose(
+        table({"a": {2: 1.0, 3: 1.0, 4: 0.98, 5: 0.6, 6: 0.8}, "b": {2: 0.8, 3: 0.9, 4: 0.9, 5: 0.8, 6: 0.8}})
+    )
+    assert (found.number, found.runner_up, found.at_the_end) == (4, 2, False)
+    assert found.stability == pytest.approx({2: 0.9, 3: 0.95, 4: 0.94, 5: 0.7, 6: 0.8})
+
+
+def test_seeds_of_a_method_count_once() -> None:
+    rows = pd.concat([table({"a": {2: 0.5, 3: 0.9}}, seed) for seed in (1, 2, 3)])
+    found = number.choose(pd.concat([rows, table({"b": {2: 1.0, 3: 0.5, 4: 0.9}})]))
+    # Four domains were tried for b only.
+    assert found.stability == pytest.approx({2: 0.75, 3: 0.7})
+    assert found.number == 2 and found.runner_up is None
+
+
+@pytest.mark.parametrize(
+    ("stability", "expected"),
+    [({2: 0.5, 3: 0.9}, True), ({4: 0.9, 5: 0.5}, True), ({2: 0.9, 3: 0.5}, False), ({4: 0.1, 5: 0.9, 6: 0.5}, False)],
+)
+def test_a_choice_at_the_end_says_so(stability: dict[int, float], expected: bool) -> None:
+    assert number.choose(table({"a": stability})).at_the_end is expected
+
+
+def test_nothing_to_choose_from_is_refused() -> None:
+    with pytest.raises(InputError, match="there are too few spots to choose it"):
+        number.choose(table({"a": {}}))

@@ -1,0 +1,56 @@
+"""bin/scan.py and bin/choose.py: the criteria of runs, and the number chosen from them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from spatialweave.io.result_tables import NUMBERS
+
+
+@pytest.fixture(scope="module")
+def call(project: Path):
+    def run(name: str, *arguments: object):
+        spec = importlib.util.spec_from_file_location(f"{name}_script", project / "bin" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return CliRunner().invoke(module.main, [str(argument) for argument in arguments])
+
+    return run
+
+
+def test_the_quadrants_are_four(call, toy_run, tmp_path):
+    scanned = tmp_path / "smart.seed1.n_domains.csv"
+    result = call("scan", "--embedding", toy_run.embedding, "--max-domains", 8, "--out", scanned)
+    assert result.exit_code == 0, result.output
+    table = NUMBERS.read(scanned)
+    assert set(table["dataset"]) == {"toy"} and set(table["n_domains"]) == set(range(2, 9))
+    outputs = ("--out", tmp_path / "n_domains.json", "--table", tmp_path / "n_domains.csv")
+    result = call("choose", "--criteria", scanned, *outputs)
+    assert result.exit_code == 0 and result.stderr == "", result.output
+    choice = json.loads((tmp_path / "n_domains.json").read_text())
+    assert choice["number"] == 4 and choice["at_the_end"] is False
+    assert len(choice["stability"]) == 7
+    assert NUMBERS.read(tmp_path / "n_domains.csv").equals(table)
+
+
+def test_a_choice_at_the_end_of_the_range_is_said(call, toy_run, tmp_path):
+    scanned = tmp_path / "scan.csv"
+    call("scan", "--embedding", toy_run.embedding, "--max-domains", 4, "--out", scanned)
+    result = call("choose", "--criteria", scanned, "--out", tmp_path / "choice.json", "--table", tmp_path / "table.csv")
+    assert "4 was chosen, at the end of the numbers tried (2 to 4)" in result.stderr
+    assert json.loads((tmp_path / "choice.json").read_text())["at_the_end"] is True
+
+
+def test_a_table_of_something_else_is_refused(call, tmp_path):
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("dataset,method,seed,n_domains,criterion,value\ntoy,smart,1,two,stability,0.5\n")
+    outputs = ("--out", tmp_path / "choice.json", "--table", tmp_path / "table.csv")
+    result = call("choose", "--criteria", wrong, *outputs)
+    assert result.exit_code == 2
+    assert "line 2, column 'n_domains': value 'two'; expected a whole number from 1" in result.stderr
+    assert not (tmp_path / "choice.json").exists() and not (tmp_path / "table.csv").exists()
