@@ -58,7 +58,7 @@ workflow TRAINED {
 workflow CLUSTERED {
     main:
     TRAINED()
-    CLUSTER(TRAINED.out.trained.map { meta, embedding, _latents, graph -> [meta, embedding, graph, meta.n_domains] }, 'mclust', 20, 0, 'test')
+    CLUSTER(TRAINED.out.trained.map { meta, embedding, _latents, graph -> [meta, embedding, graph, meta.n_domains] }, 'mclust', 0, 'test')
 
     emit:
     clustered = TRAINED.out.trained.join(CLUSTER.out.domains).map { meta, embedding, latents, graph, domains -> [meta, embedding, domains, latents, graph] }

@@ -59,7 +59,7 @@ def test_all_methods_on_two_datasets_and_one_that_fails_costs_only_itself(pipeli
     assert {(row["dataset"], row["method"], row["status"]) for row in runs} == {
         (dataset, method, "failed" if method == "spamo" else "completed")
         for dataset in ("files", "tables")
-        for method in METHODS
+        for method in [*METHODS, "weave"]
     }
     for report in ("report.html", "files/report.html", "tables/report.html"):
         text = (run.results / report).read_text(encoding="utf-8")

@@ -42,6 +42,7 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     expected += ["test/report.html", "test/integrated.h5mu", "test/graphs/smart.spatial.graph.csv"]
     expected += [f"test/embeddings/{method}/seed{seed}.h5ad" for method in METHODS for seed in SEEDS]
     expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
+    expected += ["test/embeddings/weave/seed1.h5ad", "test/domains/weave/seed1.csv"]
     info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
     expected += [f"pipeline_info/{name}" for name in info]
     missing = [name for name in expected if not (run.results / name).is_file()]
@@ -56,7 +57,7 @@ def test_index_leads_to_every_file(finished: tuple[Pipeline, Run]) -> None:
     index = rows(run.results / "index.csv")
     assert {(row["dataset"], row["method"], row["seed"], row["status"]) for row in index} == {
         ("test", method, str(seed), "completed") for method in METHODS for seed in SEEDS
-    }
+    } | {("test", "weave", "1", "completed")}
     for row in index:
         for column in ("embedding", "domains", "integrated", "report"):
             assert (run.results / row[column]).is_file()
@@ -72,6 +73,9 @@ def test_tables_hold_every_run_and_both_kinds_of_metric(finished: tuple[Pipeline
             # The test tissue is easy: random domains score 0, so this fails for anything that mixes spots up.
             assert values["ari"] > 0.8
             assert -1 <= values["silhouette"] <= 1
+    # The consensus of the two seeds; its embedding is made of domains, so that only metrics of domains are given.
+    woven = {row["metric"]: float(row["value"]) for row in metrics if row["method"] == "weave"}
+    assert woven["ari"] > 0.8 and "silhouette" not in woven and "knn_overlap_rna" not in woven
     for row in rows(run.results / "benchmark" / "runs.csv"):
         assert row["status"] == "completed"
         assert float(row["seconds"]) >= 0
@@ -85,8 +89,10 @@ def test_integrated_file_holds_what_every_stage_made(finished: tuple[Pipeline, R
     _, run = finished
     data = mudata.read_h5mu(run.results / "test" / "integrated.h5mu")
     assert set(data.mod) == {"rna", "adt", "atac"}
-    table = rows(run.results / "test" / "domains" / "smart" / "seed1.csv")
-    assert data.obs["smart_1"].astype(str).to_dict() == {row["barcode"]: row["domain"] for row in table}
+    for method in ("smart", "weave"):
+        table = rows(run.results / "test" / "domains" / method / "seed1.csv")
+        assert data.obs[f"{method}_1"].astype(str).to_dict() == {row["barcode"]: row["domain"] for row in table}
+    assert list(data.obsm["matched_runs_weave_1"]) == ["smart.seed1", "smart.seed2"]
     for name in ("X_smart_1", "X_smart_2", "X_pca_smooth_1"):
         assert np.isfinite(data.obsm[name]).all()
     counts = data.mod["rna"].X
@@ -121,5 +127,6 @@ def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeli
     assert resumed.code == 0, resumed.text
     assert any(task.startswith("PREPROCESS") for task in resumed.tasks("Cached"))
     assert any(task.startswith("TRAIN") for task in resumed.tasks("Submitted"))
-    expected = {name: table for name, table in domains(undisturbed.results).items() if name.endswith("seed1.csv")}
+    expected = {f"test/domains/{method}/seed1.csv" for method in METHODS}
+    expected = {name: table for name, table in domains(undisturbed.results).items() if name in expected}
     assert domains(resumed.results) == expected and len(expected) == len(METHODS)

@@ -5,7 +5,7 @@ Methods are trained at their defaults; the criteria are those of the pipeline (d
 rule: the number at which it is highest (lowest for Davies-Bouldin), mean over methods. The pipeline's own rule is the
 last line. Criteria are appended to a CSV file, so that an interrupted run goes on where it was.
 
-    python benchmarks/numbers.py --results numbers.csv --methods smart,spamca
+    python benchmarks/n_domains.py --results n_domains.csv --methods smart,spamca
 """
 
 from __future__ import annotations
