@@ -20,7 +20,7 @@ import click
 import tissues
 
 from spatialweave import simulate
-from spatialweave.domains.number import CRITERIA, choose, criteria
+from spatialweave.domains.number import CRITERIA, FEWEST, choose, criteria
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.result_tables import NUMBERS
 from spatialweave.presets import read_preset
@@ -79,7 +79,7 @@ def of_run(tissue: str, name: str, folder: Path) -> list[tuple[int, str, float]]
     dataset = read_dataset(*tissues.prepare(tissue, preset.preprocess, preset.graph, None, folder))
     run = prepare(preset.module, 0, "cpu", threads=1)
     run.log = lambda _line: None
-    return criteria(fit_preset(dataset, preset, run).embedding, range(2, LARGEST + 1), seed=0)
+    return criteria(fit_preset(dataset, preset, run).embedding, range(FEWEST, LARGEST + 1), seed=0)
 
 
 def by_rule(table: pd.DataFrame, rule: str) -> int:

@@ -12,7 +12,7 @@ from spatialweave.cli import SEED, stage
 
 @stage
 @click.option("--embedding", required=True, type=click.Path(path_type=Path), help="Embedding file (.h5ad) of TRAIN.")
-@click.option("--min-domains", type=click.IntRange(2), default=2, help="Smallest number of domains to try.")
+@click.option("--min-domains", type=click.IntRange(2), default=3, help="Smallest number of domains to try.")
 @click.option("--max-domains", type=click.IntRange(2), default=20, help="Largest number of domains to try.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of criteria (.csv) to write.")

@@ -6,11 +6,11 @@ def givenNumber(options) {
     return text.isInteger() ? text.toInteger() : null
 }
 
-// The smallest and largest number to choose from, e.g. [4, 9] of --n_domains 4..9.
+// The smallest and largest number to choose from, e.g. [4, 9] of --n_domains 4..9; by default from 3 (domains/number.py says why).
 def numberRange(options) {
     def ends = (options.n_domains ?: '').toString().tokenize('.')*.toInteger()
     if (ends.size() < 2) {
-        return [2, options.max_domains]
+        return [Math.min(3, options.max_domains), options.max_domains]
     }
     if (ends[0] >= ends[1]) {
         error("Parameters:\n  --n_domains: '${options.n_domains}' does not rise; give the smaller number first, e.g. 4..9")

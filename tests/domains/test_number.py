@@ -90,7 +90,13 @@ def test_seeds_of_a_method_count_once() -> None:
 
 @pytest.mark.parametrize(
     ("stability", "expected"),
-    [({2: 0.5, 3: 0.9}, True), ({4: 0.9, 5: 0.5}, True), ({2: 0.9, 3: 0.5}, False), ({4: 0.1, 5: 0.9, 6: 0.5}, False)],
+    [
+        ({2: 0.5, 3: 0.9}, True),
+        ({3: 0.9, 4: 0.5}, False),
+        ({4: 0.9, 5: 0.5}, True),
+        ({2: 0.9, 3: 0.5}, False),
+        ({4: 0.1, 5: 0.9, 6: 0.5}, False),
+    ],
 )
 def test_a_choice_at_the_end_says_so(stability: dict[int, float], expected: bool) -> None:
     assert number.choose(table({"a": stability})).at_the_end is expected

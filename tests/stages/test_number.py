@@ -28,19 +28,19 @@ def test_the_quadrants_are_four(call, toy_run, tmp_path):
     result = call("scan", "--embedding", toy_run.embedding, "--max-domains", 8, "--out", scanned)
     assert result.exit_code == 0, result.output
     table = NUMBERS.read(scanned)
-    assert set(table["dataset"]) == {"toy"} and set(table["n_domains"]) == set(range(2, 9))
+    assert set(table["dataset"]) == {"toy"} and set(table["n_domains"]) == set(range(3, 9))
     outputs = ("--out", tmp_path / "n_domains.json", "--table", tmp_path / "n_domains.csv")
     result = call("choose", "--criteria", scanned, *outputs)
     assert result.exit_code == 0 and result.stderr == "", result.output
     choice = json.loads((tmp_path / "n_domains.json").read_text())
     assert choice["number"] == 4 and choice["at_the_end"] is False
-    assert len(choice["stability"]) == 7
+    assert len(choice["stability"]) == 6
     assert NUMBERS.read(tmp_path / "n_domains.csv").equals(table)
 
 
 def test_a_choice_at_the_end_of_the_range_is_said(call, toy_run, tmp_path):
     scanned = tmp_path / "scan.csv"
-    call("scan", "--embedding", toy_run.embedding, "--max-domains", 4, "--out", scanned)
+    call("scan", "--embedding", toy_run.embedding, "--min-domains", 2, "--max-domains", 4, "--out", scanned)
     result = call("choose", "--criteria", scanned, "--out", tmp_path / "choice.json", "--table", tmp_path / "table.csv")
     assert "4 was chosen, at the end of the numbers tried (2 to 4)" in result.stderr
     assert json.loads((tmp_path / "choice.json").read_text())["at_the_end"] is True

@@ -22,6 +22,10 @@ from spatialweave.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST = 3
+"""The smallest number tried unless another is asked for. Two domains are the first contrast of a tissue, stable whatever
+else there is: on four of five real tissues more so than any larger number."""
+
 SPOTS = 10_000
 """Above this the criteria are computed on a random subset."""
 
@@ -120,7 +124,7 @@ class Choice:
     stability
         Mean over methods by number of domains.
     at_the_end
-        Whether it is the largest number tried, or the smallest above 2: numbers beyond might be more stable.
+        Whether it is the largest number tried, or the smallest above :data:`FEWEST`: others might be more stable.
     """
 
     number: int
@@ -152,4 +156,4 @@ def choose(table: pd.DataFrame) -> Choice:
     number = max(number for number, value in stability.items() if value > top - TOLERANCE)
     others = {other: value for other, value in stability.items() if abs(other - number) > 1}
     runner_up = max(others, key=lambda other: (others[other], other)) if others else None
-    return Choice(number, runner_up, stability, number == max(stability) or number == min(stability) > 2)
+    return Choice(number, runner_up, stability, number == max(stability) or number == min(stability) > FEWEST)
