@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 3
-"""The smallest number tried unless another is asked for. Two domains are the first contrast of a tissue, which is stable
-in any case: on four of five real tissues more so than any larger number."""
+"""The smallest number tried unless another is asked for. Two domains are the first contrast of a tissue, which is
+stable in any case: on four of five real tissues more so than any larger number."""
 
 SPOTS = 10_000
 """Above this the criteria are computed on a random subset."""
