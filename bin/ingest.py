@@ -42,6 +42,11 @@ def declaration(text: str) -> tuple[str, str]:
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
 @click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
 @click.option("--platform", help="Measuring platform, or the layout: hexagonal, square, cells. Default: inferred.")
+@click.option(
+    "--section-column",
+    metavar="TEXT",
+    help="Column of obs that says which spots are of which section; those called as --section are taken.",
+)
 @click.option("--order", type=int, help="Position of the section in a stack.")
 @click.option(
     "--precomputed",
@@ -50,6 +55,7 @@ def declaration(text: str) -> tuple[str, str]:
     help="The values of this modality are normalised already, and obsm[KEY] of its file has its latents; repeatable.",
 )
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
+@click.option("--out-understood", type=FILE, help="Table (CSV) to write of what was understood of the files.")
 def main(
     dataset: str,
     section: str,
@@ -57,9 +63,11 @@ def main(
     spatial: Path | None,
     labels: str | None,
     platform: str | None,
+    section_column: str | None,
     order: int | None,
     precomputed: tuple[str, ...],
     out: Path,
+    out_understood: Path | None,
     **files: Path | None,
 ) -> None:
     """Read the files of one section, check them, and write them as one section .h5mu.
@@ -73,14 +81,19 @@ def main(
     if out.suffix != ".h5mu":
         raise InputError("--out", f"'{out}' does not end in .h5mu", "the name of an .h5mu file")
     from spatialweave.io import contract
-    from spatialweave.io.section import SectionInput, read_section
+    from spatialweave.io.result_tables import UNDERSTOOD
+    from spatialweave.io.section import SectionInput, understand_section
 
     given = {name: path for name, path in files.items() if path is not None}
     declared = dict(declaration(text) for text in precomputed)
     if len(declared) < len(precomputed):
         raise InputError("--precomputed", f"{', '.join(precomputed)}: a modality is named twice", "each modality once")
-    row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order, declared)
-    contract.write(read_section(row), out)
+    row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order, declared, section_column)
+    data, understood = understand_section(row)
+    if out_understood is not None:
+        UNDERSTOOD.write(out_understood, understood.table())
+    contract.write(data, out)
+    click.echo(understood.line())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ process INGEST {
 
     output:
     tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
+    tuple val(meta), path("results/${meta.dataset}/qc/${meta.section}.ingest.csv"), emit: understood
+    stdout emit: line
     tuple val("${task.process}"), eval('software_versions.py anndata mudata scanpy spatialdata'), topic: versions
 
     script:
@@ -16,15 +18,18 @@ process INGEST {
     def labels = meta.labels ? "--labels '${meta.labels}'" : ''
     def platform = meta.platform ? "--platform ${meta.platform}" : ''
     def precomputed = (meta.precomputed ?: []).collect { choice -> "--precomputed '${choice}'" }.join(' ')
+    def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
-    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${precomputed} ${order} \\
-        --out '${meta.section}.section.h5mu'
+    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${precomputed} \\
+        ${section_column} ${order} \\
+        --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 
     stub:
     """
-    touch '${meta.section}.section.h5mu'
+    mkdir -p 'results/${meta.dataset}/qc'
+    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 }

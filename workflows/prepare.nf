@@ -14,6 +14,8 @@ workflow PREPARE {
 
     main:
     INGEST(rows, code)
+    // What was understood of the files, one line per section, e.g. 'embryo: 2187 spots; rna 2187 spots x 32285 features (X of rna.h5ad); ...'
+    INGEST.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
     QC(INGEST.out.section, qcOptions(options), code)
 
     // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
@@ -41,5 +43,5 @@ workflow PREPARE {
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]
     latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
-    files = QC.out.quality.mix(PREPROCESS.out.latents, counts, GRAPH.out.statistics) // [meta, files] for ASSEMBLE and the reports
+    files = INGEST.out.understood.mix(QC.out.quality, PREPROCESS.out.latents, counts, GRAPH.out.statistics) // [meta, files] for ASSEMBLE and the reports
 }

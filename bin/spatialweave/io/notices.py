@@ -12,10 +12,26 @@ class InputWarning(UserWarning):
     """Input that was used, but not quite as it was given."""
 
 
+_RECORDS: list[list[str]] = []
+
+
 def warn(where: str, text: str) -> None:
     """Warn the user of `text` about `where` (a file or a slot in it)."""
     line = "".join(c if c.isprintable() else " " for c in f"{where}: {text}")
+    for record in _RECORDS:
+        record.append(line)
     warnings.warn(line, InputWarning, stacklevel=2)
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """The lines of all warnings that are given meanwhile, as a list that grows; they are shown all the same."""
+    record: list[str] = []
+    _RECORDS.append(record)
+    try:
+        yield record
+    finally:
+        _RECORDS.remove(record)
 
 
 @contextmanager

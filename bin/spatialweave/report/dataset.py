@@ -102,6 +102,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         aspect=data["aspect"],
         **alignment_part(alignment),
         domain_flows=domain_flows(alignment.matches, runs, spots.stack()[1], titles) if alignment else [],
+        understood=tables.understood_lines(sources.files),
         qc_table=tables.qc_table(sources.files),
         qc_plots=qc_plots(sources.files),
         metric_columns=columns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from spatialweave.io.notices import warn
 from spatialweave.io.readers import tenx_h5, tenx_matrix
 
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
+BIN = re.compile(r"s_\d+um_\d+_\d+")
+"""How Space Ranger names the bins of Visium HD."""
+
 POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
 
 
@@ -50,7 +54,8 @@ def read(path: Path) -> list[Measurement]:
     measurement.obs = pd.concat([measurement.obs.set_axis(barcodes), placed[columns]], axis=1)
     measurement.keep(inside)
     measurement.coordinates = Coordinates(barcodes[inside], pixels(placed)[inside], str(positions_file), "pixel")
-    measurement.platform = "visium_hd" if positions_file.suffix == ".parquet" else "visium"
+    is_bin = positions_file.suffix == ".parquet" or BIN.match(barcodes[0])
+    measurement.platform = "visium_hd" if is_bin else "visium"
     return [measurement]
 
 
