@@ -17,12 +17,14 @@ process INGEST {
     def inputs = [meta.columns, files instanceof List ? files : [files]].transpose().collect { column, path -> "--${column} ${path}" }.join(' ')
     def labels = meta.labels ? "--labels '${meta.labels}'" : ''
     def platform = meta.platform ? "--platform ${meta.platform}" : ''
-    def precomputed = (meta.precomputed ?: []).collect { choice -> "--precomputed '${choice}'" }.join(' ')
+    def declared = ['precomputed', 'measured', 'layer'].collectMany { option ->
+        (meta[option] ?: []).collect { choice -> "--${option} '${choice}'" }
+    }.join(' ')
     def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
-    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${precomputed} \\
+    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
         ${section_column} ${order} \\
         --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """

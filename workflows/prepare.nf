@@ -14,7 +14,7 @@ workflow PREPARE {
 
     main:
     INGEST(rows, code)
-    // What was understood of the files, one line per section, e.g. 'embryo: 2187 spots; rna 2187 spots x 32285 features (X of rna.h5ad); ...'
+    // What was understood of the files, one line per section, e.g. 'embryo: 2187 spots; rna 2187 spots x 32285 features (counts of rna.h5ad, X); ...'
     INGEST.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
     QC(INGEST.out.section, qcOptions(options), code)
 

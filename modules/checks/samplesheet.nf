@@ -88,15 +88,18 @@ def rowProblems(sheet, line, row, rules) {
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
-    precomputedOf(row).collect { choice -> choice.tokenize(':').first() }
-        .findAll { modality -> !(modality in counts) || !(row[modality] || row.multi) }
-        .each { modality -> problems << "column precomputed: the row has no modality '${modality}'" }
+    ['precomputed', 'measured', 'layer'].each { name ->
+        declarationsOf(row, name).findAll { choice -> name == 'precomputed' || choice.contains(':') }
+            .collect { choice -> choice.tokenize(':').first() }
+            .findAll { modality -> !(modality in counts) || !(row[modality] || row.multi) }
+            .each { modality -> problems << "column ${name}: the row has no modality '${modality}'" }
+    }
     return problems.collect { problem -> "line ${line}, ${problem}" }
 }
 
-// The declarations of a row, e.g. ['atac:X_lsi', 'rna'].
-def precomputedOf(row) {
-    return (row.precomputed ?: '').tokenize('; ')
+// What a row says of its modalities in the column `name`, e.g. ['atac:X_lsi', 'rna'].
+def declarationsOf(row, name) {
+    return (row[name] ?: '').tokenize(';')*.trim().findAll { choice -> choice }
 }
 
 def headerProblems(header, rules) {
@@ -141,7 +144,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], section_column: null, order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -158,7 +161,9 @@ def sectionOf(sheet, row, siblings, rules) {
         stack: stackOf(siblings),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
-        precomputed: precomputedOf(row),
+        precomputed: declarationsOf(row, 'precomputed'),
+        measured: declarationsOf(row, 'measured'),
+        layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
         columns: columns + (labelled ? ['labels'] : []),
     ]

@@ -25,9 +25,10 @@ def test_line_and_table_say_what_was_understood(tmp_path: Path) -> None:
     data, found = understand_section(SectionInput("d", "s1", {"rna": rna, "adt": adt}, labels="region"))
     assert data.n_obs == 37
     assert found.line() == (
-        "s1: 37 spots; rna 37 spots x 3 features (X of rna.h5ad); adt 27 spots x 2 features (X of adt.h5ad); "
-        "27 spots in all modalities; platform square (by the coordinates); spacing 12.5 (median distance to the "
-        "nearest spot); coordinates rna.h5ad, obsm['spatial']; labels region (2 labels on 37 spots); "
+        "s1: 37 spots; rna 37 spots x 3 features (counts of rna.h5ad, X); "
+        "adt 27 spots x 2 features (counts of adt.h5ad, X); 27 spots in all modalities; "
+        "platform square (by the coordinates); spacing 12.5 (median distance to the nearest spot); "
+        "coordinates rna.h5ad, obsm['spatial']; labels region (2 labels on 37 spots); "
         "notices: rna.h5ad, obs: 3 of 40 spots are outside the tissue (in_tissue is 0), left out"
     )
     UNDERSTOOD.write(tmp_path / "s1.ingest.csv", found.table())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,11 +9,12 @@ from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io.count_matrix import find_problem, to_csr
+from spatialweave.io.declared import Declared
 from spatialweave.io.feature_groups import feature_groups
-from spatialweave.io.measurement import Measurement, plain_frame, plain_names, reading
+from spatialweave.io.measurement import Loader, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
 
-RAW_COUNTS, INTENSITIES = "raw counts: whole numbers of 0 or more", "intensities of 0 or more"
+RAW_COUNTS, NON_NEGATIVE = "raw counts: whole numbers of 0 or more", "intensities of 0 or more"
 
 
 @dataclass
@@ -29,8 +29,10 @@ class Counts:
     slot: str
 
 
-def find_counts(measurement: Measurement, wanted: str | None, fractions: Callable[[str], bool]) -> dict[str, Counts]:
+def find_counts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, Counts]:
     """The raw counts of each modality of a measurement, from the first of its slots in which all of them are such.
+
+    A layer that the user names is the only slot. Of intensities fractions are right.
 
     Values are checked once it is known which columns are which modality: those of others may hold anything.
 
@@ -38,8 +40,6 @@ def find_counts(measurement: Measurement, wanted: str | None, fractions: Callabl
     ----------
     wanted
         The only modality that is taken; None: all that the file names.
-    fractions
-        Whether the values of a modality may be fractions (intensities).
 
     Raises
     ------
@@ -48,8 +48,8 @@ def find_counts(measurement: Measurement, wanted: str | None, fractions: Callabl
     """
     where = measurement.where
     tried: list[str] = []
-    complaint, expected = ("there is no matrix", where), ""
-    for slot, load in measurement.slots.items():
+    complaint, bad = ("there is no matrix", where), ""
+    for slot, load in _slots(measurement, declared.layer(wanted or measurement.modality)).items():
         matrix, features = _load(measurement, slot, load)
         if 0 in matrix.shape or not matrix.nnz:
             empty = f"{slot} is empty ({matrix.shape[0]} spots x {matrix.shape[1]} features, {matrix.nnz} counts)"
@@ -60,13 +60,11 @@ def find_counts(measurement: Measurement, wanted: str | None, fractions: Callabl
         found = {}
         for modality, columns in groups.columns.items():
             part = matrix if len(columns) == matrix.shape[1] else matrix[:, columns]
-            problem = find_problem(part, fractions(modality))
+            problem = find_problem(part, declared.allows_fractions(modality))
             if problem is not None:
                 spot, feature = measurement.obs.index[problem.row], features.index[columns[problem.column]]
                 complaint = (problem.text, f"{where}, {slot}, row {problem.row + 1} ('{spot}'), column '{feature}'")
-                expected = (
-                    "intensities of 0 or more" if fractions(modality) else "raw counts: whole numbers of 0 or more"
-                )
+                bad = modality
                 tried.append(f"{slot}: {problem.text}")
                 break
             found[modality] = (part, columns)
@@ -83,12 +81,43 @@ def find_counts(measurement: Measurement, wanted: str | None, fractions: Callabl
     raise InputError(
         complaint[1],
         complaint[0] + (f" (also looked in {'; '.join(looked)})" if looked else ""),
-        expected or RAW_COUNTS,
-        "export the matrix as it was before normalisation",
+        NON_NEGATIVE if bad and declared.allows_fractions(bad) else RAW_COUNTS,
+        _advice(measurement, bad, complaint[0]),
     )
 
 
-def _load(measurement: Measurement, slot: str, load: Callable) -> tuple[sparse.csr_matrix, pd.DataFrame]:
+def _slots(measurement: Measurement, layer: str | None) -> dict[str, Loader]:
+    """Where counts are looked for, in this order: in the layer that the user names, else wherever they usually are."""
+    if layer is None:
+        return measurement.slots
+    known = {**measurement.layers, **measurement.slots}
+    if "layers['counts']" in known:
+        known["counts"] = known.pop("layers['counts']")
+    if layer not in known:
+        return measurement.slots
+    return {layer if layer in ("X", "raw") else f"layers['{layer}']": known[layer]}
+
+
+def _advice(measurement: Measurement, modality: str, found: str) -> str:
+    """What can be done about values that are no counts."""
+    export = "export the matrix as it was before normalisation"
+    if "whole" not in found:
+        return export
+    whole = [name for name in measurement.layers if _holds_whole_numbers(measurement, name)]
+    if whole:
+        return f"name the layer that holds the counts in the column layer: {' or '.join(whole)} (whole numbers)"
+    return f"{export}, or, if they are intensities, say so in the column measured: {modality}:intensities"
+
+
+def _holds_whole_numbers(measurement: Measurement, layer: str) -> bool:
+    try:
+        matrix, _features = _load(measurement, layer, measurement.layers[layer])
+    except InputError:
+        return False
+    return bool(matrix.nnz) and find_problem(matrix, fractions=False) is None
+
+
+def _load(measurement: Measurement, slot: str, load: Loader) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     """The matrix of a slot on the spots of the measurement, and the table of its features."""
     with reading(measurement.where, f"matrix in {slot}"):
         matrix, features = load()

@@ -53,6 +53,8 @@ class Measurement:
     slots
         Where raw counts may be, in the order to look: slot name -> function that loads the matrix (spots x features)
         and the table of its features. Loading is put off so that only the slot in use is ever in memory.
+    layers
+        Further matrices that may be named, by the names of their layers.
     absent
         Slots that were looked for and are not in the file, for messages.
     coordinates
@@ -72,6 +74,7 @@ class Measurement:
     where: str
     obs: pd.DataFrame
     slots: dict[str, Loader]
+    layers: dict[str, Loader] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
     coordinates: Coordinates | None = None
     on_slide: Coordinates | None = None

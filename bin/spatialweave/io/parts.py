@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED
+from spatialweave.io.contract import INTENSITIES, MEASURED, PRECOMPUTED
 from spatialweave.io.counts import Counts, find_counts
+from spatialweave.io.declared import Declared
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.readers import read
 from spatialweave.io.stage_checks import check_table
@@ -53,19 +54,16 @@ def read_file(path: Path, wanted: str | None) -> list[Measurement]:
     return measurements
 
 
-def modality_parts(
-    measurement: Measurement, wanted: str | None, precomputed: Mapping[str, str]
-) -> dict[str, ModalityPart]:
-    """The modalities of one matrix: all that it names, or the one that is `wanted`.
-
-    `precomputed` has the modalities whose values are not raw counts, each with the obsm key of its latents or "".
-    """
+def modality_parts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, ModalityPart]:
+    """The modalities of one matrix: all that it names, or the one that is `wanted`."""
     parts: dict[str, ModalityPart] = {}
-    found = find_counts(measurement, wanted, lambda name: MODALITY_KINDS[name].has_fractions or name in precomputed)
-    for modality, counts in found.items():
+    for modality, counts in find_counts(measurement, wanted, declared).items():
         data = _anndata(measurement, counts)
-        if modality in precomputed:
-            _add_precomputed(data, measurement, precomputed[modality])
+        measured = declared.measures(modality)
+        if (measured == INTENSITIES) != MODALITY_KINDS[modality].has_fractions:
+            data.uns[MEASURED] = measured
+        if modality in declared.precomputed:
+            _add_precomputed(data, measurement, declared.precomputed[modality])
         parts[modality] = ModalityPart(
             measurement.where,
             counts.slot,

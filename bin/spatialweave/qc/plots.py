@@ -33,7 +33,7 @@ def write_maps(result: FilteredSection, path: Path) -> None:
     figure, panels = _grid(result.verdicts, PANEL * float(np.clip(extent[1] / max(extent[0], 1e-9), 0.4, 2)))
     for (modality, column), axes in panels.items():
         _map(axes, result.coordinates[modality], result.verdicts[modality], column)
-        axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
+        axes.set_title(f"{modality}: {_title(column, result.verdicts[modality])}", fontsize=10, color=INK)
     removed = {modality: int((~verdict.kept_spots).sum()) for modality, verdict in result.verdicts.items()}
     text = ", ".join(
         f"{modality} {count} of {len(result.coordinates[modality])}" for modality, count in removed.items()
@@ -54,7 +54,7 @@ def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path
             # A threshold far outside of the data would squeeze the violin.
             if applies and known.min() <= bound <= known.max():
                 axes.axhline(_shown(np.array([bound]), column)[0], color=REMOVED, linestyle="--", linewidth=1)
-        axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
+        axes.set_title(f"{modality}: {_title(column, result.verdicts[modality])}", fontsize=10, color=INK)
     figure.suptitle(f"{result.name}: metrics per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
     _save(figure, path)
 
@@ -84,9 +84,10 @@ def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[
     return figure, panels
 
 
-def _title(column: str) -> str:
+def _title(column: str, verdict: Verdict) -> str:
     metric = SPOT_METRICS[column]
-    return metric.title + (" (log scale)" if metric.log_scale else "")
+    title = "sum of intensities" if column == "total" and verdict.is_intensities else metric.title
+    return title + (" (log scale)" if metric.log_scale else "")
 
 
 def _shown(values: np.ndarray, column: str) -> np.ndarray:

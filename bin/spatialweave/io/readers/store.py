@@ -39,12 +39,14 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
             obs = _with_true_coordinates(obs, _values(stored[TRUE_SPATIAL]))
         candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
         libraries = _libraries(group)
+        layers = [name for name in group.get("layers", {}) if name != "counts"]
         present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
     coordinates = in_obsm(obsm, obs.index, where) or in_obs(obs, where)
     return Measurement(
         where,
         obs,
         slots={slot: _loader(open_group, len(obs), *paths) for slot, paths in present.items()},
+        layers={name: _loader(open_group, len(obs), f"layers/{name}", "var") for name in layers},
         absent=[slot for slot in candidates if slot not in present],
         coordinates=coordinates,
         on_slide=on_slide(obsm, obs, where),
