@@ -1,7 +1,10 @@
+include { retryOrRefuse } from './checks/failures'
+
 // From one row of the samplesheet to one section file: the files of a section, in any accepted format.
 process INGEST {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'
+    errorStrategy { retryOrRefuse(task, meta) }
 
     input:
     tuple val(meta), path(files, stageAs: 'input?/*')

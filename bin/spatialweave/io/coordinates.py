@@ -110,12 +110,12 @@ def _checked(coordinates: Coordinates) -> Coordinates:
 def read_coordinates(path: Path) -> Coordinates:
     """Coordinates from a CSV, TSV or parquet table with the columns barcode, x, y (any order and case, others ignored).
 
-    Space Ranger's tissue_positions files, with and without a header, are taken as they are.
+    Space Ranger's tissue positions, with and without a header and whatever the file is called, are taken as they are.
     """
     from spatialweave.io.readers import space_ranger
 
     tables.check_file(path, "a table with the columns barcode, x, y")
-    if path.name.lower().startswith("tissue_positions"):
+    if space_ranger.is_positions(path):
         positions = space_ranger.read_positions(path)
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
     table = tables.read_strings(path)

@@ -112,10 +112,7 @@ def reading(path: Path | str, what: str, fix: str = "write or copy the file agai
 
 def plain_names(names: Any, where: str, axis: str) -> pd.Index:
     """Names as plain Python strings in an object index; missing or empty ones are refused."""
-    values = [
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else plain_text(value)
-        for value in np.asarray(names, dtype=object)
-    ]
+    values = [plain_text(value) for value in np.asarray(names, dtype=object)]
     for position, value in enumerate(values):
         if not value.strip():
             raise InputError(where, f"{axis} {position + 1} has no name", "a name for each", "name it")
@@ -123,7 +120,9 @@ def plain_names(names: Any, where: str, axis: str) -> pd.Index:
 
 
 def plain_text(value: Any) -> str:
-    """A value as text, "" where it is missing; files can hold a list or a record per spot."""
+    """A value as text, "" where it is missing; files can hold a list, a record or bytes per spot."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).replace("\0", "")
 
 

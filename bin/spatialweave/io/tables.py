@@ -165,8 +165,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         import pyarrow.parquet
 
         table = pyarrow.parquet.read_table(path).to_pandas()
-    if table.index.name is not None:
-        table = table.reset_index()
+    if not isinstance(table.index, pd.RangeIndex):
+        # Pandas writes the barcodes as an index, with a name or without.
+        table = table.rename_axis(table.index.name or "").reset_index()
     if not len(table):
         raise InputError(str(path), "has no rows", "one row per spot")
     text = {i: [plain_text(v) for v in table.iloc[:, i].astype(object)] for i in range(table.shape[1])}

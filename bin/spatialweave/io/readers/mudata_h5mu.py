@@ -16,7 +16,7 @@ from spatialweave.io.coordinates import OBSM_KEYS, in_obsm, on_slide
 from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.store import measure, read_frame, read_table
-from spatialweave.modalities import known_names, modality_of
+from spatialweave.modalities import is_derived, known_names, modality_of
 
 
 def read(path: Path) -> list[Measurement]:
@@ -40,6 +40,9 @@ def read(path: Path) -> list[Measurement]:
         for name in names:
             if known[name] is None:
                 warn(str(path), f"modality '{name}' is none of {known_names()} and is left out")
+        originals = {known[name] for name in names if not is_derived(name)}
+        for name in [name for name in names if is_derived(name) and known[name] in originals]:
+            warn(str(path), f"modality '{name}' is computed from another {known.pop(name)} of the file and is left out")
         measurements = [
             measure(f"{path}, modality '{name}'", _opener(path, name), modality)
             for name, modality in known.items()

@@ -16,6 +16,7 @@ from spatialweave.io.column_names import facts_among
 from spatialweave.io.coordinates import in_obs, on_slide
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
+from spatialweave.io.readers.foreign import explain_table
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -29,6 +30,9 @@ def read(path: Path) -> list[Measurement]:
 
     Coordinates and well-known facts about spots among the columns are no features.
     """
+    other_kind = explain_table(path)
+    if other_kind:
+        raise other_kind
     header = tables.read_header(path)
     if len(header) < 2:
         raise InputError(
