@@ -54,6 +54,14 @@ def test_coordinates_and_facts_are_no_features_of_a_table(tmp_path: Path, given:
     np.testing.assert_array_equal(result.obsm["spatial"], XY)
 
 
+def test_clusters_in_a_table_are_labels_and_no_feature(tmp_path: Path) -> None:
+    table = msi().assign(cluster=[1, 2] * 10)
+    table.to_csv(tmp_path / "msi.csv")
+    result = read({"metabolite": tmp_path / "msi.csv"}, labels="cluster")
+    assert result.mod["metabolite"].var_names.tolist() == ["301.6431", "309.9166"]
+    assert result.obs["label"].tolist() == ["1", "2"] * 10
+
+
 def test_coordinates_are_no_features_of_a_matrix_made_from_such_a_table(tmp_path: Path) -> None:
     names = ["A", "x", "CD4", "y", "cell_area"]
     path = h5ad(tmp_path / "a.h5ad", SPOTS, {}, {"spatial": XY}, features=names)

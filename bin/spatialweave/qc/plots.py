@@ -39,7 +39,7 @@ def write_maps(result: FilteredSection, path: Path) -> None:
         f"{modality} {count} of {len(result.coordinates[modality])}" for modality, count in removed.items()
     )
     figure.suptitle(f"{result.name}: spots removed (red): {text}", fontsize=11, color=INK)
-    _save(figure, path)
+    save(figure, path)
 
 
 def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path: Path) -> None:
@@ -56,7 +56,7 @@ def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path
                 axes.axhline(_shown(np.array([bound]), column)[0], color=REMOVED, linestyle="--", linewidth=1)
         axes.set_title(f"{modality}: {_title(column, result.verdicts[modality])}", fontsize=10, color=INK)
     figure.suptitle(f"{result.name}: metrics per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _columns(verdict: Verdict) -> list[str]:
@@ -112,7 +112,7 @@ def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
 def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> None:
     """Scatter one metric over the tissue; the size of the dots follows the distance between spots."""
     values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
-    size = _dot_size(coordinates)
+    size = dot_size(coordinates)
     kept, removed = coordinates[verdict.kept_spots], coordinates[~verdict.kept_spots]
     shades = axes.scatter(
         kept[:, 0],
@@ -143,7 +143,7 @@ def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> 
     _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
 
 
-def _dot_size(coordinates: np.ndarray) -> float:
+def dot_size(coordinates: np.ndarray) -> float:
     """Area of a dot in square points such that spots evenly distributed over their bounding box about touch.
 
     Many spots overlap a little: gaps narrower than a pixel would show as stripes.
@@ -176,6 +176,7 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
     _label_axis(axes.yaxis, shown, column)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary)

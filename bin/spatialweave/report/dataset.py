@@ -179,7 +179,11 @@ def qc_plots(folder: Path | None) -> list[QcPlots]:
 
 def _section_plots(folder: Path, section: str) -> QcPlots:
     files = {path.name.removeprefix(f"{section}."): path for path in folder.rglob(f"{glob.escape(section)}.qc_*")}
-    captions = {"qc_maps.png": "Quality metrics on the tissue", "qc_violins.png": "Distribution of the quality metrics"}
+    captions = {
+        "qc_coordinates.png": "Coordinates and the spacing of spots",
+        "qc_maps.png": "Quality metrics on the tissue",
+        "qc_violins.png": "Distribution of the quality metrics",
+    }
     plots = [(caption, image_uri(files[name])) for name, caption in captions.items() if name in files]
     return QcPlots(section, [(caption, uri) for caption, uri in plots if uri])
 
