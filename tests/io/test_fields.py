@@ -80,6 +80,12 @@ def test_two_libraries_are_refused_and_read_one_by_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(adt_counts, 40 - np.arange(40)[rows])
 
 
+def test_libraries_side_by_side_are_said(tmp_path: Path) -> None:
+    path = h5ad(tmp_path / "rna.h5ad", SPOTS, {"library_id": LIBRARY}, {"spatial": ON_SLIDE})
+    with pytest.warns(InputWarning, match=r"holds 2 sections side by side \(A 1, B1\), taken for one; section_column"):
+        assert read({"rna": path}).n_obs == 40
+
+
 def test_barcodes_that_two_sections_share_are_no_obstacle_to_one_of_them(tmp_path: Path) -> None:
     spots = [name.split("_")[0] for name in SPOTS]
     path = h5ad(tmp_path / "rna.h5ad", spots, {"sample": LIBRARY}, {"spatial": LOCAL})

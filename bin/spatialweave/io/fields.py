@@ -77,7 +77,22 @@ def check_fields(coordinates: Coordinates, tables: Mapping[str, pd.DataFrame], l
                 else f"write one row per section in the samplesheet, all with section_column {column}, and {listed} in "
                 "the column section",
             )
+        _say_side_by_side(where, known, libraries)
     _check_unassigned(coordinates, tables, libraries)
+
+
+def _say_side_by_side(where: str, table: pd.DataFrame, libraries: tuple[str, ...]) -> None:
+    """Warn of several sections in one table that are apart from each other, since they will be one section."""
+    for column in _columns(table, libraries):
+        values = [value for value in pd.unique(clean(table[column])) if value]
+        if len(values) > 1 and column.lower() not in FIELDS:
+            listed = ", ".join(values[:6]) + (", ..." if len(values) > 6 else "")
+            warn(
+                f"{where}, column '{column}'",
+                f"holds {len(values)} sections side by side ({listed}), taken for one; section_column {column} with a "
+                "row for each splits them",
+            )
+            return
 
 
 def _check_unassigned(coordinates: Coordinates, tables: Mapping[str, pd.DataFrame], libraries: tuple[str, ...]) -> None:
