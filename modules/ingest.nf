@@ -15,6 +15,7 @@ process INGEST {
     tuple val(meta), path("results/${meta.dataset}/qc/${meta.section}.ingest.csv"), emit: understood
     stdout emit: line
     tuple val("${task.process}"), eval('software_versions.py anndata mudata scanpy spatialdata'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def inputs = [meta.columns, files instanceof List ? files : [files]].transpose().collect { column, path -> "--${column} ${path}" }.join(' ')

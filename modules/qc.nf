@@ -18,6 +18,7 @@ process QC {
     tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
     tuple val(meta), path("results/${meta.dataset}/qc/*"), emit: quality
     tuple val("${task.process}"), eval('software_versions.py matplotlib mudata'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class InputWarning(UserWarning):
     """Input that was used, but not quite as it was given."""
 
+
+NOTES = "SPATIALWEAVE_NOTICES"
+"""The environment variable with the file in which a stage notes its warnings; unset: in none."""
 
 _RECORDS: list[list[str]] = []
 
@@ -34,9 +39,19 @@ def recorded() -> Iterator[list[str]]:
         _RECORDS.remove(record)
 
 
+def _note(line: str) -> None:
+    path = os.environ.get(NOTES)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
 @contextmanager
 def notices_only() -> Iterator[None]:
-    """Print every :class:`InputWarning` as one ``WARNING:`` line on stderr, and no warning of any library."""
+    """Print every :class:`InputWarning` as one ``WARNING:`` line on stderr, and no warning of any library.
+
+    They are also noted in the file that the environment names, for the pipeline to collect.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", InputWarning)
@@ -45,6 +60,7 @@ def notices_only() -> Iterator[None]:
         def one_line(message: Warning | str, category: type[Warning], *rest: object, **named: object) -> None:
             if issubclass(category, InputWarning):
                 print(f"WARNING: {message}", file=sys.stderr)
+                _note(str(message))
 
         warnings.showwarning = one_line
         try:

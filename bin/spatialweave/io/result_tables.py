@@ -224,6 +224,9 @@ QC_SUMMARY = ResultTable(
 UNDERSTOOD = ResultTable(dict.fromkeys(("section", "modality", "item", "value", "source"), TEXT))
 """What INGEST understood of the files of a section, one row per thing; the modality is `all` for the section itself."""
 
+NOTICES = ResultTable(dict.fromkeys(("process", "task", "notice"), TEXT))
+"""One row per warning of a task: what was used, but not quite as it was given."""
+
 GRAPH_STATISTICS = ResultTable({"graph": TEXT, "statistic": TEXT, "value": OPTIONAL})
 """One row per statistic of a neighbour graph."""
 
