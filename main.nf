@@ -61,6 +61,12 @@ workflow {
         if (report.exists() && workflow.stats.ignoredCount) {
             log.warn("${workflow.stats.ignoredCount} task(s) failed and were left out; the report lists them with their reasons")
         }
+        def table = file("${options.outdir}/notices.csv")
+        def notices = report.exists() && table.exists() && table.size() ? table.splitCsv(header: true, quote: '"') : []
+        if (notices) {
+            def lines = notices.collect { notice -> "${notice.process} (${notice.task}): ${notice.notice}" }
+            log.warn("${lines.size()} notice(s), also in ${table.toUriString()}:\n  ${lines.join('\n  ')}")
+        }
         if (report.exists() && !workflow.preview) {
             log.info("\nThe report: ${report.toUriString()}\n")
         }

@@ -24,14 +24,40 @@ def modality_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def declaration(text: str) -> tuple[str, str]:
+def precomputed_declaration(text: str) -> tuple[str, str]:
     """Modality and obsm key ("" = none) of one --precomputed."""
     modality, colon, key = text.partition(":")
-    if modality not in MODALITY_KINDS:
-        raise InputError("--precomputed", f"'{modality}' is not a modality", "one of " + ", ".join(MODALITY_KINDS))
     if colon and not key:
         raise InputError("--precomputed", f"'{text}' names no obsm key", "MODALITY:KEY, e.g. atac:X_lsi")
-    return modality, key
+    return _modality("--precomputed", modality), key
+
+
+def measured_declaration(text: str) -> tuple[str, str]:
+    """Modality ("" = every) and "counts" or "intensities" of one --measured."""
+    modality, colon, what = text.rpartition(":")
+    if what not in ("counts", "intensities"):
+        raise InputError("--measured", f"'{text}'", "counts or intensities, or MODALITY: and one of them")
+    return _modality("--measured", modality) if colon else "", what
+
+
+def layer_declaration(text: str) -> tuple[str, str]:
+    """Modality ("" = every) and layer of one --layer."""
+    modality, colon, layer = text.partition(":")
+    return (_modality("--layer", modality), layer) if colon else ("", text)
+
+
+def _modality(option: str, name: str) -> str:
+    if name not in MODALITY_KINDS:
+        raise InputError(option, f"'{name}' is not a modality", "one of " + ", ".join(MODALITY_KINDS))
+    return name
+
+
+def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tuple[str, str]]) -> dict[str, str]:
+    """What one repeatable option says of each modality."""
+    declared = dict(parse(text) for text in texts)
+    if len(declared) < len(texts):
+        raise InputError(option, f"{', '.join(texts)}: a modality is named twice", "each modality once")
+    return declared
 
 
 @stage
@@ -42,6 +68,11 @@ def declaration(text: str) -> tuple[str, str]:
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
 @click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
 @click.option("--platform", help="Measuring platform, or the layout: hexagonal, square, cells. Default: inferred.")
+@click.option(
+    "--section-column",
+    metavar="TEXT",
+    help="Column of obs that says which spots are of which section; those called as --section are taken.",
+)
 @click.option("--order", type=int, help="Position of the section in a stack.")
 @click.option(
     "--precomputed",
@@ -49,7 +80,20 @@ def declaration(text: str) -> tuple[str, str]:
     multiple=True,
     help="The values of this modality are normalised already, and obsm[KEY] of its file has its latents; repeatable.",
 )
+@click.option(
+    "--measured",
+    metavar="[MODALITY:]TEXT",
+    multiple=True,
+    help="Whether the values are counts or intensities; default: by the platform and the modality; repeatable.",
+)
+@click.option(
+    "--layer",
+    metavar="[MODALITY:]TEXT",
+    multiple=True,
+    help="The layer that holds the counts (or X, or raw); default: layers['counts'], raw, X; repeatable.",
+)
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
+@click.option("--out-understood", type=FILE, help="Table (CSV) to write of what was understood of the files.")
 def main(
     dataset: str,
     section: str,
@@ -57,9 +101,13 @@ def main(
     spatial: Path | None,
     labels: str | None,
     platform: str | None,
+    section_column: str | None,
     order: int | None,
     precomputed: tuple[str, ...],
+    measured: tuple[str, ...],
+    layer: tuple[str, ...],
     out: Path,
+    out_understood: Path | None,
     **files: Path | None,
 ) -> None:
     """Read the files of one section, check them, and write them as one section .h5mu.
@@ -73,14 +121,29 @@ def main(
     if out.suffix != ".h5mu":
         raise InputError("--out", f"'{out}' does not end in .h5mu", "the name of an .h5mu file")
     from spatialweave.io import contract
-    from spatialweave.io.section import SectionInput, read_section
+    from spatialweave.io.result_tables import UNDERSTOOD
+    from spatialweave.io.section import SectionInput, understand_section
 
     given = {name: path for name, path in files.items() if path is not None}
-    declared = dict(declaration(text) for text in precomputed)
-    if len(declared) < len(precomputed):
-        raise InputError("--precomputed", f"{', '.join(precomputed)}: a modality is named twice", "each modality once")
-    row = SectionInput(dataset, section, given, multi, spatial, labels, platform, order, declared)
-    contract.write(read_section(row), out)
+    row = SectionInput(
+        dataset,
+        section,
+        given,
+        multi,
+        spatial,
+        labels,
+        platform,
+        order,
+        section_column,
+        declarations("--precomputed", precomputed, precomputed_declaration),
+        declarations("--measured", measured, measured_declaration),
+        declarations("--layer", layer, layer_declaration),
+    )
+    data, understood = understand_section(row)
+    if out_understood is not None:
+        UNDERSTOOD.write(out_understood, understood.table())
+    contract.write(data, out)
+    click.echo(understood.line())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--presets", type=click.Path(file_okay=False, path_type=Path), help="Folder with the methods' presets (.yml)."
 )
+@click.option("--notices", type=FILE, help="Warnings of all tasks (CSV).")
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--versions", type=FILE, help="Software versions (YAML).")
@@ -27,12 +28,13 @@ def main(
     failures: Path | None,
     params: Path | None,
     versions: Path | None,
+    notices: Path | None,
     out: Path,
 ) -> None:
     """Write the report of a whole run."""
     from spatialweave.report.run import RunSources, write_run_report
 
-    write_run_report(RunSources(metrics, runs, presets, failures, params, versions), out)
+    write_run_report(RunSources(metrics, runs, presets, failures, params, versions, notices), out)
 
 
 if __name__ == "__main__":

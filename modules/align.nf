@@ -20,6 +20,7 @@ process ALIGN {
     output:
     tuple val(meta), path("${meta.fixed}--${meta.moving}.transform.json"), emit: transform
     tuple val("${task.process}"), eval('software_versions.py numpy pot scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """

@@ -13,6 +13,7 @@ process CHOOSE {
     output:
     tuple val(meta), path('n_domains.json'), emit: choice
     tuple val(meta), path("results/${meta.dataset}/n_domains.csv"), emit: table
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def inputs = [criteria].flatten().collect { file -> "--criteria ${file}" }.join(' ')
@@ -25,6 +26,6 @@ process CHOOSE {
     """
     mkdir -p 'results/${meta.dataset}'
     touch 'results/${meta.dataset}/n_domains.csv'
-    echo '{"number": 2, "at_the_end": false}' > n_domains.json
+    echo '{"number": 2}' > n_domains.json
     """
 }

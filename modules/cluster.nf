@@ -16,6 +16,7 @@ process CLUSTER {
     tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv"), emit: domains
     tuple val(meta), path("${meta.id}.clustering.json"), emit: summary
     tuple val("${task.process}"), eval('software_versions.py igraph scikit-learn'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """

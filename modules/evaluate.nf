@@ -14,6 +14,7 @@ process EVALUATE {
     output:
     tuple val(meta), path("${meta.id}.metrics.csv"), emit: metrics
     tuple val("${task.process}"), eval('software_versions.py scikit-learn scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def aligned = coordinates ? "--coordinates ${coordinates}" : ''

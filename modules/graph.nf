@@ -19,6 +19,7 @@ process GRAPH {
     tuple val(meta), path('graph.h5ad'), emit: graph
     tuple val(meta), path("results/${meta.dataset}/graphs/${meta.preprocess}.${meta.graph}.graph.csv"), emit: statistics
     tuple val("${task.process}"), eval('software_versions.py faiss-cpu scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """

@@ -1,7 +1,10 @@
+include { retryOrRefuse } from './checks/failures'
+
 // From one row of the samplesheet to one section file: the files of a section, in any accepted format.
 process INGEST {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'
+    errorStrategy { retryOrRefuse(task, meta) }
 
     input:
     tuple val(meta), path(files, stageAs: 'input?/*')
@@ -9,22 +12,30 @@ process INGEST {
 
     output:
     tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
+    tuple val(meta), path("results/${meta.dataset}/qc/${meta.section}.ingest.csv"), emit: understood
+    stdout emit: line
     tuple val("${task.process}"), eval('software_versions.py anndata mudata scanpy spatialdata'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def inputs = [meta.columns, files instanceof List ? files : [files]].transpose().collect { column, path -> "--${column} ${path}" }.join(' ')
     def labels = meta.labels ? "--labels '${meta.labels}'" : ''
     def platform = meta.platform ? "--platform ${meta.platform}" : ''
-    def precomputed = (meta.precomputed ?: []).collect { choice -> "--precomputed '${choice}'" }.join(' ')
+    def declared = ['precomputed', 'measured', 'layer'].collectMany { option ->
+        (meta[option] ?: []).collect { choice -> "--${option} '${choice}'" }
+    }.join(' ')
+    def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
-    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${precomputed} ${order} \\
-        --out '${meta.section}.section.h5mu'
+    ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
+        ${section_column} ${order} \\
+        --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 
     stub:
     """
-    touch '${meta.section}.section.h5mu'
+    mkdir -p 'results/${meta.dataset}/qc'
+    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 }

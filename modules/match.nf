@@ -17,6 +17,7 @@ process MATCH {
     path "results/${meta.dataset}/alignment/${meta.method}/*.spots.csv", emit: spots
     tuple val(meta), path("results/${meta.dataset}/alignment/${meta.method}/${meta.id}.alignment.csv"), emit: quality
     tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     // Without a value, the method's own.

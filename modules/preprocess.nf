@@ -20,6 +20,7 @@ process PREPROCESS {
     tuple val(meta), path("${meta.preprocess}.latents.h5mu"), emit: latents
     tuple val(meta), path("${meta.preprocess}.counts.h5mu"), emit: counts
     tuple val("${task.process}"), eval('software_versions.py harmonypy scikit-learn scikit-misc scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def inputs = (sections instanceof List ? sections : [sections]).collect { section -> "--section ${section}" }.join(' ')

@@ -18,6 +18,7 @@ process QC {
     tuple val(meta), path("${meta.section}.section.h5mu"), emit: section
     tuple val(meta), path("results/${meta.dataset}/qc/*"), emit: quality
     tuple val("${task.process}"), eval('software_versions.py matplotlib mudata'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """
@@ -28,6 +29,6 @@ process QC {
     stub:
     """
     mkdir -p 'results/${meta.dataset}/qc'
-    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}'.{qc_spots.csv,qc_summary.csv,qc_maps.png,qc_violins.png}
+    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}'.{qc_spots.csv,qc_summary.csv,qc_coordinates.png,qc_maps.png,qc_violins.png}
     """
 }

@@ -6,6 +6,7 @@ process REPORT_RUN {
     input:
     path metrics
     path runs
+    path notices
     path presets, stageAs: 'presets/*'
     path failures
     path parameters
@@ -19,7 +20,7 @@ process REPORT_RUN {
     script:
     """
     # code ${code}
-    report_run.py --metrics ${metrics} --runs ${runs} --presets presets --failures ${failures} --params ${parameters} \\
+    report_run.py --metrics ${metrics} --runs ${runs} --notices ${notices} --presets presets --failures ${failures} --params ${parameters} \\
         --versions ${versions} --out results/report.html
     mkdir -p results/pipeline_info
     cp ${parameters} ${versions} results/pipeline_info/

@@ -14,6 +14,7 @@ process SCAN {
     output:
     tuple val(meta), path("${meta.id}.n_domains.csv"), emit: criteria
     tuple val("${task.process}"), eval('software_versions.py scikit-learn'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """

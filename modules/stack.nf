@@ -14,6 +14,7 @@ process STACK {
     tuple val(meta), path("results/${meta.dataset}/alignment/coordinates.csv"), emit: coordinates
     tuple val(meta), path("results/${meta.dataset}/alignment/transforms.csv"), emit: transforms
     tuple val("${task.process}"), eval('software_versions.py numpy scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def given = [transforms].flatten().collect { transform -> "--transform ${transform}" }.join(' ')

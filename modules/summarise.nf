@@ -9,6 +9,7 @@ process SUMMARISE {
     path alignments, stageAs: 'alignments?/*'
     path planned
     path failures
+    path notices
     val code
 
     output:
@@ -16,17 +17,18 @@ process SUMMARISE {
     path 'results/benchmark/runs.csv', emit: runs
     path 'results/benchmark/alignment.csv', emit: alignment, optional: true
     path 'results/index.csv', emit: index
+    path 'results/notices.csv', emit: notices
 
     script:
     def inputs = [record: records, metrics: metrics, alignment: alignments].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
     """
     # code ${code}
-    summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --out-dir results
+    summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --notices ${notices} --out-dir results
     """
 
     stub:
     """
     mkdir -p results/benchmark
-    touch results/benchmark/metrics.csv results/benchmark/runs.csv results/index.csv
+    touch results/benchmark/metrics.csv results/benchmark/runs.csv results/index.csv results/notices.csv
     """
 }

@@ -22,6 +22,7 @@ process TRAIN {
     tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
     tuple val(meta), path("${meta.id}.training.json"), emit: record
     tuple val("${task.process}"), eval('software_versions.py numpy scipy torch torch-geometric'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def options = method.settings.collect { setting -> "--method-option ${setting}" }

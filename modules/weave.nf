@@ -15,6 +15,7 @@ process WEAVE {
     tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
     tuple val(meta), path("${meta.id}.training.json"), emit: record
     tuple val("${task.process}"), eval('software_versions.py scikit-learn scipy'), topic: versions
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     def runs = [domains].flatten().collect { file -> "--domains ${file}" }.join(' ')

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import ALIGNMENT, METRICS, RUNS
-from spatialweave.summary import index_table, joined_table, read_planned, read_record, runs_table
+from spatialweave.summary import index_table, joined_table, read_notices, read_planned, read_record, runs_table
 
 
 def test_runs_table_distinguishes_completed_from_failed() -> None:
@@ -29,6 +29,16 @@ def test_runs_table_distinguishes_completed_from_failed() -> None:
     assert index.loc[0, "domains"] == "one/domains/smart/seed1.csv"
     assert index.loc[0, "embedding"] == "one/embeddings/smart/seed1.h5ad"
     assert index.loc[1, ["embedding", "domains", "report"]].tolist() == ["", "", "one/report.html"]
+
+
+def test_notices_are_a_table_or_refused(tmp_path: Path) -> None:
+    notice = {"process": "QC", "task": "one/s1", "notice": "no mitochondrial genes"}
+    (tmp_path / "n.json").write_text(json.dumps([notice]))
+    assert read_notices(tmp_path / "n.json").to_dict("records") == [notice]
+    for wrong in ({}, [1], [{"process": "QC", "task": "a"}], [{**notice, "notice": 3}]):
+        (tmp_path / "n.json").write_text(json.dumps(wrong))
+        with pytest.raises(InputError, match="is no list of notices"):
+            read_notices(tmp_path / "n.json")
 
 
 def test_metrics_table_joins_all_runs_in_order(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ workflow INTEGRATE {
         .map { key, criteria -> [[dataset: key.groupTarget], criteria] }
     CHOOSE(to_choose, code)
     // [dataset, number of domains], e.g. ['embryo', 13]
-    numbers = by_number.given.mix(CHOOSE.out.choice.map { meta, choice -> [meta.dataset, chosenNumber(meta.dataset, choice)] })
+    numbers = by_number.given.mix(CHOOSE.out.choice.map { meta, choice -> [meta.dataset, chosenNumber(choice)] })
 
     // [run meta, embedding, graph, number of domains], e.g. [[id: 'smart.seed1', ...], smart.seed1.h5ad, graph.h5ad, 13]
     to_cluster = trained

@@ -1,5 +1,6 @@
 // From rows of the samplesheet to the inputs of the methods: filtered sections, latents and graphs.
 
+include { refusals                       } from '../modules/checks/failures'
 include { INGEST                         } from '../modules/ingest'
 include { QC ; qcOptions                 } from '../modules/qc'
 include { PREPROCESS ; preprocessOptions } from '../modules/preprocess'
@@ -14,7 +15,18 @@ workflow PREPARE {
 
     main:
     INGEST(rows, code)
-    QC(INGEST.out.section, qcOptions(options), code)
+    // What was understood of the files, one line per section, e.g. 'embryo: 2187 spots; rna 2187 spots x 32285 features (counts of rna.h5ad, X); ...'
+    INGEST.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
+    // [section meta, section], once every section has been read: else one refusal would hide the others. The error is raised
+    // here since of one in an included function the text would not reach the console.
+    read = INGEST.out.section.toList().flatMap { sections ->
+        def refused = refusals()
+        if (refused) {
+            error(refused)
+        }
+        sections
+    }
+    QC(read, qcOptions(options), code)
 
     // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
     datasets = QC.out.section
@@ -41,5 +53,5 @@ workflow PREPARE {
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]
     latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
-    files = QC.out.quality.mix(PREPROCESS.out.latents, counts, GRAPH.out.statistics) // [meta, files] for ASSEMBLE and the reports
+    files = INGEST.out.understood.mix(QC.out.quality, PREPROCESS.out.latents, counts, GRAPH.out.statistics) // [meta, files] for ASSEMBLE and the reports
 }

@@ -26,6 +26,14 @@ def versionsText(texts) {
     return texts.collectMany { text -> text.tokenize(';')*.trim() }.unique().sort().collect { tool -> tool.replaceFirst(' ', ': ') }.join('\n') + '\n'
 }
 
+// One entry per warning of a task, sorted, from [['PREPARE:INGEST', 'embryo/embryo', 'a line per warning'], ...]
+def noticesOf(found) {
+    return found
+        .collectMany { process, task, text -> text.readLines().findAll().collect { line -> [process: process.tokenize(':').last(), task: task, notice: line] } }
+        .unique()
+        .sort { notice -> [notice.process, notice.task, notice.notice].join(' ') }
+}
+
 // The key by which lists are sorted, so that they do not depend on which run ended first, e.g. 'embryo smart 1'.
 def order(meta) {
     return "${meta.dataset} ${meta.method} ${meta.seed}"
@@ -53,6 +61,8 @@ workflow REPORT {
     failures = metrics.mix(quality).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
+    // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
+    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(noticesOf(found))) }
     parameters = textFile('params.json', asJson(options))
     presets = methods*.file
 
@@ -69,6 +79,6 @@ workflow REPORT {
         .map { meta -> meta.subMap('dataset', 'method', 'seed') }
         .toSortedList { a, b -> order(a) <=> order(b) }
         .map { metas -> textFile('planned.json', asJson(metas)) }
-    SUMMARISE(everyFile(records), everyFile(metrics), everyFile(quality), plan, failures, code)
-    REPORT_RUN(SUMMARISE.out.metrics, SUMMARISE.out.runs, presets, failures, parameters, versions, code)
+    SUMMARISE(everyFile(records), everyFile(metrics), everyFile(quality), plan, failures, notices, code)
+    REPORT_RUN(SUMMARISE.out.metrics, SUMMARISE.out.runs, SUMMARISE.out.notices, presets, failures, parameters, versions, code)
 }

@@ -54,6 +54,7 @@ class ModalityKind:
     title: str
     file: str
     aliases: tuple[str, ...]
+    derived: tuple[str, ...]
     accepts: tuple[str, ...]
     has_fractions: bool
     preparation: str
@@ -76,6 +77,7 @@ def _modality_kind(
     aliases: list[str],
     values: str,
     preparation: str,
+    derived: list[str] | None = None,
     accepts: list[str] | None = None,
     intervals: bool = False,
     metrics: Mapping[str, Any] | None = None,
@@ -87,6 +89,7 @@ def _modality_kind(
         title,
         file,
         tuple(aliases),
+        tuple(derived or ()),
         tuple(accepts or ()),
         {"counts": False, "intensities": True}[values],
         preparation,
@@ -116,7 +119,7 @@ MODALITY_KINDS = read_declarations()
 MODALITIES = tuple(MODALITY_KINDS)
 """Their names."""
 
-_MODALITY_BY_ALIAS = {alias: name for name, kind in MODALITY_KINDS.items() for alias in kind.aliases}
+_MODALITY_BY_ALIAS = {alias: name for name, kind in MODALITY_KINDS.items() for alias in (*kind.aliases, *kind.derived)}
 
 
 def plain_name(name: object) -> str:
@@ -126,7 +129,18 @@ def plain_name(name: object) -> str:
 
 def modality_of(name: str) -> str | None:
     """The modality that has `name` (a modality's name in a file, or a 10x feature type) as an alias, or None."""
-    return _MODALITY_BY_ALIAS.get(plain_name(name))
+    return _MODALITY_BY_ALIAS.get(_alias(name))
+
+
+def is_derived(name: str) -> bool:
+    """Whether a modality's name in a file is that of values computed from another matrix, as Seurat's SCT."""
+    modality = modality_of(name)
+    return modality is not None and _alias(name) in MODALITY_KINDS[modality].derived
+
+
+def _alias(name: str) -> str:
+    """A name as it is compared, without the size of bins (Seurat's Spatial.008um)."""
+    return re.sub(r"\d+um$", "", plain_name(name))
 
 
 def fits(found: str, wanted: str) -> bool:

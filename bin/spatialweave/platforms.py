@@ -12,17 +12,31 @@ NEIGHBOURS_BY_LAYOUT = {"hexagonal": 6, "square": 4, "cells": 8}
 
 @dataclass(frozen=True)
 class Platform:
-    """The arrangement of a platform's spots (`layout`), and whether it images a panel, whose features are all kept."""
+    """A measuring platform.
+
+    Attributes
+    ----------
+    layout
+        How its spots are arranged.
+    image_based
+        Whether it images a panel, whose features are all kept.
+    intensities
+        The modalities of which it measures intensities; of others, what they usually are.
+    """
 
     name: str
     layout: str
     image_based: bool = False
+    intensities: tuple[str, ...] = ()
 
     @property
     def n_neighbours(self) -> int:
         """Neighbours per spot in the spatial graph."""
         return NEIGHBOURS_BY_LAYOUT[self.layout]
 
+
+STAINED = ("adt",)
+"""Proteins that are stained, or measured by mass spectrometry, and not counted by tags."""
 
 PLATFORMS = {
     platform.name: platform
@@ -35,13 +49,15 @@ PLATFORMS = {
         Platform("dbit", "square"),
         Platform("misar", "square"),
         Platform("spots", "hexagonal"),
-        Platform("starmap", "cells", image_based=True),
-        Platform("merfish", "cells", image_based=True),
-        Platform("seqfish", "cells", image_based=True),
-        Platform("osmfish", "cells", image_based=True),
-        Platform("baristaseq", "cells", image_based=True),
-        Platform("codex", "cells", image_based=True),
-        Platform("xenium", "cells", image_based=True),
+        Platform("plato", "square", intensities=STAINED),
+        Platform("starmap", "cells", image_based=True, intensities=STAINED),
+        Platform("merfish", "cells", image_based=True, intensities=STAINED),
+        Platform("seqfish", "cells", image_based=True, intensities=STAINED),
+        Platform("osmfish", "cells", image_based=True, intensities=STAINED),
+        Platform("baristaseq", "cells", image_based=True, intensities=STAINED),
+        Platform("codex", "cells", image_based=True, intensities=STAINED),
+        Platform("xenium", "cells", image_based=True, intensities=STAINED),
+        Platform("cosmx", "cells", image_based=True, intensities=STAINED),
         Platform("maldi", "square", image_based=True),
         Platform("hexagonal", "hexagonal"),
         Platform("square", "square"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import COMPLETED, FAILED, INDEX, RUNS, ResultTable
+from spatialweave.io.result_tables import COMPLETED, FAILED, INDEX, NOTICES, RUNS, ResultTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +80,18 @@ def joined_table(kind: ResultTable, files: Iterable[Path]) -> pd.DataFrame:
     """The tables of all runs as one, ordered by run, sections and metric."""
     keys = [column for column in kind.columns if column not in ("clustering", "n_domains", "value")]
     return kind.read_all(files).sort_values(keys, ignore_index=True)
+
+
+def read_notices(path: Path) -> pd.DataFrame:
+    """Read the list of the warnings of all tasks; anything but process, task and notice of each is an InputError."""
+    content = read_json(path)
+    wrong = not isinstance(content, list) or any(
+        not isinstance(row, dict) or any(not isinstance(row.get(name), str) for name in NOTICES.columns)
+        for row in content
+    )
+    if wrong:
+        raise InputError(str(path), "is no list of notices", "process, task and notice of each")
+    return NOTICES.frame(content)
 
 
 def index_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -18,11 +18,7 @@ def numberRange(options) {
     return ends
 }
 
-// The number in the file of a choice, which is said where it is at the end of the range.
-def chosenNumber(dataset, file) {
-    def choice = new groovy.json.JsonSlurper().parseText(file.text)
-    if (choice.at_the_end) {
-        log.warn("Dataset '${dataset}': ${choice.number} domains were chosen, at the end of the numbers tried; others beyond may fit better (--max_domains, --n_domains)")
-    }
-    return choice.number
+// The number in the file of a choice.
+def chosenNumber(file) {
+    return new groovy.json.JsonSlurper().parseText(file.text).number
 }

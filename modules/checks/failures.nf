@@ -23,6 +23,8 @@ def retryOrGiveUp(task, meta) {
     def note = [
         process: process,
         dataset: meta.dataset,
+        // Of INGEST only.
+        section: meta.section,
         // Empty for alignment, which serves all methods.
         method: meta.method ?: '',
         seed: meta.seed,
@@ -31,8 +33,20 @@ def retryOrGiveUp(task, meta) {
         log: log.toUriString(),
     ]
     noteFolder().mkdirs()
-    noteFolder().resolve("${process}.${[meta.dataset, meta.method, meta.seed, meta.moving].findAll().join('.')}.json").text = groovy.json.JsonOutput.toJson(note)
+    noteFolder().resolve("${process}.${[meta.dataset, meta.section, meta.method, meta.seed, meta.moving].findAll().join('.')}.json").text = groovy.json.JsonOutput.toJson(note)
     return 'ignore'
+}
+
+// The error strategy of INGEST: a file that it refuses (exit code 2) does not keep the other sections from being looked at.
+def retryOrRefuse(task, meta) {
+    return retryable(task.exitStatus) || task.exitStatus == 2 ? retryOrGiveUp(task, meta) : 'finish'
+}
+
+// The refusals of INGEST as one text, or null without any; call it when it has looked at every section.
+def refusals() {
+    def refused = new groovy.json.JsonSlurper().parseText(readFailures()).findAll { note -> note.process == 'INGEST' }
+    def lines = refused.collect { note -> "${note.dataset}, ${note.section}: ${note.reason}" }
+    return lines ? "${lines.size()} section(s) cannot be read:\n  ${lines.join('\n  ')}".toString() : null
 }
 
 // All notes of this run as JSON text, sorted; call it when every process that may fail has ended.

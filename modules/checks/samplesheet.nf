@@ -1,12 +1,16 @@
-// The samplesheet: CSV or TSV, one row per section, checked against assets/schema_input.json and the modalities before any task runs.
+// The samplesheet: CSV (commas or semicolons) or TSV, one row per section, checked against assets/schema_input.json and the modalities before any task runs.
 
 include { valueProblem } from './params'
+
+// The modalities by name, e.g. [rna: [title: 'RNA', aliases: ['rna', 'gex', ...], ...], ...]
+def modalities() {
+    return new org.yaml.snakeyaml.Yaml().load(file("${projectDir}/bin/spatialweave/modalities.yml").text)
+}
 
 // The rule of each column by name: one file column per modality (modalities.yml), then those of assets/schema_input.json, e.g.
 // [rna: [type: 'string', format: 'path', description: 'RNA counts'], ..., n_domains: [type: 'integer', minimum: 2, ...], ...]
 def columnRules() {
-    def modalities = new org.yaml.snakeyaml.Yaml().load(file("${projectDir}/bin/spatialweave/modalities.yml").text)
-    def files = modalities.collectEntries { name, modality -> [name, [type: 'string', format: 'path', description: modality.file]] }
+    def files = modalities().collectEntries { name, modality -> [name, [type: 'string', format: 'path', description: modality.file]] }
     def schema = new groovy.json.JsonSlurper().parseText(file("${projectDir}/assets/schema_input.json").text)
     return files + schema.items.properties
 }
@@ -20,7 +24,7 @@ def fileColumns(rules) {
 def parseLine(line, separator) {
     def parser = new nextflow.util.CsvParser().setSeparator(separator).setQuote('"').setStrip(true)
     // The parser fails at blanks between a quote and a separator, which are harmless.
-    def tidy = line.replaceAll(/^ +| +$/, '').replaceAll(/" +(?=[,\t]|$)/, '"').replaceAll(/(^|[,\t]) +"/, '$1"')
+    def tidy = line.replaceAll(/^ +| +$/, '').replaceAll(/" +(?=[,;\t]|$)/, '"').replaceAll(/(^|[,;\t]) +"/, '$1"')
     try {
         return parser.parse(tidy).collect { cell -> (cell ?: '').toString().trim() }
     }
@@ -42,7 +46,9 @@ def readText(path, sheet) {
 // [[line number, [cells]], ...] without empty lines; a byte order mark, Windows line ends and quotes are fine.
 def parseLines(path, sheet) {
     def lines = readText(path, sheet).replaceFirst('^\uFEFF', '').readLines()
-    def separator = lines.find { line -> line.trim() }?.contains('\t') ? '\t' : ','
+    // Spreadsheets of many countries write semicolons. A header of several columns holds its separator and no other.
+    def header = lines.find { line -> line.trim() } ?: ''
+    def separator = ['\t', ',', ';'].find { mark -> header.contains(mark) } ?: ','
     def parsed = lines.withIndex(1)
         .findAll { line, _number -> line.replace(separator, '').trim() }
         .collect { line, number -> [number, parseLine(line, separator)] }
@@ -88,24 +94,41 @@ def rowProblems(sheet, line, row, rules) {
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
-    precomputedOf(row).collect { choice -> choice.tokenize(':').first() }
-        .findAll { modality -> !(modality in counts) || !(row[modality] || row.multi) }
-        .each { modality -> problems << "column precomputed: the row has no modality '${modality}'" }
+    ['precomputed', 'measured', 'layer'].each { name ->
+        declarationsOf(row, name).findAll { choice -> name == 'precomputed' || choice.contains(':') }
+            .collect { choice -> choice.tokenize(':').first() }
+            .findAll { modality -> !(modality in counts) || !(row[modality] || row.multi) }
+            .each { modality -> problems << "column ${name}: the row has no modality '${modality}'" }
+    }
     return problems.collect { problem -> "line ${line}, ${problem}" }
 }
 
-// The declarations of a row, e.g. ['atac:X_lsi', 'rna'].
-def precomputedOf(row) {
-    return (row.precomputed ?: '').tokenize('; ')
+// What a row says of its modalities in the column `name`, e.g. ['atac:X_lsi', 'rna'].
+def declarationsOf(row, name) {
+    return (row[name] ?: '').tokenize(';')*.trim().findAll { choice -> choice }
+}
+
+// The column that is meant by a name that is none, or null: the modality that is also called so, else the nearest name.
+def meantColumn(name, rules) {
+    def plain = name.replaceAll('[^a-z0-9]', '')
+    def modality = modalities().find { _key, kind -> plain in kind.aliases || plain in (kind.derived ?: []) }
+    def near = rules.keySet().toList().closest(name)
+    return modality ? modality.key : near ? near.first() : null
 }
 
 def headerProblems(header, rules) {
     def named = header.findAll { name -> name }
     def problems = named.countBy { name -> name }.findAll { _name, count -> count > 1 }
         .collect { name, _count -> "line 1: column '${name}' appears more than once" }
+    def unknown = named.findAll { name -> !rules.containsKey(name) && !name.startsWith('meta_') }.unique()
     if (!('dataset' in named)) {
-        def near = named.findAll { name -> !rules.containsKey(name) }.closest('dataset')
+        def near = unknown.closest('dataset').take(1)
+        unknown -= near
         problems << "line 1: there is no column 'dataset'" + (near ? "; is '${near.first()}' meant?" : '')
+    }
+    unknown.each { name ->
+        def meant = meantColumn(name, rules)
+        problems << "line 1: '${name}' is not a column" + (meant ? "; did you mean '${meant}'?" : '') + " (columns of your own begin with meta_)"
     }
     return problems
 }
@@ -141,7 +164,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -158,7 +181,10 @@ def sectionOf(sheet, row, siblings, rules) {
         stack: stackOf(siblings),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
-        precomputed: precomputedOf(row),
+        precomputed: declarationsOf(row, 'precomputed'),
+        measured: declarationsOf(row, 'measured'),
+        layer: declarationsOf(row, 'layer'),
+        section_column: row.section_column ?: null,
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from spatialweave.io.result_tables import NOTICES
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.run import RunSources, write_run_report
 
@@ -90,10 +91,11 @@ def test_names_of_a_run_run_nothing(browser: Any, payload: str, tmp_path: Path) 
     (tmp_path / "failures.json").write_text(json.dumps([failure]))
     (tmp_path / "params.json").write_text(json.dumps({evil: evil, "refine": 1, "outdir": evil}))
     (tmp_path / "versions.yml").write_text(json.dumps({"TRAIN": {evil: evil}}))
+    NOTICES.write(tmp_path / "notices.csv", NOTICES.frame([(evil, evil, evil)]))
     (tmp_path / "presets").mkdir()
     texts = dict.fromkeys(("title", "summary", "citation", "doi"), evil) | {"preprocess": "smart", "graph": "spatial"}
     (tmp_path / "presets" / "smart.yml").write_text(json.dumps(texts))
-    names = ("metrics.csv", "runs.csv", "presets", "failures.json", "params.json", "versions.yml")
+    names = ("metrics.csv", "runs.csv", "presets", "failures.json", "params.json", "versions.yml", "notices.csv")
     write_run_report(RunSources(*(tmp_path / name for name in names)), tmp_path / "report.html")
     text = opened(browser, tmp_path / "report.html", drawn=False)
     assert all(word in text for word in evil.split())

@@ -156,7 +156,8 @@ def test_third_dimension_in_obsm_is_left_out_with_a_warning() -> None:
 
 
 def write(path: Path, spots: list[str], xy: np.ndarray | None, **obs: list[object]) -> Path:
-    data = anndata.AnnData(sparse.csr_matrix(np.ones((len(spots), 2), np.float32)), obs=pd.DataFrame(obs, index=spots))
+    counts = np.full((len(spots), 2), 1 + ord(path.stem[0]), dtype=np.float32)
+    data = anndata.AnnData(sparse.csr_matrix(counts), obs=pd.DataFrame(obs, index=spots))
     if xy is not None:
         data.obsm["spatial"] = xy
     data.write_h5ad(path)

@@ -138,11 +138,34 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
         ("dataset,rna\n\n , \n", "it has no rows"),
         ("datset,rna\none,a.h5ad\n", "line 1: there is no column 'dataset'; is 'datset' meant?"),
         ('dataset,rna\none,"a.h5ad\n', "line 2: a quoted cell does not end"),
+        ("dataset;protein;rna\none;a.h5ad;a.h5ad\n", "line 1: 'protein' is not a column; did you mean 'adt'?"),
+        ("dataset,rna,label\none,a.h5ad,x\n", "line 1: 'label' is not a column; did you mean 'labels'?"),
+        (
+            "dataset;rna\none;nowhere, or here.h5ad\n",
+            "line 2, column rna: there is no file or folder 'nowhere, or here",
+        ),
         ("dataset,rna,rna\none,a.h5ad,a.h5ad\n", "line 1: column 'rna' appears more than once"),
     ],
 )
 def test_unusable_sheet(pipeline: Pipeline, text: str, message: str) -> None:
     assert message in refused(pipeline, "--input", sheet(pipeline.folder, text))
+
+
+def test_refused_files_are_named_together_and_nothing_is_computed_of_them(pipeline: Pipeline) -> None:
+    for name in ("one", "two", "good"):
+        rows = "".join(f"b{i},{i % 4},{i // 4},{i if name == 'good' else i / 2}\n" for i in range(12))
+        (pipeline.folder / f"{name}.csv").write_text("barcode,x,y,A\n" + rows)
+    lines = "".join(f"{name},{name}.csv\n" for name in ("one", "two", "good"))
+    run = pipeline.run("--input", sheet(pipeline.folder, "dataset,rna\n" + lines))
+    assert run.code != 0
+    assert "2 section(s) cannot be read:" in run.text
+    for name in ("one", "two"):
+        assert (
+            f"{name}, {name}: ERROR: " in run.text
+            and f"{name}.csv, matrix, row 2 ('b1'), column 'A': value 0.5" in run.text
+        )
+    assert {task.split(" ")[0] for task in run.tasks("Submitted")} == {"INGEST"}
+    assert "good: 12 spots; rna 12 spots x 1 features" in run.text
 
 
 def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
@@ -151,7 +174,7 @@ def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
     A number of domains given for one section holds for its whole dataset.
     """
     commas = (
-        '\ufeffnotes,RNA,"dataset",adt,n_domains,Section\r\n'
+        '\ufeffmeta_notes,RNA,"dataset",adt,n_domains,Section\r\n'
         '"a, b","a.h5ad" , one , b.h5ad,,left\r\n'
         ",b.h5ad,one,,7,right\r\n"
         ",a.h5ad,two,,\r\n\r\n,,,,\r\n"

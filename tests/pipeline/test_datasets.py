@@ -109,12 +109,13 @@ def test_choices_for_all_recipes_and_presets_of_single_methods(pipeline: Pipelin
     assert edges == {"spatial": 0} | dict.fromkeys(data.mod, 9 * data.n_obs)
 
 
-def test_normalised_peaks_with_latents_of_their_own(pipeline: Pipeline, project: Path) -> None:
+def test_normalised_peaks_with_latents_and_spots_outside_the_tissue(pipeline: Pipeline, project: Path) -> None:
     command = [sys.executable, str(project / "bin" / "simulate.py"), "--preset", "test", "--out-dir", "."]
     subprocess.run(command, check=True, capture_output=True, cwd=pipeline.folder)
     peaks = anndata.read_h5ad(pipeline.folder / "test_atac.h5ad")
     peaks.X = peaks.X.astype(np.float32) / 7
     peaks.obsm["X_lsi"] = np.random.default_rng(0).normal(size=(peaks.n_obs, 5)).astype(np.float32)
+    peaks.obs["in_tissue"] = np.where(np.arange(peaks.n_obs) < 3, 0, 1)
     peaks.write_h5ad(pipeline.folder / "peaks.h5ad")
     sheet = pipeline.folder / "sheet.csv"
     sheet.write_text(
@@ -125,4 +126,11 @@ def test_normalised_peaks_with_latents_of_their_own(pipeline: Pipeline, project:
     data = mudata.read_h5mu(run.results / "one" / "integrated.h5mu")
     atac = data["atac"]
     np.testing.assert_array_equal(atac.obsm["X_latent_smart"], peaks[atac.obs_names].obsm["X_lsi"])
+    assert atac.obs_names.tolist() == peaks.obs_names[3:].tolist()
+    # What INGEST warns of is on the console at the end, in a table and in the report.
+    said = "peaks.h5ad, obs: 3 of 324 spots are outside the tissue"
+    assert said in run.text.rpartition("notice(s), also in ")[2]
+    (notice,) = csv.DictReader((run.results / "notices.csv").open(newline=""))
+    assert (notice["process"], notice["task"]) == ("INGEST", "one/one") and said in notice["notice"]
+    assert said in (run.results / "report.html").read_text(encoding="utf-8")
     assert "latents from the input file" in (run.results / "one" / "report.html").read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def domains(results: Path) -> dict[str, bytes]:
 def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     _, run = finished
     assert run.code == 0, run.text
-    expected = ["report.html", "index.csv", "benchmark/metrics.csv", "benchmark/runs.csv"]
+    expected = ["report.html", "index.csv", "notices.csv", "benchmark/metrics.csv", "benchmark/runs.csv"]
     expected += ["test/report.html", "test/integrated.h5mu", "test/graphs/smart.spatial.graph.csv"]
     expected += [f"test/embeddings/{method}/seed{seed}.h5ad" for method in METHODS for seed in SEEDS]
     expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
@@ -48,7 +48,7 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     missing = [name for name in expected if not (run.results / name).is_file()]
     assert missing == []
     assert {path.name.split(".", 1)[1] for path in (run.results / "test" / "qc").iterdir()} == {
-        "qc_spots.csv", "qc_summary.csv", "qc_maps.png", "qc_violins.png",
+        "ingest.csv", "qc_spots.csv", "qc_summary.csv", "qc_coordinates.png", "qc_maps.png", "qc_violins.png",
     }  # fmt: skip
 
 

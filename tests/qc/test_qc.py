@@ -202,8 +202,8 @@ def test_plots_are_drawn_with_every_removed_spot(
     section: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    save = plots._save
-    monkeypatch.setattr(plots, "_save", lambda figure, path: (drawn.append(figure), save(figure, path)))
+    save = plots.save
+    monkeypatch.setattr(plots, "save", lambda figure, path: (drawn.append(figure), save(figure, path)))
     thresholds = defaults() | {"rna_min_counts": 5}
     result = check_section(section, thresholds)
     plots.write_maps(result, tmp_path / "maps.png")

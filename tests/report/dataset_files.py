@@ -16,7 +16,9 @@ from spatialweave.io.dataset import Dataset
 from spatialweave.io.result_tables import (
     GRAPH_STATISTICS,
     QC_SUMMARY,
+    UNDERSTOOD,
 )
+from spatialweave.io.understood import Understood
 from spatialweave.report.dataset import DatasetSources
 
 from .alignment_files import turned, write_alignment
@@ -60,6 +62,14 @@ def write_qc(folder: Path, section: str, n_spots: int, modalities: list[str]) ->
         for name in modalities
     ]
     rows.append((section, "all", "spots", "no_modality_left", None, n_spots + 3, 3, 1.0, n_spots))
+    found = Understood(section)
+    found.add("spots", n_spots)
+    for name in modalities:
+        found.add("spots", n_spots, modality=name)
+        found.add("features", 3, f"X of {name}.h5ad", name)
+    found.add("shared spots", n_spots)
+    found.add("platform", "square", "by the coordinates")
+    UNDERSTOOD.write(folder / f"{section}.ingest.csv", found.table())
     QC_SUMMARY.write(folder / f"{section}.qc_summary.csv", QC_SUMMARY.frame(rows))
     pd.DataFrame({"barcode": ["a"]}).to_csv(folder / f"{section}.qc_spots.csv", index=False)
     for kind in ("maps", "violins"):

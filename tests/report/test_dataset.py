@@ -72,6 +72,14 @@ def test_embedded_domains_and_coordinates_equal_the_files(sources: DatasetSource
     assert unpack(data["y"])[13] == pytest.approx(10)
 
 
+def test_says_what_was_read(sources: DatasetSources, tmp_path: Path) -> None:
+    html = dataset_page(sources, tmp_path).html
+    assert sources.files is not None
+    for path in sources.files.glob("*.ingest.csv"):
+        table = pd.read_csv(path, dtype=str).set_index(["modality", "item"])["value"]
+        assert f"{table['all', 'spots']} spots; rna {table['rna', 'spots']} spots x 3 features (X of rna.h5ad)" in html
+
+
 def test_same_colours_in_all_runs(sources: DatasetSources, tmp_path: Path) -> None:
     data = dataset_page(sources, tmp_path).data()
 

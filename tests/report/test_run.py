@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spatialweave.io.result_tables import METRICS, RUNS
+from spatialweave.io.result_tables import METRICS, NOTICES, RUNS
 from spatialweave.report.dataset import DatasetSources
 from spatialweave.report.run import RunSources, write_run_report
 
@@ -29,11 +29,14 @@ def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
     ]
     rows.append(("demo", "spamo", 1, "failed", None, None, None, None))
     RUNS.write(runs, RUNS.frame(rows))
+    notices = tmp_path / "notices.csv"
+    NOTICES.write(notices, NOTICES.frame([("INGEST", "demo/demo", f"3 spots are outside the tissue {EVIL}")]))
     write_run_report(
-        RunSources(metrics, runs, sources.presets, sources.failures, sources.params, sources.versions),
+        RunSources(metrics, runs, sources.presets, sources.failures, sources.params, sources.versions, notices),
         tmp_path / "report.html",
     )
     page = Page(tmp_path / "report.html")
+    assert ["INGEST", "demo/demo", f"3 spots are outside the tissue {EVIL}"] in page.rows
     assert loads_nothing(page)
     assert not page.scripts
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]

@@ -111,6 +111,16 @@ def test_layout_is_inferred_and_a_contradiction_is_warned_of(tmp_path: Path) -> 
     assert "look like the layout 'square', but the platform visium is 'hexagonal'" in result.stderr
 
 
+def test_warnings_are_noted_where_the_pipeline_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPATIALWEAVE_NOTICES", str(tmp_path / "notices.txt"))
+    data = adata()
+    data.obsm["spatial"] = np.column_stack([COORDINATES, np.zeros(12)])
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    result = run(tmp_path, "--rna", str(tmp_path / "rna.h5ad"))
+    lines = (tmp_path / "notices.txt").read_text().splitlines()
+    assert [f"WARNING: {line}" for line in lines] == result.stderr.splitlines() and len(lines) == 1
+
+
 def test_same_input_gives_the_same_content(tmp_path: Path) -> None:
     path = h5ad(tmp_path)
     sections = []

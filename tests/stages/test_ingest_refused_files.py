@@ -107,7 +107,7 @@ def broken_zarr(folder: Path) -> list[str]:
 
 
 def unequal_coordinates(folder: Path) -> list[str]:
-    return ["--rna", h5ad(folder), "--adt", h5ad(folder, "bad.h5ad", coordinates=COORDINATES + 1)]
+    return ["--rna", h5ad(folder), "--adt", h5ad(folder, "bad.h5ad", counts=COUNTS + 1, coordinates=COORDINATES + 1)]
 
 
 def no_overlap(folder: Path) -> list[str]:
@@ -141,7 +141,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "unknown modalities": (lambda f: ["--multi", mu(f, ("foo", "bar"))], "bad.h5mu", "holds the modalities bar, foo"),
     "modality not in file": (lambda f: ["--adt", mu(f, ("rna", "atac"))], "bad.h5mu", "holds no adt"),
     "another modality": (lambda f: ["--adt", mu(f)], "bad.h5mu", "holds rna; expected adt"),
-    "one modality under two names": (lambda f: ["--multi", mu(f, ("rna", "GEX"))], "bad.h5mu", "holds rna twice"),
+    "one modality under two names": (lambda f: ["--multi", mu(f, ("rna", "GEX"))], "bad.h5mu", "holds rna, which"),
     "same modality twice": (lambda f: ["--rna", h5ad(f), "--multi", mu(f)], "bad.h5mu", "holds rna, which"),
     "multi without names": (lambda f: ["--multi", h5ad(f, "bad.h5ad")], "bad.h5ad", "does not say which modality"),
     "unknown feature type": (tenx_guides, "mtx", "features are of the types 'CRISPR Guide Capture'"),
@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "bad.h5ad",
         "X is empty (0 spots",
     ),
-    "no shared spot": (no_overlap, "bad.h5ad", "no barcode of adt (first: 'other0') is among those of the other"),
+    "no shared spot": (no_overlap, "bad.h5ad", "no barcode of adt is among those of the other"),
     "section not a file name": (
         lambda f: ["--rna", h5ad(f), "--section", "a/b"],
         "--section",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from .ingest_inputs import (
-    SPOTS,
+    COUNTS,
     Build,
     adata,
     check_refusal,
@@ -36,7 +36,7 @@ def labels_with(content: str, name: str = "bad.csv") -> Build:
 
 
 def unequal_labels(folder: Path) -> list[str]:
-    other = adata()
+    other = adata(COUNTS + 1)
     other.obs["region"] = ["right", "left"] * 6
     other.write_h5ad(folder / "bad.h5ad")
     return ["--rna", h5ad(folder), "--adt", str(folder / "bad.h5ad"), "--labels", "region"]
@@ -84,7 +84,8 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     ),
     "CSV trailing comma": (csv_with("barcode,A,B\nb0,1,2,\nb1,3,4,\n"), "bad.csv, line 2", "has 4 cells"),
     "CSV nameless column": (csv_with("barcode,A,\nb0,1,2\n"), "bad.csv, line 1, column 3", "has no name"),
-    "CSV semicolons": (csv_with("barcode;A;B\nb0;1;2\n"), "bad.csv", "has one column only, with ';' in it"),
+    "CSV without separators": (csv_with("barcode A B\nb0 1 2\n"), "bad.csv", "has one column only"),
+    "CSV decimal commas": (csv_with("barcode;A;B\nb0;1,5;2\n"), "bad.csv, line 2", "write a point before decimals"),
     "CSV not UTF-8": (csv_with(b"barcode,A\nb0,1\nb\xe4,2\n"), "bad.csv, line 3", "byte 0xe4 is not UTF-8"),
     "CSV duplicated barcode": (csv_with("barcode,A\nb0,1\nb0,2\n"), "bad.csv", "barcode 'b0' names row 1 and row 2"),
     "CSV empty barcode": (csv_with("barcode,A\nb0,1\n,2\n"), "bad.csv", "spot 2 has no name"),
@@ -94,16 +95,6 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "not a readable",
     ),
     "CSV not gzip": (csv_with("barcode,A\nb0,1\n", "bad.csv.gz"), "bad.csv.gz", "not a readable text table"),
-    "CSV transposed": (
-        lambda f: [
-            "--rna",
-            text(f, "t.csv", "gene," + ",".join(SPOTS) + "\nA" + ",1" * 12 + "\n"),
-            "--spatial",
-            good_coordinates(f),
-        ],
-        "xy.csv",
-        "transpose the matrix to spots x features",
-    ),
     "coordinates missing": (
         lambda f: ["--rna", good_csv(f), "--spatial", str(f / "bad.csv")],
         "bad.csv",

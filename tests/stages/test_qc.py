@@ -46,7 +46,13 @@ def test_writes_section_tables_and_plots(folder: Path) -> None:
     assert result.stderr == ""
     assert read_h5mu(folder / "out.h5mu", "section").obs_names.tolist() == ["c", "d"]
     names = sorted(path.name for path in (folder / "qc").iterdir())
-    assert names == ["s1.qc_maps.png", "s1.qc_spots.csv", "s1.qc_summary.csv", "s1.qc_violins.png"]
+    assert names == [
+        "s1.qc_coordinates.png",
+        "s1.qc_maps.png",
+        "s1.qc_spots.csv",
+        "s1.qc_summary.csv",
+        "s1.qc_violins.png",
+    ]
     lines = (folder / "qc" / "s1.qc_spots.csv").read_text().splitlines()
     assert lines[0] == (
         "barcode,section,modality,total,n_features,mito_percent,ribo_percent,isotype_percent,"

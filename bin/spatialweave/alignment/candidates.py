@@ -12,7 +12,7 @@ import numpy as np
 
 from spatialweave.alignment.spot_pairs import pair_blocks
 from spatialweave.errors import InputError
-from spatialweave.graphs.spatial import spacing
+from spatialweave.io.layout import spacing
 
 CAP = 64
 """Default number of candidates per spot; about 28 spots of a square grid are within 3 spacings."""

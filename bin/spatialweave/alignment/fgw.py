@@ -25,7 +25,7 @@ from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.alignment.prepared_section import pool
 from spatialweave.alignment.transforms import Matrix
 from spatialweave.errors import InputError
-from spatialweave.graphs.spatial import spacing
+from spatialweave.io.layout import spacing
 
 ALPHA = 0.1
 """Weight of the distances, PASTE's."""

@@ -24,7 +24,7 @@ from spatialweave.alignment.refinement import (
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.transforms import Matrix
 from spatialweave.errors import InputError
-from spatialweave.graphs.spatial import spacing
+from spatialweave.io.layout import spacing
 from spatialweave.io.notices import warn
 from spatialweave.settings import configure
 

@@ -15,6 +15,7 @@ from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import from_edges
+from spatialweave.io.layout import spacing
 from spatialweave.io.notices import warn
 
 TIE_PRECISION = 1e-9
@@ -63,15 +64,6 @@ def delaunay(coordinates: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix
     square lattice either diagonal of a square is right, and the choice is arbitrary.
     """
     return _by_section(coordinates, sections, _delaunay_edges)
-
-
-def spacing(points: np.ndarray) -> float:
-    """Median distance of a spot to the nearest spot elsewhere; 0 when all spots have the same coordinates."""
-    distinct = np.unique(points, axis=0)
-    if len(distinct) < 2:
-        return 0.0
-    distances, _ = cKDTree(distinct).query(distinct, k=2)
-    return float(np.median(distances[:, 1]))
 
 
 def section_rows(sections: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -29,7 +29,7 @@ from spatialweave.io.stage_checks import (
     check_spots,
     check_table,
 )
-from spatialweave.modalities import MODALITIES
+from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 
 if TYPE_CHECKING:
     import anndata
@@ -46,6 +46,11 @@ alignments."""
 PRECOMPUTED = "precomputed"
 """In a modality's uns, where the user says that its values are no raw counts: the obsm key of its file with latents, or
 "values". In its obsm: these latents."""
+
+MEASURED = "measured"
+"""In a modality's uns, `counts` or `intensities`, where it is not what the modality usually is."""
+
+COUNTS, INTENSITIES = "counts", "intensities"
 
 FACTS = {
     "section": ("dataset", "section", "platform", "layout"),
@@ -140,6 +145,12 @@ def join_modalities(
     data.obsm["spatial"] = coordinates
     data.uns.update(uns)
     return data
+
+
+def is_intensities(modality: str, uns: Mapping[str, Any]) -> bool:
+    """Whether the values of a modality are intensities and not counts."""
+    usual = INTENSITIES if MODALITY_KINDS[modality].has_fractions else COUNTS
+    return str(uns.get(MEASURED, usual)) == INTENSITIES
 
 
 def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:

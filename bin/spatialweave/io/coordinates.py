@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +11,62 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
+from spatialweave.io.column_names import BARCODE_NAMES, DEPTHS, FRAME_PAIRS, GLOBAL_PAIRS, OBS_PAIRS, ON_SLIDE
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 
 OBSM_KEYS = ("spatial", "X_spatial", "spatial_coords", "X_spatial_coords")
 """Where AnnData files keep coordinates, in the order to look."""
 
-OBS_PAIRS = (
-    ("pxl_col_in_fullres", "pxl_row_in_fullres", "pixel"),
-    ("pxl_col", "pxl_row", "pixel"),
-    ("x", "y", "unknown"),
-    ("x_centroid", "y_centroid", "micrometre"),
-    ("center_x", "center_y", "micrometre"),
-    ("x_coord", "y_coord", "unknown"),
-    ("x_location", "y_location", "unknown"),
-    ("imagecol", "imagerow", "pixel"),
-    ("array_col", "array_row", "array"),
-)
-"""Columns (any case) that hold x and y, and their unit, in the order to look."""
-
-BARCODE_NAMES = ("barcode", "barcodes", "spot", "spot_id", "cell", "cell_id", "cell_barcode", "")
-"""What the column of barcodes may be called (any case); "" is the unnamed index column that pandas and R write."""
+GLOBAL_KEYS = ("spatial_fov", "spatial_global")
+"""Where they keep positions on the slide, beside those inside each field of view (squidpy's reader of CosMx)."""
 
 LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*, array_row/array_col of obs"
 
 
-def in_obsm(obsm: Mapping[str, Any], names: pd.Index, where: str) -> Coordinates | None:
-    """Coordinates from the first of :data:`OBSM_KEYS` that is there; of three dimensions the first two are kept."""
-    for key in OBSM_KEYS:
+def in_obsm(
+    obsm: Mapping[str, Any], names: pd.Index, where: str, keys: Sequence[str] = OBSM_KEYS
+) -> Coordinates | None:
+    """Coordinates from the first of `keys` that is there; of three dimensions the first two are kept.
+
+    The columns of a DataFrame are taken by their names, in any order, where these are known.
+    """
+    for key in keys:
         if key not in obsm:
             continue
         slot = f"{where}, obsm['{key}']"
+        table, unit = obsm[key], "unknown"
+        if isinstance(table, pd.DataFrame):
+            table, unit = _by_name(table, slot)
         try:
-            values = np.asarray(obsm[key], dtype=np.float64)
+            values = np.asarray(table, dtype=np.float64)
         except (TypeError, ValueError):
             raise InputError(slot, "holds values that are not numbers", "x and y of each spot") from None
         if values.ndim != 2 or values.shape[1] not in (2, 3) or len(values) != len(names):
             raise InputError(slot, f"has the shape {values.shape}", f"({len(names)}, 2): x and y of each spot")
         if values.shape[1] == 3:
             warn(slot, "is three-dimensional; x and y are used, the third coordinate is left out")
-        return _checked(Coordinates(names, np.ascontiguousarray(values[:, :2]), slot))
+        values = np.ascontiguousarray(values[:, :2])
+        return _checked(Coordinates(names, _straighten(values) if unit == "array" else values, slot, unit))
     return None
 
 
-def in_obs(obs: pd.DataFrame, where: str) -> Coordinates | None:
-    """Coordinates from the first pair of :data:`OBS_PAIRS` among the columns of `obs`."""
+def _by_name(table: pd.DataFrame, slot: str) -> tuple[pd.DataFrame, str]:
+    """Columns x and y (and z) of a table by their names, and their unit; as they are where no name says which is x."""
+    columns = {str(name).strip().lower(): name for name in reversed(table.columns)}
+    for x, y, unit in FRAME_PAIRS:
+        if x in columns and y in columns:
+            depth = [columns[name] for name in DEPTHS if name in columns][:1]
+            return table[[columns[x], columns[y], *depth]], unit
+    if not all(name[-1:].isdigit() for name in columns):
+        warn(slot, f"its columns {', '.join(map(str, table.columns))} are taken for x and y in this order")
+    return table, "unknown"
+
+
+def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] = OBS_PAIRS) -> Coordinates | None:
+    """Coordinates from the first of `pairs` among the columns of `obs`."""
     columns = {str(name).strip().lower(): name for name in reversed(obs.columns)}
-    for x_name, y_name, unit in OBS_PAIRS:
+    for x_name, y_name, unit in pairs:
         if x_name not in columns or y_name not in columns:
             continue
         slot = f"{where}, obs columns '{columns[x_name]}' and '{columns[y_name]}'"
@@ -70,8 +79,13 @@ def in_obs(obs: pd.DataFrame, where: str) -> Coordinates | None:
             raise InputError(slot, found, "x and y of each spot as numbers")
         if unit == "array":
             values = _straighten(values)
-        return _checked(Coordinates(obs.index, values, slot, unit))
+        return _checked(Coordinates(obs.index, values, slot, unit, global_by_name=x_name in ON_SLIDE))
     return None
+
+
+def on_slide(obsm: Mapping[str, Any], obs: pd.DataFrame, where: str) -> Coordinates | None:
+    """Positions on the slide, where a file keeps them beside positions inside each field of view."""
+    return in_obsm(obsm, obs.index, where, GLOBAL_KEYS) or in_obs(obs, where, GLOBAL_PAIRS)
 
 
 def _straighten(array: np.ndarray) -> np.ndarray:
@@ -96,14 +110,14 @@ def _checked(coordinates: Coordinates) -> Coordinates:
 def read_coordinates(path: Path) -> Coordinates:
     """Coordinates from a CSV, TSV or parquet table with the columns barcode, x, y (any order and case, others ignored).
 
-    Space Ranger's tissue_positions files, with and without a header, are taken as they are.
+    Space Ranger's tissue positions, with and without a header and whatever the file is called, are taken as they are.
     """
     from spatialweave.io.readers import space_ranger
 
     tables.check_file(path, "a table with the columns barcode, x, y")
-    if path.name.lower().startswith("tissue_positions"):
+    if space_ranger.is_positions(path):
         positions = space_ranger.read_positions(path)
-        return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel")
+        return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
     table = tables.read_strings(path)
     barcode = tables.find_column(path, table, BARCODE_NAMES)
     lowered = {str(name).strip().lower() for name in table.columns}
@@ -111,6 +125,7 @@ def read_coordinates(path: Path) -> Coordinates:
     x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
     names = tables.unique_barcodes(path, table, str(barcode))
     values = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
-    if any(low in lowered for low in ("z", "z_centroid")):
+    if lowered & set(DEPTHS):
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
-    return Coordinates(names, _straighten(values) if unit == "array" else values, str(path), unit)
+    values = _straighten(values) if unit == "array" else values
+    return Coordinates(names, values, str(path), unit, table.set_axis(names), x_name in ON_SLIDE)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.coordinates import BARCODE_NAMES
+from spatialweave.io.column_names import BARCODE_NAMES
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 

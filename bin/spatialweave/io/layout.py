@@ -1,4 +1,4 @@
-"""Infer the layout of the spots from their coordinates, when no platform is named."""
+"""How the spots are arranged, from their coordinates: the layout, when no platform is named, and the spacing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ SAMPLE = 20_000
 
 ORDER = 0.5
 """Bond order above which spots are on a lattice: 1 on a perfect one, 0 for cells; jitter of 0.1 spacings leaves 0.7."""
+
+
+FEWEST = 9
+"""With fewer spots, no layout can be told."""
+
+
+def spacing(points: np.ndarray) -> float:
+    """Median distance of a spot to the nearest spot elsewhere; 0 when all spots have the same coordinates."""
+    from scipy.spatial import cKDTree
+
+    distinct = np.unique(points, axis=0)
+    if len(distinct) < 2:
+        return 0.0
+    distances, _ = cKDTree(distinct).query(distinct, k=2)
+    return float(np.median(distances[:, 1]))
 
 
 def infer_layout(coordinates: np.ndarray) -> str:
@@ -27,7 +42,7 @@ def infer_layout(coordinates: np.ndarray) -> str:
     from scipy.spatial import cKDTree
 
     points = np.unique(np.asarray(coordinates, dtype=np.float64), axis=0)
-    if len(points) < 9:
+    if len(points) < FEWEST:
         return "cells"
     rng = np.random.default_rng(0)
     sample = points if len(points) <= SAMPLE else points[rng.choice(len(points), SAMPLE, replace=False)]

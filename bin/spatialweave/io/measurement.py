@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,23 @@ Loader = Callable[[], "tuple[sparse.spmatrix, pd.DataFrame]"]
 
 @dataclass
 class Coordinates:
-    """The coordinates (`values`: float64, spots x 2; NaN = unknown) of the spots `names`, and where they were read."""
+    """The coordinates (`values`: float64, spots x 2; NaN = unknown) of the spots `names`, and where they were read.
+
+    `table` has what a table of coordinates says beside them, one row per spot; `global_by_name` says that by the names
+    of their columns they are positions on the slide and not inside a field of view.
+    """
 
     names: pd.Index
     values: np.ndarray
     where: str
     unit: str = "unknown"
+    table: pd.DataFrame | None = None
+    global_by_name: bool = False
+
+    def at(self, rows: np.ndarray) -> Coordinates:
+        """The coordinates of the spots at `rows` (positions)."""
+        table = None if self.table is None else self.table.iloc[rows]
+        return replace(self, names=self.names[rows], values=self.values[rows], table=table)
 
 
 @dataclass
@@ -42,27 +53,43 @@ class Measurement:
     slots
         Where raw counts may be, in the order to look: slot name -> function that loads the matrix (spots x features)
         and the table of its features. Loading is put off so that only the slot in use is ever in memory.
+    layers
+        Further matrices that may be named, by the names of their layers.
     absent
         Slots that were looked for and are not in the file, for messages.
+    coordinates
+        One row per row of `obs`.
+    on_slide
+        Likewise, positions on the slide, where the file holds such beside `coordinates`.
+    libraries
+        The libraries of which the file says that it holds images or positions.
     modality
         Its modality, where the file says so; else it is found from ``feature_types`` of the features or the option.
     tables
         Loads a table of its spots (spots x columns) by the obsm key, in formats that have such.
+    turned
+        Gives the same matrix with its columns as spots, in formats that do not say which are which.
     """
 
     where: str
     obs: pd.DataFrame
     slots: dict[str, Loader]
+    layers: dict[str, Loader] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
     coordinates: Coordinates | None = None
+    on_slide: Coordinates | None = None
+    libraries: tuple[str, ...] = ()
     modality: str | None = None
     platform: str | None = None
     rows: np.ndarray | None = None
     tables: Callable[[str], np.ndarray] | None = None
+    turned: Callable[[], Measurement] | None = None
 
     def keep(self, rows: np.ndarray) -> None:
         """Restrict the measurement to the spots at `rows` (positions)."""
         self.obs = self.obs.iloc[rows]
+        self.coordinates = None if self.coordinates is None else self.coordinates.at(rows)
+        self.on_slide = None if self.on_slide is None else self.on_slide.at(rows)
         self.rows = rows if self.rows is None else self.rows[rows]
 
 
@@ -85,10 +112,7 @@ def reading(path: Path | str, what: str, fix: str = "write or copy the file agai
 
 def plain_names(names: Any, where: str, axis: str) -> pd.Index:
     """Names as plain Python strings in an object index; missing or empty ones are refused."""
-    values = [
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else plain_text(value)
-        for value in np.asarray(names, dtype=object)
-    ]
+    values = [plain_text(value) for value in np.asarray(names, dtype=object)]
     for position, value in enumerate(values):
         if not value.strip():
             raise InputError(where, f"{axis} {position + 1} has no name", "a name for each", "name it")
@@ -96,7 +120,9 @@ def plain_names(names: Any, where: str, axis: str) -> pd.Index:
 
 
 def plain_text(value: Any) -> str:
-    """A value as text, "" where it is missing; files can hold a list or a record per spot."""
+    """A value as text, "" where it is missing; files can hold a list, a record or bytes per spot."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).replace("\0", "")
 
 

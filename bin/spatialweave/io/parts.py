@@ -1,4 +1,4 @@
-"""The modalities that one file holds, selected and with their raw counts checked."""
+"""The modalities that a file holds, selected and with their raw counts checked."""
 
 from __future__ import annotations
 
@@ -8,69 +8,97 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED
-from spatialweave.io.counts import find_counts
-from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names, reading
-from spatialweave.io.notices import warn
+from spatialweave.io.contract import INTENSITIES, MEASURED, PRECOMPUTED
+from spatialweave.io.counts import Counts, find_counts
+from spatialweave.io.declared import Declared
+from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.readers import read
 from spatialweave.io.stage_checks import check_table
-from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
+from spatialweave.modalities import MODALITY_KINDS
 
 if TYPE_CHECKING:
     import anndata
-    from scipy import sparse
 
 
 @dataclass
 class ModalityPart:
-    """One modality of the section: its counts, and its coordinates and platform where its own file has them."""
+    """One modality of the section: its counts, and what its own file says about its spots.
+
+    Attributes
+    ----------
+    where, slot
+        The file, and the matrix in it.
+    coordinates, libraries, platform
+        As in :class:`~spatialweave.io.measurement.Measurement`.
+    """
 
     where: str
+    slot: str
     data: anndata.AnnData
     coordinates: Coordinates | None
+    libraries: tuple[str, ...]
     platform: str | None
 
 
-def read_parts(path: Path, wanted: str | None, precomputed: Mapping[str, str]) -> dict[str, ModalityPart]:
-    """The modalities of one file: all that it names, or the one that is `wanted`.
-
-    `precomputed` has the modalities whose values are not raw counts, each with the obsm key of its latents or "".
-    """
+def read_file(path: Path, wanted: str | None) -> list[Measurement]:
+    """The matrices of one file: all, or those of the modality that is `wanted`."""
     measurements = read(path)
     if wanted and len(measurements) > 1:
         named = [m for m in measurements if m.modality == wanted]
         if not named:
             held = ", ".join(sorted({str(m.modality or m.where) for m in measurements}))
             raise InputError(str(path), f"holds no {wanted} (it holds {held})", f"a file with {wanted}")
-        measurements = named
+        return named
+    return measurements
+
+
+def modality_parts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, ModalityPart]:
+    """The modalities of one matrix: all that it names, or the one that is `wanted`."""
     parts: dict[str, ModalityPart] = {}
-    for measurement in measurements:
-        names = plain_names(measurement.obs.index, measurement.where, "spot")
-        twice = np.flatnonzero(names.duplicated())
-        if len(twice):
-            first = int((names == names[twice[0]]).argmax())
-            raise InputError(
-                measurement.where,
-                f"barcode '{names[twice[0]]}' names row {first + 1} and row {twice[0] + 1}",
-                "each barcode once",
-            )
-        obs = plain_frame(measurement.obs, names)
-        names_given = [name for name in (wanted, measurement.modality) if name]
-        fractions = any(MODALITY_KINDS[name].has_fractions or name in precomputed for name in names_given)
-        counts, features = find_counts(measurement, fractions)
-        for modality, columns in _groups(measurement, features, wanted).items():
-            if modality in parts:
-                raise InputError(str(path), f"holds {modality} twice ({measurement.where})", "each modality once")
-            if not counts[:, columns].nnz:
-                raise InputError(measurement.where, f"its {modality} matrix holds no counts", "counts above 0")
-            data = _anndata(counts, columns, obs, features)
-            if modality in precomputed:
-                _add_precomputed(data, measurement, precomputed[modality])
-            parts[modality] = ModalityPart(measurement.where, data, measurement.coordinates, measurement.platform)
+    for modality, counts in find_counts(measurement, wanted, declared).items():
+        data = _anndata(measurement, counts)
+        measured = declared.measures(modality)
+        if (measured == INTENSITIES) != MODALITY_KINDS[modality].has_fractions:
+            data.uns[MEASURED] = measured
+        if modality in declared.precomputed:
+            _add_precomputed(data, measurement, declared.precomputed[modality])
+        parts[modality] = ModalityPart(
+            measurement.where,
+            counts.slot,
+            data,
+            measurement.coordinates,
+            measurement.libraries,
+            measurement.platform,
+        )
     return parts
+
+
+def add_parts(parts: dict[str, ModalityPart], more: Mapping[str, ModalityPart]) -> None:
+    """Add modalities to those of a section; one that is there already, or is another's matrix again, is refused."""
+    for modality, part in more.items():
+        if modality in parts:
+            before = parts[modality].where
+            again = f"which {before} gives as well" if before != part.where else "twice"
+            raise InputError(part.where, f"holds {modality}, {again}", "each modality once")
+        for other, known in parts.items():
+            if _same_matrix(known.data, part.data):
+                raise InputError(
+                    part.where,
+                    f"{modality} is the same matrix as {other}, given by {known.where}",
+                    "a matrix for each modality",
+                    "say which features are which in var['feature_types'] ('Gene Expression', 'Antibody Capture' ...), "
+                    "or write one file for each",
+                )
+        parts[modality] = part
+
+
+def _same_matrix(one: anndata.AnnData, other: anndata.AnnData) -> bool:
+    """Whether two modalities hold the same values of the same features in the same spots."""
+    if not one.obs_names.equals(other.obs_names) or not one.var_names.equals(other.var_names):
+        return False
+    return all(np.array_equal(getattr(one.X, part), getattr(other.X, part)) for part in ("indptr", "indices", "data"))
 
 
 def _add_precomputed(data: anndata.AnnData, measurement: Measurement, key: str) -> None:
@@ -91,49 +119,7 @@ def _add_precomputed(data: anndata.AnnData, measurement: Measurement, key: str) 
         raise InputError(error.where, error.found, error.expected) from None
 
 
-def _anndata(
-    counts: sparse.csr_matrix, columns: np.ndarray, obs: pd.DataFrame, features: pd.DataFrame
-) -> anndata.AnnData:
+def _anndata(measurement: Measurement, counts: Counts) -> anndata.AnnData:
     import anndata
 
-    whole = len(columns) == counts.shape[1]
-    matrix = counts if whole else counts[:, columns]
-    matrix.sort_indices()
-    return anndata.AnnData(matrix, obs=obs.copy(), var=features.iloc[columns].copy())
-
-
-def _groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None) -> dict[str, np.ndarray]:
-    """Which columns belong to which modality, from the option, the file's own name for it, or the feature types."""
-    where = measurement.where
-    everything = np.arange(len(features))
-    if measurement.modality and (wanted is None or fits(measurement.modality, wanted)):
-        return {wanted or measurement.modality: everything}
-    if measurement.modality:
-        raise InputError(where, f"holds {measurement.modality}", f"{wanted}, as which it is given")
-    if "feature_types" not in features.columns:
-        if wanted:
-            return {wanted: everything}
-        raise InputError(
-            where,
-            "does not say which modality it holds (no var column 'feature_types')",
-            fix="give it as --rna or another modality",
-        )
-    types = features["feature_types"].to_numpy(dtype=object)
-    meaning = {kind: modality_of(kind) for kind in pd.unique(types)}
-    known = {modality for modality in meaning.values() if modality}
-    if wanted and not known:
-        return {wanted: everything}
-    chosen = {kind: wanted or name for kind, name in meaning.items() if name and (not wanted or fits(name, wanted))}
-    if not chosen:
-        raise InputError(
-            where,
-            "its features are of the types " + ", ".join(f"'{kind}'" for kind in meaning),
-            wanted or f"types of {known_names()}",
-        )
-    rest = [kind for kind in meaning if kind not in chosen]
-    if rest:
-        warn(
-            where, f"features of the types {', '.join(rest)} are left out ({int(np.isin(types, rest).sum())} features)"
-        )
-    modalities = np.array([chosen.get(kind, "") for kind in types], dtype=object)
-    return {name: np.flatnonzero(modalities == name) for name in MODALITIES if (modalities == name).any()}
+    return anndata.AnnData(counts.matrix, obs=measurement.obs.copy(), var=counts.features)

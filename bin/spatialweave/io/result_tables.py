@@ -233,6 +233,12 @@ QC_SUMMARY = ResultTable(
 )  # fmt: skip
 """Per check of quality control, the spots or features that failed it."""
 
+UNDERSTOOD = ResultTable(dict.fromkeys(("section", "modality", "item", "value", "source"), TEXT))
+"""What INGEST understood of the files of a section, one row per thing; the modality is `all` for the section itself."""
+
+NOTICES = ResultTable(dict.fromkeys(("process", "task", "notice"), TEXT))
+"""One row per warning of a task: what was used, but not quite as it was given."""
+
 GRAPH_STATISTICS = ResultTable({"graph": TEXT, "statistic": TEXT, "value": OPTIONAL})
 """One row per statistic of a neighbour graph."""
 

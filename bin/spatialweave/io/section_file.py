@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED, read_h5mu
+from spatialweave.io.contract import PRECOMPUTED, is_intensities, read_h5mu
 from spatialweave.io.count_matrix import find_problem, to_csr
 from spatialweave.io.stage_checks import check_table
-from spatialweave.modalities import MODALITIES, MODALITY_KINDS
+from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _checked_counts(where: str, modality: str, part: anndata.AnnData) -> sparse.
         counts = to_csr(part.X)
     except ValueError as error:
         raise InputError(f"{where}, X", str(error), "raw counts, spots x features") from error
-    fractions = MODALITY_KINDS[modality].has_fractions or PRECOMPUTED in part.uns
+    fractions = is_intensities(modality, part.uns) or PRECOMPUTED in part.uns
     problem = find_problem(counts, fractions)
     if problem is not None:
         cell = f"row '{part.obs_names[problem.row]}', column '{part.var_names[problem.column]}'"

@@ -6,8 +6,9 @@ import csv
 import io
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -35,9 +36,32 @@ def is_text_table(path: Path) -> bool:
     return path.name.lower().endswith(TEXT_SUFFIXES)
 
 
-def separator(path: Path) -> str:
-    """Tab for .tsv and .tsv.gz, else comma."""
-    return "\t" if ".tsv" in path.name.lower() else ","
+@dataclass(frozen=True)
+class Start:
+    """How a text table begins: lines before its header (comments), and what separates its cells."""
+
+    comments: int
+    separator: str
+
+
+def start(path: Path) -> Start:
+    """Where the header of a text table is, and its separator.
+
+    Lines before the header that begin with "#" are comments, unless the last of them has as many cells as the line
+    below it: then it is the header. The separator is that of the file's ending; a semicolon or the other one where the
+    header has only those.
+    """
+    comments, last = 0, ""
+    with open_text(path) as stream:
+        line = stream.readline()
+        while line.startswith("#") or (line and not line.strip()):
+            comments, last = comments + 1, line
+            line = stream.readline()
+    usual = "\t" if ".tsv" in path.name.lower() else ","
+    separator = next((mark for mark in (usual, "\t", ",", ";") if mark in line), usual)
+    if last.startswith("#") and separator in last and last.count(separator) == line.count(separator):
+        comments -= 1
+    return Start(comments, separator)
 
 
 def _open_binary(path: Path) -> io.BufferedReader:
@@ -72,36 +96,42 @@ def _not_utf8(path: Path) -> InputError:
 def read_header(path: Path) -> list[str]:
     """The column names of a text table, stripped of blanks; an empty file is refused."""
     with open_text(path) as stream:
-        for cells in csv.reader(stream, delimiter=separator(path)):
-            if cells:
-                return [cell.strip() for cell in cells]
+        for _number, cells in _lines(stream, start(path)):
+            return [cell.strip() for cell in [cells[0].removeprefix("#"), *cells[1:]]]
     raise InputError(str(path), "is empty", "a header line and one line per spot")
 
 
-def skip_header(path: Path, stream: TextIO) -> None:
+def skip_header(stream: TextIO, begin: Start) -> None:
     """Move an open table to behind its header, however many lines that takes."""
-    next((cells for cells in csv.reader(stream, delimiter=separator(path)) if cells), None)
+    next(_lines(stream, begin), None)
+
+
+def _lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of the header and every row below it, without blank lines."""
+    for _comment in range(begin.comments):
+        stream.readline()
+    reader = csv.reader(stream, delimiter=begin.separator)
+    for cells in reader:
+        if cells:
+            yield begin.comments + reader.line_num, cells
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row below the header; blank lines are skipped, ragged rows refused."""
     width = 0
     with open_text(path) as stream:
-        reader = csv.reader(stream, delimiter=separator(path))
-        for cells in reader:
-            if not cells:
-                continue
+        for number, cells in _lines(stream, start(path)):
             if not width:
                 width = len(cells)
                 continue
             if len(cells) != width:
                 raise InputError(
-                    f"{path}, line {reader.line_num}",
+                    f"{path}, line {number}",
                     f"has {len(cells)} cells",
                     f"{width}, as in the header (the column of barcodes needs a name, too)",
                     "complete the line",
                 )
-            yield reader.line_num, cells
+            yield number, cells
 
 
 def read_strings(path: Path) -> pd.DataFrame:
@@ -135,8 +165,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         import pyarrow.parquet
 
         table = pyarrow.parquet.read_table(path).to_pandas()
-    if table.index.name is not None:
-        table = table.reset_index()
+    if not isinstance(table.index, pd.RangeIndex):
+        # Pandas writes the barcodes as an index, with a name or without.
+        table = table.rename_axis(table.index.name or "").reset_index()
     if not len(table):
         raise InputError(str(path), "has no rows", "one row per spot")
     text = {i: [plain_text(v) for v in table.iloc[:, i].astype(object)] for i in range(table.shape[1])}
@@ -202,15 +233,22 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
     return names
 
 
-def first_bad_cell(path: Path) -> InputError:
-    """The error that names the first cell of a matrix that is not a finite number (the first column is barcodes)."""
+def first_bad_cell(path: Path, skipped: Collection[int] = ()) -> InputError:
+    """The error that names the first cell of a matrix that is not a finite number.
+
+    The first column is barcodes; those at the positions `skipped` may hold anything.
+    """
     header = read_header(path)
     for number, cells in rows(path):
-        for name, cell in zip(header[1:], cells[1:], strict=True):
+        for position, (name, cell) in enumerate(zip(header, cells, strict=True)):
+            if position == 0 or position in skipped:
+                continue
             where = f"{path}, line {number}, column '{name}'"
             value = to_number(cell)
             if value is None:
                 found = f"'{cell}' is not a number" if cell.strip() else "the cell is empty"
+                if to_number(cell.replace(",", ".")) is not None:
+                    return InputError(where, found, "a number", "write a point before decimals")
                 return InputError(where, found, "a number", "write 0 where nothing was counted")
             if not math.isfinite(value):
                 return InputError(where, f"value {cell} is not finite", "a number of 0 or more")

@@ -7,8 +7,9 @@ from sklearn import metrics
 
 from spatialweave.alignment.spot_pairs import nearest_pairs
 from spatialweave.graphs.features import nearest_in
-from spatialweave.graphs.spatial import TIE_PRECISION, spacing
+from spatialweave.graphs.spatial import TIE_PRECISION
 from spatialweave.io.dataset import Dataset
+from spatialweave.io.layout import spacing
 from spatialweave.metrics.neighbours import random_subset
 
 TRANSFER_NEIGHBOURS = 15

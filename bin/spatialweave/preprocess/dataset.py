@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, join_modalities, stamp, write
+from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, is_intensities, join_modalities, stamp, write
 from spatialweave.io.joined_counts import joined_counts
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, harmony
@@ -81,11 +81,13 @@ def preprocess(
 
 def _settings(recipe: Recipe, dataset: JoinedSections) -> dict[str, PreparationSettings]:
     """How each modality is treated; widths may depend on the number of proteins."""
+    intensities = {name: is_intensities(name, joined.data.uns) for name, joined in dataset.counts.items()}
+    known = (dataset.platform, dataset.n_sections)
     n_proteins = None
     if "adt" in dataset.counts:
-        min_spots = recipe.settings("adt", dataset.platform, dataset.n_sections).min_spots
+        min_spots = recipe.settings("adt", *known, is_intensities=intensities["adt"]).min_spots
         n_proteins = adt.panel_size(dataset.counts["adt"].data.X, min_spots)
-    return {name: recipe.settings(name, dataset.platform, dataset.n_sections, n_proteins) for name in dataset.counts}
+    return {name: recipe.settings(name, *known, n_proteins, intensities[name]) for name in dataset.counts}
 
 
 def _latent(
@@ -99,7 +101,7 @@ def _latent(
     if PRECOMPUTED in joined.data.obsm:
         return _precomputed(joined.data)
     try:
-        prepared = preparation_of(name).prepare(counts, settings)
+        prepared = preparation_of(name, is_intensities(name, joined.data.uns)).prepare(counts, settings)
         # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
         components, scores = None, prepared.scores
         if scores is None:

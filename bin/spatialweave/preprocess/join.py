@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL
+from spatialweave.io.contract import MEASURED, PRECOMPUTED, TRUE_SPATIAL, is_intensities
 from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.measurement import plain_column
@@ -181,6 +181,10 @@ def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> 
     if any(PRECOMPUTED in part.obsm for part in parts):
         found = "several sections, one of them with latents of its own"
         raise InputError(f"modality {modality}", found, "one section, or counts", "compute the latents of all together")
+    measured = [is_intensities(modality, part.uns) for part in parts]
+    if len(set(measured)) > 1:
+        named = ", ".join(f"{s} {'intensities' if m else 'counts'}" for s, m in zip(sections, measured, strict=True))
+        raise InputError(f"modality {modality}", f"its sections differ in what is measured: {named}", "one of both")
     common = common_features(modality, [part.var_names for part in parts], sections)
     counts = [common.counts(part.X, number) for number, part in enumerate(parts)]
     stacked = anndata.AnnData(
@@ -188,6 +192,8 @@ def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> 
         obs=pd.concat([part.obs for part in parts], join="inner"),
         var=pd.DataFrame(index=common.names),
     )
+    if MEASURED in parts[0].uns:
+        stacked.uns[MEASURED] = parts[0].uns[MEASURED]
     if any(PRECOMPUTED in part.uns for part in parts):
         stacked.uns[PRECOMPUTED] = "values"
     return stacked

@@ -9,7 +9,7 @@ from typing import Any
 from scipy import sparse
 
 from spatialweave.modalities import MODALITY_KINDS
-from spatialweave.preprocess import adt, chromatin, metabolite, rna
+from spatialweave.preprocess import adt, chromatin, intensities, metabolite, rna
 from spatialweave.preprocess.prepared import Prepared
 
 
@@ -37,6 +37,11 @@ PREPARATIONS = {
 }
 
 
-def preparation_of(modality: str) -> Preparation:
-    """How `modality` is prepared, by the table of modalities."""
-    return PREPARATIONS[MODALITY_KINDS[modality].preparation]
+OF_INTENSITIES = Preparation(intensities.IntensitySettings, intensities.prepare)
+"""Of modalities that are usually counted, where intensities were measured."""
+
+
+def preparation_of(modality: str, is_intensities: bool = False) -> Preparation:
+    """How `modality` is prepared, by the table of modalities and by what was measured."""
+    kind = MODALITY_KINDS[modality]
+    return OF_INTENSITIES if is_intensities and not kind.has_fractions else PREPARATIONS[kind.preparation]

@@ -9,7 +9,7 @@ from typing import Any
 from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES, known_names
 from spatialweave.platforms import PLATFORMS, Platform
-from spatialweave.preprocess.preparations import preparation_of
+from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.preprocess.prepared import PreparationSettings
 from spatialweave.settings import REQUIRED, check_block, configure, option, read_yaml
 
@@ -32,12 +32,14 @@ class SectionsSettings:
 class Recipe:
     """A recipe as written: options per modality, and what changes for kinds of datasets; `sections` if given.
 
+    `intensities` are the options of modalities that are usually counted, where intensities were measured.
     `changes` are options that hold for every modality that has them, whatever the file says.
     """
 
     path: Path
     modalities: dict[str, dict[str, Any]]
     overrides: dict[str, dict[str, dict[str, Any]]]
+    intensities: dict[str, Any] | None = None
     sections: SectionsSettings | None = None
     changes: dict[str, int] = field(default_factory=dict)
 
@@ -52,10 +54,16 @@ class Recipe:
         return replace(self, changes={name: number for name, number in given.items() if number is not None})
 
     def settings(
-        self, modality: str, platform: Platform, n_sections: int, n_proteins: int | None = None
+        self,
+        modality: str,
+        platform: Platform,
+        n_sections: int,
+        n_proteins: int | None = None,
+        is_intensities: bool = False,
     ) -> PreparationSettings:
         """The settings of a modality on a platform, with the overrides that apply.
 
+        Where its values are intensities and the modality is usually counted, they are those of `intensities`.
         `n_proteins` is the size of the dataset's panel, None without proteins: `components: panel` is one less.
 
         Raises
@@ -63,6 +71,14 @@ class Recipe:
         InputError
             When the recipe says nothing about this modality.
         """
+        preparation = preparation_of(modality, is_intensities)
+        if preparation is OF_INTENSITIES and self.intensities is None:
+            raise InputError(
+                str(self.path),
+                f"says nothing about intensities, which the modality '{modality}' of this dataset holds",
+                "a block intensities",
+                "copy that of assets/preprocess/smart.yml",
+            )
         if modality not in self.modalities:
             raise InputError(
                 str(self.path),
@@ -72,9 +88,11 @@ class Recipe:
             )
         kinds = ((IMAGE_BASED, platform.image_based), (platform.name, True), (SEVERAL_SECTIONS, n_sections > 1))
         overrides = [self.overrides.get(kind, {}).get(modality, {}) for kind, applies in kinds if applies]
-        block = preparation_of(modality).settings
+        block = preparation.settings
         changes = {item.name: self.changes[item.name] for item in fields(block) if item.name in self.changes}
-        settings: PreparationSettings = configure(block, str(self.path), self.modalities[modality], *overrides, changes)
+        # Overrides are about counts.
+        options = [self.intensities] if preparation is OF_INTENSITIES else [self.modalities[modality], *overrides]
+        settings: PreparationSettings = configure(block, str(self.path), *options, changes)
         if settings.components is None:
             return replace(settings, components=WITHOUT_PANEL if n_proteins is None else max(1, n_proteins - 1))
         return settings
@@ -90,17 +108,25 @@ def read_recipe(path: Path) -> Recipe:
     """
     modalities = {modality: preparation_of(modality).settings for modality in MODALITIES}
     overrides = dict.fromkeys((IMAGE_BASED, *PLATFORMS, SEVERAL_SECTIONS), modalities)
-    blocks = {"description": str, "modalities": modalities, "overrides": overrides, "sections": SectionsSettings}
+    blocks = {
+        "description": str,
+        "modalities": modalities,
+        "intensities": OF_INTENSITIES.settings,
+        "overrides": overrides,
+        "sections": SectionsSettings,
+    }
     content = read_yaml(path)
     recipe = check_block(blocks, str(path), content)
     if not recipe.get("modalities"):
         raise InputError(f"{path}, setting 'modalities'", "is missing or empty", f"at least one of {known_names()}")
     for modality, options in content["modalities"].items():
         configure(modalities[modality], f"{path}, modalities.{modality}", options)
+    if "intensities" in recipe:
+        configure(OF_INTENSITIES.settings, f"{path}, intensities", content["intensities"])
     sections = None
     if "sections" in recipe:
         sections = configure(SectionsSettings, f"{path}, sections", content["sections"])
         missing = [name for name in ("theta", "rounds") if sections.harmony and name not in recipe["sections"]]
         if missing:
             raise InputError(f"{path}, sections", f"lacks {', '.join(missing)}", "both where harmony is true")
-    return Recipe(Path(path), content["modalities"], content.get("overrides", {}), sections)
+    return Recipe(Path(path), content["modalities"], content.get("overrides", {}), content.get("intensities"), sections)

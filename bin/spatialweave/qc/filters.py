@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED
+from spatialweave.io.contract import PRECOMPUTED, is_intensities
 from spatialweave.io.count_matrix import spots_per_feature
 from spatialweave.io.notices import warn
 from spatialweave.qc.spot_metrics import spot_metrics
@@ -32,12 +32,15 @@ class Verdict:
         Per check in use, a boolean array: the spots that fail it.
     kept_spots, kept_features
         Boolean masks.
+    is_intensities
+        Whether intensities were measured, and not counts.
     """
 
     metrics: pd.DataFrame
     failed: dict[str, np.ndarray]
     kept_spots: np.ndarray
     kept_features: np.ndarray
+    is_intensities: bool = False
 
     def reasons(self) -> np.ndarray:
         """Per spot the checks that it fails, joined by ";"; "" for spots that stay."""
@@ -60,14 +63,17 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
     """
     metrics = spot_metrics(modality, data)
     failed: dict[str, np.ndarray] = {}
+    intensities = is_intensities(modality, data.uns)
     for threshold in SPOT_THRESHOLDS:
         if modality in threshold.modalities:
             values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
-            if threshold.bound.metric == "total" and PRECOMPUTED in data.uns:
-                # Sums of normalised values are no counts.
-                values = np.full(len(values), np.nan)
             bound = thresholds[threshold.name]
-            failed[threshold.name] = values > bound if threshold.bound.is_upper else values < bound
+            empty = np.zeros(len(values), dtype=bool)
+            if threshold.bound.metric == "total" and (PRECOMPUTED in data.uns or intensities):
+                # Sums of normalised values are no counts. Of intensities, a spot without any fails at every bound.
+                empty = (values <= 0) & intensities & (bound > 0)
+                values = np.full(len(values), np.nan)
+            failed[threshold.name] = empty | (values > bound if threshold.bound.is_upper else values < bound)
             if bound != threshold.bound.default and np.isnan(values).all():
                 unknown = threshold.bound.metric.replace("_", " ")
                 warn(f"{where}, modality {modality}", f"{threshold.option} has no effect, as no {unknown} is known")
@@ -99,7 +105,7 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
         emptied[kept] &= counts @ kept_features.astype(counts.dtype) == 0
         failed[MIN_SPOTS] = emptied
         kept = kept & ~emptied
-    return Verdict(metrics, failed, kept, kept_features)
+    return Verdict(metrics, failed, kept, kept_features, intensities)
 
 
 def _none_failed(failed: Mapping[str, np.ndarray], n_spots: int) -> np.ndarray:

@@ -33,13 +33,13 @@ def write_maps(result: FilteredSection, path: Path) -> None:
     figure, panels = _grid(result.verdicts, PANEL * float(np.clip(extent[1] / max(extent[0], 1e-9), 0.4, 2)))
     for (modality, column), axes in panels.items():
         _map(axes, result.coordinates[modality], result.verdicts[modality], column)
-        axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
+        axes.set_title(f"{modality}: {_title(column, result.verdicts[modality])}", fontsize=10, color=INK)
     removed = {modality: int((~verdict.kept_spots).sum()) for modality, verdict in result.verdicts.items()}
     text = ", ".join(
         f"{modality} {count} of {len(result.coordinates[modality])}" for modality, count in removed.items()
     )
     figure.suptitle(f"{result.name}: spots removed (red): {text}", fontsize=11, color=INK)
-    _save(figure, path)
+    save(figure, path)
 
 
 def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path: Path) -> None:
@@ -54,9 +54,9 @@ def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path
             # A threshold far outside of the data would squeeze the violin.
             if applies and known.min() <= bound <= known.max():
                 axes.axhline(_shown(np.array([bound]), column)[0], color=REMOVED, linestyle="--", linewidth=1)
-        axes.set_title(f"{modality}: {_title(column)}", fontsize=10, color=INK)
+        axes.set_title(f"{modality}: {_title(column, result.verdicts[modality])}", fontsize=10, color=INK)
     figure.suptitle(f"{result.name}: metrics per spot (dashed: threshold; red: removed spots)", fontsize=11, color=INK)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _columns(verdict: Verdict) -> list[str]:
@@ -84,9 +84,10 @@ def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[
     return figure, panels
 
 
-def _title(column: str) -> str:
+def _title(column: str, verdict: Verdict) -> str:
     metric = SPOT_METRICS[column]
-    return metric.title + (" (log scale)" if metric.log_scale else "")
+    title = "sum of intensities" if column == "total" and verdict.is_intensities else metric.title
+    return title + (" (log scale)" if metric.log_scale else "")
 
 
 def _shown(values: np.ndarray, column: str) -> np.ndarray:
@@ -111,7 +112,7 @@ def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
 def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> None:
     """Scatter one metric over the tissue; the size of the dots follows the distance between spots."""
     values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
-    size = _dot_size(coordinates)
+    size = dot_size(coordinates)
     kept, removed = coordinates[verdict.kept_spots], coordinates[~verdict.kept_spots]
     shades = axes.scatter(
         kept[:, 0],
@@ -142,7 +143,7 @@ def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> 
     _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
 
 
-def _dot_size(coordinates: np.ndarray) -> float:
+def dot_size(coordinates: np.ndarray) -> float:
     """Area of a dot in square points such that spots evenly distributed over their bounding box about touch.
 
     Many spots overlap a little: gaps narrower than a pixel would show as stripes.
@@ -175,6 +176,7 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
     _label_axis(axes.yaxis, shown, column)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary)

@@ -106,6 +106,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         aspect=data["aspect"],
         **alignment_part(alignment),
         domain_flows=domain_flows(alignment.matches, runs, spots.stack()[1], titles) if alignment else [],
+        understood=tables.understood_lines(sources.files),
         qc_table=tables.qc_table(sources.files),
         qc_plots=qc_plots(sources.files),
         metric_columns=columns,
@@ -182,7 +183,11 @@ def qc_plots(folder: Path | None) -> list[QcPlots]:
 
 def _section_plots(folder: Path, section: str) -> QcPlots:
     files = {path.name.removeprefix(f"{section}."): path for path in folder.rglob(f"{glob.escape(section)}.qc_*")}
-    captions = {"qc_maps.png": "Quality metrics on the tissue", "qc_violins.png": "Distribution of the quality metrics"}
+    captions = {
+        "qc_coordinates.png": "Coordinates and the spacing of spots",
+        "qc_maps.png": "Quality metrics on the tissue",
+        "qc_violins.png": "Distribution of the quality metrics",
+    }
     plots = [(caption, image_uri(files[name])) for name, caption in captions.items() if name in files]
     return QcPlots(section, [(caption, uri) for caption, uri in plots if uri])
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from spatialweave.preprocess.intensities import arcsinh
+
 BLOCK = 8192
 """Spots handled at a time where a step needs working memory per count."""
 
@@ -16,12 +18,13 @@ NOT_MEASURED = 255
 
 @dataclass
 class FeatureTable:
-    """Normalised counts of one modality over all spots of a dataset.
+    """Transformed values of one modality over all spots of a dataset.
 
     Attributes
     ----------
     values
-        log(1 + counts scaled to the median total), float32 CSR, spots x features; empty rows where not measured.
+        log(1 + counts scaled to the median total), or arcsinh of intensities; float32 CSR, spots x features; empty rows
+        where not measured.
     present
         bool, one per spot: where the modality was measured.
     """
@@ -59,6 +62,13 @@ def log_normalise(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     values.data *= np.repeat(factors, np.diff(values.indptr)).astype(np.float32)
     np.log1p(values.data, out=values.data)
     return values
+
+
+def arcsinh_scaled(values: sparse.csr_matrix) -> sparse.csr_matrix:
+    """arcsinh of intensities in units of each feature's median, as in preprocessing; float32 CSR."""
+    matrix = sparse.csr_matrix(values, dtype=np.float64, copy=True)
+    arcsinh(matrix)
+    return matrix.astype(np.float32)
 
 
 def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: int) -> list[list[Marker]]:

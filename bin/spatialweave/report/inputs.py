@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad, read_h5mu
+from spatialweave.io.contract import is_intensities, read_h5ad, read_h5mu
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts
 from spatialweave.io.result_tables import METRICS, read_domains
 from spatialweave.modalities import MODALITIES
+from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.presets import MethodPreset, read_preset
-from spatialweave.report.features import FeatureTable, log_normalise
+from spatialweave.report.features import FeatureTable, arcsinh_scaled, log_normalise
 
 if TYPE_CHECKING:
     import mudata
@@ -134,7 +135,10 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     ones = np.ones(len(rows), dtype=np.float32)
     order = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows)))
     names = [str(name) for name in part.var_names]
-    return FeatureTable(modality, names, log_normalise(order @ sparse.csr_matrix(part.X)), present)
+    values = order @ sparse.csr_matrix(part.X)
+    # As preprocessing treats them: spots are scaled to one total where they were counted.
+    counted = preparation_of(modality, is_intensities(modality, part.uns)) is not OF_INTENSITIES
+    return FeatureTable(modality, names, log_normalise(values) if counted else arcsinh_scaled(values), present)
 
 
 def read_runs(files: Path | None, spots: DatasetSpots) -> list[MethodRun]:

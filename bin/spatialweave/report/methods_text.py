@@ -26,6 +26,7 @@ STEPS = {
     "normalise_total": "counts scaled to a common total per spot",
     "log1p": "log(1 + x)",
     "clr": "centred log-ratio",
+    "arcsinh": "arcsinh of intensities",
     "tf_idf": "term frequency times inverse document frequency",
     "scale": "unit variance per feature",
     "pca": "principal components",

@@ -30,6 +30,7 @@ class RunSources:
     failures: Path | None = None
     params: Path | None = None
     versions: Path | None = None
+    notices: Path | None = None
 
 
 @dataclass
@@ -90,6 +91,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         completed=COMPLETED,
         titles=titles,
         failures=failures,
+        notices=tables.notices_table(sources.notices),
         methods=compose_methods(runs, metrics, presets, params),
         params=tables.settings(params),
         versions=tables.versions(inputs.read_versions(sources.versions)),

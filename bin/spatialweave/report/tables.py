@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialweave.io.result_tables import GRAPH_STATISTICS, QC_SUMMARY
+from spatialweave.io.result_tables import GRAPH_STATISTICS, NOTICES, QC_SUMMARY, UNDERSTOOD
+from spatialweave.io.understood import understood
 from spatialweave.report import metric_list, scores
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.text import plain, words
@@ -64,6 +65,20 @@ def qc_table(folder: Path | None) -> ReportTable | None:
     return ReportTable(
         "Spots and features removed, by check; a spot may fail several", header, table.to_numpy().tolist()
     )
+
+
+def understood_lines(folder: Path | None) -> list[str]:
+    """What INGEST understood of the files, one line per section."""
+    paths = sorted(folder.rglob("*.ingest.csv")) if folder is not None and folder.is_dir() else []
+    return [understood(UNDERSTOOD.read(path)).line() for path in paths if path.stat().st_size]
+
+
+def notices_table(path: Path | None) -> ReportTable | None:
+    """The warnings of all tasks; None where there are none."""
+    if path is None or not path.stat().st_size:
+        return None
+    rows = NOTICES.read(path).to_numpy().tolist()
+    return ReportTable("What was used, but not quite as it was given", ["step", "of", "notice"], rows) if rows else None
 
 
 def graph_tables(paths: Sequence[Path]) -> list[ReportTable]:

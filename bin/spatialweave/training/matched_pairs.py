@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spatialweave.alignment.matching import match
 from spatialweave.errors import InputError
-from spatialweave.graphs.spatial import spacing
+from spatialweave.io.layout import spacing
 from spatialweave.io.notices import warn
 from spatialweave.mining.remote import remote_spots
 from spatialweave.nn.fusion import Partners

@@ -82,7 +82,7 @@ def positions(tissue, folder: Path, layout: str, outside: int) -> None:
         table.to_csv(folder / "spatial" / "tissue_positions_list.csv", index=False, header=False)
 
 
-@pytest.mark.parametrize(("layout", "platform"), [("header", "visium"), ("list", "visium"), ("parquet", "visium_hd")])
+@pytest.mark.parametrize(("layout", "platform"), [("header", "square"), ("list", "square"), ("parquet", "visium_hd")])
 def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_folder, layout, platform) -> None:
     outs = tmp_path / "outs"
     positions(tissue, outs, layout, outside=3)

@@ -29,7 +29,7 @@ def read(path: Path) -> list[Measurement]:
 
 
 def _file_reader(path: Path) -> Callable[[Path], list[Measurement]]:
-    from spatialweave.io.readers import anndata_h5ad, mudata_h5mu, table, tenx_h5
+    from spatialweave.io.readers import anndata_h5ad, foreign, mudata_h5mu, table, tenx_h5
     from spatialweave.io.tables import is_text_table
 
     if path.stat().st_size == 0:
@@ -42,6 +42,9 @@ def _file_reader(path: Path) -> Callable[[Path], list[Measurement]]:
         return table.read
     if path.name.lower().endswith((".mtx", ".mtx.gz")):
         raise InputError(str(path), "is one file of a 10x matrix", "the folder that holds it", "give the folder")
+    known = foreign.explain_name(path)
+    if known:
+        raise known
     raise InputError(
         str(path), f"unknown kind of file '{suffix or path.name}'", KINDS, "convert it (pickles are never opened)"
     )

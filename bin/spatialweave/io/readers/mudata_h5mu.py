@@ -7,19 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
-from spatialweave.io.coordinates import OBSM_KEYS, in_obsm
-from spatialweave.io.measurement import Measurement, plain_frame, plain_names, reading
+from spatialweave.io.coordinates import OBSM_KEYS, in_obsm, on_slide
+from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
-from spatialweave.io.readers.store import measure, read_frame
-from spatialweave.modalities import known_names, modality_of
+from spatialweave.io.readers.store import measure, read_frame, read_table
+from spatialweave.modalities import is_derived, known_names, modality_of
 
 
 def read(path: Path) -> list[Measurement]:
     """The modalities of an .h5mu file whose names are known; shared obs columns and coordinates are passed on."""
     import h5py
-    from anndata.io import read_elem
 
     with reading(path, ".h5mu file"):
         with h5py.File(path, "r") as file:
@@ -29,13 +31,18 @@ def read(path: Path) -> list[Measurement]:
             names = list(file["mod"])
             shared = read_frame(file["obs"])
             shared = plain_frame(shared, plain_names(shared.index, str(path), "spot"))
-            obsm = {key: read_elem(file["obsm"][key]) for key in OBSM_KEYS if key in file.get("obsm", {})}
+            # Under the name of a modality MuData keeps in which spots it is.
+            keys = [key for key in OBSM_KEYS if key in file.get("obsm", {}) and key not in names]
+            obsm = {key: read_table(file["obsm"][key]) for key in keys}
         known = {name: modality_of(name) for name in names}
         if not any(known.values()):
             raise InputError(str(path), f"holds the modalities {', '.join(names)}", f"some of {known_names()}")
         for name in names:
             if known[name] is None:
                 warn(str(path), f"modality '{name}' is none of {known_names()} and is left out")
+        originals = {known[name] for name in names if not is_derived(name)}
+        for name in [name for name in names if is_derived(name) and known[name] in originals]:
+            warn(str(path), f"modality '{name}' is computed from another {known.pop(name)} of the file and is left out")
         measurements = [
             measure(f"{path}, modality '{name}'", _opener(path, name), modality)
             for name, modality in known.items()
@@ -43,10 +50,21 @@ def read(path: Path) -> list[Measurement]:
         ]
     coordinates = in_obsm(obsm, shared.index, str(path))
     for measurement in measurements:
-        measurement.coordinates = measurement.coordinates or coordinates
+        if measurement.coordinates is None and coordinates is not None:
+            measurement.coordinates = _of_spots(coordinates, measurement.obs.index)
         extra = shared.loc[:, [c for c in shared.columns if c not in measurement.obs.columns]]
         measurement.obs = measurement.obs.join(extra[~extra.index.duplicated()])
+        measurement.on_slide = measurement.on_slide or on_slide({}, measurement.obs, measurement.where)
     return measurements
+
+
+def _of_spots(coordinates: Coordinates, names: pd.Index) -> Coordinates:
+    """The coordinates of the spots `names`; NaN where there are none."""
+    if not coordinates.names.is_unique:
+        raise InputError(coordinates.where, "names a spot twice", "each barcode once")
+    rows = coordinates.names.get_indexer(names)
+    values = np.where((rows < 0)[:, None], np.nan, coordinates.values[rows])
+    return Coordinates(names, values, coordinates.where, coordinates.unit)
 
 
 def _opener(path: Path, name: str) -> Callable[[], Any]:

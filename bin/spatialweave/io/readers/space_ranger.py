@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,32 @@ from spatialweave.io.notices import warn
 from spatialweave.io.readers import tenx_h5, tenx_matrix
 
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
+BIN = re.compile(r"s_\d+um_\d+_\d+")
+"""How Space Ranger names the bins of Visium HD."""
+
 POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
+"""Each also .gz, and behind any prefix, as downloads have it."""
+
+MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix")
+"""In the order to look; of the raw matrix, only the spots in the tissue are read."""
 
 
 def is_outs(path: Path) -> bool:
-    """Whether a folder holds a filtered matrix or tissue positions as Space Ranger writes them."""
-    return any(path.glob("*filtered_feature_bc_matrix*")) or any((path / "spatial").glob("tissue_positions*"))
+    """Whether a folder holds a matrix or tissue positions as Space Ranger writes them."""
+    return bool(_matrices(path)) or any((path / "spatial").glob("*tissue_positions*"))
 
 
 def read(path: Path) -> list[Measurement]:
-    """The filtered matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
-    positions_file = next((path / "spatial" / n for n in POSITION_FILES if (path / "spatial" / n).is_file()), None)
+    """The matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
+    positions_file = _only(
+        [
+            file
+            for folder in (path / "spatial", path)
+            for file in (sorted(folder.iterdir()) if folder.is_dir() else [])
+            if file.name.removesuffix(".gz").endswith(POSITION_FILES)
+        ],
+        "files of tissue positions",
+    )
     if positions_file is None:
         raise InputError(
             str(path), "no coordinates (it has no spatial/tissue_positions file)", " or ".join(POSITION_FILES)
@@ -50,17 +66,33 @@ def read(path: Path) -> list[Measurement]:
     measurement.obs = pd.concat([measurement.obs.set_axis(barcodes), placed[columns]], axis=1)
     measurement.keep(inside)
     measurement.coordinates = Coordinates(barcodes[inside], pixels(placed)[inside], str(positions_file), "pixel")
-    measurement.platform = "visium_hd" if positions_file.suffix == ".parquet" else "visium"
+    is_bin = positions_file.suffix == ".parquet" or BIN.match(barcodes[0])
+    measurement.platform = "visium_hd" if is_bin else "visium"
     return [measurement]
 
 
+def _only(found: list[Path], what: str) -> Path | None:
+    """The one file that was found, None without any; several are refused, since nothing says which is meant."""
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise InputError(str(found[0].parent), f"holds several {what} ({names})", "one", "make a folder for each")
+    return found[0] if found else None
+
+
+def _matrices(path: Path) -> list[Path]:
+    """The .h5 files, or else folders, of the first of :data:`MATRICES` that is there."""
+    for name in MATRICES:
+        files = sorted(path.glob(f"*{name}.h5"))
+        folders = [folder for folder in sorted(path.glob(f"*{name}")) if tenx_matrix.is_matrix_folder(folder)]
+        if files or folders:
+            return files or folders
+    return []
+
+
 def _matrix(path: Path) -> Measurement:
-    h5 = path / "filtered_feature_bc_matrix.h5"
-    folder = path / "filtered_feature_bc_matrix"
-    if h5.is_file():
-        return tenx_h5.read(h5)[0]
-    if folder.is_dir() and tenx_matrix.is_matrix_folder(folder):
-        return tenx_matrix.read(folder)[0]
+    found = _only(_matrices(path), "matrices")
+    if found is not None:
+        return (tenx_matrix if found.is_dir() else tenx_h5).read(found)[0]
     hint = "give outs/binned_outputs/square_008um or another bin" if (path / "binned_outputs").is_dir() else ""
     raise InputError(str(path), "has no filtered_feature_bc_matrix.h5 or folder", "the outs of Space Ranger", hint)
 
@@ -74,7 +106,7 @@ def read_positions(path: Path) -> pd.DataFrame:
     centre in the full image, pxl_row_in_fullres (y) and pxl_col_in_fullres (x).
     """
     tables.check_file(path, "Space Ranger's tissue positions")
-    table = _headless(path) if path.name.endswith(".csv") and _has_no_header(path) else tables.read_strings(path)
+    table = _headless(path) if tables.is_text_table(path) and _has_no_header(path) else tables.read_strings(path)
     found = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
     names = tables.unique_barcodes(path, table, found["barcode"])
     numeric = {name: tables.numbers(path, table, found[name]) for name in COLUMNS[1:]}
@@ -84,6 +116,17 @@ def read_positions(path: Path) -> pd.DataFrame:
         raise InputError(where, f"'{numeric['in_tissue'][outside[0]]:g}' is neither 0 nor 1", "0 or 1")
     frame = pd.DataFrame(numeric, index=names)
     return frame.astype(dict.fromkeys(COLUMNS[1:4], np.int64))
+
+
+def is_positions(path: Path) -> bool:
+    """Whether a table is one of tissue positions: by its columns, or its six cells where it has no header."""
+    if not tables.is_text_table(path):
+        return path.name.lower().endswith(POSITION_FILES)
+    cells = tables.read_header(path)
+    if set(COLUMNS) <= {cell.lower() for cell in cells}:
+        return True
+    numbers = [tables.to_number(cell) for cell in cells[1:]]
+    return len(cells) == len(COLUMNS) and numbers[0] in (0, 1) and None not in numbers
 
 
 def _has_no_header(path: Path) -> bool:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import TRUE_SPATIAL
-from spatialweave.io.coordinates import OBSM_KEYS, in_obs, in_obsm
+from spatialweave.io.coordinates import GLOBAL_KEYS, OBSM_KEYS, in_obs, in_obsm, on_slide
 from spatialweave.io.measurement import Loader, Measurement, plain_names
 
 BLOCK_VALUES = 20_000_000
@@ -34,18 +34,23 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         obs = read_frame(group["obs"])
         obs.index = plain_names(obs.index, where, "spot")
         stored = group.get("obsm", {})
-        obsm = {key: _values(stored[key]) for key in OBSM_KEYS if key in stored}
+        obsm = {key: read_table(stored[key]) for key in (*OBSM_KEYS, *GLOBAL_KEYS) if key in stored}
         if TRUE_SPATIAL in stored:
             obs = _with_true_coordinates(obs, _values(stored[TRUE_SPATIAL]))
         candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
+        libraries = _libraries(group)
+        layers = [name for name in group.get("layers", {}) if name != "counts"]
         present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
     coordinates = in_obsm(obsm, obs.index, where) or in_obs(obs, where)
     return Measurement(
         where,
         obs,
         slots={slot: _loader(open_group, len(obs), *paths) for slot, paths in present.items()},
+        layers={name: _loader(open_group, len(obs), f"layers/{name}", "var") for name in layers},
         absent=[slot for slot in candidates if slot not in present],
         coordinates=coordinates,
+        on_slide=on_slide(obsm, obs, where),
+        libraries=libraries,
         modality=modality,
         tables=_table_loader(open_group, where),
     )
@@ -95,13 +100,24 @@ def read_frame(element: Any) -> pd.DataFrame:
     raise TypeError(f"a table was expected, not {type(value).__name__}")
 
 
-def _values(element: Any) -> np.ndarray:
+def read_table(element: Any) -> np.ndarray | pd.DataFrame:
+    """An element of obsm, with the names of its columns where it has such."""
     from anndata.io import read_elem
 
     value = read_elem(element)
     if sparse.issparse(value):
         raise TypeError("it is stored as a sparse matrix")
-    return np.asarray(value)
+    return value if isinstance(value, pd.DataFrame) else np.asarray(value)
+
+
+def _values(element: Any) -> np.ndarray:
+    return np.asarray(read_table(element))
+
+
+def _libraries(group: Any) -> tuple[str, ...]:
+    """The libraries of uns['spatial'], where scanpy and squidpy keep one entry for each (CELLxGENE a flag as well)."""
+    spatial = group.get("uns", {}).get("spatial")
+    return tuple(name for name in spatial if name != "is_single") if hasattr(spatial, "keys") else ()
 
 
 def read_matrix(element: Any) -> sparse.spmatrix:

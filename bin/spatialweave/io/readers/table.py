@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,7 +12,11 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
+from spatialweave.io.column_names import facts_among
+from spatialweave.io.coordinates import in_obs, on_slide
 from spatialweave.io.measurement import Measurement
+from spatialweave.io.notices import warn
+from spatialweave.io.readers.foreign import explain_table
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -22,48 +26,90 @@ BLOCK_CELLS = 10_000_000
 
 
 def read(path: Path) -> list[Measurement]:
-    """A text matrix, spots x features; whatever is not a number is refused with its line and column."""
+    """A text matrix, spots x features; whatever is not a number is refused with its line and column.
+
+    Coordinates and well-known facts about spots among the columns are no features.
+    """
+    other_kind = explain_table(path)
+    if other_kind:
+        raise other_kind
     header = tables.read_header(path)
     if len(header) < 2:
-        other = ";" if ";" in header[0] else "\t" if "\t" in header[0] else ","
-        found = "has one column only" + (f", with '{other}' in it" if other in header[0] else "")
         raise InputError(
-            str(path), found, "barcodes, then one column per feature", "separate cells by commas (.csv) or tabs (.tsv)"
+            str(path),
+            "has one column only",
+            "barcodes, then one column per feature",
+            "separate cells by commas (.csv), tabs (.tsv) or semicolons",
         )
     for position, name in enumerate(header[1:], start=2):
         if not name:
             raise InputError(f"{path}, line 1, column {position}", "has no name", "the name of a feature")
-    barcodes, matrix = _parse(path, len(header))
-    features = pd.DataFrame(index=pd.Index(header[1:], dtype=object))
-    return [Measurement(str(path), pd.DataFrame(index=barcodes), {"matrix": lambda: (matrix, features)})]
+    facts = [position + 1 for position in facts_among(header[1:])]
+    if facts:
+        named = ", ".join(f"'{header[i]}'" for i in facts)
+        warn(str(path), f"the columns {named} are coordinates or facts about spots, no features, and are left out")
+    if len(facts) == len(header) - 1:
+        raise InputError(str(path), f"has no features beside the columns {named}", "one column per feature")
+    obs, matrix = _parse(path, len(header), facts)
+    obs.columns = pd.Index([header[i] for i in facts], dtype=object)
+    obs = obs.loc[:, ~obs.columns.duplicated()]
+    features = pd.DataFrame(index=pd.Index([n for i, n in enumerate(header) if i and i not in facts], dtype=object))
+    return [_measurement(path, obs, matrix, features)]
 
 
-def _parse(path: Path, width: int) -> tuple[pd.Index, sparse.csr_matrix]:
+def _measurement(path: Path, obs: pd.DataFrame, matrix: sparse.csr_matrix, features: pd.DataFrame) -> Measurement:
+    def turned() -> Measurement:
+        return _measurement(path, features, matrix.T.tocsr(), obs)
+
+    return Measurement(
+        str(path),
+        obs,
+        {"matrix": lambda: (matrix, features)},
+        coordinates=in_obs(obs, str(path)),
+        on_slide=on_slide({}, obs, str(path)),
+        turned=turned,
+    )
+
+
+def _parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    """Facts about the spots, under their barcodes, and the matrix of all other columns."""
     from scipy import sparse
 
-    names: list[str] = []
+    columns = [i for i in range(1, width) if i not in facts]
     blocks: list[sparse.csr_matrix] = []
+    beside: list[pd.DataFrame] = []
     try:
+        begin = tables.start(path)
         with tables.open_text(path) as stream:
-            tables.skip_header(path, stream)
-            for block in _blocks(stream, tables.separator(path), width):
-                values = block.iloc[:, 1:].to_numpy(dtype=np.float64)
+            tables.skip_header(stream, begin)
+            for block in _blocks(stream, begin.separator, width, facts):
+                values = block[columns].to_numpy(dtype=np.float64)
                 # Pandas takes the first cells of rows that are longer than the header for an index.
                 if not np.isfinite(values).all() or not isinstance(block.index, pd.RangeIndex):
                     raise ValueError("missing, infinite or surplus cells")
-                names.extend(str(name).strip() for name in block[0])
+                beside.append(block[[0, *facts]])
                 blocks.append(sparse.csr_matrix(values))
     except ValueError as error:
         # The fast parser does not say where it stumbled: read again, slowly, to the first bad cell.
-        raise tables.first_bad_cell(path) from error
-    if not names:
+        raise tables.first_bad_cell(path, facts) from error
+    table = pd.concat(beside)
+    if not len(table):
         raise InputError(str(path), "has a header but no rows", "one line per spot")
-    return pd.Index(names, dtype=object), sparse.vstack(blocks, format="csr")
+    obs = pd.DataFrame(index=pd.Index([str(name).strip() for name in table[0]], dtype=object))
+    for i in facts:
+        obs[i] = _numbers_or_text(table[i].astype(str).str.strip()).to_numpy()
+    return obs, sparse.vstack(blocks, format="csr")
 
 
-def _blocks(stream: TextIO, separator: str, width: int) -> Iterator[pd.DataFrame]:
-    """Blocks of rows; column 0 holds the barcodes, the others float64."""
-    types: defaultdict[int, str] = defaultdict(lambda: "float64", {0: "str"})
+def _numbers_or_text(column: pd.Series) -> pd.Series:
+    """A column of text as numbers, where all of its cells are numbers or empty."""
+    values = pd.to_numeric(column, errors="coerce")
+    return column if (values.isna() & (column != "")).any() else values
+
+
+def _blocks(stream: TextIO, separator: str, width: int, facts: Sequence[int]) -> Iterator[pd.DataFrame]:
+    """Blocks of rows; column 0 holds the barcodes, those of `facts` text, the others float64."""
+    types: defaultdict[int, str] = defaultdict(lambda: "float64", dict.fromkeys((0, *facts), "str"))
     with pd.read_csv(
         stream,
         sep=separator,

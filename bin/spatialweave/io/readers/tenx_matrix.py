@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
+PREFIXED = re.compile(r"^.*[_.-](?=(matrix|barcodes|features|genes)\.(mtx|tsv)(\.gz)?$)")
+"""What stands before the names of 10x Genomics, e.g. "GSM1_A1_" in GSM1_A1_matrix.mtx.gz."""
+
 ENTRY_BYTES = 16
 """What an entry of a matrix takes in memory."""
 
@@ -27,8 +31,13 @@ def is_matrix_folder(path: Path) -> bool:
 
 
 def _find(folder: Path, *names: str) -> Path | None:
-    candidates = (folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
-    return next((path for path in candidates if path.is_file()), None)
+    """The first of `names`, gzipped or not; else the only file that ends so behind a prefix, as downloads have it."""
+    spelled = [f"{name}{suffix}" for name in names for suffix in ("", ".gz")]
+    exact = next((folder / name for name in spelled if (folder / name).is_file()), None)
+    if exact is not None or not folder.is_dir():
+        return exact
+    prefixed = [file for file in folder.iterdir() if file.is_file() and PREFIXED.sub("", file.name) in spelled]
+    return prefixed[0] if len(prefixed) == 1 else None
 
 
 def read(path: Path) -> list[Measurement]:

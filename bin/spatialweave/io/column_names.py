@@ -1,0 +1,108 @@
+"""What columns are called that hold coordinates, barcodes, or other facts about spots and no features of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+GLOBAL_PAIRS = (
+    ("centerx_global_px", "centery_global_px", "pixel"),
+    ("x_global_px", "y_global_px", "pixel"),
+    ("x_slide_mm", "y_slide_mm", "millimetre"),
+)
+"""Columns with the positions on the slide, where others hold positions inside a field of view."""
+
+ON_SLIDE = frozenset({"x_centroid", "center_x", *(x for x, _y, _unit in GLOBAL_PAIRS)})
+"""Columns of x that hold positions on the slide: besides those, what Xenium and MERSCOPE write."""
+
+OBS_PAIRS = (
+    *GLOBAL_PAIRS,
+    ("pxl_col_in_fullres", "pxl_row_in_fullres", "pixel"),
+    ("pxl_col", "pxl_row", "pixel"),
+    ("x", "y", "unknown"),
+    ("x_centroid", "y_centroid", "micrometre"),
+    ("center_x", "center_y", "micrometre"),
+    ("centroid_x", "centroid_y", "unknown"),
+    ("x_coord", "y_coord", "unknown"),
+    ("x_location", "y_location", "unknown"),
+    ("coord_x", "coord_y", "unknown"),
+    ("x_pos", "y_pos", "unknown"),
+    ("pos_x", "pos_y", "unknown"),
+    ("x_position", "y_position", "unknown"),
+    ("xcoord", "ycoord", "unknown"),
+    ("spatial_x", "spatial_y", "unknown"),
+    ("x_pixel", "y_pixel", "pixel"),
+    ("x_px", "y_px", "pixel"),
+    ("x_um", "y_um", "micrometre"),
+    ("sdimx", "sdimy", "unknown"),
+    ("imagecol", "imagerow", "pixel"),
+    ("array_col", "array_row", "array"),
+)
+"""Columns (any case) that hold x and y, and their unit, in the order to look."""
+
+FRAME_PAIRS = (*OBS_PAIRS, ("col", "row", "unknown"), ("column", "row", "unknown"))
+"""The same for tables that hold nothing but coordinates."""
+
+DEPTHS = ("z", "z_centroid", "center_z", "centroid_z", "z_coord", "z_location", "z_um")
+"""Columns (any case) with the third coordinate."""
+
+BARCODE_NAMES = (
+    *("barcode", "barcodes", "spot", "spot_id", "spot id", "spot index", "spot_index"),
+    *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id", ""),
+)
+"""What the column of barcodes may be called (any case); "" is the unnamed index column that pandas and R write."""
+
+FIELD_NAMES = (
+    *("fov", "fov_name", "library_id", "library", "sample", "sample_id", "sample_name", "section", "section_id"),
+    *("slide", "slide_id", "slice", "slice_id", "batch"),
+)
+"""Columns (any case) that say to which field of view, library or section a spot belongs."""
+
+
+def _spelled(name: str) -> str:
+    """A name as it is compared: lower case, "_" between words. Without signs, "MAXX" would be the same as "max_x"."""
+    return re.sub(r"[ .-]+", "_", str(name).strip().lower())
+
+
+_FACTS = frozenset(
+    _spelled(name)
+    for name in (
+        *FIELD_NAMES,
+        *(
+            "cluster",
+            "clusters",
+            "leiden",
+            "louvain",
+            "cell_type",
+            "celltype",
+            "annotation",
+            "label",
+            "labels",
+            "region",
+        ),
+        *("cell_id", "entity_id", "in_tissue", "array_row", "array_col"),
+        *("area", "cell_area", "nucleus_area", "volume", "anisotropy", "perimeter", "perimeter_area_ratio"),
+        *("eccentricity", "solidity", "aspect_ratio", "major_axis_length", "minor_axis_length"),
+        *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
+        *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),
+        *("transcript_count", "transcript_counts", "total_counts", "n_counts", "n_genes", "n_genes_by_counts"),
+        *("nCount_RNA", "nFeature_RNA", "nCount_Spatial", "nFeature_Spatial", "pct_counts_mt", "percent_mito"),
+        *("control_probe_counts", "control_codeword_counts", "unassigned_codeword_counts"),
+        *("genomic_control_counts", "deprecated_codeword_counts"),
+        # Of features, in exports that have the spots in columns.
+        "Interval Width (+/- Da)",
+    )
+)
+
+
+def facts_among(names: Sequence[str]) -> list[int]:
+    """Positions of the columns that are no features: coordinates and well-known facts about spots (area, fov ...).
+
+    Single letters may be genes (y and z are of the fly): they are coordinates only where x and y are both there.
+    """
+    lowered = [str(name).strip().lower() for name in names]
+    present = set(lowered)
+    pairs = {axis for x, y, _unit in OBS_PAIRS if {x, y} <= present for axis in (x, y)}
+    if pairs:
+        pairs |= set(DEPTHS)
+    return [i for i, name in enumerate(lowered) if name in pairs or _spelled(name) in _FACTS]

@@ -1,0 +1,51 @@
+"""What the user says about the values in the files of a section, and what follows where nothing is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spatialweave.io.contract import COUNTS, INTENSITIES
+from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.platforms import PLATFORMS
+
+EVERY = ""
+"""Stands for every modality in what the user says."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the user says about values.
+
+    Attributes
+    ----------
+    precomputed
+        The modalities whose values are not raw counts, each with the obsm key of its latents or "".
+    measured
+        Per modality (or :data:`EVERY`) `counts` or `intensities`.
+    layers
+        Per modality (or :data:`EVERY`) the layer that holds its counts.
+    platform
+        The platform, where it is named.
+    """
+
+    precomputed: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[str, str] = field(default_factory=dict)
+    layers: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
+
+    def measures(self, modality: str) -> str:
+        """Whether a modality's values are counts or intensities: as said, else by the platform or the modality."""
+        said = self.measured.get(modality) or self.measured.get(EVERY)
+        if said:
+            return said
+        of_platform = self.platform is not None and modality in PLATFORMS[self.platform].intensities
+        return INTENSITIES if of_platform or MODALITY_KINDS[modality].has_fractions else COUNTS
+
+    def allows_fractions(self, modality: str) -> bool:
+        """Whether values other than whole numbers are right."""
+        return modality in self.precomputed or self.measures(modality) == INTENSITIES
+
+    def layer(self, modality: str | None) -> str | None:
+        """The layer that is named for a modality, or for all."""
+        return self.layers.get(modality or EVERY) or self.layers.get(EVERY)

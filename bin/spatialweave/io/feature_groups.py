@@ -1,0 +1,74 @@
+"""Which columns of a matrix are which modality, and which are no features at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.column_names import facts_among
+from spatialweave.io.measurement import Measurement
+from spatialweave.modalities import MODALITIES, fits, known_names, modality_of
+
+
+@dataclass
+class FeatureGroups:
+    """The columns of each modality (positions, ascending), and in words what is left out."""
+
+    columns: dict[str, np.ndarray]
+    left_out: list[str] = field(default_factory=list)
+
+
+def feature_groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None) -> FeatureGroups:
+    """Which columns belong to which modality: by the option, the file's own name for it, or the feature types.
+
+    Coordinates and well-known facts about spots among the features, as matrices made from tables of cells have them,
+    belong to none.
+    """
+    facts = facts_among([str(name) for name in features.index])
+    groups = FeatureGroups(_by_modality(measurement, features, wanted))
+    if facts:
+        named = ", ".join(f"'{features.index[i]}'" for i in facts)
+        groups.left_out.append(f"{named} are coordinates or facts about spots, no features, and are left out")
+        groups.columns = {name: np.setdiff1d(columns, facts) for name, columns in groups.columns.items()}
+    if "feature_types" in features.columns and not measurement.modality:
+        taken = np.zeros(len(features), dtype=bool)
+        taken[np.concatenate([*groups.columns.values(), np.array(facts, dtype=int)])] = True
+        rest = features["feature_types"].to_numpy(dtype=object)[~taken]
+        if len(rest):
+            types = ", ".join(str(kind) for kind in pd.unique(rest))
+            groups.left_out.append(f"features of the types {types} are left out ({len(rest)} features)")
+    return groups
+
+
+def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str | None) -> dict[str, np.ndarray]:
+    where = measurement.where
+    everything = np.arange(len(features))
+    if measurement.modality and (wanted is None or fits(measurement.modality, wanted)):
+        return {wanted or measurement.modality: everything}
+    if measurement.modality:
+        raise InputError(where, f"holds {measurement.modality}", f"{wanted}, as which it is given")
+    if "feature_types" not in features.columns:
+        if wanted:
+            return {wanted: everything}
+        raise InputError(
+            where,
+            "does not say which modality it holds (no var column 'feature_types')",
+            fix="give it as --rna or another modality",
+        )
+    types = features["feature_types"].to_numpy(dtype=object)
+    meaning = {kind: modality_of(kind) for kind in pd.unique(types)}
+    known = {modality for modality in meaning.values() if modality}
+    if wanted and not known:
+        return {wanted: everything}
+    chosen = {kind: wanted or name for kind, name in meaning.items() if name and (not wanted or fits(name, wanted))}
+    if not chosen:
+        raise InputError(
+            where,
+            "its features are of the types " + ", ".join(f"'{kind}'" for kind in meaning),
+            wanted or f"types of {known_names()}",
+        )
+    modalities = np.array([chosen.get(kind, "") for kind in types], dtype=object)
+    return {name: np.flatnonzero(modalities == name) for name in MODALITIES if (modalities == name).any()}

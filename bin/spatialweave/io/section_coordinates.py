@@ -1,0 +1,79 @@
+"""The coordinates of all spots of a section, from those of its files or from a table beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.coordinates import LOOKED
+from spatialweave.io.measurement import Coordinates
+from spatialweave.io.notices import warn
+from spatialweave.io.parts import ModalityPart
+
+FARTHEST = 1e12
+"""Larger coordinates are refused: computing with them would lose precision."""
+
+
+def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, given: Coordinates | None) -> Coordinates:
+    """Coordinates of all spots: from the table where given, else from the files of the modalities, which must agree."""
+    own = [part.coordinates for part in parts.values() if part.coordinates is not None]
+    if given is not None:
+        if not given.names.isin(spots).any():
+            feature_names = any(given.names.isin(part.data.var_names).any() for part in parts.values())
+            raise InputError(
+                given.where,
+                f"its barcodes (first: '{given.names[0]}') match no barcode of the section (first: '{spots[0]}')",
+                "the barcodes of the matrices",
+                "transpose the matrix to spots x features" if feature_names else "",
+            )
+        if own and own[0].where.partition(",")[0] != given.where:
+            warn(given.where, f"its coordinates are used, not those of {own[0].where}")
+        own = [given]
+    if not own:
+        looked = ", ".join(dict.fromkeys(part.where for part in parts.values()))
+        raise InputError(looked, f"no coordinates (looked in {LOOKED})", fix="give a table barcode,x,y by --spatial")
+    coordinates = np.full((len(spots), 2), np.nan)
+    for source in own:
+        rows = spots.get_indexer(source.names)
+        known = (rows >= 0) & ~np.isnan(source.values).any(axis=1)
+        _agree(coordinates, rows[known], spots, source, source.values[known])
+        coordinates[rows[known]] = source.values[known]
+    missing = np.flatnonzero(np.isnan(coordinates).any(axis=1))
+    if len(missing):
+        raise InputError(
+            own[0].where,
+            f"{len(missing)} of {len(spots)} spots have no coordinates (first: '{spots[missing[0]]}')",
+            "x and y of every spot",
+            "complete the table, or leave those spots out of the matrices",
+        )
+    far = np.flatnonzero((np.abs(coordinates) > FARTHEST).any(axis=1))
+    if len(far):
+        found = f"spot '{spots[far[0]]}' is at {coordinates[far[0]].tolist()}"
+        raise InputError(own[0].where, found, f"coordinates up to {FARTHEST:g}", "give pixels or micrometres")
+    same = len(coordinates) - len(np.unique(coordinates, axis=0))
+    if len(coordinates) > 1 and (same == len(coordinates) - 1 or np.ptp(coordinates, axis=0).max() < 1 / FARTHEST):
+        raise InputError(own[0].where, f"all {len(coordinates)} spots are at the same point", "coordinates that differ")
+    if same:
+        warn(own[0].where, f"{same} spots are at the same point as another spot")
+    return Coordinates(
+        spots, coordinates, own[0].where, own[0].unit, global_by_name=all(source.global_by_name for source in own)
+    )
+
+
+def _agree(coordinates: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinates, values: np.ndarray) -> None:
+    """Refuse coordinates that contradict those already known of the same spots."""
+    before = coordinates[rows]
+    extent = float(np.ptp(values, axis=0).max()) if len(values) else 0.0
+    differ = (np.abs(before - values) > 1e-6 * extent).any(axis=1)
+    if differ.any():
+        first = int(differ.argmax())
+        raise InputError(
+            source.where,
+            f"spot '{spots[rows[first]]}' is at {values[first].tolist()}, in another modality at "
+            f"{before[first].tolist()}",
+            "the same coordinates in all modalities",
+            "give one table barcode,x,y by --spatial",
+        )

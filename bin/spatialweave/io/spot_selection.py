@@ -1,0 +1,126 @@
+"""Which spots of the files belong to the section: those of one section of several, in the tissue."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.labels import clean
+from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names
+from spatialweave.io.notices import warn
+
+IN_TISSUE = "in_tissue"
+YES, NO = ("1", "true"), ("0", "false")
+
+
+def name_of_section(value: str) -> str:
+    """A value of a column as the name of a section, which may not hold blanks and most other signs."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", value)
+
+
+def select_section(measurements: Sequence[Measurement], table: Coordinates | None, column: str, section: str) -> None:
+    """Restrict all measurements to the spots that `column` of their own tables says to be of `section`.
+
+    A file without that column is restricted to the barcodes that the others, or the table of coordinates, select.
+    """
+    holders = [m for m in measurements if column in m.obs.columns]
+    given = table.table if table is not None and table.table is not None else pd.DataFrame()
+    if not holders and column not in given.columns:
+        columns = sorted({str(name) for frame in (*(m.obs for m in measurements), given) for name in frame.columns})
+        near = difflib.get_close_matches(column, columns, n=3, cutoff=0.5) or columns[:8]
+        raise InputError(
+            ", ".join(dict.fromkeys(m.where for m in measurements)),
+            f"obs has no column '{column}' (section_column)",
+            "one of its columns (" + (", ".join(f"'{name}'" for name in near) or "it has none") + ")",
+        )
+    selected = [_restrict_to_section(m, column, section) for m in holders]
+    if not holders:
+        selected = [given.index[_of_section(str(table.where if table else ""), given[column], column, section)]]
+    names = selected[0].append(selected[1:])
+    for measurement in measurements:
+        if column not in measurement.obs.columns:
+            measurement.keep(np.flatnonzero(measurement.obs.index.isin(names)))
+            if not len(measurement.obs):
+                raise InputError(
+                    measurement.where,
+                    f"none of its barcodes is of section '{section}' by the column '{column}' of the other files",
+                    "the barcodes of that section",
+                )
+
+
+def _restrict_to_section(measurement: Measurement, column: str, section: str) -> pd.Index:
+    measurement.keep(_of_section(measurement.where, measurement.obs[column], column, section))
+    return measurement.obs.index
+
+
+def _of_section(where: str, values: pd.Series, column: str, section: str) -> np.ndarray:
+    """The rows of `section`."""
+    texts = clean(values)
+    found = [text for text in dict.fromkeys(texts) if text and section in (text, name_of_section(text))]
+    if len(found) != 1:
+        names = list(dict.fromkeys(name_of_section(text) for text in texts if text))
+        listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        wrong = f"several of its values mean section '{section}'" if found else f"no spot is of section '{section}'"
+        raise InputError(f"{where}, obs column '{column}'", wrong, f"one of {listed} as the section")
+    return np.flatnonzero(texts == found[0])
+
+
+def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | None) -> None:
+    """Leave out the spots that a column `in_tissue`, of a file or of the table of coordinates, says to be outside."""
+    outside: set[str] = set()
+    for where, frame in _flagged(measurements, table):
+        outside.update(frame.index[_is_outside(where, frame[IN_TISSUE])])
+    if not outside:
+        return
+    total: set[str] = set()
+    lost: set[str] = set()
+    for measurement in measurements:
+        out = measurement.obs.index.isin(outside)
+        total.update(measurement.obs.index)
+        lost.update(measurement.obs.index[out])
+        if out.all():
+            raise InputError(measurement.where, "no spot of it is in the tissue", "in_tissue = 1 for some")
+        if out.any():
+            measurement.keep(np.flatnonzero(~out))
+    if lost:
+        where = ", ".join(dict.fromkeys(where for where, _frame in _flagged(measurements, table)))
+        warn(where, f"{len(lost)} of {len(total)} spots are outside the tissue (in_tissue is 0), left out")
+
+
+def _flagged(measurements: Sequence[Measurement], table: Coordinates | None) -> list[tuple[str, pd.DataFrame]]:
+    frames = [(f"{m.where}, obs", m.obs) for m in measurements]
+    if table is not None and table.table is not None:
+        frames.append((table.where, table.table))
+    return [(where, frame) for where, frame in frames if IN_TISSUE in frame.columns]
+
+
+def _is_outside(where: str, flags: pd.Series) -> np.ndarray:
+    """Where a flag is 0; anything but 0 and 1 is refused."""
+    texts = np.array([text.lower() for text in clean(flags)], dtype=object)
+    odd = np.flatnonzero(~np.isin(texts, (*YES, *NO)))
+    if len(odd):
+        raise InputError(
+            f"{where}, column '{IN_TISSUE}', spot '{flags.index[odd[0]]}'",
+            f"'{texts[odd[0]]}' is neither 0 nor 1",
+            "0 or 1",
+        )
+    return np.isin(texts, NO)
+
+
+def make_plain(measurement: Measurement) -> None:
+    """Give the spots plain names, and plain columns; missing names and such that occur twice are refused."""
+    names = plain_names(measurement.obs.index, measurement.where, "spot")
+    twice = np.flatnonzero(names.duplicated())
+    if len(twice):
+        first = int((names == names[twice[0]]).argmax())
+        raise InputError(
+            measurement.where,
+            f"barcode '{names[twice[0]]}' names row {first + 1} and row {twice[0] + 1}",
+            "each barcode once",
+        )
+    measurement.obs = plain_frame(measurement.obs, names)

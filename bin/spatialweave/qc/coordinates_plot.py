@@ -1,0 +1,72 @@
+"""The picture of a section's coordinates: where the spots are, and how far apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.io.layout import spacing
+from spatialweave.qc.plots import INK, KEPT, PANEL, REMOVED, dot_size, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from spatialweave.qc.section import FilteredSection
+
+AROUND = 6.0
+"""The enlarged panel shows so many spacings to each side of its spot."""
+
+
+def write_coordinates(result: FilteredSection, path: Path) -> None:
+    """Write the spots of a section before quality control (PNG): all of them, and those around the middle enlarged.
+
+    Spacing is the median distance of a spot to the nearest one: a bar of several beside the whole section, and one from
+    spot to spot in the enlarged part, where a wrong scale, swapped axes or fields laid over each other are seen.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    points = np.unique(np.concatenate(list(result.coordinates.values())), axis=0)
+    unit = str(result.section.uns["spatialweave"].get("coordinate_unit", "unknown"))
+    unit = "" if unit == "unknown" else f" {unit}"
+    step = spacing(points)
+    figure = Figure(figsize=(2.2 * PANEL, PANEL + 0.6), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    whole, part = figure.subplots(1, 2)
+    _scatter(whole, points, dot_size(points))
+    if step > 0:
+        number = bar_spacings(float(np.ptp(points, axis=0).max()), step)
+        low, bottom = points.min(axis=0)[0], points.max(axis=0)[1] + 0.04 * np.ptp(points, axis=0).max()
+        whole.plot([low, low + number * step], [bottom, bottom], color=REMOVED, linewidth=3, solid_capstyle="butt")
+        whole.set_title(f"red bar: {number} x spacing = {number * step:.6g}{unit}", fontsize=9, color=INK)
+        spot, nearest = middle_pair(points)
+        near = points[(np.abs(points - spot) <= AROUND * step).all(axis=1)]
+        _scatter(part, near, 30)
+        part.plot(*np.column_stack([spot, nearest]), color=REMOVED, linewidth=2)
+        part.set_title(f"around the middle; spacing {step:.6g}{unit}", fontsize=9, color=INK)
+    figure.suptitle(f"{result.name}: {len(points)} places of spots", fontsize=11, color=INK)
+    save(figure, path)
+
+
+def bar_spacings(extent: float, step: float) -> int:
+    """How many spacings a bar shows: the largest of 1, 2, 5, 10, 20 ... with which it takes a quarter at most."""
+    fitting = [digit * 10**power for power in range(9) for digit in (1, 2, 5) if digit * 10**power * step <= extent / 4]
+    return max(fitting, default=1)
+
+
+def middle_pair(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The point nearest to the middle of all, and the one nearest to it; points are distinct, two at least."""
+    middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
+    distances = ((points - middle) ** 2).sum(axis=1)
+    distances[distances == 0] = np.inf
+    return middle, points[np.argmin(distances)]
+
+
+def _scatter(axes: Axes, points: np.ndarray, size: float) -> None:
+    axes.scatter(points[:, 0], points[:, 1], s=size, c=KEPT, linewidths=0, rasterized=True)
+    axes.set_aspect("equal")
+    # Images and arrays count rows downwards.
+    axes.invert_yaxis()
+    axes.set_axis_off()

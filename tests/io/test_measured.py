@@ -1,0 +1,90 @@
+"""Counts or intensities, and the layer that holds them: by the platform, as the user says, or asked for by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import is_intensities
+
+from .inputs import grid, read
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+SPOTS = [f"c{i}" for i in range(20)]
+VALUES = np.round(np.random.default_rng(1).gamma(2.0, 200.0, (20, 3)), 3)
+COUNTS = np.arange(60).reshape(20, 3)
+
+
+def write(path: Path, x: np.ndarray = VALUES, types: list[str] | None = None, **layers: np.ndarray) -> Path:
+    var = pd.DataFrame({"feature_types": types} if types else {}, index=["A", "B", "C"])
+    data = anndata.AnnData(x.astype(np.float32), obs=pd.DataFrame(index=SPOTS), var=var, layers=layers)
+    data.obsm["spatial"] = grid(4, 5)
+    data.write_h5ad(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["codex", "xenium", "cosmx", "plato"])
+def test_some_platforms_measure_proteins_by_intensity(tmp_path: Path, name: str) -> None:
+    result = read({"adt": write(tmp_path / "a.h5ad")}, platform=name)
+    np.testing.assert_allclose(result.mod["adt"].X.toarray(), VALUES, rtol=1e-6)
+    assert is_intensities("adt", result.mod["adt"].uns)
+
+
+@pytest.mark.parametrize(("platform", "modality"), [("visium", "adt"), ("codex", "rna"), (None, "adt")])
+def test_elsewhere_intensities_are_asked_for_by_name(tmp_path: Path, platform: str | None, modality: str) -> None:
+    path = write(tmp_path / "a.h5ad")
+    with pytest.raises(InputError, match=f"not a whole number.*in the column measured: {modality}:intensities"):
+        read({modality: path}, platform=platform)
+    for key in (modality, ""):
+        result = read({modality: path}, platform=platform, measured={key: "intensities"})
+        assert is_intensities(modality, result.mod[modality].uns)
+
+
+def test_what_the_user_says_goes_before_the_platform(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a whole number"):
+        read({"adt": write(tmp_path / "a.h5ad")}, platform="codex", measured={"adt": "counts"})
+    counted = read({"adt": write(tmp_path / "b.h5ad", COUNTS)}, platform="codex", measured={"": "counts"})
+    assert not is_intensities("adt", counted.mod["adt"].uns)
+    with pytest.raises(InputError, match="--measured: the section has no rna; expected one of adt"):
+        read({"adt": write(tmp_path / "a.h5ad")}, platform="codex", measured={"rna": "counts"})
+
+
+def test_negative_intensities_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is negative .*expected intensities of 0 or more"):
+        read({"adt": write(tmp_path / "a.h5ad", VALUES - 300)}, platform="codex")
+
+
+def test_values_of_columns_that_are_not_taken_may_be_anything(tmp_path: Path) -> None:
+    """Genes are counted here, beside a protein whose values are normalised."""
+    mixed = COUNTS + np.array([0.0, 0.0, 0.5])
+    path = write(tmp_path / "m.h5ad", mixed, ["Gene Expression", "Gene Expression", "Antibody Capture"])
+    np.testing.assert_array_equal(read({"rna": path}).mod["rna"].X.toarray(), COUNTS[:, :2])
+    with pytest.raises(InputError, match=r"column 'C': value 2\.5 is not a whole number"):
+        read({"adt": path})
+
+
+def test_a_layer_with_counts_is_named_and_can_be_chosen(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5ad", VALUES, raw_counts=COUNTS, scaled=VALUES / 2)
+    with pytest.raises(InputError, match=r"in the column layer: raw_counts \(whole numbers\)"):
+        read({"rna": path})
+    for key in ("rna", ""):
+        chosen = read({"rna": path}, layers={key: "raw_counts"})
+        np.testing.assert_array_equal(chosen.mod["rna"].X.toarray(), COUNTS)
+    with pytest.raises(InputError, match=r"layers\['scaled'\], row 1 .*is not a whole number"):
+        read({"rna": path}, layers={"": "scaled"})
+    with pytest.raises(InputError, match="has no layer 'counts'; expected one of X, raw_counts, scaled"):
+        read({"rna": path}, layers={"": "counts"})
+
+
+def test_a_layer_that_is_chosen_goes_before_layers_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5ad", COUNTS, counts=COUNTS + 1, spliced=COUNTS + 2)
+    for layer, more in (("X", 0), ("counts", 1), ("spliced", 2)):
+        chosen = read({"rna": path}, layers={"rna": layer})
+        np.testing.assert_array_equal(chosen.mod["rna"].X.toarray(), COUNTS + more)
+    np.testing.assert_array_equal(read({"rna": path}).mod["rna"].X.toarray(), COUNTS + 1)

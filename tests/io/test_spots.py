@@ -1,0 +1,92 @@
+"""Which spots are used: those in the tissue, and how many the modalities share; no matrix is two modalities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.io.notices import InputWarning
+
+from .inputs import grid, h5ad, read
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+SPOTS = [f"AAAC{i:03d}-1" for i in range(40)]
+XY = grid(5, 8)
+INSIDE = np.arange(40) % 5 > 1
+
+
+@pytest.mark.parametrize("flag", [INSIDE.astype(int), INSIDE, INSIDE.astype(float), pd.Categorical(INSIDE.astype(str))])
+def test_spots_outside_the_tissue_are_left_out_of_all_modalities(tmp_path: Path, flag: object) -> None:
+    rna = h5ad(tmp_path / "rna.h5ad", SPOTS, {"in_tissue": flag}, {"spatial": XY})
+    adt = h5ad(tmp_path / "adt.h5ad", SPOTS, seed=1)
+    with pytest.warns(InputWarning, match="16 of 40 spots are outside the tissue"):
+        result = read({"rna": rna, "adt": adt})
+    kept = [name for name, inside in zip(SPOTS, INSIDE, strict=True) if inside]
+    assert result.obs_names.tolist() == kept
+    assert result.mod["adt"].obs_names.tolist() == kept
+    np.testing.assert_array_equal(result.obsm["spatial"], XY[INSIDE])
+    np.testing.assert_array_equal(result.mod["rna"].X.toarray()[:, 0], 1 + np.flatnonzero(INSIDE))
+
+
+@pytest.mark.parametrize("name", ["tissue_positions.csv", "cells.csv"])
+def test_a_table_of_positions_says_which_spots_are_outside(tmp_path: Path, name: str) -> None:
+    table = pd.DataFrame({"barcode": SPOTS, "in_tissue": INSIDE.astype(int), "array_row": XY[:, 1] / 10})
+    table["array_col"], table["pxl_row_in_fullres"], table["pxl_col_in_fullres"] = XY[:, 0] / 10, XY[:, 1], XY[:, 0]
+    table.astype(dict.fromkeys(table.columns[1:], int)).to_csv(tmp_path / name, index=False)
+    with pytest.warns(InputWarning, match="16 of 40 spots are outside the tissue"):
+        result = read({"rna": h5ad(tmp_path / "rna.h5ad", SPOTS)}, spatial=tmp_path / name)
+    np.testing.assert_array_equal(result.obsm["spatial"], XY[INSIDE])
+
+
+def test_flags_that_are_no_flags(tmp_path: Path) -> None:
+    odd = np.where(np.arange(40) == 3, 2, 1)
+    with pytest.raises(InputError, match="column 'in_tissue', spot 'AAAC003-1': '2' is neither 0 nor 1"):
+        read({"rna": h5ad(tmp_path / "a.h5ad", SPOTS, {"in_tissue": odd}, {"spatial": XY})})
+    with pytest.raises(InputError, match="no spot of it is in the tissue"):
+        read({"rna": h5ad(tmp_path / "b.h5ad", SPOTS, {"in_tissue": np.zeros(40)}, {"spatial": XY})})
+
+
+@pytest.mark.parametrize("files", [("one", "one"), ("one", "copy")])
+def test_one_matrix_is_not_two_modalities(tmp_path: Path, files: tuple[str, str]) -> None:
+    paths = {name: h5ad(tmp_path / f"{name}.h5ad", SPOTS, {}, {"spatial": XY}) for name in files}
+    with pytest.raises(InputError, match=r"adt is the same matrix as rna.*var\['feature_types'\]"):
+        read({"rna": paths[files[0]], "adt": paths[files[1]]})
+
+
+def renamed(number: int) -> list[str]:
+    """The spots, all but the first `number` under other names."""
+    return SPOTS[:number] + [f"CCGT{i:03d}-1" for i in range(number, 40)]
+
+
+def two(folder: Path, adt_spots: list[str]) -> dict[str, Path]:
+    rna = h5ad(folder / "rna.h5ad", SPOTS, {}, {"spatial": XY})
+    return {"rna": rna, "adt": h5ad(folder / "adt.h5ad", adt_spots, {}, {"spatial": XY}, seed=1)}
+
+
+def test_few_shared_spots_are_refused_some_are_said(tmp_path: Path) -> None:
+    said = "only {} of 40 barcodes of adt are among.*'CCGT0{}-1', theirs: 'AAAC0{}-1'"
+    with pytest.raises(InputError, match=said.format(7, "07", "07")):
+        read(two(tmp_path, renamed(7)))
+    with pytest.warns(InputWarning, match=said.format(12, 12, 12)):
+        assert read(two(tmp_path, renamed(12))).n_obs == 68
+    assert read(two(tmp_path, renamed(30))).n_obs == 50
+
+
+def test_a_modality_on_a_part_of_the_spots_shares_all_of_its_own(tmp_path: Path) -> None:
+    adt = h5ad(tmp_path / "adt.h5ad", SPOTS[:4], seed=1)
+    rna = h5ad(tmp_path / "rna.h5ad", SPOTS, {}, {"spatial": XY})
+    assert read({"rna": rna, "adt": adt}).n_obs == 40
+
+
+def test_endings_of_barcodes_are_named_as_the_difference(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no barcode of adt is among.*without them the names agree"):
+        read(two(tmp_path, [name.removesuffix("-1") for name in SPOTS]))
+    numbered = {"rna": h5ad(tmp_path / "a.h5ad", [f"spot_{i}" for i in range(40)], {}, {"spatial": XY})}
+    numbered["adt"] = h5ad(tmp_path / "b.h5ad", [f"spot_{i + 40}" for i in range(40)], {}, {"spatial": XY}, seed=1)
+    with pytest.raises(InputError, match="name the spots alike"):
+        read(numbered)
