@@ -56,8 +56,8 @@ workflow INTEGRATE {
         open: number == 'auto'
         given: true
     }
-    // The control has no say where there are methods.
-    def voters = methods*.name - 'pca_smooth' ?: methods*.name
+    // Controls have no say where there are methods.
+    def voters = (methods.findAll { method -> !method.control } ?: methods)*.name
     to_scan = trained
         .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voters }
         .combine(by_number.open, by: 0)

@@ -33,6 +33,8 @@ class MethodPreset:
         For a variant, the method of which it is one: a run of all methods leaves variants out.
     environment
         The software environment that the method runs in; "" = that of the pipeline.
+    control
+        Whether it is there to be beaten: no member of the consensus, and no part of a run of all methods.
     gpu
         Whether the method can use a GPU.
     config
@@ -53,6 +55,7 @@ class MethodPreset:
     citation: str = ""
     doi: str = ""
     environment: str = ""
+    control: bool = False
     gpu: bool = True
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -73,6 +76,7 @@ class MethodPreset:
 
 _REQUIRED = ("title", "summary", "preprocess", "graph")
 _KINDS: dict[str, tuple[type, str]] = {
+    "control": (bool, "true or false"),
     "gpu": (bool, "true or false"),
     "config": (Mapping, "a mapping"),
     "presets": (Mapping, "a mapping"),

@@ -1,11 +1,12 @@
 // Methods: each file of assets/methods/ is the preset of one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', environment: '', gpu: true, named: true], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', environment: '', control: false, gpu: true, named: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
     def named = options.methods.tokenize(', ')
-    def names = (named.collectMany { name -> name == 'all' ? defaultMethods(known) : [name] } + (options.control ? ['pca_smooth'] : [])).unique()
+    def groups = methodGroups(known)
+    def names = (named.collectMany { name -> groups[name] ?: [name] } + (options.control ? ['pca_smooth'] : [])).unique()
     def unknown = names.findAll { name -> !known.containsKey(name) }
     if (unknown) {
         def near = known.keySet().toList().closest(unknown.first())
@@ -30,6 +31,7 @@ def chooseMethods(options) {
             preset: chosen,
             sections: preset.sections ?: '',
             environment: environmentOf(name, preset),
+            control: preset.control == true,
             gpu: preset.gpu != false,
             named: name in named,
         ]
@@ -45,9 +47,13 @@ def environmentOf(name, preset) {
     return environment
 }
 
-// The methods that 'all' means: every method but the variants, which are chosen by name.
-def defaultMethods(known) {
-    return known.findAll { _name, preset -> !new org.yaml.snakeyaml.Yaml().load(preset.text).variant_of }.keySet().toList()
+// The names that stand for several methods: 'all' for every method but the variants, which are chosen by name, and 'controls'.
+def methodGroups(known) {
+    def presets = known.collectEntries { name, preset -> [name, new org.yaml.snakeyaml.Yaml().load(preset.text)] }
+    return [
+        all: presets.findAll { _name, preset -> !preset.variant_of && !preset.control }.keySet().toList(),
+        controls: presets.findAll { _name, preset -> preset.control }.keySet().toList(),
+    ]
 }
 
 // 'smart.epochs=100,smart.n_dims=16' -> [smart: ['epochs=100', 'n_dims=16']]
@@ -75,7 +81,7 @@ def methodPresets(text, names) {
     return pairs.collectEntries { method, preset -> [method, preset] }
 }
 
-// The methods whose runs the consensus joins: those of --weave_members, else all but the control; none with --weave false.
+// The methods whose runs the consensus joins: those of --weave_members, else all but controls; none with --weave false.
 def weaveMembers(options, methods) {
     def names = methods*.name
     def chosen = (options.weave_members ?: '').tokenize(', ').unique()
@@ -83,7 +89,7 @@ def weaveMembers(options, methods) {
     if (idle) {
         error("Parameters:\n  --weave_members: '${idle}' is not in this run (${names.join(', ')})")
     }
-    return options.weave ? chosen ?: names - 'pca_smooth' : []
+    return options.weave ? chosen ?: methods.findAll { method -> !method.control }*.name : []
 }
 
 // Whether a method can run on a dataset: some need several sections.

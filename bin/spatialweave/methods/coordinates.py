@@ -1,0 +1,32 @@
+"""A control that ignores what was measured: the coordinates of the spots are their embedding. Nothing is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.method import Fitted
+
+if TYPE_CHECKING:
+    from spatialweave.io.dataset import Dataset
+    from spatialweave.training.run import Run
+
+
+@dataclass(frozen=True)
+class Config:
+    """It has no settings."""
+
+
+def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
+    """Embed `dataset` by its aligned coordinates, or by its own, each section about its centre; root mean square 1."""
+    points = np.array(dataset.coordinates if dataset.aligned is None else dataset.aligned, dtype=np.float64)
+    if dataset.aligned is None:
+        for section in dataset.obs["section"].unique():
+            own = (dataset.obs["section"] == section).to_numpy()
+            points[own] -= points[own].mean(axis=0)
+    else:
+        points -= points.mean(axis=0)
+    scale = np.sqrt(np.square(points).mean())
+    return Fitted((points / scale if scale > 0 else points).astype(np.float32))
