@@ -84,6 +84,11 @@ def same_view(number: int) -> Change:
     return replace(r"mixers\.\d+", "forward", make)
 
 
+def spots_alone(encode: Any) -> Callable[[Tensor, Any], Tensor]:
+    """SMART: convolutions of the encoders gather a spot's own row in the place of the mean over its neighbours."""
+    return lambda x, _sums: encode(x, lambda own: own)
+
+
 def no_fusion_map(network: Any) -> None:
     """SpatialFuser: the map that all sections share is the identity."""
     with torch.no_grad():
@@ -112,7 +117,7 @@ PARTS: dict[str, dict[str, Part]] = {
     },
     "smart": {
         "ELU": Part(0.013, change=replace(r"encoders\.\d+", "between", lambda _: lambda x: x)),
-        "means over neighbours": Part(0.25, change=fill(r"encoders\.\d+\.layers\.\d+\.lin_l\.weight", 0.0)),
+        "means over neighbours": Part(0.11, change=replace(r"encoders\.\d+", "forward", spots_alone)),
         "own rows, first layer": Part(0.11, change=fill(r"encoders\.\d+\.layers\.0\.lin_r\.weight", 0.0)),
         "own rows, second layer": Part(0.1, change=fill(r"encoders\.\d+\.layers\.1\.lin_r\.weight", 0.0)),
     },

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from spatialweave import simulate
 from spatialweave.io.dataset import Dataset
@@ -70,3 +71,19 @@ def test_exported_weights_vary(training: tuple[str, Any]) -> None:
     for table in exported:
         spread = trained.fitted.extras[table].std()
         assert (spread > 0.01).all(), spread
+
+
+def test_a_part_left_out_stays_out_while_the_rest_is_trained(tissue: Callable[..., Dataset]) -> None:
+    dataset = tissue()
+    whole = watching.train_without("spamca", dataset, switches.Part(0.0), seed=1)
+    without = watching.train_without("spamca", dataset, switches.PARTS["spamca"]["view weights"], seed=1)
+    assert (whole.extras["view_weights"] != 0.5).any(axis=None)
+    assert (without.extras["view_weights"] == 0.5).all(axis=None)
+    losses = without.record["losses"]["total"]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("change", [switches.fill("encoders.9.weight", 0.0), switches.replace("mixers", "a", str)])
+def test_a_part_that_a_network_lacks_is_an_error(change: switches.Change) -> None:
+    with pytest.raises(ValueError, match="is called"):
+        change(torch.nn.Linear(2, 2))
