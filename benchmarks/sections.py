@@ -176,21 +176,27 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align and fuse them, match their spots; metrics of the pairs and of the control."""
-    from spatialweave import simulate
     from spatialweave.io.embeddings import write_embedding
     from spatialweave.io.result_tables import COORDINATES, coordinates_table
     from spatialweave.metrics.match_sections import match_sections
 
-    files: dict[str, dict[str, Path]] = {}
-    for section, parts in simulate.simulate_series(spec, seed).items():
-        files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
-    dataset = aligned(prepared(files, "square", simulate.LABEL, folder))
+    dataset = simulated(spec, seed, folder)
     fused = fit(dataset, "spatialfuser", seed)
     assert dataset.aligned is not None
     write_embedding(folder / "fused.h5ad", dataset, fused.embedding, fused.record)
     COORDINATES.write(folder / "coordinates.csv", coordinates_table(dataset.obs, dataset.aligned))
     quality, _ = match_sections(folder / "fused.h5ad", folder / "latents.h5mu", folder / "coordinates.csv")
     return dict(zip(quality["metric"], quality["value"], strict=True))
+
+
+def simulated(spec: Any, seed: int, folder: Path) -> Dataset:
+    """The sections of a simulated series, prepared and aligned."""
+    from spatialweave import simulate
+
+    files: dict[str, dict[str, Path]] = {}
+    for section, parts in simulate.simulate_series(spec, seed).items():
+        files[section] = {name: stored(part, folder / f"{section}_{name}.h5ad") for name, part in parts.items()}
+    return aligned(prepared(files, "square", simulate.LABEL, folder))
 
 
 def stored(part: anndata.AnnData, path: Path) -> Path:

@@ -174,7 +174,7 @@ def test_attention_table(tissue: Tissue, run: Run) -> None:
     assert table.index.equals(dataset.obs.index) and list(table) == ["itself", "neighbours", "long range"]
     np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-5)
     assert table.to_numpy().min() >= 0 and 0 < table["long range"].max() < 0.3
-    assert (mcgate.fit(dataset, replace(SHORT, alpha=0), run).extras["attention"]["long range"] == 0).all()
+    assert list(mcgate.fit(dataset, replace(SHORT, alpha=0), run).extras["attention"]) == ["itself", "neighbours"]
 
 
 def test_attention_table_by_hand() -> None:
@@ -279,4 +279,4 @@ def test_published_presets_run(tissue: Tissue, run: Run, project: Path, preset: 
     # Nothing is masked, and the input is the plain latents.
     assert fitted.record["config"]["mask_fraction"] == 0
     assert fitted.record["receptive_field"]["rna"] == {"rounds": 0, "explained": []}
-    assert (fitted.extras["attention"]["long range"].max() > 0) == (preset == "codex")
+    assert ("long range" in fitted.extras["attention"]) == (preset == "codex")

@@ -95,21 +95,26 @@ class McgateEncoder:
 
 
 def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.Index) -> pd.DataFrame:
-    """Where each spot's attention goes, mean over heads: to itself, its neighbours, its long-range neighbours."""
-    fractions = []
-    for graph, given in ((around.local, weights.local), (around.distant, weights.distant)):
-        if graph is None or given is None:
-            fractions.append((torch.ones(len(spots)), torch.zeros(len(spots))))
-            continue
-        mean = given.float().mean(dim=1, keepdim=True)
-        own = graph.sum(mean * (graph.receivers == graph.senders)[:, None])[:, 0].cpu()
-        fractions.append((own, 1 - own))
-    alpha = 0.0 if around.distant is None else around.alpha
-    (itself, others), (itself_again, distant) = fractions
-    values = torch.stack(
-        [(1 - alpha) * itself + alpha * itself_again, (1 - alpha) * others, alpha * distant], dim=1
-    ).numpy()
-    return pd.DataFrame(values, index=spots, columns=["itself", "neighbours", "long range"])
+    """Where each spot's attention goes, mean over heads: to itself, its neighbours, its long-range neighbours.
+
+    Without long-range neighbours there is no column of theirs.
+    """
+
+    def to_itself(graph: EdgeGraph, given: Tensor) -> np.ndarray:
+        own = given.float().mean(dim=1, keepdim=True) * (graph.receivers == graph.senders)[:, None]
+        return np.asarray(graph.sum(own)[:, 0].cpu().numpy())
+
+    itself = to_itself(around.local, weights.local)
+    if around.distant is None or weights.distant is None:
+        return pd.DataFrame({"itself": itself, "neighbours": 1 - itself}, index=spots)
+    alone = to_itself(around.distant, weights.distant)
+    alpha = around.alpha
+    columns = {
+        "itself": (1 - alpha) * itself + alpha * alone,
+        "neighbours": (1 - alpha) * (1 - itself),
+        "long range": alpha * (1 - alone),
+    }
+    return pd.DataFrame(columns, index=spots)
 
 
 def long_range_partners(
