@@ -13,6 +13,7 @@ from scipy import sparse
 from torch.nn import functional
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import symmetrise
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.methods.mcgate import Config
@@ -22,7 +23,7 @@ from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Ne
 from spatialweave.nn.mcgate import Mcgate
 from spatialweave.settings import configure, parse_overrides
 from spatialweave.training.masking import as_measured, prepare_inputs
-from spatialweave.training.mcgate_encoder import long_range_partners
+from spatialweave.training.mcgate_encoder import McgateEncoder, long_range_partners
 from spatialweave.training.run import Run
 
 from .spatialfuser_setup import SHORT, Split, set_up
@@ -128,6 +129,25 @@ def test_long_range_partners_are_mutual_and_far(split: Split, run: Run) -> None:
     section = dataset.obs["section"].to_numpy()
     assert any(section[i] != section[j] for i, j in found)
     assert "long_range" not in spatialfuser.fit(dataset, replace(SHORT, alpha=0.0), run).extras
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(1, False), (2, True)])
+def test_one_step_leads_to_a_spots_own_neighbours_only(tissue: Tissue, run: Run, beyond: int, found: bool) -> None:
+    """Spots 0, 1 and 2 at 0, 1 and -1.5 degrees; 1 has 0 as its neighbour, and no other spot has any.
+
+    Beyond own neighbours the nearest are 0 -> 1 -> 2 -> 0, of which none is mutual. Of edges of either direction, 0 may
+    not have 1 either: 0 and 2 are each other's nearest. All other spots are 20 degrees apart and far from these.
+    """
+    dataset = tissue(side=4, names=("rna",))
+    directed = sparse.csr_matrix(([1.0], ([1], [0])), shape=(16, 16))
+    dataset.graphs = {"spatial_distances": directed, "spatial_connectivities": symmetrise(directed)}
+    config = Config(n_dims=4, heads=1, alpha=0.5, n_nearest=1, beyond=beyond)
+    encoder = McgateEncoder(dataset, Mcgate(16, 8, config), config, run)
+    angle = np.deg2rad(np.concatenate([[0, 1, -1.5], 50 + 20 * np.arange(13)]))
+    edges = encoder.expansion.edges(torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1)))
+    pairs = set(zip(edges.receivers.tolist(), edges.senders.tolist(), strict=True))
+    assert {(0, 2), (2, 0)} & pairs == ({(0, 2), (2, 0)} if found else set())
+    assert not {(0, 1), (1, 0), (1, 2), (2, 1)} & pairs
 
 
 def test_three_layers_and_widths_of_single_encoders(split: Split, run: Run) -> None:

@@ -64,6 +64,17 @@ def test_fusion_is_a_gated_sum_of_mlp_and_mean(n_modalities: int, strength: floa
     torch.testing.assert_close(fusion(spots, [None] * n_modalities, landmarks), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_modalities", [2, 3])
+def test_published_queries_keys_and_values_are_linear_maps_of_all_others_side_by_side(n_modalities: int) -> None:
+    fusion = GatedFusion(n_modalities, 8, 0.2, 0.1, None)
+    fusion.reset_parameters(torch.Generator().manual_seed(0))
+    assert not list(fusion.merge.parameters())
+    for attention in fusion.attention:
+        for layer, width in ((attention.query, 8), (attention.key, 8 * (n_modalities - 1))):
+            assert layer.weight.shape == (8, width)
+            assert 0.8 * width**-0.5 < layer.weight.abs().max().item() <= width**-0.5
+
+
 def test_without_attention_encodings_are_merged_linearly(tissue: Tissue, run: Run) -> None:
     network, inputs, fixed = parts(tissue(), replace(SHORT, cross_attention=False), run)
     network.eval()

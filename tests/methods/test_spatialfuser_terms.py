@@ -57,6 +57,18 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     assert min(expected.values()) > 0
 
 
+def test_published_scale_is_the_sum_of_sections_then_what_joins_them_weighs_one(split: Split, run: Run) -> None:
+    """Before the fusion all terms are those of two sections summed; from it on they are four times as large."""
+    found = {}
+    for steady in (True, False):
+        config = replace(SHORT, epochs=1, fusion_weight=0.25, steady=steady)
+        training = set_up(split((("rna",), ("adt",))), config, run)
+        found[steady] = [{name: one.item() for name, one in training.terms(epoch).items()} for epoch in (1, 2)]
+    for factor, mean, published in zip((2, 4), found[True], found[False], strict=True):
+        assert published == pytest.approx({name: factor * value for name, value in mean.items()}, rel=1e-5)
+    assert found[False][0]["pairs"] == 0 < found[False][1]["pairs"]
+
+
 def test_embeddings_cannot_come_together_by_shrinking(split: Split, run: Run) -> None:
     """The scale that distances are measured in has a gradient: no term of the pairs gains by scaling the embedding."""
     dataset = split((("rna",), ("adt",)))

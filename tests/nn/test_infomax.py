@@ -41,6 +41,10 @@ def test_initial_weights_are_xavier_uniform() -> None:
     assert 0.9 * bound < module.weight.abs().max().item() <= bound
     assert module.weight.mean().abs().item() < 0.01
     assert module.bias.item() == 0
+    module.reset_parameters(torch.Generator().manual_seed(0), bilinear=True)
+    bound = 1 / math.sqrt(40)
+    assert 0.9 * bound < module.weight.abs().max().item() <= bound
+    assert 0 < module.bias.abs().item() <= bound
 
 
 def test_loss_is_the_mean_cross_entropy_of_both_kinds() -> None:

@@ -153,3 +153,19 @@ def test_published_it_starts_from_normalised_weights_and_learns_those_of_spots_t
     learned.distance().backward()
     for weights in (learned.strengths, learned.own):
         assert weights.grad is not None and (weights.grad != 0).all()
+
+
+def test_published_each_direction_of_an_edge_has_half_of_the_gradient() -> None:
+    """Two spots joined by 1: all weights start at 1/2, rows sum to r = 1 + 1/2 + 1/2 = 2, and G is 1/4 between them.
+
+    The sum of both entries off the diagonal, 2 w / (1 + o + w), has the derivative 2 (1 + o) / r^2 = 3/4 by w, of which
+    each direction has half; by the weight o of either spot itself it is -w / r^2 = -1/8.
+    """
+    learned = LearnedGraph(sparse.csr_matrix(np.array([[0.0, 1.0], [1.0, 0.0]])), normalised=True)
+    weights = learned.weights()
+    across = weights[learned.edges.receivers != learned.edges.senders].sum()
+    assert across.item() == pytest.approx(0.5)
+    across.backward()
+    assert learned.strengths.grad is not None and learned.own.grad is not None
+    assert learned.strengths.grad.tolist() == pytest.approx([0.375])
+    assert learned.own.grad.tolist() == pytest.approx([-0.125, -0.125])

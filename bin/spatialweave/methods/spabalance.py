@@ -31,7 +31,7 @@ from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.strength import spread
 from spatialweave.nn.view_mixer import ViewMixer
 from spatialweave.settings import option
-from spatialweave.training.balance import balanced_backward
+from spatialweave.training.balance import TOGETHER, balanced_backward
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 
@@ -219,7 +219,7 @@ def make_graphs(dataset: Dataset, config: Config, generator: torch.Generator, de
 def group_of(term: str) -> str:
     """Which losses are summed before balancing: those of one modality, or those of the modalities together."""
     kind, _, modality = term.partition("_")
-    return modality if kind in ("reconstruction", "infomax") else "together"
+    return modality if kind in ("reconstruction", "infomax") else TOGETHER
 
 
 def loss_terms(network: SpaBalance, inputs: MaskedInputs, graphs: SpaBalanceGraphs, config: Config, run: Run) -> Terms:

@@ -127,6 +127,7 @@ class Spamo(nn.Module):
         self.decoders = nn.ModuleList([GcnLayer(config.n_dims, n) for n in n_inputs])
         self.summary = nn.Linear(config.n_dims, config.n_dims)
         self.discriminator = Discriminator(config.n_dims)
+        self.linear_path = config.linear_path
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights: encoders, fusion, decoders, discriminator."""
@@ -136,7 +137,7 @@ class Spamo(nn.Module):
         for decoder in cast(Iterable[GcnLayer], self.decoders):
             decoder.reset_parameters(generator)
         reset_linear(self.summary, generator)
-        self.discriminator.reset_parameters(generator)
+        self.discriminator.reset_parameters(generator, bilinear=not self.linear_path)
 
     def forward(
         self, inputs: Sequence[Tensor], fixed: FixedGraphs, weights: Sequence[Tensor]

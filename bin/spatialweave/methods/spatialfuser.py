@@ -84,6 +84,11 @@ class Config(SectionEncodersConfig):
     fusion_weight: float = option(
         0.1, "Weight of what joins sections, against the reconstruction's 1; published: 1/120 to 1/2.", low=0
     )
+    steady: bool = option(
+        True,
+        "The reconstruction weighs the same in both phases; else, as published, it is a sum over sections in the "
+        "pre-training, and what joins sections weighs 1 in the fusion.",
+    )
     direction_weight: float = option(
         0.1, "Weight of the direction loss, against the pairs' 1.", low=0, aliases=("beta_dir",)
     )
@@ -197,12 +202,16 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
     """The weighted loss terms of an epoch.
 
     Per modality the mean squared error on masked spots, mean over sections; and, 0 in the pre-training, the distance of
-    matched spots, their triplet losses, and the direction loss, mean over pairs of sections. The reconstruction weighs
-    the same in both phases: a jump of the loss in scale would multiply Adam's steps until its averages have followed.
+    matched spots, their triplet losses, and the direction loss, mean over pairs of sections. With `steady` the
+    reconstruction weighs the same in both phases; as published the loss rises in scale at the fusion, which multiplies
+    Adam's steps until its averages have followed.
     """
     finder = network.finder
     n_spots, n_sections = len(finder.matched), len(finder.sections)
     rows = {name: torch.as_tensor(own, device=run.device) for name, own in finder.sections.items()}
+    in_pretraining = in_fusion = 1.0
+    if not config.steady and config.fusion_weight > 0:
+        in_pretraining, in_fusion = n_sections, 1 / config.fusion_weight
 
     def terms(epoch: int) -> dict[str, Tensor]:
         mask = random_mask(n_spots, config.mask_fraction, run, epoch)
@@ -224,14 +233,16 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
             fixed = [z.detach() if len(part.names) > 1 else z for z, part in zip(encoded, parts, strict=True)]
             fused = network(fixed, parts)
         # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
-        scale = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
-        near, apart = (nothing, nothing) if partners is None else partners.losses(fused / scale, config.margin)
+        unit = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
+        near, apart = (nothing, nothing) if partners is None else partners.losses(fused / unit, config.margin)
         direction = nothing
         if partners is not None:
             losses = [direction_loss(fused[rows[a]], fused[rows[b]]) for a, b in finder.joined]
             direction = config.direction_weight * torch.stack(losses).mean()
         joining = {"pairs": near, "triplet": apart, "direction": direction}
-        return values | {name: config.fusion_weight * value for name, value in joining.items()}
+        values |= {name: config.fusion_weight * value for name, value in joining.items()}
+        scale = in_fusion if epoch > config.epochs else in_pretraining
+        return {name: scale * value for name, value in values.items()}
 
     return terms
 

@@ -28,17 +28,19 @@ class GatedFusion(nn.Module):
         Fraction of attention weights and hidden units dropped in training.
     strength
         r, with encodings brought to spread 1 before they attend, and MLP(c) to the spread of mean(E). None = as
-        published: r is 1, and nothing is scaled.
+        published: r is 1, nothing is scaled, and keys and values of several others are made without a map that joins
+        them first.
     """
 
     def __init__(self, n_modalities: int, n_dims: int, factor: float, dropout: float, strength: float | None) -> None:
         super().__init__()
         n_others = max(n_modalities - 1, 1)
         self.factor, self.strength = factor, strength
-        self.attention = nn.ModuleList([SpotAttention(n_dims, n_dims, dropout=dropout) for _ in range(n_modalities)])
-        # Keys and values are made from one row per spot: several others first go through one map.
+        joined = strength is not None and n_others > 1
+        n_keys = n_dims if joined else n_others * n_dims
+        self.attention = nn.ModuleList([SpotAttention(n_dims, n_keys, dropout=dropout) for _ in range(n_modalities)])
         self.merge = nn.ModuleList(
-            [nn.Linear(n_others * n_dims, n_dims) if n_others > 1 else nn.Identity() for _ in range(n_modalities)]
+            [nn.Linear(n_others * n_dims, n_dims) if joined else nn.Identity() for _ in range(n_modalities)]
         )
         self.norms = nn.ModuleList([nn.LayerNorm(n_dims) for _ in range(n_modalities)])
         self.gate = nn.Linear(2 * n_modalities * n_dims, n_dims)
@@ -51,10 +53,11 @@ class GatedFusion(nn.Module):
         )
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights: as torch does for linear maps and for attention."""
+        """Set the initial weights: as torch does for linear maps and, in the default, for attention."""
         reset_linear(self, generator)
-        for attention in cast(Iterable[SpotAttention], self.attention):
-            attention.reset_parameters(generator)
+        if self.strength is not None:
+            for attention in cast(Iterable[SpotAttention], self.attention):
+                attention.reset_parameters(generator)
 
     def forward(self, encodings: Sequence[Tensor], near: Sequence[EdgeGraph | None], landmarks: Tensor) -> Tensor:
         """Fuse encodings (each spots x dimensions); `near` are the spots that each modality always attends to."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spatialweave.nn.initial_weights import reset_uniform
 from spatialweave.nn.propagation import Propagation
 
 
@@ -17,8 +18,12 @@ class Discriminator(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_dims, n_dims))
         self.bias = nn.Parameter(torch.empty(1))
 
-    def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights: Xavier uniform, bias 0."""
+    def reset_parameters(self, generator: torch.Generator, bilinear: bool = False) -> None:
+        """Set the initial weights: Xavier uniform, bias 0; or, with `bilinear`, as torch does for bilinear maps."""
+        if bilinear:
+            for parameter in (self.weight, self.bias):
+                reset_uniform(parameter, len(self.weight), generator)
+            return
         nn.init.xavier_uniform_(self.weight, generator=generator)
         nn.init.zeros_(self.bias)
 

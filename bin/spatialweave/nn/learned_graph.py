@@ -35,7 +35,8 @@ class LearnedGraph(nn.Module):
         Where the graph lives.
     normalised
         As published: W, with one weight more for each spot itself, starts at G of `similarities`, so that self-loops
-        are added and rows normalised twice; G is also the target at the start.
+        are added and rows normalised twice; G is also the target at the start. An edge's weight is the mean of one for
+        each direction, so that either follows half of the mean's gradient.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class LearnedGraph(nn.Module):
         normalised: bool = False,
     ) -> None:
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.normalised = momentum, normalised
         table = _numbered(similarities)
         numbers = table.data.astype(np.int64)
         owned = np.flatnonzero(numbers > 0)
@@ -85,7 +86,11 @@ class LearnedGraph(nn.Module):
     def weights(self) -> Tensor:
         """G: one number per directed edge and spot, in the order of :attr:`edges`."""
         itself = self._of_spots(1 + functional.relu(self.own)[:, None])
-        raw = self._of_edges(functional.relu(self.strengths)[:, None]) + itself
+        strengths: Tensor = self.strengths
+        if self.normalised:
+            # Both directions start alike and stay alike: one number stands for both, with the gradient of either.
+            strengths = strengths.detach().lerp(strengths, 0.5)
+        raw = self._of_edges(functional.relu(strengths)[:, None]) + itself
         root = self.edges.sum(raw).rsqrt()
         normalised = raw * self.edges.of_receivers(root) * self.edges.of_senders(root)
         return normalised[:, 0]

@@ -1,8 +1,9 @@
 """Balancing losses that share parameters: where their gradients conflict, the update lowers none at another's cost.
 
-MMPareto (Wei and Hu, ICML 2024) takes the shortest convex combination of conflicting gradients (Desideri, Comptes
-Rendus Mathematique 2012), stretched to the length of their sum. That is nearly the shortest gradient, so that a small
-loss steers the training. The default changes the sum only as far as is needed for no loss to rise.
+SpaBalance, after MMPareto (Wei and Hu, ICML 2024), weighs each modality's loss against that of all together by the
+shortest convex combination of the two gradients where they conflict (Desideri, Comptes Rendus Mathematique 2012). That
+is nearly the shorter gradient, so that a small loss steers the training. The default changes the sum of the gradients
+only as far as is needed for no loss to rise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from spatialweave.training.loop import Backward
 
 Rule = Literal["projected", "min_norm"]
 
+TOGETHER = "together"
+"""The group of the losses that all modalities have in common; every other group belongs to one modality."""
+
 
 def balanced_backward(
     parameters: Sequence[nn.Parameter], group_of: Callable[[str], str], rule: Rule = "projected"
@@ -32,7 +36,7 @@ def balanced_backward(
     group_of
         The group of a loss term, by its name.
     rule
-        Of :func:`common_direction`.
+        `projected`: :func:`balanced`. `min_norm`: the sum of the groups by :func:`pair_weights`.
     """
 
     def backward(values: Mapping[str, Tensor]) -> None:
@@ -45,15 +49,17 @@ def balanced_backward(
             torch.autograd.grad(loss, parameters, retain_graph=loss is not losses[-1], allow_unused=True)
             for loss in losses
         ]
-        for parameter, gradient in zip(parameters, balanced(parameters, gradients, rule), strict=True):
+        if rule == "projected":
+            updates = balanced(parameters, gradients)
+        else:
+            updates = weighted(parameters, gradients, list(groups))
+        for parameter, gradient in zip(parameters, updates, strict=True):
             parameter.grad = gradient
 
     return backward
 
 
-def balanced(
-    parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]], rule: Rule = "projected"
-) -> list[Tensor]:
+def balanced(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> list[Tensor]:
     """One gradient per parameter from those of several losses.
 
     A parameter that one loss reaches takes its gradient. All that two or more reach are balanced together; a loss that
@@ -75,30 +81,50 @@ def balanced(
     shared = [p for p, found in enumerate(reached) if len(found) > 1]
     if shared:
         vectors = torch.stack([_flat([parameters[p] for p in shared], [row[p] for p in shared]) for row in gradients])
-        combined = common_direction(vectors, rule).split([parameters[p].numel() for p in shared])
+        combined = common_direction(vectors).split([parameters[p].numel() for p in shared])
         for p, values in zip(shared, combined, strict=True):
             result[p] = values.view_as(parameters[p])
     return result
 
 
-def common_direction(vectors: Tensor, rule: Rule = "projected") -> Tensor:
+def common_direction(vectors: Tensor) -> Tensor:
     """Combine gradients (losses x entries) into one along which no loss rises; their sum where no two conflict.
 
-    `projected`: the vector nearest to the sum that has no negative product with any of them. `min_norm`: their shortest
-    convex combination, stretched to the length of the sum; 0 where no direction lowers all losses.
+    It is the vector nearest to the sum that has no negative product with any of them.
     """
-    double = vectors.detach().double()
-    gram = (double @ double.T).cpu().numpy()
+    gram = _products(vectors)
     if gram.min() >= 0:
         return vectors.sum(dim=0)
-    if rule == "projected":
-        weights = projection_weights(gram)
-    else:
-        weights = min_norm_weights(gram)
-        shortest = weights @ gram @ weights
-        stationary = shortest <= 1e-12 * np.trace(gram)
-        weights = weights * (0.0 if stationary else np.sqrt(max(gram.sum(), 0.0) / shortest))
-    return torch.as_tensor(weights, dtype=vectors.dtype, device=vectors.device) @ vectors
+    return torch.as_tensor(projection_weights(gram), dtype=vectors.dtype, device=vectors.device) @ vectors
+
+
+def weighted(
+    parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]], names: Sequence[str]
+) -> list[Tensor]:
+    """One gradient per parameter: the sum of those of the groups `names`, weighted by :func:`pair_weights`."""
+    vectors = torch.stack([_flat(parameters, row) for row in gradients])
+    weights = torch.as_tensor(pair_weights(_products(vectors), names), dtype=vectors.dtype, device=vectors.device)
+    parts = (weights @ vectors).split([parameter.numel() for parameter in parameters])
+    return [values.view_as(parameter) for parameter, values in zip(parameters, parts, strict=True)]
+
+
+def pair_weights(gram: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Weights of groups whose gradients have these inner products: each modality's against that of all together.
+
+    Both of a pair have 1/2 where their product is positive, else the weights of their shortest convex combination; the
+    group of all together has the mean of its weights in all pairs. Where there are no pairs all weights are 1.
+    """
+    if TOGETHER not in names or len(names) == 1:
+        return np.ones(len(names))
+    together = names.index(TOGETHER)
+    weights, of_together = np.zeros(len(names)), []
+    for other in range(len(names)):
+        if other != together:
+            pair = gram[np.ix_([together, other], [together, other])]
+            first, weights[other] = (0.5, 0.5) if pair[0, 1] > 0 else min_norm_weights(pair)
+            of_together.append(first)
+    weights[together] = np.mean(of_together)
+    return weights
 
 
 def projection_weights(gram: np.ndarray) -> np.ndarray:
@@ -119,27 +145,17 @@ def _root(gram: np.ndarray) -> np.ndarray:
 
 
 def min_norm_weights(gram: np.ndarray) -> np.ndarray:
-    """Weights w >= 0 of sum 1 for which the combination of vectors with these inner products is shortest.
-
-    For more than two vectors w is u / sum(u), where u >= 0 minimises u' G u + (sum(u) - 1)^2: both have the same
-    conditions of optimality, and the latter is a non-negative least squares problem (Lawson and Hanson, 1974).
-    """
-    scale = np.trace(gram)
-    n_vectors = len(gram)
-    if scale <= 0:
-        return np.full(n_vectors, 1 / n_vectors)
-    if n_vectors == 2:
-        return _two(gram)
-    root = _root(gram)
-    weights, _ = nnls(np.vstack([root, np.ones(n_vectors)]), np.append(np.zeros(n_vectors), 1.0))
-    return weights / weights.sum()
-
-
-def _two(gram: np.ndarray) -> np.ndarray:
-    """Closed form: the point nearest to 0 on the segment between two vectors."""
+    """Weights >= 0 of sum 1 of two vectors with these inner products: the point nearest to 0 on the segment between."""
     apart = gram[0, 0] + gram[1, 1] - 2 * gram[0, 1]
     first = 0.5 if apart <= 0 else np.clip((gram[1, 1] - gram[0, 1]) / apart, 0, 1)
     return np.array([first, 1 - first])
+
+
+def _products(vectors: Tensor) -> np.ndarray:
+    """Inner products of the rows, in double precision."""
+    double = vectors.detach().double()
+    products: np.ndarray = (double @ double.T).cpu().numpy()
+    return products
 
 
 def _flat(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> Tensor:

@@ -29,7 +29,7 @@ class Expansion:
     Parameters
     ----------
     graph
-        Undirected spatial graph.
+        Spatial graph: a spot's long-range neighbours are more than `beyond` steps away along its edges.
     """
 
     def __init__(self, graph: sparse.csr_matrix, config: McgateConfig, device: str) -> None:
@@ -56,7 +56,9 @@ class McgateEncoder:
             alpha=config.alpha,
             temperature=config.temperature,
         )
-        self.expansion = Expansion(dataset.spatial_graph(), config, run.device) if config.alpha > 0 else None
+        # One step leads to a spot's own neighbours only, as published; several go along edges of either direction.
+        steps = graph if config.beyond == 1 else dataset.spatial_graph()
+        self.expansion = Expansion(steps, config, run.device) if config.alpha > 0 else None
         self._found_after = 0
 
     @torch.no_grad()
