@@ -53,6 +53,7 @@ class ModalityKind:
     name: str
     title: str
     file: str
+    feature_type: str
     aliases: tuple[str, ...]
     accepts: tuple[str, ...]
     has_fractions: bool
@@ -73,6 +74,7 @@ def _modality_kind(
     *,
     title: str,
     file: str,
+    feature_type: str,
     aliases: list[str],
     values: str,
     preparation: str,
@@ -86,6 +88,7 @@ def _modality_kind(
         name,
         title,
         file,
+        feature_type,
         tuple(aliases),
         tuple(accepts or ()),
         {"counts": False, "intensities": True}[values],
