@@ -14,7 +14,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5mu
 from spatialweave.io.joined_counts import check_counts
-from spatialweave.io.stage_checks import AGAIN, check_graph
+from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
 
 if TYPE_CHECKING:
     import mudata
@@ -106,6 +106,8 @@ def read_integrated(path: Path) -> Integrated:
     for name in (*data.obs["section"].astype(str).unique(), *(run.method for run in content.runs)):
         if not NAME.fullmatch(name):
             raise InputError(str(path), f"'{name}' cannot be in the name of a file", "letters, digits, . _ -", AGAIN)
+    for key in (run.embedding_key for run in content.runs if run.embedding_key in data.obsm):
+        check_table(f"{path}, obsm['{key}']", data.obsm[key], data.n_obs, "spot")
     for column in content.classes:
         _check_classes(path, data, column)
     return content
