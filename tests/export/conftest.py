@@ -58,6 +58,10 @@ def content() -> mudata.MuData:
     uns |= {f"{column}_colors": np.array(colours, dtype=object) for column, colours in COLOURS.items()}
     data = join_modalities({"rna": rna, "adt": adt}, obs, np.arange(16.0).reshape(8, 2), uns)
     data.obsm["X_smart_1"] = np.arange(24, dtype=np.float32).reshape(8, 3)
+    umap = np.arange(16, dtype=np.float32).reshape(8, 2)
+    # A spot that was not drawn.
+    umap[1] = np.nan
+    data.obsm["X_umap_smart_1"] = umap
     edges = sparse.block_diag([np.diag([1.0, 2, 3], 1)] * 2, format="csr")
     data.obsp["spatial_distances"] = edges
     data.obsp["spatial_connectivities"] = ((edges + edges.T) > 0).astype(np.float64)

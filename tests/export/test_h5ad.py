@@ -49,6 +49,8 @@ def test_spots_have_their_own_values(section: scanpy.AnnData) -> None:
     ]  # fmt: skip
     assert section.obsm["spatial"].tolist() == section.obsm["X_spatial"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
     assert section.obsm["X_smart_1"][:, 0].tolist() == [0, 3, 6, 9]
+    assert section.obsm["X_umap_smart_1"][[0, 2, 3]].tolist() == [[0, 1], [4, 5], [6, 7]]
+    assert np.isnan(section.obsm["X_umap_smart_1"][1]).all()
     distances = section.obsp["spatial_distances"].toarray()
     assert distances[np.nonzero(distances)].tolist() == [1, 2, 3]
     assert section.uns["parameters"] == '{"seeds": 1}' and section.uns["versions"] == '{"python": "3"}'
@@ -86,7 +88,7 @@ def test_cellxgene_finds_what_it_shows(section: scanpy.AnnData) -> None:
     """Its rules: unique names, and embeddings under X_* with two dimensions or more and no infinite value."""
     assert section.obs_names.is_unique and section.var_names.is_unique
     shown = {key: section.obsm[key] for key in section.obsm if key.startswith("X_")}
-    assert sorted(shown) == ["X_smart_1", "X_spatial"]
+    assert sorted(shown) == ["X_smart_1", "X_spatial", "X_umap_smart_1"]
     assert all(values.shape[1] >= 2 and not np.isinf(values).any() for values in shown.values())
 
 

@@ -50,6 +50,8 @@ def test_tables_have_every_spot(folder: Path) -> None:
     assert tables["metadata.csv"].columns.tolist() == ["section", "label", "smart_1", "weave_1"]
     assert tables["metadata.csv"]["smart_1"].tolist() == SMART[:4]
     assert tables["coordinates.csv"]["y"].tolist() == [1, 3, 5, 7]
+    umap = pd.read_csv(folder / "embeddings" / "X_umap_smart_1.csv", index_col=0)
+    assert umap.iloc[:, 0].dropna().to_dict() == {"AAA-1": 0, "GGG-1": 4, "TTT-1": 6}
     assert tables["embeddings/X_smart_1.csv"].iloc[:, 2].tolist() == [2, 5, 8, 11]
 
 

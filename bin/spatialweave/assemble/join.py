@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.assemble.classes import add_classes
+from spatialweave.assemble.umap import add_umaps
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
@@ -39,10 +40,11 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     Raw counts in each modality's X, latents in its `obsm['X_latent_<recipe>']`, the latents that methods reconstruct
     in its `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
     `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
-    `obsm['X_<method>_<seed>']`, the methods' other tables in `obsm['<table>_<method>_<seed>']`, domains in
-    `obs['<method>_<seed>']` (categorical, with the report's colours in `uns['<method>_<seed>_colors']`), aligned
-    coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp. Sections, labels, domains, their colours and
-    coordinates are in each modality, too. Spots are named as in the latents.
+    `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, the methods' other tables in
+    `obsm['<table>_<method>_<seed>']`, domains in `obs['<method>_<seed>']` (categorical, with the report's colours in
+    `uns['<method>_<seed>_colors']`), aligned coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp.
+    Sections, labels, domains, their colours, coordinates and UMAPs are in each modality, too. Spots are named as in
+    the latents.
 
     Raises
     ------
@@ -69,8 +71,10 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     integrated.uns["spatialweave"] = stamp("integrated", dataset=dataset)
     runs = _add_runs(integrated, files)
     add_classes(integrated, runs, read_metrics(files, dataset))
-    _share_coordinates(integrated)
-    integrated.uns[RUNS] = runs_text([IntegratedRun(run.method, run.seed) for run in runs])
+    named = [IntegratedRun(run.method, run.seed) for run in runs]
+    add_umaps(integrated, named)
+    _share(integrated, ["spatial", "spatial_aligned", *(run.umap_key for run in named)])
+    integrated.uns[RUNS] = runs_text(named)
     integrated.uns[PARAMETERS] = json.dumps(read_params(params), sort_keys=True)
     integrated.uns[VERSIONS] = json.dumps(read_versions(versions), sort_keys=True, default=str)
     return integrated
@@ -107,11 +111,11 @@ def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, path: Path) -
         counts.var[f"{column}_{recipe}"] = var[column].to_numpy()
 
 
-def _share_coordinates(integrated: mudata.MuData) -> None:
-    """The coordinates inside each modality, too."""
+def _share(integrated: mudata.MuData, keys: list[str]) -> None:
+    """What can be drawn, inside each modality, too."""
     for part in integrated.mod.values():
         rows = integrated.obs_names.get_indexer(part.obs_names)
-        for key in ("spatial", "spatial_aligned"):
+        for key in keys:
             if key in integrated.obsm:
                 part.obsm[key] = integrated.obsm[key][rows]
 

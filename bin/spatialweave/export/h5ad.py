@@ -33,7 +33,8 @@ def section_anndata(section: Section) -> anndata.AnnData:
     `feature_types` in var. A name that an earlier modality has is preceded by its own, e.g. "adt:CD3". obs: `section`,
     `barcode`, `label`, a column per run, and `in_<modality>`: False where the modality was not measured, whose counts
     are empty there. Coordinates in `obsm['spatial']` and, since cellxgene shows keys of this form only, in
-    `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`; the spatial graph in obsp.
+    `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`, their UMAPs in `obsm['X_umap_<run>']`; the spatial graph in
+    obsp.
     """
     import anndata
 
@@ -47,8 +48,8 @@ def section_anndata(section: Section) -> anndata.AnnData:
     result.obsm["spatial"] = result.obsm["X_spatial"] = section.coordinates()
     if "spatial_aligned" in data.obsm:
         result.obsm["spatial_aligned"] = np.asarray(data.obsm["spatial_aligned"])[section.rows]
-    for run, embedding in section.embeddings():
-        result.obsm[run.embedding_key] = embedding
+    for key, embedding in section.embeddings():
+        result.obsm[key] = embedding
     for key in SPATIAL_GRAPH:
         if key in data.obsp:
             result.obsp[key] = data.obsp[key].tocsr()[section.rows][:, section.rows]

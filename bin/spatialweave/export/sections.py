@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.io.integrated import Integrated, IntegratedRun, colour_key
+from spatialweave.io.integrated import Integrated, colour_key
 from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ class Section:
         """float64, spots x 2."""
         return np.asarray(self.content.data.obsm["spatial"], dtype=np.float64)[self.rows]
 
-    def embeddings(self) -> Iterator[tuple[IntegratedRun, np.ndarray]]:
-        """The embedding of each run that has one, spots x dimensions."""
+    def embeddings(self) -> Iterator[tuple[str, np.ndarray]]:
+        """By key the embedding of each run and its UMAP, as far as they are there, spots x dimensions."""
         for run in self.content.runs:
-            if run.embedding_key in self.content.data.obsm:
-                yield run, np.asarray(self.content.data.obsm[run.embedding_key])[self.rows]
+            for key in (run.embedding_key, run.umap_key):
+                if key in self.content.data.obsm:
+                    yield key, np.asarray(self.content.data.obsm[key])[self.rows]
 
 
 def sections(content: Integrated) -> Iterator[Section]:

@@ -55,9 +55,9 @@ def _write_section(section: Section, target: Path) -> None:
         _write_matrix(target / modality, modality, part, barcodes[part.spots])
         assays.append(f'{modality.upper()} = "{modality}"')
     (target / "embeddings").mkdir(parents=True)
-    for run, embedding in section.embeddings():
-        columns = [f"{run.embedding_key}_{number}" for number in range(1, embedding.shape[1] + 1)]
-        _write_table(target / "embeddings" / f"{run.embedding_key}.csv", pd.DataFrame(embedding, barcodes, columns))
+    for key, embedding in section.embeddings():
+        columns = [f"{key}_{number}" for number in range(1, embedding.shape[1] + 1)]
+        _write_table(target / "embeddings" / f"{key}.csv", pd.DataFrame(embedding, barcodes, columns))
     _write_table(target / "coordinates.csv", pd.DataFrame(section.coordinates(), barcodes, ["x", "y"]))
     _write_table(target / "metadata.csv", section.obs)
     (target / "load.R").write_text(SCRIPT.format(assays=", ".join(assays)), encoding="utf-8")

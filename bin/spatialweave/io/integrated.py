@@ -53,6 +53,11 @@ class IntegratedRun:
         return f"X_{self.key}"
 
     @property
+    def umap_key(self) -> str:
+        """The obsm key of the UMAP of its embedding."""
+        return f"X_umap_{self.key}"
+
+    @property
     def id(self) -> str:
         """What its files are called, e.g. "smart.seed1"."""
         return f"{self.method}.seed{self.seed}"
