@@ -17,12 +17,13 @@ from spatialweave.cli import stage
     required=True,
     help="The integrated .h5mu file of a dataset.",
 )
-@click.option("--formats", "wanted", required=True, help="Some of h5ad, loupe, seurat, separated by commas.")
+@click.option("--formats", "wanted", required=True, help="Some of h5ad, loupe, seurat, zarr, separated by commas.")
 @click.option(
     "--out-dir",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder to write integrated/<section>.h5ad, loupe/<section>.<method>.seed<k>.csv and seurat/<section>/ to.",
+    help="Folder to write integrated/<section>.h5ad, loupe/<section>.<method>.seed<k>.csv, seurat/<section>/ and "
+    "integrated.zarr to.",
 )
 def main(integrated: Path, wanted: str, out_dir: Path) -> None:
     """Write a dataset in the formats of other programs."""

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def test_formats_are_named_in_a_list() -> None:
     assert formats("h5ad, seurat,h5ad") == ["h5ad", "seurat"]
-    with pytest.raises(InputError, match="'zarr' is not known; expected some of h5ad, loupe, seurat"):
-        formats("h5ad,zarr")
+    with pytest.raises(InputError, match="'rds' is not known; expected some of h5ad, loupe, seurat, zarr"):
+        formats("h5ad,rds")
 
 
 def drop_label(data: mudata.MuData) -> None:
@@ -34,7 +34,7 @@ def test_a_dataset_without_runs_and_labels_is_written_all_the_same(tmp_path: Pat
     drop_label(data)
     write(data, tmp_path / "i.h5mu")
     export(tmp_path / "i.h5mu", list(FORMATS), tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["integrated", "seurat"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["integrated", "integrated.zarr", "seurat"]
 
 
 def double_barcode(data: mudata.MuData) -> None:

@@ -68,7 +68,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         "match": ("--embedding", here / EMBEDDING, "--latents", here / LATENTS, *match),
         "summarise": ("--record", here / RECORD, "--metrics", here / "metrics.csv", *table),
         "assemble": ("--files", here, "--out", out / "i.h5mu"),
-        "export": ("--integrated", here / "integrated.h5mu", "--formats", "h5ad,loupe,seurat", "--out-dir", out),
+        "export": ("--integrated", here / "integrated.h5mu", "--formats", "h5ad,loupe,seurat,zarr", "--out-dir", out),
         "report_run": (*report, *texts, "--out", out / "report.html"),
     }  # fmt: skip
     return list(map(str, options[stage]))

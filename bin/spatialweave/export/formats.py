@@ -9,12 +9,14 @@ from spatialweave.errors import InputError
 from spatialweave.export.h5ad import write_h5ad
 from spatialweave.export.loupe import write_loupe
 from spatialweave.export.seurat import write_seurat
+from spatialweave.export.spatial_data import write_zarr
 from spatialweave.io.integrated import Integrated, read_integrated
 
 FORMATS: dict[str, Callable[[Integrated, Path], None]] = {
     "h5ad": write_h5ad,
     "loupe": write_loupe,
     "seurat": write_seurat,
+    "zarr": write_zarr,
 }
 """Each writes its files of a dataset under a folder."""
 

@@ -89,7 +89,7 @@ def sections(content: Integrated) -> Iterator[Section]:
     for name in names.unique():
         rows = np.flatnonzero(names == name)
         spots = data.obs.iloc[rows]
-        obs = pd.DataFrame({"section": pd.Categorical(names.iloc[rows])}, index=pd.Index(spots["barcode"].astype(str)))
+        obs = pd.DataFrame({"section": pd.Categorical(names.iloc[rows])}, index=spots["barcode"].astype(str).to_numpy())
         colours = {}
         for column in content.classes:
             classes = spots[column].cat.remove_unused_categories()
