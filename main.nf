@@ -51,7 +51,7 @@ workflow {
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
     integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
 
-    // ASSEMBLE and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
+    // ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
     REPORT(files, integrated.planned, integrated.records, integrated.metrics, integrated.quality, methods, given, code)

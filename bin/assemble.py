@@ -9,21 +9,26 @@ import click
 
 from spatialweave.cli import stage
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @stage
 @click.option(
     "--files",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder with *.counts.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad, *.domains.csv, coordinates.csv.",
+    help="Folder with *.counts.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad, *.domains.csv, *.metrics.csv, graph.h5ad, "
+    "coordinates.csv.",
 )
+@click.option("--params", type=FILE, help="Parameters of the run (JSON).")
+@click.option("--versions", type=FILE, help="Software versions (YAML).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The integrated .h5mu file.")
-def main(files: Path, out: Path) -> None:
+def main(files: Path, params: Path | None, versions: Path | None, out: Path) -> None:
     """Join the files of one dataset into one."""
-    from spatialweave.assemble import assemble
+    from spatialweave.assemble.join import assemble
     from spatialweave.io.contract import write
 
-    write(assemble(files), out)
+    write(assemble(files, params, versions), out)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-// Everything of one dataset in one file: counts, latents, all embeddings and all domains.
+// Everything of one dataset in one file: counts, latents, all embeddings and all domains. Emits no versions: it holds those of all
+// other processes.
 process ASSEMBLE {
     tag "${dataset}"
     label 'medium'
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*')
+    path parameters
+    path versions
     val code
 
     output:
     tuple val(dataset), path("results/${dataset}/integrated.h5mu"), emit: integrated
-    tuple val("${task.process}"), eval('software_versions.py anndata mudata'), topic: versions
 
     script:
     """
     # code ${code}
-    assemble.py --files files --out 'results/${dataset}/integrated.h5mu'
+    assemble.py --files files --params ${parameters} --versions ${versions} --out 'results/${dataset}/integrated.h5mu'
     """
 
     stub:

@@ -10,7 +10,7 @@ LAYERS = (
     ("training", "report", "assemble", "summary", "weave"),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
-    ("graphs", "preprocess", "qc", "simulate"),
+    ("graphs", "preprocess", "qc", "simulate", "export"),
     ("io", "cli"),
     ("method", "presets"),
     ("errors", "settings", "modalities", "platforms"),

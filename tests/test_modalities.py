@@ -90,7 +90,7 @@ def test_the_recipes_of_the_project_treat_every_modality(project: Path) -> None:
     ],
 )
 def test_a_declaration_that_makes_no_sense_is_noticed(change: dict[str, object], tmp_path: Path) -> None:
-    entry = {"title": "T", "file": "f", "aliases": ["t"], "values": "counts", "preparation": "rna"}
+    entry = {"title": "T", "file": "f", "feature_type": "T", "aliases": ["t"], "values": "counts", "preparation": "rna"}
     (tmp_path / "m.yml").write_text(yaml.safe_dump({"toy": entry}))
     assert read_declarations(tmp_path / "m.yml")["toy"].title == "T"
     (tmp_path / "m.yml").write_text(yaml.safe_dump({"toy": entry | change}))
@@ -102,6 +102,7 @@ TOY = """
 lipid:
   title: lipids
   file: lipid intensities
+  feature_type: Lipid
   aliases: [lipid, lipids]
   values: intensities
   preparation: metabolite
@@ -166,3 +167,9 @@ def test_one_entry_takes_a_new_modality_from_its_file_to_latents(toy_project: Pa
     found = md.read_h5mu(toy_project / "latents.h5mu")["lipid"].obsm["X_latent"]
     np.testing.assert_allclose(np.abs(found), np.abs((left * values)[:, :2]), atol=1e-4)
     np.testing.assert_array_equal(md.read_h5mu(toy_project / "counts.h5mu")["lipid"].X.toarray(), kept)
+
+
+def test_exported_feature_types_are_read_as_the_modality_that_they_are_of() -> None:
+    assert {name: modality_of(kind.feature_type) for name, kind in MODALITY_KINDS.items()} == {
+        name: name for name in MODALITY_KINDS
+    }

@@ -48,10 +48,12 @@ workflow PREPARE {
         .filter { meta, _latents, preprocess, _recipe -> meta.preprocess == preprocess }
         .map { meta, latents, _preprocess, recipe -> [meta + [graph: recipe.baseName], latents, recipe] }
     GRAPH(graphs, graphOptions(options), code)
+    // [recipes meta, graph] of the first recipes only, e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], graph.h5ad]
+    spatial = GRAPH.out.graph.filter { meta, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
 
     emit:
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]
     latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
-    files = INGEST.out.understood.mix(QC.out.quality, PREPROCESS.out.latents, counts, GRAPH.out.statistics) // [meta, files] for ASSEMBLE and the reports
+    files = INGEST.out.understood.mix(QC.out.quality, PREPROCESS.out.latents, counts, GRAPH.out.statistics, spatial) // [meta, files] for ASSEMBLE and the reports
 }

@@ -1,10 +1,11 @@
 // Tables, integrated files and reports of every dataset and of the run.
 
-include { readFailures   } from '../modules/checks/failures'
-include { ASSEMBLE       } from '../modules/assemble'
-include { REPORT_DATASET } from '../modules/report_dataset'
-include { SUMMARISE      } from '../modules/summarise'
-include { REPORT_RUN     } from '../modules/report_run'
+include { readFailures           } from '../modules/checks/failures'
+include { ASSEMBLE               } from '../modules/assemble'
+include { EXPORT ; exportFormats } from '../modules/export'
+include { REPORT_DATASET         } from '../modules/report_dataset'
+include { SUMMARISE              } from '../modules/summarise'
+include { REPORT_RUN             } from '../modules/report_run'
 
 def asJson(value) {
     return groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(value))
@@ -71,7 +72,9 @@ workflow REPORT {
         .map { meta, found -> [meta.dataset, found] }
         .groupTuple()
         .map { dataset, found -> [dataset, found.flatten().sort { file -> file.name }] }
-    ASSEMBLE(datasets, code)
+    ASSEMBLE(datasets, parameters, versions, code)
+    def formats = exportFormats(options.export)
+    EXPORT(ASSEMBLE.out.integrated.filter { formats }, formats, code)
     REPORT_DATASET(datasets, presets, failures, parameters, versions, code)
 
     // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]

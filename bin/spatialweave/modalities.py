@@ -53,6 +53,7 @@ class ModalityKind:
     name: str
     title: str
     file: str
+    feature_type: str
     aliases: tuple[str, ...]
     derived: tuple[str, ...]
     accepts: tuple[str, ...]
@@ -74,6 +75,7 @@ def _modality_kind(
     *,
     title: str,
     file: str,
+    feature_type: str,
     aliases: list[str],
     values: str,
     preparation: str,
@@ -88,6 +90,7 @@ def _modality_kind(
         name,
         title,
         file,
+        feature_type,
         tuple(aliases),
         tuple(derived or ()),
         tuple(accepts or ()),

@@ -72,4 +72,5 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     run_stage(
         "summarise", "--record", folder / "pca_smooth.seed1.training.json", "--metrics", folder / "metrics.csv", *table
     )
+    run_stage("assemble", "--files", folder, "--out", folder / "integrated.h5mu")
     return folder

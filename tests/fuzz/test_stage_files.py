@@ -68,6 +68,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         "match": ("--embedding", here / EMBEDDING, "--latents", here / LATENTS, *match),
         "summarise": ("--record", here / RECORD, "--metrics", here / "metrics.csv", *table),
         "assemble": ("--files", here, "--out", out / "i.h5mu"),
+        "export": ("--integrated", here / "integrated.h5mu", "--formats", "h5ad,loupe,seurat,zarr", "--out-dir", out),
         "report_run": (*report, *texts, "--out", out / "report.html"),
     }  # fmt: skip
     return list(map(str, options[stage]))
@@ -93,6 +94,12 @@ STORES: dict[str, tuple[str, tuple[str, ...]]] = {
     EMBEDDING: (
         "match",
         ("X", "obs/_index", "obs/barcode", "obsm/spatial", "uns/training", "uns/spatialweave/dataset"),
+    ),
+    "integrated.h5mu": (
+        "export",
+        ("mod/rna/X/data", "mod/rna/X/indices", "mod/rna/obs/_index", "mod/rna/var/_index", "obs/_index", "obs/section",
+         "obs/barcode", "obs/pca_smooth_1", "obsm/spatial", "obsm/X_pca_smooth_1", "obsp/spatial_distances/indptr",
+         "uns/runs", "uns/pca_smooth_1_colors", "uns/spatialweave/kind"),
     ),
 }  # fmt: skip
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,7 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     assert run.code == 0, run.text
     expected = ["report.html", "index.csv", "notices.csv", "benchmark/metrics.csv", "benchmark/runs.csv"]
     expected += ["test/report.html", "test/integrated.h5mu", "test/graphs/smart.spatial.graph.csv"]
+    expected += ["test/integrated/section1.h5ad"]
     expected += [f"test/embeddings/{method}/seed{seed}.h5ad" for method in METHODS for seed in SEEDS]
     expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
     expected += ["test/embeddings/weave/seed1.h5ad", "test/domains/weave/seed1.csv"]
@@ -99,6 +102,24 @@ def test_integrated_file_holds_what_every_stage_made(finished: tuple[Pipeline, R
     assert (counts.data >= 0).all()
     assert np.array_equal(counts.data, np.round(counts.data))
     assert data.mod["rna"].obsm["X_latent_smart"].shape[0] == data.n_obs
+    assert data.obsp["spatial_connectivities"].shape == (data.n_obs, data.n_obs)
+    assert json.loads(data.uns["parameters"])["simulate"] == "test"
+    assert {"python", "torch"} <= set(json.loads(data.uns["versions"]))
+
+
+def test_section_file_is_drawn_by_squidpy(finished: tuple[Pipeline, Run], tmp_path: Path) -> None:
+    import anndata
+    import matplotlib
+    import squidpy
+
+    _, run = finished
+    section = anndata.read_h5ad(run.results / "test" / "integrated" / "section1.h5ad")
+    with warnings.catch_warnings(), matplotlib.rc_context({"backend": "Agg"}):
+        warnings.simplefilter("ignore")
+        squidpy.pl.spatial_scatter(section, color="weave_1", shape=None, save=tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 5000
+    table = rows(run.results / "test" / "domains" / "weave" / "seed1.csv")
+    assert section.obs["weave_1"].astype(str).to_dict() == {row["barcode"]: row["domain"] for row in table}
 
 
 def test_resume_after_success_runs_nothing(finished: tuple[Pipeline, Run]) -> None:

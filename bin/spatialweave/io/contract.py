@@ -1,12 +1,13 @@
 """The data contract between stages: what a file must hold, checked wherever a stage reads it.
 
-Five kinds of file pass between stages (docs/design.md describes each):
+Six kinds of file pass between stages (docs/design.md describes each):
 
 section (.h5mu)   one AnnData per modality with raw counts in X, coordinates, and labels where known
 counts (.h5mu)    a whole dataset: the raw counts of its sections, joined
 latents (.h5mu)   a whole dataset after preprocessing: obsm['X_latent'] and varm['loadings'] per modality
 graph (.h5ad)     obsp['spatial_connectivities'], obsp['spatial_distances'], feature graphs
 embedding (.h5ad) X = spots x dimensions, uns['training'] = the training record, obsm = further output per spot
+integrated (.h5mu) a whole dataset with all of these: counts, latents, embeddings, domains (io/integrated.py)
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ FACTS = {
     "latents": ("dataset", "layout"),
     "graph": ("dataset",),
     "embedding": ("dataset",),
+    "integrated": ("dataset",),
 }
 """What the stamp of each kind holds at least."""
 
@@ -66,7 +68,7 @@ CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
 
 
 def read_h5mu(path: Path, kind: str) -> mudata.MuData:
-    """Read a MuData file and check that it is one of `kind` ("section", "counts" or "latents")."""
+    """Read a MuData file and check that it is one of `kind` ("section", "counts", "latents" or "integrated")."""
     import mudata
 
     mudata.set_options(pull_on_update=False)

@@ -76,10 +76,7 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
         When the file is of another kind, holds no raw counts, or does not say what its sections are.
     """
     data = read_h5mu(path, "counts")
-    check_modalities(path, data)
-    for name, part in data.mod.items():
-        if not part.obs_names.isin(data.obs_names).all():
-            raise InputError(f"{path}, modality {name}", "has spots that the dataset lacks", "its spots", AGAIN)
+    check_counts(path, data)
     try:
         sections = [SectionSize(**entry) for entry in json.loads(str(data.uns[SECTIONS]))]
         known = [section.name for section in sections]
@@ -88,3 +85,11 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
     if known != list(dict.fromkeys(data.obs["section"].astype(str))):
         raise InputError(f"{path}, uns['{SECTIONS}']", f"names {', '.join(known)}", "the sections of obs", AGAIN)
     return data, sections
+
+
+def check_counts(path: Path, data: mudata.MuData) -> None:
+    """Refuse modalities that hold anything but raw counts of the dataset's spots; counts become canonical CSR."""
+    check_modalities(path, data)
+    for name, part in data.mod.items():
+        if not part.obs_names.isin(data.obs_names).all():
+            raise InputError(f"{path}, modality {name}", "has spots that the dataset lacks", "its spots", AGAIN)

@@ -13,6 +13,7 @@ from spatialweave.errors import InputError
 
 if TYPE_CHECKING:
     import anndata
+    import mudata
     import pandas as pd
 
 AGAIN = "run the stage that writes it again"
@@ -67,7 +68,7 @@ def check_table(
     return array
 
 
-def check_graph(path: Path, data: anndata.AnnData) -> None:
+def check_graph(path: Path, data: anndata.AnnData | mudata.MuData) -> None:
     """Refuse a graph whose matrices are not sparse, hold anything but finite distances, or contradict themselves."""
     from scipy import sparse
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.report.inputs import MethodRun
-from spatialweave.report.scores import BestRun
+from spatialweave.report.scores import BestRun, best_run
 from spatialweave.report.tables import ReportTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TITLE = "weave (consensus)"
 
@@ -37,6 +40,13 @@ def shown_first(runs: list[MethodRun]) -> BestRun | None:
         return None
     n_runs = sum(map(len, members(run).values()))
     return BestRun(WEAVE, run.seed, f"the domains that {n_runs} runs of {len(members(run))} methods have in common")
+
+
+def first_run(runs: list[MethodRun], metrics: pd.DataFrame) -> tuple[BestRun | None, int | None]:
+    """The run to look at first, with its index in `runs`: the consensus (:func:`shown_first`), else the best run."""
+    best = shown_first(runs) or best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
+    found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
+    return best, next(found, None)
 
 
 def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTable | None:

@@ -19,7 +19,7 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
-from spatialweave.report.scores import BestRun, best_run
+from spatialweave.report.scores import BestRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,8 +74,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     metrics = inputs.read_metrics(sources.files, sources.dataset)
     presets = inputs.read_presets(sources.presets)
     params = inputs.read_params(sources.params)
-    best = consensus.shown_first(runs) or best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
-    index = next((i for i, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed)), None)
+    best, index = consensus.first_run(runs, metrics)
     titles = method_titles(presets, runs)
     data = page_data(sources.dataset, spots, features, runs, titles, index)
     alignment = read_alignment(sources.files, sources.dataset, spots)

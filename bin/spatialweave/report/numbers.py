@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.domains.number import CRITERIA, STABILITY, Choice, choose
+from spatialweave.domains.palette import colour
 from spatialweave.io.result_tables import NUMBERS
-from spatialweave.report.palette import colour
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import words
 

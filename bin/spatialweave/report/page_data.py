@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from spatialweave.domains import palette
+from spatialweave.domains.palette import SpotClasses, colour_classes
 from spatialweave.metrics.neighbours import random_subset
-from spatialweave.report import features, palette
+from spatialweave.report import features
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
 from spatialweave.report.features import FeatureTable, Marker
 from spatialweave.report.inputs import DatasetSpots, MethodRun
@@ -24,48 +25,15 @@ MARKERS_PER_DOMAIN = 5
 MAX_LOSS_POINTS = 400
 
 
-@dataclass
-class SpotClasses:
-    """Classes of spots with the colours they are drawn in."""
-
-    codes: np.ndarray
-    names: list[str]
-    colours: list[int]
-
-    def packed(self, rows: np.ndarray) -> dict[str, Any]:
-        """For the page: names, counts over all spots, colours, and the codes of the spots in `rows`."""
-        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
-        return {
-            "names": self.names,
-            "counts": counts.tolist(),
-            "colours": [palette.colour(index) for index in self.colours],
-            "codes": pack_codes(self.codes[rows], len(self.names)),
-        }
-
-
-def colour_classes(
-    labels: list[str] | None, runs: list[MethodRun], best: int | None
-) -> tuple[SpotClasses | None, list[SpotClasses]]:
-    """Classes of the labels and of each run (empty without domains), with colours matched by overlap.
-
-    The labels are the reference; without any the best run is.
-    """
-    truth = None
-    if labels is not None:
-        codes, names = palette.encode_classes(labels)
-        truth = SpotClasses(codes, names, list(range(len(names))))
-    encoded = [palette.encode_classes(run.domains or []) for run in runs]
-    reference = truth
-    if reference is None and best is not None:
-        codes, names = encoded[best]
-        reference = SpotClasses(codes, names, list(range(len(names))))
-    result = []
-    for codes, names in encoded:
-        colours = list(range(len(names)))
-        if reference is not None and len(codes):
-            colours = palette.match_colours(reference.codes, len(reference.names), codes, len(names))
-        result.append(SpotClasses(codes, names, colours))
-    return truth, result
+def packed(classes: SpotClasses, rows: np.ndarray) -> dict[str, Any]:
+    """Classes for the page: names, counts over all spots, colours, and the codes of the spots in `rows`."""
+    counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.names))
+    return {
+        "names": classes.names,
+        "counts": counts.tolist(),
+        "colours": [palette.colour(index) for index in classes.colours],
+        "codes": pack_codes(classes.codes[rows], len(classes.names)),
+    }
 
 
 def shown_spots(n_spots: int) -> np.ndarray:
@@ -93,7 +61,7 @@ def page_data(
     rows = shown_spots(len(spots))
     section_codes, section_names = spots.stack()
     arrangement = arrange(spots.coordinates, section_codes, len(section_names))
-    truth, classes = colour_classes(spots.labels, runs, best)
+    truth, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], best)
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)
     chosen = features.choose_features([markers[index] for index in order], MAX_FEATURES)
@@ -106,7 +74,7 @@ def page_data(
     projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
     measured, drawn = MeasuredFeatures(tables, rows), drawn_runs(runs, best, len(rows))
     outputs = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
-    sections = SpotClasses(section_codes, section_names, list(range(len(section_names)))).packed(rows)
+    sections = packed(SpotClasses(section_codes, section_names, list(range(len(section_names)))), rows)
     sections |= {"scales": arrangement.scales, "offsets": arrangement.offsets, "titles": arrangement.titles}
     return {
         "dataset": dataset,
@@ -119,7 +87,7 @@ def page_data(
         "x": pack(arrangement.coordinates[rows, 0].astype(np.float32)),
         "y": pack(arrangement.coordinates[rows, 1].astype(np.float32)),
         "sections": sections,
-        "labels": truth.packed(rows) if truth else None,
+        "labels": packed(truth, rows) if truth else None,
         "unknown": palette.UNKNOWN_COLOUR,
         "umapSpots": None if len(projected) == len(rows) else pack(projected.astype(np.uint32)),
         "best": best,
@@ -128,7 +96,7 @@ def page_data(
                 "method": run.method,
                 "title": titles.get(run.method, run.method),
                 "seed": run.seed,
-                "domains": own.packed(rows) if run.domains else None,
+                "domains": packed(own, rows) if run.domains else None,
                 "umap": _umap(run, rows[projected]),
                 "losses": thin_losses(run.training.get("losses", {})),
                 "markers": [

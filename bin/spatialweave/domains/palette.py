@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +20,49 @@ before it by CIEDE2000, the smallest over normal, deuteranope and protanope visi
 
 UNKNOWN_COLOUR = "#C9CED6"
 """For spots without a class."""
+
+
+@dataclass
+class SpotClasses:
+    """Classes of spots: a code per spot (-1 = none), their names by code, and the index of each one's colour."""
+
+    codes: np.ndarray
+    names: list[str]
+    colours: list[int]
+
+
+def colour_classes(
+    labels: Sequence[str] | None, runs: Sequence[Sequence[str]], best: int | None
+) -> tuple[SpotClasses | None, list[SpotClasses]]:
+    """Classes of the labels and of each run, with colours matched by overlap.
+
+    The labels are the reference; without any the best run is.
+
+    Parameters
+    ----------
+    labels
+        One per spot, "" = none; None where no spot has one.
+    runs
+        Per run the domain of every spot; empty for a run without domains.
+    best
+        Index of the run to show first; None when no run has domains.
+    """
+    truth = None
+    if labels is not None:
+        codes, names = encode_classes(labels)
+        truth = SpotClasses(codes, names, list(range(len(names))))
+    encoded = [encode_classes(domains) for domains in runs]
+    reference = truth
+    if reference is None and best is not None:
+        codes, names = encoded[best]
+        reference = SpotClasses(codes, names, list(range(len(names))))
+    result = []
+    for codes, names in encoded:
+        colours = list(range(len(names)))
+        if reference is not None and len(codes):
+            colours = match_colours(reference.codes, len(reference.names), codes, len(names))
+        result.append(SpotClasses(codes, names, colours))
+    return truth, result
 
 
 def encode_classes(values: Iterable[object]) -> tuple[np.ndarray, list[str]]:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from spatialweave.report.palette import PALETTE, encode_classes, match_colours
+from spatialweave.domains.palette import PALETTE, encode_classes, match_colours
 
 
 def test_match_colours_by_hand() -> None:

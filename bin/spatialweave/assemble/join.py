@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anndata
@@ -9,15 +10,19 @@ import mudata
 import numpy as np
 import pandas as pd
 
+from spatialweave.assemble.classes import add_classes
+from spatialweave.assemble.umap import add_umaps
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
-from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, training_record
+from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
+from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import read_aligned_coordinates, read_domains
 from spatialweave.modalities import MODALITIES
+from spatialweave.report.inputs import MethodRun, read_metrics, read_params, read_versions, run_files
 
 
-def assemble(files: Path) -> mudata.MuData:
+def assemble(files: Path, params: Path | None = None, versions: Path | None = None) -> mudata.MuData:
     """Join the stages' files of one dataset.
 
     Parameters
@@ -25,15 +30,21 @@ def assemble(files: Path) -> mudata.MuData:
     files
         Folder with `*.counts.h5mu` (the raw counts of all sections; the same for every recipe, the first is taken),
         `*.latents.h5mu` (one per recipe), `<method>.seed<k>.h5ad` (embeddings), `<method>.seed<k>.domains.csv` and,
-        where sections were aligned, `coordinates.csv`.
+        where they are there, `<method>.seed<k>.metrics.csv` (for the colours, which follow the best run where there
+        are no labels), `graph.h5ad` (of its graphs the spatial one is taken) and `coordinates.csv`.
+    params, versions
+        The parameters of the run (JSON) and the versions of its software (YAML).
 
     Returns
     -------
     Raw counts in each modality's X, latents in its `obsm['X_latent_<recipe>']`, the latents that methods reconstruct
     in its `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
     `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
-    `obsm['X_<method>_<seed>']`, the methods' other tables in `obsm['<table>_<method>_<seed>']`, domains in
-    `obs['<method>_<seed>']`, aligned coordinates in `obsm['spatial_aligned']`. Spots are named as in the latents.
+    `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, the methods' other tables in
+    `obsm['<table>_<method>_<seed>']`, domains in `obs['<method>_<seed>']` (categorical, with the report's colours in
+    `uns['<method>_<seed>_colors']`), aligned coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp.
+    Sections, labels, domains, their colours, coordinates and UMAPs are in each modality, too. Spots are named as in
+    the latents.
 
     Raises
     ------
@@ -54,12 +65,18 @@ def assemble(files: Path) -> mudata.MuData:
     integrated.obsm["spatial"] = np.asarray(first.obsm["spatial"])[rows]
     if (files / "coordinates.csv").exists():
         integrated.obsm["spatial_aligned"] = read_aligned_coordinates(files / "coordinates.csv", integrated.obs)
-    for path in sorted(files.glob("*.seed*.h5ad")):
-        _add_run(integrated, read_h5ad(path, "embedding"), path)
-    for path in sorted(files.glob("*.domains.csv")):
-        method, seed = path.name.removesuffix(".domains.csv").rsplit(".seed", 1)
-        integrated.obs[f"{method}_{seed}"] = read_domains(path, integrated.obs).astype(str).astype(object)
-    integrated.uns["spatialweave"] = stamp("integrated", dataset=str(first.uns["spatialweave"]["dataset"]))
+    if (files / "graph.h5ad").exists():
+        _add_graph(integrated, files / "graph.h5ad")
+    dataset = str(first.uns["spatialweave"]["dataset"])
+    integrated.uns["spatialweave"] = stamp("integrated", dataset=dataset)
+    runs = _add_runs(integrated, files)
+    add_classes(integrated, runs, read_metrics(files, dataset))
+    named = [IntegratedRun(run.method, run.seed) for run in runs]
+    add_umaps(integrated, named)
+    _share(integrated, ["spatial", "spatial_aligned", *(run.umap_key for run in named)])
+    integrated.uns[RUNS] = runs_text(named)
+    integrated.uns[PARAMETERS] = json.dumps(read_params(params), sort_keys=True)
+    integrated.uns[VERSIONS] = json.dumps(read_versions(versions), sort_keys=True, default=str)
     return integrated
 
 
@@ -94,10 +111,39 @@ def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, path: Path) -
         counts.var[f"{column}_{recipe}"] = var[column].to_numpy()
 
 
-def _add_run(integrated: mudata.MuData, embedding: anndata.AnnData, path: Path) -> None:
-    """The embedding of one run, and the other per-spot outputs of its method."""
-    record = training_record(embedding)
-    run = f"{record['method']}_{record['seed']}"
+def _share(integrated: mudata.MuData, keys: list[str]) -> None:
+    """What can be drawn, inside each modality, too."""
+    for part in integrated.mod.values():
+        rows = integrated.obs_names.get_indexer(part.obs_names)
+        for key in keys:
+            if key in integrated.obsm:
+                part.obsm[key] = integrated.obsm[key][rows]
+
+
+def _add_graph(integrated: mudata.MuData, path: Path) -> None:
+    """The spatial graph, in the order of the spots."""
+    graph = read_h5ad(path, "graph")
+    rows = _rows(path, graph.obs_names, integrated.obs_names)
+    for key in SPATIAL_GRAPH:
+        if key in graph.obsp:
+            integrated.obsp[key] = graph.obsp[key].tocsr()[rows][:, rows]
+
+
+def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:
+    """The embeddings of all runs; and the runs with their domains, by method and seed."""
+    runs: dict[tuple[str, int], MethodRun] = {}
+    for path, method, seed, kind in run_files(files):
+        if kind == "h5ad":
+            run = runs.setdefault((method, seed), MethodRun(method, seed))
+            run.matched_runs = _add_embedding(integrated, read_h5ad(path, "embedding"), f"{method}_{seed}", path)
+        elif kind == "domains.csv":
+            run = runs.setdefault((method, seed), MethodRun(method, seed))
+            run.domains = read_domains(path, integrated.obs).astype(str).tolist()
+    return [runs[key] for key in sorted(runs)]
+
+
+def _add_embedding(integrated: mudata.MuData, embedding: anndata.AnnData, run: str, path: Path) -> pd.DataFrame | None:
+    """The embedding of one run, and the other per-spot outputs of its method; of a consensus its members' domains."""
     recipe = embedding.uns["spatialweave"].get("recipe", "")
     rows = _rows(path, embedding.obs_names, integrated.obs_names)
     integrated.obsm[f"X_{run}"] = np.asarray(embedding.X)[rows]
@@ -108,3 +154,4 @@ def _add_run(integrated: mudata.MuData, embedding: anndata.AnnData, path: Path) 
             counts.obsm[f"X_denoised_{recipe}_{run}"] = np.asarray(value)[measured]
         elif isinstance(value, pd.DataFrame) and not key.startswith(DENOISED):
             integrated.obsm[f"{key}_{run}"] = value.iloc[rows]
+    return embedding.obsm.get(MATCHED_RUNS)

@@ -15,11 +15,13 @@ import pytest
 from click.testing import CliRunner
 from scipy import sparse
 
-from spatialweave.assemble import assemble
+from spatialweave.assemble.join import assemble
+from spatialweave.domains.palette import PALETTE
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
+from spatialweave.io.integrated import read_integrated
 
 SPOTS = ["s1", "s2", "s3"]
 SECTIONS = json.dumps([{"name": "one", "platform": "dbit", "spots": {"rna": 3}, "features": {"rna": 2}}])
@@ -136,6 +138,76 @@ def test_integrated_file_has_aligned_coordinates(files: Path) -> None:
     assert dict(zip(data.obs_names, data.obsm["spatial_aligned"].tolist(), strict=True)) == {
         "s1": [1, 2], "s2": [3, 4], "s3": [5, 6]
     }  # fmt: skip
+
+
+def test_modalities_have_what_is_known_of_their_spots(files: Path, tmp_path: Path) -> None:
+    """Also where their own coordinates, as of several sections, are not there."""
+    counts = mudata.read_h5mu(files / "smart.counts.h5mu")
+    for part in counts.mod.values():
+        del part.obsm["spatial"]
+    write(counts, files / "smart.counts.h5mu")
+    (files / "coordinates.csv").write_text("section,barcode,x,y\none,s3,5,6\none,s1,1,2\none,s2,3,4\n")
+    write(assemble(files), tmp_path / "integrated.h5mu")
+    adt = mudata.read_h5mu(tmp_path / "integrated.h5mu")["adt"]
+    assert adt.obs_names.tolist() == adt.obs["barcode"].tolist() == ["s3", "s1"]
+    assert adt.obs["section"].tolist() == ["one", "one"] and adt.obs["smart_1"].tolist() == ["2", "1"]
+    assert adt.obsm["spatial"].tolist() == [[2, 0], [0, 0]]
+    assert adt.obsm["spatial_aligned"].tolist() == [[5, 6], [1, 2]]
+    # The order of the categories is that of the numbers.
+    assert dict(zip(adt.obs["smart_1"].cat.categories, adt.uns["smart_1_colors"], strict=True)) == {
+        "1": PALETTE[0], "2": PALETTE[1], "12": PALETTE[2]
+    }  # fmt: skip
+
+
+def test_colours_are_those_of_the_report(files: Path) -> None:
+    """Those of the labels that domains overlap most; a spot without a label has no category."""
+    latents = mudata.read_h5mu(files / "smart.latents.h5mu")
+    latents.obs["label"] = pd.Series({"s1": "b", "s2": "", "s3": "a"})
+    write(latents, files / "smart.latents.h5mu")
+    data = assemble(files)
+    assert data.obs["label"].isna().to_dict() == {"s1": False, "s2": True, "s3": False}
+    assert data.uns["label_colors"].tolist() == [PALETTE[0], PALETTE[1]]
+    # Domain 1 is label b, domain 2 is a, and domain 12 is neither.
+    assert data.uns["smart_1_colors"].tolist() == [PALETTE[1], PALETTE[0], PALETTE[2]]
+
+
+@pytest.mark.parametrize("best", ["smart", "other"])
+def test_without_labels_colours_follow_the_best_run(files: Path, best: str) -> None:
+    embedding(files / "other.seed3.h5ad", "one", "other", 3)
+    (files / "other.seed3.domains.csv").write_text("barcode,section,domain\ns1,one,2\ns2,one,1\ns3,one,1\n")
+    header = "dataset,method,seed,clustering,n_domains,metric,value\n"
+    for method, seed in (("smart", 1), ("other", 3)):
+        line = f"one,{method},{seed},kmeans,2,morans_i,{0.9 if method == best else 0.2}\n"
+        (files / f"{method}.seed{seed}.metrics.csv").write_text(header + line)
+    data = assemble(files)
+    assert json.loads(data.uns["runs"]) == [{"method": "other", "seed": 3}, {"method": "smart", "seed": 1}]
+    other, smart = data.uns["other_3_colors"].tolist(), data.uns["smart_1_colors"].tolist()
+    # Spot s1 is domain 1 by smart and domain 2 by other.
+    if best == "smart":
+        assert smart == list(PALETTE[:3]) and other[1] == PALETTE[0]
+    else:
+        assert other == list(PALETTE[:2]) and smart[0] == PALETTE[1]
+
+
+def test_integrated_file_has_the_graph_the_parameters_and_the_versions(files: Path, tmp_path: Path) -> None:
+    graph = anndata.AnnData(obs=pd.DataFrame(index=["s2", "s3", "s1"]))
+    # s2 - s3, 5 apart; and a graph of similar spots, which is not the tissue's.
+    distances = sparse.csr_matrix(([5.0], ([0], [1])), shape=(3, 3))
+    graph.obsp["spatial_distances"], graph.obsp["rna_distances"] = distances, distances
+    graph.obsp["spatial_connectivities"] = ((distances + distances.T) > 0).astype(float)
+    graph.uns["spatialweave"] = stamp("graph", dataset="one")
+    write(graph, files / "graph.h5ad")
+    (tmp_path / "params.json").write_text('{"seeds": 2, "preset": null}')
+    (tmp_path / "versions.yml").write_text("python: 3.11.7\ntorch: 2.10.0\n")
+    write(assemble(files, tmp_path / "params.json", tmp_path / "versions.yml"), tmp_path / "integrated.h5mu")
+    content = read_integrated(tmp_path / "integrated.h5mu")
+    data = content.data
+    edge = data.obs_names.get_loc("s2"), data.obs_names.get_loc("s3")
+    assert data.obsp["spatial_distances"].nnz == 1 and data.obsp["spatial_distances"][edge] == 5
+    assert data.obsp["spatial_connectivities"].nnz == 2 and "rna_distances" not in data.obsp
+    assert json.loads(data.uns["parameters"]) == {"seeds": 2, "preset": None}
+    assert json.loads(data.uns["versions"]) == {"python": "3.11.7", "torch": "2.10.0"}
+    assert [run.key for run in content.runs] == content.classes == ["smart_1"]
 
 
 @pytest.mark.parametrize(

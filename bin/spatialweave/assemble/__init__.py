@@ -1,0 +1,1 @@
+"""Everything of one dataset in one file, for further analysis."""

@@ -1,0 +1,27 @@
+"""The UMAPs of the integrated file, as the report draws them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.io.integrated import IntegratedRun
+from spatialweave.report.page_data import shown_spots
+from spatialweave.report.projection import choose_spots, project
+
+if TYPE_CHECKING:
+    import mudata
+
+
+def add_umaps(integrated: mudata.MuData, runs: list[IntegratedRun]) -> None:
+    """Add the UMAP of every embedding, two columns; NaN for spots that the report leaves out of it."""
+    embedded = [run for run in runs if run.embedding_key in integrated.obsm]
+    rows = shown_spots(integrated.n_obs)
+    rows = rows[choose_spots(len(rows), len(embedded))]
+    for run in embedded:
+        points = project(integrated.obsm[run.embedding_key][rows])
+        if points is not None:
+            umap = np.full((integrated.n_obs, 2), np.nan, dtype=np.float32)
+            umap[rows] = points
+            integrated.obsm[run.umap_key] = umap

@@ -1,0 +1,93 @@
+"""One .h5ad per section, by the conventions of scanpy and squidpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.export.features import feature_ids
+from spatialweave.export.sections import Measured, Section, sections
+from spatialweave.io.contract import write
+from spatialweave.io.integrated import PARAMETERS, SPATIAL_GRAPH, VERSIONS, Integrated, colour_key
+from spatialweave.modalities import MODALITY_KINDS
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
+
+
+def write_h5ad(content: Integrated, folder: Path) -> None:
+    """Write `integrated/<section>.h5ad` of every section."""
+    for section in sections(content):
+        write(section_anndata(section), folder / "integrated" / f"{section.name}.h5ad")
+
+
+def section_anndata(section: Section) -> anndata.AnnData:
+    """One section for scanpy, squidpy and cellxgene.
+
+    Returns
+    -------
+    Raw counts of all modalities side by side in X and `layers['counts']`, as in 10x's files, with `modality` and
+    `feature_types` in var. A name that an earlier modality has is preceded by its own, e.g. "adt:CD3". obs: `section`,
+    `barcode`, `label`, a column per run, and `in_<modality>`: False where the modality was not measured, whose counts
+    are empty there. Coordinates in `obsm['spatial']` and, since cellxgene shows keys of this form only, in
+    `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`, their UMAPs in `obsm['X_umap_<run>']`; the spatial graph in
+    obsp.
+    """
+    import anndata
+
+    data = section.content.data
+    measured = dict(section.modalities())
+    counts = _side_by_side(list(measured.values()), len(section.obs))
+    obs = section.obs.assign(barcode=section.obs.index)
+    for name, part in measured.items():
+        obs[f"in_{name}"] = np.isin(np.arange(len(obs)), part.spots)
+    result = anndata.AnnData(counts, obs=obs, var=_features(measured), layers={"counts": counts})
+    result.obsm["spatial"] = result.obsm["X_spatial"] = section.coordinates()
+    if "spatial_aligned" in data.obsm:
+        result.obsm["spatial_aligned"] = np.asarray(data.obsm["spatial_aligned"])[section.rows]
+    for key, embedding in section.embeddings():
+        result.obsm[key] = embedding
+    for key in SPATIAL_GRAPH:
+        if key in data.obsp:
+            result.obsp[key] = data.obsp[key].tocsr()[section.rows][:, section.rows]
+    result.uns.update({colour_key(column): colours for column, colours in section.colours.items()})
+    result.uns.update({key: data.uns[key] for key in (PARAMETERS, VERSIONS) if key in data.uns})
+    if len(result.obsp) == len(SPATIAL_GRAPH):
+        # Where squidpy's spatial_neighbors notes what it made.
+        keys = dict(zip(("connectivities_key", "distances_key"), SPATIAL_GRAPH, strict=True))
+        result.uns["spatial_neighbors"] = {**keys, "params": {}}
+    return result
+
+
+def _side_by_side(parts: list[Measured], n_spots: int) -> Any:
+    """The counts of all modalities for all spots (CSR); rows without the modality are empty."""
+    from scipy import sparse
+
+    blocks = []
+    for part in parts:
+        ones = np.ones(len(part.spots), dtype=np.float32)
+        order = sparse.csr_matrix((ones, (part.spots, np.arange(len(ones)))), shape=(n_spots, len(ones)))
+        blocks.append(order @ part.counts)
+    return sparse.hstack(blocks, format="csr")
+
+
+def _features(measured: dict[str, Measured]) -> pd.DataFrame:
+    """The features of all modalities; index = unique names."""
+    import pandas as pd
+
+    tables = []
+    taken = pd.Index([])
+    for modality, part in measured.items():
+        names = part.var.index.astype(str)
+        names = names.where(~names.isin(taken), modality + ":" + names)
+        taken = taken.append(names)
+        table = pd.DataFrame(
+            {"modality": modality, "feature_types": MODALITY_KINDS[modality].feature_type}, index=names
+        )
+        table["gene_ids"] = feature_ids(part.var)
+        tables.append(table)
+    joined = pd.concat(tables)
+    return joined.astype({"modality": "category", "feature_types": "category"})

@@ -1,0 +1,99 @@
+"""The sections of an integrated file, as every format writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.io.integrated import Integrated, colour_key
+from spatialweave.modalities import MODALITIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy import sparse
+
+
+@dataclass
+class Measured:
+    """One modality of a section.
+
+    Attributes
+    ----------
+    spots
+        Numbers of the section's spots in which it was measured, from 0.
+    counts
+        Raw counts of these spots (CSR, float32), spots x features.
+    var
+        Its features.
+    """
+
+    spots: np.ndarray
+    counts: sparse.csr_matrix
+    var: pd.DataFrame
+
+
+@dataclass
+class Section:
+    """One section of an integrated file.
+
+    Attributes
+    ----------
+    rows
+        Its spots' rows in the file.
+    obs
+        Index = barcodes; columns `section` and, as far as they are there, `label` and the domains of each run: all
+        categorical, with those categories only that the section has.
+    colours
+        By column of classes the colour of each category.
+    """
+
+    content: Integrated
+    name: str
+    rows: np.ndarray
+    obs: pd.DataFrame
+    colours: dict[str, list[str]]
+
+    def modalities(self) -> Iterator[tuple[str, Measured]]:
+        """The modalities that were measured in the section, by name."""
+        data = self.content.data
+        for name in MODALITIES:
+            if name not in data.mod:
+                continue
+            part = data.mod[name]
+            places = part.obs_names.get_indexer(data.obs_names[self.rows])
+            spots = np.flatnonzero(places >= 0)
+            if len(spots):
+                yield name, Measured(spots, part.X[places[spots]], part.var)
+
+    def coordinates(self) -> np.ndarray:
+        """float64, spots x 2."""
+        return np.asarray(self.content.data.obsm["spatial"], dtype=np.float64)[self.rows]
+
+    def embeddings(self) -> Iterator[tuple[str, np.ndarray]]:
+        """By key the embedding of each run and its UMAP, as far as they are there, spots x dimensions."""
+        for run in self.content.runs:
+            for key in (run.embedding_key, run.umap_key):
+                if key in self.content.data.obsm:
+                    yield key, np.asarray(self.content.data.obsm[key])[self.rows]
+
+
+def sections(content: Integrated) -> Iterator[Section]:
+    """The sections of a dataset, in the order of its spots."""
+    import pandas as pd
+
+    data = content.data
+    names = data.obs["section"].astype(str)
+    for name in names.unique():
+        rows = np.flatnonzero(names == name)
+        spots = data.obs.iloc[rows]
+        obs = pd.DataFrame({"section": pd.Categorical(names.iloc[rows])}, index=spots["barcode"].astype(str).to_numpy())
+        colours = {}
+        for column in content.classes:
+            classes = spots[column].cat.remove_unused_categories()
+            obs[column] = classes.array
+            by_class = dict(zip(spots[column].cat.categories, data.uns[colour_key(column)], strict=True))
+            colours[column] = [str(by_class[found]) for found in classes.cat.categories]
+        yield Section(content, name, rows, obs, colours)

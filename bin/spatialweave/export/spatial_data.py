@@ -1,0 +1,51 @@
+"""One SpatialData store per dataset, for spatialdata and what builds on it (napari-spatialdata, spatialdata-plot)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spatialweave.export.h5ad import section_anndata
+from spatialweave.export.sections import sections
+from spatialweave.graphs.spatial import spacing
+from spatialweave.io.files import atomic_path
+from spatialweave.io.integrated import Integrated
+
+if TYPE_CHECKING:
+    import spatialdata
+
+
+def write_zarr(content: Integrated, folder: Path) -> None:
+    """Write `integrated.zarr`, whole or not at all."""
+    store = spatial_data(content)
+    with atomic_path(folder / "integrated.zarr") as target:
+        store.write(target, update_sdata_path=False)
+
+
+def spatial_data(content: Integrated) -> spatialdata.SpatialData:
+    """The sections of a dataset as SpatialData.
+
+    Returns
+    -------
+    For every section a coordinate system of its name, the circles `<section>_spots` in it, which touch where spots have
+    the median distance, and the table `<section>` that annotates them: what :func:`section_anndata` makes.
+    """
+    import pandas as pd
+    import spatialdata
+    from spatialdata.models import ShapesModel, TableModel
+    from spatialdata.transformations import Identity
+
+    shapes, tables = {}, {}
+    for section in sections(content):
+        spots = f"{section.name}_spots"
+        points = section.coordinates()
+        # Shapes need a radius above 0; spots that are all in one place have no distance.
+        radius = spacing(points) / 2 or 1.0
+        shapes[spots] = ShapesModel.parse(
+            points, geometry=0, radius=radius, index=section.obs.index, transformations={section.name: Identity()}
+        )
+        table = section_anndata(section)
+        table.obs["region"] = pd.Categorical([spots] * table.n_obs)
+        table.obs["spot"] = table.obs_names
+        tables[section.name] = TableModel.parse(table, region=spots, region_key="region", instance_key="spot")
+    return spatialdata.SpatialData(shapes=shapes, tables=tables)

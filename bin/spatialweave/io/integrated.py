@@ -1,0 +1,137 @@
+"""The integrated file of a dataset, which ASSEMBLE writes, EXPORT reads and users go on with."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import read_h5mu
+from spatialweave.io.joined_counts import check_counts
+from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
+
+if TYPE_CHECKING:
+    import mudata
+
+RUNS = "runs"
+"""The uns key of the list of runs."""
+
+PARAMETERS, VERSIONS = "parameters", "versions"
+"""The uns keys of the run's parameters and of the versions of its software, as JSON text."""
+
+LABEL = "label"
+"""The obs column of the known domains."""
+
+SPATIAL_GRAPH = ("spatial_connectivities", "spatial_distances")
+"""The obsp keys of the spatial graph, which are squidpy's too."""
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+"""Names of sections and methods, which become names of files."""
+
+
+@dataclass(frozen=True)
+class IntegratedRun:
+    """One run in an integrated file."""
+
+    method: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its obs column, and the end of its other keys, e.g. "smart_1"."""
+        return f"{self.method}_{self.seed}"
+
+    @property
+    def embedding_key(self) -> str:
+        """The obsm key of its embedding."""
+        return f"X_{self.key}"
+
+    @property
+    def umap_key(self) -> str:
+        """The obsm key of the UMAP of its embedding."""
+        return f"X_umap_{self.key}"
+
+    @property
+    def id(self) -> str:
+        """What its files are called, e.g. "smart.seed1"."""
+        return f"{self.method}.seed{self.seed}"
+
+
+@dataclass
+class Integrated:
+    """The content of an integrated file.
+
+    Attributes
+    ----------
+    runs
+        Those with domains or an embedding. The domains of a run are the categories of `data.obs[run.key]`.
+    """
+
+    data: mudata.MuData
+    runs: list[IntegratedRun]
+
+    @property
+    def classes(self) -> list[str]:
+        """The obs columns with classes of spots: the labels, and the domains of each run, as far as they are there."""
+        return [key for key in (LABEL, *(run.key for run in self.runs)) if key in self.data.obs]
+
+
+def colour_key(column: str) -> str:
+    """The uns key of the colours of an obs column's categories, as scanpy and squidpy look for it."""
+    return f"{column}_colors"
+
+
+def runs_text(runs: Sequence[IntegratedRun]) -> str:
+    """The list of runs as uns holds it."""
+    return json.dumps([asdict(run) for run in runs])
+
+
+def read_integrated(path: Path) -> Integrated:
+    """Read an integrated file and check all that an export relies on.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the slot.
+    """
+    data = read_h5mu(path, "integrated")
+    check_counts(path, data)
+    check_graph(path, data)
+    spots = pd.MultiIndex.from_frame(data.obs[["section", "barcode"]].astype(str))
+    if not spots.is_unique:
+        section, barcode = spots[spots.duplicated()][0]
+        raise InputError(f"{path}, obs", f"barcode '{barcode}' occurs twice in section '{section}'", "once", AGAIN)
+    content = Integrated(data, _read_runs(path, data.uns.get(RUNS)))
+    for name in (*data.obs["section"].astype(str).unique(), *(run.method for run in content.runs)):
+        if not NAME.fullmatch(name):
+            raise InputError(str(path), f"'{name}' cannot be in the name of a file", "letters, digits, . _ -", AGAIN)
+    for key in (run.embedding_key for run in content.runs if run.embedding_key in data.obsm):
+        check_table(f"{path}, obsm['{key}']", data.obsm[key], data.n_obs, "spot")
+    for column in content.classes:
+        _check_classes(path, data, column)
+    return content
+
+
+def _read_runs(path: Path, text: Any) -> list[IntegratedRun]:
+    try:
+        runs = [IntegratedRun(str(entry["method"]), int(entry["seed"])) for entry in json.loads(str(text))]
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}, uns['{RUNS}']", f"is no list of runs ({error})", fix=AGAIN) from error
+    return runs
+
+
+def _check_classes(path: Path, data: mudata.MuData, column: str) -> None:
+    """Refuse classes that are no categories, or have not a colour each."""
+    if not isinstance(data.obs[column].dtype, pd.CategoricalDtype):
+        raise InputError(f"{path}, obs['{column}']", "is not categorical", "a category per domain", AGAIN)
+    colours = data.uns.get(colour_key(column), ())
+    n_classes = len(data.obs[column].cat.categories)
+    if isinstance(colours, str) or len(colours) != n_classes:
+        where = f"{path}, uns['{colour_key(column)}']"
+        raise InputError(where, "is not a list of one colour per class", f"{n_classes} colours", AGAIN)

@@ -1,0 +1,100 @@
+"""The .h5ad of each section, read back by scanpy and drawn by squidpy and scanpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import scanpy
+import squidpy
+from matplotlib.colors import to_hex
+from scipy import sparse
+
+from spatialweave.export.formats import export
+from spatialweave.io.parts import read_parts
+
+from .conftest import ADT, BARCODES, RNA, SMART
+
+matplotlib.use("Agg")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def section(integrated: Path, tmp_path: Path) -> scanpy.AnnData:
+    export(integrated, ["h5ad"], tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out" / "integrated").iterdir()) == ["one.h5ad", "two.h5ad"]
+    return scanpy.read_h5ad(tmp_path / "out" / "integrated" / "one.h5ad")
+
+
+def test_counts_of_all_modalities_are_side_by_side(section: scanpy.AnnData) -> None:
+    assert section.var_names.tolist() == ["CD3", "ACTB", "5'X", "adt:CD3", "IgG"]
+    assert section.var["modality"].tolist() == ["rna"] * 3 + ["adt"] * 2
+    assert section.var["feature_types"].tolist() == ["Gene Expression"] * 3 + ["Antibody Capture"] * 2
+    assert section.var["gene_ids"].tolist() == ["ENSG1", "ENSG2", "ENSG3", "CD3", "IgG"]
+    proteins = [ADT.get(f"one:{barcode}", [0, 0]) for barcode in BARCODES]
+    for matrix in (section.X, section.layers["counts"]):
+        assert sparse.issparse(matrix)
+        assert matrix.toarray().tolist() == np.hstack([RNA[:4], proteins]).tolist()
+    # Empty counts are told from spots that were not measured.
+    assert section.obs["in_adt"].tolist() == [True, False, True, False] and section.obs["in_rna"].all()
+
+
+def test_spots_have_their_own_values(section: scanpy.AnnData) -> None:
+    assert section.obs_names.tolist() == section.obs["barcode"].tolist() == BARCODES
+    assert section.obs["smart_1"].tolist() == SMART[:4]
+    assert section.obs["label"].astype(object).where(section.obs["label"].notna(), None).tolist() == [
+        "cortex", None, "hilum", "hilum"
+    ]  # fmt: skip
+    assert section.obsm["spatial"].tolist() == section.obsm["X_spatial"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert section.obsm["X_smart_1"][:, 0].tolist() == [0, 3, 6, 9]
+    assert section.obsm["X_umap_smart_1"][[0, 2, 3]].tolist() == [[0, 1], [4, 5], [6, 7]]
+    assert np.isnan(section.obsm["X_umap_smart_1"][1]).all()
+    distances = section.obsp["spatial_distances"].toarray()
+    assert distances[np.nonzero(distances)].tolist() == [1, 2, 3]
+    assert section.uns["parameters"] == '{"seeds": 1}' and section.uns["versions"] == '{"python": "3"}'
+
+
+def test_a_domain_has_the_same_colour_in_every_section(section: scanpy.AnnData, tmp_path: Path) -> None:
+    other = scanpy.read_h5ad(tmp_path / "out" / "integrated" / "two.h5ad")
+    assert dict(zip(section.obs["smart_1"].cat.categories, section.uns["smart_1_colors"], strict=True)) == {
+        "1": "#0072B2", "2": "#E69F00", "10": "#009E73"
+    }  # fmt: skip
+    # Section two has one of the three domains.
+    assert dict(zip(other.obs["smart_1"].cat.categories, other.uns["smart_1_colors"], strict=True)) == {"1": "#0072B2"}
+
+
+def test_squidpy_and_scanpy_draw_it_as_it_is(section: scanpy.AnnData, tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    axes = squidpy.pl.spatial_scatter(section, color="weave_1", shape=None, return_ax=True)
+    drawn = [to_hex(colour).upper() for colour in axes.collections[0].get_facecolors()]
+    assert drawn == ["#0072B2", "#0072B2", "#E69F00", "#E69F00"]
+    axes.figure.savefig(tmp_path / "squidpy.png")
+    scanpy.pl.embedding(section, "spatial", color=["smart_1", "label", "IgG"], show=False)
+    pyplot.savefig(tmp_path / "scanpy.png")
+    pyplot.close("all")
+    assert (tmp_path / "squidpy.png").stat().st_size > 1000 and (tmp_path / "scanpy.png").stat().st_size > 1000
+
+
+def test_squidpy_finds_the_graph(section: scanpy.AnnData) -> None:
+    # The path AAA - CCC - GGG - TTT; domains 2, 2, 1, 1.
+    squidpy.gr.interaction_matrix(section, "weave_1")
+    assert section.uns["weave_1_interactions"].tolist() == [[2, 1], [1, 2]]
+
+
+def test_cellxgene_finds_what_it_shows(section: scanpy.AnnData) -> None:
+    """Its rules: unique names, and embeddings under X_* with two dimensions or more and no infinite value."""
+    assert section.obs_names.is_unique and section.var_names.is_unique
+    shown = {key: section.obsm[key] for key in section.obsm if key.startswith("X_")}
+    assert sorted(shown) == ["X_smart_1", "X_spatial", "X_umap_smart_1"]
+    assert all(values.shape[1] >= 2 and not np.isinf(values).any() for values in shown.values())
+
+
+def test_it_can_be_given_to_the_pipeline_again(section: scanpy.AnnData, tmp_path: Path) -> None:
+    parts = read_parts(tmp_path / "out" / "integrated" / "one.h5ad", None, {})
+    assert parts["rna"].data.X.toarray().tolist() == RNA[:4].tolist()
+    assert parts["adt"].data.X.toarray().tolist() == [[7, 0], [0, 0], [0, 9], [0, 0]]
+    coordinates = parts["rna"].coordinates
+    assert coordinates is not None and coordinates.values.tolist() == section.obsm["spatial"].tolist()
