@@ -31,7 +31,7 @@ def sheet(folder: Path, text: str, encoding: str = "utf-8") -> str:
 def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
     text = refused(
         pipeline, "--methds", "smart", "--seeds", "0", "--refine", "1.5", "--clustering", "mclst", "--control", "maybe",
-        "--n_domains", "900", "--method_options", "smart;rm", "--checkpoint_dir", "s3://bucket/c",
+        "--n_domains", "900", "--method_options", "smart;rm", "--export", "h5ad,rds", "--checkpoint_dir", "s3://bucket/c",
         "--outdir",
     )  # fmt: skip
     assert "--methds is not a parameter; did you mean --methods?" in text
@@ -39,8 +39,9 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
     assert "--refine '1.5' is not a whole number" in text
     assert "--clustering 'mclst' is not one of mclust" in text
     assert "--control 'maybe' is not true or false" in text
-    assert "--n_domains 900 is above 200" in text
+    assert "--n_domains '900' does not have the expected form (Number of domains from 2 to 200" in text
     assert "--method_options 'smart;rm' does not have the expected form" in text
+    assert "--export 'h5ad,rds' does not have the expected form" in text
     assert "--checkpoint_dir 's3://bucket/c' does not have the expected form" in text
     assert "--outdir needs a value" in text
 
@@ -85,6 +86,18 @@ def test_an_image_that_is_not_there_is_named_before_any_task(pipeline: Pipeline)
     site.write_text("process.container = '/nowhere/spatialweave.sif'\n")
     text = refused(pipeline, "-profile", "apptainer,test", "-c", str(site))
     assert "There is no image /nowhere/spatialweave.sif for apptainer" in text
+
+
+def test_only_the_formats_that_are_wanted_are_written(pipeline: Pipeline) -> None:
+    """Another choice repeats no more than the files that the parameters are written in."""
+    arguments = ("-stub-run", "--input", sheet(pipeline.folder, "dataset,rna\none,a.h5ad\n"))
+    first = pipeline.run(*arguments, "--export", "none")
+    assert first.code == 0, first.text
+    assert not [task for task in first.tasks("Submitted") if task.startswith("EXPORT")]
+    again = pipeline.run(*arguments, "-resume", "--export", "loupe, seurat")
+    assert again.code == 0, again.text
+    tasks = {task.split(" ")[0] for task in again.tasks("Submitted")}
+    assert tasks == {"ASSEMBLE", "EXPORT", "REPORT_DATASET", "REPORT_RUN"}
 
 
 def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project: Path) -> None:
