@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from scipy import sparse
 
 from spatialweave.export.formats import export
-from spatialweave.io.parts import read_parts
+from spatialweave.io.section import SectionInput, read_section
 
 from .conftest import ADT, BARCODES, RNA, SMART
 
@@ -93,8 +93,7 @@ def test_cellxgene_finds_what_it_shows(section: scanpy.AnnData) -> None:
 
 
 def test_it_can_be_given_to_the_pipeline_again(section: scanpy.AnnData, tmp_path: Path) -> None:
-    parts = read_parts(tmp_path / "out" / "integrated" / "one.h5ad", None, {})
-    assert parts["rna"].data.X.toarray().tolist() == RNA[:4].tolist()
-    assert parts["adt"].data.X.toarray().tolist() == [[7, 0], [0, 0], [0, 9], [0, 0]]
-    coordinates = parts["rna"].coordinates
-    assert coordinates is not None and coordinates.values.tolist() == section.obsm["spatial"].tolist()
+    again = read_section(SectionInput("d", "one", multi=tmp_path / "out" / "integrated" / "one.h5ad"))
+    assert again["rna"].X.toarray().tolist() == RNA[:4].tolist()
+    assert again["adt"].X.toarray().tolist() == [[7, 0], [0, 0], [0, 9], [0, 0]]
+    assert again.obsm["spatial"].tolist() == section.obsm["spatial"].tolist()

@@ -93,7 +93,9 @@ def test_what_a_killed_run_leaves_does_not_stand_in_the_way(pipeline: Pipeline) 
     assert pipeline.run(*arguments).code == 0
     (pipeline.folder / "checkpoints" / "test.smart.seed1.pt").touch()
     texts = {path: path.read_text() for path in (pipeline.folder / "work" / "texts").glob("*/*")}
-    assert {path.name for path in texts} == {"planned.json", "params.json", "failures.json", "versions.yml"}
+    assert {path.name for path in texts} == {
+        "planned.json", "params.json", "failures.json", "notices.json", "versions.yml",
+    }  # fmt: skip
     for path, text in texts.items():
         path.write_text(text[: len(text) // 2])
     resumed = pipeline.run(*arguments, "-resume")
