@@ -44,6 +44,8 @@ def test_counts_of_all_modalities_are_side_by_side(section: scanpy.AnnData) -> N
 def test_spots_have_their_own_values(section: scanpy.AnnData) -> None:
     assert section.obs_names.tolist() == section.obs["barcode"].tolist() == BARCODES
     assert section.obs["smart_1"].tolist() == SMART[:4]
+    assert section.obs["weave_1_confidence"].tolist() == [0, 1 / 8, 2 / 8, 3 / 8]
+    assert "smart_1_confidence" not in section.obs
     assert section.obs["label"].astype(object).where(section.obs["label"].notna(), None).tolist() == [
         "cortex", None, "hilum", "hilum"
     ]  # fmt: skip

@@ -31,10 +31,10 @@ def section_anndata(section: Section) -> anndata.AnnData:
     -------
     Raw counts of all modalities side by side in X and `layers['counts']`, as in 10x's files, with `modality` and
     `feature_types` in var. A name that an earlier modality has is preceded by its own, e.g. "adt:CD3". obs: `section`,
-    `barcode`, `label`, a column per run, and `in_<modality>`: False where the modality was not measured, whose counts
-    are empty there. Coordinates in `obsm['spatial']` and, since cellxgene shows keys of this form only, in
-    `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`, their UMAPs in `obsm['X_umap_<run>']`; the spatial graph in
-    obsp.
+    `barcode`, `label`, a column per run, that of a consensus also with `_confidence`, and `in_<modality>`: False where
+    the modality was not measured, whose counts are empty there. Coordinates in `obsm['spatial']` and, since cellxgene
+    shows keys of this form only, in `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`, their UMAPs in
+    `obsm['X_umap_<run>']`; the spatial graph in obsp.
     """
     import anndata
 
@@ -42,6 +42,8 @@ def section_anndata(section: Section) -> anndata.AnnData:
     measured = dict(section.modalities())
     counts = _side_by_side(list(measured.values()), len(section.obs))
     obs = section.obs.assign(barcode=section.obs.index)
+    for column, values in section.confidence():
+        obs[column] = values
     for name, part in measured.items():
         obs[f"in_{name}"] = np.isin(np.arange(len(obs)), part.spots)
     result = anndata.AnnData(counts, obs=obs, var=_features(measured), layers={"counts": counts})

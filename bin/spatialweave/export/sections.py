@@ -79,6 +79,13 @@ class Section:
                 if key in self.content.data.obsm:
                     yield key, np.asarray(self.content.data.obsm[key])[self.rows]
 
+    def confidence(self) -> Iterator[tuple[str, np.ndarray]]:
+        """By column, e.g. "weave_1_confidence", how sure the domains of a consensus are at every spot."""
+        for run in self.content.runs:
+            table = self.content.data.obsm.get(run.confidence_key)
+            if table is not None and "confidence" in getattr(table, "columns", ()):
+                yield f"{run.key}_confidence", table["confidence"].to_numpy()[self.rows]
+
 
 def sections(content: Integrated) -> Iterator[Section]:
     """The sections of a dataset, in the order of its spots."""

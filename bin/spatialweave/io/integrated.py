@@ -58,6 +58,11 @@ class IntegratedRun:
         return f"X_umap_{self.key}"
 
     @property
+    def confidence_key(self) -> str:
+        """The obsm key of the table with the confidence of a consensus."""
+        return f"confidence_{self.key}"
+
+    @property
     def id(self) -> str:
         """What its files are called, e.g. "smart.seed1"."""
         return f"{self.method}.seed{self.seed}"
