@@ -122,5 +122,5 @@ workflow INTEGRATE {
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality = MATCH.out.quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
-    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, CHOOSE.out.choice, CHOOSE.out.table, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
+    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, CHOOSE.out.table, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
 }

@@ -54,6 +54,21 @@ def test_names_and_order():
     assert list(bare) == ["ilisi", "effective_sections", "kbet", "domain_section_ami"]
 
 
+def test_without_an_embedding_the_metrics_of_domains_are_the_same():
+    values, sections, labels = three_sections()
+    dataset = dataset_of(values, sections, labels)
+    dataset.aligned = dataset.coordinates
+    domains = np.random.default_rng(3).integers(1, 4, len(labels))
+    whole, alone = evaluate(dataset, values, domains, seed=0), evaluate(dataset, None, domains, seed=0)
+    assert {name: whole[name] for name in alone} == alone
+    others = {name for name in whole if name not in alone}
+    assert others == {
+        "silhouette", "davies_bouldin", "calinski_harabasz", "ilisi", "effective_sections", "kbet", "label_transfer",
+        "kbet_per_label", "batch_silhouette", "graph_connectivity",
+        *(f"{name}_{m.name}" for m in dataset.modalities for name in ("distance_correlation", "knn_overlap")),
+    }  # fmt: skip
+
+
 def test_one_section_has_none():
     values, _, labels = three_sections()
     assert across_sections(dataset_of(values, np.repeat("a", 600), labels), values, np.ones(600, int), seed=0) == {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import anndata as ad
+import click
 import mudata as md
 import numpy as np
 import pandas as pd
@@ -65,6 +67,15 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> ToyRun:
     record = {"method": "smart", "seed": 3}
     write_embedding(folder / "embedding.h5ad", dataset, embedding, record)
     return ToyRun(folder / "latents.h5mu", folder / "embedding.h5ad", quadrant)
+
+
+def script(project: Path, name: str) -> click.Command:
+    """The click command of a stage script."""
+    spec = importlib.util.spec_from_file_location(f"{name}_script", project / "bin" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import warnings
@@ -23,15 +22,9 @@ from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.section import SectionInput, read_section
 from spatialweave.preprocess.dataset import preprocess
 
+from .conftest import script
+
 NAMES = ("section1", "section2", "section3")
-
-
-def script(project: Path, name: str):
-    """The click command of a stage script."""
-    spec = importlib.util.spec_from_file_location(f"{name}_script", project / "bin" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @dataclass

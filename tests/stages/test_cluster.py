@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import stat
 from pathlib import Path
@@ -14,13 +13,12 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import adjusted_rand_score
 
+from .conftest import script
+
 
 @pytest.fixture(scope="module")
 def command(project: Path):
-    spec = importlib.util.spec_from_file_location("cluster_script", project / "bin" / "cluster.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return script(project, "cluster")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import h5py
@@ -14,15 +13,14 @@ from sklearn.metrics import silhouette_score
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import read_dataset
 
+from .conftest import script
+
 HEADER = "barcode,section,domain\n"
 
 
 @pytest.fixture(scope="module")
 def command(project: Path):
-    spec = importlib.util.spec_from_file_location("evaluate_script", project / "bin" / "evaluate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return script(project, "evaluate")
 
 
 @pytest.fixture

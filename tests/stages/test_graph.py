@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import anndata as ad
@@ -16,13 +15,12 @@ from sklearn.neighbors import kneighbors_graph
 
 from spatialweave.io.dataset import read_dataset
 
+from .conftest import script
+
 
 @pytest.fixture(scope="module")
 def command(project: Path):
-    spec = importlib.util.spec_from_file_location("graph_script", project / "bin" / "graph.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return script(project, "graph")
 
 
 @pytest.fixture

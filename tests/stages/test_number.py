@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -11,14 +10,13 @@ from click.testing import CliRunner
 
 from spatialweave.io.result_tables import NUMBERS
 
+from .conftest import script
+
 
 @pytest.fixture(scope="module")
 def call(project: Path):
     def run(name: str, *arguments: object):
-        spec = importlib.util.spec_from_file_location(f"{name}_script", project / "bin" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return CliRunner().invoke(module.main, [str(argument) for argument in arguments])
+        return CliRunner().invoke(script(project, name), [str(argument) for argument in arguments])
 
     return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -22,15 +21,14 @@ from scipy.spatial import cKDTree
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.embeddings import training_record
 
+from .conftest import script
+
 SCRIPT = Path(__file__).resolve().parents[2] / "bin" / "train.py"
 
 
 def run_here(*arguments: object) -> Result:
     """The same in this process: importing the libraries anew for every wrong input would take minutes."""
-    spec = importlib.util.spec_from_file_location("train_stage", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return CliRunner().invoke(module.main, list(map(str, arguments)))
+    return CliRunner().invoke(script(SCRIPT.parents[1], SCRIPT.stem), list(map(str, arguments)))
 
 
 def run_train(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -16,13 +15,12 @@ from sklearn.metrics import adjusted_rand_score
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.result_tables import DOMAINS
 
+from .conftest import script
+
 
 @pytest.fixture(scope="module")
 def command(project: Path):
-    spec = importlib.util.spec_from_file_location("weave_script", project / "bin" / "weave.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return script(project, "weave")
 
 
 @pytest.fixture

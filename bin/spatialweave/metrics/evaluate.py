@@ -23,14 +23,8 @@ from spatialweave.metrics.tissue import (
     neighbour_agreement,
 )
 
-OF_EMBEDDING = (
-    "silhouette", "davies_bouldin", "calinski_harabasz", "distance_correlation_", "knn_overlap_", "ilisi",
-    "effective_sections", "kbet", "label_transfer", "batch_silhouette", "graph_connectivity",
-)  # fmt: skip
-"""What the names of metrics that depend on the embedding begin with; the others are of the domains alone."""
 
-
-def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed: int) -> dict[str, float]:
+def evaluate(dataset: Dataset, embedding: np.ndarray | None, domains: np.ndarray, seed: int) -> dict[str, float]:
     """Every metric that is defined, by name, in the order of docs/metrics.md.
 
     Parameters
@@ -38,7 +32,7 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     dataset
         Its graphs must hold ``spatial_connectivities``. Several sections add the metrics across them.
     embedding
-        Spots x dimensions, in the order of the dataset.
+        Spots x dimensions, in the order of the dataset; None for the metrics of domains alone.
     domains
         Integers from 1, one per spot.
     seed
@@ -48,9 +42,10 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     found: dict[str, float] = {}
     if "label" in dataset.obs:
         found |= agreement(domains, dataset.obs["label"].astype(str).to_numpy())
-    found["silhouette"] = silhouette(embedding, domains, seed)
-    found["davies_bouldin"] = davies_bouldin(embedding, domains)
-    found["calinski_harabasz"] = calinski_harabasz(embedding, domains)
+    if embedding is not None:
+        found["silhouette"] = silhouette(embedding, domains, seed)
+        found["davies_bouldin"] = davies_bouldin(embedding, domains)
+        found["calinski_harabasz"] = calinski_harabasz(embedding, domains)
 
     neighbours = _nearest_spots(dataset.coordinates, sections)
     by_domain = morans_i(domains, neighbours)
@@ -60,10 +55,11 @@ def evaluate(dataset: Dataset, embedding: np.ndarray, domains: np.ndarray, seed:
     found["neighbour_agreement"] = neighbour_agreement(domains, dataset.spatial_graph())
     found |= across_sections(dataset, embedding, domains, seed)
 
-    for modality in dataset.modalities:
-        inside, latent = embedding[modality.present], modality.latent[modality.present]
-        found[f"distance_correlation_{modality.name}"] = distance_correlation(inside, latent, seed)
-        found[f"knn_overlap_{modality.name}"] = knn_overlap(inside, latent, seed)
+    if embedding is not None:
+        for modality in dataset.modalities:
+            inside, latent = embedding[modality.present], modality.latent[modality.present]
+            found[f"distance_correlation_{modality.name}"] = distance_correlation(inside, latent, seed)
+            found[f"knn_overlap_{modality.name}"] = knn_overlap(inside, latent, seed)
     found |= {f"morans_i_domain_{domain}": value for domain, value in by_domain.items()}
     return {name: value for name, value in found.items() if np.isfinite(value)}
 

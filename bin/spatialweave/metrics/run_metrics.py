@@ -13,7 +13,7 @@ from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import training_record
 from spatialweave.io.result_tables import METRICS, WEAVE, read_domains
-from spatialweave.metrics.evaluate import OF_EMBEDDING, evaluate
+from spatialweave.metrics.evaluate import evaluate
 
 
 def metrics_table(
@@ -43,12 +43,10 @@ def metrics_table(
         raise InputError(
             str(embedding_file), f"its spots are not those of {latents_file}", fix="train again on these latents"
         )
-    embedding = check_embedding(np.asarray(data.X), 1, str(embedding_file))
-    domains = read_domains(domains_file, dataset.obs)
     record = training_record(data)
     method, seed = str(record["method"]), int(record["seed"])
+    embedding = None if method == WEAVE else check_embedding(np.asarray(data.X), 1, str(embedding_file))
+    domains = read_domains(domains_file, dataset.obs)
     found = evaluate(dataset, embedding, domains, seed)
-    if method == WEAVE:
-        found = {name: value for name, value in found.items() if not name.startswith(OF_EMBEDDING)}
     facts = (dataset.name, method, seed, clustering, len(np.unique(domains)))
     return METRICS.frame((*facts, name, value) for name, value in found.items())

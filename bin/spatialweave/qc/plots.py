@@ -161,8 +161,10 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
     shown = values[known]
     if len(shown) > 1 and np.ptp(shown) > 0:
         sample = np.sort(shown)[np.linspace(0, len(shown) - 1, min(len(shown), MAX_VIOLIN)).astype(int)]
-        for body in axes.violinplot(sample, showextrema=False, widths=0.8)["bodies"]:  # type: ignore[attr-defined]
-            body.set(facecolor=KEPT, alpha=0.7, linewidth=0)
+        from matplotlib.artist import setp
+
+        bodies = axes.violinplot(sample, showextrema=False, widths=0.8)["bodies"]
+        setp(bodies, facecolor=KEPT, alpha=0.7, linewidth=0)
     low, middle, high = np.percentile(shown, [25, 50, 75])
     axes.vlines(1, low, high, color=INK, linewidth=4)
     axes.plot(1, middle, "o", color="white", markersize=4, markeredgecolor=INK)

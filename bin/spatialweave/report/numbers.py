@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialweave.domains.number import CRITERIA, STABILITY, Choice, choose
+from spatialweave.domains.number import CRITERIA, DIVISIONS, STABILITY, TOLERANCE, Choice, choose
 from spatialweave.domains.palette import colour
 from spatialweave.io.result_tables import NUMBERS
 from spatialweave.report.tables import ReportTable
@@ -51,6 +51,9 @@ class NumberOfDomains:
     table: ReportTable
     width: int = WIDTH
     height: int = HEIGHT
+    tolerance: float = TOLERANCE
+    divisions: int = DIVISIONS
+    meanings: Mapping[str, str] = field(default_factory=lambda: CRITERIA)
 
 
 def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDomains | None:
