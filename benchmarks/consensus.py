@@ -21,6 +21,7 @@ import tissues
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.consensus import consensus
+from spatialweave.domains.matching import overlap_table
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.io.dataset import read_dataset
 from spatialweave.presets import read_preset
@@ -97,8 +98,7 @@ def domains_of(tissue: str, method: str, seed: int, data: Path | None, folder: P
 def majority(domains: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """For every spot the most frequent label of its domain."""
     names, codes = np.unique(labels, return_inverse=True)
-    counts = np.zeros((domains.max() + 1, len(names)), dtype=np.int64)
-    np.add.at(counts, (domains, codes), 1)
+    counts = overlap_table(domains, int(domains.max()) + 1, codes, len(names))
     return np.asarray(names[counts.argmax(axis=1)][domains])
 
 

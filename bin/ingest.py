@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 
 from spatialweave.cli import stage
 from spatialweave.errors import InputError
+from spatialweave.io.files import FILE_NAME
 from spatialweave.modalities import MODALITY_KINDS
 
 FILE = click.Path(path_type=Path)
@@ -116,7 +116,7 @@ def main(
     AnnData .zarr, SpatialData .zarr. At least one modality is needed.
     """
     for option, name in (("--dataset", dataset), ("--section", section)):
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
+        if not FILE_NAME.fullmatch(name):
             raise InputError(option, f"'{name}' cannot name a file", "letters, digits, '_', '-' and '.', no '.' first")
     if out.suffix != ".h5mu":
         raise InputError("--out", f"'{out}' does not end in .h5mu", "the name of an .h5mu file")

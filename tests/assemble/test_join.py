@@ -18,7 +18,7 @@ from scipy import sparse
 from spatialweave.assemble.join import assemble
 from spatialweave.domains.palette import PALETTE
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad, stamp, write
+from spatialweave.io.contract import join_modalities, read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.integrated import read_integrated
@@ -225,12 +225,44 @@ def test_files_that_lack_spots_are_refused(files: Path, name: str, message: str)
     assert message in str(raised.value)
 
 
+def test_spots_are_in_the_order_of_the_latents(tmp_path: Path) -> None:
+    """Sections without a common modality: row numbers of long-range neighbours still mean the same spots."""
+    spots = ["a:1", "a:2", "b:1", "b:2"]
+    obs = pd.DataFrame({"barcode": ["1", "2"] * 2, "section": ["a", "a", "b", "b"]}, index=spots)
+    parts = {"rna": modality("rna", spots[2:], [[1, 0], [2, 5]]), "adt": modality("adt", spots[:2], [[30], [10]])}
+    points = np.arange(8.0).reshape(4, 2)
+    facts = {"dataset": "one", "platform": "dbit", "layout": "square"}
+    sizes = [("a", {"adt": 2}, {"adt": 1}), ("b", {"rna": 2}, {"rna": 2})]
+    sections = [{"name": n, "platform": "dbit", "spots": spots_of, "features": f} for n, spots_of, f in sizes]
+    uns = {"spatialweave": stamp("counts", **facts), "sections": json.dumps(sections)}
+    counts = join_modalities({name: part.copy() for name, part in parts.items()}, obs, points, uns)
+    write(counts, tmp_path / "smart.counts.h5mu")
+    for part in parts.values():
+        part.obsm["X_latent"] = np.ones((2, 1), dtype=np.float32)
+    latents = join_modalities(parts, obs, points, {"spatialweave": stamp("latents", **facts)})
+    write(latents, tmp_path / "smart.latents.h5mu")
+    partners = pd.DataFrame({"1": [1, 0, 3, 2]}, index=spots)
+    training = {"method": "spatialfuser", "seed": 1}
+    values = np.arange(8, dtype=np.float32).reshape(4, 2)
+    write_embedding(
+        tmp_path / "spatialfuser.seed1.h5ad",
+        Dataset("one", obs, points, []),
+        values,
+        training,
+        {"long_range": partners},
+    )
+    found = assemble(tmp_path)
+    assert found.obs_names.tolist() == spots
+    assert found.obsm["spatial"].tolist() == points.tolist()
+    assert found.obs_names[found.obsm["long_range_spatialfuser_1"]["1"]].tolist() == ["a:2", "a:1", "b:2", "b:1"]
+
+
 def test_assemble_script_writes_a_readable_file(files: Path, tmp_path: Path, project: Path) -> None:
     main = runpy.run_path(str(project / "bin" / "assemble.py"))["main"]
     out = tmp_path / "integrated.h5mu"
     done = CliRunner().invoke(main, ["--files", str(files), "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert json.loads(json.dumps(mudata.read_h5mu(out).uns["spatialweave"]["kind"])) == "integrated"
+    assert mudata.read_h5mu(out).uns["spatialweave"]["kind"] == "integrated"
     empty = CliRunner().invoke(main, ["--files", str(tmp_path), "--out", str(tmp_path / "none.h5mu")])
     assert empty.exit_code == 2
     assert "holds no *.latents.h5mu file" in empty.output

@@ -62,6 +62,7 @@ def content() -> mudata.MuData:
     # A spot that was not drawn.
     umap[1] = np.nan
     data.obsm["X_umap_smart_1"] = umap
+    data.obsm["spatial_aligned"] = np.arange(16.0).reshape(8, 2) + 100
     data.obsm["confidence_weave_1"] = pd.DataFrame({"confidence": np.arange(8) / 8, "entropy": 0.0}, index=SPOTS)
     edges = sparse.block_diag([np.diag([1.0, 2, 3], 1)] * 2, format="csr")
     data.obsp["spatial_distances"] = edges

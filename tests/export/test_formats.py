@@ -24,14 +24,10 @@ def test_formats_are_named_in_a_list() -> None:
         formats("h5ad,rds")
 
 
-def drop_label(data: mudata.MuData) -> None:
-    data.obs = data.obs.drop(columns=["label", "smart_1", "weave_1"])
-    data.uns["runs"] = "[]"
-
-
 def test_a_dataset_without_runs_and_labels_is_written_all_the_same(tmp_path: Path) -> None:
     data = content()
-    drop_label(data)
+    data.obs = data.obs.drop(columns=["label", "smart_1", "weave_1"])
+    data.uns["runs"] = "[]"
     write(data, tmp_path / "i.h5mu")
     export(tmp_path / "i.h5mu", list(FORMATS), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["integrated", "integrated.zarr", "seurat"]

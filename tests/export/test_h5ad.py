@@ -41,7 +41,9 @@ def test_counts_of_all_modalities_are_side_by_side(section: scanpy.AnnData) -> N
     assert section.obs["in_adt"].tolist() == [True, False, True, False] and section.obs["in_rna"].all()
 
 
-def test_spots_have_their_own_values(section: scanpy.AnnData) -> None:
+def test_spots_have_their_own_values(section: scanpy.AnnData, tmp_path: Path) -> None:
+    other = scanpy.read_h5ad(tmp_path / "out" / "integrated" / "two.h5ad")
+    assert other.obsm["spatial_aligned"][:, 0].tolist() == [108, 110, 112, 114]
     assert section.obs_names.tolist() == section.obs["barcode"].tolist() == BARCODES
     assert section.obs["smart_1"].tolist() == SMART[:4]
     assert section.obs["weave_1_confidence"].tolist() == [0, 1 / 8, 2 / 8, 3 / 8]
@@ -80,10 +82,12 @@ def test_squidpy_and_scanpy_draw_it_as_it_is(section: scanpy.AnnData, tmp_path: 
     assert (tmp_path / "squidpy.png").stat().st_size > 1000 and (tmp_path / "scanpy.png").stat().st_size > 1000
 
 
-def test_squidpy_finds_the_graph(section: scanpy.AnnData) -> None:
+def test_squidpy_and_scanpy_find_the_graph(section: scanpy.AnnData) -> None:
     # The path AAA - CCC - GGG - TTT; domains 2, 2, 1, 1.
     squidpy.gr.interaction_matrix(section, "weave_1")
     assert section.uns["weave_1_interactions"].tolist() == [[2, 1], [1, 2]]
+    scanpy.tl.leiden(section, neighbors_key="spatial_neighbors", flavor="igraph", n_iterations=2, directed=False)
+    assert section.obs["leiden"].notna().all()
 
 
 def test_cellxgene_finds_what_it_shows(section: scanpy.AnnData) -> None:

@@ -64,7 +64,9 @@ def test_the_script_names_what_is_there(folder: Path) -> None:
     assert all(script.count(opening) == script.count(closing) for opening, closing in ("()", "[]", "{}"))
 
 
-def test_the_same_content_gives_the_same_bytes(folder: Path, integrated: Path, tmp_path: Path) -> None:
-    export(integrated, ["seurat"], tmp_path / "again")
-    for path in folder.rglob("*.gz"):
-        assert (tmp_path / "again" / "seurat" / "one" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+def test_no_time_is_in_the_files(folder: Path) -> None:
+    """The same content gives the same bytes: the header of gzip has room for a time."""
+    packed = list(folder.rglob("*.gz"))
+    assert packed
+    for path in packed:
+        assert path.read_bytes()[4:8] == bytes(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,15 @@ def test_libraries_known_by_their_images_only(tmp_path: Path) -> None:
         read({"rna": h5ad(tmp_path / "a.h5ad", SPOTS, {"slot": LIBRARY}, {"spatial": LOCAL}, uns=uns)})
     with pytest.raises(InputError, match=r"2 libraries \(A 1, B1\), and no column says which spot is of which"):
         read({"rna": h5ad(tmp_path / "b.h5ad", SPOTS, {}, {"spatial": LOCAL}, uns=uns)})
+
+
+def test_a_section_that_a_column_selects_is_one_whatever_libraries_the_file_has(tmp_path: Path) -> None:
+    uns = {"spatial": {"A 1": {"images": {}}, "B1": {"images": {}}}}
+    for column, values in (("slot", LIBRARY), ("treated", np.repeat(["no", "yes"], 20))):
+        path = h5ad(tmp_path / f"{column}.h5ad", SPOTS, {column: values}, {"spatial": LOCAL}, uns=uns)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InputWarning)
+            assert read({"rna": path}, str(values[-1]), section_column=column).n_obs == 20
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, 0.785])

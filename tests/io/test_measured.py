@@ -11,6 +11,7 @@ import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import is_intensities
+from spatialweave.io.section import SectionInput, read_section
 
 from .inputs import grid, read
 
@@ -80,6 +81,19 @@ def test_a_layer_with_counts_is_named_and_can_be_chosen(tmp_path: Path) -> None:
         read({"rna": path}, layers={"": "scaled"})
     with pytest.raises(InputError, match="has no layer 'counts'; expected one of X, raw_counts, scaled"):
         read({"rna": path}, layers={"": "counts"})
+
+
+def test_a_layer_named_for_one_modality_is_not_passed_over(tmp_path: Path) -> None:
+    """In one file for all modalities, and where only another modality's file has it."""
+    both = write(
+        tmp_path / "m.h5ad", COUNTS, ["Gene Expression", "Gene Expression", "Antibody Capture"], foo=COUNTS + 1
+    )
+    rows = [SectionInput("d", "s", multi=both, layers={"rna": "foo"})]
+    files = {"rna": write(tmp_path / "r.h5ad", COUNTS), "adt": write(tmp_path / "a.h5ad", COUNTS + 3, foo=COUNTS + 1)}
+    rows.append(SectionInput("d", "s", files=files, layers={"rna": "foo"}))
+    for row in rows:
+        with pytest.raises(InputError, match="rna would be read from here, not from the layer 'foo'"):
+            read_section(row)
 
 
 def test_a_layer_that_is_chosen_goes_before_layers_counts(tmp_path: Path) -> None:

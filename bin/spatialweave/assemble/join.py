@@ -13,12 +13,11 @@ import pandas as pd
 from spatialweave.assemble.classes import add_classes
 from spatialweave.assemble.umap import add_umaps
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad, read_h5mu, stamp
+from spatialweave.io.contract import join_modalities, read_h5ad, read_h5mu, stamp
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
 from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import read_aligned_coordinates, read_domains
-from spatialweave.modalities import MODALITIES
 from spatialweave.report.inputs import MethodRun, read_metrics, read_params, read_versions, run_files
 
 
@@ -53,22 +52,19 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     """
     latents = {path: read_h5mu(path, "latents") for path in _found(files, "*.latents.h5mu")}
     counts, _ = read_joined_counts(_found(files, "*.counts.h5mu")[0])
-    modalities = {name: counts.mod[name] for name in MODALITIES if name in counts.mod}
     for path, prepared in latents.items():
-        for name in modalities:
-            if name in prepared.mod:
-                _add_latent(modalities[name], prepared.mod[name], path)
-    first_path, first = next(iter(latents.items()))
-    integrated = mudata.MuData(modalities)
-    rows = _rows(first_path, first.obs_names, integrated.obs_names)
-    integrated.obs = first.obs.iloc[rows].copy()
-    integrated.obsm["spatial"] = np.asarray(first.obsm["spatial"])[rows]
+        for name, part in prepared.mod.items():
+            if name in counts.mod:
+                _add_latent(counts.mod[name], part, path)
+    first = next(iter(latents.values()))
+    dataset = str(first.uns["spatialweave"]["dataset"])
+    # In the order of the latents, which the row numbers of long-range neighbours refer to.
+    uns = {"spatialweave": stamp("integrated", dataset=dataset)}
+    integrated = join_modalities(counts.mod, first.obs, np.asarray(first.obsm["spatial"]), uns)
     if (files / "coordinates.csv").exists():
         integrated.obsm["spatial_aligned"] = read_aligned_coordinates(files / "coordinates.csv", integrated.obs)
     if (files / "graph.h5ad").exists():
         _add_graph(integrated, files / "graph.h5ad")
-    dataset = str(first.uns["spatialweave"]["dataset"])
-    integrated.uns["spatialweave"] = stamp("integrated", dataset=dataset)
     runs = _add_runs(integrated, files)
     add_classes(integrated, runs, read_metrics(files, dataset))
     named = [IntegratedRun(run.method, run.seed) for run in runs]
@@ -135,23 +131,26 @@ def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:
     for path, method, seed, kind in run_files(files):
         if kind == "h5ad":
             run = runs.setdefault((method, seed), MethodRun(method, seed))
-            run.matched_runs = _add_embedding(integrated, read_h5ad(path, "embedding"), f"{method}_{seed}", path)
+            embedding = read_h5ad(path, "embedding")
+            run.matched_runs = _add_embedding(integrated, embedding, IntegratedRun(method, seed), path)
         elif kind == "domains.csv":
             run = runs.setdefault((method, seed), MethodRun(method, seed))
             run.domains = read_domains(path, integrated.obs).astype(str).tolist()
     return [runs[key] for key in sorted(runs)]
 
 
-def _add_embedding(integrated: mudata.MuData, embedding: anndata.AnnData, run: str, path: Path) -> pd.DataFrame | None:
+def _add_embedding(
+    integrated: mudata.MuData, embedding: anndata.AnnData, run: IntegratedRun, path: Path
+) -> pd.DataFrame | None:
     """The embedding of one run, and the other per-spot outputs of its method; of a consensus its members' domains."""
     recipe = embedding.uns["spatialweave"].get("recipe", "")
     rows = _rows(path, embedding.obs_names, integrated.obs_names)
-    integrated.obsm[f"X_{run}"] = np.asarray(embedding.X)[rows]
+    integrated.obsm[run.embedding_key] = np.asarray(embedding.X)[rows]
     for key, value in embedding.obsm.items():
         if key.startswith(DENOISED_LATENT):
             counts = integrated.mod[key.removeprefix(DENOISED_LATENT)]
             measured = _rows(path, embedding.obs_names, counts.obs_names)
-            counts.obsm[f"X_denoised_{recipe}_{run}"] = np.asarray(value)[measured]
+            counts.obsm[f"X_denoised_{recipe}_{run.key}"] = np.asarray(value)[measured]
         elif isinstance(value, pd.DataFrame) and not key.startswith(DENOISED):
-            integrated.obsm[f"{key}_{run}"] = value.iloc[rows]
+            integrated.obsm[f"{key}_{run.key}"] = value.iloc[rows]
     return embedding.obsm.get(MATCHED_RUNS)

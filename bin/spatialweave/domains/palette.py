@@ -47,22 +47,20 @@ def colour_classes(
     best
         Index of the run to show first; None when no run has domains.
     """
-    truth = None
-    if labels is not None:
-        codes, names = encode_classes(labels)
-        truth = SpotClasses(codes, names, list(range(len(names))))
-    encoded = [encode_classes(domains) for domains in runs]
-    reference = truth
-    if reference is None and best is not None:
-        codes, names = encoded[best]
-        reference = SpotClasses(codes, names, list(range(len(names))))
-    result = []
-    for codes, names in encoded:
-        colours = list(range(len(names)))
-        if reference is not None and len(codes):
-            colours = match_colours(reference.codes, len(reference.names), codes, len(names))
-        result.append(SpotClasses(codes, names, colours))
-    return truth, result
+    truth = None if labels is None else _numbered(labels)
+    found = [_numbered(domains) for domains in runs]
+    reference = found[best] if truth is None and best is not None else truth
+    if reference is not None:
+        for one in found:
+            if one is not reference and len(one.codes):
+                one.colours = match_colours(reference.codes, len(reference.names), one.codes, len(one.names))
+    return truth, found
+
+
+def _numbered(values: Iterable[object]) -> SpotClasses:
+    """Classes in the colours of their own order."""
+    codes, names = encode_classes(values)
+    return SpotClasses(codes, names, list(range(len(names))))
 
 
 def encode_classes(values: Iterable[object]) -> tuple[np.ndarray, list[str]]:

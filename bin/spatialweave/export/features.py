@@ -11,5 +11,4 @@ if TYPE_CHECKING:
 
 def feature_ids(var: pd.DataFrame) -> np.ndarray:
     """Stable identifiers of features, as text: their names where the input has no others."""
-    names = var.index.astype(str)
-    return names.to_numpy(dtype=object) if "gene_ids" not in var else var["gene_ids"].astype(str).to_numpy(dtype=object)
+    return var.get("gene_ids", var.index).astype(str).to_numpy(dtype=object)

@@ -58,7 +58,7 @@ def section_anndata(section: Section) -> anndata.AnnData:
     result.uns.update({colour_key(column): colours for column, colours in section.colours.items()})
     result.uns.update({key: data.uns[key] for key in (PARAMETERS, VERSIONS) if key in data.uns})
     if len(result.obsp) == len(SPATIAL_GRAPH):
-        # Where squidpy's spatial_neighbors notes what it made.
+        # What squidpy's spatial_neighbors leaves there, for scanpy's `neighbors_key`.
         keys = dict(zip(("connectivities_key", "distances_key"), SPATIAL_GRAPH, strict=True))
         result.uns["spatial_neighbors"] = {**keys, "params": {}}
     return result

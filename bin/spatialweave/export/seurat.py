@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCRIPT = """\
 # A Seurat object of this folder, as `object`: source("load.R", chdir = TRUE)
 library(Seurat)
-read <- function(file) read.csv(file, row.names = 1, check.names = FALSE)
+read <- function(file) read.csv(file, row.names = 1, check.names = FALSE, na.strings = "")
 counts <- lapply(c({assays}), Read10X)
 # The assays of an object have the same spots: those in which all modalities were measured.
 spots <- Reduce(intersect, lapply(counts, colnames))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from spatialweave.export.h5ad import section_anndata
 from spatialweave.export.sections import sections
-from spatialweave.graphs.spatial import spacing
 from spatialweave.io.files import atomic_path
 from spatialweave.io.integrated import Integrated
+from spatialweave.io.layout import spacing
 
 if TYPE_CHECKING:
     import spatialdata

@@ -95,7 +95,12 @@ def _slots(measurement: Measurement, layer: str | None) -> dict[str, Loader]:
         known["counts"] = known.pop("layers['counts']")
     if layer not in known:
         return measurement.slots
-    return {layer if layer in ("X", "raw") else f"layers['{layer}']": known[layer]}
+    return {slot_name(layer): known[layer]}
+
+
+def slot_name(layer: str) -> str:
+    """The slot of a layer that the user names."""
+    return layer if layer in ("X", "raw") else f"layers['{layer}']"
 
 
 def _advice(measurement: Measurement, modality: str, found: str) -> str:

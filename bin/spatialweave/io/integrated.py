@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5mu
+from spatialweave.io.files import FILE_NAME
 from spatialweave.io.joined_counts import check_counts
 from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
 
@@ -30,9 +30,6 @@ LABEL = "label"
 
 SPATIAL_GRAPH = ("spatial_connectivities", "spatial_distances")
 """The obsp keys of the spatial graph, which are squidpy's too."""
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-"""Names of sections and methods, which become names of files."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def read_integrated(path: Path) -> Integrated:
         raise InputError(f"{path}, obs", f"barcode '{barcode}' occurs twice in section '{section}'", "once", AGAIN)
     content = Integrated(data, _read_runs(path, data.uns.get(RUNS)))
     for name in (*data.obs["section"].astype(str).unique(), *(run.method for run in content.runs)):
-        if not NAME.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             raise InputError(str(path), f"'{name}' cannot be in the name of a file", "letters, digits, . _ -", AGAIN)
     for key in (run.embedding_key for run in content.runs if run.embedding_key in data.obsm):
         check_table(f"{path}, obsm['{key}']", data.obsm[key], data.n_obs, "spot")

@@ -11,7 +11,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import INTENSITIES, MEASURED, PRECOMPUTED
-from spatialweave.io.counts import Counts, find_counts
+from spatialweave.io.counts import Counts, find_counts, slot_name
 from spatialweave.io.declared import Declared
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.readers import read
@@ -58,6 +58,14 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
     """The modalities of one matrix: all that it names, or the one that is `wanted`."""
     parts: dict[str, ModalityPart] = {}
     for modality, counts in find_counts(measurement, wanted, declared).items():
+        layer = declared.layers.get(modality)
+        if layer and counts.slot != slot_name(layer):
+            raise InputError(
+                f"{measurement.where}, {counts.slot}",
+                f"{modality} would be read from here, not from the layer '{layer}' that is named for it",
+                "that layer in this file",
+                "name one layer for the whole row, or give each modality a file of its own",
+            )
         data = _anndata(measurement, counts)
         measured = declared.measures(modality)
         if (measured == INTENSITIES) != MODALITY_KINDS[modality].has_fractions:

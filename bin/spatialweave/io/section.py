@@ -51,7 +51,9 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
         parts = read_parts(row, given)
         spots = all_spots(parts)
         coordinates = section_coordinates(parts, spots, given)
-        libraries = tuple(dict.fromkeys(name for part in parts.values() for name in part.libraries))
+        # Of a section that a column selects, the libraries are told apart already.
+        apart = [] if row.section_column else [name for part in parts.values() for name in part.libraries]
+        libraries = tuple(dict.fromkeys(apart))
         check_fields(coordinates, _tables_of_spots(parts, given), libraries)
         labels = None
         if row.labels:

@@ -29,7 +29,7 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
                 "the barcodes of the matrices",
                 "transpose the matrix to spots x features" if feature_names else "",
             )
-        if own and own[0].where.partition(",")[0] != given.where:
+        if own and not own[0].where.startswith(f"{given.where},"):
             warn(given.where, f"its coordinates are used, not those of {own[0].where}")
         own = [given]
     if not own:

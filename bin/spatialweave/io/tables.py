@@ -96,17 +96,17 @@ def _not_utf8(path: Path) -> InputError:
 def read_header(path: Path) -> list[str]:
     """The column names of a text table, stripped of blanks; an empty file is refused."""
     with open_text(path) as stream:
-        for _number, cells in _lines(stream, start(path)):
+        for _number, cells in lines(stream, start(path)):
             return [cell.strip() for cell in [cells[0].removeprefix("#"), *cells[1:]]]
     raise InputError(str(path), "is empty", "a header line and one line per spot")
 
 
 def skip_header(stream: TextIO, begin: Start) -> None:
     """Move an open table to behind its header, however many lines that takes."""
-    next(_lines(stream, begin), None)
+    next(lines(stream, begin), None)
 
 
-def _lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
+def lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of the header and every row below it, without blank lines."""
     for _comment in range(begin.comments):
         stream.readline()
@@ -120,7 +120,7 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row below the header; blank lines are skipped, ragged rows refused."""
     width = 0
     with open_text(path) as stream:
-        for number, cells in _lines(stream, start(path)):
+        for number, cells in lines(stream, start(path)):
             if not width:
                 width = len(cells)
                 continue
@@ -167,7 +167,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         table = pyarrow.parquet.read_table(path).to_pandas()
     if not isinstance(table.index, pd.RangeIndex):
         # Pandas writes the barcodes as an index, with a name or without.
-        table = table.rename_axis(table.index.name or "").reset_index()
+        table = table.rename_axis(["" if name is None else name for name in table.index.names]).reset_index()
     if not len(table):
         raise InputError(str(path), "has no rows", "one row per spot")
     text = {i: [plain_text(v) for v in table.iloc[:, i].astype(object)] for i in range(table.shape[1])}

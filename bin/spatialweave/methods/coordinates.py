@@ -23,8 +23,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset` by its aligned coordinates, or by its own, each section about its centre; root mean square 1."""
     points = np.array(dataset.coordinates if dataset.aligned is None else dataset.aligned, dtype=np.float64)
     if dataset.aligned is None:
-        for section in dataset.obs["section"].unique():
-            own = (dataset.obs["section"] == section).to_numpy()
+        for own in dataset.section_rows().values():
             points[own] -= points[own].mean(axis=0)
     else:
         points -= points.mean(axis=0)

@@ -209,9 +209,8 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
     finder = network.finder
     n_spots, n_sections = len(finder.matched), len(finder.sections)
     rows = {name: torch.as_tensor(own, device=run.device) for name, own in finder.sections.items()}
-    in_pretraining = in_fusion = 1.0
-    if not config.steady and config.fusion_weight > 0:
-        in_pretraining, in_fusion = n_sections, 1 / config.fusion_weight
+    in_pretraining = 1.0 if config.steady else n_sections
+    in_fusion = 1.0 if config.steady or config.fusion_weight == 0 else 1 / config.fusion_weight
 
     def terms(epoch: int) -> dict[str, Tensor]:
         mask = random_mask(n_spots, config.mask_fraction, run, epoch)

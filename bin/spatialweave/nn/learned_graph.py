@@ -92,8 +92,7 @@ class LearnedGraph(nn.Module):
             strengths = strengths.detach().lerp(strengths, 0.5)
         raw = self._of_edges(functional.relu(strengths)[:, None]) + itself
         root = self.edges.sum(raw).rsqrt()
-        normalised = raw * self.edges.of_receivers(root) * self.edges.of_senders(root)
-        return normalised[:, 0]
+        return (raw * self.edges.of_receivers(root) * self.edges.of_senders(root))[:, 0]
 
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """The product G x (spots x dimensions); `weights` are :meth:`weights` where the caller has them already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from spatialweave.errors import InputError
 from spatialweave.settings import nearest_name
@@ -20,7 +20,7 @@ def by_modality(text: str, names: Sequence[str], setting: str) -> dict[str, floa
     return dict.fromkeys(names, 1.0) | {name: number(value, setting) for name, value in given.items()}
 
 
-def named_values(text: str, setting: str, known: Iterable[str]) -> dict[str, str]:
+def named_values(text: str, setting: str, known: Collection[str]) -> dict[str, str]:
     """The values in a text such as ``rna:0.003+adt:0.001``, by name.
 
     Raises

@@ -76,13 +76,15 @@ def rebuilt_against_partners(
     is rebuilt for and the one that measured it; its value has the number of partners and their correlation: that of
     each latent dimension, averaged by its variance.
     """
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
+    if not held.any():
+        return found
     rows, points = dataset.section_rows(), dataset.aligned
     assert points is not None
     lacks = {name: {one.name for one in dataset.modalities if not one.present[own].any()} for name, own in rows.items()}
     for a, b in dataset.section_pairs():
         # What both lack neither has measured.
-        if lacks[a] == lacks[b] or not held.any():
+        if lacks[a] == lacks[b]:
             continue
         matches = match(embedding[rows[a]], embedding[rows[b]], points[rows[a]], points[rows[b]], settings)
         ends = rows[a][matches.a[matches.accepted]], rows[b][matches.b[matches.accepted]]

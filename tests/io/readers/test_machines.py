@@ -33,9 +33,13 @@ def positions(tissue, header: bool) -> bytes:
 
 
 @pytest.mark.parametrize("header", [True, False])
-@pytest.mark.parametrize("name", ["GSM7_S1_tissue_positions_list.csv", "S1.tissue_positions.csv.gz", "spots.csv.gz"])
+@pytest.mark.parametrize(
+    "name", ["GSM7_S1_tissue_positions_list.csv", "S1.tissue_positions.csv.gz", "spots.csv.gz", "spots.tsv"]
+)
 def test_positions_are_told_by_their_content(tissue, tmp_path: Path, holds: Callable, header: bool, name: str) -> None:
     text = positions(tissue, header)
+    if name.endswith(".tsv"):
+        text = b"# version 1\n" + text.replace(b",", b"\t")
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     tissue.table("rna").to_csv(tmp_path / "rna.csv")
     holds(section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / name), tissue, "rna")
@@ -63,6 +67,53 @@ def test_two_samples_in_one_folder_are_refused(tissue, tmp_path: Path, write_ten
         write_tenx_h5(path, tissue.spots, [(g, "Gene Expression") for g in tissue.genes], tissue.rna)
     with pytest.raises(InputError, match=r"several files of tissue positions \(S1_.*make a folder for each"):
         section({"rna": tmp_path})
+
+
+def test_several_matrices_beside_one_table_of_positions_are_refused(tissue, tmp_path, write_tenx_h5) -> None:
+    (tmp_path / "tissue_positions_list.csv").write_bytes(positions(tissue, False))
+    for sample in ("S1", "S2"):
+        path = tmp_path / f"{sample}_filtered_feature_bc_matrix.h5"
+        write_tenx_h5(path, tissue.spots, [(g, "Gene Expression") for g in tissue.genes], tissue.rna)
+    with pytest.raises(InputError, match=r"several matrices \(S1_.*make a folder for each"):
+        section({"rna": tmp_path})
+
+
+def test_the_filtered_matrix_and_the_newest_positions_go_first(tissue, tmp_path, holds, write_tenx_h5) -> None:
+    """The list of old is often made by hand beside Visium HD's parquet, for programs that know no other."""
+    genes = [(g, "Gene Expression") for g in tissue.genes]
+    write_tenx_h5(tmp_path / "raw_feature_bc_matrix.h5", tissue.spots, genes, tissue.rna + 1)
+    write_tenx_h5(tmp_path / "filtered_feature_bc_matrix.h5", tissue.spots, genes, tissue.rna)
+    (tmp_path / "spatial").mkdir()
+    (tmp_path / "spatial" / "tissue_positions.csv").write_bytes(positions(tissue, True))
+    (tmp_path / "spatial" / "tissue_positions_list.csv").write_bytes(b"x,1,0,0,1,1\n")
+    holds(section({"rna": tmp_path}), tissue, "rna")
+
+
+def test_two_prefixes_in_a_matrix_folder_are_not_mixed(tissue, tmp_path, write_tenx_folder, spatial_csv: Path) -> None:
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    folder = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, 3, True)
+    for file in list(folder.iterdir()):
+        for sample in ("S1_", "S2_"):
+            (folder / f"{sample}{file.name}").write_bytes(file.read_bytes())
+        file.unlink()
+    with pytest.raises(InputError):
+        section({"rna": folder}, spatial=spatial_csv)
+
+
+def test_masses_as_names_of_features_are_no_fragments(tissue, tmp_path: Path, spatial_csv: Path) -> None:
+    values = pd.DataFrame(tissue.rna[:, :3].toarray() if sparse.issparse(tissue.rna) else tissue.rna[:, :3])
+    values.columns, values.index = ["301", "309", "TIC"], pd.Index(tissue.spots, name="spot")
+    values.to_csv(tmp_path / "msi.csv")
+    result = section({"metabolite": tmp_path / "msi.csv"}, spatial=spatial_csv)
+    assert list(result.mod["metabolite"].var_names) == ["301", "309", "TIC"]
+
+
+def test_a_table_with_two_indices_is_read_by_its_columns(tissue, tmp_path: Path, holds: Callable) -> None:
+    table = pd.DataFrame({"x": tissue.coordinates[:, 0], "y": tissue.coordinates[:, 1]})
+    table.index = pd.MultiIndex.from_arrays([["1"] * len(table), tissue.spots], names=[None, "barcode"])
+    table.to_parquet(tmp_path / "cells.parquet")
+    tissue.table("rna").to_csv(tmp_path / "rna.csv")
+    holds(section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "cells.parquet"), tissue, "rna")
 
 
 def test_a_matrix_folder_with_prefixed_files(tissue, tmp_path, holds, write_tenx_folder, spatial_csv: Path) -> None:

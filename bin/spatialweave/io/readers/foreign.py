@@ -43,11 +43,12 @@ def explain_name(path: Path) -> InputError | None:
     return None
 
 
-def explain_table(path: Path) -> InputError | None:
+def explain_table(path: Path, cells: list[str]) -> InputError | None:
     """What a text table is by its first line, where it is none of counts: fragments, or the places of transcripts."""
-    cells = tables.read_header(path)
     lowered = {cell.lower() for cell in cells}
-    if len(cells) in (4, 5) and all(cell.isdigit() for cell in cells[1:3]) and not cells[3].isdigit():
+    interval = len(cells) in (4, 5) and all(cell.isdecimal() for cell in cells[1:3]) and int(cells[1]) < int(cells[2])
+    # Names of features may be numbers, as masses are; fragments are separated by tabs.
+    if interval and not cells[3].isdecimal() and tables.start(path).separator == "\t":
         return InputError(str(path), FRAGMENTS[0], "a matrix of counts, spots x features", FRAGMENTS[1])
     if "geneid" in lowered and {"x", "y"} <= lowered:
         kind, fix = KINDS[".gem", ".gem.gz"]

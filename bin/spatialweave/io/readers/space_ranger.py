@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
@@ -20,7 +19,7 @@ BIN = re.compile(r"s_\d+um_\d+_\d+")
 """How Space Ranger names the bins of Visium HD."""
 
 POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
-"""Each also .gz, and behind any prefix, as downloads have it."""
+"""In the order to look; each also .gz, and behind any prefix, as downloads have it."""
 
 MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix")
 """In the order to look; of the raw matrix, only the spots in the tissue are read."""
@@ -33,15 +32,7 @@ def is_outs(path: Path) -> bool:
 
 def read(path: Path) -> list[Measurement]:
     """The matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
-    positions_file = _only(
-        [
-            file
-            for folder in (path / "spatial", path)
-            for file in (sorted(folder.iterdir()) if folder.is_dir() else [])
-            if file.name.removesuffix(".gz").endswith(POSITION_FILES)
-        ],
-        "files of tissue positions",
-    )
+    positions_file = _only(_position_files(path), "files of tissue positions")
     if positions_file is None:
         raise InputError(
             str(path), "no coordinates (it has no spatial/tissue_positions file)", " or ".join(POSITION_FILES)
@@ -69,6 +60,14 @@ def read(path: Path) -> list[Measurement]:
     is_bin = positions_file.suffix == ".parquet" or BIN.match(barcodes[0])
     measurement.platform = "visium_hd" if is_bin else "visium"
     return [measurement]
+
+
+def _position_files(path: Path) -> list[Path]:
+    """The files of the first of :data:`POSITION_FILES` that is there."""
+    folders = [folder for folder in (path / "spatial", path) if folder.is_dir()]
+    files = [file for folder in folders for file in sorted(folder.iterdir())]
+    named = ([file for file in files if file.name.removesuffix(".gz").endswith(name)] for name in POSITION_FILES)
+    return next(filter(None, named), [])
 
 
 def _only(found: list[Path], what: str) -> Path | None:
@@ -134,19 +133,15 @@ def _has_no_header(path: Path) -> bool:
 
 
 def _headless(path: Path) -> pd.DataFrame:
-    lines, cells = [], []
+    names, cells = [], []
     with tables.open_text(path) as stream:
-        reader = csv.reader(stream)
-        for row in reader:
-            if not row:
-                continue
+        for number, row in tables.lines(stream, tables.start(path)):
             if len(row) != len(COLUMNS):
-                raise InputError(
-                    f"{path}, line {reader.line_num}", f"has {len(row)} cells", f"{len(COLUMNS)}: {', '.join(COLUMNS)}"
-                )
-            lines.append(f"line {reader.line_num}")
+                expected = f"{len(COLUMNS)}: {', '.join(COLUMNS)}"
+                raise InputError(f"{path}, line {number}", f"has {len(row)} cells", expected)
+            names.append(f"line {number}")
             cells.append([cell.strip() for cell in row])
-    return pd.DataFrame(cells, index=lines, columns=list(COLUMNS), dtype=object)
+    return pd.DataFrame(cells, index=names, columns=list(COLUMNS), dtype=object)
 
 
 def pixels(positions: pd.DataFrame) -> np.ndarray:

@@ -30,10 +30,10 @@ def read(path: Path) -> list[Measurement]:
 
     Coordinates and well-known facts about spots among the columns are no features.
     """
-    other_kind = explain_table(path)
+    header = tables.read_header(path)
+    other_kind = explain_table(path, header)
     if other_kind:
         raise other_kind
-    header = tables.read_header(path)
     if len(header) < 2:
         raise InputError(
             str(path),
@@ -59,7 +59,7 @@ def read(path: Path) -> list[Measurement]:
 
 def _measurement(path: Path, obs: pd.DataFrame, matrix: sparse.csr_matrix, features: pd.DataFrame) -> Measurement:
     def turned() -> Measurement:
-        return _measurement(path, features, matrix.T.tocsr(), obs)
+        return _measurement(path, features, matrix.T, obs)
 
     return Measurement(
         str(path),
