@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.alignment.candidates import CandidatePairs, check_sections, find_candidates, shared_spacing
+from spatialweave.alignment.exact_transport import exact_transport
 from spatialweave.alignment.match_settings import MatchSettings, check
 from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest
 from spatialweave.alignment.transport import TransportPlan, sinkhorn
@@ -176,19 +177,18 @@ def _transport(
     # The corner takes the dustbins' mass of all spots. Without this term it takes more of it, the more spots there are:
     # with 10,000 spots a pair would need a score of 9 epsilon above the dustbin's to keep half of its mass.
     extra = 0.5 * settings.epsilon * np.log(candidates.n_a * candidates.n_b) if settings.size_free else 0.0
-    plan = sinkhorn(
-        candidates.a,
-        candidates.b,
-        scores,
-        candidates.n_a,
-        candidates.n_b,
-        dustbin,
-        settings.epsilon,
-        corner=dustbin + extra,
-        outside=settings.outside,
-        tolerance=settings.tolerance,
-        max_sweeps=settings.max_sweeps,
-    )
+    problem = (candidates.a, candidates.b, scores, candidates.n_a, candidates.n_b, dustbin)
+    if settings.epsilon == 0:
+        plan = exact_transport(*problem, corner=dustbin + extra, outside=settings.outside)
+    else:
+        plan = sinkhorn(
+            *problem,
+            settings.epsilon,
+            corner=dustbin + extra,
+            outside=settings.outside,
+            tolerance=settings.tolerance,
+            max_sweeps=settings.max_sweeps,
+        )
     return candidates, plan, record | {"dustbin": dustbin, "sweeps": float(plan.sweeps), "error": plan.error}
 
 

@@ -67,7 +67,10 @@ class Config(SectionEncodersConfig):
         None, "Spots are matched with their 2, 3, ... `top` best only while pairs are fewer per spot.", 0
     )
     match_epsilon: float | None = option(
-        None, "Entropic regularisation of the matching, the publication's lambda.", above=0, aliases=("epsilon",)
+        None,
+        "Entropic regularisation of the matching, the publication's lambda; 0 = exact transport.",
+        low=0,
+        aliases=("epsilon",),
     )
     bin_score: float | None = option(None, "Constant score of the dustbin, the publication's S_bin.")
     null: Literal["auto", "section", "radius"] = option(
