@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def layer_declaration(text: str) -> tuple[str, str]:
     return (_modality("--layer", modality), layer) if colon else ("", text)
 
 
+def carried_column(text: str) -> tuple[str, str]:
+    """Name and value of one --meta."""
+    name, equals, value = text.partition("=")
+    if not (re.fullmatch("[a-z0-9_]+", name) and equals and value):
+        raise InputError("--meta", f"'{text}'", "NAME=VALUE, e.g. donor=P1")
+    return name, value
+
+
 def _modality(option: str, name: str) -> str:
     if name not in MODALITY_KINDS:
         raise InputError(option, f"'{name}' is not a modality", "one of " + ", ".join(MODALITY_KINDS))
@@ -53,10 +62,10 @@ def _modality(option: str, name: str) -> str:
 
 
 def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tuple[str, str]]) -> dict[str, str]:
-    """What one repeatable option says of each modality."""
+    """What one repeatable option says, by what it says it of."""
     declared = dict(parse(text) for text in texts)
     if len(declared) < len(texts):
-        raise InputError(option, f"{', '.join(texts)}: a modality is named twice", "each modality once")
+        raise InputError(option, f"{', '.join(texts)}: one is named twice", "each once")
     return declared
 
 
@@ -92,6 +101,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
     multiple=True,
     help="The layer that holds the counts (or X, or raw); default: layers['counts'], raw, X; repeatable.",
 )
+@click.option("--meta", metavar="NAME=VALUE", multiple=True, help="A column meta_NAME to carry along; repeatable.")
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
 @click.option("--out-understood", type=FILE, help="Table (CSV) to write of what was understood of the files.")
 def main(
@@ -106,6 +116,7 @@ def main(
     precomputed: tuple[str, ...],
     measured: tuple[str, ...],
     layer: tuple[str, ...],
+    meta: tuple[str, ...],
     out: Path,
     out_understood: Path | None,
     **files: Path | None,
@@ -138,6 +149,7 @@ def main(
         declarations("--precomputed", precomputed, precomputed_declaration),
         declarations("--measured", measured, measured_declaration),
         declarations("--layer", layer, layer_declaration),
+        declarations("--meta", meta, carried_column),
     )
     data, understood = understand_section(row)
     if out_understood is not None:

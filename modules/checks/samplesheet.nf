@@ -7,12 +7,16 @@ def modalities() {
     return new org.yaml.snakeyaml.Yaml().load(file("${projectDir}/bin/spatialweave/modalities.yml").text)
 }
 
-// The rule of each column by name: one file column per modality (modalities.yml), then those of assets/schema_input.json, e.g.
-// [rna: [type: 'string', format: 'path', description: 'RNA counts'], ..., n_domains: [type: 'integer', minimum: 2, ...], ...]
-def columnRules() {
+// The rule of each column by name: one file column per modality (modalities.yml), then those of assets/schema_input.json, then
+// the user's own columns in the header, e.g.
+// [rna: [type: 'string', format: 'path', description: 'RNA counts'], ..., n_domains: [type: 'integer', minimum: 2, ...], ..., meta_donor: [type: 'string', ...]]
+def columnRules(header) {
     def files = modalities().collectEntries { name, modality -> [name, [type: 'string', format: 'path', description: modality.file]] }
     def schema = new groovy.json.JsonSlurper().parseText(file("${projectDir}/assets/schema_input.json").text)
-    return files + schema.items.properties
+    def own = schema.items.patternProperties.collectMany { pattern, rule ->
+        header.findAll { name -> name ==~ pattern }.collect { name -> [name, rule] }
+    }
+    return files + schema.items.properties + own.collectEntries()
 }
 
 // The columns with files: one per modality, several modalities at once (multi), and coordinates (spatial).
@@ -120,7 +124,7 @@ def headerProblems(header, rules) {
     def named = header.findAll { name -> name }
     def problems = named.countBy { name -> name }.findAll { _name, count -> count > 1 }
         .collect { name, _count -> "line 1: column '${name}' appears more than once" }
-    def unknown = named.findAll { name -> !rules.containsKey(name) && !name.startsWith('meta_') }.unique()
+    def unknown = named.findAll { name -> !rules.containsKey(name) }.unique()
     if (!('dataset' in named)) {
         def near = unknown.closest('dataset').take(1)
         unknown -= near
@@ -128,7 +132,7 @@ def headerProblems(header, rules) {
     }
     unknown.each { name ->
         def meant = meantColumn(name, rules)
-        problems << "line 1: '${name}' is not a column" + (meant ? "; did you mean '${meant}'?" : '') + " (columns of your own begin with meta_)"
+        problems << "line 1: '${name}' is not a column" + (meant ? "; did you mean '${meant}'?" : '') + " (columns of your own are called meta_ and letters, digits or '_')"
     }
     return problems
 }
@@ -164,7 +168,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -185,6 +189,7 @@ def sectionOf(sheet, row, siblings, rules) {
         measured: declarationsOf(row, 'measured'),
         layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
+        carried: row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] },
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]
@@ -196,12 +201,12 @@ def readSamplesheet(path) {
     if (!sheet.exists() || sheet.isDirectory()) {
         error("Samplesheet ${path}: there is no such file")
     }
-    def rules = columnRules()
     def lines = parseLines(path, sheet)
     if (lines.size() < 2) {
         error("Samplesheet ${path}: it has no rows; expected a header line and one line per section")
     }
     def header = lines.first()[1].collect { name -> name.toLowerCase() }
+    def rules = columnRules(header)
     def problems = headerProblems(header, rules)
     def body = lines.tail()
     problems += body.findAll { _line, cells -> cells.size() > header.size() }

@@ -38,6 +38,7 @@ def content() -> mudata.MuData:
         {
             "barcode": BARCODES * 2,
             "section": ["one"] * 4 + ["two"] * 4,
+            "meta_donor": ["P1"] * 4 + ["P2"] * 4,
             "label": categories(LABELS, ["cortex", "hilum"]),
             "smart_1": categories(SMART, ["1", "2", "10"]),
             "weave_1": categories(WEAVE, ["1", "2"]),

@@ -47,7 +47,8 @@ def test_tables_have_every_spot(folder: Path) -> None:
     tables = {name: pd.read_csv(folder / name, index_col=0, dtype={"smart_1": str}) for name in
               ("metadata.csv", "coordinates.csv", "embeddings/X_smart_1.csv")}  # fmt: skip
     assert all(table.index.tolist() == BARCODES for table in tables.values())
-    assert tables["metadata.csv"].columns.tolist() == ["section", "label", "smart_1", "weave_1"]
+    assert tables["metadata.csv"].columns.tolist() == ["section", "meta_donor", "label", "smart_1", "weave_1"]
+    assert set(tables["metadata.csv"]["meta_donor"]) == {"P1"}
     assert tables["metadata.csv"]["smart_1"].tolist() == SMART[:4]
     assert tables["coordinates.csv"]["y"].tolist() == [1, 3, 5, 7]
     umap = pd.read_csv(folder / "embeddings" / "X_umap_smart_1.csv", index_col=0)

@@ -95,6 +95,18 @@ def test_sections_keep_the_order_of_the_paths(write_section: SectionWriter, reci
     assert data.obs_names[[0, 120, 240]].tolist() == ["c:b000", "a:b000", "b:b000"]
 
 
+def test_columns_of_the_users_own_are_carried_along(write_section: SectionWriter, recipe_file: RecipeWriter) -> None:
+    def donor(data: md.MuData) -> None:
+        data.obs["meta_donor"] = "P1"
+
+    paths = [
+        write_section({"rna": (barcodes(), GENES, counts(i)[0])}, section=f"s{i}", change=change)
+        for i, change in enumerate([donor, None])
+    ]
+    obs = preprocess(paths, recipe_file(CORRECTED), 0).obs
+    assert obs.groupby("section")["meta_donor"].unique().map(list).to_dict() == {"s0": ["P1"], "s1": [""]}
+
+
 def test_the_order_of_features_does_not_matter(write_section: SectionWriter, recipe_file: RecipeWriter) -> None:
     given = [counts(0)[0], counts(1)[0]]
     straight = [write_section({"rna": (barcodes(), GENES, c)}, section=f"s{i}") for i, c in enumerate(given)]

@@ -37,7 +37,7 @@ def anndata(spots: str, features: list[str], counts: object) -> ad.AnnData:
 def section(tmp_path: Path) -> Path:
     """RNA of the spots a-d (d has no counts) and ADT of b, c, e."""
     parts = {"rna": anndata("abcd", GENES, RNA), "adt": anndata("bce", PROTEINS, ADT)}
-    obs = pd.DataFrame({"section": "s", "label": ["x", "", "x", "y", ""]}, index=list("abcde"))
+    obs = pd.DataFrame({"section": "s", "label": ["x", "", "x", "y", ""], "meta_donor": "P1"}, index=list("abcde"))
     facts = stamp("section", dataset="d", section="s", platform="square", layout="square")
     data = join_modalities(parts, obs, np.arange(10.0).reshape(5, 2), {"spatialweave": facts})
     write(data, tmp_path / "section.h5mu")
@@ -107,6 +107,7 @@ def test_a_spot_leaves_the_modality_it_fails_in_only(section: Path, tmp_path: Pa
     assert data.obsm["rna"].ravel().tolist() == [True, True, False]
     assert data.obsm["adt"].ravel().tolist() == [False, False, True]
     assert data.obs["label"].astype(str).tolist() == ["x", "", "x"]
+    assert data.obs["meta_donor"].astype(str).tolist() == ["P1"] * 3
     np.testing.assert_array_equal(data.obsm["spatial"], [[0, 1], [2, 3], [4, 5]])
     assert data["adt"].var_names.tolist() == ["CD3", "CD19", "IgG-Fc"]
     np.testing.assert_array_equal(data["adt"].X.toarray(), [[1, 1, 8]])

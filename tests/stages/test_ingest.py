@@ -51,7 +51,22 @@ def test_a_modality_is_declared_once(tmp_path: Path) -> None:
     twice = ("--precomputed", "rna", "--precomputed", "rna:X_pca")
     result = run(tmp_path, "--rna", h5ad(tmp_path), *twice)
     assert result.exit_code == 2
-    assert "rna, rna:X_pca: a modality is named twice" in result.stderr
+    assert "rna, rna:X_pca: one is named twice" in result.stderr
+
+
+def test_columns_of_the_users_own_are_carried_along(tmp_path: Path) -> None:
+    given = ("--meta", "donor=P 1", "--meta", "stage=a=b")
+    assert run(tmp_path, "--rna", h5ad(tmp_path), *given).exit_code == 0
+    section = contract.read_h5mu(tmp_path / "out" / "section.h5mu", "section")
+    assert section.obs["meta_donor"].tolist() == ["P 1"] * 12
+    assert set(section.obs["meta_stage"]) == {"a=b"}
+
+
+@pytest.mark.parametrize("given", ["donor", "donor=", "=P1", "Donor=P1", "my donor=P1"])
+def test_what_is_no_column_of_the_users_own(tmp_path: Path, given: str) -> None:
+    result = run(tmp_path, "--rna", h5ad(tmp_path), "--meta", given)
+    assert result.exit_code == 2
+    assert f"--meta: '{given}'; expected NAME=VALUE" in result.stderr
 
 
 def test_declared_latents_are_kept_with_normalised_values(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.io.contract import CARRIED
 from spatialweave.io.integrated import Integrated, colour_key
 from spatialweave.modalities import MODALITIES
 
@@ -44,8 +45,8 @@ class Section:
     rows
         Its spots' rows in the file.
     obs
-        Index = barcodes; columns `section` and, as far as they are there, `label` and the domains of each run: all
-        categorical, with those categories only that the section has.
+        Index = barcodes; columns `section` and, as far as they are there, the user's own (e.g. `meta_donor`), `label`
+        and the domains of each run: all categorical, with those categories only that the section has.
     colours
         By column of classes the colour of each category.
     """
@@ -97,6 +98,8 @@ def sections(content: Integrated) -> Iterator[Section]:
         rows = np.flatnonzero(names == name)
         spots = data.obs.iloc[rows]
         obs = pd.DataFrame({"section": pd.Categorical(names.iloc[rows])}, index=spots["barcode"].astype(str).to_numpy())
+        for column in spots.columns[spots.columns.str.startswith(CARRIED)]:
+            obs[column] = pd.Categorical(spots[column].astype(str))
         colours = {}
         for column in content.classes:
             classes = spots[column].cat.remove_unused_categories()

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 CONTRACT_VERSION = 1
 
+CARRIED = "meta_"
+"""Columns of obs that begin so, e.g. meta_donor, are the user's own of the samplesheet: carried along, not used."""
+
 TRUE_SPATIAL = "spatial_true"
 """The obsm key of coordinates in the tissue that are known from elsewhere (simulated sections), used only to score
 alignments."""

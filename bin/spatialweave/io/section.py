@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import COUNTS, INTENSITIES, TRUE_SPATIAL, is_intensities, stamp
+from spatialweave.io.contract import CARRIED, COUNTS, INTENSITIES, TRUE_SPATIAL, is_intensities, stamp
 from spatialweave.io.coordinates import read_coordinates
 from spatialweave.io.fields import check_fields
 from spatialweave.io.labels import find_labels
@@ -84,7 +84,10 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
     for notice in notices:
         understood.add("notice", notice)
     understood.shorten(path for path in (*row.files.values(), row.multi, row.spatial) if path)
-    return _join(parts, spots, coordinates.values, labels, facts), understood
+    section = _join(parts, spots, coordinates.values, labels, facts)
+    for name, value in row.carried.items():
+        section.obs[CARRIED + name] = np.full(section.n_obs, value, dtype=object)
+    return section, understood
 
 
 def _tables_of_spots(parts: Mapping[str, ModalityPart], given: Coordinates | None) -> dict[str, pd.DataFrame]:

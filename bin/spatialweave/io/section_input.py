@@ -23,7 +23,8 @@ class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
     `section_column` is a column of obs; the section is what it calls by the section's name. `precomputed`, `measured`
-    and `layers` are as in :class:`~spatialweave.io.declared.Declared`.
+    and `layers` are as in :class:`~spatialweave.io.declared.Declared`. `carried` are the user's own columns, by name
+    without meta_.
     """
 
     dataset: str
@@ -38,6 +39,7 @@ class SectionInput:
     precomputed: Mapping[str, str] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MEASURED, PRECOMPUTED, TRUE_SPATIAL, is_intensities
+from spatialweave.io.contract import CARRIED, MEASURED, PRECOMPUTED, TRUE_SPATIAL, is_intensities
 from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.measurement import plain_column
@@ -117,24 +117,29 @@ def _spot_names(barcodes: pd.Index, section: str, n_sections: int) -> pd.Index:
 
 
 def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
-    """The obs table of the dataset; labels are "" where a section has none, and absent when no section has any."""
+    """The obs table of the dataset; labels and the user's own columns are "" in sections without them."""
     import pandas as pd
 
     parts = []
     for file, section in zip(files, names, strict=True):
         part = pd.DataFrame({"barcode": file.obs_names.astype(str), "section": section})
         part.index = _spot_names(file.obs_names, section, len(files))
-        if "label" in file.obs:
-            part["label"] = plain_column(file.obs["label"])
+        for column in _further_columns(file.obs):
+            part[column] = plain_column(file.obs[column])
         parts.append(part)
     obs = pd.concat(parts)
-    if "label" in obs:
-        obs["label"] = plain_column(obs["label"])
+    for column in _further_columns(obs):
+        obs[column] = plain_column(obs[column])
     if not obs.index.is_unique:
         name = obs.index[obs.index.duplicated()][0]
         raise InputError("--section", f"two spots are named '{name}'", "unique <section>:<barcode>")
     obs.index.name = None
     return obs
+
+
+def _further_columns(obs: pd.DataFrame) -> list[str]:
+    """The label and the user's own columns, as far as they are there."""
+    return [column for column in obs.columns if column == "label" or column.startswith(CARRIED)]
 
 
 def _true_coordinates(files: list[mudata.MuData]) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from spatialweave.io.contract import TRUE_SPATIAL, join_modalities
+from spatialweave.io.contract import CARRIED, TRUE_SPATIAL, join_modalities
 from spatialweave.io.measurement import plain_column
 from spatialweave.io.section_file import read_section_file
 from spatialweave.qc.filters import Verdict, judge
@@ -68,7 +68,7 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSectio
         whole = verdict.kept_spots.all() and verdict.kept_features.all()
         parts[modality] = part if whole else part[verdict.kept_spots, verdict.kept_features].copy()
     left = np.logical_or.reduce([data.obs_names.isin(part.obs_names) for part in parts.values()])
-    known = [column for column in ("section", "label") if column in data.obs]
+    known = [column for column in data.obs.columns if column in ("section", "label") or column.startswith(CARRIED)]
     obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
     section = join_modalities(parts, obs, all_coordinates[left], dict(data.uns))
     if TRUE_SPATIAL in data.obsm:
