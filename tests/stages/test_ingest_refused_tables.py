@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +48,16 @@ def some_empty_labels(folder: Path) -> list[str]:
     data.obs["empty"] = pd.Categorical([None] * 12, categories=["x"])
     data.write_h5ad(folder / "bad.h5ad")
     return ["--rna", str(folder / "bad.h5ad"), "--labels", "empty"]
+
+
+def fractions_and_labels(labels: Callable[[Path], str]) -> Build:
+    """Counts that would be refused too, if they were read before the labels are looked for."""
+
+    def build(folder: Path) -> list[str]:
+        adata(COUNTS / 8).write_h5ad(folder / "bad.h5ad")
+        return ["--rna", str(folder / "bad.h5ad"), "--labels", labels(folder)]
+
+    return build
 
 
 REFUSED: dict[str, tuple[Build, str, str]] = {
@@ -165,6 +176,16 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         lambda f: ["--rna", h5ad(f, "bad.h5ad"), "--labels", "regoin"],
         "bad.h5ad",
         "obs has no column 'regoin' for the labels; expected one of its columns ('region')",
+    ),
+    "labels column absent, before counts": (
+        fractions_and_labels(lambda folder: "regoin"),
+        "bad.h5ad",
+        "obs has no column 'regoin' for the labels",
+    ),
+    "labels without label, before counts": (
+        fractions_and_labels(lambda folder: text(folder, "labels.csv", "barcode,what\nb0,1\n")),
+        "labels.csv",
+        "has no column 'label'",
     ),
     "labels column empty": (some_empty_labels, "bad.h5ad, obs column 'empty'", "holds no label"),
     "labels that disagree": (unequal_labels, "bad.h5ad, obs column 'region'", "spot 'b0' is 'right' here, 'left' in"),

@@ -21,6 +21,14 @@ UNLABELLED = ("", "nan", "na", "n/a", "<na>", "none", "null")
 """Texts (any case) that other programs write where a spot has no label."""
 
 
+def check_labels(option: str, observations: dict[str, pd.DataFrame]) -> None:
+    """Refuse labels that cannot be found, before any counts are read; arguments as of :func:`find_labels`."""
+    if _is_table(option):
+        _read_table(Path(option))
+    else:
+        _holders(option, observations)
+
+
 def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
     """Labels of `spots`, from a table (when `option` ends like one) or from the column `option` of the modalities' obs.
 
@@ -35,9 +43,7 @@ def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.In
     -------
     Plain strings, one per spot; "" where unlabelled.
     """
-    if option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet")):
-        return _from_table(Path(option), spots)
-    return _from_columns(option, observations, spots)
+    return _from_table(Path(option), spots) if _is_table(option) else _from_columns(option, observations, spots)
 
 
 def clean(values: pd.Series) -> np.ndarray:
@@ -48,13 +54,21 @@ def clean(values: pd.Series) -> np.ndarray:
     return np.array(["" if text.lower() in UNLABELLED else text for text in texts], dtype=object)
 
 
-def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
+def _is_table(option: str) -> bool:
+    return option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet"))
+
+
+def _read_table(path: Path) -> tuple[pd.Index, np.ndarray, str]:
+    """The barcodes of a table, their labels, and what their column is called."""
     tables.check_file(path, "a table with the columns barcode and label")
     table = tables.read_strings(path)
     barcode = str(tables.find_column(path, table, BARCODE_NAMES))
     label = str(tables.find_column(path, table, LABEL_NAMES))
-    names = tables.unique_barcodes(path, table, barcode)
-    labels = clean(table[label])
+    return tables.unique_barcodes(path, table, barcode), clean(table[label]), label
+
+
+def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
+    names, labels, label = _read_table(path)
     rows = names.get_indexer(spots)
     if (rows < 0).all():
         raise InputError(
@@ -71,9 +85,8 @@ def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
     return np.asarray(found, dtype=object)
 
 
-def _from_columns(column: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
-    labels = np.full(len(spots), "", dtype=object)
-    source = np.full(len(spots), "", dtype=object)
+def _holders(column: str, observations: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The files whose obs has the column; at least one must."""
     holders = {where: obs for where, obs in observations.items() if column in obs.columns}
     if not holders:
         names = sorted({str(name) for obs in observations.values() for name in obs.columns})
@@ -84,6 +97,13 @@ def _from_columns(column: str, observations: dict[str, pd.DataFrame], spots: pd.
             "one of its columns (" + (", ".join(f"'{name}'" for name in near) or "it has none") + ")",
             "name one of them, or give a CSV with the columns barcode and label",
         )
+    return holders
+
+
+def _from_columns(column: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
+    labels = np.full(len(spots), "", dtype=object)
+    source = np.full(len(spots), "", dtype=object)
+    holders = _holders(column, observations)
     for where, obs in holders.items():
         rows = spots.get_indexer(obs.index)
         values = clean(obs[column])

@@ -11,6 +11,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import settle_fields
+from spatialweave.io.labels import check_labels
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart, add_parts, modality_parts, read_file
@@ -59,6 +60,8 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
     for measurement in alone:
         make_plain(measurement)
     select_in_tissue(alone, given)
+    if row.labels:
+        check_labels(row.labels, {measurement.where: measurement.obs for measurement in alone})
     declared = Declared(row.precomputed, row.measured, row.layers, row.platform)
     _check_layers(alone, declared)
     parts: dict[str, ModalityPart] = {}
