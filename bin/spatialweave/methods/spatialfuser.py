@@ -19,7 +19,7 @@ from spatialweave.alignment.exchange import exchanged
 from spatialweave.alignment.match_settings import RULES, MatchingRules
 from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.method import Fitted
-from spatialweave.nn.fusion import direction_loss
+from spatialweave.nn.fusion import Partners, direction_loss
 from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.mcgate import Mcgate
 from spatialweave.settings import option
@@ -229,22 +229,23 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
             for name, error in errors.items():
                 weighted = len(part.names) / n_sections * error
                 values[name] = values[name] + weighted if name in values else weighted
-        nothing = fused.new_zeros(())
-        if not config.join_shared:
-            # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
-            fixed = [z.detach() if len(part.names) > 1 else z for z, part in zip(encoded, parts, strict=True)]
-            fused = network(fixed, parts)
-        # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
-        unit = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
-        near, apart = (nothing, nothing) if partners is None else partners.losses(fused / unit, config.margin)
-        direction = nothing
+        joining = dict.fromkeys(("pairs", "triplet", "direction"), fused.new_zeros(()))
         if partners is not None:
-            losses = [direction_loss(fused[rows[a]], fused[rows[b]]) for a, b in finder.joined]
-            direction = config.direction_weight * torch.stack(losses).mean()
-        joining = {"pairs": near, "triplet": apart, "direction": direction}
+            joining = joining_terms(fused if config.join_shared else network(comparable(encoded), parts), partners)
         values |= {name: config.fusion_weight * value for name, value in joining.items()}
         scale = in_fusion if epoch > config.epochs else in_pretraining
         return {name: scale * value for name, value in values.items()}
+
+    def comparable(encoded: Sequence[Tensor]) -> list[Tensor]:
+        # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
+        return [z.detach() if len(part.names) > 1 else z for z, part in zip(encoded, parts, strict=True)]
+
+    def joining_terms(fused: Tensor, partners: Partners) -> dict[str, Tensor]:
+        # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
+        unit = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
+        near, apart = partners.losses(fused / unit, config.margin)
+        losses = [direction_loss(fused[rows[a]], fused[rows[b]]) for a, b in finder.joined]
+        return {"pairs": near, "triplet": apart, "direction": config.direction_weight * torch.stack(losses).mean()}
 
     return terms
 
