@@ -26,7 +26,7 @@ from spatialweave.nn.propagation import Propagation, row_differences
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInput, MaskedInputs, TrainingConfig, prepare_inputs
-from spatialweave.training.modality_weights import by_modality
+from spatialweave.training.named_values import by_modality
 from spatialweave.training.smart_settings import SmartConfig
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from spatialweave.nn.propagation import row_differences
 from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.modality_weights import by_modality
+from spatialweave.training.named_values import by_modality
 from spatialweave.training.optimisers import OptimiserConfig
 from spatialweave.training.smart_settings import SmartConfig
 from spatialweave.training.stopping import SlopeRule, StopRule, never

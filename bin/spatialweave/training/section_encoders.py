@@ -17,7 +17,7 @@ from spatialweave.nn.mcgate import Mcgate, McgateConfig
 from spatialweave.settings import option
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 from spatialweave.training.mcgate_encoder import McgateEncoder
-from spatialweave.training.modality_weights import named_values, number
+from spatialweave.training.named_values import named_values, number
 from spatialweave.training.sections import restricted
 
 if TYPE_CHECKING:
