@@ -14,6 +14,7 @@ from torch import Tensor
 from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.method import Fitted
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
+from spatialweave.settings import option
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
 from spatialweave.training.mcgate_encoder import McgateEncoder, attention_table, long_range_partners
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Config(McgateConfig, TrainingConfig):
     """Settings; the defaults are one set for all tissues."""
+
+    n_dims: int = option(16, "Dimensions of the embedding.", low=1, high=4096)
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
