@@ -31,7 +31,7 @@ workflow {
         sheet = SIMULATE.out.samplesheet.flatMap { file -> checkFit(readSamplesheet(file), methods) }
     }
     else {
-        sheet = channel.fromList(checkFit(readSamplesheet(options.input), methods))
+        sheet = channel.fromList(checkFit(readSamplesheet(options.input, options.data), methods))
     }
     // Only clustering needs the number of domains: a change of it repeats no earlier task.
     rows = sheet.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }

@@ -75,7 +75,11 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @modality_options
 @click.option("--multi", type=FILE, help="File or folder with several modalities (.h5mu, 10x .h5, outs, SpatialData).")
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
-@click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
+@click.option(
+    "--labels",
+    metavar="TEXT|PATH",
+    help="Known domains: name of an obs column, CSV barcode,label, or .txt with one label per line.",
+)
 @click.option("--platform", help="Measuring platform, or the layout: hexagonal, square, cells. Default: inferred.")
 @click.option(
     "--section-column",

@@ -63,33 +63,47 @@ def parseLines(path, sheet) {
     return parsed
 }
 
-// The file of a path cell: absolute, a URL, or relative to the samplesheet; null if it cannot be a path. Asterisks and the
+// Where relative paths start: in the folder that --data names, else in that of the samplesheet.
+def baseFolder(sheet, data) {
+    if (!data) {
+        return sheet.parent
+    }
+    def folder = file(data, glob: false)
+    if (!folder.isDirectory()) {
+        error("--data ${data}: there is no such folder; it is where the relative paths of the samplesheet start")
+    }
+    return folder
+}
+
+// The file of a path cell: absolute, a URL, or relative to the base folder; null if it cannot be a path. Asterisks and the
 // like are part of a name: a cell names one file.
-def locate(sheet, cell) {
+def locate(base, cell) {
     try {
-        return file(cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? cell : sheet.parent.resolve(cell), glob: false)
+        return file(cell.startsWith('/') || cell ==~ /^[a-z][a-z0-9]+:\/\/.*/ ? cell : base.resolve(cell), glob: false)
     }
     catch (URISyntaxException | IllegalArgumentException _problem) {
         return null
     }
 }
 
-def cellProblem(sheet, name, cell, rule) {
+def cellProblem(base, name, cell, rule) {
     def value = rule.type == 'integer' && cell ==~ /-?\d{1,9}/ ? cell.toInteger() : cell
     def problem = valueProblem(name, value, rule)
     if (problem) {
         return problem.replaceFirst('--', 'column ')
     }
-    if (rule.format == 'path' && !locate(sheet, cell)?.exists()) {
-        return "column ${name}: there is no file or folder '${cell}' (relative paths start at the samplesheet)"
+    // Labels are a file where they end like one, else the name of an obs column.
+    def isFile = rule.format == 'path' || name == 'labels' && cell ==~ /(?i).+\.((csv|tsv)(\.gz)?|txt|parquet)/
+    if (isFile && !locate(base, cell)?.exists()) {
+        return "column ${name}: there is no file or folder '${cell}' (relative paths start in ${base.toUriString()})"
     }
     return null
 }
 
 // Problems of one row as texts, e.g. ["line 3, column rna: there is no file ..."].
-def rowProblems(sheet, line, row, rules) {
+def rowProblems(base, line, row, rules) {
     def problems = row.findAll { name, cell -> cell && rules.containsKey(name) }
-        .collect { name, cell -> cellProblem(sheet, name, cell, rules[name]) }
+        .collect { name, cell -> cellProblem(base, name, cell, rules[name]) }
         .findAll { problem -> problem != null }
     if (!row.dataset) {
         problems << 'column dataset is empty'
@@ -170,12 +184,12 @@ def stackOf(rows) {
 // One section, with the rows of its dataset: what INGEST needs, e.g.
 // [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
-def sectionOf(sheet, row, siblings, rules) {
+def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
     def columns = fileColumns(rules).findAll { name -> row[name] }
-    def files = columns.collect { name -> locate(sheet, row[name]) }
+    def files = columns.collect { name -> locate(base, row[name]) }
     // A labels cell that names a file is one; else it is the name of an obs column.
-    def labelsFile = row.labels ? locate(sheet, row.labels) : null
+    def labelsFile = row.labels ? locate(base, row.labels) : null
     def labelled = labelsFile?.exists()
     def meta = [
         dataset: row.dataset,
@@ -195,12 +209,14 @@ def sectionOf(sheet, row, siblings, rules) {
     return [meta, files + (labelled ? [labelsFile] : [])]
 }
 
-// All sections of a samplesheet; every problem stops the run, naming line and column.
-def readSamplesheet(path) {
+// All sections of a samplesheet, whose relative paths start in the folder `data`, or beside it where there is none; every
+// problem stops the run, naming line and column.
+def readSamplesheet(path, data = null) {
     def sheet = file(path, glob: false)
     if (!sheet.exists() || sheet.isDirectory()) {
         error("Samplesheet ${path}: there is no such file")
     }
+    def base = baseFolder(sheet, data)
     def lines = parseLines(path, sheet)
     if (lines.size() < 2) {
         error("Samplesheet ${path}: it has no rows; expected a header line and one line per section")
@@ -215,10 +231,10 @@ def readSamplesheet(path) {
         def row = [header, cells].transpose().collectEntries { name, cell -> [name, cell] }
         row + [line: line, section: row.section ?: row.dataset]
     }
-    problems += rows.collectMany { row -> rowProblems(sheet, row.line, row, rules) }
+    problems += rows.collectMany { row -> rowProblems(base, row.line, row, rules) }
     problems += datasetProblems(rows)
     if (problems) {
         error("Samplesheet ${path}:\n  " + problems.join('\n  '))
     }
-    return rows.collect { row -> sectionOf(sheet, row, rows.findAll { other -> other.dataset == row.dataset }, rules) }
+    return rows.collect { row -> sectionOf(base, row, rows.findAll { other -> other.dataset == row.dataset }, rules) }
 }

@@ -70,9 +70,12 @@ def coordinates_in(name: str) -> Callable[[Path, bytes], list[str]]:
     return build
 
 
-def labels_in(folder: Path, content: bytes) -> list[str]:
-    rna = text(folder / "rna.csv", counts(","))
-    return ["--rna", str(rna), *beside(folder), "--labels", str(text(folder / "labels.csv", content))]
+def labels_in(name: str) -> Callable[[Path, bytes], list[str]]:
+    def build(folder: Path, content: bytes) -> list[str]:
+        rna = text(folder / "rna.csv", counts(","))
+        return ["--rna", str(rna), *beside(folder), "--labels", str(text(folder / name, content))]
+
+    return build
 
 
 # name: the good content, and how a case's files are made with other content; a refusal names the first word.
@@ -82,7 +85,8 @@ TEXTS: dict[str, tuple[bytes, Callable[[Path, bytes], list[str]]]] = {
     "bad.csv.gz": (gzip.compress(counts(","), mtime=0), counts_in("bad.csv.gz")),
     "coordinates.csv": (coordinates(","), coordinates_in("coordinates.csv")),
     "coordinates.tsv.gz": (gzip.compress(coordinates("\t"), mtime=0), coordinates_in("coordinates.tsv.gz")),
-    "labels.csv": (LABELS, labels_in),
+    "labels.csv": (LABELS, labels_in("labels.csv")),
+    "labels.txt": (b"".join(b"region %d\n" % (i % 2) for i in range(12)), labels_in("labels.txt")),
     "tissue_positions.csv": (
         POSITIONS_HEADER + POSITIONS,
         lambda folder, content: outs(folder, "tissue_positions.csv", content),

@@ -1,4 +1,4 @@
-"""Coordinates from tables and from the files' own slots, and labels."""
+"""Coordinates from tables and from the files' own slots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from scipy.spatial import cKDTree
 
 from spatialweave.errors import InputError
 from spatialweave.io.coordinates import in_obs, in_obsm, read_coordinates
-from spatialweave.io.labels import find_labels
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.section import SectionInput, read_section
 
@@ -185,22 +184,45 @@ def test_a_given_table_wins_with_a_warning(tmp_path: Path) -> None:
     assert result.obsm["spatial"].tolist() == [[1, 2], [3, 4]]
 
 
-def test_labels_of_a_table(tmp_path: Path) -> None:
-    (tmp_path / "l.csv").write_text("label,Barcode\nA, p \nNA,q\n,r\nB,unknown\n")
-    with pytest.warns(InputWarning, match="1 of 4 rows name no spot"):
-        labels = find_labels(str(tmp_path / "l.csv"), {}, pd.Index(["r", "p", "q", "s"]))
-    assert labels.tolist() == ["", "A", "", ""]
+def slide(n_rows: int, n_columns: int, first_row: int = 0, first_column: int = 0) -> np.ndarray:
+    """Array row and column of the spots in a part of a hexagonal slide, whose corner is on it."""
+    row, column = np.divmod(np.arange(n_rows * n_columns), n_columns)
+    row, column = first_row + row, first_column + 2 * column
+    return np.column_stack([row, column + (row + column) % 2])
 
 
-def test_labels_of_columns_are_joined() -> None:
-    one = pd.DataFrame({"domain": pd.Categorical(["a", None])}, index=["p", "q"])
-    two = pd.DataFrame({"domain": ["b", "nan"]}, index=["q", "r"])
-    assert find_labels("domain", {"one": one, "two": two}, pd.Index(["p", "q", "r"])).tolist() == ["a", "b", ""]
-    clash = pd.DataFrame({"domain": ["c"]}, index=["p"])
-    with pytest.raises(InputError, match="spot 'p' is 'c' here, 'a' in one"):
-        find_labels("domain", {"one": one, "clash": clash}, pd.Index(["p", "q"]))
+def placed(path: Path, values: np.ndarray, platform: str | None) -> np.ndarray:
+    """Coordinates of a section whose file has these in obsm."""
+    file = write(path, [f"b{i}" for i in range(len(values))], values.astype(float))
+    return np.asarray(read_section(SectionInput("d", "s", {"rna": file}, platform=platform)).obsm["spatial"])
 
 
-def test_numeric_labels_lose_no_digit() -> None:
-    obs = pd.DataFrame({"k": [1.0, np.nan, 12.0]}, index=list("pqr"))
-    assert find_labels("k", {"f": obs}, pd.Index(list("pqr"))).tolist() == ["1", "", "12"]
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("n_rows", "n_columns", "corner"), [(20, 50, (10, 2)), (10, 8, (3, 101)), (110, 70, (7, 1))])
+def test_array_rows_and_columns_of_a_slide_become_places(
+    tmp_path: Path, turned: bool, n_rows: int, n_columns: int, corner: tuple[int, int]
+) -> None:
+    array = slide(n_rows, n_columns, *corner)
+    with pytest.warns(InputWarning, match="holds array rows and columns"):
+        found = placed(tmp_path / "a.h5ad", array[:, ::-1] if turned else array, "spots")
+    # Six neighbours at one spacing, from the geometry of the slide.
+    np.testing.assert_allclose(found, np.column_stack([array[:, 1] / 2, array[:, 0] * np.sqrt(0.75)]))
+    farthest = cKDTree(found).query(found, k=7)[0].max(axis=1)
+    assert (farthest < 1.1).sum() >= (n_rows - 2) * (n_columns - 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "platform"),
+    [
+        # Rows and columns cannot be told apart.
+        (slide(20, 20), "visium"),
+        # No slide is named.
+        (slide(20, 50), None),
+        # Another lattice that is no slide's; pixels.
+        (2 * slide(20, 50), "visium"),
+        (slide(20, 50) + 0.5, "visium"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*looks? like")
+def test_other_coordinates_stay(tmp_path: Path, values: np.ndarray, platform: str | None) -> None:
+    np.testing.assert_array_equal(placed(tmp_path / "a.h5ad", values, platform), values)

@@ -100,6 +100,23 @@ def test_only_the_formats_that_are_wanted_are_written(pipeline: Pipeline) -> Non
     assert tasks == {"ASSEMBLE", "EXPORT", "REPORT_DATASET", "REPORT_RUN"}
 
 
+def test_relative_paths_start_in_the_folder_that_data_names(pipeline: Pipeline) -> None:
+    folder = pipeline.folder / "my data"
+    (folder / "record").mkdir(parents=True)
+    for name in ("rna.h5ad", "labels.txt"):
+        (folder / "record" / name).touch()
+    path = sheet(pipeline.folder, "dataset,rna,labels\none,record/rna.h5ad,record/labels.txt\n")
+    text = refused(pipeline, "--input", path)
+    for column in ("rna", "labels"):
+        assert f"line 2, column {column}: there is no file or folder 'record/" in text
+    assert f"(relative paths start in {pipeline.folder})" in text
+    assert "--data nowhere: there is no such folder" in refused(pipeline, "--input", path, "--data", "nowhere")
+    # Relative to the launch folder, as --input is.
+    run = pipeline.run("-stub-run", "--input", path, "--data", "my data")
+    assert run.code == 0, run.text
+    assert [task for task in run.tasks("Submitted") if task.startswith("INGEST")] == ["INGEST (one/one)"]
+
+
 def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project: Path) -> None:
     run = pipeline.run("--help")
     assert run.code == 0

@@ -169,7 +169,8 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     ),
     "labels missing": (lambda f: ["--rna", h5ad(f), "--labels", str(f / "bad.csv")], "bad.csv", "no such file"),
     "labels of others": (labels_with("barcode,label\nz,1\n"), "bad.csv", "match no barcode of the section"),
-    "labels without label": (labels_with("barcode,what\nb0,1\n"), "bad.csv", "has no column 'label'"),
+    "labels without label": (labels_with("barcode,what,why\nb0,1,2\n"), "bad.csv", "has no column 'label'"),
+    "labels of another length": (labels_with("a\na\nb\n", "bad.txt"), "bad.txt", "has 3 lines; expected one per spot"),
     "labels duplicated": (labels_with("barcode,label\nb0,1\nb0,2\n"), "bad.csv, line 3", "appears a second time"),
     "labels all empty": (labels_with("barcode,label\nb0,\nb1,NA\n"), "bad.csv", "holds no label"),
     "labels column absent": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.column_names import BARCODE_NAMES, DEPTHS, FRAME_PAIRS, GLOBAL_PAIRS, OBS_PAIRS, ON_SLIDE
+from spatialweave.io.layout import spacing
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 
@@ -20,6 +22,9 @@ OBSM_KEYS = ("spatial", "X_spatial", "spatial_coords", "X_spatial_coords")
 
 GLOBAL_KEYS = ("spatial_fov", "spatial_global")
 """Where they keep positions on the slide, beside those inside each field of view (squidpy's reader of CosMx)."""
+
+ROWS = (78, 128)
+"""Rows of the Visium slides of 6.5 and 11 mm, which have 128 and 224 columns."""
 
 LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*, array_row/array_col of obs"
 
@@ -97,6 +102,25 @@ def _straighten(array: np.ndarray) -> np.ndarray:
     if np.isnan(total).any() or (total % 2 != 0).any() or (array[:, 0] % 2 == 0).all():
         return array
     return array * np.array([0.5, np.sqrt(3) / 2])
+
+
+def straightened(coordinates: Coordinates) -> Coordinates:
+    """Rows and columns of a hexagonal slide, where they are given as x and y in either order, as places on the slide.
+
+    They are recognised by whole numbers whose sum is even for every spot, with touching spots one row and one column
+    apart, and told apart by :data:`ROWS`. Other coordinates, and those that cannot be told apart, stay as they are.
+    """
+    values = coordinates.values
+    whole = (values >= 0).all() and (values == np.floor(values)).all() and (values.sum(axis=1) % 2 == 0).all()
+    if not whole or not np.isclose(spacing(values), np.sqrt(2)):
+        return coordinates
+    for rows in ROWS:
+        beyond = values.max(axis=0) >= rows
+        if beyond.sum() == 1:
+            array = values[:, ::-1] if beyond[1] else values
+            warn(coordinates.where, "holds array rows and columns; the spots are put in their places on the slide")
+            return replace(coordinates, values=_straighten(array))
+    return coordinates
 
 
 def _checked(coordinates: Coordinates) -> Coordinates:

@@ -14,8 +14,11 @@ from spatialweave.io.column_names import BARCODE_NAMES
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 
-LABEL_NAMES = ("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth")
-"""What the column of labels in a table may be called (any case)."""
+LABEL_NAMES = (
+    *("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth"),
+    *("ground truth", "anno", "manual-anno"),
+)
+"""What the column of labels in a table may be called (any case); the one beside the barcodes may have any name."""
 
 UNLABELLED = ("", "nan", "na", "n/a", "<na>", "none", "null")
 """Texts (any case) that other programs write where a spot has no label."""
@@ -25,25 +28,32 @@ def check_labels(option: str, observations: dict[str, pd.DataFrame]) -> None:
     """Refuse labels that cannot be found, before any counts are read; arguments as of :func:`find_labels`."""
     if _is_table(option):
         _read_table(Path(option))
+    elif _is_list(option):
+        _read_list(Path(option))
     else:
         _holders(option, observations)
 
 
 def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
-    """Labels of `spots`, from a table (when `option` ends like one) or from the column `option` of the modalities' obs.
+    """Labels of `spots`: from a table or list, when `option` ends like one, or from the column `option` of obs.
 
     Parameters
     ----------
     option
-        Path of a table with the columns barcode and label, or the name of a column.
+        Path of a table with the columns barcode and label, path of a .txt with one label per line, or the name of a
+        column.
     observations
-        File name -> its obs, in the order to look.
+        File name -> its obs, in the order of the file; the files in the order to look.
 
     Returns
     -------
     Plain strings, one per spot; "" where unlabelled.
     """
-    return _from_table(Path(option), spots) if _is_table(option) else _from_columns(option, observations, spots)
+    if _is_table(option):
+        return _from_table(Path(option), spots)
+    if _is_list(option):
+        return _from_list(Path(option), observations, spots)
+    return _from_columns(option, observations, spots)
 
 
 def clean(values: pd.Series) -> np.ndarray:
@@ -58,13 +68,18 @@ def _is_table(option: str) -> bool:
     return option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet"))
 
 
+def _is_list(option: str) -> bool:
+    return option.lower().endswith(".txt")
+
+
 def _read_table(path: Path) -> tuple[pd.Index, np.ndarray, str]:
     """The barcodes of a table, their labels, and what their column is called."""
     tables.check_file(path, "a table with the columns barcode and label")
     table = tables.read_strings(path)
     barcode = str(tables.find_column(path, table, BARCODE_NAMES))
-    label = str(tables.find_column(path, table, LABEL_NAMES))
-    return tables.unique_barcodes(path, table, barcode), clean(table[label]), label
+    label = tables.find_column(path, table, LABEL_NAMES, required=table.shape[1] != 2)
+    label = label or next(str(column) for column in table.columns if column != barcode)
+    return tables.unique_barcodes(path, table, barcode), clean(table[label]), str(label)
 
 
 def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
@@ -83,6 +98,37 @@ def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
     if not (found != "").any():
         raise InputError(f"{path}, column '{label}'", "holds no label", "the domain of at least one spot")
     return np.asarray(found, dtype=object)
+
+
+def _read_list(path: Path) -> np.ndarray:
+    """The labels of a list, one per line."""
+    tables.check_file(path, "a list with one label per line")
+    with tables.open_text(path) as stream:
+        lines = stream.read().rstrip().splitlines()
+    values = clean(pd.Series(lines, dtype=object))
+    if not (values != "").any():
+        raise InputError(str(path), "holds no label", "one label per line")
+    return values
+
+
+def _from_list(path: Path, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
+    """Labels of a list, whose lines are the spots of a file in its order or, where these are numbers, by number."""
+    values = _read_list(path)
+    names = next((obs.index for obs in observations.values() if len(obs) == len(values)), None)
+    fix = "write barcodes and labels to a CSV"
+    if names is None:
+        counts = " or ".join(str(n) for n in dict.fromkeys(len(obs) for obs in observations.values()))
+        raise InputError(
+            str(path), f"has {len(values)} lines", f"one per spot of a file of the section ({counts})", fix
+        )
+    if 1 < len(values) == len(set(values) - {""}):
+        raise InputError(str(path), f"{len(values)} different labels in {len(values)} lines", "one label per line", fix)
+    numbers = pd.to_numeric(pd.Series(names.to_numpy(dtype=object)), errors="coerce").to_numpy(dtype=float)
+    if np.array_equal(np.sort(numbers), np.arange(len(numbers))):
+        # Simulated spots are called by their line, in whatever order they are stored.
+        values = values[numbers.astype(np.int64)]
+    rows = names.get_indexer(spots)
+    return np.asarray(np.where(rows < 0, "", values[rows]), dtype=object)
 
 
 def _holders(column: str, observations: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import CARRIED, COUNTS, INTENSITIES, TRUE_SPATIAL, is_intensities, stamp
-from spatialweave.io.coordinates import read_coordinates
+from spatialweave.io.coordinates import read_coordinates, straightened
 from spatialweave.io.fields import check_fields
 from spatialweave.io.labels import find_labels
 from spatialweave.io.layout import FEWEST, infer_layout, spacing
@@ -51,6 +51,8 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
         parts = read_parts(row, given)
         spots = all_spots(parts)
         coordinates = section_coordinates(parts, spots, given)
+        if named_platform and platform(named_platform).layout == "hexagonal":
+            coordinates = straightened(coordinates)
         # Of a section that a column selects, the libraries are told apart already.
         apart = [] if row.section_column else [name for part in parts.values() for name in part.libraries]
         libraries = tuple(dict.fromkeys(apart))
