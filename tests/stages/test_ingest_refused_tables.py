@@ -184,7 +184,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "obs has no column 'regoin' for the labels",
     ),
     "labels without label, before counts": (
-        fractions_and_labels(lambda folder: text(folder, "labels.csv", "barcode,what\nb0,1\n")),
+        fractions_and_labels(lambda folder: text(folder, "labels.csv", "barcode,what,why\nb0,1,2\n")),
         "labels.csv",
         "has no column 'label'",
     ),
