@@ -84,7 +84,8 @@ def leaders(means: dict[str, float]) -> pd.DataFrame:
     """Two methods that cannot be told apart."""
     facts: dict[str, Any] = {
         "dataset": "demo", "metric": "ari", "clustering": "mclust", "seeds": 2, "sd": 0.1, "low": 0.8, "high": 0.9,
-        "basis": "spots and seeds", "best_rank": 1, "worst_rank": 2, "starred": False, "seconds": 12.0, "peak_rss_mb": 512.0,
+        "basis": "spots and seeds", "best_rank": 1, "worst_rank": 2, "starred": False, "seconds": 12.0,
+        "peak_rss_mb": 512.0,
     }  # fmt: skip
     same = {"control_difference": 0.1, "control_low": -0.05, "control_high": 0.25}
     verdicts = {"pca_smooth": {"verdict": "the control"}}
