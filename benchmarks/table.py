@@ -36,6 +36,8 @@ COMMON: dict[str, Any] = {
                      "qc_min_spots"), 0),
 }  # fmt: skip
 CONTROL = "pca_smooth"
+MEASURES = {"mean": "ARI", "seconds": "Seconds of a training (wall time)", "peak_rss_mb": "Peak memory, MB"}
+DIGITS = {"mean": 3, "seconds": 1, "peak_rss_mb": 0}
 MARKS = {"better than the control": " ↑", "worse than the control": " ↓"}
 
 
@@ -62,7 +64,9 @@ def main(name: str | None, data: Path | None, out: Path, wanted: str | None, cha
     for variant, params in table["params"].items():
         run(variant, COMMON | params | dict(map(changed, changes)), sheet, folder)
     click.echo(f"\n{table['title']}: {date.today():%-d %B %Y}, commit {commit()}\n")
-    click.echo(markdown({variant: leaderboard(folder, variant) for variant in table["params"]}, rows))
+    boards = {variant: leaderboard(folder, variant) for variant in table["params"]}
+    for measure, title in MEASURES.items():
+        click.echo(f"{title}\n\n{markdown(boards, rows, measure)}\n")
 
 
 def changed(change: str) -> tuple[str, Any]:
@@ -160,27 +164,34 @@ def commit() -> str:
     )
 
 
-def markdown(boards: dict[str, pd.DataFrame], rows: list[str]) -> str:
-    """Mean ± standard deviation over seeds; bold: better than every other method of its run; arrows: the verdict."""
+def markdown(boards: dict[str, pd.DataFrame], rows: list[str], measure: str) -> str:
+    """One measure of every method: a row per tissue, a column per method and variant, and the mean over tissues."""
     columns = {}
     for variant, board in boards.items():
-        for method in sorted(set(board["method"]), key=lambda one: (one != CONTROL, list(board["method"]).index(one))):
-            columns[" ".join(filter(None, ["control" if method == CONTROL else method, variant]))] = board[
-                board["method"] == method
-            ].set_index("dataset")
+        methods = list(dict.fromkeys(board["method"]))
+        for method in sorted(methods, key=lambda one: (one != CONTROL, methods.index(one))):
+            title = "control" if method == CONTROL else method
+            own = board[board["method"] == method].set_index("dataset")
+            columns[f"{title} {variant}".strip()] = own
     lines = ["| tissue | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name in rows:
-        cells = [_cell(own.loc[slug(name)]) if slug(name) in own.index else "" for own in columns.values()]
+        cells = [_cell(own.loc[slug(name)], measure) if slug(name) in own.index else "" for own in columns.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    complete = {key: own for key, own in columns.items() if len(own) == len(rows)}
-    means = [f"{own['mean'].mean():.3f}" if key in complete else "" for key, own in columns.items()]
+    # A mean over fewer tissues would be of something else.
+    means = [_number(own[measure].mean(), measure) if len(own) == len(rows) else "" for own in columns.values()]
     return "\n".join([*lines, "| mean | " + " | ".join(means) + " |"])
 
 
-def _cell(row: pd.Series) -> str:
-    spread = f" ± {row['sd']:.3f}" if row["sd"] == row["sd"] else ""
-    score = f"{row['mean']:.3f}{spread}"
+def _cell(row: pd.Series, measure: str) -> str:
+    """Of the index with standard deviation; bold: better than every other method of its run; an arrow: the verdict."""
+    if measure != "mean":
+        return _number(row[measure], measure)
+    score = _number(row["mean"], measure) + (f" ± {row['sd']:.3f}" if row["sd"] == row["sd"] else "")
     return (f"**{score}**" if row["starred"] else score) + MARKS.get(str(row["verdict"]), "")
+
+
+def _number(value: float, measure: str) -> str:
+    return f"{value:.{DIGITS[measure]}f}" if value == value else ""
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def test_the_printed_table(table: dict[str, Any]) -> None:
         row("b", "pca_smooth", 0.7, 0.0, False, "the control"),
     ])  # fmt: skip
     other = LEADERBOARD.frame([row("b", "smart", 0.4, 0.1, False, "worse than the control")])
-    lines = table["markdown"]({"": plain, "64 dims": other}, ["a 1", "b"]).splitlines()
+    lines = table["markdown"]({"": plain, "64 dims": other}, ["a 1", "b"], "mean").splitlines()
     assert lines == [
         "| tissue | control | smart | smart 64 dims |",
         "|---|---|---|---|",
@@ -69,6 +69,8 @@ def test_the_printed_table(table: dict[str, Any]) -> None:
         "| b | 0.700 ± 0.000 |  | 0.400 ± 0.100 ↓ |",
         "| mean | 0.600 |  |  |",
     ]
+    seconds = table["markdown"]({"": plain.assign(seconds=12.34)}, ["a 1", "b"], "seconds").splitlines()
+    assert seconds[2:] == ["| a 1 | 12.3 | 12.3 |", "| b | 12.3 |  |", "| mean | 12.3 |  |"]
 
 
 def test_changed_parameters_keep_their_type(table: dict[str, Any]) -> None:

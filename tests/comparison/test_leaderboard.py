@@ -80,6 +80,8 @@ def test_overall_is_over_datasets() -> None:
     table = overall(board).set_index("method")
     # a is first everywhere; the two others share the second and third rank.
     assert table["mean_rank"].to_dict() == {"a": 1.0, "b": 2.5, "pca_smooth": 2.5}
+    assert table.loc["b", ["rank_low", "rank_high"]].tolist() == [2.0, 3.0]
+    assert table.loc["a", ["rank_low", "rank_high"]].tolist() == [1.0, 1.0]
     assert table.loc["a", ["datasets", "above", "below", "indistinguishable"]].tolist() == [3, 3, 0, 0]
     assert table.loc["b", ["above", "below", "indistinguishable"]].tolist() == [0, 0, 3]
     # Mean 0.2, standard error 0.1 / sqrt 3, t with two degrees of freedom 4.30265.
@@ -88,3 +90,7 @@ def test_overall_is_over_datasets() -> None:
     assert table.loc["a", "verdict"] == "indistinguishable from the control"
     assert table.loc["pca_smooth", "verdict"] == "the control"
     assert np.isnan(over_datasets(np.array([0.3]))[1])
+    # A dataset without the control says nothing of the difference to it.
+    alone = board.assign(control_difference=board["control_difference"].where(board["dataset"] == "z"))
+    one = overall(alone).set_index("method").loc["a"]
+    assert (one["control_difference"], one["verdict"]) == (pytest.approx(0.3), "better than the control")

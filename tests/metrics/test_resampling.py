@@ -32,7 +32,11 @@ def test_few_spots_are_a_block_each() -> None:
     assert sorted(resampling.spatial_blocks(np.eye(2)[[0, 1, 0]], np.array(["s", "s", "t"]))) == [0, 1, 2]
 
 
-def test_every_metric_is_that_of_scikit_learn_on_the_spots_drawn() -> None:
+@pytest.mark.parametrize("most_cells", [1, 10**6])
+def test_every_metric_is_that_of_scikit_learn_on_the_spots_drawn(
+    most_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resampling, "MOST_CELLS", most_cells)
     rng = np.random.default_rng(1)
     labels, domains = rng.integers(0, 3, 200), rng.integers(1, 5, 200)
     domains[labels == 0] = 2

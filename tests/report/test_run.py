@@ -123,7 +123,7 @@ def test_over_several_datasets(tmp_path: Path) -> None:
     write_run_report(sources, tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     (row,) = [[" ".join(cell.split()) for cell in row] for row in page.rows if row[0] == "smart" and len(row) == 10]
-    assert row == ["smart", "2", "0.600", "1.000 1.000 to 1.000", "–", "no control", "0", "0", "0", "1 min 30 s"]
+    assert row == ["smart", "2", "0.600", "1.0 1.0 to 1.0", "–", "no control", "0", "0", "0", "1 min 30 s"]
     # The one chart has the mean of both.
     assert "smart: 0.600 in 1 min 30 s" in (tmp_path / "report.html").read_text()
 

@@ -94,7 +94,8 @@ def overall(board: pd.DataFrame) -> pd.DataFrame:
     """The table :data:`~spatialweave.io.result_tables.OVERALL`, by metric, best mean rank first.
 
     A method's rank on a dataset is the middle of those that it can have there, so that methods that cannot be
-    distinguished have nearly equal ones. Intervals (t) are over datasets: how it would be on further ones of the kind.
+    distinguished have nearly equal ones. Intervals (t) are over datasets: how it would be on further ones of the kind;
+    that of the rank holds the means of the best and of the worst rank, too.
     """
     rows = []
     for metric, of_metric in board.groupby("metric", sort=False):
@@ -108,21 +109,27 @@ def _overall_row(metric: str, method: str, own: pd.DataFrame, n_methods: int) ->
     higher = bool(describe(metric).higher)
     middle = ((own["best_rank"] + own["worst_rank"]) / 2).to_numpy(dtype=np.float64)
     rank, rank_low, rank_high = over_datasets(middle)
+    if len(own) > 1:
+        # Ranks that are equally uncertain everywhere do not differ between datasets, and are not certain for that.
+        rank_low, rank_high = min(rank_low, own["best_rank"].mean()), max(rank_high, own["worst_rank"].mean())
     value, low, high = over_datasets(own["control_difference"].to_numpy(dtype=np.float64))
-    same = own["verdict"].iloc[0] if np.isnan(value) or len(own) == 1 else verdict_of(value, low, high, higher)
+    # The control itself, a run without one, or one dataset with it: the verdict is that of the dataset.
+    known = own.loc[own["control_difference"].notna(), "verdict"]
+    verdict = verdict_of(value, low, high, higher) if len(known) > 1 else [*known, *own["verdict"]][0]
     return {
         "metric": metric, "method": method, "datasets": len(own), "mean": float(own["mean"].mean()),
         "mean_rank": rank, "rank_low": max(rank_low, 1.0), "rank_high": min(rank_high, n_methods),
-        "control_difference": value, "control_low": low, "control_high": high, "verdict": same,
+        "control_difference": value, "control_low": low, "control_high": high, "verdict": verdict,
         "above": int((own["verdict"] == ABOVE).sum()), "below": int((own["verdict"] == BELOW).sum()),
         "indistinguishable": int((own["verdict"] == SAME).sum()), "seconds": float(own["seconds"].mean()),
     }  # fmt: skip
 
 
 def over_datasets(values: np.ndarray) -> tuple[float, float, float]:
-    """The mean over datasets and its 95% interval by t; the interval is NaN for one dataset, all are where any is."""
+    """The mean over the datasets that have a value, and its 95% interval by t; NaN where there are too few."""
     from scipy.stats import t
 
+    values = values[np.isfinite(values)]
     n = len(values)
     mean = float(values.mean()) if n else np.nan
     if n < 2:

@@ -18,6 +18,9 @@ blocks do not show their own spread well is what the t distribution of N_BLOCKS 
 
 N_RESAMPLES = 1000
 
+MOST_CELLS = 2_000_000
+"""Cells of the tables of resamples that are in memory at a time."""
+
 
 def spatial_blocks(coordinates: np.ndarray, sections: np.ndarray) -> np.ndarray:
     """Divide spots into :data:`N_BLOCKS` compact blocks of nearly equal size: the block of every spot, from 0.
@@ -132,5 +135,8 @@ def resampled_agreement(
         How often each block is in each resample (:func:`resampled_blocks`); the same for all runs that are compared.
     """
     counts, shape = block_tables(labels, domains, blocks)
-    tables = (drawn @ counts).reshape(len(drawn), *shape)
-    return pairwise(tables) | information(tables)
+    found = []
+    for some in np.array_split(drawn, min(len(drawn), 1 + len(drawn) * counts.shape[1] // MOST_CELLS)):
+        tables = (some @ counts).reshape(len(some), *shape)
+        found.append(pairwise(tables) | information(tables))
+    return {name: np.concatenate([one[name] for one in found]) for name in RESAMPLED}

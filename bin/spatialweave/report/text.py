@@ -27,15 +27,15 @@ def number(value: Any) -> str:
     return text.replace(",", "\u202f").replace("-", "−")
 
 
-def decimals(value: Any, signed: bool = False) -> str:
-    """A number with three digits after the point, as scores are compared; a dash for a missing one."""
+def decimals(value: Any, signed: bool = False, digits: int = 3) -> str:
+    """A number with as many digits after the point, as scores are compared; a dash for a missing one."""
     try:
         parsed = float(value)
     except (TypeError, ValueError):
         return "–"
     if not math.isfinite(parsed):
         return "–"
-    return f"{parsed:{'+' if signed else ''}.3f}".replace("-", "−")
+    return f"{parsed:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def plain_number(value: Any) -> str:
