@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup environment demo lint test needed test-containers test-slurm test-faults test-nf clean
+.PHONY: help setup environment demo benchmark lint test needed test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -40,6 +40,12 @@ demo: setup ## Run the pipeline on a simulated tissue and print the path of the 
 	@echo "Running the pipeline on a simulated tissue (36 x 36 spots; RNA, protein, chromatin) ..."
 	./nextflow run . -profile demo --outdir results/demo -resume
 	@echo "The report: $(CURDIR)/results/demo/report.html"
+
+TABLE ?=
+DATA ?=
+
+benchmark: setup ## Measure a table of docs/benchmarks.md: make benchmark TABLE=<name> DATA=<folder>; without TABLE, list them
+	@.venv/bin/python benchmarks/table.py $(TABLE) $(if $(DATA),--data "$(DATA)")
 
 lint: setup ## Check style, types and the Nextflow code
 	.venv/bin/ruff check .

@@ -54,7 +54,7 @@ workflow {
     // ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
-    REPORT(files, integrated.planned, integrated.records, integrated.metrics, integrated.quality, methods, given, code)
+    REPORT(files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.quality, methods, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import agreement
 import click
 import pandas as pd
 import sections
@@ -105,7 +104,7 @@ def measure(tissue: str, name: str, dataset: Dataset, seeds: int, results: Path)
     finished = set(zip(done["tissue"], done["method"], done["training"], done["seed"], strict=True))
 
     def keep(method: str, training: str, seed: int, embedding: Any) -> None:
-        ari = agreement.ari(dataset, embedding, seed)
+        ari = tissues.ari(dataset, embedding, seed)
         row = {"tissue": tissue, "method": method, "training": training, "seed": seed, "ari": ari}
         pd.DataFrame([row]).to_csv(results, mode="a", header=not results.exists(), index=False)
 

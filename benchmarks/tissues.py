@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
 from spatialweave import simulate  # noqa: E402
 from spatialweave.io.section import SectionInput  # noqa: E402
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from spatialweave.io.dataset import Dataset
 
 SIMULATED: dict[str, tuple[str, str, int]] = {
     # name -> preset, modalities, seed
@@ -62,6 +68,18 @@ def prepare(name: str, preprocess: str, graph: str, data: Path | None, folder: P
             recipe = read_recipe(ROOT / "assets" / "graphs" / f"{graph}.yml", dataset.platform, kinds)
             write(build_graphs(dataset, recipe), graphs)
     return latents, graphs
+
+
+def ari(dataset: Dataset, embedding: np.ndarray, seed: int) -> float:
+    """Adjusted Rand index of the tied mixture on an embedding, with the number of domains known, against the labels."""
+    from sklearn.metrics import adjusted_rand_score
+
+    from spatialweave.domains.mixture import tied_mixture
+
+    labels = dataset.obs["label"].to_numpy().astype(str)
+    labelled = labels != ""
+    domains = tied_mixture(embedding, len(set(labels[labelled])), seed).labels
+    return float(adjusted_rand_score(labels[labelled], domains[labelled]))
 
 
 def _real(name: str, data: Path | None) -> SectionInput:

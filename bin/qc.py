@@ -42,10 +42,12 @@ def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> Non
     from spatialweave.qc.coordinates_plot import write_coordinates
     from spatialweave.qc.plots import write_maps, write_violins
     from spatialweave.qc.section import check_section
+    from spatialweave.report.multiqc import write_qc
 
     result = check_section(in_section, thresholds)
     write_csv(out_dir / f"{result.name}.qc_spots.csv", result.spots)
     QC_SUMMARY.write(out_dir / f"{result.name}.qc_summary.csv", result.summary)
+    write_qc(out_dir / f"{result.name}.qc_mqc.tsv", str(result.section.uns["spatialweave"]["dataset"]), result.summary)
     write_coordinates(result, out_dir / f"{result.name}.qc_coordinates.png")
     write_maps(result, out_dir / f"{result.name}.qc_maps.png")
     write_violins(result, thresholds, out_dir / f"{result.name}.qc_violins.png")

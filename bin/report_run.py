@@ -13,6 +13,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @stage
 @click.option("--metrics", type=FILE, required=True, help="Metrics of all datasets (CSV, tidy).")
 @click.option("--runs", type=FILE, required=True, help="Every run with its status, time and memory (CSV).")
+@click.option("--leaderboard", type=FILE, help="Scores, ranks and verdicts of all datasets (CSV).")
+@click.option("--overall", type=FILE, help="The same over all datasets (CSV).")
+@click.option("--agreement", type=FILE, help="Agreement between runs (CSV).")
+@click.option("--left-out", type=FILE, help="Methods that were not run on a dataset (JSON list).")
 @click.option(
     "--presets", type=click.Path(file_okay=False, path_type=Path), help="Folder with the methods' presets (.yml)."
 )
@@ -24,6 +28,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def main(
     metrics: Path,
     runs: Path,
+    leaderboard: Path | None,
+    overall: Path | None,
+    agreement: Path | None,
+    left_out: Path | None,
     presets: Path | None,
     failures: Path | None,
     params: Path | None,
@@ -34,7 +42,20 @@ def main(
     """Write the report of a whole run."""
     from spatialweave.report.run import RunSources, write_run_report
 
-    write_run_report(RunSources(metrics, runs, presets, failures, params, versions, notices), out)
+    sources = RunSources(
+        metrics=metrics,
+        runs=runs,
+        leaderboard=leaderboard,
+        overall=overall,
+        agreement=agreement,
+        presets=presets,
+        failures=failures,
+        left_out=left_out,
+        params=params,
+        versions=versions,
+        notices=notices,
+    )
+    write_run_report(sources, out)
 
 
 if __name__ == "__main__":

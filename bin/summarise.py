@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of a whole run: metrics.csv, runs.csv and index.csv."""
+"""Tables of a whole run: metrics, resources, leaderboard, index; the same for MultiQC."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--record", "records", type=FILE, multiple=True, help="Training record of one run (JSON).")
 @click.option("--metrics", type=FILE, multiple=True, help="Metrics of one run.")
 @click.option("--alignment", type=FILE, multiple=True, help="Alignment metrics of one run.")
+@click.option("--scores", type=FILE, multiple=True, help="Scores with intervals of one dataset.")
+@click.option("--differences", type=FILE, multiple=True, help="Differences between the methods of one dataset.")
+@click.option("--agreement", type=FILE, multiple=True, help="Agreement between the runs of one dataset.")
 @click.option("--planned", type=FILE, required=True, help="JSON list of the runs to be made.")
 @click.option("--failures", type=FILE, required=True, help="JSON list of what failed.")
 @click.option("--notices", type=FILE, help="JSON list of the warnings of all tasks.")
@@ -24,30 +27,62 @@ def main(
     records: tuple[Path, ...],
     metrics: tuple[Path, ...],
     alignment: tuple[Path, ...],
+    scores: tuple[Path, ...],
+    differences: tuple[Path, ...],
+    agreement: tuple[Path, ...],
     planned: Path,
     failures: Path,
     notices: Path | None,
     out_dir: Path,
 ) -> None:
-    """Collect the metrics, resources and paths of all runs."""
+    """Collect the metrics, resources and paths of all runs, and rank the methods."""
     from spatialweave import summary
+    from spatialweave.comparison.leaderboard import leaderboard, overall
     from spatialweave.io.files import read_json
-    from spatialweave.io.result_tables import ALIGNMENT, INDEX, METRICS, NOTICES, RUNS
+    from spatialweave.io.result_tables import (
+        AGREEMENT,
+        ALIGNMENT,
+        DIFFERENCES,
+        INDEX,
+        LEADERBOARD,
+        METRICS,
+        NOTICES,
+        OVERALL,
+        RUNS,
+        SCORES,
+    )
+    from spatialweave.report import multiqc
+    from spatialweave.report.boards import LEAD
+    from spatialweave.report.metric_list import KEY_METRICS
 
     trainings = [summary.read_record(path) for path in records]
     runs = summary.runs_table(summary.read_planned(planned), trainings, read_json(failures))
+    joined = summary.joined_table(METRICS, metrics)
+    between = DIFFERENCES.read_all(differences)
+    board = leaderboard(SCORES.read_all(scores), between, runs)
     tables = [
         ("benchmark/runs.csv", RUNS, runs),
-        ("benchmark/metrics.csv", METRICS, summary.joined_table(METRICS, metrics)),
+        ("benchmark/metrics.csv", METRICS, joined),
+        ("benchmark/leaderboard.csv", LEADERBOARD, board),
+        ("benchmark/overall.csv", OVERALL, overall(board)),
+        ("benchmark/differences.csv", DIFFERENCES, between),
+        ("benchmark/agreement.csv", AGREEMENT, AGREEMENT.read_all(agreement)),
         ("index.csv", INDEX, summary.index_table(runs)),
     ]
-    if notices is not None:
-        tables.append(("notices.csv", NOTICES, summary.read_notices(notices)))
+    said = None if notices is None else summary.read_notices(notices)
+    if said is not None:
+        tables.append(("notices.csv", NOTICES, said))
     if alignment:
         tables.append(("benchmark/alignment.csv", ALIGNMENT, summary.joined_table(ALIGNMENT, alignment)))
     # Written once all have been made: a table that cannot be read leaves nothing.
     for name, kind, table in tables:
         kind.write(out_dir / name, table)
+    multiqc.write_metrics(out_dir / "multiqc" / "spatialweave_metrics_mqc.tsv", joined, KEY_METRICS)
+    multiqc.write_resources(out_dir / "multiqc" / "spatialweave_resources_mqc.tsv", runs)
+    if (board["metric"] == LEAD).any():
+        multiqc.write_leaderboard(out_dir / "multiqc" / "spatialweave_leaderboard_mqc.tsv", board, LEAD)
+    if said is not None and len(said):
+        multiqc.write_notices(out_dir / "multiqc" / "spatialweave_notices_mqc.tsv", said)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,13 @@ process REPORT_RUN {
     input:
     path metrics
     path runs
+    path leaderboard
+    path overall
+    path agreement
     path notices
     path presets, stageAs: 'presets/*'
     path failures
+    path left_out
     path parameters
     path versions
     val code
@@ -20,8 +24,9 @@ process REPORT_RUN {
     script:
     """
     # code ${code}
-    report_run.py --metrics ${metrics} --runs ${runs} --notices ${notices} --presets presets --failures ${failures} --params ${parameters} \\
-        --versions ${versions} --out results/report.html
+    report_run.py --metrics ${metrics} --runs ${runs} --leaderboard ${leaderboard} --overall ${overall} \\
+        --agreement ${agreement} --notices ${notices} --presets presets --failures ${failures} --left-out ${left_out} \\
+        --params ${parameters} --versions ${versions} --out results/report.html
     mkdir -p results/pipeline_info
     cp ${parameters} ${versions} results/pipeline_info/
     """

@@ -7,6 +7,9 @@ process SUMMARISE {
     path records, stageAs: 'records?/*'
     path metrics, stageAs: 'metrics?/*'
     path alignments, stageAs: 'alignments?/*'
+    path scores, stageAs: 'scores?/*'
+    path differences, stageAs: 'differences?/*'
+    path agreements, stageAs: 'agreements?/*'
     path planned
     path failures
     path notices
@@ -15,12 +18,18 @@ process SUMMARISE {
     output:
     path 'results/benchmark/metrics.csv', emit: metrics
     path 'results/benchmark/runs.csv', emit: runs
+    path 'results/benchmark/leaderboard.csv', emit: leaderboard
+    path 'results/benchmark/overall.csv', emit: overall
+    path 'results/benchmark/differences.csv', emit: differences
+    path 'results/benchmark/agreement.csv', emit: agreement
     path 'results/benchmark/alignment.csv', emit: alignment, optional: true
+    path 'results/multiqc/*', emit: multiqc
     path 'results/index.csv', emit: index
     path 'results/notices.csv', emit: notices
 
     script:
-    def inputs = [record: records, metrics: metrics, alignment: alignments].collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
+    def tables = [record: records, metrics: metrics, alignment: alignments, scores: scores, differences: differences, agreement: agreements]
+    def inputs = tables.collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
     """
     # code ${code}
     summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --notices ${notices} --out-dir results
@@ -28,7 +37,8 @@ process SUMMARISE {
 
     stub:
     """
-    mkdir -p results/benchmark
-    touch results/benchmark/metrics.csv results/benchmark/runs.csv results/index.csv results/notices.csv
+    mkdir -p results/benchmark results/multiqc
+    touch results/benchmark/{metrics,runs,leaderboard,overall,differences,agreement}.csv results/index.csv results/notices.csv \\
+        results/multiqc/spatialweave_{metrics,resources,notices}_mqc.tsv
     """
 }

@@ -95,6 +95,11 @@ def test_summarise_script_writes_the_tables_of_the_run(tmp_path: Path, project: 
     done = CliRunner().invoke(main, [*arguments, "--out-dir", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.csv"))
-    assert written == ["benchmark/metrics.csv", "benchmark/runs.csv", "index.csv"]
+    tables = ["agreement", "differences", "leaderboard", "metrics", "overall", "runs"]
+    assert written == [*(f"benchmark/{name}.csv" for name in tables), "index.csv"]
+    assert {path.name for path in (tmp_path / "out" / "multiqc").iterdir()} == {
+        "spatialweave_metrics_mqc.tsv",
+        "spatialweave_resources_mqc.tsv",
+    }
     assert RUNS.read(tmp_path / "out" / "benchmark" / "runs.csv")["seconds"].tolist() == [1.5]
     assert (tmp_path / "out" / "benchmark" / "metrics.csv").read_text() == (tmp_path / "m.csv").read_text()

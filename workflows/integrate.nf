@@ -33,6 +33,10 @@ workflow INTEGRATE {
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
         .combine(channel.fromList((0..<options.seeds).collect { number -> options.seed + number }))
         .map { meta, latents, graph, method, seed -> [meta + [id: "${method.name}.seed${seed}".toString(), method: method.name, seed: seed], latents, graph, method] }
+    unfit = inputs
+        .combine(channel.fromList(methods))
+        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && !fits(method, meta) }
+        .map { meta, _latents, _graph, method -> [dataset: meta.dataset, method: method.name, reason: 'needs several sections'] }
     // Methods that need no alignment do not wait for one.
     by_need = runs.branch { _meta, _latents, _graph, method ->
         aligned: method.sections == 'aligned'
@@ -119,6 +123,7 @@ workflow INTEGRATE {
 
     emit:
     planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(woven.map { _dataset, meta, _latents, _graph -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    left_out = unfit // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality = MATCH.out.quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]

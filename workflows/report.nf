@@ -1,7 +1,8 @@
-// Tables, integrated files and reports of every dataset and of the run.
+// Comparisons, tables, integrated files and reports of every dataset and of the run.
 
 include { readFailures           } from '../modules/checks/failures'
 include { ASSEMBLE               } from '../modules/assemble'
+include { COMPARE                } from '../modules/compare'
 include { EXPORT ; exportFormats } from '../modules/export'
 include { REPORT_DATASET         } from '../modules/report_dataset'
 include { SUMMARISE              } from '../modules/summarise'
@@ -45,10 +46,22 @@ def everyFile(results) {
     return results.toSortedList { a, b -> order(a[0]) <=> order(b[0]) }.map { found -> found.collect { _meta, file -> file } }
 }
 
+// The files of all datasets as one list, from a channel of [dataset, file].
+def ofDatasets(results) {
+    return results.toSortedList { a, b -> a[0] <=> b[0] }.map { found -> found.collect { _dataset, file -> file } }
+}
+
+// Of the files of a dataset those that COMPARE reads: domains, metrics and one file of latents, for the spots.
+def compared(files) {
+    def tables = files.findAll { file -> file.name.endsWith('.domains.csv') || file.name.endsWith('.metrics.csv') }
+    return tables + files.findAll { file -> file.name.endsWith('.latents.h5mu') }.take(1)
+}
+
 workflow REPORT {
     take:
     files // [meta, files] of all stages, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     planned // run meta of every planned run, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    left_out // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records // [run meta, training record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
@@ -75,13 +88,50 @@ workflow REPORT {
     ASSEMBLE(datasets, parameters, versions, code)
     def formats = exportFormats(options.export)
     EXPORT(ASSEMBLE.out.integrated.filter { formats }, formats, code)
-    REPORT_DATASET(datasets, presets, failures, parameters, versions, code)
+    // [dataset, files], e.g. ['embryo', [smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.metrics.csv, ...]], where there are domains
+    to_compare = datasets
+        .map { dataset, found -> [dataset, compared(found)] }
+        .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
+    COMPARE(to_compare, code)
+    // The differences come beside the other files of the dataset, where there are any.
+    to_report = datasets
+        .join(COMPARE.out.differences, remainder: true)
+        .map { dataset, found, differences -> [dataset, found + (differences ? [differences] : [])] }
+    REPORT_DATASET(to_report, presets, failures, parameters, versions, code)
 
     // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]
     plan = planned
         .map { meta -> meta.subMap('dataset', 'method', 'seed') }
         .toSortedList { a, b -> order(a) <=> order(b) }
         .map { metas -> textFile('planned.json', asJson(metas)) }
-    SUMMARISE(everyFile(records), everyFile(metrics), everyFile(quality), plan, failures, notices, code)
-    REPORT_RUN(SUMMARISE.out.metrics, SUMMARISE.out.runs, SUMMARISE.out.notices, presets, failures, parameters, versions, code)
+    SUMMARISE(
+        everyFile(records),
+        everyFile(metrics),
+        everyFile(quality),
+        ofDatasets(COMPARE.out.scores),
+        ofDatasets(COMPARE.out.differences),
+        ofDatasets(COMPARE.out.agreement),
+        plan,
+        failures,
+        notices,
+        code,
+    )
+    // A file, e.g. left_out.json = [{dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections'}, ...]
+    unfit = left_out
+        .toSortedList { a, b -> "${a.dataset} ${a.method}" <=> "${b.dataset} ${b.method}" }
+        .map { found -> textFile('left_out.json', asJson(found)) }
+    REPORT_RUN(
+        SUMMARISE.out.metrics,
+        SUMMARISE.out.runs,
+        SUMMARISE.out.leaderboard,
+        SUMMARISE.out.overall,
+        SUMMARISE.out.agreement,
+        SUMMARISE.out.notices,
+        presets,
+        failures,
+        unfit,
+        parameters,
+        versions,
+        code,
+    )
 }

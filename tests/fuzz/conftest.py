@@ -68,6 +68,11 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     (folder / "failures.json").write_text(json.dumps([failure]))
     (folder / "params.json").write_text(json.dumps({"methods": "smart", "seeds": 1, "refine": 0}))
     (folder / "versions.yml").write_text("TRAIN:\n  torch: 2.10\n")
+    compared = [
+        word for name in ("scores", "differences", "agreement") for word in (f"--{name}", folder / f"{name}.csv")
+    ]
+    domains = ("--domains", folder / "pca_smooth.seed1.domains.csv", "--metrics", folder / "metrics.csv")
+    run_stage("compare", *domains, "--latents", folder / "r.latents.h5mu", *compared)
     table = ("--planned", folder / "planned.json", "--failures", folder / "failures.json", "--out-dir", folder)
     run_stage(
         "summarise", "--record", folder / "pca_smooth.seed1.training.json", "--metrics", folder / "metrics.csv", *table

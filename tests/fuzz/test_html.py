@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from spatialweave.io.result_tables import NOTICES
+from spatialweave.io.result_tables import AGREEMENT, LEADERBOARD, NOTICES, OVERALL
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.run import RunSources, write_run_report
 
@@ -95,8 +95,22 @@ def test_names_of_a_run_run_nothing(browser: Any, payload: str, tmp_path: Path) 
     (tmp_path / "presets").mkdir()
     texts = dict.fromkeys(("title", "summary", "citation", "doi"), evil) | {"preprocess": "smart", "graph": "spatial"}
     (tmp_path / "presets" / "smart.yml").write_text(json.dumps(texts))
-    names = ("metrics.csv", "runs.csv", "presets", "failures.json", "params.json", "versions.yml", "notices.csv")
-    write_run_report(RunSources(*(tmp_path / name for name in names)), tmp_path / "report.html")
+    board = dict.fromkeys(LEADERBOARD.columns, 1) | {"metric": "ari", "starred": True}
+    board |= dict.fromkeys(("dataset", "method", "clustering", "basis", "verdict"), evil)
+    LEADERBOARD.write(tmp_path / "leaderboard.csv", LEADERBOARD.frame([board]))
+    overall = dict.fromkeys(OVERALL.columns, 2) | {"metric": "ari", "method": evil, "verdict": evil}
+    OVERALL.write(tmp_path / "overall.csv", OVERALL.frame([overall]))
+    AGREEMENT.write(tmp_path / "agreement.csv", AGREEMENT.frame([(evil, evil, 1, evil, 2, 0.5)]))
+    (tmp_path / "left_out.json").write_text(json.dumps([dict.fromkeys(("dataset", "method", "reason"), evil)]))
+    names = {
+        "failures": "failures.json",
+        "left_out": "left_out.json",
+        "params": "params.json",
+        "versions": "versions.yml",
+    }
+    names |= {name: f"{name}.csv" for name in ("metrics", "runs", "leaderboard", "overall", "agreement", "notices")}
+    files = {name: tmp_path / file for name, file in {**names, "presets": "presets"}.items()}
+    write_run_report(RunSources(**files), tmp_path / "report.html")
     text = opened(browser, tmp_path / "report.html", drawn=False)
     assert all(word in text for word in evil.split())
     links = browser.execute_script("return [...document.querySelectorAll('a')].map((a) => a.href)")

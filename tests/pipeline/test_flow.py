@@ -41,6 +41,8 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     _, run = finished
     assert run.code == 0, run.text
     expected = ["report.html", "index.csv", "notices.csv", "benchmark/metrics.csv", "benchmark/runs.csv"]
+    expected += [f"benchmark/{name}.csv" for name in ("leaderboard", "overall", "differences", "agreement")]
+    expected += [f"multiqc/spatialweave_{name}_mqc.tsv" for name in ("metrics", "resources", "leaderboard")]
     expected += ["test/report.html", "test/integrated.h5mu", "test/graphs/smart.spatial.graph.csv"]
     expected += ["test/integrated/section1.h5ad"]
     expected += [f"test/embeddings/{method}/seed{seed}.h5ad" for method in METHODS for seed in SEEDS]
@@ -52,6 +54,7 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     assert missing == []
     assert {path.name.split(".", 1)[1] for path in (run.results / "test" / "qc").iterdir()} == {
         "ingest.csv", "qc_spots.csv", "qc_summary.csv", "qc_coordinates.png", "qc_maps.png", "qc_violins.png",
+        "qc_mqc.tsv",
     }  # fmt: skip
 
 
@@ -83,6 +86,27 @@ def test_tables_hold_every_run_and_both_kinds_of_metric(finished: tuple[Pipeline
         assert row["status"] == "completed"
         assert float(row["seconds"]) >= 0
         assert float(row["peak_rss_mb"]) > 0
+
+
+def test_leaderboard_is_of_the_metrics(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    metrics = rows(run.results / "benchmark" / "metrics.csv")
+    board = {
+        row["method"]: row for row in rows(run.results / "benchmark" / "leaderboard.csv") if row["metric"] == "ari"
+    }
+    assert set(board) == {*METHODS, "weave"}
+    for method in METHODS:
+        values = [float(row["value"]) for row in metrics if (row["method"], row["metric"]) == (method, "ari")]
+        assert float(board[method]["mean"]) == pytest.approx(sum(values) / len(values))
+        assert float(board[method]["low"]) <= float(board[method]["mean"]) <= float(board[method]["high"])
+    assert board["pca_smooth"]["verdict"] == "the control"
+    pairs = {
+        (row["method"], row["seed"], row["other"], row["other_seed"])
+        for row in rows(run.results / "benchmark" / "agreement.csv")
+    }
+    # Four runs and the consensus.
+    assert len(pairs) == 10
+    assert ("pca_smooth", "1", "pca_smooth", "2") in pairs
 
 
 def test_integrated_file_holds_what_every_stage_made(finished: tuple[Pipeline, Run]) -> None:

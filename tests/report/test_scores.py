@@ -12,7 +12,7 @@ from spatialweave.io.dataset import Dataset
 from spatialweave.io.result_tables import GRAPH_STATISTICS
 from spatialweave.metrics.integration import across_sections
 from spatialweave.report import metric_list, scores, tables, text
-from spatialweave.report.strips import strip
+from spatialweave.report.strips import Seeds, strip
 
 
 def make_metrics(rows: list[tuple[str, int, str, float]]) -> pd.DataFrame:
@@ -26,7 +26,28 @@ def test_summarise_mean_and_sample_sd() -> None:
     assert list(found) == ["ari", "pas"]
     assert (found["pas"]["a"].mean, found["pas"]["a"].sd) == (pytest.approx(0.2), pytest.approx(0.02**0.5))
     # Lower is better for PAS; a metric of one method only has no best.
-    assert (found["pas"]["b"].best, found["pas"]["a"].best, found["ari"]["b"].best) == (True, False, False)
+    assert not any(score.best for row in found.values() for score in row.values())
+
+
+def make_differences(rows: list[tuple[str, str, str, float, bool]]) -> pd.DataFrame:
+    both = [(m, one, other, d, x) for m, one, other, d, x in rows] + [(m, o, one, -d, x) for m, one, o, d, x in rows]
+    names = ["metric", "method", "other", "difference", "distinguishable"]
+    return pd.DataFrame(both, columns=names).astype({"distinguishable": bool})
+
+
+def test_a_star_needs_to_be_better_than_every_other_method() -> None:
+    pairs = [("pas", "a", "b", -0.1, True), ("pas", "a", "c", -0.2, True), ("pas", "b", "c", -0.1, False)]
+    # Lower is better for PAS; that a cannot be told from the consensus, which is made of all, does not matter.
+    assert scores.starred(make_differences([*pairs, ("pas", "a", "weave", 0.0, False)])) == {("pas", "a")}
+    assert scores.starred(make_differences([("pas", "a", "b", -0.1, False), *pairs[1:]])) == set()
+    # The consensus has none, and neither has a metric without a direction.
+    assert (
+        scores.starred(make_differences([("pas", "weave", "a", -0.1, True), ("brand_new", "a", "b", 1.0, True)]))
+        == set()
+    )
+    assert scores.starred(make_differences([])) == set()
+    starred = scores.summarise(make_metrics([("a", 1, "pas", 0.1), ("b", 1, "pas", 0.2)]), {("pas", "a")})
+    assert (starred["pas"]["a"].best, starred["pas"]["b"].best) == (True, False)
 
 
 def test_domain_metrics_and_counts_are_left_out() -> None:
@@ -42,7 +63,7 @@ def test_metrics_across_sections_have_a_group_and_a_direction() -> None:
     )
     found = scores.summarise(table)
     assert list(found) == ["ari_within_sections", "pas", "ilisi", "kbet", "domain_section_ami", "knn_overlap_rna"]
-    assert {name for name in found if found[name]["a"].best} == {"pas", "domain_section_ami"}
+    assert {name for name in found if metric_list.describe(name).higher is False} == {"pas", "domain_section_ami"}
     assert {metric_list.describe(name).group for name in ("ilisi", "kbet", "domain_section_ami")} == {
         metric_list.SECTIONS
     }
@@ -115,7 +136,7 @@ def test_best_run_needs_domains() -> None:
 
 @pytest.mark.parametrize("values", [[0.2, 0.9], [0.5], [-1e-3, 2e-3], [1e4, 3.7e4], [0.0, 0.0]])
 def test_strip_ticks_enclose_all_dots(values: list[float]) -> None:
-    plot = strip(metric_list.METRIC_INFO["ari"], {"a": values, "b": []})
+    plot = strip(metric_list.METRIC_INFO["ari"], {"a": Seeds(values), "b": Seeds([])})
     assert plot is not None
     left, right = plot.ticks[0][0], plot.ticks[-1][0]
     assert 2 <= len(plot.ticks) <= 8

@@ -49,6 +49,7 @@ def test_writes_section_tables_and_plots(folder: Path) -> None:
     assert names == [
         "s1.qc_coordinates.png",
         "s1.qc_maps.png",
+        "s1.qc_mqc.tsv",
         "s1.qc_spots.csv",
         "s1.qc_summary.csv",
         "s1.qc_violins.png",

@@ -174,6 +174,47 @@ where no run supports another."""
 METRICS = ResultTable({**_RUN, "clustering": TEXT, "n_domains": WHOLE, "metric": TEXT, "value": OPTIONAL})
 """One row per metric; docs/metrics.md defines them."""
 
+CONTROL_METHOD = "pca_smooth"
+"""The control that every method is compared with."""
+
+_INTERVAL = {"low": OPTIONAL, "high": OPTIONAL, "basis": TEXT}
+
+SCORES = ResultTable(
+    {"dataset": TEXT, "method": TEXT, "metric": TEXT, "clustering": TEXT, "seeds": COUNT, "mean": NUMBER,
+     "sd": OPTIONAL, **_INTERVAL}
+)  # fmt: skip
+"""One row per method and metric: mean and standard deviation over seeds, and the 95% interval of the mean over what
+`basis` says."""
+
+DIFFERENCES = ResultTable(
+    {**dict.fromkeys(("dataset", "metric", "method", "other"), TEXT), "difference": NUMBER, **_INTERVAL,
+     "distinguishable": FLAG}
+)  # fmt: skip
+"""One row per ordered pair of methods and metric: `method` less `other`, by the same resamples of the spots; the
+intervals of one method's differences hold together at 95%."""
+
+AGREEMENT = ResultTable({**_RUN, "other": TEXT, "other_seed": WHOLE, "ari": NUMBER})
+"""One row per pair of runs: the adjusted Rand index between their domains, over all spots."""
+
+_VERDICT = {
+    "control_difference": OPTIONAL, "control_low": OPTIONAL, "control_high": OPTIONAL, "verdict": TEXT,
+}  # fmt: skip
+
+LEADERBOARD = ResultTable(
+    {**SCORES.cells, "best_rank": OPTIONAL, "worst_rank": OPTIONAL, "starred": FLAG, **_VERDICT, "seconds": OPTIONAL,
+     "peak_rss_mb": OPTIONAL}
+)  # fmt: skip
+"""One row per dataset, method and metric that has a direction: the score, the ranks that the method can have, whether
+it is better than every other, and how it is to the control."""
+
+OVERALL = ResultTable(
+    {"metric": TEXT, "method": TEXT, "datasets": COUNT, "mean": NUMBER, "mean_rank": OPTIONAL, "rank_low": OPTIONAL,
+     "rank_high": OPTIONAL, **_VERDICT, **dict.fromkeys(("above", "below", "indistinguishable"), WHOLE),
+     "seconds": OPTIONAL}
+)  # fmt: skip
+"""One row per method and metric over all datasets, intervals over datasets; and on how many the method is above the
+control, below, and neither."""
+
 NUMBERS = ResultTable({**_RUN, "n_domains": COUNT, "criterion": TEXT, "value": OPTIONAL})
 """Criteria of the number of domains: one row per run, number and criterion."""
 

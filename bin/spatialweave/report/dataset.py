@@ -19,7 +19,7 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
-from spatialweave.report.scores import BestRun
+from spatialweave.report.scores import BestRun, starred
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     alignment = read_alignment(sources.files, sources.dataset, spots)
     if alignment:
         data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
-    columns, groups = tables.metric_groups(metrics)
+    columns, groups = tables.metric_groups(metrics, starred(inputs.read_differences(sources.files)))
     render(
         "dataset.html",
         target,

@@ -15,7 +15,7 @@ from spatialweave.io.contract import is_intensities, read_h5ad, read_h5mu
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts
-from spatialweave.io.result_tables import METRICS, read_domains
+from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
 from spatialweave.modalities import MODALITIES
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.presets import MethodPreset, read_preset
@@ -192,9 +192,20 @@ def read_metrics(files: Path | None, dataset: str) -> pd.DataFrame:
     return table[table["dataset"] == dataset]
 
 
+def read_differences(files: Path | None) -> pd.DataFrame:
+    """The differences between the methods of a dataset (table DIFFERENCES); without rows where there is no file."""
+    found = sorted(files.rglob("*.differences.csv")) if files is not None and files.is_dir() else []
+    return DIFFERENCES.read_all(path for path in found if path.stat().st_size)
+
+
 def read_failures(path: Path | None) -> list[dict[str, Any]]:
     """What failed in the run, one record per failed step; empty where there is no file."""
     return [] if path is None else _read_json(path, list, "a list of failures")
+
+
+def read_left_out(path: Path | None) -> list[dict[str, Any]]:
+    """The methods that were not run on a dataset, with the reason; empty where there is no file."""
+    return [] if path is None else _read_json(path, list, "a list of methods that were left out")
 
 
 def read_params(path: Path | None) -> dict[str, Any]:

@@ -78,7 +78,19 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("number", "score", "duration", "memory", "modality", "plain", "words", "listing", "doi_link"):
+    for name in (
+        "number",
+        "plain_number",
+        "decimals",
+        "score",
+        "duration",
+        "memory",
+        "modality",
+        "plain",
+        "words",
+        "listing",
+        "doi_link",
+    ):
         environment.filters[name] = getattr(text, name)
     return environment
 

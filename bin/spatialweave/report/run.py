@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from spatialweave.io.result_tables import COMPLETED, METRICS, RUNS, WEAVE
-from spatialweave.report import inputs, methods_text, metric_list, scores, tables
+from spatialweave.errors import EXIT_BAD_INPUT
+from spatialweave.io.result_tables import AGREEMENT, COMPLETED, LEADERBOARD, METRICS, OVERALL, RUNS, WEAVE
+from spatialweave.report import inputs, methods_text, tables
+from spatialweave.report.boards import LEAD, board
 from spatialweave.report.consensus import TITLE
+from spatialweave.report.costs import cost_plot
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.render import render
-from spatialweave.report.strips import StripPlot, strip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,52 +27,22 @@ class RunSources:
 
     metrics: Path | None = None
     runs: Path | None = None
+    leaderboard: Path | None = None
+    overall: Path | None = None
+    agreement: Path | None = None
     presets: Path | None = None
     failures: Path | None = None
+    left_out: Path | None = None
     params: Path | None = None
     versions: Path | None = None
     notices: Path | None = None
 
 
-@dataclass
-class LeaderRow:
-    """One method on one dataset.
-
-    Attributes
-    ----------
-    scores
-        Of the board's metrics, None where there is none.
-    rank
-        Mean rank without labels, None where there is none.
-    done, planned
-        Seeds that completed, and all.
-    """
-
-    method: str
-    scores: list[scores.Score | None]
-    rank: float | None
-    done: int
-    planned: int
-    seconds: float
-    memory: float
-
-
-@dataclass
-class Leaderboard:
-    """The leaderboard of one dataset, best method first; `link` is its own report, relative to the run's."""
-
-    dataset: str
-    link: str
-    metrics: list[metric_list.MetricInfo]
-    rows: list[LeaderRow]
-    by: str
-    strip: StripPlot | None
-
-
 def write_run_report(sources: RunSources, target: Path) -> None:
     """Read the tables of a run and write its report, one HTML file that needs nothing else."""
-    metrics = METRICS.read_all([sources.metrics] if sources.metrics else [])
-    runs = RUNS.read_all([sources.runs] if sources.runs else [])
+    read = {"metrics": METRICS, "runs": RUNS, "leaderboard": LEADERBOARD, "overall": OVERALL, "agreement": AGREEMENT}
+    found = {name: table.read_all(filter(None, [getattr(sources, name)])) for name, table in read.items()}
+    metrics, runs = found["metrics"], found["runs"]
     presets = inputs.read_presets(sources.presets)
     failures = inputs.read_failures(sources.failures)
     params = inputs.read_params(sources.params)
@@ -79,81 +50,30 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     titles = {name: presets[name].title if name in presets else name for name in [*presets, *methods]}
     titles[WEAVE] = TITLE
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
+    overall = found["overall"]
+    several = overall[(overall["metric"] == LEAD) & (overall["datasets"].max() > 1)] if len(overall) else overall
     render(
         "run.html",
         target,
-        [],
+        ["sort.js"],
         plotly=False,
-        boards=[board(dataset, metrics, runs, titles) for dataset in datasets],
+        boards=[board(dataset, found, titles) for dataset in datasets],
+        overall=several.to_dict("records"),
+        costs=cost_plot(found["leaderboard"], titles),
         runs=runs.to_dict("records"),
         n_done=int((runs["status"] == COMPLETED).sum()),
         n_methods=len({*methods} - {WEAVE}),
         completed=COMPLETED,
+        consensus=WEAVE,
         titles=titles,
         failures=failures,
+        left_out=inputs.read_left_out(sources.left_out),
+        refused=EXIT_BAD_INPUT,
         notices=tables.notices_table(sources.notices),
         methods=compose_methods(runs, metrics, presets, params),
         params=tables.settings(params),
         versions=tables.versions(inputs.read_versions(sources.versions)),
     )
-
-
-def board(dataset: str, metrics: pd.DataFrame, runs: pd.DataFrame, titles: dict[str, str]) -> Leaderboard:
-    """One dataset's leaderboard: by mean ARI where there are labels, else by mean rank over the metrics without."""
-    own = metrics[metrics["dataset"] == dataset]
-    planned = runs[runs["dataset"] == dataset]
-    summary = scores.summarise(own) if len(own) else {}
-    shown = [name for name in metric_list.KEY_METRICS if name in summary]
-    ranks = dict(scores.mean_ranks(own, ["method"])) if len(own) else {}
-    keys = scores.columns(own)
-    method_of = dict(zip(keys, own["method"], strict=True))
-    names = [*sorted(method_of), *sorted(set(planned["method"]) - set(own["method"]))]
-    rows = []
-    for name in names:
-        method = str(method_of.get(name, name))
-        seeds = planned[planned["method"] == method]
-        rows.append(
-            LeaderRow(
-                method=str(name),
-                scores=[summary[metric].get(str(name)) for metric in shown],
-                rank=ranks.get(method),
-                done=int((seeds["status"] == COMPLETED).sum()),
-                planned=len(seeds),
-                seconds=float(seeds["seconds"].mean()),
-                memory=float(seeds["peak_rss_mb"].max()),
-            )
-        )
-    labelled = "ari" in summary
-    rows.sort(key=lambda row: _position(row, summary, labelled))
-    lead = "ari" if labelled else next((name for name in metric_list.RANKED if name in summary), None)
-    points = {
-        titles.get(row.method, row.method): own.loc[(keys == row.method) & (own["metric"] == lead), "value"].tolist()
-        for row in rows
-    }
-    return Leaderboard(
-        dataset,
-        f"{quote(dataset, safe='')}/report.html",
-        [short_metric(name) for name in shown],
-        rows,
-        "mean adjusted Rand index" if labelled else "mean rank over the metrics that need no labels",
-        strip(metric_list.describe(lead), points) if lead else None,
-    )
-
-
-def short_metric(name: str) -> metric_list.MetricInfo:
-    """A metric under its short title, with the full one in the definition."""
-    metric = metric_list.describe(name)
-    return replace(metric, title=metric_list.KEY_METRICS[name], definition=f"{metric.title}. {metric.definition}")
-
-
-def _position(row: LeaderRow, summary: dict[str, dict[str, scores.Score]], labelled: bool) -> tuple[float, str]:
-    """Sorting key: best first, methods without a result last; the consensus first where there is nothing to rank by."""
-    if labelled:
-        score = summary["ari"].get(row.method)
-        return (-score.mean if score else float("inf")), row.method
-    if row.method == WEAVE and row.done:
-        return 0.0, row.method
-    return (row.rank if row.rank is not None else float("inf")), row.method
 
 
 def compose_methods(

@@ -1,11 +1,10 @@
-"""Scores as the reports show them: mean over seeds, the best run, and a ranking."""
+"""Scores as the reports show them: mean over seeds, the best method where there is one, the best run, and a ranking."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.report.metric_list import (
@@ -27,7 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Score:
-    """A metric of one method over its seeds; `sd` is the sample standard deviation, NaN for fewer than two seeds."""
+    """A metric of one method over its seeds.
+
+    Attributes
+    ----------
+    sd
+        Sample standard deviation, NaN for fewer than two seeds.
+    best
+        Whether it is better than that of every other method, by more than the intervals of the differences.
+    """
 
     mean: float
     sd: float
@@ -35,24 +42,39 @@ class Score:
     best: bool = False
 
 
-def summarise(metrics: pd.DataFrame) -> dict[str, dict[str, Score]]:
-    """Mean and standard deviation over seeds by metric and column of the table (:func:`columns`); best ones marked."""
-    keys = columns(metrics)
+def summarise(metrics: pd.DataFrame, starred: Set[tuple[str, str]] = frozenset()) -> dict[str, dict[str, Score]]:
+    """Mean and standard deviation over seeds of one dataset, by metric and method.
+
+    Parameters
+    ----------
+    starred
+        The metric and method of the best scores.
+    """
     result: dict[str, dict[str, Score]] = {}
     for name in ordered_metrics(metrics):
-        rows = metrics["metric"] == name
-        values = metrics.loc[rows, "value"].groupby(keys[rows]).agg(["mean", "std", "count"])
-        row = {str(key): Score(float(v["mean"]), float(v["std"]), int(v["count"])) for key, v in values.iterrows()}
-        _mark_best(row, describe(name).higher)
-        result[name] = row
+        values = metrics.loc[metrics["metric"] == name].groupby("method")["value"].agg(["mean", "std", "count"])
+        result[name] = {
+            str(key): Score(float(v["mean"]), float(v["std"]), int(v["count"]), (name, str(key)) in starred)
+            for key, v in values.iterrows()
+        }
     return result
 
 
-def columns(metrics: pd.DataFrame) -> pd.Series:
-    """The column a row of metrics belongs to: its method, with the clustering where there is more than one."""
-    if metrics["clustering"].nunique() <= 1:
-        return metrics["method"]
-    return metrics["method"] + " / " + metrics["clustering"]
+def starred(differences: pd.DataFrame) -> set[tuple[str, str]]:
+    """The metric and method of the best scores of one dataset, from its table DIFFERENCES."""
+    found = set()
+    for (metric, method), rows in differences.groupby(["metric", "method"]):
+        higher = describe(str(metric)).higher
+        if higher is not None and is_best(str(method), rows, higher):
+            found.add((str(metric), str(method)))
+    return found
+
+
+def is_best(method: str, differences: pd.DataFrame, higher: bool) -> bool:
+    """Whether a method is distinguishably better than every other by one metric; the consensus does not compete."""
+    others = differences[(differences["method"] == method) & (differences["other"] != WEAVE)]
+    better = others["distinguishable"] & ((others["difference"] > 0) == higher)
+    return method != WEAVE and len(others) > 0 and bool(better.all())
 
 
 def ordered_metrics(metrics: pd.DataFrame) -> list[str]:
@@ -64,15 +86,6 @@ def ordered_metrics(metrics: pd.DataFrame) -> list[str]:
         return groups.index(describe(name).group), known.index(name) if name in METRIC_INFO else len(known), name
 
     return sorted((name for name in metrics["metric"].unique() if not name.startswith(LEFT_OUT)), key=position)
-
-
-def _mark_best(row: dict[str, Score], higher: bool | None) -> None:
-    means = [score.mean for score in row.values() if np.isfinite(score.mean)]
-    if higher is None or len(row) < 2 or not means:
-        return
-    target = max(means) if higher else min(means)
-    for score in row.values():
-        score.best = score.mean == target
 
 
 def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +11,18 @@ import numpy as np
 from spatialweave.report.metric_list import MetricInfo
 from spatialweave.report.text import number
 
-WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 720, 190, 24, 30, 8, 40
+WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 840, 280, 24, 30, 8, 40
 
 
 @dataclass
 class StripRow:
-    """One method: its name, the height of its row, the dots, and the mean (NaN without dots)."""
+    """One method: its name, the height of its row, the dots, the mean (NaN without dots) and its interval, if any."""
 
     name: str
     y: float
     dots: list[float]
     mean: float
+    interval: tuple[float, float] | None
     text: str
 
 
@@ -36,14 +38,27 @@ class StripPlot:
     rows: list[StripRow]
 
 
-def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | None:
+@dataclass
+class Seeds:
+    """The values of one method's seeds, and the interval of their mean where there is one."""
+
+    values: list[float]
+    interval: tuple[float, float] | None = None
+
+
+def strip(metric: MetricInfo, methods: dict[str, Seeds]) -> StripPlot | None:
     """Lay out the values per method; None when there are none."""
-    finite = {name: [v for v in seeds if math.isfinite(v)] for name, seeds in values.items()}
+    finite = {name: [v for v in seeds.values if math.isfinite(v)] for name, seeds in methods.items()}
+    intervals = {
+        name: seeds.interval if seeds.interval and all(map(math.isfinite, seeds.interval)) else None
+        for name, seeds in methods.items()
+    }
     everything = [v for seeds in finite.values() for v in seeds]
     if not everything:
         return None
-    ticks = _ticks(min(everything), max(everything))
-    low, high = ticks[0], ticks[-1]
+    everything += [end for interval in intervals.values() for end in interval or ()]
+    scale = ticks(min(everything), max(everything))
+    low, high = scale[0], scale[-1]
 
     def position(value: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
@@ -54,6 +69,7 @@ def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | Non
             TOP + ROW * (index + 0.5),
             [position(v) for v in seeds],
             position(float(np.mean(seeds))) if seeds else float("nan"),
+            _ends(intervals[name], position),
             f"mean {number(float(np.mean(seeds)))} of {len(seeds)} seed{'s' * (len(seeds) > 1)}"
             if seeds
             else "no result",
@@ -61,11 +77,15 @@ def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | Non
         for index, (name, seeds) in enumerate(finite.items())
     ]
     arrow = {True: "higher is better", False: "lower is better", None: ""}[metric.higher]
-    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in ticks]
+    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
     return StripPlot(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, marks, rows)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _ends(interval: tuple[float, float] | None, position: Callable[[float], float]) -> tuple[float, float] | None:
+    return None if interval is None else (position(interval[0]), position(interval[1]))
+
+
+def ticks(low: float, high: float) -> list[float]:
     """Round values that enclose low..high, at most about six."""
     span = high - low or abs(high) or 1.0
     step = 10 ** math.floor(math.log10(span / 4))

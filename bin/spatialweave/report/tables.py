@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,12 +111,12 @@ class MetricGroup:
     rows: list[MetricRow]
 
 
-def metric_groups(metrics: pd.DataFrame) -> tuple[list[str], list[MetricGroup]]:
-    """The metrics table: its columns (methods, by name), and its rows in groups."""
+def metric_groups(metrics: pd.DataFrame, starred: Set[tuple[str, str]]) -> tuple[list[str], list[MetricGroup]]:
+    """The metrics table of a dataset: its columns (methods, by name), and its rows in groups."""
     if metrics.empty:
         return [], []
-    summary = scores.summarise(metrics)
-    columns = sorted(set(scores.columns(metrics)))
+    summary = scores.summarise(metrics, starred)
+    columns = sorted(set(metrics["method"]))
     groups: dict[str, MetricGroup] = {}
     for name, row in summary.items():
         metric = metric_list.describe(name)

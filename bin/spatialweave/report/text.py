@@ -27,14 +27,34 @@ def number(value: Any) -> str:
     return text.replace(",", "\u202f").replace("-", "−")
 
 
+def decimals(value: Any, signed: bool = False, digits: int = 3) -> str:
+    """A number with as many digits after the point, as scores are compared; a dash for a missing one."""
+    try:
+        parsed = float(value)
+    except (TypeError, ValueError):
+        return "–"
+    if not math.isfinite(parsed):
+        return "–"
+    return f"{parsed:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def plain_number(value: Any) -> str:
+    """A number as JavaScript reads it, "" for a missing one."""
+    try:
+        parsed = float(value)
+    except (TypeError, ValueError):
+        return ""
+    return f"{parsed:.6g}" if math.isfinite(parsed) else ""
+
+
 def score(value: Score | None) -> str:
     """Mean ± standard deviation; the mean alone for one seed."""
     if value is None or not math.isfinite(value.mean):
         return "–"
     if not math.isfinite(value.sd):
         return number(value.mean)
-    # A standard deviation far below the last digit of the mean needs no digits of its own.
-    sd = "0.000" if value.sd < 0.0005 <= 0.02 * abs(value.mean) else number(value.sd)
+    # A standard deviation below the last digit of the mean needs no digits of its own.
+    sd = f"{value.sd:.3f}" if value.sd < 0.001 <= 0.1 * abs(value.mean) else number(value.sd)
     return f"{number(value.mean)} ± {sd}"
 
 

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""COMPARE: intervals of all methods' scores on a dataset, differences between methods, agreement between runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUTPUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@stage
+@click.option(
+    "--domains", type=FILE, multiple=True, required=True, help="Domains of one run, <method>.seed<k>.domains.csv."
+)
+@click.option("--metrics", type=FILE, multiple=True, help="Table of metrics (.csv) of one run.")
+@click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu), for its spots and labels.")
+@click.option("--scores", type=OUTPUT, required=True, help="Table of scores with intervals to write (.csv).")
+@click.option("--differences", type=OUTPUT, required=True, help="Table of differences between methods to write (.csv).")
+@click.option("--agreement", type=OUTPUT, required=True, help="Table of agreement between runs to write (.csv).")
+def main(
+    domains: tuple[Path, ...],
+    metrics: tuple[Path, ...],
+    latents: Path,
+    scores: Path,
+    differences: Path,
+    agreement: Path,
+) -> None:
+    """Compare the runs of one dataset: which differences between methods are larger than their 95% intervals."""
+    from spatialweave.comparison.dataset import compare
+    from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, SCORES
+
+    found = compare(domains, metrics, latents)
+    SCORES.write(scores, found.scores)
+    DIFFERENCES.write(differences, found.differences)
+    AGREEMENT.write(agreement, found.agreement)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Compare the runs of one dataset: scores with intervals, differences between methods, agreement between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.dataset import Dataset, read_spots
+from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, METRICS, SCORES, WEAVE, read_domains
+from spatialweave.io.run_names import method_and_seed
+from spatialweave.metrics.intervals import Runs, difference, family_level, mean_interval
+from spatialweave.metrics.resampling import RESAMPLED, UNBOUNDED, resampled_agreement, resampled_blocks, spatial_blocks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEED = 0
+"""Of the resamples, which are the same in every run of the pipeline."""
+
+Run = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The tables of :mod:`~spatialweave.io.result_tables` of one dataset."""
+
+    scores: pd.DataFrame
+    differences: pd.DataFrame
+    agreement: pd.DataFrame
+
+
+def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents: Path) -> Comparison:
+    """Compare all runs of a dataset, by every metric that they have.
+
+    Metrics of :data:`~spatialweave.metrics.resampling.RESAMPLED` are resampled over the labelled spots; of all others
+    the seeds alone give intervals. The intervals of the differences of one method hold together at 95%.
+
+    Parameters
+    ----------
+    domain_files
+        One per run, named ``<method>.seed<k>.domains.csv``.
+    metric_files
+        Tables :data:`~spatialweave.io.result_tables.METRICS`; what is of another dataset is left out.
+    latents
+        Latents of the dataset, for its spots and labels.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, is not of these spots, or a run is given twice.
+    """
+    dataset = read_spots(latents)
+    runs = [method_and_seed(path) for path in domain_files]
+    if len(set(runs)) < len(runs):
+        method, seed = max(runs, key=runs.count)
+        raise InputError("--domains", f"run {method}.seed{seed} is given more than once", "each run once")
+    domains = {run: read_domains(path, dataset.obs) for run, path in zip(runs, domain_files, strict=True)}
+    metrics = METRICS.read_all(metric_files)
+    metrics = metrics[(metrics["dataset"] == dataset.name) & metrics["value"].notna()]
+    resamples, blocks = resample(dataset, domains)
+    scores, differences = [], []
+    for (metric, clustering), rows in metrics.groupby(["metric", "clustering"], sort=False):
+        by_method = {str(method): runs_of(own, resamples) for method, own in rows.groupby("method")}
+        name = (dataset.name, str(metric))
+        scores += [score_row(name, method, str(clustering), one, blocks) for method, one in by_method.items()]
+        differences += difference_rows(name, by_method, blocks)
+    return Comparison(SCORES.frame(scores), DIFFERENCES.frame(differences), agreement_table(dataset.name, domains))
+
+
+def resample(dataset: Dataset, domains: Mapping[Run, np.ndarray]) -> tuple[dict[tuple[str, Run], np.ndarray], int]:
+    """Every metric of labels in every resample, by metric and run, and the number of blocks; none without labels."""
+    labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else np.array([""])
+    known = labels != ""
+    if known.sum() < 2:
+        return {}, 0
+    sections = dataset.obs["section"].astype(str).to_numpy()
+    blocks = spatial_blocks(dataset.coordinates[known], sections[known])
+    number = int(blocks.max()) + 1
+    drawn = resampled_blocks(number, SEED)
+    found = {}
+    for run, of_spots in domains.items():
+        for metric, values in resampled_agreement(labels[known], of_spots[known], blocks, drawn).items():
+            found[metric, run] = values
+    return found, number
+
+
+def runs_of(rows: pd.DataFrame, resamples: Mapping[tuple[str, Run], np.ndarray]) -> Runs:
+    """The scores of one method by one metric, with their resamples where all seeds have them."""
+    rows = rows.sort_values("seed")
+    keys = [(str(row.metric), (str(row.method), int(str(row.seed)))) for row in rows.itertuples()]
+    complete = keys[0][0] in RESAMPLED and all(key in resamples for key in keys)
+    drawn = np.stack([resamples[key] for key in keys]) if complete else None
+    return Runs(rows["value"].to_numpy(dtype=np.float64), drawn)
+
+
+def score_row(name: tuple[str, str], method: str, clustering: str, runs: Runs, blocks: int) -> tuple[Any, ...]:
+    """A row of :data:`~spatialweave.io.result_tables.SCORES`."""
+    dataset, metric = name
+    found = mean_interval(runs, blocks, highest=1.0 if metric in RESAMPLED and metric not in UNBOUNDED else np.inf)
+    sd = float(runs.values.std(ddof=1)) if len(runs.values) > 1 else np.nan
+    row = (dataset, method, metric, clustering, len(runs.values), found.value, sd)
+    return (*row, found.low, found.high, found.basis)
+
+
+def difference_rows(name: tuple[str, str], methods: Mapping[str, Runs], blocks: int) -> list[tuple[Any, ...]]:
+    """Rows of :data:`~spatialweave.io.result_tables.DIFFERENCES`: every method less every other."""
+    level = family_level(len(set(methods) - {WEAVE}))
+    rows = []
+    for method, other in permutations(methods, 2):
+        found = difference(methods[method], methods[other], blocks, level)
+        rows.append((*name, method, other, found.value, found.low, found.high, found.basis, found.distinguishable))
+    return rows
+
+
+def agreement_table(dataset: str, domains: Mapping[Run, np.ndarray]) -> pd.DataFrame:
+    """The adjusted Rand index between the domains of every two runs (table AGREEMENT)."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return AGREEMENT.frame(
+        (dataset, *one, *other, float(adjusted_rand_score(domains[one], domains[other])))
+        for one, other in combinations(sorted(domains), 2)
+    )

@@ -1,0 +1,138 @@
+"""Ranks and verdicts of a run, from the scores and differences of its datasets.
+
+A method is better than another where the interval of their difference leaves out 0. The ranks that it can have on a
+dataset are from 1 + (methods that are better) to (methods) - (methods that it is better than): as the intervals of its
+differences hold together at 95%, so does this range (Mogstad, Romano, Shaikh and Wilhelm, Rev Econ Stud 91:476, 2024).
+The consensus is not ranked, since it is made of the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.io.result_tables import CONTROL_METHOD, LEADERBOARD, OVERALL, WEAVE
+from spatialweave.report.metric_list import LEFT_OUT, describe
+from spatialweave.report.scores import is_best
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ABOVE, BELOW = "better than the control", "worse than the control"
+SAME = "indistinguishable from the control"
+UNKNOWN = "one seed: no interval"
+NO_CONTROL = "no control"
+IS_CONTROL = "the control"
+
+
+def leaderboard(scores: pd.DataFrame, differences: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The table :data:`~spatialweave.io.result_tables.LEADERBOARD`, by dataset and metric, best mean first.
+
+    Parameters
+    ----------
+    scores, differences
+        Of all datasets.
+    runs
+        The table RUNS, for time (mean over seeds) and memory (the largest).
+    """
+    grouped = runs.groupby(["dataset", "method"])
+    costs = grouped.agg(seconds=("seconds", "mean"), peak_rss_mb=("peak_rss_mb", "max")).to_dict("index")
+    by_pair: dict[Any, pd.DataFrame] = dict(iter(differences.groupby(["dataset", "metric"])))
+    found = []
+    for (dataset, metric), rows in scores.groupby(["dataset", "metric"], sort=False):
+        higher = describe(str(metric)).higher
+        if higher is None or str(metric).startswith(LEFT_OUT):
+            continue
+        between = by_pair.get((dataset, metric), differences.iloc[:0])
+        ordered = rows.sort_values(["mean", "method"], ascending=[not higher, True], kind="stable")
+        for row in ordered.to_dict("records"):
+            own = between[between["method"] == row["method"]]
+            cost: dict[Any, Any] = costs.get((dataset, row["method"]), {})
+            method = str(row["method"])
+            found.append({**row, **_ranks(method, own, higher), **_against_control(method, own, higher), **cost})
+    return LEADERBOARD.frame(found)
+
+
+def _ranks(method: str, own: pd.DataFrame, higher: bool) -> dict[str, Any]:
+    """The ranks that a method can have by its differences to the others, and whether it is better than all of them."""
+    if method == WEAVE:
+        return {"best_rank": None, "worst_rank": None, "starred": False}
+    others = own[own["other"] != WEAVE]
+    positive = (others["difference"] > 0) == higher
+    better, worse = (
+        int((others["distinguishable"] & positive).sum()),
+        int((others["distinguishable"] & ~positive).sum()),
+    )
+    star = is_best(method, own, higher)
+    return {"best_rank": 1 + worse, "worst_rank": 1 + len(others) - better, "starred": star}
+
+
+def _against_control(method: str, own: pd.DataFrame, higher: bool) -> dict[str, Any]:
+    """The difference to the control, and what it says in words."""
+    row = own[own["other"] == CONTROL_METHOD]
+    if method == CONTROL_METHOD or row.empty:
+        verdict = IS_CONTROL if method == CONTROL_METHOD else NO_CONTROL
+        return {"control_difference": None, "control_low": None, "control_high": None, "verdict": verdict}
+    value, low, high = (float(row[name].iloc[0]) for name in ("difference", "low", "high"))
+    return {
+        "control_difference": value, "control_low": low, "control_high": high,
+        "verdict": verdict_of(value, low, high, higher),
+    }  # fmt: skip
+
+
+def verdict_of(value: float, low: float, high: float, higher: bool) -> str:
+    """A difference to the control in words."""
+    if not np.isfinite([low, high]).all():
+        return UNKNOWN
+    if low <= 0 <= high:
+        return SAME
+    return ABOVE if (value > 0) == higher else BELOW
+
+
+def overall(board: pd.DataFrame) -> pd.DataFrame:
+    """The table :data:`~spatialweave.io.result_tables.OVERALL`, by metric, best mean rank first.
+
+    A method's rank on a dataset is the middle of those that it can have there, so that methods that cannot be
+    distinguished have nearly equal ones. Intervals (t) are over datasets: how it would be on further ones of the kind;
+    that of the rank holds the means of the best and of the worst rank, too.
+    """
+    rows = []
+    for metric, of_metric in board.groupby("metric", sort=False):
+        number = of_metric.loc[of_metric["method"] != WEAVE, "method"].nunique()
+        found = [_overall_row(str(metric), str(method), own, number) for method, own in of_metric.groupby("method")]
+        rows += sorted(found, key=lambda row: (np.isnan(row["mean_rank"]), row["mean_rank"], row["method"]))
+    return OVERALL.frame(rows)
+
+
+def _overall_row(metric: str, method: str, own: pd.DataFrame, n_methods: int) -> dict[str, Any]:
+    higher = bool(describe(metric).higher)
+    middle = ((own["best_rank"] + own["worst_rank"]) / 2).to_numpy(dtype=np.float64)
+    rank, rank_low, rank_high = over_datasets(middle)
+    if len(own) > 1:
+        # Ranks that are equally uncertain everywhere do not differ between datasets, and are not certain for that.
+        rank_low, rank_high = min(rank_low, own["best_rank"].mean()), max(rank_high, own["worst_rank"].mean())
+    value, low, high = over_datasets(own["control_difference"].to_numpy(dtype=np.float64))
+    # The control itself, a run without one, or one dataset with it: the verdict is that of the dataset.
+    known = own.loc[own["control_difference"].notna(), "verdict"]
+    verdict = verdict_of(value, low, high, higher) if len(known) > 1 else [*known, *own["verdict"]][0]
+    return {
+        "metric": metric, "method": method, "datasets": len(own), "mean": float(own["mean"].mean()),
+        "mean_rank": rank, "rank_low": max(rank_low, 1.0), "rank_high": min(rank_high, n_methods),
+        "control_difference": value, "control_low": low, "control_high": high, "verdict": verdict,
+        "above": int((own["verdict"] == ABOVE).sum()), "below": int((own["verdict"] == BELOW).sum()),
+        "indistinguishable": int((own["verdict"] == SAME).sum()), "seconds": float(own["seconds"].mean()),
+    }  # fmt: skip
+
+
+def over_datasets(values: np.ndarray) -> tuple[float, float, float]:
+    """The mean over the datasets that have a value, and its 95% interval by t; NaN where there are too few."""
+    from scipy.stats import t
+
+    values = values[np.isfinite(values)]
+    n = len(values)
+    mean = float(values.mean()) if n else np.nan
+    if n < 2:
+        return mean, np.nan, np.nan
+    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half

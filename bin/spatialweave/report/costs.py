@@ -1,0 +1,88 @@
+"""Accuracy against the time of training, as numbers for inline SVG: a point per method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.report.boards import LEAD
+from spatialweave.report.strips import ticks
+from spatialweave.report.text import duration, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 340, 56, 300, 16, 46
+LABEL = 15
+"""Height of a line of text: labels are moved apart by it."""
+
+
+@dataclass
+class CostPoint:
+    """One method in pixels: its point, the ends of its interval (NaN = none), and the height of its name."""
+
+    name: str
+    x: float
+    y: float
+    low: float
+    high: float
+    label: float
+    text: str
+
+
+@dataclass
+class CostPlot:
+    """The chart, for templates/run.html."""
+
+    points: list[CostPoint]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    n_datasets: int
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
+    """Mean ARI over datasets against mean seconds of a training (log scale); intervals where there is one dataset.
+
+    Methods that miss a dataset are left out, since means over other datasets say nothing of the method; and the
+    consensus, whose time is that of all its runs. None without a method that has both.
+    """
+    rows = board[(board["metric"] == LEAD) & board["seconds"].notna() & (board["method"] != WEAVE)]
+    n_datasets = board.loc[board["metric"] == LEAD, "dataset"].nunique()
+    found = []
+    for method, own in rows.groupby("method"):
+        if len(own) == n_datasets:
+            ends = (own["low"].iloc[0], own["high"].iloc[0]) if n_datasets == 1 else (math.nan, math.nan)
+            found.append((str(method), max(own["seconds"].mean(), 0.001), own["mean"].mean(), *ends))
+    if not found:
+        return None
+    heights = [value for one in found for value in one[2:] if math.isfinite(value)]
+    marks = ticks(min(heights), max(heights))
+    first, last = (math.log10(pick(one[1] for one in found)) for pick in (min, max))
+    first, last = math.floor(first), max(math.ceil(last), math.floor(first) + 1)
+
+    def across(seconds: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(seconds) - first) / (last - first), 1)
+
+    def up(value: float) -> float:
+        return round(TOP + (HEIGHT - TOP - BOTTOM) * (marks[-1] - value) / (marks[-1] - marks[0]), 1)
+
+    points, below = [], -math.inf
+    for method, seconds, mean, low, high in sorted(found, key=lambda one: -one[2]):
+        # Names are written from the top down, none over the one before.
+        below = max(up(mean) + 4, below + LABEL)
+        title = titles.get(method, method)
+        said = f"{title}: {number(mean)} in {duration(seconds)}"
+        points.append(CostPoint(title, across(seconds), up(mean), up(low), up(high), below, said))
+    return CostPlot(
+        points,
+        [
+            (across(10.0**power), f"{10.0**power:g} s" if power < 2 else duration(10.0**power))
+            for power in range(first, last + 1)
+        ],
+        [(up(mark), f"{mark:.6g}".replace("-", "−")) for mark in marks],
+        n_datasets,
+    )

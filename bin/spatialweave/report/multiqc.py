@@ -1,0 +1,162 @@
+"""Tables for MultiQC: its custom content, found by the names of the files (``*_mqc.tsv``), with their own headers.
+
+A file is tab-separated text below a header of YAML in comments (MultiQC's documentation, "Custom content"). The first
+column is the name of the row, which must be unique in a table; files of one ``id`` are one table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spatialweave.io.files import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARENT = "spatialweave"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its title, what it means, and the format of its numbers (Python's; "" = text)."""
+
+    title: str
+    description: str
+    format: str = "{:,.3f}"
+
+
+def write_table(
+    target: Path,
+    name: str,
+    title: str,
+    description: str,
+    columns: Mapping[str, Column],
+    rows: Iterable[tuple[str, Sequence[Any]]],
+) -> None:
+    """Write one table.
+
+    Parameters
+    ----------
+    target
+        A path ending in ``_mqc.tsv``.
+    name
+        Identifier of the table in MultiQC.
+    columns
+        By their keys, in order.
+    rows
+        The name of each row, and its cells; None and NaN are left empty.
+    """
+    header = {
+        "id": f"{PARENT}_{name}",
+        "section_name": title,
+        "description": description,
+        "parent_id": PARENT,
+        "parent_name": PARENT,
+        "parent_description": "Spatial multi-omics integration.",
+        "plot_type": "table",
+        "pconfig": {"id": f"{PARENT}_{name}_table", "title": f"{PARENT}: {title}", "namespace": PARENT,
+                    "only_defined_headers": True, "col1_header": "of"},
+        "headers": {key: _header(column) for key, column in columns.items()},
+    }  # fmt: skip
+    # JSON is YAML, and needs no quoting rules of its own; a value per line keeps it readable.
+    lines = [f"# {key}: {json.dumps(value)}" for key, value in header.items()]
+    lines.append("\t".join(["of", *columns]))
+    lines += ["\t".join([_text(row), *map(_text, cells)]) for row, cells in rows]
+    write_text(target, "\n".join(lines) + "\n")
+
+
+def _header(column: Column) -> dict[str, Any]:
+    found: dict[str, Any] = {"title": column.title, "description": column.description}
+    return found | ({"format": column.format} if column.format else {"scale": False})
+
+
+def _text(value: Any) -> str:
+    """A cell: no tabs or breaks, nothing for what is missing."""
+    if value is None or value != value:
+        return ""
+    return " ".join(str(value).split())
+
+
+def of_run(row: Mapping[Any, Any]) -> str:
+    """The name of the row of one run."""
+    return f"{row['dataset']} {row['method']} seed {row['seed']}"
+
+
+def write_metrics(target: Path, metrics: pd.DataFrame, titles: Mapping[str, str]) -> None:
+    """A row per run, a column for each of the metrics in `titles` that any run has."""
+    columns = {name: Column(title, f"See docs/metrics.md: {name}") for name, title in titles.items()}
+    columns = {name: column for name, column in columns.items() if (metrics["metric"] == name).any()}
+    rows = []
+    for key, own in metrics.groupby(["dataset", "method", "seed"]):
+        values = dict(zip(own["metric"], own["value"], strict=True))
+        name = of_run(dict(zip(("dataset", "method", "seed"), key, strict=True)))
+        rows.append((name, [own["n_domains"].iloc[0], *(values.get(metric) for metric in columns)]))
+    number = {"n_domains": Column("Domains", "Domains with at least one spot", "{:,.0f}")}
+    write_table(target, "metrics", "Metrics", "Metrics of the domains of every run.", number | columns, rows)
+
+
+RESOURCES = {
+    "status": Column("Status", "completed or failed", ""),
+    "epochs": Column("Epochs", "Epochs of the training", "{:,.0f}"),
+    "seconds": Column("Seconds", "Time of the training", "{:,.1f}"),
+    "peak_rss_mb": Column("Memory, MB", "Peak memory of the process", "{:,.0f}"),
+    "peak_gpu_mb": Column("GPU memory, MB", "Peak memory on the GPU", "{:,.0f}"),
+}
+
+
+def write_resources(target: Path, runs: pd.DataFrame) -> None:
+    """A row per planned run: whether it completed, and what its training took."""
+    rows = [(of_run(row), [row[name] for name in RESOURCES]) for row in runs.to_dict("records")]
+    write_table(target, "resources", "Resources", "What the training of every run took.", RESOURCES, rows)
+
+
+NOTICES = {"step": Column("Step", "The step that gave it", ""), "notice": Column("Notice", "What it says", "")}
+
+
+def write_notices(target: Path, notices: pd.DataFrame) -> None:
+    """A row per warning of a task."""
+    said = "What was used, but not quite as it was given."
+    rows = [
+        (f"{number}: {row['task']}", [row["process"], row["notice"]])
+        for number, row in enumerate(notices.to_dict("records"), start=1)
+    ]
+    write_table(target, "notices", "Notices", said, NOTICES, rows)
+
+
+LEADERBOARD = {
+    "mean": Column("ARI", "Adjusted Rand index, mean over seeds"),
+    "low": Column("from", "Lower end of its 95% interval"),
+    "high": Column("to", "Upper end of its 95% interval"),
+    "verdict": Column("Verdict", "Against the control", ""),
+}
+
+
+def write_leaderboard(target: Path, board: pd.DataFrame, metric: str) -> None:
+    """A row per dataset and method: the score with its interval, and the verdict."""
+    rows = [
+        (f"{row['dataset']} {row['method']}", [row[name] for name in LEADERBOARD])
+        for row in board[board["metric"] == metric].to_dict("records")
+    ]
+    write_table(target, "leaderboard", "Leaderboard", "Agreement with the labels.", LEADERBOARD, rows)
+
+
+QC = {
+    "n_before": Column("before", "Spots or features before quality control", "{:,.0f}"),
+    "n_failed": Column("removed", "Those that failed a check", "{:,.0f}"),
+    "percent_failed": Column("removed, %", "The same in percent", "{:,.1f}"),
+    "n_after": Column("left", "Those that stay", "{:,.0f}"),
+}
+
+
+def write_qc(target: Path, dataset: str, summary: pd.DataFrame) -> None:
+    """What quality control of one section removed: a row per modality, of spots and of features."""
+    total = summary[summary["check"] == "any"]
+    rows = [
+        (f"{dataset} {row['section']} {row['modality']} {row['unit']}", [row[name] for name in QC])
+        for row in total.to_dict("records")
+    ]
+    write_table(target, "qc", "Quality control", "What was removed of every section.", QC, rows)

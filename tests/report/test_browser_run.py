@@ -1,0 +1,70 @@
+"""The run report in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spatialweave.comparison.leaderboard import overall
+from spatialweave.io.result_tables import AGREEMENT, LEADERBOARD, METRICS, OVERALL, RUNS
+from spatialweave.report.run import RunSources, write_run_report
+
+METHODS = {"first": 0.9, "a_method_with_a_rather_long_name": 0.8, "pca_smooth": 0.7}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two datasets, three methods."""
+    folder = tmp_path_factory.mktemp("run")
+    runs = [(d, m, s) for d in ("x", "y") for m in METHODS for s in (1, 2)]
+    METRICS.write(folder / "m.csv", METRICS.frame((*run, "mclust", 4, "ari", METHODS[run[1]]) for run in runs))
+    seconds = {"first": 9.0, "a_method_with_a_rather_long_name": 100.0, "pca_smooth": 30.0}
+    RUNS.write(folder / "r.csv", RUNS.frame((*run, "completed", 5, seconds[run[1]], 900.0, 0.0) for run in runs))
+    facts: dict[str, Any] = {
+        "metric": "ari", "clustering": "mclust", "seeds": 2, "sd": 0.0, "basis": "spots and seeds", "best_rank": 1,
+        "worst_rank": 3, "starred": False, "control_difference": 0.1, "control_low": -0.1, "control_high": 0.3,
+        "verdict": "indistinguishable from the control", "peak_rss_mb": 900.0,
+    }  # fmt: skip
+    rows = [
+        facts | {"dataset": d, "method": m, "mean": v, "low": v - 0.1, "high": v + 0.1, "seconds": seconds[m]}
+        for d in ("x", "y")
+        for m, v in METHODS.items()
+    ]
+    LEADERBOARD.write(folder / "l.csv", LEADERBOARD.frame(rows))
+    OVERALL.write(folder / "o.csv", overall(LEADERBOARD.frame(rows)))
+    pairs = [(d, "first", 1, "pca_smooth", 2, 0.5) for d in ("x", "y")]
+    AGREEMENT.write(folder / "a.csv", AGREEMENT.frame(pairs))
+    sources = RunSources(folder / "m.csv", folder / "r.csv", folder / "l.csv", folder / "o.csv", folder / "a.csv")
+    write_run_report(sources, folder / "report.html")
+    return folder / "report.html"
+
+
+def column(browser: Any, number: int) -> list[str]:
+    rows = "[...document.querySelector('table.leaders').tBodies[0].rows]"
+    return list(browser.execute_script(f"return {rows}.map((r) => r.cells[arguments[0]].innerText)", number))
+
+
+def test_tables_sort_by_a_click_and_by_the_keyboard(browser: Any, report: Path) -> None:
+    browser.get(report.as_uri())
+    assert browser.get_log("browser") == []
+    assert column(browser, 1) == ["0.900", "0.800", "0.700"]
+    heads = browser.find_elements("css selector", "table.leaders thead th")[:9]
+    browser.execute_script("arguments[0].click()", heads[1])
+    assert column(browser, 1) == ["0.700", "0.800", "0.900"]
+    # Seconds are sorted as numbers, not by their text.
+    heads[7].send_keys("\ue007")
+    assert column(browser, 7) == ["9.0 s", "30 s", "1 min 40 s"]
+    heads[7].send_keys("\ue007")
+    assert column(browser, 7) == ["1 min 40 s", "30 s", "9.0 s"]
+    assert heads[7].get_attribute("aria-sort") == "descending"
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_no_table_is_wider_than_the_page(browser: Any, report: Path, width: int) -> None:
+    browser.set_window_size(width, 1000)
+    browser.get(report.as_uri())
+    hidden = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
+    assert browser.execute_script(f"return {hidden}") == 0
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")

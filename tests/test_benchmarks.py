@@ -1,0 +1,79 @@
+"""Tables of docs/benchmarks.md by runs of the pipeline: what is run, and what is printed of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spatialweave.io.result_tables import LEADERBOARD
+
+
+@pytest.fixture(scope="module")
+def table(project: Path) -> dict[str, Any]:
+    """The names in benchmarks/table.py."""
+    sys.path.insert(0, str(project / "benchmarks"))
+    try:
+        return runpy.run_path(str(project / "benchmarks" / "table.py"))
+    finally:
+        sys.path.pop(0)
+
+
+def test_every_table_names_tissues_methods_and_parameters_that_exist(table: dict[str, Any], project: Path) -> None:
+    schema = json.loads((project / "nextflow_schema.json").read_text())
+    known = {name for group in schema["$defs"].values() for name in group["properties"]}
+    every = table["tissues"].names(Path("data"))
+    files = sorted((project / "benchmarks" / "tables").glob("*.json"))
+    assert files
+    for content in (json.loads(path.read_text()) for path in files):
+        assert content["tissues"] == "all" or set(content["tissues"]) <= set(every)
+        for params in content["params"].values():
+            assert {*params, *table["COMMON"]} <= known
+            for method in params["methods"].split(","):
+                assert yaml.safe_load((project / "assets" / "methods" / f"{method}.yml").read_text())["title"]
+
+
+def test_the_sheet_has_the_simulated_files(table: dict[str, Any], tmp_path: Path) -> None:
+    name = "blocks rna+atac 1"
+    with table["write_sheet"]([name], None, tmp_path).open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["dataset"], row["n_domains"], row["adt"]) == ("blocks_rna_atac_1", "5", "")
+    for modality in ("rna", "atac"):
+        assert Path(row[modality]).is_file()
+
+
+def test_the_printed_table(table: dict[str, Any]) -> None:
+    facts = dict.fromkeys(LEADERBOARD.columns, 0.0) | {"metric": "ari", "clustering": "mclust", "basis": "spots"}
+
+    def row(dataset: str, method: str, mean: float, sd: float | None, starred: bool, verdict: str) -> dict[str, Any]:
+        own = {"dataset": dataset, "method": method, "mean": mean, "sd": sd, "starred": starred, "verdict": verdict}
+        return facts | own
+
+    plain = LEADERBOARD.frame([
+        row("a_1", "smart", 0.9, 0.0123, True, "better than the control"),
+        row("a_1", "pca_smooth", 0.5, None, False, "the control"),
+        row("b", "pca_smooth", 0.7, 0.0, False, "the control"),
+    ])  # fmt: skip
+    other = LEADERBOARD.frame([row("b", "smart", 0.4, 0.1, False, "worse than the control")])
+    lines = table["markdown"]({"": plain, "64 dims": other}, ["a 1", "b"], "mean").splitlines()
+    assert lines == [
+        "| tissue | control | smart | smart 64 dims |",
+        "|---|---|---|---|",
+        "| a 1 | 0.500 | **0.900 ± 0.012** ↑ |  |",
+        "| b | 0.700 ± 0.000 |  | 0.400 ± 0.100 ↓ |",
+        "| mean | 0.600 |  |  |",
+    ]
+    seconds = table["markdown"]({"": plain.assign(seconds=12.34)}, ["a 1", "b"], "seconds").splitlines()
+    assert seconds[2:] == ["| a 1 | 12.3 | 12.3 |", "| b | 12.3 |  |", "| mean | 12.3 |  |"]
+
+
+def test_changed_parameters_keep_their_type(table: dict[str, Any]) -> None:
+    assert [table["changed"](one) for one in ("seeds=2", "methods=smart", "weave=true")] == [
+        ("seeds", 2), ("methods", "smart"), ("weave", True),
+    ]  # fmt: skip
