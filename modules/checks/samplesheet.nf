@@ -15,7 +15,7 @@ def columnRules() {
     return files + schema.items.properties
 }
 
-// The columns with files: one per modality, several modalities at once (multi), and coordinates (spatial).
+// The columns with files: one per modality, several modalities at once (multi), and those that go with them (spatial, peaks).
 def fileColumns(rules) {
     return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
@@ -90,7 +90,7 @@ def rowProblems(sheet, line, row, rules) {
     if (!row.dataset) {
         problems << 'column dataset is empty'
     }
-    def counts = fileColumns(rules) - 'spatial'
+    def counts = fileColumns(rules) - ['spatial', 'peaks']
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
@@ -164,7 +164,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, bin: null, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -185,6 +185,7 @@ def sectionOf(sheet, row, siblings, rules) {
         measured: declarationsOf(row, 'measured'),
         layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
+        bin: row.bin ?: null,
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]

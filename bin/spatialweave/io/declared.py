@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spatialweave.io.contract import COUNTS, INTENSITIES
 from spatialweave.modalities import MODALITY_KINDS
@@ -41,6 +41,10 @@ class Declared:
             return said
         of_platform = self.platform is not None and modality in PLATFORMS[self.platform].intensities
         return INTENSITIES if of_platform or MODALITY_KINDS[modality].has_fractions else COUNTS
+
+    def on(self, platform: str | None) -> Declared:
+        """The same where the files say which platform it is, unless one is named."""
+        return replace(self, platform=self.platform or platform)
 
     def allows_fractions(self, modality: str) -> bool:
         """Whether values other than whole numbers are right."""

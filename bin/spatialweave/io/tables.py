@@ -64,7 +64,8 @@ def start(path: Path) -> Start:
     return Start(comments, separator)
 
 
-def _open_binary(path: Path) -> io.BufferedReader:
+def open_binary(path: Path) -> io.BufferedReader:
+    """The bytes of a (gzipped) text table, refused where they expand beyond all reason."""
     return io.BufferedReader(BoundedText(path), 1 << 20)
 
 
@@ -72,7 +73,7 @@ def _open_binary(path: Path) -> io.BufferedReader:
 def open_text(path: Path) -> Iterator[TextIO]:
     """Open a (gzipped) UTF-8 text table; a byte-order mark is skipped; damaged files and bad bytes are refused."""
     try:
-        with io.TextIOWrapper(_open_binary(path), encoding="utf-8-sig", newline="") as stream:
+        with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="") as stream:
             yield stream
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
@@ -81,7 +82,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 
 def _not_utf8(path: Path) -> InputError:
-    with _open_binary(path) as stream:
+    with open_binary(path) as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 line.decode("utf-8")
