@@ -59,6 +59,7 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
         make_plain(measurement)
         if given is None and measurement.coordinates is None:
             measurement.coordinates = in_names(measurement.obs.index, measurement.where)
+            measurement.platform = "dbit" if measurement.coordinates is not None else measurement.platform
     select_in_tissue(alone, given)
     declared = Declared(row.precomputed, row.measured, row.layers, row.platform)
     _check_layers(alone, declared)
@@ -103,12 +104,12 @@ def _check_layers(measurements: Sequence[Measurement], declared: Declared) -> No
 
 
 def _turned_where_needed(measurement: Measurement, known: pd.Index) -> Measurement:
-    """The measurement with its columns as spots, where these and not its rows have the names of the spots known."""
+    """The measurement with its columns as spots, where these and not its rows have the names of spots."""
     if measurement.turned is None or measurement.obs.index.isin(known).any():
         return measurement
     turned = measurement.turned()
-    spots = turned.obs.index.isin(known)
-    if not spots.any():
+    named_by_place = in_names(turned.obs.index, "") is not None and in_names(measurement.obs.index, "") is None
+    if not turned.obs.index.isin(known).any() and not named_by_place:
         return measurement
     warn(measurement.where, "its columns have the names of the spots: its rows are taken for features")
     return turned

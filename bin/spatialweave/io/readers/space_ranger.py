@@ -98,7 +98,7 @@ def _bin_folder(path: Path, choices: Choices) -> Path:
         named = {entry: BIN_FOLDER.fullmatch(entry.name) for entry in sorted((path / BINNED).iterdir())}
         widths = {int(match[1]): entry for entry, match in named.items() if match and entry.is_dir()}
     held = [str(width) for width in widths] + ([CELL] if (path / SEGMENTED).is_dir() else [])
-    if choices.bin == CELL:
+    if choices.bin == CELL or (choices.bin is None and not widths):
         choices.take_bin()
         if (path / SEGMENTED).is_dir():
             return path / SEGMENTED
