@@ -55,10 +55,23 @@ class Choices:
             raise InputError("--bin", f"'{text}' cannot be used", f"a whole number from 1 to {most}")
         return int(text), False
 
-    def take_peaks(self) -> Path | None:
-        """The file of peaks, if one is named."""
+    def take_intervals(self) -> Path | None:
+        """The file of genomic intervals, if one is named: any but one that has been taken for masses."""
+        if self.peaks is None or ("peaks" in self.taken and not self._is_bed(self.peaks)):
+            return None
         self.taken.add("peaks")
         return self.peaks
+
+    def take_masses(self) -> Path | None:
+        """The list of masses, if one is named: any file but a BED."""
+        if self.peaks is None or self._is_bed(self.peaks):
+            return None
+        self.taken.add("peaks")
+        return self.peaks
+
+    @staticmethod
+    def _is_bed(path: Path) -> bool:
+        return path.name.lower().removesuffix(".gz").endswith((".bed", ".narrowpeak", ".broadpeak"))
 
     def check_taken(self) -> None:
         """Refuse what was chosen where no file has this choice."""

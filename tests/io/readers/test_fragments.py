@@ -16,10 +16,10 @@ from spatialweave.io.notices import InputWarning
 from spatialweave.io.readers import fragments as reader
 from spatialweave.io.readers.tally import Tally, as_matrix
 
+from . import machines
+from .machines import Fragment
 from .reading import section
 from .test_machines import positions
-
-Fragment = tuple[str, int, int, str]
 
 
 def some(spots: list[str], n: int = 2000, seed: int = 0) -> list[Fragment]:
@@ -34,8 +34,8 @@ def some(spots: list[str], n: int = 2000, seed: int = 0) -> list[Fragment]:
     ]
 
 
-def write(path: Path, listed: list[Fragment], comments: str = "# id=S\n# reference=x\n", more: str = "\t1") -> Path:
-    text = comments + "".join("\t".join(map(str, fragment)) + more + "\n" for fragment in listed)
+def write(path: Path, listed: list[Fragment], more: str = "\t1") -> Path:
+    text = machines.fragments_text(listed, more=more)
     path.write_bytes(gzip.compress(text.encode()) if path.name.endswith(".gz") else text.encode())
     return path
 

@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.section import SectionInput, understand_section
 
+from . import machines
 from .reading import section
 
 CELLS = [f"abcd{i:04d}-1" for i in range(30)]
@@ -46,27 +47,21 @@ CENTROIDS = {"x_centroid": POSITIONS[:, 0], "y_centroid": POSITIONS[:, 1]}
 
 
 @pytest.fixture
-def xenium(tmp_path: Path, write_tenx_h5: Callable, write_tenx_folder: Callable) -> Callable[..., Path]:
+def xenium(tmp_path: Path, write_tenx_folder: Callable) -> Callable[..., Path]:
     def write(matrix: str = "h5", cells: str = "parquet", prefix: str = "", proteins: bool = False) -> Path:
-        folder = tmp_path / "output-XETG00000"
-        folder.mkdir()
         features = [(gene, "Gene Expression") for gene in GENES]
         features += [(name, "Protein Expression") for name in PROTEINS if proteins] + CONTROLS
         parts = [RNA, PROTEIN] if proteins else [RNA]
         values = np.hstack([*parts, np.full((30, len(CONTROLS)), 7)])
-        if matrix == "h5":
-            path = write_tenx_h5(folder / f"{prefix}cell_feature_matrix.h5", CELLS, features, values)
-            if proteins:
-                with h5py.File(path, "r+") as file:
-                    del file["matrix/data"]
-                    file["matrix/data"] = values[values != 0].astype(np.float32)
-        else:
+        folder = machines.xenium(tmp_path / "output-XETG00000", CELLS, features, values, POSITIONS)
+        if matrix == "folder":
+            (folder / "cell_feature_matrix.h5").unlink()
             write_tenx_folder(folder / f"{prefix}cell_feature_matrix", CELLS, features, values, 3, True)
+        else:
+            (folder / "cell_feature_matrix.h5").rename(folder / f"{prefix}cell_feature_matrix.h5")
+        (folder / "cells.parquet").unlink()
         cell_table(cells, folder, CENTROIDS, f"{prefix}cells")
-        (folder / "experiment.xenium").write_text("{}")
         return folder
-
-    import h5py
 
     return write
 
@@ -173,30 +168,8 @@ NUMBER = np.tile(np.arange(1, 16), 2)
 IN_FIELDS = [f"{fov}_{number}" for fov, number in zip(FOV, NUMBER, strict=True)]
 
 
-def cosmx(
-    folder: Path, values: pd.DataFrame, ending: str = ".csv", cell_first: bool = False, quoted: bool = False
-) -> Path:
-    folder.mkdir()
-    keys = {"cell_ID": NUMBER, "fov": FOV} if cell_first else {"fov": FOV, "cell_ID": NUMBER}
-    table = pd.concat([pd.DataFrame(keys), values], axis=1)
-    outside = pd.DataFrame({**dict.fromkeys(values.columns, 50), "fov": [1, 2], "cell_ID": 0})[table.columns]
-    table = pd.concat([outside, table])
-    style = {"index": False, "quoting": 2 if quoted else 0}
-    table.to_csv(folder / f"Run1_exprMat_file{ending}", **style)
-    cells = pd.DataFrame(
-        {
-            "fov": FOV,
-            "Area": 100 + NUMBER,
-            "cell_ID": NUMBER,
-            "CenterX_local_px": 1,
-            "CenterY_local_px": 1,
-            "CenterX_global_px": POSITIONS[:, 0],
-            "CenterY_global_px": POSITIONS[:, 1],
-            "cell_type": np.where(FOV == 1, "a", "b"),
-        }
-    )
-    cells.iloc[::-1].to_csv(folder / f"Run1_metadata_file{ending}", **style)
-    return folder
+def cosmx(folder: Path, values: pd.DataFrame, *how: object, **named: object) -> Path:
+    return machines.cosmx(folder, FOV, NUMBER, values, POSITIONS, *how, **named)
 
 
 RNA_OF_COSMX = pd.DataFrame(
@@ -276,20 +249,11 @@ def test_a_bad_cell_in_the_matrix_of_cosmx_is_named(tmp_path: Path) -> None:
 ENTITIES = [str(110883424764611924400 + i) for i in range(30)]
 
 
-def merscope(folder: Path, entity: str | None = "EntityID", prefix: str = "") -> Path:
-    folder.mkdir()
-    counts = pd.DataFrame(
-        np.hstack([RNA, np.full((30, 2), 7)]),
-        columns=[*GENES, "Blank-1", "blank-22"],
-        index=pd.Index(ENTITIES, name="cell"),
-    )
-    counts.to_csv(folder / f"{prefix}cell_by_gene.csv")
-    cells = pd.DataFrame(
-        {"fov": 3, "volume": 5.5, "center_x": POSITIONS[:, 0], "center_y": POSITIONS[:, 1], "min_x": 0.0},
-        index=pd.Index(ENTITIES, name=entity),
-    )
-    cells.iloc[::-1].to_csv(folder / f"{prefix}cell_metadata.csv")
-    return folder
+BLANKS = pd.DataFrame(np.hstack([RNA, np.full((30, 2), 7)]), columns=[*GENES, "Blank-1", "blank-22"])
+
+
+def merscope(folder: Path, *how: object, **named: object) -> Path:
+    return machines.merscope(folder, ENTITIES, BLANKS, POSITIONS, *how, **named)
 
 
 @pytest.mark.parametrize("prefix", ["", "HumanLung_"])

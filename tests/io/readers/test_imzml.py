@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pyimzml.compression import ZlibCompression
-from pyimzml.ImzMLWriter import ImzMLWriter
 
 from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.readers.peak_picking import apart
 from spatialweave.io.section import SectionInput, understand_section
 
+from . import machines
 from .reading import section
 
 PEAKS = np.array([104.1070, 184.0733, 760.5851, 760.6200, 782.5670])
@@ -47,13 +47,8 @@ def profile(i: int) -> tuple[np.ndarray, np.ndarray]:
     return AXIS, values
 
 
-def write(folder: Path, spectrum: Callable[[int], tuple[np.ndarray, np.ndarray]], **how: object) -> Path:
-    folder.mkdir(exist_ok=True)
-    more = {} if "depth" not in how else {"depth": how.pop("depth")}
-    with ImzMLWriter(str(folder / "S.imzML"), **how) as writer:
-        for i, (x, y) in enumerate(PIXELS):
-            writer.addSpectrum(*spectrum(i), (x, y, 1 + i % more.get("depth", 1)))
-    return folder / "S.imzML"
+def write(folder: Path, spectrum: machines.Spectrum, **how: object) -> Path:
+    return machines.imzml(folder, PIXELS, spectrum, **how)
 
 
 @pytest.mark.parametrize("given", ["file", "folder", "link"])

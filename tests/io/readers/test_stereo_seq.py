@@ -15,6 +15,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.section import SectionInput, understand_section
 
+from . import machines
 from .reading import section
 
 GENES = ["Actb", "Gad1", "Sst"]
@@ -37,27 +38,8 @@ def binned(table: pd.DataFrame, size: int) -> pd.DataFrame:
     return table["count"].groupby([names.rename("bin"), genes]).sum().unstack(fill_value=0)
 
 
-def group_of_bins(
-    file: h5py.File, table: pd.DataFrame, size: int, name: str = "gene", resolution: int | None = 500
-) -> None:
-    group = file.create_group(f"geneExp/bin{size}")
-    kinds = [("x", "<i4"), ("y", "<i4"), ("count", "<u2")]
-    group["expression"] = np.array(list(table[["x", "y", "count"]].itertuples(index=False, name=None)), dtype=kinds)
-    if resolution is not None:
-        group["expression"].attrs["resolution"] = np.array([resolution], dtype=np.uint32)
-    counts = table["gene"].value_counts().reindex(range(3), fill_value=0).to_numpy()
-    genes = np.zeros(3, dtype=[(name, "S64"), ("offset", "<u4"), ("count", "<u4")])
-    genes[name], genes["count"], genes["offset"] = GENES, counts, np.cumsum(counts) - counts
-    group["gene"] = genes
-
-
 def gef(path: Path, table: pd.DataFrame, *sizes: int, **more: object) -> Path:
-    with h5py.File(path, "w") as file:
-        for size in sizes or (1,):
-            at = table.assign(x=table["x"] // size * size, y=table["y"] // size * size)
-            at = at.groupby(["gene", "x", "y"], as_index=False)["count"].sum()
-            group_of_bins(file, at, size, **more)
-    return path
+    return machines.gef(path, GENES, table, *sizes, **more)
 
 
 def holds(part, expected: pd.DataFrame) -> None:

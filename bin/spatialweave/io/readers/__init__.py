@@ -37,7 +37,8 @@ def lists_all_barcodes(path: Path) -> bool:
     """Whether a file says nothing of positions and lists barcodes of no spot, so that others must tell the spots."""
     from spatialweave.io.readers import fragments
 
-    return fragments.is_fragments(path)
+    with reading(path, "file or folder", "give the user who runs this permission to read it"):
+        return fragments.is_fragments(path)
 
 
 def _file_reader(path: Path, choices: Choices) -> Reader:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
+from spatialweave.io.bounds import SPOTS_RATIO
 from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Measurement, reading
 from spatialweave.io.notices import warn
@@ -60,7 +61,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
             "a table barcode,x,y in the column spatial, or another modality with coordinates",
             "add one: only barcodes with a place are counted",
         )
-    peaks = choices.take_peaks()
+    peaks = choices.take_intervals()
     size, default = choices.take_number(TILE)
     if peaks is not None and not default:
         raise InputError("--bin", f"'{size}' is given beside peaks", "one of them: tiles of a size, or peaks")
@@ -90,7 +91,7 @@ def _batches(path: Path) -> Iterator[tuple[int, Any]]:
     from pyarrow import csv
 
     comments, width = 0, 0
-    with tables.open_binary(path) as stream:
+    with tables.open_binary(path, SPOTS_RATIO) as stream:
         for line in stream:
             if not line.startswith(b"#"):
                 width = line.count(b"\t") + 1
@@ -99,7 +100,7 @@ def _batches(path: Path) -> Iterator[tuple[int, Any]]:
     names = [*NAMES, "count", "strand"][:width]
     text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     number = comments + 1
-    with reading(path, "file of fragments"), tables.open_binary(path) as stream:
+    with reading(path, "file of fragments"), tables.open_binary(path, SPOTS_RATIO) as stream:
         for _comment in range(comments):
             stream.readline()
         reader = csv.open_csv(

@@ -43,7 +43,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
     """Pixels x peaks of an .imzML file, or of the folder with it and its .ibd."""
     file = (find(path, ".imzML", ".imzml") or path) if path.is_dir() else path
     tolerance, default = choices.take_number(TOLERANCE, 100_000)
-    given = choices.take_peaks()
+    given = choices.take_masses()
     with reading(file, "imzML file"), _opened(file) as spectra:
         if given is not None:
             names, masses = read_masses(given)

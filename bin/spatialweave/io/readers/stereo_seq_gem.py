@@ -11,6 +11,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
+from spatialweave.io.bounds import SPOTS_RATIO
 from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Measurement, reading
 from spatialweave.io.notices import warn
@@ -82,7 +83,7 @@ def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -
     types = {what: pyarrow.int64() for what in columns} | {
         "gene": pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     }
-    with reading(path, ".gem table"), tables.open_binary(path) as stream:
+    with reading(path, ".gem table"), tables.open_binary(path, SPOTS_RATIO) as stream:
         for _line in range(begin.comments + 1):
             stream.readline()
         yield from csv.open_csv(
