@@ -97,6 +97,8 @@ def test_proteins_of_xenium_are_intensities(xenium: Callable[..., Path]) -> None
     holds(data.mod["adt"], CELLS, PROTEINS, PROTEIN)
     assert "adt 30 spots x 2 features (intensities of" in understood.line()
     assert list(section({"adt": folder}).mod) == ["adt"]
+    # Whatever platform is named.
+    holds(section(multi=folder, platform="cells").mod["adt"], CELLS, PROTEINS, PROTEIN)
 
 
 def without(*names: str) -> Callable[[Path], None]:
