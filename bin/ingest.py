@@ -73,7 +73,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @click.option("--dataset", required=True, help="Name of the dataset that the section belongs to.")
 @click.option("--section", required=True, help="Name of the section.")
 @modality_options
-@click.option("--multi", type=FILE, help="File or folder with several modalities (.h5mu, 10x .h5, outs, SpatialData).")
+@click.option("--multi", type=FILE, help="File or folder that says which modalities it holds.")
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
 @click.option(
     "--labels",
@@ -106,6 +106,14 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
     help="The layer that holds the counts (or X, or raw); default: layers['counts'], raw, X; repeatable.",
 )
 @click.option("--meta", metavar="NAME=VALUE", multiple=True, help="A column meta_NAME to carry along; repeatable.")
+@click.option(
+    "--bin",
+    "bin_",
+    metavar="TEXT",
+    help="Size of bins: DNB or cell (Stereo-seq), micrometres or cell (Visium HD), base pairs (fragments), parts "
+    "per million (imzML).",
+)
+@click.option("--peaks", type=FILE, help="Intervals (BED) in which fragments are counted, or list of m/z (imzML).")
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
 @click.option("--out-understood", type=FILE, help="Table (CSV) to write of what was understood of the files.")
 def main(
@@ -121,14 +129,17 @@ def main(
     measured: tuple[str, ...],
     layer: tuple[str, ...],
     meta: tuple[str, ...],
+    bin_: str | None,
+    peaks: Path | None,
     out: Path,
     out_understood: Path | None,
     **files: Path | None,
 ) -> None:
     """Read the files of one section, check them, and write them as one section .h5mu.
 
-    Formats: .h5ad, .h5mu, 10x .h5, 10x matrix folder, Space Ranger outs folder, .csv/.tsv(.gz) with spots in rows,
-    AnnData .zarr, SpatialData .zarr. At least one modality is needed.
+    Formats: .h5ad, .h5mu, 10x .h5, 10x matrix folder, .csv/.tsv(.gz), AnnData .zarr, SpatialData .zarr, folders of
+    Space Ranger, Xenium, CosMx, MERSCOPE and Slide-seq, .gef, .gem, fragments.tsv.gz, .imzML. At least one modality is
+    needed.
     """
     for option, name in (("--dataset", dataset), ("--section", section)):
         if not FILE_NAME.fullmatch(name):
@@ -154,6 +165,8 @@ def main(
         declarations("--measured", measured, measured_declaration),
         declarations("--layer", layer, layer_declaration),
         declarations("--meta", meta, carried_column),
+        bin_,
+        peaks,
     )
     data, understood = understand_section(row)
     if out_understood is not None:

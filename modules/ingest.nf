@@ -26,11 +26,12 @@ process INGEST {
     }.join(' ')
     def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
     def carried = meta.carried.collect { name, value -> "--meta '${name}=${value}'" }.join(' ')
+    def bin = meta.bin ? "--bin ${meta.bin}" : ''
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
     ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
-        ${section_column} ${carried} ${order} \\
+        ${section_column} ${bin} ${carried} ${order} \\
         --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 

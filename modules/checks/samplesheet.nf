@@ -19,7 +19,7 @@ def columnRules(header) {
     return files + schema.items.properties + own.collectEntries()
 }
 
-// The columns with files: one per modality, several modalities at once (multi), and coordinates (spatial).
+// The columns with files: one per modality, several modalities at once (multi), and those that go with them (spatial, peaks).
 def fileColumns(rules) {
     return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
@@ -108,7 +108,7 @@ def rowProblems(base, line, row, rules) {
     if (!row.dataset) {
         problems << 'column dataset is empty'
     }
-    def counts = fileColumns(rules) - 'spatial'
+    def counts = fileColumns(rules) - ['spatial', 'peaks']
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
@@ -182,7 +182,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, bin: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -203,6 +203,7 @@ def sectionOf(base, row, siblings, rules) {
         measured: declarationsOf(row, 'measured'),
         layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
+        bin: row.bin ?: null,
         carried: row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] },
         columns: columns + (labelled ? ['labels'] : []),
     ]

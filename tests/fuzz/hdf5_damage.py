@@ -30,12 +30,24 @@ def one_value(value: object) -> Damage:
     """Numbers with one of them changed, stored as 64-bit numbers; text with one text changed."""
 
     def make(values: np.ndarray) -> np.ndarray:
+        if values.dtype.names:
+            return in_records(values)
         if values.dtype.kind in "OSU":
             changed = values.astype(object)
             changed.flat[0] = str(value).encode()
             return changed
         changed = values.astype(np.int64 if isinstance(value, int) and values.dtype.kind in "biu" else np.float64)
         changed.flat[0] = value
+        return changed
+
+    def in_records(values: np.ndarray) -> np.ndarray:
+        """Every number of the first record changed; records of text only, as they are."""
+        kinds = [(name, values.dtype[name]) for name in values.dtype.names or ()]
+        wide = np.int64 if isinstance(value, int) else np.float64
+        changed = values.astype([(name, wide if kind.kind in "iuf" else kind) for name, kind in kinds])
+        for name, kind in kinds:
+            if kind.kind in "iuf":
+                changed[name].flat[0] = value
         return changed
 
     return replaced(make)

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import ingest
 
 from .harness import judge, text
-from .test_stores import adata
+from .test_stores import adata, gef
 from .tissue import beside, coordinates, counts, matrix_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -113,6 +113,22 @@ def cells(name: str, content: bytes) -> Callable[[Path], list[object]]:
     return build
 
 
+def machine_bomb(option: str, name: str, head: bytes, line: bytes) -> Callable[[Path], list[object]]:
+    def build(folder: Path) -> list[object]:
+        return [option, zeros(folder / name, head, line, 4000), *beside(folder)]
+
+    return build
+
+
+def hole_in_gef(folder: Path) -> list[object]:
+    gef(folder / "bad.gef")
+    with h5py.File(folder / "bad.gef", "r+") as file:
+        kind = file["geneExp/bin10/expression"].dtype
+        del file["geneExp/bin10/expression"]
+        file["geneExp/bin10"].create_dataset("expression", (HUGE,), kind, chunks=(1000,))
+    return ["--rna", folder / "bad.gef", "--bin", "10"]
+
+
 # name: how the files are made, and what a refusal names.
 CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "mtx of a million million entries": (lambda folder: matrix(folder, b"3 12 1000000000000"), "matrix.mtx"),
@@ -132,6 +148,12 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "sparse shape beyond 64 bits": (far_index("X/shape", 2**63 - 1), "bad.h5ad"),
     "row ends": (far_index("X/indptr", 2**31 - 1), "bad.h5ad"),
     "column": (far_index("X/indices", 2**31 - 1), "bad.h5ad"),
+    "gef of a thousand million records": (hole_in_gef, "bad.gef"),
+    "bomb of fragments": (
+        machine_bomb("--atac", "fragments.tsv.gz", b"#\n", b"chr1\t10\t90\tb1\t1\n"),
+        "fragments.tsv.gz",
+    ),
+    "bomb of a gem": (machine_bomb("--rna", "bad.gem.gz", b"geneID\tx\ty\tMIDCount\n", b"A\t1\t1\t1\n"), "bad.gem.gz"),
     "zarr matrix": (zarr_shape("X/data"), "bad.zarr"),
     "zarr coordinates": (zarr_shape("obsm/spatial"), "bad.zarr"),
     "zarr names": (zarr_shape("obs/_index"), "bad.zarr"),

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 GIVEN = {
     "bad.h5ad": "--rna", "bad.h5mu": "--multi", "bad.h5": "--multi", "bad.csv": "--rna", "bad.tsv.gz": "--adt",
     "bad.zarr": "--rna", "bad": "--multi", "coordinates.csv": "--spatial", "coordinates.parquet": "--spatial",
+    "bad.gef": "--rna", "bad.gem.gz": "--multi", "fragments.tsv.gz": "--atac", "bad.imzML": "--metabolite",
+    "peaks.bed": "--peaks",
     "tissue_positions.csv": "--spatial", "labels.csv": "--labels", "labels.parquet": "--labels",
 }  # fmt: skip
 

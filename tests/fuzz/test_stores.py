@@ -62,6 +62,32 @@ def tenx(path: Path) -> None:
             group[f"features/{name}"] = np.array(list(values), dtype="S")
 
 
+def gef(path: Path) -> None:
+    records = np.array(
+        [(10 * (i % 4), 10 * (i // 4), COUNTS[i, gene]) for gene in range(3) for i in range(12)],
+        dtype=[("x", "<i4"), ("y", "<i4"), ("count", "<u2")],
+    )
+    genes = np.array(
+        [(b"A", 0, 12), (b"B", 12, 12), (b"C", 24, 12)], dtype=[("gene", "S8"), ("offset", "<u4"), ("count", "<u4")]
+    )
+    with h5py.File(path, "w") as file:
+        file["geneExp/bin10/expression"], file["geneExp/bin10/gene"] = records, genes
+        file["geneExp/bin10/expression"].attrs["resolution"] = 500
+
+
+def cell_gef(path: Path) -> None:
+    cells = np.array(
+        [(i, i % 4, i // 4, 3 * i, 3) for i in range(12)],
+        dtype=[("id", "<u4"), ("x", "<i4"), ("y", "<i4"), ("offset", "<u4"), ("geneCount", "<u2")],
+    )
+    pairs = np.array(
+        [(gene, COUNTS[i, gene]) for i in range(12) for gene in range(3)], dtype=[("geneID", "<u4"), ("count", "<u2")]
+    )
+    with h5py.File(path, "w") as file:
+        file["cellBin/cell"], file["cellBin/cellExp"] = cells, pairs
+        file["cellBin/gene"] = np.array([(b"A",), (b"B",), (b"C",)], dtype=[("geneName", "S8")])
+
+
 FORMATS = {
     "bad.h5ad": (
         h5ad,
@@ -79,6 +105,8 @@ FORMATS = {
         ("matrix/barcodes", "matrix/data", "matrix/indices", "matrix/indptr", "matrix/shape", "matrix/features/id",
          "matrix/features/name", "matrix/features/feature_type"),
     ),
+    "bad.gef": (gef, ("geneExp/bin10/expression", "geneExp/bin10/gene")),
+    "cells.gef": (cell_gef, ("cellBin/cell", "cellBin/cellExp", "cellBin/gene")),
 }  # fmt: skip
 
 CASES = [(name, target, damage) for name, (_, targets) in FORMATS.items() for target in targets for damage in DAMAGES]
@@ -92,6 +120,8 @@ def test_damaged_dataset(name: str, target: str, damage: str, tmp_path: Path) ->
     option = "--multi" if name.endswith((".h5mu", ".h5")) else "--rna"
     out = tmp_path / "out" / "section.h5mu"
     arguments = ["--dataset", "d", "--section", "s", option, str(tmp_path / name), "--labels", "region"]
+    if name.endswith(".gef"):
+        arguments[-2:] = [] if name == "cells.gef" else ["--bin", "10"]
     if name.endswith(".h5"):
         xy = "".join(f"{spot},{x},{y}\n" for spot, (x, y) in zip(SPOTS, COORDINATES, strict=True))
         arguments[-2:] = ["--spatial", str(text(tmp_path / "xy.csv", "barcode,x,y\n" + xy))]

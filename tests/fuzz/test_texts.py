@@ -22,7 +22,11 @@ def ingest(folder: Path, name: str, content: bytes) -> None:
     fixed = ["--dataset", "d", "--section", "s", "--out", str(out)]
     # Of two files that do not fit together, either may be named, or the folder of a matrix.
     ends_well(
-        "ingest", [*fixed, *arguments], out.parent, (name, "xy.csv", "rna.csv", "mtx", "outs"), lambda: holds(out)
+        "ingest",
+        [*fixed, *arguments],
+        out.parent,
+        (name, "xy.csv", "rna.csv", "mtx", "outs", "machine", "fragments.tsv"),
+        lambda: holds(out),
     )
     assert not list(folder.rglob("hacked"))
 
@@ -48,7 +52,7 @@ TABLES = st.lists(st.lists(CELLS, max_size=6), max_size=8)
 @settings(max_examples=3000 if LONG else 40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(table=TABLES, name=st.sampled_from(sorted(name for name in TEXTS if not name.endswith(".gz"))))
 def test_tables_of_anything(table: list[list[str]], name: str) -> None:
-    separator = "\t" if ".tsv" in name else " " if name.endswith(".mtx") else ","
+    separator = "\t" if name.endswith((".tsv", ".bed", ".gem", ".txt")) else " " if name.endswith(".mtx") else ","
     content = "\n".join(separator.join(row) for row in table).encode("utf-8", "surrogatepass")
     with tempfile.TemporaryDirectory() as folder:
         ingest(Path(folder), name, content)

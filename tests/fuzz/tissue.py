@@ -78,6 +78,46 @@ def labels_in(name: str) -> Callable[[Path, bytes], list[str]]:
     return build
 
 
+FRAGMENTS = lines("\t", *(("chr1", 100 * i, 100 * i + 50, SPOTS[i % 12], 1) for i in range(60)))
+PEAKS = lines("\t", ("chr1", 0, 2000), ("chr1", 3000, 5000), ("chr2", 1, 9))
+GEM = lines(
+    "\t", ("geneID", "x", "y", "MIDCount"), *((GENES[i % 3], i % 7 * 10, i // 7 * 10, 1 + i % 4) for i in range(60))
+)
+FIELDS = lines(",", ("fov", "cell_ID", *GENES), *((1 + i // 6, 1 + i % 6, i, i + 1, 3 * i) for i in range(12)))
+CELLS_OF_FIELDS = lines(
+    ",",
+    ("fov", "cell_ID", "CenterX_global_px", "CenterY_global_px"),
+    *((1 + i // 6, 1 + i % 6, 10 * (i % 4), 10 * (i // 4)) for i in range(12)),
+)
+CELLS = lines(",", ("EntityID", "center_x", "center_y"), *((spot, i % 4, i // 4) for i, spot in enumerate(SPOTS)))
+BEADS = lines(",", ("barcodes", "xcoord", "ycoord"), *((spot, i % 4, i // 4) for i, spot in enumerate(SPOTS)))
+EXPRESSION = lines("\t", ("GENE", *SPOTS), *((gene, *(i + k for i in range(12))) for k, gene in enumerate(GENES)))
+
+
+def fragments_in(name: str) -> Callable[[Path, bytes], list[str]]:
+    return lambda folder, content: ["--atac", str(text(folder / name, content)), *beside(folder)]
+
+
+def peaks_in(folder: Path, content: bytes) -> list[str]:
+    listed = text(folder / "fragments.tsv", FRAGMENTS)
+    return ["--atac", str(listed), *beside(folder), "--peaks", str(text(folder / "peaks.bed", content))]
+
+
+def machine(files: dict[str, bytes], name: str) -> Callable[[Path, bytes], list[str]]:
+    """A machine's folder with other content in one of its files."""
+
+    def build(folder: Path, content: bytes) -> list[str]:
+        for other, good in files.items():
+            text(folder / "machine" / other, content if other == name else good)
+        return ["--rna", str(folder / "machine")]
+
+    return build
+
+
+COSMX = {"exprMat_file.csv": FIELDS, "metadata_file.csv": CELLS_OF_FIELDS}
+MERSCOPE = {"cell_by_gene.csv": counts(","), "cell_metadata.csv": CELLS}
+SLIDE_SEQ = {"P.digital_expression.txt": EXPRESSION, "P_bead_locations.csv": BEADS}
+
 # name: the good content, and how a case's files are made with other content; a refusal names the first word.
 TEXTS: dict[str, tuple[bytes, Callable[[Path, bytes], list[str]]]] = {
     "bad.csv": (counts(","), counts_in("bad.csv")),
@@ -98,4 +138,9 @@ TEXTS: dict[str, tuple[bytes, Callable[[Path, bytes], list[str]]]] = {
     "matrix.mtx": (FOLDER["matrix.mtx"], matrix_with("matrix")),
     "features.tsv": (FOLDER["features.tsv"], matrix_with("features")),
     "barcodes.tsv": (FOLDER["barcodes.tsv"], matrix_with("barcodes")),
+    "fragments.tsv": (FRAGMENTS, fragments_in("fragments.tsv")),
+    "fragments.tsv.gz": (gzip.compress(FRAGMENTS, mtime=0), fragments_in("fragments.tsv.gz")),
+    "peaks.bed": (PEAKS, peaks_in),
+    "bad.gem": (GEM, lambda folder, content: ["--rna", str(text(folder / "bad.gem", content)), "--bin", "10"]),
+    **{name: (good, machine(files, name)) for files in (COSMX, MERSCOPE, SLIDE_SEQ) for name, good in files.items()},
 }

@@ -134,7 +134,7 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
         "--input",
         sheet(
             pipeline.folder,
-            "dataset,section,rna,adt,platform,n_domains,labels\n"
+            "dataset,section,rna,adt,platform,n_domains,labels,bin,peaks\n"
             "one,s1,a.h5ad,,visium,7,label\n"
             "\n"
             "one,s1,a.h5ad,,visium,7,label\n"
@@ -143,9 +143,11 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
             "three,,,,,many,\n"
             ",s1,a.h5ad,,,,\n"
             "four,s1,a.h5ad,,,,$(touch x)\n"
-            "five,s1,a.h5ad,b.h5ad,visium,3,label,surplus\n"
+            "five,s1,a.h5ad,b.h5ad,visium,3,label,,,surplus\n"
             "six,s1,a.h5ad,,visium,,\n"
-            "six,s2,a.h5ad,,dbit,,\n",
+            "six,s2,a.h5ad,,dbit,,\n"
+            "seven,s1,a.h5ad,,,,,0.5,missing.bed\n"
+            "eight,s1,,,,,,,a.h5ad\n",
         ),
     )
     assert "lines 2, 4: dataset 'one' has section 's1' more than once" in text
@@ -157,8 +159,11 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
     assert "line 7, at least one of the columns rna, adt, atac, histone, metabolite, multi needs a file" in text
     assert "line 8, column dataset is empty" in text
     assert "line 9, column labels '$(touch x)' does not have the expected form" in text
-    assert "line 10: 8 cells, but the header has 7" in text
+    assert "line 10: 10 cells, but the header has 9" in text
     assert "lines 11, 12, column platform: dataset 'six' has several values (visium, dbit)" in text
+    assert "line 13, column bin '0.5' does not have the expected form" in text
+    assert "line 13, column peaks: there is no file or folder 'missing.bed'" in text
+    assert "line 14, at least one of the columns rna, adt, atac, histone, metabolite, multi needs a file" in text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ GLOBAL_KEYS = ("spatial_fov", "spatial_global")
 
 ROWS = (78, 128)
 """Rows of the Visium slides of 6.5 and 11 mm, which have 128 and 224 columns."""
+CHANNELS = re.compile(r"^(\d{1,4})x(\d{1,4})(?:-\d+)?$")
+"""Names that are coordinates."""
 
 LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*, array_row/array_col of obs"
 
@@ -88,6 +91,14 @@ def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] 
     return None
 
 
+def in_names(names: pd.Index, where: str) -> Coordinates | None:
+    """Coordinates from names such as "12x7", as DBiT-seq calls its pixels: channels of the first and second chip."""
+    found = names.str.extract(CHANNELS)
+    if not len(names) or found.isna().any(axis=None):
+        return None
+    return Coordinates(names, found.to_numpy(dtype=np.float64), f"{where}, names of the spots", "array")
+
+
 def on_slide(obsm: Mapping[str, Any], obs: pd.DataFrame, where: str) -> Coordinates | None:
     """Positions on the slide, where a file keeps them beside positions inside each field of view."""
     return in_obsm(obsm, obs.index, where, GLOBAL_KEYS) or in_obs(obs, where, GLOBAL_PAIRS)
@@ -136,7 +147,7 @@ def read_coordinates(path: Path) -> Coordinates:
 
     Space Ranger's tissue positions, with and without a header and whatever the file is called, are taken as they are.
     """
-    from spatialweave.io.readers import space_ranger
+    from spatialweave.io.readers import cosmx, space_ranger
 
     tables.check_file(path, "a table with the columns barcode, x, y")
     if space_ranger.is_positions(path):
@@ -147,6 +158,9 @@ def read_coordinates(path: Path) -> Coordinates:
     lowered = {str(name).strip().lower() for name in table.columns}
     x_name, y_name, unit = next((pair for pair in OBS_PAIRS if {pair[0], pair[1]} <= lowered), ("x", "y", "unknown"))
     x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
+    if cosmx.has_fields(table.columns):
+        barcode = "field and cell"
+        table[barcode] = cosmx.cell_names(path, table)
     names = tables.unique_barcodes(path, table, str(barcode))
     values = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
     if lowered & set(DEPTHS):

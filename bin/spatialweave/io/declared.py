@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spatialweave.io.contract import COUNTS, INTENSITIES
 from spatialweave.modalities import MODALITY_KINDS
@@ -27,20 +27,28 @@ class Declared:
         Per modality (or :data:`EVERY`) the layer that holds its counts.
     platform
         The platform, where it is named.
+    of_file
+        The platform that the format of a file tells.
     """
 
     precomputed: Mapping[str, str] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None
+    of_file: str | None = None
 
     def measures(self, modality: str) -> str:
         """Whether a modality's values are counts or intensities: as said, else by the platform or the modality."""
         said = self.measured.get(modality) or self.measured.get(EVERY)
         if said:
             return said
-        of_platform = self.platform is not None and modality in PLATFORMS[self.platform].intensities
+        named = [name for name in (self.platform, self.of_file) if name is not None]
+        of_platform = any(modality in PLATFORMS[name].intensities for name in named)
         return INTENSITIES if of_platform or MODALITY_KINDS[modality].has_fractions else COUNTS
+
+    def on(self, platform: str | None) -> Declared:
+        """The same for a file of which the format tells the platform."""
+        return replace(self, of_file=platform)
 
     def allows_fractions(self, modality: str) -> bool:
         """Whether values other than whole numbers are right."""

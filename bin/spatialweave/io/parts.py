@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.io.choices import Choices
 from spatialweave.io.contract import INTENSITIES, MEASURED, PRECOMPUTED
 from spatialweave.io.counts import Counts, find_counts, slot_name
 from spatialweave.io.declared import Declared
@@ -42,9 +43,9 @@ class ModalityPart:
     platform: str | None
 
 
-def read_file(path: Path, wanted: str | None) -> list[Measurement]:
+def read_file(path: Path, wanted: str | None, choices: Choices) -> list[Measurement]:
     """The matrices of one file: all, or those of the modality that is `wanted`."""
-    measurements = read(path)
+    measurements = read(path, choices)
     if wanted and len(measurements) > 1:
         named = [m for m in measurements if m.modality == wanted]
         if not named:
@@ -57,6 +58,7 @@ def read_file(path: Path, wanted: str | None) -> list[Measurement]:
 def modality_parts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, ModalityPart]:
     """The modalities of one matrix: all that it names, or the one that is `wanted`."""
     parts: dict[str, ModalityPart] = {}
+    declared = declared.on(measurement.platform)
     for modality, counts in find_counts(measurement, wanted, declared).items():
         layer = declared.layers.get(modality)
         if layer and counts.slot != slot_name(layer):

@@ -9,12 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.choices import Choices
+from spatialweave.io.coordinates import in_names
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import settle_fields
 from spatialweave.io.labels import check_labels
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart, add_parts, modality_parts, read_file
+from spatialweave.io.readers import lists_all_barcodes
 from spatialweave.io.spot_selection import make_plain, select_in_tissue, select_section
 from spatialweave.modalities import MODALITIES
 
@@ -24,8 +27,8 @@ class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
     `section_column` is a column of obs; the section is what it calls by the section's name. `precomputed`, `measured`
-    and `layers` are as in :class:`~spatialweave.io.declared.Declared`. `carried` are the user's own columns, by name
-    without meta_.
+    and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bin` and `peaks` as in
+    :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
     """
 
     dataset: str
@@ -41,16 +44,13 @@ class SectionInput:
     measured: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
+    bin: str | None = None
+    peaks: Path | None = None
 
 
 def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:
     """The modalities of all files, on the spots that belong to the section."""
-    measurements: list[tuple[Measurement, str | None]] = []
-    for name in (*(m for m in MODALITIES if m in row.files), "multi"):
-        path = row.multi if name == "multi" else row.files[name]
-        wanted = None if name == "multi" else name
-        if path is not None:
-            measurements += [(measurement, wanted) for measurement in read_file(path, wanted)]
+    measurements = _read_files(row, given)
     known = pd.Index([], dtype=object) if given is None else given.names
     known = known.append([m.obs.index for m, _wanted in measurements if m.turned is None])
     measurements = [(_turned_where_needed(m, known), wanted) for m, wanted in measurements]
@@ -59,6 +59,9 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
         select_section(alone, given, row.section_column, row.section)
     for measurement in alone:
         make_plain(measurement)
+        if given is None and measurement.coordinates is None:
+            measurement.coordinates = in_names(measurement.obs.index, measurement.where)
+            measurement.platform = "dbit" if measurement.coordinates is not None else measurement.platform
     select_in_tissue(alone, given)
     if row.labels:
         check_labels(row.labels, {measurement.where: measurement.obs for measurement in alone})
@@ -76,6 +79,22 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
     return {name: parts[name] for name in MODALITIES if name in parts}
 
 
+def _read_files(row: SectionInput, given: Coordinates | None) -> list[tuple[Measurement, str | None]]:
+    """The matrices of all files, each with the modality that it is given as."""
+    files: list[tuple[Path, str | None]] = [(row.files[name], name) for name in MODALITIES if name in row.files]
+    files += [(row.multi, None)] if row.multi is not None else []
+    choices = Choices(row.bin, row.peaks, row.section_column, row.section, None if given is None else given.names)
+    measurements: list[tuple[Measurement, str | None]] = []
+    # The others tell which barcodes are spots.
+    for path, wanted in sorted(files, key=lambda file: lists_all_barcodes(file[0])):
+        if given is None and lists_all_barcodes(path):
+            placed = [m.coordinates.names for m, _wanted in measurements if m.coordinates is not None]
+            choices.known = placed[0].append(placed[1:]).unique() if placed else None
+        measurements += [(measurement, wanted) for measurement in read_file(path, wanted, choices)]
+    choices.check_taken()
+    return measurements
+
+
 def _check_layers(measurements: Sequence[Measurement], declared: Declared) -> None:
     """Refuse a layer that is in none of the files."""
     held = {name for measurement in measurements for name in measurement.layers}
@@ -89,12 +108,12 @@ def _check_layers(measurements: Sequence[Measurement], declared: Declared) -> No
 
 
 def _turned_where_needed(measurement: Measurement, known: pd.Index) -> Measurement:
-    """The measurement with its columns as spots, where these and not its rows have the names of the spots known."""
+    """The measurement with its columns as spots, where these and not its rows have the names of spots."""
     if measurement.turned is None or measurement.obs.index.isin(known).any():
         return measurement
     turned = measurement.turned()
-    spots = turned.obs.index.isin(known)
-    if not spots.any():
+    named_by_place = in_names(turned.obs.index, "") is not None and in_names(measurement.obs.index, "") is None
+    if not turned.obs.index.isin(known).any() and not named_by_place:
         return measurement
     warn(measurement.where, "its columns have the names of the spots: its rows are taken for features")
     return turned

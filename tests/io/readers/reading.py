@@ -17,5 +17,5 @@ matrices = st.lists(st.lists(st.integers(0, 100_000), min_size=3, max_size=3).fi
 """Counts of 2 to 8 spots and 3 features, none of the spots empty."""
 
 
-def section(files: dict[str, Path] | None = None, **more: Any) -> mudata.MuData:
-    return read_section(SectionInput("d", "s", files or {}, **more))
+def section(files: dict[str, Path] | None = None, name: str = "s", **more: Any) -> mudata.MuData:
+    return read_section(SectionInput("d", name, files or {}, **more))

@@ -186,12 +186,7 @@ def test_assays_of_seurat_in_one_file(tissue, tmp_path: Path, holds: Callable) -
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("fragments.tsv.gz", "# id=S\n" + "chr1\t10\t90\tAAAC-1\t2\n" * 3, "holds fragments .*count them in peaks"),
-        ("f.tsv", "chr1\t10\t90\tAAAC-1\nchr2\t1\t9\tAAAC-1\n", "holds fragments"),
-        ("S.gem.gz", "geneID\tx\ty\tMIDCount\nA\t1\t2\t3\n", "is a GEM table of Stereo-seq.*bin_size"),
-        ("S.tsv", "#FileFormat=GEMv0.1\ngeneID\tx\ty\tMIDCounts\nA\t1\t2\t3\n", "is a GEM table of Stereo-seq"),
         ("S.rds", "x", "is an object of R"),
-        ("S.imzML", "x", "imaging mass spectrometry"),
         ("S.xlsx", "x", "is a spreadsheet; .*save it as CSV"),
     ],
 )

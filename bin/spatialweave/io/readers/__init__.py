@@ -6,41 +6,73 @@ Every reader takes a path and returns a list of :class:`~spatialweave.io.measure
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from spatialweave.errors import InputError
+from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Measurement, reading
 
 KINDS = (
-    ".h5ad, .h5mu, 10x .h5, a 10x matrix folder, a Space Ranger outs folder, .csv or .tsv (also .gz), "
-    "AnnData .zarr or SpatialData .zarr"
+    ".h5ad, .h5mu, 10x .h5, a 10x matrix folder, .csv or .tsv (also .gz), AnnData .zarr, SpatialData .zarr, a "
+    "folder of Space Ranger, Xenium, CosMx, MERSCOPE or Slide-seq, .gef, .gem, fragments.tsv.gz, .imzML"
 )
 
+Reader = Callable[[Path], list[Measurement]]
 
-def read(path: Path) -> list[Measurement]:
-    """Read a file or folder of any known format; the name decides on the format, of folders the content."""
+
+def read(path: Path, choices: Choices | None = None) -> list[Measurement]:
+    """Read a file or folder of any known format; the name decides on the format, of folders and tables the content."""
     with reading(path, "file or folder", "give the user who runs this permission to read it"):
         if not path.exists():
             raise InputError(str(path), "no such file or folder", KINDS)
         if not path.is_dir() and not path.is_file():
             raise InputError(str(path), "is neither a file nor a folder", KINDS)
-        reader = _folder_reader(path) if path.is_dir() else _file_reader(path)
+        find = _folder_reader if path.is_dir() else _file_reader
+        reader = find(path, Choices() if choices is None else choices)
     return reader(path)
 
 
-def _file_reader(path: Path) -> Callable[[Path], list[Measurement]]:
-    from spatialweave.io.readers import anndata_h5ad, foreign, mudata_h5mu, table, tenx_h5
+def lists_all_barcodes(path: Path) -> bool:
+    """Whether a file says nothing of positions and lists barcodes of no spot, so that others must tell the spots."""
+    from spatialweave.io.readers import fragments
+
+    with reading(path, "file or folder", "give the user who runs this permission to read it"):
+        return fragments.is_fragments(path)
+
+
+def _file_reader(path: Path, choices: Choices) -> Reader:
+    from spatialweave.io.readers import (
+        anndata_h5ad,
+        foreign,
+        fragments,
+        imzml,
+        mudata_h5mu,
+        stereo_seq,
+        stereo_seq_gem,
+        tenx_h5,
+    )
     from spatialweave.io.tables import is_text_table
 
     if path.stat().st_size == 0:
         raise InputError(str(path), "is empty (0 bytes)", "a file with a matrix", "copy it again")
-    by_suffix = {".h5ad": anndata_h5ad.read, ".h5mu": mudata_h5mu.read, ".h5": tenx_h5.read}
-    suffix = path.suffix.lower()
+    by_suffix: dict[str, Reader] = {
+        ".h5ad": anndata_h5ad.read,
+        ".h5mu": mudata_h5mu.read,
+        ".h5": tenx_h5.read,
+        ".gef": partial(stereo_seq.read, choices=choices),
+        ".imzml": partial(imzml.read, choices=choices),
+    }
+    name, suffix = path.name.lower(), path.suffix.lower()
     if suffix in by_suffix:
         return by_suffix[suffix]
+    if name.endswith((".gem", ".gem.gz")):
+        return partial(stereo_seq_gem.read, choices=choices)
+    if fragments.is_fragments(path):
+        return partial(fragments.read, choices=choices)
     if is_text_table(path):
-        return table.read
-    if path.name.lower().endswith((".mtx", ".mtx.gz")):
+        return _table_reader(path, choices)
+    if name.endswith((".mtx", ".mtx.gz")):
         raise InputError(str(path), "is one file of a 10x matrix", "the folder that holds it", "give the folder")
     known = foreign.explain_name(path)
     if known:
@@ -50,16 +82,42 @@ def _file_reader(path: Path) -> Callable[[Path], list[Measurement]]:
     )
 
 
-def _folder_reader(path: Path) -> Callable[[Path], list[Measurement]]:
-    from spatialweave.io.readers import anndata_zarr, space_ranger, spatialdata_zarr, tenx_matrix
+def _table_reader(path: Path, choices: Choices) -> Reader:
+    """Tables are told by their columns."""
+    from spatialweave.io import tables
+    from spatialweave.io.readers import cosmx, stereo_seq_gem, table
 
-    if tenx_matrix.is_matrix_folder(path):
-        return tenx_matrix.read
-    if space_ranger.is_outs(path):
-        return space_ranger.read
-    if spatialdata_zarr.is_spatialdata(path):
-        return spatialdata_zarr.read
-    if anndata_zarr.is_anndata(path):
-        return anndata_zarr.read
-    hint = "give outs/binned_outputs/square_008um or another bin" if (path / "binned_outputs").is_dir() else ""
-    raise InputError(str(path), "unknown kind of folder", KINDS, hint)
+    header = tables.read_header(path)
+    if cosmx.is_matrix(header):
+        return cosmx.read_matrix
+    return partial(stereo_seq_gem.read, choices=choices) if stereo_seq_gem.is_gem(header) else table.read
+
+
+def _folder_reader(path: Path, choices: Choices) -> Reader:
+    from spatialweave.io.readers import (
+        anndata_zarr,
+        cosmx,
+        imzml,
+        merscope,
+        slide_seq,
+        space_ranger,
+        spatialdata_zarr,
+        tenx_matrix,
+        xenium,
+    )
+
+    kinds: list[tuple[Callable[[Path], bool], Reader]] = [
+        (tenx_matrix.is_matrix_folder, tenx_matrix.read),
+        (spatialdata_zarr.is_spatialdata, partial(spatialdata_zarr.read, choices=choices)),
+        (anndata_zarr.is_anndata, anndata_zarr.read),
+        (xenium.is_xenium, xenium.read),
+        (space_ranger.is_outs, partial(space_ranger.read, choices=choices)),
+        (cosmx.is_cosmx, cosmx.read),
+        (merscope.is_merscope, merscope.read),
+        (slide_seq.is_slide_seq, slide_seq.read),
+        (imzml.is_imzml, partial(imzml.read, choices=choices)),
+    ]
+    found = next((reader for is_kind, reader in kinds if is_kind(path)), None)
+    if found is None:
+        raise InputError(str(path), "unknown kind of folder", KINDS)
+    return found

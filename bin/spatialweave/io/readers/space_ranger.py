@@ -1,8 +1,12 @@
-"""Space Ranger `outs` folders (Visium; of Visium HD one folder of outs/binned_outputs)."""
+"""Space Ranger `outs` folders (Visium; of Visium HD the bins that are named), and folders of spatial ATAC.
+
+The latter have peaks or fragments beside `tissue_positions_list.csv`, as AtlasXomics delivers its DBiT-seq.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +14,12 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
+from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
-from spatialweave.io.readers import tenx_h5, tenx_matrix
+from spatialweave.io.readers import fragments, segmented_cells, tenx_h5, tenx_matrix
+from spatialweave.io.readers.folder import find
+from spatialweave.io.readers.spelling import Spelling
 
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 BIN = re.compile(r"s_\d+um_\d+_\d+")
@@ -21,26 +28,48 @@ BIN = re.compile(r"s_\d+um_\d+_\d+")
 POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
 """In the order to look; each also .gz, and behind any prefix, as downloads have it."""
 
-MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix")
+MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix", "filtered_peak_bc_matrix", "raw_peak_bc_matrix")
 """In the order to look; of the raw matrix, only the spots in the tissue are read."""
+
+FRAGMENTS = "fragments.tsv"
+
+BINNED, SEGMENTED = "binned_outputs", "segmented_outputs"
+BIN_FOLDER = re.compile(r"square_0*([1-9]\d*)um")
+"""How the folders of the bins of Visium HD are named."""
+
+BIN_WIDTH = 8
+"""Micrometres of the bins that are read where the row names no other: those that 10x recommends."""
+
+CELL = "cell"
 
 
 def is_outs(path: Path) -> bool:
-    """Whether a folder holds a matrix or tissue positions as Space Ranger writes them."""
-    return bool(_matrices(path)) or any((path / "spatial").glob("*tissue_positions*"))
+    """Whether a folder holds a matrix or tissue positions as Space Ranger writes them, or bins, or cells."""
+    folders = (path / BINNED).is_dir() or (path / SEGMENTED).is_dir() or segmented_cells.is_segmented(path)
+    return (
+        folders or bool(_matrices(path)) or any((path / "spatial").glob("*tissue_positions*")) or _is_spatial_atac(path)
+    )
 
 
-def read(path: Path) -> list[Measurement]:
+def _is_spatial_atac(path: Path) -> bool:
+    return find(path, FRAGMENTS) is not None and bool(_position_files(path))
+
+
+def read(path: Path, choices: Choices) -> list[Measurement]:
     """The matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
+    if (path / BINNED).is_dir() or (path / SEGMENTED).is_dir():
+        path = _bin_folder(path, choices)
+    if segmented_cells.is_segmented(path):
+        return segmented_cells.read(path)
     positions_file = _only(_position_files(path), "files of tissue positions")
     if positions_file is None:
         raise InputError(
             str(path), "no coordinates (it has no spatial/tissue_positions file)", " or ".join(POSITION_FILES)
         )
-    measurement = _matrix(path)
     positions = read_positions(positions_file)
+    measurement = _matrix(path, positions, choices)
     barcodes = pd.Index(measurement.obs.index.astype(str))
-    rows = positions.index.get_indexer(barcodes)
+    rows = Spelling(positions.index).rows(barcodes)
     if (rows < 0).any():
         spot = barcodes[int((rows < 0).argmax())]
         raise InputError(
@@ -58,8 +87,29 @@ def read(path: Path) -> list[Measurement]:
     measurement.keep(inside)
     measurement.coordinates = Coordinates(barcodes[inside], pixels(placed)[inside], str(positions_file), "pixel")
     is_bin = positions_file.suffix == ".parquet" or BIN.match(barcodes[0])
-    measurement.platform = "visium_hd" if is_bin else "visium"
+    measurement.platform = measurement.platform or ("visium_hd" if is_bin else "visium")
     return [measurement]
+
+
+def _bin_folder(path: Path, choices: Choices) -> Path:
+    """The folder of the bins, or of the cells, of Visium HD that are named."""
+    widths = {}
+    if (path / BINNED).is_dir():
+        named = {entry: BIN_FOLDER.fullmatch(entry.name) for entry in sorted((path / BINNED).iterdir())}
+        widths = {int(match[1]): entry for entry, match in named.items() if match and entry.is_dir()}
+    held = [str(width) for width in widths] + ([CELL] if (path / SEGMENTED).is_dir() else [])
+    if choices.bin == CELL or (choices.bin is None and not widths):
+        choices.take_bin()
+        if (path / SEGMENTED).is_dir():
+            return path / SEGMENTED
+        raise InputError(str(path), f"has no cells (no folder {SEGMENTED})", f"one of {', '.join(held)} as bin")
+    width, default = choices.take_number(BIN_WIDTH)
+    if width not in widths:
+        listed = ", ".join(held) or "a folder such as square_008um"
+        raise InputError(f"{path}, {BINNED}", f"has no bins of {width} micrometres", f"one of {listed} as bin")
+    if default:
+        warn(str(path), f"bins of {width} micrometres are read (the column bin names others: {', '.join(held)})")
+    return widths[width]
 
 
 def _position_files(path: Path) -> list[Path]:
@@ -88,12 +138,20 @@ def _matrices(path: Path) -> list[Path]:
     return []
 
 
-def _matrix(path: Path) -> Measurement:
+def _matrix(path: Path, positions: pd.DataFrame, choices: Choices) -> Measurement:
     found = _only(_matrices(path), "matrices")
-    if found is not None:
-        return (tenx_matrix if found.is_dir() else tenx_h5).read(found)[0]
-    hint = "give outs/binned_outputs/square_008um or another bin" if (path / "binned_outputs").is_dir() else ""
-    raise InputError(str(path), "has no filtered_feature_bc_matrix.h5 or folder", "the outs of Space Ranger", hint)
+    listed = find(path, FRAGMENTS)
+    # Peaks or tiles that are named are counted, even where a matrix of others is there.
+    if listed is not None and (found is None or choices.peaks is not None):
+        known = positions.index[positions["in_tissue"].to_numpy() == 1]
+        measurement = fragments.read(listed, replace(choices, known=known))[0]
+    elif found is not None:
+        measurement = (tenx_matrix if found.is_dir() else tenx_h5).read(found)[0]
+    else:
+        raise InputError(str(path), "has no filtered_feature_bc_matrix.h5 or folder", "the outs of Space Ranger")
+    if found is None or "peak_bc" in found.name:
+        measurement.platform = "dbit"
+    return measurement
 
 
 def read_positions(path: Path) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from spatialweave.io.column_names import facts_among
 from spatialweave.io.coordinates import in_obs, on_slide
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
-from spatialweave.io.readers.foreign import explain_table
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -31,9 +30,6 @@ def read(path: Path) -> list[Measurement]:
     Coordinates and well-known facts about spots among the columns are no features.
     """
     header = tables.read_header(path)
-    other_kind = explain_table(path, header)
-    if other_kind:
-        raise other_kind
     if len(header) < 2:
         raise InputError(
             str(path),
@@ -50,7 +46,7 @@ def read(path: Path) -> list[Measurement]:
         warn(str(path), f"the columns {named} are coordinates or facts about spots, no features, and are left out")
     if len(facts) == len(header) - 1:
         raise InputError(str(path), f"has no features beside the columns {named}", "one column per feature")
-    obs, matrix = _parse(path, len(header), facts)
+    obs, matrix = parse(path, len(header), facts)
     obs.columns = pd.Index([header[i] for i in facts], dtype=object)
     obs = obs.loc[:, ~obs.columns.duplicated()]
     features = pd.DataFrame(index=pd.Index([n for i, n in enumerate(header) if i and i not in facts], dtype=object))
@@ -71,8 +67,11 @@ def _measurement(path: Path, obs: pd.DataFrame, matrix: sparse.csr_matrix, featu
     )
 
 
-def _parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
-    """Facts about the spots, under their barcodes, and the matrix of all other columns."""
+def parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    """Facts about the spots (columns at these positions), under their barcodes, and the matrix of all other columns.
+
+    Barcodes are the first column, which may be among the facts, too.
+    """
     from scipy import sparse
 
     columns = [i for i in range(1, width) if i not in facts]
@@ -87,7 +86,7 @@ def _parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, 
                 # Pandas takes the first cells of rows that are longer than the header for an index.
                 if not np.isfinite(values).all() or not isinstance(block.index, pd.RangeIndex):
                     raise ValueError("missing, infinite or surplus cells")
-                beside.append(block[[0, *facts]])
+                beside.append(block[sorted({0, *facts})])
                 blocks.append(sparse.csr_matrix(values))
     except ValueError as error:
         # The fast parser does not say where it stumbled: read again, slowly, to the first bad cell.

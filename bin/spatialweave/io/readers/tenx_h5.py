@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
 
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.measurement import Measurement, reading
 
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a 10x .h5 file, all feature types."""
+    """The matrix of a 10x .h5 file, all feature types; it is loaded when it is needed."""
     import h5py
-    import scanpy
 
-    with reading(path, "10x .h5 file", "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"):
+    fix = "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"
+    with (
+        reading(path, "10x .h5 file", fix),
+        h5py.File(path, "r") as file,
+    ):
+        check_hdf5(path, file)
+        # Version 2 has a group for each genome, and scanpy reads files of one genome.
+        group = file["matrix"] if "matrix" in file else next(iter(file.values()))
+        barcodes = pd.Index(group["barcodes"][:].astype(str), dtype=object)
+
+    def load() -> tuple[sparse.csr_matrix, pd.DataFrame]:
         with h5py.File(path, "r") as file:
-            check_hdf5(path, file)
+            if "matrix/features" in file:
+                return _version_3(file["matrix"])
+        import scanpy
+
         data = scanpy.read_10x_h5(path, gex_only=False)
-    return [Measurement(str(path), data.obs, {"matrix": lambda: (data.X, data.var)})]
+        return data.X, data.var
+
+    return [Measurement(str(path), pd.DataFrame(index=barcodes), {"matrix": load})]
+
+
+def _version_3(group: Any) -> tuple[sparse.csr_matrix, pd.DataFrame]:
+    """Matrix and features as scanpy reads them, but the types are converted by HDF5: scanpy takes twice the memory."""
+    from scipy import sparse
+
+    n_features, n_barcodes = (int(length) for length in group["shape"][:])
+    data = group["data"].astype(np.float32)[:]
+    # What does not fit becomes the largest number that does, and is refused with the matrix.
+    kind = np.int32 if len(data) < 2**31 else np.int64
+    indices, indptr = group["indices"].astype(kind)[:], group["indptr"].astype(kind)[:]
+    matrix = sparse.csr_matrix((data, indices, indptr), shape=(n_barcodes, n_features))
+    columns = {
+        name: item[:] for name, item in group["features"].items() if getattr(item, "shape", None) == (n_features,)
+    }
+    texts = {name: values.astype(str) if values.dtype.kind in "SO" else values for name, values in columns.items()}
+    names, ids = texts.pop("name"), texts.pop("id")
+    features = {"gene_ids": ids, "feature_types": texts.pop("feature_type"), **texts}
+    return matrix, pd.DataFrame(features, index=pd.Index(names, dtype=object))

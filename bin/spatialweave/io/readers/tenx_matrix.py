@@ -1,4 +1,7 @@
-"""10x Genomics matrix folders: matrix.mtx, barcodes.tsv and features.tsv (version 3) or genes.tsv (version 2)."""
+"""10x Genomics matrix folders: matrix.mtx, barcodes.tsv and features.tsv (version 3) or genes.tsv (version 2).
+
+Cell Ranger ATAC writes peaks.bed in their place.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
-PREFIXED = re.compile(r"^.*[_.-](?=(matrix|barcodes|features|genes)\.(mtx|tsv)(\.gz)?$)")
+PREFIXED = re.compile(r"^.*[_.-](?=(matrix|barcodes|features|genes|peaks)\.(mtx|tsv|bed)(\.gz)?$)")
 """What stands before the names of 10x Genomics, e.g. "GSM1_A1_" in GSM1_A1_matrix.mtx.gz."""
 
 ENTRY_BYTES = 16
@@ -43,7 +46,9 @@ def _find(folder: Path, *names: str) -> Path | None:
 def read(path: Path) -> list[Measurement]:
     """The matrix of a folder, both versions, each file gzipped or not (scanpy reads version 3 only when gzipped)."""
     barcodes = _lines(path, "barcodes.tsv")
-    rows = _lines(path, "features.tsv", "genes.tsv")
+    rows = _lines(path, "features.tsv", "genes.tsv", "peaks.bed")
+    if _find(path, "features.tsv", "genes.tsv") is None:
+        rows = [[name, name, "Peaks"] for name in (f"{row[0]}:{'-'.join(row[1:3])}" for row in rows)]
     # Space Ranger's Visium HD and some exports write one column of names only.
     features = pd.DataFrame(
         {"gene_ids": [row[0] for row in rows]}, index=[row[1] if len(row) > 1 else row[0] for row in rows]

@@ -1,0 +1,100 @@
+"""CosMx flat files: the matrix of an experiment (exprMat_file.csv) and its table of cells (metadata_file.csv).
+
+A cell is named by its field of view and its number there, which is unique inside the field only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io import tables
+from spatialweave.io.column_names import facts_among
+from spatialweave.io.measurement import Measurement
+from spatialweave.io.notices import warn
+from spatialweave.io.readers import table
+from spatialweave.io.readers.cells import place, read_cells
+from spatialweave.io.readers.folder import find, need
+
+COUNTS, CELLS = "exprMat_file.csv", "metadata_file.csv"
+FIELD, CELL = "fov", "cell_id"
+"""The columns (any case) of field and cell."""
+
+OTHER_NAMES = ("cell", "slide_id")
+"""Further columns of the matrix that are no features."""
+
+CONTROL = re.compile(r"(negprb|negative|negadd|systemcontrol|falsecode)[-_ ]?\d*", re.IGNORECASE)
+"""Names of negative control probes and of codes that stand for no gene; only matrices of RNA have them."""
+
+OUTSIDE = "0"
+"""The number of what lies in no cell of its field."""
+
+
+def is_cosmx(path: Path) -> bool:
+    """Whether a folder holds flat files of CosMx."""
+    return find(path, COUNTS) is not None
+
+
+def is_matrix(header: Sequence[str]) -> bool:
+    """Whether a text table is a matrix of CosMx: it begins with field and cell, in either order."""
+    return {FIELD, CELL} <= {name.lower() for name in header[:3]}
+
+
+def has_fields(columns: Iterable[str]) -> bool:
+    """Whether a table of cells may name them by field and number."""
+    return {FIELD, CELL} <= {str(name).lower() for name in columns}
+
+
+def read(path: Path) -> list[Measurement]:
+    """The matrix of a folder with flat files, at the positions of its cells on the slide (pixels)."""
+    cells_file = need(path, CELLS, what="the table of cells beside the matrix of CosMx")
+    (measurement,) = read_matrix(need(path, COUNTS, what="the matrix of CosMx"))
+    place(measurement, read_cells(cells_file, (FIELD, CELL, *OTHER_NAMES), cell_names), cells_file)
+    measurement.where = str(path)
+    return [measurement]
+
+
+def cell_names(path: Path, frame: pd.DataFrame) -> pd.Series:
+    """Names made of field and cell, as "12_345", where cells have numbers; other names are unique without the field."""
+    field, cell = (frame[tables.find_column(path, frame, (name,))].astype(str).str.strip() for name in (FIELD, CELL))
+    return field + "_" + cell if cell.str.isdecimal().all() else cell
+
+
+def read_matrix(path: Path) -> list[Measurement]:
+    """A matrix of CosMx, with field and cell in either order; what lies in no cell is left out."""
+    header = tables.read_header(path)
+    facts = {i for i, name in enumerate(header) if name.lower() in (FIELD, CELL, *OTHER_NAMES)}
+    facts |= set(facts_among(header))
+    obs, matrix = table.parse(path, len(header), sorted(facts | {0}))
+    obs.columns = pd.Index([header[i] for i in sorted(facts | {0})], dtype=object)
+    features = pd.DataFrame(
+        index=pd.Index([name for i, name in enumerate(header) if i and i not in facts], dtype=object)
+    )
+    if not len(features):
+        raise InputError(str(path), "has no features beside field and cell", "one column per gene or protein")
+    kind = _kind(features.index, matrix.data)
+    if kind:
+        control = features.index.str.fullmatch(CONTROL)
+        features["feature_types"] = np.where(control, "Control", kind)
+    number = tables.find_column(path, obs, (CELL,))
+    inside = np.flatnonzero(obs[number].astype(str).str.strip() != OUTSIDE)
+    obs.index = pd.Index(cell_names(path, obs), dtype=object)
+    measurement = Measurement(str(path), obs, {"matrix": lambda: (matrix, features)}, platform="cosmx")
+    if len(inside) < len(obs):
+        warn(str(path), f"{len(obs) - len(inside)} rows with {number} {OUTSIDE} are outside of cells, left out")
+        measurement.keep(inside)
+    if not len(inside):
+        raise InputError(str(path), f"every row has {number} {OUTSIDE}, outside of cells", "cells")
+    return [measurement]
+
+
+def _kind(names: pd.Index, values: np.ndarray) -> str:
+    """The type of the features as 10x calls it; "" where the file leaves it open."""
+    if names.str.fullmatch(CONTROL).any():
+        return "Gene Expression"
+    return "Protein Expression" if (values != np.floor(values)).any() else ""

@@ -1,0 +1,305 @@
+"""Folders of imaging machines, written from their public descriptions, come back with their counts and positions."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.io.notices import InputWarning
+from spatialweave.io.section import SectionInput, understand_section
+
+from . import machines
+from .reading import section
+
+CELLS = [f"abcd{i:04d}-1" for i in range(30)]
+GENES = ["Actb", "Gad1", "Sst"]
+PROTEINS = ["CD3E", "CD20"]
+POSITIONS = np.random.default_rng(4).uniform(0, 300, (30, 2))
+RNA = np.random.default_rng(5).poisson(3, (30, 3)) + 1
+PROTEIN = np.random.default_rng(6).gamma(2, 10, (30, 2)).round(3)
+CONTROLS = [
+    ("NegControlProbe_00042", "Negative Control Probe"),
+    ("NegControlCodeword_0500", "Negative Control Codeword"),
+    ("UnassignedCodeword_0001", "Unassigned Codeword"),
+    ("DeprecatedCodeword_1", "Deprecated Codeword"),
+    ("Intergenic_Region_1", "Genomic Control"),
+    ("BLANK_0001", "Blank Codeword"),
+]
+
+
+def cell_table(kind: str, folder: Path, columns: dict[str, object], name: str = "cells") -> None:
+    """Xenium's table of cells, in another order than that of the matrix."""
+    table = pd.DataFrame({"cell_id": CELLS, **columns, "transcript_counts": RNA.sum(axis=1)}).iloc[::-1]
+    if kind == "parquet":
+        table["cell_id"] = table["cell_id"].str.encode("ascii")
+        table.to_parquet(folder / f"{name}.parquet")
+    else:
+        table.to_csv(folder / f"{name}.{kind}", index=False)
+
+
+CENTROIDS = {"x_centroid": POSITIONS[:, 0], "y_centroid": POSITIONS[:, 1]}
+
+
+@pytest.fixture
+def xenium(tmp_path: Path, write_tenx_folder: Callable) -> Callable[..., Path]:
+    def write(matrix: str = "h5", cells: str = "parquet", prefix: str = "", proteins: bool = False) -> Path:
+        features = [(gene, "Gene Expression") for gene in GENES]
+        features += [(name, "Protein Expression") for name in PROTEINS if proteins] + CONTROLS
+        parts = [RNA, PROTEIN] if proteins else [RNA]
+        values = np.hstack([*parts, np.full((30, len(CONTROLS)), 7)])
+        folder = machines.xenium(tmp_path / "output-XETG00000", CELLS, features, values, POSITIONS)
+        if matrix == "folder":
+            (folder / "cell_feature_matrix.h5").unlink()
+            write_tenx_folder(folder / f"{prefix}cell_feature_matrix", CELLS, features, values, 3, True)
+        else:
+            (folder / "cell_feature_matrix.h5").rename(folder / f"{prefix}cell_feature_matrix.h5")
+        (folder / "cells.parquet").unlink()
+        cell_table(cells, folder, CENTROIDS, f"{prefix}cells")
+        return folder
+
+    return write
+
+
+def holds(part, names: list[str], features: list[str], values: np.ndarray, positions: np.ndarray = POSITIONS) -> None:
+    assert list(part.var_names) == features
+    rows = pd.Index(names).get_indexer(part.obs_names)
+    assert sorted(rows) == list(range(len(names)))
+    np.testing.assert_allclose(part.X.toarray(), values[rows], rtol=1e-6)
+    np.testing.assert_array_equal(part.obsm["spatial"], positions[rows])
+
+
+@pytest.mark.parametrize("prefix", ["", "GSM7780153_Rep1_"])
+@pytest.mark.parametrize("cells", ["parquet", "csv", "csv.gz"])
+@pytest.mark.parametrize("matrix", ["h5", "folder"])
+def test_xenium(xenium: Callable[..., Path], matrix: str, cells: str, prefix: str) -> None:
+    with pytest.warns(
+        InputWarning, match=r"types Negative Control Probe, .*Blank Codeword are left out \(6 features\)"
+    ):
+        data, understood = understand_section(SectionInput("d", "s", multi=xenium(matrix, cells, prefix)))
+    holds(data.mod["rna"], CELLS, GENES, RNA)
+    assert data.uns["spatialweave"]["coordinate_unit"] == "micrometre"
+    line = understood.line()
+    assert "platform xenium (by the format of the files)" in line
+    assert "rna 30 spots x 3 features (counts of output-XETG00000, matrix)" in line
+    np.testing.assert_array_equal(data.mod["rna"].obs.loc[CELLS, "transcript_counts"], RNA.sum(axis=1))
+
+
+def test_proteins_of_xenium_are_intensities(xenium: Callable[..., Path]) -> None:
+    folder = xenium(proteins=True)
+    data, understood = understand_section(SectionInput("d", "s", multi=folder))
+    holds(data.mod["rna"], CELLS, GENES, RNA)
+    holds(data.mod["adt"], CELLS, PROTEINS, PROTEIN)
+    assert "adt 30 spots x 2 features (intensities of" in understood.line()
+    assert list(section({"adt": folder}).mod) == ["adt"]
+    # Whatever platform is named.
+    holds(section(multi=folder, platform="cells").mod["adt"], CELLS, PROTEINS, PROTEIN)
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return damage
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return damage
+
+
+def other_cells(folder: Path) -> None:
+    pd.DataFrame({"cell_id": ["x", "y"], "x_centroid": [1.0, 2], "y_centroid": [1.0, 2]}).to_parquet(
+        folder / "cells.parquet"
+    )
+
+
+def no_positions(folder: Path) -> None:
+    cell_table("parquet", folder, {"x": POSITIONS[:, 0]})
+
+
+def text_as_position(folder: Path) -> None:
+    cell_table("parquet", folder, {**CENTROIDS, "y_centroid": ["a"] * 30})
+
+
+def same_cell_twice(folder: Path) -> None:
+    table = pd.DataFrame({"cell_id": ["x", "x"], "x_centroid": [1.0, 2], "y_centroid": [1.0, 2]})
+    table.to_parquet(folder / "cells.parquet")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without("cells.parquet"), "output-XETG00000: has no cells.parquet or cells.csv; .*copy the whole folder"),
+        (without("cell_feature_matrix.h5"), "has no cell_feature_matrix.h5 or folder cell_feature_matrix"),
+        (cut("cell_feature_matrix.h5"), "cell_feature_matrix.h5: is not a readable 10x .h5 file"),
+        (cut("cells.parquet"), "cells.parquet: is not a readable parquet file"),
+        (other_cells, r"cells.parquet: its cells \(first: 'x'\) match no cell of the matrix \(first: 'abcd0000-1'\)"),
+        (no_positions, "cells.parquet: has no columns of coordinates .found: 'cell_id', 'x'"),
+        (text_as_position, "cells.parquet.*'a' of spot 'abcd0029-1' is not a number"),
+        (same_cell_twice, "cells.parquet, row 2: cell 'x' appears a second time"),
+    ],
+)
+def test_damaged_xenium(xenium: Callable[..., Path], damage: Callable[[Path], None], message: str) -> None:
+    folder = xenium()
+    damage(folder)
+    with pytest.raises(InputError, match=message):
+        section(multi=folder)
+
+
+def test_cells_of_the_matrix_without_position_are_left_out(xenium: Callable[..., Path]) -> None:
+    folder = xenium()
+    pd.read_parquet(folder / "cells.parquet").iloc[:28].to_parquet(folder / "cells.parquet")
+    with pytest.warns(InputWarning, match=r"2 of 30 cells are not in cells.parquet \(first: 'abcd0000-1'\), left out"):
+        data = section(multi=folder)
+    holds(data.mod["rna"], CELLS[2:], GENES, RNA[2:], POSITIONS[2:])
+
+
+# CosMx: 15 cells in each of two fields, numbered from 1 in both.
+FOV = np.repeat([1, 2], 15)
+NUMBER = np.tile(np.arange(1, 16), 2)
+IN_FIELDS = [f"{fov}_{number}" for fov, number in zip(FOV, NUMBER, strict=True)]
+
+
+def cosmx(folder: Path, values: pd.DataFrame, *how: object, **named: object) -> Path:
+    return machines.cosmx(folder, FOV, NUMBER, values, POSITIONS, *how, **named)
+
+
+RNA_OF_COSMX = pd.DataFrame(
+    np.hstack([RNA, np.full((30, 4), 7)]), columns=[*GENES, "NegPrb01", "Negative2", "SystemControl7", "FalseCode1"]
+)
+
+
+@pytest.mark.parametrize(("ending", "cell_first", "quoted"), [(".csv", False, False), (".csv.gz", True, True)])
+def test_cosmx(tmp_path: Path, ending: str, cell_first: bool, quoted: bool) -> None:
+    folder = cosmx(tmp_path / "flat", RNA_OF_COSMX, ending, cell_first, quoted)
+    with pytest.warns(InputWarning) as notices:
+        data, understood = understand_section(SectionInput("d", "s", multi=folder, labels="cell_type"))
+    holds(data.mod["rna"], IN_FIELDS, GENES, RNA)
+    said = " | ".join(str(notice.message) for notice in notices)
+    assert "2 rows with cell_ID 0 are outside of cells, left out" in said
+    assert "types Control are left out (4 features)" in said
+    assert "platform cosmx (by the format of the files)" in understood.line()
+    assert list(data.obs["label"][["1_1", "2_1"]]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("as_multi", [True, False])
+def test_proteins_of_cosmx_are_intensities(tmp_path: Path, as_multi: bool) -> None:
+    folder = cosmx(tmp_path / "flat", pd.DataFrame(PROTEIN, columns=PROTEINS))
+    given = {"multi": folder} if as_multi else {"files": {"adt": folder}}
+    data, understood = understand_section(SectionInput("d", "s", **given))
+    holds(data.mod["adt"], IN_FIELDS, PROTEINS, PROTEIN)
+    assert "intensities of flat" in understood.line()
+
+
+def test_whole_numbers_without_controls_need_a_modality(tmp_path: Path) -> None:
+    folder = cosmx(tmp_path / "flat", pd.DataFrame(RNA, columns=GENES))
+    with pytest.raises(InputError, match=r"does not say which modality it holds.*give it as --rna or another modality"):
+        section(multi=folder)
+    holds(section({"rna": folder}).mod["rna"], IN_FIELDS, GENES, RNA)
+
+
+@pytest.mark.parametrize("cell_first", [True, False])
+def test_a_matrix_of_cosmx_by_itself(tmp_path: Path, cell_first: bool) -> None:
+    folder = cosmx(tmp_path / "flat", RNA_OF_COSMX, cell_first=cell_first)
+    data = section(
+        {"rna": folder / "Run1_exprMat_file.csv"}, spatial=folder / "Run1_metadata_file.csv", platform="cosmx"
+    )
+    holds(data.mod["rna"], IN_FIELDS, GENES, RNA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.unlink(), "flat: has no metadata_file.csv; expected the table of cells beside the matrix"),
+        (lambda path: path.write_text("fov,cell_ID\n1,1\n"), "metadata_file.csv: has no columns of coordinates"),
+        (lambda path: path.write_text("cell_ID,x\n1,1\n"), "metadata_file.csv: has no column 'fov'"),
+        (
+            lambda path: path.write_text("fov,cell_ID,CenterX_global_px,CenterY_global_px\n9,1,3,4\n"),
+            r"its cells \(first: '9_1'\) match no cell of the matrix \(first: '1_1'\)",
+        ),
+        (lambda path: path.write_bytes(gzip.compress(b"x")), "metadata_file.csv.*is not UTF-8"),
+    ],
+)
+def test_damaged_cosmx(tmp_path: Path, change: Callable[[Path], object], message: str) -> None:
+    folder = cosmx(tmp_path / "flat", RNA_OF_COSMX)
+    change(folder / "Run1_metadata_file.csv")
+    with pytest.raises(InputError, match=message):
+        section({"rna": folder})
+
+
+def test_a_bad_cell_in_the_matrix_of_cosmx_is_named(tmp_path: Path) -> None:
+    folder = cosmx(tmp_path / "flat", RNA_OF_COSMX)
+    path = folder / "Run1_exprMat_file.csv"
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].replace(f",{RNA[0, 0]},", ",many,", 1)
+    path.write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"exprMat_file.csv, line 4, column 'Actb': 'many' is not a number"):
+        section({"rna": folder})
+
+
+# MERSCOPE: long numbers as names, which are no floats.
+ENTITIES = [str(110883424764611924400 + i) for i in range(30)]
+
+
+BLANKS = pd.DataFrame(np.hstack([RNA, np.full((30, 2), 7)]), columns=[*GENES, "Blank-1", "blank-22"])
+
+
+def merscope(folder: Path, *how: object, **named: object) -> Path:
+    return machines.merscope(folder, ENTITIES, BLANKS, POSITIONS, *how, **named)
+
+
+@pytest.mark.parametrize("prefix", ["", "HumanLung_"])
+@pytest.mark.parametrize("entity", ["EntityID", None])
+def test_merscope(tmp_path: Path, entity: str | None, prefix: str) -> None:
+    folder = merscope(tmp_path / "region_0", entity, prefix)
+    with pytest.warns(InputWarning, match=r"types Blank are left out \(2 features\)"):
+        data, understood = understand_section(SectionInput("d", "s", multi=folder))
+    holds(data.mod["rna"], ENTITIES, GENES, RNA)
+    assert data.uns["spatialweave"]["coordinate_unit"] == "micrometre"
+    assert "platform merfish (by the format of the files)" in understood.line()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cell_metadata.csv", None, "region_0: has no cell_metadata.csv"),
+        ("cell_metadata.csv", "EntityID,center_x\n1,2\n", "cell_metadata.csv: has no columns of coordinates"),
+        ("cell_metadata.csv", "a,center_x,center_y\n1,2,3\n", "cell_metadata.csv: has no column 'entityid'"),
+        ("cell_metadata.csv", "EntityID,center_x,center_y\n1,2,3\n", "its cells .first: '1'. match no cell"),
+        (
+            "cell_metadata.csv",
+            "EntityID,center_x,center_y\n1,2,3,4,5\n",
+            "cell_metadata.csv: is not a readable table of cells",
+        ),
+        ("cell_metadata.csv", "EntityID,center_x,center_y\n", "cell_metadata.csv: has no rows"),
+        ("cell_by_gene.csv", "cell,A\n1\n", "cell_by_gene.csv, line 2: has 1 cells"),
+    ],
+)
+def test_damaged_merscope(tmp_path: Path, name: str, content: str | None, message: str) -> None:
+    folder = merscope(tmp_path / "region_0")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        section(multi=folder)
+
+
+def test_two_samples_in_one_folder_are_refused(tmp_path: Path) -> None:
+    folder = merscope(tmp_path / "regions", prefix="A_")
+    for file in list(folder.iterdir()):
+        file.with_name(file.name.replace("A_", "B_")).write_bytes(file.read_bytes())
+    with pytest.raises(
+        InputError, match=r"holds several files cell_by_gene.csv \(A_cell_by_gene.csv, B_.*a folder for each"
+    ):
+        section(multi=folder)
