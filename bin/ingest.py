@@ -66,6 +66,8 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @modality_options
 @click.option("--multi", type=FILE, help="File or folder with several modalities (.h5mu, 10x .h5, outs, SpatialData).")
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
+@click.option("--image", type=FILE, help="Image of the tissue (PNG, JPEG, TIFF). Default: that of the other files.")
+@click.option("--scale", type=float, help="Pixels of --image per coordinate unit. Default: as Space Ranger says, or 1.")
 @click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
 @click.option("--platform", help="Measuring platform, or the layout: hexagonal, square, cells. Default: inferred.")
 @click.option(
@@ -99,6 +101,8 @@ def main(
     section: str,
     multi: Path | None,
     spatial: Path | None,
+    image: Path | None,
+    scale: float | None,
     labels: str | None,
     platform: str | None,
     section_column: str | None,
@@ -120,6 +124,8 @@ def main(
             raise InputError(option, f"'{name}' cannot name a file", "letters, digits, '_', '-' and '.', no '.' first")
     if out.suffix != ".h5mu":
         raise InputError("--out", f"'{out}' does not end in .h5mu", "the name of an .h5mu file")
+    if scale is not None and not 0 < scale < float("inf"):
+        raise InputError("--scale", f"{scale:g}", "a number above 0")
     from spatialweave.io import contract
     from spatialweave.io.result_tables import UNDERSTOOD
     from spatialweave.io.section import SectionInput, understand_section
@@ -138,6 +144,8 @@ def main(
         declarations("--precomputed", precomputed, precomputed_declaration),
         declarations("--measured", measured, measured_declaration),
         declarations("--layer", layer, layer_declaration),
+        image,
+        scale,
     )
     data, understood = understand_section(row)
     if out_understood is not None:

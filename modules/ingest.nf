@@ -25,11 +25,12 @@ process INGEST {
         (meta[option] ?: []).collect { choice -> "--${option} '${choice}'" }
     }.join(' ')
     def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
+    def scale = meta.scale ? "--scale ${meta.scale}" : ''
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
     ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
-        ${section_column} ${order} \\
+        ${section_column} ${scale} ${order} \\
         --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 

@@ -15,7 +15,7 @@ def columnRules() {
     return files + schema.items.properties
 }
 
-// The columns with files: one per modality, several modalities at once (multi), and coordinates (spatial).
+// The columns with files: one per modality, several modalities at once (multi), coordinates (spatial), and an image.
 def fileColumns(rules) {
     return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
@@ -71,7 +71,9 @@ def locate(sheet, cell) {
 }
 
 def cellProblem(sheet, name, cell, rule) {
-    def value = rule.type == 'integer' && cell ==~ /-?\d{1,9}/ ? cell.toInteger() : cell
+    def whole = rule.type == 'integer' && cell ==~ /-?\d{1,9}/
+    def decimal = rule.type == 'number' && cell ==~ /-?\d{1,9}([.]\d{1,20})?([eE]-?\d{1,2})?/
+    def value = whole ? cell.toInteger() : decimal ? cell.toBigDecimal() : cell
     def problem = valueProblem(name, value, rule)
     if (problem) {
         return problem.replaceFirst('--', 'column ')
@@ -90,9 +92,12 @@ def rowProblems(sheet, line, row, rules) {
     if (!row.dataset) {
         problems << 'column dataset is empty'
     }
-    def counts = fileColumns(rules) - 'spatial'
+    def counts = fileColumns(rules) - ['spatial', 'image']
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
+    }
+    if (row.scale && !row.image) {
+        problems << 'column scale: the row has no image'
     }
     ['precomputed', 'measured', 'layer'].each { name ->
         declarationsOf(row, name).findAll { choice -> name == 'precomputed' || choice.contains(':') }
@@ -164,7 +169,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -185,6 +190,7 @@ def sectionOf(sheet, row, siblings, rules) {
         measured: declarationsOf(row, 'measured'),
         layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
+        scale: row.scale ?: null,
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]

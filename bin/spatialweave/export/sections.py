@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.io.integrated import Integrated, colour_key
+from spatialweave.io.tissue_image import TissueImage
 from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class Section:
     rows: np.ndarray
     obs: pd.DataFrame
     colours: dict[str, list[str]]
+
+    @property
+    def image(self) -> TissueImage | None:
+        """The image of the tissue, if there is one."""
+        return self.content.images.get(self.name)
 
     def modalities(self) -> Iterator[tuple[str, Measured]]:
         """The modalities that were measured in the section, by name."""

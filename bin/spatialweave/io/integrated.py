@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from spatialweave.io.contract import read_h5mu
 from spatialweave.io.files import FILE_NAME
 from spatialweave.io.joined_counts import check_counts
 from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
+from spatialweave.io.tissue_image import TissueImage, images_of
 
 if TYPE_CHECKING:
     import mudata
@@ -73,10 +74,13 @@ class Integrated:
     ----------
     runs
         Those with domains or an embedding. The domains of a run are the categories of `data.obs[run.key]`.
+    images
+        Of the tissue, by section, of those that have one.
     """
 
     data: mudata.MuData
     runs: list[IntegratedRun]
+    images: dict[str, TissueImage] = field(default_factory=dict)
 
     @property
     def classes(self) -> list[str]:
@@ -109,7 +113,7 @@ def read_integrated(path: Path) -> Integrated:
     if not spots.is_unique:
         section, barcode = spots[spots.duplicated()][0]
         raise InputError(f"{path}, obs", f"barcode '{barcode}' occurs twice in section '{section}'", "once", AGAIN)
-    content = Integrated(data, _read_runs(path, data.uns.get(RUNS)))
+    content = Integrated(data, _read_runs(path, data.uns.get(RUNS)), images_of(str(path), data.uns))
     for name in (*data.obs["section"].astype(str).unique(), *(run.method for run in content.runs)):
         if not FILE_NAME.fullmatch(name):
             raise InputError(str(path), f"'{name}' cannot be in the name of a file", "letters, digits, . _ -", AGAIN)

@@ -22,8 +22,9 @@ from spatialweave.modalities import MODALITIES
 class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
-    `section_column` is a column of obs; the section is what it calls by the section's name. `precomputed`, `measured`
-    and `layers` are as in :class:`~spatialweave.io.declared.Declared`.
+    `image` is a picture of the tissue with `scale` pixels per coordinate unit. `section_column` is a column of obs; the
+    section is what it calls by the section's name. `precomputed`, `measured` and `layers` are as in
+    :class:`~spatialweave.io.declared.Declared`.
     """
 
     dataset: str
@@ -38,6 +39,8 @@ class SectionInput:
     precomputed: Mapping[str, str] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
+    image: Path | None = None
+    scale: float | None = None
 
 
 def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:

@@ -12,7 +12,7 @@ from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
-from spatialweave.io.readers import tenx_h5, tenx_matrix
+from spatialweave.io.readers import library_image, tenx_h5, tenx_matrix
 
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 BIN = re.compile(r"s_\d+um_\d+_\d+")
@@ -59,6 +59,7 @@ def read(path: Path) -> list[Measurement]:
     measurement.coordinates = Coordinates(barcodes[inside], pixels(placed)[inside], str(positions_file), "pixel")
     is_bin = positions_file.suffix == ".parquet" or BIN.match(barcodes[0])
     measurement.platform = "visium_hd" if is_bin else "visium"
+    measurement.image = lambda _section: library_image.in_folder(positions_file.parent)
     return [measurement]
 
 

@@ -208,10 +208,11 @@ function showFeature(index) {
 function start() {
   const tissues = ["map", "compare", "feature", ...PER_SPOT];
   const follow = (source, ranges) => tissues.forEach((name) => plots[name] && plots[name] !== source && plots[name].follow(ranges));
-  const tissue = { spacing: DATA.spacing, layout: DATA.layout, onHover: hover, onMove: follow, onResize: redrawSoon };
+  const tissue = { spacing: DATA.spacing, layout: DATA.layout, ...beneath, onHover: hover, onMove: follow, onResize: redrawSoon };
   for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
   if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover, onResize: redrawSoon });
 
+  startImages(tissues);
   const all = choices();
   const runs = all.filter(({ key }) => key.startsWith("run "));
   const others = all.filter(({ key }) => key !== `run ${state.run}`);
