@@ -9,6 +9,7 @@ import numpy as np
 
 from spatialweave.export.h5ad import section_anndata
 from spatialweave.export.sections import sections
+from spatialweave.export.vitessce import write_views
 from spatialweave.io.files import atomic_path
 from spatialweave.io.integrated import Integrated
 from spatialweave.io.layout import spacing
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 
 def write_zarr(content: Integrated, folder: Path) -> None:
-    """Write `integrated.zarr`, whole or not at all."""
+    """Write `integrated.zarr`, whole or not at all, and how Vitessce shows it."""
     store = spatial_data(content)
     with atomic_path(folder / "integrated.zarr") as target:
         store.write(target, update_sdata_path=False)
+    write_views(content, folder)
 
 
 def spatial_data(content: Integrated) -> spatialdata.SpatialData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +32,9 @@ LABEL = "label"
 
 SPATIAL_GRAPH = ("spatial_connectivities", "spatial_distances")
 """The obsp keys of the spatial graph, which are squidpy's too."""
+
+
+COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,6 @@ def _check_classes(path: Path, data: mudata.MuData, column: str) -> None:
         raise InputError(f"{path}, obs['{column}']", "is not categorical", "a category per domain", AGAIN)
     colours = data.uns.get(colour_key(column), ())
     n_classes = len(data.obs[column].cat.categories)
-    if isinstance(colours, str) or len(colours) != n_classes:
+    if isinstance(colours, str) or [bool(COLOUR.fullmatch(str(one))) for one in colours] != [True] * n_classes:
         where = f"{path}, uns['{colour_key(column)}']"
-        raise InputError(where, "is not a list of one colour per class", f"{n_classes} colours", AGAIN)
+        raise InputError(where, "is not a list of one colour per class", f"{n_classes} colours like #0072B2", AGAIN)
