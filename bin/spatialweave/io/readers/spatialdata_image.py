@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spatialweave.io.bounds import check_zarr
 from spatialweave.io.image_files import check_size, of_array
+from spatialweave.io.measurement import reading
+from spatialweave.io.readers.anndata_zarr import open_group
+from spatialweave.io.spot_selection import name_of_section
 from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
 
 ENOUGH = 1_000
@@ -45,31 +50,60 @@ class StoredImage:
         return self.values.shape[0] in (3, 4)
 
 
-def store_image(store: Any, where: str, region: str | None, in_system: bool) -> TissueImage | None:
-    """The image of a store that lies where the coordinates are; in colour before grey.
+def store_image(path: Path, table: str, section: str, in_system: bool) -> TissueImage | None:
+    """The image of a store that lies where the spots of a table are; in colour before grey.
 
     Parameters
     ----------
-    store
-        A `spatialdata.SpatialData`.
-    region
-        The element that the spots are; None where that is not known and coordinates are taken for those of "global".
+    table
+        The table inside the store. The region that it annotates is looked at (of several the one called as `section`);
+        where it annotates none, coordinates are taken for those of "global".
     in_system
-        Whether coordinates are those of the coordinate system of `region` (:func:`system_of`), and not its own.
+        Whether coordinates are those of the region's coordinate system, and not the region's own.
+
+    Raises
+    ------
+    InputError
+        When the images of the store cannot be read.
     """
-    to_coordinates = {"global": np.eye(3)}
-    if region is not None and in_system:
-        to_coordinates = {system_of(store[region]): np.eye(3)}
-    elif region is not None:
-        to_coordinates = {system: np.linalg.inv(matrix) for system, matrix in _matrices(store[region]).items()}
-    found = [image for name in store.images for image in _levels(name, store.images[name], to_coordinates)]
-    if not found:
-        return None
+    import spatialdata
+
+    with reading(path, "SpatialData .zarr store with images"):
+        with open_group(path, "images") as group:
+            check_zarr(path, group)
+        store = spatialdata.read_zarr(path, selection=("images", "shapes", "points", "labels"))
+        regions = [region for region in _regions(path, table) if region in store]
+        named = (one for one in regions if section in (one, name_of_section(one)))
+        region = next(named, next(iter(regions), None))
+        to_coordinates = {"global": np.eye(3)}
+        if region is not None:
+            matrices = _matrices(store[region])
+            # As the centres of the spots are computed.
+            system = "global" if "global" in matrices else next(iter(matrices))
+            to_coordinates = {name: np.linalg.inv(matrix) for name, matrix in matrices.items()}
+            to_coordinates = {system: np.eye(3)} if in_system else to_coordinates
+        found = [image for name in store.images for image in _levels(name, store.images[name], to_coordinates)]
+        return _chosen(path, found) if found else None
+
+
+def _regions(path: Path, table: str) -> list[str]:
+    """The regions that a table annotates."""
+    from anndata.io import read_elem
+
+    with open_group(path, table) as group:
+        if "spatialdata_attrs" not in group.get("uns", {}):
+            return []
+        attributes = read_elem(group["uns/spatialdata_attrs"])
+    return [str(region) for region in np.atleast_1d(np.asarray(attributes["region"], dtype=object))]
+
+
+def _chosen(path: Path, found: list[StoredImage]) -> TissueImage:
+    """The smallest level with :data:`ENOUGH` pixels, or the largest; of an image in colour, if there is one."""
     colour = [image for image in found if image.in_colour] or found
     large = [image for image in colour if image.side >= ENOUGH]
     chosen = min(large, key=lambda image: image.side) if large else max(colour, key=lambda image: image.side)
     height, width = chosen.values.shape[1:]
-    check_size(f"{where}, image '{chosen.name}'", (width, height))
+    check_size(f"{path}, image '{chosen.name}'", (width, height))
     step = max(1, chosen.side // (2 * LARGEST_SIDE))
     channels = slice(None) if chosen.in_colour else slice(0, 1)
     pixels = np.asarray(chosen.values[channels, ::step, ::step]).transpose(1, 2, 0)
@@ -98,14 +132,6 @@ def placed(pixels: Any, matrix: np.ndarray) -> TissueImage:
         fillcolor=BACKGROUND,
     )
     return TissueImage.of_pixels(turned, 1 / size, tuple(-low / size))
-
-
-def system_of(element: Any) -> str:
-    """The coordinate system in which an element is looked at: "global", or the first that it has."""
-    from spatialdata.transformations import get_transformation
-
-    systems = get_transformation(element, get_all=True)
-    return "global" if "global" in systems else next(iter(systems))
 
 
 def _matrices(element: Any) -> dict[str, np.ndarray]:

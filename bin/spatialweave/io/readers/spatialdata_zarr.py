@@ -13,9 +13,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_zarr
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.readers.anndata_zarr import is_zarr, open_group, refuse_pickles
-from spatialweave.io.readers.spatialdata_image import store_image, system_of
+from spatialweave.io.readers.spatialdata_image import store_image
 from spatialweave.io.readers.store import measure
-from spatialweave.io.tissue_image import TissueImage
 from spatialweave.modalities import modality_of
 
 
@@ -41,16 +40,17 @@ def read(path: Path) -> list[Measurement]:
 def _table(path: Path, inner: str, name: str) -> Measurement:
     opener: Callable[[], Any] = lambda: open_group(path, inner)  # noqa: E731
     measurement = measure(f"{path}, table '{name}'", opener, modality_of(name))
-    in_place = measurement.coordinates is None
-    if in_place:
+    in_system = measurement.coordinates is None
+    if in_system:
         measurement.coordinates = _centroids(path, inner, measurement)
     if (path / "images").is_dir():
-        measurement.image = lambda _section: _image(path, inner, measurement.where, in_place)
+        measurement.image = lambda section: store_image(path, inner, section, in_system)
     return measurement
 
 
-def _attributes(path: Path, inner: str) -> tuple[list[str], str] | None:
-    """The regions that a table annotates, and its column with the names of their instances; None where it has none."""
+def _centroids(path: Path, inner: str, measurement: Measurement) -> Coordinates | None:
+    """Centroids of the region that a table annotates, by the instance key of each spot."""
+    import spatialdata
     from anndata.io import read_elem
 
     with open_group(path, inner) as group:
@@ -58,30 +58,6 @@ def _attributes(path: Path, inner: str) -> tuple[list[str], str] | None:
             return None
         attributes = read_elem(group["uns/spatialdata_attrs"])
     regions = np.atleast_1d(np.asarray(attributes["region"], dtype=object)).tolist()
-    return regions, str(attributes["instance_key"])
-
-
-def _image(path: Path, inner: str, where: str, in_system: bool) -> TissueImage | None:
-    """The image of the store where the spots are: `in_system` says that their coordinates are those of their system."""
-    import spatialdata
-
-    attributes = _attributes(path, inner)
-    with reading(path, "SpatialData .zarr store with images"):
-        with open_group(path, "images") as group:
-            check_zarr(path, group)
-        store = spatialdata.read_zarr(path, selection=("images", "shapes", "points", "labels"))
-        region = attributes[0][0] if attributes and attributes[0][0] in store else None
-        return store_image(store, where, region, in_system)
-
-
-def _centroids(path: Path, inner: str, measurement: Measurement) -> Coordinates | None:
-    """Centroids of the region that a table annotates, by the instance key of each spot."""
-    import spatialdata
-
-    attributes = _attributes(path, inner)
-    if attributes is None:
-        return None
-    regions, instance_key = attributes
     if len(regions) != 1:
         raise InputError(
             measurement.where,
@@ -93,9 +69,10 @@ def _centroids(path: Path, inner: str, measurement: Measurement) -> Coordinates 
     if regions[0] not in data:
         raise InputError(measurement.where, f"annotates the region '{regions[0]}', which is not in the store")
     element = data[regions[0]]
-    system = system_of(element)
+    systems = spatialdata.transformations.get_transformation(element, get_all=True)
+    system = "global" if "global" in systems else next(iter(systems))
     centroids = spatialdata.get_centroids(element, coordinate_system=system).compute()
-    rows = pd.Index(centroids.index).get_indexer(pd.Index(measurement.obs[instance_key]))
+    rows = pd.Index(centroids.index).get_indexer(pd.Index(measurement.obs[str(attributes["instance_key"])]))
     coordinates = np.full((len(rows), 2), np.nan)
     coordinates[rows >= 0] = centroids[["x", "y"]].to_numpy(dtype=np.float64)[rows[rows >= 0]]
     return Coordinates(measurement.obs.index, coordinates, f"{path}, {regions[0]}", system)
