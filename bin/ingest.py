@@ -68,6 +68,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
 @click.option("--image", type=FILE, help="Image of the tissue (PNG, JPEG, TIFF). Default: that of the other files.")
 @click.option("--scale", type=float, help="Pixels of --image per coordinate unit. Default: as Space Ranger says, or 1.")
+@click.option("--image-features", is_flag=True, help="Statistics of the image around the spots become a modality.")
 @click.option("--labels", metavar="TEXT|PATH", help="Known domains: name of an obs column, or CSV barcode,label.")
 @click.option("--platform", help="Measuring platform, or the layout: hexagonal, square, cells. Default: inferred.")
 @click.option(
@@ -103,6 +104,7 @@ def main(
     spatial: Path | None,
     image: Path | None,
     scale: float | None,
+    image_features: bool,
     labels: str | None,
     platform: str | None,
     section_column: str | None,
@@ -146,6 +148,7 @@ def main(
         declarations("--layer", layer, layer_declaration),
         image,
         scale,
+        image_features,
     )
     data, understood = understand_section(row)
     if out_understood is not None:

@@ -26,11 +26,12 @@ process INGEST {
     }.join(' ')
     def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
     def scale = meta.scale ? "--scale ${meta.scale}" : ''
+    def image_features = meta.image_features ? '--image-features' : ''
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
     ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
-        ${section_column} ${scale} ${order} \\
+        ${section_column} ${scale} ${image_features} ${order} \\
         --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 

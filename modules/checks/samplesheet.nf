@@ -169,7 +169,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -191,6 +191,7 @@ def sectionOf(sheet, row, siblings, rules) {
         layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
         scale: row.scale ?: null,
+        image_features: row.image_features ?: null,
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]

@@ -19,16 +19,20 @@ from spatialweave.io.notices import recorded, warn
 from spatialweave.io.parts import ModalityPart
 from spatialweave.io.readers.store import TRUE_COLUMNS
 from spatialweave.io.section_coordinates import section_coordinates
-from spatialweave.io.section_image import micrometres, section_image
+from spatialweave.io.section_image import micrometres, morphology, section_image
 from spatialweave.io.section_input import SectionInput, read_parts
 from spatialweave.io.shared_spots import all_spots, shared_by_all
-from spatialweave.io.tissue_image import IMAGE
+from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.io.understood import Understood
 from spatialweave.modalities import known_names
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:
     import mudata
+
+
+MORPHOLOGY = "morphology"
+"""The modality of features of the image."""
 
 
 def read_section(row: SectionInput) -> mudata.MuData:
@@ -62,6 +66,8 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
             labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
         found_platform, why = _platform(named_platform, parts, coordinates)
         image = section_image(row.section, row.image, row.scale, parts, coordinates)
+        if row.image_features:
+            parts = _with_morphology(parts, image, coordinates)
     facts: dict[str, str | int | float] = {
         "dataset": row.dataset,
         "section": row.section,
@@ -99,6 +105,17 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
     if image is not None:
         section.uns[IMAGE] = image[0].uns()
     return section, understood
+
+
+def _with_morphology(
+    parts: Mapping[str, ModalityPart], image: tuple[TissueImage, str] | None, coordinates: Coordinates
+) -> dict[str, ModalityPart]:
+    """The modalities with the statistics of the image as one more."""
+    if MORPHOLOGY in parts:
+        raise InputError("--image-features", f"{parts[MORPHOLOGY].where} has a modality {MORPHOLOGY}", "one of both")
+    if image is None:
+        raise InputError("--image-features", "the section has no image that can be used", fix="give one by --image")
+    return {**parts, MORPHOLOGY: morphology(*image, coordinates)}
 
 
 def _tables_of_spots(parts: Mapping[str, ModalityPart], given: Coordinates | None) -> dict[str, pd.DataFrame]:

@@ -15,6 +15,7 @@ from spatialweave.io.layout import spacing
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
+from spatialweave.io.patches import STATISTICS, patch_size, patch_statistics
 from spatialweave.io.readers.library_image import scale_beside
 from spatialweave.io.tissue_image import TissueImage
 from spatialweave.platforms import platform
@@ -89,6 +90,25 @@ def _held(section: str, part: ModalityPart, coordinates: Coordinates) -> TissueI
         warn(part.where, f"its image is not used: {problem}")
         return None
     return image
+
+
+def morphology(image: TissueImage, where: str, coordinates: Coordinates) -> ModalityPart:
+    """The statistics of the image around every spot as a modality, of the spots that are on the image.
+
+    A patch is as wide as a spot: by the scale factors of the image, else as the distance of neighbouring spots.
+    """
+    import anndata
+    from scipy import sparse
+
+    on_it = np.flatnonzero(image.inside(coordinates.values))
+    side = patch_size(image, image.spot_diameter or spacing(coordinates.values))
+    values = patch_statistics(image, coordinates.values[on_it], side)
+    data = anndata.AnnData(
+        sparse.csr_matrix(values),
+        obs=pd.DataFrame(index=coordinates.names[on_it]),
+        var=pd.DataFrame(index=list(STATISTICS)),
+    )
+    return ModalityPart(where, f"patches of {side} x {side} pixels", data, None, (), None)
 
 
 def _misplaced(image: TissueImage, coordinates: Coordinates) -> str:

@@ -22,7 +22,8 @@ from spatialweave.modalities import MODALITIES
 class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
-    `image` is a picture of the tissue with `scale` pixels per coordinate unit. `section_column` is a column of obs; the
+    `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its statistics
+    around the spots are a modality. `section_column` is a column of obs; the
     section is what it calls by the section's name. `precomputed`, `measured` and `layers` are as in
     :class:`~spatialweave.io.declared.Declared`.
     """
@@ -41,6 +42,7 @@ class SectionInput:
     layers: Mapping[str, str] = field(default_factory=dict)
     image: Path | None = None
     scale: float | None = None
+    image_features: bool = False
 
 
 def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:

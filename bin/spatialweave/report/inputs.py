@@ -142,7 +142,7 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     names = [str(name) for name in part.var_names]
     values = order @ sparse.csr_matrix(part.X)
     # As preprocessing treats them: spots are scaled to one total where they were counted.
-    counted = preparation_of(modality, is_intensities(modality, part.uns)) is not OF_INTENSITIES
+    counted = preparation_of(modality, is_intensities(modality, part.uns)) != OF_INTENSITIES
     return FeatureTable(modality, names, log_normalise(values) if counted else arcsinh_scaled(values), present)
 
 

@@ -83,7 +83,8 @@ function mapCoordinates(spots) {
 function sectionTitles() {
   if (DATA.sections.names.length < 2) return [];
   return DATA.sections.names
-    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: DATA.sections.titles[code][1], code }))
+    // Above the image of the section, where it has one.
+    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: DATA.images.find(({ section }) => section === code)?.y ?? DATA.sections.titles[code][1], code }))
     .filter(({ code }) => state.section === null || code === state.section)
     .map(({ code, ...note }) => note);
 }
