@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from spatialweave.errors import InputError
+from spatialweave.io.contract import write
 from spatialweave.io.patches import STATISTICS, patch_statistics
 from spatialweave.io.section import SectionInput, read_section
+from spatialweave.io.section_file import read_section_file
 from spatialweave.io.tissue_image import TissueImage
 
 from .visium import DIAMETER, SCALE, lattice, write_outs
@@ -65,6 +67,9 @@ def test_as_a_modality_of_a_section(tmp_path: Path) -> None:
     section = read_section(SectionInput("d", "s", {"rna": folder}, image_features=True))
     part = section.mod["morphology"]
     assert part.var_names.tolist() == list(STATISTICS) and part.n_obs == len(spots)
+    # No value is below 0 where the image is even, as the stages that follow check.
+    write(section, tmp_path / "s.section.h5mu")
+    read_section_file(tmp_path / "s.section.h5mu")
     # A spot is 13 pixels wide. Patches inside a domain have its colour.
     assert round(DIAMETER * SCALE) == 13
     inner = part[part.obs_names == "S08X07-1"].X.toarray()

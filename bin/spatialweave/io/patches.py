@@ -71,7 +71,9 @@ def _channels(pixels: Image) -> list[np.ndarray]:
     # Sobel's sums of weights are 8: an edge from 0 to 255 has a gradient of at most 255 * sqrt(2) / 2 per pixel.
     gradient = np.hypot(sobel(brightness, axis=0), sobel(brightness, axis=1)) / 8
     directions = [(1 + weight * turn) * 127.5 for turn in (np.cos(angle), np.sin(angle))]
-    return [colours[:, :, 0], colours[:, :, 1], colours[:, :, 2], *directions, saturation, gradient]
+    # In steps of 1/16, so that sums over the whole image are exact: a difference of rounded sums may be below 0.
+    derived = [np.round(channel * 16) / 16 for channel in (*directions, saturation, gradient)]
+    return [colours[:, :, 0], colours[:, :, 1], colours[:, :, 2], *derived]
 
 
 def _sums(channel: np.ndarray) -> np.ndarray:
