@@ -203,6 +203,11 @@ def test_a_space_ranger_image_has_the_scale_of_the_file_beside_it(tmp_path: Path
     table = visium_h5ad(tmp_path / "a.h5ad", {}, spots)
     section = outs(table, image=folder / "spatial" / "tissue_hires_image.png")
     check_colours(section, spots)
+    # As the pipeline gives it: a link elsewhere.
+    (tmp_path / "input").mkdir()
+    link = tmp_path / "input" / "tissue_hires_image.png"
+    link.symlink_to(folder / "spatial" / "tissue_hires_image.png")
+    check_colours(outs(table, image=link), spots)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +264,9 @@ def test_a_scale_without_an_image_is_refused(tmp_path: Path) -> None:
         outs(small(tmp_path), scale=2.0)
 
 
-@pytest.mark.parametrize("problem", ["no factors", "bad factors", "no image file", "far", "factor of text"])
+@pytest.mark.parametrize(
+    "problem", ["no factors", "bad factors", "no image file", "far", "factor of text", "two images"]
+)
 def test_an_image_that_files_hold_is_left_out_with_a_reason(tmp_path: Path, problem: str) -> None:
     folder = write_outs(tmp_path / "outs")
     scale_factors = folder / "spatial" / "scalefactors_json.json"
@@ -269,6 +276,8 @@ def test_an_image_that_files_hold_is_left_out_with_a_reason(tmp_path: Path, prob
         scale_factors.write_text("[1")
     elif problem == "no image file":
         (folder / "spatial" / "tissue_hires_image.png").write_bytes(b"GIF89a")
+    elif problem == "two images":
+        (folder / "spatial" / "GSM2_tissue_hires_image.png").write_bytes(b"")
     elif problem == "far":
         scale_factors.write_text(json.dumps(factors() | {"tissue_hires_scalef": 15.0}))
     else:

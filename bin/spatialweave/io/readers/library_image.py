@@ -30,19 +30,22 @@ def in_folder(folder: Path) -> TissueImage | None:
     """
     for name in SIZES:
         files = sorted(folder.glob(f"*tissue_{name}_image.png"))
+        if len(files) > 1:
+            raise InputError(str(folder), f"holds several images ({', '.join(file.name for file in files)})", "one")
         if files:
             factors = factors_beside(files[0])
             if factors is None:
-                raise InputError(str(folder), "has an image and no scalefactors_json.json", "Space Ranger's file")
+                raise InputError(str(folder), "has an image, but not one scalefactors_json.json", "Space Ranger's file")
             scale = _factor(str(folder), factors, name)
             return TissueImage.of_pixels(read_image(files[0]), scale, spot_diameter=_diameter(factors))
     return None
 
 
 def factors_beside(image: Path) -> dict[str, Any] | None:
-    """Space Ranger's scale factors in the folder of an image, None where there are none."""
-    found = sorted(image.parent.glob("*scalefactors_json.json"))
-    if not found:
+    """Space Ranger's scale factors in the folder of an image, None where there are none, or several."""
+    # A pipeline gives a link to the image alone.
+    found = sorted(image.resolve().parent.glob("*scalefactors_json.json"))
+    if len(found) != 1:
         return None
     with reading(found[0], "scalefactors_json.json"):
         factors = json.loads(found[0].read_text(encoding="utf-8"))
