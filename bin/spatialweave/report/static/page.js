@@ -80,11 +80,16 @@ function mapCoordinates(spots) {
   return { x: only(spots.x), y: only(spots.y) };
 }
 
+// Of the spots of a section, or of its image where it reaches further.
+function upperEdge(code) {
+  const image = DATA.images.find(({ section }) => section === code);
+  return Math.min(DATA.sections.titles[code][1] - DATA.spacing / 2, image?.y ?? Infinity);
+}
+
 function sectionTitles() {
   if (DATA.sections.names.length < 2) return [];
   return DATA.sections.names
-    // Above the image of the section, where it has one.
-    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: DATA.images.find(({ section }) => section === code)?.y ?? DATA.sections.titles[code][1], code }))
+    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code), code }))
     .filter(({ code }) => state.section === null || code === state.section)
     .map(({ code, ...note }) => note);
 }
