@@ -22,8 +22,8 @@ from spatialweave.cli import stage
     "--out-dir",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder to write integrated/<section>.h5ad, loupe/<section>.<method>.seed<k>.csv, seurat/<section>/ and "
-    "integrated.zarr to.",
+    help="Folder to write integrated/<section>.h5ad, loupe/<section>.<method>.seed<k>.csv, seurat/<section>/, "
+    "integrated.zarr and vitessce/<section>.json to.",
 )
 def main(integrated: Path, wanted: str, out_dir: Path) -> None:
     """Write a dataset in the formats of other programs."""

@@ -75,6 +75,9 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @modality_options
 @click.option("--multi", type=FILE, help="File or folder that says which modalities it holds.")
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
+@click.option("--image", type=FILE, help="Image of the tissue (PNG, JPEG, TIFF). Default: that of the other files.")
+@click.option("--scale", type=float, help="Pixels of --image per coordinate unit. Default: as Space Ranger says, or 1.")
+@click.option("--image-features", is_flag=True, help="Statistics of the image around the spots become a modality.")
 @click.option(
     "--labels",
     metavar="TEXT|PATH",
@@ -121,6 +124,9 @@ def main(
     section: str,
     multi: Path | None,
     spatial: Path | None,
+    image: Path | None,
+    scale: float | None,
+    image_features: bool,
     labels: str | None,
     platform: str | None,
     section_column: str | None,
@@ -146,6 +152,8 @@ def main(
             raise InputError(option, f"'{name}' cannot name a file", "letters, digits, '_', '-' and '.', no '.' first")
     if out.suffix != ".h5mu":
         raise InputError("--out", f"'{out}' does not end in .h5mu", "the name of an .h5mu file")
+    if scale is not None and not 0 < scale < float("inf"):
+        raise InputError("--scale", f"{scale:g}", "a number above 0")
     from spatialweave.io import contract
     from spatialweave.io.result_tables import UNDERSTOOD
     from spatialweave.io.section import SectionInput, understand_section
@@ -167,6 +175,9 @@ def main(
         declarations("--meta", meta, carried_column),
         bin_,
         peaks,
+        image,
+        scale,
+        image_features,
     )
     data, understood = understand_section(row)
     if out_understood is not None:

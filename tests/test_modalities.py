@@ -41,6 +41,7 @@ def test_names_and_aliases_are_distinct_and_plain() -> None:
         ("Peaks", "atac"),
         ("H3K27me3", "histone"),
         ("Metabolomics", "metabolite"),
+        ("image_features", "morphology"),
         ("CRISPR Guide Capture", None),
     ],
 )

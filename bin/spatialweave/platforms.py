@@ -22,12 +22,15 @@ class Platform:
         Whether it images a panel, whose features are all kept.
     intensities
         The modalities of which it measures intensities; of others, what they usually are.
+    pitch
+        Micrometres from the centre of a spot to the next, where all its spots are so far apart.
     """
 
     name: str
     layout: str
     image_based: bool = False
     intensities: tuple[str, ...] = ()
+    pitch: float | None = None
 
     @property
     def n_neighbours(self) -> int:
@@ -41,7 +44,7 @@ STAINED = ("adt",)
 PLATFORMS = {
     platform.name: platform
     for platform in (
-        Platform("visium", "hexagonal"),
+        Platform("visium", "hexagonal", pitch=100.0),
         Platform("visium_hd", "square"),
         Platform("stereo_seq", "square"),
         Platform("slide_seq", "cells"),

@@ -19,7 +19,7 @@ def columnRules(header) {
     return files + schema.items.properties + own.collectEntries()
 }
 
-// The columns with files: one per modality, several modalities at once (multi), and those that go with them (spatial, peaks).
+// The columns with files: one per modality, several modalities at once (multi), and those that go with them (spatial, image, peaks).
 def fileColumns(rules) {
     return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
@@ -87,7 +87,9 @@ def locate(base, cell) {
 }
 
 def cellProblem(base, name, cell, rule) {
-    def value = rule.type == 'integer' && cell ==~ /-?\d{1,9}/ ? cell.toInteger() : cell
+    def whole = rule.type == 'integer' && cell ==~ /-?\d{1,9}/
+    def decimal = rule.type == 'number' && cell ==~ /-?\d{1,9}([.]\d{1,20})?([eE]-?\d{1,2})?/
+    def value = whole ? cell.toInteger() : decimal ? cell.toBigDecimal() : cell
     def problem = valueProblem(name, value, rule)
     if (problem) {
         return problem.replaceFirst('--', 'column ')
@@ -108,9 +110,12 @@ def rowProblems(base, line, row, rules) {
     if (!row.dataset) {
         problems << 'column dataset is empty'
     }
-    def counts = fileColumns(rules) - ['spatial', 'peaks']
+    def counts = fileColumns(rules) - ['spatial', 'image', 'peaks']
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
+    }
+    if (row.scale && !row.image) {
+        problems << 'column scale: the row has no image'
     }
     ['precomputed', 'measured', 'layer'].each { name ->
         declarationsOf(row, name).findAll { choice -> name == 'precomputed' || choice.contains(':') }
@@ -182,7 +187,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, bin: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -203,6 +208,8 @@ def sectionOf(base, row, siblings, rules) {
         measured: declarationsOf(row, 'measured'),
         layer: declarationsOf(row, 'layer'),
         section_column: row.section_column ?: null,
+        scale: row.scale ?: null,
+        image_features: row.image_features ?: null,
         bin: row.bin ?: null,
         carried: row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] },
         columns: columns + (labelled ? ['labels'] : []),

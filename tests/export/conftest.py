@@ -10,9 +10,11 @@ import mudata
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import sparse
 
 from spatialweave.io.contract import join_modalities, stamp, write
+from spatialweave.io.tissue_image import TissueImage, images_uns
 
 BARCODES = ["AAA-1", "CCC-1", "GGG-1", "TTT-1"]
 SPOTS = [f"{section}:{barcode}" for section in ("one", "two") for barcode in BARCODES]
@@ -65,10 +67,17 @@ def content() -> mudata.MuData:
     data.obsm["X_umap_smart_1"] = umap
     data.obsm["spatial_aligned"] = np.arange(16.0).reshape(8, 2) + 100
     data.obsm["confidence_weave_1"] = pd.DataFrame({"confidence": np.arange(8) / 8, "entropy": 0.0}, index=SPOTS)
+    data.uns.update(images_uns({"one": TissueImage.of_pixels(picture(), 4.0, (8.0, -4.0), 1.5)}))
     edges = sparse.block_diag([np.diag([1.0, 2, 3], 1)] * 2, format="csr")
     data.obsp["spatial_distances"] = edges
     data.obsp["spatial_connectivities"] = ((edges + edges.T) > 0).astype(np.float64)
     return data
+
+
+def picture() -> Image.Image:
+    """Each pixel has its column as red and its row as green."""
+    rows, columns = np.mgrid[:40, :60].astype(np.uint8)
+    return Image.fromarray(np.stack([columns, rows, np.zeros_like(rows)], axis=2))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def test_a_dataset_without_runs_and_labels_is_written_all_the_same(tmp_path: Pat
     data.uns["runs"] = "[]"
     write(data, tmp_path / "i.h5mu")
     export(tmp_path / "i.h5mu", list(FORMATS), tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["integrated", "integrated.zarr", "seurat"]
+    names = ["integrated", "integrated.zarr", "seurat", "vitessce"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    views = json.loads((tmp_path / "out" / "vitessce" / "one.json").read_text())["layout"]
+    assert [view["component"] for view in views] == ["spatialBeta", "layerControllerBeta", "obsSets", "featureList"]
 
 
 def double_barcode(data: mudata.MuData) -> None:
@@ -43,6 +47,10 @@ def numbered_domains(data: mudata.MuData) -> None:
 
 def few_colours(data: mudata.MuData) -> None:
     data.uns["weave_1_colors"] = np.array(["#000000"], dtype=object)
+
+
+def named_colours(data: mudata.MuData) -> None:
+    data.uns["weave_1_colors"] = np.array(["red", "#000000"], dtype=object)
 
 
 def no_list_of_runs(data: mudata.MuData) -> None:
@@ -75,6 +83,10 @@ def another_kind(data: mudata.MuData) -> None:
         (double_barcode, "barcode 'AAA-1' occurs twice in section 'one'"),
         (numbered_domains, "obs['smart_1']: is not categorical"),
         (few_colours, "uns['weave_1_colors']: is not a list of one colour per class; expected 2 colours"),
+        (
+            named_colours,
+            "uns['weave_1_colors']: is not a list of one colour per class; expected 2 colours like #0072B2",
+        ),
         (no_list_of_runs, "uns['runs']: is no list of runs"),
         (path_as_section, "'../../elsewhere' cannot be in the name of a file"),
         (path_as_method, "'../smart' cannot be in the name of a file"),

@@ -61,7 +61,7 @@ def test_the_script_names_what_is_there(folder: Path) -> None:
     assert 'c(RNA = "rna", ADT = "adt")' in script
     names = {path.name for path in folder.iterdir()}
     named = set(re.findall(r'"([a-z]+[.]csv|embeddings|rna|adt)"', script))
-    assert named | {"load.R"} == names
+    assert named | {"load.R", "spatial"} == names
     assert all(script.count(opening) == script.count(closing) for opening, closing in ("()", "[]", "{}"))
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def test_every_section_has_a_coordinate_system_spots_and_a_table(integrated: Path, tmp_path: Path) -> None:
     export(integrated, ["zarr"], tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["integrated.zarr"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["integrated.zarr", "vitessce"]
     store = spatialdata.read_zarr(tmp_path / "out" / "integrated.zarr")
     assert sorted(store.coordinate_systems) == sorted(store.tables) == ["one", "two"]
     spots = store.shapes["two_spots"]

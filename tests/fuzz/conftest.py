@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 SIDE = 7
 
@@ -30,7 +31,9 @@ def write_input(folder: Path, section: str) -> list[object]:
     coordinates = pd.DataFrame({"barcode": spots, "x": x + 0.1 * y, "y": y, "label": np.where(x > 2, "in", "out")})
     coordinates.to_csv(folder / f"{section}.xy.csv", index=False)
     table = folder / f"{section}.xy.csv"
-    return ["--rna", folder / f"{section}.csv", "--spatial", table, "--labels", table, "--platform", "square"]
+    Image.new("RGB", (30, 30), "pink").save(folder / f"{section}.png")
+    image = ["--image", folder / f"{section}.png", "--scale", 3] if section == "one" else []
+    return [*image, "--rna", folder / f"{section}.csv", "--spatial", table, "--labels", table, "--platform", "square"]
 
 
 @pytest.fixture(scope="session")

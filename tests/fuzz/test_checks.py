@@ -20,8 +20,8 @@ SHEET = (
     b"one,s2,a.h5ad,region,visium,7,2\n"
 )
 COLUMNS = (
-    "dataset", "section", "rna", "adt", "atac", "histone", "metabolite", "multi", "spatial", "labels", "platform",
-    "n_domains", "order",
+    "dataset", "section", "rna", "adt", "atac", "histone", "metabolite", "morphology", "multi", "spatial", "image",
+    "scale", "image_features", "labels", "platform", "n_domains", "order",
 )  # fmt: skip
 VALUES = (
     "", " ", "../up", "/", "a/../../etc/passwd", "$(touch hacked)", "`touch hacked`", "a;touch hacked", "a|b", "a&b",
@@ -116,6 +116,8 @@ def safe_section(meta: dict[str, Any]) -> bool:
     """Whether what reaches command lines and file names of tasks can be no more than that."""
     names = [meta["dataset"], meta["section"], *meta["stack"]]
     labels = meta["labels"] or ""
+    if meta["image_features"] not in (None, "patches") or not re.fullmatch(r"[0-9.eE-]*", meta["scale"] or ""):
+        return False
     return all(SAFE_NAME.fullmatch(name) for name in names) and not re.search(r"['\"\\$`\x00-\x1f]", labels)
 
 

@@ -88,7 +88,8 @@ STORES: dict[str, tuple[str, tuple[str, ...]]] = {
     "one.section.h5mu": (
         "preprocess",
         ("mod/rna/X/data", "mod/rna/X/indices", "mod/rna/X/indptr", "mod/rna/obs/_index", "mod/rna/var/_index",
-         "obs/_index", "obs/section", "obsm/spatial", "obsm/rna", "uns/spatialweave/kind", "uns/spatialweave/platform"),
+         "obs/_index", "obs/section", "obsm/spatial", "obsm/rna", "uns/spatialweave/kind", "uns/spatialweave/platform",
+         "uns/image/png", "uns/image/offset", "uns/image/scale"),
     ),
     LATENTS: (
         "graph",
@@ -108,7 +109,7 @@ STORES: dict[str, tuple[str, tuple[str, ...]]] = {
         "export",
         ("mod/rna/X/data", "mod/rna/X/indices", "mod/rna/obs/_index", "mod/rna/var/_index", "obs/_index", "obs/section",
          "obs/barcode", "obs/pca_smooth_1", "obsm/spatial", "obsm/X_pca_smooth_1", "obsp/spatial_distances/indptr",
-         "uns/runs", "uns/pca_smooth_1_colors", "uns/spatialweave/kind"),
+         "uns/runs", "uns/pca_smooth_1_colors", "uns/spatialweave/kind", "uns/images/one/png", "uns/images/one/scale"),
     ),
 }  # fmt: skip
 

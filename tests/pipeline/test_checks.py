@@ -128,6 +128,20 @@ def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project
     assert not run.results.exists()
 
 
+def test_images_and_their_scales_are_checked(pipeline: Pipeline) -> None:
+    rows = "one,a.h5ad,missing.png,\ntwo,a.h5ad,,2\nthree,a.h5ad,b.h5ad,0\nfour,a.h5ad,b.h5ad,x\nfive,,b.h5ad,0.25\n"
+    text = refused(pipeline, "--input", sheet(pipeline.folder, "dataset,rna,image,scale\n" + rows))
+    assert "line 2, column image: there is no file or folder 'missing.png'" in text
+    assert "line 3, column scale: the row has no image" in text
+    assert "line 4, column scale 0 is below 0.000001" in text
+    assert "line 5, column scale 'x' is not a number (image pixels per coordinate unit)" in text
+    # An image alone is no section.
+    assert (
+        "line 6, at least one of the columns rna, adt, atac, histone, metabolite, morphology, multi needs a file"
+        in text
+    )
+
+
 def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> None:
     text = refused(
         pipeline,
@@ -156,7 +170,10 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
     assert "line 5, column n_domains 1 is below 2" in text
     assert "line 6, column dataset '../up' does not have the expected form" in text
     assert "line 7, column n_domains 'many' is not a whole number" in text
-    assert "line 7, at least one of the columns rna, adt, atac, histone, metabolite, multi needs a file" in text
+    assert (
+        "line 7, at least one of the columns rna, adt, atac, histone, metabolite, morphology, multi needs a file"
+        in text
+    )
     assert "line 8, column dataset is empty" in text
     assert "line 9, column labels '$(touch x)' does not have the expected form" in text
     assert "line 10: 10 cells, but the header has 9" in text

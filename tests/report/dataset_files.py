@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anndata
 import mudata
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from spatialweave.io import contract
 from spatialweave.io.dataset import Dataset
@@ -18,6 +20,7 @@ from spatialweave.io.result_tables import (
     QC_SUMMARY,
     UNDERSTOOD,
 )
+from spatialweave.io.tissue_image import TissueImage, images_uns
 from spatialweave.io.understood import Understood
 from spatialweave.report.dataset import DatasetSources
 
@@ -25,9 +28,15 @@ from .alignment_files import turned, write_alignment
 from .recipe import Recipe, section_of, simulate
 from .run_files import write_run
 
+RED, CYAN, GREY = (255, 0, 0), (0, 255, 255), (128, 128, 128)
+
 
 def write_counts(
-    path: Path, dataset: Dataset, sections: dict[str, dict[str, anndata.AnnData]], platform: str = "dbit"
+    path: Path,
+    dataset: Dataset,
+    sections: dict[str, dict[str, anndata.AnnData]],
+    platform: str = "dbit",
+    images: dict[str, TissueImage] | None = None,
 ) -> None:
     """Write the joined counts of sections (by name, then by modality), which all have the same features."""
     several = len(sections) > 1
@@ -37,6 +46,7 @@ def write_counts(
             "platform": platform,
             "spots": {modality: part.n_obs for modality, part in parts.items()},
             "features": {modality: part.n_vars for modality, part in parts.items()},
+            "micrometres": 0.5 if images else None,
         }
         for name, parts in sections.items()
     ]
@@ -51,6 +61,7 @@ def write_counts(
     data.obsm["spatial"] = dataset.coordinates
     data.uns["spatialweave"] = contract.stamp("counts", dataset=dataset.name, platform=platform, layout=dataset.layout)
     data.uns["sections"] = json.dumps(facts)
+    data.uns.update(images_uns(images or {}))
     contract.write(data, path)
 
 
@@ -112,7 +123,9 @@ def write_dataset(folder: Path, recipe: Recipe) -> DatasetSources:
     if len(parts) > 1:
         obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
     dataset = write_latents(folder, recipe, obs, np.concatenate([tissue.spatial for tissue in tissues]))
-    write_counts(folder / "counts.h5mu", dataset, {name: counts for name, (_, counts) in parts.items()})
+    images = {name: picture(recipe, tissue) for name, tissue in zip(recipe.sections, tissues, strict=True)}
+    counts = {name: counts for name, (_, counts) in parts.items()}
+    write_counts(folder / "counts.h5mu", dataset, counts, images=images if recipe.image else None)
     for name, (table, counts) in parts.items():
         write_qc(folder / "files", name, len(table), list(counts))
     truth = np.concatenate([tissue.truth for tissue in tissues])
@@ -131,6 +144,15 @@ def write_dataset(folder: Path, recipe: Recipe) -> DatasetSources:
         params=folder / "params.json",
         versions=folder / "versions.yml",
     )
+
+
+def picture(recipe: Recipe, tissue: SimpleNamespace) -> TissueImage:
+    """Five pixels per spot, 10 units apart; red in even regions, cyan in odd ones, and grey two spots around."""
+    truth = np.pad(tissue.truth.reshape(recipe.rows, recipe.columns), 2, constant_values=-1)
+    colours = np.array([RED, CYAN, GREY], dtype=np.uint8)
+    pixels = colours[np.where(truth < 0, 2, truth % 2)].repeat(5, axis=0).repeat(5, axis=1)
+    # The first spot is in the middle of the third square.
+    return TissueImage.of_pixels(Image.fromarray(pixels), 0.5, (12.5, 12.5))
 
 
 def write_rest(folder: Path, recipe: Recipe) -> None:

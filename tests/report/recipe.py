@@ -30,6 +30,8 @@ class Recipe:
     layout: str = "square"
     alignment: bool = False
     """Whether the sections are rotated and apart, and alignment files map them onto each other."""
+    image: bool = False
+    """Whether the sections have an image of the tissue, and a micrometre is 2 units."""
     prefix: str = ""
     """Prefix of every name that a user may choose: barcodes, features, labels."""
 

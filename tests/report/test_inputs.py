@@ -49,7 +49,7 @@ def write_counts(
 def test_counts_come_in_the_order_of_the_spots(tmp_path: Path) -> None:
     # The second spot was not measured; totals of the others are 4 and 8, so they are scaled to 6.
     path = write_counts(tmp_path / "r.counts.h5mu", ["a:x", "b:x"], [[1, 3], [8, 0]])
-    sections, (table, _) = read_counts(path, SPOTS)
+    sections, (table, _), _images = read_counts(path, SPOTS)
     assert sections == SECTIONS
     assert table.names == ["g0", "g1"]
     assert table.present.tolist() == [True, False, True]

@@ -18,6 +18,7 @@ from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
 from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import read_aligned_coordinates, read_domains
+from spatialweave.io.tissue_image import IMAGES
 from spatialweave.report.inputs import MethodRun, read_metrics, read_params, read_versions, run_files
 
 
@@ -42,8 +43,8 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, the methods' other tables in
     `obsm['<table>_<method>_<seed>']`, domains in `obs['<method>_<seed>']` (categorical, with the report's colours in
     `uns['<method>_<seed>_colors']`), aligned coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp.
-    Sections, labels, domains, their colours, coordinates and UMAPs are in each modality, too. Spots are named as in
-    the latents.
+    Images of the tissue are in `uns['images']`, by section. Sections, labels, domains, their colours, coordinates and
+    UMAPs are in each modality, too. Spots are named as in the latents.
 
     Raises
     ------
@@ -70,6 +71,8 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     named = [IntegratedRun(run.method, run.seed) for run in runs]
     add_umaps(integrated, named)
     _share(integrated, ["spatial", "spatial_aligned", *(run.umap_key for run in named)])
+    if IMAGES in counts.uns:
+        integrated.uns[IMAGES] = counts.uns[IMAGES]
     integrated.uns[RUNS] = runs_text(named)
     integrated.uns[PARAMETERS] = json.dumps(read_params(params), sort_keys=True)
     integrated.uns[VERSIONS] = json.dumps(read_versions(versions), sort_keys=True, default=str)

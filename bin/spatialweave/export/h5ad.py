@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.export.features import feature_ids
+from spatialweave.export.images import image_at_origin, scale_factors
 from spatialweave.export.sections import Measured, Section, sections
 from spatialweave.io.contract import write
 from spatialweave.io.integrated import PARAMETERS, SPATIAL_GRAPH, VERSIONS, Integrated, colour_key
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
 
 
 def write_h5ad(content: Integrated, folder: Path) -> None:
-    """Write `integrated/<section>.h5ad` of every section."""
+    """Write `integrated/<section>.h5ad` of every section, with its image where squidpy looks for it."""
     for section in sections(content):
-        write(section_anndata(section), folder / "integrated" / f"{section.name}.h5ad")
+        data = section_anndata(section)
+        image = image_at_origin(section)
+        if section.image is not None and image is not None:
+            data.uns["spatial"] = {
+                section.name: {
+                    "images": {"hires": np.asarray(image)},
+                    "scalefactors": scale_factors(section, section.image),
+                    "metadata": {},
+                }
+            }
+        write(data, folder / "integrated" / f"{section.name}.h5ad")
 
 
 def section_anndata(section: Section) -> anndata.AnnData:

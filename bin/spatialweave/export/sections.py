@@ -10,6 +10,7 @@ import numpy as np
 
 from spatialweave.io.contract import CARRIED
 from spatialweave.io.integrated import Integrated, colour_key
+from spatialweave.io.tissue_image import TissueImage
 from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Section:
     rows: np.ndarray
     obs: pd.DataFrame
     colours: dict[str, list[str]]
+
+    @property
+    def image(self) -> TissueImage | None:
+        """The image of the tissue, if there is one."""
+        return self.content.images.get(self.name)
 
     def modalities(self) -> Iterator[tuple[str, Measured]]:
         """The modalities that were measured in the section, by name."""

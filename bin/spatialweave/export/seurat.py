@@ -1,8 +1,9 @@
-"""A folder per section that R reads with Seurat: 10x matrix folders, tables, and a script that joins them."""
+"""A folder per section that R reads with Seurat: 10x matrix folders, tables, image, and a script that joins them."""
 
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.export.features import feature_ids
+from spatialweave.export.images import image_at_origin, scale_factors
 from spatialweave.export.sections import Measured, Section, sections
 from spatialweave.io.files import atomic_path
 from spatialweave.io.integrated import Integrated
@@ -60,6 +62,12 @@ def _write_section(section: Section, target: Path) -> None:
         _write_table(target / "embeddings" / f"{key}.csv", pd.DataFrame(embedding, barcodes, columns))
     _write_table(target / "coordinates.csv", pd.DataFrame(section.coordinates(), barcodes, ["x", "y"]))
     _write_table(target / "metadata.csv", section.obs)
+    image = image_at_origin(section)
+    if section.image is not None and image is not None:
+        (target / "spatial").mkdir()
+        image.save(target / "spatial" / "tissue_hires_image.png")
+        factors = json.dumps(scale_factors(section, section.image), indent=2)
+        (target / "spatial" / "scalefactors_json.json").write_text(factors + "\n", encoding="utf-8")
     (target / "load.R").write_text(SCRIPT.format(assays=", ".join(assays)), encoding="utf-8")
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spatialweave.export.h5ad import section_anndata
 from spatialweave.export.sections import sections
+from spatialweave.export.vitessce import write_views
 from spatialweave.io.files import atomic_path
 from spatialweave.io.integrated import Integrated
 from spatialweave.io.layout import spacing
@@ -16,10 +19,11 @@ if TYPE_CHECKING:
 
 
 def write_zarr(content: Integrated, folder: Path) -> None:
-    """Write `integrated.zarr`, whole or not at all."""
+    """Write `integrated.zarr`, whole or not at all, and how Vitessce shows it."""
     store = spatial_data(content)
     with atomic_path(folder / "integrated.zarr") as target:
         store.write(target, update_sdata_path=False)
+    write_views(content, folder)
 
 
 def spatial_data(content: Integrated) -> spatialdata.SpatialData:
@@ -28,14 +32,15 @@ def spatial_data(content: Integrated) -> spatialdata.SpatialData:
     Returns
     -------
     For every section a coordinate system of its name, the circles `<section>_spots` in it, which touch where spots have
-    the median distance, and the table `<section>` that annotates them: what :func:`section_anndata` makes.
+    the median distance, and the table `<section>` that annotates them: what :func:`section_anndata` makes. Of sections
+    that have one, the image `<section>_image` in the same coordinate system.
     """
     import pandas as pd
     import spatialdata
-    from spatialdata.models import ShapesModel, TableModel
-    from spatialdata.transformations import Identity
+    from spatialdata.models import Image2DModel, ShapesModel, TableModel
+    from spatialdata.transformations import Identity, Scale, Sequence, Translation
 
-    shapes, tables = {}, {}
+    shapes, tables, images = {}, {}, {}
     for section in sections(content):
         spots = f"{section.name}_spots"
         points = section.coordinates()
@@ -44,8 +49,17 @@ def spatial_data(content: Integrated) -> spatialdata.SpatialData:
         shapes[spots] = ShapesModel.parse(
             points, geometry=0, radius=radius, index=section.obs.index, transformations={section.name: Identity()}
         )
+        if section.image is not None:
+            left, top, _, _ = section.image.box()
+            size = Scale([1 / section.image.scale] * 2, axes=("x", "y"))
+            images[f"{section.name}_image"] = Image2DModel.parse(
+                np.asarray(section.image.pixels()).transpose(2, 0, 1),
+                dims=("c", "y", "x"),
+                c_coords=["r", "g", "b"],
+                transformations={section.name: Sequence([size, Translation([left, top], axes=("x", "y"))])},
+            )
         table = section_anndata(section)
         table.obs["region"] = pd.Categorical([spots] * table.n_obs)
         table.obs["spot"] = table.obs_names
         tables[section.name] = TableModel.parse(table, region=spots, region_key="region", instance_key="spot")
-    return spatialdata.SpatialData(shapes=shapes, tables=tables)
+    return spatialdata.SpatialData(images=images, shapes=shapes, tables=tables)

@@ -56,6 +56,9 @@ MEASURED = "measured"
 
 COUNTS, INTENSITIES = "counts", "intensities"
 
+MICROMETRES = "micrometres"
+"""In the stamp of a section: micrometres per coordinate unit, where they are known."""
+
 FACTS = {
     "section": ("dataset", "section", "platform", "layout"),
     "counts": ("dataset", "platform", "layout"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from spatialweave.io.contract import read_h5mu
 from spatialweave.io.files import FILE_NAME
 from spatialweave.io.joined_counts import check_counts
 from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
+from spatialweave.io.tissue_image import TissueImage, images_of
 
 if TYPE_CHECKING:
     import mudata
@@ -30,6 +32,9 @@ LABEL = "label"
 
 SPATIAL_GRAPH = ("spatial_connectivities", "spatial_distances")
 """The obsp keys of the spatial graph, which are squidpy's too."""
+
+
+COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,13 @@ class Integrated:
     ----------
     runs
         Those with domains or an embedding. The domains of a run are the categories of `data.obs[run.key]`.
+    images
+        Of the tissue, by section, of those that have one.
     """
 
     data: mudata.MuData
     runs: list[IntegratedRun]
+    images: dict[str, TissueImage] = field(default_factory=dict)
 
     @property
     def classes(self) -> list[str]:
@@ -109,7 +117,7 @@ def read_integrated(path: Path) -> Integrated:
     if not spots.is_unique:
         section, barcode = spots[spots.duplicated()][0]
         raise InputError(f"{path}, obs", f"barcode '{barcode}' occurs twice in section '{section}'", "once", AGAIN)
-    content = Integrated(data, _read_runs(path, data.uns.get(RUNS)))
+    content = Integrated(data, _read_runs(path, data.uns.get(RUNS)), images_of(str(path), data.uns))
     for name in (*data.obs["section"].astype(str).unique(), *(run.method for run in content.runs)):
         if not FILE_NAME.fullmatch(name):
             raise InputError(str(path), f"'{name}' cannot be in the name of a file", "letters, digits, . _ -", AGAIN)
@@ -134,6 +142,6 @@ def _check_classes(path: Path, data: mudata.MuData, column: str) -> None:
         raise InputError(f"{path}, obs['{column}']", "is not categorical", "a category per domain", AGAIN)
     colours = data.uns.get(colour_key(column), ())
     n_classes = len(data.obs[column].cat.categories)
-    if isinstance(colours, str) or len(colours) != n_classes:
+    if isinstance(colours, str) or [bool(COLOUR.fullmatch(str(one))) for one in colours] != [True] * n_classes:
         where = f"{path}, uns['{colour_key(column)}']"
-        raise InputError(where, "is not a list of one colour per class", f"{n_classes} colours", AGAIN)
+        raise InputError(where, "is not a list of one colour per class", f"{n_classes} colours like #0072B2", AGAIN)

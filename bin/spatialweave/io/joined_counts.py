@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import join_modalities, read_h5mu, stamp
 from spatialweave.io.section_file import check_modalities
 from spatialweave.io.stage_checks import AGAIN
+from spatialweave.io.tissue_image import TissueImage, images_uns
 
 if TYPE_CHECKING:
     import anndata
@@ -26,12 +27,13 @@ SECTIONS = "sections"
 
 @dataclass(frozen=True)
 class SectionSize:
-    """One section before joining: its spots and features per modality."""
+    """One section before joining: its spots and features per modality, and micrometres per coordinate unit if known."""
 
     name: str
     platform: str
     spots: dict[str, int]
     features: dict[str, int]
+    micrometres: float | None = None
 
 
 def joined_counts(
@@ -39,6 +41,7 @@ def joined_counts(
     obs: pd.DataFrame,
     coordinates: np.ndarray,
     sections: Sequence[SectionSize],
+    images: Mapping[str, TissueImage],
     **facts: str,
 ) -> mudata.MuData:
     """The content of a counts file.
@@ -51,12 +54,15 @@ def joined_counts(
         Spots and their coordinates (float64, spots x 2), as in the latents.
     sections
         In the order of the stack.
+    images
+        By section, of those that have one.
     facts
         Of the stamp: dataset, platform, layout.
     """
     uns = {
         "spatialweave": stamp("counts", **facts),
         SECTIONS: json.dumps([asdict(section) for section in sections]),
+        **images_uns(images),
     }
     return join_modalities(parts, obs, coordinates, uns)
 

@@ -16,6 +16,8 @@ from spatialweave.errors import InputError
 if TYPE_CHECKING:
     from scipy import sparse
 
+    from spatialweave.io.tissue_image import TissueImage
+
 Loader = Callable[[], "tuple[sparse.spmatrix, pd.DataFrame]"]
 
 
@@ -69,6 +71,8 @@ class Measurement:
         Loads a table of its spots (spots x columns) by the obsm key, in formats that have such.
     turned
         Gives the same matrix with its columns as spots, in formats that do not say which are which.
+    image
+        Loads the image of the section of this name, None where there is none, in formats that have such.
     """
 
     where: str
@@ -84,6 +88,7 @@ class Measurement:
     rows: np.ndarray | None = None
     tables: Callable[[str], np.ndarray] | None = None
     turned: Callable[[], Measurement] | None = None
+    image: Callable[[str], TissueImage | None] | None = None
 
     def keep(self, rows: np.ndarray) -> None:
         """Restrict the measurement to the spots at `rows` (positions)."""

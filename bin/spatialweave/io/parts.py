@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ from spatialweave.modalities import MODALITY_KINDS
 if TYPE_CHECKING:
     import anndata
 
+    from spatialweave.io.tissue_image import TissueImage
+
 
 @dataclass
 class ModalityPart:
@@ -31,7 +33,7 @@ class ModalityPart:
     ----------
     where, slot
         The file, and the matrix in it.
-    coordinates, libraries, platform
+    coordinates, libraries, platform, image
         As in :class:`~spatialweave.io.measurement.Measurement`.
     """
 
@@ -41,6 +43,7 @@ class ModalityPart:
     coordinates: Coordinates | None
     libraries: tuple[str, ...]
     platform: str | None
+    image: Callable[[str], TissueImage | None] | None = None
 
 
 def read_file(path: Path, wanted: str | None, choices: Choices) -> list[Measurement]:
@@ -81,6 +84,7 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
             measurement.coordinates,
             measurement.libraries,
             measurement.platform,
+            measurement.image,
         )
     return parts
 

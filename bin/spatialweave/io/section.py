@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import CARRIED, COUNTS, INTENSITIES, TRUE_SPATIAL, is_intensities, stamp
+from spatialweave.io.contract import CARRIED, COUNTS, INTENSITIES, MICROMETRES, TRUE_SPATIAL, is_intensities, stamp
 from spatialweave.io.coordinates import read_coordinates, straightened
 from spatialweave.io.fields import check_fields
 from spatialweave.io.labels import find_labels
@@ -19,14 +19,20 @@ from spatialweave.io.notices import recorded, warn
 from spatialweave.io.parts import ModalityPart
 from spatialweave.io.readers.store import TRUE_COLUMNS
 from spatialweave.io.section_coordinates import section_coordinates
+from spatialweave.io.section_image import micrometres, morphology, section_image
 from spatialweave.io.section_input import SectionInput, read_parts
 from spatialweave.io.shared_spots import all_spots, shared_by_all
+from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.io.understood import Understood
 from spatialweave.modalities import known_names
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:
     import mudata
+
+
+MORPHOLOGY = "morphology"
+"""The modality of features of the image."""
 
 
 def read_section(row: SectionInput) -> mudata.MuData:
@@ -61,7 +67,10 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
         if row.labels:
             labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
         found_platform, why = _platform(named_platform, parts, coordinates)
-    facts: dict[str, str | int] = {
+        image = section_image(row.section, row.image, row.scale, parts, coordinates)
+        if row.image_features:
+            parts = _with_morphology(parts, image, coordinates)
+    facts: dict[str, str | int | float] = {
         "dataset": row.dataset,
         "section": row.section,
         "platform": found_platform,
@@ -70,6 +79,9 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
     }
     if row.order is not None:
         facts["order"] = row.order
+    length = micrometres(coordinates, found_platform)
+    if length is not None:
+        facts[MICROMETRES] = length
     understood.add("spots", len(spots))
     for name, part in parts.items():
         understood.add("spots", part.data.n_obs, modality=name)
@@ -80,16 +92,34 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
     unit = "" if coordinates.unit == "unknown" else f" {coordinates.unit}"
     understood.add("spacing", f"{spacing(coordinates.values):.6g}{unit}", "median distance to the nearest spot")
     understood.add("coordinates", coordinates.where)
+    if length is not None:
+        understood.add("micrometres", f"{length:.4g}", "per coordinate unit")
+    if image is not None:
+        width, height = image[0].size
+        understood.add("image", f"{width} x {height} pixels", image[1])
     if labels is not None:
         n_labels = len(set(labels) - {""})
         understood.add("labels", row.labels, f"{n_labels} labels on {int((labels != '').sum())} spots")
     for notice in notices:
         understood.add("notice", notice)
-    understood.shorten(path for path in (*row.files.values(), row.multi, row.spatial) if path)
+    understood.shorten(path for path in (*row.files.values(), row.multi, row.spatial, row.image) if path)
     section = _join(parts, spots, coordinates.values, labels, facts)
+    if image is not None:
+        section.uns[IMAGE] = image[0].uns()
     for name, value in row.carried.items():
         section.obs[CARRIED + name] = np.full(section.n_obs, value, dtype=object)
     return section, understood
+
+
+def _with_morphology(
+    parts: Mapping[str, ModalityPart], image: tuple[TissueImage, str] | None, coordinates: Coordinates
+) -> dict[str, ModalityPart]:
+    """The modalities with the statistics of the image as one more."""
+    if MORPHOLOGY in parts:
+        raise InputError("--image-features", f"{parts[MORPHOLOGY].where} has a modality {MORPHOLOGY}", "one of both")
+    if image is None:
+        raise InputError("--image-features", "the section has no image that can be used", fix="give one by --image")
+    return {**parts, MORPHOLOGY: morphology(*image, coordinates)}
 
 
 def _tables_of_spots(parts: Mapping[str, ModalityPart], given: Coordinates | None) -> dict[str, pd.DataFrame]:
@@ -138,7 +168,7 @@ def _join(
     spots: pd.Index,
     coordinates: np.ndarray,
     labels: np.ndarray | None,
-    facts: dict[str, str | int],
+    facts: Mapping[str, str | int | float],
 ) -> mudata.MuData:
     import mudata
 

@@ -12,6 +12,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import PRECOMPUTED, is_intensities, read_h5mu
 from spatialweave.io.count_matrix import find_problem, to_csr
 from spatialweave.io.stage_checks import check_table
+from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import platform
 
@@ -38,6 +39,8 @@ def read_section_file(path: Path) -> mudata.MuData:
         raise InputError(f"{path}, obs['section']", "names several sections", "one section per file")
     _check_coordinates(f"{path}, obsm['spatial']", data.obsm.get("spatial"), data.n_obs)
     check_modalities(path, data)
+    if IMAGE in data.uns:
+        TissueImage.of_uns(f"{path}, uns['{IMAGE}']", data.uns[IMAGE])
     return data
 
 

@@ -26,9 +26,10 @@ from spatialweave.modalities import MODALITIES
 class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
-    `section_column` is a column of obs; the section is what it calls by the section's name. `precomputed`, `measured`
-    and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bin` and `peaks` as in
-    :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
+    `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its statistics
+    around the spots are a modality. `section_column` is a column of obs; the section is what it calls by the section's
+    name. `precomputed`, `measured` and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bin` and `peaks`
+    as in :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
     """
 
     dataset: str
@@ -46,6 +47,9 @@ class SectionInput:
     carried: Mapping[str, str] = field(default_factory=dict)
     bin: str | None = None
     peaks: Path | None = None
+    image: Path | None = None
+    scale: float | None = None
+    image_features: bool = False
 
 
 def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:

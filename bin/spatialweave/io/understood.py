@@ -56,7 +56,7 @@ class Understood:
         ]
         if len(modalities) > 1:
             parts.append(f"{values[ALL, 'shared spots'][0]} spots in all modalities")
-        for item in ("platform", "spacing", "coordinates", "labels"):
+        for item in ("platform", "spacing", "coordinates", "image", "labels"):
             if (ALL, item) in values:
                 value, source = values[ALL, item]
                 parts.append(f"{item} {value}" + (f" ({source})" if source else ""))

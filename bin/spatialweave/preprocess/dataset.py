@@ -60,8 +60,9 @@ def preprocess(
     facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
     if counts_path is not None:
         parts = {name: joined.data for name, joined in dataset.counts.items()}
-        write(joined_counts(parts, dataset.obs, dataset.coordinates, dataset.sections, **facts), counts_path)
-        del parts
+        joined = joined_counts(parts, dataset.obs, dataset.coordinates, dataset.sections, dataset.images, **facts)
+        write(joined, counts_path)
+        del parts, joined
     settings = _settings(recipe, dataset)
     joining = recipe.sections
     if joining is None:

@@ -11,11 +11,12 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import CARRIED, MEASURED, PRECOMPUTED, TRUE_SPATIAL, is_intensities
+from spatialweave.io.contract import CARRIED, MEASURED, MICROMETRES, PRECOMPUTED, TRUE_SPATIAL, is_intensities
 from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.measurement import plain_column
 from spatialweave.io.section_file import read_section_file
+from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import Platform, platform
 from spatialweave.preprocess.common_features import common_features
@@ -59,6 +60,8 @@ class JoinedSections:
         True coordinates of simulated spots (float64, spots x 2), if all sections have them; else None.
     counts
         Per modality the spots where it was measured.
+    images
+        By section, of those that have one.
     """
 
     dataset: str
@@ -69,6 +72,7 @@ class JoinedSections:
     coordinates: np.ndarray
     true_coordinates: np.ndarray | None
     counts: dict[str, JoinedModality]
+    images: dict[str, TissueImage]
 
     @property
     def n_sections(self) -> int:
@@ -109,6 +113,11 @@ def join_sections(paths: Sequence[Path]) -> JoinedSections:
         coordinates=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
         true_coordinates=_true_coordinates(files),
         counts=_join_counts(files, names),
+        images={
+            name: TissueImage.of_uns(f"{path}, uns['{IMAGE}']", file.uns[IMAGE])
+            for path, file, name in zip(paths, files, names, strict=True)
+            if IMAGE in file.uns
+        },
     )
 
 
@@ -151,11 +160,13 @@ def _true_coordinates(files: list[mudata.MuData]) -> np.ndarray | None:
 
 def _size(file: mudata.MuData, name: str) -> SectionSize:
     modalities = [modality for modality in MODALITIES if modality in file.mod]
+    length = file.uns["spatialweave"].get(MICROMETRES)
     return SectionSize(
         name,
         str(file.uns["spatialweave"]["platform"]),
         {modality: file.mod[modality].n_obs for modality in modalities},
         {modality: file.mod[modality].n_vars for modality in modalities},
+        float(length) if length is not None else None,
     )
 
 

@@ -34,8 +34,8 @@ PREPARATIONS = {
     "adt": Preparation(adt.AdtSettings, adt.prepare),
     "chromatin": Preparation(chromatin.ChromatinSettings, chromatin.prepare),
     "metabolite": Preparation(metabolite.MetaboliteSettings, metabolite.prepare),
+    "intensities": Preparation(intensities.IntensitySettings, intensities.prepare),
 }
-
 
 OF_INTENSITIES = Preparation(intensities.IntensitySettings, intensities.prepare)
 """Of modalities that are usually counted, where intensities were measured."""

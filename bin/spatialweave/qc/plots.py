@@ -18,20 +18,26 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
+    from spatialweave.io.tissue_image import TissueImage
     from spatialweave.qc.section import FilteredSection
 
 REMOVED, KEPT, INK = "#d62728", "#4c78a8", "#333333"
 PANEL = 3.4
 MANY = 10_000
+BESIDE = 0.08
+"""How much of an image is shown to each side of the spots, as a fraction of their extent."""
 MAX_VIOLIN = 20_000
 """Spots per violin: beyond that the density no longer changes, but the time does."""
 
 
 def write_maps(result: FilteredSection, path: Path) -> None:
-    """Write a map per modality and metric (PNG); removed spots are red crosses."""
+    """Write a map per modality and metric (PNG), on the image of the tissue; removed spots are red crosses."""
     extent = np.ptp(np.concatenate(list(result.coordinates.values())), axis=0)
     figure, panels = _grid(result.verdicts, PANEL * float(np.clip(extent[1] / max(extent[0], 1e-9), 0.4, 2)))
+    image = result.image()
     for (modality, column), axes in panels.items():
+        if image is not None:
+            draw_image(axes, image, result.coordinates[modality], opacity=0.4)
         _map(axes, result.coordinates[modality], result.verdicts[modality], column)
         axes.set_title(f"{modality}: {_title(column, result.verdicts[modality])}", fontsize=10, color=INK)
     removed = {modality: int((~verdict.kept_spots).sum()) for modality, verdict in result.verdicts.items()}
@@ -141,6 +147,17 @@ def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> 
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
     _label_axis(bar.ax.yaxis, values[np.isfinite(values)], column)
+
+
+def draw_image(axes: Axes, image: TissueImage, points: np.ndarray, opacity: float = 1.0) -> None:
+    """The part of an image around the points, under what is drawn on the axes later."""
+    left, top, right, bottom = image.box()
+    axes.imshow(image.pixels(), extent=(left, right, bottom, top), alpha=opacity, zorder=-1)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = BESIDE * max(float((high - low).max()), 1e-9)
+    axes.set_xlim(low[0] - margin, high[0] + margin)
+    # Up, as without an image: the caller turns the axis.
+    axes.set_ylim(low[1] - margin, high[1] + margin)
 
 
 def dot_size(coordinates: np.ndarray) -> float:

@@ -13,6 +13,7 @@ import pandas as pd
 from spatialweave.io.contract import CARRIED, TRUE_SPATIAL, join_modalities
 from spatialweave.io.measurement import plain_column
 from spatialweave.io.section_file import read_section_file
+from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.qc.filters import Verdict, judge
 from spatialweave.qc.tables import spots_table, summary_table
 
@@ -44,6 +45,10 @@ class FilteredSection:
     coordinates: dict[str, np.ndarray]
     spots: pd.DataFrame
     summary: pd.DataFrame
+
+    def image(self) -> TissueImage | None:
+        """The image of the tissue, if there is one."""
+        return TissueImage.of_uns(self.name, self.section.uns[IMAGE]) if IMAGE in self.section.uns else None
 
 
 def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSection:

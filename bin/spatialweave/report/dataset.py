@@ -15,6 +15,7 @@ from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
+from spatialweave.report.images import map_images, micrometres_on_map
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from spatialweave.presets import MethodPreset
 
-SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "scene.js", "alignment.js", "page.js"]
+SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "scene.js", "alignment.js", "images.js", "page.js"]
 
 
 @dataclass
@@ -69,7 +70,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         When a file breaks the data contract. Files that are missing altogether are reported, not refused.
     """
     spots, preprocessing = inputs.read_spots(sources.latents[0])
-    sections, features = inputs.read_counts(sources.counts, spots)
+    sections, features, images = inputs.read_counts(sources.counts, spots)
     runs = inputs.read_runs(sources.files, spots)
     metrics = inputs.read_metrics(sources.files, sources.dataset)
     presets = inputs.read_presets(sources.presets)
@@ -77,6 +78,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     best, index = consensus.first_run(runs, metrics)
     titles = method_titles(presets, runs)
     data = page_data(sources.dataset, spots, features, runs, titles, index)
+    data["images"] = map_images(images, spots, data["sections"])
+    data["micrometres"] = micrometres_on_map(sections, data["sections"])
     alignment = read_alignment(sources.files, sources.dataset, spots)
     if alignment:
         data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
@@ -98,6 +101,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         has_domains=any(run.domains for run in runs),
         has_umap=any(run["umap"] for run in data["runs"]),
         has_losses=any(run["losses"] for run in data["runs"]),
+        has_images=bool(data["images"]),
         has_features=bool(data["features"]),
         has_extras=any(run["perSpot"] and run["perSpot"]["extras"] for run in data["runs"]),
         has_denoised=any(run["perSpot"] and run["perSpot"]["denoised"] for run in data["runs"]),

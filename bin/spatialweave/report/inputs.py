@@ -16,6 +16,7 @@ from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, train
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts
 from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
+from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.presets import MethodPreset, read_preset
@@ -107,8 +108,12 @@ def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
     return spots, record
 
 
-def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionSize], list[FeatureTable]]:
-    """The sections before joining, and per modality the normalised counts of all spots; empty where no file is given.
+def read_counts(
+    path: Path | None, spots: DatasetSpots
+) -> tuple[list[SectionSize], list[FeatureTable], dict[str, TissueImage]]:
+    """The sections before joining, per modality the normalised counts of all spots, and by section the images.
+
+    All are empty where no file is given.
 
     Raises
     ------
@@ -116,12 +121,12 @@ def read_counts(path: Path | None, spots: DatasetSpots) -> tuple[list[SectionSiz
         When the file holds other spots than the latents.
     """
     if path is None:
-        return [], []
+        return [], [], {}
     data, sections = read_joined_counts(path)
     if not data.obs_names.equals(spots.obs.index):
         raise InputError(str(path), "its spots are not those of the latents", fix="preprocess again")
     tables = [_feature_table(name, data, spots) for name in MODALITIES if name in data.mod]
-    return sections, tables
+    return sections, tables, images_of(str(path), data.uns)
 
 
 def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
@@ -137,7 +142,7 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     names = [str(name) for name in part.var_names]
     values = order @ sparse.csr_matrix(part.X)
     # As preprocessing treats them: spots are scaled to one total where they were counted.
-    counted = preparation_of(modality, is_intensities(modality, part.uns)) is not OF_INTENSITIES
+    counted = preparation_of(modality, is_intensities(modality, part.uns)) != OF_INTENSITIES
     return FeatureTable(modality, names, log_normalise(values) if counted else arcsinh_scaled(values), present)
 
 

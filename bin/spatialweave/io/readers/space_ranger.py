@@ -17,7 +17,7 @@ from spatialweave.io import tables
 from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
-from spatialweave.io.readers import fragments, segmented_cells, tenx_h5, tenx_matrix
+from spatialweave.io.readers import fragments, library_image, segmented_cells, tenx_h5, tenx_matrix
 from spatialweave.io.readers.folder import find
 from spatialweave.io.readers.spelling import Spelling
 
@@ -88,6 +88,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
     measurement.coordinates = Coordinates(barcodes[inside], pixels(placed)[inside], str(positions_file), "pixel")
     is_bin = positions_file.suffix == ".parquet" or BIN.match(barcodes[0])
     measurement.platform = measurement.platform or ("visium_hd" if is_bin else "visium")
+    measurement.image = lambda _section: library_image.in_folder(positions_file.parent)
     return [measurement]
 
 

@@ -16,6 +16,7 @@ from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.anndata_zarr import is_zarr, open_group, refuse_pickles
+from spatialweave.io.readers.spatialdata_image import store_image
 from spatialweave.io.readers.store import measure
 from spatialweave.io.spot_selection import name_of_section
 from spatialweave.modalities import modality_of
@@ -90,8 +91,11 @@ def _of_section(path: Path, folder: str, names: list[str], choices: Choices) -> 
 def _table(path: Path, inner: str, name: str, choices: Choices) -> Measurement:
     opener: Callable[[], Any] = lambda: open_group(path, inner)  # noqa: E731
     measurement = measure(f"{path}, table '{name}'", opener, modality_of(name))
-    if measurement.coordinates is None:
+    in_system = measurement.coordinates is None
+    if in_system:
         measurement.coordinates = _centroids(path, inner, measurement, choices)
+    if (path / "images").is_dir():
+        measurement.image = lambda section: store_image(path, inner, section, in_system)
     return measurement
 
 

@@ -13,7 +13,9 @@ from scipy import sparse
 from spatialweave.errors import InputError
 from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import GLOBAL_KEYS, OBSM_KEYS, in_obs, in_obsm, on_slide
-from spatialweave.io.measurement import Loader, Measurement, plain_names
+from spatialweave.io.measurement import Loader, Measurement, plain_names, reading
+from spatialweave.io.readers import library_image
+from spatialweave.io.tissue_image import TissueImage
 
 BLOCK_VALUES = 20_000_000
 """Values of a dense matrix held at once while it becomes sparse (160 MB as float64)."""
@@ -53,6 +55,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         libraries=libraries,
         modality=modality,
         tables=_table_loader(open_group, where),
+        image=_image_loader(open_group, where) if libraries else None,
     )
 
 
@@ -63,6 +66,14 @@ def _table_loader(open_group: Opener, where: str) -> Callable[[str], np.ndarray]
             if key not in stored:
                 raise InputError(where, f"has no obsm['{key}']", "one of " + (", ".join(sorted(stored)) or "none"))
             return _values(stored[key])
+
+    return load
+
+
+def _image_loader(open_group: Opener, where: str) -> Callable[[str], TissueImage | None]:
+    def load(section: str) -> TissueImage | None:
+        with reading(where, "image in uns['spatial']"), open_group() as group:
+            return library_image.in_uns(where, group["uns"]["spatial"], section)
 
     return load
 

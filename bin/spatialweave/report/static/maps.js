@@ -21,11 +21,14 @@ const PLOT_CONFIG = {
 
 class SpotPlot {
   // spacing: distance between spots in data units, drawn to scale; null for a UMAP, whose points keep their size.
-  constructor(name, { spacing = null, layout = "cells", onHover, onMove = () => {}, onResize = () => {} }) {
+  // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
+  constructor(name, { spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, onHover, onMove = () => {}, onResize = () => {} }) {
     this.div = document.getElementById(name);
     this.name = name;
     this.spacing = spacing;
     this.layoutName = layout;
+    Object.assign(this, { under, look, micrometres });
+    this.bar = element("div", { className: "scale-bar", hidden: true });
     this.onHover = onHover;
     this.onMove = onMove;
     // Another size is another range to show, not a move for the other maps to follow.
@@ -52,9 +55,10 @@ class SpotPlot {
     const range = this.range;
     Object.assign(this, this.markers(range.x, this.width() - MARGIN.l - MARGIN.r));
     await Plotly.react(this.div, groups.map((group) => this.trace(group)), this.layout(range, annotations), { ...PLOT_CONFIG, responsive: false });
+    this.drawBar();
     if (this.started) return;
     this.started = true;
-    this.div.append(this.ring);
+    this.div.append(this.ring, this.bar);
     this.div.on("plotly_hover", (event) => {
       const point = event.points[0];
       this.onHover(this.groups[point.curveNumber].rows[point.pointNumber], event.event);
@@ -71,7 +75,7 @@ class SpotPlot {
     } else {
       marker.color = group.colour;
     }
-    marker.opacity = 1;
+    marker.opacity = this.look.spots;
     return { type: HAS_WEBGL ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none", x: take(this.x), y: take(this.y), marker };
   }
 
@@ -84,8 +88,30 @@ class SpotPlot {
       modebar: { orientation: "h", bgcolor: "rgba(255,255,255,.7)", color: "#8591a0", activecolor: "#0b5d7a" },
       xaxis: { ...axis, range: [...range.x] },
       yaxis: { ...axis, range: [...range.y], scaleanchor: this.spacing === null ? undefined : "x" },
+      images: this.under().map(({ source, x, y, width, height }) => ({
+        source, x, y, sizex: width, sizey: height, xref: "x", yref: "y", xanchor: "left", yanchor: "top", sizing: "stretch", layer: "below", opacity: this.look.image,
+      })),
       annotations: annotations.map((note) => ({ ...note, text: plotlyText(note.text), showarrow: false, yanchor: "bottom" })),
     };
+  }
+
+  // Another opacity of image and spots, without drawing the spots again.
+  fade() {
+    if (!this.started) return;
+    const images = Object.fromEntries(this.under().map((_, index) => [`images[${index}].opacity`, this.look.image]));
+    Plotly.update(this.div, { "marker.opacity": this.look.spots }, images);
+  }
+
+  // The bar of a round length that takes a quarter of the width at most; none where the unit is not known.
+  drawBar() {
+    const { range, _length: width } = this.div._fullLayout.xaxis;
+    const perPixel = (this.micrometres() * Math.abs(range[1] - range[0])) / width;
+    this.bar.hidden = !perPixel;
+    if (!perPixel) return;
+    const power = 10 ** Math.floor(Math.log10(perPixel * width / 4));
+    const length = power * [5, 2, 1].find((digit) => digit * power <= perPixel * width / 4);
+    this.bar.style.width = `${length / perPixel}px`;
+    this.bar.textContent = length >= 1000 ? `${format(length / 1000)} mm` : `${format(length)} µm`;
   }
 
   width() {
@@ -138,6 +164,7 @@ class SpotPlot {
       Object.assign(this, { size, symbol });
       Plotly.restyle(this.div, { "marker.size": size, "marker.symbol": symbol });
     }
+    this.drawBar();
     this.onMove(this, { "xaxis.range": [...axes.xaxis.range], "yaxis.range": [...axes.yaxis.range] });
   }
 

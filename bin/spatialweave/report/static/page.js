@@ -80,10 +80,16 @@ function mapCoordinates(spots) {
   return { x: only(spots.x), y: only(spots.y) };
 }
 
+// Of the spots of a section, or of its image where it reaches further.
+function upperEdge(code) {
+  const image = DATA.images.find(({ section }) => section === code);
+  return Math.min(DATA.sections.titles[code][1] - DATA.spacing / 2, image?.y ?? Infinity);
+}
+
 function sectionTitles() {
   if (DATA.sections.names.length < 2) return [];
   return DATA.sections.names
-    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: DATA.sections.titles[code][1], code }))
+    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code), code }))
     .filter(({ code }) => state.section === null || code === state.section)
     .map(({ code, ...note }) => note);
 }
@@ -208,10 +214,11 @@ function showFeature(index) {
 function start() {
   const tissues = ["map", "compare", "feature", ...PER_SPOT];
   const follow = (source, ranges) => tissues.forEach((name) => plots[name] && plots[name] !== source && plots[name].follow(ranges));
-  const tissue = { spacing: DATA.spacing, layout: DATA.layout, onHover: hover, onMove: follow, onResize: redrawSoon };
+  const tissue = { spacing: DATA.spacing, layout: DATA.layout, ...beneath, onHover: hover, onMove: follow, onResize: redrawSoon };
   for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
   if (byId("umap")) plots.umap = new SpotPlot("umap", { onHover: hover, onResize: redrawSoon });
 
+  startImages(tissues);
   const all = choices();
   const runs = all.filter(({ key }) => key.startsWith("run "));
   const others = all.filter(({ key }) => key !== `run ${state.run}`);

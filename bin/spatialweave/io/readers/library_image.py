@@ -1,0 +1,115 @@
+"""The images of Visium libraries: in Space Ranger's folder `spatial`, and in uns['spatial'] as scanpy keeps them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.image_files import read_image, read_thinned
+from spatialweave.io.measurement import plain_text, reading
+from spatialweave.io.notices import warn
+from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
+
+SIZES = ("hires", "lowres")
+"""The sizes of a library's image, in the order to look."""
+
+
+def in_folder(folder: Path) -> TissueImage | None:
+    """The image of Space Ranger's folder `spatial`, None where it has none; files may have a prefix, as downloads do.
+
+    Raises
+    ------
+    InputError
+        When the image or its scale factors cannot be read, or the image has none.
+    """
+    for name in SIZES:
+        files = sorted(folder.glob(f"*tissue_{name}_image.png"))
+        if len(files) > 1:
+            raise InputError(str(folder), f"holds several images ({', '.join(file.name for file in files)})", "one")
+        if files:
+            factors = factors_beside(files[0])
+            if factors is None:
+                raise InputError(str(folder), "has an image, but not one scalefactors_json.json", "Space Ranger's file")
+            scale = _factor(str(folder), factors, name)
+            return TissueImage.of_pixels(read_image(files[0]), scale, spot_diameter=_diameter(factors))
+    return None
+
+
+def factors_beside(image: Path) -> dict[str, Any] | None:
+    """Space Ranger's scale factors in the folder of an image, None where there are none, or several."""
+    # A pipeline gives a link to the image alone.
+    found = sorted(image.resolve().parent.glob("*scalefactors_json.json"))
+    if len(found) != 1:
+        return None
+    with reading(found[0], "scalefactors_json.json"):
+        factors = json.loads(found[0].read_text(encoding="utf-8"))
+        if not isinstance(factors, dict):
+            raise TypeError("it is no object")
+    return factors
+
+
+def scale_beside(image: Path) -> float | None:
+    """The scale of one of Space Ranger's images, known by its name and the scale factors beside it."""
+    for name in SIZES:
+        if image.name.endswith(f"tissue_{name}_image.png"):
+            factors = factors_beside(image)
+            return None if factors is None else _factor(str(image), factors, name)
+    return None
+
+
+def in_uns(where: str, spatial: Any, section: str) -> TissueImage | None:
+    """The image of one library of uns['spatial'] (an HDF5 or zarr group): the only one with an image, or the section's.
+
+    Raises
+    ------
+    InputError
+        When the image or its scale factors cannot be read.
+    """
+    libraries = [name for name in spatial if hasattr(spatial[name], "keys") and len(spatial[name].get("images", ()))]
+    if len(libraries) > 1 and section not in libraries:
+        listed = ", ".join(map(str, libraries[:6]))
+        warn(where, f"holds images of {len(libraries)} libraries ({listed}), none called '{section}': no image is used")
+        return None
+    if not libraries:
+        return None
+    library = spatial[section if section in libraries else libraries[0]]
+    images = library["images"]
+    name = next(size for size in (*SIZES, *images) if size in images)
+    factors = _values(library.get("scalefactors", {}))
+    slot = f"{where}, uns['spatial'], images['{name}']"
+    scale = 1.0 if name == "fullres" else _factor(slot, factors, name)
+    pixels, step = read_thinned(images[name], slot, 2 * LARGEST_SIDE)
+    return TissueImage.of_pixels(pixels, scale / step, spot_diameter=_diameter(factors))
+
+
+def _values(group: Any) -> dict[str, Any]:
+    from anndata.io import read_elem
+
+    return {} if isinstance(group, dict) else dict(read_elem(group))
+
+
+def _factor(where: str, factors: Mapping[str, Any], name: str) -> float:
+    key = f"tissue_{name}_scalef"
+    value = _number(factors.get(key))
+    if value is None:
+        raise InputError(where, f"has an image, but no usable scale factor {key}", "a number above 0")
+    return value
+
+
+def _diameter(factors: Mapping[str, Any]) -> float | None:
+    return _number(factors.get("spot_diameter_fullres"))
+
+
+def _number(value: Any) -> float | None:
+    """A number above 0, None for anything else."""
+    try:
+        number = float(plain_text(np.asarray(value).item()))
+    except (TypeError, ValueError):
+        return None
+    return number if number > 0 and math.isfinite(number) else None

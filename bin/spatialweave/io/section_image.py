@@ -1,0 +1,149 @@
+"""The image of a section: the one given, or that its files hold, if its spots are on it; and the unit of length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.image_files import read_image
+from spatialweave.io.layout import spacing
+from spatialweave.io.measurement import Coordinates
+from spatialweave.io.notices import warn
+from spatialweave.io.parts import ModalityPart
+from spatialweave.io.patches import STATISTICS, patch_size, patch_statistics
+from spatialweave.io.readers.library_image import scale_beside
+from spatialweave.io.tissue_image import TissueImage
+from spatialweave.platforms import platform
+
+OUTSIDE = 0.5
+"""An image with more than this fraction of the spots beside it is not where they are."""
+
+SMALL = 0.05
+"""Spots that span less than this fraction of both sides of an image may be in other units."""
+
+BIN = re.compile(r"s_(\d{3})um_")
+"""Space Ranger names the bins of Visium HD by their width in micrometres."""
+
+UNITS = {"micrometre": 1.0, "millimetre": 1000.0}
+"""Micrometres in units of coordinates."""
+
+
+def section_image(
+    section: str, given: Path | None, scale: float | None, parts: Mapping[str, ModalityPart], coordinates: Coordinates
+) -> tuple[TissueImage, str] | None:
+    """The image of a section and where it was found, None where there is none.
+
+    Parameters
+    ----------
+    given
+        An image file. Where it cannot be used this is an error; an image that a file happens to hold is left out with
+        a warning.
+    scale
+        Pixels of that file per coordinate unit; by default those of Space Ranger's scale factors beside it, or 1.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or more than half of the spots are not on it.
+    """
+    if given is not None:
+        if scale is None:
+            scale = scale_beside(given) or 1.0
+        image = TissueImage.of_pixels(read_image(given), scale)
+        problem = _misplaced(image, coordinates)
+        if problem:
+            raise InputError(
+                str(given),
+                problem,
+                "the spots on the image",
+                f"give the image pixels per coordinate unit in the column scale ({scale:g} was used)",
+            )
+        return image, str(given)
+    if scale is not None:
+        raise InputError("--scale", "is given without an image", "--image with it")
+    for part in parts.values():
+        held = _held(section, part, coordinates) if part.image is not None else None
+        if held is not None:
+            return held, part.where
+    return None
+
+
+def _held(section: str, part: ModalityPart, coordinates: Coordinates) -> TissueImage | None:
+    """The image that the file of a modality holds, if it can be used."""
+    try:
+        image = part.image(section) if part.image is not None else None
+    except InputError as error:
+        warn(error.where, f"{error.found}; no image is used")
+        return None
+    if image is None:
+        return None
+    if coordinates.unit == "array":
+        warn(part.where, "its image is not used: the coordinates are rows and columns, not positions on the image")
+        return None
+    problem = _misplaced(image, coordinates)
+    if problem:
+        warn(part.where, f"its image is not used: {problem}")
+        return None
+    return image
+
+
+def morphology(image: TissueImage, where: str, coordinates: Coordinates) -> ModalityPart:
+    """The statistics of the image around every spot as a modality, of the spots that are on the image.
+
+    A patch is as wide as a spot: by the scale factors of the image, else as the distance of neighbouring spots.
+    """
+    import anndata
+    from scipy import sparse
+
+    on_it = np.flatnonzero(image.inside(coordinates.values))
+    side = patch_size(image, image.spot_diameter or spacing(coordinates.values))
+    values = patch_statistics(image, coordinates.values[on_it], side)
+    data = anndata.AnnData(
+        sparse.csr_matrix(values),
+        obs=pd.DataFrame(index=coordinates.names[on_it]),
+        var=pd.DataFrame(index=list(STATISTICS)),
+    )
+    return ModalityPart(where, f"patches of {side} x {side} pixels", data, None, (), None)
+
+
+def _misplaced(image: TissueImage, coordinates: Coordinates) -> str:
+    """What is wrong where most spots are not on an image, "" where nothing is; a warning where it may be wrong."""
+    points = coordinates.values
+    beside = ~image.inside(points, margin=spacing(points))
+    (width, height), (left, top, right, bottom) = image.size, image.box()
+    low, high = points.min(axis=0), points.max(axis=0)
+    placed = (
+        f"the image shows x {left:.6g} to {right:.6g} and y {top:.6g} to {bottom:.6g}, the spots are at "
+        f"x {low[0]:.6g} to {high[0]:.6g} and y {low[1]:.6g} to {high[1]:.6g}"
+    )
+    if beside.mean() > OUTSIDE:
+        return f"{int(beside.sum())} of {len(points)} spots are beside the image: {placed}"
+    if beside.any():
+        warn(coordinates.where, f"{int(beside.sum())} of {len(points)} spots are beside the image: {placed}")
+    elif len(points) > 1 and ((high - low) * image.scale < SMALL * np.array([width, height])).all():
+        warn(coordinates.where, f"all spots are on a small part of the image, its scale may be wrong: {placed}")
+    return ""
+
+
+def micrometres(coordinates: Coordinates, named: str) -> float | None:
+    """Micrometres per coordinate unit, None where they are not known.
+
+    By the unit of the coordinates, by the bins of Visium HD, or by the pitch of the platform `named`: then it is the
+    median distance of neighbouring spots. (The diameter in Space Ranger's scale factors is that of a spot of 55
+    micrometres in some versions, and in others not.)
+    """
+    if coordinates.unit in UNITS:
+        return UNITS[coordinates.unit]
+    pitch = _bin_width(coordinates.names) or platform(named).pitch
+    step = spacing(coordinates.values)
+    return pitch / step if pitch and step > 0 else None
+
+
+def _bin_width(barcodes: pd.Index) -> float | None:
+    found = BIN.match(str(barcodes[0])) if len(barcodes) else None
+    return float(found[1]) if found else None
