@@ -28,8 +28,8 @@ class SectionInput:
 
     `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its statistics
     around the spots are a modality. `section_column` is a column of obs; the section is what it calls by the section's
-    name. `precomputed`, `measured` and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bin` and `peaks`
-    as in :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
+    name. `precomputed`, `measured` and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bin` and
+    `peaks` as in :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
     """
 
     dataset: str
