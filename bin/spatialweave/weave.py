@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +14,12 @@ from spatialweave.domains.consensus import Consensus, consensus
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
-from spatialweave.io.result_tables import WEAVE, WOVEN, read_domains
+from spatialweave.io.result_tables import WEAVE, WOVEN, read_domains, run_name
 from spatialweave.training.run import peak_memory, versions
 from spatialweave.training.session import NOTHING_TRAINED
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RUN = re.compile(r"([a-z0-9_]+\.seed[0-9]+)\.domains\.csv")
-"""The name of a file of domains, with that of its run."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +83,6 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
         "versions": versions(),
     }
     return Woven(dataset, found.embedding.astype(np.float32), table, per_spot, record)
-
-
-def run_name(path: Path) -> str:
-    """``smart.seed1`` of ``smart.seed1.domains.csv``."""
-    match = RUN.fullmatch(path.name)
-    if match is None:
-        raise InputError(str(path), "its name does not say which run it is of", "<method>.seed<k>.domains.csv")
-    return match[1]
 
 
 def agreement_of_runs(found: Consensus) -> np.ndarray:

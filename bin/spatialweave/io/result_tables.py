@@ -6,6 +6,7 @@ pandas' default parser, whose last digit may differ from the one written.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -241,6 +242,31 @@ NOTICES = ResultTable(dict.fromkeys(("process", "task", "notice"), TEXT))
 
 GRAPH_STATISTICS = ResultTable({"graph": TEXT, "statistic": TEXT, "value": OPTIONAL})
 """One row per statistic of a neighbour graph."""
+
+
+EVIDENCE = ResultTable({**_RUN, "modality": TEXT, "statistic": TEXT, "value": OPTIONAL})
+"""Evidence for each run without labels, by modality (`all`: of all) and statistic (docs/verdict.md)."""
+
+MODALITY_VALUE = ResultTable(
+    {
+        "dataset": TEXT,
+        "modality": TEXT,
+        "statistic": TEXT,
+        "of": TEXT,
+        **dict.fromkeys(("value", "low", "high"), OPTIONAL),
+    }
+)
+"""What each modality adds, one row per statistic and what it is of: a modality, a domain, or nothing."""
+
+_RUN_FILE = re.compile(r"([a-z0-9_]+\.seed[0-9]+)\.domains\.csv")
+
+
+def run_name(path: Path) -> str:
+    """``smart.seed1`` of ``smart.seed1.domains.csv``."""
+    match = _RUN_FILE.fullmatch(path.name)
+    if match is None:
+        raise InputError(str(path), "its name does not say which run it is of", "<method>.seed<k>.domains.csv")
+    return match[1]
 
 
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
