@@ -24,7 +24,6 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--evidence", type=OUTPUT, required=True, help="Table of the evidence for each run to write (.csv).")
 @click.option("--modality-value", type=OUTPUT, required=True, help="Table of what each modality adds to write (.csv).")
 @click.option("--verdict", type=OUTPUT, required=True, help="The verdict to write (.json).")
-@click.option("--line", type=OUTPUT, help="The verdict in one line to write (.txt).")
 def main(
     domains: tuple[Path, ...],
     embedding: tuple[Path, ...],
@@ -34,19 +33,17 @@ def main(
     evidence: Path,
     modality_value: Path,
     verdict: Path,
-    line: Path | None,
 ) -> None:
-    """Weigh the evidence for every run and modality of a dataset, and say what it carries."""
+    """Weigh the evidence for every run and modality of a dataset, and print the verdict in one line."""
     from spatialweave.assess.dataset import assess
-    from spatialweave.io.files import write_json, write_text
+    from spatialweave.io.files import write_json
     from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE
 
     found = assess(domains, embedding, latents, n_domains, seed)
     EVIDENCE.write(evidence, found.evidence)
     MODALITY_VALUE.write(modality_value, found.modality_value)
     write_json(verdict, found.verdict)
-    if line is not None:
-        write_text(line, found.line + "\n")
+    click.echo(found.line)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import BestRun
+from spatialweave.report.verdict import read_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +82,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     if alignment:
         data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
     columns, groups = tables.metric_groups(metrics)
+    verdict, modalities = read_verdict(sources.files, titles)
     render(
         "dataset.html",
         target,
@@ -90,6 +92,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         headline=headline(spots, sections, runs, best),
         best=best,
         consensus=consensus.consensus_table(runs, titles),
+        verdict=verdict,
+        modalities=modalities,
         numbers=number_of_domains(sources.files, titles),
         titles=titles,
         n_spots=len(spots),

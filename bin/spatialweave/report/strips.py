@@ -42,7 +42,7 @@ def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | Non
     everything = [v for seeds in finite.values() for v in seeds]
     if not everything:
         return None
-    ticks = _ticks(min(everything), max(everything))
+    ticks = round_ticks(min(everything), max(everything))
     low, high = ticks[0], ticks[-1]
 
     def position(value: float) -> float:
@@ -65,7 +65,7 @@ def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | Non
     return StripPlot(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, marks, rows)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Round values that enclose low..high, at most about six."""
     span = high - low or abs(high) or 1.0
     step = 10 ** math.floor(math.log10(span / 4))
