@@ -122,7 +122,8 @@ def modality_headline(value: ModalityValue, values: ModalityValues) -> str:
         HARMS: f"{name} costs more than it gives: with it the domains predict {rest} worse, and itself no better.",
         NOTHING: f"{name} adds nothing that can be told from chance.",
     }
-    return texts[kind_of(value)]
+    text = texts[kind_of(value)]
+    return text[0].upper() + text[1:]
 
 
 def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
