@@ -80,7 +80,7 @@ def read_verdict(folder: Path | None, titles: dict[str, str]) -> tuple[VerdictPa
     try:
         part = _runs(found, EVIDENCE.read(_needed(folder, "evidence.csv")), titles)
         modalities = _modalities(found, MODALITY_VALUE.read(_needed(folder, "modality_value.csv")))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InputError(str(file), f"is no verdict ({error})", fix="run ASSESS again") from error
     return part, modalities
 
