@@ -106,7 +106,7 @@ def test_a_single_run_is_all_there_is() -> None:
 def test_kinds_of_modalities(own: tuple[float, float], others: tuple[float, float], kind: str) -> None:
     value = modality(own, others)
     assert kind_of(value) == kind
-    assert modality_headline(value, ModalityValues([value], [9], [])).startswith("Protein (ADT)")
+    assert modality_headline(value).startswith("Protein (ADT)")
 
 
 def test_words_of_a_modality_and_the_console_line() -> None:
@@ -116,10 +116,7 @@ def test_words_of_a_modality_and_the_console_line() -> None:
     assert "of protein (ADT) +2.00 (+1.00 to +3.00), of the others +0.50 (-1.00 to +2.00) percentage points" in first
     assert only.startswith("Domain 1 appears only with it")
     line = console_line("embryo", verdict([run("smart")], TISSUE), values)
-    assert line == (
-        "embryo: The data support the domains of smart (seed 1); Protein (ADT) adds structure that RNA alone does not "
-        "show, at no cost to RNA that can be told"
-    )
+    assert line == ("embryo: The data support the domains of smart (seed 1); protein (ADT) adds structure")
     assert console_line("x", verdict([run("smart")], EMPTY), values) == (
         "x: This tissue has no domains that the data support"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval
@@ -80,6 +81,14 @@ def assess(
     """
     dataset = read_dataset(latents_file)
     runs = _read_runs(domain_files, dataset)
+    # One thread: with several, the order of additions and so the last digits differ from machine to machine.
+    with threadpool_limits(limits=1):
+        return _assess(dataset, runs, embedding_files, n_domains, seed)
+
+
+def _assess(
+    dataset: Dataset, runs: dict[Run, np.ndarray], embedding_files: Sequence[Path], n_domains: int, seed: int
+) -> Assessment:
     hidden = HiddenSpots.of(dataset)
     tissue = Tissue.of(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), seed)
     permuted = permuted_tissue(dataset, n_domains, seed)
@@ -199,7 +208,7 @@ def _as_json(
             {
                 "name": value.name,
                 "kind": kind_of(value),
-                "headline": modality_headline(value, values),
+                "headline": modality_headline(value),
                 "reasons": modality_reasons(value, values),
                 "only_with": values.only_with(value),
             }

@@ -25,6 +25,15 @@ HELPS, ADDS, TRADES, HARMS, NOTHING = "helps", "adds", "trades", "harms", "nothi
 """What a modality does: it improves the domains by the measure of the others; it shows what they do not; it does so at
 their cost; it only costs; or nothing that could be told from chance."""
 
+SHORT = {
+    HELPS: "helps",
+    ADDS: "adds structure",
+    TRADES: "adds structure at the cost of the others",
+    HARMS: "costs more than it gives",
+    NOTHING: "adds nothing that can be told",
+}
+"""The same in short."""
+
 MAJORITY = 3
 """Runs from which on a consensus has a majority."""
 
@@ -111,16 +120,17 @@ def kind_of(value: ModalityValue) -> str:
     return ADDS if value.gain[value.name].above_zero else NOTHING
 
 
-def modality_headline(value: ModalityValue, values: ModalityValues) -> str:
+def modality_headline(value: ModalityValue) -> str:
     """What a modality adds, in one sentence."""
     others = [name for name in value.gain if name != value.name]
     name, rest = _title(value.name), listing(map(_title, others))
+    do = "does" if len(others) == 1 else "do"
     texts = {
         HELPS: f"{name} helps: with it the domains predict {rest} at hidden spots better.",
-        ADDS: f"{name} adds structure that {rest} alone does not show, at no cost to {rest} that can be told.",
+        ADDS: f"{name} adds structure that {rest} {do} not show, at no cost to {rest} that can be told.",
         TRADES: f"{name} adds structure of its own, but with it the domains predict {rest} worse: look at both.",
         HARMS: f"{name} costs more than it gives: with it the domains predict {rest} worse, and itself no better.",
-        NOTHING: f"{name} adds nothing that can be told from chance.",
+        NOTHING: f"{name} adds nothing to {rest} that can be told from chance.",
     }
     text = texts[kind_of(value)]
     return text[0].upper() + text[1:]
@@ -163,7 +173,7 @@ def console_line(dataset: str, found: Verdict, values: ModalityValues | None) ->
     """The verdict in one line."""
     parts = [found.headline.rstrip(".")]
     if values is not None and found.kind != NO_DOMAINS:
-        parts += [modality_headline(value, values).partition(":")[0].rstrip(".") for value in values.modalities]
+        parts += [f"{_title(value.name)} {SHORT[kind_of(value)]}" for value in values.modalities]
     return f"{dataset}: " + "; ".join(parts)
 
 

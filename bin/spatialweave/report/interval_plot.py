@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from spatialweave.report.strips import round_ticks
+from spatialweave.report.strips import ticks
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 720, 230, 24, 24, 8, 40
 
@@ -77,8 +77,8 @@ def interval_plot(
         return None
     everything = [value for one in estimates for value in (one.low, one.high, *(one.band or ()))]
     everything += [0.0] + ([] if line is None else [line])
-    ticks = round_ticks(min(everything), max(everything))
-    low, high = ticks[0], ticks[-1]
+    scale = ticks(min(everything), max(everything))
+    low, high = scale[0], scale[-1]
 
     def position(value: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
@@ -96,5 +96,5 @@ def interval_plot(
         )
         for index, one in enumerate(estimates)
     ]
-    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in ticks]
+    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
     return IntervalPlot(label, title, marks, rows, None if line is None else position(line))

@@ -42,8 +42,8 @@ def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | Non
     everything = [v for seeds in finite.values() for v in seeds]
     if not everything:
         return None
-    ticks = round_ticks(min(everything), max(everything))
-    low, high = ticks[0], ticks[-1]
+    scale = ticks(min(everything), max(everything))
+    low, high = scale[0], scale[-1]
 
     def position(value: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
@@ -61,11 +61,11 @@ def strip(metric: MetricInfo, values: dict[str, list[float]]) -> StripPlot | Non
         for index, (name, seeds) in enumerate(finite.items())
     ]
     arrow = {True: "higher is better", False: "lower is better", None: ""}[metric.higher]
-    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in ticks]
+    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
     return StripPlot(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, marks, rows)
 
 
-def round_ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Round values that enclose low..high, at most about six."""
     span = high - low or abs(high) or 1.0
     step = 10 ** math.floor(math.log10(span / 4))
