@@ -113,11 +113,11 @@ def test_words_of_a_modality_and_the_console_line() -> None:
     value = modality((0.01, 0.03), (-0.01, 0.02))
     values = ModalityValues([value], [9], [Interval(0.9, 0.8, 1.0)])
     first, only = modality_reasons(value, values)
-    assert "of protein (ADT) +2.00 (+1.00 to +3.00), of the others +0.50 (-1.00 to +2.00) percentage points" in first
+    assert "of protein (ADT) +2.00 (+1.00 to +3.00), of the others +0.50 (−1.00 to +2.00) percentage points" in first
     assert only.startswith("Domain 1 appears only with it")
     line = console_line("embryo", verdict([run("smart")], TISSUE), values)
     assert line == ("embryo: The data support the domains of smart (seed 1); protein (ADT) adds structure")
-    assert console_line("x", verdict([run("smart")], EMPTY), values) == (
+    assert console_line("x", verdict([run("smart")], EMPTY), None) == (
         "x: This tissue has no domains that the data support"
     )
 

@@ -33,12 +33,12 @@ def test_chart_by_hand() -> None:
 
 def test_rows_of_the_runs(tmp_path: Path) -> None:
     write_verdict(tmp_path, RUNS, ["rna", "adt"])
-    runs, modalities = read_verdict(tmp_path, {"smart": "SMART", "weave": "weave (consensus)"})
+    runs, modalities = read_verdict(tmp_path)
     assert runs is not None and modalities is not None and runs.plot is not None and modalities.plot is not None
-    assert [row.name for row in runs.plot.rows] == ["SMART, seed 1", "noise, seed 1", "weave (consensus)"]
+    assert [row.name for row in runs.plot.rows] == ["smart, seed 1", "noise, seed 1", "weave"]
     assert [row.faint for row in runs.plot.rows] == [False, True, False]
     assert [row[:3] for row in runs.table.rows] == [
-        ["SMART, seed 1", "yes", 20.0], ["noise, seed 1", "no", 0.0], ["weave (consensus)", "yes", 30.0],
+        ["smart, seed 1", "yes", 20.0], ["noise, seed 1", "no", 0.0], ["weave", "yes", 30.0],
     ]  # fmt: skip
     assert [row.name for row in modalities.plot.rows] == [
         "with RNA: of itself", "with RNA: of protein (ADT)",
@@ -48,10 +48,10 @@ def test_rows_of_the_runs(tmp_path: Path) -> None:
 
 
 def test_without_files_there_is_no_verdict(tmp_path: Path) -> None:
-    assert read_verdict(None, {}) == read_verdict(tmp_path, {}) == (None, None)
+    assert read_verdict(None) == read_verdict(tmp_path) == (None, None)
     for name in ("verdict.json", "evidence.csv", "modality_value.csv"):
         (tmp_path / name).touch()
-    assert read_verdict(tmp_path, {}) == (None, None)
+    assert read_verdict(tmp_path) == (None, None)
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"headline": 1', '{"runs": [], "tissue": {}, "modalities": []}'])
@@ -59,14 +59,14 @@ def test_a_damaged_verdict_is_refused(tmp_path: Path, content: str) -> None:
     write_verdict(tmp_path, RUNS, ["rna"])
     (tmp_path / "verdict.json").write_text(content)
     with pytest.raises(InputError, match=r"verdict\.json"):
-        read_verdict(tmp_path, {})
+        read_verdict(tmp_path)
 
 
 def test_a_lost_table_is_refused(tmp_path: Path) -> None:
     write_verdict(tmp_path, RUNS, ["rna"])
     (tmp_path / "evidence.csv").unlink()
     with pytest.raises(InputError, match=r"evidence\.csv"):
-        read_verdict(tmp_path, {})
+        read_verdict(tmp_path)
 
 
 @pytest.mark.usefixtures("fast_umap")

@@ -17,6 +17,7 @@ from spatialweave.assess.permuted_tissue import PermutedTissue, permuted_tissue
 from spatialweave.assess.random_domains import Tissue
 from spatialweave.assess.runs import DRAWS, RunEvidence, evidence
 from spatialweave.assess.verdict import (
+    NO_DOMAINS,
     Verdict,
     console_line,
     kind_of,
@@ -94,8 +95,9 @@ def _assess(
     permuted = permuted_tissue(dataset, n_domains, seed)
     halves = dict(_stabilities(embedding_files, dataset, runs, n_domains))
     found = evidence(hidden, tissue, permuted, runs, halves, seed)
-    values = modality_values(dataset, hidden, n_domains, seed)
     decided = verdict(found, permuted)
+    # Where there are no domains there is nothing that a modality could add to them.
+    values = None if decided.kind == NO_DOMAINS else modality_values(dataset, hidden, n_domains, seed)
     return Assessment(
         EVIDENCE.frame(row for run in found for row in _evidence_rows(dataset.name, run)),
         MODALITY_VALUE.frame(_modality_rows(dataset.name, values) if values else ()),

@@ -101,8 +101,11 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue) -> Verdict:
 
 def _tissue(permuted: PermutedTissue) -> str:
     found, most = permuted.found[ALL], float(permuted.permuted[ALL].max())
+    holds = (
+        "The tissue has domains: those of the control" if permuted.p(ALL) <= SIGNIFICANT else "The control's domains"
+    )
     text = (
-        f"The control's domains explain {percent(found)} of the variance at hidden spots, those that it finds with the "
+        f"{holds} explain {percent(found)} of the variance at hidden spots, those that it finds with the "
         f"spots permuted up to {percent(most)} (p = {permuted.p(ALL):.2g}, {len(permuted.permuted[ALL])} permutations)."
     )
     silent = [name for name in permuted.found if name != ALL and permuted.p(name) > SIGNIFICANT]
@@ -170,9 +173,9 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
 
 
 def console_line(dataset: str, found: Verdict, values: ModalityValues | None) -> str:
-    """The verdict in one line."""
+    """The verdict in one line; what the modalities add, where `values` has it."""
     parts = [found.headline.rstrip(".")]
-    if values is not None and found.kind != NO_DOMAINS:
+    if values is not None:
         parts += [f"{_title(value.name)} {SHORT[kind_of(value)]}" for value in values.modalities]
     return f"{dataset}: " + "; ".join(parts)
 
@@ -202,7 +205,7 @@ def percent(fraction: float) -> str:
 
 def points(fraction: float) -> str:
     """A difference of fractions in percentage points, with its sign."""
-    return f"{100 * fraction:+.2f}"
+    return f"{100 * fraction:+.2f}".replace("-", "−")
 
 
 def _title(name: str) -> str:

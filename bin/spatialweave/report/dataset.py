@@ -82,7 +82,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     if alignment:
         data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
     columns, groups = tables.metric_groups(metrics)
-    verdict, modalities = read_verdict(sources.files, titles)
+    verdict, modalities = read_verdict(sources.files)
     render(
         "dataset.html",
         target,

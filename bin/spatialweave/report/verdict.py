@@ -65,7 +65,7 @@ class ModalitiesPart:
     table: ReportTable
 
 
-def read_verdict(folder: Path | None, titles: dict[str, str]) -> tuple[VerdictPart | None, ModalitiesPart | None]:
+def read_verdict(folder: Path | None) -> tuple[VerdictPart | None, ModalitiesPart | None]:
     """The verdict on the runs, and what each modality adds; None for what there is not.
 
     Raises
@@ -78,7 +78,7 @@ def read_verdict(folder: Path | None, titles: dict[str, str]) -> tuple[VerdictPa
         return None, None
     found = read_json(file)
     try:
-        part = _runs(found, EVIDENCE.read(_needed(folder, "evidence.csv")), titles)
+        part = _runs(found, EVIDENCE.read(_needed(folder, "evidence.csv")))
         modalities = _modalities(found, MODALITY_VALUE.read(_needed(folder, "modality_value.csv")))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InputError(str(file), f"is no verdict ({error})", fix="run ASSESS again") from error
@@ -97,12 +97,12 @@ def _needed(folder: Path, name: str) -> Path:
     return path
 
 
-def _runs(found: dict[str, Any], evidence: pd.DataFrame, titles: dict[str, str]) -> VerdictPart:
+def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
     wide = evidence[evidence["modality"] == ALL].pivot_table(
         index=["method", "seed"], columns="statistic", values="value", sort=False
     )
     supported = {(run["method"], run["seed"]): bool(run["supported"]) for run in found["runs"]}
-    names = [_run_title(method, seed, titles) for method, seed in wide.index]
+    names = [_run_title(str(method), seed) for method, seed in wide.index]
     rows = [{str(key): float(value) for key, value in row.items()} for _, row in wide.iterrows()]
     runs = [(str(method), int(seed)) for method, seed in wide.index]
     estimates = [
@@ -144,9 +144,9 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame, titles: dict[str, str])
     )
 
 
-def _run_title(method: str, seed: int, titles: dict[str, str]) -> str:
-    title = titles.get(method, method)
-    return title if method == WEAVE else f"{title}, seed {seed}"
+def _run_title(method: str, seed: int) -> str:
+    """The run as the sentences name it."""
+    return method if method == WEAVE else f"{method}, seed {seed}"
 
 
 def _by_modality(evidence: pd.DataFrame) -> dict[Any, list[float | None]]:
