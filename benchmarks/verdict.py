@@ -37,6 +37,7 @@ from spatialweave.io.result_tables import WEAVE
 from spatialweave.metrics.tissue import abnormal_spots
 from spatialweave.presets import read_preset
 
+BLIND = ("noise", "coordinates")
 SILENT = 5
 """Tissues without signal."""
 
@@ -55,6 +56,8 @@ def main(data: Path | None, folder: Path, wanted: str | None, seeds: int, scratc
         scratch = scratch or Path(temporary)
         scratch.mkdir(parents=True, exist_ok=True)
         choices(names, seeds, data, folder, scratch)
+        click.echo("")
+        blind(names, data, folder, scratch)
         click.echo("")
         silence(scratch)
         click.echo("")
@@ -100,6 +103,18 @@ def choices(names: list[str], seeds: int, data: Path | None, folder: Path, scrat
     click.echo("| below the best | | | | | | " + " | ".join(f"{x:.3f}" for x in regret) + " |")
     above = (table[:, 2:] >= table[:, :1] - 1e-9).sum(axis=0)
     click.echo(f"| median or better, of {len(table)} | | | | | | " + " | ".join(map(str, above)) + " |")
+
+
+def blind(names: list[str], data: Path | None, folder: Path, scratch: Path) -> None:
+    """What is said of domains that know nothing of the molecules: of single spots, and of coordinates."""
+    click.echo("| tissue | " + " | ".join(f"{method}: p, random | p, permuted" for method in BLIND) + " |")
+    click.echo("|---" * (1 + 2 * len(BLIND)) + "|")
+    for tissue in names:
+        labels = truth(tissue, data, scratch)
+        runs = {(method, 0): domains_of(tissue, method, 0, data, folder, scratch) for method in BLIND}
+        found, _, _ = judged(read(tissue, data, scratch), runs, len(set(labels) - {""}))
+        cells = [f"{p:.3f}" for one in found for p in (one.support[ALL].p_random, one.support[ALL].p_permuted)]
+        click.echo(f"| {tissue} | " + " | ".join(cells) + " |")
 
 
 def silence(scratch: Path) -> None:

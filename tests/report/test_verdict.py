@@ -83,6 +83,7 @@ def test_the_page_says_it(
     write_verdict(sources.files, RUNS, modalities)
     text = dataset_page(sources, tmp_path).text
     assert "The verdict <in> one sentence." in text and "Another reason." in text
+    assert "compared with 99 random partitions" in text and "39 permutations of the spots" in text
     assert ("rna helps." in text) == (title is not None)
     assert ("Does the second modality help?" in text) == (title == "second modality")
     assert ("What does each modality add?" in text) == (title == "each modality")
