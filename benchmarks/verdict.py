@@ -38,7 +38,7 @@ from spatialweave.metrics.tissue import abnormal_spots
 from spatialweave.presets import read_preset
 
 BLIND = ("noise", "coordinates")
-SILENT = 5
+SILENT = 4
 """Tissues without signal."""
 
 
