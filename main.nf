@@ -47,14 +47,14 @@ workflow {
     registered = REGISTER(prepared.datasets, prepared.latents, methods, options, code)
 
     // TRAIN, CLUSTER, EVALUATE and, for aligned sections, MATCH, for every dataset, method and seed; SCAN and CHOOSE where the
-    // number of domains is not given; WEAVE for every dataset.
+    // number of domains is not given; WEAVE and ASSESS for every dataset.
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
     integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
 
     // ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
-    REPORT(files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.quality, methods, given, code)
+    REPORT(files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

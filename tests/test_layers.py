@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = (
     ("methods",),
-    ("training", "report", "assemble", "comparison", "summary", "weave"),
+    ("training", "report", "assemble", "comparison", "summary", "weave", "assess"),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
     ("graphs", "preprocess", "qc", "simulate", "export"),
@@ -40,7 +40,7 @@ def test_imports_go_down(imports: grimp.ImportGraph) -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize("part", ["report", "assemble", "comparison", "summary"])
+@pytest.mark.parametrize("part", ["report", "assemble", "comparison", "summary", "assess"])
 def test_what_reads_results_knows_nothing_of_training(imports: grimp.ImportGraph, part: str) -> None:
     own = {f"spatialweave.{part}", *imports.find_descendants(f"spatialweave.{part}")}
     known = {name for module in own for name in imports.find_upstream_modules(module)}

@@ -1,5 +1,5 @@
 // Every method with every seed on every dataset that it can run on: embedding, domains, metrics, matched spots. And the
-// consensus of all of them.
+// consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange } from '../modules/checks/domains'
 include { fits ; weaveMembers        } from '../modules/checks/methods'
@@ -9,6 +9,7 @@ include { CHOOSE                     } from '../modules/choose'
 include { CLUSTER                    } from '../modules/cluster'
 include { WEAVE                      } from '../modules/weave'
 include { EVALUATE                   } from '../modules/evaluate'
+include { ASSESS                     } from '../modules/assess'
 include { MATCH                      } from '../modules/match'
 
 // How many runs of these methods a dataset gets.
@@ -83,10 +84,10 @@ workflow INTEGRATE {
     CLUSTER(to_cluster, options.clustering, options.refine, code)
 
     def members = weaveMembers(options, methods)
-    // [dataset, run meta, latents, graph] where two runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad];
-    // the spots of the first recipes are those of all
-    woven = inputs
-        .filter { meta, _latents, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
+    // [recipes meta, latents, graph] of the first recipes only: their spots are those of all
+    first_inputs = inputs.filter { meta, _latents, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
+    // [dataset, run meta, latents, graph] where two runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad]
+    woven = first_inputs
         .filter { meta, _latents, _graph -> countRuns(members, methods, meta, options) > 1 }
         .map { meta, latents, graph ->
             [meta.dataset, [id: "weave.seed${options.seed}".toString(), dataset: meta.dataset, method: 'weave', seed: options.seed], latents, graph]
@@ -115,6 +116,34 @@ workflow INTEGRATE {
         .map { meta, embedding, latents, graph, file, domains -> [meta, embedding, domains, latents, graph, file] }
     EVALUATE(to_evaluate, options.clustering, code)
 
+    // [dataset, [domains], [embeddings]] of all runs, e.g. ['embryo', [smart.seed1.domains.csv, ...], [smart.seed1.h5ad, ...]], and of
+    // those datasets that have one, with the consensus
+    by_consensus = CLUSTER.out.domains
+        .filter { _meta, _domains -> options.assess }
+        .join(TRAIN.out.embedding)
+        .map { meta, domains, embedding ->
+            [groupKey([meta.dataset, countRuns(members, methods, meta, options) > 1], countRuns(methods*.name, methods, meta, options)), domains, embedding]
+        }
+        .groupTuple(remainder: true, sort: { file -> file.name })
+        .map { key, domains, embeddings -> [key.groupTarget[0], key.groupTarget[1], domains, embeddings] }
+        .branch { _dataset, has_consensus, _domains, _embeddings ->
+            woven: has_consensus
+            plain: true
+        }
+    assessable = by_consensus.woven
+        .map { dataset, _has_consensus, domains, embeddings -> [dataset, domains, embeddings] }
+        .join(WEAVE.out.domains.map { meta, domains -> [meta.dataset, domains] })
+        .map { dataset, domains, embeddings, consensus_domains -> [dataset, domains + [consensus_domains], embeddings] }
+        .mix(by_consensus.plain.map { dataset, _has_consensus, domains, embeddings -> [dataset, domains, embeddings] })
+    // [meta, [domains], [embeddings], latents, number of domains], e.g. [[dataset: 'embryo', seed: 1], [...], [...], smart.latents.h5mu, 13]
+    to_assess = assessable
+        .join(first_inputs.map { meta, latents, _graph -> [meta.dataset, latents] })
+        .join(numbers)
+        .map { dataset, domains, embeddings, latents, number -> [[dataset: dataset, seed: options.seed], domains, embeddings, latents, number] }
+    ASSESS(to_assess, code)
+    // The verdict, one line per dataset, e.g. 'embryo: Use weave, the consensus: the data support its domains; ...'
+    ASSESS.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
+
     // [run meta, embedding, latents, coordinates], e.g. [[id: 'smart_ms.seed1', dataset: 'brain', ...], smart_ms.seed1.h5ad, smart.latents.h5mu, coordinates.csv]
     to_match = trained
         .combine(aligned, by: 0)
@@ -126,6 +155,7 @@ workflow INTEGRATE {
     left_out = unfit // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
+    verdicts = ASSESS.out.verdict // [meta, files], e.g. [[dataset: 'embryo', seed: 1], [verdict.json, evidence.csv, modality_value.csv]]
     quality = MATCH.out.quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
-    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, CHOOSE.out.table, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
+    files = TRAIN.out.embedding.mix(CLUSTER.out.domains, CLUSTER.out.summary, CHOOSE.out.table, WEAVE.out.embedding, WEAVE.out.domains, EVALUATE.out.metrics, ASSESS.out.verdict, MATCH.out.pairs, MATCH.out.quality) // [run meta, files] for ASSEMBLE and the reports
 }

@@ -64,6 +64,7 @@ workflow REPORT {
     left_out // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records // [run meta, training record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
+    verdicts // [meta, files], e.g. [[dataset: 'embryo', seed: 1], [verdict.json, evidence.csv, modality_value.csv]]
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
     options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
@@ -72,7 +73,7 @@ workflow REPORT {
     main:
     // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
     // what failed is known once every step that may fail has ended
-    failures = metrics.mix(quality).toList().map { _all -> textFile('failures.json', readFailures()) }
+    failures = metrics.mix(verdicts, quality).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]

@@ -66,6 +66,13 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     run_stage("cluster", "--embedding", embedding, "--graph", graph, "--n-domains", 2, *summary)
     run = ("--embedding", embedding, "--domains", domains, "--latents", latents, "--graph", graph)
     run_stage("evaluate", *run, "--clustering", "mclust", "--out", folder / "metrics.csv")
+    verdict = [
+        ("--verdict", "verdict.json"),
+        ("--evidence", "evidence.csv"),
+        ("--modality-value", "modality_value.csv"),
+    ]
+    outputs = [word for option, name in verdict for word in (option, folder / name)]
+    run_stage("assess", "--domains", domains, "--latents", latents, "--n-domains", 2, *outputs)
     (folder / "planned.json").write_text(json.dumps([{"dataset": "d", "method": "pca_smooth", "seed": 1}]))
     failure = {"process": "TRAIN", "dataset": "d", "method": "smart", "seed": 1, "exit": 1, "reason": "r", "log": "l"}
     (folder / "failures.json").write_text(json.dumps([failure]))

@@ -10,6 +10,7 @@ import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.io.joined_counts import read_joined_counts
+from spatialweave.report.verdict import read_verdict
 
 from .harness import ends_well
 from .hdf5_damage import DAMAGES, apply
@@ -181,6 +182,22 @@ def test_damaged_counts(target: str, damage: str, copied: Path) -> None:
     else:
         assert [section.name for section in sections] == ["one", "three"]
         assert data["rna"].X.nnz > 0 and data["rna"].obs_names.isin(data.obs_names).all()
+
+
+VERDICT_CASES = [(name, damage) for name in ("verdict.json", "evidence.csv") for damage in TEXT_DAMAGES]
+
+
+@pytest.mark.parametrize(("name", "damage"), VERDICT_CASES if LONG else VERDICT_CASES[::3])
+def test_damaged_verdict(name: str, damage: str, copied: Path) -> None:
+    """Each is either refused in one line, or there is still something to say, or nothing as without the file."""
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(TEXT_DAMAGES[damage](content))
+    try:
+        part, _ = read_verdict(copied)
+    except InputError as refusal:
+        assert "\n" not in str(refusal)
+    else:
+        assert part is None or part.headline
 
 
 TEXT_CASES = [(name, damage) for name in TEXTS for damage in TEXT_DAMAGES]

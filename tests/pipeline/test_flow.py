@@ -48,6 +48,7 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     expected += [f"test/embeddings/{method}/seed{seed}.h5ad" for method in METHODS for seed in SEEDS]
     expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
     expected += ["test/embeddings/weave/seed1.h5ad", "test/domains/weave/seed1.csv"]
+    expected += ["test/verdict.json", "test/evidence.csv", "test/modality_value.csv"]
     info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
     expected += [f"pipeline_info/{name}" for name in info]
     missing = [name for name in expected if not (run.results / name).is_file()]
@@ -56,6 +57,15 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
         "ingest.csv", "qc_spots.csv", "qc_summary.csv", "qc_coordinates.png", "qc_maps.png", "qc_violins.png",
         "qc_mqc.tsv",
     }  # fmt: skip
+
+
+def test_the_verdict_is_on_the_console_and_in_the_report(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    verdict = json.loads((run.results / "test" / "verdict.json").read_text())
+    assert f"test: {verdict['headline'].rstrip('.')}" in run.text
+    assert verdict["headline"] in (run.results / "test" / "report.html").read_text(encoding="utf-8")
+    judged = {(row["method"], int(row["seed"])) for row in rows(run.results / "test" / "evidence.csv")}
+    assert judged == {(method, seed) for method in METHODS for seed in SEEDS} | {("weave", 1)}
 
 
 def test_index_leads_to_every_file(finished: tuple[Pipeline, Run]) -> None:

@@ -28,7 +28,9 @@ OTHER_FOLDS = (np.arange(N_FOLDS)[:, None] != FOLD_OF_BLOCK).astype(np.float64)
 """Folds x blocks: 1 for the blocks of the other folds, on which a fold's regression is fitted."""
 
 
-def explained_by_all(predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def explained_by_all(
+    predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray, ridge: float = RIDGE
+) -> np.ndarray:
     """Sum of squares of `targets` per block that `predictors` explain, by weighted ridge regression on the other folds.
 
     Per block the sum of (w y^2 - w (y - b x)^2), b and the intercept from the blocks of the other folds. Negative where
@@ -42,6 +44,8 @@ def explained_by_all(predictors: np.ndarray, targets: np.ndarray, weights: np.nd
         One per point, 0 to 1.
     ends
         Number of points up to the end of each block.
+    ridge
+        Weight of the penalty, in spots.
     """
     x = np.column_stack([np.ones(len(predictors)), predictors])
     weighted = x * weights[:, None]
@@ -51,7 +55,7 @@ def explained_by_all(predictors: np.ndarray, targets: np.ndarray, weights: np.nd
     # The penalty is relative to the predictors' variance, so that its unit is spots; the intercept has none.
     gram, spots = grams.sum(axis=0), max(float(weights.sum()), 1e-12)
     variance = float(np.trace(gram[1:, 1:])) / (spots * max(x.shape[1] - 1, 1))
-    penalty = np.diag(np.append(1e-9, np.full(x.shape[1] - 1, RIDGE * variance + 1e-9)))
+    penalty = np.diag(np.append(1e-9, np.full(x.shape[1] - 1, ridge * variance + 1e-9)))
     gram, cross = (np.tensordot(OTHER_FOLDS, sums, axes=1) for sums in (grams, crosses))
     slopes = np.linalg.solve(gram + penalty, cross)[FOLD_OF_BLOCK]
     return np.asarray(2.0 * (slopes * crosses).sum(axis=(1, 2)) - np.einsum("fik,fij,fjk->f", slopes, grams, slopes))

@@ -72,10 +72,7 @@ def criteria(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> list[t
     from sklearn.metrics import davies_bouldin_score, fowlkes_mallows_score, silhouette_score
 
     values = check_embedding(embedding, 1)
-    rng = np.random.default_rng(seed)
-    if len(values) > SPOTS:
-        values = values[np.sort(rng.choice(len(values), SPOTS, replace=False))]
-    divisions = [rng.permutation(len(values)) for _ in range(DIVISIONS)]
+    values, divisions = _divided(values, seed)
     rows: list[tuple[int, str, float]] = []
     before: np.ndarray | None = None
     for number in numbers:
@@ -97,6 +94,20 @@ def criteria(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> list[t
             # There are no more distinct groups of spots: larger numbers add empty domains only.
             break
     return rows
+
+
+def half_agreement(embedding: np.ndarray, number: int, seed: int) -> list[float]:
+    """The stability of one number of domains, division by division; empty with fewer than two spots per domain."""
+    values, divisions = _divided(check_embedding(embedding, 1), seed)
+    return [_agreement(values, half, number, seed) for half in divisions] if number <= len(values) // 2 else []
+
+
+def _divided(values: np.ndarray, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """At most :data:`SPOTS` rows, and random orders of them whose first and second halves are compared."""
+    rng = np.random.default_rng(seed)
+    if len(values) > SPOTS:
+        values = values[np.sort(rng.choice(len(values), SPOTS, replace=False))]
+    return values, [rng.permutation(len(values)) for _ in range(DIVISIONS)]
 
 
 def _agreement(values: np.ndarray, order: np.ndarray, number: int, seed: int) -> float:

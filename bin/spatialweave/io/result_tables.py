@@ -284,6 +284,21 @@ GRAPH_STATISTICS = ResultTable({"graph": TEXT, "statistic": TEXT, "value": OPTIO
 """One row per statistic of a neighbour graph."""
 
 
+EVIDENCE = ResultTable({**_RUN, "modality": TEXT, "statistic": TEXT, "value": OPTIONAL})
+"""Evidence for each run without labels, by modality (`all`: of all) and statistic (docs/verdict.md)."""
+
+MODALITY_VALUE = ResultTable(
+    {
+        "dataset": TEXT,
+        "modality": TEXT,
+        "statistic": TEXT,
+        "of": TEXT,
+        **dict.fromkeys(("value", "low", "high"), OPTIONAL),
+    }
+)
+"""What each modality adds, one row per statistic and what it is of: a modality, a domain, or nothing."""
+
+
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
     """The domain of every spot of `obs` (columns barcode and section), int64, in the order of `obs`.
 

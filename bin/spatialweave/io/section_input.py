@@ -26,10 +26,11 @@ from spatialweave.modalities import MODALITIES
 class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
-    `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its statistics
-    around the spots are a modality. `section_column` is a column of obs; the section is what it calls by the section's
-    name. `precomputed`, `measured` and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bin` and
-    `peaks` as in :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
+    `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its
+    statistics around the spots are a modality. `section_column` is a column of obs; the section is what it calls by
+    the section's name. `precomputed`, `measured` and `layers` are as in
+    :class:`~spatialweave.io.declared.Declared`, `bin` and `peaks` as in :class:`~spatialweave.io.choices.Choices`.
+    `carried` are the user's own columns, by name without meta_.
     """
 
     dataset: str

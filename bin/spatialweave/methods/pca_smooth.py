@@ -8,16 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from spatialweave.graphs.matrices import with_self
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.method import Fitted
 from spatialweave.settings import option
 
 if TYPE_CHECKING:
-    from scipy import sparse
-
-    from spatialweave.io.dataset import Dataset, Modality
+    from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 
@@ -25,35 +21,9 @@ if TYPE_CHECKING:
 class Config:
     """Settings of the control."""
 
-    rounds: int = option(2, "How often each spot is averaged with its neighbours.", low=0, high=100)
+    rounds: int = option(CONTROL_ROUNDS, "How often each spot is averaged with its neighbours.", low=0, high=100)
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset`: each modality scaled to total variance 1, averaged over neighbours and self, concatenated.
-
-    A spot without a modality takes the mean of its neighbours that have it; the neighbours' value counts as had in the
-    next round. A spot that no round reaches keeps zero, the mean of the modality.
-    """
-    neighbours = with_self(dataset.spatial_graph())
-    blocks = [_smooth(scaled(modality), modality.present, neighbours, config.rounds) for modality in dataset.modalities]
-    return Fitted(np.concatenate(blocks, axis=1))
-
-
-def scaled(modality: Modality) -> np.ndarray:
-    """The latent centred and scaled over the spots that have it, to variances that sum to one; zero elsewhere."""
-    measured = modality.latent[modality.present].astype(np.float64)
-    centred = measured - measured.mean(axis=0)
-    total = centred.var(axis=0).sum()
-    block = np.zeros(modality.latent.shape, dtype=np.float32)
-    block[modality.present] = centred / np.sqrt(total) if total > 0 else 0
-    return block
-
-
-def _smooth(block: np.ndarray, present: np.ndarray, neighbours: sparse.csr_matrix, rounds: int) -> np.ndarray:
-    """Average `rounds` times over the neighbours (self among them) that have a value."""
-    has = present.astype(np.float32)
-    for _ in range(rounds):
-        count = neighbours @ has
-        block = (neighbours @ block) / np.maximum(count, 1)[:, None]
-        has = (count > 0).astype(np.float32)
-    return block
+    """Embed `dataset`: each modality scaled to total variance 1, averaged over neighbours and self, concatenated."""
+    return Fitted(smoothed(dataset.modalities, dataset.spatial_graph(), config.rounds))

@@ -21,6 +21,7 @@ from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import BestRun, starred
+from spatialweave.report.verdict import VerdictPart, read_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     if alignment:
         data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
     columns, groups = tables.metric_groups(metrics, starred(inputs.read_differences(sources.files)))
+    verdict, modalities = read_verdict(sources.files)
     render(
         "dataset.html",
         target,
@@ -93,6 +95,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         headline=headline(spots, sections, runs, best),
         best=best,
         consensus=consensus.consensus_table(runs, titles),
+        verdict=verdict,
+        modalities=modalities,
         numbers=number_of_domains(sources.files, titles),
         titles=titles,
         n_spots=len(spots),
@@ -118,7 +122,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         configs=[(run, tables.settings(run.training.get("config", {}))) for run in first_seeds(runs)],
         graphs=tables.graph_tables(sources.graph_stats),
         failures=failures_of(inputs.read_failures(sources.failures), sources.dataset),
-        methods=compose_methods(spots, runs, presets, params, preprocessing, metrics),
+        methods=compose_methods(spots, runs, presets, params, preprocessing, metrics, verdict),
         params=tables.settings(params),
         versions=tables.versions(inputs.read_versions(sources.versions)),
         data=script_json(data),
@@ -207,6 +211,7 @@ def compose_methods(
     params: dict[str, Any],
     preprocessing: dict[str, Any],
     metrics: pd.DataFrame,
+    verdict: VerdictPart | None,
 ) -> methods_text.MethodsText:
     """The methods section of this dataset."""
     methods = list(dict.fromkeys(run.method for run in runs))
@@ -221,6 +226,7 @@ def compose_methods(
         methods_text.clustering_paragraph(clustering, params.get("refine")),
         methods_text.consensus_paragraph(methods),
         methods_text.evaluation_paragraph(labelled, umap) if len(metrics) else "",
+        methods_text.verdict_paragraph(verdict),
     ]
     return methods_text.MethodsText(
         [paragraph for paragraph in paragraphs if paragraph],

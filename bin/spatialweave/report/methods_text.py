@@ -11,6 +11,7 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 
 if TYPE_CHECKING:
     from spatialweave.presets import MethodPreset
+    from spatialweave.report.verdict import VerdictPart
 
 UMAP = (
     "McInnes L, Healy J, Saul N, Großberger L. UMAP: Uniform Manifold Approximation and Projection. "
@@ -161,6 +162,19 @@ def consensus_paragraph(methods: list[str]) -> str:
         "graph of spots and domains, by truncated singular value decomposition of the spots x domains matrix, rows "
         "scaled to unit length, and k-means. A spot's confidence is the mean over the runs of the fraction of its "
         "domain there that lies in its domain of the consensus."
+    )
+
+
+def verdict_paragraph(part: VerdictPart | None) -> str:
+    """How the evidence without labels was weighed; nothing where it was not."""
+    if part is None:
+        return ""
+    return (
+        "Without labels, the domains of each run were weighed by the variance of the latents that they explain at "
+        "hidden spots: a spot takes the most frequent domain of its eight nearest spots, and the means of the domains "
+        f"come from other blocks of the tissue. They were compared with {part.n_random} random partitions of the same "
+        "sizes and smoothness, and with the domains that the control finds in "
+        f"{part.n_permutations} permutations of the spots; intervals are from a bootstrap of blocks."
     )
 
 

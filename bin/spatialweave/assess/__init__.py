@@ -1,0 +1,1 @@
+"""Evidence without labels: which runs the data support, and what each modality adds."""

@@ -1,0 +1,222 @@
+"""The assessment of a dataset: from the files of its runs to the tables and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.intervals import Interval
+from spatialweave.assess.modality_value import ModalityValues, modality_values
+from spatialweave.assess.permuted_tissue import PermutedTissue, permuted_tissue
+from spatialweave.assess.random_domains import Tissue
+from spatialweave.assess.runs import DRAWS, RunEvidence, evidence
+from spatialweave.assess.verdict import (
+    NO_DOMAINS,
+    Verdict,
+    console_line,
+    kind_of,
+    modality_headline,
+    modality_reasons,
+    verdict,
+)
+from spatialweave.domains.number import half_agreement
+from spatialweave.errors import InputError
+from spatialweave.io.contract import read_h5ad
+from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, read_domains
+from spatialweave.io.run_names import run_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Run = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What can be said of a dataset without labels.
+
+    Attributes
+    ----------
+    evidence
+        Table :data:`~spatialweave.io.result_tables.EVIDENCE`.
+    modality_value
+        Table :data:`~spatialweave.io.result_tables.MODALITY_VALUE`; without rows where there is one modality.
+    verdict
+        In words, for JSON.
+    line
+        In one line, for the console.
+    """
+
+    evidence: pd.DataFrame
+    modality_value: pd.DataFrame
+    verdict: dict[str, Any]
+    line: str
+
+
+def assess(
+    domain_files: Sequence[Path], embedding_files: Sequence[Path], latents_file: Path, n_domains: int, seed: int
+) -> Assessment:
+    """Assess the runs and the modalities of a dataset.
+
+    Parameters
+    ----------
+    domain_files
+        One per run, named ``<method>.seed<k>.domains.csv``.
+    embedding_files
+        Named ``<method>.seed<k>.h5ad``, of any of these runs; the stability of the others is not computed.
+    latents_file
+        Latents of the dataset.
+    n_domains
+        The number of domains of the dataset.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, is not of these spots or is given twice.
+    """
+    dataset = read_dataset(latents_file)
+    runs = _read_runs(domain_files, dataset)
+    # One thread: with several, the order of additions and so the last digits differ from machine to machine.
+    with threadpool_limits(limits=1):
+        return _assess(dataset, runs, embedding_files, n_domains, seed)
+
+
+def _assess(
+    dataset: Dataset, runs: dict[Run, np.ndarray], embedding_files: Sequence[Path], n_domains: int, seed: int
+) -> Assessment:
+    hidden = HiddenSpots.of(dataset)
+    tissue = Tissue.of(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), seed)
+    permuted = permuted_tissue(dataset, n_domains, seed)
+    halves = dict(_stabilities(embedding_files, dataset, runs, n_domains))
+    found = evidence(hidden, tissue, permuted, runs, halves, seed)
+    decided = verdict(found, permuted)
+    # Where there are no domains there is nothing that a modality could add to them.
+    values = None if decided.kind == NO_DOMAINS else modality_values(dataset, hidden, n_domains, seed)
+    return Assessment(
+        EVIDENCE.frame(row for run in found for row in _evidence_rows(dataset.name, run)),
+        MODALITY_VALUE.frame(_modality_rows(dataset.name, values) if values else ()),
+        _as_json(dataset.name, n_domains, decided, found, permuted, values),
+        console_line(dataset.name, decided, values),
+    )
+
+
+def _read_runs(files: Sequence[Path], dataset: Dataset) -> dict[Run, np.ndarray]:
+    runs: dict[Run, np.ndarray] = {}
+    for path in files:
+        run = _run(run_name(path))
+        if run in runs:
+            raise InputError("--domains", f"run {run_name(path)} is given more than once", "each run once")
+        runs[run] = read_domains(path, dataset.obs)
+    # The consensus last: it is made of the others.
+    return dict(sorted(runs.items(), key=lambda item: (item[0][0] == WEAVE, item[0])))
+
+
+def _run(name: str) -> Run:
+    method, _, seed = name.rpartition(".seed")
+    return method, int(seed)
+
+
+def _stabilities(
+    files: Sequence[Path], dataset: Dataset, runs: dict[Run, np.ndarray], n_domains: int
+) -> Iterator[tuple[Run, list[float]]]:
+    """The stability of the embeddings; that of the consensus is made of domains and has none."""
+    for path in files:
+        run = _run(path.name.removesuffix(".h5ad"))
+        if run not in runs or run[0] == WEAVE:
+            continue
+        data = read_h5ad(path, "embedding")
+        if not data.obs_names.equals(dataset.obs.index):
+            raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+        yield run, half_agreement(np.asarray(data.X), n_domains, run[1])
+
+
+def _evidence_rows(dataset: str, run: RunEvidence) -> Iterator[tuple[Any, ...]]:
+    """The rows of one run: those by modality, then those of the run itself."""
+    for modality, support in run.support.items():
+        values = {
+            "explained": support.explained.value,
+            "explained_low": support.explained.low,
+            "explained_high": support.explained.high,
+            "random_mean": support.random_mean,
+            "random_sd": support.random_sd,
+            "z": support.z,
+            "p_random": support.p_random,
+            "p_permuted": support.p_permuted,
+        }
+        for statistic, value in values.items():
+            yield dataset, run.method, run.seed, modality, statistic, value
+    of_the_run = {
+        "behind": run.behind.value,
+        "behind_low": run.behind.low,
+        "behind_high": run.behind.high,
+        "agreement_with_runs": run.agreement,
+        "agreement_with_seeds": run.seeds,
+        "stability": run.halves.value if run.halves else float("nan"),
+    }
+    for statistic, value in of_the_run.items():
+        if np.isfinite(value):
+            yield dataset, run.method, run.seed, ALL, statistic, value
+
+
+def _modality_rows(dataset: str, values: ModalityValues) -> Iterator[tuple[Any, ...]]:
+    def row(name: str, statistic: str, of: str, interval: Interval) -> tuple[Any, ...]:
+        return dataset, name, statistic, of, interval.value, interval.low, interval.high
+
+    for value in values.modalities:
+        for target, gain in value.gain.items():
+            yield row(value.name, "gain", target, gain)
+        yield row(value.name, "gain", "others", value.gain_others)
+        for which, stability in value.stability.items():
+            yield row(value.name, "stability", which, stability)
+        for domain, again in enumerate(value.again, start=1):
+            yield row(value.name, "found_without", str(domain), again)
+        if value.predicted is not None:
+            yield row(value.name, "predicted", "others", value.predicted.by_others)
+            yield row(value.name, "predicted", "itself", value.predicted.by_itself)
+    for domain, again in enumerate(values.again, start=1):
+        yield row(ALL, "found_again", str(domain), again)
+
+
+def _as_json(
+    dataset: str,
+    n_domains: int,
+    decided: Verdict,
+    runs: list[RunEvidence],
+    permuted: PermutedTissue,
+    values: ModalityValues | None,
+) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "n_domains": n_domains,
+        "random_domains": DRAWS,
+        **asdict(decided),
+        "tissue": {
+            "spots": permuted.n_spots,
+            "permutations": len(permuted.permuted[ALL]),
+            "explained": permuted.found,
+            "permuted_highest": {name: float(null.max()) for name, null in permuted.permuted.items()},
+            "p": {name: permuted.p(name) for name in permuted.found},
+        },
+        "runs": [
+            {"method": run.method, "seed": run.seed, "supported": run.supported, "weaker": run.weaker} for run in runs
+        ],
+        "modalities": [
+            {
+                "name": value.name,
+                "kind": kind_of(value),
+                "headline": modality_headline(value),
+                "reasons": modality_reasons(value, values),
+                "only_with": values.only_with(value),
+            }
+            for value in values.modalities
+        ]
+        if values
+        else [],
+    }

@@ -1,0 +1,163 @@
+"""What each modality of a dataset adds: the control with all modalities, without each, and with each alone.
+
+The control is used since it treats all modalities alike and takes seconds. What it shows is how much of the tissue each
+modality sees; a trained method may make more or less of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatialweave.alignment.block_ratios import BlockRatios, draws
+from spatialweave.assess.cross_prediction import CrossPrediction, cross_prediction
+from spatialweave.assess.hidden_spots import HiddenSpots, mean_of
+from spatialweave.assess.intervals import Interval
+from spatialweave.domains.matching import overlap_table
+from spatialweave.domains.mixture import tied_mixture
+from spatialweave.domains.number import half_agreement
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
+from spatialweave.io.dataset import Dataset
+
+SEEDS = 3
+"""Clusterings of each embedding."""
+
+N_RANDOM = 1
+"""Random initial partitions of the mixture, besides Ward's and that of k-means."""
+
+FOUND_AGAIN = 0.5
+"""A domain is found again where one has at least this Jaccard index with it: as many spots in both as in one only."""
+
+
+@dataclass(frozen=True)
+class ModalityValue:
+    """What one modality adds to the others.
+
+    Attributes
+    ----------
+    gain
+        By modality: the fraction of its variance at hidden spots that the domains of all modalities explain, less what
+        those without this one do. The intervals are over draws of blocks and seeds.
+    gain_others
+        The mean of `gain` over the other modalities.
+    stability
+        Agreement of the domains of two random halves of the spots, by what they are found with: ``all`` modalities,
+        ``without`` this one, this one ``alone``. Mean and range over divisions; empty where there are too few spots.
+    again
+        Per domain of all modalities, its highest Jaccard index with a domain found without this one: mean and range
+        over seeds.
+    predicted
+        None where no other modality was measured at the same spots.
+    """
+
+    name: str
+    gain: dict[str, Interval]
+    gain_others: Interval
+    stability: dict[str, Interval]
+    again: list[Interval]
+    predicted: CrossPrediction | None
+
+
+@dataclass(frozen=True)
+class ModalityValues:
+    """What each modality adds; of the domains of all modalities the sizes, and how far other seeds find them again."""
+
+    modalities: list[ModalityValue]
+    sizes: list[int]
+    again: list[Interval]
+
+    def only_with(self, value: ModalityValue) -> list[int]:
+        """The domains (from 1) that other seeds find again, but not the runs without this modality."""
+        pairs = zip(self.again, value.again, strict=True)
+        return [
+            number
+            for number, (with_all, without) in enumerate(pairs, start=1)
+            if with_all.value >= FOUND_AGAIN > without.high
+        ]
+
+
+@dataclass(frozen=True)
+class _Control:
+    """The control with some of the modalities: domains by seed (codes from 0), what they explain, their stability."""
+
+    partitions: list[np.ndarray]
+    explained: list[dict[str, BlockRatios]]
+    halves: list[float]
+
+    def mean(self, targets: Sequence[str]) -> list[BlockRatios]:
+        """What the domains of each seed explain, mean over some modalities."""
+        return [mean_of([explained[target] for target in targets]) for explained in self.explained]
+
+
+def modality_values(dataset: Dataset, hidden: HiddenSpots, n_domains: int, seed: int) -> ModalityValues | None:
+    """What each modality adds; None where there is only one that varies."""
+    names = list(hidden.modalities)
+    if len(names) < 2:
+        return None
+    seeds = [seed + number for number in range(SEEDS)]
+    found: dict[tuple[str, ...], _Control] = {}
+
+    def control(chosen: Sequence[str]) -> _Control:
+        # Of two modalities, one alone is what there is without the other.
+        key = tuple(chosen)
+        if key not in found:
+            found[key] = _control(dataset, hidden, key, n_domains, seeds)
+        return found[key]
+
+    everything = control(names)
+    times = draws(hidden.occupied)
+    chosen = np.random.default_rng(seed).integers(SEEDS, size=(2, len(times)))
+    values = []
+    for name in names:
+        others = [other for other in names if other != name]
+        without, alone = control(others), control([name])
+
+        def gain(targets: Sequence[str], less: _Control = without) -> Interval:
+            return _gain(everything.mean(targets), less.mean(targets), times, chosen)
+
+        halves = {"all": everything.halves, "without": without.halves, "alone": alone.halves}
+        values.append(
+            ModalityValue(
+                name,
+                {target: gain([target]) for target in names},
+                gain(others),
+                {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
+                _found_again(everything.partitions[0], without.partitions),
+                cross_prediction(dataset, hidden, name, seed),
+            )
+        )
+    first, *repeats = everything.partitions
+    return ModalityValues(values, np.bincount(first).tolist(), _found_again(first, repeats))
+
+
+def _control(
+    dataset: Dataset, hidden: HiddenSpots, names: tuple[str, ...], n_domains: int, seeds: list[int]
+) -> _Control:
+    modalities = [modality for modality in dataset.modalities if modality.name in names]
+    embedding = smoothed(modalities, hidden.neighbours, CONTROL_ROUNDS)
+    partitions = [tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1 for seed in seeds]
+    explained = [hidden.explained(partition) for partition in partitions]
+    return _Control(partitions, explained, half_agreement(embedding, n_domains, seeds[0]))
+
+
+def _gain(more: list[BlockRatios], less: list[BlockRatios], times: np.ndarray, chosen: np.ndarray) -> Interval:
+    """The difference, mean over seeds; its interval is over draws of blocks, each with a random seed of either side."""
+    value = float(np.mean([a.value for a in more]) - np.mean([b.value for b in less]))
+    drawn = [np.array([ratios.values(times) for ratios in side]) for side in (more, less)]
+    each = np.arange(len(times))
+    return Interval.of_draws(value, drawn[0][chosen[0], each] - drawn[1][chosen[1], each])
+
+
+def _found_again(domains: np.ndarray, others: list[np.ndarray]) -> list[Interval]:
+    """Per domain of `domains` the highest Jaccard index with a domain of each of `others`."""
+    found = np.array([best_jaccard(domains, other) for other in others])
+    return [Interval.of_repeats(column.tolist()) for column in found.T]
+
+
+def best_jaccard(domains: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Per domain (codes from 0) the highest Jaccard index with one of `others`: spots in both over spots in either."""
+    overlap = overlap_table(domains, int(domains.max()) + 1, others, int(others.max()) + 1)
+    either = overlap.sum(axis=1, keepdims=True) + overlap.sum(axis=0, keepdims=True) - overlap
+    return np.asarray((overlap / np.maximum(either, 1)).max(axis=1))

@@ -1,0 +1,169 @@
+"""The evidence for each run of a dataset, without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatialweave.alignment.block_ratios import BlockRatios, draws
+from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.intervals import Interval
+from spatialweave.assess.permuted_tissue import PermutedTissue, p_value
+from spatialweave.assess.random_domains import RandomDomains, Tissue
+
+DRAWS = 99
+"""Random domains per run."""
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Support:
+    """How far the data support the domains of a run, in one modality or in all.
+
+    Attributes
+    ----------
+    explained
+        Fraction of the variance at hidden spots that the domains explain; the interval is over draws of blocks.
+    random_mean, random_sd
+        Of what random domains of the same sizes and smoothness explain.
+    p_random
+        Against these.
+    p_permuted
+        Against what the control finds in the tissue with its spots permuted.
+    """
+
+    explained: Interval
+    random_mean: float
+    random_sd: float
+    p_random: float
+    p_permuted: float
+
+    @property
+    def z(self) -> float:
+        """Standard deviations above random domains; NaN where these all explain the same."""
+        return (self.explained.value - self.random_mean) / self.random_sd if self.random_sd > 0 else float("nan")
+
+    @property
+    def p(self) -> float:
+        """The larger of both p values: the domains have to hold against both."""
+        return max(self.p_random, self.p_permuted)
+
+
+@dataclass(frozen=True)
+class RunEvidence:
+    """The evidence for one run.
+
+    Attributes
+    ----------
+    support
+        By modality, and of all.
+    behind
+        What it explains less what the run does that explains most (of all modalities, 0 or less).
+    agreement
+        Mean adjusted Rand index with the other runs; NaN for a single one.
+    seeds
+        The same with the other seeds of its method only.
+    halves
+        Stability of its embedding: agreement of the domains of two random halves of the spots; None where it has none.
+    length, exchanged
+        Of the random domains (:class:`RandomDomains`).
+    """
+
+    method: str
+    seed: int
+    support: dict[str, Support]
+    behind: Interval
+    agreement: float
+    seeds: float
+    halves: Interval | None
+    length: float
+    exchanged: float
+
+    @property
+    def supported(self) -> bool:
+        """Whether its domains hold against random ones and against a permuted tissue."""
+        return self.support[ALL].p <= SIGNIFICANT
+
+    @property
+    def weaker(self) -> bool:
+        """Whether it explains less, beyond its sampling error, than the run that explains most."""
+        return self.behind.below_zero
+
+
+def evidence(
+    hidden: HiddenSpots,
+    tissue: Tissue,
+    permuted: PermutedTissue,
+    runs: Mapping[tuple[str, int], np.ndarray],
+    halves: Mapping[tuple[str, int], Sequence[float]],
+    seed: int,
+) -> list[RunEvidence]:
+    """The evidence for every run, in the order of `runs`.
+
+    Parameters
+    ----------
+    runs
+        By method and seed the domain of every spot, any integers.
+    halves
+        By method and seed the agreements of halves, where there are any.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    codes = {run: np.unique(domains, return_inverse=True)[1] for run, domains in runs.items()}
+    explained = {run: hidden.explained(domains) for run, domains in codes.items()}
+    times = draws(hidden.occupied)
+    most = max(explained, key=lambda run: explained[run][ALL].value)
+    agreement = {(a, b): float(adjusted_rand_score(codes[a], codes[b])) for a in codes for b in codes if a < b}
+    agreement |= {(b, a): value for (a, b), value in agreement.items()}
+
+    def mean_agreement(run: tuple[str, int], others: list[tuple[str, int]]) -> float:
+        return float(np.mean([agreement[run, other] for other in others])) if others else float("nan")
+
+    found = []
+    for run, domains in codes.items():
+        like = RandomDomains.like(tissue, domains, seed)
+        others = [other for other in codes if other != run]
+        found.append(
+            RunEvidence(
+                *run,
+                _support(explained[run], _random(hidden, like, seed), permuted, times),
+                _difference(explained[run][ALL], explained[most][ALL], times),
+                mean_agreement(run, others),
+                mean_agreement(run, [other for other in others if other[0] == run[0]]),
+                Interval.of_repeats(halves[run]) if halves.get(run) else None,
+                like.length,
+                like.exchanged,
+            )
+        )
+    return found
+
+
+def _random(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[str, np.ndarray]:
+    """What random domains explain, by modality one value per draw."""
+    rng = np.random.default_rng(seed)
+    waves = like.waves(rng)
+    explained = [hidden.explained(like.draw(waves, rng)) for _ in range(DRAWS)]
+    return {name: np.array([one[name].value for one in explained]) for name in explained[0]}
+
+
+def _support(
+    explained: dict[str, BlockRatios], random: dict[str, np.ndarray], permuted: PermutedTissue, times: np.ndarray
+) -> dict[str, Support]:
+    return {
+        name: Support(
+            Interval.of_draws(ratios.value, ratios.values(times)),
+            float(random[name].mean()),
+            float(random[name].std()),
+            p_value(ratios.value, random[name]),
+            permuted.p(name, ratios.value),
+        )
+        for name, ratios in explained.items()
+    }
+
+
+def _difference(one: BlockRatios, other: BlockRatios, times: np.ndarray) -> Interval:
+    """The difference of two scores, over the same draws of blocks."""
+    return Interval.of_draws(one.value - other.value, one.values(times) - other.values(times))

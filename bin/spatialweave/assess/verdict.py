@@ -1,0 +1,216 @@
+"""The verdict on a dataset in words: what the evidence carries, and no more.
+
+No rule that picks one run without labels is known to be reliably better than the median run; the consensus is
+(docs/verdict.md). So the evidence decides whether there are domains at all, which runs hold, and which cannot be told
+apart; and where there is a consensus that holds, the verdict is the consensus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from spatialweave.assess.hidden_spots import ALL
+from spatialweave.assess.modality_value import ModalityValue, ModalityValues
+from spatialweave.assess.permuted_tissue import PermutedTissue
+from spatialweave.assess.runs import SIGNIFICANT, RunEvidence
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.modalities import MODALITY_KINDS
+
+NO_DOMAINS, NO_RUN, CHOSEN, UNDECIDED = "no_domains", "no_run", "chosen", "undecided"
+"""Kinds of verdict: the data support no domains; they support those of no run; one is chosen; there is no consensus and
+several runs hold."""
+
+HELPS, ADDS, TRADES, HARMS, NOTHING = "helps", "adds", "trades", "harms", "nothing"
+"""What a modality does: it improves the domains by the measure of the others; it shows what they do not; it does so at
+their cost; it only costs; or nothing that could be told from chance."""
+
+SHORT = {
+    HELPS: "helps",
+    ADDS: "adds structure",
+    TRADES: "adds structure at the cost of the others",
+    HARMS: "costs more than it gives",
+    NOTHING: "adds nothing that can be told",
+}
+"""The same in short."""
+
+MAJORITY = 3
+"""Runs from which on a consensus has a majority."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to believe of a dataset.
+
+    Attributes
+    ----------
+    kind
+        One of the kinds above.
+    choice
+        The run to use, ``<method>.seed<k>``; "" where the evidence carries no choice.
+    headline
+        The verdict in one sentence.
+    reasons
+        Sentences that give the evidence.
+    """
+
+    kind: str
+    choice: str
+    headline: str
+    reasons: list[str] = field(default_factory=list)
+
+
+def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue) -> Verdict:
+    """The verdict on the runs of a dataset."""
+    tissue = _tissue(permuted)
+    if permuted.p(ALL) > SIGNIFICANT:
+        return Verdict(NO_DOMAINS, "", "This tissue has no domains that the data support.", [tissue])
+    holding = [run for run in runs if run.supported]
+    others = [run for run in runs if not run.supported]
+    reasons = [tissue]
+    if not holding:
+        reasons.append("No run explains more than random domains and the permuted tissue do.")
+        return Verdict(NO_RUN, "", "The tissue has structure, but the data support the domains of no run.", reasons)
+    together = [run for run in holding if not run.weaker]
+    weaker = [run for run in holding if run.weaker]
+    if others:
+        reasons.append(f"Not to be believed: {named(others)} (no more than random domains or a permuted tissue give).")
+    if len(together) > 1:
+        reasons.append(f"Not to be told apart: {named(together)}; their differences are within the sampling error.")
+    if weaker:
+        most = next(run for run in holding if run.behind.value == 0)
+        reasons.append(
+            f"The data support these too, but they explain less than {named([most])}: {named(weaker)}. Where labels "
+            "are known, the run that explains the most is often not the one that is right: this ranks nothing."
+        )
+    woven = next((run for run in holding if run.method == WEAVE), None)
+    members = [run for run in runs if run.method != WEAVE]
+    if woven is not None and len(members) >= MAJORITY:
+        reasons.append(
+            "The consensus is chosen because no rule that picks one run without labels is reliably better than the "
+            "median run."
+        )
+        return Verdict(CHOSEN, _id(woven), f"Use {WEAVE}, the consensus: the data support its domains.", reasons)
+    if len(members) == 1 and holding == members:
+        return Verdict(CHOSEN, _id(members[0]), f"The data support the domains of {named(members)}.", reasons)
+    headline = f"The data support the domains of {named(run for run in holding if run.method != WEAVE)}"
+    if len(together) > 1:
+        headline += ", and cannot tell them apart" if len(together) == len(holding) else ", and choose none"
+    return Verdict(UNDECIDED, "", f"{headline}.", reasons)
+
+
+def _tissue(permuted: PermutedTissue) -> str:
+    found, most = permuted.found[ALL], float(permuted.permuted[ALL].max())
+    holds = (
+        "The tissue has domains: those of the control" if permuted.p(ALL) <= SIGNIFICANT else "The control's domains"
+    )
+    text = (
+        f"{holds} explain {percent(found)} of the variance at hidden spots, those that it finds with the "
+        f"spots permuted up to {percent(most)} (p = {permuted.p(ALL):.2g}, {len(permuted.permuted[ALL])} permutations)."
+    )
+    silent = [name for name in permuted.found if name != ALL and permuted.p(name) > SIGNIFICANT]
+    if silent and permuted.p(ALL) <= SIGNIFICANT and len(permuted.found) > 2:
+        text += f" In {listing(map(_title, silent))} they explain no more than in the permuted tissue."
+    return text
+
+
+def kind_of(value: ModalityValue) -> str:
+    """What a modality does, of the kinds above."""
+    if value.gain_others.below_zero:
+        return TRADES if value.gain[value.name].above_zero else HARMS
+    if value.gain_others.above_zero:
+        return HELPS
+    return ADDS if value.gain[value.name].above_zero else NOTHING
+
+
+def modality_headline(value: ModalityValue) -> str:
+    """What a modality adds, in one sentence."""
+    others = [name for name in value.gain if name != value.name]
+    name, rest = _title(value.name), listing(map(_title, others))
+    do = "does" if len(others) == 1 else "do"
+    texts = {
+        HELPS: f"{name} helps: with it the domains predict {rest} at hidden spots better.",
+        ADDS: f"{name} adds structure that {rest} {do} not show, at no cost to {rest} that can be told.",
+        TRADES: f"{name} adds structure of its own, but with it the domains predict {rest} worse: look at both.",
+        HARMS: f"{name} costs more than it gives: with it the domains predict {rest} worse, and itself no better.",
+        NOTHING: f"{name} adds nothing to {rest} that can be told from chance.",
+    }
+    text = texts[kind_of(value)]
+    return text[0].upper() + text[1:]
+
+
+def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
+    """The evidence behind it, in sentences."""
+    name, reasons = _title(value.name), []
+    own, rest = value.gain[value.name], value.gain_others
+    reasons.append(
+        f"Variance explained at hidden spots with {name} less without it: of {name} {points(own.value)} "
+        f"({points(own.low)} to {points(own.high)}), of the others {points(rest.value)} ({points(rest.low)} to "
+        f"{points(rest.high)}) percentage points."
+    )
+    if value.stability:
+        both, without = value.stability["all"], value.stability["without"]
+        reasons.append(f"Stability of the domains {both.value:.2f} with it, {without.value:.2f} without.")
+    only = values.only_with(value)
+    if only:
+        which = f"Domain {only[0]} appears" if len(only) == 1 else f"Domains {listing(map(str, only))} appear"
+        reasons.append(f"{which} only with it (numbers of the control's domains, by size).")
+    if value.predicted is not None:
+        by_others, by_itself = value.predicted.by_others, value.predicted.by_itself
+        if by_itself.above_zero and by_others.above_zero and value.predicted.p <= SIGNIFICANT:
+            reasons.append(
+                f"The other modalities predict {percent(by_others.value)} of its variance in other blocks of the "
+                f"tissue, its own neighbourhood {percent(by_itself.value)}."
+            )
+        elif by_itself.above_zero:
+            reasons.append(
+                f"The other modalities do not predict it in other blocks of the tissue; its own neighbourhood "
+                f"predicts {percent(by_itself.value)} of its variance."
+            )
+        else:
+            reasons.append("In other blocks of the tissue nothing of it can be predicted spot by spot.")
+    return reasons
+
+
+def console_line(dataset: str, found: Verdict, values: ModalityValues | None) -> str:
+    """The verdict in one line; what the modalities add, where `values` has it."""
+    parts = [found.headline.rstrip(".")]
+    if values is not None:
+        parts += [f"{_title(value.name)} {SHORT[kind_of(value)]}" for value in values.modalities]
+    return f"{dataset}: " + "; ".join(parts)
+
+
+def named(runs: Iterable[RunEvidence]) -> str:
+    """``smart (seeds 1, 2), spamo (seed 1)``, in the order of the runs; of the consensus no seed."""
+    seeds: dict[str, list[str]] = {}
+    for run in runs:
+        seeds.setdefault(run.method, []).append(str(run.seed))
+    texts = [
+        method if method == WEAVE else f"{method} (seed{'s' if len(own) > 1 else ''} {', '.join(own)})"
+        for method, own in seeds.items()
+    ]
+    return listing(texts)
+
+
+def listing(texts: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage, two significant digits."""
+    return f"{100 * fraction:.2g}%"
+
+
+def points(fraction: float) -> str:
+    """A difference of fractions in percentage points, with its sign."""
+    return f"{100 * fraction:+.2f}".replace("-", "−")
+
+
+def _title(name: str) -> str:
+    return MODALITY_KINDS[name].title
+
+
+def _id(run: RunEvidence) -> str:
+    return f"{run.method}.seed{run.seed}"

@@ -1,0 +1,103 @@
+"""What a modality adds: nothing where it is noise, its own structure where it has some, more where both are weak."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spatialweave.assess.cross_prediction import cross_prediction, turned
+from spatialweave.assess.hidden_spots import HiddenSpots
+from spatialweave.assess.modality_value import ModalityValues, best_jaccard, modality_values
+from spatialweave.assess.verdict import ADDS, HELPS, NOTHING, TRADES, kind_of
+from spatialweave.io.dataset import Dataset
+
+from .tissue import dataset, grid, noisy, quadrants
+
+POINTS = grid(24, 24)
+TRUE = quadrants(POINTS)
+
+
+def value(data: Dataset, number: int = 4) -> ModalityValues:
+    found = modality_values(data, HiddenSpots.of(data), number, 0)
+    assert found is not None
+    return found
+
+
+def test_best_jaccard_by_hand() -> None:
+    """Domain 0, of four spots, shares 3 with one of 3: 3 / 4; domain 1, of two, both with one of 3: 2 / 3."""
+    domains, others = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 1])
+    assert best_jaccard(domains, others).tolist() == [3 / 4, 2 / 3]
+    assert best_jaccard(domains, domains).tolist() == [1.0, 1.0]
+
+
+def test_noise_adds_nothing_and_is_predicted_by_nothing() -> None:
+    data = dataset(POINTS, rna=noisy(TRUE, 1.0, 0), adt=noisy(TRUE, 0.0, 1))
+    rna, adt = value(data).modalities
+    assert kind_of(adt) == NOTHING
+    assert kind_of(rna) in (ADDS, TRADES) and rna.gain["rna"].above_zero
+    assert adt.predicted is not None and not adt.predicted.by_others.above_zero
+    assert rna.stability["alone"] == adt.stability["without"]
+
+
+def test_a_domain_that_one_modality_cannot_see_needs_the_other() -> None:
+    """RNA divides the tissue into left and right, protein the right half into top and bottom."""
+    left, bottom = POINTS[:, 0] < 12, POINTS[:, 1] < 12
+    data = dataset(POINTS, rna=noisy(left.astype(int), 2.0, 0), adt=noisy((~left & bottom).astype(int), 2.0, 1))
+    found = value(data, 3)
+    adt = found.modalities[1]
+    assert adt.gain["adt"].above_zero and kind_of(adt) in (ADDS, TRADES, HELPS)
+    assert found.only_with(adt) and set(found.only_with(adt)) <= {1, 2, 3}
+    assert all(one.value > 0.9 for one in found.again)
+    assert sum(found.sizes) == len(POINTS)
+
+
+def test_two_weak_modalities_help_each_other() -> None:
+    fine = (POINTS // 8).astype(int) @ [1, 3]
+    data = dataset(POINTS, rna=noisy(fine, 0.45, 0), adt=noisy(fine, 0.45, 1))
+    for one in value(data, 9).modalities:
+        assert one.gain[one.name].above_zero
+        assert one.stability["all"].value > one.stability["without"].value
+
+
+def test_a_copy_is_predicted_as_well_as_it_predicts_itself_and_what_is_turned_is_not() -> None:
+    structure = noisy(TRUE, 1.0, 0)
+    rng = np.random.default_rng(3)
+    data = dataset(POINTS, rna=structure, adt=structure + 0.1 * rng.normal(size=structure.shape))
+    found = cross_prediction(data, HiddenSpots.of(data), "adt", 0)
+    assert found is not None
+    assert found.p == 1 / 40 and found.by_others.value > 0.4
+    assert found.by_itself.low <= found.by_itself.value <= found.by_itself.high
+
+
+def test_turned_tissue_by_hand() -> None:
+    """On a ring of spots every turn is a permutation up to the rounding to the nearest spot."""
+    angle = np.arange(90) * 4 * np.pi / 180
+    data = dataset(np.column_stack([np.cos(angle), np.sin(angle)]), rna=np.random.default_rng(0).normal(size=(90, 2)))
+    source = turned(data, np.random.default_rng(1))
+    assert len(set(source.tolist())) == 90
+    steps = set(((source - np.arange(90)) % 90).tolist()), set(((source + np.arange(90)) % 90).tolist())
+    assert min(map(len, steps)) == 1
+    assert not (source == np.arange(90)).all()
+
+
+def test_one_modality_has_no_others_and_apart_ones_predict_nothing() -> None:
+    data = dataset(POINTS, rna=noisy(TRUE, 1.0, 0))
+    assert modality_values(data, HiddenSpots.of(data), 4, 0) is None
+    apart = (np.arange(len(POINTS)) % 2 == 0)[:, None]
+    both = dataset(
+        POINTS, rna=np.where(apart, np.nan, noisy(TRUE, 1.0, 0)), adt=np.where(apart, noisy(TRUE, 1.0, 1), np.nan)
+    )
+    assert [one.predicted for one in value(both).modalities] == [None, None]
+
+
+@pytest.mark.parametrize("n_spots", [4, 12])
+def test_a_handful_of_spots_is_no_error(n_spots: int) -> None:
+    rng = np.random.default_rng(0)
+    data = dataset(rng.normal(size=(n_spots, 2)), rna=rng.normal(size=(n_spots, 3)), adt=rng.normal(size=(n_spots, 2)))
+    found = value(data, 3)
+    assert len(found.modalities) == 2
+
+
+def test_same_seed_same_values() -> None:
+    data = dataset(POINTS, rna=noisy(TRUE, 0.5, 0), adt=noisy(TRUE, 0.5, 1))
+    assert value(data) == value(data)

@@ -1,0 +1,88 @@
+"""The evidence for runs: good, bad, alike and alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.intervals import Interval
+from spatialweave.assess.permuted_tissue import permuted_tissue
+from spatialweave.assess.random_domains import Tissue
+from spatialweave.assess.runs import DRAWS, RunEvidence, evidence
+from spatialweave.io.dataset import Dataset
+
+from .tissue import dataset, grid, noisy, quadrants
+
+POINTS = grid(20, 20)
+TRUE = quadrants(POINTS)
+
+
+def judge(data: Dataset, runs: dict[tuple[str, int], np.ndarray], seed: int = 0) -> dict[str, RunEvidence]:
+    tissue = Tissue.of(data.coordinates, data.obs["section"].to_numpy(), seed)
+    halves = {run: [0.5, 0.9] for run in runs if run[0] == "true"}
+    found = evidence(HiddenSpots.of(data), tissue, permuted_tissue(data, 4, seed), runs, halves, seed)
+    return {f"{one.method}.{one.seed}": one for one in found}
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[tuple[str, int], np.ndarray]:
+    nearly = TRUE.copy()
+    nearly[:3] = 3
+    other = (np.hypot(*(POINTS - 9.5).T) > 7).astype(int) + 2 * (POINTS[:, 0] + POINTS[:, 1] > 19)
+    scattered = np.random.default_rng(0).integers(4, size=400)
+    return {("true", 1): TRUE + 1, ("true", 2): nearly + 1, ("ring", 1): other + 1, ("scattered", 1): scattered + 1}
+
+
+@pytest.fixture(scope="module")
+def found(runs: dict[tuple[str, int], np.ndarray]) -> dict[str, RunEvidence]:
+    return judge(dataset(POINTS, rna=noisy(TRUE, 1.0, 3), adt=noisy(TRUE, 0.5, 4)), runs)
+
+
+def test_true_domains_are_supported_and_scattered_ones_are_not(found: dict[str, RunEvidence]) -> None:
+    assert list(found) == ["true.1", "true.2", "ring.1", "scattered.1"]
+    assert found["true.1"].supported and found["true.2"].supported
+    assert found["true.1"].support["rna"].p_random == 1 / (1 + DRAWS)
+    assert not found["scattered.1"].supported
+    assert list(found["true.1"].support) == ["rna", "adt", ALL]
+
+
+def test_runs_that_are_nearly_the_same_cannot_be_told_apart(found: dict[str, RunEvidence]) -> None:
+    assert not found["true.1"].weaker and not found["true.2"].weaker
+    assert max(found["true.1"].behind.value, found["true.2"].behind.value) == 0.0
+    assert found["ring.1"].weaker and found["scattered.1"].weaker
+    for one in found.values():
+        assert one.behind.low <= one.behind.value <= one.behind.high
+        explained = one.support[ALL].explained
+        assert explained.low <= explained.value <= explained.high
+
+
+def test_agreements_by_scikit_learn(found: dict[str, RunEvidence], runs: dict[tuple[str, int], np.ndarray]) -> None:
+    others = [adjusted_rand_score(runs["true", 1], runs[run]) for run in runs if run != ("true", 1)]
+    assert found["true.1"].agreement == pytest.approx(np.mean(others))
+    assert found["true.1"].seeds == pytest.approx(adjusted_rand_score(runs["true", 1], runs["true", 2]))
+    assert np.isnan(found["ring.1"].seeds) and found["ring.1"].halves is None
+    assert found["true.2"].halves == Interval(0.7, 0.5, 0.9)
+
+
+def test_one_run_alone_and_one_domain() -> None:
+    data = dataset(POINTS, rna=noisy(TRUE, 1.0, 3))
+    alone = judge(data, {("true", 1): TRUE})["true.1"]
+    assert alone.supported and np.isnan(alone.agreement) and alone.behind == Interval(0.0, 0.0, 0.0)
+    single = judge(data, {("whole", 1): np.ones(400, dtype=int)})["whole.1"]
+    assert not single.supported and single.support[ALL].explained.value == 0.0 and np.isnan(single.support[ALL].z)
+
+
+def test_same_seed_same_evidence(found: dict[str, RunEvidence], runs: dict[tuple[str, int], np.ndarray]) -> None:
+    data = dataset(POINTS, rna=noisy(TRUE, 1.0, 3), adt=noisy(TRUE, 0.5, 4))
+    again = judge(data, runs)
+    assert [one.support for one in again.values()] == [one.support for one in found.values()]
+    other = judge(data, runs, seed=1)
+    assert other["true.1"].support["rna"].random_mean != found["true.1"].support["rna"].random_mean
+
+
+def test_intervals_by_hand() -> None:
+    assert Interval.of_draws(5.0, np.arange(101.0)) == Interval(5.0, 2.5, 97.5)
+    assert Interval.of_repeats([1.0, 4.0, 1.0]) == Interval(2.0, 1.0, 4.0)
+    assert Interval(1, 0.5, 2).above_zero and not Interval(1, 0, 2).above_zero and Interval(-1, -2, -0.5).below_zero

@@ -1,0 +1,126 @@
+"""The verdict in words: it abstains, it tells nothing apart that is alike, and it never ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spatialweave.assess.hidden_spots import ALL
+from spatialweave.assess.intervals import Interval
+from spatialweave.assess.modality_value import ModalityValue, ModalityValues
+from spatialweave.assess.permuted_tissue import PermutedTissue
+from spatialweave.assess.runs import RunEvidence, Support
+from spatialweave.assess.verdict import (
+    ADDS,
+    CHOSEN,
+    HARMS,
+    HELPS,
+    NO_DOMAINS,
+    NO_RUN,
+    NOTHING,
+    TRADES,
+    UNDECIDED,
+    console_line,
+    kind_of,
+    listing,
+    modality_headline,
+    modality_reasons,
+    verdict,
+)
+
+TISSUE = PermutedTissue({"rna": 0.2, ALL: 0.2}, {"rna": np.zeros(39), ALL: np.linspace(0, 0.05, 39)}, 100)
+EMPTY = PermutedTissue({"rna": 0.01, ALL: 0.01}, {"rna": np.zeros(39), ALL: np.linspace(0, 0.05, 39)}, 100)
+
+
+def run(method: str, seed: int = 1, p: float = 0.01, behind: Interval | None = None) -> RunEvidence:
+    support = Support(Interval(0.2, 0.1, 0.3), 0.0, 0.1, p, 0.025)
+    behind = behind or Interval(0.0, 0.0, 0.0)
+    return RunEvidence(method, seed, {"rna": support, ALL: support}, behind, 0.5, 0.5, None, 1.0, 0.0)
+
+
+def modality(own: tuple[float, float], others: tuple[float, float], name: str = "adt") -> ModalityValue:
+    interval = [Interval((low + high) / 2, low, high) for low, high in (own, others)]
+    return ModalityValue(
+        name, {name: interval[0], "rna": interval[1]}, interval[1], {}, [Interval(0.3, 0.2, 0.4)], None
+    )
+
+
+LESS = Interval(-0.1, -0.2, -0.05)
+
+
+def test_a_tissue_without_domains_ends_it_whatever_the_runs_look_like() -> None:
+    found = verdict([run("smart"), run("weave"), run("spamo"), run("spamca")], EMPTY)
+    assert (found.kind, found.choice) == (NO_DOMAINS, "")
+    assert found.headline == "This tissue has no domains that the data support."
+    assert "1% of the variance" in found.reasons[0] and "up to 5%" in found.reasons[0] and len(found.reasons) == 1
+
+
+def test_runs_that_do_not_hold_are_named_and_none_is_chosen() -> None:
+    found = verdict([run("smart", p=0.2), run("weave", p=0.3)], TISSUE)
+    assert (found.kind, found.choice) == (NO_RUN, "")
+
+
+def test_the_consensus_is_chosen_where_it_holds() -> None:
+    runs = [run("smart", 1), run("smart", 2), run("spamo", behind=LESS), run("noise", p=0.5), run("weave", behind=LESS)]
+    found = verdict(runs, TISSUE)
+    assert (found.kind, found.choice) == (CHOSEN, "weave.seed1")
+    text = " ".join(found.reasons)
+    assert "Not to be believed: noise (seed 1)" in text
+    assert "Not to be told apart: smart (seeds 1, 2)" in text
+    assert "explain less than smart (seed 1): spamo (seed 1) and weave." in text
+
+
+def test_without_a_majority_nothing_is_chosen() -> None:
+    found = verdict([run("smart"), run("spamo"), run("weave")], TISSUE)
+    assert (found.kind, found.choice) == (UNDECIDED, "")
+    assert (
+        found.headline
+        == "The data support the domains of smart (seed 1) and spamo (seed 1), and cannot tell them apart."
+    )
+    less = verdict([run("smart"), run("spamo", behind=LESS)], TISSUE)
+    assert less.choice == "" and less.headline == "The data support the domains of smart (seed 1) and spamo (seed 1)."
+
+
+def test_a_consensus_that_does_not_hold_is_not_chosen() -> None:
+    found = verdict([run("smart"), run("spamo"), run("spamca"), run("weave", p=0.3)], TISSUE)
+    assert (found.kind, found.choice) == (UNDECIDED, "")
+    assert "Not to be believed: weave" in " ".join(found.reasons)
+
+
+def test_a_single_run_is_all_there_is() -> None:
+    assert verdict([run("smart", 3)], TISSUE).choice == "smart.seed3"
+    assert verdict([run("smart", 3, p=0.4)], TISSUE).kind == NO_RUN
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "kind"),
+    [
+        ((0.1, 0.2), (0.01, 0.02), HELPS),
+        ((-0.1, 0.2), (0.01, 0.02), HELPS),
+        ((0.1, 0.2), (-0.01, 0.02), ADDS),
+        ((0.1, 0.2), (-0.02, -0.01), TRADES),
+        ((-0.1, 0.2), (-0.02, -0.01), HARMS),
+        ((-0.1, 0.2), (-0.02, 0.01), NOTHING),
+    ],
+)
+def test_kinds_of_modalities(own: tuple[float, float], others: tuple[float, float], kind: str) -> None:
+    value = modality(own, others)
+    assert kind_of(value) == kind
+    assert modality_headline(value).startswith("Protein (ADT)")
+
+
+def test_words_of_a_modality_and_the_console_line() -> None:
+    value = modality((0.01, 0.03), (-0.01, 0.02))
+    values = ModalityValues([value], [9], [Interval(0.9, 0.8, 1.0)])
+    first, only = modality_reasons(value, values)
+    assert "of protein (ADT) +2.00 (+1.00 to +3.00), of the others +0.50 (−1.00 to +2.00) percentage points" in first
+    assert only.startswith("Domain 1 appears only with it")
+    line = console_line("embryo", verdict([run("smart")], TISSUE), values)
+    assert line == ("embryo: The data support the domains of smart (seed 1); protein (ADT) adds structure")
+    assert console_line("x", verdict([run("smart")], EMPTY), None) == (
+        "x: This tissue has no domains that the data support"
+    )
+
+
+def test_listing() -> None:
+    assert [listing("a"), listing("ab"), listing("abc")] == ["a", "a and b", "a, b and c"]
