@@ -3,7 +3,8 @@
 
 Every row runs the pipeline's own code: preprocessing and graph recipe of the method, the method, tied Gaussian mixture
 on the embedding with the number of domains known. Labels are used for the score only. The seeds of a row on a tissue
-run in a process of their own with one thread, so that its peak memory is theirs. Results are appended to a CSV file, so
+run in a process of their own with one thread, so that its peak memory is theirs. A method that brings an environment
+runs in it (`make environment`); a row may be any method of assets/methods. Results are appended to a CSV file, so
 that an interrupted run goes on where it was; at the end the tables are printed.
 
     python benchmarks/agreement.py --data <folder of the real tissues> --results results.csv --tissues demo,layers
@@ -70,7 +71,7 @@ class Task(NamedTuple):
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="CSV file of single results.")
 @click.option("--seeds", default=5, help="Seeds 0, 1, ...")
 @click.option("--tissues", "wanted", help="Comma-separated names. [default: all]")
-@click.option("--rows", default=",".join(MAIN_ROWS), help=f"Comma-separated, of: {', '.join(ROWS)}.")
+@click.option("--rows", default=",".join(MAIN_ROWS), help=f"Comma-separated methods, or of: {', '.join(ROWS)}.")
 @click.option("--jobs", default=1, help="Trainings at a time.")
 def main(data: Path | None, results: Path, seeds: int, wanted: str | None, rows: str, jobs: int) -> None:
     """Fill in the missing results and print the tables."""
@@ -106,7 +107,31 @@ def recipes(row: str) -> tuple[str, str]:
 
 def preset_file(row: str) -> Path:
     """The preset file of a row of the table."""
-    return tissues.ROOT / "assets" / "methods" / f"{ROWS[row][0]}.yml"
+    return tissues.ROOT / "assets" / "methods" / f"{settings(row)[0]}.yml"
+
+
+def settings(row: str) -> tuple[str, tuple[str, ...]]:
+    """The method of a row and the settings that it changes: those of ROWS, else the method of that name as it is."""
+    return ROWS.get(row, (row, ()))
+
+
+def in_its_environment(task: Task, seed: int, environment: str, folder: Path) -> tuple[np.ndarray, dict[str, Any], float]:
+    """Embedding, training record and CPU seconds of a method that runs in an environment of its own."""
+    import json
+    import resource
+    import subprocess
+
+    from spatialweave.io.contract import read_h5ad
+
+    python = tissues.ROOT / f".venv-{environment}" / "bin" / "python"
+    out, record = folder / "embedding.h5ad", folder / "record.json"
+    options = itertools.chain.from_iterable(("--method-option", option) for option in settings(task.row)[1])
+    command = [python, tissues.ROOT / "bin" / "train.py", "--latents", task.latents, "--graph", task.graph]
+    command += ["--method", preset_file(task.row), "--seed", str(seed), "--device", "cpu", "--threads", "1", *options]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run([*command, "--out", out, "--record", record], check=True, stderr=subprocess.DEVNULL)
+    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    return read_h5ad(out, "embedding").X, json.loads(record.read_text()), seconds
 
 
 def measure(task: Task) -> list[dict[str, Any]]:
@@ -119,12 +144,21 @@ def measure(task: Task) -> list[dict[str, Any]]:
 
     preset = read_preset(preset_file(task.row))
     dataset = read_dataset(task.latents, task.graph)
+    if not set(filter(None, preset.needs.split(","))) <= {modality.name for modality in dataset.modalities}:
+        return []
     results = []
     for seed in task.seeds:
+        if preset.environment:
+            with tempfile.TemporaryDirectory() as folder:
+                embedding, record, seconds = in_its_environment(task, seed, preset.environment, Path(folder))
+            facts = {name: record[name] for name in ("epochs", "peak_rss_mb")}
+            found = {"ari": ari(dataset, embedding, seed), "seconds": seconds, **facts}
+            results.append({"tissue": task.tissue, "row": task.row, "seed": seed, **found})
+            continue
         run = runs.prepare(preset.module, seed, "cpu", threads=1)
         run.log = lambda line: None
         started = time.process_time()
-        fitted = fit_preset(dataset, preset, run, overrides=ROWS[task.row][1])
+        fitted = fit_preset(dataset, preset, run, overrides=settings(task.row)[1])
         # Processor time, so that other work on the machine does not count.
         seconds = time.process_time() - started
         facts = {name: fitted.record[name] for name in ("epochs", "peak_rss_mb")}
@@ -148,6 +182,7 @@ def ari(dataset: Dataset, embedding: np.ndarray, seed: int) -> float:
 def markdown(results: Any, measured: str) -> str:
     """One measure of every row of `results` on every tissue: mean, and for ARI the standard deviation."""
     rows = [row for row in ROWS if row in set(results["row"])]
+    rows += [row for row in dict.fromkeys(results["row"]) if row not in ROWS]
     lines = ["| tissue | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
     for tissue in [*tissues.SIMULATED, *tissues.REAL]:
         cells = []

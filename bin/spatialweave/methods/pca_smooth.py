@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import with_self
 from spatialweave.method import Fitted
-from spatialweave.settings import option
+from spatialweave.settings import nearest_name, option
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -26,6 +27,7 @@ class Config:
     """Settings of the control."""
 
     rounds: int = option(2, "How often each spot is averaged with its neighbours.", low=0, high=100)
+    modality: str | None = option(None, "The one modality that is used; all.", none="all")
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
@@ -35,7 +37,11 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     next round. A spot that no round reaches keeps zero, the mean of the modality.
     """
     neighbours = with_self(dataset.spatial_graph())
-    blocks = [_smooth(scaled(modality), modality.present, neighbours, config.rounds) for modality in dataset.modalities]
+    chosen = [modality for modality in dataset.modalities if config.modality in (None, modality.name)]
+    if not chosen:
+        names = [modality.name for modality in dataset.modalities]
+        raise InputError(dataset.name, f"has no modality '{config.modality}'", nearest_name(str(config.modality), names))
+    blocks = [_smooth(scaled(modality), modality.present, neighbours, config.rounds) for modality in chosen]
     return Fitted(np.concatenate(blocks, axis=1))
 
 
