@@ -13,8 +13,11 @@ that an interrupted run goes on where it was; at the end the tables are printed.
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
 import os
+import resource
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from spatialweave.io.dataset import Dataset
+    from spatialweave.presets import MethodPreset
 
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     # name -> preset file, overrides
@@ -115,56 +119,60 @@ def settings(row: str) -> tuple[str, tuple[str, ...]]:
     return ROWS.get(row, (row, ()))
 
 
-def in_its_environment(task: Task, seed: int, environment: str, folder: Path) -> tuple[np.ndarray, dict[str, Any], float]:
-    """Embedding, training record and CPU seconds of a method that runs in an environment of its own."""
-    import json
-    import resource
-    import subprocess
-
-    from spatialweave.io.contract import read_h5ad
-
-    python = tissues.ROOT / f".venv-{environment}" / "bin" / "python"
-    out, record = folder / "embedding.h5ad", folder / "record.json"
-    options = itertools.chain.from_iterable(("--method-option", option) for option in settings(task.row)[1])
-    command = [python, tissues.ROOT / "bin" / "train.py", "--latents", task.latents, "--graph", task.graph]
-    command += ["--method", preset_file(task.row), "--seed", str(seed), "--device", "cpu", "--threads", "1", *options]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    subprocess.run([*command, "--out", out, "--record", record], check=True, stderr=subprocess.DEVNULL)
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-    return read_h5ad(out, "embedding").X, json.loads(record.read_text()), seconds
-
-
 def measure(task: Task) -> list[dict[str, Any]]:
-    """Fit one row of the table on a tissue, cluster the embeddings, and compare with the labels."""
+    """Fit one row of the table on a tissue, cluster the embeddings, and compare with the labels.
+
+    A tissue without a modality that the method needs has no results.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     from spatialweave.io.dataset import read_dataset
     from spatialweave.presets import read_preset
-    from spatialweave.training import run as runs
-    from spatialweave.training.session import fit_preset
 
     preset = read_preset(preset_file(task.row))
     dataset = read_dataset(task.latents, task.graph)
-    if not set(filter(None, preset.needs.split(","))) <= {modality.name for modality in dataset.modalities}:
+    if not {modality.name for modality in dataset.modalities}.issuperset(filter(None, preset.needs.split(","))):
         return []
     results = []
     for seed in task.seeds:
         if preset.environment:
-            with tempfile.TemporaryDirectory() as folder:
-                embedding, record, seconds = in_its_environment(task, seed, preset.environment, Path(folder))
-            facts = {name: record[name] for name in ("epochs", "peak_rss_mb")}
-            found = {"ari": ari(dataset, embedding, seed), "seconds": seconds, **facts}
-            results.append({"tissue": task.tissue, "row": task.row, "seed": seed, **found})
-            continue
-        run = runs.prepare(preset.module, seed, "cpu", threads=1)
-        run.log = lambda line: None
-        started = time.process_time()
-        fitted = fit_preset(dataset, preset, run, overrides=settings(task.row)[1])
-        # Processor time, so that other work on the machine does not count.
-        seconds = time.process_time() - started
-        facts = {name: fitted.record[name] for name in ("epochs", "peak_rss_mb")}
-        found = {"ari": ari(dataset, fitted.embedding, seed), "seconds": seconds, **facts}
+            embedding, record, seconds = fit_elsewhere(task, seed, preset)
+        else:
+            embedding, record, seconds = fit_here(task, seed, preset, dataset)
+        facts = {name: record[name] for name in ("epochs", "peak_rss_mb")}
+        found = {"ari": ari(dataset, embedding, seed), "seconds": seconds, **facts}
         results.append({"tissue": task.tissue, "row": task.row, "seed": seed, **found})
     return results
+
+
+def fit_here(task: Task, seed: int, preset: MethodPreset, dataset: Dataset) -> tuple[np.ndarray, dict[str, Any], float]:
+    """Embedding, training record and CPU seconds of a method in the pipeline's own environment."""
+    from spatialweave.training import run as runs
+    from spatialweave.training.session import fit_preset
+
+    run = runs.prepare(preset.module, seed, "cpu", threads=1)
+    run.log = lambda line: None
+    # Processor time, so that other work on the machine does not count.
+    started = time.process_time()
+    fitted = fit_preset(dataset, preset, run, overrides=settings(task.row)[1])
+    return fitted.embedding, fitted.record, time.process_time() - started
+
+
+def fit_elsewhere(task: Task, seed: int, preset: MethodPreset) -> tuple[np.ndarray, dict[str, Any], float]:
+    """The same of a method that brings an environment, from its stage script there, with the loading of packages."""
+    from spatialweave.io.contract import read_h5ad
+
+    python = tissues.ROOT / f".venv-{preset.environment}" / "bin" / "python"
+    arguments = ["--latents", task.latents, "--graph", task.graph, "--method", preset_file(task.row), "--seed", seed]
+    for option in settings(task.row)[1]:
+        arguments += ["--method-option", option]
+    with tempfile.TemporaryDirectory() as folder:
+        out, record = Path(folder) / "embedding.h5ad", Path(folder) / "record.json"
+        arguments += ["--device", "cpu", "--threads", 1, "--out", out, "--record", record]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        command = [python, tissues.ROOT / "bin" / "train.py", *arguments]
+        subprocess.run([str(word) for word in command], check=True, capture_output=True)
+        seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        return read_h5ad(out, "embedding").X, json.loads(record.read_text()), seconds
 
 
 def ari(dataset: Dataset, embedding: np.ndarray, seed: int) -> float:

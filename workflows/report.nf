@@ -53,6 +53,7 @@ workflow REPORT {
     metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    left_out // notices of methods that were left out, e.g. [[process: 'TRAIN', task: 'totalvi', notice: 'left out: There is no ...']]
     options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
@@ -63,7 +64,7 @@ workflow REPORT {
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
-    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(noticesOf(found))) }
+    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(left_out + noticesOf(found))) }
     parameters = textFile('params.json', asJson(options))
     presets = methods*.file
 

@@ -164,7 +164,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], given: ['adt', 'rna'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(sheet, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -179,6 +179,7 @@ def sectionOf(sheet, row, siblings, rules) {
         platform: row.platform ?: null,
         n_domains: n_domains ? n_domains.toInteger() : null,
         stack: stackOf(siblings),
+        given: (fileColumns(rules) - 'spatial').findAll { name -> siblings.any { sibling -> sibling[name] } }.sort(),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
         precomputed: declarationsOf(row, 'precomputed'),

@@ -1,4 +1,4 @@
-"""The spectral embedding of a graph over the spots: what graph-based integration needs to be clustered as others are."""
+"""The spectral embedding of a graph over the spots, for methods that end in a graph."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from scipy.sparse.linalg import eigsh
 def spectral_embedding(affinity: sparse.csr_matrix, n_dims: int, seed: int) -> np.ndarray:
     """Leading eigenvectors of the normalised affinity, but for the constant one (float32, spots x dimensions).
 
-    With D the row sums of the symmetric affinity W, these are the eigenvectors of D^-1/2 W D^-1/2 divided by the root of
-    D, i.e. those of the random walk D^-1 W (Shi and Malik, 2000), each scaled to variance 1. Their order and number are
-    those of the eigenvalues; graphs in several parts have the parts' indicators among them. A fixed start and sign make
-    the result the same for the same seed.
+    With D the row sums of the symmetric affinity W, these are the eigenvectors of D^-1/2 W D^-1/2 divided by the root
+    of D, i.e. those of the random walk D^-1 W (Shi and Malik, IEEE TPAMI 22:888, 2000), each scaled to variance 1, by
+    falling eigenvalue. Of a graph in several parts, the indicators of the parts are among them. The seed sets the start
+    of the iteration, on which only last digits depend.
     """
     n_spots = affinity.shape[0]
     n_dims = min(n_dims, n_spots - 2)

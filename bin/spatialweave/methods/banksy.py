@@ -1,4 +1,4 @@
-"""BANKSY (Singhal et al., Nature Genetics 56:431, 2024), by its package: own values, neighbours' means and gradients."""
+"""BANKSY (Singhal et al., Nature Genetics 56:431, 2024), by its package: own values, neighbours' means, gradients."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def side_by_side(dataset: Dataset) -> np.ndarray:
-    """The coordinates with sections so far apart that no spot has neighbours in another, as the authors join samples."""
+    """The coordinates with sections so far apart that no spot has neighbours in another, as the authors do it."""
     placed = np.array(dataset.coordinates, dtype=np.float64)
     step = 10 * np.ptp(placed, axis=0).max()
     for number, rows in enumerate(dataset.section_rows().values()):

@@ -34,7 +34,7 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset`: modalities are views of equal variance, sections are groups, what was not measured is missing."""
+    """Embed `dataset`: modalities are views of equal variance, sections groups; what was not measured is missing."""
     from mofapy2.run.entry_point import entry_point
 
     groups = dataset.section_rows()

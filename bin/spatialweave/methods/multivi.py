@@ -1,6 +1,6 @@
-"""MultiVI (Ashuach et al., Nature Methods 20:1222, 2023), by scvi-tools: a variational autoencoder of RNA and chromatin.
+"""MultiVI (Ashuach et al., Nature Methods 20:1222, 2023), by scvi-tools: a variational autoencoder of RNA and peaks.
 
-It knows nothing of space.
+It takes counts. It knows nothing of space.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     layers = {"rna_layer": "rna", "atac_layer": "atac"} | ({"protein_layer": "adt"} if proteins else {})
     MULTIVI.setup_mudata(counts, batch_key="batch", modalities=where(**layers))
     model = MULTIVI(counts, n_latent=config.n_dims)
-    model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False, logger=False)
+    model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False)
     return Fitted(on_all_spots(dataset, measured, model.get_latent_representation()))

@@ -27,7 +27,7 @@ class Config:
     """Settings of the control."""
 
     rounds: int = option(2, "How often each spot is averaged with its neighbours.", low=0, high=100)
-    modality: str | None = option(None, "The one modality that is used; all.", none="all")
+    modality: str = option("all", "The one modality that is used, or all.")
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
@@ -37,10 +37,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     next round. A spot that no round reaches keeps zero, the mean of the modality.
     """
     neighbours = with_self(dataset.spatial_graph())
-    chosen = [modality for modality in dataset.modalities if config.modality in (None, modality.name)]
+    chosen = [modality for modality in dataset.modalities if config.modality in ("all", modality.name)]
     if not chosen:
-        names = [modality.name for modality in dataset.modalities]
-        raise InputError(dataset.name, f"has no modality '{config.modality}'", nearest_name(str(config.modality), names))
+        known = nearest_name(config.modality, [modality.name for modality in dataset.modalities])
+        raise InputError(dataset.name, f"has no modality '{config.modality}'", known)
     blocks = [_smooth(scaled(modality), modality.present, neighbours, config.rounds) for modality in chosen]
     return Fitted(np.concatenate(blocks, axis=1))
 

@@ -34,7 +34,7 @@ class Config:
 
     n_dims: int = option(15, "Dimensions of the spectral embedding.", low=1, high=200)
     n_neighbours: int = option(20, "Nearest neighbours that a spot's similarities spread over.", low=1, aliases=("K",))
-    width: float = option(0.5, "Width of the kernel, in units of the distances around a pair.", above=0, aliases=("mu",))
+    width: float = option(0.5, "Width of the kernel, in units of the distances nearby.", above=0, aliases=("mu",))
     rounds: int = option(20, "Rounds of diffusion.", low=1, high=100, aliases=("t",))
     n_kept: int = option(60, "Most similar spots that a spot's similarities are kept for.", low=2)
 

@@ -46,7 +46,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
     TOTALVI.setup_mudata(counts, batch_key="batch", modalities=where(rna_layer="rna", protein_layer="adt"))
     model = TOTALVI(counts, n_latent=config.n_dims)
-    model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False, logger=False)
+    model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False)
     return Fitted(on_all_spots(dataset, measured, model.get_latent_representation()))
 
 
@@ -76,7 +76,7 @@ def count_data(dataset: Dataset, names: Sequence[str]) -> tuple[np.ndarray, MuDa
     measured = modalities[names[0]].present
     index = dataset.obs.index[measured]
     has = np.stack([modalities[name].present[measured] for name in names])
-    batch = ["".join("01"[flag] for flag in flags) for flags in has.T]
+    batch = ["".join(str(int(flag)) for flag in flags) for flags in has.T]
     obs = pd.DataFrame({"batch": dataset.obs["section"][measured].astype(str) + ":" + batch}, index=index)
     parts = {}
     for name in names:

@@ -32,8 +32,9 @@ def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
     """Prepare raw RNA counts (spots x genes).
 
     Genes in fewer than `min_spots` spots are left out; `variable_features` are chosen on the raw counts; every spot is
-    scaled to `target_sum` over *all* genes left, then log(1 + x); variable genes are divided by their standard
-    deviation. Without `target_sum` the counts themselves are kept. Scaling before or after the restriction to variable genes is the same, as it is done gene by gene.
+    scaled to `target_sum` over *all* genes left, then log(1 + x), or left as counted without one; variable genes are
+    divided by their standard deviation. Scaling before or after the restriction to variable genes is the same, as it is
+    done gene by gene.
     """
     steps: list[dict[str, Any]] = []
     notes: list[str] = []
