@@ -57,7 +57,7 @@ needed: ## List which of the long tests below a change needs, from main or from 
 	@files=$$(git diff --name-only "$(BASE)..."; git diff --name-only HEAD; git ls-files --others --exclude-standard); \
 	$(PYTHON) -m tests.needed $$files
 
-test-baselines: ## Set up the environments of the baselines and run each on a simulated tissue (20 minutes; 2 GB)
+test-baselines: ## Set up the environments of the baselines and run each on a simulated tissue (half an hour; 9 GB)
 	@for environment in environments/*/; do $(MAKE) environment NAME=$$(basename $$environment); done
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --durations=0 tests/baselines
 
