@@ -13,6 +13,7 @@ import pandas as pd
 from spatialweave.graphs.complete import complete
 from spatialweave.method import Fitted
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -65,7 +66,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     # A feature without variance has no z-score.
     scores = np.nan_to_num(np.asarray(matrix.X, dtype=np.float32), nan=0.0)
     components = min(config.n_dims, *scores.shape)
-    return Fitted(PCA(components, random_state=run.seed).fit_transform(scores).astype(np.float32))
+    return Fitted(
+        PCA(components, random_state=run.seed).fit_transform(scores).astype(np.float32),
+        record={"versions": versions_of("pybanksy")},
+    )
 
 
 def side_by_side(dataset: Dataset) -> np.ndarray:

@@ -16,6 +16,7 @@ from spatialweave.graphs.complete import complete
 from spatialweave.method import Fitted
 from spatialweave.methods.pca_smooth import scaled
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -45,4 +46,6 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     # No edge joins sections, so that they need not be told apart.
     spots.obsp["spatial_connectivities"] = sparse.csr_matrix(graph)
     cellcharter.gr.aggregate_neighbors(spots, n_layers=config.n_layers, use_rep="X_latent")
-    return Fitted(np.asarray(spots.obsm["X_cellcharter"], dtype=np.float32))
+    return Fitted(
+        np.asarray(spots.obsm["X_cellcharter"], dtype=np.float32), record={"versions": versions_of("cellcharter")}
+    )

@@ -15,6 +15,7 @@ import numpy as np
 from spatialweave.graphs.complete import smoothed
 from spatialweave.method import Fitted
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -62,4 +63,6 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         found = mofa.model.nodes["Z"].getExpectation()
     embedding = np.empty((dataset.n_spots, found.shape[1]), dtype=np.float32)
     embedding[np.concatenate(list(groups.values()))] = found
-    return Fitted(smoothed(embedding, dataset.spatial_graph(), config.rounds))
+    return Fitted(
+        smoothed(embedding, dataset.spatial_graph(), config.rounds), record={"versions": versions_of("mofapy2")}
+    )

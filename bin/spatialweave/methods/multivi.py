@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from spatialweave.method import Fitted
 from spatialweave.methods.totalvi import count_data, on_all_spots, prepare, where
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -37,4 +38,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     MULTIVI.setup_mudata(counts, batch_key="batch", modalities=where(**layers))
     model = MULTIVI(counts, n_latent=config.n_dims)
     model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False)
-    return Fitted(on_all_spots(dataset, measured, model.get_latent_representation()))
+    return Fitted(
+        on_all_spots(dataset, measured, model.get_latent_representation()),
+        record={"versions": versions_of("scvi-tools")},
+    )

@@ -16,6 +16,7 @@ from spatialweave.io.notices import warn
 from spatialweave.method import Fitted
 from spatialweave.methods.totalvi import on_all_spots
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -52,7 +53,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
             random_seed=run.seed,
             device="cpu",
         )
-    return Fitted(on_all_spots(dataset, measured, np.asarray(spots.obsm["STAGATE"])))
+    return Fitted(
+        on_all_spots(dataset, measured, np.asarray(spots.obsm["STAGATE"])),
+        record={"versions": versions_of("stagate-modern")},
+    )
 
 
 def rna_spots(dataset: Dataset) -> tuple[np.ndarray, AnnData]:

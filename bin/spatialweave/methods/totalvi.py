@@ -21,6 +21,7 @@ from spatialweave.io.dataset import Modality
 from spatialweave.io.notices import warn
 from spatialweave.method import Fitted
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -47,7 +48,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     TOTALVI.setup_mudata(counts, batch_key="batch", modalities=where(rna_layer="rna", protein_layer="adt"))
     model = TOTALVI(counts, n_latent=config.n_dims)
     model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False)
-    return Fitted(on_all_spots(dataset, measured, model.get_latent_representation()))
+    return Fitted(
+        on_all_spots(dataset, measured, model.get_latent_representation()),
+        record={"versions": versions_of("scvi-tools")},
+    )
 
 
 def count_data(dataset: Dataset, names: Sequence[str]) -> tuple[np.ndarray, MuData]:

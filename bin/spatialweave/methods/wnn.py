@@ -11,6 +11,7 @@ from spatialweave.graphs.complete import complete
 from spatialweave.graphs.spectral import spectral_embedding
 from spatialweave.method import Fitted
 from spatialweave.settings import option
+from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -44,11 +45,14 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         scanpy.pp.neighbors(parts[modality.name], k, use_rep="X_latent", random_state=run.seed)
     if len(parts) == 1:
         (only,) = parts.values()
-        return Fitted(spectral_embedding(only.obsp["connectivities"], config.n_dims, run.seed))
+        return Fitted(
+            spectral_embedding(only.obsp["connectivities"], config.n_dims, run.seed),
+            record={"versions": versions_of("muon")},
+        )
     joined = mudata.MuData(parts)
     # More candidates than its default of 200 would not fit the smallest tissues.
     candidates = min(200, dataset.n_spots - 1)
     muon.pp.neighbors(joined, n_neighbors=k, n_multineighbors=candidates, random_state=run.seed)
     weights = pd.DataFrame({name: joined.obs[f"{name}:mod_weight"] for name in parts}, index=dataset.obs.index)
     embedding = spectral_embedding(joined.obsp["connectivities"], config.n_dims, run.seed)
-    return Fitted(embedding, extras={"modality_weights": weights})
+    return Fitted(embedding, extras={"modality_weights": weights}, record={"versions": versions_of("muon")})
