@@ -56,8 +56,8 @@ workflow INTEGRATE {
         open: number == 'auto'
         given: true
     }
-    // Controls and baselines have no say where there are other methods.
-    def voting = (voters(methods) ?: methods)*.name
+    // Baselines have no say where there are methods of our own, and controls none where there are any others.
+    def voting = (voters(methods) ?: methods.findAll { method -> !method.control } ?: methods)*.name
     to_scan = trained
         .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voting }
         .combine(by_number.open, by: 0)
