@@ -28,7 +28,7 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset`: sections are batches; chromatin or proteins that a spot lacks are missing there."""
+    """Embed `dataset`: sections are batches; chromatin or proteins that a section lacks are missing there."""
     proteins = any(modality.name == "adt" for modality in dataset.modalities)
     measured, counts = count_data(dataset, ("rna", "atac", "adt") if proteins else ("rna", "atac"))
     prepare(run)
