@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup environment demo benchmark lint test needed test-containers test-slurm test-faults test-nf clean
+.PHONY: help setup environment demo benchmark lint test needed test-baselines test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -62,6 +62,10 @@ BASE ?= main
 needed: ## List which of the long tests below a change needs, from main or from BASE=<commit>
 	@files=$$(git diff --name-only "$(BASE)..."; git diff --name-only HEAD; git ls-files --others --exclude-standard); \
 	$(PYTHON) -m tests.needed $$files
+
+test-baselines: ## Set up the environments of the baselines and run each on a simulated tissue (half an hour; 9 GB)
+	@for environment in environments/*/; do $(MAKE) environment NAME=$$(basename $$environment); done
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --durations=0 tests/baselines
 
 test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour; Podman, Buildah, 30 GB)
 	containers/test.sh

@@ -21,9 +21,9 @@ workflow {
     }
     def given = resolveParams(params)
     def options = given + [checkpoint_dir: checkpointFolder(given.checkpoint_dir)]
-    def methods = chooseMethods(options)
     def code = codeDigest()
-    checkEnvironments(methods, options)
+    def ready = checkEnvironments(chooseMethods(options), options)
+    def methods = ready.methods
 
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
@@ -54,7 +54,7 @@ workflow {
     // ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
-    REPORT(files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, given, code)
+    REPORT(files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

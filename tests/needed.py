@@ -16,6 +16,11 @@ TARGETS = {
     # What is written when, and what a task that is tried again starts from.
     "test-faults": rf"{FLOW}|bin/spatialweave/(io/files|cli)\.py"
     r"|bin/spatialweave/training/(checkpoint|loop|run|session)\.py|bin/[a-z_]+\.py|tests/faults/.*",
+    # The libraries of other methods, and how they are called.
+    "test-baselines": r"environments/.*|tests/baselines/.*"
+    r"|assets/preprocess/(counts|smart|spatialfuser|spatialglue)\.yml"
+    r"|bin/spatialweave/methods/(banksy|cellcharter|graphst|mofa|multivi|snf|spatialglue|stagate|totalvi|wnn)\.py"
+    r"|bin/spatialweave/graphs/(complete|spectral)\.py",
     # Every process by itself, and every profile.
     "test-nf": rf"{FLOW}|conf/.*|bin/[a-z_]+\.py|nextflow_schema\.json|nf-test\.config|assets/.*"
     r"|tests/(modules|lib)/.*|tests/[a-z_]+\.nf\.test|tests/profiles\.config|tests/with_stubs\.sh|tests/pipeline/stubs/.*",

@@ -110,6 +110,8 @@ GOOD = "title: T\nsummary: S\nvariant_of: smart\npreprocess: smart\ngraph: spati
         (GOOD + "config: [1]\n", "key 'config': holds list; expected a mapping"),
         (GOOD + "presets: {cells: 3}\n", "preset 'cells': holds int"),
         (GOOD + "gpu: perhaps\n", "key 'gpu': holds str; expected true or false"),
+        (GOOD + "baseline: 1\n", "key 'baseline': holds int; expected true or false"),
+        (GOOD + "needs: rna,protien\n", "key 'needs': 'protien' is no modality; expected"),
         (GOOD + "environment: ../mine\n", "key 'environment': '../mine' is not a name"),
         (GOOD.replace("variant_of: smart\n", ""), "there is no method 'variant'"),
         (GOOD.replace("smart\n", "smrt\n", 1), "key 'variant_of': 'smrt' is not known; expected 'smart', perhaps"),

@@ -1,16 +1,16 @@
 // Every method with every seed on every dataset that it can run on: embedding, domains, metrics, matched spots. And the
 // consensus of all of them, and the verdict on them.
 
-include { chosenNumber ; numberRange } from '../modules/checks/domains'
-include { fits ; weaveMembers        } from '../modules/checks/methods'
-include { TRAIN                      } from '../modules/train'
-include { SCAN                       } from '../modules/scan'
-include { CHOOSE                     } from '../modules/choose'
-include { CLUSTER                    } from '../modules/cluster'
-include { WEAVE                      } from '../modules/weave'
-include { EVALUATE                   } from '../modules/evaluate'
-include { ASSESS                     } from '../modules/assess'
-include { MATCH                      } from '../modules/match'
+include { chosenNumber ; numberRange   } from '../modules/checks/domains'
+include { fits ; voters ; weaveMembers } from '../modules/checks/methods'
+include { TRAIN                        } from '../modules/train'
+include { SCAN                         } from '../modules/scan'
+include { CHOOSE                       } from '../modules/choose'
+include { CLUSTER                      } from '../modules/cluster'
+include { WEAVE                        } from '../modules/weave'
+include { EVALUATE                     } from '../modules/evaluate'
+include { ASSESS                       } from '../modules/assess'
+include { MATCH                        } from '../modules/match'
 
 // How many runs of these methods a dataset gets.
 def countRuns(names, methods, meta, options) {
@@ -61,16 +61,16 @@ workflow INTEGRATE {
         open: number == 'auto'
         given: true
     }
-    // Controls have no say where there are methods.
-    def voters = (methods.findAll { method -> !method.control } ?: methods)*.name
+    // Baselines have no say where there are methods of our own, and controls none where there are any others.
+    def voting = (voters(methods) ?: methods.findAll { method -> !method.control } ?: methods)*.name
     to_scan = trained
-        .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voters }
+        .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voting }
         .combine(by_number.open, by: 0)
         .map { _dataset, meta, embedding, _latents, _graph, _number -> [meta, embedding] }
     SCAN(to_scan, numberRange(options), code)
     // [dataset meta, [criteria]], e.g. [[dataset: 'node'], [smart.seed1.n_domains.csv, ...]], once all runs of the dataset have ended
     to_choose = SCAN.out.criteria
-        .map { meta, criteria -> [groupKey(meta.dataset, countRuns(voters, methods, meta, options)), criteria] }
+        .map { meta, criteria -> [groupKey(meta.dataset, countRuns(voting, methods, meta, options)), criteria] }
         .groupTuple(remainder: true, sort: { file -> file.name })
         .map { key, criteria -> [[dataset: key.groupTarget], criteria] }
     CHOOSE(to_choose, code)

@@ -28,9 +28,9 @@ workflow PREPARE {
     }
     QC(read, qcOptions(options), code)
 
-    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo']], [embryo.section.h5mu]], in the order of the stack
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']], [embryo.section.h5mu]], in the order of the stack
     datasets = QC.out.section
-        .map { meta, section -> [groupKey([dataset: meta.dataset, stack: meta.stack], meta.stack.size()), section] }
+        .map { meta, section -> [groupKey(meta.subMap('dataset', 'stack', 'given'), meta.stack.size()), section] }
         .groupTuple()
         .map { key, sections -> [key.groupTarget, sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }] }
 
@@ -52,7 +52,7 @@ workflow PREPARE {
     spatial = GRAPH.out.graph.filter { meta, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
 
     emit:
-    datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo']]
+    datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]
     latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
     files = INGEST.out.understood.mix(QC.out.quality, PREPROCESS.out.latents, counts, GRAPH.out.statistics, spatial) // [meta, files] for ASSEMBLE and the reports

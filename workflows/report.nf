@@ -67,6 +67,7 @@ workflow REPORT {
     verdicts // [meta, files], e.g. [[dataset: 'embryo', seed: 1], [verdict.json, evidence.csv, modality_value.csv]]
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    not_ready // notices of methods that were left out, e.g. [[process: 'TRAIN', task: 'totalvi', notice: 'left out: There is no ...']]
     options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
@@ -77,7 +78,7 @@ workflow REPORT {
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
-    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(noticesOf(found))) }
+    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(not_ready + noticesOf(found))) }
     parameters = textFile('params.json', asJson(options))
     presets = methods*.file
 

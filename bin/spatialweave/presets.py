@@ -10,6 +10,7 @@ from typing import Any
 
 from spatialweave.errors import InputError
 from spatialweave.method import method_names
+from spatialweave.modalities import MODALITIES
 from spatialweave.settings import nearest_name, read_yaml
 
 
@@ -35,6 +36,11 @@ class MethodPreset:
         The software environment that the method runs in; "" = that of the pipeline.
     control
         Whether it is there to be beaten: no member of the consensus, and no part of a run of all methods.
+    baseline
+        Whether it is a method of others, run beside the pipeline's own under the same clustering: no member of the
+        consensus, and no part of a run of all methods.
+    needs
+        Modalities without which the method leaves a dataset out, separated by commas; "" = none in particular.
     gpu
         Whether the method can use a GPU.
     config
@@ -56,6 +62,8 @@ class MethodPreset:
     doi: str = ""
     environment: str = ""
     control: bool = False
+    baseline: bool = False
+    needs: str = ""
     gpu: bool = True
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -77,6 +85,7 @@ class MethodPreset:
 _REQUIRED = ("title", "summary", "preprocess", "graph")
 _KINDS: dict[str, tuple[type, str]] = {
     "control": (bool, "true or false"),
+    "baseline": (bool, "true or false"),
     "gpu": (bool, "true or false"),
     "config": (Mapping, "a mapping"),
     "presets": (Mapping, "a mapping"),
@@ -114,6 +123,9 @@ def read_preset(path: Path) -> MethodPreset:
         )
     if content.get("sections", SECTIONS[0]) not in SECTIONS:
         raise InputError(f"{path}, key 'sections'", f"'{content['sections']}' is not known", " or ".join(SECTIONS))
+    for name in content.get("needs", "").split(",") if "needs" in content else []:
+        if name not in MODALITIES:
+            raise InputError(f"{path}, key 'needs'", f"'{name}' is no modality", nearest_name(name, MODALITIES))
     for name, settings in content.get("presets", {}).items():
         if not isinstance(settings, Mapping):
             raise InputError(f"{path}, preset '{name}'", f"holds {type(settings).__name__}", "a mapping of settings")

@@ -69,10 +69,20 @@ def environmentProblem(environment, options) {
     return workflow.stubRun || file("${folder}/bin/python").exists() ? null : "There is no ${folder} for the tasks to run in; type '${command}' there, or choose a profile with containers"
 }
 
-// Every missing environment of the pipeline and of the chosen methods stops the run.
+// Every missing environment of the pipeline and of the chosen methods stops the run; but baselines that a group of methods
+// brought along are left out. Returns the methods that can run, and a notice for each environment that is missing, e.g.
+// [process: 'TRAIN', task: 'multivi, totalvi', notice: "left out: There is no ...; type 'make environment NAME=baselines' there, ..."]
 def checkEnvironments(methods, options) {
-    def problems = ([''] + methods*.environment).unique().collect { environment -> environmentProblem(environment, options) }.findAll()
-    if (problems) {
-        error(problems.join('\n'))
+    def problems = ([''] + methods*.environment).unique().collectEntries { environment -> [environment, environmentProblem(environment, options)] }
+    def idle = methods.findAll { method -> method.baseline && !method.named && method.environment && problems[method.environment] }
+    def needed = idle.size() < methods.size() ? methods - idle : methods
+    def serious = ([''] + needed*.environment).unique().collect { environment -> problems[environment] }.findAll()
+    if (serious) {
+        error(serious.join('\n'))
     }
+    def notices = idle.groupBy { method -> method.environment }.collect { environment, group ->
+        [process: 'TRAIN', task: group*.name.join(', '), notice: "left out: ${problems[environment]}".toString()]
+    }
+    notices.each { notice -> log.warn("${notice.task} ${notice.notice}") }
+    return [methods: needed, notices: notices]
 }

@@ -1,7 +1,7 @@
 // Methods: each file of assets/methods/ is the preset of one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', environment: '', control: false, gpu: true, named: true], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', needs: [], environment: '', control: false, baseline: false, gpu: true, named: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
     def named = options.methods.tokenize(', ')
@@ -30,8 +30,10 @@ def chooseMethods(options) {
             settings: settings[name] ?: [],
             preset: chosen,
             sections: preset.sections ?: '',
+            needs: (preset.needs ?: '').tokenize(','),
             environment: environmentOf(name, preset),
             control: preset.control == true,
+            baseline: preset.baseline == true,
             gpu: preset.gpu != false,
             named: name in named,
         ]
@@ -47,11 +49,15 @@ def environmentOf(name, preset) {
     return environment
 }
 
-// The names that stand for several methods: 'all' for every method but the variants, which are chosen by name, and 'controls'.
+// The names that stand for several methods: 'native', also called 'all', for the pipeline's own but the variants, which are
+// chosen by name; 'baselines' for those of other libraries; and 'controls'.
 def methodGroups(known) {
     def presets = known.collectEntries { name, preset -> [name, new org.yaml.snakeyaml.Yaml().load(preset.text)] }
+    def own = presets.findAll { _name, preset -> !preset.variant_of && !preset.control && !preset.baseline }.keySet().toList()
     return [
-        all: presets.findAll { _name, preset -> !preset.variant_of && !preset.control }.keySet().toList(),
+        all: own,
+        'native': own,
+        baselines: presets.findAll { _name, preset -> preset.baseline && !preset.variant_of }.keySet().toList(),
         controls: presets.findAll { _name, preset -> preset.control }.keySet().toList(),
     ]
 }
@@ -81,7 +87,12 @@ def methodPresets(text, names) {
     return pairs.collectEntries { method, preset -> [method, preset] }
 }
 
-// The methods whose runs the consensus joins: those of --weave_members, else all but controls; none with --weave false.
+// The methods that have a say in the consensus and in the number of domains: neither controls nor baselines.
+def voters(methods) {
+    return methods.findAll { method -> !method.control && !method.baseline }
+}
+
+// The methods whose runs the consensus joins: those of --weave_members, else all voters; none with --weave false.
 def weaveMembers(options, methods) {
     def names = methods*.name
     def chosen = (options.weave_members ?: '').tokenize(', ').unique()
@@ -89,12 +100,22 @@ def weaveMembers(options, methods) {
     if (idle) {
         error("Parameters:\n  --weave_members: '${idle}' is not in this run (${names.join(', ')})")
     }
-    return options.weave ? chosen ?: methods.findAll { method -> !method.control }*.name : []
+    return options.weave ? chosen ?: voters(methods)*.name : []
 }
 
-// Whether a method can run on a dataset: some need several sections.
+// Why a method leaves out a dataset, e.g. 'needs several sections'; null where it can run.
+def obstacle(method, meta) {
+    if (method.sections && meta.stack.size() < 2) {
+        return 'needs several sections'
+    }
+    def missing = (method.needs ?: []) - (meta.given ?: [])
+    // What is in a file of several modalities is not known yet: only a method that is named takes the risk.
+    return missing && !(method.named && 'multi' in meta.given) ? "needs ${missing.join(' and ')}".toString() : null
+}
+
+// Whether a method can run on a dataset: some need several sections, or certain modalities.
 def fits(method, meta) {
-    return !method.sections || meta.stack.size() > 1
+    return obstacle(method, meta) == null
 }
 
 // Warns of methods that leave out a dataset, and stops the run if all methods leave one out. Returns the sections unchanged.
@@ -102,11 +123,10 @@ def checkFit(sections, methods) {
     sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }.each { meta ->
         def idle = methods.findAll { method -> !fits(method, meta) }
         if (idle.size() == methods.size()) {
-            error("Parameters:\n  --methods: ${idle*.name.join(', ')} ${idle.size() > 1 ? 'need' : 'needs'} several sections, and dataset '${meta.dataset}' has one")
+            error("Parameters:\n  --methods: no method can run on dataset '${meta.dataset}' (${idle.collect { method -> "${method.name} ${obstacle(method, meta)}" }.join('; ')})")
         }
-        def named = idle.findAll { method -> method.named }*.name
-        if (named) {
-            log.warn("Dataset '${meta.dataset}' has one section: ${named.join(', ')} ${named.size() > 1 ? 'are' : 'is'} left out there")
+        idle.findAll { method -> method.named }.each { method ->
+            log.warn("Dataset '${meta.dataset}' is left out by ${method.name}, which ${obstacle(method, meta)}")
         }
     }
     return sections

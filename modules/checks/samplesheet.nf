@@ -24,6 +24,11 @@ def fileColumns(rules) {
     return rules.findAll { _name, rule -> rule.format == 'path' }.keySet().toList()
 }
 
+// Of these, the columns with measurements.
+def measuredColumns(rules) {
+    return fileColumns(rules) - ['spatial', 'image', 'peaks']
+}
+
 // The cells of one line, or null where its quotes do not match.
 def parseLine(line, separator) {
     def parser = new nextflow.util.CsvParser().setSeparator(separator).setQuote('"').setStrip(true)
@@ -110,7 +115,7 @@ def rowProblems(base, line, row, rules) {
     if (!row.dataset) {
         problems << 'column dataset is empty'
     }
-    def counts = fileColumns(rules) - ['spatial', 'image', 'peaks']
+    def counts = measuredColumns(rules)
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
@@ -187,7 +192,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], given: ['adt', 'rna'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -202,6 +207,7 @@ def sectionOf(base, row, siblings, rules) {
         platform: row.platform ?: null,
         n_domains: n_domains ? n_domains.toInteger() : null,
         stack: stackOf(siblings),
+        given: measuredColumns(rules).findAll { name -> siblings.any { sibling -> sibling[name] } }.sort(),
         order: row.order ? row.order.toInteger() : null,
         labels: labelled ? null : row.labels ?: null,
         precomputed: declarationsOf(row, 'precomputed'),

@@ -93,7 +93,10 @@ def assert_same(found: Fitted, expected: Fitted) -> None:
         np.testing.assert_array_equal(found.denoised[name], latents)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in METHODS.glob("*.yml") if not read_preset(path).control))
+TRAINED = [preset for preset in map(read_preset, METHODS.glob("*.yml")) if not (preset.control or preset.baseline)]
+
+
+@pytest.mark.parametrize("name", sorted(preset.name for preset in TRAINED))
 def test_a_killed_training_ends_like_an_undisturbed_one(
     name: str, tissue: Tissue, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

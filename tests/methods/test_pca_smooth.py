@@ -62,6 +62,14 @@ def test_placeholders_have_no_influence(tissue, run):
     np.testing.assert_array_equal(first, second)
 
 
+def test_one_modality_is_embedded_as_if_there_were_no_other(tissue, run):
+    both = tissue(missing=0.3)
+    alone = pca_smooth.fit(both, pca_smooth.Config(modality="adt"), run).embedding
+    np.testing.assert_array_equal(alone, pca_smooth.fit(both, pca_smooth.Config(), run).embedding[:, 8:])
+    with pytest.raises(InputError, match=r"has no modality 'atac'; expected .*adt"):
+        pca_smooth.fit(both, pca_smooth.Config(modality="atac"), run)
+
+
 def test_a_missing_graph_is_refused(tissue, run):
     dataset = tissue()
     del dataset.graphs["spatial_connectivities"]

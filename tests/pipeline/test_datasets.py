@@ -21,7 +21,9 @@ from .conftest import Pipeline
 ROOT = Path(__file__).resolve().parents[2]
 
 PRESETS = [read_preset(path) for path in sorted((ROOT / "assets" / "methods").glob("*.yml"))]
-METHODS = [preset.name for preset in PRESETS if not preset.variant_of and not preset.sections and not preset.control]
+METHODS = [
+    preset.name for preset in PRESETS if not (preset.variant_of or preset.sections or preset.control or preset.baseline)
+]
 METHODS.append("pca_smooth")
 """What `--methods all` runs on a dataset of one section."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Callable
@@ -103,6 +104,23 @@ def test_a_missing_environment_is_named_with_the_command_that_makes_it(
     assert run.tasks("Submitted") == []
     assert command in run.text
     assert "Exception" not in run.text
+
+
+def test_a_baseline_of_a_group_is_left_out_and_one_that_is_named_is_not(with_toy: Pipeline) -> None:
+    methods = with_toy.project / "assets" / "methods"
+    for preset in methods.glob("*.yml"):
+        if "baseline: true" in preset.read_text():
+            preset.unlink()
+    (methods / "toy.yml").write_text(PRESET + "baseline: true\n")
+    named = with_toy.run("-profile", "test", "--methods", "smart,toy")
+    assert named.code != 0 and named.tasks("Submitted") == []
+    run = with_toy.run("-profile", "test", "--methods", "smart,baselines", "--seeds", "1")
+    assert run.code == 0, run.text
+    assert not [task for task in run.tasks("Submitted") if "toy" in task]
+    (notice,) = csv.DictReader((run.results / "notices.csv").open(newline=""))
+    assert (notice["process"], notice["task"]) == ("TRAIN", "toy")
+    assert "type 'make environment NAME=toy'" in notice["notice"]
+    assert "make environment NAME=toy" in (run.results / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_image_that_docker_does_not_have_is_named_before_any_task(

@@ -46,7 +46,7 @@ def test_neighbours_in_the_stack_are_aligned_and_every_method_is_matched(pipelin
             ("single", "smart"), ("single", "pca_smooth"),
         ]
     }  # fmt: skip
-    assert "Dataset 'single' has one section: spatialfuser is left out there" in run.text
+    assert "Dataset 'single' is left out by spatialfuser, which needs several sections" in run.text
     assert {task for task in tasks if task.startswith("MATCH")} == {
         f"MATCH (brain, {method}, seed 1)" for method in ("smart", "spatialfuser", "pca_smooth")
     }
@@ -78,7 +78,7 @@ def test_positions_in_the_stack_are_given_for_all_sections_or_none(
 def test_a_dataset_on_which_no_method_can_run_stops_the_run(pipeline: Pipeline, sheet: Path) -> None:
     run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "spatialfuser", "--control", "false")
     assert run.code != 0
-    assert "--methods: spatialfuser needs several sections, and dataset 'single' has one" in run.text
+    assert "--methods: no method can run on dataset 'single' (spatialfuser needs several sections)" in run.text
     assert run.tasks("Submitted") == []
 
 

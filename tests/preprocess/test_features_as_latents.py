@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from spatialweave.errors import InputError
 from spatialweave.platforms import platform
 from spatialweave.preprocess import adt, chromatin, rna
 from spatialweave.preprocess.adt import AdtSettings
@@ -71,3 +73,19 @@ def test_the_published_recipe(project: Path, name: str, genes: int | None) -> No
     for modality in ("adt", "atac", "histone", "metabolite"):
         assert recipe.settings(modality, platform(name), 2).components == 0
     assert recipe.sections == SectionsSettings(harmony=False)
+
+
+def test_counts_are_kept_as_counted(project: Path) -> None:
+    counts = sparse.csr_matrix(np.random.default_rng(1).negative_binomial(1, 0.3, (120, 80)).astype(np.float32))
+    recipe = read_recipe(project / "assets" / "preprocess" / "counts.yml")
+    chosen = rna.prepare(counts, replace(recipe.settings("rna", platform("visium"), 1), variable_features=20))
+    assert len(chosen.features) == 20
+    np.testing.assert_array_equal(chosen.matrix.toarray(), counts.toarray()[:, chosen.features])
+    proteins = adt.prepare(counts, recipe.settings("adt", platform("visium"), 1, 80))
+    np.testing.assert_array_equal(proteins.matrix.toarray(), counts.toarray()[:, proteins.features])
+    peaks = recipe.settings("atac", platform("visium"), 1)
+    np.testing.assert_array_equal(
+        chromatin.prepare(counts, replace(peaks, variable_features=20)).matrix.toarray(), chosen.matrix.toarray()
+    )
+    with pytest.raises(InputError, match="is counts; expected a number, for the method tf_idf"):
+        chromatin.prepare(counts, replace(peaks, method="tf_idf"))

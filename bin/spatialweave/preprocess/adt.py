@@ -22,10 +22,10 @@ TARGET_SUM = 10_000.0
 class AdtSettings(PreparationSettings):
     """How proteins are treated."""
 
-    clr_per: Literal["protein", "spot", "none"] = option(
+    clr_per: Literal["protein", "spot", "none", "counts"] = option(
         REQUIRED,
         "Whether proteins are compared with their mean over the spots, or with the mean of their spot; none: all "
-        "spots are scaled to 10,000 instead.",
+        "spots are scaled to 10,000 instead; counts: the counts themselves.",
     )
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
@@ -33,14 +33,15 @@ class AdtSettings(PreparationSettings):
 def prepare(counts: sparse.csr_matrix, settings: AdtSettings) -> Prepared:
     """Prepare raw protein counts (spots x proteins): centred log-ratio, then division by the standard deviation.
 
-    The ratio is that of each protein or of each spot, by `clr_per`; or none, and log(1 + x) of spots of one total.
+    The ratio is that of each protein or of each spot, by `clr_per`; or none, and log(1 + x) of spots of one total;
+    or the counts themselves.
     """
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     matrix = select_features(counts, kept)
     if settings.clr_per == "none":
         normalise_and_log(matrix, spot_totals(counts, kept), TARGET_SUM, steps)
-    else:
+    elif settings.clr_per != "counts":
         clr(matrix, settings.clr_per)
         steps.append({"step": "clr", "over": "proteins" if settings.clr_per == "spot" else "spots"})
     divisors = scale(matrix, settings.scale, steps)

@@ -30,7 +30,12 @@ class ChromatinSettings(PreparationSettings):
     method: Literal["tf_idf", "lsi", "as_rna"] = option(
         REQUIRED, "TF-IDF before the PCA, latent semantic indexing, or variable features as those of RNA."
     )
-    target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+    target_sum: float | None = option(
+        REQUIRED,
+        "The total to which every spot is scaled; counts: none, and no log (`as_rna` only).",
+        above=0,
+        none="counts",
+    )
     variable_features: int | None = option(None, "How many features are kept by `as_rna`; all.", low=1, none="all")
 
 
@@ -53,6 +58,8 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
             scale=False,
         )
         return rna.prepare(counts, chosen)
+    if settings.target_sum is None:
+        raise InputError("target_sum of the recipe", "is counts", f"a number, for the method {settings.method}")
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     matrix = select_features(counts, kept)

@@ -22,7 +22,9 @@ class RnaSettings(PreparationSettings):
     variable_features: int | None = option(
         REQUIRED, "How many highly variable genes are kept; all: every gene.", low=1, none="all"
     )
-    target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
+    target_sum: float | None = option(
+        REQUIRED, "The total to which every spot is scaled; counts: none, and no log.", above=0, none="counts"
+    )
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
 
@@ -30,8 +32,9 @@ def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
     """Prepare raw RNA counts (spots x genes).
 
     Genes in fewer than `min_spots` spots are left out; `variable_features` are chosen on the raw counts; every spot is
-    scaled to `target_sum` over *all* genes left, then log(1 + x); variable genes are divided by their standard
-    deviation. Scaling before or after the restriction to variable genes is the same, as it is done gene by gene.
+    scaled to `target_sum` over *all* genes left, then log(1 + x), or left as counted without one; variable genes are
+    divided by their standard deviation. Scaling before or after the restriction to variable genes is the same, as it is
+    done gene by gene.
     """
     steps: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -43,6 +46,7 @@ def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
         steps.append({"step": "variable_features", "method": "seurat_v3", "trend": trend, "kept": int(chosen.sum())})
         notes += [note] if note else []
     matrix = select_features(counts, chosen)
-    normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps)
+    if settings.target_sum is not None:
+        normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps)
     divisors = scale(matrix, settings.scale, steps)
     return Prepared(matrix, np.flatnonzero(chosen), divisors, steps, notes)

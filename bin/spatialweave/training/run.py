@@ -148,9 +148,14 @@ def peak_memory(device: str) -> dict[str, float]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on, as far as it is installed."""
-    found = {"spatialweave": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
+    """Versions of what the numbers of every method depend on, as far as it is installed."""
+    return {"spatialweave": __version__, "python": platform.python_version(), **versions_of(*PACKAGES)}
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Versions of packages by name, as far as they are installed."""
+    found = {}
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

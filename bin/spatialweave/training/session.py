@@ -54,6 +54,7 @@ def fit_preset(
         "device": describe_device(run),
         "seconds": round(time.monotonic() - run.started, 3),
         **peak_memory(run.device),
-        "versions": versions(),
+        # A method that is another's library adds its version.
+        "versions": versions() | fitted.record.get("versions", {}),
     }
     return fitted

@@ -1,0 +1,44 @@
+"""Latents of all spots, for libraries that take no missing values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.graphs.matrices import with_self
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from spatialweave.io.dataset import Modality
+
+
+def complete(modality: Modality, graph: sparse.csr_matrix) -> np.ndarray:
+    """The latent (float32, spots x dimensions) with a value for every spot.
+
+    A spot without the modality takes the mean of its neighbours in `graph` that have it, or have taken one in the round
+    before. Those that no round reaches, e.g. all of a section without it, take the mean of the modality.
+    """
+    filled = np.where(modality.present[:, None], modality.latent, np.float32(0))
+    has = modality.present.copy()
+    neighbours = with_self(graph)
+    while not has.all():
+        count = neighbours @ has.astype(np.float32)
+        new = ~has & (count > 0)
+        if not new.any():
+            filled[~has] = filled[modality.present].mean(axis=0)
+            break
+        # Rows of spots that have none are zero.
+        filled[new] = (neighbours[new] @ filled) / count[new, None]
+        has |= new
+    return filled
+
+
+def smoothed(values: np.ndarray, graph: sparse.csr_matrix, rounds: int) -> np.ndarray:
+    """Average every row `rounds` times over the neighbours in `graph` and itself (float32)."""
+    neighbours = with_self(graph)
+    counts = np.asarray(neighbours.sum(axis=1))
+    for _ in range(rounds):
+        values = (neighbours @ values) / counts
+    return np.asarray(values, dtype=np.float32)
