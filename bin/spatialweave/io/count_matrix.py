@@ -5,7 +5,7 @@ Nothing here makes a matrix dense.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,16 +51,19 @@ def to_csr(matrix: Any) -> sparse.csr_matrix:
 
 def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
     """The first value that is not finite, negative or, unless `fractions` are allowed, not a whole number."""
-    data = counts.data
-    for bad, text in (
-        (~np.isfinite(data), "is not finite"),
-        (data < 0, "is negative"),
-        (np.zeros(0, dtype=bool) if fractions else data != np.floor(data), "is not a whole number"),
-    ):
-        if bad.any():
-            position = int(bad.argmax())
-            row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
-            return Problem(row, int(counts.indices[position]), f"value {data[position]:g} {text}")
+    checks: list[tuple[Callable[[np.ndarray], np.ndarray], str]] = [
+        (lambda data: ~np.isfinite(data), "is not finite"),
+        (lambda data: data < 0, "is negative"),
+    ]
+    if not fractions:
+        checks.append((lambda data: data != np.floor(data), "is not a whole number"))
+    for check, text in checks:
+        for start in range(0, len(counts.data), BLOCK_ENTRIES):
+            bad = check(counts.data[start : start + BLOCK_ENTRIES])
+            if bad.any():
+                position = start + int(bad.argmax())
+                row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
+                return Problem(row, int(counts.indices[position]), f"value {counts.data[position]:g} {text}")
     return None
 
 
