@@ -287,6 +287,19 @@ def test_an_image_that_files_hold_is_left_out_with_a_reason(tmp_path: Path, prob
     assert "image" not in section.uns and section.n_obs == len(lattice())
 
 
+def test_an_image_does_not_fit_array_rows_and_columns(tmp_path: Path) -> None:
+    """Of a file whose coordinates are those of the array, as some are published."""
+    spots = lattice(20, 70)
+    array = spots.assign(x=spots["column"].astype(float), y=spots["row"].astype(float))
+    library = {"images": {"hires": np.asarray(tissue(spots, 0.02))}, "scalefactors": factors()}
+    path = visium_h5ad(tmp_path / "a.h5ad", {"l": library}, array)
+    with pytest.warns(InputWarning, match="its image is not used: the coordinates are rows and columns"):
+        section = outs(path, platform="visium")
+    assert "image" not in section.uns
+    # A row is sqrt(3)/2 spacings apart from the next, and a spacing is 100 micrometres.
+    assert section.uns["spatialweave"]["micrometres"] == pytest.approx(100)
+
+
 def test_micrometres_by_the_unit_and_by_the_bins_of_visium_hd(tmp_path: Path) -> None:
     spots = [f"s_008um_{i // 3:05d}_{i % 3:05d}-1" for i in range(6)]
     path = h5ad(tmp_path / "hd.h5ad", spots, obsm={"spatial": grid(2, 3, 29.0)})

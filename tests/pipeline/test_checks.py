@@ -180,7 +180,7 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
     assert "lines 11, 12, column platform: dataset 'six' has several values (visium, dbit)" in text
     assert "line 13, column bin '0.5' does not have the expected form" in text
     assert "line 13, column peaks: there is no file or folder 'missing.bed'" in text
-    assert "line 14, at least one of the columns rna, adt, atac, histone, metabolite, multi needs a file" in text
+    assert "line 14, at least one of the columns rna, adt, atac, histone, metabolite, morphology, multi needs" in text
 
 
 @pytest.mark.parametrize(

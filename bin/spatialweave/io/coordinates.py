@@ -130,7 +130,7 @@ def straightened(coordinates: Coordinates) -> Coordinates:
         if beyond.sum() == 1:
             array = values[:, ::-1] if beyond[1] else values
             warn(coordinates.where, "holds array rows and columns; the spots are put in their places on the slide")
-            return replace(coordinates, values=_straighten(array))
+            return replace(coordinates, values=_straighten(array), unit="array")
     return coordinates
 
 
