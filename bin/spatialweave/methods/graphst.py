@@ -17,7 +17,7 @@ from spatialweave.method import Fitted
 from spatialweave.methods.stagate import rna_spots
 from spatialweave.methods.totalvi import on_all_spots
 from spatialweave.settings import option
-from spatialweave.training.run import versions_of
+from spatialweave.training.session import every_epoch
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -65,4 +65,4 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         )
         rebuilt = model.train().obsm["emb"]
     components = PCA(min(config.n_dims, *rebuilt.shape), random_state=run.seed).fit_transform(rebuilt)
-    return Fitted(on_all_spots(dataset, measured, components), record={"versions": versions_of("graphst")})
+    return Fitted(on_all_spots(dataset, measured, components), record=every_epoch(config.epochs, "graphst"))

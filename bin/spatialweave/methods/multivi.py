@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spatialweave.method import Fitted
-from spatialweave.methods.totalvi import count_data, on_all_spots, prepare, where
+from spatialweave.methods.totalvi import count_data, on_all_spots, prepare, training_record, where
 from spatialweave.settings import option
-from spatialweave.training.run import versions_of
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -40,5 +39,5 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False)
     return Fitted(
         on_all_spots(dataset, measured, model.get_latent_representation()),
-        record={"versions": versions_of("scvi-tools")},
+        record=training_record(model, config.epochs),
     )

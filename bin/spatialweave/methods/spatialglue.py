@@ -19,7 +19,7 @@ from spatialweave.graphs.matrices import symmetrise
 from spatialweave.io.notices import warn
 from spatialweave.method import Fitted
 from spatialweave.settings import option
-from spatialweave.training.run import versions_of
+from spatialweave.training.session import every_epoch
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -77,7 +77,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     if len(others) == 1:
         names = [modality.name for modality in dataset.modalities]
         extras["modality_weights"] = pd.DataFrame(output["alpha"], index=dataset.obs.index, columns=names)
-    return Fitted(output["SpatialGlue"], extras=extras, record={"versions": versions_of("spatialglue")})
+    return Fitted(output["SpatialGlue"], extras=extras, record=every_epoch(config.epochs, "spatialglue"))
 
 
 def feature_graph(dataset: Dataset, side: list[Modality]) -> sparse.csr_matrix:

@@ -16,7 +16,7 @@ from spatialweave.io.notices import warn
 from spatialweave.method import Fitted
 from spatialweave.methods.totalvi import on_all_spots
 from spatialweave.settings import option
-from spatialweave.training.run import versions_of
+from spatialweave.training.session import every_epoch
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -55,7 +55,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         )
     return Fitted(
         on_all_spots(dataset, measured, np.asarray(spots.obsm["STAGATE"])),
-        record={"versions": versions_of("stagate-modern")},
+        record=every_epoch(config.epochs, "stagate-modern"),
     )
 
 

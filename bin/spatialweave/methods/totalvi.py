@@ -50,7 +50,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     model.train(config.epochs, lr=config.learning_rate, accelerator="cpu", enable_progress_bar=False)
     return Fitted(
         on_all_spots(dataset, measured, model.get_latent_representation()),
-        record={"versions": versions_of("scvi-tools")},
+        record=training_record(model, config.epochs),
     )
 
 
@@ -113,6 +113,14 @@ def prepare(run: Run) -> None:
     scvi.settings.seed = run.seed
     scvi.settings.verbosity = logging.WARNING
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+
+
+def training_record(model: Any, epochs: int) -> dict[str, Any]:
+    """For the training record: the loss of every epoch, and whether all were needed."""
+    losses = model.history["elbo_train"].iloc[:, 0].astype(float).tolist()
+    stopped_by = "all epochs done" if len(losses) >= epochs else "no improvement of the validation loss"
+    versions = versions_of("scvi-tools")
+    return {"losses": {"total": losses}, "epochs": len(losses), "stopped_by": stopped_by, "versions": versions}
 
 
 def on_all_spots(dataset: Dataset, measured: np.ndarray, embedding: np.ndarray) -> np.ndarray:
