@@ -47,7 +47,8 @@ class Assessment:
     evidence
         Table :data:`~spatialweave.io.result_tables.EVIDENCE`.
     modality_value
-        Table :data:`~spatialweave.io.result_tables.MODALITY_VALUE`; without rows where there is one modality.
+        Table :data:`~spatialweave.io.result_tables.MODALITY_VALUE`; empty where there is one
+        modality, or no domains.
     verdict
         In words, for JSON.
     line
