@@ -185,14 +185,17 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "no spot of the matrix is in the tissue",
     ),
     "outs without matrix": (
-        lambda f: ["--multi", str(Path(text(f, "outs/spatial/tissue_positions.csv", HEADER)).parent.parent)],
+        lambda f: [
+            "--multi",
+            str(Path(text(f, "outs/spatial/tissue_positions.csv", HEADER + "b0,1,0,0,1,1\n")).parent.parent),
+        ],
         "outs",
         "has no filtered_feature_bc_matrix",
     ),
     "HD outs": (
         lambda f: ["--multi", str(Path(text(f, "outs/binned_outputs/x", "")).parent.parent)],
         "outs",
-        "give outs/binned_outputs/square_008um",
+        "holds no bins; expected a folder such as square_008um",
     ),
     "no coordinates": (
         lambda f: ["--rna", h5ad(f, "bad.h5ad", coordinates=None)],

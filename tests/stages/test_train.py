@@ -134,7 +134,7 @@ def test_control(project, arguments, tmp_path):
     assert done.exit_code == 0, done.stderr
     record = training_record(read_h5ad(tmp_path / "e.h5ad", "embedding"))
     assert record["method"] == "pca_smooth"
-    assert record["config"] == {"rounds": 2}
+    assert record["config"] == {"rounds": 2, "modality": "all"}
     assert record["losses"] == {"total": []}
     assert list(read_h5ad(tmp_path / "e.h5ad", "embedding").obsm) == ["spatial"]
 

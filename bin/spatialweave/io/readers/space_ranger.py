@@ -99,6 +99,8 @@ def _bin_folder(path: Path, choices: Choices) -> Path:
         named = {entry: BIN_FOLDER.fullmatch(entry.name) for entry in sorted((path / BINNED).iterdir())}
         widths = {int(match[1]): entry for entry, match in named.items() if match and entry.is_dir()}
     held = [str(width) for width in widths] + ([CELL] if (path / SEGMENTED).is_dir() else [])
+    if not held:
+        raise InputError(f"{path}, {BINNED}", "holds no bins", "a folder such as square_008um")
     if choices.bin == CELL or (choices.bin is None and not widths):
         choices.take_bin()
         if (path / SEGMENTED).is_dir():
@@ -106,8 +108,7 @@ def _bin_folder(path: Path, choices: Choices) -> Path:
         raise InputError(str(path), f"has no cells (no folder {SEGMENTED})", f"one of {', '.join(held)} as bin")
     width, default = choices.take_number(BIN_WIDTH)
     if width not in widths:
-        listed = ", ".join(held) or "a folder such as square_008um"
-        raise InputError(f"{path}, {BINNED}", f"has no bins of {width} micrometres", f"one of {listed} as bin")
+        raise InputError(f"{path}, {BINNED}", f"has no bins of {width} micrometres", f"one of {', '.join(held)} as bin")
     if default:
         warn(str(path), f"bins of {width} micrometres are read (the column bin names others: {', '.join(held)})")
     return widths[width]
