@@ -34,6 +34,7 @@ from spatialweave.alignment.prematch import SectionFeatures, prematch
 from spatialweave.alignment.prematch_settings import PrematchSettings
 from spatialweave.errors import InputError
 from spatialweave.io.layout import spacing
+from spatialweave.settings import configure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,7 +216,7 @@ def main(cases: str, by: str, seeds: int, data: Path | None, results: Path | Non
     table.writerow(COLUMNS)
     for pair in pairs(set(cases.split(",")), seeds, data):
         for way in by.split(","):
-            table.writerow(registered(pair, PrematchSettings(method=way)))  # type: ignore[arg-type]
+            table.writerow(registered(pair, configure(PrematchSettings, "--by", {"method": way})))
             sys.stdout.flush()
 
 

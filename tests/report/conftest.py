@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,7 +13,7 @@ import pytest
 
 from spatialweave.report.dataset import DatasetSources
 
-from .browser import browser
+from .browser import browser, wait
 from .dataset_files import write_dataset
 from .recipe import Recipe
 
@@ -42,3 +43,12 @@ def sources(make_dataset: Callable[..., DatasetSources]) -> DatasetSources:
 def fast_umap(monkeypatch: pytest.MonkeyPatch) -> None:
     """UMAP has a test of its own; elsewhere the first two dimensions replace it."""
     monkeypatch.setattr("spatialweave.report.page_data.project", lambda points: np.asarray(points[:, :2]))
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Any:
+    """The browser with the test module's `report` open and drawn."""
+    browser.get_log("browser")
+    browser.get(report.as_uri())
+    wait(browser, "document.body.dataset.drawn")
+    return browser

@@ -22,15 +22,6 @@ def report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest
     return target
 
 
-@pytest.fixture
-def page(browser: Any, report: Path) -> Any:
-    """The browser with the report open and drawn."""
-    browser.get_log("browser")
-    browser.get(report.as_uri())
-    wait(browser, "document.body.dataset.drawn")
-    return browser
-
-
 def test_no_console_messages_and_no_requests(page: Any) -> None:
     assert page.get_log("browser") == []
     assert page.execute_script("return performance.getEntriesByType('resource').length") == 0

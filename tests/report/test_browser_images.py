@@ -24,15 +24,6 @@ def report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest
     return target
 
 
-@pytest.fixture
-def page(browser: Any, report: Path) -> Any:
-    """The browser with the report open and drawn."""
-    browser.get_log("browser")
-    browser.get(report.as_uri())
-    wait(browser, "document.body.dataset.drawn")
-    return browser
-
-
 def colour_at(page: Any, x: float, y: float) -> np.ndarray:
     """The colour on the screen at map coordinates of the first map."""
     element = page.find_element("id", "map")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ PLACE_BITS = 25
 """Bits of the number of a tile on its chromosome: places are below 2^31, tiles have 100 base pairs or more."""
 
 
-class Intervals:
+class Intervals(ABC):
     """Intervals by number, less than 2^:attr:`BITS`."""
 
     BITS: ClassVar[int] = 39
@@ -28,16 +29,16 @@ class Intervals:
         """The codes of chromosomes by their names (int64; -1 = not counted)."""
         return np.array([self._code(name) for name in names], dtype=np.int64)
 
-    def _code(self, name: str) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _code(self, name: str) -> int: ...
 
+    @abstractmethod
     def columns(self, chromosomes: np.ndarray, places: np.ndarray) -> np.ndarray:
         """The number of the interval that holds each place (0-based), -1 = none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def names(self, columns: np.ndarray) -> list[str]:
         """The names of intervals, as "chr1:5000-10000": 0-based, the end is not part of it."""
-        raise NotImplementedError
 
     def notices(self) -> list[str]:
         """What the user should know of them."""
