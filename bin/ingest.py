@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -41,10 +42,10 @@ def measured_declaration(text: str) -> tuple[str, str]:
     return _modality("--measured", modality) if colon else "", what
 
 
-def layer_declaration(text: str) -> tuple[str, str]:
-    """Modality ("" = every) and layer of one --layer."""
-    modality, colon, layer = text.partition(":")
-    return (_modality("--layer", modality), layer) if colon else ("", text)
+def of_modality(option: str, text: str) -> tuple[str, str]:
+    """Modality ("" = every) and what one `option` says of it."""
+    modality, colon, said = text.partition(":")
+    return (_modality(option, modality), said) if colon else ("", text)
 
 
 def carried_column(text: str) -> tuple[str, str]:
@@ -111,10 +112,11 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @click.option("--meta", metavar="NAME=VALUE", multiple=True, help="A column meta_NAME to carry along; repeatable.")
 @click.option(
     "--bin",
-    "bin_",
-    metavar="TEXT",
+    "bins",
+    metavar="[MODALITY:]TEXT",
+    multiple=True,
     help="Size of bins: DNB or cell (Stereo-seq), micrometres or cell (Visium HD), base pairs (fragments), parts "
-    "per million (imzML).",
+    "per million (imzML); repeatable.",
 )
 @click.option("--peaks", type=FILE, help="Intervals (BED) in which fragments are counted, or list of m/z (imzML).")
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
@@ -135,7 +137,7 @@ def main(
     measured: tuple[str, ...],
     layer: tuple[str, ...],
     meta: tuple[str, ...],
-    bin_: str | None,
+    bins: tuple[str, ...],
     peaks: Path | None,
     out: Path,
     out_understood: Path | None,
@@ -171,9 +173,9 @@ def main(
         section_column,
         declarations("--precomputed", precomputed, precomputed_declaration),
         declarations("--measured", measured, measured_declaration),
-        declarations("--layer", layer, layer_declaration),
+        declarations("--layer", layer, partial(of_modality, "--layer")),
         declarations("--meta", meta, carried_column),
-        bin_,
+        declarations("--bin", bins, partial(of_modality, "--bin")),
         peaks,
         image,
         scale,

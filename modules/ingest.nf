@@ -21,19 +21,18 @@ process INGEST {
     def inputs = [meta.columns, files instanceof List ? files : [files]].transpose().collect { column, path -> "--${column} ${path}" }.join(' ')
     def labels = meta.labels ? "--labels '${meta.labels}'" : ''
     def platform = meta.platform ? "--platform ${meta.platform}" : ''
-    def declared = ['precomputed', 'measured', 'layer'].collectMany { option ->
+    def declared = ['precomputed', 'measured', 'layer', 'bin'].collectMany { option ->
         (meta[option] ?: []).collect { choice -> "--${option} '${choice}'" }
     }.join(' ')
     def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
     def scale = meta.scale ? "--scale ${meta.scale}" : ''
     def image_features = meta.image_features ? '--image-features' : ''
-    def bin = meta.bin ? "--bin ${meta.bin}" : ''
     def carried = meta.carried.collect { name, value -> "--meta '${name}=${value}'" }.join(' ')
     def order = meta.order != null ? "--order ${meta.order}" : ''
     """
     # code ${code}
     ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
-        ${section_column} ${scale} ${image_features} ${bin} ${carried} ${order} \\
+        ${section_column} ${scale} ${image_features} ${carried} ${order} \\
         --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 

@@ -122,7 +122,7 @@ def rowProblems(base, line, row, rules) {
     if (row.scale && !row.image) {
         problems << 'column scale: the row has no image'
     }
-    ['precomputed', 'measured', 'layer'].each { name ->
+    ['precomputed', 'measured', 'layer', 'bin'].each { name ->
         declarationsOf(row, name).findAll { choice -> name == 'precomputed' || choice.contains(':') }
             .collect { choice -> choice.tokenize(':').first() }
             .findAll { modality -> !(modality in counts) || !(row[modality] || row.multi) }
@@ -192,7 +192,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], given: ['adt', 'rna'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: null, carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], given: ['adt', 'rna'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: [], carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -216,7 +216,7 @@ def sectionOf(base, row, siblings, rules) {
         section_column: row.section_column ?: null,
         scale: row.scale ?: null,
         image_features: row.image_features ?: null,
-        bin: row.bin ?: null,
+        bin: declarationsOf(row, 'bin'),
         carried: row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] },
         columns: columns + (labelled ? ['labels'] : []),
     ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -71,3 +74,38 @@ def test_no_time_is_in_the_files(folder: Path) -> None:
     assert packed
     for path in packed:
         assert path.read_bytes()[4:8] == bytes(4)
+
+
+REPORT = """
+source("load.R", chdir = TRUE)
+place <- GetTissueCoordinates(object[["tissue"]])
+found <- list(
+  assays = Assays(object), spots = colnames(object), domains = as.character(object$smart_1),
+  donors = as.character(object$meta_donor), rna = as.matrix(GetAssayData(object, "counts", assay = "RNA")),
+  adt = as.matrix(GetAssayData(object, "counts", assay = "ADT")), genes = rownames(object[["RNA"]]),
+  spatial = unname(Embeddings(object, "spatial")), embedding = unname(Embeddings(object, "X_smart_1")),
+  row = place$imagerow, column = place$imagecol
+)
+plot <- SpatialDimPlot(object, group.by = "smart_1")
+png("drawn.png"); print(plot); invisible(dev.off())
+cat(jsonlite::toJSON(found))
+"""
+
+
+def test_seurat_loads_the_folder(folder: Path) -> None:
+    """By R itself, where it has Seurat: two of four spots have both modalities."""
+    program = shutil.which("Rscript")
+    needed = ["Seurat", "jsonlite", "png"]
+    check = f"q(status = sum(!sapply(c({', '.join(map(repr, needed))}), requireNamespace, quietly = TRUE)))"
+    if program is None or subprocess.run([program, "-e", check], capture_output=True).returncode:
+        pytest.skip(f"Rscript with {', '.join(needed)} is not installed")
+    done = subprocess.run([program, "-e", REPORT], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    assert (found["assays"], found["spots"], found["donors"]) == (["RNA", "ADT"], ["AAA-1", "GGG-1"], ["P1", "P1"])
+    assert found["domains"] == ["1", "2"] and found["genes"] == ["CD3", "ACTB", "5'X"]
+    assert found["rna"] == RNA[[0, 2]].T.tolist() and found["adt"] == [[7, 0], [0, 9]]
+    assert found["spatial"] == [[0, 1], [4, 5]] and found["embedding"] == [[0, 1, 2], [6, 7, 8]]
+    # Pixels of the image, 4 per unit.
+    assert (found["row"], found["column"]) == ([4, 20], [0, 16])
+    assert (folder / "drawn.png").stat().st_size > 0

@@ -46,6 +46,13 @@ def test_positions_that_are_on_the_slide_already_stay(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read({"rna": path}).obsm["spatial"], ON_SLIDE)
 
 
+def test_unreadable_positions_on_the_slide_do_not_refuse_the_file(tmp_path: Path) -> None:
+    obsm = {"spatial": ON_SLIDE, "spatial_fov": ON_SLIDE[:, :1]}
+    path = h5ad(tmp_path / "c.h5ad", SPOTS, {"fov": FOV}, obsm)
+    with pytest.warns(InputWarning, match=r"obsm\['spatial_fov'\].*these positions are left out"):
+        np.testing.assert_array_equal(read({"rna": path}).obsm["spatial"], ON_SLIDE)
+
+
 @pytest.mark.parametrize("given", ["file", "table"])
 def test_fields_without_positions_on_the_slide_are_refused(tmp_path: Path, given: str) -> None:
     obs, obsm, more = {"fov": FOV}, {"spatial": LOCAL}, {}

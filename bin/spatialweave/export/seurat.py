@@ -40,6 +40,24 @@ for (file in c("coordinates.csv", list.files("embeddings", full.names = TRUE))) 
 }}
 """
 
+IMAGE_SCRIPT = """\
+# The tissue image, for SpatialDimPlot and SpatialFeaturePlot.
+factors <- jsonlite::fromJSON("spatial/scalefactors_json.json")
+pixels <- png::readPNG("spatial/tissue_hires_image.png")
+places <- read("coordinates.csv")[spots, ]
+scale <- factors$tissue_hires_scalef
+diameter <- factors$spot_diameter_fullres
+image <- new(
+  "VisiumV1", image = pixels, assay = names(counts)[1], key = "tissue_",
+  scale.factors = scalefactors(spot = diameter, fiducial = diameter, hires = scale, lowres = scale),
+  coordinates = data.frame(
+    tissue = 1, row = places$y, col = places$x, imagerow = places$y, imagecol = places$x, row.names = spots
+  ),
+  spot.radius = diameter * scale / max(dim(pixels)) / 2
+)
+object[["tissue"]] <- image
+"""
+
 
 def write_seurat(content: Integrated, folder: Path) -> None:
     """Write `seurat/<section>/` of every section, each whole or not at all."""
@@ -62,13 +80,15 @@ def _write_section(section: Section, target: Path) -> None:
         _write_table(target / "embeddings" / f"{key}.csv", pd.DataFrame(embedding, barcodes, columns))
     _write_table(target / "coordinates.csv", pd.DataFrame(section.coordinates(), barcodes, ["x", "y"]))
     _write_table(target / "metadata.csv", section.obs)
+    script = SCRIPT.format(assays=", ".join(assays))
     image = image_at_origin(section)
     if section.image is not None and image is not None:
+        script += IMAGE_SCRIPT
         (target / "spatial").mkdir()
         image.save(target / "spatial" / "tissue_hires_image.png")
         factors = json.dumps(scale_factors(section, section.image), indent=2)
         (target / "spatial" / "scalefactors_json.json").write_text(factors + "\n", encoding="utf-8")
-    (target / "load.R").write_text(SCRIPT.format(assays=", ".join(assays)), encoding="utf-8")
+    (target / "load.R").write_text(script, encoding="utf-8")
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.declared import EVERY
 
 USED_BY = {
     "bin": ".gef, .gem, imzML, fragments, Visium HD outs or a SpatialData store with tables of several bins",
     "peaks": "fragments or imzML",
 }
 """Each choice, and the files that have it."""
+
+PEAKS = ("peaks", EVERY)
 
 
 @dataclass
@@ -22,8 +26,10 @@ class Choices:
 
     Attributes
     ----------
-    bin
-        The size of bins, in what the format counts in, or "cell".
+    bins
+        The size of bins, in what the format counts in, or "cell": per modality, or for all (:data:`EVERY`).
+    modality
+        The modality that the file is given as, if any.
     peaks
         A file with the intervals, or the masses, that are counted.
     section_column, section
@@ -31,19 +37,33 @@ class Choices:
     known
         The barcodes of spots whose coordinates are known, for formats that list many others.
     taken
-        The choices that a reader has asked for.
+        The choices that a reader has asked for, each with the modality that it was named for.
     """
 
-    bin: str | None = None
+    bins: Mapping[str, str] = field(default_factory=dict)
+    modality: str | None = None
     peaks: Path | None = None
     section_column: str | None = None
     section: str | None = None
     known: pd.Index | None = None
-    taken: set[str] = field(default_factory=set)
+    taken: set[tuple[str, str]] = field(default_factory=set)
+
+    def on(self, modality: str | None) -> Choices:
+        """The same for a file that is given as a modality; what is taken is shared."""
+        return replace(self, modality=modality)
+
+    @property
+    def bin(self) -> str | None:
+        """The bin of the file, if one is named."""
+        return self.bins.get(self._of)
+
+    @property
+    def _of(self) -> str:
+        return self.modality if self.modality and self.modality in self.bins else EVERY
 
     def take_bin(self) -> str | None:
-        """The bin, if one is named."""
-        self.taken.add("bin")
+        """The bin of the file, which has bins."""
+        self.taken.add(("bin", self._of))
         return self.bin
 
     def take_number(self, default: int, most: int = 10**9) -> tuple[int, bool]:
@@ -57,16 +77,16 @@ class Choices:
 
     def take_intervals(self) -> Path | None:
         """The file of genomic intervals, if one is named: any but one that has been taken for masses."""
-        if self.peaks is None or ("peaks" in self.taken and not self._is_bed(self.peaks)):
+        if self.peaks is None or (PEAKS in self.taken and not self._is_bed(self.peaks)):
             return None
-        self.taken.add("peaks")
+        self.taken.add(PEAKS)
         return self.peaks
 
     def take_masses(self) -> Path | None:
         """The list of masses, if one is named: any file but a BED."""
         if self.peaks is None or self._is_bed(self.peaks):
             return None
-        self.taken.add("peaks")
+        self.taken.add(PEAKS)
         return self.peaks
 
     @staticmethod
@@ -75,11 +95,13 @@ class Choices:
 
     def check_taken(self) -> None:
         """Refuse what was chosen where no file has this choice."""
-        for name, given in (("bin", self.bin), ("peaks", self.peaks)):
-            if given is not None and name not in self.taken:
+        given = [("bin", modality, size) for modality, size in self.bins.items()]
+        given += [(*PEAKS, str(self.peaks))] if self.peaks is not None else []
+        for name, modality, value in given:
+            if (name, modality) not in self.taken:
                 raise InputError(
                     f"--{name}",
-                    f"'{given}' has no meaning for the files of this row",
+                    f"'{modality and f'{modality}:'}{value}' has no meaning for the files of this row",
                     USED_BY[name],
                     f"leave {name} empty",
                 )

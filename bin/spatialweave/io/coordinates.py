@@ -100,8 +100,15 @@ def in_names(names: pd.Index, where: str) -> Coordinates | None:
 
 
 def on_slide(obsm: Mapping[str, Any], obs: pd.DataFrame, where: str) -> Coordinates | None:
-    """Positions on the slide, where a file keeps them beside positions inside each field of view."""
-    return in_obsm(obsm, obs.index, where, GLOBAL_KEYS) or in_obs(obs, where, GLOBAL_PAIRS)
+    """Positions on the slide, where a file keeps them beside positions inside each field of view.
+
+    Those that cannot be read are left out with a warning, since the file has others.
+    """
+    try:
+        return in_obsm(obsm, obs.index, where, GLOBAL_KEYS) or in_obs(obs, where, GLOBAL_PAIRS)
+    except InputError as error:
+        warn(error.where, f"{error.found}; these positions are left out")
+        return None
 
 
 def _straighten(array: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class SectionInput:
     `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its
     statistics around the spots are a modality. `section_column` is a column of obs; the section is what it calls by
     the section's name. `precomputed`, `measured` and `layers` are as in
-    :class:`~spatialweave.io.declared.Declared`, `bin` and `peaks` as in :class:`~spatialweave.io.choices.Choices`.
+    :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in :class:`~spatialweave.io.choices.Choices`.
     `carried` are the user's own columns, by name without meta_.
     """
 
@@ -46,7 +46,7 @@ class SectionInput:
     measured: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
-    bin: str | None = None
+    bins: Mapping[str, str] = field(default_factory=dict)
     peaks: Path | None = None
     image: Path | None = None
     scale: float | None = None
@@ -88,14 +88,20 @@ def _read_files(row: SectionInput, given: Coordinates | None) -> list[tuple[Meas
     """The matrices of all files, each with the modality that it is given as."""
     files: list[tuple[Path, str | None]] = [(row.files[name], name) for name in MODALITIES if name in row.files]
     files += [(row.multi, None)] if row.multi is not None else []
-    choices = Choices(row.bin, row.peaks, row.section_column, row.section, None if given is None else given.names)
+    choices = Choices(
+        row.bins,
+        peaks=row.peaks,
+        section_column=row.section_column,
+        section=row.section,
+        known=None if given is None else given.names,
+    )
     measurements: list[tuple[Measurement, str | None]] = []
     # The others tell which barcodes are spots.
     for path, wanted in sorted(files, key=lambda file: lists_all_barcodes(file[0])):
         if given is None and lists_all_barcodes(path):
             placed = [m.coordinates.names for m, _wanted in measurements if m.coordinates is not None]
             choices.known = placed[0].append(placed[1:]).unique() if placed else None
-        measurements += [(measurement, wanted) for measurement in read_file(path, wanted, choices)]
+        measurements += [(measurement, wanted) for measurement in read_file(path, wanted, choices.on(wanted))]
     choices.check_taken()
     return measurements
 

@@ -79,13 +79,13 @@ def test_bins_of_visium_hd(tissue, hd: Path) -> None:
     np.testing.assert_array_equal(data.mod["rna"][bins(8)].X.toarray(), tissue.rna)
     np.testing.assert_array_equal(data.mod["rna"][bins(8)].obsm["spatial"], tissue.coordinates)
     assert "platform visium_hd" in understood.line()
-    data = section({"rna": hd}, bin="16")
+    data = section({"rna": hd}, bins={"": "16"})
     np.testing.assert_array_equal(data.mod["rna"][bins(16)].X.toarray(), tissue.rna * 10)
 
 
 @pytest.mark.parametrize("inner", ["", "segmented_outputs"])
 def test_cells_of_visium_hd(tissue, hd: Path, inner: str) -> None:
-    data = section({"rna": hd / inner}, bin=None if inner else "cell")
+    data = section({"rna": hd / inner}, bins={} if inner else {"": "cell"})
     part = data.mod["rna"][[f"cellid_{i + 1:09d}-1" for i in range(20)]]
     np.testing.assert_array_equal(part.X.toarray(), tissue.rna * 100)
     np.testing.assert_allclose(part.obsm["spatial"], tissue.coordinates)
@@ -104,7 +104,7 @@ def test_bins_that_are_not_there(hd: Path, remove: str | None, chosen: str, mess
     if remove:
         (hd / remove).rename(hd.parent / "away")
     with pytest.raises(InputError, match=message):
-        section({"rna": hd}, bin=chosen)
+        section({"rna": hd}, bins={"": chosen} if chosen else {})
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_bins_that_are_not_there(hd: Path, remove: str | None, chosen: str, mess
 def test_damaged_outlines(hd: Path, content: bytes, message: str) -> None:
     (hd / "segmented_outputs" / "cell_segmentations.geojson").write_bytes(content)
     with pytest.raises(InputError, match=message):
-        section({"rna": hd}, bin="cell")
+        section({"rna": hd}, bins={"": "cell"})
 
 
 @pytest.mark.parametrize(
@@ -227,6 +227,6 @@ def test_tables_of_bins(tissue, tmp_path: Path) -> None:
         InputWarning, match=r"the table 'square_008um' is read \(the column bin names other bins: 8, 16\)"
     ):
         assert section({"rna": path}).n_obs == 10
-    assert section({"rna": path}, bin="16").n_obs == 5
+    assert section({"rna": path}, bins={"": "16"}).n_obs == 5
     with pytest.raises(InputError, match="has no table of bins of 2 micrometres; expected one of 8, 16"):
-        section({"rna": path}, bin="2")
+        section({"rna": path}, bins={"": "2"})

@@ -69,7 +69,7 @@ def test_tiles(tissue, tmp_path: Path, spatial_csv: Path, name: str, size: str |
     listed = some(tissue.spots)
     path = write(tmp_path / name, listed, more=more)
     with pytest.warns(InputWarning) as notices:
-        data = section({"atac": path}, spatial=spatial_csv, bin=size)
+        data = section({"atac": path}, spatial=spatial_csv, bins={"": size} if size else {})
     holds(data.mod["atac"], counted(listed, tile(int(size or 5000))), tissue.spots)
     of_spots = Counter(barcode for *_place, barcode in listed)
     assert data.mod["atac"].obs["n_fragments"].to_dict() == {spot: of_spots[spot] for spot in tissue.spots}
@@ -77,6 +77,16 @@ def test_tiles(tissue, tmp_path: Path, spatial_csv: Path, name: str, size: str |
     assert f"{2000 - of_spots['OTHER-1']} of 2000 fragments are of spots with coordinates" in said
     assert f"tiles of {size or 5000} base pairs" in said
     assert "those of chrM are left out" in said
+
+
+def test_each_modality_has_its_bin(tissue, tmp_path: Path, spatial_csv: Path) -> None:
+    listed = some(tissue.spots)
+    files = {name: write(tmp_path / f"{name}.fragments.tsv.gz", listed) for name in ("atac", "histone")}
+    data = section(files, spatial=spatial_csv, bins={"histone": "1000", "": "700"})
+    holds(data.mod["atac"], counted(listed, tile(700)), tissue.spots)
+    holds(data.mod["histone"], counted(listed, tile(1000)), tissue.spots)
+    with pytest.raises(InputError, match=r"--bin: 'adt:5' has no meaning for the files of this row"):
+        section(files, spatial=spatial_csv, bins={"histone": "1000", "adt": "5"})
 
 
 def test_blocks_give_the_same_as_one(
@@ -205,8 +215,8 @@ def test_damaged_peaks(tissue, tmp_path: Path, spatial_csv: Path, bed: str, mess
     ("more", "message"),
     [
         ({}, "holds fragments, and nothing says where its barcodes are"),
-        ({"bin": "50"}, "'50' cannot be used for tiles; expected at least 100 base pairs"),
-        ({"bin": "cell"}, "--bin: 'cell' cannot be used"),
+        ({"bins": {"": "50"}}, "'50' cannot be used for tiles; expected at least 100 base pairs"),
+        ({"bins": {"": "cell"}}, "--bin: 'cell' cannot be used"),
     ],
 )
 def test_choices_that_make_no_sense(tissue, tmp_path: Path, spatial_csv: Path, more: dict, message: str) -> None:

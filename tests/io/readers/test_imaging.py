@@ -12,6 +12,7 @@ import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
+from spatialweave.io.readers import xenium_transcripts
 from spatialweave.io.section import SectionInput, understand_section
 
 from . import machines
@@ -99,6 +100,76 @@ def test_proteins_of_xenium_are_intensities(xenium: Callable[..., Path]) -> None
     assert list(section({"adt": folder}).mod) == ["adt"]
     # Whatever platform is named.
     holds(section(multi=folder, platform="cells").mod["adt"], CELLS, PROTEINS, PROTEIN)
+
+
+@pytest.fixture
+def transcripts(xenium: Callable[..., Path]) -> tuple[Path, pd.DataFrame]:
+    """A folder whose table of transcripts has the counts of the matrix, and transcripts that are not counted."""
+    folder = xenium(proteins=True)
+    rng = np.random.default_rng(0)
+    cell, gene = np.repeat(np.indices(RNA.shape).reshape(2, -1), RNA.ravel().astype(int), axis=1)
+    table = pd.DataFrame(
+        {
+            "cell_id": np.array(CELLS)[cell],
+            "feature_name": np.array(GENES)[gene],
+            "qv": rng.uniform(20, 40, len(cell)).astype(np.float32),
+            "overlaps_nucleus": rng.integers(0, 2, len(cell)).astype(np.uint8),
+        }
+    )
+    low = table.head(50).assign(qv=np.float32(19.9))
+    outside = table.head(40).assign(cell_id="UNASSIGNED")
+    control = table.head(30).assign(feature_name="NegControlProbe_1")
+    whole = pd.concat([low, table, outside, control]).sample(frac=1, random_state=0)
+    whole.to_parquet(folder / "transcripts.parquet")
+    return folder, table
+
+
+@pytest.mark.parametrize(
+    ("layer", "query"),
+    [("nucleus", "overlaps_nucleus == 1"), ("q30", "qv >= 30"), ("nucleus_q30", "qv >= 30 and overlaps_nucleus == 1")],
+)
+def test_chosen_transcripts_of_xenium(transcripts: tuple[Path, pd.DataFrame], layer: str, query: str) -> None:
+    folder, table = transcripts
+    chosen = table.query(query)
+    counted = pd.crosstab(chosen["cell_id"], chosen["feature_name"]).reindex(index=CELLS, columns=GENES, fill_value=0)
+    assert 0 < counted.to_numpy().sum() < RNA.sum()
+    data, understood = understand_section(SectionInput("d", "s", multi=folder, layers={"": layer}))
+    kept = counted.loc[data.mod["rna"].obs_names]
+    np.testing.assert_array_equal(data.mod["rna"].X.toarray(), kept)
+    holds(data.mod["adt"], CELLS, PROTEINS, PROTEIN)
+    assert f"layers['{layer}']" in understood.line()
+
+
+def test_all_transcripts_of_xenium_are_its_matrix(transcripts: tuple[Path, pd.DataFrame]) -> None:
+    folder, _table = transcripts
+    counted = xenium_transcripts.count(
+        folder / "transcripts.parquet", pd.Index(CELLS), pd.Index(GENES), xenium_transcripts.Choice()
+    )
+    np.testing.assert_array_equal(counted.toarray(), RNA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="overlaps_nucleus"), "transcripts.parquet: has no column 'overlaps_nucleus'"),
+        (lambda table: table.assign(cell_id="other"), "has no transcript of the cells and genes of the matrix"),
+        (lambda table: table.assign(qv="high"), "transcripts.parquet: column 'qv' holds (large_)?string"),
+    ],
+)
+def test_damaged_transcripts(transcripts: tuple[Path, pd.DataFrame], change: Callable, message: str) -> None:
+    folder, table = transcripts
+    change(table).to_parquet(folder / "transcripts.parquet")
+    with pytest.raises(InputError, match=message):
+        section(multi=folder, layers={"": "nucleus"})
+
+
+def test_an_unreadable_table_of_transcripts(transcripts: tuple[Path, pd.DataFrame]) -> None:
+    folder, _table = transcripts
+    cut("transcripts.parquet")(folder)
+    with pytest.raises(InputError, match=r"transcripts\.parquet: is not a readable parquet file of transcripts"):
+        section(multi=folder, layers={"": "q40"})
+    # Nobody asked for it.
+    assert section(multi=folder).mod["rna"].n_obs == 30
 
 
 def without(*names: str) -> Callable[[Path], None]:

@@ -61,7 +61,7 @@ def test_centroids_of_each_pixel(tmp_path: Path, given: str) -> None:
         path = tmp_path / "input1" / "S.imzML"
     path = path.parent if given == "folder" else path
     with pytest.warns(InputWarning, match=r"peaks of the mean spectrum .*summed within 10 ppm"):
-        data, understood = understand_section(SectionInput("d", "s", {"metabolite": path}, bin="10"))
+        data, understood = understand_section(SectionInput("d", "s", {"metabolite": path}, bins={"": "10"}))
     part = data.mod["metabolite"]
     masses = part.var["mz"].to_numpy()
     often = part.X.getnnz(axis=0) > 1
@@ -79,13 +79,13 @@ def test_centroids_of_each_pixel(tmp_path: Path, given: str) -> None:
 def test_peaks_in_too_few_pixels_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spatialweave.io.readers.imzml.RAREST", 0.1)
     path = write(tmp_path / "msi", centroids, mode="processed")
-    part = section(multi=path, bin="10").mod["metabolite"]
+    part = section(multi=path, bins={"": "10"}).mod["metabolite"]
     np.testing.assert_allclose(part.var["mz"], PEAKS, rtol=4e-6)
 
 
 def test_profiles_on_one_axis(tmp_path: Path) -> None:
     path = write(tmp_path / "msi", profile, mode="continuous", spec_type="profile")
-    part = section({"metabolite": path}, bin="20").mod["metabolite"]
+    part = section({"metabolite": path}, bins={"": "20"}).mod["metabolite"]
     np.testing.assert_allclose(part.var["mz"], PEAKS, atol=0.002)
     rows = [PIXELS.index(tuple(map(int, name.split("_")))) for name in part.obs_names]
     for column, mass in enumerate(part.var["mz"]):
@@ -108,7 +108,7 @@ def test_centroids_on_one_axis_are_the_peaks(tmp_path: Path) -> None:
 def test_listed_masses(tmp_path: Path, text: str) -> None:
     path = write(tmp_path / "msi", centroids, mode="processed")
     (tmp_path / "masses.csv").write_text(text)
-    part = section({"metabolite": path}, peaks=tmp_path / "masses.csv", bin="40").mod["metabolite"]
+    part = section({"metabolite": path}, peaks=tmp_path / "masses.csv", bins={"": "40"}).mod["metabolite"]
     assert list(part.var_names) == ["PC", "both", "none"]
     rows = [PIXELS.index(tuple(map(int, name.split("_")))) for name in part.obs_names]
     expected = np.column_stack([HEIGHTS[rows, 1], HEIGHTS[rows, 2] + HEIGHTS[rows, 3], np.zeros(30)])
@@ -123,7 +123,7 @@ def test_pixels_in_micrometres(tmp_path: Path) -> None:
     head, rest = text.split("<scanSettings ", 1)
     opening, body = rest.split(">", 1)
     path.write_text(f"{head}<scanSettings {opening}>{size}{body}", encoding="latin-1")
-    data = section({"metabolite": path}, bin="10")
+    data = section({"metabolite": path}, bins={"": "10"})
     assert data.uns["spatialweave"]["coordinate_unit"] == "micrometre"
     np.testing.assert_array_equal(np.unique(data.obsm["spatial"][:, 0]), 25.0 * np.arange(1, 6))
 

@@ -52,7 +52,7 @@ def holds(part, expected: pd.DataFrame) -> None:
 def test_bins_of_a_gef(tmp_path: Path, sizes: tuple[int, ...], size: int) -> None:
     table = records()
     path = gef(tmp_path / "S.tissue.gef", table, *sizes)
-    data, understood = understand_section(SectionInput("d", "s", {"rna": path}, bin=str(size)))
+    data, understood = understand_section(SectionInput("d", "s", {"rna": path}, bins={"": str(size)}))
     holds(data.mod["rna"], binned(table, size))
     place = np.array([name.split("_") for name in data.obs_names], dtype=float)
     np.testing.assert_allclose(data.obsm["spatial"], (place + (size - 1) / 2) * 0.5)
@@ -93,7 +93,7 @@ def cell_gef(path: Path) -> Path:
 
 @pytest.mark.parametrize("named", ["cell", None])
 def test_cells_of_a_gef(tmp_path: Path, named: str | None) -> None:
-    data = section(multi=cell_gef(tmp_path / "S.cellbin.gef"), bin=named)
+    data = section(multi=cell_gef(tmp_path / "S.cellbin.gef"), bins={"": named} if named else {})
     holds(data.mod["rna"], pd.DataFrame(OF_CELLS, index=CELLS["id"].astype(str), columns=GENES))
     np.testing.assert_allclose(data.obsm["spatial"], CELLS[["x", "y"]].to_numpy() * 0.5)
     assert data.uns["spatialweave"]["platform"] == "cells"
@@ -118,7 +118,7 @@ def test_bins_of_a_gem(tmp_path: Path, name: str, count: str, comments: bool) ->
     table = records()
     content = gem(table, count, comments=comments)
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    data = section({"rna": tmp_path / name}, bin="20")
+    data = section({"rna": tmp_path / name}, bins={"": "20"})
     expected = binned(table, 20)
     holds(data.mod["rna"], expected)
 
@@ -130,7 +130,7 @@ def test_cells_of_a_gem(tmp_path: Path) -> None:
     table["cell"] = table["x"] // 60 * (table["y"] > 100)
     outside = int((table["cell"] == 0).sum())
     with pytest.warns(InputWarning, match=f"{outside} records are outside of cells"):
-        data = section(multi=tmp_path / "S.gem", bin="cell")
+        data = section(multi=tmp_path / "S.gem", bins={"": "cell"})
     inside = table[table["cell"] > 0]
     names = inside["cell"].astype(str)
     genes = inside["gene"].map(dict(enumerate(GENES)))
@@ -180,7 +180,7 @@ def test_damaged_gef(tmp_path: Path, damage: Callable[[Path], object], chosen: s
     path = gef(tmp_path / "S.gef", records())
     damage(path)
     with pytest.raises(InputError, match=message):
-        section(multi=path, bin=chosen)
+        section(multi=path, bins={"": chosen} if chosen else {})
 
 
 def test_bins_that_do_not_make_up_those_wanted(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_bins_that_do_not_make_up_those_wanted(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"has no bins of which 20 is a multiple; expected a multiple of (50, 100|100, 50)"
     ):
-        section(multi=path, bin="20")
+        section(multi=path, bins={"": "20"})
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_bins_that_do_not_make_up_those_wanted(tmp_path: Path) -> None:
 def test_damaged_gem(tmp_path: Path, content: str, chosen: str | None, message: str) -> None:
     (tmp_path / "S.gem").write_text(content)
     with pytest.raises(InputError, match=message):
-        section(multi=tmp_path / "S.gem", bin=chosen)
+        section(multi=tmp_path / "S.gem", bins={"": chosen} if chosen else {})
 
 
 def test_a_bin_for_files_that_have_none_is_refused(tissue, tmp_path: Path, spatial_csv: Path) -> None:
     tissue.table("rna").to_csv(tmp_path / "rna.csv")
     with pytest.raises(InputError, match=r"--bin: '50' has no meaning for the files of this row; expected \.gef"):
-        section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv, bin="50")
+        section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv, bins={"": "50"})

@@ -7,14 +7,22 @@ controls: negative control probes and codewords, unassigned, deprecated and blan
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.measurement import Measurement
-from spatialweave.io.readers import tenx_h5, tenx_matrix
+from spatialweave.io.measurement import Loader, Measurement
+from spatialweave.io.readers import tenx_h5, tenx_matrix, xenium_transcripts
 from spatialweave.io.readers.cells import named_by, place, read_cells
 from spatialweave.io.readers.folder import find, need
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy import sparse
+
 MATRIX = "cell_feature_matrix"
+TRANSCRIPTS = "transcripts.parquet"
 
 
 def is_xenium(path: Path) -> bool:
@@ -23,9 +31,13 @@ def is_xenium(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a Xenium folder; proteins are intensities."""
+    """The matrix of a Xenium folder; its layers count chosen transcripts. Proteins are intensities."""
     cells_file = need(path, "cells.parquet", "cells.csv", what="the table of cells of a Xenium folder")
     measurement = _matrix(path)
+    if find(path, TRANSCRIPTS) is not None:
+        measurement.layers = {
+            name: _layer(path, measurement, choice) for name, choice in xenium_transcripts.CHOICES.items()
+        }
     place(measurement, read_cells(cells_file, ("cell_id",), named_by("cell_id", "")), cells_file)
     measurement.where, measurement.platform = str(path), "xenium"
     return [measurement]
@@ -43,3 +55,21 @@ def _matrix(path: Path) -> Measurement:
     if found.is_dir() and not tenx_matrix.is_matrix_folder(found):
         raise InputError(str(found), "holds no matrix.mtx", "a 10x matrix folder", "copy the whole folder")
     return (tenx_matrix if found.is_dir() else tenx_h5).read(found)[0]
+
+
+def _layer(path: Path, measurement: Measurement, choice: xenium_transcripts.Choice) -> Loader:
+    """Loads the matrix with the genes counted by a choice of transcripts."""
+    cells, load_matrix = measurement.obs.index, measurement.slots["matrix"]
+
+    def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
+        from scipy.sparse import hstack
+
+        matrix, features = load_matrix()
+        is_gene = (features["feature_types"] == "Gene Expression").to_numpy()
+        others = matrix.tocsc()[:, ~is_gene]
+        file = need(path, TRANSCRIPTS, what="the table of transcripts")
+        counts = xenium_transcripts.count(file, cells, features.index[is_gene], choice)
+        order = np.argsort(~is_gene, kind="stable")
+        return hstack([counts, others], format="csr"), features.iloc[order]
+
+    return load
