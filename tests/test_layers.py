@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = (
     ("methods",),
-    ("training", "report", "assemble", "comparison", "summary", "weave", "assess"),
+    ("training", "baselines", "report", "assemble", "comparison", "summary", "weave", "assess"),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
     ("graphs", "preprocess", "qc", "simulate", "export"),

@@ -13,6 +13,9 @@ import yaml
 DECLARATIONS = Path(__file__).with_suffix(".yml")
 """The file explains its keys."""
 
+COUNTS, INTENSITIES = "counts", "intensities"
+"""What the values of a modality are."""
+
 
 @dataclass(frozen=True)
 class SpotMetric:
@@ -57,7 +60,7 @@ class ModalityKind:
     aliases: tuple[str, ...]
     derived: tuple[str, ...]
     accepts: tuple[str, ...]
-    has_fractions: bool
+    values: str
     preparation: str
     intervals: bool
     metrics: tuple[SpotMetric, ...]
@@ -86,6 +89,8 @@ def _modality_kind(
     thresholds: Mapping[str, Any] | None = None,
 ) -> ModalityKind:
     """An entry as it is written; a key or word that is not known is a TypeError or KeyError."""
+    if values not in (COUNTS, INTENSITIES):
+        raise KeyError(values)
     return ModalityKind(
         name,
         title,
@@ -94,7 +99,7 @@ def _modality_kind(
         tuple(aliases),
         tuple(derived or ()),
         tuple(accepts or ()),
-        {"counts": False, "intensities": True}[values],
+        values,
         preparation,
         intervals,
         tuple(_metric(key, **metric) for key, metric in (metrics or {}).items()),

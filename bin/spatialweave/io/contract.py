@@ -30,7 +30,7 @@ from spatialweave.io.stage_checks import (
     check_spots,
     check_table,
 )
-from spatialweave.modalities import MODALITIES, MODALITY_KINDS
+from spatialweave.modalities import INTENSITIES, MODALITIES, MODALITY_KINDS
 
 if TYPE_CHECKING:
     import anndata
@@ -53,8 +53,6 @@ PRECOMPUTED = "precomputed"
 
 MEASURED = "measured"
 """In a modality's uns, `counts` or `intensities`, where it is not what the modality usually is."""
-
-COUNTS, INTENSITIES = "counts", "intensities"
 
 MICROMETRES = "micrometres"
 """In the stamp of a section: micrometres per coordinate unit, where they are known."""
@@ -157,8 +155,7 @@ def join_modalities(
 
 def is_intensities(modality: str, uns: Mapping[str, Any]) -> bool:
     """Whether the values of a modality are intensities and not counts."""
-    usual = INTENSITIES if MODALITY_KINDS[modality].has_fractions else COUNTS
-    return str(uns.get(MEASURED, usual)) == INTENSITIES
+    return str(uns.get(MEASURED, MODALITY_KINDS[modality].values)) == INTENSITIES
 
 
 def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from spatialweave.io.contract import COUNTS, INTENSITIES
-from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.modalities import INTENSITIES, MODALITY_KINDS
 from spatialweave.platforms import PLATFORMS
 
 EVERY = ""
@@ -44,7 +43,7 @@ class Declared:
             return said
         named = [name for name in (self.platform, self.of_file) if name is not None]
         of_platform = any(modality in PLATFORMS[name].intensities for name in named)
-        return INTENSITIES if of_platform or MODALITY_KINDS[modality].has_fractions else COUNTS
+        return INTENSITIES if of_platform else MODALITY_KINDS[modality].values
 
     def on(self, platform: str | None) -> Declared:
         """The same for a file of which the format tells the platform."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.choices import Choices
-from spatialweave.io.contract import INTENSITIES, MEASURED, PRECOMPUTED
+from spatialweave.io.contract import MEASURED, PRECOMPUTED
 from spatialweave.io.counts import Counts, find_counts, slot_name
 from spatialweave.io.declared import Declared
 from spatialweave.io.measurement import Coordinates, Measurement, reading
@@ -73,7 +73,7 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
             )
         data = _anndata(measurement, counts)
         measured = declared.measures(modality)
-        if (measured == INTENSITIES) != MODALITY_KINDS[modality].has_fractions:
+        if measured != MODALITY_KINDS[modality].values:
             data.uns[MEASURED] = measured
         if modality in declared.precomputed:
             _add_precomputed(data, measurement, declared.precomputed[modality])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import CARRIED, COUNTS, INTENSITIES, MICROMETRES, TRUE_SPATIAL, is_intensities, stamp
+from spatialweave.io.contract import CARRIED, MICROMETRES, TRUE_SPATIAL, is_intensities, stamp
 from spatialweave.io.coordinates import read_coordinates, straightened
 from spatialweave.io.fields import check_fields
 from spatialweave.io.labels import find_labels
@@ -24,7 +24,7 @@ from spatialweave.io.section_input import SectionInput, read_parts
 from spatialweave.io.shared_spots import all_spots, shared_by_all
 from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.io.understood import Understood
-from spatialweave.modalities import known_names
+from spatialweave.modalities import COUNTS, INTENSITIES, known_names
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.baselines.spots import on_all_spots, rna_spots
 from spatialweave.errors import InputError
 from spatialweave.method import Fitted
-from spatialweave.methods.stagate import rna_spots
-from spatialweave.methods.totalvi import on_all_spots
 from spatialweave.settings import option
 from spatialweave.training.session import every_epoch
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spatialweave.baselines.scvi_tools import count_data, prepare, training_record, where
+from spatialweave.baselines.spots import on_all_spots
 from spatialweave.method import Fitted
-from spatialweave.methods.totalvi import count_data, on_all_spots, prepare, training_record, where
 from spatialweave.settings import option
 
 if TYPE_CHECKING:

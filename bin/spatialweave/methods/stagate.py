@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from spatialweave.errors import InputError
+from spatialweave.baselines.spots import on_all_spots, rna_spots
 from spatialweave.graphs.matrices import edges
-from spatialweave.io.notices import warn
 from spatialweave.method import Fitted
-from spatialweave.methods.totalvi import on_all_spots
 from spatialweave.settings import option
 from spatialweave.training.session import every_epoch
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
@@ -57,24 +53,3 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         on_all_spots(dataset, measured, np.asarray(spots.obsm["STAGATE"])),
         record=every_epoch(config.epochs, "stagate-modern"),
     )
-
-
-def rna_spots(dataset: Dataset) -> tuple[np.ndarray, AnnData]:
-    """The spots with RNA (bool, one per spot of the dataset), and their log values with their coordinates.
-
-    Raises
-    ------
-    InputError
-        When the dataset has no RNA.
-    """
-    import anndata
-
-    rna = next((modality for modality in dataset.modalities if modality.name == "rna"), None)
-    if rna is None:
-        raise InputError(dataset.name, "has no rna", "rna", "leave the method out")
-    if unused := [modality.name for modality in dataset.modalities if modality.name != "rna"]:
-        warn(dataset.name, f"{' and '.join(unused)} are not used: the method takes rna alone")
-    names = dataset.obs.index[rna.present]
-    spots = anndata.AnnData(rna.latent[rna.present], obs=pd.DataFrame(index=names))
-    spots.obsm["spatial"] = dataset.coordinates[rna.present]
-    return rna.present, spots

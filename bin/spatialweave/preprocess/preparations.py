@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy import sparse
 
-from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.modalities import INTENSITIES, MODALITY_KINDS
 from spatialweave.preprocess import adt, chromatin, intensities, metabolite, rna
 from spatialweave.preprocess.prepared import Prepared
 
@@ -44,4 +44,4 @@ OF_INTENSITIES = Preparation(intensities.IntensitySettings, intensities.prepare)
 def preparation_of(modality: str, is_intensities: bool = False) -> Preparation:
     """How `modality` is prepared, by the table of modalities and by what was measured."""
     kind = MODALITY_KINDS[modality]
-    return OF_INTENSITIES if is_intensities and not kind.has_fractions else PREPARATIONS[kind.preparation]
+    return OF_INTENSITIES if is_intensities and kind.values != INTENSITIES else PREPARATIONS[kind.preparation]

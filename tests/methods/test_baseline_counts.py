@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spatialweave.baselines.scvi_tools import count_data
+from spatialweave.baselines.spots import on_all_spots
 from spatialweave.errors import InputError
-from spatialweave.methods.totalvi import count_data, on_all_spots
 
 
 def counted(dataset):
