@@ -27,6 +27,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--versions", type=FILE, help="Software versions (YAML).")
+@click.option("--run", type=FILE, help="When and how the run was made (JSON).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 def main(
     dataset: str,
@@ -38,6 +39,7 @@ def main(
     failures: Path | None,
     params: Path | None,
     versions: Path | None,
+    run: Path | None,
     out: Path,
 ) -> None:
     """Write the interactive report of one dataset."""
@@ -53,6 +55,7 @@ def main(
         failures=failures,
         params=params,
         versions=versions,
+        run=run,
     )
     write_dataset_report(sources, out)
 

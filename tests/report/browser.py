@@ -82,8 +82,8 @@ def hover(page: Any, name: str, x: float, y: float) -> None:
     element = page.find_element("id", name)
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
     left, top, width, height = page.execute_script(
-        "const d = document.getElementById(arguments[0]), {xaxis: a, yaxis: b} = d._fullLayout;"
-        "return [a._offset + a.l2p(arguments[1]), b._offset + b.l2p(arguments[2]), d.clientWidth, d.clientHeight]",
+        "const plot = plots[arguments[0]];"
+        "return [...plot.toScreen(arguments[1], arguments[2]), plot.div.clientWidth, plot.div.clientHeight]",
         name,
         x,
         y,
@@ -91,6 +91,16 @@ def hover(page: Any, name: str, x: float, y: float) -> None:
     move = ActionChains(page)
     move.move_to_element_with_offset(element, round(left - width / 2) + 3, round(top - height / 2)).perform()
     move.move_to_element_with_offset(element, round(left - width / 2), round(top - height / 2)).perform()
+
+
+def find_feature(page: Any, text: str) -> None:
+    """Type into the search of features and leave the field."""
+    from selenium.webdriver.common.keys import Keys
+
+    before = drawn_count(page)
+    page.find_element("id", "feature-search").send_keys(Keys.CONTROL, "a")
+    page.find_element("id", "feature-search").send_keys(text, Keys.TAB)
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
 
 
 def choose(page: Any, name: str, position: int) -> None:

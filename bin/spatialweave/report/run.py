@@ -56,7 +56,6 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         "run.html",
         target,
         ["sort.js"],
-        plotly=False,
         boards=[board(dataset, found, titles) for dataset in datasets],
         overall=several.to_dict("records"),
         costs=cost_plot(found["leaderboard"], titles),
