@@ -59,8 +59,8 @@ def drawn_count(page: Any) -> int:
     return int(page.execute_script("return Number(document.body.dataset.drawn)"))
 
 
-def colours_of(page: Any, name: str) -> set[str]:
-    """The colours that cover regions of a map, like "#0072B2", from a picture of it."""
+def colours_of(page: Any, name: str, least: int = 1000) -> set[str]:
+    """The colours of more than `least` pixels of a map, like "#0072B2", from a picture of it."""
     import io
 
     import numpy as np
@@ -71,8 +71,7 @@ def colours_of(page: Any, name: str) -> set[str]:
     time.sleep(0.3)
     pixels = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))[40:-10]
     colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-    # A region covers thousands of pixels.
-    return {"#{:02X}{:02X}{:02X}".format(*colour) for colour in colours[counts > 1000]}
+    return {"#{:02X}{:02X}{:02X}".format(*colour) for colour in colours[counts > least]}
 
 
 def hover(page: Any, name: str, x: float, y: float) -> None:

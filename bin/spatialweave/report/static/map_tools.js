@@ -53,7 +53,7 @@ function listenToMap(plot) {
       0: () => camera.reset(), Home: () => camera.reset(), Escape: () => describe(null),
       Enter: () => {
         const [left, top] = middle(), box = canvas.getBoundingClientRect();
-        describe(plot.pick(left, top), { clientX: box.left + left, clientY: box.top + top });
+        describe(plot.pick(left, top, STEP), { clientX: box.left + left, clientY: box.top + top });
       },
     }[event.key] ?? (arrow && (() => move(...arrow)));
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -139,15 +139,15 @@ class SpotPlot {
     this.bar.textContent = bar.text;
   }
 
-  // The spot drawn nearest to a position of the plot, null for none.
-  pick(left, top) {
+  // The spot drawn nearest to a position of the plot, null for none within reach.
+  pick(left, top, pixels = 8) {
     const { scale, left: x, top: y } = this.view();
-    this.index ??= new SpotIndex(this.shown.x, this.shown.y, this.spacing);
+    this.index ??= spotIndex(this.shown, this.spacing);
     if (!this.drawn) {
       this.drawn = new Uint8Array(this.shown.x.length);
       for (const row of this.shown.rows) this.drawn[row] = 1;
     }
-    const reach = Math.max((this.spacing ?? 0) * 0.75, 8 / scale);
+    const reach = Math.max((this.spacing ?? 0) * 0.75, pixels / scale);
     return this.index.nearest(left / scale + x, top / scale + y, reach, this.drawn);
   }
 
@@ -160,6 +160,13 @@ class SpotPlot {
     Object.assign(this.ring.style, { left: `${left}px`, top: `${top}px` });
     this.ring.hidden = false;
   }
+}
+
+// One index for all maps of the same coordinates.
+const indices = new WeakMap();
+function spotIndex({ x, y }, spacing) {
+  if (!indices.has(x)) indices.set(x, new SpotIndex(x, y, spacing));
+  return indices.get(x);
 }
 
 // The longest of 1, 2, 5, 10 ... µm that is not longer than `most` pixels; null where a pixel has no known length.

@@ -8,10 +8,16 @@ const ROUNDS = 6;  // of smoothing the density, so that a name comes to the midd
 
 const shortName = (classes, code) => (classes.names[code].length > LONGEST_NAME ? String(code + 1) : classes.names[code]);
 
-// One {text, x, y} per class and section, at the middle of the densest part of the class.
-function namesOnMap({ x, y, rows, codes }, classes, sections) {
+// One {text, x, y} per class that is shown and section, in the densest part of the class.
+function namesOnMap({ x, y, codes }, classes, hidden, sections) {
+  classes.places ??= new Map();
+  if (!classes.places.has(x)) classes.places.set(x, placesOf(x, y, codes, classes, sections));
+  return classes.places.get(x).filter(({ code }) => !hidden.has(code));
+}
+
+function placesOf(x, y, codes, classes, sections) {
   const parts = DATA.sections.names.map(() => []);
-  for (const row of rows) if (!Number.isNaN(x[row]) && codes[row] < classes.names.length) parts[sections ? sections[row] : 0].push(row);
+  for (let row = 0; row < x.length; row++) if (!Number.isNaN(x[row]) && codes[row] < classes.names.length) parts[sections ? sections[row] : 0].push(row);
   return parts.filter((part) => part.length).flatMap((part) => {
     const at = (values) => Float32Array.from(part, (row) => values[row]);
     const [px, py] = [at(x), at(y)];
@@ -24,11 +30,11 @@ function namesOnMap({ x, y, rows, codes }, classes, sections) {
       if (!members.has(codes[row])) members.set(codes[row], []);
       members.get(codes[row]).push(index);
     });
-    return [...members].map(([code, own]) => ({ text: shortName(classes, code), ...densest(own, cells, px, py, across, down) }));
+    return [...members].map(([code, own]) => ({ code, text: shortName(classes, code), ...densest(own, cells, px, py, across, down) }));
   });
 }
 
-// The mean position of the members in the 5 x 5 cells about the place where they are densest.
+// The member nearest to the mean position of those in the 5 x 5 cells about the place where they are densest.
 function densest(own, cells, x, y, across, down) {
   const counts = new Float64Array(across * down);
   for (const index of own) counts[cells[index]]++;
@@ -38,7 +44,10 @@ function densest(own, cells, x, y, across, down) {
   const [column, line] = [best % across, Math.floor(best / across)];
   const near = own.filter((index) => Math.abs((cells[index] % across) - column) <= 2 && Math.abs(Math.floor(cells[index] / across) - line) <= 2);
   const mean = (values) => near.reduce((sum, index) => sum + values[index], 0) / near.length;
-  return { x: mean(x), y: mean(y) };
+  const [mx, my] = [mean(x), mean(y)];
+  const away = (index) => (x[index] - mx) ** 2 + (y[index] - my) ** 2;
+  const middle = near.reduce((best, index) => (away(index) < away(best) ? index : best), near[0]);
+  return { x: x[middle], y: y[middle] };
 }
 
 // Sums over 3 x 3 cells; those at the edge, which hold nothing, stay empty.

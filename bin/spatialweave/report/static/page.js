@@ -131,7 +131,7 @@ function drawSide(name, side, classes, title) {
   byId(`${name}-title`).textContent = title;
   if (name === "compare") byId("compare-scale").hidden = true;
   const shown = { x: current.x, y: current.y, rows: visible(side), codes, looks: classLooks(classes) };
-  const names = state.names ? namesOnMap(shown, classes, current.spots.sections) : [];
+  const names = state.names ? namesOnMap(shown, classes, hidden, current.spots.sections) : [];
   const sizes = classes.names.slice(0, 30).map((one, code) => `${one} ${classes.counts[code]}`).join(", ");
   plots[name].draw(shown, { notes: current.notes, names, title, label: `Map of ${classes.names.length} classes, ${title}. Spots: ${sizes}`, legend: { classes, hidden } });
 }
@@ -193,7 +193,7 @@ function drawUmap() {
   const [classes, own, sides] = sources[state.colour];
   const rows = visible(...sides).filter((row) => !Number.isNaN(points.x[row]));
   const shown = { ...points, rows, codes: own ?? new Uint8Array(spots.x.length), looks: classes ? classLooks(classes) : [{ colour: "#7a8594", stripe: null }, unknownLook()] };
-  const names = classes && state.names && state.colour !== "sections" ? namesOnMap(shown, classes, null) : [];
+  const names = classes && state.names && state.colour !== "sections" ? namesOnMap(shown, classes, sides.length ? state.hidden[sides[0]] : new Set(), null) : [];
   drawKeys(byId("umap-legend"), classes);
   plots.umap.draw(shown, { names, title: `UMAP of ${runName(run)}`, legend: classes ? { classes } : null });
   if (byId("mixing") && state.section === null) drawMixing(rows);

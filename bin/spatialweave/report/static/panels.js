@@ -7,6 +7,8 @@ function drawLegend(box, classes, hidden, missing, onChange) {
   const looks = classLooks(classes);
   const chips = classes.names.map((name, code) => ({ code, name, count: classes.counts[code] }));
   if (missing) chips.push({ code: classes.names.length, name: "none", count: missing });
+  // The keyboard stays where it was.
+  const focused = [...box.children].indexOf(document.activeElement);
   const all = element("button", { type: "button", className: "chip", textContent: "Show all" });
   all.hidden = hidden.size === 0;
   all.onclick = () => { hidden.clear(); onChange(); };
@@ -27,6 +29,7 @@ function drawLegend(box, classes, hidden, missing, onChange) {
     };
     return chip;
   }));
+  if (focused >= 0) (box.children[focused]?.hidden ? box.children[1] : box.children[focused])?.focus();
 }
 
 // What colours mean, where nothing is to be hidden.

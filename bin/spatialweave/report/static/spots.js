@@ -72,8 +72,10 @@ function paintPixels(pen, { x, y, codes, looks, shape }, { left, top, scale }, r
     const [colour, stripe] = [plain[codes[row]], stripes[codes[row]]];
     const first = Math.max(Math.round(py - half), 0), last = Math.min(Math.round(py + half), height);
     for (let v = first; v < last; v++) {
-      const reach = discs ? Math.sqrt(Math.max(half * half - (v + 0.5 - py) ** 2, 0)) : half;
-      const from = Math.max(Math.round(px - reach), 0), to = Math.min(Math.round(px + reach), width);
+      // A disc covers the pixels whose middles it covers; squares meet without gaps.
+      const reach = discs ? Math.sqrt(Math.max(half * half - (v + 0.5 - py) ** 2, 0)) - 0.5 : half;
+      const from = Math.max(discs ? Math.ceil(px - reach - 1) : Math.round(px - reach), 0);
+      const to = Math.min(discs ? Math.floor(px + reach) + 1 : Math.round(px + reach), width);
       for (let u = from; u < to; u++) pixels[v * width + u] = (u + v) % STRIPE.every < STRIPE.width ? stripe : colour;
     }
   }
