@@ -26,8 +26,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
-@click.option("--versions", type=FILE, help="Software versions (YAML).")
-@click.option("--run", type=FILE, help="When and how the run was made (JSON).")
+@click.option("--run-record", help="When and how the run was started (JSON in base64).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 def main(
     dataset: str,
@@ -38,8 +37,7 @@ def main(
     presets: Path | None,
     failures: Path | None,
     params: Path | None,
-    versions: Path | None,
-    run: Path | None,
+    run_record: str | None,
     out: Path,
 ) -> None:
     """Write the interactive report of one dataset."""
@@ -54,8 +52,7 @@ def main(
         presets=presets,
         failures=failures,
         params=params,
-        versions=versions,
-        run=run,
+        run_record=run_record,
     )
     write_dataset_report(sources, out)
 

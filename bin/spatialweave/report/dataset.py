@@ -21,7 +21,7 @@ from spatialweave.report.images import map_images, micrometres_on_map
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
-from spatialweave.report.provenance import read_run
+from spatialweave.report.provenance import read_run, versions_of_runs
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import BestRun, starred
 from spatialweave.report.verdict import VerdictPart, read_verdict
@@ -83,8 +83,7 @@ class DatasetSources:
     presets: Path | None = None
     failures: Path | None = None
     params: Path | None = None
-    versions: Path | None = None
-    run: Path | None = None
+    run_record: str | None = None
 
 
 @dataclass
@@ -122,7 +121,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     woven = consensus.consensus_table(runs, titles)
     numbers = number_of_domains(sources.files, titles)
     failures = failures_of(inputs.read_failures(sources.failures), sources.dataset)
-    run = read_run(sources.run)
+    run = read_run(sources.run_record)
     has_per_spot = any(one["perSpot"] for one in data["runs"])
     render(
         "dataset.html",
@@ -187,7 +186,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         ),
         methods=compose_methods(spots, runs, presets, params, preprocessing, metrics, verdict),
         params=tables.settings(params),
-        versions=tables.versions(inputs.read_versions(sources.versions)),
+        versions=versions_of_runs([one.training for one in runs]),
         data=script_json(data),
     )
 

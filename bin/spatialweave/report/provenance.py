@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from spatialweave import __version__
-from spatialweave.io.files import read_json
+from spatialweave.errors import InputError
+
+PACKAGES = ("anndata", "igraph", "mudata", "numpy", "pandas", "scanpy", "scikit-learn", "scipy", "scranpy")
+"""What the steps beside the trainings depend on."""
 
 NAMES = {
     "started": "started",
@@ -35,15 +42,36 @@ class RunRecord:
         return [("spatialweave", __version__), *((NAMES[key], self.facts[key]) for key in NAMES if self.facts.get(key))]
 
 
-def read_run(path: Path | None) -> RunRecord | None:
-    """The record of a run; None where there is no file.
+def read_run(text: str | None) -> RunRecord | None:
+    """The record of a run, from JSON in base64; None where none is given.
 
     Raises
     ------
     InputError
-        When the file is no JSON.
+        When the text is something else.
     """
-    if path is None:
+    if not text:
         return None
-    found = read_json(path)
-    return RunRecord({str(key): " ".join(str(value).split()) for key, value in found.items() if value is not None})
+    try:
+        found = json.loads(base64.b64decode(text, validate=True))
+        return RunRecord({str(key): " ".join(str(value).split()) for key, value in found.items() if value is not None})
+    except (ValueError, AttributeError) as error:
+        raise InputError("--run-record", f"cannot be read ({error})", "a JSON object in base64") from error
+
+
+def versions_of_runs(records: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Software and versions: of the trainings by their records, and of the other steps, which run in this one."""
+    found: dict[str, set[str]] = {}
+    own = {name: version(name) for name in PACKAGES if _is_installed(name)}
+    for versions in [own, *(record.get("versions", {}) for record in records)]:
+        for name, number in versions.items():
+            found.setdefault(str(name), set()).add(str(number))
+    return [(name, ", ".join(sorted(found[name]))) for name in sorted(found, key=str.lower)]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -71,7 +71,7 @@ function legendShapes(legend, width, top) {
   if (legend?.scale) {
     const { low = 0, top: most, unit } = legend.scale;
     const steps = VIRIDIS.map((colour, at) => drawing("rect", { x: 70 + at * 10, y: top - 10, width: 10.5, height: 12, fill: colour }));
-    return [[label(format(low), 62, top, { "text-anchor": "end" }), ...steps, label(`${format(most)}   ${unit}`, 76 + VIRIDIS.length * 10, top)], top + line];
+    return [[label(format(low), 62, top, { "text-anchor": "end" }), ...steps, label(`${format(most)}${legend.scale.cut === false ? "" : " or more"} \u00a0 ${unit}`, 76 + VIRIDIS.length * 10, top)], top + line];
   }
   if (!legend?.classes) return [[], top];
   const looks = classLooks(legend.classes);
