@@ -7,6 +7,7 @@ include { codeDigest               } from './modules/checks/code'
 include { givenNumber              } from './modules/checks/domains'
 include { checkEnvironments        } from './modules/checks/environments'
 include { chooseMethods ; checkFit } from './modules/checks/methods'
+include { closingText ; watchTrainings } from './modules/checks/progress'
 include { readSamplesheet          } from './modules/checks/samplesheet'
 include { SIMULATE                 } from './modules/simulate'
 include { PREPARE                  } from './workflows/prepare'
@@ -24,6 +25,8 @@ workflow {
     def code = codeDigest()
     def ready = checkEnvironments(chooseMethods(options), options)
     def methods = ready.methods
+
+    watchTrainings()
 
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
@@ -54,7 +57,7 @@ workflow {
     // ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
-    REPORT(files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, given, code)
+    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")
@@ -68,7 +71,7 @@ workflow {
             log.warn("${lines.size()} notice(s), also in ${table.toUriString()}:\n  ${lines.join('\n  ')}")
         }
         if (report.exists() && !workflow.preview) {
-            log.info("\nThe report: ${report.toUriString()}\n")
+            log.info("\n${closingText(options.outdir)}\nThe report: ${report.toUriString()}\n")
         }
     }
 }

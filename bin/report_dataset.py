@@ -26,7 +26,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
-@click.option("--versions", type=FILE, help="Software versions (YAML).")
+@click.option("--run-record", help="When and how the run was started (JSON in base64).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 def main(
     dataset: str,
@@ -37,7 +37,7 @@ def main(
     presets: Path | None,
     failures: Path | None,
     params: Path | None,
-    versions: Path | None,
+    run_record: str | None,
     out: Path,
 ) -> None:
     """Write the interactive report of one dataset."""
@@ -52,7 +52,7 @@ def main(
         presets=presets,
         failures=failures,
         params=params,
-        versions=versions,
+        run_record=run_record,
     )
     write_dataset_report(sources, out)
 

@@ -24,6 +24,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--failures", type=FILE, help="What failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--versions", type=FILE, help="Software versions (YAML).")
+@click.option("--run-record", help="When and how the run was started (JSON in base64).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 def main(
     metrics: Path,
@@ -37,6 +38,7 @@ def main(
     params: Path | None,
     versions: Path | None,
     notices: Path | None,
+    run_record: str | None,
     out: Path,
 ) -> None:
     """Write the report of a whole run."""
@@ -54,6 +56,7 @@ def main(
         params=params,
         versions=versions,
         notices=notices,
+        run_record=run_record,
     )
     write_run_report(sources, out)
 

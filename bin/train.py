@@ -35,6 +35,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
     type=click.Path(file_okay=False, path_type=Path),
     help="Save the state there every 30 seconds, and resume from it; deleted at the end.  [default: no checkpoints]",
 )
+@click.option("--progress-file", type=OUTPUT, help="Keep the last line of the log there; deleted at the end.")
 @click.option("--out", type=OUTPUT, required=True, help="Embedding to write (.h5ad).")
 @click.option("--record", type=OUTPUT, help="Training record to write as well (.json).")
 def main(
@@ -48,6 +49,7 @@ def main(
     device: str,
     threads: int | None,
     checkpoint_dir: Path | None,
+    progress_file: Path | None,
     out: Path,
     record: Path | None,
 ) -> None:
@@ -63,6 +65,7 @@ def main(
     from spatialweave.presets import read_preset
     from spatialweave.training.checkpoint import discard
     from spatialweave.training.outputs import per_spot
+    from spatialweave.training.progress import noting
     from spatialweave.training.run import prepare
     from spatialweave.training.session import fit_preset
 
@@ -71,7 +74,8 @@ def main(
     dataset = read_dataset(latents, graph, coordinates)
     if checkpoint_dir is not None:
         run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
-    fitted = fit_preset(dataset, method, run, preset, options)
+    with noting(run.log, progress_file) as run.log:
+        fitted = fit_preset(dataset, method, run, preset, options)
     write_embedding(out, dataset, fitted.embedding, fitted.record, per_spot(fitted, dataset, latents))
     if record is not None:
         write_training_record(record, dataset.name, fitted.record)

@@ -1,14 +1,14 @@
-// The interactive report of one dataset. Emits no versions: it shows those of all other processes.
+include { runRecord } from './checks/provenance'
+
+// The interactive report of one dataset, made as soon as the dataset has all its results. Emits no versions: it shows them.
 process REPORT_DATASET {
     tag "${dataset}"
     label 'medium'
 
     input:
-    tuple val(dataset), path(files, stageAs: 'files/*')
+    tuple val(dataset), path(files, stageAs: 'files/*'), path(failures)
     path presets, stageAs: 'presets/*'
-    path failures
     path parameters
-    path versions
     val code
 
     output:
@@ -21,7 +21,8 @@ process REPORT_DATASET {
     """
     # code ${code}
     report_dataset.py --dataset '${dataset}' ${inputs.join(' ')} --files files \\
-        --presets presets --failures ${failures} --params ${parameters} --versions ${versions} --out 'results/${dataset}/report.html'
+        --presets presets --failures ${failures} --params ${parameters} \\
+        --run-record '${runRecord()}' --out 'results/${dataset}/report.html'
     """
 
     stub:

@@ -1,3 +1,5 @@
+include { runRecord } from './checks/provenance'
+
 // The report of the run: comparison of the methods, failures, resources, methods text.
 process REPORT_RUN {
     tag 'all datasets'
@@ -26,7 +28,7 @@ process REPORT_RUN {
     # code ${code}
     report_run.py --metrics ${metrics} --runs ${runs} --leaderboard ${leaderboard} --overall ${overall} \\
         --agreement ${agreement} --notices ${notices} --presets presets --failures ${failures} --left-out ${left_out} \\
-        --params ${parameters} --versions ${versions} --out results/report.html
+        --params ${parameters} --versions ${versions} --run-record '${runRecord()}' --out results/report.html
     mkdir -p results/pipeline_info
     cp ${parameters} ${versions} results/pipeline_info/
     """

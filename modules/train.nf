@@ -1,4 +1,5 @@
 include { retryOrGiveUp } from './checks/failures'
+include { progressOption } from './checks/progress'
 include { trainingCpus ; trainingMemory } from './checks/resources'
 
 // One method with one seed on one dataset: the embedding of its spots.
@@ -32,7 +33,7 @@ process TRAIN {
     """
     # code ${code}
     train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
-        --threads ${task.cpus} ${options.join(' ')} \\
+        --threads ${task.cpus} ${options.join(' ')} ${progressOption(task)} \\
         --out 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' --record '${meta.id}.training.json'
     """
 

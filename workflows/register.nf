@@ -1,6 +1,7 @@
 // Aligned coordinates of the sections of a stack, where a method or --align requires them.
 
 include { ALIGN ; alignOptions } from '../modules/align'
+include { isAligned            } from '../modules/checks/files'
 include { STACK                } from '../modules/stack'
 
 workflow REGISTER {
@@ -12,9 +13,8 @@ workflow REGISTER {
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
-    def required = options.align || methods.any { method -> method.sections == 'aligned' }
     // [recipe meta, latents] of the first recipe only, e.g. [[dataset: 'brain', ..., preprocess: 'smart'], smart.latents.h5mu]: those of one recipe suffice
-    stacks = latents.filter { meta, _latents -> required && meta.stack.size() > 1 && meta.preprocess == methods.first().preprocess.baseName }
+    stacks = latents.filter { meta, _latents -> isAligned(meta, methods, options) && meta.preprocess == methods.first().preprocess.baseName }
     // [pair meta, latents], e.g. [[dataset: 'brain', ..., fixed: 's1', moving: 's2'], smart.latents.h5mu], for consecutive sections
     pairs = stacks.flatMap { meta, file -> meta.stack.collate(2, 1, false).collect { fixed, moving -> [meta + [fixed: fixed, moving: moving], file] } }
     ALIGN(pairs, options.align_by, alignOptions(options), code)
@@ -30,7 +30,7 @@ workflow REGISTER {
 
     // Other datasets, and those whose alignment failed, have no coordinates.
     by_need = datasets.branch { meta ->
-        aligned: required && meta.stack.size() > 1
+        aligned: isAligned(meta, methods, options)
         plain: true
     }
     coordinates = by_need.aligned

@@ -1,6 +1,7 @@
 // Comparisons, tables, integrated files and reports of every dataset and of the run.
 
-include { readFailures           } from '../modules/checks/failures'
+include { failuresOf ; readFailures } from '../modules/checks/failures'
+include { integratedFiles ; preparedFiles ; registeredFiles } from '../modules/checks/files'
 include { ASSEMBLE               } from '../modules/assemble'
 include { COMPARE                } from '../modules/compare'
 include { EXPORT ; exportFormats } from '../modules/export'
@@ -59,6 +60,8 @@ def compared(files) {
 
 workflow REPORT {
     take:
+    datasets // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]
+    n_domains // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
     files // [meta, files] of all stages, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     planned // run meta of every planned run, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
     left_out // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
@@ -82,24 +85,33 @@ workflow REPORT {
     parameters = textFile('params.json', asJson(options))
     presets = methods*.file
 
-    // [dataset, files], e.g. ['embryo', [smart.counts.h5mu, smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.h5ad, ...]]
-    datasets = files
+    // [dataset, number of entries], e.g. ['embryo', 27]
+    expected = datasets
+        .map { meta -> [meta.dataset, meta] }
+        .join(n_domains)
+        .map { dataset, meta, number -> [dataset, preparedFiles(meta, methods) + registeredFiles(meta, methods, options) + integratedFiles(meta, methods, options, number == 'auto')] }
+    // [dataset, files], e.g. ['embryo', [smart.counts.h5mu, smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.h5ad, ...]], as
+    // soon as the dataset has all of them
+    by_dataset = files
         .map { meta, found -> [meta.dataset, found] }
-        .groupTuple()
-        .map { dataset, found -> [dataset, found.flatten().sort { file -> file.name }] }
-    ASSEMBLE(datasets, parameters, versions, code)
+        .combine(expected, by: 0)
+        .map { dataset, found, number -> [groupKey(dataset, number), found] }
+        .groupTuple(remainder: true)
+        .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name }] }
+    ASSEMBLE(by_dataset, parameters, versions, code)
     def formats = exportFormats(options.export)
     EXPORT(ASSEMBLE.out.integrated.filter { formats }, formats, code)
     // [dataset, files], e.g. ['embryo', [smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.metrics.csv, ...]], where there are domains
-    to_compare = datasets
+    to_compare = by_dataset
         .map { dataset, found -> [dataset, compared(found)] }
         .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
     COMPARE(to_compare, code)
-    // The differences come beside the other files of the dataset, where there are any.
-    to_report = datasets
+    // The differences come beside the other files of the dataset, where there are any. What failed is known by then.
+    to_report = by_dataset
         .join(COMPARE.out.differences, remainder: true)
-        .map { dataset, found, differences -> [dataset, found + (differences ? [differences] : [])] }
-    REPORT_DATASET(to_report, presets, failures, parameters, versions, code)
+        .map { dataset, found, differences -> [dataset, found + (differences ? [differences] : []), textFile('failures.json', failuresOf(dataset))] }
+    REPORT_DATASET(to_report, presets, parameters, code)
+    REPORT_DATASET.out.html.subscribe { dataset, _html -> log.info("${dataset}: the report is ready: ${file("${options.outdir}/${dataset}/report.html").toUriString()}") }
 
     // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]
     plan = planned

@@ -42,6 +42,12 @@ def retryOrRefuse(task, meta) {
     return retryable(task.exitStatus) || task.exitStatus == 2 ? retryOrGiveUp(task, meta) : 'finish'
 }
 
+// The failures of one dataset so far as JSON text, e.g. of one of which every step has ended.
+def failuresOf(dataset) {
+    def notes = new groovy.json.JsonSlurper().parseText(readFailures()).findAll { note -> note.dataset == dataset }
+    return groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(notes))
+}
+
 // The refusals of INGEST as one text, or null without any; call it when it has looked at every section.
 def refusals() {
     def refused = new groovy.json.JsonSlurper().parseText(readFailures()).findAll { note -> note.process == 'INGEST' }

@@ -118,6 +118,11 @@ def fits(method, meta) {
     return obstacle(method, meta) == null
 }
 
+// How many runs of these methods a dataset gets.
+def countRuns(names, methods, meta, options) {
+    return options.seeds * methods.count { method -> method.name in names && fits(method, meta) }
+}
+
 // Warns of methods that leave out a dataset, and stops the run if all methods leave one out. Returns the sections unchanged.
 def checkFit(sections, methods) {
     sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }.each { meta ->

@@ -22,6 +22,24 @@ def helpText() {
         }
         lines << ''
     }
+    lines << 'Methods (--methods name,name ...; all = those of this pipeline, baselines, controls)'
+    def presets = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, new org.yaml.snakeyaml.Yaml().load(preset.text)] }
+    def groups = [
+        'of this pipeline': { preset -> !preset.variant_of && !preset.control && !preset.baseline },
+        'variants, e.g. as published': { preset -> preset.variant_of && !preset.control && !preset.baseline },
+        'controls': { preset -> preset.control },
+        'baselines: published methods by their own libraries': { preset -> preset.baseline },
+    ]
+    groups.each { title, belongs ->
+        lines << "  ${title}"
+        presets.findAll { _name, preset -> belongs(preset) }.each { name, preset ->
+            // The first sentence, as far as it fits on a line.
+            def words = preset.summary.toString().tokenize().join(' ').split(/(?<=[.;:,]) /).first().replaceAll(/[.;:,]$/, '')
+            def text = "${preset.title}: ${words}".toString()
+            lines << "    ${name.padRight(16)} ${text.size() > 100 ? text.take(97) + '...' : text}"
+        }
+    }
+    lines << ''
     lines << 'CPUs and memory of a training grow with the spots: one CPU per 20,000 spots, 8 at most. To choose them yourself, give a'
     lines << 'file with -c that says, e.g., process { withName: TRAIN { cpus = 4; memory = 16.GB } }; see docs/running.md.'
     lines << ''

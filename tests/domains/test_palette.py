@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from spatialweave.domains.palette import PALETTE, encode_classes, match_colours
+from spatialweave.domains.palette import PALETTE, encode_classes, is_striped, match_colours
 
 
 def test_match_colours_by_hand() -> None:
@@ -23,6 +23,25 @@ def test_classes_left_over_get_colours_of_their_own() -> None:
     codes = np.array([2, 2, 0, 1, 1, 3])
     # Class 2 is reference 0, class 1 is reference 1; class 0 lost to 2, class 3 is where there is no label.
     assert match_colours(reference, 2, codes, 4) == [2, 1, 0, 3]
+
+
+def test_a_small_overlap_gives_no_colour() -> None:
+    # Label A has 112 spots, of which one is in domain x; the rest of x, and all of domain y, are where label B is.
+    reference = np.array([0] * 112 + [1] * 100)
+    codes = np.array([0] + [1] * 111 + [0] * 40 + [1] * 60)
+    # One to one, y (171 spots, of which 111 in A) is A. What is left for x is B: they share 40 of 101 spots, enough.
+    assert match_colours(reference, 2, codes, 2) == [1, 0]
+    # Were it a single spot, or less than a fifth of the spots in either, x would have a colour of its own.
+    few = np.array([1] * 112 + [0] * 1 + [1] * 99)
+    assert match_colours(reference, 2, few, 2) == [2, 0]
+    fifth = np.array([1] * 112 + [0] * 20 + [1] * 80)
+    assert match_colours(reference, 2, fifth, 2) == [1, 0]
+    less = np.array([1] * 112 + [0] * 19 + [1] * 81)
+    assert match_colours(reference, 2, less, 2) == [2, 0]
+
+
+def test_colours_beyond_the_safe_ones_are_striped() -> None:
+    assert [is_striped(index) for index in (0, 7, 8, 30)] == [False, False, True, True]
 
 
 def test_renumbered_domains_keep_their_colours() -> None:

@@ -38,14 +38,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         "--presets",
         here / "presets",
     )
-    texts = (
-        "--failures",
-        here / "failures.json",
-        "--params",
-        here / "params.json",
-        "--versions",
-        here / "versions.yml",
-    )
+    texts = ("--failures", here / "failures.json", "--params", here / "params.json")
     two = ("--embedding", here / EMBEDDING, "--graph", here / GRAPH)
     options: dict[str, tuple[object, ...]] = {
         "preprocess": (*sections, "--recipe", here / "preprocess.yml", "--out", out / "l.h5mu"),
@@ -79,7 +72,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
         ),
         "assemble": ("--files", here, "--out", out / "i.h5mu"),
         "export": ("--integrated", here / "integrated.h5mu", "--formats", "h5ad,loupe,seurat,zarr", "--out-dir", out),
-        "report_run": (*report, *texts, "--out", out / "report.html"),
+        "report_run": (*report, *texts, "--versions", here / "versions.yml", "--out", out / "report.html"),
     }  # fmt: skip
     return list(map(str, options[stage]))
 

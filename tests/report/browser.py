@@ -59,8 +59,8 @@ def drawn_count(page: Any) -> int:
     return int(page.execute_script("return Number(document.body.dataset.drawn)"))
 
 
-def colours_of(page: Any, name: str) -> set[str]:
-    """The colours that cover regions of a map, like "#0072B2", from a picture of it."""
+def colours_of(page: Any, name: str, least: int = 1000) -> set[str]:
+    """The colours of more than `least` pixels of a map, like "#0072B2", from a picture of it."""
     import io
 
     import numpy as np
@@ -71,8 +71,7 @@ def colours_of(page: Any, name: str) -> set[str]:
     time.sleep(0.3)
     pixels = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))[40:-10]
     colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-    # A region covers thousands of pixels.
-    return {"#{:02X}{:02X}{:02X}".format(*colour) for colour in colours[counts > 1000]}
+    return {"#{:02X}{:02X}{:02X}".format(*colour) for colour in colours[counts > least]}
 
 
 def hover(page: Any, name: str, x: float, y: float) -> None:
@@ -82,8 +81,8 @@ def hover(page: Any, name: str, x: float, y: float) -> None:
     element = page.find_element("id", name)
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
     left, top, width, height = page.execute_script(
-        "const d = document.getElementById(arguments[0]), {xaxis: a, yaxis: b} = d._fullLayout;"
-        "return [a._offset + a.l2p(arguments[1]), b._offset + b.l2p(arguments[2]), d.clientWidth, d.clientHeight]",
+        "const plot = plots[arguments[0]];"
+        "return [...plot.toScreen(arguments[1], arguments[2]), plot.div.clientWidth, plot.div.clientHeight]",
         name,
         x,
         y,
@@ -91,6 +90,16 @@ def hover(page: Any, name: str, x: float, y: float) -> None:
     move = ActionChains(page)
     move.move_to_element_with_offset(element, round(left - width / 2) + 3, round(top - height / 2)).perform()
     move.move_to_element_with_offset(element, round(left - width / 2), round(top - height / 2)).perform()
+
+
+def find_feature(page: Any, text: str) -> None:
+    """Type into the search of features and leave the field."""
+    from selenium.webdriver.common.keys import Keys
+
+    before = drawn_count(page)
+    page.find_element("id", "feature-search").send_keys(Keys.CONTROL, "a")
+    page.find_element("id", "feature-search").send_keys(text, Keys.TAB)
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
 
 
 def choose(page: Any, name: str, position: int) -> None:

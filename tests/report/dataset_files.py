@@ -142,7 +142,6 @@ def write_dataset(folder: Path, recipe: Recipe) -> DatasetSources:
         presets=folder / "presets",
         failures=folder / "failures.json",
         params=folder / "params.json",
-        versions=folder / "versions.yml",
     )
 
 
@@ -156,7 +155,7 @@ def picture(recipe: Recipe, tissue: SimpleNamespace) -> TissueImage:
 
 
 def write_rest(folder: Path, recipe: Recipe) -> None:
-    """Write presets, graph statistics, failures, parameters and versions."""
+    """Write presets, graph statistics, failures and parameters."""
     (folder / "presets" / "smart.yml").write_text(
         "title: SMART\nsummary: A graph network fuses the modalities\ncitation: Du et al. SMART. 2026.\n"
         "doi: 10.1000/example.1\npreprocess: smart\ngraph: spatial\nconfig: {epochs: 50}\n"
@@ -174,4 +173,3 @@ def write_rest(folder: Path, recipe: Recipe) -> None:
     }
     (folder / "failures.json").write_text(json.dumps([failure, {**failure, "dataset": "another"}]))
     (folder / "params.json").write_text(json.dumps({"clustering": "mclust", "seeds": 2, "qc_rna_min_counts": 1}))
-    (folder / "versions.yml").write_text("python: 3.11.9\nscipy: 1.13.0\n")

@@ -171,14 +171,14 @@ def test_a_file_without_pairs_is_none(copied: DatasetSources, tmp_path: Path) ->
     assert len(data_of(write(copied, tmp_path))["alignment"]["matches"]) == 7
 
 
-def test_metrics_table_holds_means_and_controls(sources: DatasetSources, tmp_path: Path) -> None:
+def test_metrics_table_holds_means_and_those_of_nearest_pairs(sources: DatasetSources, tmp_path: Path) -> None:
     rows = Cells(write(sources, tmp_path), "alignment-table").rows
     assert rows[0] == ["metric", "sections", "pca_smooth", "SMART"]
     by_metric = {row[0].split("\n")[0].split(" ↑")[0]: row for row in rows[1:] if len(row) == 4}
     # Seeds 1 and 2: 0.9 - 0.1 * seed, 0.1 less for SMART.
     agreement = next(row for name, row in by_metric.items() if name.startswith("Same label"))
     assert agreement[1] == "s2 → s10"
-    assert agreement[2].split("control ") == ["0.750 ± 0.071", "0.250 ± 0.000"]
+    assert agreement[2].split("nearest pairs ") == ["0.750 ± 0.071", "0.250 ± 0.000"]
     assert agreement[3].startswith("0.650 ± 0.071")
     # Metrics that the page does not know stay in the files.
     assert not any("new metric" in name for name in by_metric)

@@ -11,7 +11,7 @@ import pytest
 
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 
-from .browser import EVIL, choose, colours_of, drawn_count, hover, wait
+from .browser import EVIL, choose, colours_of, drawn_count, find_feature, hover, wait
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,6 @@ def test_maps_are_drawn_in_colour(page: Any) -> None:
         expected = page.execute_script(f"return {classes}.colours")
         assert len(expected) == 4
         assert set(expected) <= colours_of(page, name)
-    assert page.execute_script("return HAS_WEBGL && document.querySelectorAll('#map canvas').length > 0")
 
 
 def test_hover_shows_the_spot(page: Any) -> None:
@@ -48,7 +47,7 @@ def test_hover_shows_the_spot(page: Any) -> None:
 
 
 def test_legend_hides_and_shows_domains(page: Any) -> None:
-    shown = "DATA && document.getElementById('map').data.reduce((n, trace) => n + trace.x.length, 0)"
+    shown = "plots.map.shown.rows.length"
     assert page.execute_script(f"return {shown}") == 144
     chip = page.find_elements("css selector", "#map-legend .chip[aria-pressed]")[0]
     count = int(chip.find_element("css selector", "small").text)
@@ -71,8 +70,8 @@ def test_choosing_a_run_and_a_feature(page: Any) -> None:
     assert page.execute_script(f"return {title}") == "pca_smooth · seed 1"
     assert "it does not train" in page.find_element("id", "losses").text
     choose(page, "run-select", 2)
-    assert page.execute_script("return document.getElementById('losses').data.length") == 2
-    choose(page, "feature-select", 3)
+    assert page.execute_script("return document.querySelectorAll('#losses .curve').length") == 2
+    find_feature(page, "rna3 ")
     # The ends of the colour scale, and shades between.
     assert len(colours_of(page, "feature")) >= 4
     assert "#440154" in colours_of(page, "feature")
@@ -91,15 +90,15 @@ def test_per_spot_outputs(page: Any) -> None:
     assert "SMART" in section.text
     # A weight of the region: four shades, each of a quarter of the tissue. A probability: yes or no.
     assert len(colours_of(page, "extra")) == 4 + 1
-    before = page.execute_script("return document.getElementById('denoised').data.at(-1).marker.color.join()")
+    before = page.execute_script("return plots.denoised.shown.codes.join()")
     choose(page, "extra-select", 3)
     assert {"#440154", "#FDE725"} <= colours_of(page, "extra")
     choose(page, "denoised-select", 2)
-    after = page.execute_script("return document.getElementById('denoised').data.at(-1).marker.color.join()")
+    after = page.execute_script("return plots.denoised.shown.codes.join()")
     assert after != before
     assert {"#440154", "#FDE725"} <= colours_of(page, "denoised")
-    assert page.find_element("id", "denoised-low").text == "-0.5"
-    assert page.find_element("id", "denoised-top").text == "2"
+    assert page.find_element("id", "denoised-low").text == "-0.5 or less"
+    assert page.find_element("id", "denoised-top").text == "2 or more"
     names = page.execute_script("return [...document.querySelectorAll('#denoised-select option')].map((o) => o.text)")
     assert names[2] == f"{EVIL}rna2 (rna)"
     assert page.find_element("id", "measured-title").text == f"Measured: {EVIL}rna2"
@@ -119,19 +118,16 @@ def test_per_spot_outputs(page: Any) -> None:
 
 
 def test_zoom_moves_all_maps_of_the_tissue(page: Any) -> None:
-    page.execute_script("Plotly.relayout('map', {'xaxis.range': [20, 60], 'yaxis.range': [60, 20]})")
-    names = "['compare', 'feature', 'extra', 'denoised']"
-    ranges = f"{names}.map((name) => document.getElementById(name)._fullLayout.xaxis.range)"
-    wait(page, f"{ranges}.every((range) => Math.abs(range[1] - range[0]) < 60)")
-    own = page.execute_script("return document.getElementById('map')._fullLayout.xaxis.range")
-    for other in page.execute_script(f"return {ranges}"):
-        assert other == pytest.approx(own)
-    # Equal scales, and y growing downwards.
-    x, y, width, height = page.execute_script(
-        "const {xaxis: a, yaxis: b} = document.getElementById('map')._fullLayout;"
-        "return [a.range, b.range, a._length, b._length]"
-    )
-    assert (x[1] - x[0]) / width == pytest.approx((y[0] - y[1]) / height, rel=1e-3)
+    before = page.execute_script("return plots.denoised.view().scale")
+    page.execute_script("plots.map.camera.magnify(4, 40, 20)")
+    # The point about which it zooms stays, at a third of the tissue; scales differ by the panels' sizes only.
+    for name in ("map", "compare", "feature", "extra", "denoised"):
+        scale, left, top = page.execute_script(f"const v = plots.{name}.view(); return [v.scale, v.left, v.top]")
+        x, y = page.execute_script(f"return plots.{name}.toScreen(40, 20)")
+        assert (x, y) == (pytest.approx((40 - left) * scale), pytest.approx((20 - top) * scale))
+    assert page.execute_script("return plots.denoised.view().scale") == pytest.approx(4 * before)
+    page.find_element("css selector", "#compare canvas").send_keys("0")
+    assert page.execute_script("return plots.denoised.view().scale") == pytest.approx(before)
 
 
 def test_names_run_nothing(page: Any) -> None:
@@ -166,5 +162,5 @@ def test_small_and_odd_datasets(
     assert browser.get_log("browser") == []
     if "sections" in recipe:
         choose(browser, "section-select", 2)
-        assert browser.execute_script("return document.getElementById('map').layout.annotations.length") == 1
+        assert browser.execute_script("return plots.map.notes.length") == 1
         assert browser.get_log("browser") == []

@@ -77,9 +77,9 @@ def test_it_is_shown_first_from_three_methods_on() -> None:
 @pytest.mark.usefixtures("fast_umap")
 def test_page_says_what_it_is_and_counts_it_as_no_method(sources: DatasetSources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
-    assert "Shown first: weave (consensus), seed 1: the domains that 6 runs of 3 methods have in common" in page.text
-    assert "The choice used the labels" not in page.text
-    assert "4 methods" in page.text and "weave was run with seed" not in page.text
+    assert "Shown first: weave (consensus): the domains that 6 runs of 3 methods have in common" in page.text
+    assert "used the labels" not in page.text
+    assert "of 4 methods" in page.text and "weave was run with seed" not in page.text
     assert "joined into a consensus (weave)" in page.text
     header = next(row for row in page.rows if row[0] == "domain" and "confidence" in row)
     assert header[5:] == ["SMART, %", "spamo, %", "spamca, %"]
@@ -102,9 +102,9 @@ def test_confidence_is_the_map_beside_the_domains(browser: Any, sources: Dataset
     assert browser.execute_script(title) == "Confidence of weave (consensus)"
     assert sources.files is not None
     table = WOVEN.read(sources.files / "weave.seed1.domains.csv")
-    drawn = browser.execute_script("return Array.from(document.getElementById('compare').data.at(-1).marker.color)")
+    drawn = browser.execute_script("return Array.from(plots.compare.shown.codes)")
     # Colours have 254 steps from 0 to 1.
-    assert np.sort(drawn) == pytest.approx(np.sort(table["confidence"]), abs=0.5 / 254 + 1e-4)
+    assert np.sort(drawn) / 254 == pytest.approx(np.sort(table["confidence"]), abs=0.5 / 254 + 1e-4)
     choose(browser, "compare-select", 0)
     assert browser.execute_script(title) == "Labels given"
     choose(browser, "run-select", 0)

@@ -98,6 +98,9 @@ def test_the_strongest_marker_is_mapped_first() -> None:
     assert features.position_of_strongest([], {}) == 0
 
 
-def test_most_variable() -> None:
-    table = make_table(np.array([[5, 5, 0], [5, 0, 5], [5, 5, 0], [5, 0, 5]]))
-    assert set(features.most_variable(table, 2)) == {1, 2}
+def test_most_variable_first_and_constant_ones_not_at_all() -> None:
+    table = make_table(np.array([[5, 5, 0, 0], [5, 0, 5, 1], [5, 5, 0, 0], [5, 0, 5, 1]]))
+    table.values[:, 0] = 1.0
+    found = features.most_variable(table)
+    assert set(found[:2]) == {1, 2}
+    assert found[2:] == [3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from spatialweave import __version__
 from spatialweave.comparison.leaderboard import overall
 from spatialweave.io.result_tables import AGREEMENT, LEADERBOARD, METRICS, NOTICES, OVERALL, RUNS
 from spatialweave.report.dataset import DatasetSources
@@ -16,9 +18,13 @@ from spatialweave.report.run import RunSources, write_run_report
 
 from .page import EVIL, Page, loads_nothing
 
+RECORD = {"started": "2026-11-26T14:12:00+01:00", "command": f"nextflow run . {EVIL}", "commit": None}
+"""What the workflow tells of a run."""
+
 
 def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
-    metrics, runs = tmp_path / "metrics.csv", tmp_path / "runs.csv"
+    metrics, runs, versions = (tmp_path / name for name in ("metrics.csv", "runs.csv", "versions.yml"))
+    versions.write_text("python: 3.11.9\nscipy: 1.13.0\n")
     assert sources.files is not None
     table = METRICS.read_all(sorted(sources.files.glob("*.metrics.csv")))
     unlabelled = table[table["metric"] != "ari"].assign(dataset=f"a b{EVIL}")
@@ -51,7 +57,8 @@ def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
             failures=sources.failures,
             left_out=left_out,
             params=sources.params,
-            versions=sources.versions,
+            versions=versions,
+            run_record=base64.b64encode(json.dumps(RECORD).encode()).decode(),
             notices=notices,
         ),
         tmp_path / "report.html",
@@ -60,6 +67,9 @@ def test_run_report(sources: DatasetSources, tmp_path: Path) -> None:
     assert f"smart_ms on a b{EVIL}: needs several sections" in page.text
     assert ["INGEST", "demo/demo", f"3 spots are outside the tissue {EVIL}"] in page.rows
     assert loads_nothing(page)
+    assert f"spatialweave {__version__}, run of 2026-11-26" in page.text
+    assert ["command", " ".join(RECORD["command"].split())] in page.rows
+    assert ["scipy", "1.13.0"] in page.rows
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
     assert "demo/report.html" in links
     assert any(link.startswith("a%20b%3Cscript") for link in links)

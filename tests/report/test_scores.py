@@ -96,12 +96,27 @@ def test_modality_is_named() -> None:
     assert metric_list.describe("brand_new").higher is None
 
 
-def test_best_run_takes_the_best_method_by_mean_not_the_luckiest_seed() -> None:
+def available(*runs: tuple[str, int]) -> dict[tuple[str, int], list[str]]:
+    """Runs with the same domains."""
+    return {run: ["1", "1", "2", "2"] for run in runs}
+
+
+def test_best_run_takes_the_best_method_by_mean() -> None:
     table = make_metrics([("a", 1, "ari", 0.9), ("a", 2, "ari", 0.1), ("b", 1, "ari", 0.6), ("b", 2, "ari", 0.7)])
-    best = scores.best_run(table, {("a", 1), ("a", 2), ("b", 1), ("b", 2)})
+    best = scores.best_run(table, available(("a", 1), ("a", 2), ("b", 1), ("b", 2)))
     assert best is not None
-    assert (best.method, best.seed) == ("b", 2)
+    assert (best.method, best.seed, best.by_labels) == ("b", 1, True)
     assert "0.650" in best.why
+
+
+def test_labels_do_not_choose_the_seed() -> None:
+    table = make_metrics([("a", seed, "ari", value) for seed, value in ((1, 0.9), (2, 0.2), (3, 0.3))])
+    # Seeds 2 and 3 are alike but for one spot, seed 1, the one nearest to the labels, is like neither.
+    domains = {("a", 1): [*"112233"], ("a", 2): [*"121212"], ("a", 3): [*"121211"]}
+    best = scores.best_run(table, domains)
+    assert best is not None
+    assert best.seed != 1
+    assert "agrees most with the others" in best.why
 
 
 def test_best_run_without_labels_is_by_mean_rank() -> None:
@@ -118,18 +133,18 @@ def test_best_run_without_labels_is_by_mean_rank() -> None:
     # Ranks of a: 1, 2, 2; of b: 2, 1, 1.
     ranks = scores.mean_ranks(table, ["method"])
     assert ranks.to_dict() == pytest.approx({"b": 4 / 3, "a": 5 / 3})
-    best = scores.best_run(table, {("a", 1), ("b", 1)})
+    best = scores.best_run(table, available(("a", 1), ("b", 1)))
     assert best is not None
     assert best.method == "b"
 
 
 def test_best_run_needs_domains() -> None:
     table = make_metrics([("a", 1, "ari", 0.9), ("b", 1, "ari", 0.5)])
-    best = scores.best_run(table, {("b", 1)})
+    best = scores.best_run(table, available(("b", 1)))
     assert best is not None
     assert best.method == "b"
-    assert scores.best_run(table, set()) is None
-    without = scores.best_run(table.iloc[:0], {("z", 3)})
+    assert scores.best_run(table, {}) is None
+    without = scores.best_run(table.iloc[:0], available(("z", 3)))
     assert without is not None
     assert (without.method, without.seed) == ("z", 3)
 
@@ -145,7 +160,7 @@ def test_strip_ticks_enclose_all_dots(values: list[float]) -> None:
 
 
 def test_of_equal_seeds_the_first_is_shown() -> None:
-    best = scores.best_run(make_metrics([("a", 3, "ari", 0.5), ("a", 2, "ari", 0.5)]), {("a", 3), ("a", 2)})
+    best = scores.best_run(make_metrics([("a", 3, "ari", 0.5), ("a", 2, "ari", 0.5)]), available(("a", 3), ("a", 2)))
     assert best is not None
     assert (best.method, best.seed) == ("a", 2)
 

@@ -79,7 +79,7 @@ def test_the_page_says_it(
 ) -> None:
     sources = make_dataset()
     assert sources.files is not None
-    assert "Which method to believe" not in dataset_page(sources, tmp_path).text
+    assert "The evidence, without labels" not in dataset_page(sources, tmp_path).text
     write_verdict(sources.files, RUNS, modalities)
     text = dataset_page(sources, tmp_path).text
     assert "The verdict <in> one sentence." in text and "Another reason." in text
@@ -87,3 +87,4 @@ def test_the_page_says_it(
     assert ("rna helps." in text) == (title is not None)
     assert ("Does the second modality help?" in text) == (title == "second modality")
     assert ("What does each modality add?" in text) == (title == "each modality")
+    assert ("With and without each modality" in text) == (title is not None)

@@ -13,7 +13,7 @@ SCRIPTS = sorted(
     for path in (Path(__file__).resolve().parents[2] / "bin").glob("*.py")
     if path.name != "software_versions.py"
 )
-HEAVY = {"anndata", "matplotlib", "mudata", "numpy", "pandas", "plotly", "scanpy", "scipy", "sklearn", "torch", "umap"}
+HEAVY = {"anndata", "matplotlib", "mudata", "numpy", "pandas", "scanpy", "scipy", "sklearn", "torch", "umap"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -85,7 +85,6 @@ def test_run_report(project: Path, tmp_path: Path) -> None:
         ("params.json", "{", "is not readable JSON"),
         ("params.json", "[]", "holds list; expected names and values"),
         ("failures.json", "{}", "holds dict; expected a list of failures"),
-        ("versions.yml", "a: [", "is not valid YAML"),
         ("files/smart.seed1.domains.csv", "barcode,domain\n", "has no column 'section'"),
         ("files/smart.seed1.metrics.csv", "dataset,method\n", "has no column 'seed'"),
         ("graph.csv", "a,b\n1,2\n", "has no column 'graph'"),
@@ -95,14 +94,13 @@ def test_run_report(project: Path, tmp_path: Path) -> None:
 )
 def test_unusable_input_is_one_line(project: Path, tmp_path: Path, name: str, content: str, message: str) -> None:
     write_latents(tmp_path / "latents.h5mu")
-    defaults = {"params.json": "{}", "failures.json": "[]", "versions.yml": "", "graph.csv": "graph,statistic,value\n"}
+    defaults = {"params.json": "{}", "failures.json": "[]", "graph.csv": "graph,statistic,value\n"}
     for file, text in {**defaults, name: content}.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text)
     options = {
         "--latents": "latents.h5mu",
         "--params": "params.json",
-        "--versions": "versions.yml",
         "--graph-stats": "graph.csv",
         "--failures": "failures.json",
         "--files": "files",

@@ -11,7 +11,7 @@ import torch
 from spatialweave.errors import InputError
 from spatialweave.training import device
 from spatialweave.training import run as runs
-from spatialweave.training.progress import Progress, duration
+from spatialweave.training.progress import Progress, duration, noting
 from spatialweave.training.stopping import SlopeRule, slope
 
 RULE = SlopeRule(window=4, limit=0.1, series=("triplet", "reconstruction"))
@@ -65,6 +65,22 @@ def test_progress_is_silent_between_and_gives_the_time_left():
     assert lines[0].startswith("epoch   1/100  loss 1 (a 1)  2 s/epoch  at most 3 min 18 s left")
     assert len(lines) == 1 + 33  # the first, then every third epoch (6 s); the last is one of them
     assert lines[-1].startswith("epoch 100/100")
+
+
+def test_the_last_line_is_noted_while_it_trains(tmp_path):
+    path, lines = tmp_path / "notes" / "d, smart, seed 1", []
+    with noting(lines.append, path) as log:
+        log("first")
+        log("second")
+        assert path.read_text() == "second"
+    assert lines == ["first", "second"]
+    assert not path.exists()
+    # A place that cannot be written to ends no training.
+    with noting(lines.append, tmp_path / "notes" / "a" / ("x" * 300)) as log:
+        log("third")
+    assert lines[-1] == "third"
+    with noting(lines.append, None) as log:
+        assert log == lines.append
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")])

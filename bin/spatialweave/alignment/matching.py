@@ -110,7 +110,7 @@ def transport_plan(
 
 
 def match_nearest(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> SpotMatches:
-    """The control without embeddings: pairs of mutually nearest spots, at most `radius` spacings apart.
+    """Nearest pairs, without embeddings: pairs of mutually nearest spots, at most `radius` spacings apart.
 
     All are accepted. The score is 1 at distance 0 and 0 at `radius`.
     """

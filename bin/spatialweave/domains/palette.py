@@ -18,6 +18,12 @@ PALETTE = (
 before it by CIEDE2000, the smallest over normal, deuteranope and protanope vision (Machado et al. 2009).
 """
 
+PLAIN = 8
+"""Colours that everybody tells apart; those beyond are striped wherever they are drawn, and carry names on the maps."""
+
+MATCHED_SHARE = 0.2
+"""The smallest Jaccard index of a class with one of the reference that gives it that one's colour."""
+
 UNKNOWN_COLOUR = "#C9CED6"
 """For spots without a class."""
 
@@ -89,8 +95,9 @@ def _natural_key(name: str) -> tuple[int, float, str]:
 def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_classes: int) -> list[int]:
     """Give each class the colour index of the reference class that it overlaps most, over all classes together.
 
-    Classes are assigned one to one, so that the most spots have the same colour.
-    Classes left over, or assigned without any overlap, get the indices that follow the reference's own.
+    Classes are assigned one to one, so that the most spots have the same colour. A class has another colour where the
+    spots in common are less than :data:`MATCHED_SHARE` of those in either: they do not show the same region. Those
+    classes get the indices that follow the reference's own.
 
     Parameters
     ----------
@@ -101,7 +108,11 @@ def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
     -------
     One colour index per class, all different.
     """
-    colours = match_classes(overlap_table(reference, n_reference, codes, n_classes)).tolist()
+    overlap = overlap_table(reference, n_reference, codes, n_classes)
+    both = (reference >= 0) & (codes >= 0)
+    sizes = np.bincount(reference[both], minlength=n_reference)[:, None] + np.bincount(codes[both], minlength=n_classes)
+    alike = overlap >= MATCHED_SHARE * (sizes - overlap)
+    colours = match_classes(np.where(alike, overlap, 0)).tolist()
     spare = n_reference
     for index, colour in enumerate(colours):
         if colour < 0:
@@ -113,3 +124,8 @@ def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
 def colour(index: int) -> str:
     """The colour of an index; past the end of the palette it starts again."""
     return PALETTE[index % len(PALETTE)]
+
+
+def is_striped(index: int) -> bool:
+    """Whether spots in the colour of an index carry stripes, too."""
+    return index >= PLAIN

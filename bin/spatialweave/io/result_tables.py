@@ -221,8 +221,8 @@ NUMBERS = ResultTable({**_RUN, "n_domains": COUNT, "criterion": TEXT, "value": O
 ALIGNMENT = ResultTable({**_RUN, "section_a": TEXT, "section_b": TEXT, "metric": TEXT, "value": OPTIONAL})
 """One row per metric of a pair of consecutive sections."""
 
-CONTROL = "nearest_"
-"""Prefix of the alignment metrics of the control, which pairs spots that are each other's nearest."""
+NEAREST = "nearest_"
+"""Prefix of the alignment metrics of nearest pairs: spots that are each other's nearest."""
 
 PAIRS = ResultTable(
     {

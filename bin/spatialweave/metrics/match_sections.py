@@ -18,7 +18,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.embeddings import OWN_SECTION, training_record
-from spatialweave.io.result_tables import ALIGNMENT, CONTROL
+from spatialweave.io.result_tables import ALIGNMENT, NEAREST
 from spatialweave.metrics.match_quality import MatchedSection, match_quality
 
 
@@ -123,18 +123,18 @@ def _matched_section(dataset: Dataset, rows: np.ndarray) -> MatchedSection:
 
 
 def _metrics(
-    sections: Sequence[MatchedSection], matches: SpotMatches, control: SpotMatches, mapping: DirectedMapping
+    sections: Sequence[MatchedSection], matches: SpotMatches, nearest: SpotMatches, mapping: DirectedMapping
 ) -> dict[str, float]:
-    """The metrics of a pair of sections, followed by those of the control."""
+    """The metrics of a pair of sections, followed by those of nearest pairs."""
     a, b = sections
     spacing = shared_spacing(a.points, b.points)
     pairs = (matches.a, matches.b)
     found = match_quality(a, b, pairs, matches.accepted, spacing, mapping.pairs, mapping.mapping.threshold)
     found["mapping_mapped"] = float((mapping.mapping.target >= 0).mean())
-    of_control = match_quality(a, b, (control.a, control.b), control.accepted, spacing)
+    of_nearest = match_quality(a, b, (nearest.a, nearest.b), nearest.accepted, spacing)
     # These do not depend on the matches.
     shared = ("spots_a", "spots_b", "pairs", "registration_error", "matchable_a", "matchable_b")
-    return found | {CONTROL + name: value for name, value in of_control.items() if name not in shared}
+    return found | {NEAREST + name: value for name, value in of_nearest.items() if name not in shared}
 
 
 def _pairs_table(

@@ -1,11 +1,11 @@
-"""The metrics of an alignment as a table: what they mean, what a good value is, and the control beside them."""
+"""The metrics of an alignment as a table: what they mean, good values, and those of nearest pairs beside them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spatialweave.io.result_tables import CONTROL
+from spatialweave.io.result_tables import NEAREST
 from spatialweave.report.scores import Score
 from spatialweave.report.tables import ReportTable
 
@@ -22,7 +22,7 @@ SHOWN_METRICS = {
     "label_agreement": (
         "Same label",
         True,
-        "Fraction of accepted pairs whose two spots carry the same label. It should not be below its control.",
+        "Fraction of accepted pairs whose spots carry the same label. It should not be below that of nearest pairs.",
     ),
     "residual_median": (
         "Distance of partners",
@@ -70,13 +70,13 @@ class PairScores:
 
     Attributes
     ----------
-    scores, controls
+    scores, nearest
         One per method of the table; None = not known.
     """
 
     pair: str
     scores: list[Score | None]
-    controls: list[Score | None]
+    nearest: list[Score | None]
 
 
 @dataclass
@@ -100,9 +100,9 @@ def metric_rows(metrics: pd.DataFrame | None) -> tuple[list[str], list[Alignment
         if name not in found:
             continue
         rows = metrics[metrics["metric"] == name]
-        controls = metrics[metrics["metric"] == CONTROL + name]
+        nearest = metrics[metrics["metric"] == NEAREST + name]
         pairs = [
-            PairScores(f"{a} → {b}", _scores(rows, (a, b), methods, higher), _scores(controls, (a, b), methods, None))
+            PairScores(f"{a} → {b}", _scores(rows, (a, b), methods, higher), _scores(nearest, (a, b), methods, None))
             for a, b in dict.fromkeys(zip(rows["section_a"], rows["section_b"], strict=True))
         ]
         result.append(AlignmentMetric(title, higher, text, pairs))

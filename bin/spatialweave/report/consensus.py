@@ -44,7 +44,7 @@ def shown_first(runs: list[MethodRun]) -> BestRun | None:
 
 def first_run(runs: list[MethodRun], metrics: pd.DataFrame) -> tuple[BestRun | None, int | None]:
     """The run to look at first, with its index in `runs`: the consensus (:func:`shown_first`), else the best run."""
-    best = shown_first(runs) or best_run(metrics, {(run.method, run.seed) for run in runs if run.domains})
+    best = shown_first(runs) or best_run(metrics, {(run.method, run.seed): run.domains for run in runs if run.domains})
     found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
     return best, next(found, None)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialweave.domains import palette
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
@@ -15,10 +16,12 @@ from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
+from spatialweave.report.feature_maps import lookups
 from spatialweave.report.images import map_images, micrometres_on_map
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
+from spatialweave.report.provenance import read_run, versions_of_runs
 from spatialweave.report.render import image_uri, render
 from spatialweave.report.scores import BestRun, starred
 from spatialweave.report.verdict import VerdictPart, read_verdict
@@ -28,7 +31,36 @@ if TYPE_CHECKING:
 
     from spatialweave.presets import MethodPreset
 
-SCRIPTS = ["data.js", "maps.js", "panels.js", "per_spot.js", "scene.js", "alignment.js", "images.js", "page.js"]
+SCRIPTS = [
+    "data.js",
+    "colours.js",
+    "spots.js",
+    "names.js",
+    "map_tools.js",
+    "maps.js",
+    "panels.js",
+    "losses.js",
+    "search.js",
+    "save.js",
+    "per_spot.js",
+    "scene.js",
+    "page.js",
+    "alignment.js",
+    "images.js",
+    "start.js",
+]
+
+
+QUESTIONS = (
+    ("domains", "Domains", "What are the domains, and how sure are we?", ("maps", "consensus", "number")),
+    ("what", "Markers", "What marks them?", ("markers",)),
+    ("which", "Methods compared", "Which method to believe?", ("verdict", "metrics")),
+    ("help", "Modalities", "What does each modality add?", ("modalities", "per_spot")),
+    ("sections", "Sections", "Do the sections agree?", ("alignment",)),
+    ("trust", "Data", "Can the data be trusted?", ("quality", "failures")),
+    ("made", "How it was made", "How was it made?", ("methods", "training", "graphs", "settings")),
+)
+"""Name, short and full title, and parts (templates/parts) of what the page answers, in its order."""
 
 
 @dataclass
@@ -51,7 +83,7 @@ class DatasetSources:
     presets: Path | None = None
     failures: Path | None = None
     params: Path | None = None
-    versions: Path | None = None
+    run_record: str | None = None
 
 
 @dataclass
@@ -86,18 +118,22 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         data["alignment"] = alignment_data(alignment, spots, shown_spots(len(spots)), runs, titles)
     columns, groups = tables.metric_groups(metrics, starred(inputs.read_differences(sources.files)))
     verdict, modalities = read_verdict(sources.files)
+    woven = consensus.consensus_table(runs, titles)
+    numbers = number_of_domains(sources.files, titles)
+    failures = failures_of(inputs.read_failures(sources.failures), sources.dataset)
+    run = read_run(sources.run_record)
+    has_per_spot = any(one["perSpot"] for one in data["runs"])
     render(
         "dataset.html",
         target,
         SCRIPTS,
-        plotly=True,
         dataset=sources.dataset,
         headline=headline(spots, sections, runs, best),
         best=best,
-        consensus=consensus.consensus_table(runs, titles),
+        consensus=woven,
         verdict=verdict,
         modalities=modalities,
-        numbers=number_of_domains(sources.files, titles),
+        numbers=numbers,
         titles=titles,
         n_spots=len(spots),
         max_map_spots=MAX_MAP_SPOTS,
@@ -106,7 +142,11 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         has_umap=any(run["umap"] for run in data["runs"]),
         has_losses=any(run["losses"] for run in data["runs"]),
         has_images=bool(data["images"]),
-        has_features=bool(data["features"]),
+        has_scale_bar=any(data["micrometres"]),
+        matched_share=palette.MATCHED_SHARE,
+        plain_colours=palette.PLAIN,
+        consensus_name=WEAVE,
+        lookups=lookups(features, data["features"]),
         has_extras=any(run["perSpot"] and run["perSpot"]["extras"] for run in data["runs"]),
         has_denoised=any(run["perSpot"] and run["perSpot"]["denoised"] for run in data["runs"]),
         wide=data["wide"],
@@ -121,12 +161,55 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         resources=tables.resource_rows(runs),
         configs=[(run, tables.settings(run.training.get("config", {}))) for run in first_seeds(runs)],
         graphs=tables.graph_tables(sources.graph_stats),
-        failures=failures_of(inputs.read_failures(sources.failures), sources.dataset),
+        failures=failures,
+        run_line=run.line() if run else "",
+        run_rows=run.rows() if run else [],
+        questions=questions(
+            len(modalities.modalities) if modalities else 0,
+            [
+                ("maps", True),
+                ("consensus", bool(woven)),
+                ("number", numbers is not None),
+                ("markers", any(one.domains for one in runs)),
+                ("verdict", verdict is not None),
+                ("metrics", True),
+                ("modalities", modalities is not None),
+                ("per_spot", has_per_spot),
+                ("alignment", alignment is not None),
+                ("quality", True),
+                ("failures", bool(failures)),
+                ("methods", True),
+                ("training", True),
+                ("graphs", True),
+                ("settings", True),
+            ],
+        ),
         methods=compose_methods(spots, runs, presets, params, preprocessing, metrics, verdict),
         params=tables.settings(params),
-        versions=tables.versions(inputs.read_versions(sources.versions)),
+        versions=versions_of_runs([one.training for one in runs]),
         data=script_json(data),
     )
+
+
+def questions(n_modalities: int, parts: list[tuple[str, bool]]) -> list[tuple[str, str, str, list[str]]]:
+    """The questions that the page can answer, each with those of its parts that are there.
+
+    Parameters
+    ----------
+    n_modalities
+        Of which it is known what they add.
+    """
+    there = [name for name, is_there in parts if is_there]
+    found = []
+    for key, short, title, own in QUESTIONS:
+        kept = [part for part in own if part in there]
+        if key == "help":
+            title = {0: "What does the method make of the modalities?", 2: "Does the second modality help?"}.get(
+                n_modalities, title
+            )
+        if kept:
+            found.append((key, short, title, kept))
+    return found
 
 
 def alignment_part(alignment: SectionAlignment | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +12,9 @@ from spatialweave.preprocess.intensities import arcsinh
 
 BLOCK = 8192
 """Spots handled at a time where a step needs working memory per count."""
+
+LOG_COUNTS = "log(1 + count), counts scaled to the median total"
+ARCSINH = "arcsinh of the intensity in units of its median"
 
 NOT_MEASURED = 255
 """The code of a spot without the modality in :func:`quantise`; 0..254 are values."""
@@ -27,12 +31,24 @@ class FeatureTable:
         where not measured.
     present
         bool, one per spot: where the modality was measured.
+    unit
+        What the values are, in words.
     """
 
     modality: str
     names: list[str]
     values: sparse.csr_matrix
     present: np.ndarray
+    unit: str = LOG_COUNTS
+
+    @cached_property
+    def by_feature(self) -> sparse.csc_matrix:
+        """The values feature by feature."""
+        return self.values.tocsc()
+
+    def column(self, feature: int) -> np.ndarray:
+        """The values of one feature over all spots."""
+        return self.by_feature[:, [feature]].toarray().ravel()
 
 
 @dataclass
@@ -160,12 +176,13 @@ def position_of_strongest(chosen: list[tuple[str, int]], markers: dict[str, list
     return max(range(len(chosen)), key=lambda index: strength.get(chosen[index], 0.0), default=0)
 
 
-def most_variable(table: FeatureTable, top: int) -> list[int]:
-    """The `top` features with the largest variance of log-normalised values over the measured spots."""
+def most_variable(table: FeatureTable) -> list[int]:
+    """The features that vary, by falling variance of their values over the measured spots."""
     n_spots = max(int(table.present.sum()), 1)
     mean = np.asarray(table.values.sum(axis=0, dtype=np.float64)).ravel() / n_spots
     squares = np.asarray(table.values.multiply(table.values).sum(axis=0, dtype=np.float64)).ravel() / n_spots
-    return [int(feature) for feature in np.argsort(-(squares - mean**2), kind="stable")[:top]]
+    variance = squares - mean**2
+    return [int(feature) for feature in np.argsort(-variance, kind="stable") if variance[feature] > 0]
 
 
 def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.ndarray, float]:
@@ -180,7 +197,7 @@ def quantise(table: FeatureTable, feature: int, rows: np.ndarray) -> tuple[np.nd
     top
         The value of step 254.
     """
-    values = table.values[:, [feature]].toarray().ravel()
+    values = table.column(feature)
     positive = values[values > 0]
     top = float(np.percentile(positive, 99.5)) if len(positive) else 1.0
     steps = quantise_between(values, 0.0, top)

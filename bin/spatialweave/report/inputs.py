@@ -20,7 +20,7 @@ from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.presets import MethodPreset, read_preset
-from spatialweave.report.features import FeatureTable, arcsinh_scaled, log_normalise
+from spatialweave.report.features import ARCSINH, LOG_COUNTS, FeatureTable, arcsinh_scaled, log_normalise
 
 if TYPE_CHECKING:
     import mudata
@@ -143,7 +143,9 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     values = order @ sparse.csr_matrix(part.X)
     # As preprocessing treats them: spots are scaled to one total where they were counted.
     counted = preparation_of(modality, is_intensities(modality, part.uns)) != OF_INTENSITIES
-    return FeatureTable(modality, names, log_normalise(values) if counted else arcsinh_scaled(values), present)
+    if counted:
+        return FeatureTable(modality, names, log_normalise(values), present, LOG_COUNTS)
+    return FeatureTable(modality, names, arcsinh_scaled(values), present, ARCSINH)
 
 
 def read_runs(files: Path | None, spots: DatasetSpots) -> list[MethodRun]:

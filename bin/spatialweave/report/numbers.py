@@ -84,7 +84,7 @@ def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDo
             curve(titles.get(str(method), str(method)), colour(index), by_method[method].to_dict())
             for index, method in enumerate(by_method)
         ],
-        curve("mean", "#1b2430", choice.stability),
+        curve("mean", "var(--ink, #1b2430)", choice.stability),
         across(choice.number),
         [(across(k), str(k)) for k in numbers],
         [(up(value), f"{value:.1f}") for value in (0.0, 0.5, 1.0)],

@@ -11,16 +11,19 @@ from spatialweave.domains.palette import SpotClasses, colour_classes
 from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report import features
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
+from spatialweave.report.feature_maps import mapped_features
 from spatialweave.report.features import FeatureTable, Marker
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.layout import WIDE, arrange
 from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
 
-MAX_MAP_SPOTS = 200_000
+MAX_MAP_SPOTS = 1_000_000
 """Largest number of spots on a map; beyond, a random subset is drawn, and the page states it."""
 
-MAX_FEATURES = 60
+MAX_MARKERS = 60
+"""Markers of domains that are on the page however large it is."""
+
 MARKERS_PER_DOMAIN = 5
 MAX_LOSS_POINTS = 400
 
@@ -32,6 +35,7 @@ def packed(classes: SpotClasses, rows: np.ndarray) -> dict[str, Any]:
         "names": classes.names,
         "counts": counts.tolist(),
         "colours": [palette.colour(index) for index in classes.colours],
+        "striped": [palette.is_striped(index) for index in classes.colours],
         "codes": pack_codes(classes.codes[rows], len(classes.names)),
     }
 
@@ -64,12 +68,8 @@ def page_data(
     truth, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], best)
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)
-    chosen = features.choose_features([markers[index] for index in order], MAX_FEATURES)
-    if not chosen:
-        per_modality = MAX_FEATURES // max(len(tables), 1)
-        chosen = [
-            (table.modality, feature) for table in tables for feature in features.most_variable(table, per_modality)
-        ]
+    chosen = features.choose_features([markers[index] for index in order], MAX_MARKERS)
+    mapped = mapped_features(tables, chosen, rows)
     by_name = {table.modality: table for table in tables}
     projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
     measured, drawn = MeasuredFeatures(tables, rows), drawn_runs(runs, best, len(rows))
@@ -108,7 +108,7 @@ def page_data(
             for run, own, marked, output in zip(runs, classes, markers, outputs, strict=True)
         ],
         "measured": measured.features,
-        "features": [_feature(by_name[modality], feature, rows) for modality, feature in chosen],
+        "features": mapped,
         "firstFeature": features.position_of_strongest(chosen, markers[order[0]] if order else {}),
         "topFeatures": [_top_features(table, rows) for table in tables],
     }
@@ -128,11 +128,6 @@ def _marker(table: FeatureTable, marker: Marker) -> list[Any]:
 def _umap(run: MethodRun, rows: np.ndarray) -> dict[str, Any] | None:
     points = project(run.embedding[rows]) if run.embedding is not None else None
     return None if points is None else {"x": pack(points[:, 0]), "y": pack(points[:, 1])}
-
-
-def _feature(table: FeatureTable, feature: int, rows: np.ndarray) -> dict[str, Any]:
-    steps, top = features.quantise(table, feature, rows)
-    return {"name": table.names[feature], "modality": table.modality, "top": top, "steps": pack(steps)}
 
 
 def _top_features(table: FeatureTable, rows: np.ndarray) -> dict[str, Any]:

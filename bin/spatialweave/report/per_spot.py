@@ -34,6 +34,16 @@ NAMES = {
 }
 """Titles of the columns of tables that methods have in common, in the order in which they are offered."""
 
+UNITS = {
+    "confidence": "mean support of the runs, 0 to 1",
+    "support": "fraction of the runs' support, 0 to 1",
+    "modality_weights": "fraction of the embedding, 0 to 1",
+    "view_weights": "fraction of the embedding, 0 to 1",
+    "cluster_probabilities": "probability, 0 to 1",
+    "attention": "fraction of the attention, 0 to 1",
+}
+"""What the numbers of these tables are."""
+
 WHOLE_SCALE = ("confidence", "support")
 """Tables of fractions whose maps reach from 0 to 1, so that they can be compared between datasets."""
 
@@ -60,7 +70,8 @@ class MeasuredFeatures:
             table = self._tables[name]
             steps, top = quantise(table, feature, self._rows)
             self._positions[name, feature] = len(self.features)
-            self.features.append({"name": table.names[feature], "low": 0.0, "top": top, "steps": pack(steps)})
+            drawn = {"name": table.names[feature], "low": 0.0, "top": top, "unit": table.unit, "steps": pack(steps)}
+            self.features.append(drawn)
         return self._positions[name, feature]
 
 
@@ -89,7 +100,9 @@ def _extras(tables: dict[str, pd.DataFrame], rows: np.ndarray) -> list[dict[str,
         for column, column_values in zip(tables[key].columns, values.T, strict=True):
             name = NAMES[key](str(column)) if key in NAMES else f"{words(key)}: {column}"
             steps = quantise_between(column_values[rows], low, top)
-            found.append({"name": name, "low": low, "top": top, "steps": pack(steps)})
+            whole = key in WHOLE_SCALE
+            unit = UNITS.get(key, "value, no unit")
+            found.append({"name": name, "low": low, "top": top, "whole": whole, "unit": unit, "steps": pack(steps)})
     return found[:MAX_COLUMNS]
 
 

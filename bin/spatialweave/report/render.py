@@ -16,55 +16,43 @@ from spatialweave.report import text
 FOLDER = Path(__file__).parent
 
 
-def render(template: str, target: Path, scripts: list[str], plotly: bool, **context: Any) -> None:
+def render(template: str, target: Path, scripts: list[str], **context: Any) -> None:
     """Fill a template of templates/ and write the page.
 
     Parameters
     ----------
     scripts
         Files of static/ to inline, in this order.
-    plotly
-        Whether to inline plotly.js before them.
     context
         What the template uses. Every string is escaped by jinja2 unless it is Markup.
     """
-    sources = ([_plotly()] if plotly else []) + [_static(name) for name in scripts]
+    sources = [_static(name) for name in scripts]
     page = (
         _environment()
         .get_template(template)
         .render(
             style=Markup(_static("report.css")),
+            chart_style=Markup(_static("chart.css")),
             scripts=[Markup(source) for source in sources],
-            policy=_policy(sources, compiles=plotly),
+            policy=_policy(sources),
             **context,
         )
     )
     write_text(target, page)
 
 
-def _policy(sources: list[str], compiles: bool) -> str:
-    """A content security policy that allows these scripts by their hash, nothing else, and no connection anywhere.
-
-    With `compiles` those scripts may compile code, as the WebGL library in plotly.js does for its drawing commands.
-    """
+def _policy(sources: list[str]) -> str:
+    """A content security policy that allows these scripts by their hash, nothing else, and no connection anywhere."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'" for source in sources
     )
     allowed = hashes or "'none'"
-    compiling = " 'unsafe-eval'" if compiles else ""
-    return f"default-src 'none'; script-src {allowed}{compiling}; style-src 'unsafe-inline'; img-src data: blob:"
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 @cache
 def _static(name: str) -> str:
     return (FOLDER / "static" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
 
 
 @cache

@@ -13,6 +13,7 @@ from spatialweave.report.boards import LEAD, board
 from spatialweave.report.consensus import TITLE
 from spatialweave.report.costs import cost_plot
 from spatialweave.report.inputs import MethodRun
+from spatialweave.report.provenance import read_run
 from spatialweave.report.render import render
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class RunSources:
     params: Path | None = None
     versions: Path | None = None
     notices: Path | None = None
+    run_record: str | None = None
 
 
 def write_run_report(sources: RunSources, target: Path) -> None:
@@ -52,11 +54,11 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
     overall = found["overall"]
     several = overall[(overall["metric"] == LEAD) & (overall["datasets"].max() > 1)] if len(overall) else overall
+    record = read_run(sources.run_record)
     render(
         "run.html",
         target,
         ["sort.js"],
-        plotly=False,
         boards=[board(dataset, found, titles) for dataset in datasets],
         overall=several.to_dict("records"),
         costs=cost_plot(found["leaderboard"], titles),
@@ -73,6 +75,8 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         methods=compose_methods(runs, metrics, presets, params),
         params=tables.settings(params),
         versions=tables.versions(inputs.read_versions(sources.versions)),
+        run_line=record.line() if record else "",
+        run_rows=record.rows() if record else [],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,46 +111,53 @@ class BestRun:
     by_labels: bool = False
 
 
-def best_run(metrics: pd.DataFrame, available: set[tuple[str, int]]) -> BestRun | None:
-    """The method with the best mean, and of it the best seed: by ARI where there are labels, else by mean rank.
+def best_run(metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[str]]) -> BestRun | None:
+    """The method with the best mean: by ARI where there are labels, else by mean rank; and of it the typical seed.
 
-    The consensus is no method.
+    Labels may choose among methods, whose means they compare, but never a seed: that would show the luckiest. The
+    consensus is no method.
 
     Parameters
     ----------
-    available
-        The runs whose domains exist.
+    domains
+        By method and seed the domains of the runs that have any.
     """
-    available = {run for run in available if run[0] != WEAVE} or available
-    if metrics.empty:
-        usable = metrics
-    else:
-        keep = [pair in available for pair in zip(metrics["method"], metrics["seed"], strict=True)]
-        usable = metrics[keep]
+    available = {run for run in domains if run[0] != WEAVE} or set(domains)
+    if not available:
+        return None
+    keep = [pair in available for pair in zip(metrics["method"], metrics["seed"], strict=True)]
+    method, why, by_labels = _best_method(metrics[keep] if len(keep) else metrics, available)
+    own = {seed: domains[name, seed] for name, seed in sorted(available) if name == method}
+    if len(own) > 2:
+        why += "; of its seeds the one that agrees most with the others"
+    elif len(own) == 2:
+        why += "; of its two seeds the first"
+    return BestRun(method, typical_seed(own), why, by_labels)
+
+
+def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]]) -> tuple[str, str, bool]:
+    """The best method, the reason, and whether labels took part."""
     ari = usable[(usable["metric"] == "ari") & usable["value"].notna()]
     if len(ari):
         method = str(ari.groupby("method")["value"].mean().idxmax())
         rows = ari[ari["method"] == method]
-        top = rows.sort_values(["value", "seed"], ascending=[False, True]).iloc[0]
-        average = rows["value"].mean()
-        return BestRun(
-            method,
-            int(top["seed"]),
-            f"highest mean agreement with the labels (adjusted Rand index {average:.3f} over {_seeds(rows)}); "
-            f"of its seeds the one with the highest ({top['value']:.3f})",
-            by_labels=True,
-        )
-    if len(usable):
-        ranks = mean_ranks(usable, ["method"])
-        if len(ranks):
-            method = str(ranks.index[0])
-            seeds = mean_ranks(usable[usable["method"] == method], ["seed"])
-            reason = "the only method" if len(ranks) == 1 else f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)})"
-            return BestRun(method, int(str(seeds.index[0])), f"{reason} over the metrics that need no labels")
-    if available:
-        method, seed = min(available)
-        return BestRun(method, seed, "the first that has domains; no metrics are available")
-    return None
+        average = f"adjusted Rand index {rows['value'].mean():.3f} over {_seeds(rows)}"
+        return method, f"highest mean agreement with the labels ({average})", True
+    ranks = mean_ranks(usable, ["method"]) if len(usable) else usable
+    if len(ranks):
+        reason = "the only method" if len(ranks) == 1 else f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)})"
+        return str(ranks.index[0]), f"{reason} over the metrics that need no labels", False
+    return min(available)[0], "the first that has domains; no metrics are available", False
+
+
+def typical_seed(domains: Mapping[int, Sequence[str]]) -> int:
+    """The seed whose domains agree most with the others' by mean adjusted Rand index; the lowest of equal ones."""
+    if len(domains) < 3:
+        return min(domains)
+    from sklearn.metrics import adjusted_rand_score
+
+    pairs = {(a, b): adjusted_rand_score(domains[a], domains[b]) for a in domains for b in domains if a < b}
+    return max(sorted(domains), key=lambda seed: sum(value for pair, value in pairs.items() if seed in pair))
 
 
 def _seeds(rows: pd.DataFrame) -> str:

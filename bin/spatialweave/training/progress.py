@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -35,6 +37,29 @@ class Progress:
             f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {describe(terms)}  "
             f"{each:.3g} s/epoch  at most {duration(each * (self.epochs - epoch))} left"
         )
+
+
+@contextmanager
+def noting(log: Callable[[str], None], path: Path | None) -> Iterator[Callable[[str], None]]:
+    """A log that also keeps its last line in a file, for whoever watches; the file is deleted in the end.
+
+    A training does not fail where the file cannot be written. Without a path the log stays as it is.
+    """
+    if path is None:
+        yield log
+        return
+
+    def note(line: str) -> None:
+        log(line)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(line, encoding="utf-8")
+
+    try:
+        yield note
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def describe(terms: Mapping[str, float]) -> str:

@@ -10,7 +10,7 @@ const scenes = {};
 async function spotClasses(key) {
   const run = DATA.runs[DATA.alignment.runs[alignState.run]?.run];
   const classes = { sections: DATA.sections, domains: run?.domains, labels: DATA.labels }[key];
-  return classes ? { classes, codes: await unpack(classes.codes), colours: [...classes.colours, DATA.unknown] } : null;
+  return classes ? { classes, codes: await unpack(classes.codes), looks: classLooks(classes) } : null;
 }
 
 async function drawAlignment() {
@@ -22,12 +22,12 @@ async function drawAlignment() {
   document.body.dataset.aligned = String(Number(document.body.dataset.aligned ?? 0) + 1);
 }
 
-const layer = (aligned, code, z, { codes, colours }) => ({ rows: aligned.rows[code], x: aligned.x, y: aligned.y, z, codes, colours, title: DATA.sections.names[code] });
+const layer = (aligned, code, z, { codes, looks }) => ({ rows: aligned.rows[code], x: aligned.x, y: aligned.y, z, codes, looks, title: DATA.sections.names[code] });
 
 async function drawOverlays(spots, aligned) {
   if (!scenes["aligned"]) return;
   const classes = (await spotClasses(alignState.overlay)) ?? (await spotClasses("sections"));
-  drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, DATA.unknown, 0, drawAlignment);
+  drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, 0, drawAlignment);
   const layers = (own) => own.rows.map((_, code) => ({ ...layer(own, code, 0, classes), hidden: alignState.hidden.has(code) }));
   // Colours multiply: where all sections overlap it is dark, and an edge of one alone keeps its colour.
   const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };
@@ -92,7 +92,7 @@ async function drawCard(row, event) {
   const facts = [["section", DATA.sections.names[spots.sections[row]], null]];
   for (const [name, key] of [["domain", "domains"], ["label", "labels"]]) {
     const found = await spotClasses(key);
-    if (found) facts.push([name, found.classes.names[found.codes[row]] ?? "none", found.colours[found.codes[row]]]);
+    if (found) facts.push([name, found.classes.names[found.codes[row]] ?? "none", found.looks[found.codes[row]]]);
   }
   showTip(event, spots.barcodes[row], facts);
 }
@@ -104,7 +104,7 @@ function startAlignment() {
     if (byId(name)) scenes[name] = new Scene(name, { ...look, onHover: hoverAlignment });
   }
   const choose = (id, options, key, number = false) =>
-    fill(id, options, String(alignState[key]), (value) => { alignState[key] = number ? Number(value) : value; }, drawAlignment);
+    fill(id, options, String(alignState[key]), (value) => { alignState[key] = number ? Number(value) : value; drawAlignment(); });
   alignState.run = Math.max(0, runs.findIndex(({ run }) => run !== null && run === DATA.best));
   const colours = [{ key: "sections", name: "section" }];
   if (runs.length) colours.push({ key: "domains", name: "domain" });

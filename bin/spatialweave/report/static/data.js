@@ -9,12 +9,20 @@ async function unpack(packed) {
 }
 
 async function inflate(packed) {
-  const bytes = Uint8Array.from(atob(packed.bytes), (character) => character.charCodeAt(0));
+  const bytes = bytesOf(packed.bytes);
   packed.bytes = null;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const response = new Response(stream);
   if (packed.dtype === "text") return JSON.parse(await response.text());
   return new ARRAY_TYPES[packed.dtype](await response.arrayBuffer());
+}
+
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = characters.charCodeAt(index);
+  return bytes;
 }
 
 // An element with properties and children. Texts become text nodes, so no name can act as markup.
@@ -26,9 +34,12 @@ function element(tag, properties = {}, ...children) {
   return node;
 }
 
-// Plotly reads a few tags in titles and annotations.
-function plotlyText(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+// The same for SVG, whose properties are attributes.
+function drawing(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  node.append(...children.filter((child) => child !== null));
+  return node;
 }
 
 const format = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4))));

@@ -24,7 +24,7 @@ function startImages(maps) {
       beneath.look[layer] = Number(slider.value);
       // A slider moves faster than large maps are drawn.
       cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(() => maps.forEach((name) => plots[name]?.fade()));
+      frame = requestAnimationFrame(() => maps.forEach((name) => plots[name]?.redraw()));
     };
   }
 }

@@ -1,190 +1,195 @@
 "use strict";
 
-// One plot of spots: a tissue map or a UMAP. Knows how to draw classes and values, not what they mean.
+// One plot of spots: a tissue map or a UMAP, on a canvas that can be moved and zoomed. Knows how to draw codes, not what they mean.
 
-const HAS_WEBGL = Boolean(document.createElement("canvas").getContext("webgl"));
-const SYMBOLS = { square: "square", hexagonal: "circle", cells: "circle" };
-const FILL = { square: 1.1, hexagonal: 0.96, cells: 0.9 };
-const MARGIN = { l: 8, r: 8, t: 30, b: 8 };  // room for the tool bar above
 const TITLE = 20;  // pixels for the names above the upper sections
-const PLOT_CONFIG = {
-  responsive: true,
-  displaylogo: false,
-  // Plotly would offer to upload the chart to its makers.
-  showSendToCloud: false,
-  plotlyServerURL: "",
-  scrollZoom: true,
-  doubleClick: "reset",
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-  toImageButtonOptions: { scale: 3 },
-};
+const TOOLS = 30;  // pixels for the tools above the map
+const MARGIN = 10;
+const ZOOM = { step: 1.5, least: 0.5, most: 400 };
 
-class SpotPlot {
-  // spacing: distance between spots in data units, drawn to scale; null for a UMAP, whose points keep their size.
-  // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
-  constructor(name, { spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, onHover, onMove = () => {}, onResize = () => {} }) {
-    this.div = document.getElementById(name);
-    this.name = name;
-    this.spacing = spacing;
-    this.layoutName = layout;
-    Object.assign(this, { under, look, micrometres });
-    this.bar = element("div", { className: "scale-bar", hidden: true });
-    this.onHover = onHover;
-    this.onMove = onMove;
-    // Another size is another range to show, not a move for the other maps to follow.
-    new ResizeObserver(() => { if (this.started && this.viewKey() !== this.view) onResize(); }).observe(this.div);
-    this.ring = element("div", { className: "ring", hidden: true });
-    this.started = false;
-    // The wheel belongs to the page; with Ctrl or Cmd held it zooms the map.
-    this.div.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
-    }, { capture: true });
+// Where plots look at. All maps of a tissue share one, so that they move together.
+class Camera {
+  constructor() {
+    Object.assign(this, { plots: [], x: 0, y: 0, zoom: 1, box: null });
   }
 
-  // groups: spots in one colour ({rows, colour}), or coloured by values from low to top ({rows, values, low = 0, top, scale}).
-  async draw(x, y, groups, annotations = []) {
-    this.x = x;
-    this.y = y;
-    this.groups = groups;
-    this.ring.hidden = true;
-    const view = this.viewKey();
-    if (view !== this.view) {
-      this.view = view;
-      this.range = this.fit(x, y, annotations.length ? TITLE : 0);
-    }
-    const range = this.range;
-    Object.assign(this, this.markers(range.x, this.width() - MARGIN.l - MARGIN.r));
-    await Plotly.react(this.div, groups.map((group) => this.trace(group)), this.layout(range, annotations), { ...PLOT_CONFIG, responsive: false });
-    this.drawBar();
-    if (this.started) return;
-    this.started = true;
-    this.div.append(this.ring, this.bar);
-    this.div.on("plotly_hover", (event) => {
-      const point = event.points[0];
-      this.onHover(this.groups[point.curveNumber].rows[point.pointNumber], event.event);
-    });
-    this.div.on("plotly_unhover", () => this.onHover(null));
-    this.div.on("plotly_relayout", () => this.moved());
+  // The box to show at first. Another box starts anew.
+  frame(box) {
+    if (this.box && Object.keys(box).every((key) => box[key] === this.box[key])) return;
+    this.box = box;
+    this.reset();
   }
 
-  trace(group) {
-    const take = (values) => Float32Array.from(group.rows, (row) => values[row]);
-    const marker = { size: this.size, symbol: this.symbol, line: { width: 0 } };
-    if (group.values) {
-      Object.assign(marker, { color: take(group.values), cmin: group.low ?? 0, cmax: group.top, colorscale: group.scale, showscale: false });
-    } else {
-      marker.color = group.colour;
-    }
-    marker.opacity = this.look.spots;
-    return { type: HAS_WEBGL ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none", x: take(this.x), y: take(this.y), marker };
+  reset() {
+    Object.assign(this, { x: this.box.left + this.box.width / 2, y: this.box.top + this.box.height / 2, zoom: 1 });
+    this.moved();
   }
 
-  layout(range, annotations) {
-    const axis = { visible: false, zeroline: false, showgrid: false };
-    return {
-      margin: MARGIN, width: this.width(), height: this.div.clientHeight,
-      showlegend: false, hovermode: "closest", dragmode: "zoom", uirevision: this.view, hoverdistance: 12,
-      paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "inherit", size: 12, color: "#1b2430" },
-      modebar: { orientation: "h", bgcolor: "rgba(255,255,255,.7)", color: "#8591a0", activecolor: "#0b5d7a" },
-      xaxis: { ...axis, range: [...range.x] },
-      yaxis: { ...axis, range: [...range.y], scaleanchor: this.spacing === null ? undefined : "x" },
-      images: this.under().map(({ source, x, y, width, height }) => ({
-        source, x, y, sizex: width, sizey: height, xref: "x", yref: "y", xanchor: "left", yanchor: "top", sizing: "stretch", layer: "below", opacity: this.look.image,
-      })),
-      annotations: annotations.map((note) => ({ ...note, text: plotlyText(note.text), showarrow: false, yanchor: "bottom" })),
-    };
+  move(dx, dy) {
+    this.x += dx;
+    this.y += dy;
+    this.moved();
   }
 
-  // Another opacity of image and spots, without drawing the spots again.
-  fade() {
-    if (!this.started) return;
-    const images = Object.fromEntries(this.under().map((_, index) => [`images[${index}].opacity`, this.look.image]));
-    Plotly.update(this.div, { "marker.opacity": this.look.spots }, images);
-  }
-
-  // The bar of a round length that takes a quarter of the width at most; none where the unit is not known.
-  drawBar() {
-    const { range, _length: width } = this.div._fullLayout.xaxis;
-    const perPixel = (this.micrometres() * Math.abs(range[1] - range[0])) / width;
-    this.bar.hidden = !perPixel;
-    if (!perPixel) return;
-    const power = 10 ** Math.floor(Math.log10(perPixel * width / 4));
-    const length = power * [5, 2, 1].find((digit) => digit * power <= perPixel * width / 4);
-    this.bar.style.width = `${length / perPixel}px`;
-    this.bar.textContent = length >= 1000 ? `${format(length / 1000)} mm` : `${format(length)} µm`;
-  }
-
-  width() {
-    return this.div.clientWidth || 600;
-  }
-
-  // What the range depends on: the spots with coordinates, and the size of the plot.
-  viewKey() {
-    const first = this.x.findIndex((value) => !Number.isNaN(value));
-    return `${this.x.length} ${first} ${this.x[first]} ${this.y[first]} ${this.div.clientWidth} ${this.div.clientHeight}`;
-  }
-
-  // The range that shows all points; on a tissue map with equal scales, and y growing downwards as in images.
-  fit(x, y, title) {
-    const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
-    for (let row = 0; row < x.length; row++) {
-      if (Number.isNaN(x[row])) continue;
-      low[0] = Math.min(low[0], x[row]); high[0] = Math.max(high[0], x[row]);
-      low[1] = Math.min(low[1], y[row]); high[1] = Math.max(high[1], y[row]);
-    }
-    const pad = this.spacing === null ? 0.05 * Math.max(high[0] - low[0], high[1] - low[1]) || 1 : this.spacing || 1;
-    const span = [high[0] - low[0] + 2 * pad, high[1] - low[1] + 2 * pad];
-    const middle = [(high[0] + low[0]) / 2, (high[1] + low[1]) / 2];
-    if (this.spacing !== null) {
-      const [width, height] = [this.width() - MARGIN.l - MARGIN.r, this.div.clientHeight - MARGIN.t - MARGIN.b];
-      const free = height - title;
-      const scale = Math.min(width / span[0], free / span[1]);
-      span[0] = width / scale;
-      span[1] = height / scale;
-      middle[1] -= title / 2 / scale;
-    }
-    const x0 = middle[0] - span[0] / 2, y0 = middle[1] - span[1] / 2;
-    return { x: [x0, x0 + span[0]], y: this.spacing === null ? [y0, y0 + span[1]] : [y0 + span[1], y0] };
-  }
-
-  // Size and shape of the spots: drawn to scale, so that they tile the tissue at any zoom. Circles of a few pixels
-  // would let the page shine through between them; squares that overlap a little do not.
-  markers(xRange, width) {
-    if (this.spacing === null) return { size: this.x.length > 8000 ? 3 : this.x.length > 1500 ? 4 : 6, symbol: "circle" };
-    const pixels = (this.spacing * width) / Math.abs(xRange[1] - xRange[0]);
-    if (pixels < 5) return { size: Math.max(pixels, 1) + 0.7, symbol: "square" };
-    return { size: Math.min(pixels * FILL[this.layoutName], 80), symbol: SYMBOLS[this.layoutName] };
+  // Zoom about a point of the map.
+  magnify(factor, x = this.x, y = this.y) {
+    const zoom = Math.min(Math.max(this.zoom * factor, ZOOM.least), ZOOM.most);
+    const kept = this.zoom / zoom;
+    Object.assign(this, { x: x + (this.x - x) * kept, y: y + (this.y - y) * kept, zoom });
+    this.moved();
   }
 
   moved() {
-    const axes = this.div._fullLayout;
-    this.ring.hidden = true;
-    const { size, symbol } = this.markers(axes.xaxis.range, axes.xaxis._length);
-    if (Math.abs(size - this.size) > 0.02 * this.size) {
-      Object.assign(this, { size, symbol });
-      Plotly.restyle(this.div, { "marker.size": size, "marker.symbol": symbol });
-    }
-    this.drawBar();
-    this.onMove(this, { "xaxis.range": [...axes.xaxis.range], "yaxis.range": [...axes.yaxis.range] });
+    this.plots.forEach((plot) => plot.redraw());
+  }
+}
+
+class SpotPlot {
+  // spacing: distance between spots in map units, drawn to scale; null for a UMAP, whose points keep their size.
+  // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
+  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, onHover }) {
+    Object.assign(this, { name, camera, spacing, under, look, micrometres, onHover, shape: layout, seen: false, waiting: null });
+    this.div = document.getElementById(name);
+    camera.plots.push(this);
+    this.canvas = element("canvas", { tabIndex: 0 });
+    this.canvas.setAttribute("role", "img");
+    this.layer = element("canvas");
+    this.bar = element("div", { className: "scale-bar", hidden: true });
+    this.ring = element("div", { className: "ring", hidden: true });
+    this.div.append(this.canvas, this.bar, this.ring, mapTools(this));
+    new ResizeObserver(() => this.redraw()).observe(this.div);
+    new IntersectionObserver(([entry]) => { this.seen = entry.isIntersecting; this.redraw(); }, { rootMargin: "300px" }).observe(this.div);
+    listenToMap(this);
   }
 
-  // Take over the range of another map of the same tissue.
-  follow(ranges) {
-    const own = this.div._fullLayout;
-    const same = (a, b) => Math.abs(a[0] - b[0]) + Math.abs(a[1] - b[1]) < 1e-6 * Math.abs(a[1] - a[0]);
-    if (!this.started || same(own.xaxis.range, ranges["xaxis.range"])) return;
-    Plotly.relayout(this.div, ranges);
+  // shown: {x, y, rows, codes, looks}, rows to draw with the code of every spot and what it is drawn as; notes: texts above the sections;
+  // names: texts on the map; title, label and legend: for a saved picture and for screen readers.
+  draw(shown, { notes = [], names = [], title = "", label = title, legend = null } = {}) {
+    if (shown.x !== this.shown?.x || shown.y !== this.shown?.y) {
+      this.index = null;
+      this.box = boxOf(shown.x, shown.y);
+    }
+    Object.assign(this, { shown, notes, names, title, legend, drawn: null });
+    this.canvas.setAttribute("aria-label", `${label}. Arrow keys move, + and - zoom, 0 shows all, Enter describes the spot in the middle.`);
+    const pad = this.spacing === null ? 0.05 * Math.max(this.box.width, this.box.height) || 1 : this.spacing || 1;
+    this.camera.frame({ left: this.box.left - pad, top: this.box.top - pad, width: this.box.width + 2 * pad, height: this.box.height + 2 * pad });
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.waiting || !this.shown) return;
+    this.waiting = requestAnimationFrame(() => { this.waiting = null; if (this.seen) this.paint(); });
+  }
+
+  // From map units to CSS pixels: (x - left) * scale.
+  view(width = this.div.clientWidth, height = this.div.clientHeight, above = TOOLS) {
+    const { box, zoom, x, y } = this.camera;
+    const head = above + (this.notes.length ? TITLE : 0);
+    const free = [width - 2 * MARGIN, height - head - MARGIN];
+    const scale = zoom * Math.max(Math.min(free[0] / box.width, free[1] / box.height), 1e-9);
+    return { scale, left: x - width / 2 / scale, top: y - (head + free[1] / 2) / scale };
+  }
+
+  toScreen(x, y) {
+    const { scale, left, top } = this.view();
+    return [(x - left) * scale, (y - top) * scale];
+  }
+
+  spots() {
+    const many = this.shown.rows.length;
+    return { ...this.shown, spacing: this.spacing, shape: this.shape, dot: many > 8000 ? 3 : many > 1500 ? 4 : 6 };
+  }
+
+  paint({ light = false } = {}) {
+    if (!this.shown) return;
+    const [width, height, ratio] = [this.div.clientWidth, this.div.clientHeight, devicePixelRatio || 1];
+    if (!width || !height) return;
+    const size = { width: Math.round(width * ratio), height: Math.round(height * ratio) };
+    Object.assign(this.canvas, size);
+    Object.assign(this.layer, size);
+    const pen = this.canvas.getContext("2d");
+    const view = this.view();
+    const place = ({ x, y }) => [(x - view.left) * view.scale, (y - view.top) * view.scale];
+    pen.scale(ratio, ratio);
+    pen.globalAlpha = this.look.image;
+    for (const image of this.under()) {
+      const node = loadedImage(image, () => this.redraw());
+      if (node) pen.drawImage(node, ...place(image), image.width * view.scale, image.height * view.scale);
+    }
+    const brush = this.layer.getContext("2d");
+    const spots = this.spots();
+    if (light) spots.looks = [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }];
+    paintSpots(brush, { ...spots, dot: spots.dot * ratio }, { ...view, scale: view.scale * ratio });
+    pen.globalAlpha = this.look.spots;
+    pen.drawImage(this.layer, 0, 0, width, height);
+    pen.globalAlpha = 1;
+    this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom"));
+    this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle"));
+    this.ring.hidden = true;
+    this.drawBar(view.scale, width);
+    this.canvas.dataset.painted = String(Number(this.canvas.dataset.painted ?? 0) + 1);
+  }
+
+  // A bar of a round length, none where the unit is not known.
+  drawBar(scale, width) {
+    const bar = roundLength(this.micrometres() / scale, width / 4);
+    this.bar.hidden = !bar;
+    if (!bar) return;
+    this.bar.style.width = `${bar.pixels}px`;
+    this.bar.textContent = bar.text;
+  }
+
+  // The spot drawn nearest to a position of the plot, null for none within reach.
+  pick(left, top, pixels = 8) {
+    const { scale, left: x, top: y } = this.view();
+    this.index ??= spotIndex(this.shown, this.spacing);
+    if (!this.drawn) {
+      this.drawn = new Uint8Array(this.shown.x.length);
+      for (const row of this.shown.rows) this.drawn[row] = 1;
+    }
+    const reach = Math.max((this.spacing ?? 0) * 0.75, pixels / scale);
+    return this.index.nearest(left / scale + x, top / scale + y, reach, this.drawn);
   }
 
   // Circle one spot, at the same position on all maps of the tissue.
   mark(row) {
     this.ring.hidden = true;
-    if (row === null || !this.started || Number.isNaN(this.x[row])) return;
-    const { xaxis, yaxis } = this.div._fullLayout;
-    const [left, top] = [xaxis.l2p(this.x[row]), yaxis.l2p(this.y[row])];
-    if (left < 0 || top < 0 || left > xaxis._length || top > yaxis._length) return;
-    this.ring.style.left = `${xaxis._offset + left}px`;
-    this.ring.style.top = `${yaxis._offset + top}px`;
+    if (row === null || !this.shown || Number.isNaN(this.shown.x[row])) return;
+    const [left, top] = this.toScreen(this.shown.x[row], this.shown.y[row]);
+    if (left < 0 || top < 0 || left > this.div.clientWidth || top > this.div.clientHeight) return;
+    Object.assign(this.ring.style, { left: `${left}px`, top: `${top}px` });
     this.ring.hidden = false;
   }
+}
+
+// One index for all maps of the same coordinates.
+const indices = new WeakMap();
+function spotIndex({ x, y }, spacing) {
+  if (!indices.has(x)) indices.set(x, new SpotIndex(x, y, spacing));
+  return indices.get(x);
+}
+
+// The longest of 1, 2, 5, 10 ... µm that is not longer than `most` pixels; null where a pixel has no known length.
+function roundLength(perPixel, most) {
+  if (!perPixel) return null;
+  const power = 10 ** Math.floor(Math.log10(perPixel * most));
+  const length = power * [5, 2, 1].find((digit) => digit * power <= perPixel * most);
+  return { pixels: length / perPixel, text: length >= 1000 ? `${format(length / 1000)} mm` : `${format(length)} µm` };
+}
+
+// An image once it is decoded; until then null, and `then` is called.
+function loadedImage(image, then) {
+  if (!image.node) {
+    image.node = element("img", { src: image.source });
+    image.ready = image.node.decode().then(() => { image.decoded = true; });
+  }
+  if (!image.decoded) image.ready.then(then);
+  return image.decoded ? image.node : null;
+}
+
+// Dark on a light edge, so that it can be read on every colour.
+function paintText(pen, text, x, y, baseline) {
+  Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", textBaseline: baseline, lineJoin: "round", lineWidth: 4, strokeStyle: "rgba(255, 255, 255, .9)", fillStyle: "#1b2430" });
+  pen.strokeText(text, x, y);
+  pen.fillText(text, x, y);
 }

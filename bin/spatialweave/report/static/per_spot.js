@@ -3,17 +3,19 @@
 // Per-spot outputs of a method: weights and probabilities, and reconstructed features beside measured ones.
 
 const PER_SPOT = ["extra", "measured", "denoised"];
+const ESTIMATE = "log scale of the preprocessing";
 
 // Offer a run's columns, and keep the choice from one run to the next where both have it.
 function chosenColumn(id, columns, key) {
   const options = columns.map((column) => ({ key: column.modality ? `${column.name} (${column.modality})` : column.name, column }));
   const chosen = options.find((option) => option.key === state[key]) ?? options[0];
-  fill(id, options.map((option) => ({ key: option.key, name: option.key })), chosen?.key, (value) => { state[key] = value; });
+  fill(id, options.map((option) => ({ key: option.key, name: option.key })), chosen?.key, (value) => { state[key] = value; drawPerSpot(); });
   return chosen?.column ?? null;
 }
 
-async function drawPerSpot(run, x, y, rows, notes) {
+async function drawPerSpot() {
   if (!byId("per-spot")) return;
+  const { run, x, y, notes } = current;
   const outputs = run?.perSpot ?? { extras: [], denoised: [] };
   const denoised = chosenColumn("denoised-select", outputs.denoised, "denoised");
   const shown = {
@@ -21,21 +23,27 @@ async function drawPerSpot(run, x, y, rows, notes) {
     measured: denoised && denoised.measured !== null ? DATA.measured[denoised.measured] : null,
     denoised,
   };
+  const drawnRuns = DATA.runs.filter((other) => other.perSpot).map(runName).join(", ");
   byId("per-spot-none").hidden = Boolean(run?.perSpot);
+  byId("per-spot-none").textContent = `Nothing is drawn for ${run ? runName(run) : "this run"}: its method has no outputs of this kind, or another of its seeds is drawn. Drawn are: ${drawnRuns || "none"}.`;
   // All panels take their place before any is drawn: the width of each depends on the others.
   for (const name of PER_SPOT) byId(`${name}-panel`).hidden = !shown[name];
   byId("measured-title").textContent = `Measured: ${shown.measured?.name ?? "–"}`;
-  current.perSpot = [];
-  await Promise.all(PER_SPOT.filter((name) => shown[name]).map(async (name) => {
+  byId("denoised-title").textContent = run ? `Denoised by ${runName(run)}` : "Denoised";
+  byId("extra-title").textContent = run ? runName(run) : "";
+  const rows = visible();
+  const found = await Promise.all(PER_SPOT.filter((name) => shown[name]).map(async (name) => {
     const column = shown[name];
-    const steps = await unpack(column.steps);
+    const codes = await unpack(column.steps);
     const title = name === "extra" ? column.name : `${column.name}, ${name}`;
-    current.perSpot.push({ title, column, steps });
-    byId(name).setAttribute("aria-label", `Map: ${title}`);
-    byId(`${name}-low`).textContent = format(column.low);
-    byId(`${name}-top`).textContent = format(column.top);
-    await plots[name].draw(x, y, valueGroups(rows, column, steps), notes);
+    const of = name === "measured" ? "" : `, ${runName(run)}`;
+    const scale = { ...column, unit: name === "denoised" ? ESTIMATE : column.unit, cut: !column.whole };
+    drawScale(name, scale);
+    plots[name].draw({ x, y, rows, codes, looks: scaleLooks() }, { notes, title: title + of, label: `Map: ${title}${of}`, legend: { scale } });
+    return { title, column, steps: codes };
   }));
+  current.perSpot = found;
+  done();
 }
 
 // Lines for the card of a spot.

@@ -1,7 +1,6 @@
 "use strict";
 
 // Flat layers of spots in space, on a 2-D canvas: seen from above, or tilted as a stack that can be turned.
-// A canvas and not WebGL, of which a page can hold few drawings only.
 
 const PLATE = { fill: "rgba(226, 233, 240, .3)", edge: "#c4ccd6" };
 const MAX_TILT = 1.45;
@@ -22,11 +21,10 @@ class Scene {
     this.listen();
   }
 
-  // layers: from the lowest, [{rows, z, codes, colours, title, x, y, hidden}], hidden ones keep their room; lines: [{layer, a, b, colour}], from row a of that
+  // layers: from the lowest, [{rows, z, codes, looks, title, x, y, hidden}], hidden ones keep their room; lines: [{layer, a, b, colour}], from row a of that
   // layer to row b of the next. gap: between z 0 and 1, as a fraction of the radius. blend: how overlapping spots mix.
-  // dot: radius of spots in pixels where they are not drawn to scale.
-  show(layers, { spacing, lines = [], gap = 0, opacity = 1, blend = "source-over", dot = null }) {
-    Object.assign(this, { spacing, lines, gap, opacity, blend, dot });
+  show(layers, { spacing, lines = [], gap = 0, opacity = 1, blend = "source-over" }) {
+    Object.assign(this, { spacing, lines, gap, opacity, blend });
     this.layers = layers.map((layer) => ({ ...layer, groups: colourGroups(layer) }));
     this.extent = extentOf(this.layers);
     this.redraw();
@@ -109,15 +107,15 @@ class Scene {
   }
 
   paintSpots(pen, layer) {
-    const size = this.dot ?? Math.max(this.spacing * this.scale * 0.6, 0.8);
+    const size = Math.max(this.spacing * this.scale * 0.6, 0.8);
     // Squares tile a square grid, a little larger to do so when it is turned; seen from the side, or of a pixel or two, nobody can tell them from circles.
-    const boxes = size < 2.5 || (!this.solid && this.dot === null && DATA.layout === "square");
+    const boxes = size < 2.5 || (!this.solid && DATA.layout === "square");
     const flat = Math.max(Math.cos(this.camera.tilt), 0.3);
     pen.globalAlpha = this.opacity;
     pen.globalCompositeOperation = this.blend;
     layer.at = new Float32Array(2 * layer.rows.length);
-    for (const { colour, indices } of layer.groups) {
-      pen.fillStyle = colour;
+    for (const { look, indices } of layer.groups) {
+      pen.fillStyle = fillOf(pen, look);
       pen.beginPath();
       for (const index of indices) {
         const row = layer.rows[index];
@@ -213,9 +211,9 @@ class Scene {
   }
 }
 
-// The spots of a layer by colour, so that each colour is filled once.
-function colourGroups({ rows, codes, colours }) {
-  const groups = colours.map((colour) => ({ colour, indices: [] }));
+// The spots of a layer by class, so that each colour is filled once.
+function colourGroups({ rows, codes, looks }) {
+  const groups = looks.map((look) => ({ look, indices: [] }));
   rows.forEach((row, index) => groups[codes[row]].indices.push(index));
   return groups.filter(({ indices }) => indices.length);
 }

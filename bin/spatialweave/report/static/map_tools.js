@@ -1,0 +1,63 @@
+"use strict";
+
+// Moving and zooming a map by pointer, wheel and keys, and the buttons above it.
+
+const STEP = 60;  // pixels that an arrow key moves the map
+
+function mapTools(plot) {
+  const button = (text, title, act) => {
+    const node = element("button", { type: "button", title, textContent: text, onclick: act });
+    node.setAttribute("aria-label", title);
+    return node;
+  };
+  const { camera } = plot;
+  return element("div", { className: "tools" },
+    button("−", "Zoom out", () => camera.magnify(1 / ZOOM.step)),
+    button("+", "Zoom in", () => camera.magnify(ZOOM.step)),
+    button("All", "Show all", () => camera.reset()),
+    button("PNG", "Save this panel as PNG, with its legend", () => savePanel(plot, "png")),
+    button("SVG", "Save this panel as SVG, with its legend", () => savePanel(plot, "svg")));
+}
+
+function listenToMap(plot) {
+  const { canvas, camera } = plot;
+  let last = null;
+  const middle = () => [canvas.clientWidth / 2, TOOLS + (canvas.clientHeight - TOOLS) / 2];
+  const move = (dx, dy) => {
+    const { scale } = plot.view();
+    camera.move(-dx / scale, -dy / scale);
+  };
+  const describe = (row, event) => plot.onHover(row, event);
+  canvas.addEventListener("pointerdown", (event) => { last = event; canvas.setPointerCapture(event.pointerId); describe(null); });
+  for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => { last = null; });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!plot.shown) return;
+    if (!last) { describe(plot.pick(event.offsetX, event.offsetY), event); return; }
+    move(event.clientX - last.clientX, event.clientY - last.clientY);
+    last = event;
+  });
+  canvas.addEventListener("pointerleave", () => describe(null));
+  canvas.addEventListener("blur", () => describe(null));
+  canvas.addEventListener("dblclick", () => camera.reset());
+  // The wheel belongs to the page; with Ctrl or Cmd held it zooms the map.
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    const { scale, left, top } = plot.view();
+    camera.magnify(Math.exp(-event.deltaY / 300), event.offsetX / scale + left, event.offsetY / scale + top);
+  }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    const arrow = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] }[event.key];
+    const act = {
+      "+": () => camera.magnify(ZOOM.step), "=": () => camera.magnify(ZOOM.step), "-": () => camera.magnify(1 / ZOOM.step),
+      0: () => camera.reset(), Home: () => camera.reset(), Escape: () => describe(null),
+      Enter: () => {
+        const [left, top] = middle(), box = canvas.getBoundingClientRect();
+        describe(plot.pick(left, top, STEP), { clientX: box.left + left, clientY: box.top + top });
+      },
+    }[event.key] ?? (arrow && (() => move(...arrow)));
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,120 @@
+"use strict";
+
+// A panel as a picture for a paper: title, map, scale bar and legend, as SVG, or as PNG made from it.
+
+const PICTURE = { width: 640, height: 560, head: 44, line: 20, scale: 3 };
+const MOST_SHAPES = 60000;  // spots; more are an image in the SVG
+const INK = "#1b2430";
+
+const label = (text, x, y, more = {}) => drawing("text", { x, y, "font-size": 13, fill: INK, ...more }, text);
+
+function panelPicture(plot) {
+  const { width, height, head } = PICTURE;
+  const view = plot.view(width, height, 8);
+  const place = ({ x, y }) => [(x - view.left) * view.scale, (y - view.top) * view.scale];
+  const inside = drawing("g", { "clip-path": "url(#frame)" });
+  for (const image of plot.under()) {
+    const [x, y] = place(image);
+    inside.append(drawing("image", { href: image.source, x, y, width: image.width * view.scale, height: image.height * view.scale, preserveAspectRatio: "none", opacity: plot.look.image }));
+  }
+  inside.append(drawing("g", { opacity: plot.look.spots }, ...spotShapes(plot.spots(), view, width, height)));
+  const halo = { "text-anchor": "middle", "font-weight": 600, stroke: "#fff", "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" };
+  for (const [texts, shift] of [[plot.notes, -4], [plot.names, 4]]) {
+    for (const one of texts) inside.append(label(one.text, place(one)[0], place(one)[1] + shift, halo));
+  }
+  const bar = roundLength(plot.micrometres() / view.scale, width / 4);
+  if (bar) {
+    const at = { x1: 14, x2: 14 + bar.pixels, y1: height - 14, y2: height - 14 };
+    inside.append(drawing("line", { ...at, stroke: "#fff", "stroke-width": 5 }), drawing("line", { ...at, stroke: "#000", "stroke-width": 3 }), label(bar.text, 14 + bar.pixels / 2, height - 22, { ...halo, "font-size": 12 }));
+  }
+  const [legend, below] = legendShapes(plot.legend, width, height + head + 14);
+  const frame = drawing("clipPath", { id: "frame" }, drawing("rect", { width, height }));
+  return drawing("svg", { xmlns: "http://www.w3.org/2000/svg", width, height: below + 10, viewBox: `0 0 ${width} ${below + 10}`, "font-family": "Helvetica, Arial, sans-serif" },
+    drawing("defs", {}, frame), drawing("rect", { width: "100%", height: "100%", fill: "#fff" }),
+    label(plot.title, 14, 28, { "font-size": 17, "font-weight": 600 }), drawing("g", { transform: `translate(0 ${head})` }, inside), ...legend);
+}
+
+function spotShapes(spots, view, width, height) {
+  const rows = inView(spots, view, width, height);
+  if (rows.length > MOST_SHAPES) {
+    const canvas = element("canvas", { width: width * PICTURE.scale, height: height * PICTURE.scale });
+    paintSpots(canvas.getContext("2d"), { ...spots, dot: spots.dot * PICTURE.scale }, { ...view, scale: view.scale * PICTURE.scale });
+    return [drawing("image", { href: canvas.toDataURL(), width, height })];
+  }
+  const size = spots.spacing === null ? spots.dot : spots.spacing * view.scale * (spots.spacing * view.scale < SMALL && spots.shape !== "square" ? OVERLAP : FILL[spots.shape]);
+  const half = size / 2, square = spots.spacing !== null && spots.shape === "square";
+  const groups = spots.looks.map(() => []);
+  for (const row of rows) groups[spots.codes[row]].push(row);
+  const round = (value) => Number(value.toFixed(2));
+  const shape = (x, y) => (square
+    ? `M${round(x - half)} ${round(y - half)}h${round(size)}v${round(size)}h${-round(size)}z`
+    : `M${round(x - half)} ${round(y)}a${round(half)} ${round(half)} 0 1 0 ${round(size)} 0a${round(half)} ${round(half)} 0 1 0 ${-round(size)} 0`);
+  return groups.flatMap((group, code) => {
+    if (!group.length) return [];
+    const path = group.map((row) => shape((spots.x[row] - view.left) * view.scale, (spots.y[row] - view.top) * view.scale)).join("");
+    const { colour, stripe } = spots.looks[code];
+    const plain = drawing("path", { d: path, fill: colour });
+    if (!stripe) return [plain];
+    return [plain, stripePattern(code, stripe), drawing("path", { d: path, fill: `url(#stripe${code})` })];
+  });
+}
+
+function stripePattern(code, stripe) {
+  const { every, width } = STRIPE;
+  return drawing("pattern", { id: `stripe${code}`, width: every / Math.SQRT2, height: every, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+    drawing("rect", { width: width / Math.SQRT2, height: every, fill: stripe }));
+}
+
+// The legend from a height on, and where it ends.
+function legendShapes(legend, width, top) {
+  const { line } = PICTURE;
+  if (legend?.scale) {
+    const { low = 0, top: most, unit } = legend.scale;
+    const steps = VIRIDIS.map((colour, at) => drawing("rect", { x: 70 + at * 10, y: top - 10, width: 10.5, height: 12, fill: colour }));
+    return [[label(format(low), 62, top, { "text-anchor": "end" }), ...steps, label(`${format(most)}${legend.scale.cut === false ? "" : " or more"} \u00a0 ${unit}`, 76 + VIRIDIS.length * 10, top)], top + line];
+  }
+  if (!legend?.classes) return [[], top];
+  const looks = classLooks(legend.classes);
+  const shown = legend.classes.names.map((name, code) => ({ name, code })).filter(({ code }) => !legend.hidden?.has(code));
+  const texts = shown.map(({ name, code }) => `${shortName(legend.classes, code) === name ? "" : `${shortName(legend.classes, code)} `}${name} (${grouped(legend.classes.counts[code])} spots)`);
+  const column = Math.min(Math.max(...texts.map((text) => text.length), 8) * 7.2 + 34, width - 28);
+  const across = Math.max(Math.floor((width - 28) / column), 1);
+  const shapes = shown.flatMap(({ code }, index) => {
+    const [x, y] = [14 + (index % across) * column, top + Math.floor(index / across) * line];
+    const { colour, stripe } = looks[code];
+    const box = { x, y: y - 11, width: 13, height: 13 };
+    const own = [drawing("rect", { ...box, fill: colour })];
+    if (stripe) own.push(stripePattern(`key${code}`, stripe), drawing("rect", { ...box, fill: `url(#stripekey${code})` }));
+    return [...own, label(texts[index], x + 20, y)];
+  });
+  return [shapes, top + Math.ceil(shown.length / across) * line];
+}
+
+// A chart of the page, with the colours of the light style written into it.
+function chartPicture(chart) {
+  const copy = chart.cloneNode(true);
+  const { width, height } = chart.viewBox.baseVal;
+  for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height, "font-family": "Helvetica, Arial, sans-serif" })) copy.setAttribute(name, value);
+  copy.prepend(drawing("rect", { width: "100%", height: "100%", fill: "#fff" }));
+  copy.append(drawing("style", {}, document.getElementById("chart-style").textContent));
+  return copy;
+}
+
+async function save(picture, name, kind) {
+  const source = new XMLSerializer().serializeToString(picture);
+  let blob = new Blob([source], { type: "image/svg+xml" });
+  if (kind === "png") {
+    const image = element("img", { src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(source)}` });
+    await image.decode();
+    const [width, height] = ["width", "height"].map((side) => Number(picture.getAttribute(side)) * PICTURE.scale);
+    const canvas = element("canvas", { width, height });
+    canvas.getContext("2d").drawImage(image, 0, 0, width, height);
+    blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  }
+  const link = element("a", { href: URL.createObjectURL(blob), download: `${name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 80)}.${kind}` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  return link.download;
+}
+
+const savePanel = (plot, kind) => save(panelPicture(plot), `${DATA.dataset}_${plot.title}`, kind);

@@ -1,0 +1,87 @@
+"use strict";
+
+// The card of a spot, and the start of the page.
+
+async function hover(row, event) {
+  for (const plot of Object.values(plots)) plot.mark(row);
+  current.hovered = row;
+  if (row === null) { tip.hidden = true; return; }
+  const tops = await (DATA.tops ??= loadTops());
+  // Meanwhile the pointer may have moved on.
+  if (current.hovered === row) showTip(event, current.spots.barcodes[row], factsOf(row, tops));
+}
+
+function factsOf(row, tops) {
+  const { spots, run, codes, compared, feature } = current;
+  const section = spots.sections[row];
+  const classFact = (name, classes, own) => [name, classes.names[own[row]] ?? "none", classLooks(classes)[own[row]]];
+  const facts = [["section", DATA.sections.names[section], null]];
+  if (codes.main) facts.push(classFact("domain", run.domains, codes.main));
+  if (compared?.column && current.column) facts.push([compared.name, format(valueOf(current.column.column, current.column.steps[row])), null]);
+  if (compared?.classes) facts.push(classFact(compared.key === "labels" ? "label" : compared.name, compared.classes, codes.other));
+  for (const { modality, names, codes: own } of tops) {
+    const top = [0, 1, 2].map((rank) => names[own[3 * row + rank]]).filter((name) => name !== undefined);
+    if (top.length) facts.push([`top ${modality}`, top.join(", "), null]);
+  }
+  if (feature && feature.values[row] !== 255) facts.push([feature.name, format(valueOf(feature, feature.values[row])), null]);
+  facts.push(...perSpotFacts(row));
+  const [[dx, dy], scale] = [DATA.sections.offsets[section], DATA.sections.scales[section]];
+  const at = [(spots.x[row] - dx) / scale, (spots.y[row] - dy) / scale];
+  facts.push(["x, y in the file", at.map(format).join(", "), null]);
+  return facts;
+}
+
+function start() {
+  const tissues = ["map", "compare", "feature", ...PER_SPOT];
+  const tissue = { camera: new Camera(), spacing: DATA.spacing, layout: DATA.layout, ...beneath, onHover: hover };
+  const embedding = { camera: new Camera(), onHover: hover };
+  for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
+  for (const name of ["umap", "mixing"]) if (byId(name)) plots[name] = new SpotPlot(name, embedding);
+  startImages(tissues);
+  startChoices();
+  startSearch((index) => { state.feature = index; drawFeature(); });
+  startCharts();
+  draw();
+  if (DATA.alignment) startAlignment();
+}
+
+function startChoices() {
+  const all = choices();
+  const runs = all.filter(({ key }) => key.startsWith("run "));
+  const others = all.filter(({ key }) => key !== `run ${state.run}`);
+  const sure = DATA.runs[state.run]?.method === "weave" ? others.find(({ key }) => key === "confidence") : null;
+  const different = others.find(({ key }) => key === "labels" || DATA.runs[key.slice(4)]?.method !== DATA.runs[state.run]?.method);
+  state.compare = (sure ?? different ?? others[0])?.key ?? null;
+  fill("run-select", runs, `run ${state.run}`, (key) => { state.run = Number(key.slice(4)); state.hidden.main.clear(); draw(); });
+  fill("compare-select", all, state.compare, (key) => { state.compare = key; state.hidden.other.clear(); draw(); });
+  const sections = DATA.sections.names.map((name, code) => ({ key: String(code), name }));
+  fill("section-select", [{ key: "", name: "All sections" }, ...sections], "", (key) => { state.section = key === "" ? null : Number(key); draw(); });
+  const colours = [{ key: "domains", name: "domain" }];
+  if (byId("compare")) colours.push({ key: "compare", name: "the map beside" });
+  if (sections.length > 1) colours.push({ key: "sections", name: "section" });
+  fill("colour-select", colours, "domains", (key) => { state.colour = key; drawUmap(); done(); });
+  for (const [id, key] of [["names-on-maps", "names"], ["hide-everywhere", "everywhere"]]) {
+    const box = byId(id);
+    if (box) box.onchange = () => { state[key] = box.checked; drawMaps(); };
+  }
+}
+
+// Buttons that save the charts.
+function startCharts() {
+  for (const chart of document.querySelectorAll("svg.strip")) {
+    const name = `${DATA.dataset}_${chart.getAttribute("aria-label")}`;
+    const button = (kind) => element("button", { type: "button", textContent: kind.toUpperCase(), title: `Save this chart as ${kind.toUpperCase()}`, onclick: () => save(chartPicture(chart), name, kind) });
+    chart.before(element("div", { className: "tools chart" }, button("png"), button("svg")));
+  }
+}
+
+// On paper everything is drawn and light, also what was not on the screen yet.
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details").forEach((node) => { node.dataset.closed = node.open ? "" : "1"; node.open = true; });
+  for (const plot of Object.values(plots)) plot.paint({ light: true });
+});
+addEventListener("afterprint", () => document.querySelectorAll("details").forEach((node) => { node.open = !node.dataset.closed; }));
+
+DARK.addEventListener("change", () => draw());
+
+start();

@@ -1,0 +1,30 @@
+// How many entries the channels of files get for a dataset if no step fails, so that its report need not wait for other datasets.
+// With too few of them it is made at the end of the run. Whoever adds files to the `files` of a workflow counts them here.
+
+include { countRuns ; weaveMembers } from './methods'
+
+// Of PREPARE: what was read and quality control of every section, latents of every recipe, counts, statistics of every graph, and
+// one graph.
+def preparedFiles(meta, methods) {
+    def recipes = methods*.preprocess.unique(false)
+    def graphs = methods.collect { method -> [method.preprocess.baseName, method.graph.baseName] }.unique()
+    return 2 * meta.stack.size() + recipes.size() + graphs.size() + 2
+}
+
+// Of REGISTER: coordinates and transforms.
+def registeredFiles(meta, methods, options) {
+    return isAligned(meta, methods, options) ? 2 : 0
+}
+
+// Of INTEGRATE: embedding, domains, their summary and metrics of every run, and its pairs and their quality where sections are
+// aligned; the same without a summary of the consensus; the choice of the number of domains; the verdict.
+def integratedFiles(meta, methods, options, is_open) {
+    def runs = countRuns(methods*.name, methods, meta, options)
+    def is_woven = countRuns(weaveMembers(options, methods), methods, meta, options) > 1
+    return runs * (isAligned(meta, methods, options) ? 6 : 4) + (is_woven ? 3 : 0) + (is_open ? 1 : 0) + (options.assess ? 1 : 0)
+}
+
+// Whether the sections of a dataset are aligned.
+def isAligned(meta, methods, options) {
+    return meta.stack.size() > 1 && (options.align || methods.any { method -> method.sections == 'aligned' })
+}
