@@ -5,6 +5,7 @@
 const TITLE = 20;  // pixels for the names above the upper sections
 const TOOLS = 30;  // pixels for the tools above the map
 const MARGIN = 10;
+const FONT = 13;
 const ZOOM = { step: 1.5, least: 0.5, most: 400 };
 
 // Where plots look at. All maps of a tissue share one, so that they move together.
@@ -100,6 +101,7 @@ class SpotPlot {
     return { ...this.shown, spacing: this.spacing, shape: this.shape, dot: many > 8000 ? 3 : many > 1500 ? 4 : 6 };
   }
 
+  // light: for paper, on which the map is smaller, and its names larger.
   paint({ light = false } = {}) {
     if (!this.shown) return;
     const [width, height, ratio] = [this.div.clientWidth, this.div.clientHeight, devicePixelRatio || 1];
@@ -123,8 +125,9 @@ class SpotPlot {
     pen.globalAlpha = this.look.spots;
     pen.drawImage(this.layer, 0, 0, width, height);
     pen.globalAlpha = 1;
-    this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom"));
-    this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle"));
+    const font = light ? 2 * FONT : FONT;
+    this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom", font));
+    this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle", font));
     this.ring.hidden = true;
     this.drawBar(view.scale, width);
     this.canvas.dataset.painted = String(Number(this.canvas.dataset.painted ?? 0) + 1);
@@ -188,8 +191,8 @@ function loadedImage(image, then) {
 }
 
 // Dark on a light edge, so that it can be read on every colour.
-function paintText(pen, text, x, y, baseline) {
-  Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", textBaseline: baseline, lineJoin: "round", lineWidth: 4, strokeStyle: "rgba(255, 255, 255, .9)", fillStyle: "#1b2430" });
+function paintText(pen, text, x, y, baseline, size) {
+  Object.assign(pen, { font: `600 ${size}px system-ui, sans-serif`, textAlign: "center", textBaseline: baseline, lineJoin: "round", lineWidth: 4, strokeStyle: "rgba(255, 255, 255, .9)", fillStyle: "#1b2430" });
   pen.strokeText(text, x, y);
   pen.fillText(text, x, y);
 }
