@@ -24,19 +24,17 @@ def helpText() {
     }
     lines << 'Methods (--methods name,name ...; all = those of this pipeline, baselines, controls)'
     def presets = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, new org.yaml.snakeyaml.Yaml().load(preset.text)] }
-    def groups = [
-        'of this pipeline': { preset -> !preset.variant_of && !preset.control && !preset.baseline },
-        'variants, e.g. as published': { preset -> preset.variant_of && !preset.control && !preset.baseline },
-        'controls': { preset -> preset.control },
-        'baselines: published methods by their own libraries': { preset -> preset.baseline },
-    ]
-    groups.each { title, belongs ->
+    def groups = presets.groupBy { _name, preset ->
+        preset.baseline ? 'baselines' : preset.control ? 'controls' : preset.variant_of ? 'variants' : 'own'
+    }
+    def titles = [own: 'of this pipeline', variants: 'variants, e.g. as published', controls: 'controls', baselines: 'baselines: published methods by their own libraries']
+    titles.each { group, title ->
         lines << "  ${title}"
-        presets.findAll { _name, preset -> belongs(preset) }.each { name, preset ->
+        groups[group].each { name, preset ->
             // The first sentence, as far as it fits on a line.
             def words = preset.summary.toString().tokenize().join(' ').split(/(?<=[.;:,]) /).first().replaceAll(/[.;:,]$/, '')
             def text = "${preset.title}: ${words}".toString()
-            lines << "    ${name.padRight(16)} ${text.size() > 100 ? text.take(97) + '...' : text}"
+            lines << "    ${name.padRight(18)} ${text.size() > 100 ? text.take(97) + '...' : text}"
         }
     }
     lines << ''

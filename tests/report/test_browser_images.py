@@ -23,7 +23,8 @@ def report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest
 
 
 def colour_at(page: Any, x: float, y: float) -> np.ndarray:
-    """The colour on the screen at map coordinates of the first map."""
+    """The colour on the screen at map coordinates of the first map, without the names of the domains."""
+    page.execute_script("const n = document.getElementById('names-on-maps'); if (n.checked) n.click()")
     element = page.find_element("id", "map")
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
     time.sleep(0.4)
