@@ -62,7 +62,7 @@ def test_names_of_a_dataset_run_nothing(
     write_dataset_report(make_dataset(prefix=ALL, dataset=ALL, rows=6, columns=6, seeds=(1,)), target)
     opened(browser, target, drawn=True)
     assert browser.execute_script("return document.querySelector('h1').textContent").split() == ALL.split()
-    names = browser.execute_script("return [...document.querySelectorAll('#feature-select option')].map((o) => o.text)")
+    names = browser.execute_script("return [...document.querySelectorAll('#feature-list option')].map((o) => o.value)")
     for name, payload in PAYLOADS.items():
         words = payload.split()
         assert all(any(word in shown for shown in names) for word in words), name

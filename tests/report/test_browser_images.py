@@ -14,6 +14,8 @@ from PIL import Image
 
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
 
+from .browser import wait
+
 
 @pytest.fixture(scope="module")
 def report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,6 +49,8 @@ def slide(page: Any, layer: str, value: float) -> None:
 
 
 def test_the_image_is_under_the_spots(page: Any) -> None:
+    page.execute_script("document.getElementById('names-on-maps').click()")
+    wait(page, "!plots.map.names.length")
     # With spots hidden, x 80 and y 20 is in the second region, which is cyan; the first is red.
     slide(page, "spots", 0)
     np.testing.assert_allclose(colour_at(page, 80, 20), (0, 255, 255), atol=40)

@@ -37,7 +37,7 @@ def smallest_type(largest: int) -> type[np.unsignedinteger]:
 
 
 def _deflate(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 9)).decode()
+    return base64.b64encode(zlib.compress(data)).decode()
 
 
 def script_json(value: Any) -> Markup:
