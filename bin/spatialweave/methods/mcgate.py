@@ -59,7 +59,7 @@ def loss_terms(encoder: McgateEncoder, inputs: MaskedInputs) -> Terms:
     """The loss terms of an epoch: per modality the squared error of the rebuilt input, on masked spots."""
     network = encoder.network
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
         mask = inputs.mask(epoch)
         around = encoder.prepare(epoch)
         z, weights = network(torch.cat(inputs.seen(mask), dim=1), around)

@@ -226,7 +226,7 @@ def loss_terms(network: SpaBalance, inputs: MaskedInputs, graphs: SpaBalanceGrap
     """The weighted loss terms of an epoch."""
     names = [one.name for one in inputs.modalities]
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
         mask = inputs.mask(epoch)
         seen = inputs.seen(mask)
         encoded = network(seen, graphs)

@@ -182,7 +182,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 def loss_terms(network: SpaMca, inputs: MaskedInputs, graphs: SpaMcaGraphs, config: Config) -> Terms:
     """The weighted loss terms of an epoch: error on masked spots, and what the heads add."""
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
         shown = mask_views(inputs, config.variant, epoch)
         encoded = network(shown.spatial, shown.features, graphs)
         values = {}

@@ -224,7 +224,7 @@ def loss_terms(network: Spamo, inputs: MaskedInputs, fixed: FixedGraphs, config:
     published = config.learned_graph == "published"
     per_spot = 1.0 if published else inputs.n_spots**-0.5
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
         learned = network.weights()
         if epoch > 1:
             for graph, own in zip(graphs, learned, strict=True):

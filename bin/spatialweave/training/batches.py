@@ -1,0 +1,81 @@
+"""What a training takes into an update: parts of the dataset, made ready one by one; and what it makes of all spots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spatialweave.training.tiles import ALL_AT_ONCE, Patch, Tiling
+
+B = TypeVar("B")
+
+
+class Source(Protocol):
+    """Where :func:`spatialweave.training.loop.train` takes batches from."""
+
+    def of_update(self, number: int) -> Iterator[tuple[float, Any]]:
+        """The batches of an update (counted from 1) with their weights, which sum to 1."""
+
+
+class AllAtOnce:
+    """For terms that hold all spots themselves: one batch, None, in every update."""
+
+    def of_update(self, number: int) -> Iterator[tuple[float, None]]:
+        """The one batch."""
+        yield 1.0, None
+
+
+class Batches(Generic[B]):
+    """The parts of a tiling, each made into what a method's loss terms and network take.
+
+    Parameters
+    ----------
+    make
+        Makes it, from a part with its halo. Those of as many spots as may be trained on at once are kept.
+    reach
+        Depth of the halo, in steps of the spatial graph: how far the network gathers for a spot and its losses.
+    """
+
+    def __init__(self, tiling: Tiling, make: Callable[[Patch], B], reach: int) -> None:
+        self._tiling = tiling
+
+        # A halo has about as many spots as its part.
+        kept = max(1, ALL_AT_ONCE * tiling.n_parts // (2 * tiling.dataset.n_spots))
+
+        @lru_cache(maxsize=kept)
+        def made(number: int) -> tuple[Patch, B]:
+            patch = tiling.patch(number, reach)
+            return patch, make(patch)
+
+        self._made = made
+
+    def of_update(self, number: int) -> Iterator[tuple[float, B]]:
+        """The batches of an update (counted from 1) with their weights: spots that count, as a fraction of all."""
+        taken = self._tiling.of_update(number)
+        sizes = [1 if self._tiling.whole else len(self._tiling.parts[k]) for k in taken]
+        for size, k in zip(sizes, taken, strict=True):
+            yield size / sum(sizes), self._made(k)[1]
+
+    @torch.no_grad()
+    def everywhere(self, function: Callable[[B], Mapping[str, Tensor]]) -> dict[str, np.ndarray]:
+        """What `function` makes of every spot (float32, spots x columns, by name), part by part, without gradient.
+
+        It maps a batch to tables of all spots in it, of which the rows that count are kept.
+        """
+        result: dict[str, np.ndarray] = {}
+        for number in range(self._tiling.n_parts):
+            patch, batch = self._made(number)
+            for name, values in function(batch).items():
+                found = patch.counted(values).float().cpu().numpy()
+                if self._tiling.whole:
+                    result[name] = found
+                    continue
+                if name not in result:
+                    result[name] = np.empty((patch.n_all, *found.shape[1:]), dtype=np.float32)
+                result[name][self._tiling.parts[number]] = found
+        return result
