@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
 
 from spatialweave.domains.mixture import tied_mixture
-from spatialweave.io.dataset import Dataset
-from spatialweave.methods import smart, smart_ms
+from spatialweave.errors import InputError
+from spatialweave.graphs.build import feature_distances
+from spatialweave.graphs.recipe import FeatureRecipe
+from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.methods import smart, smart_ms, spabalance, spamca, spamo
 from spatialweave.training.batches import Batches
 from spatialweave.training.masking import ScaledInputs, scale_inputs
+from spatialweave.training.part_graphs import PartGraphs
 from spatialweave.training.run import Run
 from spatialweave.training.tiles import Patch, Tiling
 
@@ -141,3 +147,75 @@ def test_smart_ms_by_tiles_joins_sections(split: Tissue, run: Run) -> None:
     fitted = smart_ms.fit(dataset, config, run)
     assert fitted.record["parts"] == 11 and fitted.record["triplets"]["rna"] > 200
     assert agreement(dataset, fitted.embedding) > 0.9
+
+
+@pytest.fixture
+def recipe() -> dict[str, Any]:
+    """Of the feature graphs of the tissue."""
+    return {"features": {"k": 6, "metric": "correlation", "rounds": 1}}
+
+
+@pytest.mark.parametrize("method", [spamca, spabalance, spamo])
+def test_methods_with_feature_graphs_find_the_layers_by_tiles(
+    tissue: Tissue, run: Run, recipe: dict[str, Any], method: Any
+) -> None:
+    dataset = replace(tissue(side=40), graph_recipe=recipe)
+    config = method.Config(batch_spots=800, epochs=40)
+    fitted = method.fit(dataset, config, run)
+    assert (fitted.record["parts"], fitted.record["parts_per_update"]) == (8, 4)
+    assert agreement(dataset, fitted.embedding) > 0.95
+    for table in (*fitted.extras.values(), *fitted.denoised.values()):
+        assert len(table) == 1600 and np.isfinite(np.asarray(table)).all()
+    np.testing.assert_array_equal(method.fit(dataset, config, run).embedding, fitted.embedding)
+
+
+@pytest.mark.parametrize("method", [spamca, spabalance, spamo])
+def test_tiles_need_the_recipe_of_the_feature_graphs(tissue: Tissue, run: Run, method: Any) -> None:
+    with pytest.raises(InputError, match="batch_spots=0"):
+        method.fit(tissue(), method.Config(batch_spots=40), run)
+
+
+def test_feature_graphs_of_a_part_join_its_own_spots_only(tissue: Tissue, run: Run, recipe: dict[str, Any]) -> None:
+    dataset = replace(tissue(side=24, missing=0.2), graph_recipe=recipe)
+    tiling = Tiling(dataset, BATCH, 1, run)
+    part_graphs = PartGraphs(tiling, depth=2)
+    for plain in tiling.patches(6):
+        patch = part_graphs.added(plain)
+        near, present = patch.within(2), patch.dataset.modalities[1].present
+        graph = patch.dataset.feature_distances("adt")
+        joined = np.diff(graph.indptr) > 0
+        np.testing.assert_array_equal(joined, near & present)
+        assert set(graph.indices) <= set(np.flatnonzero(near & present))
+        # As GRAPH builds it on a dataset of these spots; the halo is deeper than the rounds of averaging.
+        rows = patch.rows[joined]
+        alone = feature_distances(
+            Modality("adt", dataset.modalities[1].latent[rows], np.ones(len(rows), dtype=bool)),
+            FeatureRecipe(**recipe["features"]),
+            dataset.spatial_graph()[rows][:, rows],
+        )
+        np.testing.assert_array_equal(np.flatnonzero(joined)[alone.indices], graph.indices)
+
+
+def test_the_spatial_view_of_spamca_is_exact(tissue: Tissue, run: Run) -> None:
+    dataset = tissue(side=24)
+    # Feature graphs without edges are the same in every part.
+    empty = sparse.csr_matrix((dataset.n_spots, dataset.n_spots))
+    config = spamca.Config(instance_weight=0.0, cluster_weight=0.0, target_weight=0.0)
+    scaled, tilings = both_ways(dataset, config, run)
+    network = spamca.SpaMca(scaled.widths, 8, 4, scaled=False)
+    network.reset_parameters(run.torch_generator())
+    found = []
+    for tiling in tilings:
+        losses = []
+        for patch in tiling.patches(scaled.reach + spamca.LAYERS):
+            own = replace(patch.dataset, graphs=dict(patch.dataset.graphs))
+            for name in ("rna", "adt"):
+                own.graphs[f"{name}_connectivities"] = empty[: own.n_spots, : own.n_spots]
+            batch = spamca.make_batch(replace(patch, dataset=own), scaled)
+            values = spamca.loss_terms(network, config)(1, batch)
+            drawn = scaled.at(tilings[0].patch(0, 0)).mask(1)
+            factor = 1.0 if tiling.whole else 0.5 * dataset.n_spots / float(drawn.sum())
+            losses += [patch.share * factor * values[f"reconstruction_{name}"] for name in ("rna", "adt")]
+        found.append(gradients(network, losses))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5 * float(one.abs().max()))

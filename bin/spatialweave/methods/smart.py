@@ -24,7 +24,7 @@ from spatialweave.nn.losses import pair_distance, smoothness, triplet_loss
 from spatialweave.nn.masking import visible_average
 from spatialweave.nn.propagation import Propagation, row_differences
 from spatialweave.settings import option
-from spatialweave.training.batches import Batches
+from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInput, MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.named_values import by_modality
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 MINING_ROUNDS = 2
 """Averages over the neighbours before mining; positives are at least one step beyond what shares such an average."""
-
-EMBEDDING = "embedding"
 
 Miner = Callable[[MaskedInput, Patch, np.random.Generator], np.ndarray]
 """Finds the triplets (3 x triplets) of a modality among the spots of a part that count."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -10,9 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spatialweave.nn.over_spots import Notes, fixed, joined, noted
 from spatialweave.training.tiles import ALL_AT_ONCE, Patch, Tiling
 
 B = TypeVar("B")
+
+EMBEDDING = "embedding"
+"""The name of the embedding among the tables that a network makes of every spot."""
+
+MEASURED_PARTS = 8
+"""Parts whose statistics over spots hold for all at inference."""
 
 
 class Source(Protocol):
@@ -59,18 +67,25 @@ class Batches(Generic[B]):
         taken = self._tiling.of_update(number)
         sizes = [1 if self._tiling.whole else len(self._tiling.parts[k]) for k in taken]
         for size, k in zip(sizes, taken, strict=True):
+            if not self._tiling.whole:
+                # What layers drop depends on update and part only, not on what was drawn before.
+                torch.manual_seed(self._tiling.run.generator(number, f"part {k}").initial_seed())
             yield size / sum(sizes), self._made(k)[1]
 
     @torch.no_grad()
     def everywhere(self, function: Callable[[B], Mapping[str, Tensor]]) -> dict[str, np.ndarray]:
         """What `function` makes of every spot (float32, spots x columns, by name), part by part, without gradient.
 
-        It maps a batch to tables of all spots in it, of which the rows that count are kept.
+        It maps a batch to tables of all spots in it, of which the rows that count are kept. Statistics over spots that
+        it takes (:mod:`spatialweave.nn.over_spots`) are those of the first :data:`MEASURED_PARTS` parts together.
         """
         result: dict[str, np.ndarray] = {}
+        statistics = self._statistics(function)
         for number in range(self._tiling.n_parts):
             patch, batch = self._made(number)
-            for name, values in function(batch).items():
+            with fixed(statistics) if statistics else nullcontext():
+                found_here = function(batch)
+            for name, values in found_here.items():
                 found = patch.counted(values).float().cpu().numpy()
                 if self._tiling.whole:
                     result[name] = found
@@ -79,3 +94,14 @@ class Batches(Generic[B]):
                     result[name] = np.empty((patch.n_all, *found.shape[1:]), dtype=np.float32)
                 result[name][self._tiling.parts[number]] = found
         return result
+
+    def _statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
+        """What `function` measures over spots, for all parts; empty if nothing, or if there is one part."""
+        passes: list[Notes] = []
+        for number in range(min(self._tiling.n_parts, MEASURED_PARTS) if not self._tiling.whole else 0):
+            with noted() as notes:
+                function(self._made(number)[1])
+            if not notes:
+                break
+            passes.append(notes)
+        return joined(passes)

@@ -127,8 +127,9 @@ class ScaledInputs:
         """The inputs of a part of the dataset, or of all of it."""
         modalities = self.modalities
         if patch.rows is not None:
-            rows = torch.as_tensor(patch.rows, device=patch.device)
-            modalities = [replace(one, features=one.features[rows], present=one.present[rows]) for one in modalities]
+            modalities = [
+                replace(one, features=patch.taken(one.features), present=patch.taken(one.present)) for one in modalities
+            ]
         measured = [int(one.present.sum()) for one in self.modalities]
         return MaskedInputs(modalities, self.mask_fraction, self.run, patch, measured)
 
@@ -173,8 +174,7 @@ class MaskedInputs(ScaledInputs):
 
     def mask(self, epoch: int) -> Tensor:
         """The spots masked in an epoch (bool): the same ones, whatever part of the dataset is looked at."""
-        mask = random_mask(self.patch.n_all, self.mask_fraction, self.run, epoch)
-        return mask if self.patch.rows is None else mask[torch.as_tensor(self.patch.rows, device=mask.device)]
+        return self.patch.taken(random_mask(self.patch.n_all, self.mask_fraction, self.run, epoch))
 
     def seen(self, mask: Tensor | None = None) -> list[Tensor]:
         """Per modality what the network sees (spots x dimensions) while the spots in `mask` are masked; None = none."""

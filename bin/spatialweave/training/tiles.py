@@ -96,6 +96,10 @@ class Patch:
         """The rows of `x` (spots x anything) of the spots that count."""
         return x if self.core is None else x[self.core]
 
+    def taken(self, x: Tensor) -> Tensor:
+        """Of a table of the whole dataset (spots x anything) the rows of this part's spots."""
+        return x if self.rows is None else x[torch.as_tensor(self.rows, device=x.device)]
+
     def within(self, steps: int) -> np.ndarray:
         """The spots at most so many steps from one that counts (bool)."""
         return np.ones(self.dataset.n_spots, dtype=bool) if self.steps is None else self.steps <= steps
