@@ -121,7 +121,10 @@ class Batch:
 
 
 class Spamo(nn.Module):
-    """Encoders, learned graphs (of every part of the dataset and every modality), fusion, decoders (dropout and a linear graph convolution) and the discriminator of shuffled spots."""
+    """Encoders, fusion, decoders (dropout and a linear graph convolution) and the discriminator of shuffled spots.
+
+    `graphs` are the learned graphs: of every part of the dataset one for each modality.
+    """
 
     def __init__(
         self, n_inputs: Sequence[int], graphs: Sequence[Sequence[LearnedGraph]], config: Config, signal: Sequence[float]

@@ -100,6 +100,13 @@ class Mcgate(nn.Module):
         self.layers = nn.ModuleList([AttentionLayer(n, m, config) for n, m in zip(inputs, widths, strict=True)])
         for name in ("latest", "anchor"):
             self.register_buffer(name, torch.zeros(n_spots, config.n_dims))
+        self._anchored_after = 0
+
+    def settle_anchor(self, done: int) -> None:
+        """Make the last embedding the one in which long-range neighbours are found, once after `done` epochs."""
+        if self._anchored_after != done:
+            self.anchor.copy_(self.latest)
+            self._anchored_after = done
 
     @property
     def stack(self) -> list[AttentionLayer]:

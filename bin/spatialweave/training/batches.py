@@ -74,10 +74,11 @@ class Batches(Generic[B]):
 
     @torch.no_grad()
     def everywhere(self, function: Callable[[B], Mapping[str, Tensor]]) -> dict[str, np.ndarray]:
-        """What `function` makes of every spot (float32, spots x columns, by name), part by part, without gradient.
+        """What `function` makes of every spot (spots x columns, by name), part by part, without gradient.
 
-        It maps a batch to tables of all spots in it, of which the rows that count are kept. Statistics over spots that
-        it takes (:mod:`spatialweave.nn.over_spots`) are those of the first :data:`MEASURED_PARTS` parts together.
+        It maps a batch to tables of all spots in it, of which the rows that count are kept, as float32 or whole
+        numbers. Statistics over spots that it takes (:mod:`spatialweave.nn.over_spots`) are those of the first
+        :data:`MEASURED_PARTS` parts together.
         """
         result: dict[str, np.ndarray] = {}
         statistics = self._statistics(function)
@@ -86,12 +87,13 @@ class Batches(Generic[B]):
             with fixed(statistics) if statistics else nullcontext():
                 found_here = function(batch)
             for name, values in found_here.items():
-                found = patch.counted(values).float().cpu().numpy()
+                counted = patch.counted(values)
+                found = (counted.float() if counted.is_floating_point() else counted).cpu().numpy()
                 if self._tiling.whole:
                     result[name] = found
                     continue
                 if name not in result:
-                    result[name] = np.empty((patch.n_all, *found.shape[1:]), dtype=np.float32)
+                    result[name] = np.empty((patch.n_all, *found.shape[1:]), dtype=found.dtype)
                 result[name][self._tiling.parts[number]] = found
         return result
 
