@@ -103,9 +103,9 @@ def measure(
     def timed(*arguments: Any) -> Any:
         terms = loss_terms(*arguments)
 
-        def with_clock(epoch: int) -> object:
+        def with_clock(epoch: int, batch: None) -> object:
             clocks.append((time.process_time(), time.perf_counter()))
-            return terms(epoch)
+            return terms(epoch, batch)
 
         return with_clock
 

@@ -77,8 +77,8 @@ def watch(name: str, dataset: Dataset, seed: int = 1) -> Training:
     def watched(network: nn.Module, terms: Any, schedule: Any, run: Run, **options: Any) -> Any:
         weights = list(trained(network).values())
 
-        def looked_at(epoch: int) -> Any:
-            values = terms(epoch)
+        def looked_at(epoch: int, batch: Any) -> Any:
+            values = terms(epoch, batch)
             if epoch % LOOK_EVERY == 0:
                 for term, value in values.items():
                     # A loss that begins later depends on no weight before.

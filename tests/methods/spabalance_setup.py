@@ -9,6 +9,7 @@ import torch
 
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spabalance
+from spatialweave.nn.attention import choose_landmarks
 from spatialweave.training.masking import MaskedInputs, prepare_inputs
 from spatialweave.training.run import Run
 
@@ -25,7 +26,8 @@ def built(
     torch.manual_seed(run.seed)
     inputs = prepare_inputs(dataset, config, run)
     generator = run.torch_generator()
-    graphs = spabalance.make_graphs(dataset, config, generator, run.device)
+    landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, generator)
+    graphs = spabalance.make_graphs(dataset, config, landmarks, run.device)
     network = spabalance.SpaBalance(inputs.widths, config, [1.0] * len(inputs.widths))
     network.reset_parameters(generator)
     return inputs, graphs, network

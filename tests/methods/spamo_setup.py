@@ -10,8 +10,7 @@ import torch
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spamo
 from spatialweave.nn.attention import choose_landmarks
-from spatialweave.nn.gcn import gcn_propagation
-from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 
 Tissue = Callable[..., Dataset]
@@ -25,17 +24,10 @@ def fitted(dataset: Dataset, config: spamo.Config, run: Run) -> np.ndarray:
     return spamo.fit(dataset, config, run).embedding
 
 
-def parts(dataset: Dataset, config: spamo.Config, run: Run) -> tuple[spamo.Spamo, MaskedInputs, spamo.FixedGraphs]:
+def parts(dataset: Dataset, config: spamo.Config, run: Run) -> tuple[spamo.Spamo, spamo.Batch]:
     inputs = prepare_inputs(dataset, config, run)
-    count = len(dataset.modalities)
-    graphs = [
-        spamo.learned_graph(dataset.graphs[f"{one.name}_distances"], count, config, run.device)
-        for one in dataset.modalities
-    ]
-    network = spamo.Spamo(inputs.widths, graphs, config, [1.0] * count)
+    graphs = spamo.learned_graphs(dataset, config, run.device)
+    network = spamo.Spamo(inputs.widths, [graphs], config, [1.0] * len(graphs))
     network.reset_parameters(run.torch_generator())
-    near = [spamo.attended(dataset, m, run.device) for m in range(len(graphs))]
     landmarks = choose_landmarks(dataset.n_spots, config.landmarks, run.torch_generator())
-    graph = dataset.graphs["spatial_connectivities"]
-    around = spamo.weighted_means(graph, run.device)
-    return network, inputs, spamo.FixedGraphs(gcn_propagation(graph), around, near, landmarks)
+    return network, spamo.Batch(inputs, spamo.fixed_graphs(dataset, config, landmarks, run.device), graphs)

@@ -62,7 +62,8 @@ def encoder_of(dataset: Dataset, config: Config, run: Run) -> tuple[mcgate.Mcgat
     network = mcgate.Mcgate(dataset.n_spots, sum(inputs.widths), config)
     network.reset_parameters(run.torch_generator())
     encoder = mcgate.McgateEncoder(dataset, network, config, run)
-    return encoder, mcgate.loss_terms(encoder, inputs)
+    terms, batch = mcgate.loss_terms(network), mcgate.Batch(inputs, encoder)
+    return encoder, lambda epoch: terms(epoch, batch)
 
 
 @pytest.mark.parametrize("heads", [1, 4])

@@ -144,7 +144,8 @@ def test_one_step_leads_to_a_spots_own_neighbours_only(tissue: Tissue, run: Run,
     config = Config(n_dims=4, heads=1, alpha=0.5, n_nearest=1, beyond=beyond)
     encoder = McgateEncoder(dataset, Mcgate(16, 8, config), config, run)
     angle = np.deg2rad(np.concatenate([[0, 1, -1.5], 50 + 20 * np.arange(13)]))
-    edges = encoder.expansion.edges(torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1)))
+    encoder.find(torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1)))
+    edges = encoder.around.distant
     pairs = set(zip(edges.receivers.tolist(), edges.senders.tolist(), strict=True))
     assert {(0, 2), (2, 0)} & pairs == ({(0, 2), (2, 0)} if found else set())
     assert not {(0, 1), (1, 0), (1, 2), (2, 1)} & pairs

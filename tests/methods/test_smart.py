@@ -42,13 +42,13 @@ def agreement(dataset: Dataset, embedding: np.ndarray) -> float:
 
 
 def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
-    dataset = tissue()
-    graph, rng = dataset.graphs["spatial_connectivities"], run.numpy_generator()
+    dataset, rng = tissue(), run.numpy_generator()
     inputs = prepare_inputs(dataset, SHORT, run, rng)
-    triplets = [smart.mine(x, graph, inputs.neighbours, SHORT, rng) for x in inputs.modalities]
+    triplets = [smart.mine(one, inputs.patch, SHORT, rng) for one in inputs.modalities]
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    values = smart.loss_terms(network, inputs, inputs.neighbours, graph, triplets, SHORT)(1)
+    batch = smart.make_batch(inputs.patch, inputs, triplets, SHORT)
+    values = smart.loss_terms(network, ["rna", "adt"], SHORT)(1, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():
@@ -59,10 +59,11 @@ def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tiss
     dataset = tissue()
     config = replace(SHORT, mask_fraction=0.0, margin=0.8, triplet_weight=0.3)
     inputs, rng = prepare_inputs(dataset, config, run), run.numpy_generator()
-    triplets = [smart.mine(x, dataset.spatial_graph(), inputs.neighbours, config, rng) for x in inputs.modalities]
+    triplets = [smart.mine(one, inputs.patch, config, rng) for one in inputs.modalities]
     network = smart.Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
-    found = smart.loss_terms(network, inputs, inputs.neighbours, dataset.spatial_graph(), triplets, config)(1)
+    batch = smart.make_batch(inputs.patch, inputs, triplets, config)
+    found = smart.loss_terms(network, ["rna", "adt"], config)(1, batch)
     z = network(inputs.seen(), inputs.neighbours).detach().numpy().astype(np.float64)
     z = z / z.std(axis=0, ddof=1).mean()
     for name, (anchor, positive, negative) in zip(("rna", "adt"), triplets, strict=True):
@@ -75,9 +76,9 @@ def test_every_part_shapes_the_embedding(weak: Dataset, run: Run, monkeypatch: p
     """Share of the embedding's variance that changes when a part of the trained encoders is switched off."""
     networks: list[smart.Smart] = []
 
-    def watched(network: smart.Smart, *rest: Any) -> Any:
+    def watched(network: smart.Smart, *rest: Any, **named: Any) -> Any:
         before = [weights.norm().item() for weights in network.parameters()]
-        history = train(network, *rest)
+        history = train(network, *rest, **named)
         after = [weights.norm().item() for weights in network.parameters()]
         assert all(last >= 0.1 * first for first, last in zip(before, after, strict=True))
         networks.append(network)

@@ -68,12 +68,11 @@ def from_other_section(dataset: Dataset, embedding: np.ndarray) -> float:
 
 def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run) -> None:
     dataset = stack()
-    sections, graph = dataset.section_rows(), dataset.graphs["spatial_connectivities"]
+    sections = dataset.section_rows()
     inputs = prepare_inputs(dataset, SHORT, run)
-    one, neighbours = inputs.modalities[0], inputs.neighbours
-    args = (one, sections, graph, neighbours)
-    across = smart_ms.mine(*args, replace(SHORT, within_sections=False), run.numpy_generator())
-    both = smart_ms.mine(*args, SHORT, run.numpy_generator())
+    one = inputs.modalities[0]
+    across = smart_ms.mine(one, inputs.patch, replace(SHORT, within_sections=False), run.numpy_generator())
+    both = smart_ms.mine(one, inputs.patch, SHORT, run.numpy_generator())
     np.testing.assert_array_equal(both[:, : across.shape[1]], across)
     section = smart_ms.section_numbers(sections)
     assert (section[across[0]] != section[across[1]]).all()
@@ -83,7 +82,7 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
     own = restricted(dataset, sections["a"])
     alone = prepare_inputs(own, SHORT, run)
     same_scale = replace(alone.modalities[0], features=one.features[: own.n_spots])
-    found = smart.mine(same_scale, own.graphs["spatial_connectivities"], alone.neighbours, SHORT, run.numpy_generator())
+    found = smart.mine(same_scale, alone.patch, SHORT, run.numpy_generator())
     in_first = inside[:, section[inside[0]] == 0]
     assert set(map(tuple, in_first[:2].T.tolist())) == set(map(tuple, found[:2].T.tolist()))
 
@@ -91,20 +90,17 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
 def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
     dataset = stack((("rna", "adt"), ("rna",)))
     inputs = prepare_inputs(dataset, SHORT, run)
-    sections, graph = dataset.section_rows(), dataset.graphs["spatial_connectivities"]
-    triplets = [
-        smart_ms.mine(one, sections, graph, inputs.neighbours, SHORT, run.numpy_generator())
-        for one in inputs.modalities
-    ]
+    triplets = [smart_ms.mine(one, inputs.patch, SHORT, run.numpy_generator()) for one in inputs.modalities]
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    values = smart.loss_terms(network, inputs, inputs.neighbours, graph, triplets, SHORT)(1)
+    batch = smart.make_batch(inputs.patch, inputs, triplets, SHORT)
+    values = smart.loss_terms(network, ["rna", "adt"], SHORT)(1, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
     # Only the first section has proteins, so that their triplets are all within it.
-    assert set(triplets[1].ravel().tolist()) <= set(sections["a"].tolist())
+    assert set(triplets[1].ravel().tolist()) <= set(dataset.section_rows()["a"].tolist())
 
 
 def test_sections_mix_and_have_the_same_domains(stack: Stack, run: Run) -> None:

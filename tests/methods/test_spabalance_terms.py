@@ -80,7 +80,7 @@ def test_every_ordered_pair_goes_through_its_own_modality(tissue: Tissue, run: R
     inputs, graphs, network = built(dataset, PLAIN, run)
     network.eval()
     encoded = network(inputs.seen(), graphs)
-    values = spabalance.shared_terms(network, inputs, encoded, graphs, PLAIN, learned=False)
+    values = spabalance.shared_terms(network, spabalance.Batch(inputs, graphs), encoded, PLAIN, learned=False)
     space = dataset.graphs["spatial_connectivities"]
     names = ["rna", "adt", "atac"]
     for i in range(3):
@@ -96,7 +96,9 @@ def test_every_ordered_pair_goes_through_its_own_modality(tissue: Tissue, run: R
     inputs, graphs, network = built(dataset, published, run)
     network.eval()
     encoded_as_published = network(inputs.seen(), graphs)
-    terms = spabalance.shared_terms(network, inputs, encoded_as_published, graphs, published, learned=False)
+    terms = spabalance.shared_terms(
+        network, spabalance.Batch(inputs, graphs), encoded_as_published, published, learned=False
+    )
     through = propagated(space, encoded_as_published.mixed[0] @ network.decoders[1].weight)
     back = propagated(space, through @ network.encoders[1].weight).relu()
     error = (back - encoded_as_published.mixed[0]).square().mean()
@@ -110,10 +112,14 @@ def test_learned_weights_of_the_cycles(tissue: Tissue, run: Run) -> None:
     inputs, graphs, network = built(tissue(), PLAIN, run)
     network.eval()
     encoded = network(inputs.seen(), graphs)
-    plain = spabalance.shared_terms(network, inputs, encoded, graphs, PLAIN, learned=False)["consistency_adt_rna"]
+    plain = spabalance.shared_terms(network, spabalance.Batch(inputs, graphs), encoded, PLAIN, learned=False)[
+        "consistency_adt_rna"
+    ]
     with torch.no_grad():
         network.log_variances[1] = np.log(4.0)
-    learned = spabalance.shared_terms(network, inputs, encoded, graphs, PLAIN, learned=True)["consistency_adt_rna"]
+    learned = spabalance.shared_terms(network, spabalance.Batch(inputs, graphs), encoded, PLAIN, learned=True)[
+        "consistency_adt_rna"
+    ]
     expected = plain.item() / 8 + PLAIN.consistency_weight * np.log(4.0) / 2
     assert learned.item() == pytest.approx(expected, rel=1e-5)
 
@@ -123,7 +129,7 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run, n_modalities: in
     config = replace(SHORT, epochs=1, uncertainty_from=0.0)
     dataset = tissue(names=("rna", "adt", "atac")[:n_modalities])
     inputs, graphs, network = built(dataset, config, run)
-    values = spabalance.loss_terms(network, inputs, graphs, config, run)(1)
+    values = spabalance.loss_terms(network, config, run)(1, spabalance.Batch(inputs, graphs))
     torch.stack(list(values.values())).sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name

@@ -87,9 +87,9 @@ def test_view_weights_differ_between_views_and_spots(tissue: Tissue, run: Run) -
 def test_no_weights_collapse(tissue: Tissue, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     norms = []
 
-    def watched(network: torch.nn.Module, *rest: Any) -> Any:
+    def watched(network: torch.nn.Module, *rest: Any, **named: Any) -> Any:
         before = [weights.norm().item() for weights in network.parameters()]
-        history = train(network, *rest)
+        history = train(network, *rest, **named)
         norms.extend(zip(before, (weights.norm().item() for weights in network.parameters()), strict=True))
         return history
 

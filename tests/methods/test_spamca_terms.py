@@ -98,7 +98,7 @@ def test_terms_equal_a_dense_rewrite(tissue: Tissue, run: Run, variant: Any) -> 
     config = replace(SHORT, variant=variant, mask_fraction=0.3, unit_scale=variant == "tuned")
     inputs, graphs, network = prepared(dataset, config, run)
     with torch.no_grad():
-        terms = spamca.loss_terms(network, inputs, graphs, config)(3)
+        terms = spamca.loss_terms(network, config)(3, spamca.Batch(inputs, graphs))
         shown = spamca.mask_views(inputs, variant, 3)
         expected = expected_terms(network, dataset, inputs, shown, variant == "released")
     # The target of the released code is q^2 over the length of q^2: rows of any sum.
@@ -132,7 +132,7 @@ def test_variants_mask_as_declared(tissue: Tissue, run: Run) -> None:
 @pytest.mark.parametrize("names", [("rna",), ("rna", "adt"), ("rna", "adt", "atac")])
 def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run, names: tuple[str, ...]) -> None:
     inputs, graphs, network = prepared(tissue(names=names), SHORT, run)
-    values = spamca.loss_terms(network, inputs, graphs, SHORT)(1)
+    values = spamca.loss_terms(network, SHORT)(1, spamca.Batch(inputs, graphs))
     torch.stack(list(values.values())).sum().backward()
     pairwise = {"instance"} if len(names) > 1 else set()
     assert set(values) == {f"reconstruction_{name}" for name in names} | {"cluster", "target"} | pairwise

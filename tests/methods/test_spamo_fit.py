@@ -118,12 +118,12 @@ def test_a_resumed_run_ends_like_an_undisturbed_one(tissue: Tissue, run: Run, tm
 
 def test_a_checkpoint_holds_the_targets(tissue: Tissue, run: Run, tmp_path: Path) -> None:
     network, *_ = parts(tissue(), SHORT, run)
-    network.encoders[0].graph.target.add_(1)
+    network.graphs[0][0].target.add_(1)
     optimiser = torch.optim.Adam(network.parameters())
     checkpoint.save(tmp_path / "state.pt", "same", network, optimiser, {"total": []})
     other, *_ = parts(tissue(), SHORT, run)
     assert checkpoint.restore(tmp_path / "state.pt", "same", other, torch.optim.Adam(other.parameters())) is not None
-    torch.testing.assert_close(other.encoders[0].graph.target, network.encoders[0].graph.target)
+    torch.testing.assert_close(other.graphs[0][0].target, network.graphs[0][0].target)
 
 
 @pytest.mark.parametrize("key", ["spatial_connectivities", "adt_distances"])

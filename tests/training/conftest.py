@@ -30,7 +30,7 @@ def problem():
         torch.manual_seed(1)
         model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 1))
 
-        def terms(epoch: int):
+        def terms(epoch: int, batch: None = None):
             fit = (model(x) - y).square().mean()
             return {"fit": fit, "size_first": 1e-2 * model[0].weight.square().sum()}
 

@@ -191,7 +191,7 @@ def test_training_with_it_reaches_where_no_loss_can_fall_without_another_rising(
     centres = {"together": torch.tensor([1.0, 0.0]), "b": torch.tensor([-1.0, 0.0])}
     steep = {"together": 100.0, "b": 1.0}
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
         return {name: steep[name] * (point.position - centre).square().sum() for name, centre in centres.items()}
 
     run = Run(seed=0, log=lambda line: None)

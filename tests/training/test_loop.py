@@ -52,7 +52,7 @@ def test_frozen_weights_stay(problem, run):
 def test_nan_guard_names_epoch_and_term(problem, run, bad):
     model, terms = problem()
 
-    def broken(epoch: int):
+    def broken(epoch: int, batch: None = None):
         values = terms(epoch)
         return values if epoch < 4 else {**values, "size_first": values["size_first"] * bad}
 
@@ -68,7 +68,7 @@ def test_resumed_equals_undisturbed(problem, run, lines, tmp_path, killed_at):
 
     model, terms = problem()
 
-    def killed(epoch: int):
+    def killed(epoch: int, batch: None = None):
         if epoch == killed_at:
             raise KeyboardInterrupt
         return terms(epoch)
@@ -145,7 +145,7 @@ def test_the_record_has_the_times_before_and_in_the_loop(problem, run):
     model, terms = problem()
     run.started = time.monotonic() - 100
 
-    def slow(epoch: int):
+    def slow(epoch: int, batch: None = None):
         time.sleep(0.02)
         return terms(epoch)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
 
-from spatialweave.io.dataset import Modality
+from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.training.masking import InputConfig, MaskedInput, MaskedInputs, prepare_input, random_mask
 from spatialweave.training.run import Run
+from spatialweave.training.tiles import Patch
 
 
 def row_of_spots(n_spots: int) -> Propagation:
@@ -59,8 +61,13 @@ def test_terms_count_masked_and_measured_spots_only(run: Run) -> None:
     one = MaskedInput("adt", features, present, 0, np.empty(0), np.zeros(2), np.ones(2))
     mask = torch.tensor([True, False, True, True])
     reconstructed = torch.tensor([[1.0, 1.0], [100.0, 100.0], [100.0, 100.0], [3.0, 1.0]])
-    some = MaskedInputs([one], row_of_spots(4), 0.5, run).reconstruction_terms([reconstructed], mask)
+    patch = Patch(0, Dataset("four", pd.DataFrame(index=range(4)), np.zeros((4, 2)), []), 4, run.device)
+    some = MaskedInputs([one], 0.5, run, patch, [3]).reconstruction_terms([reconstructed], mask)
     assert some["reconstruction_adt"].item() == pytest.approx((1 + 1 + 9 + 1) / 4)
     # Where none are ever masked, all measured spots count.
-    every = MaskedInputs([one], row_of_spots(4), 0.0, run).reconstruction_terms([reconstructed], mask)
+    every = MaskedInputs([one], 0.0, run, patch, [3]).reconstruction_terms([reconstructed], mask)
     assert every["reconstruction_adt"].item() == pytest.approx((2 + 20_000 + 10) / 6)
+    # A part with the first two of three measured spots: their squared errors, over two thirds of half of those.
+    part = replace(patch, rows=np.arange(4), steps=np.array([0, 0, 0, 1]))
+    of_part = MaskedInputs([one], 0.5, run, part, [3]).reconstruction_terms([reconstructed], mask)
+    assert of_part["reconstruction_adt"].item() == pytest.approx((1 + 1) / (0.75 * 3 * 0.5 * 2))

@@ -71,7 +71,7 @@ def test_resumed_equals_undisturbed(problem: Any, run: Run, tmp_path: Path, name
     run.checkpoint, run.checkpoint_seconds = tmp_path / "run.pt", 0.0
     model, terms = problem()
 
-    def killed(epoch: int):
+    def killed(epoch: int, batch: None = None):
         if epoch == 17:
             raise KeyboardInterrupt
         return terms(epoch)
@@ -81,7 +81,7 @@ def test_resumed_equals_undisturbed(problem: Any, run: Run, tmp_path: Path, name
     model, terms = problem()
     epochs: list[int] = []
 
-    def noted(epoch: int):
+    def noted(epoch: int, batch: None = None):
         epochs.append(epoch)
         return terms(epoch)
 

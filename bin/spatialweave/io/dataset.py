@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,6 +67,8 @@ class Dataset:
     true_coordinates
         float64, spots x 2: coordinates in the tissue known from elsewhere, used to score alignments. Only
         :func:`read_spots` reads them, so that no method sees them; None where they are not known.
+    graph_recipe
+        How the graphs were built, as in a file of assets/graphs; empty where it is not known.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Dataset:
     recipe: str = ""
     aligned: np.ndarray | None = None
     true_coordinates: np.ndarray | None = None
+    graph_recipe: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_spots(self) -> int:
@@ -141,6 +145,7 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
                 str(graph), f"its spots are not those of {latents}", fix="rebuild the graph from that file"
             )
         dataset.graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
+        dataset.graph_recipe = json.loads(str(graph_data.uns.get("recipe", "{}")))
     return dataset
 
 

@@ -24,26 +24,26 @@ from spatialweave.nn.losses import pair_distance, smoothness, triplet_loss
 from spatialweave.nn.masking import visible_average
 from spatialweave.nn.propagation import Propagation, row_differences
 from spatialweave.settings import option
+from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInput, MaskedInputs, TrainingConfig, prepare_inputs
+from spatialweave.training.masking import MaskedInput, MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.named_values import by_modality
 from spatialweave.training.smart_settings import SmartConfig
+from spatialweave.training.tiles import TILES_PER_PART, Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
-    from scipy import sparse
-
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 MINING_ROUNDS = 2
 """Averages over the neighbours before mining; positives are at least one step beyond what shares such an average."""
 
-Miner = Callable[[MaskedInput, Propagation, np.random.Generator], np.ndarray]
-"""Finds the triplets (3 x triplets) of a modality, given the means over its neighbours."""
+Miner = Callable[[MaskedInput, Patch, np.random.Generator], np.ndarray]
+"""Finds the triplets (3 x triplets) of a modality among the spots of a part that count."""
 
 
 @dataclass(frozen=True)
-class Config(SmartConfig, TrainingConfig):
+class Config(SmartConfig, TileConfig, TrainingConfig):
     """Settings: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096, aliases=("emb_dim",))
@@ -78,50 +78,98 @@ class Smart(nn.Module):
         return self.fusion(torch.cat(encodings, dim=1))
 
 
+@dataclass
+class Batch:
+    """What a network learns from at a time: spots with what they gather by, and the triplets among them.
+
+    Attributes
+    ----------
+    sums
+        What the convolutions gather by.
+    triplets
+        Maps an embedding to the differences of anchor and positive, and of anchor and negative, of every modality.
+    sizes
+        Triplets of each modality.
+    along_edges
+        Maps an embedding to the differences along the edges of the spots that count; None = they are not needed.
+    """
+
+    inputs: MaskedInputs
+    sums: Messages
+    triplets: Propagation
+    sizes: list[int]
+    along_edges: Propagation | None
+
+
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
-    graph = dataset.spatial_graph()
 
-    def miner(one: MaskedInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
-        return mine(one, graph, neighbours, config, rng)
+    def miner(one: MaskedInput, patch: Patch, rng: np.random.Generator) -> np.ndarray:
+        return mine(one, patch, config, rng)
 
     return fit_mined(dataset, config, run, miner)
 
 
-def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner) -> Fitted:
+def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_per_part: int = TILES_PER_PART) -> Fitted:
     """Embed `dataset` with the triplets that `miner` finds in each modality."""
     rng = run.numpy_generator()
-    inputs = prepare_inputs(dataset, config, run, rng)
-    triplets = [miner(one, inputs.neighbours, rng) for one in inputs.modalities]
-    sums = gathering(dataset, inputs, config)
+    tiling = Tiling(dataset, config.batch_spots, config.epochs, run, tiles_per_part)
+    inputs = scale_inputs(tiling, config, run, rng)
+    depth = reach(inputs, config)
+    triplets = [[miner(one, patch, rng) for one in inputs.at(patch).modalities] for patch in tiling.patches(depth)]
+    batches = Batches(tiling, lambda patch: make_batch(patch, inputs, triplets[patch.number], config), depth)
     network = Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
-    terms = loss_terms(network, inputs, sums, dataset.spatial_graph(), triplets, config)
-    history = train(network, terms, config.schedule(), run)
-    with torch.no_grad():
-        z = network(inputs.seen(), sums)
-        rebuilt = [decoder(z, sums) for decoder in network.decoders]
+    terms = loss_terms(network, [one.name for one in inputs.modalities], config)
+    history = train(network, terms, config.schedule(), run, batches=batches)
+    tables = batches.everywhere(lambda batch: embedded(network, batch))
     record = history.record(
         receptive_field=inputs.record(),
-        triplets={one.name: found.shape[1] for one, found in zip(inputs.modalities, triplets, strict=True)},
+        triplets={one.name: sum(found[m].shape[1] for found in triplets) for m, one in enumerate(inputs.modalities)},
+        **tiling.record(),
     )
-    return Fitted(z.float().cpu().numpy(), record, denoised=inputs.to_latents(rebuilt))
+    embedding = tables.pop(EMBEDDING)
+    return Fitted(embedding, record, denoised=inputs.to_latents(tables))
 
 
-def gathering(dataset: Dataset, inputs: MaskedInputs, config: Config) -> Messages:
-    """What the convolutions gather by: for GraphSAGE the means that make the input, the spot itself included."""
-    if config.encoder == "sage":
-        return inputs.neighbours
-    return messages(config.encoder, dataset.spatial_graph(), device=inputs.modalities[0].features.device)
+def reach(inputs: ScaledInputs, config: Config) -> int:
+    """How many steps of the spatial graph a spot's losses depend on: the input, encoder and decoder."""
+    return inputs.reach + 2 * config.layers
 
 
-def mine(
-    one: MaskedInput, graph: sparse.csr_matrix, neighbours: Propagation, config: Config, rng: np.random.Generator
-) -> np.ndarray:
+def embedded(network: Smart, batch: Batch) -> dict[str, Tensor]:
+    """The embedding, and the features of every modality rebuilt from it, by name."""
+    z = network(batch.inputs.seen(), batch.sums)
+    rebuilt = [decoder(z, batch.sums) for decoder in network.decoders]
+    return {EMBEDDING: z, **{one.name: x for one, x in zip(batch.inputs.modalities, rebuilt, strict=True)}}
+
+
+def make_batch(patch: Patch, scaled: ScaledInputs, triplets: Sequence[np.ndarray], config: Config) -> Batch:
+    """A part of the dataset with the triplets (3 x triplets) of each modality."""
+    graph, n_spots = patch.dataset.spatial_graph(), patch.dataset.n_spots
+    # For GraphSAGE the means that make the input, the spot itself included.
+    sage = config.encoder == "sage"
+    sums = patch.neighbours if sage else messages(config.encoder, graph, device=patch.device)
+    pairs = np.concatenate([found[[0, other]] for found in triplets for other in (1, 2)], axis=1)
+    along_edges = None
+    if config.smoothness_weight > 0:
+        here, there = edges(graph)
+        counts = patch.within(0)[here]
+        along_edges = row_differences(here[counts], there[counts], n_spots, patch.device)
+    return Batch(
+        scaled.at(patch),
+        sums,
+        row_differences(pairs[0], pairs[1], n_spots, patch.device),
+        [found.shape[1] for found in triplets],
+        along_edges,
+    )
+
+
+def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
     """Triplets (3 x triplets) of one modality, on averages over the neighbours and beyond the reach of those."""
-    spots = np.flatnonzero(one.present.cpu().numpy())
-    features = mining_features(one, neighbours)
+    spots = np.flatnonzero(one.present.cpu().numpy() & patch.within(0))
+    features, graph = mining_features(one, patch.neighbours), patch.dataset.spatial_graph()
     return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_fraction, rng, spots)
 
 
@@ -130,36 +178,24 @@ def mining_features(one: MaskedInput, neighbours: Propagation) -> np.ndarray:
     return np.asarray(visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy())
 
 
-def loss_terms(
-    network: Smart,
-    inputs: MaskedInputs,
-    sums: Messages,
-    graph: sparse.csr_matrix,
-    triplets: Sequence[np.ndarray],
-    config: Config,
-) -> Terms:
+def loss_terms(network: Smart, names: Sequence[str], config: Config) -> Terms:
     """The weighted loss terms of an epoch: per modality the error on masked spots and the triplet loss; smoothness."""
-    names = [one.name for one in inputs.modalities]
-    device = inputs.modalities[0].features.device
     reconstruction_weights = by_modality(config.reconstruction_weights, names, "reconstruction_weights")
     triplet_weights = by_modality(config.triplet_weights, names, "triplet_weights")
-    along_edges = row_differences(*edges(graph), inputs.n_spots, device) if config.smoothness_weight > 0 else None
-    pairs = np.concatenate([found[[0, other]] for found in triplets for other in (1, 2)], axis=1)
-    differences = row_differences(pairs[0], pairs[1], inputs.n_spots, device)
-    sizes = [found.shape[1] for found in triplets for _ in range(2)]
     triplet_weight = config.triplet_weight / len(names)
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
+        inputs, sums = batch.inputs, batch.sums
         mask = inputs.mask(epoch)
         z = network(inputs.seen(mask), sums)
         # All decoders begin with the same sums over neighbours.
         first = shared_sums(config.encoder, sums, z)
         values = inputs.reconstruction_terms([decoder(z, sums, first) for decoder in network.decoders], mask)
         # In units of the embedding's own scale, or the margin could be met by making the embedding larger.
-        scale = z.detach().std(dim=0).mean().clamp_min(1e-6)
-        distances = pair_distance(differences(z / scale)).split(sizes)
-        if along_edges is not None:
-            values["smoothness"] = config.smoothness_weight * smoothness(along_edges(z / scale))
+        scale = inputs.patch.counted(z.detach()).std(dim=0).mean().clamp_min(1e-6)
+        distances = pair_distance(batch.triplets(z / scale)).split([size for size in batch.sizes for _ in range(2)])
+        if batch.along_edges is not None:
+            values["smoothness"] = config.smoothness_weight * smoothness(batch.along_edges(z / scale))
         for m, name in enumerate(names):
             values[f"reconstruction_{name}"] = reconstruction_weights[name] * values[f"reconstruction_{name}"]
             loss = triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)

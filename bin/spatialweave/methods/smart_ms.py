@@ -19,13 +19,14 @@ from spatialweave.mining.beyond_window import mine_distant_triplets
 from spatialweave.settings import option
 from spatialweave.training.sections import several_sections
 
-if TYPE_CHECKING:
-    from scipy import sparse
+TILES_PER_PART = 32
+"""Of one section a part has half or fewer: spots find their counterparts only among enough places of it."""
 
+if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
-    from spatialweave.nn.propagation import Propagation
     from spatialweave.training.masking import MaskedInput
     from spatialweave.training.run import Run
+    from spatialweave.training.tiles import Patch
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,11 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed all sections of `dataset`, whose latents are comparable between them; needs the spatial graph."""
     sections = several_sections(dataset, "SMART-MS", "smart")
     check_shared(dataset, sections)
-    graph = dataset.spatial_graph()
 
-    def miner(one: MaskedInput, neighbours: Propagation, rng: np.random.Generator) -> np.ndarray:
-        return mine(one, sections, graph, neighbours, config, rng)
+    def miner(one: MaskedInput, patch: Patch, rng: np.random.Generator) -> np.ndarray:
+        return mine(one, patch, config, rng)
 
-    return smart.fit_mined(dataset, config, run, miner)
+    return smart.fit_mined(dataset, config, run, miner, TILES_PER_PART)
 
 
 def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
@@ -74,17 +74,11 @@ def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:
     return number
 
 
-def mine(
-    one: MaskedInput,
-    sections: dict[str, np.ndarray],
-    graph: sparse.csr_matrix,
-    neighbours: Propagation,
-    config: Config,
-    rng: np.random.Generator,
-) -> np.ndarray:
+def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
     """Triplets (3 x triplets) of one modality, across the sections that have it and, if wanted, within each."""
-    features = smart.mining_features(one, neighbours)
-    present = one.present.cpu().numpy()
+    features, sections = smart.mining_features(one, patch.neighbours), patch.dataset.section_rows()
+    graph = patch.dataset.spatial_graph()
+    present = one.present.cpu().numpy() & patch.within(0)
     number, spots = section_numbers(sections), np.flatnonzero(present)
     both = config.anchors == "both"
     found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_fraction, rng, spots, both)]

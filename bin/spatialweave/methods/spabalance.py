@@ -32,16 +32,26 @@ from spatialweave.nn.strength import spread
 from spatialweave.nn.view_mixer import ViewMixer
 from spatialweave.settings import option
 from spatialweave.training.balance import TOGETHER, balanced_backward
+from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
+from spatialweave.training.masking import MaskedInputs, TrainingConfig, scale_inputs
+from spatialweave.training.part_graphs import PartGraphs, landmarks_of
+from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
 
+WEIGHTS = "modality_weights"
+
+MIXED, REACH = 2, 3
+"""Steps around a spot whose mixed encodings its losses depend on (a cycle decodes and encodes; attention gathers from
+neighbours, and so does the decoder), and whose inputs."""
+
+
 @dataclass(frozen=True)
-class Config(TrainingConfig):
+class Config(TileConfig, TrainingConfig):
     """Settings: one set for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096, aliases=("dim_output",))
@@ -95,6 +105,14 @@ class SpaBalanceGraphs:
     features: list[Propagation]
     near: list[EdgeGraph | None]
     landmarks: Tensor
+
+
+@dataclass
+class Batch:
+    """What a network learns from at a time."""
+
+    inputs: MaskedInputs
+    graphs: SpaBalanceGraphs
 
 
 class SpaBalanceOutput(NamedTuple):
@@ -181,39 +199,51 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     if not config.linear_path and config.n_hidden != config.n_dims:
         found = f"n_hidden = {config.n_hidden} differs from n_dims = {config.n_dims}"
         raise InputError("setting 'linear_path'", f"without the path {found}", "equal widths, for the cycles")
-    inputs = prepare_inputs(dataset, config, run)
+    tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
+    inputs = scale_inputs(tiling, config, run)
     generator = run.torch_generator()
-    graphs = make_graphs(dataset, config, generator, run.device)
+    landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, generator)
+    part_graphs = PartGraphs(tiling, MIXED)
+
+    def make_batch(patch: Patch) -> Batch:
+        graphs = make_graphs(part_graphs.added(patch).dataset, config, landmarks_of(patch, landmarks, run), run.device)
+        return Batch(inputs.at(patch), graphs)
+
+    batches = Batches(tiling, make_batch, inputs.reach + REACH)
     network = SpaBalance(inputs.widths, config, inputs.signal())
     network.reset_parameters(generator)
     network.to(run.device)
-    terms = loss_terms(network, inputs, graphs, config, run)
+    terms = loss_terms(network, config, run)
     backward = (
         None if config.balance == "none" else balanced_backward(list(network.parameters()), group_of, config.balance)
     )
-    history = train(network, terms, config.schedule(), run, backward=backward)
+    history = train(network, terms, config.schedule(), run, backward=backward, batches=batches)
     network.eval()
-    with torch.no_grad():
-        encoded = network(inputs.seen(), graphs)
-        rebuilt = network.decode(encoded.embedding, graphs)
+    tables = batches.everywhere(lambda batch: embedded(network, batch))
     names = [one.name for one in inputs.modalities]
-    weights = pd.DataFrame(encoded.weights.float().cpu().numpy(), index=dataset.obs.index, columns=names)
-    record = history.record(receptive_field=inputs.record(), landmarks=len(graphs.landmarks))
-    return Fitted(
-        encoded.embedding.float().cpu().numpy(), record, {"modality_weights": weights}, inputs.to_latents(rebuilt)
-    )
+    weights = pd.DataFrame(tables.pop(WEIGHTS), index=dataset.obs.index, columns=names)
+    record = history.record(receptive_field=inputs.record(), landmarks=len(landmarks), **tiling.record())
+    embedding = tables.pop(EMBEDDING)
+    return Fitted(embedding, record, {WEIGHTS: weights}, inputs.to_latents(tables))
 
 
-def make_graphs(dataset: Dataset, config: Config, generator: torch.Generator, device: str) -> SpaBalanceGraphs:
-    """The graphs on the device, and the landmarks."""
+def embedded(network: SpaBalance, batch: Batch) -> dict[str, Tensor]:
+    """The embedding, the modalities' weights in it, and the features of every modality rebuilt from it, by name."""
+    encoded = network(batch.inputs.seen(), batch.graphs)
+    rebuilt = network.decode(encoded.embedding, batch.graphs)
+    tables = {EMBEDDING: encoded.embedding, WEIGHTS: encoded.weights}
+    return tables | {one.name: x for one, x in zip(batch.inputs.modalities, rebuilt, strict=True)}
+
+
+def make_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: str) -> SpaBalanceGraphs:
+    """The graphs on the device, with the landmarks."""
     spatial = dataset.spatial_graph()
     names = [modality.name for modality in dataset.modalities]
     features = [gcn_propagation(dataset.feature_graph(name), device) for name in names]
-    landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, generator)
     near: list[EdgeGraph | None] = [None] * len(names)
     if config.heads and len(names) > 1 and len(landmarks) < dataset.n_spots:
         near = [EdgeGraph(with_self(spatial, dataset.feature_distances(name)), device) for name in names]
-    return SpaBalanceGraphs(gcn_propagation(spatial, device), features, near, landmarks.to(device))
+    return SpaBalanceGraphs(gcn_propagation(spatial, device), features, near, landmarks)
 
 
 def group_of(term: str) -> str:
@@ -222,11 +252,12 @@ def group_of(term: str) -> str:
     return modality if kind in ("reconstruction", "infomax") else TOGETHER
 
 
-def loss_terms(network: SpaBalance, inputs: MaskedInputs, graphs: SpaBalanceGraphs, config: Config, run: Run) -> Terms:
+def loss_terms(network: SpaBalance, config: Config, run: Run) -> Terms:
     """The weighted loss terms of an epoch."""
-    names = [one.name for one in inputs.modalities]
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
+        inputs, graphs = batch.inputs, batch.graphs
+        names = [one.name for one in inputs.modalities]
         mask = inputs.mask(epoch)
         seen = inputs.seen(mask)
         encoded = network(seen, graphs)
@@ -238,22 +269,17 @@ def loss_terms(network: SpaBalance, inputs: MaskedInputs, graphs: SpaBalanceGrap
                 shuffled = network.encoders[m](seen[m][orders[m].to(run.device)], graphs.features[m])
                 discriminator = cast(Discriminator, network.discriminators[m])
                 views = functional.relu(encoded.features[m]), functional.relu(shuffled)
-                loss = neighbourhood_infomax(discriminator, *views, graphs.features[m])
+                loss = neighbourhood_infomax(discriminator, *views, graphs.features[m], inputs.patch.counted)
                 values[f"infomax_{name}"] = config.infomax_weight * loss
         learned = epoch > config.uncertainty_from * config.epochs
-        values |= shared_terms(network, inputs, encoded, graphs, config, learned)
+        values |= shared_terms(network, batch, encoded, config, learned)
         return values
 
     return terms
 
 
 def shared_terms(
-    network: SpaBalance,
-    inputs: MaskedInputs,
-    encoded: SpaBalanceOutput,
-    graphs: SpaBalanceGraphs,
-    config: Config,
-    learned: bool,
+    network: SpaBalance, batch: Batch, encoded: SpaBalanceOutput, config: Config, learned: bool
 ) -> dict[str, Tensor]:
     """What the modalities should have in common: cycles over all ordered pairs, Barlow twins over all pairs.
 
@@ -263,22 +289,23 @@ def shared_terms(
     encodings smaller; without one, layer normalisation fixes their size. With `learned` it is weighted by uncertainty,
     error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
     """
-    names = [one.name for one in inputs.modalities]
-    present = [one.present for one in inputs.modalities]
+    names = [one.name for one in batch.inputs.modalities]
+    counted = batch.inputs.patch.counted
+    present, mixed = [counted(one.present) for one in batch.inputs.modalities], list(map(counted, encoded.mixed))
     # The published sums over pairs grow with the square of the modalities: three would be pulled together first of all.
     of_two = 2 / len(network.pairs) if config.linear_path and network.pairs else 1.0
     values = {}
     for p, (i, j) in enumerate(network.pairs):
         if config.consistency_weight > 0:
-            error = functional.mse_loss(network.cycle(encoded.mixed[i], j, graphs), encoded.mixed[i])
+            error = functional.mse_loss(counted(network.cycle(encoded.mixed[i], j, batch.graphs)), mixed[i])
             if config.linear_path:
-                error = error / encoded.mixed[i].detach().square().mean().clamp_min(1e-6)
+                error = error / mixed[i].detach().square().mean().clamp_min(1e-6)
             if learned:
                 log_variance = network.log_variances[p]
                 error = error / (2 * log_variance.exp()) + log_variance / 2
             values[f"consistency_{names[i]}_{names[j]}"] = of_two * config.consistency_weight * error
         if config.barlow_weight > 0 and i < j:
-            difference = barlow_loss(encoded.mixed[i], encoded.mixed[j], config.off_diagonal, present[i] & present[j])
+            difference = barlow_loss(mixed[i], mixed[j], config.off_diagonal, present[i] & present[j])
             values[f"barlow_{names[i]}_{names[j]}"] = of_two * config.barlow_weight * difference
     return values
 

@@ -32,12 +32,14 @@ from spatialweave.nn.cluster_heads import (
 )
 from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.initial_weights import reset_linear
-from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
+from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
+from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
+from spatialweave.training.part_graphs import PartGraphs
+from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -46,9 +48,12 @@ if TYPE_CHECKING:
 TEMPERATURE = 0.5
 """Of the contrast between clusters, as published."""
 
+LAYERS = 2
+"""Graph convolutions between what is seen and what is rebuilt: encoder and decoder."""
+
 
 @dataclass(frozen=True)
-class Config(TrainingConfig):
+class Config(TileConfig, TrainingConfig):
     """Settings: one set for all tissues."""
 
     variant: Literal["tuned", "paper", "released"] = option(
@@ -70,6 +75,14 @@ class SpaMcaGraphs:
 
     spatial: Propagation
     features: list[Propagation]
+
+
+@dataclass
+class Batch:
+    """What a network learns from at a time."""
+
+    inputs: MaskedInputs
+    graphs: SpaMcaGraphs
 
 
 class SpaMcaOutput(NamedTuple):
@@ -142,56 +155,73 @@ def mask_views(inputs: MaskedInputs, variant: str, epoch: int) -> MaskedViews:
         seen = inputs.seen(mask)
         return MaskedViews(seen, seen, [mask] * len(seen))
     seen, n_masks = inputs.seen(), 1 if variant == "paper" else 2 * len(inputs.modalities)
-    drawn = torch.rand(n_masks, inputs.n_spots, generator=inputs.run.generator(epoch, "masking")) < inputs.mask_fraction
-    masks = list(drawn.to(seen[0].device)) * (2 * len(seen) // n_masks)
+    generator = inputs.run.generator(epoch, "masking")
+    drawn = torch.rand(n_masks, inputs.patch.n_all, generator=generator) < inputs.mask_fraction
+    masks = [inputs.patch.taken(mask) for mask in drawn.to(seen[0].device)] * (2 * len(seen) // n_masks)
     zeroed = [x * ~mask[:, None] for x, mask in zip([x for x in seen for _ in range(2)], masks, strict=True)]
     return MaskedViews(zeroed[::2], zeroed[1::2], masks[::2])
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
-    graphs = SpaMcaGraphs(
-        gcn_propagation(dataset.spatial_graph(), run.device),
-        [gcn_propagation(dataset.feature_graph(one.name), run.device) for one in dataset.modalities],
-    )
-    inputs = prepare_inputs(dataset, config, run)
+    tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
+    inputs = scale_inputs(tiling, config, run)
+    # What the convolutions gather from must have been seen in full.
+    graphs = PartGraphs(tiling, LAYERS)
+    batches = Batches(tiling, lambda patch: make_batch(graphs.added(patch), inputs), inputs.reach + LAYERS)
     network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
-    terms = loss_terms(network, inputs, graphs, config)
-    history = train(network, terms, config.schedule(), run)
-    with torch.no_grad():
-        seen = inputs.seen()
-        shown = mask_views(inputs, "released", epoch=0) if config.variant == "released" else MaskedViews(seen, seen, [])
-        encoded = network(shown.spatial, shown.features, graphs)
-        rebuilt = network.rebuild(encoded.embedding, graphs)
-        probabilities = network.cluster_head(encoded.embedding).exp()
-        embedding = encoded.embedding if config.variant == "tuned" else unit_rows(encoded.embedding)
+    history = train(network, loss_terms(network, config), config.schedule(), run, batches=batches)
+    tables = batches.everywhere(lambda batch: embedded(network, batch, config.variant))
     spots = dataset.obs.index
     names = [f"{one.name} {view}" for one in inputs.modalities for view in ("spatial", "features")]
     extras = {
-        "view_weights": pd.DataFrame(torch.cat(encoded.views, dim=1).float().cpu().numpy(), spots, names),
+        "view_weights": pd.DataFrame(tables.pop("view_weights"), spots, names),
         "cluster_probabilities": pd.DataFrame(
-            probabilities.float().cpu().numpy(), spots, [str(k + 1) for k in range(config.n_clusters)]
+            tables.pop("cluster_probabilities"), spots, [str(k + 1) for k in range(config.n_clusters)]
         ),
     }
-    record = history.record(receptive_field=inputs.record())
-    return Fitted(embedding.float().cpu().numpy(), record, extras, inputs.to_latents(rebuilt))
+    record = history.record(receptive_field=inputs.record(), **tiling.record())
+    embedding = tables.pop(EMBEDDING)
+    return Fitted(embedding, record, extras, inputs.to_latents(tables))
 
 
-def loss_terms(network: SpaMca, inputs: MaskedInputs, graphs: SpaMcaGraphs, config: Config) -> Terms:
+def make_batch(patch: Patch, scaled: ScaledInputs) -> Batch:
+    """A part of the dataset; needs its feature graphs."""
+    own = patch.dataset
+    features = [gcn_propagation(own.feature_graph(one.name), patch.device) for one in own.modalities]
+    return Batch(scaled.at(patch), SpaMcaGraphs(gcn_propagation(own.spatial_graph(), patch.device), features))
+
+
+def embedded(network: SpaMca, batch: Batch, variant: str) -> dict[str, Tensor]:
+    """The embedding, the weights of the views, cluster probabilities, and every modality rebuilt, by name."""
+    inputs, seen = batch.inputs, batch.inputs.seen()
+    shown = mask_views(inputs, "released", epoch=0) if variant == "released" else MaskedViews(seen, seen, [])
+    encoded = network(shown.spatial, shown.features, batch.graphs)
+    rebuilt = network.rebuild(encoded.embedding, batch.graphs)
+    return {
+        EMBEDDING: encoded.embedding if variant == "tuned" else unit_rows(encoded.embedding),
+        "view_weights": torch.cat(encoded.views, dim=1),
+        "cluster_probabilities": network.cluster_head(encoded.embedding).exp(),
+        **{one.name: x for one, x in zip(inputs.modalities, rebuilt, strict=True)},
+    }
+
+
+def loss_terms(network: SpaMca, config: Config) -> Terms:
     """The weighted loss terms of an epoch: error on masked spots, and what the heads add."""
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
+        inputs, graphs = batch.inputs, batch.graphs
         shown = mask_views(inputs, config.variant, epoch)
         encoded = network(shown.spatial, shown.features, graphs)
         values = {}
         for m, features in enumerate(network.rebuild(encoded.embedding, graphs)):
-            one = inputs.modalities[m]
-            target = one.present & shown.masks[m] if inputs.mask_fraction > 0 else one.present
-            loss = reconstruction_loss(one.features, features, target)
-            values[f"reconstruction_{one.name}"] = config.reconstruction_weight * loss
-        return values | head_terms(network, encoded, [one.present for one in inputs.modalities], config)
+            loss = inputs.reconstruction_term(m, features, shown.masks[m])
+            values[f"reconstruction_{inputs.modalities[m].name}"] = config.reconstruction_weight * loss
+        counted = inputs.patch.counted
+        core = SpaMcaOutput(list(map(counted, encoded.encodings)), [], counted(encoded.embedding))
+        return values | head_terms(network, core, [counted(one.present) for one in inputs.modalities], config)
 
     return terms
 

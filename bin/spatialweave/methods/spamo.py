@@ -6,7 +6,7 @@ number of modalities. docs/methods/spamo.md lists what differs from the publicat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
@@ -29,8 +29,11 @@ from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.learned_graph import LearnedGraph, correlation_similarity
 from spatialweave.nn.propagation import Propagation
 from spatialweave.settings import option
+from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
+from spatialweave.training.masking import MaskedInputs, TrainingConfig, scale_inputs
+from spatialweave.training.part_graphs import PartGraphs, landmarks_of
+from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -39,8 +42,15 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 
+WEIGHTS = "modality_weights"
+
+ENCODED, REACH = 2, 4
+"""Steps around a spot whose encodings its losses depend on (attention and decoder gather from neighbours), and whose
+inputs (so do both layers of an encoder)."""
+
+
 @dataclass(frozen=True)
-class Config(TrainingConfig):
+class Config(TileConfig, TrainingConfig):
     """Settings of SPAMO: one set for all tissues."""
 
     ELSEWHERE = MappingProxyType({"KNN_k": "--feature_neighbours"})
@@ -101,23 +111,34 @@ class FixedGraphs:
     landmarks: Tensor
 
 
+@dataclass
+class Batch:
+    """What a network learns from at a time, with the learned graphs of its spots."""
+
+    inputs: MaskedInputs
+    fixed: FixedGraphs
+    learned: Sequence[LearnedGraph]
+
+
 class Spamo(nn.Module):
-    """Encoders, fusion, decoders (dropout and a linear graph convolution) and the discriminator of shuffled spots."""
+    """Encoders, fusion, decoders (dropout and a linear graph convolution) and the discriminator of shuffled spots.
+
+    `graphs` are the learned graphs: of every part of the dataset one for each modality.
+    """
 
     def __init__(
-        self, n_inputs: Sequence[int], graphs: Sequence[LearnedGraph], config: Config, signal: Sequence[float]
+        self, n_inputs: Sequence[int], graphs: Sequence[Sequence[LearnedGraph]], config: Config, signal: Sequence[float]
     ) -> None:
         super().__init__()
         strengths = [config.nonlinear_strength * one if config.linear_path else None for one in signal]
         highest_gate = config.highest_gate * sum(signal) / len(signal) if config.linear_path else None
         self.encoders = nn.ModuleList(
             [
-                DualGraphEncoder(
-                    (n, config.n_hidden, config.n_dims), graph, config.dropout, config.balance_start, strength
-                )
-                for n, graph, strength in zip(n_inputs, graphs, strengths, strict=True)
+                DualGraphEncoder((n, config.n_hidden, config.n_dims), config.dropout, config.balance_start, strength)
+                for n, strength in zip(n_inputs, strengths, strict=True)
             ]
         )
+        self.graphs = nn.ModuleList([nn.ModuleList(own) for own in graphs])
         self.fusion: GatedFusion | LinearFusion = (
             GatedFusion(len(n_inputs), config.n_dims, config.attention_strength, config.dropout, highest_gate)
             if config.cross_attention
@@ -139,12 +160,12 @@ class Spamo(nn.Module):
         reset_linear(self.summary, generator)
         self.discriminator.reset_parameters(generator, bilinear=not self.linear_path)
 
-    def forward(
-        self, inputs: Sequence[Tensor], fixed: FixedGraphs, weights: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, inputs: Sequence[Tensor], batch: Batch, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The embedding and the encodings of all modalities, each spots x dimensions."""
+        fixed = batch.fixed
         encodings = [
-            encoder(x, fixed.spatial, own) for encoder, x, own in zip(self.encoders, inputs, weights, strict=True)
+            encoder(x, fixed.spatial, graph, own)
+            for encoder, x, graph, own in zip(self.encoders, inputs, batch.learned, weights, strict=True)
         ]
         return self.fusion(encodings, fixed.near, fixed.landmarks), encodings
 
@@ -153,41 +174,60 @@ class Spamo(nn.Module):
         kept = self.dropout(z)
         return [decoder(kept, spatial) for decoder in self.decoders]
 
-    def weights(self) -> list[Tensor]:
-        """Edge weights of the learned graphs."""
-        return [encoder.graph.weights() for encoder in cast(Iterable[DualGraphEncoder], self.encoders)]
-
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and the feature graphs' distances by correlation."""
-    inputs = prepare_inputs(dataset, config, run)
-    graphs = [
-        learned_graph(dataset.feature_distances(one.name), len(dataset.modalities), config, run.device)
-        for one in dataset.modalities
-    ]
+    tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
+    inputs = scale_inputs(tiling, config, run)
+    part_graphs, depth = PartGraphs(tiling, ENCODED), inputs.reach + REACH
+    graphs = [learned_graphs(part_graphs.added(patch).dataset, config, run.device) for patch in tiling.patches(depth)]
     generator = run.torch_generator()
     network = Spamo(inputs.widths, graphs, config, inputs.signal())
     network.reset_parameters(generator)
     network.to(run.device)
-    landmarks = choose_landmarks(dataset.n_spots, config.landmarks, generator).to(run.device)
-    unused = not config.cross_attention or len(landmarks) == dataset.n_spots
-    near = [None if unused else attended(dataset, m, run.device) for m in range(len(graphs))]
-    graph = dataset.spatial_graph()
-    fixed = FixedGraphs(gcn_propagation(graph, run.device), weighted_means(graph, run.device), near, landmarks)
-    history = train(network, loss_terms(network, inputs, fixed, config, run), config.schedule(), run)
+    landmarks = choose_landmarks(dataset.n_spots, config.landmarks, generator)
+
+    def make_batch(patch: Patch) -> Batch:
+        fixed = fixed_graphs(part_graphs.added(patch).dataset, config, landmarks_of(patch, landmarks, run), run.device)
+        return Batch(inputs.at(patch), fixed, graphs[patch.number])
+
+    batches = Batches(tiling, make_batch, depth)
+    history = train(network, loss_terms(network, config, run), config.schedule(), run, batches=batches)
     network.eval()
-    with torch.no_grad():
-        z, encodings = network(inputs.seen(), fixed, network.weights())
-        rebuilt = network.rebuild(z, fixed.spatial)
+    tables = batches.everywhere(lambda batch: embedded(network, batch))
     names = [one.name for one in inputs.modalities]
     balance = [torch.sigmoid(encoder.balance).item() for encoder in cast(Iterable[DualGraphEncoder], network.encoders)]
     record = history.record(
         receptive_field=inputs.record(),
         spatial_fraction={name: round(fraction, 5) for name, fraction in zip(names, balance, strict=True)},
-        learned_edges={name: len(graph.strengths) for name, graph in zip(names, graphs, strict=True)},
+        learned_edges={name: sum(len(own[m].strengths) for own in graphs) for m, name in enumerate(names)},
+        **tiling.record(),
     )
-    extras = {"modality_weights": pd.DataFrame(sizes(encodings), index=dataset.obs.index, columns=names)}
-    return Fitted(z.float().cpu().numpy(), record, extras, inputs.to_latents(rebuilt))
+    extras = {WEIGHTS: pd.DataFrame(tables.pop(WEIGHTS), index=dataset.obs.index, columns=names)}
+    embedding = tables.pop(EMBEDDING)
+    return Fitted(embedding, record, extras, inputs.to_latents(tables))
+
+
+def embedded(network: Spamo, batch: Batch) -> dict[str, Tensor]:
+    """The embedding, the modalities' weights in it, and the features of every modality rebuilt from it, by name."""
+    z, encodings = network(batch.inputs.seen(), batch, [graph.weights() for graph in batch.learned])
+    rebuilt = network.rebuild(z, batch.fixed.spatial)
+    tables = {EMBEDDING: z, WEIGHTS: sizes(encodings)}
+    return tables | {one.name: x for one, x in zip(batch.inputs.modalities, rebuilt, strict=True)}
+
+
+def fixed_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: str) -> FixedGraphs:
+    """The graphs that do not change, with the landmarks; where these are all spots, nothing else is attended to."""
+    unused = not config.cross_attention or len(landmarks) == dataset.n_spots
+    near = [None if unused else attended(dataset, m, device) for m in range(len(dataset.modalities))]
+    graph = dataset.spatial_graph()
+    return FixedGraphs(gcn_propagation(graph, device), weighted_means(graph, device), near, landmarks)
+
+
+def learned_graphs(dataset: Dataset, config: Config, device: str) -> list[LearnedGraph]:
+    """The learned graph of every modality at its start."""
+    count = len(dataset.modalities)
+    return [learned_graph(dataset.feature_distances(one.name), count, config, device) for one in dataset.modalities]
 
 
 def learned_graph(distances: sparse.csr_matrix, n_modalities: int, config: Config, device: str) -> LearnedGraph:
@@ -212,20 +252,19 @@ def attended(dataset: Dataset, receiver: int, device: str) -> EdgeGraph:
     return EdgeGraph(with_self(dataset.spatial_graph(), *distances), device)
 
 
-def sizes(encodings: Sequence[Tensor]) -> np.ndarray:
+def sizes(encodings: Sequence[Tensor]) -> Tensor:
     """By spot the length of each modality's encoding as a fraction of all lengths; all enter the mean equally."""
     lengths = torch.stack([encoding.norm(dim=1) for encoding in encodings], dim=1).clamp_min(1e-12)
-    return (lengths / lengths.sum(dim=1, keepdim=True)).float().cpu().numpy()
+    return lengths / lengths.sum(dim=1, keepdim=True)
 
 
-def loss_terms(network: Spamo, inputs: MaskedInputs, fixed: FixedGraphs, config: Config, run: Run) -> Terms:
+def loss_terms(network: Spamo, config: Config, run: Run) -> Terms:
     """The weighted loss terms of an epoch; graph, smoothness and infomax of weight 0 are not computed."""
-    graphs = [encoder.graph for encoder in cast(Iterable[DualGraphEncoder], network.encoders)]
     published = config.learned_graph == "published"
-    per_spot = 1.0 if published else inputs.n_spots**-0.5
 
-    def terms(epoch: int) -> dict[str, Tensor]:
-        learned = network.weights()
+    def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
+        inputs, fixed, graphs, counted = batch.inputs, batch.fixed, batch.learned, batch.inputs.patch.counted
+        learned = [graph.weights() for graph in graphs]
         if epoch > 1:
             for graph, own in zip(graphs, learned, strict=True):
                 graph.follow(own)
@@ -233,18 +272,20 @@ def loss_terms(network: Spamo, inputs: MaskedInputs, fixed: FixedGraphs, config:
         # As published, the first epoch propagates over the graphs that the learned ones start from.
         weights = [graph.target for graph in graphs] if published and epoch == 1 else learned
         seen = inputs.seen(mask)
-        z, _ = network(seen, fixed, weights)
+        z, _ = network(seen, batch, weights)
         values = inputs.reconstruction_terms(network.rebuild(z, fixed.spatial), mask)
         for name in values:
             values[name] = values[name] * config.reconstruction_weight(name.removeprefix("reconstruction_"))
         if config.graph_weight > 0:
+            per_spot = 1.0 if published else inputs.n_spots**-0.5
             moved = torch.stack([graph.distance(own) for graph, own in zip(graphs, learned, strict=True)]).mean()
             values["graph"] = config.graph_weight * per_spot * moved
         if config.smooth_weight > 0:
-            values["smoothness"] = config.smooth_weight * dissimilarity(z, fixed.around)
+            values["smoothness"] = config.smooth_weight * dissimilarity(z, fixed.around, counted)
         if config.infomax_weight > 0:
             order = torch.randperm(inputs.n_spots, generator=run.generator(epoch, "shuffling")).to(run.device)
-            shuffled, _ = network([x[order] for x in seen], fixed, weights)
+            shuffled, _ = network([x[order] for x in seen], batch, weights)
+            z, shuffled = counted(z), counted(shuffled)
             # Shuffling does not change the mean of the linear path, so that a linear score could not tell them apart.
             true, false = (functional.elu(z), functional.elu(shuffled)) if config.linear_path else (z, shuffled)
             summary = torch.sigmoid(network.summary(true.mean(dim=0)))
@@ -255,10 +296,13 @@ def loss_terms(network: Spamo, inputs: MaskedInputs, fixed: FixedGraphs, config:
     return terms
 
 
-def dissimilarity(z: Tensor, around: Propagation) -> Tensor:
-    """1 less the mean product of a spot's unit row and the mean of those around it; 0 where all point one way."""
+def dissimilarity(z: Tensor, around: Propagation, counted: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
+    """1 less the mean product of a spot's unit row and the mean of those around it; 0 where all point one way.
+
+    `counted` takes the spots that count from a table of all.
+    """
     unit = functional.normalize(z, dim=1)
-    return 1 - (unit * around(unit)).sum(dim=1).mean()
+    return 1 - counted((unit * around(unit)).sum(dim=1)).mean()
 
 
 def weighted_means(graph: sparse.csr_matrix, device: str) -> Propagation:

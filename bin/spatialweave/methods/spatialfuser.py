@@ -215,7 +215,7 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
     in_pretraining = 1.0 if config.steady else n_sections
     in_fusion = 1.0 if config.steady or config.fusion_weight == 0 else 1 / config.fusion_weight
 
-    def terms(epoch: int) -> dict[str, Tensor]:
+    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
         mask = random_mask(n_spots, config.mask_fraction, run, epoch)
         for part in parts:
             part.encoder.prepare(epoch)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.initial_weights import reset_linear
+from spatialweave.nn.over_spots import are_fixed, over_spots
 
 
 class SpotAttention(nn.Module):
@@ -59,22 +60,25 @@ class SpotAttention(nn.Module):
         width = n_dims // self.heads
         query = query / math.sqrt(width)
         blocks = query.view(n_spots, self.heads, width).transpose(0, 1)
-        far_keys = key[landmarks].view(-1, self.heads, width).permute(1, 2, 0)
-        far = torch.matmul(blocks, far_keys).permute(1, 0, 2)
+        far_keys, far_values = over_spots(key[landmarks]), over_spots(value[landmarks])
+        n_far = len(far_keys)
+        far = torch.matmul(blocks, far_keys.view(-1, self.heads, width).permute(1, 2, 0)).permute(1, 0, 2)
         shift = far.detach().amax(dim=2)
         if near is not None:
             close = near.dot(query, key, self.heads)
-            known = near_landmarks(near, landmarks)
+            # Landmarks that stand for all parts are none of this one's spots.
+            none = torch.zeros(n_spots, n_far, dtype=torch.bool, device=landmarks.device)
+            known = none if are_fixed() else near_landmarks(near, landmarks)
             others = n_spots - near.sum(torch.ones_like(close[:, :1]))
             # A landmark represents its part of the spots that are not near; one that is near has been counted.
-            represented = others / (len(landmarks) - known.sum(dim=1, keepdim=True)).clamp_min(1)
+            represented = others / (n_far - known.sum(dim=1, keepdim=True)).clamp_min(1)
             far = far + torch.log(represented.clamp_min(1))[:, :, None]
             far = far.masked_fill(known[:, None, :], -torch.inf)
             shift = torch.maximum(far.detach().amax(dim=2), near.largest(close))
         powers = torch.exp(far - shift[:, :, None])
         total = powers.sum(dim=2)
-        far_values = value[landmarks].view(-1, self.heads, width).transpose(0, 1)
-        gathered = torch.matmul(self.dropout(powers).transpose(0, 1), far_values).transpose(0, 1).reshape(n_spots, -1)
+        blocks = far_values.view(-1, self.heads, width).transpose(0, 1)
+        gathered = torch.matmul(self.dropout(powers).transpose(0, 1), blocks).transpose(0, 1).reshape(n_spots, -1)
         if near is not None:
             near_powers = torch.exp(close - near.of_receivers(shift))
             total = total + near.sum(near_powers)
@@ -123,6 +127,6 @@ class ViewAttention(nn.Module):
     def forward(self, views: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the weighted sum of the views (each spots x dimensions) and the weights (spots x views)."""
         stacked = torch.stack(views, dim=1)
-        unit = stacked.detach().square().mean().sqrt().clamp_min(1e-6) if self.scaled else 1.0
+        unit = over_spots(stacked.detach().square().mean().sqrt().clamp_min(1e-6)) if self.scaled else 1.0
         weights = torch.softmax((torch.tanh(stacked / unit @ self.omega) @ self.u).squeeze(2), dim=1)
         return (weights[:, :, None] * stacked).sum(dim=1), weights

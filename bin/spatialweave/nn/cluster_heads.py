@@ -15,20 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spatialweave.nn.initial_weights import reset_linear
+from spatialweave.nn.over_spots import SpotNorm
 
 LEAST_LENGTH = 1e-2
 """A row shorter than that counts as shorter than 1 in a cosine: without a direction its gradient has no bound."""
 
 
 class InstanceHead(nn.Sequential):
-    """Linear map, batch normalisation, ReLU: spots x dimensions to the same shape.
-
-    Normalised by the spots at hand, also after training. All spots are always at hand, so the result is deterministic;
-    running averages would mix the epochs and, in a head that serves several inputs, the inputs.
-    """
+    """Linear map, batch normalisation by the spots at hand, ReLU: spots x dimensions to the same shape."""
 
     def __init__(self, n_dims: int) -> None:
-        super().__init__(nn.Linear(n_dims, n_dims), nn.BatchNorm1d(n_dims, track_running_stats=False), nn.ReLU())
+        super().__init__(nn.Linear(n_dims, n_dims), SpotNorm(n_dims), nn.ReLU())
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Set the initial weights as torch does; batch normalisation starts with gain 1 and shift 0."""

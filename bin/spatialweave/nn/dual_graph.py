@@ -32,14 +32,12 @@ class DualGraphEncoder(nn.Module):
     def __init__(
         self,
         widths: tuple[int, int, int],
-        graph: LearnedGraph,
         dropout: float,
         balance_start: float,
         strength: float | None,
     ) -> None:
         super().__init__()
         n_inputs, n_hidden, n_dims = widths
-        self.graph = graph
         self.strength = strength
         self.balance = nn.Parameter(torch.tensor(balance_start))
         self.dropout = nn.Dropout(dropout)
@@ -54,12 +52,12 @@ class DualGraphEncoder(nn.Module):
             if layer is not None:
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
 
-    def forward(self, x: Tensor, spatial: Propagation, weights: Tensor) -> Tensor:
-        """Encode `x` (spots x inputs) as spots x dimensions; `weights` are those of the learned graph."""
+    def forward(self, x: Tensor, spatial: Propagation, graph: LearnedGraph, weights: Tensor) -> Tensor:
+        """Encode `x` (spots x inputs) as spots x dimensions; `weights` are those of the learned `graph`."""
         balance = torch.sigmoid(self.balance)
 
         def blend(y: Tensor) -> Tensor:
-            return balance * spatial(y) + (1 - balance) * self.graph(y, weights)
+            return balance * spatial(y) + (1 - balance) * graph(y, weights)
 
         near = blend(self.dropout(x))
         encoding: Tensor = self.norm(blend(self.second(functional.relu(self.first(near)))))

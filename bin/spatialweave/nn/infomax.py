@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,14 +39,21 @@ def infomax_loss(true: Tensor, shuffled: Tensor) -> Tensor:
     return 0.5 * (functional.softplus(-true).mean() + functional.softplus(shuffled).mean())
 
 
-def neighbourhood_infomax(discriminator: Discriminator, true: Tensor, shuffled: Tensor, graph: Propagation) -> Tensor:
+def neighbourhood_infomax(
+    discriminator: Discriminator,
+    true: Tensor,
+    shuffled: Tensor,
+    graph: Propagation,
+    counted: Callable[[Tensor], Tensor] = lambda x: x,
+) -> Tensor:
     """Infomax in both directions: true encodings fit the summary of their neighbourhood, shuffled ones that of theirs.
 
-    The summary is the mean over the neighbourhood, of unit length, through a sigmoid.
+    The summary is the mean over the neighbourhood, of unit length, through a sigmoid. `counted` takes the spots that
+    count from a table of all.
     """
     loss = torch.zeros((), device=true.device)
     for own, other in ((true, shuffled), (shuffled, true)):
         # Lengths do not count, so neither does the sum of a row of the graph.
-        summary = torch.sigmoid(functional.normalize(graph(own), dim=1))
-        loss = loss + infomax_loss(discriminator(own, summary), discriminator(other, summary))
+        summary = counted(torch.sigmoid(functional.normalize(graph(own), dim=1)))
+        loss = loss + infomax_loss(discriminator(counted(own), summary), discriminator(counted(other), summary))
     return loss

@@ -7,12 +7,18 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def reconstruction_loss(target: Tensor, reconstruction: Tensor, present: Tensor | None = None) -> Tensor:
-    """Mean squared error over all dimensions of the spots in `present` (bool; None = all); zero without spots."""
+def reconstruction_loss(
+    target: Tensor, reconstruction: Tensor, present: Tensor | None = None, count: float | None = None
+) -> Tensor:
+    """Mean squared error over all dimensions of the spots in `present` (bool; None = all); zero without spots.
+
+    With `count` their squared errors are divided by that number instead of theirs.
+    """
     if present is None:
         return functional.mse_loss(reconstruction, target)
     squares = (reconstruction - target).square().sum(dim=1)
-    return (squares * present).sum() / (present.sum().clamp_min(1) * target.shape[1])
+    counted = present.sum().clamp_min(1) if count is None else max(count, 1.0)
+    return (squares * present).sum() / (counted * target.shape[1])
 
 
 def pair_distance(differences: Tensor) -> Tensor:

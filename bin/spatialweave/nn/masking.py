@@ -57,25 +57,31 @@ def network_input(values: Tensor, visible: Tensor, neighbours: Propagation, roun
 
 
 def explained_by_neighbours(
-    values: Tensor, present: Tensor, neighbours: Propagation, max_rounds: int, rng: np.random.Generator
+    values: Tensor,
+    present: Tensor,
+    neighbours: Propagation,
+    max_rounds: int,
+    rng: np.random.Generator,
+    target: Tensor | None = None,
 ) -> np.ndarray:
     """Fraction of the variance of masked spots explained by averages over 1, 2, ..., `max_rounds` rounds.
 
     Every dimension's prediction is scaled by its least-squares factor (at least 0), so that an average over few spots
-    is not penalised for its noise twice.
+    is not penalised for its noise twice. `target` (bool) are the spots that are predicted; None = all that are present.
     """
+    target = present if target is None else target
     fold = torch.as_tensor(rng.integers(FOLDS, size=len(values)), device=values.device)
     with_target = torch.zeros(max_rounds, values.shape[1], dtype=torch.float64, device=values.device)
     with_itself = torch.zeros_like(with_target)
     for number in range(FOLDS):
-        mask = present & (fold == number)
+        mask = target & (fold == number)
         visible = present & (fold != number)
         for step, average in enumerate(visible_averages(values, visible, neighbours, max_rounds)):
             predicted = average[mask].double()
             with_target[step] += (predicted * values[mask]).sum(dim=0)
             with_itself[step] += predicted.square().sum(dim=0)
     explained = with_target.clamp_min(0).square() / with_itself.clamp_min(torch.finfo(torch.float64).tiny)
-    total = values[present].double().square().sum().clamp_min(torch.finfo(torch.float64).tiny)
+    total = values[target].double().square().sum().clamp_min(torch.finfo(torch.float64).tiny)
     return (explained.sum(dim=1) / total).cpu().numpy()
 
 

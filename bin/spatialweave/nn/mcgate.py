@@ -14,6 +14,7 @@ from torch.nn import functional
 from spatialweave.errors import InputError
 from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood
 from spatialweave.nn.initial_weights import reset_linear
+from spatialweave.nn.over_spots import SpotNorm
 from spatialweave.settings import option
 
 NONE = "none"
@@ -53,9 +54,9 @@ class AttentionLayer(nn.Module):
         super().__init__()
         self.attention = GraphAttention(n_inputs, n_outputs, config.heads, config.split_input)
         self.stacked_start = config.stacked_start
-        self.norm = batch_norm(n_outputs)
+        self.norm = SpotNorm(n_outputs, eps=1e-6)
         self.block = nn.Linear(n_outputs, n_outputs) if config.feed_forward else None
-        self.block_norm = batch_norm(n_outputs) if config.feed_forward else None
+        self.block_norm = SpotNorm(n_outputs, eps=1e-6) if config.feed_forward else None
         self.block_start = config.block_start
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -75,11 +76,6 @@ class AttentionLayer(nn.Module):
         if self.block is not None and self.block_norm is not None:
             y = self.block_norm(y + functional.elu(self.block(y)))
         return y, weights
-
-
-def batch_norm(width: int) -> nn.BatchNorm1d:
-    """By the statistics of all spots of the section, always: training is full batch, so there is nothing to keep."""
-    return nn.BatchNorm1d(width, eps=1e-6, track_running_stats=False)
 
 
 class Mcgate(nn.Module):
@@ -104,6 +100,13 @@ class Mcgate(nn.Module):
         self.layers = nn.ModuleList([AttentionLayer(n, m, config) for n, m in zip(inputs, widths, strict=True)])
         for name in ("latest", "anchor"):
             self.register_buffer(name, torch.zeros(n_spots, config.n_dims))
+        self._anchored_after = 0
+
+    def settle_anchor(self, done: int) -> None:
+        """Make the last embedding the one in which long-range neighbours are found, once after `done` epochs."""
+        if self._anchored_after != done:
+            self.anchor.copy_(self.latest)
+            self._anchored_after = done
 
     @property
     def stack(self) -> list[AttentionLayer]:

@@ -29,6 +29,8 @@ def balanced_backward(
 ) -> Backward:
     """A `backward` for the training loop: terms of one group are summed, the groups are balanced against each other.
 
+    Every batch is balanced by itself, and the results add up.
+
     Parameters
     ----------
     parameters
@@ -54,7 +56,7 @@ def balanced_backward(
         else:
             updates = weighted(parameters, gradients, list(groups))
         for parameter, gradient in zip(parameters, updates, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     return backward
 

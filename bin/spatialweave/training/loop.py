@@ -1,4 +1,4 @@
-"""The one training loop of all methods: all spots at once, early stop, checkpoints, progress and a NaN guard."""
+"""The one training loop of all methods: batches, early stop, checkpoints, progress and a NaN guard."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from torch import Tensor, nn
 
 from spatialweave.errors import InputError
 from spatialweave.training import checkpoint
+from spatialweave.training.batches import AllAtOnce, Source
 from spatialweave.training.optimisers import Schedule, Updates
 from spatialweave.training.progress import Progress, describe
 from spatialweave.training.run import Run
 from spatialweave.training.stopping import StopRule, never
 
-Terms = Callable[[int], Mapping[str, Tensor]]
-"""Computes an epoch's loss terms (already weighted), by name; their sum is minimised. Epochs count from 1."""
+Terms = Callable[[int, Any], Mapping[str, Tensor]]
+"""Computes an epoch's loss terms (already weighted) on a batch, by name; their sum is minimised. Epochs count from 1.
+
+Without batches it is given None."""
 
 Backward = Callable[[Mapping[str, Tensor]], None]
-"""Sets the gradients of the trainable parameters from an epoch's loss terms."""
+"""Adds to the gradients of the trainable parameters what follows from the loss terms of a batch."""
 
 
 @dataclass
@@ -62,12 +65,14 @@ def train(
     stop: StopRule = never,
     backward: Backward | None = None,
     groups: Iterable[dict[str, Any]] | None = None,
+    batches: Source | None = None,
 ) -> History:
     """Minimise the sum of `terms` over the trainable parameters of `model`, in place.
 
-    Every epoch: compute the terms, evaluate `stop`, record the terms, update. The last weights are kept.
-    With `backward` the update follows the gradients that it sets, instead of those of the sum. `groups` are torch's
-    parameter groups, for parts of the model with a step size of their own; None = one group.
+    Every epoch: evaluate `stop`, compute the terms of one batch after the other, record their weighted sums, update by
+    the sum of their gradients. The last weights are kept. With `backward` the gradients are those that it adds, instead
+    of those of the sum. `groups` are torch's parameter groups, for parts of the model with a step size of their own;
+    None = one group. Without `batches` the terms are given None: they hold all spots themselves.
 
     Raises
     ------
@@ -77,20 +82,25 @@ def train(
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     updates = Updates(trainable if groups is None else groups, schedule)
     history = _resumed(model, updates, run)
+    source = AllAtOnce() if batches is None else batches
     progress = Progress(schedule.epochs, run.log, run.progress_seconds)
     started = saved = time.monotonic()
     for epoch in range(history.epochs + 1, schedule.epochs + 1):
-        values = terms(epoch)
-        total, numbers = _summed(values, epoch)
         reason = stop(epoch, history.losses)
         if reason is not None:
             history.stopped_by = reason
             break
         updates.zero_grad()
-        if backward is None:
-            total.backward()
-        else:
-            backward(values)
+        numbers: dict[str, float] = {}
+        for weight, batch in source.of_update(epoch):
+            values = {name: weight * value for name, value in terms(epoch, batch).items()}
+            total, found = _summed(values, epoch)
+            if backward is None:
+                total.backward()
+            else:
+                backward(values)
+            for name, number in found.items():
+                numbers[name] = numbers.get(name, 0.0) + number
         updates.step(numbers["total"])
         for name, number in numbers.items():
             history.losses.setdefault(name, []).append(number)

@@ -6,24 +6,27 @@ a random fraction of the spots in every epoch and predict those from their neigh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spatialweave.graphs.matrices import with_self
 from spatialweave.nn.losses import reconstruction_loss
 from spatialweave.nn.masking import explained_by_neighbours, network_input, smallest_sufficient
-from spatialweave.nn.propagation import Propagation, neighbour_mean
+from spatialweave.nn.propagation import Propagation
 from spatialweave.settings import option
 from spatialweave.training.optimisers import OptimiserConfig
+from spatialweave.training.tiles import Patch, Tiling
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
+
+SAMPLE_SPOTS = 65_536
+"""Spots of the sample that receptive fields are chosen on, where a dataset is trained on by parts."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,19 @@ class MaskedInput:
         """Largest fraction of the variance of masked spots that averages over neighbours explain; 1 if not tried."""
         return float(self.explained.max()) if len(self.explained) else 1.0
 
-    def to_latents(self, features: Tensor) -> np.ndarray:
+    def to_latents(self, features: Tensor | np.ndarray) -> np.ndarray:
         """Features, e.g. from a decoder, in the units of the latents; a constant dimension is its centre."""
-        values = features.detach().float().cpu().numpy()
+        values = features if isinstance(features, np.ndarray) else features.detach().float().cpu().numpy()
         inverse = np.divide(1.0, self.factor, out=np.zeros_like(self.factor), where=self.factor > 0)
         return (values * inverse + self.centre).astype(np.float32)
 
 
 @dataclass
-class MaskedInputs:
-    """All modalities of a dataset.
+class ScaledInputs:
+    """All modalities of a dataset, scaled, with the receptive field of each; what its parts see is made from it.
 
     Attributes
     ----------
-    neighbours
-        Mean over the spatial neighbours, the spot itself among them.
     mask_fraction
         Of the spots, in an epoch.
     run
@@ -101,19 +102,18 @@ class MaskedInputs:
     """
 
     modalities: list[MaskedInput]
-    neighbours: Propagation
     mask_fraction: float
     run: Run
-
-    @property
-    def n_spots(self) -> int:
-        """Number of spots."""
-        return len(self.modalities[0].features)
 
     @property
     def widths(self) -> list[int]:
         """Dimensions of each modality."""
         return [one.features.shape[1] for one in self.modalities]
+
+    @property
+    def reach(self) -> int:
+        """How many steps of the spatial graph :meth:`MaskedInputs.seen` gathers over."""
+        return max(1, *(one.rounds for one in self.modalities))
 
     def signal(self) -> list[float]:
         """Per modality the root of its predictability: the standard deviation of what its neighbours predict, of 1.
@@ -123,9 +123,58 @@ class MaskedInputs:
         """
         return [one.predictability**0.5 for one in self.modalities]
 
+    def at(self, patch: Patch) -> MaskedInputs:
+        """The inputs of a part of the dataset, or of all of it."""
+        modalities = self.modalities
+        if patch.rows is not None:
+            modalities = [
+                replace(one, features=patch.taken(one.features), present=patch.taken(one.present)) for one in modalities
+            ]
+        measured = [int(one.present.sum()) for one in self.modalities]
+        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, measured)
+
+    def to_latents(self, reconstructed: Sequence[Tensor] | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Reconstructed features of all modalities, in their order or by name, in the units of the latents."""
+        if isinstance(reconstructed, Mapping):
+            return {one.name: one.to_latents(reconstructed[one.name]) for one in self.modalities}
+        return {one.name: one.to_latents(x) for one, x in zip(self.modalities, reconstructed, strict=True)}
+
+    def record(self) -> dict[str, Any]:
+        """For the training record: per modality the rounds of averaging and what they were chosen by."""
+        return {
+            one.name: {"rounds": one.rounds, "explained": [round(float(value), 5) for value in one.explained]}
+            for one in self.modalities
+        }
+
+
+@dataclass
+class MaskedInputs(ScaledInputs):
+    """What the network sees of all modalities of a part of the dataset, or of all of it, and what it must predict.
+
+    Attributes
+    ----------
+    patch
+        The part.
+    measured
+        By modality the spots of the whole dataset that have it.
+    """
+
+    patch: Patch
+    measured: Sequence[int]
+
+    @property
+    def n_spots(self) -> int:
+        """Number of spots, those of a halo among them."""
+        return len(self.modalities[0].features)
+
+    @property
+    def neighbours(self) -> Propagation:
+        """Mean over the spatial neighbours, the spot itself among them."""
+        return self.patch.neighbours
+
     def mask(self, epoch: int) -> Tensor:
-        """The spots masked in an epoch (bool)."""
-        return random_mask(self.n_spots, self.mask_fraction, self.run, epoch)
+        """The spots masked in an epoch (bool): the same ones, whatever part of the dataset is looked at."""
+        return self.patch.taken(random_mask(self.patch.n_all, self.mask_fraction, self.run, epoch))
 
     def seen(self, mask: Tensor | None = None) -> list[Tensor]:
         """Per modality what the network sees (spots x dimensions) while the spots in `mask` are masked; None = none."""
@@ -137,57 +186,84 @@ class MaskedInputs:
         ]
 
     def reconstruction_terms(self, reconstructed: Sequence[Tensor], mask: Tensor) -> dict[str, Tensor]:
-        """Per modality the mean squared error over the masked spots, or over all spots where none are ever masked."""
-        values = {}
-        for one, features in zip(self.modalities, reconstructed, strict=True):
-            target = one.present & mask if self.mask_fraction > 0 else one.present
-            values[f"reconstruction_{one.name}"] = reconstruction_loss(one.features, features, target)
-        return values
+        """Per modality :meth:`reconstruction_term`."""
+        terms = [self.reconstruction_term(m, features, mask) for m, features in enumerate(reconstructed)]
+        return {f"reconstruction_{one.name}": term for one, term in zip(self.modalities, terms, strict=True)}
 
-    def to_latents(self, reconstructed: Sequence[Tensor]) -> dict[str, np.ndarray]:
-        """Reconstructed features by modality, in the units of the latents."""
-        return {one.name: one.to_latents(x) for one, x in zip(self.modalities, reconstructed, strict=True)}
+    def reconstruction_term(self, m: int, reconstructed: Tensor, mask: Tensor) -> Tensor:
+        """Mean squared error of a modality over the masked spots, or over all spots where none are ever masked.
 
-    def record(self) -> dict[str, Any]:
-        """For the training record: per modality the rounds of averaging and what they were chosen by."""
-        return {
-            one.name: {"rounds": one.rounds, "explained": [round(float(value), 5) for value in one.explained]}
-            for one in self.modalities
-        }
+        Of a part it is the sum over its spots, divided by how many they would be if all parts were alike: the terms of
+        all parts, weighted by their shares of the spots, then add up to that of the whole dataset.
+        """
+        one = self.modalities[m]
+        target = one.present & mask if self.mask_fraction > 0 else one.present
+        if self.patch.core is None:
+            return reconstruction_loss(one.features, reconstructed, target)
+        expected = self.patch.share * self.measured[m] * (self.mask_fraction or 1)
+        features, rebuilt, target = map(self.patch.counted, (one.features, reconstructed, target))
+        return reconstruction_loss(features, rebuilt, target, expected)
+
+
+def scale_inputs(tiling: Tiling, config: InputConfig, run: Run, rng: np.random.Generator | None = None) -> ScaledInputs:
+    """Scale every modality of a dataset and choose its receptive field; needs the spatial graph.
+
+    Parameters
+    ----------
+    rng
+        Draws the spots that receptive fields are tried on; None = a generator of its own from the run's seed.
+    """
+    rng = run.numpy_generator() if rng is None else rng
+    # Of a dataset that is trained on by parts, receptive fields are tried on a sample.
+    sample = tiling.sample(SAMPLE_SPOTS, config.max_rounds)
+    modalities = []
+    for modality, tried in zip(tiling.dataset.modalities, sample.dataset.modalities, strict=True):
+        one = prepare_input(modality, sample.neighbours, config, rng, run.device, tried, sample.within(0))
+        modalities.append(one)
+        run.log(f"{one.name}: input averaged over {one.rounds} rounds of neighbours")
+    return ScaledInputs(modalities, config.mask_fraction, run)
 
 
 def prepare_inputs(
     dataset: Dataset, config: InputConfig, run: Run, rng: np.random.Generator | None = None
 ) -> MaskedInputs:
-    """Scale every modality and choose its receptive field; needs the spatial graph.
-
-    `rng` draws the spots that receptive fields are tried on; None = a generator of its own from the run's seed.
-    """
-    neighbours = neighbour_mean(with_self(dataset.spatial_graph()), device=run.device)
-    rng = run.numpy_generator() if rng is None else rng
-    modalities = []
-    for modality in dataset.modalities:
-        one = prepare_input(modality, neighbours, config, rng, run.device)
-        modalities.append(one)
-        run.log(f"{one.name}: input averaged over {one.rounds} rounds of neighbours")
-    return MaskedInputs(modalities, neighbours, config.mask_fraction, run)
+    """:func:`scale_inputs` of a dataset that is trained on all at once."""
+    tiling = Tiling(dataset, 0, 0, run)
+    return scale_inputs(tiling, config, run, rng).at(tiling.patch(0, 0))
 
 
 def prepare_input(
-    modality: Modality, neighbours: Propagation, config: InputConfig, rng: np.random.Generator, device: str
+    modality: Modality,
+    neighbours: Propagation,
+    config: InputConfig,
+    rng: np.random.Generator,
+    device: str,
+    sample: Modality | None = None,
+    counted: np.ndarray | None = None,
 ) -> MaskedInput:
     """Scale a modality, and choose its rounds of averaging by how well they predict masked spots.
 
     The network's own layers reach further, so the input is averaged one round less than is best.
+
+    Parameters
+    ----------
+    neighbours
+        Mean over the neighbours and the spot itself; of the `sample`, where the rounds are chosen on one.
+    sample
+        The modality on some of the spots; None = all.
+    counted
+        bool, one per spot of the sample: those that are to be predicted; None = all.
     """
-    present = torch.as_tensor(modality.present, device=device)
     explained, rounds = np.empty(0), 0
     if config.max_rounds > 0:
-        plain, _, _ = scaled(modality, 1.0)
-        field = torch.as_tensor(plain, device=device)
-        explained = explained_by_neighbours(field, present, neighbours, config.max_rounds, rng)
+        tried = modality if sample is None else sample
+        field = torch.as_tensor(scaled(tried, 1.0)[0], device=device)
+        present = torch.as_tensor(tried.present, device=device)
+        target = present if counted is None else present & torch.as_tensor(counted, device=device)
+        explained = explained_by_neighbours(field, present, neighbours, config.max_rounds, rng, target)
         rounds = smallest_sufficient(explained, config.field_fraction) - 1
     features, centre, factor = scaled(modality, config.scale_power) if config.unit_scale else as_measured(modality)
+    present = torch.as_tensor(modality.present, device=device)
     return MaskedInput(
         modality.name, torch.as_tensor(features, device=device), present, rounds, explained, centre, factor
     )

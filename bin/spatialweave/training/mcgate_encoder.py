@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,17 +11,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spatialweave.graphs.matrices import with_self
+from spatialweave.graphs.matrices import edges, from_edges, with_self
 from spatialweave.mining.beyond_window import distant_mutual, within
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.graph_attention import AttentionWeights, Neighbourhood, edge_cosines
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
+from spatialweave.training.tiles import Patch
 
 if TYPE_CHECKING:
     from scipy import sparse
 
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
+
+
+ATTENTION_COLUMNS = ("itself", "neighbours", "long range")
+"""Where a spot's attention goes."""
 
 
 class Expansion:
@@ -30,27 +36,54 @@ class Expansion:
     ----------
     graph
         Spatial graph: a spot's long-range neighbours are more than `beyond` steps away along its edges.
+    spots
+        bool, one per spot: those that take part.
     """
 
-    def __init__(self, graph: sparse.csr_matrix, config: McgateConfig, device: str) -> None:
-        self._close = within(graph, config.beyond)
-        self._n_nearest, self._device = config.n_nearest, device
-        self.mean_found = 0.0
+    def __init__(self, graph: sparse.csr_matrix, config: McgateConfig, spots: np.ndarray) -> None:
+        self._spots = np.flatnonzero(spots)
+        self._close = within(graph, config.beyond)[self._spots][:, self._spots]
+        self._n_spots, self._n_nearest = len(spots), config.n_nearest
 
-    def edges(self, embedding: Tensor) -> EdgeGraph:
-        """Edges between mutual nearest neighbours by cosine, and from every spot to itself."""
-        unit = functional.normalize(embedding.detach().float(), dim=1).cpu().numpy()
+    def pairs(self, embedding: Tensor) -> sparse.csr_matrix:
+        """Mutual nearest neighbours by cosine: the stored entries, spots x spots."""
+        unit = functional.normalize(embedding.detach().float(), dim=1).cpu().numpy()[self._spots]
         found = distant_mutual(unit, self._n_nearest, self._close)
-        self.mean_found = found.nnz / len(unit)
-        return EdgeGraph(with_self(found), self._device)
+        i, j = edges(found)
+        return from_edges(self._spots[i], self._spots[j], found.data, self._n_spots)
+
+
+@dataclass
+class FoundPairs:
+    """Long-range neighbours of a part of the dataset, and after how many epochs the embedding was that gave them."""
+
+    after: int = 0
+    pairs: sparse.csr_matrix | None = None
 
 
 class McgateEncoder:
-    """A network and its neighbourhood: keeps pattern and long-range neighbours up to date between epochs."""
+    """A network and its neighbourhood: keeps pattern and long-range neighbours up to date between epochs.
 
-    def __init__(self, dataset: Dataset, network: Mcgate, config: McgateConfig, run: Run) -> None:
+    Parameters
+    ----------
+    patch
+        The part of the dataset; None = all of it.
+    found
+        Its long-range neighbours, which outlast the encoder; None = none so far.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        network: Mcgate,
+        config: McgateConfig,
+        run: Run,
+        patch: Patch | None = None,
+        found: FoundPairs | None = None,
+    ) -> None:
         graph = dataset.spatial_distances()
-        self.network, self.config = network, config
+        self.patch = Patch(0, dataset, dataset.n_spots, run.device) if patch is None else patch
+        self.network, self.config, self._device = network, config, run.device
         self.around = Neighbourhood(
             EdgeGraph(with_self(graph), run.device),
             alpha=config.alpha,
@@ -58,23 +91,48 @@ class McgateEncoder:
         )
         # One step leads to a spot's own neighbours only, as published; several go along edges of either direction.
         steps = graph if config.beyond == 1 else dataset.spatial_graph()
-        self.expansion = Expansion(steps, config, run.device) if config.alpha > 0 else None
-        self._found_after = 0
+        # The embedding of spots further out is not known.
+        inside = self.patch.within(len(network.layers))
+        self.expansion = Expansion(steps, config, inside) if config.alpha > 0 else None
+        self.found = FoundPairs() if found is None else found
+        if self.found.pairs is not None:
+            self._gather_along(self.found.pairs)
 
     @torch.no_grad()
     def prepare(self, epoch: int) -> Neighbourhood:
         """What an epoch gathers over: by the embeddings of the epoch before and of the last multiple of `step`."""
         done = epoch - 1
-        if done > 0 and self.config.local_pattern:
-            self.around.pattern = edge_cosines(self.around.local, self.network.latest, self.config.heads)
+        latest = self.patch.taken(self.network.latest)
+        # A part that was not taken before has no embedding.
+        if done > 0 and self.config.local_pattern and bool(self.patch.counted(latest).any()):
+            self.around.pattern = edge_cosines(self.around.local, latest, self.config.heads)
         found_after = done - done % self.config.step
-        if self.expansion is not None and found_after != self._found_after:
+        if self.expansion is not None and found_after != self.found.after:
             if found_after == done:
-                self.network.anchor.copy_(self.network.latest)
-            # Else a checkpoint was resumed, which holds the embedding that they were found in.
-            self.around.distant = self.expansion.edges(self.network.anchor)
-            self._found_after = found_after
+                self.network.settle_anchor(done)
+            # Else the part was not taken then, or a checkpoint was resumed, which holds the embedding.
+            anchor = self.patch.taken(self.network.anchor)
+            if bool(self.patch.counted(anchor).any()):
+                self.find(anchor)
+            self.found.after = found_after
         return self.around
+
+    def find(self, embedding: Tensor) -> None:
+        """Look for long-range neighbours in an embedding, and gather along them from now on."""
+        assert self.expansion is not None
+        self.found.pairs = self.expansion.pairs(embedding)
+        self._gather_along(self.found.pairs)
+
+    def keep(self, z: Tensor) -> None:
+        """Keep the embedding of an epoch, which gives the next one's pattern."""
+        if self.patch.core is None:
+            self.network.latest.copy_(z.detach())
+        else:
+            rows = torch.as_tensor(self.patch.rows, device=z.device)
+            self.network.latest[self.patch.counted(rows)] = self.patch.counted(z.detach())
+
+    def _gather_along(self, pairs: sparse.csr_matrix) -> None:
+        self.around.distant = EdgeGraph(with_self(pairs), self._device)
 
     @torch.no_grad()
     def settle(self, x: Tensor, epochs: int) -> tuple[Tensor, list[AttentionWeights]]:
@@ -86,7 +144,7 @@ class McgateEncoder:
         if self.config.local_pattern:
             self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
         if self.expansion is not None:
-            self.around.distant = self.expansion.edges(z)
+            self.find(z)
         return self.network(x, self.around)
 
     @torch.no_grad()
@@ -108,15 +166,11 @@ def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.
 
     itself = to_itself(around.local, weights.local)
     if around.distant is None or weights.distant is None:
-        return pd.DataFrame({"itself": itself, "neighbours": 1 - itself}, index=spots)
+        return pd.DataFrame(dict(zip(ATTENTION_COLUMNS[:2], (itself, 1 - itself), strict=True)), index=spots)
     alone = to_itself(around.distant, weights.distant)
     alpha = around.alpha
-    columns = {
-        "itself": (1 - alpha) * itself + alpha * alone,
-        "neighbours": (1 - alpha) * (1 - itself),
-        "long range": alpha * (1 - alone),
-    }
-    return pd.DataFrame(columns, index=spots)
+    columns = (1 - alpha) * itself + alpha * alone, (1 - alpha) * (1 - itself), alpha * (1 - alone)
+    return pd.DataFrame(dict(zip(ATTENTION_COLUMNS, columns, strict=True)), index=spots)
 
 
 def long_range_partners(

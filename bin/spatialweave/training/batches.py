@@ -1,0 +1,109 @@
+"""What a training takes into an update: parts of the dataset, made ready one by one; and what it makes of all spots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spatialweave.nn.over_spots import Notes, fixed, joined, noted
+from spatialweave.training.tiles import ALL_AT_ONCE, Patch, Tiling
+
+B = TypeVar("B")
+
+EMBEDDING = "embedding"
+"""The name of the embedding among the tables that a network makes of every spot."""
+
+MEASURED_PARTS = 8
+"""Parts whose statistics over spots hold for all at inference."""
+
+
+class Source(Protocol):
+    """Where :func:`spatialweave.training.loop.train` takes batches from."""
+
+    def of_update(self, number: int) -> Iterator[tuple[float, Any]]:
+        """The batches of an update (counted from 1) with their weights, which sum to 1."""
+
+
+class AllAtOnce:
+    """For terms that hold all spots themselves: one batch, None, in every update."""
+
+    def of_update(self, number: int) -> Iterator[tuple[float, None]]:
+        """The one batch."""
+        yield 1.0, None
+
+
+class Batches(Generic[B]):
+    """The parts of a tiling, each made into what a method's loss terms and network take.
+
+    Parameters
+    ----------
+    make
+        Makes it, from a part with its halo. Those of as many spots as may be trained on at once are kept.
+    reach
+        Depth of the halo, in steps of the spatial graph: how far the network gathers for a spot and its losses.
+    """
+
+    def __init__(self, tiling: Tiling, make: Callable[[Patch], B], reach: int) -> None:
+        self._tiling = tiling
+
+        # A halo has about as many spots as its part.
+        kept = max(1, ALL_AT_ONCE * tiling.n_parts // (2 * tiling.dataset.n_spots))
+
+        @lru_cache(maxsize=kept)
+        def made(number: int) -> tuple[Patch, B]:
+            patch = tiling.patch(number, reach)
+            return patch, make(patch)
+
+        self._made = made
+
+    def of_update(self, number: int) -> Iterator[tuple[float, B]]:
+        """The batches of an update (counted from 1) with their weights: spots that count, as a fraction of all."""
+        taken = self._tiling.of_update(number)
+        sizes = [1 if self._tiling.whole else len(self._tiling.parts[k]) for k in taken]
+        for size, k in zip(sizes, taken, strict=True):
+            if not self._tiling.whole:
+                # What layers drop depends on update and part only, not on what was drawn before.
+                torch.manual_seed(self._tiling.run.generator(number, f"part {k}").initial_seed())
+            yield size / sum(sizes), self._made(k)[1]
+
+    @torch.no_grad()
+    def everywhere(self, function: Callable[[B], Mapping[str, Tensor]]) -> dict[str, np.ndarray]:
+        """What `function` makes of every spot (spots x columns, by name), part by part, without gradient.
+
+        It maps a batch to tables of all spots in it, of which the rows that count are kept, as float32 or whole
+        numbers. Statistics over spots that it takes (:mod:`spatialweave.nn.over_spots`) are those of the first
+        :data:`MEASURED_PARTS` parts together.
+        """
+        result: dict[str, np.ndarray] = {}
+        statistics = self._statistics(function)
+        for number in range(self._tiling.n_parts):
+            patch, batch = self._made(number)
+            with fixed(statistics) if statistics else nullcontext():
+                found_here = function(batch)
+            for name, values in found_here.items():
+                counted = patch.counted(values)
+                found = (counted.float() if counted.is_floating_point() else counted).cpu().numpy()
+                if self._tiling.whole:
+                    result[name] = found
+                    continue
+                if name not in result:
+                    result[name] = np.empty((patch.n_all, *found.shape[1:]), dtype=found.dtype)
+                result[name][self._tiling.parts[number]] = found
+        return result
+
+    def _statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
+        """What `function` measures over spots, for all parts; empty if nothing, or if there is one part."""
+        passes: list[Notes] = []
+        for number in range(min(self._tiling.n_parts, MEASURED_PARTS) if not self._tiling.whole else 0):
+            with noted() as notes:
+                function(self._made(number)[1])
+            if not notes:
+                break
+            passes.append(notes)
+        return joined(passes)

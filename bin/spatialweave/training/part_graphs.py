@@ -1,0 +1,69 @@
+"""Feature graphs and landmarks of the parts that a dataset is trained on by, among a part's own spots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from spatialweave.errors import InputError
+from spatialweave.graphs.build import feature_distances
+from spatialweave.graphs.matrices import symmetrise
+from spatialweave.graphs.recipe import FeatureRecipe
+from spatialweave.nn.attention import choose_landmarks
+from spatialweave.settings import configure
+
+if TYPE_CHECKING:
+    from scipy import sparse
+    from torch import Tensor
+
+    from spatialweave.training.run import Run
+    from spatialweave.training.tiles import Patch, Tiling
+
+
+class PartGraphs:
+    """Adds the feature graphs to the dataset of a part; the whole dataset has those of its graph file.
+
+    They are built once per part, as the recipe of the file says: a spot's nearest are searched in its part.
+
+    Parameters
+    ----------
+    depth
+        Spots of the halo up to so many steps away take part; nothing is known of those further out.
+    """
+
+    def __init__(self, tiling: Tiling, depth: int) -> None:
+        self.depth = depth
+        self._distances: dict[tuple[int, str], sparse.csr_matrix] = {}
+        self._recipe: FeatureRecipe | None = None
+        if not tiling.whole:
+            settings = tiling.dataset.graph_recipe.get("features")
+            if not settings:
+                found = "does not say how feature graphs are built, which training by tiles builds for every part"
+                raise InputError("graph", found, "one built with the recipe 'tissue'", "or batch_spots=0: all at once")
+            self._recipe = configure(FeatureRecipe, "graph", settings)
+
+    def added(self, patch: Patch) -> Patch:
+        """The same part, with its feature graphs."""
+        if self._recipe is None:
+            return patch
+        near, spatial = patch.within(self.depth), patch.dataset.spatial_graph()
+        graphs = dict(patch.dataset.graphs)
+        for modality in patch.dataset.modalities:
+            key = patch.number, modality.name
+            if key not in self._distances:
+                known = replace(modality, present=modality.present & near)
+                self._distances[key] = feature_distances(known, self._recipe, spatial).astype("float32")
+            graphs[f"{modality.name}_distances"] = self._distances[key]
+            graphs[f"{modality.name}_connectivities"] = symmetrise(self._distances[key])
+        return replace(patch, dataset=replace(patch.dataset, graphs=graphs))
+
+
+def landmarks_of(patch: Patch, of_all: Tensor, run: Run) -> Tensor:
+    """Random spots that represent all others in the attention: those of the whole dataset, or as many of a part's own.
+
+    At inference by parts those of several parts stand for all (:mod:`spatialweave.nn.over_spots`).
+    """
+    if patch.core is None:
+        return of_all.to(patch.device)
+    generator = run.generator(patch.number, "landmarks")
+    return patch.core[choose_landmarks(len(patch.core), len(of_all), generator).to(patch.device)]

@@ -1,0 +1,254 @@
+"""Tissue cut into tiles, so that a training holds some of the spots at a time, and every spot still has its neighbours.
+
+All that a network gathers for a spot lies within a few steps of the spatial graph. A part of the dataset is a few tiles
+from anywhere in it; around them lies a halo as deep as the network reaches, which is gathered from and does not count.
+The whole dataset is one part without a halo. docs/scale.md explains what stays exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spatialweave.graphs.matrices import with_self
+from spatialweave.io.dataset import Modality
+from spatialweave.nn.propagation import Propagation, neighbour_mean
+from spatialweave.settings import option
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from spatialweave.io.dataset import Dataset
+    from spatialweave.training.run import Run
+
+ALL_AT_ONCE = 100_000
+"""Spots up to which all are trained on at once, unless the setting `batch_spots` says otherwise."""
+
+BATCH_SPOTS, PART_SPOTS = 32_768, 8_192
+"""Spots of an update by tiles, and most spots of a part; what is searched within a part is searched among those."""
+
+PARTS_PER_UPDATE = 4
+"""Fewest: smaller batches are of smaller parts. One update can be shared out among so many processes."""
+
+TILES_PER_PART = 4
+"""More, smaller tiles make a part more like the whole dataset, and its halo larger."""
+
+
+@dataclass(frozen=True)
+class TileConfig:
+    """The setting of methods that can be trained by tiles."""
+
+    batch_spots: int | None = option(
+        None,
+        f"Spots of one update, by tiles; 0: all at once; auto: all up to {ALL_AT_ONCE:,}, {BATCH_SPOTS:,} of more.",
+        low=0,
+        none="auto",
+    )
+
+
+@dataclass
+class Patch:
+    """Spots that go through a network together.
+
+    Attributes
+    ----------
+    number
+        Of the part, from 0.
+    dataset
+        These spots only, with their modalities and spatial graphs.
+    n_all
+        Spots of the dataset that it was cut from.
+    rows
+        Their rows in that dataset (int64, ascending); None = it is the whole dataset.
+    steps
+        Of each spot from the nearest that counts, along the spatial graph: 0 = it counts; None = all count.
+    """
+
+    number: int
+    dataset: Dataset
+    n_all: int
+    device: str
+    rows: np.ndarray | None = None
+    steps: np.ndarray | None = None
+
+    @cached_property
+    def core(self) -> Tensor | None:
+        """The spots that count (int64); None = all."""
+        return None if self.steps is None else torch.as_tensor(np.flatnonzero(self.steps == 0), device=self.device)
+
+    @cached_property
+    def neighbours(self) -> Propagation:
+        """The mean over the spatial neighbours, the spot itself among them."""
+        return neighbour_mean(with_self(self.dataset.spatial_graph()), device=self.device)
+
+    @property
+    def share(self) -> float:
+        """The spots that count as a fraction of the dataset's."""
+        return 1.0 if self.core is None else len(self.core) / self.n_all
+
+    def counted(self, x: Tensor) -> Tensor:
+        """The rows of `x` (spots x anything) of the spots that count."""
+        return x if self.core is None else x[self.core]
+
+    def taken(self, x: Tensor) -> Tensor:
+        """Of a table of the whole dataset (spots x anything) the rows of this part's spots."""
+        return x if self.rows is None else x[torch.as_tensor(self.rows, device=x.device)]
+
+    def within(self, steps: int) -> np.ndarray:
+        """The spots at most so many steps from one that counts (bool)."""
+        return np.ones(self.dataset.n_spots, dtype=bool) if self.steps is None else self.steps <= steps
+
+
+class Tiling:
+    """The parts of a dataset, and which of them an update is of.
+
+    Tiles are put together to parts at random, once, by the run's seed; sections are shared out evenly. Updates take the
+    parts in a random order, a new one whenever all have been taken.
+
+    Parameters
+    ----------
+    batch_spots
+        The setting of :class:`TileConfig`.
+    updates
+        That will be made: an update takes as many parts as are needed to see every spot once.
+    tiles_per_part
+        Default: :data:`TILES_PER_PART`.
+    """
+
+    def __init__(
+        self, dataset: Dataset, batch_spots: int | None, updates: int, run: Run, tiles_per_part: int = TILES_PER_PART
+    ) -> None:
+        self.dataset, self.run = dataset, run
+        n_spots = dataset.n_spots
+        if batch_spots is None:
+            batch_spots = 0 if n_spots <= ALL_AT_ONCE else BATCH_SPOTS
+        self.parts: list[np.ndarray] = []
+        self.per_update = 1
+        if 0 < batch_spots < n_spots:
+            part_spots = min(-(-batch_spots // PARTS_PER_UPDATE), PART_SPOTS)
+            self.parts = make_parts(dataset, part_spots, tiles_per_part, run)
+            wanted = max(round(batch_spots / part_spots), -(-len(self.parts) // max(updates, 1)))
+            self.per_update = min(wanted, len(self.parts))
+            passes = updates * self.per_update / len(self.parts)
+            run.log(
+                f"by tiles: {n_spots} spots in {len(self.parts)} parts, {self.per_update} an update, "
+                f"each taken {passes:.3g} times"
+            )
+
+    @property
+    def whole(self) -> bool:
+        """Whether all spots are trained on at once."""
+        return not self.parts
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts, 1 where all spots are trained on at once."""
+        return max(len(self.parts), 1)
+
+    def patch(self, number: int, reach: int) -> Patch:
+        """A part with a halo of so many steps; the whole dataset where all spots are trained on at once."""
+        if self.whole:
+            return Patch(0, self.dataset, self.dataset.n_spots, self.run.device)
+        return self._around(number, self.parts[number], reach)
+
+    def patches(self, reach: int) -> Iterator[Patch]:
+        """All parts, one after the other."""
+        return (self.patch(number, reach) for number in range(self.n_parts))
+
+    def sample(self, n_spots: int, reach: int) -> Patch:
+        """The first parts, with about so many spots, as one."""
+        if self.whole:
+            return self.patch(0, reach)
+        n_parts = -(-n_spots * len(self.parts) // self.dataset.n_spots)
+        return self._around(0, np.sort(np.concatenate(self.parts[:n_parts])), reach)
+
+    def of_update(self, number: int) -> list[int]:
+        """The numbers of the parts of an update; updates count from 1."""
+        if self.whole:
+            return [0]
+        taken = (number - 1) * self.per_update
+        return [self._order(k // self.n_parts)[k % self.n_parts] for k in range(taken, taken + self.per_update)]
+
+    def record(self) -> dict[str, int]:
+        """For the training record: the number of parts, and of those that an update takes."""
+        return {"parts": self.n_parts, "parts_per_update": self.per_update}
+
+    def _order(self, number: int) -> list[int]:
+        order: list[int] = torch.randperm(self.n_parts, generator=self.run.generator(number, "parts")).tolist()
+        return order
+
+    def _around(self, number: int, core: np.ndarray, reach: int) -> Patch:
+        rows, steps = with_halo(self.dataset.spatial_graph(), core, reach)
+        return Patch(number, local(self.dataset, rows), self.dataset.n_spots, self.run.device, rows, steps)
+
+
+def make_parts(dataset: Dataset, part_spots: int, tiles_per_part: int, run: Run) -> list[np.ndarray]:
+    """The rows of each part (ascending): tiles of all sections, shared out evenly and at random."""
+    n_parts = -(-dataset.n_spots // part_spots)
+    generator = run.generator(0, "tiles")
+    tiles: list[np.ndarray] = []
+    for rows in dataset.section_rows().values():
+        n_tiles = -(-len(rows) * n_parts * tiles_per_part // dataset.n_spots)
+        own = cut(dataset.coordinates[rows], n_tiles)
+        tiles += [rows[own[k]] for k in torch.randperm(n_tiles, generator=generator).tolist()]
+    return [np.sort(np.concatenate(tiles[number::n_parts])) for number in range(n_parts)]
+
+
+def cut(coordinates: np.ndarray, n_tiles: int) -> list[np.ndarray]:
+    """Spots in compact tiles of equal size, give or take one: halved across the longer side, again and again.
+
+    Parameters
+    ----------
+    coordinates
+        Spots x 2.
+    n_tiles
+        At most the number of spots.
+
+    Returns
+    -------
+    int64, one array of rows per tile.
+    """
+
+    def divide(rows: np.ndarray, n_pieces: int) -> list[np.ndarray]:
+        if n_pieces == 1:
+            return [rows]
+        points = coordinates[rows]
+        order = rows[np.argsort(points[:, np.argmax(np.ptp(points, axis=0))], kind="stable")]
+        first = n_pieces // 2
+        middle = len(rows) * first // n_pieces
+        return divide(order[:middle], first) + divide(order[middle:], n_pieces - first)
+
+    return divide(np.arange(len(coordinates)), n_tiles)
+
+
+def with_halo(graph: sparse.csr_matrix, core: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the spots at most `reach` steps from one of `core` (int64, ascending), and the steps of each."""
+    steps = np.full(graph.shape[0], -1, dtype=np.int16)
+    steps[core] = 0
+    frontier = core
+    for step in range(1, reach + 1):
+        found = graph[frontier].indices
+        frontier = np.unique(found[steps[found] < 0])
+        steps[frontier] = step
+    rows = np.flatnonzero(steps >= 0)
+    return rows, steps[rows]
+
+
+def local(dataset: Dataset, rows: np.ndarray) -> Dataset:
+    """The dataset of those spots, with all modalities and the spatial graphs between them, without other graphs."""
+    return replace(
+        dataset,
+        obs=dataset.obs.iloc[rows],
+        coordinates=dataset.coordinates[rows],
+        modalities=[Modality(one.name, one.latent[rows], one.present[rows]) for one in dataset.modalities],
+        graphs={
+            key: graph[rows][:, rows].tocsr() for key, graph in dataset.graphs.items() if key.startswith("spatial_")
+        },
+        aligned=None if dataset.aligned is None else dataset.aligned[rows],
+    )
