@@ -2,6 +2,7 @@
 // spatialweave: from count matrices of a tissue to spatial domains, metrics and a report.
 
 include { helpText ; resolveParams } from './modules/checks/params'
+include { characterisedRuns ; givenFile } from './modules/checks/annotations'
 include { checkpointFolder         } from './modules/checks/checkpoints'
 include { codeDigest               } from './modules/checks/code'
 include { givenNumber              } from './modules/checks/domains'
@@ -9,6 +10,7 @@ include { checkEnvironments        } from './modules/checks/environments'
 include { chooseMethods ; checkFit } from './modules/checks/methods'
 include { closingText ; watchTrainings } from './modules/checks/progress'
 include { readSamplesheet          } from './modules/checks/samplesheet'
+include { CHECK_SETS               } from './modules/characterise'
 include { SIMULATE                 } from './modules/simulate'
 include { PREPARE                  } from './workflows/prepare'
 include { REGISTER                 } from './workflows/register'
@@ -25,6 +27,9 @@ workflow {
     def code = codeDigest()
     def ready = checkEnvironments(chooseMethods(options), options)
     def methods = ready.methods
+    def gene_sets = givenFile(options, 'gene_sets')
+    def panel = givenFile(options, 'panel')
+    def runs = characterisedRuns(options, methods)
 
     watchTrainings()
 
@@ -38,6 +43,11 @@ workflow {
     }
     // Only clustering needs the number of domains: a change of it repeats no earlier task.
     rows = sheet.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }
+    // Nothing is computed before the user's gene sets and panel have been read.
+    if (gene_sets || panel) {
+        CHECK_SETS(gene_sets, panel, code)
+        rows = rows.combine(CHECK_SETS.out.fine).map { meta, files, _fine -> [meta, files] }
+    }
     // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
     n_domains = sheet.map { meta, _files -> [meta.dataset, meta.n_domains ?: givenNumber(options) ?: 'auto'] }.unique()
 
@@ -54,10 +64,11 @@ workflow {
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
     integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
 
-    // ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
+    // CHARACTERISE, ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
-    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, given, code)
+    def sets = [runs: runs, gene_sets: gene_sets, panel: panel]
+    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, sets, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

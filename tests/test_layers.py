@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = (
     ("methods",),
-    ("training", "baselines", "report", "assemble", "comparison", "summary", "weave", "assess"),
+    ("training", "baselines", "report", "assemble", "comparison", "summary", "weave", "assess", "characterise"),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
     ("graphs", "preprocess", "qc", "simulate", "export"),
@@ -40,7 +40,7 @@ def test_imports_go_down(imports: grimp.ImportGraph) -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize("part", ["report", "assemble", "comparison", "summary", "assess"])
+@pytest.mark.parametrize("part", ["report", "assemble", "comparison", "summary", "assess", "characterise"])
 def test_what_reads_results_knows_nothing_of_training(imports: grimp.ImportGraph, part: str) -> None:
     own = {f"spatialweave.{part}", *imports.find_descendants(f"spatialweave.{part}")}
     known = {name for module in own for name in imports.find_upstream_modules(module)}

@@ -1,8 +1,9 @@
-// Comparisons, tables, integrated files and reports of every dataset and of the run.
+// What the domains are, comparisons, tables, integrated files and reports of every dataset and of the run.
 
 include { failuresOf ; readFailures } from '../modules/checks/failures'
 include { integratedFiles ; preparedFiles ; registeredFiles } from '../modules/checks/files'
 include { ASSEMBLE               } from '../modules/assemble'
+include { CHARACTERISE           } from '../modules/characterise'
 include { COMPARE                } from '../modules/compare'
 include { EXPORT ; exportFormats } from '../modules/export'
 include { REPORT_DATASET         } from '../modules/report_dataset'
@@ -71,20 +72,11 @@ workflow REPORT {
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
     not_ready // notices of methods that were left out, e.g. [[process: 'TRAIN', task: 'totalvi', notice: 'left out: There is no ...']]
+    sets // what CHARACTERISE is given, e.g. [runs: ['smart.seed1'], gene_sets: hallmark.gmt, panel: []]
     options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
-    // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
-    // what failed is known once every step that may fail has ended
-    failures = metrics.mix(verdicts, quality).toList().map { _all -> textFile('failures.json', readFailures()) }
-    // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
-    versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
-    // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
-    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(not_ready + noticesOf(found))) }
-    parameters = textFile('params.json', asJson(options))
-    presets = methods*.file
-
     // [dataset, number of entries], e.g. ['embryo', 27]
     expected = datasets
         .map { meta -> [meta.dataset, meta] }
@@ -92,12 +84,34 @@ workflow REPORT {
         .map { dataset, meta, number -> [dataset, preparedFiles(meta, methods) + registeredFiles(meta, methods, options) + integratedFiles(meta, methods, options, number == 'auto')] }
     // [dataset, files], e.g. ['embryo', [smart.counts.h5mu, smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.h5ad, ...]], as
     // soon as the dataset has all of them
-    by_dataset = files
+    computed = files
         .map { meta, found -> [meta.dataset, found] }
         .combine(expected, by: 0)
         .map { dataset, found, number -> [groupKey(dataset, number), found] }
         .groupTuple(remainder: true)
         .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name }] }
+    // [meta, files] where there are domains, e.g. [[dataset: 'embryo', seed: 1], [smart.counts.h5mu, ...]]
+    to_characterise = computed
+        .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
+        .map { dataset, found -> [[dataset: dataset, seed: options.seed], found] }
+    CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, code)
+    // The same as computed, with the tables of CHARACTERISE where there are any
+    by_dataset = options.characterise
+        ? computed
+            .join(CHARACTERISE.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten()] }, remainder: true)
+            .map { dataset, found, tables -> [dataset, found + (tables ?: [])] }
+        : computed
+
+    // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
+    // what failed is known once every step that may fail has ended
+    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables).toList().map { _all -> textFile('failures.json', readFailures()) }
+    // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
+    versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
+    // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
+    notices = channel.topic('notices').toList().map { found -> textFile('notices.json', asJson(not_ready + noticesOf(found))) }
+    parameters = textFile('params.json', asJson(options))
+    presets = methods*.file
+
     ASSEMBLE(by_dataset, parameters, versions, code)
     def formats = exportFormats(options.export)
     EXPORT(ASSEMBLE.out.integrated.filter { formats }, formats, code)

@@ -22,6 +22,7 @@ from spatialweave.io.contract import join_modalities, read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.integrated import read_integrated
+from spatialweave.io.result_tables import NAMES
 
 SPOTS = ["s1", "s2", "s3"]
 SECTIONS = json.dumps([{"name": "one", "platform": "dbit", "spots": {"rna": 3}, "features": {"rna": 2}}])
@@ -169,6 +170,23 @@ def test_colours_are_those_of_the_report(files: Path) -> None:
     assert data.uns["label_colors"].tolist() == [PALETTE[0], PALETTE[1]]
     # Domain 1 is label b, domain 2 is a, and domain 12 is neither.
     assert data.uns["smart_1_colors"].tolist() == [PALETTE[1], PALETTE[0], PALETTE[2]]
+
+
+def test_names_of_domains_are_a_column(files: Path, tmp_path: Path) -> None:
+    """Two domains may have one name; a domain without one keeps its number."""
+    rows = [
+        ("smart.seed1", domain, name, given, 0.5, 0.2, 0.01, 3, 3, "")
+        for domain, name, given in ((1, "cortex", True), (12, "cortex", True), (2, "cortex", False))
+    ]
+    NAMES.write(files / "names.csv", NAMES.frame([*rows, ("gone.seed1", *rows[0][1:])]))
+    write(assemble(files), tmp_path / "integrated.h5mu")
+    content = read_integrated(tmp_path / "integrated.h5mu")
+    assert content.classes == ["smart_1", "smart_1_name"]
+    column = content.data.obs["smart_1_name"]
+    assert column.to_dict() == {"s1": "cortex", "s2": "cortex", "s3": "2"}
+    assert content.data["adt"].obs["smart_1_name"].tolist() == ["2", "cortex"]
+    colours = dict(zip(column.cat.categories, content.data.uns["smart_1_name_colors"], strict=True))
+    assert colours == {"cortex": PALETTE[0], "2": PALETTE[1]}
 
 
 @pytest.mark.parametrize("best", ["smart", "other"])

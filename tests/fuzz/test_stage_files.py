@@ -8,6 +8,8 @@ from pathlib import Path
 import h5py
 import pytest
 
+from spatialweave.characterise.gene_sets import read_gmt
+from spatialweave.characterise.panel import read_panel
 from spatialweave.errors import InputError
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.report.verdict import read_verdict
@@ -71,6 +73,7 @@ def arguments(stage: str, here: Path, out: Path) -> list[str]:
             "--differences", here / "differences.csv", "--agreement", here / "agreement.csv", *table,
         ),
         "assemble": ("--files", here, "--out", out / "i.h5mu"),
+        "characterise": ("--files", here, "--run", "pca_smooth.seed1", "--out-dir", out),
         "export": ("--integrated", here / "integrated.h5mu", "--formats", "h5ad,loupe,seurat,zarr", "--out-dir", out),
         "report_run": (*report, *texts, "--versions", here / "versions.yml", "--out", out / "report.html"),
     }  # fmt: skip
@@ -156,6 +159,25 @@ def test_damaged_store(name: str, target: str, damage: str, copied: Path, tmp_pa
 
 
 COUNTS = "r.counts.h5mu"
+
+CHARACTERISED = [
+    (name, target, damage)
+    for name, targets in (
+        (COUNTS, ("mod/rna/X/data", "obs/section", "uns/sections")), (GRAPH, ("obsp/spatial_connectivities/indices",)),
+        (LATENTS, ("mod/rna/obsm/X_latent",)), (EMBEDDING, ("X",)),
+    )
+    for target in targets
+    for damage in DAMAGES
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "target", "damage"), CHARACTERISED if LONG else CHARACTERISED[::8])
+def test_damaged_files_of_characterise(name: str, target: str, damage: str, copied: Path, tmp_path: Path) -> None:
+    damaged_store(copied, name, target, damage)
+    out = tmp_path / "out"
+    ends_well("characterise", arguments("characterise", copied, out), out, (name, "latents"))
+
+
 COUNTS_CASES = [
     (target, damage)
     for target in ("mod/rna/X/data", "mod/rna/X/indptr", "mod/rna/obs/_index", "mod/rna/var/_index", "obs/_index",
@@ -191,6 +213,26 @@ def test_damaged_verdict(name: str, damage: str, copied: Path) -> None:
         assert "\n" not in str(refusal)
     else:
         assert part is None or part.headline
+
+
+SETS = {
+    "sets.gmt": b"one\thttp://x\tGene1\tGene2\tGene3\ntwo\t\tGene4\n",
+    "panel.yml": b"cortex:\n  rna: {positive: [Gene1, Gene2], negative: [Gene3]}\nother: [Gene4]\n",
+}
+
+
+@pytest.mark.parametrize("damage", TEXT_DAMAGES)
+@pytest.mark.parametrize("name", SETS)
+def test_damaged_gene_sets_and_panel(name: str, damage: str, tmp_path: Path) -> None:
+    """Each is either refused in one line that names the file, or still holds names and features."""
+    path = tmp_path / name
+    path.write_bytes(TEXT_DAMAGES[damage](SETS[name]))
+    try:
+        found = (read_gmt if name == "sets.gmt" else read_panel)(path)
+    except InputError as refusal:
+        assert str(refusal).startswith(str(path)) and "\n" not in str(refusal)
+    else:
+        assert found and all(found.values())
 
 
 TEXT_CASES = [(name, damage) for name in TEXTS for damage in TEXT_DAMAGES]

@@ -32,6 +32,7 @@ workflow LATENTS {
 
     emit:
     latents = PREPROCESS.out.latents.map { meta, latents -> [meta + [graph: 'spatial', id: 'pca_smooth.seed1', method: 'pca_smooth', seed: 1], latents] }
+    counts = PREPROCESS.out.counts.map { _meta, counts -> counts }
 }
 
 // [run meta, latents, graph]
@@ -42,6 +43,7 @@ workflow PREPARED {
 
     emit:
     prepared = LATENTS.out.latents.join(GRAPH.out.graph)
+    counts = LATENTS.out.counts
 }
 
 // [run meta, embedding, latents, graph]
@@ -52,6 +54,7 @@ workflow TRAINED {
 
     emit:
     trained = TRAIN.out.embedding.join(PREPARED.out.prepared)
+    counts = PREPARED.out.counts
 }
 
 // [run meta, embedding, domains, latents, graph]
@@ -62,4 +65,5 @@ workflow CLUSTERED {
 
     emit:
     clustered = TRAINED.out.trained.join(CLUSTER.out.domains).map { meta, embedding, latents, graph, domains -> [meta, embedding, domains, latents, graph] }
+    counts = TRAINED.out.counts
 }

@@ -59,6 +59,16 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         ),
         (["--simulate", "test", "--seed", "2147483647", "--seeds", "2"], "the last one is above 2147483647"),
         (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
+        (["--simulate", "test", "--gene_sets", "nowhere.gmt"], "--gene_sets: there is no file 'nowhere.gmt'"),
+        (["--simulate", "test", "--panel", "."], "--panel: there is no file '.'"),
+        (
+            ["--simulate", "test", "--characterise_runs", "smart"],
+            "--characterise_runs 'smart' does not have the expected",
+        ),
+        (
+            ["--simulate", "test", "--characterise_runs", "smart.seed1,smart.seed2"],
+            "'smart.seed2' is not in this run (smart.seed1, pca_smooth.seed1, weave.seed1)",
+        ),
     ],
 )
 def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: str) -> None:
@@ -126,6 +136,17 @@ def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project
         for name in group["properties"]:
             assert f"--{name} " in run.text
     assert not run.results.exists()
+
+
+def test_a_panel_that_cannot_be_used_is_refused_before_anything_is_read(pipeline: Pipeline) -> None:
+    (pipeline.folder / "panel.yml").write_text("cortex: Gene1\n")
+    rna = pipeline.folder / "rna.csv"
+    rna.write_text("barcode,A\nb1,1\n")
+    table = sheet(pipeline.folder, "dataset,rna\none,rna.csv\n")
+    run = pipeline.run("--input", table, "--panel", str(pipeline.folder / "panel.yml"))
+    assert run.code != 0
+    assert "ERROR: panel.yml, 'cortex': is 'Gene1'; expected a list of markers" in run.text
+    assert not [task for task in run.tasks("Submitted") if task.startswith("INGEST")]
 
 
 def test_images_and_their_scales_are_checked(pipeline: Pipeline) -> None:
@@ -237,16 +258,15 @@ def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
         "INGEST (one/left)", "INGEST (one/right)", "INGEST (two/two)",
     }  # fmt: skip
     # Another number of domains is another clustering, and nothing before it is done again; the sheet goes first.
+    later = ("EVALUATE", "ASSESS", "CHARACTERISE", "COMPARE", "ASSEMBLE", "EXPORT", "SUMMARISE", "REPORT")
     changed = pipeline.folder / "sheet.csv"
     changed.write_text(commas.replace(",7,", ",8,"))
     for arguments, dataset in (((), "one"), (("--n_domains", "9"), "two")):
         again = pipeline.run("-stub-run", "-resume", "--input", str(changed), *arguments)
         tasks = again.tasks("Submitted")
-        assert {
-            task
-            for task in tasks
-            if not task.startswith(("EVALUATE", "ASSESS", "COMPARE", "ASSEMBLE", "EXPORT", "SUMMARISE", "REPORT"))
-        } == {f"CLUSTER ({dataset}, {method}, seed 1)" for method in ("smart", "pca_smooth")}
+        assert {task for task in tasks if not task.startswith(later)} == {
+            f"CLUSTER ({dataset}, {method}, seed 1)" for method in ("smart", "pca_smooth")
+        }
     for dataset in ("one", "two"):
         assert (run.results / dataset / "report.html").exists()
     tabs = "dataset\tsection\trna\nthree\tleft, upper\ta.h5ad\n"

@@ -49,6 +49,8 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
     expected += ["test/embeddings/weave/seed1.h5ad", "test/domains/weave/seed1.csv"]
     expected += ["test/verdict.json", "test/evidence.csv", "test/modality_value.csv"]
+    tables = ("composition", "markers", "neighbours", "profiles", "structure")
+    expected += [f"test/characterise/{name}.csv" for name in tables]
     info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
     expected += [f"pipeline_info/{name}" for name in info]
     missing = [name for name in expected if not (run.results / name).is_file()]

@@ -38,6 +38,33 @@ def add_classes(integrated: mudata.MuData, runs: list[MethodRun], metrics: pd.Da
         part.uns.update(colours)
 
 
+def add_names(integrated: mudata.MuData, runs: list[IntegratedRun], names: pd.DataFrame) -> None:
+    """Add, for each run of which domains have names, a column of these; a domain without one keeps its number.
+
+    Parameters
+    ----------
+    names
+        Table :data:`~spatialweave.io.result_tables.NAMES`. A name may be that of several domains; its colour is that of
+        the first.
+    """
+    for run in runs:
+        own = names[(names["run"] == run.id) & names["named"]]
+        if own.empty or run.key not in integrated.obs:
+            continue
+        domains = integrated.obs[run.key].cat.categories
+        name_of = dict(zip(own["domain"].astype(str), own["name"], strict=True))
+        named = [name_of.get(str(domain), str(domain)) for domain in domains]
+        categories = list(dict.fromkeys(named))
+        codes = np.array([categories.index(name) for name in named])[integrated.obs[run.key].cat.codes]
+        values = pd.Categorical.from_codes(codes, pd.Index(categories))
+        column = pd.Series(values, integrated.obs_names, name=run.names_key)
+        colours = integrated.uns[colour_key(run.key)]
+        first = np.array([colours[named.index(name)] for name in categories], dtype=object)
+        for part in (integrated, *integrated.mod.values()):
+            part.obs = part.obs.drop(columns=run.names_key, errors="ignore").join(column)
+            part.uns[colour_key(run.names_key)] = first
+
+
 def _classes(obs: pd.DataFrame, runs: list[MethodRun], metrics: pd.DataFrame) -> dict[str, SpotClasses]:
     """By obs column: the labels, and the domains of each run, as far as they are there."""
     labels = obs[LABEL].astype(object).fillna("").astype(str).tolist() if LABEL in obs else []

@@ -50,6 +50,11 @@ class IntegratedRun:
         return f"{self.method}_{self.seed}"
 
     @property
+    def names_key(self) -> str:
+        """The obs column with the names of its domains, where some have one."""
+        return f"{self.key}_name"
+
+    @property
     def embedding_key(self) -> str:
         """The obsm key of its embedding."""
         return f"X_{self.key}"
@@ -88,8 +93,9 @@ class Integrated:
 
     @property
     def classes(self) -> list[str]:
-        """The obs columns with classes of spots: the labels, and the domains of each run, as far as they are there."""
-        return [key for key in (LABEL, *(run.key for run in self.runs)) if key in self.data.obs]
+        """The obs columns with classes of spots: labels, domains of each run, their names, as far as they are there."""
+        of_runs = [key for run in self.runs for key in (run.key, run.names_key)]
+        return [key for key in (LABEL, *of_runs) if key in self.data.obs]
 
 
 def colour_key(column: str) -> str:

@@ -299,6 +299,48 @@ MODALITY_VALUE = ResultTable(
 """What each modality adds, one row per statistic and what it is of: a modality, a domain, or nothing."""
 
 
+_OF_DOMAIN = {"run": TEXT, "domain": COUNT}
+
+MARKERS = ResultTable(
+    {
+        "run": TEXT, "section": TEXT, "modality": TEXT, "domain": COUNT, "feature": TEXT, "marker": FLAG,
+        **dict.fromkeys(("log2_fold_change", "auc", "fraction_in", "fraction_out", "score", "p", "p_adjusted",
+                         "p_split", "p_split_adjusted", "found_again"), OPTIONAL),
+    }
+)  # fmt: skip
+"""The features that are highest in each domain against all other spots, in each section and in `all`
+(docs/characterise.md)."""
+
+PROFILES = ResultTable(
+    {"run": TEXT, "modality": TEXT, "feature": TEXT, "domain": COUNT, "mean": OPTIONAL, "fraction": OPTIONAL}
+)
+"""The best markers in every domain: mean of the transformed values, and fraction of the spots with the feature."""
+
+STRUCTURE = ResultTable(
+    {"run": TEXT, "section": TEXT, "domain": COUNT, "statistic": TEXT, "value": OPTIONAL, "unit": TEXT}
+)
+"""Size, shape and certainty of each domain, one row per statistic."""
+
+BESIDE = ResultTable({**_OF_DOMAIN, "other": COUNT, **dict.fromkeys(("edges", "expected", "z", "paga"), OPTIONAL)})
+"""One row per pair of domains, in both orders and of each with itself: edges of the spatial graph between them."""
+
+COMPOSITION = ResultTable({**_OF_DOMAIN, "column": TEXT, "class": TEXT, "spots": COUNT, "fraction": NUMBER})
+"""The known labels and the user's own columns among the spots of each domain."""
+
+NAMES = ResultTable(
+    {**_OF_DOMAIN, "name": TEXT, "named": FLAG, **dict.fromkeys(("score", "margin", "p"), NUMBER), "measured": WHOLE,
+     "markers": WHOLE, "evidence": TEXT}
+)  # fmt: skip
+"""How well each name of the panel fits each domain, best first, and whether the domain has it."""
+
+GENE_SETS = ResultTable(
+    {"run": TEXT, "modality": TEXT, "domain": COUNT, "gene_set": TEXT,
+     **dict.fromkeys(("overlap", "markers", "set_size", "background"), WHOLE),
+     **dict.fromkeys(("enrichment", "p", "p_adjusted"), NUMBER), "genes": TEXT}
+)  # fmt: skip
+"""The gene sets that markers of a domain are from, by p value."""
+
+
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
     """The domain of every spot of `obs` (columns barcode and section), int64, in the order of `obs`.
 

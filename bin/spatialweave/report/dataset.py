@@ -14,6 +14,7 @@ from spatialweave.io.result_tables import WEAVE
 from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
+from spatialweave.report.characterised import read_characterised
 from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
 from spatialweave.report.feature_maps import lookups
@@ -53,7 +54,7 @@ SCRIPTS = [
 
 QUESTIONS = (
     ("domains", "Domains", "What are the domains, and how sure are we?", ("maps", "consensus", "number")),
-    ("what", "Markers", "What marks them?", ("markers",)),
+    ("what", "What they are", "What are they, and what marks them?", ("characterised", "markers")),
     ("which", "Methods compared", "Which method to believe?", ("verdict", "metrics")),
     ("help", "Modalities", "What does each modality add?", ("modalities", "per_spot")),
     ("sections", "Sections", "Do the sections agree?", ("alignment",)),
@@ -122,6 +123,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     numbers = number_of_domains(sources.files, titles)
     failures = failures_of(inputs.read_failures(sources.failures), sources.dataset)
     run = read_run(sources.run_record)
+    characterised = read_characterised(sources.files, titles)
     has_per_spot = any(one["perSpot"] for one in data["runs"])
     render(
         "dataset.html",
@@ -133,6 +135,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         consensus=woven,
         verdict=verdict,
         modalities=modalities,
+        characterised=characterised,
         numbers=numbers,
         titles=titles,
         n_spots=len(spots),
@@ -170,6 +173,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
                 ("maps", True),
                 ("consensus", bool(woven)),
                 ("number", numbers is not None),
+                ("characterised", characterised is not None),
                 ("markers", any(one.domains for one in runs)),
                 ("verdict", verdict is not None),
                 ("metrics", True),

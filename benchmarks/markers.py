@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Whether the p values of markers hold, and how many of the known markers and names are found, on simulated tissues.
+
+Domains are those of the control in all tables. Printed: p values where nothing depends on the place, of all spots, of a
+split of the counts (thinning: domains from one half of the counts of every spot, tests on the other) and of a split of
+the spots; precision and recall of markers; and names by the true panel and by wrong ones. With --image the
+quantile-quantile plot of docs/characterise.md is drawn.
+
+    python benchmarks/markers.py --image docs/images/null_p_values.png
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bin"))
+
+from spatialweave import simulate  # noqa: E402
+from spatialweave.characterise.features import FeatureValues, transformed  # noqa: E402
+from spatialweave.characterise.markers import MarkerTests, marker_tests  # noqa: E402
+from spatialweave.characterise.naming import chosen_names, name_domains  # noqa: E402
+from spatialweave.characterise.panel import PanelMarker  # noqa: E402
+from spatialweave.characterise.split import SplitSpots, split_spots  # noqa: E402
+from spatialweave.domains.initial_partitions import kmeans_partition  # noqa: E402
+from spatialweave.domains.matching import match_classes, overlap_table  # noqa: E402
+from spatialweave.graphs.matrices import symmetrise  # noqa: E402
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed  # noqa: E402
+from spatialweave.graphs.spatial import knn  # noqa: E402
+from spatialweave.io.dataset import Dataset, Modality  # noqa: E402
+from spatialweave.preprocess.pca import principal_components  # noqa: E402
+from spatialweave.simulate.tissue import CountModel, Tissue, markers  # noqa: E402
+
+if TYPE_CHECKING:
+    import anndata
+    from scipy import sparse
+
+DEMO = simulate.select_modalities(simulate.PRESETS["demo"], ["rna", "adt"])
+POISSON = CountModel(400, mean=2.0, dispersion=1e6, marker_fraction=0.0)
+NULLS: dict[str, tuple[Tissue, bool]] = {
+    # name -> tissue, whether its spots are permuted
+    "demo, spots permuted": (DEMO, True),
+    "demo without signal": (replace(DEMO, signal=0.0), False),
+    "Poisson counts, one depth": (replace(DEMO, signal=0.0, depth_sd=0.0, modalities={"rna": POISSON}), False),
+}
+SCHEMES = ("all spots", "counts split", "spots split")
+TISSUES = ("demo", "regions", "layers", "blocks")
+
+
+@dataclass
+class Ready:
+    """A tissue as CHARACTERISE sees it, with the known domain of every spot (from 0)."""
+
+    dataset: Dataset
+    tables: list[FeatureValues]
+    truth: np.ndarray
+
+    def control(self, n_domains: int) -> np.ndarray:
+        """The control's domains."""
+        graph = symmetrise(knn(self.dataset.coordinates, np.full(self.dataset.n_spots, "one"), 8))
+        return kmeans_partition(smoothed(self.dataset.modalities, graph, CONTROL_ROUNDS).astype(float), n_domains, 0)
+
+    def tests(self, codes: np.ndarray, n_domains: int, split: SplitSpots) -> list[MarkerTests]:
+        """Of every modality."""
+        rows = self.dataset.section_rows()
+        return [marker_tests(table, rows, codes, n_domains, split)[0] for table in self.tables]
+
+
+def ready(parts: Mapping[str, anndata.AnnData], counts: Mapping[str, sparse.csr_matrix]) -> Ready:
+    """A simulated tissue with these counts: 20 principal components per modality are the latents."""
+    import pandas as pd
+
+    first = next(iter(parts.values()))
+    everywhere = np.ones(first.n_obs, dtype=bool)
+    tables, modalities = [], []
+    for name, part in parts.items():
+        values, back = transformed(name, counts[name], intensities=False)
+        tables.append(FeatureValues(name, list(part.var_names), values.tocsc(), everywhere, back))
+        scores = principal_components(values, 20, 0).scores.astype(np.float32)
+        modalities.append(Modality(name, scores, everywhere))
+    obs = pd.DataFrame({"barcode": first.obs_names, "section": "one"}, index=first.obs_names)
+    truth = np.unique(first.obs["label"].astype(str), return_inverse=True)[1]
+    return Ready(Dataset("toy", obs, first.obsm["spatial"], modalities, layout="square"), tables, truth)
+
+
+def thinned(
+    counts: Mapping[str, sparse.csr_matrix], rng: np.random.Generator
+) -> tuple[dict[str, sparse.csr_matrix], dict[str, sparse.csr_matrix]]:
+    """Counts in two halves: each count falls into either with probability one half."""
+    halves: tuple[dict[str, sparse.csr_matrix], dict[str, sparse.csr_matrix]] = {}, {}
+    for name, matrix in counts.items():
+        drawn = rng.binomial(matrix.data.astype(np.int64), 0.5).astype(np.float32)
+        for half, data in zip(halves, (drawn, matrix.data - drawn), strict=True):
+            half[name] = matrix.copy()
+            half[name].data = data
+            half[name].eliminate_zeros()
+    return halves
+
+
+def null_p_values(spec: Tissue, permuted: bool, seed: int) -> dict[str, np.ndarray]:
+    """By scheme the p values of all features in all domains."""
+    parts = simulate.simulate(spec, seed)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(spec.rows * spec.cols) if permuted else np.arange(spec.rows * spec.cols)
+    counts = {name: part.X.tocsr()[order] for name, part in parts.items()}
+    whole = ready(parts, counts)
+    codes = whole.control(5)
+    # Domains of noise are not found again; their p values are looked at all the same.
+    split = replace(split_spots(whole.dataset, codes, 5, seed), found_again=np.ones(5))
+    found = whole.tests(codes, 5, split)
+    a, b = thinned(counts, rng)
+    of_half = ready(parts, a).control(5)
+    other = ready(parts, b).tests(of_half, 5, split)
+    return {
+        "all spots": np.concatenate([one.p.ravel() for one in found]),
+        "counts split": np.concatenate([one.p.ravel() for one in other]),
+        "spots split": np.concatenate([one.p_split.ravel() for one in found]),
+    }
+
+
+def nulls(seeds: int) -> dict[str, dict[str, np.ndarray]]:
+    """Print the table of the null, and return the p values by tissue and scheme."""
+    from scipy.stats import kstest
+
+    click.echo("| nothing depends on the place | p values | below 0.05 | below 0.001 | distance from uniform |")
+    click.echo("|---" * 5 + "|")
+    pooled = {}
+    for name, (spec, permuted) in NULLS.items():
+        runs = [null_p_values(spec, permuted, seed) for seed in range(1, seeds + 1)]
+        joined = {scheme: np.concatenate([run[scheme] for run in runs]) for scheme in SCHEMES}
+        # Without those of domains that are too small to be tested.
+        pooled[name] = {scheme: p[np.isfinite(p)] for scheme, p in joined.items()}
+        for scheme, p in pooled[name].items():
+            distance = kstest(p, "uniform").statistic
+            click.echo(f"| {name} | {scheme} | {(p < 0.05).mean():.3f} | {(p < 0.001).mean():.4f} | {distance:.3f} |")
+    return pooled
+
+
+def known_markers(seeds: int) -> None:
+    """Print precision and recall of the markers of the control's domains, at an adjusted p of 0.05."""
+    click.echo("| tissue | modality | found again | precision | recall | precision, all spots | recall, all spots |")
+    click.echo("|---" * 7 + "|")
+    for tissue in TISSUES:
+        spec = simulate.select_modalities(simulate.PRESETS[tissue], ["rna", "adt"])
+        sums: dict[str, np.ndarray] = {}
+        again = []
+        for seed in range(1, seeds + 1):
+            parts = simulate.simulate(spec, seed)
+            whole = ready(parts, {name: part.X.tocsr() for name, part in parts.items()})
+            n = spec.n_domains
+            codes = whole.control(n)
+            # The control's domains under the numbers of the known ones; those left over take the free numbers.
+            matched = match_classes(overlap_table(whole.truth, n, codes, n))
+            matched[matched < 0] = np.setdiff1d(np.arange(n), matched)
+            codes = matched[codes]
+            split = split_spots(whole.dataset, codes, n, seed)
+            again.append(split.found_again)
+            for one in whole.tests(codes, n, split):
+                known = markers(spec.modalities[one.modality], n) > 0
+                naive = (one.sums.scores > 0) & (one.p_adjusted <= 0.05)
+                counts = [len(np.flatnonzero(x)) for found in (one.is_marker, naive) for x in (found & known, found)]
+                sums[one.modality] = sums.get(one.modality, 0) + np.array([*counts, known.sum()])
+        for modality, (right, found, right_all, found_all, known_all) in sums.items():
+            cells = [right / found, right / known_all, right_all / found_all, right_all / known_all]
+            text = " | ".join(f"{cell:.2f}" for cell in cells)
+            click.echo(f"| {tissue} | {modality} | {np.mean(again):.2f} | {text} |")
+
+
+def names(seeds: int) -> None:
+    """Print how many of the control's domains are named, by the true panel and by wrong ones."""
+    click.echo("| markers per name | true panel: right | wrong | markers of nothing | markers of all domains mixed |")
+    click.echo("|---" * 5 + "|")
+    table = markers(DEMO.modalities["rna"], 5)
+    for size in (3, 5, 10):
+        counts = np.zeros(4, dtype=int)
+        for seed in range(1, seeds + 1):
+            parts = simulate.simulate(DEMO, seed)
+            whole = ready(parts, {name: part.X.tocsr() for name, part in parts.items()})
+            codes = whole.control(5)
+            tests = whole.tests(codes, 5, split_spots(whole.dataset, codes, 5, seed))
+            matched = match_classes(overlap_table(whole.truth, 5, codes, 5))
+            rng = np.random.default_rng(seed)
+            own = {d: rng.choice(np.flatnonzero(table[d]), size, replace=False) for d in range(5)}
+            nothing = {d: rng.choice(np.flatnonzero(~table.any(axis=0)), size, replace=False) for d in range(5)}
+            mixed = {d: [rng.choice(np.flatnonzero(table[(d + k) % 5])) for k in range(size)] for d in range(5)}
+            for column, features in ((0, own), (2, nothing), (3, mixed)):
+                panel = {
+                    f"name {domain}": [PanelMarker(f"Gene{feature + 1:04d}", "rna", 1) for feature in rows]
+                    for domain, rows in features.items()
+                }
+                given = chosen_names(name_domains(panel, tests, seed))
+                right = sum(name == f"name {matched[domain - 1]}" for domain, name in given.items())
+                counts[column] += right if column == 0 else len(given)
+                counts[1] += len(given) - right if column == 0 else 0
+        of = 5 * seeds
+        click.echo(f"| {size} | " + " | ".join(f"{count} of {of}" for count in counts) + " |")
+
+
+def draw(pooled: dict[str, dict[str, np.ndarray]], image: Path) -> None:
+    """Quantiles of the p values against those of a uniform distribution."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(pooled), figsize=(3.6 * len(pooled), 3.7), sharey=True, layout="constrained")
+    colours = dict(zip(SCHEMES, ("#D55E00", "#E69F00", "#0072B2"), strict=True))
+    for axis, (name, by_scheme) in zip(axes, pooled.items(), strict=True):
+        for scheme, p in by_scheme.items():
+            expected = -np.log10((np.arange(len(p)) + 0.5) / len(p))
+            observed = -np.log10(np.maximum(np.sort(p), 1e-300))
+            shown = np.unique(np.geomspace(1, len(p), 400).astype(int) - 1)
+            axis.plot(expected[shown], observed[shown], color=colours[scheme], label=scheme, linewidth=2)
+        axis.plot([0, 4.5], [0, 4.5], color="#55606e", linestyle="--", linewidth=1)
+        axis.set(title=name, xlabel="expected, −log10 p", xlim=(0, 4.6), ylim=(0, 10))
+        axis.title.set_fontsize(10)
+    axes[0].set_ylabel("observed, −log10 p")
+    axes[0].legend(frameon=False, loc="upper left")
+    image.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(image, dpi=110)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--seeds", default=5, help="Tissues of each kind.")
+@click.option("--image", type=click.Path(path_type=Path), help="Where to draw the quantiles of the p values (.png).")
+def main(seeds: int, image: Path | None) -> None:
+    """Print the tables."""
+    pooled = nulls(seeds)
+    if image is not None:
+        draw(pooled, image)
+    click.echo("")
+    known_markers(seeds)
+    click.echo("")
+    names(seeds)
+
+
+if __name__ == "__main__":
+    main()

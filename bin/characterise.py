@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""CHARACTERISE: what the domains of a dataset are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import SEED, stage
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@stage
+@click.option(
+    "--files",
+    type=FOLDER,
+    help="Folder with *.counts.h5mu, *.latents.h5mu, graph.h5ad, and of each run <method>.seed<k>.h5ad, "
+    ".domains.csv and .metrics.csv.",
+)
+@click.option("--run", multiple=True, help="A run to characterise, <method>.seed<k>; default: the one shown first.")
+@click.option("--gene-sets", type=FILE, help="Gene sets (.gmt).")
+@click.option("--panel", type=FILE, help="Names of domains and their markers (.yml).")
+@click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
+@click.option("--check", is_flag=True, help="Check the gene sets and the panel only.")
+@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the tables to write.")
+def main(
+    files: Path | None,
+    run: tuple[str, ...],
+    gene_sets: Path | None,
+    panel: Path | None,
+    seed: int,
+    check: bool,
+    out_dir: Path | None,
+) -> None:
+    """Find markers, gene sets, names, shapes and neighbours of the domains of a dataset, and write them as tables."""
+    if check:
+        from spatialweave.characterise.gene_sets import read_gmt
+        from spatialweave.characterise.panel import read_panel
+
+        for path, read in ((gene_sets, read_gmt), (panel, read_panel)):
+            if path is not None:
+                read(path)
+        return
+    if files is None or out_dir is None:
+        raise click.UsageError("give --files and --out-dir, or --check")
+    from spatialweave.characterise.dataset import characterise, table_of
+
+    for name, table in characterise(files, run, seed, gene_sets, panel).items():
+        table_of(name).write(out_dir / f"{name}.csv", table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The characterisation of a dataset: from its files to the tables of what its domains are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.characterise.composition import composition
+from spatialweave.characterise.gene_sets import MOST_MARKERS, MeasuredSets, enrichment, read_gmt
+from spatialweave.characterise.markers import MarkerTests, marker_rows, marker_tests
+from spatialweave.characterise.naming import name_domains
+from spatialweave.characterise.neighbours import Adjacency, adjacency, paga_connectivities
+from spatialweave.characterise.panel import read_panel
+from spatialweave.characterise.rounding import short
+from spatialweave.characterise.sources import Characterised, CharacterisedRun, read_sources
+from spatialweave.characterise.split import split_spots
+from spatialweave.characterise.structure import structure_rows
+from spatialweave.io.notices import warn
+from spatialweave.io.result_tables import (
+    BESIDE,
+    COMPOSITION,
+    GENE_SETS,
+    MARKERS,
+    NAMES,
+    PROFILES,
+    STRUCTURE,
+    ResultTable,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = {
+    "markers": MARKERS,
+    "profiles": PROFILES,
+    "structure": STRUCTURE,
+    "neighbours": BESIDE,
+    "composition": COMPOSITION,
+    "names": NAMES,
+    "gene_sets": GENE_SETS,
+}
+"""The tables by the names of their files; the last two are there only where a panel or gene sets are given."""
+
+PROFILED = 5
+"""Markers per domain and modality whose values in every domain are given."""
+
+
+def characterise(
+    files: Path, runs: Sequence[str], seed: int, gene_sets: Path | None = None, panel: Path | None = None
+) -> dict[str, pd.DataFrame]:
+    """The tables of :data:`TABLES` by name.
+
+    Parameters
+    ----------
+    files, runs
+        See :func:`spatialweave.characterise.sources.read_sources`.
+    gene_sets, panel
+        The user's gene sets (GMT) and panel of markers (YAML).
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used.
+    """
+    # The user's files first: a mistake in them should not wait for the counts.
+    sets = None if gene_sets is None else read_gmt(gene_sets)
+    names = None if panel is None else read_panel(panel)
+    sources = read_sources(files, runs)
+    rows: dict[str, list[Any]] = {name: [] for name in TABLES}
+    measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in sources.tables}
+    if measured and not any(one.members for one in measured.values()):
+        warn(str(gene_sets), "no set has three features or more that were measured; are the names of another organism?")
+    for run in sources.runs:
+        split = split_spots(sources.dataset, run.codes, run.n_domains, seed)
+        pooled: list[MarkerTests] = []
+        for table in sources.tables:
+            tests = marker_tests(table, sources.dataset.section_rows(), run.codes, run.n_domains, split)
+            for one in tests:
+                rows["markers"] += marker_rows(run.id, one, split.found_again)
+            rows["profiles"] += _profiles(run.id, tests[0])
+            pooled.append(tests[0])
+            if measured:
+                rows["gene_sets"] += _gene_sets(run.id, tests[0], measured[table.modality])
+        if names is not None:
+            rows["names"] += [{"run": run.id, **vars(score)} for score in name_domains(names, pooled, seed)]
+        rows["structure"] += structure_rows(sources, run, split.found_again)
+        rows["neighbours"] += _neighbours(sources, run, seed)
+        found = composition(sources.columns, run.codes, run.n_domains)
+        rows["composition"] += [{"run": run.id, **row} for row in found]
+    given = {"names": names is not None, "gene_sets": sets is not None}
+    return {name: table.frame(rows[name]) for name, table in TABLES.items() if given.get(name, True)}
+
+
+def table_of(name: str) -> ResultTable:
+    """The kind of the table in the file ``<name>.csv``."""
+    return TABLES[name]
+
+
+def _profiles(run: str, tests: MarkerTests) -> Iterator[dict[str, Any]]:
+    """Mean and fraction in every domain of each domain's best features."""
+    n_domains = len(tests.sums.sizes)
+    chosen = [feature for domain in range(n_domains) for feature in tests.ranked(domain)[:PROFILED]]
+    for feature in dict.fromkeys(chosen):
+        for domain in np.flatnonzero(tests.sums.sizes):
+            yield {
+                "run": run,
+                "modality": tests.modality,
+                "feature": tests.features[feature],
+                "domain": int(domain) + 1,
+                "mean": short(tests.sums.mean[domain, feature]),
+                "fraction": short(tests.sums.fraction[domain, feature]),
+            }
+
+
+def _gene_sets(run: str, tests: MarkerTests, sets: MeasuredSets) -> Iterator[dict[str, Any]]:
+    is_marker = tests.is_marker
+    for domain in np.flatnonzero(tests.sums.testable).tolist():
+        ranked = tests.ranked(domain)
+        markers = ranked[is_marker[domain, ranked]][:MOST_MARKERS]
+        for row in enrichment(sets, markers, tests.features):
+            yield {"run": run, "modality": tests.modality, "domain": domain + 1, **row}
+
+
+def _neighbours(sources: Characterised, run: CharacterisedRun, seed: int) -> Iterator[dict[str, Any]]:
+    found: Adjacency | None = None
+    for rows in sources.dataset.section_rows().values():
+        one = adjacency(sources.graph[rows][:, rows], run.codes[rows], run.n_domains)
+        found = one if found is None else found + one
+    assert found is not None
+    paga = None if run.embedding is None else paga_connectivities(run.embedding, run.codes, run.n_domains, seed)
+    z = found.z
+    for domain in range(run.n_domains):
+        for other in range(run.n_domains):
+            at = domain, other
+            yield {
+                "run": run.id,
+                "domain": domain + 1,
+                "other": other + 1,
+                "edges": int(found.observed[at]),
+                "expected": short(found.expected[at]),
+                "z": short(z[at]),
+                "paga": float("nan") if paga is None or domain == other else short(paga[at]),
+            }

@@ -1,0 +1,123 @@
+"""Which domains lie beside which, more or less than chance would have it; and which are near in the embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.graphs.matrices import edges
+from spatialweave.metrics.neighbours import random_subset
+
+PAGA_SPOTS = 20_000
+"""Of more spots a random subset is taken: an edge between domains does not need all of them."""
+
+PAGA_NEIGHBOURS = 15
+"""Nearest spots in the embedding, scanpy's default."""
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """Edges of the spatial graph between domains (domains x domains, symmetric).
+
+    Attributes
+    ----------
+    observed
+        Number of edges.
+    expected, variance
+        Of that number where each section's domains are permuted over its spots.
+    """
+
+    observed: np.ndarray
+    expected: np.ndarray
+    variance: np.ndarray
+
+    @property
+    def z(self) -> np.ndarray:
+        """Standard deviations above what is expected; NaN where nothing could vary."""
+        varies = self.variance > 1e-9
+        apart = self.observed - self.expected
+        z = apart / np.sqrt(np.where(varies, self.variance, 1.0))
+        return np.where(varies, z, np.nan)
+
+    def __add__(self, other: Adjacency) -> Adjacency:
+        """Of two sections together: their permutations are independent."""
+        return Adjacency(self.observed + other.observed, self.expected + other.expected, self.variance + other.variance)
+
+
+def adjacency(graph: sparse.csr_matrix, codes: np.ndarray, n_domains: int) -> Adjacency:
+    """Count the edges between the domains of a section, with the exact moments of the count under permutation.
+
+    These are the join counts of Cliff and Ord (Spatial Processes, 1981) under non-free sampling: what squidpy's
+    ``nhood_enrichment`` estimates by permuting, without the noise of the permutations.
+
+    Parameters
+    ----------
+    graph
+        Undirected spatial graph.
+    codes
+        Domain of every spot, from 0.
+    """
+    i, j = edges(graph)
+    once = i < j
+    i, j = i[once], j[once]
+    n, n_edges = len(codes), len(i)
+    counts = np.bincount(codes[i] * n_domains + codes[j], minlength=n_domains**2).reshape(n_domains, n_domains)
+    observed = counts + counts.T - np.diag(np.diag(counts))
+    degree = np.bincount(np.concatenate([i, j]), minlength=n).astype(np.float64)
+    # Ordered pairs of distinct edges with a spot in common, and without.
+    touching = (degree * (degree - 1)).sum()
+    apart = float(n_edges) * (n_edges - 1) - touching
+    a = np.bincount(codes, minlength=n_domains).astype(np.float64)
+    own, other = a[:, None], a[None, :]
+    # The probability that an edge joins both domains; that two edges with a spot in common do; that two others do.
+    one = 2 * own * other
+    both = own * other * (other - 1) + other * own * (own - 1)
+    two = 4 * own * (own - 1) * other * (other - 1)
+    np.fill_diagonal(one, a * (a - 1))
+    np.fill_diagonal(both, a * (a - 1) * (a - 2))
+    np.fill_diagonal(two, a * (a - 1) * (a - 2) * (a - 3))
+    one, both, two = one / _falling(n, 2), both / _falling(n, 3), two / _falling(n, 4)
+    expected = n_edges * one
+    variance = expected + touching * both + apart * two - expected**2
+    return Adjacency(observed.astype(np.float64), expected, np.maximum(variance, 0.0))
+
+
+def _falling(n: int, k: int) -> float:
+    """n (n - 1) ... of k factors, 1 where that is 0: what it divides is 0, too."""
+    return float(np.prod([float(n - step) for step in range(k)])) or 1.0
+
+
+def paga_connectivities(embedding: np.ndarray, codes: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
+    """PAGA's connectivities of the domains in the embedding (Wolf et al., Genome Biol 20:59, 2019), by scanpy.
+
+    Returns
+    -------
+    domains x domains, symmetric: edges between two domains in the graph of nearest spots over those expected of a
+    random graph, 1 at most.
+    """
+    import anndata
+    import pandas as pd
+    import scanpy
+    from threadpoolctl import threadpool_limits
+
+    rows = random_subset(len(codes), PAGA_SPOTS, seed)
+    result = np.zeros((n_domains, n_domains))
+    there = np.unique(codes[rows])
+    if len(there) < 2:
+        return result
+    data = anndata.AnnData(np.ascontiguousarray(embedding[rows], dtype=np.float32))
+    names = pd.Index([str(code) for code in there])
+    data.obs["domain"] = pd.Categorical.from_codes(np.searchsorted(there, codes[rows]), names)
+    with threadpool_limits(limits=1):
+        k = min(PAGA_NEIGHBOURS, len(rows) - 1)
+        scanpy.pp.neighbors(data, n_neighbors=k, use_rep="X", transformer="sklearn", random_state=seed)
+        i, j = edges(data.obsp["connectivities"].tocsr())
+        if (codes[rows][i] == codes[rows][j]).all():
+            # Nothing joins any two domains, which scanpy cannot take.
+            return result
+        scanpy.tl.paga(data, groups="domain")
+    found = data.uns["paga"]["connectivities"].toarray()
+    result[np.ix_(there, there)] = found
+    return result

@@ -1,0 +1,159 @@
+"""The Wilcoxon rank-sum test of every feature in every domain against all other spots, from the stored values only.
+
+Results are those of scanpy's ``rank_genes_groups(method="wilcoxon", tie_correct=True)``. Zeros share one rank, so only
+the values above 0 are sorted: time and memory are linear in them, where scanpy makes chunks of features dense and ranks
+all spots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+FEWEST = 3
+"""Domains with fewer spots, or all but fewer, are not tested: the normal approximation means nothing for them."""
+
+
+@dataclass(frozen=True)
+class RankSums:
+    """Rank sums and summaries of features (domains x features each, unless stated).
+
+    Attributes
+    ----------
+    sizes
+        int64, one per domain: spots that took part.
+    excess
+        Rank sum of the domain less what is expected if it does not matter.
+    variance
+        Of the rank sum, corrected for ties.
+    mean, mean_rest
+        Mean value inside and outside.
+    fraction, fraction_rest
+        Fraction of the spots inside and outside with a value above 0.
+    """
+
+    sizes: np.ndarray
+    excess: np.ndarray
+    variance: np.ndarray
+    mean: np.ndarray
+    mean_rest: np.ndarray
+    fraction: np.ndarray
+    fraction_rest: np.ndarray
+
+    @property
+    def n_spots(self) -> int:
+        """Spots that took part."""
+        return int(self.sizes.sum())
+
+    @property
+    def testable(self) -> np.ndarray:
+        """Which domains have enough spots inside and outside (bool)."""
+        return (self.sizes >= FEWEST) & (self.n_spots - self.sizes >= FEWEST)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Standard normal where the domain does not matter, above 0 where values are higher in it; NaN: not tested."""
+        return scores_of(self.excess, self.variance, self.testable)
+
+    @property
+    def auc(self) -> np.ndarray:
+        """How often a spot of the domain exceeds one outside (U / pairs, a tie counts one half); NaN: not tested."""
+        pairs = (self.sizes * (self.n_spots - self.sizes))[:, None]
+        auc = 0.5 + self.excess / np.maximum(pairs, 1)
+        auc[~self.testable] = np.nan
+        return auc
+
+
+def rank_sums(values: sparse.csc_matrix, codes: np.ndarray, n_domains: int) -> RankSums:
+    """Rank the values of every feature over all spots that have a domain.
+
+    Parameters
+    ----------
+    values
+        Spots x features; values of 0 or more.
+    codes
+        Domain of every spot, from 0; -1: the spot is left out.
+    """
+    if (codes < 0).any():
+        kept = codes >= 0
+        values, codes = values[kept], codes[kept]
+    matrix = sparse.csc_matrix(values)
+    sizes = np.bincount(codes, minlength=n_domains)
+    n_spots, n_features = matrix.shape
+    ranks, squares = np.zeros((n_domains, n_features)), np.zeros(n_features)
+    totals, detected = np.zeros((n_domains, n_features)), np.zeros((n_domains, n_features))
+    for feature in range(n_features):
+        column = slice(matrix.indptr[feature], matrix.indptr[feature + 1])
+        data = matrix.data[column]
+        positive = data > 0
+        data, inside = data[positive], codes[matrix.indices[column][positive]]
+        order = np.argsort(data)
+        data, inside = data[order], inside[order]
+        zeros = n_spots - len(data)
+        starts = np.flatnonzero(np.diff(data, prepend=-1.0))
+        lengths = np.diff(starts, append=len(data))
+        shared = np.repeat(zeros + starts + (lengths + 1) / 2, lengths)
+        detected[:, feature] = np.bincount(inside, minlength=n_domains)
+        totals[:, feature] = np.bincount(inside, data, minlength=n_domains)
+        ranks[:, feature] = np.bincount(inside, shared, minlength=n_domains)
+        ranks[:, feature] += (sizes - detected[:, feature]) * (zeros + 1) / 2
+        # The sum of t^3 - t over groups of t equal values.
+        squares[feature] = (lengths.astype(np.float64) ** 3 - lengths).sum() + float(zeros) ** 3 - zeros
+    rest = n_spots - sizes
+    ties = 1.0 - squares / max(float(n_spots) ** 3 - n_spots, 1.0)
+    inside_size, rest_size = np.maximum(sizes, 1)[:, None], np.maximum(rest, 1)[:, None]
+    return RankSums(
+        sizes,
+        ranks - (sizes * (n_spots + 1) / 2)[:, None],
+        np.maximum(ties, 0.0) * (sizes * rest * (n_spots + 1) / 12.0)[:, None],
+        totals / inside_size,
+        (totals.sum(axis=0) - totals) / rest_size,
+        detected / inside_size,
+        (detected.sum(axis=0) - detected) / rest_size,
+    )
+
+
+def scores_of(excess: np.ndarray, variance: np.ndarray, testable: np.ndarray) -> np.ndarray:
+    """Excess in standard deviations; 0 where there is no variance, NaN where a domain is not tested."""
+    # Rounding leaves a variance of about 1e-16 of its size where all values are equal.
+    varies = variance > 1e-9
+    scores = np.divide(excess, np.sqrt(np.where(varies, variance, 1.0)), out=np.zeros_like(excess), where=varies)
+    scores[~testable] = np.nan
+    return scores
+
+
+def stratified_scores(parts: list[RankSums]) -> np.ndarray:
+    """Scores over several sections, each ranked by itself: differences between sections do not count.
+
+    Rank sums are weighted by 1 / (spots of the section + 1), which is the best choice where the effect is the same in
+    all (van Elteren, Bull Inst Int Stat 37:351, 1960). For one section these are its own scores.
+    """
+    weights = [1.0 / (part.n_spots + 1) for part in parts]
+    used = [part.testable[:, None] for part in parts]
+    excess = sum(w * np.where(u, part.excess, 0.0) for w, u, part in zip(weights, used, parts, strict=True))
+    variance = sum(w**2 * np.where(u, part.variance, 0.0) for w, u, part in zip(weights, used, parts, strict=True))
+    # In units of one spot's rank, so that the bound on the variance means the same for every number of spots.
+    unit = min(weights)
+    testable = np.any([part.testable for part in parts], axis=0)
+    return scores_of(np.asarray(excess) / unit, np.asarray(variance) / unit**2, testable)
+
+
+def two_sided(scores: np.ndarray) -> np.ndarray:
+    """p values of standard normal scores; NaN stays."""
+    from scipy.special import ndtr
+
+    return np.asarray(2.0 * ndtr(-np.abs(scores)))
+
+
+def adjusted(p: np.ndarray) -> np.ndarray:
+    """p values adjusted for all features of a domain (Benjamini and Hochberg, 1995), row by row; NaN stays."""
+    from scipy.stats import false_discovery_control
+
+    result = np.full(p.shape, np.nan)
+    for row, values in enumerate(p):
+        known = np.isfinite(values)
+        if known.any():
+            result[row, known] = false_discovery_control(values[known])
+    return result

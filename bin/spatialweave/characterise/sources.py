@@ -1,0 +1,189 @@
+"""What CHARACTERISE reads of a dataset's files: the run that the report shows first, and others that are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.characterise.features import FeatureValues, feature_values
+from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import symmetrise
+from spatialweave.io.contract import CARRIED, read_h5ad
+from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.embeddings import MATCHED_RUNS
+from spatialweave.io.joined_counts import SectionSize, read_joined_counts
+from spatialweave.io.notices import warn
+from spatialweave.io.result_tables import WEAVE, read_domains
+from spatialweave.report.consensus import first_run
+from spatialweave.report.inputs import MethodRun, read_metrics, run_files
+
+if TYPE_CHECKING:
+    import anndata
+    import mudata
+    import pandas as pd
+    from scipy import sparse
+
+
+LABEL = "label"
+
+CONFIDENCE, WEIGHTS = "confidence", "modality_weights"
+"""The obsm keys of embeddings whose means by domain are given."""
+
+
+@dataclass(frozen=True)
+class CharacterisedRun:
+    """A run to characterise.
+
+    Attributes
+    ----------
+    codes
+        Domain of every spot, from 0.
+    embedding
+        float32, spots x dimensions; None where there is none.
+    per_spot
+        Further values of each spot by name, e.g. ``confidence`` and ``weight_rna``.
+    """
+
+    id: str
+    codes: np.ndarray
+    embedding: np.ndarray | None
+    per_spot: dict[str, np.ndarray]
+
+    @property
+    def n_domains(self) -> int:
+        """Number of domains."""
+        return int(self.codes.max()) + 1
+
+
+@dataclass(frozen=True)
+class Characterised:
+    """What there is of a dataset.
+
+    Attributes
+    ----------
+    tables
+        Transformed values by modality.
+    graph
+        Undirected spatial graph over all spots.
+    columns
+        By name the class of every spot: its known label, and the user's own columns.
+    """
+
+    dataset: Dataset
+    sections: list[SectionSize]
+    tables: list[FeatureValues]
+    graph: sparse.csr_matrix
+    columns: dict[str, np.ndarray]
+    runs: list[CharacterisedRun]
+
+
+def read_sources(files: Path, runs: Sequence[str]) -> Characterised:
+    """Read the files of a dataset.
+
+    Parameters
+    ----------
+    files
+        Folder with one ``*.counts.h5mu``, ``*.latents.h5mu``, ``graph.h5ad``, and of each run
+        ``<method>.seed<k>.h5ad``, ``.domains.csv`` and ``.metrics.csv``.
+    runs
+        Ids of runs, e.g. ``smart.seed1``; none: the one that the report shows first. Those that the dataset lacks
+        are left out with a notice.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or of other spots, or no run has domains.
+    """
+    counts_file = _one(files, "*.counts.h5mu")
+    # The recipe of the counts is the first method's; others may hold latents that are no latents, as raw counts.
+    own = files / counts_file.name.replace(".counts.", ".latents.")
+    dataset = read_dataset(own if own.exists() else _one(files, "*.latents.h5mu"))
+    counts, sections = read_joined_counts(counts_file)
+    if not counts.obs_names.equals(dataset.obs.index):
+        raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
+    chosen = _chosen(files, dataset, list(_runs(files, dataset)), runs)
+    return Characterised(
+        dataset,
+        sections,
+        feature_values(counts, dataset.obs),
+        _graph(_one(files, "graph.h5ad"), dataset),
+        _columns(counts, dataset),
+        [_run(files, dataset, run) for run in chosen],
+    )
+
+
+def _one(files: Path, pattern: str) -> Path:
+    found = sorted(files.glob(pattern))
+    if not found:
+        raise InputError(str(files), f"holds no {pattern} file", fix="pass the folder of a dataset's files")
+    return found[0]
+
+
+def _runs(files: Path, dataset: Dataset) -> Iterator[MethodRun]:
+    """The runs that have domains; of embeddings only that of the consensus is read, for its members."""
+    for path, method, seed, kind in run_files(files):
+        if kind == "domains.csv":
+            run = MethodRun(method, seed, read_domains(path, dataset.obs).astype(str).tolist())
+            if method == WEAVE and (embedding := _embedding(files, dataset, run)) is not None:
+                run.matched_runs = embedding.obsm.get(MATCHED_RUNS)
+            yield run
+
+
+def _chosen(files: Path, dataset: Dataset, found: list[MethodRun], wanted: Sequence[str]) -> list[MethodRun]:
+    by_id = {f"{run.method}.seed{run.seed}": run for run in found}
+    for name in wanted:
+        if name not in by_id:
+            warn("--run", f"dataset {dataset.name} has no run {name} with domains; it is left out")
+    if wanted:
+        return [by_id[name] for name in dict.fromkeys(wanted) if name in by_id]
+    _, first = first_run(found, read_metrics(files, dataset.name))
+    if first is None:
+        raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
+    return [found[first]]
+
+
+def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData | None:
+    path = files / f"{run.method}.seed{run.seed}.h5ad"
+    if not path.exists():
+        return None
+    data = read_h5ad(path, "embedding")
+    if not data.obs_names.equals(dataset.obs.index):
+        raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+    return data
+
+
+def _run(files: Path, dataset: Dataset, run: MethodRun) -> CharacterisedRun:
+    embedding = _embedding(files, dataset, run)
+    per_spot: dict[str, np.ndarray] = {}
+    if embedding is not None and CONFIDENCE in embedding.obsm:
+        per_spot[CONFIDENCE] = embedding.obsm[CONFIDENCE][CONFIDENCE].to_numpy()
+    if embedding is not None and WEIGHTS in embedding.obsm:
+        weights: pd.DataFrame = embedding.obsm[WEIGHTS]
+        per_spot |= {f"weight_{name}": weights[name].to_numpy() for name in weights}
+    codes = np.array(run.domains, dtype=np.int64) - 1
+    values = None if embedding is None else np.asarray(embedding.X, dtype=np.float32)
+    return CharacterisedRun(f"{run.method}.seed{run.seed}", codes, values, per_spot)
+
+
+def _graph(path: Path, dataset: Dataset) -> sparse.csr_matrix:
+    graph = read_h5ad(path, "graph")
+    if not graph.obs_names.equals(dataset.obs.index):
+        raise InputError(str(path), "its spots are not those of the latents", fix="build the graph from that file")
+    return symmetrise(graph.obsp["spatial_connectivities"].tocsr())
+
+
+def _columns(counts: mudata.MuData, dataset: Dataset) -> dict[str, np.ndarray]:
+    """The label and the user's own columns of every spot, as text; those that say nothing are left out."""
+    columns = {}
+    if LABEL in dataset.obs:
+        columns[LABEL] = dataset.obs[LABEL].astype(object).fillna("").astype(str).to_numpy()
+    for part in counts.mod.values():
+        rows = dataset.obs.index.get_indexer(part.obs_names)
+        for name in (name for name in part.obs if name.startswith(CARRIED)):
+            values = columns.setdefault(name, np.full(dataset.n_spots, "", dtype=object))
+            values[rows] = part.obs[name].astype(object).fillna("").astype(str).to_numpy()
+    return {name: values for name, values in columns.items() if (values != "").any()}

@@ -1,0 +1,76 @@
+"""Rows of the table of structure: size, shape and certainty of the domains, over all sections and in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from spatialweave.characterise.markers import ALL
+from spatialweave.characterise.rounding import short
+from spatialweave.characterise.shapes import Shapes, shapes
+from spatialweave.characterise.sources import Characterised, CharacterisedRun
+
+FRACTION = "fraction"
+
+
+def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
+    """One row per domain, statistic and section (`all`: sums over sections, of roundness the mean by spots).
+
+    Lengths are in micrometres where these are known of every section, else in units of the coordinates.
+    """
+    dataset = sources.dataset
+    scale = {size.name: size.micrometres for size in sources.sections}
+    known = all(scale.values())
+    unit = "µm" if known else "coordinate units"
+    sections = dataset.section_rows()
+    by_section = {}
+    for name, rows in sections.items():
+        points = dataset.coordinates[rows] * (scale[name] or 1.0 if known else 1.0)
+        part = sources.graph[rows][:, rows]
+        by_section[name] = shapes(points, run.codes[rows], run.n_domains, part, dataset.layout)
+    units = {"spots": "spots", FRACTION: "", "area": f"{unit}²", "border": unit, "pieces": "pieces"}
+    units |= {"largest_piece": "", "roundness": ""}
+    of_all = _statistics(_together(list(by_section.values())), dataset.n_spots)
+    inside = [run.codes == domain for domain in range(run.n_domains)]
+    for name, values in run.per_spot.items():
+        of_all[name] = np.array([values[rows].mean() if rows.any() else np.nan for rows in inside])
+    of_all["found_again"] = found_again
+    # Sections with 1% of the domain's spots or more.
+    fewest = np.maximum(0.01 * of_all["spots"], 1)
+    of_all["sections"] = np.sum([one.spots >= fewest for one in by_section.values()], axis=0)
+    parts = {ALL: of_all}
+    if len(sections) > 1:
+        parts |= {name: _statistics(one, len(sections[name])) for name, one in by_section.items()}
+    for section, statistics in parts.items():
+        for domain in range(run.n_domains):
+            for statistic, found in statistics.items():
+                value = float(found[domain])
+                if np.isfinite(value):
+                    yield {
+                        "run": run.id,
+                        "section": section,
+                        "domain": domain + 1,
+                        "statistic": statistic,
+                        "value": short(value),
+                        "unit": units.get(statistic, ""),
+                    }
+
+
+def _statistics(found: Shapes, n_spots: int) -> dict[str, np.ndarray]:
+    return {"spots": found.spots, FRACTION: found.spots / n_spots} | {
+        name: getattr(found, name) for name in ("area", "border", "pieces", "largest_piece", "roundness")
+    }
+
+
+def _together(parts: list[Shapes]) -> Shapes:
+    """Sums over sections; of the largest piece the largest of any section, of roundness the mean weighted by spots."""
+    spots = np.sum([part.spots for part in parts], axis=0)
+    safe = np.maximum(spots, 1)
+    largest = np.max([np.nan_to_num(part.largest_piece) * part.spots for part in parts], axis=0) / safe
+    roundness = np.sum([np.nan_to_num(part.roundness) * part.spots for part in parts], axis=0) / safe
+    area, border, pieces = (
+        np.sum([getattr(part, name) for part in parts], axis=0) for name in ("area", "border", "pieces")
+    )
+    return Shapes(spots, area, border, pieces, largest, roundness)

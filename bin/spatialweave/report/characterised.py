@@ -1,0 +1,222 @@
+"""What the domains are, in a dataset's report: a row per domain, its names and gene sets, and dot plots of markers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spatialweave.errors import InputError
+from spatialweave.io.result_tables import (
+    BESIDE,
+    GENE_SETS,
+    MARKERS,
+    NAMES,
+    PROFILES,
+    STRUCTURE,
+    WEAVE,
+    ResultTable,
+)
+from spatialweave.report.dot_plot import DotPlot, dot_plot
+from spatialweave.report.tables import ReportTable
+from spatialweave.report.text import modality, number, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL = "all"
+
+TOP = 3
+"""Markers per domain and modality in the table and in the dot plots."""
+
+BESIDE_SHOWN = 2
+"""Domains named as neighbours."""
+
+TOP_SETS = 3
+
+WEIGHT = "weight_"
+"""What the statistics of modality weights begin with."""
+
+SIGNIFICANT = 0.05
+
+TABLES: dict[str, ResultTable] = {
+    "markers": MARKERS,
+    "profiles": PROFILES,
+    "structure": STRUCTURE,
+    "neighbours": BESIDE,
+    "names": NAMES,
+    "gene_sets": GENE_SETS,
+}
+
+
+@dataclass
+class CharacterisedPart:
+    """What the report says of the domains of one run.
+
+    Attributes
+    ----------
+    names
+        Candidate names of each domain with their scores; None without a panel.
+    gene_sets
+        The gene sets of each domain; None without any.
+    several
+        Whether the dataset has several sections.
+    """
+
+    title: str
+    domains: ReportTable
+    shapes: ReportTable
+    plots: list[DotPlot]
+    names: ReportTable | None
+    gene_sets: ReportTable | None
+    named: int
+    n_domains: int
+    unknown: int
+    several: bool
+
+
+def read_characterised(folder: Path | None, titles: dict[str, str]) -> CharacterisedPart | None:
+    """The first run that CHARACTERISE was given; None where it has not run.
+
+    Raises
+    ------
+    InputError
+        When one of its files is damaged or missing.
+    """
+    tables = {name: _read(folder, name, table) for name, table in TABLES.items()}
+    if tables["structure"] is None or folder is None:
+        return None
+    missing = [name for name in ("markers", "profiles", "neighbours") if tables[name] is None]
+    if missing:
+        found = "does not exist, and structure.csv does"
+        raise InputError(str(folder / f"{missing[0]}.csv"), found, fix="run CHARACTERISE again")
+    run = tables["structure"]["run"].iloc[0] if len(tables["structure"]) else ""
+    own = {name: table[table["run"] == run] for name, table in tables.items() if table is not None}
+    return _part(str(run), own, titles) if run else None
+
+
+def _read(folder: Path | None, name: str, table: ResultTable) -> pd.DataFrame | None:
+    paths = sorted(folder.rglob(f"{name}.csv")) if folder is not None and folder.is_dir() else []
+    return next((table.read(path) for path in paths if path.stat().st_size), None)
+
+
+def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> CharacterisedPart:
+    method, _, seed = run.rpartition(".seed")
+    title = titles.get(method, method)
+    structure = tables["structure"]
+    pooled = structure[structure["section"] == ALL].pivot_table(index="domain", columns="statistic", values="value")
+    sections = [name for name in structure["section"].unique() if name != ALL]
+    names = _chosen(tables.get("names"))
+    markers = tables["markers"]
+    pooled_markers = markers[(markers["section"] == ALL) & markers["marker"]]
+    modalities = list(dict.fromkeys(tables["profiles"]["modality"]))
+    optional = {"sections": "sections", "confidence": "confidence", "found_again": "found again"}
+    shown = [name for name in optional if name in pooled and (name != "sections" or len(sections) > 1)]
+    header = ["domain", "spots", "of all, %", *(optional[name] for name in shown)]
+    header += [f"markers: {modality(name)}" for name in modalities] + ["beside"]
+    rows = []
+    for domain, row in pooled.iterrows():
+        cells: list[Any] = [_label(int(str(domain)), names), int(row["spots"]), _short(100 * row["fraction"])]
+        cells += [_short(row.get(name)) for name in shown]
+        own = pooled_markers[pooled_markers["domain"] == domain]
+        cells += [", ".join(own[own["modality"] == name]["feature"].head(TOP)) for name in modalities]
+        cells.append(_beside(tables["neighbours"], int(str(domain)), names))
+        rows.append(cells)
+    found_again = pooled["found_again"] if "found_again" in pooled else pooled["spots"] * 0
+    return CharacterisedPart(
+        title if method == WEAVE else f"{title}, seed {seed}",
+        ReportTable("The domains, largest first", header, rows),
+        _shapes_table(pooled, dict(zip(structure["statistic"], structure["unit"], strict=True)), names),
+        [plot for name in modalities if (plot := _dot_plot(name, pooled_markers, tables["profiles"], names))],
+        _names_table(tables.get("names")),
+        _sets_table(tables.get("gene_sets"), names),
+        len(names),
+        len(pooled),
+        int((found_again < 0.5).sum()),
+        len(sections) > 1,
+    )
+
+
+def _chosen(names: pd.DataFrame | None) -> dict[int, str]:
+    """The names of the domains that have one."""
+    if names is None:
+        return {}
+    named = names[names["named"]]
+    return dict(zip(named["domain"].astype(int), named["name"], strict=True))
+
+
+def _label(domain: int, names: dict[int, str]) -> str:
+    return f"{domain}: {names[domain]}" if domain in names else str(domain)
+
+
+def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str:
+    """The other domains that lie beside it more often than chance would have it; else those with the most edges."""
+    own = neighbours[(neighbours["domain"] == domain) & (neighbours["other"] != domain) & (neighbours["edges"] > 0)]
+    best = own.sort_values("edges", ascending=False, kind="stable").head(BESIDE_SHOWN)
+    total = own["edges"].sum()
+    return ", ".join(
+        f"{_label(int(other), names)} ({100 * edges / total:.0f}%)"
+        for other, edges in zip(best["other"], best["edges"], strict=True)
+    )
+
+
+def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, str]) -> ReportTable:
+    """Size and shape of every domain, and what else is known of its spots."""
+    known = ("area", "border", "pieces", "largest_piece", "roundness")
+    shown = [name for name in known if name in pooled] + [name for name in pooled if str(name).startswith(WEIGHT)]
+    header = ["domain"]
+    for name in map(str, shown):
+        title = f"weight of {modality(name.removeprefix(WEIGHT))}" if name.startswith(WEIGHT) else words(name)
+        unit = units.get(name, "")
+        header.append(f"{title}, {unit}" if unit and unit != name else title)
+    rows = [[_label(int(str(domain)), names), *map(_short, row.reindex(shown))] for domain, row in pooled.iterrows()]
+    return ReportTable("Size and shape", header, rows)
+
+
+def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str]) -> DotPlot | None:
+    own = markers[markers["modality"] == name]
+    best = own.groupby("domain", sort=True).head(TOP)
+    best = best.sort_values("domain", kind="stable").drop_duplicates("feature")
+    profile = profiles[profiles["modality"] == name]
+    values = profile.pivot_table(index="feature", columns="domain", values=["mean", "fraction"])
+    features = [feature for feature in best["feature"] if feature in values.index]
+    if not features:
+        return None
+    mean, fraction = values["mean"].loc[features], values["fraction"].loc[features]
+    domains = [_label(int(domain), names) for domain in mean.columns]
+    return dot_plot(modality(name), features, domains, mean.to_numpy(), fraction.to_numpy())
+
+
+def _names_table(names: pd.DataFrame | None) -> ReportTable | None:
+    if names is None or names.empty:
+        return None
+    best = names.groupby("domain", sort=True).head(1)
+    rows = [
+        [
+            row["domain"], row["name"], "yes" if row["named"] else "no", _short(row["score"]), _short(row["margin"]),
+            _short(row["p"]), f"{row['measured']} of {row['markers']}", row["evidence"],
+        ]
+        for _, row in best.iterrows()
+    ]  # fmt: skip
+    header = ["domain", "best name", "given", "score", "margin", "p", "markers measured", "evidence"]
+    return ReportTable("Names from the panel of markers", header, rows)
+
+
+def _sets_table(sets: pd.DataFrame | None, names: dict[int, str]) -> ReportTable | None:
+    if sets is None:
+        return None
+    best = sets[sets["p_adjusted"] <= SIGNIFICANT].groupby(["domain", "modality"], sort=True).head(TOP_SETS)
+    rows = [
+        [
+            _label(int(row["domain"]), names), modality(row["modality"]), row["gene_set"].replace("_", " "),
+            f"{row['overlap']} of {row['set_size']}", _short(row["enrichment"]), _short(row["p_adjusted"]),
+            ", ".join(str(row["genes"]).split()[:8]),
+        ]
+        for _, row in best.iterrows()
+    ]  # fmt: skip
+    header = ["domain", "modality", "gene set", "in common", "enrichment", "p, adjusted", "features in common"]
+    return ReportTable("Gene sets of which the markers hold more than chance would have it", header, rows)
+
+
+def _short(value: Any) -> str:
+    return "" if value is None or value != value else number(float(value))

@@ -1,0 +1,131 @@
+"""Names of domains: all with the true panel, none with a wrong one; and the panel's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spatialweave.characterise.markers import MarkerTests, marker_tests
+from spatialweave.characterise.naming import chosen_names, name_domains
+from spatialweave.characterise.panel import Panel, PanelMarker, read_panel
+from spatialweave.characterise.split import split_spots
+from spatialweave.errors import InputError
+from spatialweave.simulate.presets import PRESETS
+from spatialweave.simulate.tissue import markers, simulate
+
+from .tissue import tissue
+
+NAMES = ("background", "cross", "ring", "steps", "hook")
+
+
+@pytest.fixture(scope="module")
+def tests() -> list[MarkerTests]:
+    """Of the demo's known domains."""
+    toy = tissue(simulate(PRESETS["demo"], 1))
+    split = split_spots(toy.dataset, toy.truth, 5, 0)
+    return [marker_tests(table, toy.rows, toy.truth, 5, split)[0] for table in toy.tables]
+
+
+def panel_of(features: dict[str, list[str]], modality: str = "rna", sign: int = 1) -> Panel:
+    return {name: [PanelMarker(feature, modality, sign) for feature in own] for name, own in features.items()}
+
+
+def known(domain: int, n: int = 8) -> list[str]:
+    table = markers(PRESETS["demo"].modalities["rna"], 5)
+    return [f"Gene{feature + 1:04d}" for feature in np.flatnonzero(table[domain])[:n]]
+
+
+def test_the_true_panel_names_every_domain(tests: list[MarkerTests]) -> None:
+    panel = panel_of({name: known(domain) for domain, name in enumerate(NAMES)})
+    found = name_domains(panel, tests, 0)
+    assert chosen_names(found) == {domain + 1: name for domain, name in enumerate(NAMES)}
+    assert len(found) == 25
+    best = found[0]
+    assert (best.domain, best.name, best.measured, best.markers) == (1, "background", 8, 8)
+    # The score by hand, and the lead over the second.
+    rows = [tests[0].features.index(feature) for feature in known(0)]
+    assert best.score == pytest.approx(np.mean(2 * tests[0].sums.auc[0, rows] - 1), rel=1e-4)
+    assert best.margin == pytest.approx(best.score - found[1].score, abs=1e-4)
+    assert best.evidence.startswith("Gene") and best.evidence.count("AUC") == 8
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_wrong_panels_name_none(tests: list[MarkerTests], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Genes that mark nothing, markers of all domains in every name, and genes that were not measured.
+    nothing = {name: [f"Gene{number:04d}" for number in rng.integers(501, 1001, 8)] for name in NAMES}
+    mixed = {name: [known(domain, 40)[rng.integers(40)] for domain in range(5)] for name in NAMES}
+    absent = {name: [f"Absent{number}" for number in range(8)] for name in NAMES}
+    for features in (nothing, mixed, absent):
+        assert chosen_names(name_domains(panel_of(features), tests, seed)) == {}
+
+
+def test_negative_markers_and_modalities(tests: list[MarkerTests]) -> None:
+    """Lower everywhere but in the domain counts as well; a feature that another modality has does not."""
+    lower = {"not ring": known(2)}
+    scores = {one.domain: one.score for one in name_domains(panel_of(lower, sign=-1), tests, 0)}
+    assert min(scores, key=scores.__getitem__) == 3 and scores[3] < 0
+    assert name_domains(panel_of({"ring": known(2)}, modality="adt"), tests, 0) == []
+    anywhere = name_domains(panel_of({"ring": [name.upper() for name in known(2)]}, modality=""), tests, 0)
+    assert chosen_names(anywhere) == {3: "ring"}
+
+
+def test_names_with_few_measured_markers_are_not_given(tests: list[MarkerTests]) -> None:
+    panel = panel_of({"ring": [*known(2), *(f"Absent{number}" for number in range(9))]})
+    found = name_domains(panel, tests, 0)
+    assert chosen_names(found) == {} and {(one.measured, one.markers) for one in found} == {(8, 17)}
+
+
+def test_two_names_with_the_same_markers_are_not_given(tests: list[MarkerTests]) -> None:
+    panel = panel_of({"ring": known(2), "circle": known(2)})
+    assert chosen_names(name_domains(panel, tests, 0)) == {}
+
+
+def test_a_panel_file(tmp_path: Path) -> None:
+    path = tmp_path / "panel.yml"
+    path.write_text(
+        "T cells: [CD3E, CD3D]\n"
+        "B cells:\n  positive: [MS4A1]\n  negative: [CD3E]\n"
+        "plasma:\n  rna: [MZB1]\n  adt: {positive: [CD38], negative: [CD20]}\n"
+    )
+    assert read_panel(path) == {
+        "T cells": [PanelMarker("CD3E", "", 1), PanelMarker("CD3D", "", 1)],
+        "B cells": [PanelMarker("MS4A1", "", 1), PanelMarker("CD3E", "", -1)],
+        "plasma": [PanelMarker("MZB1", "rna", 1), PanelMarker("CD38", "adt", 1), PanelMarker("CD20", "adt", -1)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is not a mapping"),
+        ("{}", "names nothing"),
+        ("- a\n", "is not a mapping"),
+        ("a: [", "is not a readable YAML file"),
+        ("a: [X]\nb: [Y]\na: [Z]\n", "line 3: 'a' has an entry before"),
+        ("a: {rna: [X], rna: [Y]}\n", "'rna' has an entry before"),
+        ("1: [X]\n", "is no text"),
+        ("'1': [X]\n", "is a number"),
+        ("'': [X]\n", "cannot be shown"),
+        ("a: X\n", "a list of markers"),
+        ("a: []\n", "has no positive marker"),
+        ("a: {negative: [X]}\n", "has no positive marker"),
+        ("a: {rna: X}\n", "a list of markers"),
+        ("a: {positive: X}\n", "a list of markers"),
+        ("a: {rn: [X]}\n", "'rn' is not known; expected 'rna', perhaps"),
+        ("a: {rna: {positiv: [X]}}\n", "'positiv' is not known; expected 'positive', perhaps"),
+        ("a: [X, 1]\n", "marker '1' is no text"),
+        ("a: [X, on]\n", "put it in quotes"),
+        ("a: [X, x]\n", "marker 'x' is there twice"),
+        ("a: {positive: [X], negative: [X]}\n", "marker 'X' is there twice"),
+        ("[a]: [X]\n", "is not a readable YAML file"),
+    ],
+)
+def test_what_is_no_panel_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "panel.yml"
+    path.write_text(content)
+    with pytest.raises(InputError) as refused:
+        read_panel(path)
+    assert words in str(refused.value) and str(path) in str(refused.value)

@@ -1,0 +1,194 @@
+"""bin/characterise.py: the tables of a small dataset of two sections, and the refusals."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from scipy import sparse
+
+from spatialweave.characterise.dataset import TABLES
+from spatialweave.io import contract
+from spatialweave.io.dataset import read_dataset
+from spatialweave.io.embeddings import write_embedding
+from spatialweave.io.joined_counts import SectionSize, joined_counts
+from spatialweave.io.result_tables import DOMAINS, METRICS
+
+from .conftest import script
+
+NAMES = ("p", "q", "r", "s")
+MARKERS = {name: ", ".join(f"Gene{domain + 4 * k}" for k in range(5)) for domain, name in enumerate(NAMES)}
+PANEL = "".join(f"{name}:\n  rna: [{genes}]\n" for name, genes in MARKERS.items())
+
+
+@pytest.fixture(scope="module")
+def command(project: Path):
+    return script(project, "characterise")
+
+
+@pytest.fixture(scope="module")
+def files(toy_run, graph, tmp_path_factory) -> Path:
+    """Counts of which every fourth feature is a marker of one quadrant, two runs and the consensus. Do not change."""
+    folder = tmp_path_factory.mktemp("characterise")
+    shutil.copy(toy_run.latents, folder / "smart.latents.h5mu")
+    shutil.copy(graph, folder / "graph.h5ad")
+    dataset = read_dataset(toy_run.latents)
+    rng = np.random.default_rng(2)
+    parts = {}
+    for modality in dataset.modalities:
+        n = {"rna": 60, "adt": 8}[modality.name]
+        kept = np.flatnonzero(modality.present)
+        rate = np.where(np.arange(n) % 4 == toy_run.quadrant[kept, None], 6.0, 1.5)
+        rate[:, 3 * n // 4 :] = 2.0
+        stem = {"rna": "Gene", "adt": "Protein"}[modality.name]
+        parts[modality.name] = ad.AnnData(
+            sparse.csr_matrix(rng.poisson(rate).astype(np.float32)),
+            dataset.obs.iloc[kept][[]].assign(meta_donor=np.where(kept < 144, "d1", "d2")),
+            pd.DataFrame(index=[f"{stem}{number}" for number in range(n)]),
+        )
+    sizes = [SectionSize(name, "square", {}, {}, 10.0) for name in dataset.sections]
+    facts = {"dataset": "toy", "platform": "square", "layout": "square"}
+    counts = joined_counts(parts, dataset.obs, dataset.coordinates, sizes, {}, **facts)
+    contract.write(counts, folder / "smart.counts.h5mu")
+    embedding = np.eye(4, dtype=np.float32)[toy_run.quadrant] + 0.1 * rng.normal(size=(dataset.n_spots, 4))
+    weights = pd.DataFrame({"rna": 0.7, "adt": 0.3}, index=dataset.obs.index)
+    for number, method in enumerate(["smart", "spamo", "mcgate"]):
+        record = {"method": method, "seed": 1}
+        write_embedding(folder / f"{method}.seed1.h5ad", dataset, embedding, record, {"modality_weights": weights})
+        rows = [("toy", method, 1, "mclust", 4, "ari", 0.9 - 0.1 * number)]
+        METRICS.write(folder / f"{method}.seed1.metrics.csv", METRICS.frame(rows))
+    sure = pd.DataFrame({"confidence": np.where(toy_run.quadrant == 0, 1.0, 0.5)}, index=dataset.obs.index)
+    runs = pd.DataFrame(1, dataset.obs.index, ["smart.seed1", "spamo.seed1", "mcgate.seed1"])
+    record, extras = {"method": "weave", "seed": 1}, {"confidence": sure, "matched_runs": runs}
+    write_embedding(folder / "weave.seed1.h5ad", dataset, embedding, record, extras)
+    for method in ("smart", "spamo", "mcgate", "weave"):
+        table = dataset.obs[["barcode", "section"]].assign(domain=toy_run.quadrant + 1)
+        DOMAINS.write(folder / f"{method}.seed1.domains.csv", table)
+    return folder
+
+
+@pytest.fixture
+def run(command, files, tmp_path) -> Callable[..., Result]:
+    def call(*more: str, files: Path = files, out: str = "out"):
+        return CliRunner().invoke(command, ["--files", str(files), "--out-dir", str(tmp_path / out), *more])
+
+    return call
+
+
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {path.stem: TABLES[path.stem].read(path) for path in folder.iterdir()}
+
+
+def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
+    (tmp_path / "panel.yml").write_text(PANEL)
+    (tmp_path / "sets.gmt").write_text(
+        "q_genes\tx\t" + "\t".join(f"gene{1 + 4 * k}" for k in range(8)) + "\nothers\tx\tGene50\tGene51\tGene52\n"
+    )
+    result = run("--panel", str(tmp_path / "panel.yml"), "--gene-sets", str(tmp_path / "sets.gmt"))
+    assert result.exit_code == 0, result.output
+    found = tables(tmp_path / "out")
+    assert set(found) == set(TABLES)
+    assert {run for table in found.values() for run in table["run"]} == {"weave.seed1"}
+
+    markers = found["markers"]
+    assert set(markers["section"]) == {"all", "left", "right"} and set(markers["modality"]) == {"rna", "adt"}
+    pooled = markers[(markers["section"] == "all") & (markers["modality"] == "rna") & markers["marker"]]
+    for domain, own in pooled.groupby("domain"):
+        right = own["feature"].str.removeprefix("Gene").astype(int) % 4 == domain - 1
+        assert right.mean() > 0.9 and len(own) > 6
+
+    named = found["names"][found["names"]["named"]]
+    assert dict(zip(named["domain"], named["name"], strict=True)) == dict(enumerate(NAMES, start=1))
+    best = found["gene_sets"].iloc[0]
+    assert (best["domain"], best["gene_set"], best["overlap"]) == (2, "q_genes", 8) and best["p_adjusted"] < 1e-3
+
+    structure = found["structure"].set_index(["section", "statistic", "domain"])["value"]
+    sizes = np.bincount(toy_run.quadrant).tolist()
+    assert structure["all"]["spots"].tolist() == sizes and structure["left"]["spots"].sum() == 144
+    # A spot is 10 micrometres wide.
+    assert structure["all"]["area"].tolist() == [100.0 * size for size in sizes]
+    assert set(found["structure"].query("statistic == 'area'")["unit"]) == {"µm²"}
+    assert structure["all"]["confidence"].tolist() == [1.0, 0.5, 0.5, 0.5]
+    assert structure["all"]["sections"].tolist() == [2.0] * 4
+
+    beside = found["neighbours"].set_index(["domain", "other"])
+    # Quadrants: the first touches the second and third, the corner of the fourth hardly counts.
+    assert beside.loc[(1, 1), "z"] > 5 > beside.loc[(1, 2), "z"] and beside.loc[(1, 4), "edges"] <= 4
+    assert beside["edges"].unstack().to_numpy().tolist() == beside["edges"].unstack().T.to_numpy().tolist()
+    donors = found["composition"].query("column == 'meta_donor'")
+    assert donors["fraction"].tolist() == [0.5] * 8
+    labels = found["composition"].query("column == 'label'")
+    assert dict(zip(labels["domain"], labels["class"], strict=True)) == dict(enumerate(NAMES, start=1))
+
+
+def test_named_runs(run, tmp_path):
+    result = run("--run", "spamo.seed1", "--run", "smart.seed1", "--run", "spamca.seed1")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        "WARNING: --run: dataset toy has no run spamca.seed1 with domains; it is left out"
+    ]
+    found = tables(tmp_path / "out")
+    assert set(found) == set(TABLES) - {"names", "gene_sets"}
+    assert found["structure"]["run"].unique().tolist() == ["spamo.seed1", "smart.seed1"]
+    weights = found["structure"].query("statistic == 'weight_rna' and run == 'smart.seed1'")
+    assert weights["value"].tolist() == pytest.approx([0.7] * 4)
+
+
+def test_same_seed_gives_the_same_files(run, tmp_path):
+    for out, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        assert run("--seed", seed, out=out).exit_code == 0
+    same, other = ([(tmp_path / name / "markers.csv").read_bytes() for name in pair] for pair in ("ab", "ac"))
+    assert same[0] == same[1] and other[0] != other[1]
+    for name in TABLES:
+        if (tmp_path / "a" / f"{name}.csv").exists():
+            assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
+
+
+def test_gene_sets_of_another_organism_are_noticed(run, tmp_path):
+    (tmp_path / "sets.gmt").write_text("one\tx\tAbc1\tAbc2\tAbc3\n")
+    result = run("--gene-sets", str(tmp_path / "sets.gmt"))
+    assert result.exit_code == 0 and "are the names of another organism?" in result.stderr
+    assert pd.read_csv(tmp_path / "out" / "gene_sets.csv").empty
+
+
+def test_without_labels_metrics_or_embeddings(run, files, tmp_path):
+    copy = Path(shutil.copytree(files, tmp_path / "copy"))
+    for path in copy.glob("*.seed1.h5ad"):
+        path.unlink()
+    result = run("--run", "weave.seed1", files=copy)
+    assert result.exit_code == 0, result.output
+    assert tables(tmp_path / "out")["neighbours"]["paga"].isna().all()
+
+
+def test_what_cannot_be_characterised_is_refused(run, files, tmp_path, refused):
+    copy = Path(shutil.copytree(files, tmp_path / "copy"))
+    (tmp_path / "sets.gmt").write_text("one\n")
+    refused(run("--gene-sets", str(tmp_path / "sets.gmt")), "sets.gmt, line 1", "has no genes")
+    (tmp_path / "panel.yml").write_text("1: [a]\n")
+    refused(run("--panel", str(tmp_path / "panel.yml")), "panel.yml", "is no text")
+    (copy / "weave.seed1.domains.csv").write_text("barcode,section,domain\nelsewhere,left,1\n")
+    refused(run(files=copy), "weave.seed1.domains.csv", "spot 'elsewhere'")
+    (copy / "graph.h5ad").unlink()
+    (copy / "weave.seed1.domains.csv").unlink()
+    refused(run(files=copy), "holds no graph.h5ad file")
+    for path in copy.glob("*.domains.csv"):
+        path.unlink()
+    refused(run(files=copy), "no run has domains")
+    assert not (tmp_path / "out").exists()
+
+
+def test_check_reads_the_users_files_only(command, tmp_path, refused):
+    (tmp_path / "sets.gmt").write_text("one\tx\tA\n")
+    (tmp_path / "panel.yml").write_text("one: [A]\n")
+    call = ["--check", "--gene-sets", str(tmp_path / "sets.gmt"), "--panel", str(tmp_path / "panel.yml")]
+    result = CliRunner().invoke(command, call)
+    assert result.exit_code == 0 and result.output == ""
+    (tmp_path / "panel.yml").write_text("one: A\n")
+    refused(CliRunner().invoke(command, call), "panel.yml", "'one'")
+    assert "give --files and --out-dir" in CliRunner().invoke(command, []).output
