@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,20 @@ def test_the_stack_turns_and_names_its_spots(stack: Any) -> None:
     text = wait(stack, "!document.querySelector('.tip').hidden && document.querySelector('.tip').innerText")
     assert f"{EVIL}spot10" in text
     assert "b<i>" in text
+    assert stack.get_log("browser") == []
+
+
+def test_a_drawing_of_layers_is_saved(stack: Any, tmp_path: Path) -> None:
+    stack.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    name = stack.execute_async_script("saveScene(scenes.stack, 'svg').then(arguments[0])")
+    assert name.endswith("_The_stack.svg")
+    end = time.monotonic() + 30
+    while not (tmp_path / name).is_file() and time.monotonic() < end:
+        time.sleep(0.1)
+    source = (tmp_path / name).read_text()
+    assert ">The stack</text>" in source and "data:image/png" in source
+    # The legend: a domain each.
+    assert source.count(" spots)") == 4
     assert stack.get_log("browser") == []
 
 

@@ -174,7 +174,7 @@ LIGHT, DARK = (247, 251, 253), (11, 93, 122)
 def _cell(value: float) -> HeatCell:
     """A shade from that of 0 (or less) to that of 1; text in white where it is dark."""
     if not np.isfinite(value):
-        return HeatCell(value, "#ffffff", "#55606e")
+        return HeatCell(value, "transparent", "inherit")
     part = min(max(value, 0.0), 1.0)
     red, green, blue = (round(low + part * (high - low)) for low, high in zip(LIGHT, DARK, strict=True))
     return HeatCell(value, f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if part > 0.6 else "#1b2430")

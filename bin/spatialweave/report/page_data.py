@@ -17,6 +17,7 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.layout import WIDE, arrange
 from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
+from spatialweave.report.text import modality as modality_title
 
 MAX_MAP_SPOTS = 1_000_000
 """Largest number of spots on a map; beyond, a random subset is drawn, and the page states it."""
@@ -100,7 +101,11 @@ def page_data(
                 "umap": _umap(run, rows[projected]),
                 "losses": thin_losses(run.training.get("losses", {})),
                 "markers": [
-                    {"modality": name, "domains": [[_marker(by_name[name], m) for m in domain] for domain in found]}
+                    {
+                        "modality": name,
+                        "title": modality_title(name),
+                        "domains": [[_marker(by_name[name], m) for m in domain] for domain in found],
+                    }
                     for name, found in marked.items()
                 ],
                 "perSpot": output,

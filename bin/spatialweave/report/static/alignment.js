@@ -32,8 +32,9 @@ async function drawOverlays(spots, aligned) {
   // Colours multiply: where all sections overlap it is dark, and an edge of one alone keeps its colour.
   const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };
   const given = { ...aligned, x: asGiven(spots, spots.x, 0), y: asGiven(spots, spots.y, 1) };
-  scenes["given"].show(layers(given), { spacing: DATA.alignment.givenSpacing, ...look });
-  scenes["aligned"].show(layers(aligned), { spacing: aligned.spacing, ...look });
+  const { classes: legend } = classes;
+  scenes["given"].show(layers(given), { spacing: DATA.alignment.givenSpacing, ...look, legend: { classes: legend } });
+  scenes["aligned"].show(layers(aligned), { spacing: aligned.spacing, ...look, legend: { classes: legend } });
 }
 
 // Platform units, from the coordinates of sections side by side.
@@ -57,7 +58,7 @@ async function drawPairs(aligned) {
     // The disagreeing ones last, on top: they are what to look for.
     .sort((one, two) => (one.kind === "other") - (two.kind === "other"))
     .map((line) => ({ ...line, colour: LINE_COLOURS[line.kind], width: line.kind === "other" ? 1.6 : 1 }));
-  scenes["pairs"].show(pair.sections.map((code, z) => layer(aligned, code, z, spots)), { spacing: aligned.spacing, lines, gap: 1.15 });
+  scenes["pairs"].show(pair.sections.map((code, z) => layer(aligned, code, z, spots)), { spacing: aligned.spacing, lines, gap: 1.15, legend: { classes: spots.classes } });
   drawCounts(match, lines);
 }
 
@@ -78,7 +79,7 @@ async function drawStack(aligned) {
   if (!scenes["stack"]) return;
   const classes = (await spotClasses(alignState.stack)) ?? (await spotClasses("sections"));
   const layers = DATA.sections.names.map((name, code) => layer(aligned, code, code, classes));
-  scenes["stack"].show(layers, { spacing: aligned.spacing, gap: alignState.gap });
+  scenes["stack"].show(layers, { spacing: aligned.spacing, gap: alignState.gap, legend: { classes: classes.classes } });
   drawKeys(byId("stack-legend"), classes.classes);
 }
 

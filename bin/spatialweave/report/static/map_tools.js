@@ -4,19 +4,22 @@
 
 const STEP = 60;  // pixels that an arrow key moves the map
 
+function toolButton(text, title, act) {
+  const node = element("button", { type: "button", title, textContent: text, onclick: act });
+  node.setAttribute("aria-label", title);
+  return node;
+}
+
+// act: called with "png" or "svg".
+const saveButtons = (act) => ["PNG", "SVG"].map((kind) => toolButton(kind, `Save this panel as ${kind}, with its legend`, () => act(kind.toLowerCase())));
+
 function mapTools(plot) {
-  const button = (text, title, act) => {
-    const node = element("button", { type: "button", title, textContent: text, onclick: act });
-    node.setAttribute("aria-label", title);
-    return node;
-  };
   const { camera } = plot;
   return element("div", { className: "tools" },
-    button("−", "Zoom out", () => camera.magnify(1 / ZOOM.step)),
-    button("+", "Zoom in", () => camera.magnify(ZOOM.step)),
-    button("All", "Show all", () => camera.reset()),
-    button("PNG", "Save this panel as PNG, with its legend", () => savePanel(plot, "png")),
-    button("SVG", "Save this panel as SVG, with its legend", () => savePanel(plot, "svg")));
+    toolButton("−", "Zoom out", () => camera.magnify(1 / ZOOM.step)),
+    toolButton("+", "Zoom in", () => camera.magnify(ZOOM.step)),
+    toolButton("All", "Show all", () => camera.reset()),
+    ...saveButtons((kind) => savePanel(plot, kind)));
 }
 
 function listenToMap(plot) {

@@ -6,6 +6,7 @@ const TITLE = 20;  // pixels for the names above the upper sections
 const TOOLS = 30;  // pixels for the tools above the map
 const MARGIN = 10;
 const FONT = 13;
+const ON_COLOURS = { ink: "#1b2430", edge: "#ffffff" };
 const ZOOM = { step: 1.5, least: 0.5, most: 400 };
 
 // Where plots look at. All maps of a tissue share one, so that they move together.
@@ -126,8 +127,9 @@ class SpotPlot {
     pen.drawImage(this.layer, 0, 0, width, height);
     pen.globalAlpha = 1;
     const font = light ? 2 * FONT : FONT;
-    this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom", font));
-    this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle", font));
+    const onPage = DARK.matches && !light ? { ink: "#e4e9ef", edge: "#1b2129" } : ON_COLOURS;
+    this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom", font, onPage));
+    this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle", font, ON_COLOURS));
     this.ring.hidden = true;
     this.drawBar(view.scale, width);
     this.canvas.dataset.painted = String(Number(this.canvas.dataset.painted ?? 0) + 1);
@@ -190,9 +192,9 @@ function loadedImage(image, then) {
   return image.decoded ? image.node : null;
 }
 
-// Dark on a light edge, so that it can be read on every colour.
-function paintText(pen, text, x, y, baseline, size) {
-  Object.assign(pen, { font: `600 ${size}px system-ui, sans-serif`, textAlign: "center", textBaseline: baseline, lineJoin: "round", lineWidth: 4, strokeStyle: "rgba(255, 255, 255, .9)", fillStyle: "#1b2430" });
+// Text with an edge, so that it can be read on everything.
+function paintText(pen, text, x, y, baseline, size, { ink, edge }) {
+  Object.assign(pen, { font: `600 ${size}px system-ui, sans-serif`, textAlign: "center", textBaseline: baseline, lineJoin: "round", lineWidth: 4, strokeStyle: edge, fillStyle: ink });
   pen.strokeText(text, x, y);
   pen.fillText(text, x, y);
 }

@@ -2,7 +2,7 @@
 
 // Names of classes on the map, so that colour is not all that tells them apart.
 
-const LONGEST_NAME = 10;  // letters; a longer one is a number on the map, which the legend explains
+const LONGEST_NAME = 4;  // letters; a longer one is a number on the map, which the legend explains
 const CELLS = 40;  // along the longer side of a section
 const ROUNDS = 6;  // of smoothing the density, so that a name comes to the middle of a large part
 

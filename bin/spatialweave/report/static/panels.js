@@ -70,7 +70,7 @@ function drawMarkers(run, featureIndex, onFeature) {
   const box = document.getElementById("markers");
   if (!box) return;
   const looks = classLooks(run.domains);
-  box.replaceChildren(...run.markers.map(({ modality, domains }) => {
+  box.replaceChildren(...run.markers.map(({ modality, title, domains }) => {
     const body = element("tbody");
     domains.forEach((markers, code) => {
       const cell = element("td");
@@ -87,7 +87,7 @@ function drawMarkers(run, featureIndex, onFeature) {
       const swatch = element("span", { className: "swatch", style: swatchStyle(looks[code]) });
       body.append(element("tr", {}, element("th", { scope: "row" }, swatch, run.domains.names[code]), cell));
     });
-    const head = element("thead", {}, element("tr", {}, element("th", { textContent: "domain" }), element("th", { textContent: `${modality}: highest against the other domains` })));
+    const head = element("thead", {}, element("tr", {}, element("th", { textContent: "domain" }), element("th", { textContent: `${title}: highest against the other domains (difference of mean log values)` })));
     return element("div", { className: "scroll" }, element("table", { className: "wide markers" }, head, body));
   }));
 }

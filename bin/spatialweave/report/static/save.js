@@ -90,6 +90,18 @@ function legendShapes(legend, width, top) {
   return [shapes, top + Math.ceil(shown.length / across) * line];
 }
 
+// A drawing of layers as it is on the screen, in its own size.
+function saveScene(scene, kind) {
+  const { canvas, div, legend } = scene;
+  const { width } = PICTURE, height = (width * canvas.height) / canvas.width;
+  const title = div.closest(".panel").querySelector("h4").textContent;
+  const [shapes, below] = legendShapes(legend, width, height + PICTURE.head + 14);
+  const picture = drawing("svg", { xmlns: "http://www.w3.org/2000/svg", width, height: below + 10, viewBox: `0 0 ${width} ${below + 10}`, "font-family": "Helvetica, Arial, sans-serif" },
+    drawing("rect", { width: "100%", height: "100%", fill: "#fff" }), label(title, 14, 28, { "font-size": 17, "font-weight": 600 }),
+    drawing("image", { href: canvas.toDataURL(), y: PICTURE.head, width, height }), ...shapes);
+  return save(picture, `${DATA.dataset}_${title}`, kind);
+}
+
 // A chart of the page, with the colours of the light style written into it.
 function chartPicture(chart) {
   const copy = chart.cloneNode(true);

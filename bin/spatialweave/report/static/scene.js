@@ -16,15 +16,15 @@ class Scene {
     this.onHover = onHover;
     this.canvas = element("canvas");
     this.canvas.tabIndex = 0;
-    this.div.append(this.canvas);
+    this.div.append(this.canvas, element("div", { className: "tools" }, ...saveButtons((kind) => saveScene(this, kind))));
     new ResizeObserver(() => this.redraw()).observe(this.div);
     this.listen();
   }
 
   // layers: from the lowest, [{rows, z, codes, looks, title, x, y, hidden}], hidden ones keep their room; lines: [{layer, a, b, colour}], from row a of that
   // layer to row b of the next. gap: between z 0 and 1, as a fraction of the radius. blend: how overlapping spots mix.
-  show(layers, { spacing, lines = [], gap = 0, opacity = 1, blend = "source-over" }) {
-    Object.assign(this, { spacing, lines, gap, opacity, blend });
+  show(layers, { spacing, lines = [], gap = 0, opacity = 1, blend = "source-over", legend = null }) {
+    Object.assign(this, { spacing, lines, gap, opacity, blend, legend });
     this.layers = layers.map((layer) => ({ ...layer, groups: colourGroups(layer) }));
     this.extent = extentOf(this.layers);
     this.redraw();
