@@ -103,6 +103,11 @@ def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
         right = own["feature"].str.removeprefix("Gene").astype(int) % 4 == domain - 1
         assert right.mean() > 0.9 and len(own) > 6
 
+    # The best markers of each domain are in every domain's profile.
+    profiles = found["profiles"].set_index(["feature", "domain"])["mean"].unstack()
+    for domain, own in pooled.groupby("domain"):
+        assert (profiles.loc[own["feature"].head(3)].idxmax(axis=1) == domain).all()
+
     named = found["names"][found["names"]["named"]]
     assert dict(zip(named["domain"], named["name"], strict=True)) == dict(enumerate(NAMES, start=1))
     best = found["gene_sets"].iloc[0]

@@ -45,7 +45,7 @@ TABLES = {
 """The tables by the names of their files; the last two are there only where a panel or gene sets are given."""
 
 PROFILED = 5
-"""Markers per domain and modality whose values in every domain are given."""
+"""Features per domain and modality whose values in every domain are given."""
 
 
 def characterise(
@@ -100,16 +100,20 @@ def table_of(name: str) -> ResultTable:
 
 
 def _profiles(run: str, tests: MarkerTests) -> Iterator[dict[str, Any]]:
-    """Mean and fraction in every domain of each domain's best features."""
-    n_domains = len(tests.sums.sizes)
-    chosen = [feature for domain in range(n_domains) for feature in tests.ranked(domain)[:PROFILED]]
+    """Mean and fraction, in every domain, of each domain's best markers, or features where these are fewer."""
+    is_marker = tests.is_marker
+    chosen: list[int] = []
+    for number in range(len(tests.sums.sizes)):
+        ranked = tests.ranked(number)
+        first = np.argsort(~is_marker[number, ranked], kind="stable")
+        chosen += ranked[first][:PROFILED].tolist()
     for feature in dict.fromkeys(chosen):
-        for domain in np.flatnonzero(tests.sums.sizes):
+        for domain in np.flatnonzero(tests.sums.sizes).tolist():
             yield {
                 "run": run,
                 "modality": tests.modality,
                 "feature": tests.features[feature],
-                "domain": int(domain) + 1,
+                "domain": domain + 1,
                 "mean": short(tests.sums.mean[domain, feature]),
                 "fraction": short(tests.sums.fraction[domain, feature]),
             }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ROW, COLUMN, LEFT, TOP, BOTTOM, RIGHT = 20, 46, 190, 10, 96, 40
+ROW, COLUMN, LEFT, TOP, BOTTOM, RIGHT = 20, 46, 190, 28, 92, 40
 MOST = 8.0
 """Radius of a dot for all spots, in pixels."""
 
