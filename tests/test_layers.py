@@ -7,7 +7,7 @@ import pytest
 
 LAYERS = (
     ("methods",),
-    ("training", "baselines", "report", "assemble", "comparison", "summary", "weave", "assess"),
+    ("training", "baselines", "report", "assemble", "comparison", "summary", "weave", "assess", "estimate"),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
     ("graphs", "preprocess", "qc", "simulate", "export"),

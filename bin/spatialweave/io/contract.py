@@ -162,8 +162,14 @@ def is_intensities(modality: str, uns: Mapping[str, Any]) -> bool:
     return str(uns.get(MEASURED, MODALITY_KINDS[modality].values)) == INTENSITIES
 
 
-def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:
-    """Write a contract file, compressed, whole or not at all."""
+def write(data: anndata.AnnData | mudata.MuData, path: Path, links: Mapping[str, str] | None = None) -> None:
+    """Write a contract file, compressed, whole or not at all.
+
+    Parameters
+    ----------
+    links
+        Further names for something in the file, each with its first name, e.g. layers/counts: X.
+    """
     import h5py
     from anndata.io import write_elem
 
@@ -181,3 +187,5 @@ def write(data: anndata.AnnData | mudata.MuData, path: Path) -> None:
         with h5py.File(temporary, "r+") as file:
             for group, matrix in matrices.items():
                 write_elem(file[group], "X", matrix, dataset_kwargs=OF_MATRICES)
+            for name, first in (links or {}).items():
+                file[name] = file[first]
