@@ -11,6 +11,7 @@ include { chooseMethods ; checkFit } from './modules/checks/methods'
 include { closingText ; watchTrainings } from './modules/checks/progress'
 include { readSamplesheet          } from './modules/checks/samplesheet'
 include { CHECK_SETS               } from './modules/characterise'
+include { ESTIMATE ; toEstimate    } from './modules/estimate'
 include { SIMULATE                 } from './modules/simulate'
 include { PREPARE                  } from './workflows/prepare'
 include { REGISTER                 } from './workflows/register'
@@ -40,6 +41,15 @@ workflow {
     }
     else {
         sheet = channel.fromList(checkFit(readSamplesheet(options.input, options.data), methods))
+    }
+    if (options.estimate) {
+        datasets = sheet
+            .map { meta, files -> [meta.dataset, meta, files] }
+            .groupTuple()
+            .map { dataset, metas, files -> toEstimate(dataset, metas, files, methods, options) }
+        ESTIMATE(datasets, file("${projectDir}/assets/resources.csv"), code)
+        ESTIMATE.out.subscribe { lines -> log.info(lines) }
+        return
     }
     // Only clustering needs the number of domains: a change of it repeats no earlier task.
     rows = sheet.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }

@@ -10,7 +10,7 @@ import click
 from spatialweave.cli import SEED, stage
 from spatialweave.errors import InputError
 
-PRESETS = ("demo", "test", "blocks", "regions", "layers")
+PRESETS = ("demo", "test", "blocks", "regions", "layers", "bins")
 PAIRS = ("pair", "crossmodal", "cells_pair")
 SERIES = ("series", *PAIRS, "series_test")
 

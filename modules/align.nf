@@ -1,4 +1,5 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // What a transform may include besides rotation and shift, as options of bin/align.py, e.g. '--align-reflection --align-scale'
 def alignOptions(options) {
@@ -9,6 +10,7 @@ def alignOptions(options) {
 process ALIGN {
     tag "${meta.dataset}, ${meta.moving} onto ${meta.fixed}"
     label 'medium'
+    memory { requestedMemory('ALIGN', latents, task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

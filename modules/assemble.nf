@@ -1,8 +1,11 @@
+include { requestedMemory } from './checks/resources'
+
 // Everything of one dataset in one file: counts, latents, all embeddings and all domains. Emits no versions: it holds those of all
 // other processes.
 process ASSEMBLE {
     tag "${dataset}"
     label 'medium'
+    memory { requestedMemory('ASSEMBLE', files, task.attempt) }
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*')

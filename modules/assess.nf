@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // Which runs of a dataset to believe, and what each modality adds, without labels.
 process ASSESS {
     tag "${meta.dataset}"
     label 'medium'
+    memory { requestedMemory('ASSESS', [domains, embeddings, latents], task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

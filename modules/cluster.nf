@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // Spatial domains: clusters of an embedding, the same way for every method.
 process CLUSTER {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'
+    memory { requestedMemory('CLUSTER', [embedding, graph], task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

@@ -1,7 +1,10 @@
+include { requestedMemory } from './checks/resources'
+
 // Intervals of all methods' scores on a dataset, differences between methods, agreement between runs.
 process COMPARE {
     tag "${dataset}"
     label 'medium'
+    memory { requestedMemory('COMPARE', files, task.attempt) }
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*')

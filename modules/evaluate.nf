@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // Metrics of an embedding and its domains, with labels (where there are any) and without.
 process EVALUATE {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'
+    memory { requestedMemory('EVALUATE', [embedding, domains, latents, graph], task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

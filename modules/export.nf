@@ -1,3 +1,5 @@
+include { requestedMemory } from './checks/resources'
+
 // Which formats --export names, e.g. ['h5ad', 'loupe']; [] for 'none'
 def exportFormats(text) {
     return text == 'none' ? [] : text.tokenize(',')*.trim().unique()
@@ -8,6 +10,7 @@ def exportFormats(text) {
 process EXPORT {
     tag "${dataset}"
     label 'medium'
+    memory { requestedMemory('EXPORT', integrated, task.attempt) }
 
     input:
     tuple val(dataset), path(integrated)

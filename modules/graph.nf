@@ -1,3 +1,5 @@
+include { requestedMemory } from './checks/resources'
+
 // Neighbours that hold instead of the recipe's, as options of bin/graph.py, e.g. '--n-neighbours 6 --feature-neighbours 10'
 def graphOptions(options) {
     return [n_neighbours: 'n-neighbours', spatial_radius: 'radius', feature_neighbours: 'feature-neighbours']
@@ -9,6 +11,7 @@ def graphOptions(options) {
 process GRAPH {
     tag "${meta.dataset}, ${meta.graph}"
     label 'medium'
+    memory { requestedMemory('GRAPH', latents, task.attempt) }
 
     input:
     tuple val(meta), path(latents), path(recipe)

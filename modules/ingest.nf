@@ -1,9 +1,11 @@
 include { retryOrRefuse } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // From one row of the samplesheet to one section file: the files of a section, in any accepted format.
 process INGEST {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'
+    memory { requestedMemory('INGEST', files, task.attempt) }
     errorStrategy { retryOrRefuse(task, meta) }
 
     input:

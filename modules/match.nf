@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // Matched spots of consecutive sections, by an embedding and the aligned coordinates, and metrics of the matches.
 process MATCH {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'
+    memory { requestedMemory('MATCH', [embedding, latents], task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

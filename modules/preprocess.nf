@@ -1,3 +1,5 @@
+include { requestedMemory } from './checks/resources'
+
 // Numbers that hold instead of the recipe's, as options of bin/preprocess.py, e.g. '--variable-features 5000 --components 30'
 def preprocessOptions(options) {
     return options.subMap('variable_features', 'components').findAll { _name, value -> value != null }
@@ -9,6 +11,7 @@ def preprocessOptions(options) {
 process PREPROCESS {
     tag "${meta.dataset}, ${meta.preprocess}"
     label 'medium'
+    memory { requestedMemory('PREPROCESS', sections, task.attempt) }
 
     input:
     tuple val(meta), path(sections, stageAs: 'sections/*'), path(recipe)

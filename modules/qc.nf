@@ -1,3 +1,5 @@
+include { requestedMemory } from './checks/resources'
+
 // The QC thresholds as options of bin/qc.py, e.g. '--rna-min-counts 1 --min-spots 1'
 def qcOptions(options) {
     return options.findAll { name, _value -> name.startsWith('qc_') }
@@ -8,6 +10,7 @@ def qcOptions(options) {
 process QC {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'
+    memory { requestedMemory('QC', section, task.attempt) }
 
     input:
     tuple val(meta), path(section, stageAs: 'unfiltered/*')

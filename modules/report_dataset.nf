@@ -1,9 +1,11 @@
 include { runRecord } from './checks/provenance'
+include { requestedMemory } from './checks/resources'
 
 // The interactive report of one dataset, made as soon as the dataset has all its results. Emits no versions: it shows them.
 process REPORT_DATASET {
     tag "${dataset}"
     label 'medium'
+    memory { requestedMemory('REPORT_DATASET', files, task.attempt) }
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*'), path(failures)

@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // How well each number of domains fits an embedding, for datasets whose number of domains is not given.
 process SCAN {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'
+    memory { requestedMemory('SCAN', embedding, task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

@@ -1,6 +1,6 @@
 include { retryOrGiveUp } from './checks/failures'
 include { progressOption } from './checks/progress'
-include { trainingCpus ; trainingMemory } from './checks/resources'
+include { requestedMemory ; trainingCpus } from './checks/resources'
 
 // One method with one seed on one dataset: the embedding of its spots.
 process TRAIN {
@@ -8,7 +8,7 @@ process TRAIN {
     label 'large'
     label 'gpu'
     cpus { trainingCpus(latents) }
-    memory { trainingMemory(latents, task.attempt) }
+    memory { requestedMemory('TRAIN', latents, task.attempt, meta.method) }
     // From the method's preset: conf/ chooses the task's software environment and GPU by these.
     ext environment: { method.environment }, gpu: { method.gpu }
     errorStrategy { retryOrGiveUp(task, meta) }

@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // The consensus of the domains that the runs of a dataset found, with its confidence at every spot. It goes on as one more run.
 process WEAVE {
     tag "${meta.dataset}"
     label 'medium'
+    memory { requestedMemory('WEAVE', [domains, latents], task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

@@ -7,7 +7,18 @@ import pytest
 
 LAYERS = (
     ("methods",),
-    ("training", "baselines", "report", "assemble", "comparison", "summary", "weave", "assess", "characterise"),
+    (
+        "training",
+        "baselines",
+        "weave",
+        "report",
+        "assemble",
+        "comparison",
+        "summary",
+        "assess",
+        "characterise",
+        "estimate",
+    ),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),
     ("graphs", "preprocess", "qc", "simulate", "export"),

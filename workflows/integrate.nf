@@ -4,6 +4,7 @@
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
 include { countRuns ; fits ; voters ; weaveMembers } from '../modules/checks/methods'
 include { resultLine                             } from '../modules/checks/progress'
+include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'
 include { SCAN                         } from '../modules/scan'
 include { CHOOSE                       } from '../modules/choose'
@@ -24,8 +25,18 @@ workflow INTEGRATE {
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
+    // The same, once it is sure that every method can take the dataset within --max_memory. The error is raised here since of one
+    // in an included function the text would not reach the console.
+    checked = inputs.map { meta, latents, graph ->
+        def own = methods.findAll { method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
+        def problems = tooLarge(own, meta, latents, memoryLimit(options.max_memory))
+        if (problems) {
+            error(problems.join('\n'))
+        }
+        [meta, latents, graph]
+    }
     // [run meta, latents, graph, method], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, ...]]
-    runs = inputs
+    runs = checked
         .combine(channel.fromList(methods))
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
         .combine(channel.fromList((0..<options.seeds).collect { number -> options.seed + number }))

@@ -1,14 +1,59 @@
-// CPUs and memory of a training, by the size of its latents' file, which has about 400 bytes per spot.
+// What tasks ask for, and are expected to need. The table assets/resources.csv is made of measurements by
+// benchmarks/resources.py: per stage, and of trainings per method, a constant and a factor on the size of the input files.
 
-// The peak that was measured for the most memory-hungry method (SPAMO): 1 GB, and 160 bytes per byte of the file. Four times as
-// much at every further attempt.
-def trainingMemory(latents, attempt) {
-    def needed = 1.GB + 160 * MemoryUnit.of(latents.size())
-    return (needed > 4.GB ? needed : 4.GB) * 4 ** (attempt - 1)
+// The row of a stage or, of TRAIN, of a method; methods that were not measured have the row without one, e.g.
+// [stage: 'TRAIN', method: 'smart', gb: '1.1', gb_per_gb: '40', seconds: '2', seconds_per_gb: '900', output_per_gb: '1.1', largest_gb: '0.4']
+def needsOf(stage, method) {
+    def rows = file("${projectDir}/assets/resources.csv").splitCsv(header: true).findAll { row -> row.stage == stage }
+    return rows.find { row -> row.method == method } ?: rows.find { row -> row.method == '' }
 }
 
-// One CPU, and one more for every 8 MB, which is 20,000 spots; 8 at most. Smaller trainings are no faster with a second
+// Bytes of files, those in folders included: of a folder only what is read as counts, since machines put images beside them.
+def bytesOf(files) {
+    return [files].flatten().sum(0L) { path -> path.isDirectory() ? countsIn(path) : path.size() }
+}
+
+def countsIn(folder) {
+    def all = folder.name.endsWith('.zarr')
+    def found = 0L
+    folder.eachFileRecurse(groovy.io.FileType.FILES) { path ->
+        found += all || path.name =~ /matrix|exprMat|cell_by_gene/ ? path.size() : 0L
+    }
+    return found
+}
+
+// Memory that a task is expected to need at most, with the margin of the table.
+def expectedMemory(stage, files, method = '') {
+    def needs = needsOf(stage, method)
+    def gb = (needs.gb as double) + (needs.gb_per_gb as double) * bytesOf(files) / 1e9
+    return MemoryUnit.of((gb * 1024 ** 3) as long)
+}
+
+// Memory that a task asks for: 4 GB at least, and four times as much at every further attempt.
+def requestedMemory(stage, files, attempt, method = '') {
+    def expected = expectedMemory(stage, files, method)
+    return (expected > 4.GB ? expected : 4.GB) * 4 ** (attempt - 1)
+}
+
+// One CPU, and one more for every 8 MB of latents, which is 20,000 spots; 8 at most. Smaller trainings are no faster with a second
 // thread (36 x 36 spots: 5.1 CPU seconds with one, 7.3 with two), and threads that share a CPU slow each other down.
 def trainingCpus(latents) {
     return [1 + latents.size().intdiv(8 * 1024 ** 2), 8].min() as int
+}
+
+// The memory that a task may have, of --max_memory; null where it is not given.
+def memoryLimit(text) {
+    return text ? MemoryUnit.of(text) : null
+}
+
+// Why methods cannot be trained on these latents within a limit, e.g.
+// 'spamo needs about 75.4 GB to train on embryo, more than --max_memory 24 GB: leave it out of --methods, or raise the limit'
+def tooLarge(methods, meta, latents, limit) {
+    def fix = 'leave it out of --methods, or raise the limit'
+    return methods
+        .collect { method -> [method.name, expectedMemory('TRAIN', latents, method.name)] }
+        .findAll { _name, expected -> limit && expected > limit }
+        .collect { name, expected ->
+            "${name} needs about ${(expected.toMega() / 1024).round(1)} GB to train on ${meta.dataset}, more than --max_memory ${limit}: ${fix}".toString()
+        }
 }

@@ -53,3 +53,13 @@ def test_scaling_gives_unit_standard_deviation_and_leaves_constant_features(coun
     expected[[5, 7]] = 0
     np.testing.assert_allclose(matrix.toarray().std(axis=0, ddof=1), expected, atol=1e-12)
     np.testing.assert_allclose(matrix.toarray()[:, 7], 3.3)
+
+
+def test_rows_and_columns_are_scaled_block_by_block(counts: sparse.csr_matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrices, "BLOCK_ENTRIES", 7)
+    rng = np.random.default_rng(0)
+    rows, columns = rng.random(counts.shape[0]), rng.random(counts.shape[1])
+    found = counts.astype(np.float64)
+    matrices.scale_rows(found, rows)
+    matrices.scale_columns(found, columns)
+    np.testing.assert_allclose(found.toarray(), counts.toarray() * rows[:, None] * columns, rtol=1e-15)

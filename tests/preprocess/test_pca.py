@@ -12,6 +12,7 @@ from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 
 from spatialweave.errors import InputError
+from spatialweave.preprocess import pca
 from spatialweave.preprocess.matrices import scale_features
 from spatialweave.preprocess.pca import principal_components
 
@@ -51,6 +52,20 @@ def test_equals_dense_sklearn_up_to_sign(shape: tuple[int, int], density: float)
     assert found.note is None
     np.testing.assert_allclose(found.loadings * signs, expected.components_.T, atol=1e-4)
     np.testing.assert_allclose(found.mean, np.asarray(matrix.mean(axis=0)).ravel(), atol=1e-12)
+
+
+def test_many_spots_give_the_same_by_the_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = tissue(4000, 60, 0.2)
+    scale_features(matrix)
+    expected = principal_components(matrix, 12, seed=0)
+    monkeypatch.setattr(pca, "COVARIANCE_SPOTS", 1000)
+    monkeypatch.setattr(pca, "ROWS_AT_ONCE", 999)
+    monkeypatch.setattr(pca, "_by_scikit_learn", None)
+    found = principal_components(matrix, 12, seed=0)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+    np.testing.assert_allclose(found.loadings, expected.loadings, atol=1e-5)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.variance_ratio, expected.variance_ratio, rtol=1e-9)
 
 
 def test_sparse_stays_sparse(monkeypatch: pytest.MonkeyPatch) -> None:

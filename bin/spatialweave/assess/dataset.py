@@ -14,6 +14,7 @@ from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval
 from spatialweave.assess.modality_value import ModalityValues, modality_values
 from spatialweave.assess.permuted_tissue import PermutedTissue, permuted_tissue
+from spatialweave.assess.pieces import in_pieces, part
 from spatialweave.assess.random_domains import Tissue
 from spatialweave.assess.runs import DRAWS, RunEvidence, evidence
 from spatialweave.assess.verdict import (
@@ -92,18 +93,20 @@ def assess(
 def _assess(
     dataset: Dataset, runs: dict[Run, np.ndarray], embedding_files: Sequence[Path], n_domains: int, seed: int
 ) -> Assessment:
-    hidden = HiddenSpots.of(dataset)
-    tissue = Tissue.of(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), seed)
     permuted = permuted_tissue(dataset, n_domains, seed)
     halves = dict(_stabilities(embedding_files, dataset, runs, n_domains))
-    found = evidence(hidden, tissue, permuted, runs, halves, seed)
+    rows = in_pieces(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy())
+    sample = part(dataset, rows)
+    hidden = HiddenSpots.of(sample)
+    tissue = Tissue.of(sample.coordinates, sample.obs["section"].astype(str).to_numpy(), seed)
+    found = evidence(hidden, tissue, permuted, {run: domains[rows] for run, domains in runs.items()}, halves, seed)
     decided = verdict(found, permuted)
     # Where there are no domains there is nothing that a modality could add to them.
-    values = None if decided.kind == NO_DOMAINS else modality_values(dataset, hidden, n_domains, seed)
+    values = None if decided.kind == NO_DOMAINS else modality_values(sample, hidden, n_domains, seed)
     return Assessment(
         EVIDENCE.frame(row for run in found for row in _evidence_rows(dataset.name, run)),
         MODALITY_VALUE.frame(_modality_rows(dataset.name, values) if values else ()),
-        _as_json(dataset.name, n_domains, decided, found, permuted, values),
+        _as_json(dataset.name, n_domains, decided, found, permuted, values, len(rows)),
         console_line(dataset.name, decided, values),
     )
 
@@ -192,10 +195,12 @@ def _as_json(
     runs: list[RunEvidence],
     permuted: PermutedTissue,
     values: ModalityValues | None,
+    n_spots: int,
 ) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "n_domains": n_domains,
+        "spots": n_spots,
         "random_domains": DRAWS,
         **asdict(decided),
         "tissue": {

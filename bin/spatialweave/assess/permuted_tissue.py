@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spatialweave.assess.hidden_spots import HiddenSpots
+from spatialweave.assess.pieces import part
 from spatialweave.domains.initial_partitions import kmeans_partition
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import section_rows
@@ -58,13 +59,13 @@ def p_value(value: float, null: np.ndarray) -> float:
 def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTissue:
     """Find domains by the control (averaged latents and k-means) in the tissue and in its permutations."""
     rows = random_subset(dataset.n_spots, SPOTS, seed)
-    part = _part(dataset, rows)
-    hidden = HiddenSpots.of(part)
-    sections = part.obs["section"].astype(str).to_numpy()
+    sample = part(dataset, rows)
+    hidden = HiddenSpots.of(sample)
+    sections = sample.obs["section"].astype(str).to_numpy()
     rng = np.random.default_rng(seed)
     number = min(max(n_domains, 2), len(rows))
     orders = [np.arange(len(rows))] + [_permutation(sections, rng) for _ in range(PERMUTATIONS)]
-    found, *permuted = (_explained(part, hidden, order, number, seed) for order in orders)
+    found, *permuted = (_explained(sample, hidden, order, number, seed) for order in orders)
     return PermutedTissue(found, {name: np.array([null[name] for null in permuted]) for name in found}, len(rows))
 
 
@@ -76,14 +77,6 @@ def _explained(dataset: Dataset, hidden: HiddenSpots, order: np.ndarray, n_domai
     place = np.argsort(order)
     moved = {name: (values, place[rows]) for name, (values, rows) in hidden.modalities.items()}
     return {name: ratios.value for name, ratios in replace(hidden, modalities=moved).explained(domains).items()}
-
-
-def _part(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    """A dataset of some of the spots, without graphs."""
-    modalities = [Modality(m.name, m.latent[rows], m.present[rows]) for m in dataset.modalities]
-    return replace(
-        dataset, obs=dataset.obs.iloc[rows], coordinates=dataset.coordinates[rows], modalities=modalities, graphs={}
-    )
 
 
 def _permutation(sections: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -32,7 +32,9 @@ def write_h5ad(content: Integrated, folder: Path) -> None:
                     "metadata": {},
                 }
             }
-        write(data, folder / "integrated" / f"{section.name}.h5ad")
+        # The file has the counts once, under both names.
+        del data.layers["counts"]
+        write(data, folder / "integrated" / f"{section.name}.h5ad", {"layers/counts": "X"})
 
 
 def section_anndata(section: Section) -> anndata.AnnData:
@@ -81,6 +83,9 @@ def _side_by_side(parts: list[Measured], n_spots: int) -> Any:
 
     blocks = []
     for part in parts:
+        if len(part.spots) == n_spots:
+            blocks.append(part.counts)
+            continue
         ones = np.ones(len(part.spots), dtype=np.float32)
         order = sparse.csr_matrix((ones, (part.spots, np.arange(len(ones)))), shape=(n_spots, len(ones)))
         blocks.append(order @ part.counts)

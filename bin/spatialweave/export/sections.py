@@ -73,7 +73,9 @@ class Section:
             places = part.obs_names.get_indexer(data.obs_names[self.rows])
             spots = np.flatnonzero(places >= 0)
             if len(spots):
-                yield name, Measured(spots, part.X[places[spots]], part.var)
+                # A copy only where it differs: counts are most of the memory.
+                whole = np.array_equal(places[spots], np.arange(part.n_obs))
+                yield name, Measured(spots, part.X if whole else part.X[places[spots]], part.var)
 
     def coordinates(self) -> np.ndarray:
         """float64, spots x 2."""

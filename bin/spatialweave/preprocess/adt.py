@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale
 
 from spatialweave.io.count_matrix import spot_totals, spots_per_feature
-from spatialweave.preprocess.matrices import select_features
+from spatialweave.preprocess.matrices import scale_columns, scale_rows, select_features
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
 from spatialweave.settings import REQUIRED, option
 
@@ -56,7 +55,7 @@ def clr(matrix: sparse.csr_matrix, per: str = "protein") -> None:
     """
     logged = sparse.csr_matrix((np.log1p(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
     log_mean = np.asarray(logged.mean(axis=1 if per == "spot" else 0)).ravel()
-    scale_in_place = inplace_row_scale if per == "spot" else inplace_column_scale
+    scale_in_place = scale_rows if per == "spot" else scale_columns
     scale_in_place(matrix, np.exp(-log_mean))
     np.log1p(matrix.data, out=matrix.data)
 

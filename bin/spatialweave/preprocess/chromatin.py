@@ -8,11 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
-from sklearn.utils.sparsefuncs import inplace_column_scale
 
 from spatialweave.errors import InputError
 from spatialweave.preprocess import rna
-from spatialweave.preprocess.matrices import normalise_total, select_features
+from spatialweave.preprocess.matrices import normalise_total, scale_columns, select_features
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log
 from spatialweave.settings import REQUIRED, option
 
@@ -65,7 +64,7 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
     matrix = select_features(counts, kept)
     by_lsi = settings.method == "lsi"
     if by_lsi:
-        inplace_column_scale(matrix, inverse_frequency(matrix))
+        scale_columns(matrix, inverse_frequency(matrix))
         steps.append({"step": "tf_idf", "log": False})
     else:
         tf_idf(matrix)
@@ -93,7 +92,7 @@ def tf_idf(matrix: sparse.csr_matrix) -> None:
     rarity = inverse_frequency(matrix)
     normalise_total(matrix, np.asarray(matrix.sum(axis=1)).ravel(), TF_SCALE)
     np.log1p(matrix.data, out=matrix.data)
-    inplace_column_scale(matrix, np.log1p(rarity))
+    scale_columns(matrix, np.log1p(rarity))
 
 
 def inverse_frequency(matrix: sparse.csr_matrix) -> np.ndarray:

@@ -103,6 +103,10 @@ def _latent(
         return _precomputed(joined.data)
     try:
         prepared = preparation_of(name, is_intensities(name, joined.data.uns)).prepare(counts, settings)
+        n_spots, n_features = counts.shape
+        # From here on the prepared matrix is enough.
+        del counts
+        joined.data.X = None
         # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
         components, scores = None, prepared.scores
         if scores is None:
@@ -115,8 +119,8 @@ def _latent(
         raise InputError(f"modality {name}, {error.where}", error.found, error.expected, error.fix) from None
     record: dict[str, Any] = {
         "steps": prepared.steps,
-        "n_spots": counts.shape[0],
-        "n_features_in": counts.shape[1],
+        "n_spots": n_spots,
+        "n_features_in": n_features,
         "n_features": prepared.matrix.shape[1],
         "n_dims": scores.shape[1],
         "notes": prepared.notes,

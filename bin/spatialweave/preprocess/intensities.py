@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import inplace_column_scale
 
 from spatialweave.preprocess.adt import clr
-from spatialweave.preprocess.matrices import select_features, standard_deviations
+from spatialweave.preprocess.matrices import scale_columns, select_features, standard_deviations
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, scale
 from spatialweave.settings import REQUIRED, option
 
@@ -66,5 +65,5 @@ def arcsinh(matrix: sparse.csr_matrix) -> None:
     columns = matrix.tocsc()
     pieces = np.split(columns.data, columns.indptr[1:-1])
     medians = np.array([np.median(piece[piece > 0]) if (piece > 0).any() else 1.0 for piece in pieces])
-    inplace_column_scale(matrix, 1 / medians)
+    scale_columns(matrix, 1 / medians)
     np.arcsinh(matrix.data, out=matrix.data)

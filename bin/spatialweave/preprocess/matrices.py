@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import inplace_column_scale, inplace_row_scale, mean_variance_axis
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from spatialweave.io.count_matrix import BLOCK_ENTRIES
 
 
 def select_features(counts: sparse.csr_matrix, features: np.ndarray) -> sparse.csr_matrix:
@@ -14,9 +16,25 @@ def select_features(counts: sparse.csr_matrix, features: np.ndarray) -> sparse.c
     return counts[:, np.flatnonzero(features)].astype(np.float64, copy=False)
 
 
+def scale_rows(matrix: sparse.csr_matrix, factors: np.ndarray) -> None:
+    """Multiply every row in place by its factor, some rows at a time: a factor per entry takes as much as the data."""
+    n_rows = matrix.shape[0]
+    step = max(1, BLOCK_ENTRIES * n_rows // max(matrix.nnz, 1))
+    for start in range(0, n_rows, step):
+        bounds = matrix.indptr[start : start + step + 1]
+        matrix.data[bounds[0] : bounds[-1]] *= np.repeat(factors[start : start + step], np.diff(bounds))
+
+
+def scale_columns(matrix: sparse.csr_matrix, factors: np.ndarray) -> None:
+    """Multiply every column in place by its factor, some entries at a time."""
+    for start in range(0, matrix.nnz, BLOCK_ENTRIES):
+        some = slice(start, start + BLOCK_ENTRIES)
+        matrix.data[some] *= factors[matrix.indices[some]]
+
+
 def normalise_total(matrix: sparse.csr_matrix, totals: np.ndarray, target: float) -> None:
     """Scale spots in place by target / total; spots with a total of 0 stay as they are."""
-    inplace_row_scale(matrix, target / np.where(totals > 0, totals, target))
+    scale_rows(matrix, target / np.where(totals > 0, totals, target))
 
 
 def standard_deviations(matrix: sparse.csr_matrix) -> np.ndarray:
@@ -40,5 +58,5 @@ def scale_features(matrix: sparse.csr_matrix) -> np.ndarray:
     """
     sds = standard_deviations(matrix)
     divisors: np.ndarray = np.where(sds > 0, sds, 1.0)
-    inplace_column_scale(matrix, 1 / divisors)
+    scale_columns(matrix, 1 / divisors)
     return divisors

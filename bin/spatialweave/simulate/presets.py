@@ -15,6 +15,8 @@ _SMALL = {
     "adt": replace(_ADT, n_features=30),
     "atac": replace(_ATAC, n_features=150),
 }
+# About a bin of Stereo-seq or Visium HD: 2,000 genes, of which a spot has counts of about 200.
+_BIN_RNA = CountModel(2000, mean=0.092, dispersion=1.5)
 # Either of two modalities alone is too weak on the blocks; any two together are enough.
 _WEAK = {"rna": replace(_RNA, strength=1.3), "adt": replace(_ADT, strength=0.9), "atac": replace(_ATAC, strength=1.6)}
 
@@ -24,9 +26,10 @@ PRESETS: dict[str, Tissue] = {
     "blocks": Tissue(36, 36, "blocks", 5, 0.3, _WEAK),
     "regions": Tissue(40, 40, "regions", 8, 0.7, {"rna": _RNA, "adt": _ADT}),
     "layers": Tissue(60, 60, "layers", 7, 0.6, {"rna": _RNA, "adt": _ADT}),
+    "bins": Tissue(100, 100, "regions", 8, 0.7, {"rna": _BIN_RNA, "adt": _ADT}),
 }
 """`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md).
-`regions`: any number of domains."""
+`regions`: any number of domains. `bins`: sparse RNA and protein, for tissues of up to millions of spots."""
 
 # About a cortex imaged in cells: a small panel, sparse counts, six layers that pass into each other.
 _CORTEX = Tissue(45, 34, "layers", 6, 0.8, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""What tasks ask for: fits to what benchmarks/ladder.py measured, as assets/resources.csv.
+
+    .venv/bin/python benchmarks/ladder.py --side 100 --side 316 --side 1000
+    .venv/bin/python benchmarks/resources.py
+
+Peak memory, seconds and the size of the output of a stage are taken as a constant and a factor on the size of its
+input files, which the pipeline knows before a task starts. The line begins at the smallest tissue and is as steep as
+all larger ones need, so that no measurement lies above it; memory has a margin of MARGIN on top. Simulated tissues
+compress better than real ones: of these a file of the same size takes less memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = ROOT / "assets" / "resources.csv"
+MARGIN = 1.25
+COLUMNS = ["stage", "method", "gb", "gb_per_gb", "seconds", "seconds_per_gb", "output_per_gb", "largest_gb"]
+
+
+def line(sizes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Constant and factor of the line from the smallest size on that no value lies above; neither is below 0."""
+    order = np.argsort(sizes, kind="stable")
+    sizes, values = sizes[order], values[order]
+    larger = sizes > 1.5 * sizes[0]
+    first = values[~larger].max()
+    slope = max(0.0, float(((values - first) / np.maximum(sizes - sizes[0], 1e-12))[larger].max(initial=0.0)))
+    constant = max(0.0, float(first - slope * sizes[0]))
+    return constant, slope
+
+
+def fit(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per stage and method of the measurements that ended well."""
+    found: list[tuple[str | float, ...]] = []
+    for (stage, method), own in rows[rows["exit"] == 0].groupby(["stage", "method"], sort=False):
+        sizes = own["input_mb"].to_numpy() / 1e3
+        gb, gb_per_gb = line(sizes, own["peak_mb"].to_numpy() / 1024)
+        seconds, seconds_per_gb = line(sizes, own["cpu_seconds"].to_numpy())
+        output = float((own["output_mb"] / np.maximum(own["input_mb"], 1e-3)).max())
+        numbers = (MARGIN * gb, MARGIN * gb_per_gb, seconds, seconds_per_gb, output, sizes.max())
+        found.append((str(stage).upper(), str(method), *(float(f"{number:.3g}") for number in numbers)))
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--measured", type=click.Path(exists=True, path_type=Path), default=ROOT / "work" / "ladder.csv")
+@click.option("--out", type=click.Path(path_type=Path), default=TABLE)
+def main(measured: Path, out: Path) -> None:
+    """Fit; rows of stages and methods that were not measured stay as they are."""
+    rows = pd.read_csv(measured, keep_default_na=False)
+    new = fit(rows[rows["stage"] != "simulate"])
+    if out.exists():
+        old = pd.read_csv(out, keep_default_na=False)
+        keys = set(zip(new["stage"], new["method"], strict=True))
+        kept = [key not in keys for key in zip(old["stage"], old["method"], strict=True)]
+        new = pd.concat([old[kept], new])
+    # Methods of one stage need about the same after their training: the most demanding one stands for all.
+    trained = new["stage"] == "TRAIN"
+    others = new[~trained].groupby("stage", sort=False, as_index=False).max().assign(method="")
+    pd.concat([others, new[trained]])[COLUMNS].to_csv(out, index=False)
+    click.echo(out.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""ESTIMATE: what the tasks of a dataset are expected to need, before any of them starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+from spatialweave.errors import InputError
+
+
+@stage
+@click.option("--dataset", required=True, help="Name of the dataset.")
+@click.option(
+    "--file",
+    "files",
+    metavar="NUMBER:PATH",
+    multiple=True,
+    required=True,
+    help="A file with measurements, after the number of its section; once per file.",
+)
+@click.option(
+    "--resources",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Table of measured needs (assets/resources.csv).",
+)
+@click.option("--method", "methods", multiple=True, required=True, help="A method that is trained; once per method.")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="Seeds of each method.")
+@click.option("--scan", is_flag=True, help="The number of domains is chosen from the data.")
+@click.option("--max-memory", type=click.FloatRange(0, min_open=True), help="GB that a task may have.")
+def main(
+    dataset: str,
+    files: tuple[str, ...],
+    resources: Path,
+    methods: tuple[str, ...],
+    seeds: int,
+    scan: bool,
+    max_memory: float | None,
+) -> None:
+    """Print memory, time and disk that the tasks of a dataset are expected to need, by the headers of its files."""
+    from spatialweave.estimate import expected, lines, read_table
+    from spatialweave.io.sizes import dataset_size
+
+    sections: dict[str, list[Path]] = {}
+    for text in files:
+        number, colon, path = text.partition(":")
+        if not (colon and number.isdigit() and path):
+            raise InputError("--file", f"'{text}'", "the number of a section, a colon and a path, e.g. 1:rna.h5ad")
+        sections.setdefault(number, []).append(Path(path))
+    size = dataset_size(list(sections.values()))
+    tasks = list(expected(size, read_table(resources), methods, seeds, scan))
+    for line in lines(dataset, size, tasks, max_memory):
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

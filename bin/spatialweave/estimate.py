@@ -1,0 +1,176 @@
+"""What the tasks of a dataset are expected to need: memory, time and disk, by the table of measurements.
+
+The table (assets/resources.csv) is made by benchmarks/resources.py. It has a constant and a factor on the size of a
+task's input files; how large these will be follows from the spots, the modalities and the values above 0 of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatialweave.errors import InputError
+from spatialweave.io.sizes import DatasetSize
+
+GB = 1e9
+
+NAMES = 120
+"""Bytes per spot of a section file: names and coordinates, of which each modality has its own."""
+
+VALUE = 1.25
+"""Bytes of a count in a section file, measured on the tissue `bins` of simulate.py."""
+
+LATENT_NAMES, LATENT_VALUE = 145, 3.7
+"""Bytes per spot of a file of latents, and of each of their numbers."""
+
+COMPONENTS = 30
+"""Components of a modality in most recipes."""
+
+DOMAIN = 20
+"""Bytes per spot of a table of domains."""
+
+COLUMNS = ("stage", "method", "gb", "gb_per_gb", "seconds", "seconds_per_gb", "output_per_gb", "largest_gb")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A row of the table: see benchmarks/resources.py."""
+
+    gb: float
+    gb_per_gb: float
+    seconds: float
+    seconds_per_gb: float
+    output_per_gb: float
+    largest_gb: float
+
+
+@dataclass(frozen=True)
+class TaskNeeds:
+    """What one kind of task is expected to need.
+
+    Attributes
+    ----------
+    times
+        How many of them there are.
+    gb
+        Memory of each, with the margin of the table.
+    seconds
+        Of each, with one thread.
+    output
+        GB of files of each.
+    beyond
+        How many times larger its input is than any that was measured; 1 where it is not.
+    """
+
+    stage: str
+    method: str
+    times: int
+    gb: float
+    seconds: float
+    output: float
+    beyond: float
+
+
+def read_table(path: Path) -> dict[tuple[str, str], Needs]:
+    """The table of needs by stage and method ("" = any)."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, keep_default_na=False)
+        numbers = table[list(COLUMNS[2:])].astype(float)
+        keys = [(str(stage), str(method)) for stage, method in zip(table["stage"], table["method"], strict=True)]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(str(path), f"is no table of resources ({error})", "columns " + ", ".join(COLUMNS)) from error
+    return {key: Needs(*row) for key, row in zip(keys, numbers.itertuples(index=False), strict=True)}
+
+
+def expected(
+    size: DatasetSize, table: dict[tuple[str, str], Needs], methods: Sequence[str], seeds: int, scan: bool
+) -> Iterator[TaskNeeds]:
+    """What the tasks of a dataset are expected to need, in the order of the flow.
+
+    Parameters
+    ----------
+    methods
+        Those that are trained, `seeds` times each.
+    scan
+        Whether the number of domains is chosen from the data.
+    """
+
+    def task(stage: str, inputs: float, times: int = 1, method: str = "") -> TaskNeeds:
+        needs = table.get((stage, method)) or table[stage, ""]
+        return TaskNeeds(
+            stage,
+            method,
+            times,
+            needs.gb + needs.gb_per_gb * inputs,
+            needs.seconds + needs.seconds_per_gb * inputs,
+            needs.output_per_gb * inputs,
+            max(1.0, inputs / needs.largest_gb) if needs.largest_gb else 1.0,
+        )
+
+    runs = len(methods) * seeds
+    section = (NAMES * size.spots + VALUE * size.values) / GB
+    latents = (LATENT_NAMES + LATENT_VALUE * COMPONENTS * max(len(size.features), 1)) * size.spots / GB
+    yield task("INGEST", size.bytes / GB)
+    yield task("QC", section)
+    yield task("PREPROCESS", section)
+    graph = task("GRAPH", latents)
+    yield graph
+    trainings = [task("TRAIN", latents, seeds, method) for method in methods]
+    yield from trainings
+    embedding = max((one.output for one in trainings), default=0.0)
+    domains = DOMAIN * size.spots / GB
+    if scan:
+        yield task("SCAN", embedding, runs)
+    yield task("CLUSTER", embedding + graph.output, runs)
+    if runs > 1:
+        yield task("WEAVE", runs * domains + latents)
+    yield task("EVALUATE", embedding + domains + latents + graph.output, runs)
+    yield task("ASSESS", runs * (domains + embedding) + latents)
+    yield task("COMPARE", runs * domains + latents)
+    # All files of the dataset, with the tables of quality control.
+    everything = section + latents + graph.output + runs * (domains + embedding) + 0.2 * section
+    assembled = task("ASSEMBLE", everything)
+    yield assembled
+    yield task("EXPORT", assembled.output)
+    yield task("REPORT_DATASET", everything)
+
+
+def lines(name: str, size: DatasetSize, tasks: Sequence[TaskNeeds], most: float | None) -> Iterator[str]:
+    """The estimate as text, a line per kind of task, and what they sum up to.
+
+    Parameters
+    ----------
+    most
+        GB that a task may have; those that need more are marked.
+    """
+    features = " + ".join(f"{number:,}" for number in size.features if number)
+    about = "about " if size.guessed else ""
+    yield f"{name}: {about}{size.spots:,} spots, {features or 'unknown'} features, {about}{size.values:,} values"
+    if size.guessed:
+        yield "  (guessed from the size of files whose header does not say it)"
+    yield f"  {'task':<28}{'times':>6}{'memory':>10}{'time each':>12}{'files':>10}"
+    for task in tasks:
+        title = f"{task.stage} {task.method}".strip()
+        line = f"  {title:<28}{task.times:>6}{task.gb:>7.1f} GB{duration(task.seconds):>12}{task.output:>7.2f} GB"
+        if most is not None and task.gb > most:
+            line += f"  more than {most:g} GB: cannot run"
+        elif task.beyond > 2:
+            line += f"  {task.beyond:.0f} times larger than what was measured"
+        yield line
+    seconds = sum(task.times * task.seconds for task in tasks)
+    disk = sum(task.times * task.output for task in tasks)
+    largest = max(tasks, key=lambda task: task.gb)
+    yield (
+        f"  in all {duration(seconds)} of one CPU, {disk:.1f} GB of files in the work folder; most memory: "
+        f"{f'{largest.stage} {largest.method}'.strip()}, {largest.gb:.1f} GB"
+    )
+
+
+def duration(seconds: float) -> str:
+    """A duration in words, e.g. "40 s", "12 min" or "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,68 @@
+"""What the tasks of a dataset are expected to need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.estimate import COLUMNS, Needs, duration, expected, lines, read_table
+from spatialweave.io.sizes import DatasetSize
+
+BEFORE, AFTER = ["INGEST", "QC", "PREPROCESS", "GRAPH"], ["ASSESS", "COMPARE", "ASSEMBLE", "EXPORT", "REPORT_DATASET"]
+STAGES = [*BEFORE, "SCAN", "CLUSTER", "WEAVE", "EVALUATE", *AFTER]
+ANY = Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0)
+TABLE = {(stage, ""): ANY for stage in [*STAGES, "TRAIN"]} | {
+    ("TRAIN", "large"): Needs(2.0, 100.0, 5.0, 100.0, 0.5, 0.1)
+}
+MILLION = DatasetSize(10**6, 3 * 10**8, (2000, 100), 6 * 10**8, guessed=False)
+
+
+def test_a_line_of_the_table_holds_for_the_size_of_the_input() -> None:
+    tasks = {(task.stage, task.method): task for task in expected(MILLION, TABLE, ["large", "small"], 3, scan=True)}
+    # 0.6 GB of files
+    assert tasks["INGEST", ""].gb == pytest.approx(1.0 + 10.0 * 0.6)
+    assert tasks["INGEST", ""].seconds == pytest.approx(5.0 + 100.0 * 0.6)
+    # 120 bytes per spot and 1.25 per value
+    assert tasks["QC", ""].gb == pytest.approx(1.0 + 10.0 * (0.12 + 0.375))
+    # 145 bytes per spot and 3.7 for each of 2 x 30 components
+    latents = 0.145 + 0.222
+    assert tasks["TRAIN", "large"].gb == pytest.approx(2.0 + 100.0 * latents)
+    assert tasks["TRAIN", "small"].gb == pytest.approx(1.0 + 10.0 * latents)
+    assert tasks["TRAIN", "large"].times == 3
+    assert tasks["TRAIN", "large"].beyond == pytest.approx(latents / 0.1)
+    assert tasks["TRAIN", "small"].beyond == 1.0
+    assert [tasks[stage, ""].times for stage in ("SCAN", "CLUSTER", "EVALUATE", "WEAVE", "ASSESS")] == [6, 6, 6, 1, 1]
+
+
+def test_one_run_has_no_consensus_and_a_number_of_domains_that_is_given_is_not_sought() -> None:
+    stages = [task.stage for task in expected(MILLION, TABLE, ["small"], 1, scan=False)]
+    assert stages == [*BEFORE, "TRAIN", "CLUSTER", "EVALUATE", *AFTER]
+
+
+def test_what_is_too_large_is_marked() -> None:
+    tasks = list(expected(MILLION, TABLE, ["large", "small"], 1, scan=False))
+    text = list(lines("tissue", MILLION, tasks, 24.0))
+    assert text[0] == "tissue: 1,000,000 spots, 2,000 + 100 features, 300,000,000 values"
+    assert [line.split()[1] for line in text if "cannot run" in line] == ["large"]
+    assert text[-1].endswith("most memory: TRAIN large, 38.7 GB")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7.4, "7 s"), (300, "5 min"), (9000, "2.5 h")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_the_projects_table_has_every_stage(project: Path) -> None:
+    table = read_table(project / "assets" / "resources.csv")
+    assert {(stage, "") for stage in [*STAGES, "TRAIN", "ALIGN", "MATCH"]} <= set(table)
+    assert all(needs.gb > 0 and needs.gb_per_gb >= 0 for needs in table.values())
+
+
+@pytest.mark.parametrize("row", ["", "QC,\n", "QC,,much,1,1,1,1,1\n"])
+def test_another_table_is_refused(tmp_path: Path, row: str) -> None:
+    header = ",".join(COLUMNS[1:] if row == "QC,\n" else COLUMNS)
+    (tmp_path / "resources.csv").write_text(f"{header}\n{row}" if row else "")
+    with pytest.raises(InputError, match="is no table of resources"):
+        read_table(tmp_path / "resources.csv")
