@@ -1,0 +1,89 @@
+"""Which domains are larger or smaller under a condition, with donors as replicates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.cohort.linear import Effect, adjusted, rate_effect
+from spatialweave.cohort.samples import Samples
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOG2 = float(np.log(2))
+CHANGED = 0.05
+"""Adjusted p-value below which a domain does not count for the sizes of the samples."""
+
+
+def sizes_of(samples: Samples, domains: pd.Series) -> pd.DataFrame:
+    """Spots of each domain in each sample (samples x domains)."""
+    import pandas as pd
+
+    counts = pd.crosstab(samples.of_spot, domains.to_numpy())
+    return counts.reindex(range(len(samples)), fill_value=0)
+
+
+def size_factors(counts: np.ndarray, unchanged: np.ndarray | None = None) -> np.ndarray:
+    """The size of each sample (samples x domains -> samples), by domains that do not change.
+
+    Per sample the median over domains of the ratio to the domain's geometric mean over samples, as for sequencing
+    libraries (Anders and Huber, Genome Biol 11:R106, 2010): one domain that grows makes the fraction of all others
+    smaller, but not their ratio. It holds as long as fewer than half of the domains change. Domains that a sample
+    lacks have half a spot. `unchanged` (bool per domain) are those that it is taken over; None = all.
+    """
+    logs = np.log(counts + 0.5)
+    ratios = logs - logs.mean(axis=0)
+    return np.asarray(np.exp(np.median(ratios if unchanged is None else ratios[:, unchanged], axis=1)))
+
+
+def abundance_effects(counts: np.ndarray, design: np.ndarray) -> tuple[list[Effect], np.ndarray]:
+    """The effect of a condition on each domain (natural log), and the p-values adjusted over the domains.
+
+    The median over few domains is drawn towards those that change, so the sizes of the samples are taken a second time
+    without what was found to change, where that leaves half of the domains.
+    """
+
+    def effects(unchanged: np.ndarray | None) -> tuple[list[Effect], np.ndarray]:
+        sizes = size_factors(counts, unchanged)
+        found = [rate_effect(column, sizes, design) for column in counts.T]
+        return found, adjusted(np.array([effect.p for effect in found]))
+
+    found, corrected = effects(None)
+    unchanged = ~(corrected < CHANGED)
+    return (found, corrected) if unchanged.all() or 2 * unchanged.sum() < len(unchanged) else effects(unchanged)
+
+
+def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[str, object]]:
+    """Per domain and condition the change of its abundance against the reference.
+
+    Returns
+    -------
+    Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference`, the mean fraction of the spots of a
+    sample in both, the log2 ratio of abundances, its standard error, p-value and adjusted p-value (over the domains).
+    """
+    fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()
+    rows: list[dict[str, object]] = []
+    for condition in samples.others:
+        chosen = samples.between(condition)
+        counts, design = sizes.to_numpy()[chosen], samples.design(chosen, condition)
+        effects, corrected = abundance_effects(counts, design)
+        here = samples.table["condition"].to_numpy()
+        for position, (domain, effect) in enumerate(zip(sizes.columns, effects, strict=True)):
+            rows.append(
+                {
+                    "domain": domain,
+                    "condition": condition,
+                    "reference": samples.reference,
+                    "donors": samples.donors(condition),
+                    "donors_reference": samples.donors(samples.reference),
+                    "fraction": fractions[here == condition, position].mean(),
+                    "fraction_reference": fractions[here == samples.reference, position].mean(),
+                    "log2_ratio": effect.value / LOG2,
+                    "standard_error": effect.error / LOG2,
+                    "p": effect.p,
+                    "p_adjusted": corrected[position],
+                }
+            )
+    return rows

@@ -1,0 +1,107 @@
+"""The comparison of the conditions of a dataset: from its files to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.characterise.sources import CharacterisedRun, read_sources
+from spatialweave.cohort.abundance import differential_abundance, sizes_of
+from spatialweave.cohort.expression import differential_expression
+from spatialweave.cohort.neighbourhoods import differential_neighbourhoods
+from spatialweave.cohort.samples import Samples, read_samples
+from spatialweave.io.contract import CARRIED, is_intensities
+from spatialweave.io.joined_counts import read_joined_counts
+from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NEIGHBOURHOODS, SAMPLES
+from spatialweave.modalities import MODALITIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DONOR, CONDITION = f"{CARRIED}donor", f"{CARRIED}condition"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), of the run `run`."""
+
+    run: str
+    samples: pd.DataFrame
+    abundance: pd.DataFrame
+    neighbourhoods: pd.DataFrame
+    expression: pd.DataFrame
+
+
+def compare(files: Path, reference: str | None = None) -> Comparison:
+    """Compare the conditions of a dataset by the run that the report shows first.
+
+    Parameters
+    ----------
+    files
+        See :func:`spatialweave.characterise.sources.read_sources`.
+    reference
+        The condition to compare with; None = the first in alphabetical order.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, or donors and conditions allow no comparison.
+    """
+    import pandas as pd
+
+    sources = read_sources(files, [])
+    run = sources.runs[0]
+    sections = sources.dataset.obs["section"].astype(str).reset_index(drop=True)
+    columns = [_by_section(sections, sources.columns.get(name)) for name in (DONOR, CONDITION)]
+    samples = read_samples(sources.dataset.name, sections, columns[0], columns[1], reference)
+    domains = pd.Series(run.codes + 1)
+    sizes = sizes_of(samples, domains)
+    return Comparison(
+        run.id,
+        SAMPLES.frame(_sizes(samples, sizes)),
+        ABUNDANCE.frame(differential_abundance(samples, sizes)),
+        NEIGHBOURHOODS.frame(differential_neighbourhoods(samples, domains, sizes, sources.graph)),
+        EXPRESSION.frame(_expression(samples, run, sources.counts_file, sources.dataset.obs.index)),
+    )
+
+
+def _by_section(sections: pd.Series, values: np.ndarray | None) -> dict[str, str]:
+    """What a column says of each section."""
+    if values is None:
+        return {}
+    given = values != ""
+    return dict(zip(sections[given], values[given], strict=True))
+
+
+def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    fractions = sizes.div(sizes.sum(axis=1), axis=0)
+    for row, (donor, condition) in enumerate(samples.table.itertuples(index=False)):
+        for domain in sizes.columns:
+            yield {
+                "donor": donor,
+                "condition": condition,
+                "domain": domain,
+                "spots": int(sizes.loc[row, domain]),
+                "fraction": float(fractions.loc[row, domain]),
+            }
+
+
+def _expression(samples: Samples, run: CharacterisedRun, counts_file: Path, spots: pd.Index) -> Iterator[dict[str, Any]]:
+    """Of the modalities that are counts; intensities are no model of DESeq2's."""
+    import pandas as pd
+
+    counts, _sections = read_joined_counts(counts_file)
+    names = list(range(1, run.n_domains + 1))
+    for modality in (name for name in MODALITIES if name in counts.mod):
+        part = counts.mod[modality]
+        if is_intensities(part):
+            continue
+        rows = spots.get_indexer(part.obs_names)
+        measured = Samples(samples.table, samples.of_spot[rows], samples.reference)
+        domains = pd.Series(run.codes[rows] + 1)
+        for row in differential_expression(measured, domains, names, part.X, part.var_names):
+            yield {"modality": modality, **row}

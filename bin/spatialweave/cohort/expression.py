@@ -1,0 +1,107 @@
+"""Which features change in a domain under a condition: counts of samples by DESeq2's model (pydeseq2)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.cohort.samples import Samples
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_SPOTS = 10
+"""A sample with fewer spots of a domain is left out of the comparison in that domain."""
+
+FEWEST_COUNTS = 10
+"""Features with fewer counts in a domain, over all samples, are not tested."""
+
+FEWEST_SAMPLES = 2
+"""Samples per condition without which a domain is not compared."""
+
+
+def pseudobulk(
+    samples: Samples, domains: np.ndarray, n_domains: int, counts: sparse.csr_matrix
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts added up per sample and domain (samples x domains x features), and their spots (samples x domains)."""
+    keys = samples.of_spot * n_domains + domains
+    shape = (len(samples) * n_domains, len(keys))
+    groups = sparse.csr_matrix((np.ones(len(keys)), (keys, np.arange(len(keys)))), shape=shape)
+    sums = np.asarray((groups @ counts.astype(np.float64)).todense())
+    spots = np.bincount(keys, minlength=shape[0])
+    return sums.reshape(len(samples), n_domains, -1), spots.reshape(len(samples), n_domains)
+
+
+def differential_expression(
+    samples: Samples, domains: pd.Series, names: Sequence[int | str], counts: sparse.csr_matrix, features: pd.Index
+) -> list[dict[str, object]]:
+    """Per domain, condition and feature the change of expression against the reference.
+
+    Parameters
+    ----------
+    domains
+        Per row of `counts` one of `names`.
+    counts
+        Raw counts (spots x features).
+
+    Returns
+    -------
+    Rows with `domain`, `condition`, `reference`, `feature`, the mean normalised count, the log2 fold change, its
+    standard error, p-value and adjusted p-value (over the features of the domain).
+    """
+    import pandas as pd
+
+    codes = pd.Index(names).get_indexer(pd.Index(domains))
+    sums, spots = pseudobulk(samples, codes, len(names), counts)
+    rows: list[dict[str, object]] = []
+    for condition in samples.others:
+        for position, domain in enumerate(names):
+            chosen = samples.between(condition)
+            chosen = chosen[spots[chosen, position] >= FEWEST_SPOTS]
+            here = samples.table["condition"].to_numpy()[chosen]
+            if min((here == condition).sum(), (here == samples.reference).sum()) < FEWEST_SAMPLES:
+                continue
+            table = pd.DataFrame(sums[chosen, position], columns=features).astype(np.int64)
+            table = table.loc[:, table.sum() >= FEWEST_COUNTS]
+            if table.shape[1] < 2 or len(chosen) < 1 + samples.design(chosen, condition).shape[1]:
+                continue
+            found = _deseq(table, samples.table.iloc[chosen], samples.paired, condition, samples.reference)
+            for feature, row in found.iterrows():
+                rows.append(
+                    {
+                        "domain": domain,
+                        "condition": condition,
+                        "reference": samples.reference,
+                        "feature": feature,
+                        "mean": row["baseMean"],
+                        "log2_fold_change": row["log2FoldChange"],
+                        "standard_error": row["lfcSE"],
+                        "p": row["pvalue"],
+                        "p_adjusted": row["padj"],
+                    }
+                )
+    return rows
+
+
+def _deseq(table: pd.DataFrame, samples: pd.DataFrame, paired: bool, condition: str, reference: str) -> pd.DataFrame:
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.ds import DeseqStats
+
+    # The names that users give may hold anything; a formula may not.
+    metadata = samples.assign(
+        condition=np.where(samples["condition"] == condition, "other", "reference"),
+        donor=[f"d{code}" for code in samples["donor"].astype("category").cat.codes],
+    )
+    metadata.index = table.index = [f"s{number}" for number in range(len(metadata))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        design = "~donor + condition" if paired else "~condition"
+        data = DeseqDataSet(counts=table, metadata=metadata, design=design, quiet=True, n_cpus=1)
+        data.deseq2()
+        statistics = DeseqStats(data, contrast=["condition", "other", "reference"], quiet=True, n_cpus=1)
+        statistics.summary()
+    return statistics.results_df

@@ -1,0 +1,71 @@
+"""Linear models of samples: the effect of a condition with its standard error and p-value."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Effect(NamedTuple):
+    """The effect of a condition on the scale of the model, its standard error and its p-value (two-sided, t)."""
+
+    value: float
+    error: float
+    p: float
+
+
+NONE = Effect(np.nan, np.nan, np.nan)
+"""Where a model cannot be fitted."""
+
+
+def rate_effect(counts: np.ndarray, sizes: np.ndarray, design: np.ndarray) -> Effect:
+    """The effect (natural log) on a rate, by a quasi-Poisson model with the logarithm of `sizes` as offset.
+
+    The variance is the mean times a dispersion that is estimated from the samples (Pearson) and is at least 1. Half a
+    count is added to each, so that what one condition lacks has a finite effect.
+    """
+    from statsmodels.genmod.families import Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+
+    if not counts.any() or not _estimable(design):
+        return NONE
+    model = GLM(counts + 0.5, design, family=Poisson(), offset=np.log(sizes))
+    with warnings.catch_warnings():
+        # A fit that leaves no error is taken for one that cannot be found.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        dispersion = max(1.0, float(model.fit(scale="X2").scale))
+        return _first(model.fit(scale=dispersion, use_t=True))
+
+
+def mean_effect(values: np.ndarray, design: np.ndarray) -> Effect:
+    """The effect on a mean, by ordinary least squares; samples without a value (NaN) are left out."""
+    from statsmodels.regression.linear_model import OLS
+
+    known = np.isfinite(values)
+    if not _estimable(design[known]) or np.ptp(values[known]) == 0:
+        return NONE
+    return _first(OLS(values[known], design[known]).fit())
+
+
+def _estimable(design: np.ndarray) -> bool:
+    """Whether the first term can be told from the others, with samples to spare for the error."""
+    rank = np.linalg.matrix_rank(design) if len(design) else 0
+    return bool(len(design) > rank and rank > np.linalg.matrix_rank(design[:, 1:]))
+
+
+def _first(fit: Any) -> Effect:
+    return Effect(float(fit.params[0]), float(fit.bse[0]), float(fit.pvalues[0]))
+
+
+def adjusted(p: np.ndarray) -> np.ndarray:
+    """Benjamini-Hochberg adjusted p-values; NaN stays NaN and does not count."""
+    from scipy.stats import false_discovery_control
+
+    result = np.full(len(p), np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        result[known] = false_discovery_control(p[known])
+    return result

@@ -1,0 +1,99 @@
+"""Abundance of domains under conditions, on simulated cohorts whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kstest, ttest_ind
+
+from spatialweave.cohort.abundance import differential_abundance, size_factors, sizes_of
+from spatialweave.cohort.linear import adjusted, mean_effect, rate_effect
+
+
+def changes(cohort, condition: dict[str, str] | None = None) -> pd.DataFrame:
+    samples = cohort.samples(condition)
+    return pd.DataFrame(differential_abundance(samples, sizes_of(samples, cohort.domains))).set_index("domain")
+
+
+def test_one_changed_domain_is_found_and_no_other(cohort) -> None:
+    rng = np.random.default_rng(0)
+    found = [changes(cohort(rng, ratio=3.0))["p_adjusted"] < 0.05 for _ in range(20)]
+    assert sum(one["3"] for one in found) >= 18
+    # Others, whose fractions all become smaller, at the rate that 5% allow.
+    assert sum(one.drop("3").any() for one in found) <= 3
+
+
+def test_the_change_is_that_of_the_abundance(cohort) -> None:
+    rng = np.random.default_rng(1)
+    found = [changes(cohort(rng, ratio=3.0)) for _ in range(20)]
+    ratios = pd.concat([one["log2_ratio"] for one in found], axis=1).mean(axis=1)
+    assert ratios["3"] == pytest.approx(np.log2(3), abs=0.15)
+    np.testing.assert_allclose(ratios.drop("3"), 0, atol=0.1)
+    assert found[0].loc["3", ["donors", "donors_reference"]].tolist() == [4, 4]
+
+
+def test_permuted_conditions_find_nothing(cohort) -> None:
+    """0 findings in 19 of 20 permutations of the conditions of a cohort with a changed domain."""
+    rng = np.random.default_rng(2)
+    one = cohort(rng, ratio=3.0)
+    names = list(one.condition)
+    findings = 0
+    for _ in range(20):
+        shuffled = dict(zip(names, rng.permutation(list(one.condition.values())), strict=True))
+        findings += bool((changes(one, shuffled)["p_adjusted"] < 0.05).any())
+    assert findings <= 1
+
+
+def test_p_values_of_unchanged_domains_are_not_too_small(cohort) -> None:
+    rng = np.random.default_rng(3)
+    p = np.concatenate([changes(cohort(rng))["p"] for _ in range(40)])
+    assert kstest(p, "uniform", alternative="greater").pvalue > 0.01
+
+
+def test_a_domain_that_a_condition_lacks(cohort) -> None:
+    one = cohort(np.random.default_rng(4))
+    one.sizes[:4, 2] = 0
+    one.sizes[4:, 2] = 80
+    row = changes(type(one)(one.sizes)).loc["3"]
+    assert row["fraction_reference"] == 0 and 5 < row["log2_ratio"] < 12 and row["p_adjusted"] < 0.05
+
+
+def test_size_factors_do_not_follow_a_domain_that_grows() -> None:
+    counts = np.array([[100, 200, 300, 400], [100, 200, 300, 4000], [50, 100, 150, 200]])
+    factors = size_factors(counts)
+    np.testing.assert_allclose(factors / factors[0], [1, 1, 0.5], rtol=0.01)
+
+
+def test_the_mean_effect_is_a_t_test() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=9)
+    design = np.column_stack([np.repeat([0.0, 1.0], [4, 5]), np.ones(9)])
+    effect, truth = mean_effect(values, design), ttest_ind(values[4:], values[:4])
+    assert effect.p == pytest.approx(truth.pvalue) and effect.value / effect.error == pytest.approx(truth.statistic)
+    lacking = np.append(values, np.nan)
+    assert mean_effect(lacking, np.vstack([design, [1, 1]])) == pytest.approx(effect)
+
+
+@pytest.mark.parametrize("design", [np.ones((3, 2)), np.eye(3)[:, :2][:2], np.zeros((0, 2))])
+def test_what_cannot_be_estimated_is_nothing(design: np.ndarray) -> None:
+    assert np.isnan(mean_effect(np.arange(len(design)), design)).all()
+    assert np.isnan(rate_effect(np.arange(len(design)), np.ones(len(design)), design)).all()
+
+
+def test_adjusted_p_values_by_hand() -> None:
+    np.testing.assert_allclose(adjusted(np.array([0.01, np.nan, 0.04, 0.03])), [0.03, np.nan, 0.04, 0.04])
+    assert np.isnan(adjusted(np.array([np.nan]))).all()
+
+
+def test_paired_donors_are_compared_with_themselves(cohort) -> None:
+    """Donors differ far more than the conditions within each."""
+    rng = np.random.default_rng(6)
+    base = rng.dirichlet(np.full(6, 3.0), 5)
+    sizes = np.array([(4000 * row).astype(int) for row in np.vstack([base, base])])
+    sizes[5:, 2] = sizes[5:, 2] * 1.3 + rng.integers(-9, 9, 5)
+    one = type(cohort(rng))(sizes)
+    apart = changes(one).loc["3", "p"]
+    one.donor = {f"s{i}": f"d{i % 5}" for i in range(10)}
+    paired = changes(one).loc["3"]
+    assert paired["p"] < 0.001 < apart and paired["log2_ratio"] == pytest.approx(np.log2(1.3), abs=0.1)
