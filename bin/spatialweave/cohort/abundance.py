@@ -61,7 +61,7 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
     Returns
     -------
     Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference`, the mean fraction of the spots of a
-    sample in both, the log2 ratio of abundances, its standard error, p-value and adjusted p-value (over the domains).
+    sample in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over the domains).
     """
     fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()
     rows: list[dict[str, object]] = []
@@ -81,7 +81,8 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
                     "fraction": fractions[here == condition, position].mean(),
                     "fraction_reference": fractions[here == samples.reference, position].mean(),
                     "log2_ratio": effect.value / LOG2,
-                    "standard_error": effect.error / LOG2,
+                    "low": effect.low / LOG2,
+                    "high": effect.high / LOG2,
                     "p": effect.p,
                     "p_adjusted": corrected[position],
                 }

@@ -22,18 +22,38 @@ from spatialweave.modalities import MODALITIES
 if TYPE_CHECKING:
     import pandas as pd
 
+LEVEL = 0.05
+"""False discovery rate at which a difference is reported."""
+
 DONOR, CONDITION = f"{CARRIED}donor", f"{CARRIED}condition"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), of the run `run`."""
+    """The tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), of the run `run`.
 
+    `few` names the conditions with few donors, "" = none.
+    """
+
+    dataset: str
     run: str
+    reference: str
+    paired: bool
+    few: str
     samples: pd.DataFrame
     abundance: pd.DataFrame
     neighbourhoods: pd.DataFrame
     expression: pd.DataFrame
+
+    def line(self) -> str:
+        """What was found, in one line."""
+        found = self.abundance[self.abundance["p_adjusted"] < LEVEL]
+        changed = ", ".join(f"{row.domain} ({row.condition})" for row in found.itertuples()) or "none"
+        n_features = int((self.expression["p_adjusted"] < LEVEL).sum())
+        return (
+            f"{self.dataset}: against {self.reference} at {LEVEL:.0%} FDR: domains with another abundance: {changed}; "
+            f"{n_features} features with another expression in a domain"
+        )
 
 
 def compare(files: Path, reference: str | None = None) -> Comparison:
@@ -61,7 +81,11 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
     domains = pd.Series(run.codes + 1)
     sizes = sizes_of(samples, domains)
     return Comparison(
+        sources.dataset.name,
         run.id,
+        samples.reference,
+        samples.paired,
+        samples.few(),
         SAMPLES.frame(_sizes(samples, sizes)),
         ABUNDANCE.frame(differential_abundance(samples, sizes)),
         NEIGHBOURHOODS.frame(differential_neighbourhoods(samples, domains, sizes, sources.graph)),
@@ -78,19 +102,21 @@ def _by_section(sections: pd.Series, values: np.ndarray | None) -> dict[str, str
 
 
 def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    fractions = sizes.div(sizes.sum(axis=1), axis=0)
-    for row, (donor, condition) in enumerate(samples.table.itertuples(index=False)):
-        for domain in sizes.columns:
+    counts = sizes.to_numpy()
+    for (donor, condition), row in zip(samples.table.itertuples(index=False), counts, strict=True):
+        for domain, spots in zip(sizes.columns, row, strict=True):
             yield {
                 "donor": donor,
                 "condition": condition,
                 "domain": domain,
-                "spots": int(sizes.loc[row, domain]),
-                "fraction": float(fractions.loc[row, domain]),
+                "spots": spots,
+                "fraction": spots / row.sum(),
             }
 
 
-def _expression(samples: Samples, run: CharacterisedRun, counts_file: Path, spots: pd.Index) -> Iterator[dict[str, Any]]:
+def _expression(
+    samples: Samples, run: CharacterisedRun, counts_file: Path, spots: pd.Index
+) -> Iterator[dict[str, Any]]:
     """Of the modalities that are counts; intensities are no model of DESeq2's."""
     import pandas as pd
 
@@ -98,7 +124,7 @@ def _expression(samples: Samples, run: CharacterisedRun, counts_file: Path, spot
     names = list(range(1, run.n_domains + 1))
     for modality in (name for name in MODALITIES if name in counts.mod):
         part = counts.mod[modality]
-        if is_intensities(part):
+        if is_intensities(modality, part.uns):
             continue
         rows = spots.get_indexer(part.obs_names)
         measured = Samples(samples.table, samples.of_spot[rows], samples.reference)

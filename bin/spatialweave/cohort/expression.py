@@ -14,6 +14,9 @@ from spatialweave.cohort.samples import Samples
 if TYPE_CHECKING:
     import pandas as pd
 
+NORMAL_95 = 1.959964
+"""Standard errors from the middle of a 95% interval, by Wald."""
+
 FEWEST_SPOTS = 10
 """A sample with fewer spots of a domain is left out of the comparison in that domain."""
 
@@ -51,7 +54,7 @@ def differential_expression(
     Returns
     -------
     Rows with `domain`, `condition`, `reference`, `feature`, the mean normalised count, the log2 fold change, its
-    standard error, p-value and adjusted p-value (over the features of the domain).
+    95% interval, p-value and adjusted p-value (over the features of the domain).
     """
     import pandas as pd
 
@@ -79,7 +82,8 @@ def differential_expression(
                         "feature": feature,
                         "mean": row["baseMean"],
                         "log2_fold_change": row["log2FoldChange"],
-                        "standard_error": row["lfcSE"],
+                        "low": row["log2FoldChange"] - NORMAL_95 * row["lfcSE"],
+                        "high": row["log2FoldChange"] + NORMAL_95 * row["lfcSE"],
                         "p": row["pvalue"],
                         "p_adjusted": row["padj"],
                     }

@@ -1,4 +1,4 @@
-"""Linear models of samples: the effect of a condition with its standard error and p-value."""
+"""Linear models of samples: the effect of a condition with its interval and p-value."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import numpy as np
 
 
 class Effect(NamedTuple):
-    """The effect of a condition on the scale of the model, its standard error and its p-value (two-sided, t)."""
+    """The effect of a condition on the scale of the model, its 95% interval and its p-value (two-sided), by t."""
 
     value: float
-    error: float
+    low: float
+    high: float
     p: float
 
 
-NONE = Effect(np.nan, np.nan, np.nan)
+NONE = Effect(np.nan, np.nan, np.nan, np.nan)
 """Where a model cannot be fitted."""
 
 
@@ -57,7 +58,8 @@ def _estimable(design: np.ndarray) -> bool:
 
 
 def _first(fit: Any) -> Effect:
-    return Effect(float(fit.params[0]), float(fit.bse[0]), float(fit.pvalues[0]))
+    low, high = fit.conf_int()[0]
+    return Effect(float(fit.params[0]), float(low), float(high), float(fit.pvalues[0]))
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:

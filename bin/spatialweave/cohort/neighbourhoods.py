@@ -56,7 +56,7 @@ def differential_neighbourhoods(
     Returns
     -------
     Rows with `domain`, `neighbour`, `condition`, `reference`, the mean enrichment (log2) in both, the difference, its
-    standard error, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared are left out.
+    95% interval, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared are left out.
     """
     import pandas as pd
 
@@ -82,7 +82,8 @@ def differential_neighbourhoods(
                     "enrichment": np.nanmean(found[here == condition, a, b]),
                     "enrichment_reference": np.nanmean(found[here == samples.reference, a, b]),
                     "difference": effect.value,
-                    "standard_error": effect.error,
+                    "low": effect.low,
+                    "high": effect.high,
                     "p": effect.p,
                     "p_adjusted": p_adjusted,
                 }

@@ -58,6 +58,11 @@ class Samples:
         """Number of donors with a condition."""
         return int((self.table["condition"] == condition).sum())
 
+    def few(self) -> str:
+        """The conditions with fewer donors than are needed, with their numbers; "" where there are none."""
+        conditions = [self.reference, *self.others]
+        return ", ".join(f"{name} has {self.donors(name)}" for name in conditions if self.donors(name) < ENOUGH_DONORS)
+
     def between(self, condition: str) -> np.ndarray:
         """Rows of the samples of one condition and of the reference."""
         return np.flatnonzero(self.table["condition"].isin([condition, self.reference]))
@@ -116,7 +121,6 @@ def read_samples(
         raise InputError(where, "every condition has one donor only", "several donors: they are the replicates")
     rows = pd.MultiIndex.from_frame(table).get_indexer(pd.MultiIndex.from_frame(pairs))
     samples = Samples(table, rows, reference if reference is not None else conditions[0])
-    few = [f"{name} has {samples.donors(name)}" for name in conditions if samples.donors(name) < ENOUGH_DONORS]
-    if few:
-        warn(where, f"fewer than {ENOUGH_DONORS} donors ({', '.join(few)}): only very large differences can be found")
+    if samples.few():
+        warn(where, f"fewer than {ENOUGH_DONORS} donors ({samples.few()}): only very large differences can be found")
     return samples

@@ -339,6 +339,35 @@ GENE_SETS = ResultTable(
      **dict.fromkeys(("enrichment", "p", "p_adjusted"), NUMBER), "genes": TEXT}
 )  # fmt: skip
 """The gene sets that markers of a domain are from, by p value."""
+_COMPARED = {"condition": TEXT, "reference": TEXT}
+_CHANGE = dict.fromkeys(("low", "high", "p", "p_adjusted"), OPTIONAL)
+
+SAMPLES = ResultTable({"donor": TEXT, "condition": TEXT, "domain": COUNT, "spots": WHOLE, "fraction": NUMBER})
+"""The spots of each domain in each sample of a cohort."""
+
+ABUNDANCE = ResultTable(
+    {
+        "domain": COUNT, **_COMPARED, "donors": COUNT, "donors_reference": COUNT, "fraction": NUMBER,
+        "fraction_reference": NUMBER, "log2_ratio": OPTIONAL, **_CHANGE,
+    }
+)  # fmt: skip
+"""The change of each domain's abundance between conditions."""
+
+NEIGHBOURHOODS = ResultTable(
+    {
+        "domain": COUNT, "neighbour": COUNT, **_COMPARED, "enrichment": OPTIONAL, "enrichment_reference": OPTIONAL,
+        "difference": OPTIONAL, **_CHANGE,
+    }
+)  # fmt: skip
+"""The change of the contacts between two domains between conditions."""
+
+EXPRESSION = ResultTable(
+    {
+        "modality": TEXT, "domain": COUNT, **_COMPARED, "feature": TEXT, "mean": OPTIONAL,
+        "log2_fold_change": OPTIONAL, **_CHANGE,
+    }
+)  # fmt: skip
+"""The change of each feature in each domain between conditions."""
 
 
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
