@@ -12,6 +12,7 @@ from spatialweave.errors import InputError
 
 PRESETS = ("demo", "test", "blocks", "regions", "layers", "bins")
 PAIRS = ("pair", "crossmodal", "cells_pair")
+COHORTS = ("cohort",)
 SERIES = ("series", *PAIRS, "series_test")
 
 Spec = TypeVar("Spec", bound=Any)
@@ -19,7 +20,10 @@ Spec = TypeVar("Spec", bound=Any)
 
 @stage
 @click.option(
-    "--preset", type=click.Choice(PRESETS + SERIES), default="demo", help="The tissue; the options below change it."
+    "--preset",
+    type=click.Choice(PRESETS + SERIES + COHORTS),
+    default="demo",
+    help="The tissue; the options below change it.",
 )
 @click.option("--seed", type=SEED, default=2025, help="Seed: the same one gives the same files.")
 @click.option("--signal", type=float, help="Natural log of a marker's rise in its domain; 0 = none. [default: preset]")
@@ -55,8 +59,8 @@ def main(
     """Simulate a tissue or a series of sections with known domains and write it with its samplesheet."""
     from spatialweave import simulate
 
-    series = simulate.SERIES.get(preset)
-    spec = series.tissue if series else simulate.PRESETS[preset]
+    series, cohort = simulate.SERIES.get(preset), simulate.COHORTS.get(preset)
+    spec = series.tissue if series else cohort.tissue if cohort else simulate.PRESETS[preset]
     if modalities is not None:
         spec = simulate.select_modalities(spec, [name.strip() for name in modalities.split(",")])
     spec = changed(spec, signal=signal, rows=rows, cols=cols, n_domains=domains, missing=parse_fractions(missing))
@@ -65,13 +69,17 @@ def main(
         if value is not None and preset not in PAIRS:
             raise InputError(f"--{option}", f"preset {preset} is no pair", "one of the presets " + ", ".join(PAIRS))
     name = dataset or preset
+    if cohort is not None:
+        sections = simulate.simulate_cohort(replace(cohort, tissue=spec), seed)
+        simulate.write_series(sections, out_dir, name, spec.n_domains)
+        return
     if series is None:
         simulate.write(simulate.simulate(spec, seed), out_dir, name, spec.n_domains)
         return
     *others, last = series.sections
-    sections = (*others, changed(last, **move))
-    result = simulate.simulate_series(replace(series, tissue=spec, sections=sections), seed)
-    cells = any(section.lattice == "cells" for section in sections)
+    moved = (*others, changed(last, **move))
+    result = simulate.simulate_series(replace(series, tissue=spec, sections=moved), seed)
+    cells = any(section.lattice == "cells" for section in moved)
     simulate.write_series(result, out_dir, name, spec.n_domains, cells)
 
 

@@ -105,13 +105,8 @@ def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
     counts = sizes.to_numpy()
     for (donor, condition), row in zip(samples.table.itertuples(index=False), counts, strict=True):
         for domain, spots in zip(sizes.columns, row, strict=True):
-            yield {
-                "donor": donor,
-                "condition": condition,
-                "domain": domain,
-                "spots": spots,
-                "fraction": spots / row.sum(),
-            }
+            found = {"donor": donor, "condition": condition, "domain": domain}
+            yield found | {"spots": spots, "fraction": spots / row.sum()}
 
 
 def _expression(

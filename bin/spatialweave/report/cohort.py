@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +50,12 @@ def write_cohort_page(found: Comparison, target: Path) -> None:
 
 def abundance_plot(abundance: pd.DataFrame, condition: str) -> IntervalPlot | None:
     """The log2 ratio of every domain with its interval; filled where it differs at the level."""
-    rows = abundance[(abundance["condition"] == condition) & abundance["low"].notna()]
+    rows = abundance[(abundance["condition"] == condition) & abundance["low"].notna()].sort_values("domain")
     estimates = [
-        Estimate(f"domain {row.domain}", row.log2_ratio, row.low, row.high, faint=not row.p_adjusted < LEVEL)
-        for row in rows.sort_values("domain").itertuples()
+        Estimate(
+            f"domain {row['domain']}", row["log2_ratio"], row["low"], row["high"], faint=not row["p_adjusted"] < LEVEL
+        )
+        for row in rows.to_dict("records")
     ]
     return interval_plot(f"Abundance under {condition}", "log2 ratio of abundances", estimates, "", line=0.0)
 
@@ -60,10 +63,8 @@ def abundance_plot(abundance: pd.DataFrame, condition: str) -> IntervalPlot | No
 def fraction_table(samples: pd.DataFrame) -> ReportTable:
     """The fraction of each domain in each sample, in percent."""
     wide = samples.pivot(index=["condition", "donor"], columns="domain", values="fraction")
-    rows = [
-        [*names, *(f"{100 * value:.1f}" for value in row)]
-        for names, row in zip(wide.index, wide.to_numpy(), strict=True)
-    ]
+    cells = [[f"{100 * value:.1f}" for value in row] for row in wide.to_numpy()]
+    rows = [[*names, *row] for names, row in zip(wide.index, cells, strict=True)]
     return ReportTable("Spots of each domain, % of the sample", ["condition", "donor", *map(str, wide.columns)], rows)
 
 
@@ -78,6 +79,6 @@ def changed_table(table: pd.DataFrame, caption: str, names: list[str], effect: s
     return ReportTable(caption + more, header, [_cells(row, names, effect) for row in shown.to_dict("records")])
 
 
-def _cells(row: dict[str, Any], names: list[str], effect: str) -> list[Any]:
+def _cells(row: Mapping[Hashable, Any], names: list[str], effect: str) -> list[Any]:
     interval = f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "−")
     return [*(str(row[name]) for name in names), f"{row[effect]:.2f}", interval, f"{row['p_adjusted']:.2g}"]

@@ -1,7 +1,8 @@
 """Simulated tissues with known domains, alone or as series of sections with known true coordinates."""
 
+from spatialweave.simulate.cohort import Cohort, simulate_cohort
 from spatialweave.simulate.files import write, write_series
-from spatialweave.simulate.presets import PRESETS, SERIES
+from spatialweave.simulate.presets import COHORTS, PRESETS, SERIES
 from spatialweave.simulate.series import SectionSeries, SimulatedSection, between, simulate_series, slide_transform
 from spatialweave.simulate.tissue import (
     LABEL,
@@ -16,9 +17,11 @@ from spatialweave.simulate.tissue import (
 )
 
 __all__ = [
+    "COHORTS",
     "LABEL",
     "PRESETS",
     "SERIES",
+    "Cohort",
     "CountModel",
     "SectionSeries",
     "SimulatedSection",
@@ -30,6 +33,7 @@ __all__ = [
     "markers",
     "select_modalities",
     "simulate",
+    "simulate_cohort",
     "simulate_series",
     "slide_transform",
     "write",

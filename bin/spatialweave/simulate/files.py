@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import anndata
 
 
+OF_SECTION = ("donor", "condition")
+
+
 def write(tissue: Mapping[str, anndata.AnnData], out_dir: Path, dataset: str, n_domains: int) -> None:
     """Write one .h5ad per modality and a samplesheet.csv, with paths relative to it, into `out_dir`."""
     import pandas as pd
@@ -33,7 +36,8 @@ def write_series(
 ) -> None:
     """Write one .h5ad per section and modality and a samplesheet.csv of all sections into `out_dir`.
 
-    A modality that a section lacks is an empty cell of the table. `cells`: the spots are cells, on no lattice.
+    A modality that a section lacks is an empty cell of the table. `cells`: the spots are cells, on no lattice. The
+    donor and the condition of a section, where obs has them, are columns of the table.
     """
     import pandas as pd
 
@@ -42,9 +46,12 @@ def write_series(
     for order, (section, tissue) in enumerate(series.items()):
         line: dict[str, str | int] = {"dataset": dataset, "section": section, "order": order + 1}
         line |= _write_counts(tissue, out_dir, f"{dataset}_{section}")
+        obs = next(iter(tissue.values())).obs
+        line |= {name: str(obs[name].iloc[0]) for name in OF_SECTION if name in obs}
         lines.append(line | {"labels": LABEL, "platform": platform, "n_domains": n_domains})
     there = [name for name in MODALITIES if any(name in line for line in lines)]
-    columns = ["dataset", "section", "order", *there, "labels", "platform", "n_domains"]
+    of_section = [name for name in OF_SECTION if name in lines[0]]
+    columns = ["dataset", "section", "order", *there, "labels", "platform", "n_domains", *of_section]
     write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame(lines, columns=columns))
 
 

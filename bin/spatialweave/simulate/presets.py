@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spatialweave.simulate.cohort import Cohort
 from spatialweave.simulate.series import SectionSeries, SimulatedSection
 from spatialweave.simulate.tissue import CountModel, Tissue
 
@@ -30,6 +31,11 @@ PRESETS: dict[str, Tissue] = {
 }
 """`demo`: the SMART paper's sizes. `test`: the same, small. `blocks`, `layers`: weak signal (docs/benchmarks.md).
 `regions`: any number of domains. `bins`: sparse RNA and protein, for tissues of up to millions of spots."""
+
+COHORTS: dict[str, Cohort] = {
+    "cohort": Cohort(Tissue(20, 24, "layers", 5, 1.5, {"rna": _SMALL["rna"], "adt": _SMALL["adt"]})),
+}
+"""`cohort`: four donors of each of two conditions; under the second the third domain is 2.5 times as wide."""
 
 # About a cortex imaged in cells: a small panel, sparse counts, six layers that pass into each other.
 _CORTEX = Tissue(45, 34, "layers", 6, 0.8, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)
