@@ -52,7 +52,7 @@ workflow {
         return
     }
     // Only clustering needs the number of domains: a change of it repeats no earlier task.
-    rows = sheet.map { meta, files -> [meta.findAll { name, _value -> name != 'n_domains' }, files] }
+    rows = sheet.map { meta, files -> [meta.findAll { name, _value -> !(name in ['n_domains', 'cohort']) }, files] }
     // Nothing is computed before the user's gene sets and panel have been read.
     if (gene_sets || panel) {
         CHECK_SETS(gene_sets, panel, code)
@@ -74,11 +74,13 @@ workflow {
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
     integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
 
-    // CHARACTERISE, ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
+    // CHARACTERISE, COHORT, ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     files = prepared.files.mix(registered.files, integrated.files)
+    // The datasets whose conditions are compared, e.g. 'brain'
+    cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
     def sets = [runs: runs, gene_sets: gene_sets, panel: panel]
-    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, sets, given, code)
+    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, cohorts, sets, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

@@ -17,6 +17,7 @@ LAYERS = (
         "summary",
         "assess",
         "characterise",
+        "cohort",
         "estimate",
     ),
     ("metrics",),

@@ -4,6 +4,7 @@ include { failuresOf ; readFailures } from '../modules/checks/failures'
 include { integratedFiles ; preparedFiles ; registeredFiles } from '../modules/checks/files'
 include { ASSEMBLE               } from '../modules/assemble'
 include { CHARACTERISE           } from '../modules/characterise'
+include { COHORT                 } from '../modules/cohort'
 include { COMPARE                } from '../modules/compare'
 include { EXPORT ; exportFormats } from '../modules/export'
 include { REPORT_DATASET         } from '../modules/report_dataset'
@@ -72,6 +73,7 @@ workflow REPORT {
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
     not_ready // notices of methods that were left out, e.g. [[process: 'TRAIN', task: 'totalvi', notice: 'left out: There is no ...']]
+    cohorts // [dataset] of those whose conditions are compared, e.g. 'brain'
     sets // what CHARACTERISE is given, e.g. [runs: ['smart.seed1'], gene_sets: hallmark.gmt, panel: []]
     options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
@@ -95,6 +97,14 @@ workflow REPORT {
         .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
         .map { dataset, found -> [[dataset: dataset, seed: options.seed], found] }
     CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, code)
+    // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ...]]
+    to_cohort = computed
+        .join(cohorts)
+        .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
+        .map { dataset, found -> [[dataset: dataset], found] }
+    COHORT(to_cohort, options.cohort_reference ?: '', code)
+    // What was found, one line per dataset
+    COHORT.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
     // The same as computed, with the tables of CHARACTERISE where there are any
     by_dataset = options.characterise
         ? computed
@@ -104,7 +114,7 @@ workflow REPORT {
 
     // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
     // what failed is known once every step that may fail has ended
-    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables).toList().map { _all -> textFile('failures.json', readFailures()) }
+    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]

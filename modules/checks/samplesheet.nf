@@ -119,6 +119,9 @@ def rowProblems(base, line, row, rules) {
     if (!counts.any { name -> row[name] }) {
         problems << "at least one of the columns ${counts.join(', ')} needs a file"
     }
+    ['donor', 'condition'].findAll { name -> row[name] && row["meta_${name}".toString()] }.each { name ->
+        problems << "column ${name}: the row has meta_${name} as well"
+    }
     if (row.scale && !row.image) {
         problems << 'column scale: the row has no image'
     }
@@ -176,12 +179,33 @@ def datasetProblems(rows) {
         }
     }
     rows.groupBy { row -> row.dataset }.each { dataset, group ->
+        ['donor', 'condition'].each { name ->
+            def lacking = group.findAll { row -> !row[name] }
+            if (group.any { row -> row.condition } && lacking) {
+                problems << "lines ${lacking*.line.join(', ')}, column ${name}: empty, and dataset '${dataset}' has conditions: each section needs its donor and condition"
+            }
+        }
+    }
+    rows.groupBy { row -> row.dataset }.each { dataset, group ->
         def orders = group.collect { row -> row.order }.findAll { order -> order }
         if (orders && (orders.size() < group.size() || orders.unique(false).size() < orders.size())) {
             problems << "lines ${group*.line.join(', ')}, column order: give each section of dataset '${dataset}' its own position in the stack, or none"
         }
     }
     return problems
+}
+
+// What goes along with a section, e.g. [donor: 'P1', condition: 'treated', age: '61'].
+def carriedOf(row) {
+    def own = row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] }
+    return own + row.subMap('donor', 'condition').findAll { _name, cell -> cell }
+}
+
+// Whether the conditions of a dataset can be compared: two or more, and more donors than one for each.
+def isCohort(rows) {
+    def samples = rows.collect { row -> carriedOf(row) }.collect { row -> [row.condition, row.donor] }.unique()
+    def conditions = samples.collect { condition, _donor -> condition }.unique()
+    return samples.every { condition, donor -> condition && donor } && conditions.size() > 1 && samples.size() > conditions.size()
 }
 
 // The sections of a dataset in the order of the stack: by column order, then by name.
@@ -192,7 +216,7 @@ def stackOf(rows) {
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
-// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], given: ['adt', 'rna'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: [], carried: [donor: 'P1'], order: null, columns: ['rna', 'adt']],
+// [[dataset: 'embryo', section: 'embryo', platform: 'dbit', n_domains: 13, stack: ['embryo'], given: ['adt', 'rna'], labels: 'domain', precomputed: [], measured: [], layer: [], section_column: null, scale: null, image_features: null, bin: [], carried: [donor: 'P1'], cohort: false, order: null, columns: ['rna', 'adt']],
 //  [/data/rna.h5ad, /data/protein.h5ad]]
 def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
@@ -217,7 +241,8 @@ def sectionOf(base, row, siblings, rules) {
         scale: row.scale ?: null,
         image_features: row.image_features ?: null,
         bin: declarationsOf(row, 'bin'),
-        carried: row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] },
+        carried: carriedOf(row),
+        cohort: isCohort(siblings),
         columns: columns + (labelled ? ['labels'] : []),
     ]
     return [meta, files + (labelled ? [labelsFile] : [])]

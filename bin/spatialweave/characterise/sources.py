@@ -74,6 +74,7 @@ class Characterised:
     """
 
     dataset: Dataset
+    counts_file: Path
     sections: list[SectionSize]
     tables: list[FeatureValues]
     graph: sparse.csr_matrix
@@ -108,6 +109,7 @@ def read_sources(files: Path, runs: Sequence[str]) -> Characterised:
     chosen = _chosen(files, dataset, list(_runs(files, dataset)), runs)
     return Characterised(
         dataset,
+        counts_file,
         sections,
         feature_values(counts, dataset.obs),
         _graph(_one(files, "graph.h5ad"), dataset),
