@@ -6,11 +6,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import pytest
 from scipy import sparse
 
 from spatialweave.cohort.abundance import sizes_of
-from spatialweave.cohort.neighbourhoods import contacts, differential_neighbourhoods, enrichment
+from spatialweave.cohort.neighbourhoods import borders, contacts, differential_neighbourhoods
 from spatialweave.cohort.samples import read_samples
 
 HEIGHT = 30
@@ -56,28 +55,32 @@ def test_a_swap_of_neighbours_is_found() -> None:
     samples, domains, graph = cohort([[0, 1, 2, 3]] * 4 + [[3, 0, 1, 2]] * 4)
     rows = pd.DataFrame(differential_neighbourhoods(samples, domains, sizes_of(samples, domains), graph))
     rows = rows.set_index(["domain", "neighbour"])
-    assert rows.loc[(4, 1), "difference"] > 3 and rows.loc[(4, 3), "difference"] < -3
+    assert rows.loc[(4, 1), "log2_odds_ratio"] > 6 and rows.loc[(4, 3), "log2_odds_ratio"] < -6
+    assert rows.loc[(4, 1), ["border", "border_reference"]].tolist() == [1, 0]
     assert (rows.loc[[(4, 1), (4, 3)], "p_adjusted"] < 0.001).all()
-    # Domain 2 lies between 1 and 3 in both.
-    assert (rows.loc[[(2, 1), (2, 3)], "p_adjusted"] > 0.05).all()
+    # Domain 2 lies between 1 and 3 in both: half of its border is with each, everywhere.
+    assert (2, 1) not in rows.index and (2, 3) not in rows.index
 
 
-def test_abundance_alone_is_no_change_of_neighbourhood() -> None:
-    """Every spot has a random domain; under b one domain is three times as common."""
+def test_a_domain_that_grows_is_no_change_of_neighbourhood() -> None:
+    """Under b the second band is twice as wide; who touches whom is the same."""
+    samples, domains, graph = cohort([[0, 1, 2, 0]] * 4 + [[0, 1, 1, 2, 0]] * 4)
+    rows = pd.DataFrame(differential_neighbourhoods(samples, domains, sizes_of(samples, domains), graph))
+    assert len(rows) == 0
+
+
+def test_chance_changes_of_a_mixed_border_are_not_called() -> None:
+    """Every spot has a random domain."""
     rng = np.random.default_rng(1)
     samples, domains, graph = cohort([[0, 1, 2, 3]] * 8)
-    weights = np.where(samples.of_spot[:, None] < 4, [1, 1, 1, 1], [1, 1, 3, 1])
-    drawn = (weights.cumsum(axis=1) < rng.random(len(domains))[:, None] * weights.sum(axis=1, keepdims=True)).sum(
-        axis=1
-    )
-    domains = pd.Series(drawn + 1)
+    domains = pd.Series(rng.integers(1, 5, len(domains)))
     rows = pd.DataFrame(differential_neighbourhoods(samples, domains, sizes_of(samples, domains), graph))
     assert len(rows) == 12 and (rows["p_adjusted"] > 0.05).all()
-    np.testing.assert_allclose(rows[["enrichment", "enrichment_reference"]], 0, atol=0.2)
+    np.testing.assert_allclose(rows[["border", "border_reference"]], 1 / 3, atol=0.05)
 
 
 def test_samples_with_few_spots_of_a_domain_say_nothing() -> None:
-    touching = np.array([[[0, 40], [40, 0]], [[0, 12], [12, 0]]])
-    found = enrichment(touching, np.array([[50, 60], [50, 9]]))
-    # All contacts go to the only other domain.
-    assert found[0, 0, 1] == pytest.approx(0) and np.isnan(found[1]).all()
+    touching = np.array([[[0, 40, 10], [40, 0, 0], [10, 0, 0]]] * 2)
+    found = borders(touching, np.array([[50, 60, 70], [50, 9, 70]]))
+    np.testing.assert_allclose(found[0], [[np.nan, 0.8, 0.2], [1, np.nan, 0], [1, 0, np.nan]])
+    np.testing.assert_allclose(found[1], [[np.nan, np.nan, 0.2], [np.nan] * 3, [1, np.nan, np.nan]])

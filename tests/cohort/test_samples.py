@@ -58,7 +58,7 @@ def test_other_conditions_are_left_out_of_a_comparison() -> None:
         ("P1,,P2,P3", "a,a,b,b", None, "tissue: section 's2' has no donor; expected a donor for each"),
         ("P1,P1,P2,P3", "a,a,b,", None, "section 's4' has no condition"),
         ("P1,P1,P2,P3", "a,a,a,a", None, "all sections have the condition 'a'; expected two or more"),
-        ("P1,P1,P2,P3", "a,a,b,b", "c", "--cohort-reference: 'c' is no condition; expected one of a, b"),
+        ("P1,P1,P2,P3", "a,a,b,b", "c", "--cohort_reference: 'c' is no condition; expected one of a, b"),
         ("P1,P1,P2,P2", "a,a,b,b", None, "every condition has one donor only"),
     ],
 )

@@ -183,9 +183,6 @@ def _columns(counts: mudata.MuData, dataset: Dataset) -> dict[str, np.ndarray]:
     columns = {}
     if LABEL in dataset.obs:
         columns[LABEL] = dataset.obs[LABEL].astype(object).fillna("").astype(str).to_numpy()
-    for part in counts.mod.values():
-        rows = dataset.obs.index.get_indexer(part.obs_names)
-        for name in (name for name in part.obs if name.startswith(CARRIED)):
-            values = columns.setdefault(name, np.full(dataset.n_spots, "", dtype=object))
-            values[rows] = part.obs[name].astype(object).fillna("").astype(str).to_numpy()
+    for name in (name for name in counts.obs if name.startswith(CARRIED)):
+        columns[name] = counts.obs[name].astype(object).fillna("").astype(str).to_numpy()
     return {name: values for name, values in columns.items() if (values != "").any()}

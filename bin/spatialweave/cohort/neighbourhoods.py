@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
+SMALL = 0.01
+"""Fraction of a border that is as good as none."""
+
 FEWEST_SPOTS = 10
 """A sample with fewer spots of one of two domains says nothing of their neighbourhood."""
 
@@ -33,43 +36,49 @@ def contacts(samples: Samples, domains: np.ndarray, n_domains: int, graph: spars
     return np.bincount(keys, minlength=len(samples) * n_domains**2).reshape(len(samples), n_domains, n_domains)
 
 
-def enrichment(touching: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Log2 of the contacts of two domains over those expected if each contact out of a domain went anywhere else.
+def borders(touching: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Of the contacts of each domain with others, the fraction that is with each (samples x domains x domains).
 
-    A domain's contacts with others are expected in proportion to the others' spots, so that a change of abundance
-    alone is no change of neighbourhood. NaN where a sample has too few spots of a domain, or it has no contact.
+    Domains are areas, and a neighbour that grows on its far side does not touch them more: contacts are not divided by
+    what abundances alone would make of them. NaN with itself, and where a sample has few spots of a domain.
     """
     other = ~np.eye(touching.shape[1], dtype=bool)
     outward = touching * other
     total = outward.sum(axis=2, keepdims=True)
-    others = sizes.sum(axis=1)[:, None, None] - sizes[:, :, None]
-    expected = total * sizes[:, None, :] / np.maximum(others, 1)
-    enough = (sizes >= FEWEST_SPOTS)[:, :, None] & (sizes >= FEWEST_SPOTS)[:, None, :] & (total > 0) & other
-    return np.where(enough, np.log2((outward + 0.5) / (expected + 0.5)), np.nan)
+    enough = sizes >= FEWEST_SPOTS
+    known = enough[:, :, None] & enough[:, None, :] & (total > 0) & other
+    return np.where(known, outward / np.maximum(total, 1), np.nan)
+
+
+def log_odds(fraction: np.ndarray) -> np.ndarray:
+    """Log2 odds of fractions; 0 and 1 are taken for :data:`SMALL` away from there."""
+    return np.asarray(np.log2((fraction + SMALL) / (1 - fraction + SMALL)))
 
 
 def differential_neighbourhoods(
     samples: Samples, domains: pd.Series, sizes: pd.DataFrame, graph: sparse.csr_matrix
 ) -> list[dict[str, object]]:
-    """Per pair of domains and condition the change of the enrichment of their contacts against the reference.
+    """Per domain, neighbour and condition the change of the neighbour's fraction of the domain's border.
 
     Returns
     -------
-    Rows with `domain`, `neighbour`, `condition`, `reference`, the mean enrichment (log2) in both, the difference, its
-    95% interval, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared are left out.
+    Rows with `domain`, `neighbour`, `condition`, `reference`, the mean fraction in both, the log2 ratio of the odds,
+    its 95% interval, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared, among them those
+    whose fraction is the same everywhere, are left out.
     """
     import pandas as pd
 
     names = list(sizes.columns)
     codes = sizes.columns.get_indexer(pd.Index(domains))
-    found = enrichment(contacts(samples, codes, len(names), graph), sizes.to_numpy())
+    found = borders(contacts(samples, codes, len(names), graph), sizes.to_numpy())
+    odds = log_odds(found)
     rows: list[dict[str, object]] = []
     here = samples.table["condition"].to_numpy()
     for condition in samples.others:
         chosen = samples.between(condition)
         design = samples.design(chosen, condition)
         pairs = [(a, b) for a, b in product(range(len(names)), repeat=2) if a != b]
-        effects = {pair: mean_effect(found[chosen, pair[0], pair[1]], design) for pair in pairs}
+        effects = {pair: mean_effect(odds[chosen, pair[0], pair[1]], design) for pair in pairs}
         effects = {pair: effect for pair, effect in effects.items() if np.isfinite(effect.p)}
         corrected = adjusted(np.array([effect.p for effect in effects.values()]))
         for ((a, b), effect), p_adjusted in zip(effects.items(), corrected, strict=True):
@@ -79,9 +88,9 @@ def differential_neighbourhoods(
                     "neighbour": names[b],
                     "condition": condition,
                     "reference": samples.reference,
-                    "enrichment": np.nanmean(found[here == condition, a, b]),
-                    "enrichment_reference": np.nanmean(found[here == samples.reference, a, b]),
-                    "difference": effect.value,
+                    "border": np.nanmean(found[here == condition, a, b]),
+                    "border_reference": np.nanmean(found[here == samples.reference, a, b]),
+                    "log2_odds_ratio": effect.value,
                     "low": effect.low,
                     "high": effect.high,
                     "p": effect.p,

@@ -116,7 +116,7 @@ def read_samples(
     if len(conditions) < 2:
         raise InputError(where, f"all sections have the condition '{conditions[0]}'", "two or more", GIVE)
     if reference is not None and reference not in conditions:
-        raise InputError("--cohort-reference", f"'{reference}' is no condition", "one of " + ", ".join(conditions))
+        raise InputError("--cohort_reference", f"'{reference}' is no condition", "one of " + ", ".join(conditions))
     if len(table) == len(conditions):
         raise InputError(where, "every condition has one donor only", "several donors: they are the replicates")
     rows = pd.MultiIndex.from_frame(table).get_indexer(pd.MultiIndex.from_frame(pairs))

@@ -355,11 +355,11 @@ ABUNDANCE = ResultTable(
 
 NEIGHBOURHOODS = ResultTable(
     {
-        "domain": COUNT, "neighbour": COUNT, **_COMPARED, "enrichment": OPTIONAL, "enrichment_reference": OPTIONAL,
-        "difference": OPTIONAL, **_CHANGE,
+        "domain": COUNT, "neighbour": COUNT, **_COMPARED, "border": NUMBER, "border_reference": NUMBER,
+        "log2_odds_ratio": OPTIONAL, **_CHANGE,
     }
 )  # fmt: skip
-"""The change of the contacts between two domains between conditions."""
+"""The change of a neighbour's fraction of a domain's border between conditions."""
 
 EXPRESSION = ResultTable(
     {

@@ -38,7 +38,7 @@ def write_cohort_page(found: Comparison, target: Path) -> None:
         plots=[(condition, abundance_plot(found.abundance, condition)) for condition in conditions],
         fractions=fraction_table(found.samples),
         neighbourhoods=changed_table(
-            found.neighbourhoods, "Contacts of domains that changed", ["domain", "neighbour", "condition"], "difference"
+            found.neighbourhoods, "Borders that changed", ["domain", "neighbour", "condition"], "log2_odds_ratio"
         ),
         expression=changed_table(
             found.expression,

@@ -1,0 +1,94 @@
+"""COHORT by its stage script, on files that the stages before it wrote of a simulated cohort."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import cohort as stage
+from spatialweave import simulate
+from spatialweave.graphs.build import build_graphs
+from spatialweave.graphs.recipe import read_recipe
+from spatialweave.io.contract import write
+from spatialweave.io.dataset import read_dataset
+from spatialweave.io.result_tables import DOMAINS, METRICS
+from spatialweave.io.section import SectionInput, read_section
+from spatialweave.preprocess.dataset import preprocess
+
+DATASET = "lesion"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path:
+    """The domains are the known ones."""
+    folder = tmp_path_factory.mktemp("cohort")
+    sections = simulate.simulate_cohort(simulate.COHORTS["cohort"], 1)
+    simulate.write_series(sections, folder / "input", DATASET, 5)
+    sheet = pd.read_csv(folder / "input" / "samplesheet.csv")
+    written = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for row in sheet.itertuples():
+            given = SectionInput(
+                DATASET,
+                row.section,
+                files={name: folder / "input" / getattr(row, name) for name in ("rna", "adt")},
+                labels=simulate.LABEL,
+                platform="square",
+                order=row.order,
+                carried={"donor": row.donor, "condition": row.condition},
+            )
+            written.append(folder / f"{row.section}.h5mu")
+            write(read_section(given), written[-1])
+        recipe = project / "assets" / "preprocess" / "smart.yml"
+        (folder / "files").mkdir()
+        latents = folder / "files" / "smart.latents.h5mu"
+        write(preprocess(written, recipe, 0, folder / "files" / "smart.counts.h5mu"), latents)
+        dataset = read_dataset(latents)
+        graph = read_recipe(project / "assets" / "graphs" / "spatial.yml", "square", ["rna", "adt"])
+        write(build_graphs(dataset, graph), folder / "files" / "graph.h5ad")
+    domains = dataset.obs.assign(domain=dataset.obs["label"].astype(str).str[-1].astype(int))
+    DOMAINS.write(folder / "files" / "smart.seed1.domains.csv", domains[["barcode", "section", "domain"]])
+    METRICS.write(folder / "files" / "smart.seed1.metrics.csv", METRICS.frame([]))
+    return folder / "files"
+
+
+def run(files: Path, out: Path, *options: str) -> tuple[int, str]:
+    arguments = ["--files", str(files), "--out-dir", str(out), *options]
+    result = CliRunner().invoke(stage.main, arguments)
+    return result.exit_code, result.output
+
+
+def test_what_differs_is_found_and_shown(files: Path, tmp_path: Path) -> None:
+    code, said = run(files, tmp_path / "out")
+    assert code == 0, said
+    assert f"{DATASET}: against control at 5% FDR: domains with another abundance: 3 (treated);" in said
+    abundance = pd.read_csv(tmp_path / "out" / "abundance.csv").set_index("domain")
+    assert abundance.loc[3, "log2_ratio"] == pytest.approx(1.3, abs=0.4)
+    assert (abundance["p_adjusted"] < 0.05).to_dict() == {1: False, 2: False, 3: True, 4: False, 5: False}
+    expression = pd.read_csv(tmp_path / "out" / "expression.csv")
+    hits = expression[(expression["p_adjusted"] < 0.05) & (expression["modality"] == "rna")]
+    changed = {f"Gene{number:04d}" for number in range(191, 201)}
+    assert set(hits.loc[hits["domain"] == 3, "feature"]) >= changed
+    assert len(hits[(hits["domain"] != 3) | ~hits["feature"].isin(changed)]) <= 3
+    samples = pd.read_csv(tmp_path / "out" / "samples.csv")
+    assert samples.groupby("donor")["spots"].sum().eq(480).all() and samples["donor"].nunique() == 8
+    page = (tmp_path / "out" / "cohort.html").read_text()
+    assert "Which domains are larger or smaller?" in page and "Gene0191" in page and "domains of" in page.lower()
+
+
+def test_the_reference_turns_the_sign(files: Path, tmp_path: Path) -> None:
+    code, said = run(files, tmp_path / "out", "--reference", "treated")
+    assert code == 0, said
+    row = pd.read_csv(tmp_path / "out" / "abundance.csv").set_index("domain").loc[3]
+    assert row["condition"] == "control" and row["log2_ratio"] < -0.9
+
+
+def test_an_unknown_reference_is_refused(files: Path, tmp_path: Path) -> None:
+    code, said = run(files, tmp_path / "out", "--reference", "placebo")
+    assert code == 2 and "--cohort_reference: 'placebo' is no condition; expected one of control, treated" in said
+    assert not (tmp_path / "out").exists()
