@@ -26,7 +26,6 @@ def write_cohort_page(found: Comparison, target: Path) -> None:
         "cohort.html",
         target,
         ["sort.js"],
-        plotly=False,
         dataset=found.dataset,
         run=found.run,
         reference=found.reference,
