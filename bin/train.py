@@ -76,6 +76,9 @@ def main(
         run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
     with noting(run.log, progress_file) as run.log:
         fitted = fit_preset(dataset, method, run, preset, options)
+    if run.team.rank > 0:
+        # The first of several processes writes for all.
+        return
     write_embedding(out, dataset, fitted.embedding, fitted.record, per_spot(fitted, dataset, latents))
     if record is not None:
         write_training_record(record, dataset.name, fitted.record)

@@ -6,6 +6,7 @@ GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruc
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -34,6 +35,9 @@ from spatialweave.training.tiles import TILES_PER_PART, Patch, TileConfig, Tilin
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
+
+MINING = zlib.crc32(b"mining")
+"""Tells the random numbers of the mining in parts from those of other purposes."""
 
 MINING_ROUNDS = 2
 """Averages over the neighbours before mining; positives are at least one step beyond what shares such an average."""
@@ -116,7 +120,7 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
     tiling = Tiling(dataset, config.batch_spots, config.epochs, run, tiles_per_part)
     inputs = scale_inputs(tiling, config, run, rng)
     depth = reach(inputs, config)
-    triplets = [[miner(one, patch, rng) for one in inputs.at(patch).modalities] for patch in tiling.patches(depth)]
+    triplets = mined(tiling, inputs, depth, rng, miner)
     batches = Batches(tiling, lambda patch: make_batch(patch, inputs, triplets[patch.number], config), depth)
     network = Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
@@ -131,6 +135,18 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
     )
     embedding = tables.pop(EMBEDDING)
     return Fitted(embedding, record, denoised=inputs.to_latents(tables))
+
+
+def mined(
+    tiling: Tiling, inputs: ScaledInputs, depth: int, rng: np.random.Generator, miner: Miner
+) -> list[list[np.ndarray]]:
+    """The triplets of every part and modality; `rng` draws those of a dataset that is one part."""
+    found, team = [], tiling.run.team
+    for number in team.own(range(tiling.n_parts)):
+        patch = tiling.patch(number, depth)
+        drawing = rng if tiling.whole else tiling.run.numpy_generator(MINING, number)
+        found.append([miner(one, patch, drawing) for one in inputs.at(patch).modalities])
+    return team.all_of(found)
 
 
 def reach(inputs: ScaledInputs, config: Config) -> int:

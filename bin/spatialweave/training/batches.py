@@ -24,14 +24,24 @@ MEASURED_PARTS = 8
 
 
 class Source(Protocol):
-    """Where :func:`spatialweave.training.loop.train` takes batches from."""
+    """Where :func:`spatialweave.training.loop.train` takes batches from.
+
+    Attributes
+    ----------
+    parts_of_update
+        Batches of an update in all processes together.
+    """
+
+    parts_of_update: int
 
     def of_update(self, number: int) -> Iterator[tuple[float, Any]]:
-        """The batches of an update (counted from 1) with their weights, which sum to 1."""
+        """This process's batches of an update (counted from 1); the weights of all batches sum to 1."""
 
 
 class AllAtOnce:
     """For terms that hold all spots themselves: one batch, None, in every update."""
+
+    parts_of_update = 1
 
     def of_update(self, number: int) -> Iterator[tuple[float, None]]:
         """The one batch."""
@@ -51,7 +61,7 @@ class Batches(Generic[B]):
 
     def __init__(self, tiling: Tiling, make: Callable[[Patch], B], reach: int) -> None:
         self._tiling = tiling
-
+        self.parts_of_update = tiling.per_update
         # A halo has about as many spots as its part.
         kept = max(1, ALL_AT_ONCE * tiling.n_parts // (2 * tiling.dataset.n_spots))
 
@@ -63,10 +73,10 @@ class Batches(Generic[B]):
         self._made = made
 
     def of_update(self, number: int) -> Iterator[tuple[float, B]]:
-        """The batches of an update (counted from 1) with their weights: spots that count, as a fraction of all."""
+        """This process's batches of an update (counted from 1), weighted by their spots of all that count in it."""
         taken = self._tiling.of_update(number)
         sizes = [1 if self._tiling.whole else len(self._tiling.parts[k]) for k in taken]
-        for size, k in zip(sizes, taken, strict=True):
+        for size, k in self._tiling.run.team.own(list(zip(sizes, taken, strict=True))):
             if not self._tiling.whole:
                 # What layers drop depends on update and part only, not on what was drawn before.
                 torch.manual_seed(self._tiling.run.generator(number, f"part {k}").initial_seed())
@@ -82,7 +92,7 @@ class Batches(Generic[B]):
         """
         result: dict[str, np.ndarray] = {}
         statistics = self._statistics(function)
-        for number in range(self._tiling.n_parts):
+        for number in self._tiling.run.team.own(range(self._tiling.n_parts)):
             patch, batch = self._made(number)
             with fixed(statistics) if statistics else nullcontext():
                 found_here = function(batch)
@@ -93,9 +103,9 @@ class Batches(Generic[B]):
                     result[name] = found
                     continue
                 if name not in result:
-                    result[name] = np.empty((patch.n_all, *found.shape[1:]), dtype=found.dtype)
+                    result[name] = np.zeros((patch.n_all, *found.shape[1:]), dtype=found.dtype)
                 result[name][self._tiling.parts[number]] = found
-        return result
+        return {name: self._tiling.run.team.summed(table) for name, table in result.items()}
 
     def _statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
         """What `function` measures over spots, for all parts; empty if nothing, or if there is one part."""

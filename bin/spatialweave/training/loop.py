@@ -101,11 +101,15 @@ def train(
                 backward(values)
             for name, number in found.items():
                 numbers[name] = numbers.get(name, 0.0) + number
+            run.team.part_done(trainable, found)
+        if run.team.size > 1:
+            numbers = run.team.update_done(trainable, list(numbers), source.parts_of_update)
         updates.step(numbers["total"])
         for name, number in numbers.items():
             history.losses.setdefault(name, []).append(number)
         progress.epoch(epoch, numbers)
-        if run.checkpoint is not None and time.monotonic() - saved >= run.checkpoint_seconds:
+        due = time.monotonic() - saved >= run.checkpoint_seconds
+        if run.checkpoint is not None and due and run.team.rank == 0:
             _save(run.checkpoint, run, model, updates, history)
             saved = time.monotonic()
     history.preparation, history.seconds = started - run.started, time.monotonic() - started

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from spatialweave import __version__
 from spatialweave.method import load_method
+from spatialweave.training.team import Team, joined_team
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +61,8 @@ class Run:
         Takes one line of progress.
     started
         When the method began (seconds, monotonic clock).
+    team
+        The processes that train together.
     """
 
     device: str = "cpu"
@@ -71,6 +74,7 @@ class Run:
     identity: str = ""
     log: Callable[[str], None] = log_to_stderr
     started: float = field(default_factory=time.monotonic)
+    team: Team = field(default_factory=Team)
 
     def numpy_generator(self, *moment: int) -> np.random.Generator:
         """A new generator by the seed and, for what is drawn again in training, the moment; none is the moment 0."""
@@ -122,6 +126,11 @@ def prepare(method: str, seed: int, device: str = "auto", threads: int | None = 
         from spatialweave.training import device as devices
 
         run.device = devices.set_up(device, seed, threads)
+        run.team = joined_team(run.device)
+        if run.team.rank > 0:
+            run.log = lambda line: None
+        elif run.team.size > 1:
+            run.log(f"training by {run.team.size} processes")
     automatic = " (of --device auto)" if device == "auto" else ""
     run.log(f"training on {describe_device(run)}{automatic}")
     return run

@@ -1,0 +1,120 @@
+"""The processes of one training, as torchrun starts them: each takes some parts of an update, all make the same step.
+
+Gradients are exchanged part by part and added up in the order of the parts, as one process adds them up, so that the
+result does not depend on the number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from spatialweave.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+T = TypeVar("T")
+
+
+@dataclass
+class Team:
+    """The processes; one, unless :func:`joined_team` found others.
+
+    Attributes
+    ----------
+    rank
+        This process's number, from 0. Process 0 alone writes files and the log.
+    size
+        Number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+    _rows: list[Tensor] = field(default_factory=list, repr=False)
+
+    def own(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's share of a list that all processes have: every size-th, from its rank on."""
+        return items[self.rank :: self.size]
+
+    def all_of(self, own: Sequence[T]) -> list[T]:
+        """The list of which every process has its :meth:`own` share."""
+        if self.size == 1:
+            return list(own)
+        import torch.distributed as dist
+
+        shares: list[Sequence[T]] = [()] * self.size
+        dist.all_gather_object(shares, own)
+        return [shares[k % self.size][k // self.size] for k in range(sum(map(len, shares)))]
+
+    def part_done(self, parameters: Sequence[Tensor], numbers: dict[str, float]) -> None:
+        """Put the gradients of a part, and its losses, aside; they are added up by :meth:`update_done`."""
+        if self.size == 1:
+            return
+        import torch
+
+        flat = [(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parameters]
+        reached = [float(parameter.grad is not None) for parameter in parameters]
+        rest = torch.tensor([*reached, *numbers.values()], dtype=torch.float64, device=parameters[0].device)
+        self._rows.append(torch.cat([*(one.double() for one in flat), rest]))
+        for parameter in parameters:
+            parameter.grad = None
+
+    def update_done(self, parameters: Sequence[Tensor], names: Sequence[str], n_parts: int) -> dict[str, float]:
+        """Set the gradients to the sum over all parts of an update, and return the summed losses by name."""
+        import torch
+        import torch.distributed as dist
+
+        width = len(self._rows[0])
+        most = -(-n_parts // self.size)
+        mine = torch.stack(self._rows + [self._rows[0].new_zeros(width)] * (most - len(self._rows)))
+        self._rows.clear()
+        theirs = [torch.empty_like(mine) for _ in range(self.size)]
+        dist.all_gather(theirs, mine)
+        rows = [theirs[k % self.size][k // self.size] for k in range(n_parts)]
+        sizes = [parameter.numel() for parameter in parameters]
+        split = [row.split([sum(sizes), len(sizes), len(names)]) for row in rows]
+        reached = torch.stack([part[1] for part in split]).any(dim=0).tolist()
+        # In the precision and order in which one process adds them up.
+        total = torch.stack([part[0] for part in split]).to(parameters[0].dtype)
+        summed = total[0]
+        for row in total[1:]:
+            summed = summed + row
+        for parameter, values, is_reached in zip(parameters, summed.split(sizes), reached, strict=True):
+            parameter.grad = values.view_as(parameter) if is_reached else None
+        return dict(zip(names, torch.stack([part[2] for part in split]).sum(dim=0).tolist(), strict=True))
+
+    def summed(self, table: np.ndarray) -> np.ndarray:
+        """The sum of a table over all processes; in each the rows of others are zero."""
+        if self.size == 1:
+            return table
+        import torch
+        import torch.distributed as dist
+
+        values = torch.from_numpy(table)
+        dist.all_reduce(values)
+        return values.numpy()
+
+
+def joined_team(device: str) -> Team:
+    """The team that torchrun made this process a member of, by its environment variables; else one of one."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return Team()
+    import torch
+    import torch.distributed as dist
+
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # Tables are exchanged on the host, gradients where they are.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+    return Team(dist.get_rank(), size)
+
+
+def check_alone(team: Team, method: str) -> None:
+    """Refuse a training by several processes of a method whose parts keep something from update to update."""
+    if team.size > 1:
+        raise InputError("torchrun", f"starts {team.size} processes, and {method} is trained by one", "one process")
