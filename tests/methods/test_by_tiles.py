@@ -195,6 +195,17 @@ def test_feature_graphs_of_a_part_join_its_own_spots_only(tissue: Tissue, run: R
         np.testing.assert_array_equal(np.flatnonzero(joined)[alone.indices], graph.indices)
 
 
+@pytest.mark.parametrize("present", [0, 1])
+def test_a_part_may_lack_a_modality(tissue: Tissue, run: Run, recipe: dict[str, Any], present: int) -> None:
+    dataset = replace(tissue(side=24), graph_recipe=recipe)
+    kept = np.arange(dataset.n_spots) < present
+    dataset.modalities[1] = Modality("adt", dataset.modalities[1].latent * kept[:, None], kept)
+    tiling = Tiling(dataset, BATCH, 1, run)
+    part_graphs = PartGraphs(tiling, depth=2)
+    for patch in tiling.patches(6):
+        assert part_graphs.added(patch).dataset.feature_graph("adt").nnz == 0
+
+
 def test_the_spatial_view_of_spamca_is_exact(tissue: Tissue, run: Run) -> None:
     dataset = tissue(side=24)
     # Feature graphs without edges are the same in every part.

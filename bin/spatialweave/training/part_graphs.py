@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scipy import sparse
+
 from spatialweave.errors import InputError
 from spatialweave.graphs.build import feature_distances
 from spatialweave.graphs.matrices import symmetrise
@@ -13,7 +15,6 @@ from spatialweave.nn.attention import choose_landmarks
 from spatialweave.settings import configure
 
 if TYPE_CHECKING:
-    from scipy import sparse
     from torch import Tensor
 
     from spatialweave.training.run import Run
@@ -52,7 +53,10 @@ class PartGraphs:
             key = patch.number, modality.name
             if key not in self._distances:
                 known = replace(modality, present=modality.present & near)
-                self._distances[key] = feature_distances(known, self._recipe, spatial).astype("float32")
+                # A part may lie where a modality was not measured.
+                several = known.present.sum() > 1
+                found = feature_distances(known, self._recipe, spatial) if several else sparse.csr_matrix(spatial.shape)
+                self._distances[key] = found.astype("float32")
             graphs[f"{modality.name}_distances"] = self._distances[key]
             graphs[f"{modality.name}_connectivities"] = symmetrise(self._distances[key])
         return replace(patch, dataset=replace(patch.dataset, graphs=graphs))
