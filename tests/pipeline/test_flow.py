@@ -70,6 +70,35 @@ def test_the_verdict_is_on_the_console_and_in_the_report(finished: tuple[Pipelin
     assert judged == {(method, seed) for method in METHODS for seed in SEEDS} | {("weave", 1)}
 
 
+def test_the_console_tells_results_as_they_come_and_where_to_look(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    lines = run.text.splitlines()
+    scores = {
+        (row["method"], row["seed"]): float(row["value"])
+        for row in rows(run.results / "benchmark" / "metrics.csv")
+        if row["metric"] == "ari"
+    }
+    assert len(scores) == len(METHODS) * len(SEEDS) + 1
+    for (method, seed), value in scores.items():
+        line = f"test: {method}, seed {seed}: 4 domains; adjusted Rand index {value:.3f} with the labels"
+        assert line in lines
+        # Before the last step of the run.
+        assert lines.index(line) < next(index for index, text in enumerate(lines) if "REPORT_RUN" in text)
+    report = (run.results / "test" / "report.html").as_posix()
+    assert f"test: the report is ready: {report}" in lines
+    closing = lines[lines.index("Found:") :]
+    verdict = json.loads((run.results / "test" / "verdict.json").read_text())
+    assert closing[1:3] == [f"  test: {verdict['headline']}", f"      maps, markers, evidence: {report}"]
+    assert any(line.startswith("The report: ") for line in closing)
+
+
+def test_the_report_tells_of_its_run(finished: tuple[Pipeline, Run]) -> None:
+    _, run = finished
+    for path in (run.results / "report.html", run.results / "test" / "report.html"):
+        page = path.read_text(encoding="utf-8")
+        assert "-profile test" in page and "name of the run" in page and "<code>Nextflow</code>" in page
+
+
 def test_index_leads_to_every_file(finished: tuple[Pipeline, Run]) -> None:
     _, run = finished
     index = rows(run.results / "index.csv")

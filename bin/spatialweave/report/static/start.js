@@ -41,7 +41,8 @@ function start() {
   startChoices();
   startSearch((index) => { state.feature = index; drawFeature(); });
   startCharts();
-  draw();
+  // What the first card needs is made ready while nobody waits for it.
+  draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); DATA.tops ??= loadTops(); }));
   if (DATA.alignment) startAlignment();
 }
 
