@@ -35,7 +35,7 @@ def tests(toy: Tissue) -> dict[str, MarkerTests]:
 def test_the_known_markers_are_found(tests: dict[str, MarkerTests], modality: str, recall: float) -> None:
     known = markers(TEST.modalities[modality], 4) > 0
     found = tests[modality].is_marker
-    assert (found & known).sum() / found.sum() > 0.9
+    assert (found & known).sum() / found.sum() > 0.85
     assert (found & known).sum() / known.sum() > recall
     blind = TEST.modalities[modality].blind_to
     if blind is not None:

@@ -155,11 +155,15 @@ def test_same_seed_gives_the_same_files(run, tmp_path):
             assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
 
 
-def test_gene_sets_of_another_organism_are_noticed(run, tmp_path):
+def test_names_of_another_organism_are_noticed(run, tmp_path):
     (tmp_path / "sets.gmt").write_text("one\tx\tAbc1\tAbc2\tAbc3\n")
     result = run("--gene-sets", str(tmp_path / "sets.gmt"))
     assert result.exit_code == 0 and "are the names of another organism?" in result.stderr
     assert pd.read_csv(tmp_path / "out" / "gene_sets.csv").empty
+    (tmp_path / "panel.yml").write_text("cortex: [Abc1]\n")
+    result = run("--panel", str(tmp_path / "panel.yml"))
+    assert result.exit_code == 0 and "panel.yml: none of its markers was measured" in result.stderr
+    assert pd.read_csv(tmp_path / "out" / "names.csv").empty
 
 
 def test_without_labels_metrics_or_embeddings(run, files, tmp_path):

@@ -73,6 +73,9 @@ def characterise(
     measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in sources.tables}
     if measured and not any(one.members for one in measured.values()):
         warn(str(gene_sets), "no set has three features or more that were measured; are the names of another organism?")
+    features = {name.upper() for table in sources.tables for name in table.names}
+    if names is not None and not features & {m.feature.upper() for own in names.values() for m in own}:
+        warn(str(panel), "none of its markers was measured; are the names of the features of another kind?")
     for run in sources.runs:
         split = split_spots(sources.dataset, run.codes, run.n_domains, seed)
         pooled: list[MarkerTests] = []

@@ -91,13 +91,12 @@ def marker_tests(
     results: list[MarkerTests] = []
     for name, rows in sections.items():
         part = table.values if single else table.values[rows]
-        # One class more: the spots in domains that match none of the run.
-        split_parts.append(rank_sums(part, tested[rows], n_domains + 1))
+        split_parts.append(rank_sums(part, tested[rows], n_domains))
         if not single:
             own = rank_sums(part, measured[rows], n_domains)
-            results.append(_tests(name, table, own, split_parts[-1].scores[:n_domains], again))
+            results.append(_tests(name, table, own, split_parts[-1].scores, again))
     pooled = rank_sums(table.values, measured, n_domains)
-    return [_tests(ALL, table, pooled, stratified_scores(split_parts)[:n_domains], again), *results]
+    return [_tests(ALL, table, pooled, stratified_scores(split_parts), again), *results]
 
 
 def _tests(section: str, table: FeatureValues, sums: RankSums, split: np.ndarray, again: np.ndarray) -> MarkerTests:

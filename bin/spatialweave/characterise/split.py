@@ -3,8 +3,13 @@
 Domains that are found in the data differ in it, also where they mean nothing, so a test on the same spots finds markers
 in noise. Splitting the counts of each spot in two (count splitting: Neufeld et al., Biostatistics 25:270, 2024) makes
 the halves independent for Poisson counts only; what varies between spots beyond that is in both halves. So spots are
-split here: the control finds domains in a third of them, and every other spot is in the domain of the spots of that
-third around it. It has had no part in them, whatever was measured and however it is distributed.
+split here: a third of them says where the domains are, and every other spot is in the domain of the spots of that third
+around it. It has had no part in that, whatever was measured and however it is distributed.
+
+The domains of the run itself do not tell where they are in this sense: methods average over neighbours, so that the
+domain of a finding spot depends on the testing spots beside it. What is taken from the run is only what its domains are
+like: a linear discriminant that is fitted in other blocks of the tissue, and applied to the latents of finding spots,
+averaged over finding spots.
 """
 
 from __future__ import annotations
@@ -17,8 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from spatialweave.domains.initial_partitions import kmeans_partition
-from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.alignment.block_ratios import block_numbers
+from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
+from spatialweave.domains.matching import overlap_table
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import knn, section_rows
@@ -46,10 +52,9 @@ class SplitSpots:
     Attributes
     ----------
     codes
-        int64, one per spot: the domain under the numbers of the run (from 0), or the number of the run's domains where
-        it matches none of them; -1: a spot that finds.
+        int64, one per spot: the domain under the numbers of the run (from 0); -1: a spot that finds.
     found_again
-        One per domain of the run: its Jaccard index with the matched one, over the testing spots; 0 where none matches.
+        One per domain of the run: its Jaccard index with the domain of that number here, over the testing spots.
     """
 
     codes: np.ndarray
@@ -57,10 +62,7 @@ class SplitSpots:
 
 
 def split_spots(dataset: Dataset, codes: np.ndarray, n_domains: int, seed: int) -> SplitSpots:
-    """Find as many domains as the run has in a random third of each section, and give the other spots these domains.
-
-    Domains are matched to those of the run one to one. This permutes them and changes none, so the p values of a
-    feature in all domains together stay what they are.
+    """Find the domains of a run in a random third of each section, and give the other spots these domains.
 
     Parameters
     ----------
@@ -69,20 +71,12 @@ def split_spots(dataset: Dataset, codes: np.ndarray, n_domains: int, seed: int) 
     """
     sections = dataset.obs["section"].astype(str).to_numpy()
     finding = _finding(sections, seed)
-    domains = _found(dataset, finding, n_domains, seed)
+    domains = _found(dataset, finding, codes)
     around = _around(dataset.coordinates, sections, finding, domains, n_domains)
-    testing = ~finding
-    overlap = overlap_table(codes[testing], n_domains, around[testing], n_domains)
-    matched = match_classes(overlap)
-    found_again = np.zeros(n_domains)
-    for found, own in enumerate(matched):
-        if own >= 0:
-            both = overlap[own, found]
-            found_again[own] = both / (overlap[own].sum() + overlap[:, found].sum() - both)
-    result = np.full(len(codes), -1, dtype=np.int64)
-    # Spots of domains that match none of the run still belong to the rest that every domain is tested against.
-    result[testing] = np.where(matched[around[testing]] >= 0, matched[around[testing]], n_domains)
-    return SplitSpots(result, found_again)
+    overlap = overlap_table(codes, n_domains, around, n_domains)
+    both = np.diag(overlap)
+    either = overlap.sum(axis=0) + overlap.sum(axis=1) - both
+    return SplitSpots(around, both / np.maximum(either, 1))
 
 
 def _finding(sections: np.ndarray, seed: int) -> np.ndarray:
@@ -94,18 +88,40 @@ def _finding(sections: np.ndarray, seed: int) -> np.ndarray:
     return chosen
 
 
-def _found(dataset: Dataset, finding: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """The control's domains (from 0) of the finding spots, in their order."""
+def _found(dataset: Dataset, finding: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The domains of the finding spots, in their order, by the discriminant of other blocks of the tissue."""
     rows = np.flatnonzero(finding)
-    sections = dataset.obs["section"].astype(str).to_numpy()[rows]
+    sections, coordinates = dataset.obs["section"].astype(str).to_numpy()[rows], dataset.coordinates[rows]
     with warnings.catch_warnings():
         # GRAPH has already warned of sections that are smaller than this.
         warnings.simplefilter("ignore", InputWarning)
-        graph = symmetrise(knn(dataset.coordinates[rows], sections, N_NEIGHBOURS))
+        graph = symmetrise(knn(coordinates, sections, N_NEIGHBOURS))
     measured = [modality for modality in dataset.modalities if modality.present[rows].any()]
     modalities = [Modality(one.name, one.latent[rows], one.present[rows]) for one in measured]
-    embedding = smoothed(modalities, graph, CONTROL_ROUNDS).astype(np.float64)
-    return kmeans_partition(embedding, min(n_domains, len(rows)), seed)
+    values = smoothed(modalities, graph, CONTROL_ROUNDS).astype(np.float64)
+    folds = np.empty(len(rows), dtype=np.int64)
+    for _, own in section_rows(sections):
+        folds[own] = FOLD_OF_BLOCK[block_numbers(coordinates[own], coordinates[own])]
+    domains = np.empty(len(rows), dtype=np.int64)
+    for fold in range(N_FOLDS):
+        others = folds != fold
+        if not others.all():
+            domains[~others] = _discriminated(values[others], codes[rows[others]], values[~others])
+    return domains
+
+
+def _discriminated(values: np.ndarray, codes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """The classes of `asked` by a linear discriminant with a shrunken covariance (Ledoit and Wolf, 2004)."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from threadpoolctl import threadpool_limits
+
+    there = np.unique(codes)
+    if len(there) < 2:
+        return np.full(len(asked), there[0] if len(there) else 0, dtype=np.int64)
+    # One thread: with several, the order of additions and so the last digits differ from machine to machine.
+    with threadpool_limits(limits=1):
+        fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(values, codes)
+        return np.asarray(fitted.predict(asked), dtype=np.int64)
 
 
 def _around(
