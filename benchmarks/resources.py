@@ -8,6 +8,10 @@ Peak memory, seconds and the size of the output of a stage are taken as a consta
 input files, which the pipeline knows before a task starts. The line begins at the smallest tissue and is as steep as
 all larger ones need, so that no measurement lies above it; memory has a margin of MARGIN on top. Simulated tissues
 compress better than real ones: of these a file of the same size takes less memory.
+
+Datasets above 100,000 spots are trained on by tiles, and sampled by ASSESS. There the line bends: input beyond
+`bend_gb` counts by the fraction `beyond` only. Both are set by hand in the table, and measurements beyond the bend are
+not fitted.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "assets" / "resources.csv"
 MARGIN = 1.25
 COLUMNS = ["stage", "method", "gb", "gb_per_gb", "seconds", "seconds_per_gb", "output_per_gb", "largest_gb"]
+BENDS = ["bend_gb", "beyond"]
+KEYS = ["stage", "method"]
 
 
 def line(sizes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
@@ -52,18 +58,19 @@ def fit(rows: pd.DataFrame) -> pd.DataFrame:
 @click.option("--measured", type=click.Path(exists=True, path_type=Path), default=ROOT / "work" / "ladder.csv")
 @click.option("--out", type=click.Path(path_type=Path), default=TABLE)
 def main(measured: Path, out: Path) -> None:
-    """Fit; rows of stages and methods that were not measured stay as they are."""
+    """Fit; rows of stages and methods that were not measured stay as they are, and so do all bends."""
     rows = pd.read_csv(measured, keep_default_na=False)
-    new = fit(rows[rows["stage"] != "simulate"])
-    if out.exists():
-        old = pd.read_csv(out, keep_default_na=False)
-        keys = set(zip(new["stage"], new["method"], strict=True))
-        kept = [key not in keys for key in zip(old["stage"], old["method"], strict=True)]
-        new = pd.concat([old[kept], new])
-    # Methods of one stage need about the same after their training: the most demanding one stands for all.
-    trained = new["stage"] == "TRAIN"
-    others = new[~trained].groupby("stage", sort=False, as_index=False).max().assign(method="")
-    pd.concat([others, new[trained]])[COLUMNS].to_csv(out, index=False)
+    rows = rows[rows["stage"] != "simulate"].assign(stage=rows["stage"].str.upper())
+    old = pd.read_csv(out, keep_default_na=False)
+    # Only trainings differ between methods: of other stages the most demanding one stands for all.
+    rows["method"] = rows["method"].where(rows["stage"] == "TRAIN", "")
+    bends = rows[KEYS].merge(old, how="left", on=KEYS)["bend_gb"].fillna(0).to_numpy()
+    new = fit(rows[(bends == 0) | (rows["input_mb"] <= 1e3 * bends)])
+    new = new.merge(old[[*KEYS, *BENDS]], how="left", on=KEYS).fillna({"bend_gb": 0.0, "beyond": 1.0})
+    table = pd.concat([old, new]).drop_duplicates(KEYS, keep="last")
+    table.sort_values(
+        KEYS, key=lambda column: column if column.name == "method" else column == "TRAIN", kind="stable"
+    ).to_csv(out, index=False)
     click.echo(out.read_text())
 
 

@@ -1,4 +1,5 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // The options for gene sets and panel, as far as they are given.
 def setOptions(gene_sets, panel) {
@@ -9,6 +10,7 @@ def setOptions(gene_sets, panel) {
 process CHARACTERISE {
     tag "${meta.dataset}"
     label 'medium'
+    memory { requestedMemory('CHARACTERISE', files, task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -77,3 +79,47 @@ def test_changed_parameters_keep_their_type(table: dict[str, Any]) -> None:
     assert [table["changed"](one) for one in ("seeds=2", "methods=smart", "weave=true")] == [
         ("seeds", 2), ("methods", "smart"), ("weave", True),
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def resources(project: Path) -> dict[str, Any]:
+    """The names in benchmarks/resources.py."""
+    return runpy.run_path(str(project / "benchmarks" / "resources.py"))
+
+
+@pytest.fixture(scope="module")
+def ladder(project: Path) -> dict[str, Any]:
+    """The names in benchmarks/ladder.py."""
+    return runpy.run_path(str(project / "benchmarks" / "ladder.py"))
+
+
+def test_no_measurement_lies_above_the_line_of_needs(resources: dict[str, Any]) -> None:
+    sizes, values = np.array([1.0, 10.0, 100.0]), np.array([2.0, 11.0, 50.0])
+    # From the smallest on as steep as the middle one needs: 9 over 9.
+    assert resources["line"](sizes, values) == pytest.approx((1.0, 1.0))
+    # What does not grow is a constant; nothing is below 0.
+    assert resources["line"](sizes, np.array([3.0, 2.0, 3.0])) == pytest.approx((3.0, 0.0))
+    assert resources["line"](sizes, np.array([1.0, 20.0, 200.0])) == pytest.approx((0.0, 19.0 / 9.0), rel=0.1)
+
+
+def test_needs_of_a_stage_are_those_of_its_most_demanding_method_but_for_trainings(resources: dict[str, Any]) -> None:
+    rows = [(10, "train", "a", 2.0, 1024), (10, "train", "b", 4.0, 2048), (10, "cluster", "a", 1.0, 512)]
+    measured = pd.DataFrame(rows, columns=["spots", "stage", "method", "cpu_seconds", "peak_mb"])
+    found = resources["fit"](measured.assign(input_mb=100.0, output_mb=50.0, exit=0))
+    assert found["gb"].tolist() == [1.25, 2.5, 0.625]
+    assert found["output_per_gb"].tolist() == [0.5, 0.5, 0.5]
+    assert found["stage"].tolist() == ["TRAIN", "TRAIN", "CLUSTER"]
+
+
+def test_the_growth_is_that_between_the_largest_tissues(ladder: dict[str, Any]) -> None:
+    assert ladder["growth"]([1e4, 1e5, 1e6], [5.0, 10.0, 100.0]) == pytest.approx(1.0)
+    assert np.isnan(ladder["growth"]([1e4], [5.0]))
+
+
+def test_the_ladder_knows_the_options_of_every_stage(ladder: dict[str, Any], project: Path, tmp_path: Path) -> None:
+    stages = [*ladder["tissue"](tmp_path, 10), *ladder["runs"](tmp_path, "smart", 1), *ladder["together"](tmp_path)]
+    assert {stage.name for stage in stages} <= {path.stem for path in (project / "bin").glob("*.py")}
+    for stage in stages:
+        script = runpy.run_path(str(project / "bin" / f"{stage.name}.py"))
+        known = {option for parameter in script["main"].params for option in parameter.opts}
+        assert {word for word in stage.arguments.split() if word.startswith("--")} <= known

@@ -12,9 +12,9 @@ from spatialweave.io.sizes import DatasetSize
 
 BEFORE, AFTER = ["INGEST", "QC", "PREPROCESS", "GRAPH"], ["ASSESS", "COMPARE", "ASSEMBLE", "EXPORT", "REPORT_DATASET"]
 STAGES = [*BEFORE, "SCAN", "CLUSTER", "WEAVE", "EVALUATE", *AFTER]
-ANY = Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0)
+ANY = Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0, 0.0, 1.0)
 TABLE = {(stage, ""): ANY for stage in [*STAGES, "TRAIN"]} | {
-    ("TRAIN", "large"): Needs(2.0, 100.0, 5.0, 100.0, 0.5, 0.1)
+    ("TRAIN", "large"): Needs(2.0, 100.0, 5.0, 100.0, 0.5, 0.1, 0.0, 1.0)
 }
 MILLION = DatasetSize(10**6, 3 * 10**8, (2000, 100), 6 * 10**8, guessed=False)
 
@@ -34,6 +34,11 @@ def test_a_line_of_the_table_holds_for_the_size_of_the_input() -> None:
     assert tasks["TRAIN", "large"].beyond == pytest.approx(latents / 0.1)
     assert tasks["TRAIN", "small"].beyond == 1.0
     assert [tasks[stage, ""].times for stage in ("SCAN", "CLUSTER", "EVALUATE", "WEAVE", "ASSESS")] == [6, 6, 6, 1, 1]
+
+
+def test_beyond_the_bend_input_counts_by_a_fraction() -> None:
+    bent = Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0, 0.1, 0.2)
+    assert [bent.counted(inputs) for inputs in (0.05, 0.1, 0.6)] == pytest.approx([0.05, 0.1, 0.2])
 
 
 def test_one_run_has_no_consensus_and_a_number_of_domains_that_is_given_is_not_sought() -> None:
@@ -56,11 +61,11 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_the_projects_table_has_every_stage(project: Path) -> None:
     table = read_table(project / "assets" / "resources.csv")
-    assert {(stage, "") for stage in [*STAGES, "TRAIN", "ALIGN", "MATCH"]} <= set(table)
+    assert {(stage, "") for stage in [*STAGES, "TRAIN", "ALIGN", "MATCH", "CHARACTERISE"]} <= set(table)
     assert all(needs.gb > 0 and needs.gb_per_gb >= 0 for needs in table.values())
 
 
-@pytest.mark.parametrize("row", ["", "QC,\n", "QC,,much,1,1,1,1,1\n"])
+@pytest.mark.parametrize("row", ["", "QC,\n", "QC,,much,1,1,1,1,1,1,1\n"])
 def test_another_table_is_refused(tmp_path: Path, row: str) -> None:
     header = ",".join(COLUMNS[1:] if row == "QC,\n" else COLUMNS)
     (tmp_path / "resources.csv").write_text(f"{header}\n{row}" if row else "")

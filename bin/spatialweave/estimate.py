@@ -30,7 +30,9 @@ COMPONENTS = 30
 DOMAIN = 20
 """Bytes per spot of a table of domains."""
 
-COLUMNS = ("stage", "method", "gb", "gb_per_gb", "seconds", "seconds_per_gb", "output_per_gb", "largest_gb")
+KEYS = ("stage", "method")
+NUMBERS = ("gb", "gb_per_gb", "seconds", "seconds_per_gb", "output_per_gb", "largest_gb", "bend_gb", "beyond")
+COLUMNS = (*KEYS, *NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Needs:
     seconds_per_gb: float
     output_per_gb: float
     largest_gb: float
+    bend_gb: float
+    beyond: float
+
+    def counted(self, inputs: float) -> float:
+        """GB of input as they count: those beyond the bend, where there is one, by a fraction only."""
+        if not self.bend_gb or inputs <= self.bend_gb:
+            return inputs
+        return self.bend_gb + self.beyond * (inputs - self.bend_gb)
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ def read_table(path: Path) -> dict[tuple[str, str], Needs]:
 
     try:
         table = pd.read_csv(path, keep_default_na=False)
-        numbers = table[list(COLUMNS[2:])].astype(float)
+        numbers = table[list(NUMBERS)].astype(float)
         keys = [(str(stage), str(method)) for stage, method in zip(table["stage"], table["method"], strict=True)]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(str(path), f"is no table of resources ({error})", "columns " + ", ".join(COLUMNS)) from error
@@ -104,8 +114,8 @@ def expected(
             stage,
             method,
             times,
-            needs.gb + needs.gb_per_gb * inputs,
-            needs.seconds + needs.seconds_per_gb * inputs,
+            needs.gb + needs.gb_per_gb * needs.counted(inputs),
+            needs.seconds + needs.seconds_per_gb * needs.counted(inputs),
             needs.output_per_gb * inputs,
             max(1.0, inputs / needs.largest_gb) if needs.largest_gb else 1.0,
         )

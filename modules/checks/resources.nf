@@ -1,8 +1,9 @@
 // What tasks ask for, and are expected to need. The table assets/resources.csv is made of measurements by
-// benchmarks/resources.py: per stage, and of trainings per method, a constant and a factor on the size of the input files.
+// benchmarks/resources.py: per stage, and of trainings per method, a constant and a factor on the size of the input files, of which
+// those beyond the bend count by a fraction only: such large datasets are trained on by tiles, or sampled.
 
 // The row of a stage or, of TRAIN, of a method; methods that were not measured have the row without one, e.g.
-// [stage: 'TRAIN', method: 'smart', gb: '1.1', gb_per_gb: '40', seconds: '2', seconds_per_gb: '900', output_per_gb: '1.1', largest_gb: '0.4']
+// [stage: 'TRAIN', method: 'smart', gb: '1.1', gb_per_gb: '40', seconds: '2', seconds_per_gb: '900', output_per_gb: '1.1', largest_gb: '0.4', bend_gb: '0.06', beyond: '0.1']
 def needsOf(stage, method) {
     def rows = file("${projectDir}/assets/resources.csv").splitCsv(header: true).findAll { row -> row.stage == stage }
     return rows.find { row -> row.method == method } ?: rows.find { row -> row.method == '' }
@@ -25,8 +26,10 @@ def countsIn(folder) {
 // Memory that a task is expected to need at most, with the margin of the table.
 def expectedMemory(stage, files, method = '') {
     def needs = needsOf(stage, method)
-    def gb = (needs.gb as double) + (needs.gb_per_gb as double) * bytesOf(files) / 1e9
-    return MemoryUnit.of((gb * 1024 ** 3) as long)
+    def inputs = bytesOf(files) / 1e9
+    def bend = needs.bend_gb as double
+    def counted = bend && inputs > bend ? bend + (needs.beyond as double) * (inputs - bend) : inputs
+    return MemoryUnit.of((((needs.gb as double) + (needs.gb_per_gb as double) * counted) * 1024 ** 3) as long)
 }
 
 // Memory that a task asks for: 4 GB at least, and four times as much at every further attempt.
