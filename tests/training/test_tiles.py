@@ -68,6 +68,12 @@ def test_parts_hold_every_spot_once_and_every_section(dataset: Dataset, run: Run
     assert not all(np.array_equal(*pair) for pair in zip(tiling.parts, other.parts, strict=True))
 
 
+@pytest.mark.parametrize("batch", [1, 5, 1599])
+def test_tiles_may_be_single_spots(dataset: Dataset, run: Run, batch: int) -> None:
+    tiling = Tiling(dataset, batch, 10, run, tiles_per_part=32)
+    assert sorted(np.concatenate(tiling.parts)) == list(range(1600)) and min(map(len, tiling.parts)) > 0
+
+
 @pytest.mark.parametrize(("batch", "updates", "taken"), [(400, 8, 4), (800, 3, 4), (200, 3, 11)])
 def test_every_part_is_taken_equally_often(dataset: Dataset, run: Run, batch: int, updates: int, taken: int) -> None:
     tiling = Tiling(dataset, batch, updates, run)

@@ -201,7 +201,7 @@ def make_parts(dataset: Dataset, part_spots: int, tiles_per_part: int, run: Run)
     generator = run.generator(0, "tiles")
     tiles: list[np.ndarray] = []
     for rows in dataset.section_rows().values():
-        n_tiles = -(-len(rows) * n_parts * tiles_per_part // dataset.n_spots)
+        n_tiles = min(len(rows), -(-len(rows) * n_parts * tiles_per_part // dataset.n_spots))
         own = cut(dataset.coordinates[rows], n_tiles)
         tiles += [rows[own[k]] for k in torch.randperm(n_tiles, generator=generator).tolist()]
     return [np.sort(np.concatenate(tiles[number::n_parts])) for number in range(n_parts)]
