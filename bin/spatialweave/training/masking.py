@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset, Modality
     from spatialweave.training.run import Run
 
-SAMPLE_SPOTS = 65_536
+SAMPLE_SPOTS = 262_144
 """Spots of the sample that receptive fields are chosen on, where a dataset is trained on by parts."""
 
 
