@@ -317,5 +317,12 @@ def compose_methods(
     ]
     return methods_text.MethodsText(
         [paragraph for paragraph in paragraphs if paragraph],
-        methods_text.references(presets, methods, clustering, labelled and bool(len(metrics)), umap),
+        methods_text.references(
+            presets,
+            methods,
+            clustering,
+            labelled and bool(len(metrics)),
+            umap,
+            methods_text.uses_harmony(preprocessing),
+        ),
     )
