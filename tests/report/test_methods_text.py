@@ -10,7 +10,9 @@ import pytest
 from spatialweave.presets import read_preset
 from spatialweave.report.methods_text import references, uses_harmony
 
-PRESETS = {path.stem: read_preset(path) for path in (Path(__file__).resolve().parents[2] / "assets" / "methods").glob("*.yml")}
+PRESETS = {
+    path.stem: read_preset(path) for path in (Path(__file__).resolve().parents[2] / "assets" / "methods").glob("*.yml")
+}
 
 
 @pytest.mark.parametrize("name", sorted(name for name, preset in PRESETS.items() if preset.citation))
