@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,9 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.provenance import read_run, versions_of_runs
-from spatialweave.report.render import image_uri, render
+from spatialweave.report.qc_plots import qc_plots
+from spatialweave.report.questions import questions
+from spatialweave.report.render import render
 from spatialweave.report.scores import BestRun, starred
 from spatialweave.report.verdict import VerdictPart, read_verdict
 
@@ -52,18 +53,6 @@ SCRIPTS = [
 ]
 
 
-QUESTIONS = (
-    ("domains", "Domains", "What are the domains, and how sure are we?", ("maps", "consensus", "number")),
-    ("what", "What they are", "What are they, and what marks them?", ("characterised", "markers")),
-    ("which", "Methods compared", "Which method to believe?", ("verdict", "metrics")),
-    ("help", "Modalities", "What does each modality add?", ("modalities", "per_spot")),
-    ("sections", "Sections", "Do the sections agree?", ("alignment",)),
-    ("trust", "Data", "Can the data be trusted?", ("quality", "failures")),
-    ("made", "How it was made", "How was it made?", ("methods", "training", "graphs", "settings")),
-)
-"""Name, short and full title, and parts (templates/parts) of what the page answers, in its order."""
-
-
 @dataclass
 class DatasetSources:
     """The files a dataset report is made from; see bin/report_dataset.py.
@@ -85,14 +74,6 @@ class DatasetSources:
     failures: Path | None = None
     params: Path | None = None
     run_record: str | None = None
-
-
-@dataclass
-class QcPlots:
-    """QC plots of one section, as (caption, data URI)."""
-
-    section: str
-    plots: list[tuple[str, str]]
 
 
 def write_dataset_report(sources: DatasetSources, target: Path) -> None:
@@ -195,27 +176,6 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     )
 
 
-def questions(n_modalities: int, parts: list[tuple[str, bool]]) -> list[tuple[str, str, str, list[str]]]:
-    """The questions that the page can answer, each with those of its parts that are there.
-
-    Parameters
-    ----------
-    n_modalities
-        Of which it is known what they add.
-    """
-    there = [name for name, is_there in parts if is_there]
-    found = []
-    for key, short, title, own in QUESTIONS:
-        kept = [part for part in own if part in there]
-        if key == "help":
-            title = {0: "What does the method make of the modalities?", 2: "Does the second modality help?"}.get(
-                n_modalities, title
-            )
-        if kept:
-            found.append((key, short, title, kept))
-    return found
-
-
 def alignment_part(alignment: SectionAlignment | None) -> dict[str, Any]:
     """What the template needs of the alignment of the sections."""
     columns, metrics = alignment_table.metric_rows(alignment.metrics if alignment else None)
@@ -267,25 +227,6 @@ def headline(
     }
 
 
-def qc_plots(folder: Path | None) -> list[QcPlots]:
-    """QC plots by section, as far as they are there."""
-    if folder is None or not folder.is_dir():
-        return []
-    names = sorted({path.name.split(".qc_")[0] for path in folder.rglob("*.qc_*")})
-    return [_section_plots(folder, name) for name in names]
-
-
-def _section_plots(folder: Path, section: str) -> QcPlots:
-    files = {path.name.removeprefix(f"{section}."): path for path in folder.rglob(f"{glob.escape(section)}.qc_*")}
-    captions = {
-        "qc_coordinates.png": "Coordinates and the spacing of spots",
-        "qc_maps.png": "Quality metrics on the tissue",
-        "qc_violins.png": "Distribution of the quality metrics",
-    }
-    plots = [(caption, image_uri(files[name])) for name, caption in captions.items() if name in files]
-    return QcPlots(section, [(caption, uri) for caption, uri in plots if uri])
-
-
 def failures_of(failures: list[dict[str, Any]], dataset: str) -> list[dict[str, Any]]:
     """The failures of one dataset."""
     return [failure for failure in failures if failure.get("dataset") in (dataset, None, "")]
@@ -317,5 +258,12 @@ def compose_methods(
     ]
     return methods_text.MethodsText(
         [paragraph for paragraph in paragraphs if paragraph],
-        methods_text.references(presets, methods, clustering, labelled and bool(len(metrics)), umap),
+        methods_text.references(
+            presets,
+            methods,
+            clustering,
+            labelled and bool(len(metrics)),
+            umap,
+            methods_text.uses_harmony(preprocessing),
+        ),
     )

@@ -21,6 +21,10 @@ CONSENSUS = (
     "Fern XZ, Brodley CE. Solving cluster ensemble problems by bipartite graph partitioning. Proceedings of the 21st "
     "International Conference on Machine Learning, 36 (2004)."
 )
+HARMONY = (
+    "Korsunsky I, Millard N, Fan J, Slowikowski K, Zhang F, Wei K, et al. Fast, sensitive and accurate integration of "
+    "single-cell data with Harmony. Nature Methods 16, 1289-1296 (2019)."
+)
 ARI = "Hubert L, Arabie P. Comparing partitions. Journal of Classification 2, 193-218 (1985)."
 
 STEPS = {
@@ -35,7 +39,7 @@ STEPS = {
     "precomputed": "latents from the input file",
     "detected_features": "detected features",
     "variable_features": "variable features",
-    "harmony": "Harmony by section (Korsunsky et al. Nature Methods 16, 1289, 2019)",
+    "harmony": "Harmony by section",
 }
 """Names in the preprocessing records, in words."""
 
@@ -189,15 +193,27 @@ def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
     return _sentence(sentence)
 
 
+def uses_harmony(records: dict[str, Any]) -> bool:
+    """Whether a preprocessing record has Harmony among its steps."""
+    return any(step.get("step") == "harmony" for record in records.values() for step in record.get("steps", []))
+
+
 def references(
-    presets: dict[str, MethodPreset], methods: list[str], clustering: list[str], with_labels: bool, umap: bool
+    presets: dict[str, MethodPreset],
+    methods: list[str],
+    clustering: list[str],
+    with_labels: bool,
+    umap: bool,
+    harmony: bool = False,
 ) -> list[Reference]:
-    """The works to cite: methods, clustering, consensus, agreement, and UMAP."""
+    """The works to cite: methods, Harmony, clustering, consensus, agreement, and UMAP."""
     found = [
         Reference(presets[method].citation, text.doi_link(presets[method].doi))
         for method in methods
         if method in presets and presets[method].citation
     ]
+    if harmony:
+        found.append(Reference(HARMONY, text.doi_link("10.1038/s41592-019-0619-0")))
     for name in clustering:
         _, citation, doi = CLUSTERING.get(name, ("", "", ""))
         if citation:

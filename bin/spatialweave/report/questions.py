@@ -1,0 +1,35 @@
+"""What the report of a dataset answers, in its order."""
+
+from __future__ import annotations
+
+QUESTIONS = (
+    ("domains", "Domains", "What are the domains, and how sure are we?", ("maps", "consensus", "number")),
+    ("what", "What they are", "What are they, and what marks them?", ("characterised", "markers")),
+    ("which", "Methods compared", "Which method to believe?", ("verdict", "metrics")),
+    ("help", "Modalities", "What does each modality add?", ("modalities", "per_spot")),
+    ("sections", "Sections", "Do the sections agree?", ("alignment",)),
+    ("trust", "Data", "Can the data be trusted?", ("quality", "failures")),
+    ("made", "How it was made", "How was it made?", ("methods", "training", "graphs", "settings")),
+)
+"""Name, short and full title, and parts (templates/parts) of what the page answers, in its order."""
+
+
+def questions(n_modalities: int, parts: list[tuple[str, bool]]) -> list[tuple[str, str, str, list[str]]]:
+    """The questions that the page can answer, each with those of its parts that are there.
+
+    Parameters
+    ----------
+    n_modalities
+        Of which it is known what they add.
+    """
+    there = [name for name, is_there in parts if is_there]
+    found = []
+    for key, short, title, own in QUESTIONS:
+        kept = [part for part in own if part in there]
+        if key == "help":
+            title = {0: "What does the method make of the modalities?", 2: "Does the second modality help?"}.get(
+                n_modalities, title
+            )
+        if kept:
+            found.append((key, short, title, kept))
+    return found
