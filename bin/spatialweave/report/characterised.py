@@ -92,7 +92,13 @@ def read_characterised(folder: Path | None, titles: dict[str, str]) -> Character
         raise InputError(str(folder / f"{missing[0]}.csv"), found, fix="run CHARACTERISE again")
     run = tables["structure"]["run"].iloc[0] if len(tables["structure"]) else ""
     own = {name: table[table["run"] == run] for name, table in tables.items() if table is not None}
-    return _part(str(run), own, titles) if run else None
+    try:
+        return _part(str(run), own, titles) if run else None
+    except (KeyError, ValueError, IndexError) as error:
+        found = f"do not fit together ({error})"
+        raise InputError(
+            str(folder / "structure.csv") + " and those beside it", found, fix="run CHARACTERISE again"
+        ) from error
 
 
 def _read(folder: Path | None, name: str, table: ResultTable) -> pd.DataFrame | None:
