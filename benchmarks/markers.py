@@ -3,15 +3,15 @@
 
 Domains are those of the control in all tables. Printed: p values where nothing depends on the place, of all spots, of a
 split of the counts (thinning: domains from one half of the counts of every spot, tests on the other) and of a split of
-the spots; precision and recall of markers; and names by the true panel and by wrong ones. With --image the
-quantile-quantile plot of docs/characterise.md is drawn.
+the spots, also of real tissues whose spots are permuted; precision and recall of markers; and names by the true panel
+and by wrong ones. With --image the quantile-quantile plot of docs/characterise.md is drawn.
 
-    python benchmarks/markers.py --image docs/images/null_p_values.png
+    python benchmarks/markers.py --image docs/images/null_p_values.png --data <folder of the real tissues>
 """
 
 from __future__ import annotations
 
-import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,24 +19,23 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+import tissues
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "bin"))
-
-from spatialweave import simulate  # noqa: E402
-from spatialweave.characterise.features import FeatureValues, transformed  # noqa: E402
-from spatialweave.characterise.markers import MarkerTests, marker_tests  # noqa: E402
-from spatialweave.characterise.naming import chosen_names, name_domains  # noqa: E402
-from spatialweave.characterise.panel import PanelMarker  # noqa: E402
-from spatialweave.characterise.split import SplitSpots, split_spots  # noqa: E402
-from spatialweave.domains.initial_partitions import kmeans_partition  # noqa: E402
-from spatialweave.domains.matching import match_classes, overlap_table  # noqa: E402
-from spatialweave.graphs.matrices import symmetrise  # noqa: E402
-from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed  # noqa: E402
-from spatialweave.graphs.spatial import knn  # noqa: E402
-from spatialweave.io.dataset import Dataset, Modality  # noqa: E402
-from spatialweave.preprocess.pca import principal_components  # noqa: E402
-from spatialweave.simulate.tissue import CountModel, Tissue, markers  # noqa: E402
+from spatialweave import simulate
+from spatialweave.characterise.features import FeatureValues, feature_values, transformed
+from spatialweave.characterise.markers import MarkerTests, marker_tests
+from spatialweave.characterise.naming import chosen_names, name_domains
+from spatialweave.characterise.panel import PanelMarker
+from spatialweave.characterise.split import SplitSpots, split_spots
+from spatialweave.domains.initial_partitions import kmeans_partition
+from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.graphs.matrices import symmetrise
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
+from spatialweave.graphs.spatial import knn
+from spatialweave.io.contract import read_h5mu
+from spatialweave.io.dataset import Dataset, Modality, read_dataset
+from spatialweave.preprocess.pca import principal_components
+from spatialweave.simulate.tissue import CountModel, Tissue, markers
 
 if TYPE_CHECKING:
     import anndata
@@ -52,6 +51,7 @@ NULLS: dict[str, tuple[Tissue, bool]] = {
 }
 SCHEMES = ("all spots", "counts split", "spots split")
 TISSUES = ("demo", "regions", "layers", "blocks")
+REAL = ("DLPFC 151507", "DBiT embryo")
 
 
 @dataclass
@@ -125,22 +125,54 @@ def null_p_values(spec: Tissue, permuted: bool, seed: int) -> dict[str, np.ndarr
     }
 
 
-def nulls(seeds: int) -> dict[str, dict[str, np.ndarray]]:
-    """Print the table of the null, and return the p values by tissue and scheme."""
-    from scipy.stats import kstest
+def real_null_p_values(name: str, data: Path, folder: Path, seed: int) -> dict[str, np.ndarray]:
+    """The same of a real tissue whose spots are permuted, of features in 50 spots or more; counts are not split."""
+    latents, _ = tissues.prepare(name, "smart", "spatial", data, folder)
+    dataset = read_dataset(latents)
+    order = np.random.default_rng(seed).permutation(dataset.n_spots)
+    modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities]
+    tables = []
+    for table in feature_values(read_h5mu(folder / f"{name}.section.h5mu", "section"), dataset.obs):
+        kept = np.flatnonzero((table.values > 0).sum(axis=0) >= 50)
+        values = table.values[order][:, kept]
+        tables.append(replace(table, values=values, names=[table.names[k] for k in kept], present=table.present[order]))
+    whole = Ready(replace(dataset, modalities=modalities), tables, np.zeros(dataset.n_spots, dtype=np.int64))
+    codes = whole.control(7)
+    split = replace(split_spots(whole.dataset, codes, 7, seed), found_again=np.ones(7))
+    found = whole.tests(codes, 7, split)
+    return {
+        "all spots": np.concatenate([one.p.ravel() for one in found]),
+        "spots split": np.concatenate([one.p_split.ravel() for one in found]),
+    }
 
+
+def nulls(seeds: int, data: Path | None) -> dict[str, dict[str, np.ndarray]]:
+    """Print the table of the null, and return the p values by tissue and scheme."""
     click.echo("| nothing depends on the place | p values | below 0.05 | below 0.001 | distance from uniform |")
     click.echo("|---" * 5 + "|")
     pooled = {}
     for name, (spec, permuted) in NULLS.items():
-        runs = [null_p_values(spec, permuted, seed) for seed in range(1, seeds + 1)]
-        joined = {scheme: np.concatenate([run[scheme] for run in runs]) for scheme in SCHEMES}
-        # Without those of domains that are too small to be tested.
-        pooled[name] = {scheme: p[np.isfinite(p)] for scheme, p in joined.items()}
-        for scheme, p in pooled[name].items():
-            distance = kstest(p, "uniform").statistic
-            click.echo(f"| {name} | {scheme} | {(p < 0.05).mean():.3f} | {(p < 0.001).mean():.4f} | {distance:.3f} |")
+        pooled[name] = null_rows(name, [null_p_values(spec, permuted, seed) for seed in range(1, seeds + 1)])
+    if data is None:
+        return pooled
+    with tempfile.TemporaryDirectory() as folder:
+        for name in REAL:
+            runs = [real_null_p_values(name, data, Path(folder), seed) for seed in range(1, seeds + 1)]
+            null_rows(f"{name}, spots permuted", runs)
     return pooled
+
+
+def null_rows(name: str, runs: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Print a row per scheme, and return the p values of all runs together."""
+    from scipy.stats import kstest
+
+    joined = {scheme: np.concatenate([run[scheme] for run in runs]) for scheme in runs[0]}
+    # Without those of domains that are too small to be tested.
+    found = {scheme: p[np.isfinite(p)] for scheme, p in joined.items()}
+    for scheme, p in found.items():
+        distance = kstest(p, "uniform").statistic
+        click.echo(f"| {name} | {scheme} | {(p < 0.05).mean():.3f} | {(p < 0.001).mean():.4f} | {distance:.3f} |")
+    return found
 
 
 def known_markers(seeds: int) -> None:
@@ -229,10 +261,11 @@ def draw(pooled: dict[str, dict[str, np.ndarray]], image: Path) -> None:
 
 @click.command(context_settings={"show_default": True})
 @click.option("--seeds", default=5, help="Tissues of each kind.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the real tissues; without it, simulated only.")
 @click.option("--image", type=click.Path(path_type=Path), help="Where to draw the quantiles of the p values (.png).")
-def main(seeds: int, image: Path | None) -> None:
+def main(seeds: int, image: Path | None, data: Path | None) -> None:
     """Print the tables."""
-    pooled = nulls(seeds)
+    pooled = nulls(seeds, data)
     if image is not None:
         draw(pooled, image)
     click.echo("")

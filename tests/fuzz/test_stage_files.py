@@ -12,8 +12,10 @@ from spatialweave.characterise.gene_sets import read_gmt
 from spatialweave.characterise.panel import read_panel
 from spatialweave.errors import InputError
 from spatialweave.io.joined_counts import read_joined_counts
+from spatialweave.report.characterised import read_characterised
 from spatialweave.report.verdict import read_verdict
 
+from .conftest import run_stage
 from .harness import ends_well
 from .hdf5_damage import DAMAGES, apply
 from .text_damage import DAMAGES as TEXT_DAMAGES
@@ -134,6 +136,14 @@ STORE_CASES = [
 ]
 
 
+@pytest.fixture(scope="session")
+def characterised(stage_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of CHARACTERISE. Do not change them: copy them."""
+    out = tmp_path_factory.mktemp("characterised")
+    run_stage("characterise", *arguments("characterise", stage_files, out))
+    return out
+
+
 @pytest.fixture
 def copied(stage_files: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stage_files, tmp_path / "in"))
@@ -233,6 +243,25 @@ def test_damaged_gene_sets_and_panel(name: str, damage: str, tmp_path: Path) -> 
         assert str(refusal).startswith(str(path)) and "\n" not in str(refusal)
     else:
         assert found and all(found.values())
+
+
+WHAT_DOMAINS_ARE = [
+    (name, damage) for name in ("markers", "profiles", "structure", "neighbours") for damage in TEXT_DAMAGES
+]
+
+
+@pytest.mark.parametrize(("name", "damage"), WHAT_DOMAINS_ARE if LONG else WHAT_DOMAINS_ARE[::5])
+def test_damaged_tables_of_characterise(name: str, damage: str, characterised: Path, tmp_path: Path) -> None:
+    """Each is either refused in one line, or there is still something to show, or nothing as without the file."""
+    here = Path(shutil.copytree(characterised, tmp_path / "in"))
+    content = (here / f"{name}.csv").read_bytes()
+    (here / f"{name}.csv").write_bytes(TEXT_DAMAGES[damage](content))
+    try:
+        part = read_characterised(here, {})
+    except InputError as refusal:
+        assert "\n" not in str(refusal)
+    else:
+        assert part is None or part.n_domains
 
 
 TEXT_CASES = [(name, damage) for name in TEXTS for damage in TEXT_DAMAGES]

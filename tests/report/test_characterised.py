@@ -44,7 +44,7 @@ def test_a_row_per_domain(tmp_path: Path) -> None:
     ]
     assert part.shapes.header == ["domain", "area, µm²", "border, µm", "pieces", "roundness", "weight of RNA"]
     assert part.shapes.rows[0] == ["1: cortex <1>", "12.50", "7", "2", "0.500", "0.600"]
-    assert (part.named, part.n_domains, part.unknown, part.several) == (1, 3, 1, False)
+    assert (part.named, part.n_domains, part.unknown) == (1, 3, 1)
     assert part.names is not None and part.gene_sets is not None
     assert [row[:3] for row in part.names.rows] == [
         [1, "cortex <1>", "yes"], [2, "cortex <1>", "no"], [3, "cortex <1>", "no"],
@@ -62,7 +62,7 @@ def test_a_row_per_domain(tmp_path: Path) -> None:
 def test_without_panel_and_with_sections(tmp_path: Path) -> None:
     write_characterised(tmp_path, panel=False, sections=("left", "right"))
     part = read_characterised(tmp_path, TITLES)
-    assert part is not None and part.names is None and part.gene_sets is None and part.several
+    assert part is not None and part.names is None and part.gene_sets is None
     assert part.domains.header[:4] == ["domain", "spots", "of all, %", "sections"]
     assert part.domains.rows[0][0] == "1"
 

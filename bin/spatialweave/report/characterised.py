@@ -30,9 +30,10 @@ TOP = 3
 """Markers per domain and modality in the table and in the dot plots."""
 
 BESIDE_SHOWN = 2
-"""Domains named as neighbours."""
+"""Other domains named per domain."""
 
 TOP_SETS = 3
+"""Gene sets per domain and modality."""
 
 WEIGHT = "weight_"
 """What the statistics of modality weights begin with."""
@@ -59,8 +60,8 @@ class CharacterisedPart:
         Candidate names of each domain with their scores; None without a panel.
     gene_sets
         The gene sets of each domain; None without any.
-    several
-        Whether the dataset has several sections.
+    named, unknown
+        Number of domains that have a name, and of those that are not found again.
     """
 
     title: str
@@ -72,7 +73,6 @@ class CharacterisedPart:
     named: int
     n_domains: int
     unknown: int
-    several: bool
 
 
 def read_characterised(folder: Path | None, titles: dict[str, str]) -> CharacterisedPart | None:
@@ -92,7 +92,13 @@ def read_characterised(folder: Path | None, titles: dict[str, str]) -> Character
         raise InputError(str(folder / f"{missing[0]}.csv"), found, fix="run CHARACTERISE again")
     run = tables["structure"]["run"].iloc[0] if len(tables["structure"]) else ""
     own = {name: table[table["run"] == run] for name, table in tables.items() if table is not None}
-    return _part(str(run), own, titles) if run else None
+    try:
+        return _part(str(run), own, titles) if run else None
+    except (KeyError, ValueError, IndexError) as error:
+        found = f"do not fit together ({error})"
+        raise InputError(
+            str(folder / "structure.csv") + " and those beside it", found, fix="run CHARACTERISE again"
+        ) from error
 
 
 def _read(folder: Path | None, name: str, table: ResultTable) -> pd.DataFrame | None:
@@ -133,7 +139,6 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
         len(names),
         len(pooled),
         int((found_again < 0.5).sum()),
-        len(sections) > 1,
     )
 
 
@@ -150,7 +155,7 @@ def _label(domain: int, names: dict[int, str]) -> str:
 
 
 def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str:
-    """The other domains that lie beside it more often than chance would have it; else those with the most edges."""
+    """The other domains at its border, those with the most neighbours across it first, with their percentage."""
     own = neighbours[(neighbours["domain"] == domain) & (neighbours["other"] != domain) & (neighbours["edges"] > 0)]
     best = own.sort_values("edges", ascending=False, kind="stable").head(BESIDE_SHOWN)
     total = own["edges"].sum()
