@@ -58,14 +58,17 @@ def fit(rows: pd.DataFrame) -> pd.DataFrame:
 @click.option("--measured", type=click.Path(exists=True, path_type=Path), default=ROOT / "work" / "ladder.csv")
 @click.option("--out", type=click.Path(path_type=Path), default=TABLE)
 def main(measured: Path, out: Path) -> None:
-    """Fit; rows of stages and methods that were not measured stay as they are, and so do all bends."""
+    """Fit; rows of stages and methods that were not measured at two sizes stay as they are, and so do all bends."""
     rows = pd.read_csv(measured, keep_default_na=False)
+    rows = rows.drop_duplicates(["spots", "stage", "method"], keep="last")
     rows = rows[rows["stage"] != "simulate"].assign(stage=rows["stage"].str.upper())
     old = pd.read_csv(out, keep_default_na=False)
     # Only trainings differ between methods: of other stages the most demanding one stands for all.
     rows["method"] = rows["method"].where(rows["stage"] == "TRAIN", "")
     bends = rows[KEYS].merge(old, how="left", on=KEYS)["bend_gb"].fillna(0).to_numpy()
-    new = fit(rows[(bends == 0) | (rows["input_mb"] <= 1e3 * bends)])
+    rows = rows[(bends == 0) | (rows["input_mb"] <= 1e3 * bends)]
+    # One size says nothing of the growth.
+    new = fit(rows[rows.groupby(KEYS)["spots"].transform("nunique") > 1])
     new = new.merge(old[[*KEYS, *BENDS]], how="left", on=KEYS).fillna({"bend_gb": 0.0, "beyond": 1.0})
     table = pd.concat([old, new]).drop_duplicates(KEYS, keep="last")
     table.sort_values(

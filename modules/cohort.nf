@@ -1,9 +1,11 @@
 include { retryOrGiveUp } from './checks/failures'
+include { requestedMemory } from './checks/resources'
 
 // What differs between the conditions of a dataset, with donors as replicates.
 process COHORT {
     tag "${meta.dataset}"
     label 'medium'
+    memory { requestedMemory('COHORT', files, task.attempt) }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,15 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_the_projects_table_has_every_stage(project: Path) -> None:
+def test_every_stage_that_asks_for_memory_by_its_input_is_in_the_projects_table(project: Path) -> None:
     table = read_table(project / "assets" / "resources.csv")
-    assert {(stage, "") for stage in [*STAGES, "TRAIN", "ALIGN", "MATCH", "CHARACTERISE"]} <= set(table)
     assert all(needs.gb > 0 and needs.gb_per_gb >= 0 for needs in table.values())
+    modules = [path.read_text() for path in (project / "modules").glob("*.nf")]
+    processes = [part for text in modules for part in re.split("^process ", text, flags=re.M)[1:]]
+    by_input = {part.split()[0] for part in processes if re.search("label '(medium|large)'", part)}
+    asking = {name for part in processes for name in re.findall(r"requestedMemory\('(\w+)'", part)}
+    assert by_input == asking
+    assert {(stage, "") for stage in asking} <= set(table)
 
 
 @pytest.mark.parametrize("row", ["", "QC,\n", "QC,,much,1,1,1,1,1,1,1\n"])

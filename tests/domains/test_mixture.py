@@ -70,6 +70,18 @@ def test_short_runs_lose_no_maximum(clouds, monkeypatch):
         assert fit.log_likelihood == pytest.approx(full.log_likelihood, abs=1e-2)
 
 
+@pytest.mark.parametrize("distance", [2.0, 60.0])
+def test_em_from_a_subset_finds_the_fit_to_all_spots(clouds, monkeypatch, distance):
+    values, _ = clouds(1500, 4, 5, distance)
+    whole = tied_mixture(values, 5, seed=0)
+    monkeypatch.setattr(mixture, "SAMPLE", 500)
+    found = tied_mixture(values, 5, seed=0)
+    assert found.log_likelihood == pytest.approx(whole.log_likelihood, abs=1e-3 * len(values))
+    assert adjusted_rand_score(found.labels, whole.labels) > 0.999
+    assert found.converged
+    np.testing.assert_array_equal(found.labels, tied_mixture(values, 5, seed=0).labels)
+
+
 def test_labels_by_size_and_responsibilities_in_their_order(clouds):
     found = tied_mixture(clouds(400, 4, 5, 2.0)[0], 5, seed=0)
     sizes = np.bincount(found.labels)[1:]

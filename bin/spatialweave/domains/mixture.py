@@ -44,6 +44,9 @@ FINALISTS = 4
 N_RANDOM = 20
 """Random initial partitions, besides Ward's and that of k-means."""
 
+SAMPLE = 100_000
+"""Of more spots the best fit of a random subset of this size is where EM on all spots begins."""
+
 
 @dataclass(frozen=True)
 class TiedMixture:
@@ -111,7 +114,7 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
         Number of components. A fit in which every component has a spot is preferred over a more likely one in which
         some have none; with fewer distinct rows than `n_domains`, fewer domains result.
     seed
-        Of all initial partitions.
+        Of all initial partitions, and of the subset of more than :data:`SAMPLE` spots.
 
     Raises
     ------
@@ -124,6 +127,8 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
         return TiedMixture(np.ones(len(values), dtype=np.int64), np.ones((len(values), 1)), 0.0, "constant", 0, True, 0)
     # One thread: the products are too small for more, and their last digits would depend on the number.
     with threadpool_limits(limits=1):
+        if len(values) > SAMPLE:
+            return _from_sample(values, white, log_scale, n_domains, seed, n_random)
         fits = [
             _fit(white, np.eye(n_domains)[labels], name, log_scale, SHORT_RUN)
             for name, labels in initial_partitions(values, n_domains, seed, n_random)
@@ -133,6 +138,21 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
             if not fit.converged:
                 fits[number] = _fit(white, fit.responsibilities, fit.start, log_scale, MAX_ITERATIONS)
     return replace(max(fits, key=_rank), starts=tuple(_summary(fit) for fit in fits))
+
+
+def _from_sample(
+    values: np.ndarray, white: np.ndarray, log_scale: float, n_domains: int, seed: int, n_random: int
+) -> TiedMixture:
+    """The fit to all spots that EM finds from the best fit of a random subset; the starts are those of the latter."""
+    rows = np.sort(np.random.default_rng(seed).choice(len(values), SAMPLE, replace=False))
+    sample = tied_mixture(values[rows], n_domains, seed, n_random)
+    some = white[rows]
+    weights, means, _ = _maximise(some, sample.responsibilities)
+    # The subset's own covariance: that of all spots less the subset's between domains might not be positive definite.
+    within = some.T @ some / len(some) - (means.T * weights) @ means + VARIANCE_FLOOR * np.eye(white.shape[1])
+    responsibilities, _ = _expect(white, weights, means, within)
+    fit = _fit(white, responsibilities, sample.start, log_scale, MAX_ITERATIONS)
+    return replace(fit, starts=sample.starts)
 
 
 def _rank(fit: TiedMixture) -> tuple[int, float]:

@@ -103,8 +103,8 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
         (np.ones(len(rows), np.float32), (codes[rows], rows)), shape=(n_domains, len(codes)), dtype=np.float32
     )
     inside, outside = _means(members, table.values)
-    detected = table.values.copy()
-    detected.data = (detected.data > 0).astype(np.float32)
+    values = table.values
+    detected = sparse.csr_matrix(((values.data > 0).astype(np.float32), values.indices, values.indptr), values.shape)
     detected_in, detected_out = _means(members, detected)
     difference = inside - outside
     order = np.argsort(-difference, axis=1, kind="stable")[:, :top]

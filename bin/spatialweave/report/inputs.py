@@ -137,10 +137,12 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     rows = spots.obs.index.get_indexer(part.obs_names)
     present = np.zeros(len(spots), dtype=bool)
     present[rows] = True
-    ones = np.ones(len(rows), dtype=np.float32)
-    order = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows)))
     names = [str(name) for name in part.var_names]
-    values = order @ sparse.csr_matrix(part.X)
+    values = sparse.csr_matrix(part.X)
+    # A copy only where it differs: of many spots it is gigabytes.
+    if not np.array_equal(rows, np.arange(len(spots))):
+        ones = np.ones(len(rows), dtype=np.float32)
+        values = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows))) @ values
     # As preprocessing treats them: spots are scaled to one total where they were counted.
     counted = preparation_of(modality, is_intensities(modality, part.uns)) != OF_INTENSITIES
     if counted:
