@@ -108,7 +108,7 @@ workflow REPORT {
     // The same as computed, with the tables of CHARACTERISE where there are any
     by_dataset = options.characterise
         ? computed
-            .join(CHARACTERISE.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten()] }, remainder: true)
+            .join(CHARACTERISE.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten().sort { file -> file.name }] }, remainder: true)
             .map { dataset, found, tables -> [dataset, found + (tables ?: [])] }
         : computed
 
