@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import anndata
     import pandas as pd
 
+SPOTS_AT_ONCE = 50_000
+"""Spots whose counts of all modalities are joined at a time."""
+
 
 def write_h5ad(content: Integrated, folder: Path) -> None:
     """Write `integrated/<section>.h5ad` of every section, with its image where squidpy looks for it."""
@@ -89,7 +92,16 @@ def _side_by_side(parts: list[Measured], n_spots: int) -> Any:
         ones = np.ones(len(part.spots), dtype=np.float32)
         order = sparse.csr_matrix((ones, (part.spots, np.arange(len(ones)))), shape=(n_spots, len(ones)))
         blocks.append(order @ part.counts)
-    return sparse.hstack(blocks, format="csr")
+    # Some spots at a time: joining all at once takes several times the memory of the result.
+    indptr = sum(block.indptr.astype(np.int64) for block in blocks)
+    values, columns = np.empty(indptr[-1], dtype=np.float32), np.empty(indptr[-1], dtype=np.int32)
+    for start in range(0, n_spots, SPOTS_AT_ONCE):
+        joined = sparse.hstack([block[start : start + SPOTS_AT_ONCE] for block in blocks], format="csr")
+        own = slice(indptr[start], indptr[min(start + SPOTS_AT_ONCE, n_spots)])
+        values[own], columns[own] = joined.data, joined.indices
+    counts = sparse.csr_matrix((values, columns, indptr), shape=(n_spots, sum(block.shape[1] for block in blocks)))
+    counts.sort_indices()
+    return counts
 
 
 def _features(measured: dict[str, Measured]) -> pd.DataFrame:
