@@ -49,12 +49,13 @@ def files(toy_run, graph, tmp_path_factory) -> Path:
         stem = {"rna": "Gene", "adt": "Protein"}[modality.name]
         parts[modality.name] = ad.AnnData(
             sparse.csr_matrix(rng.poisson(rate).astype(np.float32)),
-            dataset.obs.iloc[kept][[]].assign(meta_donor=np.where(kept < 144, "d1", "d2")),
+            dataset.obs.iloc[kept][[]],
             pd.DataFrame(index=[f"{stem}{number}" for number in range(n)]),
         )
     sizes = [SectionSize(name, "square", {}, {}, 10.0) for name in dataset.sections]
     facts = {"dataset": "toy", "platform": "square", "layout": "square"}
-    counts = joined_counts(parts, dataset.obs, dataset.coordinates, sizes, {}, **facts)
+    obs = dataset.obs.assign(meta_donor=np.where(np.arange(dataset.n_spots) < 144, "d1", "d2"))
+    counts = joined_counts(parts, obs, dataset.coordinates, sizes, {}, **facts)
     contract.write(counts, folder / "smart.counts.h5mu")
     embedding = np.eye(4, dtype=np.float32)[toy_run.quadrant] + 0.1 * rng.normal(size=(dataset.n_spots, 4))
     weights = pd.DataFrame({"rna": 0.7, "adt": 0.3}, index=dataset.obs.index)
