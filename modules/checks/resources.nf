@@ -11,7 +11,8 @@ def needsOf(stage, method) {
 
 // Bytes of files, those in folders included: of a folder only what is read as counts, since machines put images beside them.
 def bytesOf(files) {
-    return [files].flatten().sum(0L) { path -> path.isDirectory() ? countsIn(path) : path.size() }
+    // Of a task's input the folder itself: what a task sees in its place cannot be walked through.
+    return [files].flatten().sum(0L) { path -> path.isDirectory() ? countsIn(path.toRealPath()) : path.size() }
 }
 
 def countsIn(folder) {

@@ -62,4 +62,4 @@ def test_a_method_that_needs_more_than_the_limit_stops_the_run_before_its_traini
     run = pipeline.run("-profile", "test", "--methods", "spamca_paper", "--max_memory", "1.GB", "-stub-run")
     assert run.code != 0
     assert "spamca_paper needs about 1.3 GB to train on test, more than --max_memory 1 GB" in run.text
-    assert not any(task.startswith("TRAIN") for task in run.tasks("Submitted"))
+    assert not any(task.startswith("TRAIN (test, spamca_paper") for task in run.tasks("Submitted"))
