@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import COMPLETED, FAILED, INDEX, NOTICES, RUNS, ResultTable
+from spatialweave.io.result_table import ResultTable
+from spatialweave.io.result_tables import COMPLETED, FAILED, INDEX, NOTICES, RUNS
 
 if TYPE_CHECKING:
     import pandas as pd

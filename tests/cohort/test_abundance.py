@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kstest, ttest_ind
 
 from spatialweave.cohort.abundance import differential_abundance, size_factors, sizes_of
-from spatialweave.cohort.linear import adjusted, mean_effect, rate_effect
+from spatialweave.cohort.linear import mean_effect, rate_effect
 
 
 def changes(cohort, condition: dict[str, str] | None = None) -> pd.DataFrame:
@@ -81,11 +81,6 @@ def test_the_mean_effect_is_a_t_test() -> None:
 def test_what_cannot_be_estimated_is_nothing(design: np.ndarray) -> None:
     assert np.isnan(mean_effect(np.arange(len(design)), design)).all()
     assert np.isnan(rate_effect(np.arange(len(design)), np.ones(len(design)), design)).all()
-
-
-def test_adjusted_p_values_by_hand() -> None:
-    np.testing.assert_allclose(adjusted(np.array([0.01, np.nan, 0.04, 0.03])), [0.03, np.nan, 0.04, 0.04])
-    assert np.isnan(adjusted(np.array([np.nan]))).all()
 
 
 def test_paired_donors_are_compared_with_themselves(cohort) -> None:

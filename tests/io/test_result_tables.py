@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
+from spatialweave.io.result_table import ResultTable
 from spatialweave.io.result_tables import (
     ALIGNMENT,
     COORDINATES,
@@ -22,7 +23,6 @@ from spatialweave.io.result_tables import (
     RUNS,
     SPOTS,
     TRANSFORMS,
-    ResultTable,
     coordinates_table,
     read_aligned_coordinates,
     read_domains,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.characterise.composition import composition
+from spatialweave.characterise.features import feature_values
 from spatialweave.characterise.gene_sets import MOST_MARKERS, MeasuredSets, enrichment, read_gmt
 from spatialweave.characterise.markers import MarkerTests, marker_rows, marker_tests
 from spatialweave.characterise.naming import name_domains
@@ -19,16 +20,8 @@ from spatialweave.characterise.sources import Characterised, CharacterisedRun, r
 from spatialweave.characterise.split import split_spots
 from spatialweave.characterise.structure import structure_rows
 from spatialweave.io.notices import warn
-from spatialweave.io.result_tables import (
-    BESIDE,
-    COMPOSITION,
-    GENE_SETS,
-    MARKERS,
-    NAMES,
-    PROFILES,
-    STRUCTURE,
-    ResultTable,
-)
+from spatialweave.io.result_table import ResultTable
+from spatialweave.io.result_tables import BESIDE, COMPOSITION, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,18 +61,20 @@ def characterise(
     # The user's files first: a mistake in them should not wait for the counts.
     sets = None if gene_sets is None else read_gmt(gene_sets)
     names = None if panel is None else read_panel(panel)
-    sources = read_sources(files, runs)
+    sources, counts = read_sources(files, runs)
+    tables = feature_values(counts, sources.dataset.obs)
+    del counts
     rows: dict[str, list[Any]] = {name: [] for name in TABLES}
-    measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in sources.tables}
+    measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in tables}
     if measured and not any(one.members for one in measured.values()):
         warn(str(gene_sets), "no set has three features or more that were measured; are the names of another organism?")
-    features = {name.upper() for table in sources.tables for name in table.names}
+    features = {name.upper() for table in tables for name in table.names}
     if names is not None and not features & {m.feature.upper() for own in names.values() for m in own}:
         warn(str(panel), "none of its markers was measured; are the names of the features of another kind?")
     for run in sources.runs:
         split = split_spots(sources.dataset, run.codes, run.n_domains, seed)
         pooled: list[MarkerTests] = []
-        for table in sources.tables:
+        for table in tables:
             tests = marker_tests(table, sources.dataset.section_rows(), run.codes, run.n_domains, split)
             for one in tests:
                 rows["markers"] += marker_rows(run.id, one, split.found_again)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from spatialweave.characterise.features import FeatureValues
-from spatialweave.characterise.rank_sums import RankSums, adjusted, rank_sums, stratified_scores, two_sided
+from spatialweave.characterise.rank_sums import RankSums, rank_sums, stratified_scores, two_sided
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.split import FOUND_AGAIN, SplitSpots
+from spatialweave.metrics.multiple_tests import adjusted
 
 ALL = "all"
 """In place of a section's name: all sections together."""

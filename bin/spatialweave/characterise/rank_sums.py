@@ -145,15 +145,3 @@ def two_sided(scores: np.ndarray) -> np.ndarray:
     from scipy.special import ndtr
 
     return np.asarray(2.0 * ndtr(-np.abs(scores)))
-
-
-def adjusted(p: np.ndarray) -> np.ndarray:
-    """p values adjusted for all features of a domain (Benjamini and Hochberg, 1995), row by row; NaN stays."""
-    from scipy.stats import false_discovery_control
-
-    result = np.full(p.shape, np.nan)
-    for row, values in enumerate(p):
-        known = np.isfinite(values)
-        if known.any():
-            result[row, known] = false_discovery_control(values[known])
-    return result

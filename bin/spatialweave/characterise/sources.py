@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.characterise.features import FeatureValues, feature_values
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.io.contract import CARRIED, read_h5ad
@@ -65,8 +64,6 @@ class Characterised:
 
     Attributes
     ----------
-    tables
-        Transformed values by modality.
     graph
         Undirected spatial graph over all spots.
     columns
@@ -74,16 +71,14 @@ class Characterised:
     """
 
     dataset: Dataset
-    counts_file: Path
     sections: list[SectionSize]
-    tables: list[FeatureValues]
     graph: sparse.csr_matrix
     columns: dict[str, np.ndarray]
     runs: list[CharacterisedRun]
 
 
-def read_sources(files: Path, runs: Sequence[str]) -> Characterised:
-    """Read the files of a dataset.
+def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudata.MuData]:
+    """Read the files of a dataset, and its joined raw counts.
 
     Parameters
     ----------
@@ -107,15 +102,14 @@ def read_sources(files: Path, runs: Sequence[str]) -> Characterised:
     if not counts.obs_names.equals(dataset.obs.index):
         raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
     chosen = _chosen(files, dataset, list(_runs(files, dataset)), runs)
-    return Characterised(
+    sources = Characterised(
         dataset,
-        counts_file,
         sections,
-        feature_values(counts, dataset.obs),
         _graph(_one(files, "graph.h5ad"), dataset),
         _columns(counts, dataset),
         [_run(files, dataset, run) for run in chosen],
     )
+    return sources, counts
 
 
 def _one(files: Path, pattern: str) -> Path:

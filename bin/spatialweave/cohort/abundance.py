@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.cohort.linear import Effect, adjusted, rate_effect
+from spatialweave.cohort.linear import Effect, rate_effect
 from spatialweave.cohort.samples import Samples
+from spatialweave.metrics.multiple_tests import adjusted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,11 +15,11 @@ from spatialweave.cohort.expression import differential_expression
 from spatialweave.cohort.neighbourhoods import differential_neighbourhoods
 from spatialweave.cohort.samples import Samples, read_samples
 from spatialweave.io.contract import CARRIED, is_intensities
-from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NEIGHBOURHOODS, SAMPLES
 from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
+    import mudata
     import pandas as pd
 
 LEVEL = 0.05
@@ -73,7 +73,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
     """
     import pandas as pd
 
-    sources = read_sources(files, [])
+    sources, counts = read_sources(files, [])
     run = sources.runs[0]
     sections = sources.dataset.obs["section"].astype(str).reset_index(drop=True)
     columns = [_by_section(sections, sources.columns.get(name)) for name in (DONOR, CONDITION)]
@@ -89,7 +89,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
         SAMPLES.frame(_sizes(samples, sizes)),
         ABUNDANCE.frame(differential_abundance(samples, sizes)),
         NEIGHBOURHOODS.frame(differential_neighbourhoods(samples, domains, sizes, sources.graph)),
-        EXPRESSION.frame(_expression(samples, run, sources.counts_file, sources.dataset.obs.index)),
+        EXPRESSION.frame(_expression(samples, run, counts)),
     )
 
 
@@ -109,19 +109,16 @@ def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
             yield found | {"spots": spots, "fraction": spots / row.sum()}
 
 
-def _expression(
-    samples: Samples, run: CharacterisedRun, counts_file: Path, spots: pd.Index
-) -> Iterator[dict[str, Any]]:
+def _expression(samples: Samples, run: CharacterisedRun, counts: mudata.MuData) -> Iterator[dict[str, Any]]:
     """Of the modalities that are counts; intensities are no model of DESeq2's."""
     import pandas as pd
 
-    counts, _sections = read_joined_counts(counts_file)
     names = list(range(1, run.n_domains + 1))
     for modality in (name for name in MODALITIES if name in counts.mod):
         part = counts.mod[modality]
         if is_intensities(modality, part.uns):
             continue
-        rows = spots.get_indexer(part.obs_names)
+        rows = counts.obs_names.get_indexer(part.obs_names)
         measured = Samples(samples.table, samples.of_spot[rows], samples.reference)
         domains = pd.Series(run.codes[rows] + 1)
         for row in differential_expression(measured, domains, names, part.X, part.var_names):

@@ -60,14 +60,3 @@ def _estimable(design: np.ndarray) -> bool:
 def _first(fit: Any) -> Effect:
     low, high = fit.conf_int()[0]
     return Effect(float(fit.params[0]), float(low), float(high), float(fit.pvalues[0]))
-
-
-def adjusted(p: np.ndarray) -> np.ndarray:
-    """Benjamini-Hochberg adjusted p-values; NaN stays NaN and does not count."""
-    from scipy.stats import false_discovery_control
-
-    result = np.full(len(p), np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        result[known] = false_discovery_control(p[known])
-    return result

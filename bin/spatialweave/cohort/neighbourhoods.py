@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.cohort.linear import adjusted, mean_effect
+from spatialweave.cohort.linear import mean_effect
 from spatialweave.cohort.samples import Samples
+from spatialweave.metrics.multiple_tests import adjusted
 
 if TYPE_CHECKING:
     import pandas as pd

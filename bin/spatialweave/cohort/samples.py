@@ -49,10 +49,7 @@ class Samples:
     @property
     def paired(self) -> bool:
         """Whether every donor has every condition, so that donors are compared with themselves."""
-        return (
-            len(self) == self.table["donor"].nunique() * self.table["condition"].nunique()
-            and len(self) > len(self.others) + 1
-        )
+        return len(self) == self.table["donor"].nunique() * self.table["condition"].nunique()
 
     def donors(self, condition: str) -> int:
         """Number of donors with a condition."""

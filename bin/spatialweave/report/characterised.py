@@ -7,16 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
-from spatialweave.io.result_tables import (
-    BESIDE,
-    GENE_SETS,
-    MARKERS,
-    NAMES,
-    PROFILES,
-    STRUCTURE,
-    WEAVE,
-    ResultTable,
-)
+from spatialweave.io.result_table import ResultTable
+from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, WEAVE
 from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import modality, number, words

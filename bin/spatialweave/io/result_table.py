@@ -1,0 +1,157 @@
+"""A kind of table (CSV): its columns, what their cells hold, and the one reader and writer of it.
+
+Readers are strict, since a table that is taken for what it is not spoils every result after it. Numbers are parsed by
+pandas' default parser, whose last digit may differ from the one written.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave.errors import InputError
+from spatialweave.io.files import write_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class CellType:
+    """What the cells of a column hold.
+
+    Attributes
+    ----------
+    expected
+        A cell in words, for errors.
+    dtype
+        Of the column once it is read.
+    parse
+        From the column as pandas read it (text, unless all cells are numbers) to its values, and where cells are wrong.
+    missing
+        Texts that mean a missing number.
+    """
+
+    expected: str
+    dtype: str
+    parse: Callable[[pd.Series], tuple[Any, np.ndarray]]
+    missing: tuple[str, ...] = ()
+
+
+def _text(column: pd.Series) -> tuple[Any, np.ndarray]:
+    return column, np.zeros(len(column), dtype=bool)
+
+
+def _number(column: pd.Series) -> tuple[Any, np.ndarray]:
+    import pandas as pd
+
+    if column.dtype == bool:
+        column = column.astype(str)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    return values, ~np.isfinite(values)
+
+
+def _optional_number(column: pd.Series) -> tuple[Any, np.ndarray]:
+    values, wrong = _number(column)
+    return values, wrong & column.notna().to_numpy()
+
+
+def _whole(column: pd.Series) -> tuple[Any, np.ndarray]:
+    wrong = ~column.str.fullmatch(r"[+-]?[0-9]{1,18}").to_numpy(dtype=bool)
+    return column if wrong.any() else column.astype(np.int64), wrong
+
+
+def _count(column: pd.Series) -> tuple[Any, np.ndarray]:
+    values, wrong = _whole(column)
+    return values, wrong if wrong.any() else np.asarray(values < 1)
+
+
+def _flag(column: pd.Series) -> tuple[Any, np.ndarray]:
+    values = column.map({"True": True, "False": False})
+    return values, values.isna().to_numpy()
+
+
+TEXT = CellType("text", "str", _text)
+NUMBER = CellType("a finite number", "float64", _number)
+OPTIONAL = CellType("a finite number or nothing", "float64", _optional_number, missing=("", "nan", "NaN"))
+WHOLE = CellType("a whole number", "int64", _whole)
+COUNT = CellType("a whole number from 1", "int64", _count)
+FLAG = CellType("True or False", "bool", _flag)
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """One kind of table: its columns in order, with what their cells hold."""
+
+    cells: Mapping[str, CellType]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.cells)
+
+    def frame(self, rows: Iterable[Any]) -> pd.DataFrame:
+        """A table of these rows (tuples or mappings by column)."""
+        import pandas as pd
+
+        return pd.DataFrame(list(rows), columns=self.columns)
+
+    def write(self, path: Path, table: pd.DataFrame) -> None:
+        """Write a table of exactly these columns, whole or not at all."""
+        if list(table.columns) != self.columns:
+            raise ValueError(f"{path.name} has the columns {list(table.columns)}, not {self.columns}")
+        write_csv(path, table)
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read a table and check every cell; further columns are left out.
+
+        Raises
+        ------
+        InputError
+            When the file is no CSV, lacks a column, or a cell holds something else than its column should.
+        """
+        import pandas as pd
+
+        table = _read_csv(path, self.cells)
+        missing = [column for column in self.cells if column not in table]
+        if missing:
+            raise InputError(str(path), f"has no column '{missing[0]}'", "columns " + ", ".join(self.columns))
+        checked = {}
+        for name, cell in self.cells.items():
+            values, wrong = cell.parse(table[name])
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                where = f"{path}, line {row + 2}, column '{name}'"
+                raise InputError(where, f"value '{table[name].iloc[row]}'", cell.expected)
+            checked[name] = values if cell is TEXT else values.astype(cell.dtype)
+        return pd.DataFrame(checked)
+
+    def read_all(self, paths: Iterable[Path]) -> pd.DataFrame:
+        """Read several tables as one, their rows in the order of `paths`; without any, a table without rows."""
+        import pandas as pd
+
+        empty = pd.DataFrame({name: pd.Series(dtype=cell.dtype) for name, cell in self.cells.items()})
+        tables = [table for table in map(self.read, paths) if len(table)]
+        return pd.concat(tables, ignore_index=True) if tables else empty
+
+
+def _read_csv(path: Path, cells: Mapping[str, CellType]) -> pd.DataFrame:
+    """A CSV with numbers where whole columns hold any, and all else as text."""
+    import pandas as pd
+
+    text = {name: str for name, cell in cells.items() if cell.dtype != "float64"}
+    missing = {name: list(cell.missing) for name, cell in cells.items() if cell.missing}
+    try:
+        with warnings.catch_warnings():
+            # Lines with more cells than the header would lose them with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, dtype=text, na_values=missing, keep_default_na=False, index_col=False, low_memory=False
+            )
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise InputError(str(path), f"is not a readable CSV file ({error})") from error
