@@ -9,6 +9,7 @@ include { givenNumber              } from './modules/checks/domains'
 include { checkEnvironments        } from './modules/checks/environments'
 include { chooseMethods ; checkFit } from './modules/checks/methods'
 include { closingText ; watchTrainings } from './modules/checks/progress'
+include { checkNodes               } from './modules/checks/resources'
 include { readSamplesheet          } from './modules/checks/samplesheet'
 include { CHECK_SETS               } from './modules/characterise'
 include { ESTIMATE ; toEstimate    } from './modules/estimate'
@@ -25,6 +26,7 @@ workflow {
     }
     def given = resolveParams(params)
     def options = given + [checkpoint_dir: checkpointFolder(given.checkpoint_dir)]
+    checkNodes(options)
     def code = codeDigest()
     def ready = checkEnvironments(chooseMethods(options), options)
     def methods = ready.methods

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -29,7 +30,14 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
     default="auto",
     help="Where to train. auto = the GPU if there is one; cuda fails without one.",
 )
-@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of a process.  [default: all]")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    help="Processes on this node that share the training of a dataset by tiles, each on a GPU where there are any.",
+)
+@click.option("--nodes", type=click.IntRange(1), default=1, help="Nodes of a Slurm job that do so, a task on each.")
 @click.option(
     "--checkpoint-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -48,6 +56,8 @@ def main(
     seed: int,
     device: str,
     threads: int | None,
+    processes: int,
+    nodes: int,
     checkpoint_dir: Path | None,
     progress_file: Path | None,
     out: Path,
@@ -60,21 +70,32 @@ def main(
         # Libraries read it when they are loaded.
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
+    from spatialweave.presets import read_preset
+
+    method = read_preset(method_file)
+    if processes * nodes > 1:
+        from spatialweave.errors import InputError
+        from spatialweave.training.launch import is_member, run_as_team
+
+        if not method.distributed:
+            found = f"is {processes} x {nodes}, and several processes cannot share a training of {method.title}"
+            raise InputError("--processes x --nodes", found, "1")
+        if not is_member():
+            sys.exit(run_as_team(processes, nodes))
+
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.embeddings import write_embedding, write_training_record
-    from spatialweave.presets import read_preset
     from spatialweave.training.checkpoint import discard
     from spatialweave.training.outputs import per_spot
     from spatialweave.training.progress import noting
     from spatialweave.training.run import prepare
     from spatialweave.training.session import fit_preset
 
-    method = read_preset(method_file)
     run = prepare(method.module, seed, device, threads)
     dataset = read_dataset(latents, graph, coordinates)
     if checkpoint_dir is not None:
         run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
-    with noting(run.log, progress_file) as run.log:
+    with noting(run.log, progress_file if run.team.rank == 0 else None) as run.log:
         fitted = fit_preset(dataset, method, run, preset, options)
     if run.team.rank > 0:
         # The first of several processes writes for all.

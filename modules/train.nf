@@ -7,10 +7,12 @@ process TRAIN {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'large'
     label 'gpu'
-    cpus { trainingCpus(latents) }
-    memory { requestedMemory('TRAIN', latents, task.attempt, meta.method) }
-    // From the method's preset: conf/ chooses the task's software environment and GPU by these.
-    ext environment: { method.environment }, gpu: { method.gpu }
+    // Several processes share a training by tiles: on a node each takes the whole dataset into memory.
+    cpus { [trainingCpus(latents), method.processes].max() }
+    memory { requestedMemory('TRAIN', latents, task.attempt, meta.method) * method.processes }
+    clusterOptions { method.nodes > 1 ? "--nodes=${method.nodes} --ntasks-per-node=1" : null }
+    // From the method's preset and --gpus: conf/ chooses the task's software environment, GPUs and nodes by these.
+    ext environment: { method.environment }, gpu: { method.gpu ? method.processes : 0 }, nodes: { method.nodes }
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
@@ -29,11 +31,13 @@ process TRAIN {
     def options = method.settings.collect { setting -> "--method-option ${setting}" }
     options += coordinates ? ["--coordinates ${coordinates}"] : []
     options += method.preset ? ["--preset ${method.preset}"] : []
+    options += method.processes > 1 ? ["--processes ${method.processes}"] : []
+    options += method.nodes > 1 ? ["--nodes ${method.nodes}"] : []
     options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
     """
     # code ${code}
-    train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
-        --threads ${task.cpus} ${options.join(' ')} ${progressOption(task)} \\
+    ${method.nodes > 1 ? 'srun ' : ''}train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
+        --threads ${task.cpus.intdiv(method.processes)} ${options.join(' ')} ${progressOption(task)} \\
         --out 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' --record '${meta.id}.training.json'
     """
 

@@ -50,13 +50,13 @@ workflow INTEGRATE {
         aligned: method.sections == 'aligned'
         plain: true
     }
-    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], preset: '', environment: '', gpu: true]]
+    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], preset: '', environment: '', gpu: true, processes: 1, nodes: 1]]
     trainings = by_need.aligned
         .map { meta, latents, graph, method -> [meta.dataset, meta, latents, graph, method] }
         .combine(aligned, by: 0)
         .map { _dataset, meta, latents, graph, method, file -> [meta, latents, graph, file, method] }
         .mix(by_need.plain.map { meta, latents, graph, method -> [meta, latents, graph, [], method] })
-        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'preset', 'environment', 'gpu')] }
+        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'preset', 'environment', 'gpu', 'processes', 'nodes')] }
     TRAIN(trainings, options.device, options.checkpoint_dir ?: '', code)
 
     // [dataset, run meta, embedding, latents, graph], e.g. ['embryo', [id: 'smart.seed1', ...], smart.seed1.h5ad, smart.latents.h5mu, graph.h5ad]

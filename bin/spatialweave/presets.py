@@ -43,6 +43,8 @@ class MethodPreset:
         Modalities without which the method leaves a dataset out, separated by commas; "" = none in particular.
     gpu
         Whether the method can use a GPU.
+    distributed
+        Whether several processes, on a GPU each, can share a training of the method.
     config
         Settings that hold for every dataset.
     presets
@@ -65,6 +67,7 @@ class MethodPreset:
     baseline: bool = False
     needs: str = ""
     gpu: bool = True
+    distributed: bool = False
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -87,6 +90,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "control": (bool, "true or false"),
     "baseline": (bool, "true or false"),
     "gpu": (bool, "true or false"),
+    "distributed": (bool, "true or false"),
     "config": (Mapping, "a mapping"),
     "presets": (Mapping, "a mapping"),
 }

@@ -45,6 +45,15 @@ def trainingCpus(latents) {
     return [1 + latents.size().intdiv(8 * 1024 ** 2), 8].min() as int
 }
 
+// Stops a run whose trainings are to share nodes where that is not possible.
+def checkNodes(options) {
+    def executor = workflow.session.config.process?.executor ?: 'local'
+    if (options.nodes > 1 && (executor != 'slurm' || workflow.containerEngine)) {
+        def found = executor != 'slurm' ? "the tasks of executor '${executor}'" : "tasks in containers of ${workflow.containerEngine}"
+        error("Parameters:\n  --nodes ${options.nodes}: ${found} run on one node each; use --gpus, or the profile slurm without containers")
+    }
+}
+
 // The memory that a task may have, of --max_memory; null where it is not given.
 def memoryLimit(text) {
     return text ? MemoryUnit.of(text) : null

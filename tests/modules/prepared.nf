@@ -50,7 +50,7 @@ workflow PREPARED {
 workflow TRAINED {
     main:
     PREPARED()
-    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), [settings: [], preset: '', environment: '', gpu: false]] }, 'cpu', '', 'test')
+    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), [settings: [], preset: '', environment: '', gpu: false, processes: 1, nodes: 1]] }, 'cpu', '', 'test')
 
     emit:
     trained = TRAIN.out.embedding.join(PREPARED.out.prepared)

@@ -59,6 +59,12 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         ),
         (["--simulate", "test", "--seed", "2147483647", "--seeds", "2"], "the last one is above 2147483647"),
         (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
+        (["--simulate", "test", "--nodes", "2"], "--nodes 2: the tasks of executor 'local' run on one node each"),
+        (
+            ["--simulate", "test", "--nodes", "2", "-profile", "slurm,podman"],
+            "--nodes 2: tasks in containers of podman run on one node each",
+        ),
+        (["--simulate", "test", "--gpus", "0"], "--gpus 0 is below 1"),
         (["--simulate", "test", "--gene_sets", "nowhere.gmt"], "--gene_sets: there is no file 'nowhere.gmt'"),
         (["--simulate", "test", "--panel", "."], "--panel: there is no file '.'"),
         (

@@ -1,4 +1,4 @@
-"""A Slurm of one node on this machine: controller, node daemon and their MUNGE, with everything in one folder.
+"""A Slurm of two nodes, both this machine: controller, node daemons and their MUNGE, with everything in one folder.
 
 None of its files are in /etc or /var; every port and socket is its own: a Slurm that serves this machine is left alone.
 """
@@ -11,26 +11,29 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "setpriv")
 
-# The node declares a card, 64 GB and at least 2 cores, whatever this machine has: a training asks for 2 cores,
-# and its second attempt for 16 GB. Jobs start at once, and are kept on record for as long as the cluster lives.
+NODES = ("first", "second")
+
+# Jobs go to the first node; the second is for those that ask for two, in the partition `pair`. Each declares a card,
+# 64 GB and at least 2 cores, whatever this machine has: a training asks for 2 cores, and its second attempt for 16 GB.
+# Jobs start at once, and are kept on record for as long as the cluster lives.
 SLURM_CONF = """\
 ClusterName=spatialweave
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool.%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -46,8 +49,11 @@ MinJobAge=86400
 SchedulerParameters=batch_sched_delay=0
 KillWait=5
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=64000 Gres=gpu:simulated:1 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=64000 Gres=gpu:simulated:1 State=UNKNOWN
+NodeName=first Port={first_port}
+NodeName=second Port={second_port}
+PartitionName=main Nodes=first Default=YES MaxTime=INFINITE State=UP
+PartitionName=pair Nodes=first,second MaxTime=INFINITE State=UP
 """
 # The device file is only looked for, never opened.
 GRES_CONF = "Name=gpu Type=simulated Count=1 File=/dev/null\n"
@@ -97,8 +103,10 @@ class Cluster:
         self._launch(*munged, ready=files["socket"].exists)
         controller = ["slurmctld", "-D", "-f", str(self.config)]
         self._launch(*controller, ready=lambda: self._ask("scontrol", "ping").returncode == 0)
-        node = ["slurmd", "-D", "-f", str(self.config)]
-        self._launch(*node, ready=lambda: self._ask("sinfo", "--noheader", "--format=%t").stdout.strip() == "idle")
+        for name in NODES:
+            node = ["slurmd", "-D", "-N", name, "-f", str(self.config)]
+            state = ("sinfo", "--noheader", "--format=%t", "--nodes", name, "--partition", "pair")
+            self._launch(*node, ready=partial(self._says, "idle", *state))
 
     def stop(self) -> None:
         """End all jobs, then the daemons in the opposite order of their start."""
@@ -116,17 +124,18 @@ class Cluster:
             self._daemons.clear()
 
     def _write_files(self) -> None:
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool.{node}" for node in NODES)):
             (self.folder / name).mkdir()
         key = self.folder / "munge.key-file"
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(128))
-        controller_port, node_port = _free_ports(2)
+        controller_port, first_port, second_port = _free_ports(3)
         settings = SLURM_CONF.format(
             host=socket.gethostname().split(".")[0],
             folder=self.folder,
             controller_port=controller_port,
-            node_port=node_port,
+            first_port=first_port,
+            second_port=second_port,
             cores=max(2, os.cpu_count() or 1),
         )
         self.config.write_text(settings)
@@ -156,6 +165,9 @@ class Cluster:
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {"SLURM_CONF": str(self.config)}
+
+    def _says(self, text: str, *command: str) -> bool:
+        return self._ask(*command).stdout.strip() == text
 
     def _ask(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False, timeout=60)

@@ -202,3 +202,19 @@ def test_a_hundred_tasks_in_the_queue(pipeline: Pipeline) -> None:
     assert {process: counts[process] for process in ("TRAIN", "CLUSTER", "WEAVE", "EVALUATE")} == {
         "TRAIN": 100, "CLUSTER": 100, "WEAVE": 1, "EVALUATE": 101,
     }  # fmt: skip
+
+
+def test_nodes_share_a_training(pipeline: Pipeline) -> None:
+    options = ("-profile", "test,slurm", "--seeds", "1", "--methods", "smart", "--control", "false", "--device", "cpu")
+    options += ("--method_options", "smart.batch_spots=80,smart.epochs=6,smart.max_rounds=1", "--gpus", "2")
+    alone = pipeline.run(*options, "-c", str(SITE))
+    assert alone.code == 0, alone.text
+    config = write_config(pipeline, "withName: TRAIN", "queue = 'pair'")
+    shared = Pipeline(pipeline.project, pipeline.folder / "shared")
+    shared.folder.mkdir()
+    run = shared.run(*options, "--nodes", "2", "-c", str(config))
+    assert run.code == 0, run.text
+    (job,) = [job for job in jobs_of(shared.folder) if process_of(job) == "TRAIN"]
+    assert (job["NodeList"], job["NumNodes"]) == ("first,second", "2")
+    assert "training by 4 processes" in (Path(job["WorkDir"]) / ".command.log").read_text()
+    assert domains(run) == domains(alone)

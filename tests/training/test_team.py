@@ -54,19 +54,15 @@ def files(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def train(
     project: Path, files: tuple[Path, Path], folder: Path, method: str, processes: int, *options: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run train.py, by torchrun where there are several processes."""
-    start = [sys.executable]
-    if processes > 1:
-        start += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    """Run train.py with so many processes."""
     command = [
-        *start,
-        str(project / "bin" / "train.py"),
+        *(sys.executable, str(project / "bin" / "train.py"), "--processes", str(processes)),
         *("--latents", str(files[0]), "--graph", str(files[1]), "--device", "cpu", "--threads", "1", "--seed", "3"),
         *("--method", str(project / "assets" / "methods" / f"{method}.yml")),
         *(text for option in options for text in ("--method-option", option)),
         *("--out", str(folder / f"{method}.{processes}.h5ad"), "--record", str(folder / f"{method}.{processes}.json")),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "SPATIALWEAVE_NOTICES": str(folder / "notices.txt")}
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -86,13 +82,49 @@ def test_several_processes_train_as_one(
     np.testing.assert_allclose(found[processes, "losses"], found[1, "losses"], rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("method", "option", "message"),
-    [("smart", "batch_spots=0", "trained on at once"), ("spamo", "batch_spots=200", "SPAMO is trained by one")],
-)
-def test_what_one_process_must_do_is_refused(
-    project: Path, files: tuple[Path, Path], tmp_path: Path, method: str, option: str, message: str
+def notices(folder: Path) -> list[str]:
+    return (folder / "notices.txt").read_text().splitlines() if (folder / "notices.txt").exists() else []
+
+
+def test_a_whole_dataset_is_trained_by_one_of_them(project: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    done = train(project, files, tmp_path, "smart", 2, "batch_spots=0", "epochs=2", "max_rounds=1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    (notice,) = notices(tmp_path)
+    assert "one of 2 processes trains: all 576 spots are trained on at once" in notice
+    assert (tmp_path / "smart.2.h5ad").exists()
+
+
+@pytest.mark.parametrize("method", ["spamo", "pca_smooth"])
+def test_methods_of_one_process_refuse_more(
+    project: Path, files: tuple[Path, Path], tmp_path: Path, method: str
 ) -> None:
-    done = train(project, files, tmp_path, method, 2, option, "epochs=1")
-    assert done.returncode != 0 and message in done.stderr
+    done = train(project, files, tmp_path, method, 2)
+    assert done.returncode == 2 and "cannot share a training" in done.stderr
     assert not list(tmp_path.glob("*.h5ad"))
+
+
+def test_more_processes_than_parts_are_idle(project: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    options = ("batch_spots=400", "epochs=4", "max_rounds=1")
+    for count in (1, 5):
+        done = train(project, files, tmp_path, "smart", count, *options)
+        assert done.returncode == 0, done.stderr[-2000:]
+    (notice,) = notices(tmp_path)
+    assert "5 processes share 4 parts" in notice
+    with h5py.File(tmp_path / "smart.1.h5ad") as one, h5py.File(tmp_path / "smart.5.h5ad") as five:
+        np.testing.assert_allclose(five["X"][:], one["X"][:], rtol=1e-4, atol=1e-4)
+
+
+def test_an_error_ends_all_with_its_code(project: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    done = train(project, files, tmp_path, "smart", 2, "batch_spots=200", "epochs=nothing")
+    assert done.returncode == 2
+    (line,) = {line for line in done.stderr.splitlines() if line.startswith("ERROR")}
+    assert "epochs" in line and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*.h5ad"))
+
+
+def test_several_nodes_need_a_slurm_job(project: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    command = [sys.executable, str(project / "bin" / "train.py"), "--nodes", "2", "--latents", str(files[0])]
+    command += ["--graph", str(files[1]), "--method", str(project / "assets/methods/smart.yml"), "--out", "x.h5ad"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "--nodes: is 2 outside a task of a Slurm job" in done.stderr

@@ -27,7 +27,6 @@ from spatialweave.training.mcgate_encoder import (
     attention_table,
     long_range_partners,
 )
-from spatialweave.training.team import check_alone
 from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class Batch:
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
-    check_alone(run.team, "MCGATE")
     tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
     inputs = scale_inputs(tiling, config, run)
     network = Mcgate(dataset.n_spots, sum(inputs.widths), config)

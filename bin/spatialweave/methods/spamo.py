@@ -33,7 +33,6 @@ from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, scale_inputs
 from spatialweave.training.part_graphs import PartGraphs, landmarks_of
-from spatialweave.training.team import check_alone
 from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
@@ -178,7 +177,6 @@ class Spamo(nn.Module):
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and the feature graphs' distances by correlation."""
-    check_alone(run.team, "SPAMO")
     tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
     inputs = scale_inputs(tiling, config, run)
     part_graphs, depth = PartGraphs(tiling, ENCODED), inputs.reach + REACH

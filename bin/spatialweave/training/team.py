@@ -1,4 +1,4 @@
-"""The processes of one training, as torchrun starts them: each takes some parts of an update, all make the same step.
+"""The processes of one training: each takes some parts of an update, all make the same step.
 
 Gradients are exchanged part by part and added up in the order of the parts, as one process adds them up, so that the
 result does not depend on the number of processes.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from spatialweave.errors import InputError
+from spatialweave.io.notices import NOTES, warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,14 +69,21 @@ class Team:
         import torch
         import torch.distributed as dist
 
-        width = len(self._rows[0])
+        if n_parts < self.size:
+            # Whoever had no part has no names of losses either.
+            told = [names]
+            dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
+            names = told[0]
+        sizes = [parameter.numel() for parameter in parameters]
+        width = sum(sizes) + len(sizes) + len(names)
         most = -(-n_parts // self.size)
-        mine = torch.stack(self._rows + [self._rows[0].new_zeros(width)] * (most - len(self._rows)))
+        # A process has fewer parts than another, or none.
+        empty = torch.zeros(width, dtype=torch.float64, device=parameters[0].device)
+        mine = torch.stack(self._rows + [empty] * (most - len(self._rows)))
         self._rows.clear()
         theirs = [torch.empty_like(mine) for _ in range(self.size)]
         dist.all_gather(theirs, mine)
         rows = [theirs[k % self.size][k // self.size] for k in range(n_parts)]
-        sizes = [parameter.numel() for parameter in parameters]
         split = [row.split([sum(sizes), len(sizes), len(names)]) for row in rows]
         reached = torch.stack([part[1] for part in split]).any(dim=0).tolist()
         # In the precision and order in which one process adds them up.
@@ -98,9 +106,24 @@ class Team:
         dist.all_reduce(values)
         return values.numpy()
 
+    def disband(self, why: str) -> None:
+        """Go on as the only process; all others end here, well.
+
+        For what one process has to do: the user is told `why`.
+        """
+        if self.size == 1:
+            return
+        import torch.distributed as dist
+
+        dist.destroy_process_group()
+        if self.rank > 0:
+            raise SystemExit(0)
+        warn("--processes", f"one of {self.size} processes trains: {why}")
+        self.size = 1
+
 
 def joined_team(device: str) -> Team:
-    """The team that torchrun made this process a member of, by its environment variables; else one of one."""
+    """The team that this process was started as a member of, by its environment variables; else one of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return Team()
@@ -108,13 +131,14 @@ def joined_team(device: str) -> Team:
     import torch.distributed as dist
 
     if device == "cuda":
+        wanted, there = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+        if wanted > there:
+            raise InputError("--processes", f"{wanted}, and this node has {there} GPUs for them", f"at most {there}")
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     # Tables are exchanged on the host, gradients where they are.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
-    return Team(dist.get_rank(), size)
-
-
-def check_alone(team: Team, method: str) -> None:
-    """Refuse a training by several processes of a method whose parts keep something from update to update."""
-    if team.size > 1:
-        raise InputError("torchrun", f"starts {team.size} processes, and {method} is trained by one", "one process")
+    team = Team(dist.get_rank(), size)
+    if team.rank > 0:
+        # What all find, the first one tells.
+        os.environ.pop(NOTES, None)
+    return team

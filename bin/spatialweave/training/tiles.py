@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import with_self
 from spatialweave.io.dataset import Modality
+from spatialweave.io.notices import warn
 from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.settings import option
 
@@ -131,17 +131,16 @@ class Tiling:
             batch_spots = 0 if n_spots <= ALL_AT_ONCE else BATCH_SPOTS
         self.parts: list[np.ndarray] = []
         self.per_update = 1
-        if run.team.size > 1 and not 0 < batch_spots < n_spots:
-            found = f"starts {run.team.size} processes, and all {n_spots} spots are trained on at once"
-            raise InputError("torchrun", found, "one process", "or set batch_spots, to train by tiles")
-        if 0 < batch_spots < n_spots:
+        if not 0 < batch_spots < n_spots:
+            run.team.disband(f"all {n_spots} spots are trained on at once; set batch_spots, to train by tiles")
+        else:
             part_spots = min(-(-batch_spots // PARTS_PER_UPDATE), PART_SPOTS)
             self.parts = make_parts(dataset, part_spots, tiles_per_part, run)
             wanted = max(round(batch_spots / part_spots), -(-len(self.parts) // max(updates, 1)))
             self.per_update = min(wanted, len(self.parts))
-            if run.team.size > self.per_update:
-                found = f"starts {run.team.size} processes, and an update has {self.per_update} parts"
-                raise InputError("torchrun", found, "no more processes than parts", "or a larger batch_spots")
+            if run.team.size > self.per_update and run.team.rank == 0:
+                found = f"{run.team.size} processes share {self.per_update} parts of an update, so that some idle"
+                warn("--processes", f"{found}; a larger batch_spots gives them more")
             passes = updates * self.per_update / len(self.parts)
             run.log(
                 f"by tiles: {n_spots} spots in {len(self.parts)} parts, {self.per_update} an update, "
