@@ -25,11 +25,10 @@ from spatialweave.graphs import spatial
 from spatialweave.graphs.build import feature_distances
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe
-from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.io.dataset import ALL_AT_ONCE, Dataset, Modality
 from spatialweave.presets import read_preset
 from spatialweave.training.run import peak_memory, prepare
 from spatialweave.training.session import fit_preset
-from spatialweave.training.tiles import ALL_AT_ONCE
 
 N_DOMAINS, N_PIECES, N_DIMS, N_SCORED = 10, 40, 30, 20_000
 RECIPE: dict[str, Any] = {"k": 20, "metric": "correlation", "rounds": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,8 @@ from torch import Tensor, nn
 
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
-from spatialweave.graphs.build import feature_distances
-from spatialweave.graphs.recipe import FeatureRecipe
+from spatialweave.graphs.build import build_graphs, feature_distances
+from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate, smart, smart_ms, spabalance, spamca, spamo
 from spatialweave.training.batches import Batches
@@ -193,6 +194,23 @@ def test_feature_graphs_of_a_part_join_its_own_spots_only(tissue: Tissue, run: R
             dataset.spatial_graph()[rows][:, rows],
         )
         np.testing.assert_array_equal(np.flatnonzero(joined)[alone.indices], graph.indices)
+
+
+def test_feature_graphs_that_the_file_lacks_are_built(
+    tissue: Tissue, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph file of a large dataset has none; trained on all at once it is embedded as with them."""
+    dataset = tissue(side=16)
+    plan = GraphRecipe(SpatialRecipe("knn", 4), FeatureRecipe(k=5, metric="correlation", rounds=1))
+    files = [build_graphs(dataset, plan)]
+    monkeypatch.setattr("spatialweave.graphs.build.ALL_AT_ONCE", dataset.n_spots - 1)
+    files.append(build_graphs(dataset, plan))
+    assert len(files[0].obsp) == 6 and set(files[1].obsp) == {"spatial_distances", "spatial_connectivities"}
+    found = []
+    for file in files:
+        given = replace(dataset, graphs=dict(file.obsp), graph_recipe=json.loads(file.uns["recipe"]))
+        found.append(spamca.fit(given, spamca.Config(epochs=5, max_rounds=1), run).embedding)
+    np.testing.assert_array_equal(found[1], found[0])
 
 
 @pytest.mark.parametrize("present", [0, 1])

@@ -14,17 +14,18 @@ from spatialweave.graphs.features import feature_knn
 from spatialweave.graphs.matrices import edges, from_edges, mutual_only, row_normalise, structure, symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, neighbours_by_layout
 from spatialweave.io.contract import stamp
-from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.io.dataset import ALL_AT_ONCE, Dataset, Modality
 
 
 def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
     """Build the graph file's content: ``obsp['<name>_distances']`` (directed) and ``_connectivities`` (0/1, symmetric).
 
-    `<name>` is ``spatial`` and, where the recipe has feature graphs, each modality. Spots that a modality lacks
-    have no edges in its graph.
+    `<name>` is ``spatial`` and, where the recipe has feature graphs, each modality; of a dataset that is trained on by
+    tiles it has the spatial graph only, and the recipe by which feature graphs are built in each part. Spots that a
+    modality lacks have no edges in its graph.
     """
     distances = {"spatial": spatial_distances(dataset, recipe.spatial)}
-    if recipe.features is not None:
+    if recipe.features is not None and dataset.n_spots <= ALL_AT_ONCE:
         touching = symmetrise(distances["spatial"])
         for modality in dataset.modalities:
             distances[modality.name] = feature_distances(modality, recipe.features, touching)

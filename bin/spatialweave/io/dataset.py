@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
+ALL_AT_ONCE = 100_000
+"""Spots up to which a dataset is trained on all at once, with the feature graphs of its graph file; larger ones are
+trained on by tiles, and feature graphs are built in each part."""
+
+
 @dataclass
 class Modality:
     """One modality of a dataset, aligned with the dataset's spots.

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spatialweave.io.dataset import ALL_AT_ONCE
 from spatialweave.nn.over_spots import Notes, fixed, joined, noted
-from spatialweave.training.tiles import ALL_AT_ONCE, Patch, Tiling
+from spatialweave.training.tiles import Patch, Tiling
 
 B = TypeVar("B")
 

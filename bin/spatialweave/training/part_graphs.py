@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PartGraphs:
-    """Adds the feature graphs to the dataset of a part; the whole dataset has those of its graph file.
+    """Adds the feature graphs to the dataset of a part; the whole dataset has those of its file, if there are any.
 
     They are built once per part, as the recipe of the file says: a spot's nearest are searched in its part.
 
@@ -35,17 +35,17 @@ class PartGraphs:
     def __init__(self, tiling: Tiling, depth: int) -> None:
         self.depth = depth
         self._distances: dict[tuple[int, str], sparse.csr_matrix] = {}
-        self._recipe: FeatureRecipe | None = None
-        if not tiling.whole:
-            settings = tiling.dataset.graph_recipe.get("features")
-            if not settings:
-                found = "does not say how feature graphs are built, which training by tiles builds for every part"
-                raise InputError("graph", found, "one built with the recipe 'tissue'", "or batch_spots=0: all at once")
-            self._recipe = configure(FeatureRecipe, "graph", settings)
+        dataset = tiling.dataset
+        settings = dataset.graph_recipe.get("features")
+        self._recipe = configure(FeatureRecipe, "graph", settings) if settings else None
+        if not tiling.whole and self._recipe is None:
+            found = "does not say how feature graphs are built, which training by tiles builds for every part"
+            raise InputError("graph", found, "one built with the recipe 'tissue'", "or batch_spots=0: all at once")
+        self._given = tiling.whole and all(f"{one.name}_distances" in dataset.graphs for one in dataset.modalities)
 
     def added(self, patch: Patch) -> Patch:
         """The same part, with its feature graphs."""
-        if self._recipe is None:
+        if self._given or self._recipe is None:
             return patch
         near, spatial = patch.within(self.depth), patch.dataset.spatial_graph()
         graphs = dict(patch.dataset.graphs)

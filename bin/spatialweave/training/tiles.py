@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spatialweave.graphs.matrices import with_self
-from spatialweave.io.dataset import Modality
+from spatialweave.io.dataset import ALL_AT_ONCE, Modality
 from spatialweave.io.notices import warn
 from spatialweave.nn.propagation import Propagation, neighbour_mean
 from spatialweave.settings import option
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
-
-ALL_AT_ONCE = 100_000
-"""Spots up to which all are trained on at once, unless the setting `batch_spots` says otherwise."""
 
 BATCH_SPOTS, PART_SPOTS = 32_768, 8_192
 """Spots of an update by tiles, and most spots of a part; what is searched within a part is searched among those."""
