@@ -2,7 +2,7 @@
 // consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
-include { countRuns ; fits ; voters ; weaveMembers } from '../modules/checks/methods'
+include { countRuns ; fits ; isFirst ; voters ; weaveMembers } from '../modules/checks/methods'
 include { resultLine                             } from '../modules/checks/progress'
 include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'
@@ -92,7 +92,7 @@ workflow INTEGRATE {
 
     def members = weaveMembers(options, methods)
     // [recipes meta, latents, graph] of the first recipes only: their spots are those of all
-    first_inputs = inputs.filter { meta, _latents, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
+    first_inputs = inputs.filter { meta, _latents, _graph -> isFirst(meta, methods) }
     // [dataset, run meta, latents, graph] where two runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad]
     woven = first_inputs
         .filter { meta, _latents, _graph -> countRuns(members, methods, meta, options) > 1 }

@@ -1,6 +1,7 @@
 // From rows of the samplesheet to the inputs of the methods: filtered sections, latents and graphs.
 
 include { refusals                       } from '../modules/checks/failures'
+include { isFirst                        } from '../modules/checks/methods'
 include { INGEST                         } from '../modules/ingest'
 include { QC ; qcOptions                 } from '../modules/qc'
 include { PREPROCESS ; preprocessOptions } from '../modules/preprocess'
@@ -40,7 +41,7 @@ workflow PREPARE {
         .map { meta, sections, recipe -> [meta + [preprocess: recipe.baseName], sections, recipe] }
     PREPROCESS(recipes, options.seed, preprocessOptions(options), code)
     // [recipe meta, counts] of the first recipe only, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.counts.h5mu]: they do not depend on the recipe
-    counts = PREPROCESS.out.counts.filter { meta, _counts -> meta.preprocess == methods.first().preprocess.baseName }
+    counts = PREPROCESS.out.counts.filter { meta, _counts -> isFirst(meta, methods) }
 
     // [recipes meta, latents, recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, spatial.yml]
     graphs = PREPROCESS.out.latents
@@ -49,7 +50,7 @@ workflow PREPARE {
         .map { meta, latents, _preprocess, recipe -> [meta + [graph: recipe.baseName], latents, recipe] }
     GRAPH(graphs, graphOptions(options), code)
     // [recipes meta, graph] of the first recipes only, e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], graph.h5ad]
-    spatial = GRAPH.out.graph.filter { meta, _graph -> meta.preprocess == methods.first().preprocess.baseName && meta.graph == methods.first().graph.baseName }
+    spatial = GRAPH.out.graph.filter { meta, _graph -> isFirst(meta, methods) }
 
     emit:
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]

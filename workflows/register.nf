@@ -2,6 +2,7 @@
 
 include { ALIGN ; alignOptions } from '../modules/align'
 include { isAligned            } from '../modules/checks/files'
+include { isFirst              } from '../modules/checks/methods'
 include { STACK                } from '../modules/stack'
 
 workflow REGISTER {
@@ -14,7 +15,7 @@ workflow REGISTER {
 
     main:
     // [recipe meta, latents] of the first recipe only, e.g. [[dataset: 'brain', ..., preprocess: 'smart'], smart.latents.h5mu]: those of one recipe suffice
-    stacks = latents.filter { meta, _latents -> isAligned(meta, methods, options) && meta.preprocess == methods.first().preprocess.baseName }
+    stacks = latents.filter { meta, _latents -> isAligned(meta, methods, options) && isFirst(meta, methods) }
     // [pair meta, latents], e.g. [[dataset: 'brain', ..., fixed: 's1', moving: 's2'], smart.latents.h5mu], for consecutive sections
     pairs = stacks.flatMap { meta, file -> meta.stack.collate(2, 1, false).collect { fixed, moving -> [meta + [fixed: fixed, moving: moving], file] } }
     ALIGN(pairs, options.align_by, alignOptions(options), code)

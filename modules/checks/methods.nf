@@ -105,6 +105,12 @@ def weaveMembers(options, methods) {
     return options.weave ? chosen ?: voters(methods)*.name : []
 }
 
+// Whether latents, or a graph, are of the first method's recipes: what does not depend on the recipe is taken of those alone.
+def isFirst(meta, methods) {
+    def first = methods.first()
+    return meta.preprocess == first.preprocess.baseName && (!meta.graph || meta.graph == first.graph.baseName)
+}
+
 // Why a method leaves out a dataset, e.g. 'needs several sections'; null where it can run.
 def obstacle(method, meta) {
     if (method.sections && meta.stack.size() < 2) {

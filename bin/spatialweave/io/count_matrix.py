@@ -16,13 +16,17 @@ BLOCK_ENTRIES = 4_000_000
 """Stored entries per block of spots: temporary arrays stay near 100 MB whatever the size of the matrix."""
 
 
+NOT_WHOLE = "is not a whole number"
+
+
 @dataclass
 class Problem:
-    """The first value that cannot be a raw count: its position and what is wrong with it."""
+    """The first value that cannot be a raw count: its position, what is wrong with it, and whether it is a fraction."""
 
     row: int
     column: int
     text: str
+    is_fraction: bool = False
 
 
 def to_csr(matrix: Any) -> sparse.csr_matrix:
@@ -56,14 +60,15 @@ def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
         (lambda data: data < 0, "is negative"),
     ]
     if not fractions:
-        checks.append((lambda data: data != np.floor(data), "is not a whole number"))
+        checks.append((lambda data: data != np.floor(data), NOT_WHOLE))
     for check, text in checks:
         for start in range(0, len(counts.data), BLOCK_ENTRIES):
             bad = check(counts.data[start : start + BLOCK_ENTRIES])
             if bad.any():
                 position = start + int(bad.argmax())
                 row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
-                return Problem(row, int(counts.indices[position]), f"value {counts.data[position]:g} {text}")
+                found = f"value {counts.data[position]:g} {text}"
+                return Problem(row, int(counts.indices[position]), found, text == NOT_WHOLE)
     return None
 
 

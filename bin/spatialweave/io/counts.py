@@ -48,13 +48,13 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
     """
     where = measurement.where
     tried: list[str] = []
-    complaint, bad = ("there is no matrix", where), ""
+    complaint, bad, is_fraction = ("there is no matrix", where), "", False
     for slot, load in _slots(measurement, declared.layer(wanted or measurement.modality)).items():
         matrix, features = _load(measurement, slot, load)
         if 0 in matrix.shape or not matrix.nnz:
             empty = f"{slot} is empty ({matrix.shape[0]} spots x {matrix.shape[1]} features, {matrix.nnz} counts)"
             tried.append(empty)
-            complaint = (empty, where)
+            complaint, is_fraction = (empty, where), False
             continue
         groups = feature_groups(measurement, features, wanted)
         found = {}
@@ -64,7 +64,7 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
             if problem is not None:
                 spot, feature = measurement.obs.index[problem.row], features.index[columns[problem.column]]
                 complaint = (problem.text, f"{where}, {slot}, row {problem.row + 1} ('{spot}'), column '{feature}'")
-                bad = modality
+                bad, is_fraction = modality, problem.is_fraction
                 tried.append(f"{slot}: {problem.text}")
                 break
             found[modality] = (part, columns)
@@ -82,7 +82,7 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
         complaint[1],
         complaint[0] + (f" (also looked in {'; '.join(looked)})" if looked else ""),
         NON_NEGATIVE if bad and declared.allows_fractions(bad) else RAW_COUNTS,
-        _advice(measurement, bad, complaint[0]),
+        _advice(measurement, bad, is_fraction),
     )
 
 
@@ -103,10 +103,10 @@ def slot_name(layer: str) -> str:
     return layer if layer in ("X", "raw") else f"layers['{layer}']"
 
 
-def _advice(measurement: Measurement, modality: str, found: str) -> str:
+def _advice(measurement: Measurement, modality: str, is_fraction: bool) -> str:
     """What can be done about values that are no counts."""
     export = "export the matrix as it was before normalisation"
-    if "whole" not in found:
+    if not is_fraction:
         return export
     whole = [name for name in measurement.layers if _holds_whole_numbers(measurement, name)]
     if whole:
