@@ -37,6 +37,11 @@ Spec = TypeVar("Spec", bound=Any)
 @click.option("--cut", type=float, help="Fraction of its spots that is cut off. [default: preset]")
 @click.option("--thin", type=float, help="Fraction of its counts that is kept. [default: preset]")
 @click.option("--bend", type=float, help="Spot spacings that it is bent by at most. [default: preset]")
+@click.option(
+    "--image",
+    is_flag=True,
+    help="Write a tissue as Space Ranger writes a Visium library, with a drawn image (H&E), instead of .h5ad files.",
+)
 @click.option("--dataset", help="Name of the dataset in the samplesheet. [default: preset]")
 @click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
 def main(
@@ -53,6 +58,7 @@ def main(
     cut: float | None,
     thin: float | None,
     bend: float | None,
+    image: bool,
     dataset: str | None,
     out_dir: Path,
 ) -> None:
@@ -68,7 +74,12 @@ def main(
     for option, value in move.items():
         if value is not None and preset not in PAIRS:
             raise InputError(f"--{option}", f"preset {preset} is no pair", "one of the presets " + ", ".join(PAIRS))
+    if image and preset not in PRESETS:
+        raise InputError("--image", f"preset {preset} has several sections", "one of the presets " + ", ".join(PRESETS))
     name = dataset or preset
+    if image:
+        simulate.write_visium(spec, seed, out_dir, name)
+        return
     if cohort is not None:
         sections = simulate.simulate_cohort(replace(cohort, tissue=spec), seed)
         simulate.write_series(sections, out_dir, name, spec.n_domains)

@@ -27,6 +27,16 @@ def test_stage_writes_a_samplesheet_that_names_its_files(tmp_path: Path) -> None
     assert data.n_obs == 243
 
 
+def test_stage_writes_a_visium_library_with_an_image(tmp_path: Path) -> None:
+    options = ["--preset", "test", "--modalities", "rna,adt", "--image", "--dataset", "node"]
+    result = CliRunner().invoke(stage.main, [*options, "--out-dir", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    row = pd.read_csv(tmp_path / "samplesheet.csv").iloc[0].to_dict()
+    assert row["platform"] == "visium" and row["n_domains"] == 4 and row["dataset"] == "node"
+    assert (tmp_path / row["multi"] / "spatial" / "tissue_hires_image.png").is_file()
+    assert (tmp_path / row["labels"]).is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -36,6 +46,10 @@ def test_stage_writes_a_samplesheet_that_names_its_files(tmp_path: Path) -> None
         (["--missing", "adt=1.5"], "missing adt"),
         (["--signal", "99"], "signal"),
         (["--rows", "3"], "rows"),
+        (["--rows", "3", "--image"], "rows"),
+        (["--missing", "adt=0.1", "--image"], "--missing"),
+        (["--preset", "series", "--image"], "--image"),
+        (["--preset", "cohort", "--image"], "--image"),
     ],
 )
 def test_stage_refuses_malformed_options_with_one_line(tmp_path: Path, options: list[str], message: str) -> None:

@@ -15,6 +15,7 @@ from spatialweave.simulate.tissue import (
     select_modalities,
     simulate,
 )
+from spatialweave.simulate.visium import write_visium
 
 __all__ = [
     "COHORTS",
@@ -38,4 +39,5 @@ __all__ = [
     "slide_transform",
     "write",
     "write_series",
+    "write_visium",
 ]

@@ -135,14 +135,18 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     InputError
         For a tissue that makes no sense (see :func:`check`).
     """
+    check(spec)
+    row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
+    barcodes = np.array([f"spot_{r:04d}x{c:04d}" for r, c in zip(row, col, strict=True)])
+    return simulate_spots(spec, seed, barcodes, np.column_stack([col, row]).astype(np.float64))
+
+
+def simulate_spots(spec: Tissue, seed: int, barcodes: np.ndarray, positions: np.ndarray) -> dict[str, anndata.AnnData]:
+    """Simulate the spots at `positions` (columns and rows, not necessarily whole) as :func:`simulate` does."""
     import anndata
     import pandas as pd
 
-    check(spec)
-    row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
-    positions = np.column_stack([col, row]).astype(np.float64)
     domains, shares = domains_at(spec, positions), domain_shares(spec, positions)
-    barcodes = np.array([f"spot_{r:04d}x{c:04d}" for r, c in zip(row, col, strict=True)])
     labels = np.array([f"domain_{d + 1}" for d in domains])
     depth = np.exp(spec.depth_sd * generator(seed, "depth").standard_normal(len(domains)))
     present = measured(spec, len(domains), seed)
