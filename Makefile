@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup environment demo benchmark lint test needed test-baselines test-containers test-slurm test-faults test-nf clean
+.PHONY: help setup environment demo benchmark docs links lint test needed test-baselines test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -47,11 +47,22 @@ DATA ?=
 benchmark: setup ## Measure a table of docs/benchmarks.md: make benchmark TABLE=<name> DATA=<folder>; without TABLE, list them
 	@.venv/bin/python benchmarks/table.py $(TABLE) $(if $(DATA),--data "$(DATA)")
 
-lint: setup ## Check style, types and the Nextflow code
+# Every page is read anew, since a page that has been read gives no warning; warnings are errors.
+SPHINX = .venv/bin/sphinx-build -E -q -W -n --keep-going -c docs/sphinx -d docs/_build/pages
+
+docs: setup ## Build the documentation as a site
+	@$(SPHINX) -b html . docs/_build/html
+	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
+links: setup ## Check the documentation's links to other sites (minutes; needs the internet)
+	$(SPHINX) -b linkcheck . docs/_build/links
+
+lint: setup ## Check style, types, the Nextflow code and the documentation's links
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	./nextflow lint main.nf nextflow.config workflows modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
+	$(SPHINX) -b dummy . docs/_build/check
 
 # One thread for each of the two workers: threads that share a core wait for each other, and tests of methods take 5 times as long.
 test: lint ## Run lint and all tests
@@ -81,4 +92,4 @@ test-nf: setup ## Run all nf-test tests; nf-test must be on PATH (ten minutes)
 	PATH="$(CURDIR):$$PATH" tests/with_stubs.sh nf-test test --ci tests/profiles.nf.test
 
 clean: ## Remove results, work folders and caches; keeps .venv and Nextflow
-	rm -rf work results .nf-test .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf work results docs/_build .nf-test .nextflow .nextflow.log* .pytest_cache .mypy_cache .ruff_cache .hypothesis
