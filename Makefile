@@ -7,7 +7,7 @@ export UV_HTTP_TIMEOUT ?= 180
 export UV_SYSTEM_CERTS ?= 1
 export UV_NO_PROGRESS ?= 1
 
-.PHONY: help setup environment demo benchmark docs links lint test needed test-baselines test-containers test-slurm test-faults test-nf clean
+.PHONY: help setup environment demo benchmark docs pictures links lint test needed test-baselines test-containers test-slurm test-faults test-nf clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -53,6 +53,9 @@ SPHINX = .venv/bin/sphinx-build -E -q -W -n --keep-going -c docs/sphinx -d docs/
 docs: setup ## Build the documentation as a site
 	@$(SPHINX) -b html . docs/_build/html
 	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
+pictures: setup ## Run the tutorial and replace its pictures (minutes; Chromium)
+	OMP_NUM_THREADS=1 .venv/bin/python docs/pictures/tutorial.py
 
 links: setup ## Check the documentation's links to other sites (minutes; needs the internet)
 	$(SPHINX) -b linkcheck . docs/_build/links

@@ -10,7 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LONGEST = ("test_sections.py", "test_flow.py", "test_datasets.py", "test_profiles.py", "test_published.py")
+LONGEST = (
+    "test_sections.py",
+    "test_flow.py",
+    "test_tutorial.py",
+    "test_datasets.py",
+    "test_profiles.py",
+    "test_published.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

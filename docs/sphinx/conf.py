@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 NAVIGATION = {
-    "Getting started": ["docs/usage", "docs/running", "docs/datasets"],
+    "Getting started": ["docs/tutorial", "docs/usage", "docs/running", "docs/datasets"],
     "Results": ["docs/outputs", "docs/verdict", "docs/characterise", "docs/consensus", "docs/metrics"],
     "Several sections": ["docs/sections", "docs/cohorts", "docs/alignment_prematching", "docs/alignment_matching"],
-    "Methods": [f"docs/methods/{path.stem}" for path in sorted((ROOT / "docs" / "methods").glob("*.md"))],
+    "Methods": [
+        *("docs/methods/smart", "docs/methods/spamo", "docs/methods/spabalance", "docs/methods/spamca"),
+        *("docs/methods/mcgate", "docs/methods/smart_ms", "docs/methods/spatialfuser"),
+        *("docs/methods/pca_smooth", "docs/methods/baselines"),
+    ],
     "How good, how fast": ["docs/benchmarks", "docs/scale"],
     "Developing": ["CONTRIBUTING", "docs/design", "docs/testing", "CHANGELOG"],
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,24 +26,36 @@ FLAGS = (
 EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>\"'&"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+@contextmanager
+def chromium(profile: Path) -> Iterator[Any]:
+    """Headless Chromium with a profile folder; None where it, or its driver, is not installed."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium with its driver here (Debian: apt-get install chromium chromium-driver)")
+    if not program or not driver:
+        yield None
+        return
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     started = webdriver.Chrome(options=options, service=Service(driver))
-    yield started
-    started.quit()
+    try:
+        yield started
+    finally:
+        started.quit()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Headless Chromium."""
+    with chromium(tmp_path_factory.mktemp("profile")) as started:
+        if started is None:
+            pytest.skip("no Chromium with its driver here (Debian: apt-get install chromium chromium-driver)")
+        yield started
 
 
 def wait(browser: Any, condition: str, seconds: float = 60) -> Any:
