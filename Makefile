@@ -54,8 +54,9 @@ docs: setup ## Build the documentation as a site
 	@$(SPHINX) -b html . docs/_build/html
 	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
 
-pictures: setup ## Run the tutorial and replace its pictures (minutes; Chromium)
+pictures: setup ## Run the tutorial and replace its pictures; with DATA=<folder of the real tissues> also the README's (minutes; Chromium)
 	OMP_NUM_THREADS=1 .venv/bin/python docs/pictures/tutorial.py
+	$(if $(DATA),.venv/bin/python docs/pictures/readme.py "$(DATA)")
 
 links: setup ## Check the documentation's links to other sites (minutes; needs the internet)
 	$(SPHINX) -b linkcheck . docs/_build/links

@@ -6,7 +6,6 @@ import base64
 import io
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,20 +27,13 @@ MARGIN = 12
 """Pixels above and below what is saved."""
 
 
-def open_report(browser: Any, report: Path, width: int, settings: Mapping[str, str] | None = None) -> None:
-    """Open a report `width` pixels wide and wait for its maps; `settings`: id of a control -> its value."""
+def open_report(browser: Any, report: Path, width: int) -> None:
+    """Open a report `width` pixels wide and wait for its maps."""
     browser.set_window_size(width, 1000)
     # A page that is captured as a whole has none, and would be wider than it was when it was measured.
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     browser.get(report.resolve().as_uri())
     wait(browser, "document.body.dataset.drawn")
-    for control, value in (settings or {}).items():
-        browser.execute_script(
-            "const control = document.getElementById(arguments[0]); control.value = arguments[1];"
-            "for (const event of ['input', 'change']) control.dispatchEvent(new Event(event, {bubbles: true}))",
-            control,
-            value,
-        )
     time.sleep(1)
 
 
