@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from screen import NO_CHROMIUM, chromium, open_report, save
+from screen import NO_CHROMIUM, PANELS, chromium, open_report, save
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "results" / "pictures"
@@ -23,7 +23,6 @@ TISSUES = {
 """Name of a dataset -> the other columns of the samplesheet."""
 
 COLUMNS = ("dataset", "rna", "adt", "platform", "labels", "n_domains")
-PANELS = (".panel:has(#map)", ".panel:has(#compare)")
 PICTURES = {"cortex": (("nav", *PANELS), True), "embryo": (PANELS, False)}
 """Name of a dataset -> the elements on its picture, and whether it is as wide as the page."""
 

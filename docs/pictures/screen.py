@@ -16,9 +16,12 @@ from tests.report.browser import chromium, wait
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["NO_CHROMIUM", "chromium", "open_report", "reduce", "save"]
+__all__ = ["NO_CHROMIUM", "PANELS", "chromium", "fewer_colours", "open_report", "save"]
 
 NO_CHROMIUM = "the pictures need Chromium with its driver (Debian: apt-get install chromium chromium-driver)"
+
+PANELS = (".panel:has(#map)", ".panel:has(#compare)")
+"""The map of the domains and the one beside it."""
 
 COLOURS = 128
 """Colours of a saved picture, which make it a third as large."""
@@ -59,10 +62,10 @@ def save(browser: Any, selectors: tuple[str, ...], target: Path, whole_width: bo
     )
     image = images.open(io.BytesIO(base64.b64decode(shot["data"])))
     target.parent.mkdir(parents=True, exist_ok=True)
-    reduce(image).save(target, optimize=True)
+    fewer_colours(image).save(target, optimize=True)
 
 
-def reduce(image: Image) -> Image:
+def fewer_colours(image: Image) -> Image:
     """The image in :data:`COLOURS` colours."""
     from PIL import Image as images
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from screen import NO_CHROMIUM, chromium, open_report, reduce, save
+from screen import NO_CHROMIUM, PANELS, chromium, fewer_colours, open_report, save
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
@@ -25,11 +25,13 @@ CLONE = "/home/you/spatialweave"
 REPORT = "results/tutorial/cortex/report.html"
 FIGURE = "results/tutorial/figure.png"
 FIRST_REPORT = "results/tutorial/first_report.html"
-PICTURES: dict[str, dict[str, tuple[str, ...]]] = {
-    FIRST_REPORT: {"tutorial_domains.png": ("nav", "#map-legend"), "tutorial_verdict.png": ("#verdict",)},
-    REPORT: {"tutorial_markers.png": ("#characterised",)},
+FIRST_PICTURES = {
+    "tutorial_domains.png": ("nav", "#map-legend"),
+    "tutorial_verdict.png": ("#verdict",),
+    "report_visium.png": PANELS,
 }
-"""The report as the first run made it, and as it is in the end -> name of a picture -> the elements on it."""
+LAST_PICTURES = {"tutorial_markers.png": ("#characterised",)}
+"""Name of a picture -> the elements on it, of the report as the first run made it, and as it is in the end."""
 
 NUMBER = re.compile(r"(?<![A-Za-z])[-+]?\d+(?:\.\d+)?")
 TOLERANCE = 0.05
@@ -116,17 +118,17 @@ def follow(page: str, copy: Path) -> list[str]:
 
 
 def make_pictures(copy: Path, folder: Path, profile: Path) -> bool:
-    """Make the pictures of the page in `folder`; False where Chromium is not installed."""
+    """Make the pictures of the page, and the README's of this section; False where Chromium is not installed."""
     folder.mkdir(parents=True, exist_ok=True)
     with Image.open(copy / FIGURE) as figure:
-        reduce(figure).save(folder / "tutorial_figure.png", optimize=True)
+        fewer_colours(figure).save(folder / "tutorial_figure.png", optimize=True)
     with chromium(profile) as browser:
         if browser is None:
             return False
-        for report, wanted in PICTURES.items():
+        for report, wanted in ((FIRST_REPORT, FIRST_PICTURES), (REPORT, LAST_PICTURES)):
             open_report(browser, copy / report, 1280)
             for name, selectors in wanted.items():
-                save(browser, selectors, folder / name)
+                save(browser, selectors, folder / name, whole_width=selectors != PANELS)
     return True
 
 
