@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spatialweave.assess.cross_prediction import cross_prediction, turned
+from spatialweave.assess.dataset import run_rows
 from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.modality_value import ModalityValues, best_jaccard, modality_values
 from spatialweave.assess.verdict import ADDS, HELPS, NOTHING, TRADES, kind_of
@@ -49,6 +50,24 @@ def test_a_domain_that_one_modality_cannot_see_needs_the_other() -> None:
     assert found.only_with(adt) and set(found.only_with(adt)) <= {1, 2, 3}
     assert all(one.value > 0.9 for one in found.again)
     assert sum(found.sizes) == len(POINTS)
+
+
+def test_domains_of_a_run_are_found_with_the_modalities_that_they_need() -> None:
+    """As above: the control finds the left half without protein, and the quarters with it only."""
+    left, bottom = POINTS[:, 0] < 12, POINTS[:, 1] < 12
+    data = dataset(POINTS, rna=noisy(left.astype(int), 2.0, 0), adt=noisy((~left & bottom).astype(int), 2.0, 1))
+    values = value(data, 3)
+    domains = np.where(left, 2, np.where(bottom, 4, 1))
+    found = {
+        (modality, of): (statistic, mean)
+        for _, modality, statistic, of, mean, _, _ in run_rows("d", values, {("m", 3): domains}, np.arange(len(POINTS)))
+    }
+    # Number 3 has no spots, so that there is nothing to find.
+    assert {of for _, of in found} == {"m.seed3:1", "m.seed3:2", "m.seed3:4"}
+    assert {statistic for (modality, _), (statistic, _) in found.items() if modality == "all"} == {"run_found"}
+    assert {statistic for (modality, _), (statistic, _) in found.items() if modality != "all"} == {"run_found_without"}
+    assert all(found["all", of][1] > 0.9 for of in ("m.seed3:1", "m.seed3:2", "m.seed3:4"))
+    assert found["adt", "m.seed3:4"][1] < 0.6 < 0.8 < found["rna", "m.seed3:4"][1]
 
 
 def test_two_weak_modalities_help_each_other() -> None:

@@ -81,7 +81,8 @@ def test_files_and_the_line(run, tmp_path):
     assert of_all["stability"].notna().tolist() == [run == ("smart", 1) for run in of_all.index]
     assert of_all.loc[("smart", 1), "stability"] == 1.0
     values = MODALITY_VALUE.read(tmp_path / "modality-value.csv")
-    assert set(values["statistic"]) == {"gain", "stability", "found_without", "found_again", "predicted"}
+    of_runs = {"run_found", "run_found_without"}
+    assert set(values["statistic"]) == {"gain", "stability", "found_without", "found_again", "predicted"} | of_runs
     assert (values["low"] <= values["high"]).all()
 
 

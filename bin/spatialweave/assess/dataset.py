@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval
-from spatialweave.assess.modality_value import ModalityValues, modality_values
+from spatialweave.assess.modality_value import ModalityValues, found_again, modality_values
 from spatialweave.assess.permuted_tissue import PermutedTissue, permuted_tissue
 from spatialweave.assess.pieces import in_pieces, part
 from spatialweave.assess.random_domains import Tissue
@@ -30,7 +30,7 @@ from spatialweave.domains.number import half_agreement
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
-from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, read_domains
+from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain, read_domains
 from spatialweave.io.run_names import run_name
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def _assess(
     values = None if decided.kind == NO_DOMAINS else modality_values(sample, hidden, n_domains, seed)
     return Assessment(
         EVIDENCE.frame(row for run in found for row in _evidence_rows(dataset.name, run)),
-        MODALITY_VALUE.frame(_modality_rows(dataset.name, values) if values else ()),
+        MODALITY_VALUE.frame(
+            [*_modality_rows(dataset.name, values), *run_rows(dataset.name, values, runs, rows)] if values else ()
+        ),
         _as_json(dataset.name, n_domains, decided, found, permuted, values, len(rows)),
         console_line(dataset.name, decided, values),
     )
@@ -186,6 +188,30 @@ def _modality_rows(dataset: str, values: ModalityValues) -> Iterator[tuple[Any, 
             yield row(value.name, "predicted", "itself", value.predicted.by_itself)
     for domain, again in enumerate(values.again, start=1):
         yield row(ALL, "found_again", str(domain), again)
+
+
+def run_rows(
+    dataset: str, values: ModalityValues, runs: dict[Run, np.ndarray], rows: np.ndarray
+) -> Iterator[tuple[Any, ...]]:
+    """How far the control finds the domains of each run, with all modalities and without each: rows of MODALITY_VALUE.
+
+    Parameters
+    ----------
+    runs
+        Domains from 1 of every spot.
+    rows
+        The spots of which `values` are.
+    """
+    found = {(ALL, "run_found"): values.partitions}
+    found |= {(value.name, "run_found_without"): value.without for value in values.modalities}
+    for (method, seed), domains in runs.items():
+        codes = domains[rows] - 1
+        for (modality, statistic), partitions in found.items():
+            again = found_again(codes, partitions)
+            # Small domains may lie outside of the pieces of the tissue that are looked at.
+            for domain in np.flatnonzero(np.bincount(codes)).tolist():
+                of = of_domain(f"{method}.seed{seed}", domain + 1)
+                yield dataset, modality, statistic, of, again[domain].value, again[domain].low, again[domain].high
 
 
 def _as_json(

@@ -7,7 +7,7 @@ modality sees; a trained method may make more or less of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class ModalityValue:
         over seeds.
     predicted
         None where no other modality was measured at the same spots.
+    without
+        The domains (codes from 0) found without it, by seed.
     """
 
     name: str
@@ -58,15 +60,20 @@ class ModalityValue:
     stability: dict[str, Interval]
     again: list[Interval]
     predicted: CrossPrediction | None
+    without: list[np.ndarray] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True)
 class ModalityValues:
-    """What each modality adds; of the domains of all modalities the sizes, and how far other seeds find them again."""
+    """What each modality adds; of the domains of all modalities the sizes, and how far other seeds find them again.
+
+    `partitions`: the domains (codes from 0) found with all modalities, by seed.
+    """
 
     modalities: list[ModalityValue]
     sizes: list[int]
     again: list[Interval]
+    partitions: list[np.ndarray] = field(default_factory=list, compare=False)
 
     def only_with(self, value: ModalityValue) -> list[int]:
         """The domains (from 1) that other seeds find again, but not the runs without this modality."""
@@ -124,12 +131,13 @@ def modality_values(dataset: Dataset, hidden: HiddenSpots, n_domains: int, seed:
                 {target: gain([target]) for target in names},
                 gain(others),
                 {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
-                _found_again(everything.partitions[0], without.partitions),
+                found_again(everything.partitions[0], without.partitions),
                 cross_prediction(dataset, hidden, name, seed),
+                without.partitions,
             )
         )
     first, *repeats = everything.partitions
-    return ModalityValues(values, np.bincount(first).tolist(), _found_again(first, repeats))
+    return ModalityValues(values, np.bincount(first).tolist(), found_again(first, repeats), everything.partitions)
 
 
 def _control(
@@ -150,7 +158,7 @@ def _gain(more: list[BlockRatios], less: list[BlockRatios], times: np.ndarray, c
     return Interval.of_draws(value, drawn[0][chosen[0], each] - drawn[1][chosen[1], each])
 
 
-def _found_again(domains: np.ndarray, others: list[np.ndarray]) -> list[Interval]:
+def found_again(domains: np.ndarray, others: list[np.ndarray]) -> list[Interval]:
     """Per domain of `domains` the highest Jaccard index with a domain of each of `others`."""
     found = np.array([best_jaccard(domains, other) for other in others])
     return [Interval.of_repeats(column.tolist()) for column in found.T]

@@ -152,7 +152,12 @@ MODALITY_VALUE = ResultTable(
         **dict.fromkeys(("value", "low", "high"), OPTIONAL),
     }
 )
-"""What each modality adds, one row per statistic and what it is of: a modality, a domain, or nothing."""
+"""What each modality adds, one row per statistic and what it is of: a modality, a domain, one of a run, or nothing."""
+
+
+def of_domain(run: str, domain: int) -> str:
+    """What a row of MODALITY_VALUE is of where it is of a domain of a run, e.g. ``smart.seed1:3``."""
+    return f"{run}:{domain}"
 
 
 _OF_DOMAIN = {"run": TEXT, "domain": COUNT}
