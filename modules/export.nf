@@ -1,7 +1,7 @@
 include { requestedMemory } from './checks/resources'
 
-// Which formats --export names, e.g. ['h5ad', 'loupe']; [] for 'none'
-def exportFormats(text) {
+// Which formats --export or --passports names, e.g. ['h5ad', 'loupe']; [] for 'none'
+def formatsOf(text) {
     return text == 'none' ? [] : text.tokenize(',')*.trim().unique()
 }
 

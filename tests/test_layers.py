@@ -18,6 +18,7 @@ LAYERS = (
         "assess",
         "characterise",
         "cohort",
+        "passport",
         "estimate",
     ),
     ("metrics",),
@@ -52,7 +53,7 @@ def test_imports_go_down(imports: grimp.ImportGraph) -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize("part", ["report", "assemble", "comparison", "summary", "assess", "characterise"])
+@pytest.mark.parametrize("part", ["report", "assemble", "comparison", "summary", "assess", "characterise", "passport"])
 def test_what_reads_results_knows_nothing_of_training(imports: grimp.ImportGraph, part: str) -> None:
     own = {f"spatialweave.{part}", *imports.find_descendants(f"spatialweave.{part}")}
     known = {name for module in own for name in imports.find_upstream_modules(module)}

@@ -6,7 +6,8 @@ include { ASSEMBLE               } from '../modules/assemble'
 include { CHARACTERISE           } from '../modules/characterise'
 include { COHORT                 } from '../modules/cohort'
 include { COMPARE                } from '../modules/compare'
-include { EXPORT ; exportFormats } from '../modules/export'
+include { EXPORT ; formatsOf }    from '../modules/export'
+include { PASSPORTS              } from '../modules/passports'
 include { REPORT_DATASET         } from '../modules/report_dataset'
 include { SUMMARISE              } from '../modules/summarise'
 include { REPORT_RUN             } from '../modules/report_run'
@@ -112,9 +113,28 @@ workflow REPORT {
             .map { dataset, found, tables -> [dataset, found + (tables ?: [])] }
         : computed
 
+    // The same for the reader, with the tables of COHORT where there are any; those that have none wait for nothing
+    by_cohort = by_dataset
+        .combine(cohorts.flatten().toList().map { names -> [names] })
+        .branch { dataset, _found, names ->
+            compared: dataset in names
+            plain: true
+        }
+    to_show = by_cohort.compared
+        .map { dataset, found, _names -> [dataset, found] }
+        .join(COHORT.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten().sort { file -> file.name }] }, remainder: true)
+        .map { dataset, found, tables -> [dataset, found + (tables ?: [])] }
+        .mix(by_cohort.plain.map { dataset, found, _names -> [dataset, found] })
+    def slide_formats = formatsOf(options.passports)
+    // [meta, files] where there are domains, e.g. [[dataset: 'embryo'], [smart.counts.h5mu, ...]]
+    to_passports = to_show
+        .filter { _dataset, found -> slide_formats && found.any { file -> file.name.endsWith('.domains.csv') } }
+        .map { dataset, found -> [[dataset: dataset], found] }
+    PASSPORTS(to_passports, methods*.file, slide_formats, code)
+
     // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
     // what failed is known once every step that may fail has ended
-    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables).toList().map { _all -> textFile('failures.json', readFailures()) }
+    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables, PASSPORTS.out.slides).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
@@ -123,7 +143,7 @@ workflow REPORT {
     presets = methods*.file
 
     ASSEMBLE(by_dataset, parameters, versions, code)
-    def formats = exportFormats(options.export)
+    def formats = formatsOf(options.export)
     EXPORT(ASSEMBLE.out.integrated.filter { formats }, formats, code)
     // [dataset, files], e.g. ['embryo', [smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.metrics.csv, ...]], where there are domains
     to_compare = by_dataset
@@ -131,7 +151,7 @@ workflow REPORT {
         .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
     COMPARE(to_compare, code)
     // The differences come beside the other files of the dataset, where there are any. What failed is known by then.
-    to_report = by_dataset
+    to_report = to_show
         .join(COMPARE.out.differences, remainder: true)
         .map { dataset, found, differences -> [dataset, found + (differences ? [differences] : []), textFile('failures.json', failuresOf(dataset))] }
     REPORT_DATASET(to_report, presets, parameters, code)

@@ -68,6 +68,10 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         (["--simulate", "test", "--gene_sets", "nowhere.gmt"], "--gene_sets: there is no file 'nowhere.gmt'"),
         (["--simulate", "test", "--panel", "."], "--panel: there is no file '.'"),
         (
+            ["--simulate", "test", "--passports", "pdf,gif"],
+            "--passports 'pdf,gif' does not have the expected",
+        ),
+        (
             ["--simulate", "test", "--characterise_runs", "smart"],
             "--characterise_runs 'smart' does not have the expected",
         ),

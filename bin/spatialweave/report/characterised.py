@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
 from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, WEAVE
+from spatialweave.passport.tables import read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import modality, number, words
@@ -48,6 +49,8 @@ class CharacterisedPart:
 
     Attributes
     ----------
+    run
+        Its id.
     names
         Candidate names of each domain with their scores; None without a panel.
     gene_sets
@@ -56,6 +59,7 @@ class CharacterisedPart:
         Number of domains that have a name, and of those that are not found again.
     """
 
+    run: str
     title: str
     domains: ReportTable
     shapes: ReportTable
@@ -75,7 +79,7 @@ def read_characterised(folder: Path | None, titles: dict[str, str]) -> Character
     InputError
         When one of its files is damaged or missing.
     """
-    tables = {name: _read(folder, name, table) for name, table in TABLES.items()}
+    tables = {name: read_table(folder, name, table) for name, table in TABLES.items()}
     if tables["structure"] is None or folder is None:
         return None
     missing = [name for name in ("markers", "profiles", "neighbours") if tables[name] is None]
@@ -91,11 +95,6 @@ def read_characterised(folder: Path | None, titles: dict[str, str]) -> Character
         raise InputError(
             str(folder / "structure.csv") + " and those beside it", found, fix="run CHARACTERISE again"
         ) from error
-
-
-def _read(folder: Path | None, name: str, table: ResultTable) -> pd.DataFrame | None:
-    paths = sorted(folder.rglob(f"{name}.csv")) if folder is not None and folder.is_dir() else []
-    return next((table.read(path) for path in paths if path.stat().st_size), None)
 
 
 def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> CharacterisedPart:
@@ -122,6 +121,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
         rows.append(cells)
     found_again = pooled["found_again"] if "found_again" in pooled else pooled["spots"] * 0
     return CharacterisedPart(
+        run,
         title if method == WEAVE else f"{title}, seed {seed}",
         ReportTable("The domains, largest first", header, rows),
         _shapes_table(pooled, dict(zip(structure["statistic"], structure["unit"], strict=True)), names),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from spatialweave.domains import palette
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.passport.dataset import passports, run_id
+from spatialweave.passport.tables import read_tables
 from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
@@ -21,6 +23,7 @@ from spatialweave.report.images import map_images, micrometres_on_map
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
+from spatialweave.report.passports import passport_links, passport_pages
 from spatialweave.report.provenance import read_run, versions_of_runs
 from spatialweave.report.qc_plots import qc_plots
 from spatialweave.report.questions import questions
@@ -49,6 +52,7 @@ SCRIPTS = [
     "page.js",
     "alignment.js",
     "images.js",
+    "passports.js",
     "start.js",
 ]
 
@@ -105,6 +109,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     failures = failures_of(inputs.read_failures(sources.failures), sources.dataset)
     run = read_run(sources.run_record)
     characterised = read_characterised(sources.files, titles)
+    looks = {run_id(one): own["domains"] for one, own in zip(runs, data["runs"], strict=True)}
+    pages = passport_pages(passports(spots, runs, index, read_tables(sources.files), titles), titles, looks)
     has_per_spot = any(one["perSpot"] for one in data["runs"])
     render(
         "dataset.html",
@@ -117,6 +123,10 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         verdict=verdict,
         modalities=modalities,
         characterised=characterised,
+        passports=pages,
+        cohort_page=cohort_page(sources.files),
+        passport_links=passport_links(pages),
+        consensus_run=next((run_id(one) for one in runs if one.method == WEAVE), ""),
         numbers=numbers,
         titles=titles,
         n_spots=len(spots),
@@ -155,6 +165,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
                 ("consensus", bool(woven)),
                 ("number", numbers is not None),
                 ("characterised", characterised is not None),
+                ("passports", bool(pages)),
                 ("markers", any(one.domains for one in runs)),
                 ("verdict", verdict is not None),
                 ("metrics", True),
@@ -225,6 +236,12 @@ def headline(
         "methods": len({run.method for run in runs} - {WEAVE}),
         "runs": sum(run.method != WEAVE for run in runs),
     }
+
+
+def cohort_page(files: Path | None) -> str:
+    """The address of the page of COHORT from the report's folder, "" where there is none."""
+    found = files is not None and any(files.rglob("cohort.html"))
+    return "cohort/cohort.html" if found else ""
 
 
 def failures_of(failures: list[dict[str, Any]], dataset: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -150,8 +151,13 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     return FeatureTable(modality, names, arcsinh_scaled(values), present, ARCSINH)
 
 
-def read_runs(files: Path | None, spots: DatasetSpots) -> list[MethodRun]:
+def read_runs(files: Path | None, spots: DatasetSpots, embeddings_of: Sequence[str] | None = None) -> list[MethodRun]:
     """All runs of which an embedding or domains exist, by method and seed.
+
+    Parameters
+    ----------
+    embeddings_of
+        The methods whose embeddings are read; None: all.
 
     Raises
     ------
@@ -160,7 +166,8 @@ def read_runs(files: Path | None, spots: DatasetSpots) -> list[MethodRun]:
     """
     runs: dict[tuple[str, int], MethodRun] = {}
     for path, method, seed, kind in run_files(files):
-        if kind == "metrics.csv":
+        left_out = kind == "h5ad" and embeddings_of is not None and method not in embeddings_of
+        if kind == "metrics.csv" or left_out:
             continue
         run = runs.setdefault((method, seed), MethodRun(method, seed))
         if kind == "h5ad":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 QUESTIONS = (
     ("domains", "Domains", "What are the domains, and how sure are we?", ("maps", "consensus", "number")),
-    ("what", "What they are", "What are they, and what marks them?", ("characterised", "markers")),
+    ("what", "What they are", "What are they, and what marks them?", ("passports", "characterised", "markers")),
     ("which", "Methods compared", "Which method to believe?", ("verdict", "metrics")),
     ("help", "Modalities", "What does each modality add?", ("modalities", "per_spot")),
     ("sections", "Sections", "Do the sections agree?", ("alignment",)),

@@ -27,11 +27,12 @@ def _is_number(value: Any) -> bool:
 
 @dataclass
 class ReportTable:
-    """A table with a header and a caption."""
+    """A table with a header and a caption; `as_given`: its numbers are printed as they are."""
 
     caption: str
     header: list[str]
     rows: list[list[Any]]
+    as_given: bool = False
 
     def is_number(self, column: int) -> bool:
         """Whether a column holds numbers (or nothing) only."""

@@ -3,6 +3,7 @@
 // Moving and zooming a map by pointer, wheel and keys, and the buttons above it.
 
 const STEP = 60;  // pixels that an arrow key moves the map
+const CLICK = { pixels: 4, milliseconds: 300 };  // that a click may move, and between the two of a double one
 
 function toolButton(text, title, act) {
   const node = element("button", { type: "button", title, textContent: text, onclick: act });
@@ -31,8 +32,16 @@ function listenToMap(plot) {
     camera.move(-dx / scale, -dy / scale);
   };
   const describe = (row, event) => plot.onHover(row, event);
-  canvas.addEventListener("pointerdown", (event) => { last = event; canvas.setPointerCapture(event.pointerId); describe(null); });
+  // A click waits until it is no double click.
+  let pressed = null, waiting = 0;
+  canvas.addEventListener("pointerdown", (event) => { last = pressed = event; canvas.setPointerCapture(event.pointerId); describe(null); });
   for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => { last = null; });
+  canvas.addEventListener("click", (event) => {
+    clearTimeout(waiting);
+    const moved = pressed && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > CLICK.pixels;
+    const row = plot.shown && !moved ? plot.pick(event.offsetX, event.offsetY) : null;
+    if (row !== null && event.detail === 1) waiting = setTimeout(() => plot.onClick(row), CLICK.milliseconds);
+  });
   canvas.addEventListener("pointermove", (event) => {
     if (!plot.shown) return;
     if (!last) { describe(plot.pick(event.offsetX, event.offsetY), event); return; }

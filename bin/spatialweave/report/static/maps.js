@@ -49,8 +49,8 @@ class Camera {
 class SpotPlot {
   // spacing: distance between spots in map units, drawn to scale; null for a UMAP, whose points keep their size.
   // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
-  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, onHover }) {
-    Object.assign(this, { name, camera, spacing, under, look, micrometres, onHover, shape: layout, seen: false, waiting: null });
+  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, onHover, onClick = () => {} }) {
+    Object.assign(this, { name, camera, spacing, under, look, micrometres, onHover, onClick, shape: layout, seen: false, waiting: null });
     this.div = document.getElementById(name);
     camera.plots.push(this);
     this.canvas = element("canvas", { tabIndex: 0 });

@@ -127,7 +127,7 @@ function drawSide(name, side, classes, title) {
   if (!classes || !codes || !plots[name]) return;
   const hidden = state.hidden[side];
   const missing = codes.reduce((count, code) => count + (code === classes.names.length), 0);
-  drawLegend(byId(`${name}-legend`), classes, hidden, missing, () => (state.everywhere ? drawMaps() : redrawSide(name, side, classes, title)));
+  drawLegend(byId(`${name}-legend`), classes, hidden, missing, () => (state.everywhere ? drawMaps() : redrawSide(name, side, classes, title)), (one) => passportOf(DATA.runs.find((run) => run.domains === classes), one));
   byId(`${name}-title`).textContent = title;
   if (name === "compare") byId("compare-scale").hidden = true;
   const shown = { x: current.x, y: current.y, rows: visible(side), codes, looks: classLooks(classes) };

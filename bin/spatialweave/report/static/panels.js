@@ -2,17 +2,19 @@
 
 // The parts around the maps: legends, scales, the spot's card, marker tables.
 
-// Chips that hide and show classes. hidden: Set of class codes; the class past the last one is "no class".
-function drawLegend(box, classes, hidden, missing, onChange) {
+// Chips that hide and show classes. hidden: Set of class codes; the class past the last one is "no class"; passport: gives the
+// fragment of a class's passport by its name, or null.
+function drawLegend(box, classes, hidden, missing, onChange, passport = () => null) {
   const looks = classLooks(classes);
   const chips = classes.names.map((name, code) => ({ code, name, count: classes.counts[code] }));
   if (missing) chips.push({ code: classes.names.length, name: "none", count: missing });
   // The keyboard stays where it was.
-  const focused = [...box.children].indexOf(document.activeElement);
+  const focusable = () => [...box.querySelectorAll("button, a")];
+  const focused = focusable().indexOf(document.activeElement);
   const all = element("button", { type: "button", className: "chip", textContent: "Show all" });
   all.hidden = hidden.size === 0;
   all.onclick = () => { hidden.clear(); onChange(); };
-  box.replaceChildren(all, ...chips.map(({ code, name, count }) => {
+  box.replaceChildren(all, ...chips.flatMap(({ code, name, count }) => {
     const short = code < classes.names.length && shortName(classes, code) !== name ? element("b", { textContent: shortName(classes, code) }) : null;
     const chip = element("button", { type: "button", className: "chip", title: "Click: hide or show. Shift + click: only this one." },
       element("span", { style: swatchStyle(looks[code]) }), short, element("span", { textContent: name }),
@@ -27,9 +29,10 @@ function drawLegend(box, classes, hidden, missing, onChange) {
       }
       onChange();
     };
-    return chip;
+    const fragment = passport(name);
+    return fragment ? [element("span", { className: "joined" }, chip, element("a", { className: "chip", href: `#${fragment}`, textContent: "»", title: `Passport of domain ${name}`, ariaLabel: `Passport of domain ${name}` }))] : [chip];
   }));
-  if (focused >= 0) (box.children[focused]?.hidden ? box.children[1] : box.children[focused])?.focus();
+  if (focused >= 0) (focusable()[focused]?.hidden ? focusable()[1] : focusable()[focused])?.focus();
 }
 
 // What colours mean, where nothing is to be hidden.

@@ -31,18 +31,25 @@ function factsOf(row, tops) {
   return facts;
 }
 
+// A click on a spot of the domains opens its passport.
+const clicked = {
+  map: (row) => openPassport(current.run, current.codes.main[row]),
+  compare: (row) => openPassport(DATA.runs.find((run) => run.domains && run.domains === current.compared?.classes), current.codes.other?.[row]),
+};
+
 function start() {
   const tissues = ["map", "compare", "feature", ...PER_SPOT];
   const tissue = { camera: new Camera(), spacing: DATA.spacing, layout: DATA.layout, ...beneath, onHover: hover };
   const embedding = { camera: new Camera(), onHover: hover };
-  for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, tissue);
+  for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, { ...tissue, onClick: clicked[name] });
   for (const name of ["umap", "mixing"]) if (byId(name)) plots[name] = new SpotPlot(name, embedding);
   startImages(tissues);
   startChoices();
   startSearch((index) => { state.feature = index; drawFeature(); });
   startCharts();
+  startPassports(tissue);
   // What the first card needs is made ready while nobody waits for it.
-  draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); DATA.tops ??= loadTops(); }));
+  draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); DATA.tops ??= loadTops(); readyPassports(); }));
   if (DATA.alignment) startAlignment();
 }
 
@@ -80,7 +87,9 @@ function startCharts() {
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details").forEach((node) => { node.dataset.closed = node.open ? "" : "1"; node.open = true; });
   for (const plot of Object.values(plots)) plot.paint({ light: true });
+  paperPassports();
 });
+addEventListener("afterprint", screenPassports);
 addEventListener("afterprint", () => document.querySelectorAll("details").forEach((node) => { node.open = !node.dataset.closed; }));
 
 DARK.addEventListener("change", () => draw());

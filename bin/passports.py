@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""PASSPORTS: a slide per domain of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spatialweave.cli import stage
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@stage
+@click.option("--dataset", required=True, help="Name of the dataset.")
+@click.option("--latents", type=FILE, required=True, help="Latents (.h5mu), for the spots.")
+@click.option("--counts", type=FILE, help="Raw counts of all sections (.h5mu), for maps of the markers.")
+@click.option(
+    "--files",
+    type=FOLDER,
+    required=True,
+    help="Folder with the files of the runs (<method>.seed<k>.domains.csv, .metrics.csv, weave.seed<k>.h5ad) and the "
+    "tables of CHARACTERISE and COHORT.",
+)
+@click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["pdf", "png", "svg"]),
+    multiple=True,
+    default=["pdf"],
+    help="Format of the slides; repeat for several.",
+)
+@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
+def main(
+    dataset: str,
+    latents: Path,
+    counts: Path | None,
+    files: Path,
+    presets: Path | None,
+    formats: tuple[str, ...],
+    out_dir: Path,
+) -> None:
+    """Write a slide per domain: where it is, how sure, what marks it, and which methods see it."""
+    from spatialweave.passport.slides import write_slides
+
+    write_slides(dataset, latents, counts, files, presets, formats, out_dir)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The passports of a dataset's domains, from what its stages wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.passport import rows
+from spatialweave.passport.passport import Passport, SectionShare
+from spatialweave.passport.sightings import SeenByRuns, seen_by_runs
+from spatialweave.passport.tables import FoundTables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from spatialweave.report.inputs import DatasetSpots, MethodRun
+
+CONFIDENCE = "confidence"
+WEIGHT = "weight_"
+OF_COHORT = {"meta_donor", "meta_condition"}
+
+
+def run_id(run: MethodRun) -> str:
+    """The id of a run, e.g. ``smart.seed1``."""
+    return f"{run.method}.seed{run.seed}"
+
+
+def run_title(run: MethodRun, titles: Mapping[str, str]) -> str:
+    """What the report calls a run."""
+    title = titles.get(run.method, run.method)
+    return title if run.method == WEAVE else f"{title}, seed {run.seed}"
+
+
+def passports(
+    spots: DatasetSpots,
+    runs: Sequence[MethodRun],
+    first: int | None,
+    tables: FoundTables,
+    titles: Mapping[str, str],
+) -> dict[str, list[Passport]]:
+    """The passports of the domains of the run shown first, and of all that were characterised, by the run's id.
+
+    Parameters
+    ----------
+    first
+        Position in `runs` of the one that the report shows first; None where none has domains.
+    titles
+        Per method its title.
+    """
+    if first is None:
+        return {}
+    codes = {run_id(run): np.array(run.domains, dtype=np.int64) - 1 for run in runs if run.domains}
+    wanted = dict.fromkeys([run_id(runs[first]), *tables.runs])
+    by_id = {run_id(run): run for run in runs}
+    methods = {(run.method, run.seed): codes[run_id(run)] for run in runs if run.domains and run.method != WEAVE}
+    found = {}
+    for name in (name for name in wanted if name in codes):
+        run = by_id[name]
+        others = {key: own for key, own in methods.items() if key != (run.method, run.seed)}
+        seen = seen_by_runs(codes[name], others)
+        cohort = tables.cohort if run is runs[first] and {"abundance", "samples"} <= set(tables.cohort) else {}
+        found[name] = list(_of_run(spots, run, codes[name], seen, tables, cohort, titles))
+    return found
+
+
+def _of_run(
+    spots: DatasetSpots,
+    run: MethodRun,
+    codes: np.ndarray,
+    seen: SeenByRuns,
+    found: FoundTables,
+    cohort: dict[str, pd.DataFrame],
+    titles: Mapping[str, str],
+) -> Iterator[Passport]:
+    tables, values_of = found.of_run(run_id(run)), found.modality_value
+    confidence = run.extras.get(CONFIDENCE)
+    values = seen.agreement if confidence is None else confidence[CONFIDENCE].to_numpy(dtype=np.float64)
+    missing = list(_missing(run, tables, cohort, spots, values))
+    if values_of is None or not values_of["statistic"].eq("run_found").any():
+        missing.append("Which modality it needs: ASSESS (--assess) weighs that, of two modalities or more.")
+    sections, section_names = spots.stack()
+    sizes = np.bincount(sections, minlength=len(section_names))
+    for domain in np.flatnonzero(np.bincount(codes)).tolist():
+        number = domain + 1
+        inside = codes == domain
+        n_spots = int(inside.sum())
+        structure, units = _structure(tables.get("structure"), number)
+        names = rows.names_of(tables["names"], number) if "names" in tables else []
+        by_section = np.bincount(sections[inside], minlength=len(section_names)).tolist()
+        yield Passport(
+            run=run_id(run),
+            run_title=run_title(run, titles),
+            number=number,
+            name=next((one.name for one in names if one.named), None),
+            n_spots=n_spots,
+            fraction=n_spots / len(codes),
+            structure=structure,
+            units=units,
+            certainty=None if values is None else seen.certainty(codes, values, domain),
+            certainty_is="agreement" if confidence is None else CONFIDENCE,
+            sightings=seen.sightings[domain],
+            markers=rows.markers_of(tables["markers"], number) if "markers" in tables else [],
+            gene_sets=rows.gene_sets_of(tables["gene_sets"], number) if "gene_sets" in tables else None,
+            neighbours=rows.neighbours_of(tables["neighbours"], number) if "neighbours" in tables else [],
+            sections=[
+                SectionShare(name, count, count / n_spots, count / int(size))
+                for name, count, size in zip(section_names, by_section, sizes, strict=True)
+            ],
+            classes=rows.classes_of(tables["composition"], number, OF_COHORT if cohort else set())
+            if "composition" in tables
+            else {},
+            names=names,
+            changes=rows.changes_of(cohort, number) if cohort else [],
+            donors=rows.donors_of(cohort["samples"], number) if cohort else [],
+            modality_weights={
+                name.removeprefix(WEIGHT): value for name, value in structure.items() if name.startswith(WEIGHT)
+            },
+            by_modality=[] if values_of is None else rows.found_by_modality(values_of, run_id(run), number),
+            missing=missing,
+        )
+
+
+def _structure(table: pd.DataFrame | None, domain: int) -> tuple[dict[str, float], dict[str, str]]:
+    if table is None:
+        return {}, {}
+    own = table[(table["section"] == "all") & (table["domain"] == domain)]
+    names = own["statistic"].astype(str)
+    return dict(zip(names, own["value"].astype(float), strict=True)), dict(zip(names, own["unit"], strict=True))
+
+
+def _missing(
+    run: MethodRun,
+    tables: dict[str, pd.DataFrame],
+    cohort: dict[str, pd.DataFrame],
+    spots: DatasetSpots,
+    values: np.ndarray | None,
+) -> Iterator[str]:
+    """What a passport cannot have, and the option that gives it."""
+    if not tables:
+        yield (
+            f"Markers, gene sets, shape and neighbours: this run was not characterised; "
+            f"--characterise_runs {run_id(run)} does it."
+        )
+    else:
+        if "gene_sets" not in tables:
+            yield "Gene sets: none were given; --gene_sets takes a GMT file."
+        if "names" not in tables:
+            yield "A name: no panel of markers was given; --panel takes a YAML file."
+    if values is None:
+        yield "How sure it is, and which methods see it: there is one run only; --methods or --seeds gives others."
+    if not cohort and spots.obs["section"].nunique() > 1:
+        yield (
+            "Donors and conditions: compared for the run shown first, where the samplesheet has the columns donor and "
+            "condition."
+        )

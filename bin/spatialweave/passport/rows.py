@@ -1,0 +1,148 @@
+"""What the tables of the stages say of one domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spatialweave.io.result_tables import of_domain
+from spatialweave.passport.passport import (
+    SIGNIFICANT,
+    Change,
+    Donor,
+    Found,
+    GeneSet,
+    Marker,
+    ModalityMarkers,
+    NameScore,
+    Neighbour,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOP_MARKERS = 8
+"""Markers per modality."""
+
+TOP_SETS = 5
+"""Gene sets per modality."""
+
+TOP_NEIGHBOURS = 6
+TOP_CLASSES = 5
+"""Classes of each known column."""
+
+TOP_NAMES = 3
+TOP_CHANGED = 5
+"""Features named that change in the domain between conditions."""
+
+
+def markers_of(table: pd.DataFrame, domain: int) -> list[ModalityMarkers]:
+    """The markers of a domain over all sections, by modality in the order of the table, best first."""
+    pooled = table[table["section"] == "all"]
+    own = pooled[(pooled["domain"] == domain) & pooled["marker"]]
+    return [_markers(str(name), own[own["modality"] == name]) for name in dict.fromkeys(pooled["modality"])]
+
+
+def _markers(modality: str, own: pd.DataFrame) -> ModalityMarkers:
+    best = []
+    for row in own.head(TOP_MARKERS).to_dict("records"):
+        split = float(row["p_split_adjusted"])
+        held_out = split == split
+        best.append(
+            Marker(
+                str(row["feature"]), float(row["log2_fold_change"]), float(row["auc"]), float(row["fraction_in"]),
+                float(row["fraction_out"]), split if held_out else float(row["p_adjusted"]), held_out,
+            )
+        )  # fmt: skip
+    return ModalityMarkers(modality, best, len(own))
+
+
+def gene_sets_of(table: pd.DataFrame, domain: int) -> list[GeneSet]:
+    """The gene sets of a domain that stand out, by modality."""
+    own = table[(table["domain"] == domain) & (table["p_adjusted"] <= SIGNIFICANT)]
+    best = own.groupby("modality", sort=False).head(TOP_SETS)
+    return [
+        GeneSet(
+            str(row["modality"]), str(row["gene_set"]).replace("_", " "), int(row["overlap"]), int(row["set_size"]),
+            float(row["enrichment"]), float(row["p_adjusted"]), str(row["genes"]).replace(" ", ", "),
+        )
+        for row in best.to_dict("records")
+    ]  # fmt: skip
+
+
+def neighbours_of(table: pd.DataFrame, domain: int) -> list[Neighbour]:
+    """The other domains at the border of a domain, those with the most of it first."""
+    own = table[(table["domain"] == domain) & (table["other"] != domain) & (table["edges"] > 0)]
+    total = float(own["edges"].sum())
+    best = own.sort_values("edges", ascending=False, kind="stable").head(TOP_NEIGHBOURS)
+    return [
+        Neighbour(int(row["other"]), float(row["edges"]) / total, float(row["z"]), float(row["paga"]))
+        for row in best.to_dict("records")
+    ]
+
+
+def classes_of(table: pd.DataFrame, domain: int, leave_out: set[str]) -> dict[str, list[tuple[str, int, float]]]:
+    """Per known column the most frequent classes of a domain's spots, with their number and fraction."""
+    own = table[(table["domain"] == domain) & ~table["column"].isin(leave_out)]
+    own = own.sort_values("spots", ascending=False, kind="stable")
+    found: dict[str, list[tuple[str, int, float]]] = {}
+    for row in own.to_dict("records"):
+        classes = found.setdefault(str(row["column"]), [])
+        if len(classes) < TOP_CLASSES:
+            classes.append((str(row["class"]), int(row["spots"]), float(row["fraction"])))
+    return found
+
+
+def names_of(table: pd.DataFrame, domain: int) -> list[NameScore]:
+    """The names of the panel that fit a domain best."""
+    own = table[table["domain"] == domain].head(TOP_NAMES)
+    columns = ["name", "named", "score", "margin", "p", "measured", "markers", "evidence"]
+    return [NameScore(*row) for row in own[columns].itertuples(index=False)]
+
+
+def changes_of(tables: dict[str, pd.DataFrame], domain: int) -> list[Change]:
+    """What COHORT found of a domain, by condition."""
+    abundance = tables["abundance"]
+    found = []
+    for row in abundance[abundance["domain"] == domain].to_dict("records"):
+        features = _significant(tables, "expression", domain, row["condition"])
+        borders = _significant(tables, "neighbourhoods", domain, row["condition"])
+        names = [] if features is None else [f"{r['feature']} ({r['modality']})" for r in features.to_dict("records")]
+        found.append(
+            Change(
+                str(row["condition"]), str(row["reference"]), int(row["donors"]), int(row["donors_reference"]),
+                float(row["fraction"]), float(row["fraction_reference"]), float(row["log2_ratio"]), float(row["low"]),
+                float(row["high"]), float(row["p_adjusted"]),
+                names[:TOP_CHANGED], len(names), [] if borders is None else [int(b) for b in borders["neighbour"]],
+            )
+        )  # fmt: skip
+    return found
+
+
+def _significant(tables: dict[str, pd.DataFrame], name: str, domain: int, condition: Any) -> pd.DataFrame | None:
+    if name not in tables:
+        return None
+    table = tables[name]
+    own = table[(table["domain"] == domain) & (table["condition"] == condition)]
+    return own[own["p_adjusted"] < SIGNIFICANT].sort_values("p", kind="stable")
+
+
+def found_by_modality(table: pd.DataFrame, run: str, domain: int) -> list[Found]:
+    """How far the control finds a domain with all modalities, first, and without each; empty where nobody knows."""
+    own = table[(table["of"] == of_domain(run, domain)) & table["statistic"].isin(["run_found", "run_found_without"])]
+    found = [
+        Found(
+            None if row["statistic"] == "run_found" else str(row["modality"]),
+            float(row["value"]), float(row["low"]), float(row["high"]),
+        )
+        for row in own.to_dict("records")
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: one.without is not None)
+
+
+def donors_of(table: pd.DataFrame, domain: int) -> list[Donor]:
+    """The donors with the domain's spots, by condition."""
+    own = table[table["domain"] == domain].sort_values(["condition", "donor"], kind="stable")
+    return [
+        Donor(str(row["donor"]), str(row["condition"]), int(row["spots"]), float(row["fraction"]))
+        for row in own.to_dict("records")
+    ]

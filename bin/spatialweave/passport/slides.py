@@ -1,0 +1,90 @@
+"""The slides of a dataset's domains, from the files of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spatialweave.domains import palette
+from spatialweave.domains.palette import colour_classes
+from spatialweave.errors import InputError
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.passport.dataset import passports, run_id
+from spatialweave.passport.passport import Passport
+from spatialweave.passport.slide import MarkerMap, Slide
+from spatialweave.passport.spot_map import SpotMap
+from spatialweave.passport.tables import read_tables
+from spatialweave.report import consensus, inputs
+from spatialweave.report.dataset import method_titles
+from spatialweave.report.features import FeatureTable
+from spatialweave.report.images import micrometres_on_map
+from spatialweave.report.layout import arrange
+
+
+def write_slides(
+    dataset: str,
+    latents: Path,
+    counts: Path | None,
+    files: Path,
+    presets: Path | None,
+    formats: Sequence[str],
+    out_dir: Path,
+) -> list[Path]:
+    """Write a slide per domain of the run that the report shows first and of those that were characterised.
+
+    Parameters
+    ----------
+    files
+        Folder with the files of the runs, and the tables of CHARACTERISE and COHORT.
+    out_dir
+        Gets a folder per run.
+
+    Raises
+    ------
+    InputError
+        When a file breaks the data contract, or no run has domains.
+    """
+    spots, _ = inputs.read_spots(latents)
+    runs = inputs.read_runs(files, spots, embeddings_of=(WEAVE,))
+    _, first = consensus.first_run(runs, inputs.read_metrics(files, dataset))
+    if first is None:
+        raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
+    titles = method_titles(inputs.read_presets(presets), runs)
+    found = passports(spots, runs, first, read_tables(files), titles)
+    sections, features, _ = inputs.read_counts(counts, spots)
+    codes, names = spots.stack()
+    arrangement = arrange(spots.coordinates, codes, len(names))
+    lengths = micrometres_on_map(sections, {"names": names, "scales": arrangement.scales})
+    known = [length for length in lengths if length]
+    same = len(known) == len(lengths) and bool(known) and max(known) < 1.01 * min(known)
+    headings = [(name, x, y) for name, (x, y) in zip(names, arrangement.titles, strict=True)]
+    spot_map = SpotMap.of(
+        arrangement.coordinates, arrangement.spacing, spots.layout, headings, known[0] if same else None
+    )
+    _, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], first)
+    written = []
+    for run, own in zip(runs, classes, strict=True):
+        pages = found.get(run_id(run), [])
+        labels = {page.number: page.label for page in pages}
+        for page in pages:
+            code = own.names.index(str(page.number))
+            slide = Slide(
+                page, dataset, spot_map, own.codes == code, palette.colour(own.colours[code]),
+                list(_marker_maps(page, features)), labels, titles,
+            )  # fmt: skip
+            written += slide.write(out_dir / run_id(run), formats)
+    return written
+
+
+def _marker_maps(page: Passport, tables: Sequence[FeatureTable]) -> Iterator[MarkerMap]:
+    """The best marker of each modality that has one."""
+    by_name: Mapping[str, FeatureTable] = {table.modality: table for table in tables}
+    for found in page.markers:
+        table = by_name.get(found.modality)
+        if table is None or not found.best or found.best[0].feature not in table.names:
+            continue
+        feature = found.best[0].feature
+        values = table.column(table.names.index(feature))
+        yield MarkerMap(feature, np.where(table.present, values, np.nan))

@@ -1,0 +1,85 @@
+"""What a passport says in words, in the report and on the slide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.passport.passport import Passport
+from spatialweave.passport.sightings import SEEN
+from spatialweave.report.text import modality
+
+
+def certainty_sentence(one: Passport, labels: Mapping[int, str]) -> str:
+    """How sure the domain is, and with which other one it is confused most.
+
+    Parameters
+    ----------
+    labels
+        By number the label of each domain of the run.
+    """
+    if one.certainty is None:
+        return ""
+    sure = 100 * (1 - one.certainty.doubtful)
+    text = f"At {sure:.0f}% of its spots the {one.certainty_is} is 0.5 or more."
+    if one.certainty.rival is None:
+        return f"{text} No other run places its spots elsewhere."
+    share = 100 * one.certainty.rival_fraction
+    placed = "less than 1%" if share < 1 else f"{share:.0f}%"
+    rival = labels.get(one.certainty.rival, str(one.certainty.rival))
+    return f"{text} Confused most with domain {rival}: other runs place {placed} of its spots there, in the mean."
+
+
+def seen_sentence(one: Passport, titles: Mapping[str, str]) -> tuple[str, bool]:
+    """Which methods see the domain, and whether one alone does.
+
+    Of a run that is not the consensus, its own method sees it in any case.
+    """
+    own = one.run.rpartition(".seed")[0]
+    seeing = {method: seen for method, (seen, _) in one.seeing.items()}
+    if own != WEAVE:
+        seeing[own] = seeing.get(own, 0) + 1
+    if len(seeing) < 2:
+        return ("", False) if not one.sightings else (_of_seeds(one), False)
+    found = [titles.get(method, method) for method, seen in seeing.items() if seen]
+    if len(found) == 1:
+        others = "method" if len(seeing) == 2 else f"{len(seeing) - 1} methods"
+        return f"{found[0]} alone sees it: no run of the other {others} has such a domain.", True
+    if not found:
+        return "No single run has such a domain: it is where parts of their domains overlap.", True
+    if len(found) == len(seeing):
+        return f"{'Both' if len(seeing) == 2 else f'All {len(seeing)}'} methods see it.", False
+    lacking = [titles.get(method, method) for method, seen in seeing.items() if not seen]
+    return f"{len(found)} of {len(seeing)} methods see it; {_listing(lacking)} {_do(lacking)} not.", False
+
+
+def need_sentence(one: Passport) -> str:
+    """Which modality the domain needs, by the control with and without each; "" where that is not known."""
+    with_all = next((found for found in one.by_modality if found.without is None), None)
+    if with_all is None:
+        return ""
+    if with_all.jaccard < SEEN:
+        return "The control does not find it with all modalities either, so that this says nothing of them."
+    needed = [modality(found.without) for found in one.by_modality if found.without and found.high < SEEN]
+    if needed:
+        return f"It needs {_listing(needed)}: without {'it' if len(needed) == 1 else 'either of them'} it is not found."
+    return "It needs no single modality: without any one of them it is found by the others."
+
+
+def _of_seeds(one: Passport) -> str:
+    """Of one method only, how many of its other seeds see the domain."""
+    seen = sum(sighting.seen for sighting in one.sightings)
+    return f"{seen} of {len(one.sightings)} other seeds see it."
+
+
+def _do(names: list[str]) -> str:
+    return "does" if len(names) == 1 else "do"
+
+
+def _listing(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def p_text(value: float) -> str:
+    """A p value as a table needs it: 0.03, 0.004, 2e−07."""
+    return f"{value:.0e}".replace("-", "−") if 0 < value < 0.001 else f"{value:.3f}".rstrip("0").rstrip(".")

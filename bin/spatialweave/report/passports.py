@@ -1,0 +1,167 @@
+"""The passports of domains in a dataset's report: what the template shows of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spatialweave.passport.passport import Passport
+from spatialweave.passport.words import certainty_sentence, need_sentence, seen_sentence
+from spatialweave.report.passport_charts import Distribution, Dots, distribution
+from spatialweave.report.passport_tables import (
+    MarkerTable,
+    change_sentence,
+    class_tables,
+    donor_chart,
+    gene_set_table,
+    marker_table,
+    name_table,
+    need_chart,
+    neighbour_table,
+    section_table,
+    seen_chart,
+    seen_table,
+)
+from spatialweave.report.tables import ReportTable
+from spatialweave.report.text import listing, modality, number
+
+FACTS = {
+    "area": "Area",
+    "border": "Border with other domains",
+    "pieces": "Pieces",
+    "roundness": "Roundness",
+    "found_again": "Found again",
+}
+"""Statistics of structure.csv at the top of a passport."""
+
+HELP = {
+    "pieces": "parts that no neighbours join",
+    "roundness": "1 for a disc, less the more ragged",
+    "found_again": "Jaccard index with the domain that a third of the spots finds",
+}
+
+
+@dataclass
+class Fact:
+    """A number at the top of a passport: what it is, its value, and its unit or meaning."""
+
+    title: str
+    value: str
+    note: str
+
+
+@dataclass
+class PassportPage:
+    """One passport for templates/parts/passports.html."""
+
+    fragment: str
+    passport: Passport
+    swatch: str
+    facts: list[Fact]
+    sure: Distribution | None
+    sure_text: str
+    seen: Dots | None
+    seen_text: str
+    alone: bool
+    seen_table: ReportTable | None
+    markers: list[MarkerTable]
+    gene_sets: ReportTable | None
+    neighbours: ReportTable | None
+    sections: ReportTable | None
+    classes: list[ReportTable]
+    donors: Dots | None
+    changes: list[str]
+    needs: Dots | None
+    needs_text: str
+    weights: str
+    names: ReportTable | None
+
+
+def fragment(run: str, number: int, first: str) -> str:
+    """What follows # in the address of a passport."""
+    return f"domain-{number}" if run == first else f"{run}/domain-{number}"
+
+
+def passport_pages(
+    found: Mapping[str, Sequence[Passport]], titles: Mapping[str, str], looks: Mapping[str, Mapping[str, Any]]
+) -> list[PassportPage]:
+    """The pages of all passports, those of the run shown first before others.
+
+    Parameters
+    ----------
+    looks
+        By the run's id the page's classes of its domains (:func:`spatialweave.report.page_data.packed`).
+    """
+    first = next(iter(found), "")
+    return [
+        _page(one, fragment(run, one.number, first), _swatch(looks[run], one), {p.number: p.label for p in own}, titles)
+        for run, own in found.items()
+        for one in own
+    ]
+
+
+def passport_links(pages: Sequence[PassportPage]) -> dict[str, dict[str, str]]:
+    """By the run's id, and by the number and the label of a domain, the fragment of its passport."""
+    links: dict[str, dict[str, str]] = {}
+    for page in pages:
+        own = links.setdefault(page.passport.run, {})
+        own[str(page.passport.number)] = own[page.passport.label] = page.fragment
+    return links
+
+
+def _page(
+    one: Passport, address: str, swatch: str, labels: Mapping[int, str], titles: Mapping[str, str]
+) -> PassportPage:
+    seen_text, alone = seen_sentence(one, titles)
+    return PassportPage(
+        fragment=address,
+        passport=one,
+        swatch=swatch,
+        facts=list(_facts(one)),
+        sure=distribution(
+            f"Distribution of the {one.certainty_is} over the spots of domain {one.number}",
+            f"{one.certainty_is}, 0 to 1; height: % of the domain's spots",
+            one.certainty.counts,
+        )
+        if one.certainty
+        else None,
+        sure_text=certainty_sentence(one, labels),
+        seen=seen_chart(one, titles),
+        seen_text=seen_text,
+        alone=alone,
+        seen_table=seen_table(one, titles),
+        markers=[marker_table(found) for found in one.markers],
+        gene_sets=gene_set_table(one),
+        neighbours=neighbour_table(one, labels),
+        sections=section_table(one),
+        classes=class_tables(one),
+        donors=donor_chart(one.donors),
+        changes=[change_sentence(change, labels) for change in one.changes],
+        needs=need_chart(one),
+        needs_text=need_sentence(one),
+        weights=listing([f"{modality(name)} {value:.2f}" for name, value in one.modality_weights.items()]),
+        names=name_table(one),
+    )
+
+
+def _swatch(classes: Mapping[str, Any], one: Passport) -> str:
+    """CSS of a domain's colour, with the stripes of colours beyond the plain ones."""
+    code = classes["names"].index(str(one.number))
+    colour = classes["colours"][code]
+    if not classes["striped"][code]:
+        return f"background:{colour}"
+    return f"background:repeating-linear-gradient(135deg,#fff 0 1.4px,{colour} 1.4px 4px)"
+
+
+def _facts(one: Passport) -> list[Fact]:
+    facts = [Fact("Spots", number(one.n_spots), f"{100 * one.fraction:.1f}% of all")]
+    if one.certainty:
+        note = f"mean; {100 * one.certainty.doubtful:.0f}% of the spots below 0.5"
+        facts.append(Fact(one.certainty_is.capitalize(), f"{one.certainty.mean:.2f}", note))
+    for name, title in FACTS.items():
+        value = one.structure.get(name)
+        if value is not None and value == value:
+            unit = one.units.get(name, "")
+            facts.append(Fact(title, number(value), HELP.get(name, unit)))
+    return facts
