@@ -12,6 +12,7 @@ from spatialweave.errors import InputError
 from spatialweave.report.characterised import read_characterised
 from spatialweave.report.dataset import DatasetSources
 from spatialweave.report.dot_plot import BOTTOM, COLUMN, FAINTEST, LEFT, MOST, ROW, TOP, dot_plot
+from spatialweave.report.heat_plot import heat_plot
 
 from .characterised_files import write_characterised
 from .page import dataset_page
@@ -28,6 +29,19 @@ def test_dots_by_hand() -> None:
     assert (plot.dots[4].x, plot.dots[4].y) == (LEFT + 1.5 * COLUMN, TOP + 1.5 * ROW)
     assert plot.dots[1].text == "a in 2: mean 1, in 25% of the spots"
     assert plot.height == TOP + 2 * ROW + BOTTOM
+
+
+def test_heat_map_by_hand() -> None:
+    plot = heat_plot("RNA", ["a", "b"], ["1", "2", "3"], np.array([[0.0, 1, 4], [2, np.nan, 2]]))
+    # What was not measured is left blank.
+    assert [cell.depth for cell in plot.cells] == [
+        FAINTEST,
+        round(FAINTEST + (1 - FAINTEST) / 4, 3),
+        1,
+        *[FAINTEST] * 2,
+    ]
+    assert (plot.cells[4].x, plot.cells[4].y) == (LEFT + 2 * COLUMN + 0.5, TOP + 17.5)
+    assert plot.cells[1].text == "a in 2: mean 1"
 
 
 def test_a_row_per_domain(tmp_path: Path) -> None:
@@ -57,6 +71,8 @@ def test_a_row_per_domain(tmp_path: Path) -> None:
         "P"
     ]
     assert [name for _, name in rna.domains] == ["1: cortex <1>", "2", "3"]
+    heat, _ = part.heat_maps
+    assert [name for _, name in heat.features] == ["a1", "a2", "a3", "a4", "b1"]
 
 
 def test_without_panel_and_with_sections(tmp_path: Path) -> None:

@@ -11,16 +11,21 @@ from spatialweave.io.result_table import ResultTable
 from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, WEAVE
 from spatialweave.passport.tables import read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
+from spatialweave.report.heat_plot import HeatPlot, heat_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import modality, number, words
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 ALL = "all"
 
 TOP = 3
 """Markers per domain and modality in the table and in the dot plots."""
+
+TOP_HEAT = 5
+"""The same in the heat maps."""
 
 BESIDE_SHOWN = 2
 """Other domains named per domain."""
@@ -64,6 +69,7 @@ class CharacterisedPart:
     domains: ReportTable
     shapes: ReportTable
     plots: list[DotPlot]
+    heat_maps: list[HeatPlot]
     names: ReportTable | None
     gene_sets: ReportTable | None
     named: int
@@ -126,6 +132,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
         ReportTable("The domains, largest first", header, rows),
         _shapes_table(pooled, dict(zip(structure["statistic"], structure["unit"], strict=True)), names),
         [plot for name in modalities if (plot := _dot_plot(name, pooled_markers, tables["profiles"], names))],
+        [heat for name in modalities if (heat := _heat_plot(name, pooled_markers, tables["profiles"], names))],
         _names_table(tables.get("names")),
         _sets_table(tables.get("gene_sets"), names),
         len(names),
@@ -170,9 +177,12 @@ def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, 
     return ReportTable("Size and shape", header, rows)
 
 
-def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str]) -> DotPlot | None:
+def _best_profiles(
+    name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str], top: int
+) -> tuple[list[str], list[str], np.ndarray, np.ndarray] | None:
+    """The best markers of each domain, all domains, and mean and fraction of those in these; None without any."""
     own = markers[markers["modality"] == name]
-    best = own.groupby("domain", sort=True).head(TOP)
+    best = own.groupby("domain", sort=True).head(top)
     best = best.sort_values("domain", kind="stable").drop_duplicates("feature")
     profile = profiles[profiles["modality"] == name]
     values = profile.pivot_table(index="feature", columns="domain", values=["mean", "fraction"])
@@ -180,8 +190,17 @@ def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: d
     if not features:
         return None
     mean, fraction = values["mean"].loc[features], values["fraction"].loc[features]
-    domains = [_label(int(domain), names) for domain in mean.columns]
-    return dot_plot(modality(name), features, domains, mean.to_numpy(), fraction.to_numpy())
+    return features, [_label(int(domain), names) for domain in mean.columns], mean.to_numpy(), fraction.to_numpy()
+
+
+def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str]) -> DotPlot | None:
+    found = _best_profiles(name, markers, profiles, names, TOP)
+    return None if found is None else dot_plot(modality(name), *found)
+
+
+def _heat_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str]) -> HeatPlot | None:
+    found = _best_profiles(name, markers, profiles, names, TOP_HEAT)
+    return None if found is None else heat_plot(modality(name), *found[:3])
 
 
 def _names_table(names: pd.DataFrame | None) -> ReportTable | None:

@@ -49,8 +49,7 @@ def dot_plot(
         Features x domains: mean of the transformed values, and fraction of the spots with the feature. Depth is the
         mean less the smallest of the feature over the range of the feature.
     """
-    low, high = np.nanmin(mean, axis=1, keepdims=True), np.nanmax(mean, axis=1, keepdims=True)
-    depth = np.nan_to_num((mean - low) / np.where(high > low, high - low, 1.0))
+    depth = depth_of(mean)
     xs = [LEFT + COLUMN * (index + 0.5) for index in range(len(domains))]
     ys = [TOP + ROW * (index + 0.5) for index in range(len(features))]
     dots = [
@@ -73,3 +72,9 @@ def dot_plot(
         list(zip(xs, domains, strict=True)),
         dots,
     )
+
+
+def depth_of(mean: np.ndarray) -> np.ndarray:
+    """Each row from its smallest (0) to its largest value (1); 0 where a value is missing or all are the same."""
+    low, high = np.nanmin(mean, axis=1, keepdims=True), np.nanmax(mean, axis=1, keepdims=True)
+    return np.asarray(np.nan_to_num((mean - low) / np.where(high > low, high - low, 1.0)))
