@@ -15,7 +15,14 @@ ROOT = Path(__file__).parents[2]
 
 NAVIGATION = {
     "Getting started": ["docs/tutorial", "docs/usage", "docs/running", "docs/datasets"],
-    "Results": ["docs/outputs", "docs/verdict", "docs/characterise", "docs/consensus", "docs/metrics"],
+    "Results": [
+        "docs/outputs",
+        "docs/verdict",
+        "docs/characterise",
+        "docs/passports",
+        "docs/consensus",
+        "docs/metrics",
+    ],
     "Several sections": ["docs/sections", "docs/cohorts", "docs/alignment_prematching", "docs/alignment_matching"],
     "Methods": [
         *("docs/methods/smart", "docs/methods/spamo", "docs/methods/spabalance", "docs/methods/spamca"),
