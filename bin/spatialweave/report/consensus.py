@@ -10,6 +10,7 @@ from spatialweave.io.result_tables import WEAVE
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.scores import BestRun, best_run
 from spatialweave.report.tables import ReportTable
+from spatialweave.report.text import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,9 +68,9 @@ def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTabl
 
     def row(title: str, inside: np.ndarray, neighbour: str) -> list[Any]:
         doubtful = 100 * float((confidence[inside] < 0.5).mean())
-        agreeing = [round(100 * float(values[inside].mean()), 1) for values in by_method.values()]
-        mean = round(float(confidence[inside].mean()), 3)
-        return [title, int(inside.sum()), mean, round(doubtful, 1), neighbour, *agreeing]
+        agreeing = [f"{100 * float(values[inside].mean()):.1f}" for values in by_method.values()]
+        mean = f"{float(confidence[inside].mean()):.3f}"
+        return [title, number(int(inside.sum())), mean, f"{doubtful:.1f}", neighbour, *agreeing]
 
     rows = []
     for domain in range(1, int(domains.max()) + 1):
@@ -79,4 +80,4 @@ def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTabl
     rows.append(row("all", np.ones(len(domains), dtype=bool), ""))
     header = ["domain", "spots", "confidence", "below 0.5, %", "else"]
     methods = [f"{titles.get(method, method)}, %" for method in by_method]
-    return ReportTable("Agreement of the methods with the consensus", [*header, *methods], rows)
+    return ReportTable("Agreement of the methods with the consensus", [*header, *methods], rows, as_given=True)

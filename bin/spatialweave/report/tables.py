@@ -11,7 +11,7 @@ from spatialweave.io.result_tables import GRAPH_STATISTICS, NOTICES, QC_SUMMARY,
 from spatialweave.io.understood import understood
 from spatialweave.report import metric_list, scores
 from spatialweave.report.inputs import MethodRun
-from spatialweave.report.text import plain, words
+from spatialweave.report.text import THOUSANDS, plain, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _is_number(value: Any) -> bool:
     try:
-        float(value or 0)
+        float(str(value or 0).replace(THOUSANDS, ""))
     except ValueError:
         return False
     return True

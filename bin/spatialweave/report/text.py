@@ -12,6 +12,10 @@ from spatialweave.report.scores import Score
 DOI = re.compile(r"^10\.\d{4,9}/\S+$")
 
 
+THOUSANDS = "\u202f"
+"""Between groups of digits: a narrow space that does not break."""
+
+
 def number(value: Any) -> str:
     """A number in at most four significant digits, thousands grouped; a dash for missing ones; text as it is."""
     try:
@@ -21,10 +25,10 @@ def number(value: Any) -> str:
     if not math.isfinite(parsed):
         return "–"
     if parsed == int(parsed) and abs(parsed) < 1e15:
-        return f"{int(parsed):,}".replace(",", "\u202f").replace("-", "−")
+        return f"{int(parsed):,}".replace(",", THOUSANDS).replace("-", "−")
     digits = 3 if abs(parsed) < 10 else (2 if abs(parsed) < 100 else (1 if abs(parsed) < 1000 else 0))
     text = f"{parsed:,.{digits}f}" if abs(parsed) >= 0.001 else f"{parsed:.1e}"
-    return text.replace(",", "\u202f").replace("-", "−")
+    return text.replace(",", THOUSANDS).replace("-", "−")
 
 
 def decimals(value: Any, signed: bool = False, digits: int = 3) -> str:
