@@ -117,6 +117,19 @@ def test_runs_beside_the_first_have_addresses_of_their_own(
 
 
 @pytest.mark.usefixtures("fast_umap")
+def test_the_best_markers_have_maps_however_large_the_page_is(
+    with_everything: DatasetSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_everything.files is not None
+    table = with_everything.files / "markers.csv"
+    table.write_text(table.read_text().replace(",b1,", ",rna20,"))
+    monkeypatch.setattr("spatialweave.report.page_data.MAX_MARKERS", 3)
+    page = dataset_page(with_everything, tmp_path)
+    names = [feature["name"] for feature in page.data()["features"]]
+    assert names[0] == "rna20"
+
+
+@pytest.mark.usefixtures("fast_umap")
 def test_no_run_no_passport(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:
     page = dataset_page(make_dataset(methods=()), tmp_path)
     assert articles(page) == [] and not [tag for tag, _ in page.tags if tag == "dialog"]

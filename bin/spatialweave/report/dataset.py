@@ -23,7 +23,7 @@ from spatialweave.report.images import map_images, micrometres_on_map
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
-from spatialweave.report.passports import passport_links, passport_pages
+from spatialweave.report.passports import best_markers, passport_links, passport_pages
 from spatialweave.report.provenance import read_run, versions_of_runs
 from spatialweave.report.qc_plots import qc_plots
 from spatialweave.report.questions import questions
@@ -96,7 +96,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     params = inputs.read_params(sources.params)
     best, index = consensus.first_run(runs, metrics)
     titles = method_titles(presets, runs)
-    data = page_data(sources.dataset, spots, features, runs, titles, index)
+    found = passports(spots, runs, index, read_tables(sources.files), titles)
+    data = page_data(sources.dataset, spots, features, runs, titles, index, best_markers(found))
     data["images"] = map_images(images, spots, data["sections"])
     data["micrometres"] = micrometres_on_map(sections, data["sections"])
     alignment = read_alignment(sources.files, sources.dataset, spots)
@@ -110,7 +111,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     run = read_run(sources.run_record)
     characterised = read_characterised(sources.files, titles)
     looks = {run_id(one): own["domains"] for one, own in zip(runs, data["runs"], strict=True)}
-    pages = passport_pages(passports(spots, runs, index, read_tables(sources.files), titles), titles, looks)
+    pages = passport_pages(found, titles, looks)
     has_per_spot = any(one["perSpot"] for one in data["runs"])
     render(
         "dataset.html",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -168,6 +169,12 @@ def choose_features(markers_by_run: list[dict[str, list[list[Marker]]]], limit: 
         distinct = list(dict.fromkeys(ranked))[: max(limit // len(modalities), 1)]
         chosen.extend((modality, feature) for feature in distinct)
     return chosen
+
+
+def positions(tables: Sequence[FeatureTable], wanted: Sequence[tuple[str, str]]) -> list[tuple[str, int]]:
+    """Features as (modality, feature) from (modality, name), without those that were not measured."""
+    numbers = {(table.modality, name): number for table in tables for number, name in enumerate(table.names)}
+    return [(key[0], numbers[key]) for key in wanted if key in numbers]
 
 
 def position_of_strongest(chosen: list[tuple[str, int]], markers: dict[str, list[list[Marker]]]) -> int:

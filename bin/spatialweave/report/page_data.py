@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ def page_data(
     runs: list[MethodRun],
     titles: dict[str, str],
     best: int | None,
+    wanted: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Everything the page draws, as a value for JSON.
 
@@ -62,6 +64,8 @@ def page_data(
         Per method its title.
     best
         Index of the run to show first; None when no run has domains.
+    wanted
+        Modality and name of features that are to have a map before all others, as far as they were measured.
     """
     rows = shown_spots(len(spots))
     section_codes, section_names = spots.stack()
@@ -69,7 +73,9 @@ def page_data(
     truth, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], best)
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)
-    chosen = features.choose_features([markers[index] for index in order], MAX_MARKERS)
+    found = features.positions(tables, wanted) + features.choose_features([markers[i] for i in order], MAX_MARKERS)
+    # Those that are wanted take the place of others, so that a large page grows no larger.
+    chosen = list(dict.fromkeys(found))[:MAX_MARKERS]
     mapped = mapped_features(tables, chosen, rows)
     by_name = {table.modality: table for table in tables}
     projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))

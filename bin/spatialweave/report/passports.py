@@ -101,6 +101,12 @@ def passport_pages(
     ]
 
 
+def best_markers(found: Mapping[str, Sequence[Passport]]) -> list[tuple[str, str]]:
+    """Modality and name of the best marker of each domain in each modality, of the first run's domains first."""
+    markers = [marker for own in found.values() for one in own for marker in one.markers]
+    return [(marker.modality, marker.best[0].feature) for marker in markers if marker.best]
+
+
 def passport_links(pages: Sequence[PassportPage]) -> dict[str, dict[str, str]]:
     """By the run's id, and by the number and the label of a domain, the fragment of its passport."""
     links: dict[str, dict[str, str]] = {}
