@@ -13,7 +13,7 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, MAX_RADIUS, read_recipe
 
 @stage
 @click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
-@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Graph recipe (assets/graphs/*.yml).")
+@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Graph recipe (assets/graphs/*.yml), or the folder of a saved model.")
 @click.option(
     "--n-neighbours",
     type=click.IntRange(0, MAX_NEIGHBOURS),
@@ -48,7 +48,14 @@ def main(
     from spatialweave.io.result_tables import GRAPH_STATISTICS
 
     dataset = read_dataset(latents)
-    plan = read_recipe(recipe, dataset.platform, [modality.name for modality in dataset.modalities])
+    if recipe.is_dir():
+        from spatialweave.graphs.recipe import GraphRecipe
+        from spatialweave.io.saved_model import read_description
+        from spatialweave.settings import configure_recorded
+
+        plan = configure_recorded(GraphRecipe, f"{recipe}, graph", read_description(recipe)["graph"])
+    else:
+        plan = read_recipe(recipe, dataset.platform, [modality.name for modality in dataset.modalities])
     graphs = build_graphs(dataset, plan.changed(n_neighbours, radius, feature_neighbours))
     write(graphs, out)
     GRAPH_STATISTICS.write(stats, graph_statistics(graphs))

@@ -19,7 +19,7 @@ from spatialweave.cli import SEED, stage
     type=click.Path(path_type=Path),
     help="Section file (.h5mu) after QC; once per section of the dataset, in their order.",
 )
-@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality.")
+@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality; or the folder of a saved model.")
 @click.option("--variable-features", type=click.IntRange(1), help="Number of variable genes, instead of the recipe's.")
 @click.option(
     "--components", type=click.IntRange(1), help="Dimensions of every modality's latent, instead of the recipe's."
@@ -40,7 +40,13 @@ def main(
     from spatialweave.io.contract import write
     from spatialweave.preprocess.dataset import preprocess
 
-    latents = preprocess(sections, recipe, seed, counts, variable_features, components)
+    if recipe.is_dir():
+        from spatialweave.io.saved_model import read_model
+        from spatialweave.preprocess.by_model import preprocess_by_model
+
+        latents = preprocess_by_model(sections, read_model(recipe), counts)
+    else:
+        latents = preprocess(sections, recipe, seed, counts, variable_features, components)
     write(latents, out)
     widths = ", ".join(f"{name} {part.obsm['X_latent'].shape[1]}" for name, part in latents.mod.items())
     click.echo(f"{latents.n_obs} spots; latent dimensions: {widths}")

@@ -46,6 +46,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--progress-file", type=OUTPUT, help="Keep the last line of the log there; deleted at the end.")
 @click.option("--out", type=OUTPUT, required=True, help="Embedding to write (.h5ad).")
 @click.option("--record", type=OUTPUT, help="Training record to write as well (.json).")
+@click.option("--state", type=OUTPUT, help="Trained network to write as well (.safetensors), for save_model.py.")
 def main(
     latents: Path,
     graph: Path,
@@ -62,6 +63,7 @@ def main(
     progress_file: Path | None,
     out: Path,
     record: Path | None,
+    state: Path | None,
 ) -> None:
     """Learn an embedding of all spots of a dataset with one method."""
     import os
@@ -86,6 +88,7 @@ def main(
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.embeddings import write_embedding, write_training_record
     from spatialweave.training.checkpoint import discard
+    from spatialweave.training.frozen import write_state
     from spatialweave.training.outputs import per_spot
     from spatialweave.training.progress import noting
     from spatialweave.training.run import prepare
@@ -103,6 +106,8 @@ def main(
     write_embedding(out, dataset, fitted.embedding, fitted.record, per_spot(fitted, dataset, latents))
     if record is not None:
         write_training_record(record, dataset.name, fitted.record)
+    if state is not None:
+        write_state(state, method.name, fitted)
     if run.checkpoint is not None:
         discard(run.checkpoint)
 

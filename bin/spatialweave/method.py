@@ -1,7 +1,8 @@
 """What an integration method is: a module of :mod:`spatialweave.methods`, and what it returns.
 
 A method's module has a frozen dataclass `Config` (every setting, made with :func:`spatialweave.settings.option`) and a
-function `fit(dataset, config, run) -> Fitted`. It is imported only when it is used.
+function `fit(dataset, config, run) -> Fitted`. One that can embed spots that it was not trained on has a function
+`embed(dataset, config, run, state) -> Fitted`, and its presets say `inductive: true`. It is imported only when it is used.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Fitted:
     own
         Where the embedding averages spots over their counterparts in other sections: the embedding before that
         (float32, spots x dimensions). Spots are matched by it, or every match would confirm itself.
+    state
+        Of methods that can embed other spots without training: what `embed` needs, as arrays by name.
     """
 
     embedding: np.ndarray
@@ -54,6 +57,7 @@ class Fitted:
     extras: dict[str, pd.DataFrame] = field(default_factory=dict)
     denoised: dict[str, np.ndarray] = field(default_factory=dict)
     own: np.ndarray | None = None
+    state: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Method(Protocol):

@@ -82,6 +82,35 @@ def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
     return _build(config, where, "", values)
 
 
+def configure_recorded(config: type[C], where: str, content: Any) -> C:
+    """The block of settings of which `content` is the record, as `dataclasses.asdict` makes it and JSON holds it.
+
+    Raises
+    ------
+    InputError
+        As :func:`configure`.
+    """
+    return configure(config, where, _as_given(config, content))
+
+
+def _as_given(config: type, content: Any) -> Any:
+    """A record as a user would give it: without the defaults, which need not be within bounds, and none in words."""
+    if not isinstance(content, Mapping):
+        return content
+    hints, given = typing.get_type_hints(config), dict(content)
+    for item in dataclasses.fields(config):
+        if item.name not in given:
+            continue
+        value, inner = given[item.name], _inner_block(hints[item.name])
+        if value == item.default and type(value) is type(item.default):
+            del given[item.name]
+        elif inner is not None:
+            given[item.name] = None if value is None else _as_given(inner, value)
+        elif value is None:
+            given[item.name] = item.metadata["none"]
+    return given
+
+
 def check_block(block: Any, where: str, content: Any, name: str = "") -> dict[str, Any]:
     """Check the values that are given for a block of settings, by name or alias; options not given stay out.
 

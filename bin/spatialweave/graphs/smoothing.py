@@ -14,32 +14,52 @@ CONTROL_ROUNDS = 2
 """How often the control averages each spot with its neighbours."""
 
 
-def smoothed(modalities: Sequence[Modality], graph: sparse.csr_matrix, rounds: int) -> np.ndarray:
+def smoothed(
+    modalities: Sequence[Modality],
+    graph: sparse.csr_matrix,
+    rounds: int,
+    scalings: Sequence[tuple[np.ndarray, float]] | None = None,
+) -> np.ndarray:
     """Each modality scaled to total variance 1, averaged `rounds` times over neighbours and self, and concatenated.
 
     A spot without a modality takes the mean of its neighbours that have it; the neighbours' value counts as had in the
     next round. A spot that no round reaches keeps zero, the mean of the modality.
+
+    Parameters
+    ----------
+    scalings
+        Of each modality the mean and factor of other spots (:func:`scaling`); None = those of these.
 
     Returns
     -------
     float32, spots x dimensions of all modalities.
     """
     neighbours = with_self(graph)
-    blocks = [_smooth(scaled(modality), modality.present, neighbours, rounds) for modality in modalities]
+    used = [scaling(modality) for modality in modalities] if scalings is None else scalings
+    blocks = [
+        smooth(scaled(modality, one), modality.present, neighbours, rounds)
+        for modality, one in zip(modalities, used, strict=True)
+    ]
     return np.concatenate(blocks, axis=1)
 
 
-def scaled(modality: Modality) -> np.ndarray:
-    """The latent centred and scaled over the spots that have it, to variances that sum to one; zero elsewhere."""
+def scaling(modality: Modality) -> tuple[np.ndarray, float]:
+    """The mean of the latent over the spots that have it, and the factor that makes its variances sum to one."""
     measured = modality.latent[modality.present].astype(np.float64)
-    centred = measured - measured.mean(axis=0)
-    total = centred.var(axis=0).sum()
+    mean = measured.mean(axis=0)
+    total = (measured - mean).var(axis=0).sum()
+    return mean, float(1 / np.sqrt(total)) if total > 0 else 0.0
+
+
+def scaled(modality: Modality, by: tuple[np.ndarray, float] | None = None) -> np.ndarray:
+    """The latent centred and scaled `by` mean and factor, or by its own (:func:`scaling`); zero where missing."""
+    mean, factor = scaling(modality) if by is None else by
     block = np.zeros(modality.latent.shape, dtype=np.float32)
-    block[modality.present] = centred / np.sqrt(total) if total > 0 else 0
+    block[modality.present] = (modality.latent[modality.present].astype(np.float64) - mean) * factor
     return block
 
 
-def _smooth(block: np.ndarray, present: np.ndarray, neighbours: sparse.csr_matrix, rounds: int) -> np.ndarray:
+def smooth(block: np.ndarray, present: np.ndarray, neighbours: sparse.csr_matrix, rounds: int) -> np.ndarray:
     """Average `rounds` times over the neighbours (self among them) that have a value."""
     has = present.astype(np.float32)
     for _ in range(rounds):

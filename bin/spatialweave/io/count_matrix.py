@@ -92,3 +92,11 @@ def spot_totals(counts: sparse.csr_matrix, features: np.ndarray) -> np.ndarray:
     """Sum of each spot over the features of a boolean mask (float64, one per spot)."""
     weights = features.astype(np.float64)
     return np.concatenate([block @ weights for block in spot_blocks(counts)])
+
+
+def feature_totals(counts: sparse.csr_matrix) -> np.ndarray:
+    """Sum of each feature over all spots (float64, one per feature)."""
+    sums = np.zeros(counts.shape[1])
+    for block in spot_blocks(counts):
+        sums += np.bincount(block.indices, block.data, minlength=counts.shape[1])
+    return sums

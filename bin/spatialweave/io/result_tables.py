@@ -21,11 +21,17 @@ DOMAINS = ResultTable({"barcode": TEXT, "section": TEXT, "domain": COUNT})
 WEAVE = "weave"
 """The name in place of a method's, in all tables and files, of the consensus of a dataset's runs."""
 
+REFERENCE = "reference"
+"""The name in place of a method's of sections that a saved model has labelled."""
+
 WOVEN = ResultTable(
     {**DOMAINS.cells, **dict.fromkeys(("confidence", "agreement", "entropy"), NUMBER), "next_domain": TEXT}
 )
 """The domain of every spot by the consensus, how sure it is (fractions), and the domain with the next most support: ""
 where no run supports another."""
+
+LIKENESS = ResultTable({"section": TEXT, "verdict": TEXT, "modality": TEXT, "statistic": TEXT, "value": NUMBER})
+"""How like a saved model's reference each section is, one row per statistic and modality (docs/reference.md)."""
 
 METRICS = ResultTable({**_RUN, "clustering": TEXT, "n_domains": WHOLE, "metric": TEXT, "value": OPTIONAL})
 """One row per metric; docs/metrics.md defines them."""

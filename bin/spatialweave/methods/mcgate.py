@@ -5,7 +5,7 @@ docs/methods/mcgate.md explains the method, where this departs from the publicat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +18,9 @@ from spatialweave.method import Fitted
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
 from spatialweave.settings import option
 from spatialweave.training.batches import EMBEDDING, Batches
+from spatialweave.training.frozen import State, frozen_inputs, restore, state_of, statistics_of
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, TrainingConfig, scale_inputs
+from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.mcgate_encoder import (
     ATTENTION_COLUMNS,
     FoundPairs,
@@ -61,32 +62,77 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.to(run.device)
     found = [FoundPairs() for _ in range(tiling.n_parts)]
 
-    def make_batch(patch: Patch) -> Batch:
-        encoder = McgateEncoder(patch.dataset, network, config, run, patch, found[patch.number])
-        return Batch(inputs.at(patch), encoder)
+    def batches_with(found: list[FoundPairs]) -> Batches[Batch]:
+        def make_batch(patch: Patch) -> Batch:
+            encoder = McgateEncoder(patch.dataset, network, config, run, patch, found[patch.number])
+            return Batch(inputs.at(patch), encoder)
 
-    # The decoder gathers as often as the encoder.
-    batches = Batches(tiling, make_batch, inputs.reach + 2 * len(network.layers))
+        # The decoder gathers as often as the encoder.
+        return Batches(tiling, make_batch, inputs.reach + 2 * len(network.layers))
+
+    batches = batches_with(found)
     history = train(network, loss_terms(network), config.schedule(), run, batches=batches)
-    tables = batches.everywhere(lambda batch: embedded(batch, history.epochs, config))
+
+    def function(batch: Batch) -> dict[str, Tensor]:
+        return embedded(batch, history.epochs, config)
+
+    # Embedding changes what has been found.
+    as_trained = [replace(one) for one in found]
+    fitted = fitted_tables(batches.everywhere(function), dataset, inputs, config)
+    fitted.record = history.record(
+        receptive_field=inputs.record(), long_range_neighbours=partners_of(fitted), **tiling.record()
+    )
+    fitted.state = state_of(network, inputs, batches_with(as_trained).statistics(function))
+    return fitted
+
+
+def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
+    """Embed spots by a network that was trained on others; needs the spatial graph.
+
+    The patterns of attention follow the embedding of the spots themselves, of which there is none at first: they are
+    made twice, so that the last pass follows an embedding that had a pattern, as in training.
+    """
+    tiling = Tiling(dataset, config.batch_spots, 1, run)
+    inputs = frozen_inputs(dataset, state, config, run)
+    network = Mcgate(dataset.n_spots, sum(inputs.widths), config)
+    restore(network, state)
+    network.to(run.device)
+
+    def make_batch(patch: Patch) -> Batch:
+        return Batch(inputs.at(patch), McgateEncoder(patch.dataset, network, config, run, patch))
+
+    batches = Batches(tiling, make_batch, inputs.reach + 2 * len(network.layers))
+    statistics = statistics_of(state, run.device)
+    # A training's last pass settles once: statistics of its first pass serve two here.
+    once = len(network.layers) * (4 if config.feed_forward else 2)
+    tables = batches.everywhere(lambda batch: embedded(batch, 0, config, settle=2), statistics[:once] + statistics)
+    fitted = fitted_tables(tables, dataset, inputs, config)
+    fitted.record = {"long_range_neighbours": partners_of(fitted), **tiling.record()}
+    return fitted
+
+
+def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs, config: Config) -> Fitted:
+    """What :func:`embedded` makes of every spot, as the method returns it."""
     columns = ATTENTION_COLUMNS[: tables[ATTENTION].shape[1]]
     extras = {ATTENTION: pd.DataFrame(tables.pop(ATTENTION), dataset.obs.index, columns)}
-    partners = 0.0
     if config.alpha > 0:
         names = [str(number + 1) for number in range(config.n_nearest)]
         extras[LONG_RANGE] = pd.DataFrame(tables.pop(LONG_RANGE), dataset.obs.index, names)
-        partners = float((extras[LONG_RANGE].to_numpy() >= 0).sum() / dataset.n_spots)
-    record = history.record(
-        receptive_field=inputs.record(), long_range_neighbours=round(partners, 3), **tiling.record()
-    )
     embedding = tables.pop(EMBEDDING)
-    return Fitted(embedding, record, extras, inputs.to_latents(tables))
+    return Fitted(embedding, extras=extras, denoised=inputs.to_latents(tables))
 
 
-def embedded(batch: Batch, epochs: int, config: Config) -> dict[str, Tensor]:
+def partners_of(fitted: Fitted) -> float:
+    """Long-range neighbours of a spot, on average."""
+    if LONG_RANGE not in fitted.extras:
+        return 0.0
+    return round(float((fitted.extras[LONG_RANGE].to_numpy() >= 0).sum() / len(fitted.embedding)), 3)
+
+
+def embedded(batch: Batch, epochs: int, config: Config, settle: int = 1) -> dict[str, Tensor]:
     """The embedding, where attention goes, long-range neighbours, and every modality rebuilt, by name."""
     inputs, encoder = batch.inputs, batch.encoder
-    z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), epochs)
+    z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), epochs, settle)
     spots = inputs.patch.dataset.obs.index
     tables = {EMBEDDING: z, ATTENTION: attention_table(encoder.around, weights, spots)}
     if config.alpha > 0:

@@ -26,6 +26,7 @@ from spatialweave.nn.masking import visible_average
 from spatialweave.nn.propagation import Propagation, row_differences
 from spatialweave.settings import option
 from spatialweave.training.batches import EMBEDDING, Batches
+from spatialweave.training.frozen import State, frozen_inputs, restore, state_of
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInput, MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.named_values import by_modality
@@ -134,7 +135,21 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
         **tiling.record(),
     )
     embedding = tables.pop(EMBEDDING)
-    return Fitted(embedding, record, denoised=inputs.to_latents(tables))
+    return Fitted(embedding, record, denoised=inputs.to_latents(tables), state=state_of(network, inputs, []))
+
+
+def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
+    """Embed spots by a network that was trained on others; needs the spatial graph."""
+    tiling = Tiling(dataset, config.batch_spots, 1, run)
+    inputs = frozen_inputs(dataset, state, config, run)
+    network = Smart(inputs.widths, config)
+    restore(network, state)
+    network.to(run.device)
+    no_triplets = [np.empty((3, 0), dtype=np.int64) for _ in inputs.modalities]
+    batches = Batches(tiling, lambda patch: make_batch(patch, inputs, no_triplets, config), reach(inputs, config))
+    tables = batches.everywhere(lambda batch: embedded(network, batch))
+    embedding = tables.pop(EMBEDDING)
+    return Fitted(embedding, tiling.record(), denoised=inputs.to_latents(tables))
 
 
 def mined(

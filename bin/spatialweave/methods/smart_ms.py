@@ -49,6 +49,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     return smart.fit_mined(dataset, config, run, miner, TILES_PER_PART)
 
 
+embed = smart.embed
+"""Spots of a section that was not trained on go through the same network."""
+
+
 def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
     """Refuse a dataset whose sections fall into parts that have no modality in common: nothing could join these."""
     has = {name: {one.name for one in dataset.modalities if one.present[rows].any()} for name, rows in sections.items()}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ from spatialweave.nn.view_mixer import ViewMixer
 from spatialweave.settings import option
 from spatialweave.training.balance import TOGETHER, balanced_backward
 from spatialweave.training.batches import EMBEDDING, Batches
+from spatialweave.training.frozen import State, frozen_inputs, restore, state_of, statistics_of
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, TrainingConfig, scale_inputs
 from spatialweave.training.part_graphs import PartGraphs, landmarks_of
@@ -219,12 +221,49 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     )
     history = train(network, terms, config.schedule(), run, backward=backward, batches=batches)
     network.eval()
-    tables = batches.everywhere(lambda batch: embedded(network, batch))
+
+    def function(batch: Batch) -> dict[str, Tensor]:
+        return embedded(network, batch)
+
+    fitted = fitted_tables(batches.everywhere(function), dataset, inputs)
+    fitted.record = history.record(receptive_field=inputs.record(), landmarks=len(landmarks), **tiling.record())
+    fitted.state = state_of(network, inputs, batches.statistics(function))
+    return fitted
+
+
+def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
+    """Embed spots by a network that was trained on others, whose landmarks stand for all that are not near.
+
+    Needs the spatial graph and every modality's feature graph.
+    """
+    tiling = Tiling(dataset, config.batch_spots, 1, run)
+    inputs = frozen_inputs(dataset, state, config, run)
+    # Their places only: keys and values are those of the landmarks of the training.
+    landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, run.torch_generator())
+    part_graphs = PartGraphs(tiling, MIXED)
+
+    def make_batch(patch: Patch) -> Batch:
+        graphs = make_graphs(part_graphs.added(patch).dataset, config, landmarks_of(patch, landmarks, run), run.device)
+        return Batch(inputs.at(patch), graphs)
+
+    batches = Batches(tiling, make_batch, inputs.reach + REACH)
+    network = SpaBalance(inputs.widths, config, inputs.signal())
+    restore(network, state)
+    network.to(run.device)
+    statistics = statistics_of(state, run.device)
+    fitted = fitted_tables(
+        batches.everywhere(lambda batch: embedded(network, batch), statistics), dataset, inputs
+    )
+    fitted.record = dict(tiling.record())
+    return fitted
+
+
+def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs) -> Fitted:
+    """What :func:`embedded` makes of every spot, as the method returns it."""
     names = [one.name for one in inputs.modalities]
     weights = pd.DataFrame(tables.pop(WEIGHTS), index=dataset.obs.index, columns=names)
-    record = history.record(receptive_field=inputs.record(), landmarks=len(landmarks), **tiling.record())
     embedding = tables.pop(EMBEDDING)
-    return Fitted(embedding, record, {WEIGHTS: weights}, inputs.to_latents(tables))
+    return Fitted(embedding, extras={WEIGHTS: weights}, denoised=inputs.to_latents(tables))
 
 
 def embedded(network: SpaBalance, batch: Batch) -> dict[str, Tensor]:

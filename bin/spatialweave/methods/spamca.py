@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
 from spatialweave.training.batches import EMBEDDING, Batches
+from spatialweave.training.frozen import State, frozen_inputs, restore, state_of, statistics_of
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.part_graphs import PartGraphs
@@ -173,7 +175,34 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
     history = train(network, loss_terms(network, config), config.schedule(), run, batches=batches)
-    tables = batches.everywhere(lambda batch: embedded(network, batch, config.variant))
+
+    def function(batch: Batch) -> dict[str, Tensor]:
+        return embedded(network, batch, config.variant)
+
+    fitted = fitted_tables(batches.everywhere(function), dataset, inputs, config)
+    fitted.record = history.record(receptive_field=inputs.record(), **tiling.record())
+    fitted.state = state_of(network, inputs, batches.statistics(function))
+    return fitted
+
+
+def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
+    """Embed spots by a network that was trained on others; needs the spatial graph and the feature graphs."""
+    tiling = Tiling(dataset, config.batch_spots, 1, run)
+    inputs = frozen_inputs(dataset, state, config, run)
+    graphs = PartGraphs(tiling, LAYERS)
+    batches = Batches(tiling, lambda patch: make_batch(graphs.added(patch), inputs), inputs.reach + LAYERS)
+    network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
+    restore(network, state)
+    network.to(run.device)
+    statistics = statistics_of(state, run.device)
+    tables = batches.everywhere(lambda batch: embedded(network, batch, config.variant), statistics)
+    fitted = fitted_tables(tables, dataset, inputs, config)
+    fitted.record = dict(tiling.record())
+    return fitted
+
+
+def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs, config: Config) -> Fitted:
+    """What :func:`embedded` makes of every spot, as the method returns it."""
     spots = dataset.obs.index
     names = [f"{one.name} {view}" for one in inputs.modalities for view in ("spatial", "features")]
     extras = {
@@ -182,9 +211,8 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
             tables.pop("cluster_probabilities"), spots, [str(k + 1) for k in range(config.n_clusters)]
         ),
     }
-    record = history.record(receptive_field=inputs.record(), **tiling.record())
     embedding = tables.pop(EMBEDDING)
-    return Fitted(embedding, record, extras, inputs.to_latents(tables))
+    return Fitted(embedding, extras=extras, denoised=inputs.to_latents(tables))
 
 
 def make_batch(patch: Patch, scaled: ScaledInputs) -> Batch:

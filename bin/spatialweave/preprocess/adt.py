@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.io.count_matrix import spot_totals, spots_per_feature
-from spatialweave.preprocess.matrices import scale_columns, scale_rows, select_features
+from spatialweave.preprocess.frozen import Operation, log_ratio_of_spots
+from spatialweave.preprocess.matrices import scale_columns, select_features
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
 from spatialweave.settings import REQUIRED, option
 
@@ -38,26 +39,34 @@ def prepare(counts: sparse.csr_matrix, settings: AdtSettings) -> Prepared:
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     matrix = select_features(counts, kept)
+    operations: list[Operation] = []
     if settings.clr_per == "none":
-        normalise_and_log(matrix, spot_totals(counts, kept), TARGET_SUM, steps)
+        operations = normalise_and_log(matrix, spot_totals(counts, kept), TARGET_SUM, steps)
     elif settings.clr_per != "counts":
-        clr(matrix, settings.clr_per)
+        operations = clr(matrix, settings.clr_per)
         steps.append({"step": "clr", "over": "proteins" if settings.clr_per == "spot" else "spots"})
-    divisors = scale(matrix, settings.scale, steps)
-    return Prepared(matrix, np.flatnonzero(kept), divisors, steps)
+    divisors, scaling = scale(matrix, settings.scale, steps)
+    return Prepared(matrix, np.flatnonzero(kept), divisors, steps, operations=operations + scaling)
 
 
-def clr(matrix: sparse.csr_matrix, per: str = "protein") -> None:
+def clr(matrix: sparse.csr_matrix, per: str = "protein") -> list[Operation]:
     """Centred log-ratio, in place: zeros stay zeros.
 
     x becomes log(1 + x / exp(mean of log(1 + x))), the mean over all spots for each "protein" (the variant of Seurat
     and muon) or over all proteins for each "spot" (that of SpatialGlue and the methods after it).
+
+    Returns
+    -------
+    The operations that do the same with the means of these spots.
     """
+    if per == "spot":
+        log_ratio_of_spots(matrix)
+        return [Operation("clr_spots")]
     logged = sparse.csr_matrix((np.log1p(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    log_mean = np.asarray(logged.mean(axis=1 if per == "spot" else 0)).ravel()
-    scale_in_place = scale_rows if per == "spot" else scale_columns
-    scale_in_place(matrix, np.exp(-log_mean))
+    factors = np.exp(-np.asarray(logged.mean(axis=0)).ravel())
+    scale_columns(matrix, factors)
     np.log1p(matrix.data, out=matrix.data)
+    return [Operation("columns", numbers=factors), Operation("log1p")]
 
 
 def panel_size(counts: sparse.csr_matrix, min_spots: int) -> int:

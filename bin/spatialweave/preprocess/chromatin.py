@@ -11,6 +11,7 @@ from scipy.sparse.linalg import svds
 
 from spatialweave.errors import InputError
 from spatialweave.preprocess import rna
+from spatialweave.preprocess.frozen import CHOSEN, Operation, column_sums, standardised, total
 from spatialweave.preprocess.matrices import normalise_total, scale_columns, select_features
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log
 from spatialweave.settings import REQUIRED, option
@@ -64,15 +65,17 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
     matrix = select_features(counts, kept)
     by_lsi = settings.method == "lsi"
     if by_lsi:
-        scale_columns(matrix, inverse_frequency(matrix))
+        rarity = inverse_frequency(matrix)
+        scale_columns(matrix, rarity)
+        operations = [Operation("columns", numbers=rarity)]
         steps.append({"step": "tf_idf", "log": False})
     else:
-        tf_idf(matrix)
+        operations = tf_idf(matrix)
         steps.append({"step": "tf_idf", "scale_factor": TF_SCALE})
-    normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
-    prepared = Prepared(matrix, np.flatnonzero(kept), np.ones(matrix.shape[1]), steps)
+    operations += normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
+    prepared = Prepared(matrix, np.flatnonzero(kept), np.ones(matrix.shape[1]), steps, operations=operations)
     if by_lsi:
-        prepared.scores = lsi(matrix, settings.n_components)
+        prepared.scores, prepared.projection = lsi(matrix, settings.n_components)
         n_dims = prepared.scores.shape[1]
         steps.append({"step": "lsi", "components": n_dims})
         if n_dims < settings.n_components:
@@ -83,16 +86,17 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
     return prepared
 
 
-def tf_idf(matrix: sparse.csr_matrix) -> None:
+def tf_idf(matrix: sparse.csr_matrix) -> list[Operation]:
     """Term frequency times inverse document frequency, both on a log scale, in place (muon's defaults).
 
     TF = log(1 + 10,000 x / spot total), IDF = log(1 + N / peak total); the peak total is the sum of its counts, not
-    the number of spots that have it.
+    the number of spots that have it. Returns the operations that do the same with the frequencies of these spots.
     """
-    rarity = inverse_frequency(matrix)
+    rarity, sums = np.log1p(inverse_frequency(matrix)), column_sums(matrix)
     normalise_total(matrix, np.asarray(matrix.sum(axis=1)).ravel(), TF_SCALE)
     np.log1p(matrix.data, out=matrix.data)
-    scale_columns(matrix, np.log1p(rarity))
+    scale_columns(matrix, rarity)
+    return [total(TF_SCALE, CHOSEN, sums), Operation("log1p"), Operation("columns", numbers=rarity)]
 
 
 def inverse_frequency(matrix: sparse.csr_matrix) -> np.ndarray:
@@ -103,7 +107,7 @@ def inverse_frequency(matrix: sparse.csr_matrix) -> np.ndarray:
     return rarity
 
 
-def lsi(matrix: sparse.csr_matrix, n_components: int) -> np.ndarray:
+def lsi(matrix: sparse.csr_matrix, n_components: int) -> tuple[np.ndarray, np.ndarray]:
     """Left singular vectors after the first, standardised within each spot, as SpatialGlue and GLUE take them.
 
     The matrix is not centred, so that its first singular vector follows the depth of the spots. The vectors are not
@@ -112,26 +116,25 @@ def lsi(matrix: sparse.csr_matrix, n_components: int) -> np.ndarray:
 
     Returns
     -------
-    float32, spots x `n_components` or as many as the matrix has; zeros for spots without counts.
+    float32, spots x `n_components` or as many as the matrix has; zeros for spots without counts. And what leads from
+    the matrix to the vectors, the first included (float64, peaks x vectors).
 
     Raises
     ------
     InputError
         When the matrix has one component only.
     """
-    vectors = _left_singular_vectors(matrix, n_components + 1)
+    vectors, values = _left_singular_vectors(matrix, n_components + 1)
     if vectors.shape[1] < 2:
         raise InputError("LSI", "the spots differ in depth only", "at least two components", "leave this modality out")
+    # From M = U S V', V / S = M' U / S^2.
+    projection = np.asarray(matrix.T @ (vectors / values**2))
     # What ARPACK leaves in rows of zeros is rounding noise, which standardising would turn into a signal.
-    vectors[np.asarray(matrix.sum(axis=1)).ravel() == 0] = 0
-    vectors -= vectors.mean(axis=1, keepdims=True)
-    sd = vectors.std(axis=1, ddof=1, keepdims=True)
-    vectors /= np.where(sd > 0, sd, 1.0)
-    return np.ascontiguousarray(vectors[:, 1:], dtype=np.float32)
+    return standardised(vectors, np.asarray(matrix.sum(axis=1)).ravel() == 0), projection
 
 
-def _left_singular_vectors(matrix: sparse.csr_matrix, wanted: int) -> np.ndarray:
-    """Spots x components (float64), largest singular value first, without components of rounding noise."""
+def _left_singular_vectors(matrix: sparse.csr_matrix, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spots x components (float64), largest singular value first, without those of rounding noise; and the values."""
     shorter = min(matrix.shape)
     if wanted < shorter:
         # ARPACK converges to rounding whatever it starts from; a constant start makes it the same every time.
@@ -144,4 +147,4 @@ def _left_singular_vectors(matrix: sparse.csr_matrix, wanted: int) -> np.ndarray
     order = order[values[order] ** 2 > NO_VARIANCE * values.max() ** 2]
     vectors = vectors[:, order]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
-    return np.asarray(vectors * np.sign(largest))
+    return np.asarray(vectors * np.sign(largest)), values[order]

@@ -7,6 +7,7 @@ peaks are called section by section, so that hardly two begin and end at the sam
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -115,6 +116,55 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
         _warn_of_spellings(modality, features, common)
     _warn_of_losses(modality, sections, common)
     return common
+
+
+def columns_among(modality: str, known: pd.Index, names: pd.Index) -> np.ndarray:
+    """For each of `names` the position in `known` of the feature that it means (int64); -1 = none.
+
+    Names are compared as by :func:`common_features`. Peaks of which few have the name of a known one mean the known
+    peak that they overlap most.
+    """
+    own, others = _name_keys([known, names])
+    position = {key: number for number, key in enumerate(own)}
+    by_name = np.fromiter((position.get(key, -1) for key in others), np.int64, len(names))
+    if not MODALITY_KINDS[modality].intervals or (by_name >= 0).sum() > MOSTLY * min(len(known), len(names)):
+        return by_name
+    intervals = [[_interval(str(name)) for name in each] for each in (known, names)]
+    if any(sum(one is not None for one in each) <= MOSTLY * len(each) for each in intervals):
+        return by_name
+    return _most_overlapping(*intervals)
+
+
+def _most_overlapping(known: Sequence[Interval | None], others: Sequence[Interval | None]) -> np.ndarray:
+    """For each of `others` the position of the interval in `known` that shares most bases with it; -1 = none does.
+
+    Known intervals of a chromosome do not overlap each other, as those of one dataset.
+    """
+    by_chromosome: dict[str, list[tuple[int, int, int]]] = {}
+    for number, one in enumerate(known):
+        if one is not None:
+            by_chromosome.setdefault(_chromosome(one), []).append((one[1], one[2], number))
+    starts = {}
+    for name, own in by_chromosome.items():
+        own.sort()
+        starts[name] = [start for start, _, _ in own]
+    found = np.full(len(others), -1, dtype=np.int64)
+    for number, one in enumerate(others):
+        if one is None or _chromosome(one) not in by_chromosome:
+            continue
+        own, most = by_chromosome[_chromosome(one)], 0
+        place = bisect_left(starts[_chromosome(one)], one[2]) - 1
+        while place >= 0 and own[place][1] > one[1]:
+            start, end, position = own[place]
+            shared = min(end, one[2]) - max(start, one[1])
+            if shared > most:
+                most, found[number] = shared, position
+            place -= 1
+    return found
+
+
+def _chromosome(interval: Interval) -> str:
+    return interval[0].casefold().removeprefix("chr")
 
 
 def _name_keys(features: Sequence[pd.Index]) -> list[list[Key]]:

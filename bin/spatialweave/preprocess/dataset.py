@@ -14,6 +14,7 @@ from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, is_intensities, 
 from spatialweave.io.joined_counts import joined_counts
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, harmony
+from spatialweave.preprocess.frozen import FEATURES, FROZEN, LSI, PCA, FrozenPreparation, column_sums, frozen_uns
 from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections
 from spatialweave.preprocess.pca import PrincipalComponents, features_themselves, principal_components
 from spatialweave.preprocess.preparations import preparation_of
@@ -73,7 +74,7 @@ def preprocess(
     for name in settings:
         # Popped, so that the counts of a modality are freed before the next one needs room.
         latent[name] = _latent(name, dataset.counts.pop(name), settings[name], joining, seed)
-    uns = {"spatialweave": stamp("latents", recipe=recipe.name, **facts)}
+    uns = {"spatialweave": stamp("latents", recipe=recipe.name, harmony=joining.harmony, **facts)}
     latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
     if dataset.true_coordinates is not None:
         latents.obsm[TRUE_SPATIAL] = dataset.true_coordinates
@@ -127,6 +128,7 @@ def _latent(
     }
     corrected, step, note = harmony.correct(scores, joined.sections, joining, seed)
     latent = anndata.AnnData(obs=pd.DataFrame(index=joined.data.obs_names), obsm={"X_latent": corrected})
+    latent.uns[FROZEN] = frozen_uns(_frozen(prepared, components, joined.data.var_names, settings.n_components == 0))
     if components is not None:
         if settings.n_components > 0:
             record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
@@ -169,4 +171,25 @@ def _with_loadings(
 
     divisors = prepared.divisors[components.varying]
     var = pd.DataFrame({"mean": components.mean, "scale": divisors}, index=names[prepared.features[components.varying]])
-    return anndata.AnnData(obs=latent.obs, var=var, obsm=dict(latent.obsm), varm={"loadings": components.loadings})
+    return anndata.AnnData(
+        obs=latent.obs, var=var, obsm=dict(latent.obsm), varm={"loadings": components.loadings}, uns=dict(latent.uns)
+    )
+
+
+def _frozen(
+    prepared: Prepared, components: PrincipalComponents | None, names: pd.Index, themselves: bool
+) -> FrozenPreparation:
+    """How the latents of other spots are made like these."""
+    n_spots, n_features = prepared.matrix.shape
+    mean = column_sums(prepared.matrix) / n_spots
+    if components is None:
+        projection = LSI
+        matrix = np.empty((n_features, 0)) if prepared.projection is None else prepared.projection
+    elif themselves:
+        projection, matrix = FEATURES, np.empty((n_features, 0))
+    else:
+        projection, matrix = PCA, np.zeros((n_features, components.loadings.shape[1]))
+        matrix[components.varying] = components.loadings
+        mean[components.varying] = components.mean
+    named = (names[prepared.features].astype(str).tolist(), names[prepared.detected].astype(str).tolist())
+    return FrozenPreparation(*named, prepared.operations, projection, matrix, mean)

@@ -30,6 +30,6 @@ def prepare(counts: sparse.csr_matrix, settings: MetaboliteSettings) -> Prepared
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     matrix = select_features(counts, kept)
-    normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
-    divisors = scale(matrix, settings.scale, steps)
-    return Prepared(matrix, np.flatnonzero(kept), divisors, steps)
+    operations = normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
+    divisors, scaling = scale(matrix, settings.scale, steps)
+    return Prepared(matrix, np.flatnonzero(kept), divisors, steps, operations=operations + scaling)

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io.count_matrix import spots_per_feature
+from spatialweave.preprocess.frozen import ALL, CHOSEN, Operation, column_sums, total
 from spatialweave.preprocess.matrices import normalise_total, scale_features
 from spatialweave.settings import REQUIRED, option
 
@@ -52,6 +53,12 @@ class Prepared:
         Departures from the recipe, one line each.
     scores
         Latents (float32, spots x dimensions) of a preparation that makes them itself; None where the PCA does.
+    projection
+        What leads to them from the matrix (float64, features x dimensions), with the dimension that is left out.
+    operations
+        What made the matrix from the chosen features' counts, with what was measured over this dataset.
+    detected
+        Positions of the features that the totals of :data:`~spatialweave.preprocess.frozen.ALL` are of.
     """
 
     matrix: sparse.csr_matrix
@@ -60,6 +67,9 @@ class Prepared:
     steps: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)
     scores: np.ndarray | None = None
+    projection: np.ndarray | None = None
+    operations: list[Operation] = field(default_factory=list)
+    detected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def detected_features(counts: sparse.csr_matrix, min_spots: int, steps: list[dict[str, Any]]) -> np.ndarray:
@@ -82,20 +92,37 @@ def detected_features(counts: sparse.csr_matrix, min_spots: int, steps: list[dic
 
 
 def normalise_and_log(
-    matrix: sparse.csr_matrix, totals: np.ndarray, target_sum: float, steps: list[dict[str, Any]]
-) -> None:
-    """Scale spots to `target_sum` by their totals and take log(1 + x), in place; both are added to `steps`."""
+    matrix: sparse.csr_matrix,
+    totals: np.ndarray,
+    target_sum: float,
+    steps: list[dict[str, Any]],
+    all_sums: np.ndarray | None = None,
+) -> list[Operation]:
+    """Scale spots to `target_sum` by their totals and take log(1 + x), in place; both are added to `steps`.
+
+    Parameters
+    ----------
+    all_sums
+        Where the totals are of more features than those of the matrix: these features' sums over all spots.
+
+    Returns
+    -------
+    The two operations.
+    """
+    done = total(target_sum, CHOSEN, column_sums(matrix)) if all_sums is None else total(target_sum, ALL, all_sums)
     normalise_total(matrix, totals, target_sum)
     np.log1p(matrix.data, out=matrix.data)
     steps += [{"step": "normalise_total", "target_sum": target_sum}, {"step": "log1p"}]
+    return [done, Operation("log1p")]
 
 
-def scale(matrix: sparse.csr_matrix, wanted: bool, steps: list[dict[str, Any]]) -> np.ndarray:
+def scale(matrix: sparse.csr_matrix, wanted: bool, steps: list[dict[str, Any]]) -> tuple[np.ndarray, list[Operation]]:
     """Divide features by their standard deviation in place, if `wanted`; the step is added to `steps`.
 
-    Returns what each feature was divided by, which is 1 without scaling.
+    Returns what each feature was divided by, which is 1 without scaling, and the operation, if any.
     """
     if not wanted:
-        return np.ones(matrix.shape[1])
+        return np.ones(matrix.shape[1]), []
     steps.append({"step": "scale"})
-    return scale_features(matrix)
+    divisors = scale_features(matrix)
+    return divisors, [Operation("columns", numbers=1 / divisors)]

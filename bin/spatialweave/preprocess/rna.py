@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from spatialweave.io.count_matrix import spot_totals
+from spatialweave.io.count_matrix import feature_totals, spot_totals
 from spatialweave.preprocess.matrices import select_features
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
 from spatialweave.preprocess.variable_features import seurat_v3
@@ -46,7 +46,11 @@ def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
         steps.append({"step": "variable_features", "method": "seurat_v3", "trend": trend, "kept": int(chosen.sum())})
         notes += [note] if note else []
     matrix = select_features(counts, chosen)
+    prepared = Prepared(matrix, np.flatnonzero(chosen), np.ones(matrix.shape[1]), steps, notes)
     if settings.target_sum is not None:
-        normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps)
-    divisors = scale(matrix, settings.scale, steps)
-    return Prepared(matrix, np.flatnonzero(chosen), divisors, steps, notes)
+        prepared.detected = np.flatnonzero(kept)
+        sums = feature_totals(counts)[kept]
+        prepared.operations += normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps, sums)
+    prepared.divisors, scaling = scale(matrix, settings.scale, steps)
+    prepared.operations += scaling
+    return prepared

@@ -84,15 +84,18 @@ class Batches(Generic[B]):
             yield size / sum(sizes), self._made(k)[1]
 
     @torch.no_grad()
-    def everywhere(self, function: Callable[[B], Mapping[str, Tensor]]) -> dict[str, np.ndarray]:
+    def everywhere(
+        self, function: Callable[[B], Mapping[str, Tensor]], statistics: Notes | None = None
+    ) -> dict[str, np.ndarray]:
         """What `function` makes of every spot (spots x columns, by name), part by part, without gradient.
 
         It maps a batch to tables of all spots in it, of which the rows that count are kept, as float32 or whole
-        numbers. Statistics over spots that it takes (:mod:`spatialweave.nn.over_spots`) are those of the first
-        :data:`MEASURED_PARTS` parts together.
+        numbers. Statistics over spots that it takes (:mod:`spatialweave.nn.over_spots`) are those that are given or,
+        of several parts, those of :meth:`statistics`.
         """
         result: dict[str, np.ndarray] = {}
-        statistics = self._statistics(function)
+        if statistics is None:
+            statistics = [] if self._tiling.whole else self.statistics(function)
         for number in self._tiling.run.team.own(range(self._tiling.n_parts)):
             patch, batch = self._made(number)
             with fixed(statistics) if statistics else nullcontext():
@@ -108,10 +111,11 @@ class Batches(Generic[B]):
                 result[name][self._tiling.parts[number]] = found
         return {name: self._tiling.run.team.summed(table) for name, table in result.items()}
 
-    def _statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
-        """What `function` measures over spots, for all parts; empty if nothing, or if there is one part."""
+    @torch.no_grad()
+    def statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
+        """What `function` measures over spots, in the first :data:`MEASURED_PARTS` parts together; empty if nothing."""
         passes: list[Notes] = []
-        for number in range(min(self._tiling.n_parts, MEASURED_PARTS) if not self._tiling.whole else 0):
+        for number in range(min(self._tiling.n_parts, MEASURED_PARTS)):
             with noted() as notes:
                 function(self._made(number)[1])
             if not notes:

@@ -135,22 +135,25 @@ class McgateEncoder:
         self.around.distant = EdgeGraph(with_self(pairs), self._device)
 
     @torch.no_grad()
-    def settle(self, x: Tensor, epochs: int) -> tuple[Tensor, list[AttentionWeights]]:
+    def settle(self, x: Tensor, epochs: int, times: int = 1) -> tuple[Tensor, list[AttentionWeights]]:
         """Embedding and attention of every layer after `epochs`, for an input without masked spots.
 
-        The first pass makes the embedding that pattern and long-range neighbours of the second are of.
+        The first pass makes the embedding that pattern and long-range neighbours of the second are of; so on, as many
+        `times`.
         """
-        z, _ = self.network(x, self.prepare(epochs + 1))
-        if self.config.local_pattern:
-            self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
-        if self.expansion is not None:
-            self.find(z)
-        return self.network(x, self.around)
+        z, weights = self.network(x, self.prepare(epochs + 1))
+        for _ in range(times):
+            if self.config.local_pattern:
+                self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
+            if self.expansion is not None:
+                self.find(z)
+            z, weights = self.network(x, self.around)
+        return z, weights
 
     @torch.no_grad()
-    def settled(self, x: Tensor, epochs: int) -> tuple[Tensor, Tensor, AttentionWeights]:
+    def settled(self, x: Tensor, epochs: int, times: int = 1) -> tuple[Tensor, Tensor, AttentionWeights]:
         """:meth:`settle`, with the rebuilt input and the attention of the last layer only."""
-        z, weights = self.settle(x, epochs)
+        z, weights = self.settle(x, epochs, times)
         return z, self.network.decode(z, self.around, weights), weights[-1]
 
 

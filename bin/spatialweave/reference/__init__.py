@@ -1,0 +1,1 @@
+"""A dataset as the reference of others: saving a trained run, and labelling new sections by it."""

@@ -1,0 +1,185 @@
+"""What of new spots can be compared with a reference, before any correction could make it alike.
+
+Two things per modality, beside the embedding: where the spots lie in the reference's latents, and how much of what the
+tissue shows the reference's components do not explain. Both are averaged over neighbours, since a single spot is mostly
+noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.graphs.matrices import row_normalise, structure, with_self
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smooth
+from spatialweave.io.count_matrix import BLOCK_ENTRIES
+from spatialweave.preprocess.frozen import FEATURES, FrozenPreparation
+from spatialweave.preprocess.new_sections import ReferenceClusters
+from spatialweave.preprocess.pca import principal_components
+
+
+CENTRINGS = 3
+"""Times that the unexplained variation is computed: first less the mean of all spots of the section, then less that of
+the half that is explained best, so that a part of the tissue that the reference lacks does not move the mean."""
+
+
+@dataclass(frozen=True)
+class SharedVariation:
+    """What spots share with their neighbours, per spot (float64).
+
+    Attributes
+    ----------
+    shared, explained
+        Variation that a spot shares with its neighbours, and what of it some components explain; of single spots mostly
+        noise, which sums over many do without.
+    unexplained
+        The difference, averaged over neighbours.
+    """
+
+    shared: np.ndarray
+    explained: np.ndarray
+    unexplained: np.ndarray
+
+    def explained_fraction(self, rows: np.ndarray | slice = slice(None)) -> float:
+        """The fraction of the shared variation of some spots that is explained; NaN where they share none."""
+        total = float(self.shared[rows].sum())
+        return float(self.explained[rows].sum()) / total if total > 0 else np.nan
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of one modality, per spot that has it.
+
+    Attributes
+    ----------
+    latents
+        float32, spots x dimensions: uncorrected latents, averaged over neighbours.
+    shift
+        float64, spots x dimensions: what is common to the latents of each spot's section.
+    variation
+        By the reference's components.
+    """
+
+    latents: np.ndarray
+    shift: np.ndarray
+    variation: SharedVariation
+
+
+def evidence(
+    frozen: FrozenPreparation,
+    matrix: sparse.csr_matrix,
+    found: np.ndarray,
+    graph: sparse.csr_matrix,
+    sections: np.ndarray,
+    clusters: ReferenceClusters | None,
+) -> Evidence:
+    """The evidence of one modality.
+
+    Parameters
+    ----------
+    matrix, found
+        As :meth:`FrozenPreparation.transformed` returns them.
+    graph
+        The undirected spatial graph of these spots.
+    sections
+        The section of each spot; its mean counts as a difference between sections, which is not tissue.
+    clusters
+        Those of the reference's latents; None = sections are taken to have no shift.
+    """
+    raw = frozen.latents(matrix, found)
+    shift = np.zeros(raw.shape)
+    if clusters is not None:
+        for name in np.unique(sections):
+            shift[sections == name] = clusters.common_shift(raw[sections == name])
+    latents = smooth(raw, np.ones(len(raw), dtype=bool), with_self(graph), CONTROL_ROUNDS)
+    if frozen.projection == FEATURES:
+        nothing = np.zeros(len(latents))
+        return Evidence(latents, shift, SharedVariation(nothing, nothing, nothing))
+    lengths = np.maximum(np.linalg.norm(frozen.matrix, axis=0), 1e-300)
+    return Evidence(latents, shift, shared_variation(matrix, frozen.matrix[found] / lengths, graph, sections))
+
+
+def shared_variation(
+    matrix: sparse.csr_matrix, directions: np.ndarray, graph: sparse.csr_matrix, sections: np.ndarray
+) -> SharedVariation:
+    """What neighbours share, and what of it orthonormal `directions` (features x components) explain.
+
+    It is the product of a spot's transformed values, less the section's mean, with the mean of its neighbours': noise,
+    which is independent between spots, cancels out. The same product of the values projected on the directions is what
+    these explain.
+    """
+    step = row_normalise(structure(graph))
+    shared, explained, unexplained = (np.zeros(matrix.shape[0]) for _ in range(3))
+    for name in np.unique(sections):
+        rows = np.flatnonzero(sections == name)
+        own, own_step = matrix[rows], step[rows][:, rows]
+        scores = own @ directions
+        products = _products(own, own_step), (scores * (own_step @ scores)).sum(axis=1)
+        everything = np.ones(len(rows), dtype=bool)
+        shared[rows], explained[rows] = _centred(products, own, scores, own_step, everything)
+        around, count = with_self(graph[rows][:, rows]), everything
+        for _ in range(CENTRINGS):
+            of_all, of_components = _centred(products, own, scores, own_step, count)
+            left = smooth((of_all - of_components)[:, None].astype(np.float32), everything, around, CONTROL_ROUNDS)[:, 0]
+            count = left <= np.median(left)
+        unexplained[rows] = left
+    return SharedVariation(shared, explained, unexplained)
+
+
+def held_out_variation(
+    frozen: FrozenPreparation,
+    matrix: sparse.csr_matrix,
+    graph: sparse.csr_matrix,
+    sections: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+) -> SharedVariation:
+    """The same of a reference's own spots, each group by principal components of the other groups.
+
+    The reference's components follow its own noise, too, so that they explain more of it than of anything else.
+    """
+    shared, explained, unexplained = (np.zeros(matrix.shape[0]) for _ in range(3))
+    for group in np.unique(groups):
+        own = groups == group
+        others = np.flatnonzero(~own if (~own).any() else own)
+        components = principal_components(matrix[others], frozen.n_dims, seed)
+        directions = np.zeros((matrix.shape[1], components.loadings.shape[1]))
+        directions[components.varying] = components.loadings
+        # A group may be a part of a section, whose mean is that of all its spots.
+        around = np.flatnonzero(np.isin(sections, sections[own]))
+        found = shared_variation(matrix[around], directions, graph[around][:, around].tocsr(), sections[around])
+        inside = own[around]
+        shared[own], explained[own] = found.shared[inside], found.explained[inside]
+        unexplained[own] = found.unexplained[inside]
+    return SharedVariation(shared, explained, unexplained)
+
+
+def _centred(
+    products: tuple[np.ndarray, np.ndarray],
+    matrix: sparse.csr_matrix,
+    scores: np.ndarray,
+    step: sparse.csr_matrix,
+    count: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The products of spots with their neighbours' means, of values and of scores, less the means over some spots."""
+    has = np.diff(step.indptr) > 0
+    found = []
+    for product, values in zip(products, (matrix, scores), strict=True):
+        mean = np.asarray(values[count].mean(axis=0)).ravel()
+        along = values @ mean
+        # A spot without neighbours shares nothing.
+        found.append(np.where(has, product - along - step @ along + float(mean @ mean), 0.0))
+    return found[0], found[1]
+
+
+def _products(matrix: sparse.csr_matrix, step: sparse.csr_matrix) -> np.ndarray:
+    """Of every row the product with the mean of its neighbours' rows; some rows at a time."""
+    result = np.empty(matrix.shape[0])
+    per_row = max(1, matrix.nnz * max(1, step.nnz) // max(1, matrix.shape[0]) ** 2)
+    rows_at_once = max(1, BLOCK_ENTRIES // per_row)
+    for start in range(0, matrix.shape[0], rows_at_once):
+        some = slice(start, start + rows_at_once)
+        result[some] = np.asarray(matrix[some].multiply(step[some] @ matrix).sum(axis=1)).ravel()
+    return result

@@ -1,0 +1,79 @@
+"""How unlike a reference each spot is, on the scale of the reference's own spots.
+
+A spot has several distances: of its embedding and of its latents from the nearest domain of the reference, and what the
+reference's components leave unexplained. Each is turned into the fraction of the reference's spots that are nearer, the
+largest of these fractions is taken, and turned into the fraction of the reference's spots with a smaller one. So a
+fraction of 0.99 or more is reached by one in a hundred spots of the reference, whatever the distances look like: a
+conformal p value is 1 less it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Laxhammar and
+Falkman, Ann Math Artif Intell 74:67, 2015). Reference spots are held out for their distances: domains are described by
+the other sections or, of one section, by the other blocks of the tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spatialweave.reference.gaussians import gaussians
+
+QUANTILES = 1001
+"""Of each distance that are kept, from the smallest to the largest of the reference."""
+
+GROUPS = 5
+"""Into so many the reference's spots are divided at most, to be held out: sections or, of one, blocks of its tissue."""
+
+UNLIKE = 0.99
+"""Spots of a larger fraction are called unlike the reference: one in a hundred of its own spots."""
+
+
+def held_out_groups(sections: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+    """The group of every spot (int64): its section or, of one section, its block along the tissue's longer side."""
+    names, numbers = np.unique(sections, return_inverse=True)
+    if len(names) > 1:
+        return np.asarray(numbers % GROUPS, dtype=np.int64)
+    along = coordinates[:, np.argmax(np.ptp(coordinates, axis=0))]
+    edges = np.quantile(along, np.linspace(0, 1, GROUPS + 1)[1:-1])
+    return np.searchsorted(edges, along, side="right").astype(np.int64)
+
+
+def held_out_distances(values: np.ndarray, domains: np.ndarray, n_domains: int, groups: np.ndarray) -> np.ndarray:
+    """Distance of every spot to the nearest domain, as the spots of the other groups describe the domains.
+
+    Parameters
+    ----------
+    values
+        Spots x dimensions.
+    domains
+        0 .. `n_domains` - 1, one per spot.
+    """
+    result = np.empty(len(values))
+    for group in np.unique(groups):
+        own = groups == group
+        # A group may be all there is, or all others too few to say how the values vary.
+        others = ~own if (~own).sum() > values.shape[1] else np.ones(len(values), dtype=bool)
+        result[own] = gaussians(values[others], domains[others], n_domains).distance(values[own])
+    return result
+
+
+def quantiles(distances: np.ndarray) -> np.ndarray:
+    """The quantiles that :func:`nearer` reads fractions off; NaN is left out."""
+    known = distances[np.isfinite(distances)]
+    return np.quantile(known if len(known) else np.zeros(1), np.linspace(0, 1, QUANTILES))
+
+
+def nearer(distances: np.ndarray, of_reference: np.ndarray) -> np.ndarray:
+    """The fraction of the reference's spots that are nearer, 0 to 1; 0 for NaN.
+
+    Parameters
+    ----------
+    of_reference
+        What :func:`quantiles` made of its distances.
+    """
+    fractions = np.interp(distances, of_reference, np.linspace(0, 1, len(of_reference)), left=0.0, right=1.0)
+    return np.where(np.isfinite(distances), fractions, 0.0)
+
+
+def farthest(distances: Mapping[str, np.ndarray], of_reference: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Over all distances the largest fraction of the reference's spots that are nearer, one per spot."""
+    return np.max([nearer(values, of_reference[name]) for name, values in distances.items()], axis=0)

@@ -1,0 +1,218 @@
+"""New sections labelled by a saved model: embedding, domains, how unlike the reference spots and sections are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.domains.labels import check_embedding
+from spatialweave.errors import InputError
+from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.joined_counts import read_joined_counts
+from spatialweave.io.notices import warn
+from spatialweave.io.result_tables import REFERENCE
+from spatialweave.io.saved_model import AGAIN, SavedModel
+from spatialweave.method import Fitted, load_method, method_names
+from spatialweave.preprocess.by_model import clusters_of, frozen_preparations
+from spatialweave.reference.evidence import Evidence
+from spatialweave.reference.evidence import evidence as evidence_of
+from spatialweave.reference.gaussians import Gaussians
+from spatialweave.reference.likeness import QUANTILES, UNLIKE, farthest, nearer
+from spatialweave.reference.save import EMBEDDING, assigned, on_all, transformed
+from spatialweave.reference.verdict import LIKE, SectionLikeness, section_likeness
+from spatialweave.settings import configure_recorded
+from spatialweave.training.run import describe_device, peak_memory, versions
+from spatialweave.training.session import NOTHING_TRAINED
+
+if TYPE_CHECKING:
+    from spatialweave.training.run import Run
+
+EXTRA = "reference"
+"""The obsm key of the table of every spot's probability of its domain and how unlike the reference it is."""
+
+PROBABILITY, UNLIKENESS = "probability", "unlikeness"
+
+
+@dataclass
+class Mapped:
+    """New sections as a model labels them.
+
+    Attributes
+    ----------
+    fitted
+        As of a training, with the table :data:`EXTRA` and the record.
+    domains
+        The table barcode, section, domain.
+    clustering
+        A record as of CLUSTER.
+    sections
+        How like the reference each section is.
+    """
+
+    dataset: Dataset
+    fitted: Fitted
+    domains: pd.DataFrame
+    clustering: dict[str, Any]
+    sections: list[SectionLikeness]
+
+
+def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, run: Run) -> Mapped:
+    """Embed the spots of new sections by a model's network, and assign them to its domains.
+
+    Parameters
+    ----------
+    latents, counts, graph
+        Of the sections, by the model's preprocessing and its graph recipe.
+
+    Raises
+    ------
+    InputError
+        When the model cannot be used, or the files are not of its modalities.
+    """
+    said = model.description
+    dataset = read_dataset(latents, graph)
+    module = said["module"]
+    method = load_method(module) if module in method_names() else None
+    embed = getattr(method, "embed", None)
+    if method is None or embed is None:
+        found = f"the method '{module}' cannot embed spots that it was not trained on"
+        raise InputError(str(model.where), found, "a model of one that can", AGAIN)
+    config = configure_recorded(method.Config, f"{model.where}, settings", said["settings"])
+    fitted: Fitted = embed(dataset, config, run, model.part("state"))
+    values = check_embedding(fitted.embedding, 1, "embedding")
+    mixture = _gaussians(model, "mixture", values.shape[1])
+    refine_rounds, names = domain_facts(model)
+    domains, probability = assigned(mixture, values, dataset.spatial_graph(), refine_rounds)
+
+    distances, evidence = {EMBEDDING: mixture.distance(values)}, {}
+    joined, _ = read_joined_counts(counts)
+    for name, frozen in frozen_preparations(model).items():
+        rows, *parts = transformed(name, frozen, joined, dataset)
+        found = evidence_of(frozen, *parts, clusters_of(model, name, frozen.n_dims))
+        reference = _gaussians(model, f"latent.{name}", found.latents.shape[1])
+        distances[f"latent_{name}"] = on_all(reference.distance(found.latents - found.shift), rows, dataset.n_spots)
+        distances[f"unexplained_{name}"] = on_all(found.variation.unexplained, rows, dataset.n_spots)
+        far = nearer(reference.distance(found.latents), _quantiles(model, f"latent_{name}")) > UNLIKE
+        evidence[name] = rows, found, far
+    of_reference = {name: _quantiles(model, name) for name in distances}
+    unlikeness = nearer(farthest(distances, of_reference), _quantiles(model, "combined"))
+    sections = [
+        _likeness(section, rows, unlikeness, evidence, said["modalities"])
+        for section, rows in dataset.section_rows().items()
+    ]
+    for one in sections:
+        if one.verdict != LIKE:
+            warn(f"dataset '{dataset.name}'", one.sentence(said["dataset"]))
+    fitted.extras[EXTRA] = pd.DataFrame(
+        {PROBABILITY: probability, UNLIKENESS: unlikeness}, index=dataset.obs.index
+    ).astype(np.float32)
+    fitted.record = _record(model, fitted, config, run)
+    table = pd.DataFrame(
+        {
+            "barcode": dataset.obs["barcode"].astype(str).to_numpy(),
+            "section": dataset.obs["section"].astype(str).to_numpy(),
+            "domain": (domains + 1).astype(str),
+        }
+    )
+    clustering = {
+        "dataset": dataset.name,
+        "clustering": "reference",
+        "seed": run.seed,
+        "n_domains_asked": len(mixture.weights),
+        "n_domains_clustered": len(np.unique(domains)),
+        "n_domains": len(np.unique(domains)),
+        "refine_rounds": refine_rounds,
+        "sizes": np.bincount(domains, minlength=len(mixture.weights)).tolist(),
+        "names": names,
+    }
+    return Mapped(dataset, fitted, table, clustering, sections)
+
+
+def _record(model: SavedModel, fitted: Fitted, config: Any, run: Run) -> dict[str, Any]:
+    """The record of an embedding that nothing was trained for."""
+    said = model.description
+    source = {key: said[key] for key in ("dataset", "sections", "spots", "method", "spatialweave")}
+    return {
+        **NOTHING_TRAINED,
+        **fitted.record,
+        "method": REFERENCE,
+        "preset": "",
+        "config": asdict(config),
+        "seed": run.seed,
+        "device": describe_device(run),
+        "seconds": round(time.monotonic() - run.started, 3),
+        **peak_memory(run.device),
+        "versions": versions(),
+        "reference": source,
+    }
+
+
+def _likeness(
+    section: str,
+    rows: np.ndarray,
+    unlikeness: np.ndarray,
+    evidence: Mapping[str, tuple[np.ndarray, Evidence, np.ndarray]],
+    said: Mapping[str, Any],
+) -> SectionLikeness:
+    """The verdict on a section.
+
+    Parameters
+    ----------
+    rows
+        Of its spots.
+    unlikeness
+        Of all spots.
+    evidence
+        By modality the rows of the spots that have it, their evidence, and which of them are far.
+    said
+        By modality what the model says.
+    """
+    explained, far, of_reference = {}, {}, {}
+    for name, (present, found, is_far) in evidence.items():
+        here = np.isin(present, rows)
+        explained[name] = found.variation.explained_fraction(np.flatnonzero(here & (unlikeness[present] <= UNLIKE)))
+        far[name] = float(is_far[here].mean()) if here.any() else 0.0
+        whole = said[name].get("explained")
+        of_reference[name] = float(whole) if isinstance(whole, int | float) else np.nan
+        # A section without a modality is not judged by it.
+        if not here.any():
+            del explained[name]
+    return section_likeness(section, unlikeness[rows], explained, of_reference, far)
+
+
+def _gaussians(model: SavedModel, name: str, n_dims: int) -> Gaussians:
+    weights = model.array(f"{name}.weights", None)
+    means = model.array(f"{name}.means", len(weights), n_dims)
+    covariance = model.array(f"{name}.covariance", n_dims, n_dims)
+    where = f"{model.where}, {name}"
+    if not len(weights) or (weights < 0).any() or not np.isclose(weights.sum(), 1, atol=1e-6):
+        raise InputError(f"{where}.weights", "are no fractions that sum to 1", "the weights of domains", AGAIN)
+    try:
+        np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError as error:
+        raise InputError(f"{where}.covariance", "is not positive definite", "a covariance", AGAIN) from error
+    return Gaussians(weights, means, covariance)
+
+
+def _quantiles(model: SavedModel, name: str) -> np.ndarray:
+    values = model.array(f"calibration.{name}", QUANTILES)
+    if (np.diff(values) < 0).any():
+        raise InputError(f"{model.where}, calibration.{name}", "decreases", "quantiles in order", AGAIN)
+    return values
+
+
+def domain_facts(model: SavedModel) -> tuple[int, dict[str, str]]:
+    """Rounds of refinement, and the names of the domains that have one, by number."""
+    said = model.description["domains"]
+    rounds, names = said.get("refine", 0), said.get("names", {})
+    if type(rounds) is not int or not 0 <= rounds <= 100:
+        raise InputError(f"{model.where}, domains", f"refine is {rounds!r}", "0 to 100 rounds", AGAIN)
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise InputError(f"{model.where}, domains", "names are no texts by number", "names of domains", AGAIN)
+    return rounds, names

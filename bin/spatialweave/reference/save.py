@@ -1,0 +1,239 @@
+"""A trained run as a folder that labels new sections: what of it is kept, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spatialweave import __version__
+from spatialweave.domains.labels import refine
+from spatialweave.errors import InputError
+from spatialweave.io.contract import MEASURED, read_h5ad, read_h5mu
+from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.embeddings import training_record
+from spatialweave.io.files import read_json
+from spatialweave.io.joined_counts import read_joined_counts
+from spatialweave.io.result_tables import NAMES, read_domains
+from spatialweave.io.run_names import run_name
+from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.preprocess.by_model import known_counts
+from spatialweave.preprocess.frozen import FEATURES, FrozenPreparation, read_frozen
+from spatialweave.preprocess.new_sections import reference_clusters
+from spatialweave.reference.evidence import evidence, held_out_variation
+from spatialweave.reference.gaussians import Gaussians, gaussians, weighted_gaussians
+from spatialweave.reference.likeness import farthest, held_out_distances, held_out_groups, quantiles
+
+if TYPE_CHECKING:
+    import mudata
+    from scipy import sparse
+
+EM_STEPS = 500
+CONVERGED = 1e-9
+"""EM ends when no probability changes by more."""
+
+EMBEDDING = "embedding"
+"""The name of the embedding among the distances from a reference."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run, by the stages that wrote them."""
+
+    latents: Path
+    counts: Path
+    graph: Path
+    embedding: Path
+    domains: Path
+    clustering: Path
+    state: Path
+    names: Path | None = None
+
+
+def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The description and the arrays of a model (:mod:`spatialweave.io.saved_model`).
+
+    Parameters
+    ----------
+    module
+        The method's module.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used, the files are not of one run, or latents cannot be made of other counts.
+    """
+    dataset = read_dataset(files.latents, files.graph)
+    latents = read_h5mu(files.latents, "latents")
+    embedding = read_h5ad(files.embedding, "embedding")
+    if not embedding.obs_names.equals(dataset.obs.index):
+        raise InputError(str(files.embedding), f"its spots are not those of {files.latents}", fix="train again")
+    counts, _ = read_joined_counts(files.counts)
+    domains = read_domains(files.domains, dataset.obs)
+    clustering = read_json(files.clustering)
+    training = training_record(embedding)
+    values = np.asarray(embedding.X, dtype=np.float64)
+
+    mixture, agreement = frozen_mixture(values, domains - 1, dataset, clustering)
+    groups = held_out_groups(dataset.obs["section"].to_numpy().astype(str), dataset.coordinates)
+    n_domains = int(domains.max())
+    distances = {EMBEDDING: held_out_distances(values, domains - 1, n_domains, groups)}
+    arrays = {**_arrays("mixture", mixture), **{f"state.{name}": value for name, value in _state(files.state).items()}}
+    modalities: dict[str, Any] = {}
+    correct = bool(latents.uns["spatialweave"].get("harmony", False))
+    for name in latents.mod:
+        where = f"{files.latents}, modality {name}"
+        frozen = read_frozen(where, latents.mod[name].uns)
+        plain, own_arrays = frozen.parts()
+        arrays |= {f"preprocess.{name}.{key}": value for key, value in own_arrays.items()}
+        clusters = reference_clusters(np.asarray(latents.mod[name].obsm["X_latent"]), int(training["seed"]))
+        if clusters is not None:
+            arrays |= {f"clusters.{name}.{key}": value for key, value in vars(clusters).items()}
+        rows, matrix, present, graph, sections = transformed(name, frozen, counts, dataset)
+        found = evidence(frozen, matrix, present, graph, sections, clusters if correct else None)
+        own_latents = found.latents - found.shift
+        arrays |= _arrays(f"latent.{name}", gaussians(own_latents, domains[rows] - 1, n_domains))
+        own = held_out_distances(own_latents, domains[rows] - 1, n_domains, groups[rows])
+        distances[f"latent_{name}"] = on_all(own, rows, dataset.n_spots)
+        variation = found.variation
+        if frozen.projection != FEATURES:
+            variation = held_out_variation(frozen, matrix, graph, sections, groups[rows], int(training["seed"]))
+        distances[f"unexplained_{name}"] = on_all(variation.unexplained, rows, dataset.n_spots)
+        modalities[name] = {
+            **plain,
+            "measured": str(counts.mod[name].uns.get(MEASURED, MODALITY_KINDS[name].values)),
+            "explained": _known(variation.explained_fraction()),
+            "corrected": clusters is not None,
+        }
+    of_reference = {name: quantiles(one) for name, one in distances.items()}
+    arrays |= {f"calibration.{name}": one for name, one in of_reference.items()}
+    arrays["calibration.combined"] = quantiles(farthest(distances, of_reference))
+    description = {
+        "spatialweave": __version__,
+        "method": str(training["method"]),
+        "module": module,
+        "preset": str(training.get("preset", "")),
+        "settings": training["config"],
+        "seed": int(training["seed"]),
+        "dataset": dataset.name,
+        "sections": dataset.sections,
+        "spots": dataset.n_spots,
+        "platform": dataset.platform,
+        "layout": dataset.layout,
+        "recipe": dataset.recipe,
+        "graph": dataset.graph_recipe,
+        "correct_sections": correct,
+        "modalities": modalities,
+        "domains": {
+            "number": n_domains,
+            "sizes": np.bincount(domains, minlength=n_domains + 1)[1:].tolist(),
+            "names": _names(files.names, run_name(files.domains)),
+            "clustering": str(clustering.get("clustering", "")),
+            "refine": int(clustering.get("refine_rounds", 0)),
+            "agreement": agreement,
+        },
+        "training": {"receptive_field": training.get("receptive_field", {}), "epochs": training.get("epochs", 0)},
+    }
+    return description, arrays
+
+
+def frozen_mixture(
+    values: np.ndarray, domains: np.ndarray, dataset: Dataset, clustering: Mapping[str, Any]
+) -> tuple[Gaussians, float]:
+    """The mixture that gives new spots their domains, and the fraction of the run's own spots that it gives back theirs.
+
+    That of mclust is found again by EM from the domains; of other clusterings it is the Gaussians of their domains. The
+    one that gives back more is taken. Refinement over neighbours is part of the assignment.
+
+    Parameters
+    ----------
+    values
+        The embedding, spots x dimensions.
+    domains
+        From 0, one per spot.
+    """
+    first = gaussians(values, domains, int(domains.max()) + 1)
+    candidates = [first]
+    if str(clustering.get("clustering", "")).startswith("mclust"):
+        candidates.append(_em(values, first))
+    rounds = int(clustering.get("refine_rounds", 0))
+    graph = dataset.spatial_graph()
+    returned = [float(np.mean(assigned(one, values, graph, rounds)[0] == domains)) for one in candidates]
+    best = int(np.argmax(returned))
+    return candidates[best], round(returned[best], 6)
+
+
+def assigned(
+    mixture: Gaussians, values: np.ndarray, graph: sparse.csr_matrix, rounds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The domain (from 0) of every spot, and its probability of being in it.
+
+    Parameters
+    ----------
+    rounds
+        Of refinement by a vote of the neighbours; a spot that it moves keeps the probability of the domain it gets.
+    """
+    probabilities = mixture.probabilities(values)
+    domains = refine(probabilities.argmax(axis=1), graph, rounds)
+    return domains, probabilities[np.arange(len(domains)), domains]
+
+
+def _em(values: np.ndarray, mixture: Gaussians) -> Gaussians:
+    before = mixture.probabilities(values)
+    for _ in range(EM_STEPS):
+        mixture = weighted_gaussians(values, before)
+        after = mixture.probabilities(values)
+        if np.abs(after - before).max() < CONVERGED:
+            break
+        before = after
+    return mixture
+
+
+def _known(number: float) -> float | None:
+    return number if np.isfinite(number) else None
+
+
+def transformed(
+    name: str, frozen: FrozenPreparation, counts: mudata.MuData, dataset: Dataset
+) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray, sparse.csr_matrix, np.ndarray]:
+    """What evidence is of: rows of the spots that have a modality, values, features, graph, and sections of them."""
+    part = counts.mod[name]
+    rows = dataset.obs.index.get_indexer(part.obs_names)
+    if (rows < 0).any():
+        raise InputError(f"counts, modality {name}", "has spots that the latents lack", "files of one dataset")
+    matrix, found = frozen.transformed(*known_counts(name, frozen, part.X.tocsr(), part.var_names))
+    graph = dataset.spatial_graph()[rows][:, rows].tocsr()
+    return rows, matrix, found, graph, dataset.obs["section"].to_numpy().astype(str)[rows]
+
+
+def on_all(values: np.ndarray, rows: np.ndarray, n_spots: int) -> np.ndarray:
+    """Values of some spots on all of them, NaN where there are none."""
+    result = np.full(n_spots, np.nan)
+    result[rows] = values
+    return result
+
+
+def _arrays(prefix: str, found: Gaussians) -> dict[str, np.ndarray]:
+    return {f"{prefix}.{name}": value for name, value in vars(found).items()}
+
+
+def _state(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(str(path), f"is not readable ({error})", "what train.py --state wrote") from error
+
+
+def _names(path: Path | None, run: str) -> dict[str, str]:
+    """The names of the domains that have one, by number."""
+    if path is None:
+        return {}
+    table = NAMES.read(path)
+    own = table[(table["run"] == run) & table["named"]]
+    return dict(zip(own["domain"].astype(str), own["name"].astype(str), strict=True))

@@ -1,0 +1,122 @@
+"""What a trained method keeps, so that spots that it has not seen can be embedded without training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from spatialweave.errors import InputError
+from spatialweave.io.files import atomic_path
+from spatialweave.method import Fitted
+from spatialweave.nn.over_spots import Notes
+from spatialweave.training.masking import InputConfig, MaskedInput, ScaledInputs
+
+if TYPE_CHECKING:
+    from spatialweave.io.dataset import Dataset
+    from spatialweave.training.run import Run
+
+State = Mapping[str, np.ndarray]
+"""Arrays by name: ``network.<parameter>``, ``input.<modality>.<what>``, ``statistic.<number>``."""
+
+INPUT = ("centre", "factor", "rounds", "explained")
+
+
+def state_of(network: nn.Module, inputs: ScaledInputs, statistics: Notes) -> dict[str, np.ndarray]:
+    """The weights of a network, the scaling of its inputs, and the statistics over spots that it takes.
+
+    Buffers are left out: they are about the spots that it was trained on.
+    """
+    state = {f"network.{name}": value.detach().cpu().numpy() for name, value in network.named_parameters()}
+    for one in inputs.modalities:
+        values = (one.centre, one.factor, np.array(one.rounds, dtype=np.int64), one.explained)
+        state |= {f"input.{one.name}.{what}": np.asarray(value) for what, value in zip(INPUT, values, strict=True)}
+    # Numbered with leading zeros, so that the order of names is that of the statistics.
+    return state | {f"statistic.{k:04}": value.cpu().numpy() for k, value in enumerate(statistics)}
+
+
+def statistics_of(state: State, device: str) -> Notes:
+    """The statistics over spots, in the order in which the network takes them."""
+    names = sorted(name for name in state if name.startswith("statistic."))
+    return [torch.as_tensor(np.array(state[name]), device=device) for name in names]
+
+
+def restore(network: nn.Module, state: State) -> None:
+    """Give a network the weights of a state.
+
+    Raises
+    ------
+    InputError
+        Where the state has others than the network, or of another shape.
+    """
+    wanted = dict(network.named_parameters())
+    given = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
+    for name in sorted({*wanted} ^ {*given}):
+        found = "is missing" if name in wanted else "is not one of this method's"
+        raise InputError(f"saved model, network.{name}", found, "the weights of the method that it names")
+    with torch.no_grad():
+        for name, parameter in wanted.items():
+            if tuple(given[name].shape) != tuple(parameter.shape):
+                found = f"has the shape {tuple(given[name].shape)}"
+                raise InputError(f"saved model, network.{name}", found, f"{tuple(parameter.shape)}")
+            parameter.copy_(torch.as_tensor(np.array(given[name])))
+    network.eval()
+
+
+def frozen_inputs(dataset: Dataset, state: State, config: InputConfig, run: Run) -> ScaledInputs:
+    """The inputs of a dataset, scaled and averaged as those that a network was trained on.
+
+    Raises
+    ------
+    InputError
+        Where the state lacks a modality, or fits latents of another width.
+    """
+    modalities = []
+    for modality in dataset.modalities:
+        centre, factor, rounds, explained = (_array(state, f"input.{modality.name}.{what}") for what in INPUT)
+        width = modality.latent.shape[1]
+        if centre.shape != (width,) or factor.shape != (width,) or rounds.shape != () or not 0 <= rounds <= 100:
+            found = f"is of {len(centre) if centre.ndim else 0} dimensions, {rounds} rounds"
+            raise InputError(f"saved model, input.{modality.name}", found, f"{width} dimensions, 0 to 100 rounds")
+        features = np.zeros(modality.latent.shape, dtype=np.float32)
+        measured = modality.latent[modality.present].astype(np.float64)
+        features[modality.present] = (measured - centre) * factor
+        modalities.append(
+            MaskedInput(
+                modality.name,
+                torch.as_tensor(features, device=run.device),
+                torch.as_tensor(modality.present, device=run.device),
+                int(rounds),
+                explained,
+                centre,
+                factor,
+            )
+        )
+    return ScaledInputs(modalities, config.mask_fraction, run)
+
+
+def _array(state: State, name: str) -> np.ndarray:
+    if name not in state:
+        raise InputError(f"saved model, {name}", "is missing", fix="save the model again")
+    return state[name]
+
+
+def write_state(path: Path, method: str, fitted: Fitted) -> None:
+    """Write the state of a fit, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        Where the method keeps none.
+    """
+    from safetensors.numpy import save_file
+
+    if not fitted.state:
+        found = "cannot embed spots that it was not trained on"
+        raise InputError(f"method '{method}'", found, "a method whose preset says inductive: true")
+    with atomic_path(path) as temporary:
+        save_file({name: np.asarray(value, order="C") for name, value in fitted.state.items()}, temporary)
