@@ -8,15 +8,18 @@ include { codeDigest               } from './modules/checks/code'
 include { givenNumber              } from './modules/checks/domains'
 include { checkEnvironments        } from './modules/checks/environments'
 include { chooseMethods ; checkFit } from './modules/checks/methods'
+include { givenModel ; savedRuns   } from './modules/checks/models'
 include { closingText ; watchTrainings } from './modules/checks/progress'
 include { checkNodes               } from './modules/checks/resources'
 include { readSamplesheet          } from './modules/checks/samplesheet'
 include { CHECK_SETS               } from './modules/characterise'
 include { ESTIMATE ; toEstimate    } from './modules/estimate'
+include { CHECK_MODEL              } from './modules/map'
 include { SIMULATE                 } from './modules/simulate'
 include { PREPARE                  } from './workflows/prepare'
 include { REGISTER                 } from './workflows/register'
 include { INTEGRATE                } from './workflows/integrate'
+include { MAP_SECTIONS             } from './workflows/map'
 include { REPORT                   } from './workflows/report'
 
 workflow {
@@ -25,11 +28,14 @@ workflow {
         return
     }
     def given = resolveParams(params)
-    def options = given + [checkpoint_dir: checkpointFolder(given.checkpoint_dir)]
+    def model = givenModel(given, params)
+    // A saved model takes the place of the methods: one run, which is compared with no other.
+    def options = given + [checkpoint_dir: checkpointFolder(given.checkpoint_dir)] + (model ? [seeds: 1, seed: model.seed, weave: false, assess: false] : [:])
     checkNodes(options)
     def code = codeDigest()
-    def ready = checkEnvironments(chooseMethods(options), options)
+    def ready = model ? [methods: [model], notices: []] : checkEnvironments(chooseMethods(options), options)
     def methods = ready.methods
+    def saved = savedRuns(options, methods)
     def gene_sets = givenFile(options, 'gene_sets')
     def panel = givenFile(options, 'panel')
     def runs = characterisedRuns(options, methods)
@@ -55,13 +61,18 @@ workflow {
     }
     // Only clustering needs the number of domains: a change of it repeats no earlier task.
     rows = sheet.map { meta, files -> [meta.findAll { name, _value -> !(name in ['n_domains', 'cohort']) }, files] }
+    // Nothing is computed before the model, if any, has been read.
+    if (model) {
+        CHECK_MODEL(model.preprocess, code)
+        rows = rows.combine(CHECK_MODEL.out.fine).map { meta, files, _fine -> [meta, files] }
+    }
     // Nothing is computed before the user's gene sets and panel have been read.
     if (gene_sets || panel) {
         CHECK_SETS(gene_sets, panel, code)
         rows = rows.combine(CHECK_SETS.out.fine).map { meta, files, _fine -> [meta, files] }
     }
     // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
-    n_domains = sheet.map { meta, _files -> [meta.dataset, meta.n_domains ?: givenNumber(options) ?: 'auto'] }.unique()
+    n_domains = sheet.map { meta, _files -> [meta.dataset, model ? model.domains : meta.n_domains ?: givenNumber(options) ?: 'auto'] }.unique()
 
     // INGEST and QC for every section, PREPROCESS and GRAPH for every dataset and recipe.
     // inputs: [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
@@ -74,7 +85,13 @@ workflow {
     // TRAIN, CLUSTER, EVALUATE and, for aligned sections, MATCH, for every dataset, method and seed; SCAN and CHOOSE where the
     // number of domains is not given; WEAVE and ASSESS for every dataset.
     // metrics: [run meta, metrics], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.seed1.metrics.csv]
-    integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, options, code)
+    // With a saved model MAP in place of all but EVALUATE.
+    if (model) {
+        integrated = MAP_SECTIONS(prepared.inputs, prepared.counts, model, options, code)
+    }
+    else {
+        integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, saved, options, code)
+    }
 
     // CHARACTERISE, COHORT, ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
     // files: [meta, files], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
@@ -82,7 +99,7 @@ workflow {
     // The datasets whose conditions are compared, e.g. 'brain'
     cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
     def sets = [runs: runs, gene_sets: gene_sets, panel: panel]
-    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.quality, methods, ready.notices, cohorts, sets, given, code)
+    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, ready.notices, cohorts, sets, given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

@@ -13,7 +13,12 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, MAX_RADIUS, read_recipe
 
 @stage
 @click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
-@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Graph recipe (assets/graphs/*.yml), or the folder of a saved model.")
+@click.option(
+    "--recipe",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Graph recipe (assets/graphs/*.yml), or the folder of a saved model.",
+)
 @click.option(
     "--n-neighbours",
     type=click.IntRange(0, MAX_NEIGHBOURS),

@@ -17,30 +17,37 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--model", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="The saved model."
 )
-@click.option("--latents", type=FILE, required=True, help="Latents of the new sections (.h5mu), of that model.")
-@click.option("--counts", type=FILE, required=True, help="Their joined raw counts (.h5mu), from preprocess.py.")
-@click.option("--graph", type=FILE, required=True, help="Graphs over their spots (.h5ad), by that model's recipe.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs."
-)
+@click.option("--check", is_flag=True, help="Only read the model, and refuse it where it cannot be used.")
+@click.option("--latents", type=FILE, help="Latents of the new sections (.h5mu), by that model.")
+@click.option("--counts", type=FILE, help="Their joined raw counts (.h5mu), from preprocess.py.")
+@click.option("--graph", type=FILE, help="Graphs over their spots (.h5ad), by that model's recipe.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
-@click.option("--out", type=OUTPUT, required=True, help="Embedding to write (.h5ad).")
-@click.option("--domains", type=OUTPUT, required=True, help="Table of domains to write (.csv).")
-@click.option("--summary", type=OUTPUT, required=True, help="Record of the assignment to write (.json).")
-@click.option("--record", type=OUTPUT, required=True, help="Record to write (.json), as of a training.")
-@click.option("--sections", type=OUTPUT, required=True, help="How like the reference each section is (.csv).")
+@click.option("--run", "name", default="reference.seed0", help="Name of the run in the table of names.")
+@click.option("--out", type=OUTPUT, help="Embedding to write (.h5ad).")
+@click.option("--domains", type=OUTPUT, help="Table of domains to write (.csv).")
+@click.option("--summary", type=OUTPUT, help="Record of the assignment to write (.json).")
+@click.option("--record", type=OUTPUT, help="Record to write (.json), as of a training.")
+@click.option(
+    "--tables",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write likeness.csv to (how like the reference each section is) and, where the model has names of "
+    "domains, names.csv.",
+)
 def main(
     model: Path,
-    latents: Path,
-    counts: Path,
-    graph: Path,
+    check: bool,
+    latents: Path | None,
+    counts: Path | None,
+    graph: Path | None,
     device: str,
     threads: int | None,
-    out: Path,
-    domains: Path,
-    summary: Path,
-    record: Path,
-    sections: Path,
+    name: str,
+    out: Path | None,
+    domains: Path | None,
+    summary: Path | None,
+    record: Path | None,
+    tables: Path | None,
 ) -> None:
     """Embed the spots of new sections by a saved model, and assign them to its domains."""
     import os
@@ -49,15 +56,26 @@ def main(
         # Libraries read it when they are loaded.
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
+    from spatialweave.io.saved_model import read_model
+    from spatialweave.reference.map import check_model, map_sections
+
+    saved = read_model(model)
+    check_model(saved)
+    if check:
+        return
+    given = {"latents": latents, "counts": counts, "graph": graph, "out": out, "domains": domains}
+    given |= {"summary": summary, "record": record, "tables": tables}
+    for option, path in given.items():
+        if path is None:
+            raise click.UsageError(f"Missing option '--{option}'.")
+    assert latents and counts and graph and out and domains and summary and record and tables
+
     from spatialweave.io.embeddings import write_embedding, write_training_record
     from spatialweave.io.files import write_json
-    from spatialweave.io.result_tables import DOMAINS, LIKENESS
-    from spatialweave.io.saved_model import read_model
-    from spatialweave.reference.map import map_sections
+    from spatialweave.io.result_tables import DOMAINS, LIKENESS, NAMES
     from spatialweave.training.outputs import per_spot
     from spatialweave.training.run import prepare
 
-    saved = read_model(model)
     run = prepare(saved.description["module"], saved.description["seed"], device, threads)
     mapped = map_sections(saved, latents, counts, graph, run)
     fitted = mapped.fitted
@@ -65,9 +83,11 @@ def main(
     write_training_record(record, mapped.dataset.name, fitted.record)
     DOMAINS.write(domains, mapped.domains)
     write_json(summary, mapped.clustering)
-    LIKENESS.write(sections, LIKENESS.frame(row for one in mapped.sections for row in one.rows()))
+    LIKENESS.write(tables / "likeness.csv", LIKENESS.frame(row for one in mapped.sections for row in one.rows()))
+    if mapped.names:
+        NAMES.write(tables / "names.csv", NAMES.frame({"run": name, **row} for row in mapped.names))
     for one in mapped.sections:
-        click.echo(one.sentence(str(saved.description["dataset"])))
+        click.echo(f"{mapped.dataset.name}: {one.sentence(str(saved.description['dataset']))}")
 
 
 if __name__ == "__main__":

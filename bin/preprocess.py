@@ -19,7 +19,12 @@ from spatialweave.cli import SEED, stage
     type=click.Path(path_type=Path),
     help="Section file (.h5mu) after QC; once per section of the dataset, in their order.",
 )
-@click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Recipe (.yml): the steps per modality; or the folder of a saved model.")
+@click.option(
+    "--recipe",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Recipe (.yml): the steps per modality; or the folder of a saved model.",
+)
 @click.option("--variable-features", type=click.IntRange(1), help="Number of variable genes, instead of the recipe's.")
 @click.option(
     "--components", type=click.IntRange(1), help="Dimensions of every modality's latent, instead of the recipe's."

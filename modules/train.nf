@@ -24,6 +24,7 @@ process TRAIN {
     output:
     tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
     tuple val(meta), path("${meta.id}.training.json"), emit: record
+    tuple val(meta), path("${meta.id}.state.safetensors"), emit: state, optional: true
     tuple val("${task.process}"), eval('software_versions.py numpy scipy torch torch-geometric'), topic: versions
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
@@ -33,6 +34,8 @@ process TRAIN {
     options += method.preset ? ["--preset ${method.preset}"] : []
     options += method.processes > 1 ? ["--processes ${method.processes}"] : []
     options += method.nodes > 1 ? ["--nodes ${method.nodes}"] : []
+    // Only of runs that are saved as models
+    options += method.saved ? ["--state '${meta.id}.state.safetensors'"] : []
     options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
     """
     # code ${code}
@@ -44,6 +47,6 @@ process TRAIN {
     stub:
     """
     mkdir -p 'results/${meta.dataset}/embeddings/${meta.method}'
-    touch 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' '${meta.id}.training.json'
+    touch 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' '${meta.id}.training.json' ${method.saved ? "'${meta.id}.state.safetensors'" : ''}
     """
 }

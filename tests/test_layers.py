@@ -20,6 +20,7 @@ LAYERS = (
         "cohort",
         "passport",
         "estimate",
+        "reference",
     ),
     ("metrics",),
     ("mining", "nn", "alignment", "domains"),

@@ -21,6 +21,7 @@ workflow INTEGRATE {
     coordinates // one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]
     n_domains // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
+    saved // ids of the runs that are saved as models, e.g. ['smart.seed1']
     options // all parameters with defaults, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
@@ -50,13 +51,13 @@ workflow INTEGRATE {
         aligned: method.sections == 'aligned'
         plain: true
     }
-    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], preset: '', environment: '', gpu: true, processes: 1, nodes: 1]]
+    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], preset: '', environment: '', gpu: true, processes: 1, nodes: 1, saved: false]]
     trainings = by_need.aligned
         .map { meta, latents, graph, method -> [meta.dataset, meta, latents, graph, method] }
         .combine(aligned, by: 0)
         .map { _dataset, meta, latents, graph, method, file -> [meta, latents, graph, file, method] }
         .mix(by_need.plain.map { meta, latents, graph, method -> [meta, latents, graph, [], method] })
-        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'preset', 'environment', 'gpu', 'processes', 'nodes')] }
+        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'preset', 'environment', 'gpu', 'processes', 'nodes') + [saved: meta.id in saved]] }
     TRAIN(trainings, options.device, options.checkpoint_dir ?: '', code)
 
     // [dataset, run meta, embedding, latents, graph], e.g. ['embryo', [id: 'smart.seed1', ...], smart.seed1.h5ad, smart.latents.h5mu, graph.h5ad]
@@ -159,7 +160,16 @@ workflow INTEGRATE {
         .map { _dataset, meta, embedding, latents, _graph, file -> [meta, embedding, latents, file] }
     MATCH(to_match, options.match_radius ?: '', options.match_percentile ?: '', code)
 
+    // [run meta, method file, latents, graph, embedding, state, domains, summary] of the runs that are saved as models
+    models = TRAIN.out.state
+        .join(runs.map { meta, latents, graph, method -> [meta, method.file, latents, graph] })
+        .join(TRAIN.out.embedding)
+        .join(CLUSTER.out.domains)
+        .join(CLUSTER.out.summary)
+        .map { meta, state, method_file, latents, graph, embedding, domains, summary -> [meta, method_file, latents, graph, embedding, state, domains, summary] }
+
     emit:
+    models = models // [run meta, method file, latents, graph, embedding, state, domains, summary], e.g. [[id: 'smart.seed1', ...], smart.yml, smart.latents.h5mu, graph.h5ad, smart.seed1.h5ad, smart.seed1.state.safetensors, smart.seed1.domains.csv, smart.seed1.clustering.json]
     planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(woven.map { _dataset, meta, _latents, _graph -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
     left_out = unfit // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]

@@ -55,6 +55,7 @@ workflow PREPARE {
     emit:
     datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]
     latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
+    counts = counts // [recipe meta, counts] of the first recipe, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.counts.h5mu]
     inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
     files = INGEST.out.understood.mix(QC.out.quality, PREPROCESS.out.latents, counts, GRAPH.out.statistics, spatial) // [meta, files] for ASSEMBLE and the reports
 }

@@ -8,6 +8,7 @@ include { COHORT                 } from '../modules/cohort'
 include { COMPARE                } from '../modules/compare'
 include { EXPORT ; formatsOf }    from '../modules/export'
 include { PASSPORTS              } from '../modules/passports'
+include { SAVE_MODEL             } from '../modules/save_model'
 include { REPORT_DATASET         } from '../modules/report_dataset'
 include { SUMMARISE              } from '../modules/summarise'
 include { REPORT_RUN             } from '../modules/report_run'
@@ -71,6 +72,7 @@ workflow REPORT {
     records // [run meta, training record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     verdicts // [meta, files], e.g. [[dataset: 'embryo', seed: 1], [verdict.json, evidence.csv, modality_value.csv]]
+    models // [run meta, method file, latents, graph, embedding, state, domains, summary] of the runs that are saved as models
     quality // [run meta, quality of the matches], e.g. [[id: 'smart_ms.seed1', ...], smart_ms.seed1.alignment.csv]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
     not_ready // notices of methods that were left out, e.g. [[process: 'TRAIN', task: 'totalvi', notice: 'left out: There is no ...']]
@@ -132,9 +134,16 @@ workflow REPORT {
         .map { dataset, found -> [[dataset: dataset], found] }
     PASSPORTS(to_passports, methods*.file, slide_formats, code)
 
+    // The models, with the names of their domains where there are any
+    to_save = models
+        .map { meta, method_file, latents, graph, embedding, state, domains, summary -> [meta.dataset, [meta, method_file, latents, graph, embedding, state, domains, summary]] }
+        .combine(by_dataset, by: 0)
+        .map { _dataset, parts, found -> parts + [found.find { file -> file.name.endsWith('.counts.h5mu') }, found.find { file -> file.name == 'names.csv' } ?: []] }
+    SAVE_MODEL(to_save, code)
+
     // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
     // what failed is known once every step that may fail has ended
-    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables, PASSPORTS.out.slides).toList().map { _all -> textFile('failures.json', readFailures()) }
+    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables, PASSPORTS.out.slides, SAVE_MODEL.out.model).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]

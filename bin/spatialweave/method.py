@@ -2,7 +2,8 @@
 
 A method's module has a frozen dataclass `Config` (every setting, made with :func:`spatialweave.settings.option`) and a
 function `fit(dataset, config, run) -> Fitted`. One that can embed spots that it was not trained on has a function
-`embed(dataset, config, run, state) -> Fitted`, and its presets say `inductive: true`. It is imported only when it is used.
+`embed(dataset, config, run, state) -> Fitted`, and its preset says `inductive: true`. It is imported only when it is
+used.
 """
 
 from __future__ import annotations

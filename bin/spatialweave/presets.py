@@ -43,6 +43,8 @@ class MethodPreset:
         Modalities without which the method leaves a dataset out, separated by commas; "" = none in particular.
     gpu
         Whether the method can use a GPU.
+    inductive
+        Whether the method can embed spots that it was not trained on, so that its runs can be saved as models.
     distributed
         Whether several processes, on a GPU each, can share a training of the method.
     config
@@ -68,6 +70,7 @@ class MethodPreset:
     needs: str = ""
     gpu: bool = True
     distributed: bool = False
+    inductive: bool = False
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -91,6 +94,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "baseline": (bool, "true or false"),
     "gpu": (bool, "true or false"),
     "distributed": (bool, "true or false"),
+    "inductive": (bool, "true or false"),
     "config": (Mapping, "a mapping"),
     "presets": (Mapping, "a mapping"),
 }

@@ -1,7 +1,7 @@
 // Methods: each file of assets/methods/ is the preset of one, and names the preprocessing and graph recipes that it needs.
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', needs: [], environment: '', control: false, baseline: false, gpu: true, processes: 1, nodes: 1, named: true], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', needs: [], environment: '', control: false, baseline: false, gpu: true, processes: 1, nodes: 1, inductive: true, named: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
     def named = options.methods.tokenize(', ')
@@ -37,6 +37,7 @@ def chooseMethods(options) {
             gpu: preset.gpu != false,
             processes: preset.distributed == true ? options.gpus : 1,
             nodes: preset.distributed == true ? options.nodes : 1,
+            inductive: preset.inductive == true,
             named: name in named,
         ]
     }

@@ -33,7 +33,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`: each modality scaled to total variance 1, averaged over neighbours and self, concatenated."""
     chosen = _chosen(dataset, config)
     scalings = [scaling(modality) for modality in chosen]
-    state = {}
+    state: dict[str, np.ndarray] = {}
     for modality, (mean, factor) in zip(chosen, scalings, strict=True):
         state |= {f"input.{modality.name}.centre": mean, f"input.{modality.name}.factor": np.array(factor)}
     return Fitted(smoothed(chosen, dataset.spatial_graph(), config.rounds, scalings), state=state)

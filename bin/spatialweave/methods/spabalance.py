@@ -36,7 +36,7 @@ from spatialweave.training.balance import TOGETHER, balanced_backward
 from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.frozen import State, frozen_inputs, restore, state_of, statistics_of
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, TrainingConfig, scale_inputs
+from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.part_graphs import PartGraphs, landmarks_of
 from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
@@ -251,9 +251,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
     restore(network, state)
     network.to(run.device)
     statistics = statistics_of(state, run.device)
-    fitted = fitted_tables(
-        batches.everywhere(lambda batch: embedded(network, batch), statistics), dataset, inputs
-    )
+    fitted = fitted_tables(batches.everywhere(lambda batch: embedded(network, batch), statistics), dataset, inputs)
     fitted.record = dict(tiling.record())
     return fitted
 

@@ -66,9 +66,7 @@ def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path
         write(joined, counts_path)
         del parts, joined
     correct = bool(model.description["correct_sections"])
-    latent = {
-        name: _latent(name, dataset.counts.pop(name), frozen, model) for name, frozen in preparations.items()
-    }
+    latent = {name: _latent(name, dataset.counts.pop(name), frozen, model) for name, frozen in preparations.items()}
     uns = {"spatialweave": stamp("latents", recipe=str(model.description["recipe"]), harmony=correct, **facts)}
     latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
     if dataset.true_coordinates is not None:
@@ -117,8 +115,8 @@ def known_counts(
             "give features the names that the model's dataset has",
         )
     if shared < NOTABLE:
-        text = f"has {shared:.0%} of the {len(frozen.features)} features behind the model's latents; others take their mean"
-        warn(f"modality {modality}", text)
+        text = f"has {shared:.0%} of the {len(frozen.features)} features behind the model's latents"
+        warn(f"modality {modality}", f"{text}; the others take their mean there")
     place = np.full(len(known), -1, dtype=np.int64)
     place[there] = np.arange(len(there))
     kept = np.flatnonzero(columns >= 0)
@@ -209,5 +207,7 @@ def _corrected(
         scores[rows] = clusters.corrected(scores[rows])
     record["steps"].append({"step": "sections_to_reference", "clusters": len(clusters.sizes)})
     if small:
-        record["notes"].append(f"not brought to the reference, fewer than {MIN_SPOTS} spots: section {', '.join(small)}")
+        record["notes"].append(
+            f"not brought to the reference, fewer than {MIN_SPOTS} spots: section {', '.join(small)}"
+        )
     return scores

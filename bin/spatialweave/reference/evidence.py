@@ -19,7 +19,6 @@ from spatialweave.preprocess.frozen import FEATURES, FrozenPreparation
 from spatialweave.preprocess.new_sections import ReferenceClusters
 from spatialweave.preprocess.pca import principal_components
 
-
 CENTRINGS = 3
 """Times that the unexplained variation is computed: first less the mean of all spots of the section, then less that of
 the half that is explained best, so that a part of the tissue that the reference lacks does not move the mean."""
@@ -122,7 +121,9 @@ def shared_variation(
         around, count = with_self(graph[rows][:, rows]), everything
         for _ in range(CENTRINGS):
             of_all, of_components = _centred(products, own, scores, own_step, count)
-            left = smooth((of_all - of_components)[:, None].astype(np.float32), everything, around, CONTROL_ROUNDS)[:, 0]
+            left = smooth((of_all - of_components)[:, None].astype(np.float32), everything, around, CONTROL_ROUNDS)[
+                :, 0
+            ]
             count = left <= np.median(left)
         unexplained[rows] = left
     return SharedVariation(shared, explained, unexplained)

@@ -13,10 +13,12 @@ import pandas as pd
 
 from spatialweave.domains.labels import check_embedding
 from spatialweave.errors import InputError
+from spatialweave.graphs.recipe import GraphRecipe
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.notices import warn
-from spatialweave.io.result_tables import REFERENCE
+from spatialweave.io.result_table import TEXT
+from spatialweave.io.result_tables import NAMES, REFERENCE
 from spatialweave.io.saved_model import AGAIN, SavedModel
 from spatialweave.method import Fitted, load_method, method_names
 from spatialweave.preprocess.by_model import clusters_of, frozen_preparations
@@ -53,6 +55,8 @@ class Mapped:
         A record as of CLUSTER.
     sections
         How like the reference each section is.
+    names
+        Rows of the table of names, without the run.
     """
 
     dataset: Dataset
@@ -60,6 +64,7 @@ class Mapped:
     domains: pd.DataFrame
     clustering: dict[str, Any]
     sections: list[SectionLikeness]
+    names: list[dict[str, Any]]
 
 
 def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, run: Run) -> Mapped:
@@ -77,14 +82,9 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     """
     said = model.description
     dataset = read_dataset(latents, graph)
-    module = said["module"]
-    method = load_method(module) if module in method_names() else None
-    embed = getattr(method, "embed", None)
-    if method is None or embed is None:
-        found = f"the method '{module}' cannot embed spots that it was not trained on"
-        raise InputError(str(model.where), found, "a model of one that can", AGAIN)
-    config = configure_recorded(method.Config, f"{model.where}, settings", said["settings"])
-    fitted: Fitted = embed(dataset, config, run, model.part("state"))
+    method, config = _method(model)
+    run.started = time.monotonic()
+    fitted: Fitted = method.embed(dataset, config, run, model.part("state"))
     values = check_embedding(fitted.embedding, 1, "embedding")
     mixture = _gaussians(model, "mixture", values.shape[1])
     refine_rounds, names = domain_facts(model)
@@ -93,8 +93,8 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     distances, evidence = {EMBEDDING: mixture.distance(values)}, {}
     joined, _ = read_joined_counts(counts)
     for name, frozen in frozen_preparations(model).items():
-        rows, *parts = transformed(name, frozen, joined, dataset)
-        found = evidence_of(frozen, *parts, clusters_of(model, name, frozen.n_dims))
+        rows, matrix, known, graph_here, where = transformed(name, frozen, joined, dataset)
+        found = evidence_of(frozen, matrix, known, graph_here, where, clusters_of(model, name, frozen.n_dims))
         reference = _gaussians(model, f"latent.{name}", found.latents.shape[1])
         distances[f"latent_{name}"] = on_all(reference.distance(found.latents - found.shift), rows, dataset.n_spots)
         distances[f"unexplained_{name}"] = on_all(found.variation.unexplained, rows, dataset.n_spots)
@@ -129,9 +129,8 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
         "n_domains": len(np.unique(domains)),
         "refine_rounds": refine_rounds,
         "sizes": np.bincount(domains, minlength=len(mixture.weights)).tolist(),
-        "names": names,
     }
-    return Mapped(dataset, fitted, table, clustering, sections)
+    return Mapped(dataset, fitted, table, clustering, sections, names)
 
 
 def _record(model: SavedModel, fitted: Fitted, config: Any, run: Run) -> dict[str, Any]:
@@ -207,12 +206,55 @@ def _quantiles(model: SavedModel, name: str) -> np.ndarray:
     return values
 
 
-def domain_facts(model: SavedModel) -> tuple[int, dict[str, str]]:
-    """Rounds of refinement, and the names of the domains that have one, by number."""
+def check_model(model: SavedModel) -> None:
+    """Refuse a model that cannot be used, as far as that can be seen without spots.
+
+    Raises
+    ------
+    InputError
+        Naming what is wrong with it.
+    """
+    _method(model)
+    preparations = frozen_preparations(model)
+    domain_facts(model)
+    configure_recorded(GraphRecipe, f"{model.where}, graph", model.description["graph"])
+    number = model.description["domains"].get("number")
+    found = len(model.array("mixture.weights", None))
+    if number != found:
+        raise InputError(f"{model.where}, domains", f"number is {number!r}", f"{found}, those of the mixture", AGAIN)
+    _gaussians(model, "mixture", model.array("mixture.means", found, None).shape[1])
+    for name in (EMBEDDING, "combined"):
+        _quantiles(model, name)
+    for name, frozen in preparations.items():
+        clusters_of(model, name, frozen.n_dims)
+        _gaussians(model, f"latent.{name}", frozen.n_dims)
+        for kind in ("latent", "unexplained"):
+            _quantiles(model, f"{kind}_{name}")
+
+
+def _method(model: SavedModel) -> tuple[Any, Any]:
+    """The method's module and its settings."""
+    module = model.description["module"]
+    method = load_method(module) if module in method_names() else None
+    if not hasattr(method, "embed"):
+        found = f"the method '{module}' cannot embed spots that it was not trained on"
+        raise InputError(str(model.where), found, "a model of one that can", AGAIN)
+    where = f"{model.where}, settings"
+    return method, configure_recorded(method.Config, where, model.description["settings"])  # type: ignore[union-attr]
+
+
+def domain_facts(model: SavedModel) -> tuple[int, list[dict[str, Any]]]:
+    """Rounds of refinement, and the rows of the table of names, without the run."""
     said = model.description["domains"]
-    rounds, names = said.get("refine", 0), said.get("names", {})
+    where = f"{model.where}, domains"
+    rounds, names = said.get("refine", 0), said.get("names", [])
     if type(rounds) is not int or not 0 <= rounds <= 100:
-        raise InputError(f"{model.where}, domains", f"refine is {rounds!r}", "0 to 100 rounds", AGAIN)
-    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise InputError(f"{model.where}, domains", "names are no texts by number", "names of domains", AGAIN)
+        raise InputError(where, f"refine is {rounds!r}", "0 to 100 rounds", AGAIN)
+    columns = {column: cell for column, cell in NAMES.cells.items() if column != "run"}
+    if not isinstance(names, list) or not all(isinstance(row, dict) and row.keys() == columns.keys() for row in names):
+        raise InputError(where, "names are no rows of a table of names", ", ".join(columns), AGAIN)
+    for row in names:
+        for column, value in row.items():
+            if not isinstance(value, str if columns[column] is TEXT else int | float):
+                raise InputError(where, f"names have {value!r} as {column}", columns[column].expected, AGAIN)
     return rounds, names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
 def frozen_mixture(
     values: np.ndarray, domains: np.ndarray, dataset: Dataset, clustering: Mapping[str, Any]
 ) -> tuple[Gaussians, float]:
-    """The mixture that gives new spots their domains, and the fraction of the run's own spots that it gives back theirs.
+    """The mixture that gives new spots their domains, and the fraction of the run's spots that it gives back theirs.
 
     That of mclust is found again by EM from the domains; of other clusterings it is the Gaussians of their domains. The
     one that gives back more is taken. Refinement over neighbours is part of the assignment.
@@ -230,10 +231,12 @@ def _state(path: Path) -> dict[str, np.ndarray]:
         raise InputError(str(path), f"is not readable ({error})", "what train.py --state wrote") from error
 
 
-def _names(path: Path | None, run: str) -> dict[str, str]:
-    """The names of the domains that have one, by number."""
+def _names(path: Path | None, run: str) -> list[dict[str, Any]]:
+    """Of the table of names the rows of the domains that have one, without the run."""
     if path is None:
-        return {}
+        return []
     table = NAMES.read(path)
-    own = table[(table["run"] == run) & table["named"]]
-    return dict(zip(own["domain"].astype(str), own["name"].astype(str), strict=True))
+    own = table[(table["run"] == run) & table["named"]].drop(columns="run")
+    # By way of JSON, which has no types of numpy.
+    rows: list[dict[str, Any]] = json.loads(own.to_json(orient="records"))
+    return rows

@@ -61,9 +61,10 @@ class SectionLikeness:
         """Rows of the table LIKENESS."""
         yield self.section, self.verdict, "all", "spots", self.n_spots
         yield self.section, self.verdict, "all", "unlike", self.unlike
-        for name in self.structure:
-            yield self.section, self.verdict, name, "structure", self.structure[name]
-            yield self.section, self.verdict, name, "far", self.far[name]
+        for name, fraction in self.structure.items():
+            yield self.section, self.verdict, name, "structure", fraction
+        for name, fraction in self.far.items():
+            yield self.section, self.verdict, name, "far", fraction
 
     def _shifted(self) -> str:
         return ", ".join(name for name, fraction in self.far.items() if fraction > MOST)
@@ -102,4 +103,6 @@ def section_likeness(
         verdict = PARTLY
     elif any(fraction > MOST for fraction in far.values()):
         verdict = SHIFTED
-    return SectionLikeness(section, verdict, len(unlikeness), unlike, structure, {name: far[name] for name in explained})
+    return SectionLikeness(
+        section, verdict, len(unlikeness), unlike, structure, {name: far[name] for name in explained}
+    )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 TITLE = "weave (consensus)"
 
+REFERENCE_TITLE = "reference (saved model)"
+"""Of sections that a saved model has labelled."""
+
 SHOWN_FIRST_FROM = 3
 """Methods from which on the consensus is shown first: with two, neither has a majority."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.domains import palette
 from spatialweave.io.joined_counts import SectionSize
-from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.result_tables import REFERENCE, WEAVE
 from spatialweave.passport.dataset import passports, run_id
 from spatialweave.passport.tables import read_tables
 from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
@@ -205,7 +205,7 @@ def alignment_part(alignment: SectionAlignment | None) -> dict[str, Any]:
 def method_titles(presets: dict[str, MethodPreset], runs: list[MethodRun]) -> dict[str, str]:
     """Per method the title of its preset, its name where there is none."""
     titles = {run.method: run.method for run in runs} | {method: preset.title for method, preset in presets.items()}
-    return titles | {WEAVE: consensus.TITLE}
+    return titles | {WEAVE: consensus.TITLE, REFERENCE: consensus.REFERENCE_TITLE}
 
 
 def first_seeds(runs: list[MethodRun]) -> list[MethodRun]:

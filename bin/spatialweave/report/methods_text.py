@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.result_tables import REFERENCE, WEAVE
 from spatialweave.report import text
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 
@@ -127,6 +127,9 @@ def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset])
     paragraphs = []
     for method in dict.fromkeys(run.method for run in runs if run.method != WEAVE):
         own = [run for run in runs if run.method == method]
+        if method == REFERENCE:
+            paragraphs.append(reference_paragraph(own[0].training.get("reference", {}), presets))
+            continue
         preset = presets.get(method)
         title = preset.title if preset else method
         sentences = [_sentence(f"{title}: {preset.summary}")] if preset else []
@@ -143,8 +146,30 @@ def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset])
     return paragraphs
 
 
+def reference_paragraph(source: dict[str, Any], presets: dict[str, MethodPreset]) -> str:
+    """How a saved model labelled sections.
+
+    Parameters
+    ----------
+    source
+        Of the record: the dataset, sections, spots and method of the model.
+    """
+    method = str(source.get("method", ""))
+    title = presets[method].title if method in presets else method
+    sections = text.listing([str(name) for name in source.get("sections", [])])
+    return (
+        f"Nothing was trained: the spots were embedded and assigned to domains by a saved model of {title}, which was "
+        f"trained on {int(source.get('spots', 0)):,} spots of the dataset '{source.get('dataset', '')}' (sections "
+        f"{sections}). Counts were prepared with the numbers of that dataset, and what each section adds to its "
+        "clusters was taken away (Kang et al., Nature Communications 12:5890, 2021). The unlikeness of a spot is the "
+        "fraction of that dataset's spots, held out, that are nearer to it: by the embedding, by the latents, and by "
+        "the variation that its components do not explain, whichever is largest."
+    )
+
+
 def clustering_paragraph(names: list[str], refine: int | None) -> str:
     """How the domains came from the embeddings, the same way for every method."""
+    names = [name for name in names if name != REFERENCE]
     if not names:
         return ""
     how = text.listing([CLUSTERING.get(name, (name,))[0] for name in names])

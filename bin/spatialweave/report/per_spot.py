@@ -25,6 +25,10 @@ MAX_VALUES = 300_000
 """Spots drawn x runs, beyond which fewer runs are drawn: with 24 columns each, some 7 MB of the page."""
 
 NAMES = {
+    "reference": lambda column: {
+        "unlikeness": "How unlike the reference",
+        "probability": "Probability of the domain",
+    }.get(column, words(column)),
     "confidence": lambda column: column.capitalize(),
     "support": lambda column: f"Support for domain {column}",
     "modality_weights": lambda column: f"Weight of {modality(column)}",
@@ -35,6 +39,7 @@ NAMES = {
 """Titles of the columns of tables that methods have in common, in the order in which they are offered."""
 
 UNITS = {
+    "reference": "0 to 1: probability, or fraction of the reference's spots that are nearer to it",
     "confidence": "mean support of the runs, 0 to 1",
     "support": "fraction of the runs' support, 0 to 1",
     "modality_weights": "fraction of the embedding, 0 to 1",
@@ -44,7 +49,7 @@ UNITS = {
 }
 """What the numbers of these tables are."""
 
-WHOLE_SCALE = ("confidence", "support")
+WHOLE_SCALE = ("confidence", "support", "reference")
 """Tables of fractions whose maps reach from 0 to 1, so that they can be compared between datasets."""
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import EXIT_BAD_INPUT
-from spatialweave.io.result_tables import AGREEMENT, COMPLETED, LEADERBOARD, METRICS, OVERALL, RUNS, WEAVE
+from spatialweave.io.result_tables import AGREEMENT, COMPLETED, LEADERBOARD, METRICS, OVERALL, REFERENCE, RUNS, WEAVE
 from spatialweave.report import inputs, methods_text, tables
 from spatialweave.report.boards import LEAD, board
-from spatialweave.report.consensus import TITLE
+from spatialweave.report.consensus import REFERENCE_TITLE, TITLE
 from spatialweave.report.costs import cost_plot
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.provenance import read_run
@@ -50,7 +50,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     params = inputs.read_params(sources.params)
     methods = list(dict.fromkeys([*runs["method"], *metrics["method"]]))
     titles = {name: presets[name].title if name in presets else name for name in [*presets, *methods]}
-    titles[WEAVE] = TITLE
+    titles |= {WEAVE: TITLE, REFERENCE: REFERENCE_TITLE}
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
     overall = found["overall"]
     several = overall[(overall["metric"] == LEAD) & (overall["datasets"].max() > 1)] if len(overall) else overall
