@@ -57,21 +57,14 @@ class ReferenceClusters:
     def common_shift(self, latent: np.ndarray) -> np.ndarray:
         """What a section (spots x dimensions) adds to the reference's latents everywhere: one number per dimension.
 
-        It is the median over the clusters, weighted by the section's spots, of the difference of the means: unlike the
-        correction, it leaves a part of the tissue that the reference does not have where it is.
+        It is the median over the section's spots of their differences from what their clusters are on average: unlike
+        the correction, it leaves a part of the tissue that the reference does not have where it is.
         """
         own = latent[latent.any(axis=1)].astype(np.float64)
         if not len(own):
             return np.zeros(latent.shape[1])
-        assigned = self.assigned(own)
-        n = assigned.sum(axis=0)
-        used = (n >= 1) & (self.sizes >= 1)
-        if not used.any():
-            return np.zeros(latent.shape[1])
-        differences = (assigned.T @ own)[used] / n[used, None] - self.sums[used] / self.sizes[used, None]
-        order = np.argsort(differences, axis=0, kind="stable")
-        reached = np.cumsum(n[used][order], axis=0) >= n[used].sum() / 2
-        return np.asarray(np.take_along_axis(differences, order, axis=0)[reached.argmax(axis=0), range(len(own[0]))])
+        means = self.sums / np.maximum(self.sizes, np.finfo(np.float64).tiny)[:, None]
+        return np.asarray(np.median(own - self.assigned(own) @ means, axis=0))
 
     def assigned(self, latent: np.ndarray) -> np.ndarray:
         """Of every spot the fraction in each cluster, by the cosine with its centre: spots x clusters."""

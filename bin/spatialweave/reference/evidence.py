@@ -19,6 +19,11 @@ from spatialweave.preprocess.frozen import FEATURES, FrozenPreparation
 from spatialweave.preprocess.new_sections import ReferenceClusters
 from spatialweave.preprocess.pca import principal_components
 
+ROUNDING = 1e-6
+"""Smaller fractions of what is shared are nothing."""
+
+CHANCE = 4.0
+
 CENTRINGS = 3
 """Times that the unexplained variation is computed: first less the mean of all spots of the section, then less that of
 the half that is explained best, so that a part of the tissue that the reference lacks does not move the mean."""
@@ -42,9 +47,13 @@ class SharedVariation:
     unexplained: np.ndarray
 
     def explained_fraction(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """The fraction of the shared variation of some spots that is explained; NaN where they share none."""
-        total = float(self.shared[rows].sum())
-        return float(self.explained[rows].sum()) / total if total > 0 else np.nan
+        """The fraction of the shared variation of some spots that is explained; NaN where they share none.
+
+        That is, where the sum over the spots is not beyond :data:`CHANCE` standard errors of a sum of independent ones.
+        """
+        shared = self.shared[rows]
+        total = float(shared.sum())
+        return float(self.explained[rows].sum()) / total if total > CHANCE * np.sqrt((shared**2).sum()) else np.nan
 
 
 @dataclass(frozen=True)
@@ -96,8 +105,14 @@ def evidence(
     if frozen.projection == FEATURES:
         nothing = np.zeros(len(latents))
         return Evidence(latents, shift, SharedVariation(nothing, nothing, nothing))
-    lengths = np.maximum(np.linalg.norm(frozen.matrix, axis=0), 1e-300)
-    return Evidence(latents, shift, shared_variation(matrix, frozen.matrix[found] / lengths, graph, sections))
+    directions = frozen.matrix[:, : _width(frozen)]
+    directions = directions / np.maximum(np.linalg.norm(directions, axis=0), 1e-300)
+    return Evidence(latents, shift, shared_variation(matrix, directions[found], graph, sections))
+
+
+def _width(frozen: FrozenPreparation) -> int:
+    """How many components tell what the reference explains: as many as there are features would explain anything."""
+    return max(1, min(frozen.n_dims, len(frozen.features) // 2))
 
 
 def shared_variation(
@@ -125,7 +140,8 @@ def shared_variation(
                 :, 0
             ]
             count = left <= np.median(left)
-        unexplained[rows] = left
+        # Where components explain everything, what is left is rounding.
+        unexplained[rows] = np.where(np.abs(left) > ROUNDING * np.abs(products[0]).mean(), left, 0)
     return SharedVariation(shared, explained, unexplained)
 
 
@@ -145,7 +161,7 @@ def held_out_variation(
     for group in np.unique(groups):
         own = groups == group
         others = np.flatnonzero(~own if (~own).any() else own)
-        components = principal_components(matrix[others], frozen.n_dims, seed)
+        components = principal_components(matrix[others], _width(frozen), seed)
         directions = np.zeros((matrix.shape[1], components.loadings.shape[1]))
         directions[components.varying] = components.loadings
         # A group may be a part of a section, whose mean is that of all its spots.

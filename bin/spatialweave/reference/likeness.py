@@ -70,8 +70,13 @@ def nearer(distances: np.ndarray, of_reference: np.ndarray) -> np.ndarray:
     of_reference
         What :func:`quantiles` made of its distances.
     """
-    fractions = np.interp(distances, of_reference, np.linspace(0, 1, len(of_reference)), left=0.0, right=1.0)
-    return np.where(np.isfinite(distances), fractions, 0.0)
+    known = np.where(np.isfinite(distances), distances, -np.inf)
+    # From the left, so that of many equal distances none is nearer than another.
+    above = np.searchsorted(of_reference, known, side="left")
+    inside = (above > 0) & (above < len(of_reference))
+    low, high = (of_reference[np.where(inside, above + step, 0)] for step in (-1, 0))
+    part = np.divide(known - low, high - low, out=np.zeros(len(known)), where=inside)
+    return np.where(inside, above - 1 + part, np.where(above == 0, 0, len(of_reference) - 1)) / (len(of_reference) - 1)
 
 
 def farthest(distances: Mapping[str, np.ndarray], of_reference: Mapping[str, np.ndarray]) -> np.ndarray:
