@@ -72,7 +72,7 @@ def main(
 
     from spatialweave.io.embeddings import write_embedding, write_training_record
     from spatialweave.io.files import write_json
-    from spatialweave.io.result_tables import DOMAINS, LIKENESS, NAMES
+    from spatialweave.io.result_tables import LABELLED, LIKENESS, NAMES
     from spatialweave.training.outputs import per_spot
     from spatialweave.training.run import prepare
 
@@ -81,7 +81,7 @@ def main(
     fitted = mapped.fitted
     write_embedding(out, mapped.dataset, fitted.embedding, fitted.record, per_spot(fitted, mapped.dataset, latents))
     write_training_record(record, mapped.dataset.name, fitted.record)
-    DOMAINS.write(domains, mapped.domains)
+    LABELLED.write(domains, mapped.domains)
     write_json(summary, mapped.clustering)
     LIKENESS.write(tables / "likeness.csv", LIKENESS.frame(row for one in mapped.sections for row in one.rows()))
     if mapped.names:

@@ -108,11 +108,11 @@ workflow REPORT {
     COHORT(to_cohort, options.cohort_reference ?: '', code)
     // What was found, one line per dataset
     COHORT.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
-    // The same as computed, with the tables of CHARACTERISE where there are any
+    // The same as computed, with the tables of CHARACTERISE where there are any; its names take the place of those of a saved model
     by_dataset = options.characterise
         ? computed
             .join(CHARACTERISE.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten().sort { file -> file.name }] }, remainder: true)
-            .map { dataset, found, tables -> [dataset, found + (tables ?: [])] }
+            .map { dataset, found, tables -> [dataset, found.findAll { file -> !(file.name in (tables ?: [])*.name) } + (tables ?: [])] }
         : computed
 
     // The same for the reader, with the tables of COHORT where there are any; those that have none wait for nothing

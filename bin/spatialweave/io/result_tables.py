@@ -30,6 +30,10 @@ WOVEN = ResultTable(
 """The domain of every spot by the consensus, how sure it is (fractions), and the domain with the next most support: ""
 where no run supports another."""
 
+LABELLED = ResultTable({**DOMAINS.cells, "probability": NUMBER, "unlikeness": NUMBER})
+"""The domain of every spot by a saved model, its probability, and how unlike the model's reference the spot is; the
+domains keep the numbers of the reference."""
+
 LIKENESS = ResultTable({"section": TEXT, "verdict": TEXT, "modality": TEXT, "statistic": TEXT, "value": NUMBER})
 """How like a saved model's reference each section is, one row per statistic and modality (docs/reference.md)."""
 

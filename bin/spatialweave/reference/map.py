@@ -50,7 +50,7 @@ class Mapped:
     fitted
         As of a training, with the table :data:`EXTRA` and the record.
     domains
-        The table barcode, section, domain.
+        The table LABELLED.
     clustering
         A record as of CLUSTER.
     sections
@@ -118,6 +118,8 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
             "barcode": dataset.obs["barcode"].astype(str).to_numpy(),
             "section": dataset.obs["section"].astype(str).to_numpy(),
             "domain": (domains + 1).astype(str),
+            PROBABILITY: probability.round(6),
+            UNLIKENESS: unlikeness.round(6),
         }
     )
     clustering = {
