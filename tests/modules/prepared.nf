@@ -7,6 +7,7 @@ include { PREPROCESS      } from '../../modules/preprocess'
 include { GRAPH           } from '../../modules/graph'
 include { TRAIN           } from '../../modules/train'
 include { CLUSTER         } from '../../modules/cluster'
+include { SAVE_MODEL      } from '../../modules/save_model'
 
 workflow ROWS {
     main:
@@ -66,4 +67,32 @@ workflow CLUSTERED {
     emit:
     clustered = TRAINED.out.trained.join(CLUSTER.out.domains).map { meta, embedding, latents, graph, domains -> [meta, embedding, domains, latents, graph] }
     counts = TRAINED.out.counts
+}
+
+// [run meta, method file, latents, graph, embedding, state, domains, summary, counts, no names], for SAVE_MODEL
+workflow SAVEABLE {
+    main:
+    PREPARED()
+    TRAIN(PREPARED.out.prepared.map { meta, latents, graph -> [meta, latents, graph, [], file("${projectDir}/assets/methods/pca_smooth.yml"), [settings: [], preset: '', environment: '', gpu: false, processes: 1, nodes: 1, saved: true]] }, 'cpu', '', 'test')
+    CLUSTER(TRAIN.out.embedding.join(PREPARED.out.prepared).map { meta, embedding, _latents, graph -> [meta, embedding, graph, meta.n_domains] }, 'mclust', 0, 'test')
+
+    emit:
+    saveable = TRAIN.out.state
+        .join(PREPARED.out.prepared)
+        .join(TRAIN.out.embedding)
+        .join(CLUSTER.out.domains)
+        .join(CLUSTER.out.summary)
+        .combine(PREPARED.out.counts)
+        .map { meta, state, latents, graph, embedding, domains, summary, counts -> [meta, file("${projectDir}/assets/methods/pca_smooth.yml"), latents, graph, embedding, state, domains, summary, counts, []] }
+}
+
+// A saved model, and [run meta, latents, counts, graph] of the section that it was trained on, by the model
+workflow SAVED {
+    main:
+    SAVEABLE()
+    SAVE_MODEL(SAVEABLE.out.saveable, 'test')
+
+    emit:
+    model = SAVE_MODEL.out.model.map { _meta, model -> model }
+    inputs = SAVEABLE.out.saveable.map { meta, _method, latents, graph, _embedding, _state, _domains, _summary, counts, _names -> [meta + [id: 'reference.seed1', method: 'reference'], latents, counts, graph] }
 }

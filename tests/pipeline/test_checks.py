@@ -67,6 +67,15 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
         (["--simulate", "test", "--gpus", "0"], "--gpus 0 is below 1"),
         (["--simulate", "test", "--gene_sets", "nowhere.gmt"], "--gene_sets: there is no file 'nowhere.gmt'"),
         (["--simulate", "test", "--panel", "."], "--panel: there is no file '.'"),
+        (["--simulate", "test", "--save_model", "spamo"], "'spamo' is not in this run (methods smart, pca_smooth"),
+        (
+            ["--simulate", "test", "--methods", "spamo", "--save_model", "spamo"],
+            "'spamo' cannot embed spots that it was not trained on; of this run pca_smooth can",
+        ),
+        (["--simulate", "test", "--save_model", "weave"], "the consensus has no network"),
+        (["--simulate", "test", "--save_model", "smart.seed9"], "'smart.seed9' is not in this run"),
+        (["--input", "s.csv", "--reference", "nowhere"], "'nowhere' is not a folder that --save_model wrote"),
+        (["--input", "s.csv", "--reference", "m", "--methods", "smart"], "--methods: a saved model decides this"),
         (
             ["--simulate", "test", "--passports", "pdf,gif"],
             "--passports 'pdf,gif' does not have the expected",
