@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from spatialweave.domains.palette import PALETTE, encode_classes, is_striped, match_colours
+from spatialweave.domains.palette import PALETTE, colour_classes, encode_classes, is_striped, match_colours
 
 
 def test_match_colours_by_hand() -> None:
@@ -91,3 +91,8 @@ def test_first_twelve_colours_differ_for_every_kind_of_vision(kind: str) -> None
 
 def test_palette_has_no_colour_twice() -> None:
     assert len(set(PALETTE)) == len(PALETTE)
+
+
+def test_a_domain_that_is_missing_leaves_the_others_their_colours():
+    _, (found,) = colour_classes(None, [["1", "3", "10", "3"]], 0)
+    assert (found.names, found.colours) == (["1", "3", "10"], [0, 2, 9])

@@ -54,12 +54,14 @@ def colour_classes(
         Index of the run to show first; None when no run has domains.
     """
     truth = None if labels is None else _numbered(labels)
-    found = [_numbered(domains) for domains in runs]
+    found = [_by_number(domains) for domains in runs]
     reference = found[best] if truth is None and best is not None else truth
     if reference is not None:
         for one in found:
             if one is not reference and len(one.codes):
-                one.colours = match_colours(reference.codes, len(reference.names), one.codes, len(one.names))
+                known, further = len(reference.names), max(reference.colours, default=-1) + 1
+                matched = match_colours(reference.codes, known, one.codes, len(one.names))
+                one.colours = [reference.colours[c] if c < known else further + c - known for c in matched]
     return truth, found
 
 
@@ -67,6 +69,14 @@ def _numbered(values: Iterable[object]) -> SpotClasses:
     """Classes in the colours of their own order."""
     codes, names = encode_classes(values)
     return SpotClasses(codes, names, list(range(len(names))))
+
+
+def _by_number(domains: Iterable[object]) -> SpotClasses:
+    """Domains in the colours of their numbers: sections that a saved model labels may lack some of its domains."""
+    classes = _numbered(domains)
+    if all(name.isdecimal() and int(name) > 0 for name in classes.names):
+        classes.colours = [int(name) - 1 for name in classes.names]
+    return classes
 
 
 def encode_classes(values: Iterable[object]) -> tuple[np.ndarray, list[str]]:
