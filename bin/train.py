@@ -88,8 +88,7 @@ def main(
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.embeddings import write_embedding, write_training_record
     from spatialweave.training.checkpoint import discard
-    from spatialweave.training.frozen import write_state
-    from spatialweave.training.outputs import per_spot
+    from spatialweave.training.outputs import per_spot, write_state
     from spatialweave.training.progress import noting
     from spatialweave.training.run import prepare
     from spatialweave.training.session import fit_preset

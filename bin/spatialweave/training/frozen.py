@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +10,6 @@ import torch
 from torch import nn
 
 from spatialweave.errors import InputError
-from spatialweave.io.files import atomic_path
-from spatialweave.method import Fitted
 from spatialweave.nn.over_spots import Notes
 from spatialweave.training.masking import InputConfig, MaskedInput, ScaledInputs
 
@@ -103,20 +100,3 @@ def _array(state: State, name: str) -> np.ndarray:
     if name not in state:
         raise InputError(f"saved model, {name}", "is missing", fix="save the model again")
     return state[name]
-
-
-def write_state(path: Path, method: str, fitted: Fitted) -> None:
-    """Write the state of a fit, whole or not at all.
-
-    Raises
-    ------
-    InputError
-        Where the method keeps none.
-    """
-    from safetensors.numpy import save_file
-
-    if not fitted.state:
-        found = "cannot embed spots that it was not trained on"
-        raise InputError(f"method '{method}'", found, "a method whose preset says inductive: true")
-    with atomic_path(path) as temporary:
-        save_file({name: np.asarray(value, order="C") for name, value in fitted.state.items()}, temporary)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spatialweave.errors import InputError
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, OWN_SECTION
+from spatialweave.io.files import atomic_path
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
 from spatialweave.method import Fitted
 
@@ -115,3 +117,20 @@ def denoised_features(latent: np.ndarray, loadings: Loadings, spots: pd.Index) -
 def usable(name: object) -> bool:
     """Whether HDF5 and anndata can hold a column of that name."""
     return isinstance(name, str) and name not in UNUSABLE and "/" not in name
+
+
+def write_state(path: Path, method: str, fitted: Fitted) -> None:
+    """Write the state of a fit, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        Where the method keeps none.
+    """
+    from safetensors.numpy import save_file
+
+    if not fitted.state:
+        found = "cannot embed spots that it was not trained on"
+        raise InputError(f"method '{method}'", found, "a method whose preset says inductive: true")
+    with atomic_path(path) as temporary:
+        save_file({name: np.asarray(value, order="C") for name, value in fitted.state.items()}, temporary)
