@@ -23,7 +23,13 @@ NAVIGATION = {
         "docs/consensus",
         "docs/metrics",
     ],
-    "Several sections": ["docs/sections", "docs/cohorts", "docs/alignment_prematching", "docs/alignment_matching"],
+    "Several sections": [
+        "docs/sections",
+        "docs/cohorts",
+        "docs/reference",
+        "docs/alignment_prematching",
+        "docs/alignment_matching",
+    ],
     "Methods": [
         *("docs/methods/smart", "docs/methods/spamo", "docs/methods/spabalance", "docs/methods/spamca"),
         *("docs/methods/mcgate", "docs/methods/smart_ms", "docs/methods/spatialfuser"),
