@@ -68,6 +68,26 @@ def test_the_image_is_under_the_spots(page: Any) -> None:
     assert page.get_log("browser") == []
 
 
+def test_the_colours_of_a_scale_are_those_of_its_legend_until_the_user_chooses(page: Any) -> None:
+    page.execute_script("plots.feature.div.scrollIntoView({block: 'center', behavior: 'instant'})")
+    wait(page, "plots.feature.legend && plots.feature.legend.scale && plots.feature.canvas.dataset.painted")
+    row, colour = page.execute_script(
+        "const p = plots.feature, spot = p.shown.rows[0];"
+        "return [[p.shown.x[spot], p.shown.y[spot]], p.shown.looks[p.shown.codes[spot]].colour]"
+    )
+    time.sleep(0.4)
+    element = page.find_element("id", "feature")
+    picture = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))
+    left, top, width = page.execute_script(
+        "return [...plots.feature.toScreen(...arguments[0]), plots.feature.div.clientWidth]", row
+    )
+    seen = picture[round(top * picture.shape[1] / width), round(left * picture.shape[1] / width)]
+    np.testing.assert_allclose(seen, [int(colour[i : i + 2], 16) for i in (1, 3, 5)], atol=3)
+    assert page.execute_script("return [plots.map.opacity, plots.feature.opacity]") == [0.7, 1]
+    slide(page, "spots", 0.5)
+    assert page.execute_script("return [plots.map.opacity, plots.feature.opacity]") == [0.5, 0.5]
+
+
 def test_the_image_moves_with_the_map(page: Any) -> None:
     slide(page, "spots", 0)
     page.execute_script("plots.map.camera.magnify(3)")

@@ -22,6 +22,7 @@ function startImages(maps) {
     slider.value = String(beneath.look[layer]);
     slider.oninput = () => {
       beneath.look[layer] = Number(slider.value);
+      beneath.look.chosen ||= layer === "spots";
       // A slider moves faster than large maps are drawn.
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(() => maps.forEach((name) => plots[name]?.redraw()));

@@ -97,6 +97,11 @@ class SpotPlot {
     return [(x - left) * scale, (y - top) * scale];
   }
 
+  // The colours of a scale are right on opaque spots only: these are the default there, over an image, too.
+  get opacity() {
+    return this.legend?.scale && !this.look.chosen ? 1 : this.look.spots;
+  }
+
   spots() {
     const many = this.shown.rows.length;
     return { ...this.shown, spacing: this.spacing, shape: this.shape, dot: many > 8000 ? 3 : many > 1500 ? 4 : 6 };
@@ -123,7 +128,7 @@ class SpotPlot {
     const spots = this.spots();
     if (light) spots.looks = [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }];
     paintSpots(brush, { ...spots, dot: spots.dot * ratio }, { ...view, scale: view.scale * ratio });
-    pen.globalAlpha = this.look.spots;
+    pen.globalAlpha = this.opacity;
     pen.drawImage(this.layer, 0, 0, width, height);
     pen.globalAlpha = 1;
     const font = light ? 2 * FONT : FONT;
