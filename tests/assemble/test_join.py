@@ -154,9 +154,9 @@ def test_modalities_have_what_is_known_of_their_spots(files: Path, tmp_path: Pat
     assert adt.obs["section"].tolist() == ["one", "one"] and adt.obs["smart_1"].tolist() == ["2", "1"]
     assert adt.obsm["spatial"].tolist() == [[2, 0], [0, 0]]
     assert adt.obsm["spatial_aligned"].tolist() == [[5, 6], [1, 2]]
-    # The order of the categories is that of the numbers.
+    # The order of the categories is that of the numbers, and so are the colours.
     assert dict(zip(adt.obs["smart_1"].cat.categories, adt.uns["smart_1_colors"], strict=True)) == {
-        "1": PALETTE[0], "2": PALETTE[1], "12": PALETTE[2]
+        "1": PALETTE[0], "2": PALETTE[1], "12": PALETTE[11]
     }  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_without_labels_colours_follow_the_best_run(files: Path, best: str) -> N
     other, smart = data.uns["other_3_colors"].tolist(), data.uns["smart_1_colors"].tolist()
     # Spot s1 is domain 1 by smart and domain 2 by other.
     if best == "smart":
-        assert smart == list(PALETTE[:3]) and other[1] == PALETTE[0]
+        assert smart == [PALETTE[0], PALETTE[1], PALETTE[11]] and other[1] == PALETTE[0]
     else:
         assert other == list(PALETTE[:2]) and smart[0] == PALETTE[1]
 

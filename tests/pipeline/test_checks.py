@@ -277,7 +277,7 @@ def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
         "INGEST (one/left)", "INGEST (one/right)", "INGEST (two/two)",
     }  # fmt: skip
     # Another number of domains is another clustering, and nothing before it is done again; the sheet goes first.
-    later = ("EVALUATE", "ASSESS", "CHARACTERISE", "COMPARE", "ASSEMBLE", "EXPORT", "SUMMARISE", "REPORT")
+    later = ("EVALUATE", "ASSESS", "CHARACTERISE", "PASSPORTS", "COMPARE", "ASSEMBLE", "EXPORT", "SUMMARISE", "REPORT")
     changed = pipeline.folder / "sheet.csv"
     changed.write_text(commas.replace(",7,", ",8,"))
     for arguments, dataset in (((), "one"), (("--n_domains", "9"), "two")):

@@ -51,7 +51,7 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     expected += ["test/verdict.json", "test/evidence.csv", "test/modality_value.csv"]
     tables = ("composition", "markers", "neighbours", "profiles", "structure")
     expected += [f"test/characterise/{name}.csv" for name in tables]
-    expected += [f"test/passports/weave.seed1/domain_{number}.pdf" for number in range(1, 5)]
+    expected += [f"test/passports/smart.seed1/domain_{number}.pdf" for number in range(1, 5)]
     info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
     expected += [f"pipeline_info/{name}" for name in info]
     missing = [name for name in expected if not (run.results / name).is_file()]

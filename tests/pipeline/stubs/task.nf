@@ -8,7 +8,7 @@ process TRAIN {
     label 'gpu'
     cpus 2
     memory { 4.GB * 4 ** (task.attempt - 1) }
-    ext environment: { method.environment }, gpu: { method.gpu }
+    ext environment: { method.environment }, gpu: { method.gpu ? 1 : 0 }, nodes: 1
 
     input:
     val failures
