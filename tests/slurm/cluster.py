@@ -49,9 +49,9 @@ MinJobAge=86400
 SchedulerParameters=batch_sched_delay=0
 KillWait=5
 GresTypes=gpu
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=64000 Gres=gpu:simulated:1 State=UNKNOWN
-NodeName=first Port={first_port}
-NodeName=second Port={second_port}
+NodeName=DEFAULT CPUs={cores} RealMemory=64000 Gres=gpu:simulated:1 State=UNKNOWN
+NodeName=first NodeHostname={host} NodeAddr=127.0.0.1 Port={first_port}
+NodeName=second NodeHostname={host} NodeAddr=127.0.0.1 Port={second_port}
 PartitionName=main Nodes=first Default=YES MaxTime=INFINITE State=UP
 PartitionName=pair Nodes=first,second MaxTime=INFINITE State=UP
 """
