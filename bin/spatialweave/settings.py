@@ -16,11 +16,14 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from spatialweave.errors import InputError
 
-C = TypeVar("C")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+C = TypeVar("C", bound="DataclassInstance")
 
 REQUIRED: Any = dataclasses.MISSING
 """The default of an option that must be given."""
@@ -239,11 +242,7 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
 
 def _build(config: type[C], where: str, name: str, values: Mapping[str, Any]) -> C:
     """The dataclass from checked values; a required option that is missing is refused."""
-    missing = [
-        item.name
-        for item in dataclasses.fields(config)  # type: ignore[arg-type]
-        if item.default is REQUIRED and item.name not in values
-    ]
+    missing = [item.name for item in dataclasses.fields(config) if item.default is REQUIRED and item.name not in values]
     if missing:
         raise InputError(_place(where, name), f"lacks {', '.join(missing)}", "a value for each")
     hints = typing.get_type_hints(config)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.clone import clone
 from tests.report.browser import chromium, wait
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["NO_CHROMIUM", "PANELS", "chromium", "fewer_colours", "open_report", "save"]
+__all__ = ["NO_CHROMIUM", "PANELS", "chromium", "clone", "fewer_colours", "open_report", "save"]
 
 NO_CHROMIUM = "the pictures need Chromium with its driver (Debian: apt-get install chromium chromium-driver)"
 

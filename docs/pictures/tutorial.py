@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from screen import NO_CHROMIUM, PANELS, chromium, fewer_colours, open_report, save
+from screen import NO_CHROMIUM, PANELS, chromium, clone, fewer_colours, open_report, save
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
@@ -59,19 +59,6 @@ def blocks(page: str) -> list[Block]:
 def pictures(page: str) -> list[str]:
     """The names of the pictures of a page."""
     return re.findall(r"!\[[^\]]*\]\(images/([^)]+)\)", page)
-
-
-def clone(folder: Path) -> Path:
-    """A folder with what a clone has, for the commands to be run in; environment and Nextflow are those of this one."""
-    copy = folder / "spatialweave"
-    copy.mkdir()
-    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
-        shutil.copy2(ROOT / name, copy / name)
-    for name in ("assets", "bin", "conf", "modules", "workflows"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".venv", ".cache"):
-        (copy / name).symlink_to(ROOT / name)
-    return copy
 
 
 def run(block: Block, copy: Path) -> str:
@@ -136,7 +123,7 @@ def main() -> None:
     """Follow the tutorial, and replace its pictures."""
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        copy = clone(Path(folder))
+        copy = clone(Path(folder) / "spatialweave")
         lost = follow(page, copy)
         if not make_pictures(copy, PAGE.parent / "images", Path(folder) / "profile"):
             sys.exit(f"ERROR: {NO_CHROMIUM}")

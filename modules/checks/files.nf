@@ -19,12 +19,12 @@ def registeredFiles(meta, methods, options) {
 // Of INTEGRATE: embedding, domains, their summary and metrics of every run, and its pairs and their quality where sections are
 // aligned; the same without a summary of the consensus; the choice of the number of domains; the verdict.
 def integratedFiles(meta, methods, options, is_open) {
-    def runs = countRuns(methods*.name, methods, meta, options)
-    def is_woven = countRuns(weaveMembers(options, methods), methods, meta, options) > 1
     if (options.reference) {
         // With the table of how like the reference the sections are.
         return 5
     }
+    def runs = countRuns(methods*.name, methods, meta, options)
+    def is_woven = countRuns(weaveMembers(options, methods), methods, meta, options) > 1
     return runs * (isAligned(meta, methods, options) ? 6 : 4) + (is_woven ? 3 : 0) + (is_open ? 1 : 0) + (options.assess ? 1 : 0)
 }
 

@@ -64,7 +64,7 @@ def memoryLimit(text) {
 def tooLarge(methods, meta, latents, limit) {
     def fix = 'leave it out of --methods, or raise the limit'
     return methods
-        .collect { method -> [method.name, expectedMemory('TRAIN', latents, method.name)] }
+        .collect { method -> [method.name, expectedMemory('TRAIN', latents, method.name) * method.processes] }
         .findAll { _name, expected -> limit && expected > limit }
         .collect { name, expected ->
             "${name} needs about ${(expected.toMega() / 1024).round(1)} GB to train on ${meta.dataset}, more than --max_memory ${limit}: ${fix}".toString()

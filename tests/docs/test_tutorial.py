@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageStat
 
+from ..clone import clone
+
 
 @pytest.fixture(scope="module")
 def tutorial(project: Path) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def test_the_commands_print_what_the_page_says_and_make_its_pictures(
     tutorial: dict[str, Any], project: Path, tmp_path: Path
 ) -> None:
     page = (project / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    copy = tutorial["clone"](tmp_path)
+    copy = clone(tmp_path / "spatialweave")
     assert tutorial["follow"](page, copy) == []
     made = tmp_path / "images"
     if not tutorial["make_pictures"](copy, made, tmp_path / "profile"):

@@ -22,11 +22,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..clone import clone
 from .disks import can_mount, make_disks, remove_disks
 from .disturb import KINDS
 from .runs import CASES, Arena, Tally
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
@@ -90,14 +89,7 @@ def listed(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
 
 def copy_project(scratch: Path) -> Path:
     """A copy that nobody edits meanwhile, in which checkpoints are written every half second instead of every 30."""
-    copy = scratch / "project"
-    copy.mkdir()
-    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
-        shutil.copy2(ROOT / name, copy / name)
-    for name in ("assets", "bin", "conf", "modules", "workflows"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".venv", ".cache"):
-        (copy / name).symlink_to(ROOT / name)
+    copy = clone(scratch / "project")
     settings = copy / "bin" / "spatialweave" / "training" / "run.py"
     text = settings.read_text()
     shorter = text.replace("checkpoint_seconds: float = 30.0", "checkpoint_seconds: float = 0.5")

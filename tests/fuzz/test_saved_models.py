@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -37,12 +38,13 @@ def model(stage_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "m"
 
 
-def check(folder: Path) -> None:
-    """What can be read is fine: a check writes nothing."""
+def check(folder: Path) -> int:
+    """The exit code: 0 where the model can be read, which writes nothing; else it was refused in one line."""
     result = CliRunner().invoke(importlib.import_module("map").main, ["--check", "--model", str(folder)])
     if result.exit_code != 0:
         names = ("model.json", "model.safetensors", str(folder))
         judge(result.exit_code, result.stdout, result.stderr, folder / "nothing", names)
+    return result.exit_code
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=str)
@@ -50,8 +52,11 @@ def check(folder: Path) -> None:
 def test_damaged_files(model: Path, tmp_path: Path, name: str, damage: str) -> None:
     shutil.copytree(model, tmp_path / "m")
     path = tmp_path / "m" / name
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    check(tmp_path / "m")
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGES[damage](whole))
+    code = check(tmp_path / "m")
+    # The digest is of all numbers; in the description a byte more or less may mean the same.
+    assert code == 2 or path.read_bytes() == whole or name == "model.json"
 
 
 @pytest.mark.parametrize("seed", range(400 if LONG else 40))
@@ -67,7 +72,7 @@ def test_damaged_numbers_with_a_digest_that_fits(model: Path, tmp_path: Path, se
     description = json.loads((model / "model.json").read_text())
     description["arrays"]["sha256"] = _digest(path)
     (tmp_path / "m" / "model.json").write_text(json.dumps(description))
-    check(tmp_path / "m")
+    assert check(tmp_path / "m") in (0, 2)
 
 
 VALUES = (None, True, -1, 0, 1e308, 2**70, "", "x" * 300, "../../etc/passwd", [], [[]], {}, {"a": {"b": []}})
@@ -77,17 +82,17 @@ VALUES = (None, True, -1, 0, 1e308, 2**70, "", "x" * 300, "../../etc/passwd", []
 def test_other_values_in_the_description(model: Path, tmp_path: Path, seed: int) -> None:
     shutil.copytree(model, tmp_path / "m")
     draw, content = random.Random(seed), json.loads((model / "model.json").read_text())
-    place: object = content
+    place: Any = content
     while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))  # type: ignore[arg-type]
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
         key = draw.choice(keys)
-        inner = place[key]  # type: ignore[index]
+        inner = place[key]
         if not isinstance(inner, dict | list) or not inner or draw.random() < 0.3:
             break
         place = inner
     if draw.random() < 0.3:
-        del place[key]  # type: ignore[attr-defined]
+        del place[key]
     else:
-        place[key] = draw.choice(VALUES)  # type: ignore[index]
+        place[key] = draw.choice(VALUES)
     (tmp_path / "m" / "model.json").write_text(json.dumps(content))
-    check(tmp_path / "m")
+    assert check(tmp_path / "m") in (0, 2)

@@ -205,13 +205,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     inputs = scale_inputs(tiling, config, run)
     generator = run.torch_generator()
     landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, generator)
-    part_graphs = PartGraphs(tiling, MIXED)
-
-    def make_batch(patch: Patch) -> Batch:
-        graphs = make_graphs(part_graphs.added(patch).dataset, config, landmarks_of(patch, landmarks, run), run.device)
-        return Batch(inputs.at(patch), graphs)
-
-    batches = Batches(tiling, make_batch, inputs.reach + REACH)
+    batches = make_batches(tiling, inputs, landmarks, config, run)
     network = SpaBalance(inputs.widths, config, inputs.signal())
     network.reset_parameters(generator)
     network.to(run.device)
@@ -240,13 +234,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
     inputs = frozen_inputs(dataset, state, config, run)
     # Their places only: keys and values are those of the landmarks of the training.
     landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, run.torch_generator())
-    part_graphs = PartGraphs(tiling, MIXED)
-
-    def make_batch(patch: Patch) -> Batch:
-        graphs = make_graphs(part_graphs.added(patch).dataset, config, landmarks_of(patch, landmarks, run), run.device)
-        return Batch(inputs.at(patch), graphs)
-
-    batches = Batches(tiling, make_batch, inputs.reach + REACH)
+    batches = make_batches(tiling, inputs, landmarks, config, run)
     network = SpaBalance(inputs.widths, config, inputs.signal())
     restore(network, state)
     network.to(run.device)
@@ -270,6 +258,17 @@ def embedded(network: SpaBalance, batch: Batch) -> dict[str, Tensor]:
     rebuilt = network.decode(encoded.embedding, batch.graphs)
     tables = {EMBEDDING: encoded.embedding, WEIGHTS: encoded.weights}
     return tables | {one.name: x for one, x in zip(batch.inputs.modalities, rebuilt, strict=True)}
+
+
+def make_batches(tiling: Tiling, inputs: ScaledInputs, landmarks: Tensor, config: Config, run: Run) -> Batches[Batch]:
+    """The batches of a dataset; `landmarks` are those of the whole, of which a part has its own."""
+    part_graphs = PartGraphs(tiling, MIXED)
+
+    def make_batch(patch: Patch) -> Batch:
+        graphs = make_graphs(part_graphs.added(patch).dataset, config, landmarks_of(patch, landmarks, run), run.device)
+        return Batch(inputs.at(patch), graphs)
+
+    return Batches(tiling, make_batch, inputs.reach + REACH)
 
 
 def make_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: str) -> SpaBalanceGraphs:

@@ -101,9 +101,7 @@ class SpotMap:
     def _points_per_unit(self, axes: Axes) -> float:
         """Frame the axes about all spots, units of x and y as long as each other, and return their length in points."""
         low, high = self.coordinates.min(axis=0) - self.spacing, self.coordinates.max(axis=0) + self.spacing
-        figure = axes.figure
-        box = axes.get_position()
-        inches = np.array([box.width, box.height]) * figure.get_size_inches()  # type: ignore[union-attr]
+        inches = np.array(axes.get_window_extent().size) / axes.figure.dpi
         per_unit = float((inches / np.maximum(high - low, 1e-9)).min())
         middle, half = (low + high) / 2, inches / per_unit / 2
         # Below its heading, not in the middle of what is free.

@@ -237,12 +237,11 @@ def check_model(model: SavedModel) -> None:
 def _method(model: SavedModel) -> tuple[Any, Any]:
     """The method's module and its settings."""
     module = model.description["module"]
-    method = load_method(module) if module in method_names() else None
-    if not hasattr(method, "embed"):
+    if module not in method_names() or not hasattr(method := load_method(module), "embed"):
         found = f"the method '{module}' cannot embed spots that it was not trained on"
         raise InputError(str(model.where), found, "a model of one that can", AGAIN)
     where = f"{model.where}, settings"
-    return method, configure_recorded(method.Config, where, model.description["settings"])  # type: ignore[union-attr]
+    return method, configure_recorded(method.Config, where, model.description["settings"])
 
 
 def domain_facts(model: SavedModel) -> tuple[int, list[dict[str, Any]]]:
