@@ -8,7 +8,7 @@ import pytest
 from spatialweave.assess.hidden_spots import ALL
 from spatialweave.assess.intervals import Interval
 from spatialweave.assess.modality_value import ModalityValue, ModalityValues
-from spatialweave.assess.permuted_tissue import PermutedTissue
+from spatialweave.assess.permuted_tissue import Averaged, PermutedTissue
 from spatialweave.assess.runs import RunEvidence, Support
 from spatialweave.assess.verdict import (
     ADDS,
@@ -28,8 +28,13 @@ from spatialweave.assess.verdict import (
     verdict,
 )
 
-TISSUE = PermutedTissue({"rna": 0.2, ALL: 0.2}, {"rna": np.zeros(39), ALL: np.linspace(0, 0.05, 39)}, 100)
-EMPTY = PermutedTissue({"rna": 0.01, ALL: 0.01}, {"rna": np.zeros(39), ALL: np.linspace(0, 0.05, 39)}, 100)
+
+def tissue(found: float) -> PermutedTissue:
+    null = {"rna": np.zeros(39), ALL: np.linspace(0, 0.05, 39)}
+    return PermutedTissue([Averaged(2, {"rna": found, ALL: found}, null, 0.5)], 100)
+
+
+TISSUE, EMPTY = tissue(0.2), tissue(0.01)
 
 
 def run(method: str, seed: int = 1, p: float = 0.01, behind: Interval | None = None) -> RunEvidence:

@@ -223,6 +223,7 @@ def _as_json(
     values: ModalityValues | None,
     n_spots: int,
 ) -> dict[str, Any]:
+    clearest = permuted.clearest
     return {
         "dataset": dataset,
         "n_domains": n_domains,
@@ -231,10 +232,11 @@ def _as_json(
         **asdict(decided),
         "tissue": {
             "spots": permuted.n_spots,
-            "permutations": len(permuted.permuted[ALL]),
-            "explained": permuted.found,
-            "permuted_highest": {name: float(null.max()) for name, null in permuted.permuted.items()},
-            "p": {name: permuted.p(name) for name in permuted.found},
+            "permutations": len(clearest.permuted[ALL]),
+            "averaged": clearest.rounds,
+            "explained": clearest.found,
+            "permuted_highest": {name: float(null.max()) for name, null in clearest.permuted.items()},
+            "p": {name: permuted.p(name) for name in clearest.found},
         },
         "runs": [
             {"method": run.method, "seed": run.seed, "supported": run.supported, "weaker": run.weaker} for run in runs

@@ -5,17 +5,24 @@ of noise, and by how much such domains seem to predict hidden spots shows how fa
 domains depend a little on the hidden spot itself, because methods average over neighbours. Since the whole computation
 is repeated for every permutation, the test is exact whatever the statistic (Phipson and Smyth, Stat Appl Genet Mol Biol
 9:39, 2010).
+
+The more spots an average is taken over, the less of it is any one of them, so that domains of averaged noise seem to
+predict less, the smoother they are. Weak signal of large domains shows only once it is averaged often. So the control
+averages more and less often here, and a run is compared with noise whose domains are about as smooth as its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
-from spatialweave.assess.hidden_spots import HiddenSpots
+from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.pieces import part
 from spatialweave.domains.initial_partitions import kmeans_partition
+from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import section_rows
 from spatialweave.io.dataset import Dataset, Modality
@@ -27,33 +34,97 @@ SPOTS = 10_000
 PERMUTATIONS = 39
 """The smallest p value is 1 / 40."""
 
+ROUNDS = (CONTROL_ROUNDS, 8, 32)
+"""How often latents are averaged over neighbours, ascending."""
+
 
 @dataclass(frozen=True)
-class PermutedTissue:
-    """The fraction of the variance at hidden spots that the control's domains explain, by modality and of all.
+class Averaged:
+    """The fraction of the variance at hidden spots that domains of averaged latents explain, by modality and of all.
 
     Attributes
     ----------
+    rounds
+        How often they were averaged.
     found
         In the tissue.
     permuted
         In its permutations, one value each.
+    smoothness
+        Of the domains of the first permutation (:func:`smoothness`).
+    """
+
+    rounds: int
+    found: dict[str, float]
+    permuted: dict[str, np.ndarray]
+    smoothness: float
+
+    def standardised(self, modality: str) -> np.ndarray:
+        """What is found in the tissue, then in each permutation, by mean and standard deviation of them all.
+
+        0 where all are the same, but for rounding.
+        """
+        values = np.array([self.found[modality], *self.permuted[modality]])
+        apart, spread = values - values.mean(), values.std()
+        return apart / spread if spread > 1e-12 else np.zeros_like(apart)
+
+
+@dataclass(frozen=True)
+class PermutedTissue:
+    """A tissue beside its permutations.
+
+    Attributes
+    ----------
+    averaged
+        What is found with latents averaged as often as :data:`ROUNDS` has it, ascending.
     n_spots
         Spots that were tested.
     """
 
-    found: dict[str, float]
-    permuted: dict[str, np.ndarray]
+    averaged: Sequence[Averaged]
     n_spots: int
 
-    def p(self, modality: str, explained: float | None = None) -> float:
-        """The p value of what the control found, or of another fraction explained."""
-        return p_value(self.found[modality] if explained is None else explained, self.permuted[modality])
+    def p(self, modality: str) -> float:
+        """Whether the tissue has domains in a modality, or in all.
+
+        The statistic is the largest standardised value over the rounds.
+        """
+        value, *null = np.max([one.standardised(modality) for one in self.averaged], axis=0)
+        return p_value(value, np.array(null))
+
+    @property
+    def clearest(self) -> Averaged:
+        """Where the tissue stands out most from its permutations."""
+        return max(self.averaged, key=lambda one: one.standardised(ALL)[0])
+
+    def p_of_run(self, modality: str, explained: float, smoothness: float) -> float:
+        """The p value of what a run's domains explain, against noise that is as smooth as they are, or rougher."""
+        rougher = [one for one in self.averaged[1:] if one.smoothness <= smoothness]
+        return p_value(explained, (rougher or self.averaged[:1])[-1].permuted[modality])
 
 
 def p_value(value: float, null: np.ndarray) -> float:
     """How probable a value as high is among the draws of the null, itself one of them."""
     return float((1 + np.sum(null >= value)) / (1 + len(null)))
+
+
+def smoothness(domains: np.ndarray, neighbours: sparse.csr_matrix) -> float:
+    """How much more often neighbours are in the same domain than by chance: 0 = as often, 1 = always.
+
+    0 where all spots are in one domain.
+
+    Parameters
+    ----------
+    domains
+        One per spot, any integers.
+    neighbours
+        Spots x spots, CSR.
+    """
+    i, j = edges(neighbours)
+    by_chance = float(np.sum((np.unique(domains, return_counts=True)[1] / len(domains)) ** 2))
+    if by_chance == 1.0 or len(i) == 0:
+        return 0.0
+    return float((np.mean(domains[i] == domains[j]) - by_chance) / (1.0 - by_chance))
 
 
 def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTissue:
@@ -65,18 +136,25 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
     rng = np.random.default_rng(seed)
     number = min(max(n_domains, 2), len(rows))
     orders = [np.arange(len(rows))] + [_permutation(sections, rng) for _ in range(PERMUTATIONS)]
-    found, *permuted = (_explained(sample, hidden, order, number, seed) for order in orders)
-    return PermutedTissue(found, {name: np.array([null[name] for null in permuted]) for name in found}, len(rows))
 
+    def domains(order: np.ndarray, rounds: int) -> np.ndarray:
+        """Those found where the measurements of spot order[i] are those of spot i."""
+        modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in sample.modalities]
+        embedding = smoothed(modalities, hidden.neighbours, rounds).astype(np.float64)
+        return kmeans_partition(embedding, number, seed, n_init=1)
 
-def _explained(dataset: Dataset, hidden: HiddenSpots, order: np.ndarray, n_domains: int, seed: int) -> dict[str, float]:
-    """What the control's domains explain where the measurements of spot order[i] are those of spot i."""
-    modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities]
-    embedding = smoothed(modalities, hidden.neighbours, CONTROL_ROUNDS).astype(np.float64)
-    domains = kmeans_partition(embedding, n_domains, seed, n_init=1)
-    place = np.argsort(order)
-    moved = {name: (values, place[rows]) for name, (values, rows) in hidden.modalities.items()}
-    return {name: ratios.value for name, ratios in replace(hidden, modalities=moved).explained(domains).items()}
+    def explained(order: np.ndarray, domains: np.ndarray) -> dict[str, float]:
+        place = np.argsort(order)
+        moved = {name: (values, place[own]) for name, (values, own) in hidden.modalities.items()}
+        return {name: ratios.value for name, ratios in replace(hidden, modalities=moved).explained(domains).items()}
+
+    averaged = []
+    for rounds in ROUNDS:
+        partitions = [domains(order, rounds) for order in orders]
+        found, *null = (explained(order, own) for order, own in zip(orders, partitions, strict=True))
+        permuted = {name: np.array([values[name] for values in null]) for name in found}
+        averaged.append(Averaged(rounds, found, permuted, smoothness(partitions[1], hidden.neighbours)))
+    return PermutedTissue(averaged, len(rows))
 
 
 def _permutation(sections: np.ndarray, rng: np.random.Generator) -> np.ndarray:

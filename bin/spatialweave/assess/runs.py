@@ -10,7 +10,7 @@ import numpy as np
 from spatialweave.alignment.block_ratios import BlockRatios, draws
 from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval
-from spatialweave.assess.permuted_tissue import PermutedTissue, p_value
+from spatialweave.assess.permuted_tissue import PermutedTissue, p_value, smoothness
 from spatialweave.assess.random_domains import RandomDomains, Tissue
 
 DRAWS = 99
@@ -32,7 +32,7 @@ class Support:
     p_random
         Against these.
     p_permuted
-        Against what the control finds in the tissue with its spots permuted.
+        Against domains as smooth of the tissue with its spots permuted (:meth:`PermutedTissue.p_of_run`).
     """
 
     explained: Interval
@@ -114,6 +114,7 @@ def evidence(
 
     codes = {run: np.unique(domains, return_inverse=True)[1] for run, domains in runs.items()}
     explained = {run: hidden.explained(domains) for run, domains in codes.items()}
+    smooth = {run: smoothness(domains, hidden.neighbours) for run, domains in codes.items()}
     times = draws(hidden.occupied)
     most = max(explained, key=lambda run: explained[run][ALL].value)
     agreement = {(a, b): float(adjusted_rand_score(codes[a], codes[b])) for a in codes for b in codes if a < b}
@@ -129,7 +130,7 @@ def evidence(
         found.append(
             RunEvidence(
                 *run,
-                _support(explained[run], _random(hidden, like, seed), permuted, times),
+                _support(explained[run], _random(hidden, like, seed), permuted, smooth[run], times),
                 _difference(explained[run][ALL], explained[most][ALL], times),
                 mean_agreement(run, others),
                 mean_agreement(run, [other for other in others if other[0] == run[0]]),
@@ -150,7 +151,11 @@ def _random(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[str, np
 
 
 def _support(
-    explained: dict[str, BlockRatios], random: dict[str, np.ndarray], permuted: PermutedTissue, times: np.ndarray
+    explained: dict[str, BlockRatios],
+    random: dict[str, np.ndarray],
+    permuted: PermutedTissue,
+    smooth: float,
+    times: np.ndarray,
 ) -> dict[str, Support]:
     return {
         name: Support(
@@ -158,7 +163,7 @@ def _support(
             float(random[name].mean()),
             float(random[name].std()),
             p_value(ratios.value, random[name]),
-            permuted.p(name, ratios.value),
+            permuted.p_of_run(name, ratios.value, smooth),
         )
         for name, ratios in explained.items()
     }

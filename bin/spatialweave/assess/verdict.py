@@ -100,16 +100,18 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue) -> Verdict:
 
 
 def _tissue(permuted: PermutedTissue) -> str:
-    found, most = permuted.found[ALL], float(permuted.permuted[ALL].max())
+    clearest = permuted.clearest
+    found, null = clearest.found[ALL], clearest.permuted[ALL]
     holds = (
         "The tissue has domains: those of the control" if permuted.p(ALL) <= SIGNIFICANT else "The control's domains"
     )
     text = (
-        f"{holds} explain {percent(found)} of the variance at hidden spots, those that it finds with the "
-        f"spots permuted up to {percent(most)} (p = {permuted.p(ALL):.2g}, {len(permuted.permuted[ALL])} permutations)."
+        f"{holds}, averaged {clearest.rounds} times over neighbours, explain {percent(found)} of the variance at "
+        f"hidden spots, those that it finds with the spots permuted up to {percent(float(null.max()))} "
+        f"(p = {permuted.p(ALL):.2g}, {len(null)} permutations)."
     )
-    silent = [name for name in permuted.found if name != ALL and permuted.p(name) > SIGNIFICANT]
-    if silent and permuted.p(ALL) <= SIGNIFICANT and len(permuted.found) > 2:
+    silent = [name for name in clearest.found if name != ALL and permuted.p(name) > SIGNIFICANT]
+    if silent and permuted.p(ALL) <= SIGNIFICANT and len(clearest.found) > 2:
         text += f" In {listing(map(_title, silent))} they explain no more than in the permuted tissue."
     return text
 
