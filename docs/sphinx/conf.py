@@ -35,7 +35,13 @@ NAVIGATION = {
         *("docs/methods/mcgate", "docs/methods/smart_ms", "docs/methods/spatialfuser"),
         *("docs/methods/pca_smooth", "docs/methods/baselines"),
     ],
-    "How good, how fast": ["docs/benchmarks", "docs/scale"],
+    "How good, how fast": [
+        "docs/benchmarks",
+        "docs/benchmarks_parts",
+        "docs/benchmarks_sections",
+        "docs/benchmarks_speed",
+        "docs/scale",
+    ],
     "Developing": ["CONTRIBUTING", "docs/design", "docs/testing", "CHANGELOG"],
 }
 """Every page, in the order of reading. A page that is missing here fails the build."""
