@@ -70,13 +70,19 @@ class Marker:
     outside: float
 
 
-def log_normalise(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Scale every spot to the median total of the non-empty spots and take log(1 + x); float32 CSR."""
-    values = sparse.csr_matrix(counts, dtype=np.float32, copy=True)
+def log_normalise(counts: sparse.csr_matrix, copy: bool = True) -> sparse.csr_matrix:
+    """Scale every spot to the median total of the non-empty spots and take log(1 + x); float32 CSR.
+
+    Without `copy`, float32 counts are overwritten: of many spots a copy is gigabytes.
+    """
+    values = sparse.csr_matrix(counts, dtype=np.float32, copy=copy)
     totals = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
     median = np.median(totals[totals > 0]) if (totals > 0).any() else 1.0
     factors = np.divide(median, totals, out=np.zeros_like(totals), where=totals > 0)
-    values.data *= np.repeat(factors, np.diff(values.indptr)).astype(np.float32)
+    for start in range(0, len(factors), BLOCK):
+        ends = values.indptr[start : start + BLOCK + 1]
+        block = values.data[ends[0] : ends[-1]]
+        block *= np.repeat(factors[start : start + BLOCK].astype(np.float32), np.diff(ends))
     np.log1p(values.data, out=values.data)
     return values
 
@@ -103,9 +109,10 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
     members = sparse.csr_matrix(
         (np.ones(len(rows), np.float32), (codes[rows], rows)), shape=(n_domains, len(codes)), dtype=np.float32
     )
-    inside, outside = _means(members, table.values)
-    values = table.values
-    detected = sparse.csr_matrix(((values.data > 0).astype(np.float32), values.indices, values.indptr), values.shape)
+    inside, outside = _means(members, (members @ table.values).toarray())
+    detected = np.zeros_like(inside)
+    for start in range(0, len(codes), BLOCK):
+        detected += (members[:, start : start + BLOCK] @ (table.values[start : start + BLOCK] > 0)).toarray()
     detected_in, detected_out = _means(members, detected)
     difference = inside - outside
     order = np.argsort(-difference, axis=1, kind="stable")[:, :top]
@@ -119,9 +126,9 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
     ]
 
 
-def _means(members: sparse.csr_matrix, values: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of every feature inside and outside each domain; 0 for an empty side."""
-    sums = (members @ values).toarray().astype(np.float64)
+def _means(members: sparse.csr_matrix, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of every feature inside and outside each domain, from the sums over each; 0 for an empty side."""
+    sums = sums.astype(np.float64)
     sizes = np.asarray(members.sum(axis=1, dtype=np.float64)).reshape(-1, 1)
     rest = sizes.sum() - sizes
     return sums / np.maximum(sizes, 1), (sums.sum(axis=0) - sums) / np.maximum(rest, 1)

@@ -131,7 +131,10 @@ def read_counts(
 
 
 def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
-    """The counts of one modality in the order of the spots, normalised; empty rows where it was not measured."""
+    """The counts of one modality in the order of the spots, normalised; empty rows where it was not measured.
+
+    They are taken out of `data`, which held them.
+    """
     from scipy import sparse
 
     part = data.mod[modality]
@@ -140,6 +143,7 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     present[rows] = True
     names = [str(name) for name in part.var_names]
     values = sparse.csr_matrix(part.X)
+    part.X = None
     # A copy only where it differs: of many spots it is gigabytes.
     if not np.array_equal(rows, np.arange(len(spots))):
         ones = np.ones(len(rows), dtype=np.float32)
@@ -147,7 +151,7 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     # As preprocessing treats them: spots are scaled to one total where they were counted.
     counted = preparation_of(modality, is_intensities(modality, part.uns)) != OF_INTENSITIES
     if counted:
-        return FeatureTable(modality, names, log_normalise(values), present, LOG_COUNTS)
+        return FeatureTable(modality, names, log_normalise(values, copy=False), present, LOG_COUNTS)
     return FeatureTable(modality, names, arcsinh_scaled(values), present, ARCSINH)
 
 
