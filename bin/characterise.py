@@ -23,6 +23,9 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--run", multiple=True, help="A run to characterise, <method>.seed<k>; default: the one shown first.")
 @click.option("--gene-sets", type=FILE, help="Gene sets (.gmt).")
 @click.option("--panel", type=FILE, help="Names of domains and their markers (.yml).")
+@click.option(
+    "--pseudotime-root", type=click.IntRange(min=1), help="Domain in which pseudotime begins; default: the remotest."
+)
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--check", is_flag=True, help="Check the gene sets and the panel only.")
 @click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the tables to write.")
@@ -31,11 +34,12 @@ def main(
     run: tuple[str, ...],
     gene_sets: Path | None,
     panel: Path | None,
+    pseudotime_root: int | None,
     seed: int,
     check: bool,
     out_dir: Path | None,
 ) -> None:
-    """Find markers, gene sets, names, shapes and neighbours of the domains of a dataset, and write them as tables."""
+    """Find markers, gene sets, names, shapes, neighbours and trajectories of the domains, and write them as tables."""
     if check:
         from spatialweave.characterise.gene_sets import read_gmt
         from spatialweave.characterise.panel import read_panel
@@ -48,7 +52,7 @@ def main(
         raise click.UsageError("give --files and --out-dir, or --check")
     from spatialweave.characterise.dataset import characterise, table_of
 
-    for name, table in characterise(files, run, seed, gene_sets, panel).items():
+    for name, table in characterise(files, run, seed, gene_sets, panel, pseudotime_root).items():
         table_of(name).write(out_dir / f"{name}.csv", table)
 
 

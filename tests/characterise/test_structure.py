@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.metrics import pairwise_distances
 
 from spatialweave.characterise.composition import composition
-from spatialweave.characterise.neighbours import adjacency, paga_connectivities
+from spatialweave.characterise.neighbours import adjacency
 from spatialweave.characterise.shapes import shapes, spot_areas
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.spatial import knn
@@ -97,17 +96,6 @@ def test_sections_add_up_and_what_cannot_vary_has_no_z() -> None:
     one = adjacency(graph, codes, 2)
     assert np.isnan(one.z).all()
     assert (one + one).observed[0, 0] == 2 * one.observed[0, 0] == graph.nnz
-
-
-def test_paga_joins_what_is_near_in_the_embedding() -> None:
-    """Three clouds on a line; the first two overlap. Domain 1 has no spots."""
-    rng = np.random.default_rng(0)
-    codes = np.repeat([0, 2, 3], 80)
-    embedding = rng.normal(size=(240, 3)) + np.array([0.0, 1.5, 30.0])[np.repeat([0, 1, 2], 80)][:, None]
-    found = paga_connectivities(embedding, codes, 4, seed=0)
-    assert found[0, 2] == found[2, 0] > 0.2 and found[0, 3] == found[2, 3] == 0 and not found[1].any()
-    np.testing.assert_array_equal(found, paga_connectivities(embedding, codes, 4, seed=0))
-    assert pairwise_distances(embedding[:80], embedding[160:]).min() > 10
 
 
 def test_composition_by_hand() -> None:

@@ -9,19 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.characterise.composition import composition
+from spatialweave.characterise.denoised import denoised_rows
+from spatialweave.characterise.distributions import correlation_rows, value_rows
 from spatialweave.characterise.features import feature_values
 from spatialweave.characterise.gene_sets import MOST_MARKERS, MeasuredSets, enrichment, read_gmt
 from spatialweave.characterise.markers import MarkerTests, marker_rows, marker_tests
 from spatialweave.characterise.naming import name_domains
-from spatialweave.characterise.neighbours import Adjacency, adjacency, paga_connectivities
+from spatialweave.characterise.neighbours import Adjacency, adjacency
 from spatialweave.characterise.panel import read_panel
 from spatialweave.characterise.rounding import short
+from spatialweave.characterise.shared_edges import edge_rows
 from spatialweave.characterise.sources import Characterised, CharacterisedRun, read_sources
 from spatialweave.characterise.split import split_spots
 from spatialweave.characterise.structure import structure_rows
+from spatialweave.characterise.trajectory import EmbeddingGraph, embedding_graph, paga_connectivities, pseudotime
 from spatialweave.io.notices import warn
 from spatialweave.io.result_table import ResultTable
-from spatialweave.io.result_tables import BESIDE, COMPOSITION, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE
+from spatialweave.io.result_tables import (
+    BESIDE,
+    COMPOSITION,
+    DENOISED_AUC,
+    DENOISED_CURVES,
+    DISTRIBUTIONS,
+    GENE_SETS,
+    MARKERS,
+    NAMES,
+    PROFILES,
+    PSEUDOTIME,
+    SHARED_EDGES,
+    STRUCTURE,
+    pseudotime_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +50,11 @@ TABLES = {
     "structure": STRUCTURE,
     "neighbours": BESIDE,
     "composition": COMPOSITION,
+    "distributions": DISTRIBUTIONS,
+    "shared_edges": SHARED_EDGES,
+    "denoised_auc": DENOISED_AUC,
+    "denoised_curves": DENOISED_CURVES,
+    "pseudotime": PSEUDOTIME,
     "names": NAMES,
     "gene_sets": GENE_SETS,
 }
@@ -42,7 +65,12 @@ PROFILED = 5
 
 
 def characterise(
-    files: Path, runs: Sequence[str], seed: int, gene_sets: Path | None = None, panel: Path | None = None
+    files: Path,
+    runs: Sequence[str],
+    seed: int,
+    gene_sets: Path | None = None,
+    panel: Path | None = None,
+    root: int | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The tables of :data:`TABLES` by name.
 
@@ -52,12 +80,16 @@ def characterise(
         See :func:`spatialweave.characterise.sources.read_sources`.
     gene_sets, panel
         The user's gene sets (GMT) and panel of markers (YAML).
+    root
+        The domain (from 1) in which pseudotime begins; None: by the rule of :func:`pseudotime`.
 
     Raises
     ------
     InputError
         When a file cannot be used.
     """
+    import pandas as pd
+
     # The user's files first: a mistake in them should not wait for the counts.
     sets = None if gene_sets is None else read_gmt(gene_sets)
     names = None if panel is None else read_panel(panel)
@@ -65,6 +97,7 @@ def characterise(
     tables = feature_values(counts, sources.dataset.obs)
     del counts
     rows: dict[str, list[Any]] = {name: [] for name in TABLES}
+    times: list[pd.DataFrame] = []
     measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in tables}
     if measured and not any(one.members for one in measured.values()):
         warn(str(gene_sets), "no set has three features or more that were measured; are the names of another organism?")
@@ -78,18 +111,33 @@ def characterise(
             tests = marker_tests(table, sources.dataset.section_rows(), run.codes, run.n_domains, split)
             for one in tests:
                 rows["markers"] += marker_rows(run.id, one, split.found_again)
-            rows["profiles"] += _profiles(run.id, tests[0])
+            best = _best(tests[0])
+            rows["profiles"] += _profiles(run.id, tests[0], best)
+            rows["distributions"] += value_rows(run, table, best, table.unit, seed)
             pooled.append(tests[0])
             if measured:
                 rows["gene_sets"] += _gene_sets(run.id, tests[0], measured[table.modality])
         if names is not None:
             rows["names"] += [{"run": run.id, **vars(score)} for score in name_domains(names, pooled, seed)]
+        of_values = list(zip(tables, pooled, strict=True))
+        areas, curves = denoised_rows(files, sources, run, of_values, split, seed)
+        rows["denoised_auc"] += areas
+        rows["denoised_curves"] += curves
+        rows["distributions"] += correlation_rows(sources.dataset, run, seed)
+        rows["shared_edges"] += edge_rows(sources, run, seed)
+        graph = None if run.embedding is None else embedding_graph(run.embedding, seed)
+        time = None if graph is None else _pseudotime(graph, run, root)
+        if time is not None:
+            run.per_spot["pseudotime"] = time
+            times.append(pseudotime_table(run.id, sources.dataset.obs, time))
         rows["structure"] += structure_rows(sources, run, split.found_again)
-        rows["neighbours"] += _neighbours(sources, run, seed)
-        found = composition(sources.columns, run.codes, run.n_domains)
-        rows["composition"] += [{"run": run.id, **row} for row in found]
+        rows["neighbours"] += _neighbours(sources, run, graph)
+        composed = composition(sources.columns, run.codes, run.n_domains)
+        rows["composition"] += [{"run": run.id, **row} for row in composed]
     given = {"names": names is not None, "gene_sets": sets is not None}
-    return {name: table.frame(rows[name]) for name, table in TABLES.items() if given.get(name, True)}
+    found = {name: table.frame(rows[name]) for name, table in TABLES.items() if given.get(name, True)}
+    # A row per spot: not as a list of rows.
+    return found | ({"pseudotime": pd.concat(times, ignore_index=True)} if times else {})
 
 
 def table_of(name: str) -> ResultTable:
@@ -97,15 +145,20 @@ def table_of(name: str) -> ResultTable:
     return TABLES[name]
 
 
-def _profiles(run: str, tests: MarkerTests) -> Iterator[dict[str, Any]]:
-    """Mean and fraction, in every domain, of each domain's best markers, or features where these are fewer."""
+def _best(tests: MarkerTests) -> list[int]:
+    """Each domain's best markers, or features where these are fewer."""
     is_marker = tests.is_marker
     chosen: list[int] = []
     for number in range(len(tests.sums.sizes)):
         ranked = tests.ranked(number)
         first = np.argsort(~is_marker[number, ranked], kind="stable")
         chosen += ranked[first][:PROFILED].tolist()
-    for feature in dict.fromkeys(chosen):
+    return list(dict.fromkeys(chosen))
+
+
+def _profiles(run: str, tests: MarkerTests, features: list[int]) -> Iterator[dict[str, Any]]:
+    """Mean and fraction of features in every domain."""
+    for feature in features:
         for domain in np.flatnonzero(tests.sums.sizes).tolist():
             yield {
                 "run": run,
@@ -126,13 +179,22 @@ def _gene_sets(run: str, tests: MarkerTests, sets: MeasuredSets) -> Iterator[dic
             yield {"run": run, "modality": tests.modality, "domain": domain + 1, **row}
 
 
-def _neighbours(sources: Characterised, run: CharacterisedRun, seed: int) -> Iterator[dict[str, Any]]:
+def _pseudotime(graph: EmbeddingGraph, run: CharacterisedRun, root: int | None) -> np.ndarray | None:
+    """The pseudotime of every spot; None where there is none."""
+    assert run.embedding is not None
+    found = pseudotime(graph, run.embedding, run.codes, None if root is None else root - 1)
+    return None if found is None else found.values
+
+
+def _neighbours(
+    sources: Characterised, run: CharacterisedRun, graph: EmbeddingGraph | None
+) -> Iterator[dict[str, Any]]:
     found: Adjacency | None = None
     for rows in sources.dataset.section_rows().values():
         one = adjacency(sources.graph[rows][:, rows], run.codes[rows], run.n_domains)
         found = one if found is None else found + one
     assert found is not None
-    paga = None if run.embedding is None else paga_connectivities(run.embedding, run.codes, run.n_domains, seed)
+    paga = None if graph is None else paga_connectivities(graph, run.codes, run.n_domains)
     z = found.z
     for domain in range(run.n_domains):
         for other in range(run.n_domains):

@@ -13,12 +13,15 @@ from spatialweave.io.contract import is_intensities
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
-from spatialweave.report.features import arcsinh_scaled, log_normalise
+from spatialweave.report.features import ARCSINH, LOG_COUNTS, arcsinh_scaled, log_normalise
 
 if TYPE_CHECKING:
     import anndata
     import mudata
     import pandas as pd
+
+CENTRED = "log(1 + count over the mean of the protein)"
+"""Unit of proteins."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class FeatureValues:
         bool, one per spot: where the modality was measured.
     back
         Undoes the transformation, up to a factor of the feature.
+    unit
+        What the values are, in words.
     """
 
     modality: str
@@ -40,6 +45,7 @@ class FeatureValues:
     values: sparse.csc_matrix
     present: np.ndarray
     back: Callable[[np.ndarray], np.ndarray]
+    unit: str = LOG_COUNTS
 
 
 def feature_values(data: mudata.MuData, obs: pd.DataFrame) -> list[FeatureValues]:
@@ -66,11 +72,13 @@ def transformed(
 
 
 def _values(modality: str, part: anndata.AnnData, spots: pd.Index) -> FeatureValues:
-    values, back = transformed(modality, sparse.csr_matrix(part.X), is_intensities(modality, part.uns))
+    intensities = is_intensities(modality, part.uns)
+    values, back = transformed(modality, sparse.csr_matrix(part.X), intensities)
+    unit = ARCSINH if back is np.sinh else CENTRED if MODALITY_KINDS[modality].preparation == "adt" else LOG_COUNTS
     rows = spots.get_indexer(part.obs_names)
     present = np.zeros(len(spots), dtype=bool)
     present[rows] = True
     columns = values.tocsc()
     # The same values at the rows of the dataset's spots.
     placed = sparse.csc_matrix((columns.data, rows[columns.indices], columns.indptr), shape=(len(spots), part.n_vars))
-    return FeatureValues(modality, [str(name) for name in part.var_names], placed, present, back)
+    return FeatureValues(modality, [str(name) for name in part.var_names], placed, present, back, unit)

@@ -1,4 +1,4 @@
-"""Which domains lie beside which, more or less than chance would have it; and which are near in the embedding."""
+"""Which domains lie beside which, more or less than chance would have it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.graphs.matrices import edges
-from spatialweave.metrics.neighbours import random_subset
-
-PAGA_SPOTS = 20_000
-"""Of more spots a random subset is taken: an edge between domains does not need all of them."""
-
-PAGA_NEIGHBOURS = 15
-"""Nearest spots in the embedding, scanpy's default."""
 
 
 @dataclass(frozen=True)
@@ -87,37 +80,3 @@ def adjacency(graph: sparse.csr_matrix, codes: np.ndarray, n_domains: int) -> Ad
 def _falling(n: int, k: int) -> float:
     """n (n - 1) ... of k factors, 1 where that is 0: what it divides is 0, too."""
     return float(np.prod([float(n - step) for step in range(k)])) or 1.0
-
-
-def paga_connectivities(embedding: np.ndarray, codes: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """PAGA's connectivities of the domains in the embedding (Wolf et al., Genome Biol 20:59, 2019), by scanpy.
-
-    Returns
-    -------
-    domains x domains, symmetric: edges between two domains in the graph of nearest spots over those expected of a
-    random graph, 1 at most.
-    """
-    import anndata
-    import pandas as pd
-    import scanpy
-    from threadpoolctl import threadpool_limits
-
-    rows = random_subset(len(codes), PAGA_SPOTS, seed)
-    result = np.zeros((n_domains, n_domains))
-    there = np.unique(codes[rows])
-    if len(there) < 2:
-        return result
-    data = anndata.AnnData(np.ascontiguousarray(embedding[rows], dtype=np.float32))
-    names = pd.Index([str(code) for code in there])
-    data.obs["domain"] = pd.Categorical.from_codes(np.searchsorted(there, codes[rows]), names)
-    with threadpool_limits(limits=1):
-        k = min(PAGA_NEIGHBOURS, len(rows) - 1)
-        scanpy.pp.neighbors(data, n_neighbors=k, use_rep="X", transformer="sklearn", random_state=seed)
-        i, j = edges(data.obsp["connectivities"].tocsr())
-        if (codes[rows][i] == codes[rows][j]).all():
-            # Nothing joins any two domains, which scanpy cannot take.
-            return result
-        scanpy.tl.paga(data, groups="domain")
-    found = data.uns["paga"]["connectivities"].toarray()
-    result[np.ix_(there, there)] = found
-    return result

@@ -35,7 +35,8 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
     of_all = _statistics(_together(list(by_section.values())), dataset.n_spots)
     inside = [run.codes == domain for domain in range(run.n_domains)]
     for name, values in run.per_spot.items():
-        of_all[name] = np.array([values[rows].mean() if rows.any() else np.nan for rows in inside])
+        finite = np.isfinite(values)
+        of_all[name] = np.array([values[r & finite].mean() if (r & finite).any() else np.nan for r in inside])
     of_all["found_again"] = found_again
     # Sections with 1% of the domain's spots or more.
     fewest = np.maximum(0.01 * of_all["spots"], 1)

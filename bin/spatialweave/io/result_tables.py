@@ -210,6 +210,32 @@ GENE_SETS = ResultTable(
      **dict.fromkeys(("enrichment", "p", "p_adjusted"), NUMBER), "genes": TEXT}
 )  # fmt: skip
 """The gene sets that markers of a domain are from, by p value."""
+
+DISTRIBUTIONS = ResultTable(
+    {"run": TEXT, "quantity": TEXT, "modality": TEXT, "feature": TEXT, "domain": COUNT, "spots": COUNT,
+     **dict.fromkeys(("mean", "low", "q25", "median", "q75", "high"), NUMBER), "unit": TEXT}
+)  # fmt: skip
+"""Distribution over the spots of each domain, of the values of its best markers (`value`) and of the correlation of
+distances in the embedding and in a modality (`distance_correlation`, no feature): mean, and quantiles 5% to 95%."""
+
+SHARED_EDGES = ResultTable({"run": TEXT, "graphs": TEXT, "edges": COUNT, "fraction": NUMBER, "spots": COUNT})
+"""How many edges are in exactly these neighbour graphs, e.g. `embedding + rna`."""
+
+_DENOISED = {"run": TEXT, "denoised_by": TEXT, "modality": TEXT, "domain": COUNT, "truth": TEXT}
+
+DENOISED_AUC = ResultTable(
+    {**_DENOISED, "feature": TEXT, "spots": COUNT, "inside": COUNT, "auc_measured": NUMBER, "auc_denoised": NUMBER}
+)
+"""How well markers (`all`: their mean) tell a domain from the others, as measured and as a run denoises them."""
+
+DENOISED_CURVES = ResultTable(
+    {**_DENOISED, "values": TEXT, **dict.fromkeys(("enriched", "purity", "coverage", "outside"), NUMBER)}
+)
+"""The same for each threshold above which a spot is enriched in a domain's markers: the curves behind `all`."""
+
+PSEUDOTIME = ResultTable({"run": TEXT, "section": TEXT, "barcode": TEXT, "pseudotime": OPTIONAL})
+"""Diffusion pseudotime of every spot, 0 to 1; empty where nothing joins it to the root."""
+
 _COMPARED = {"condition": TEXT, "reference": TEXT}
 _CHANGE = dict.fromkeys(("low", "high", "p", "p_adjusted"), OPTIONAL)
 
@@ -275,6 +301,29 @@ def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True)
     table = COORDINATES.read(path)
     rows = _rows_of_spots(path, table, obs, "align again", others)
     return np.column_stack([table["x"], table["y"]])[rows]
+
+
+def pseudotime_table(run: str, obs: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+    """The table of a run's pseudotime of the spots of `obs` (columns section and barcode)."""
+    table = obs[["section", "barcode"]].astype(str).reset_index(drop=True)
+    table.insert(0, "run", run)
+    return table.assign(pseudotime=np.round(values, 5))
+
+
+def read_pseudotime(path: Path, obs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """By run the pseudotime of every spot of `obs` (columns barcode and section), float64, in the order of `obs`.
+
+    Raises
+    ------
+    InputError
+        When the file is no such table, or the spots of a run are not exactly those of `obs`.
+    """
+    table = PSEUDOTIME.read(path)
+    found = {}
+    for run, own in table.groupby("run", sort=False):
+        rows = _rows_of_spots(path, own, obs, "run CHARACTERISE again")
+        found[str(run)] = own["pseudotime"].to_numpy()[rows]
+    return found
 
 
 def _rows_of_spots(path: Path, table: pd.DataFrame, obs: pd.DataFrame, fix: str, others: bool = False) -> np.ndarray:

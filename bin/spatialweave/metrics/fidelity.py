@@ -24,13 +24,18 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
     an anchor. Anchors that are equally far from all other spots are left out. -1 to 1, higher is better.
     """
     anchors = random_subset(len(embedding), CORRELATION_ANCHORS, seed)
-    found = []
+    correlations = distance_correlations(embedding, latent, anchors)
+    defined = correlations[np.isfinite(correlations)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def distance_correlations(embedding: np.ndarray, latent: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """That correlation for each of the spots `anchors` (row numbers); NaN where all other spots are equally far."""
+    found = [np.empty(0)]
     for start in range(0, len(anchors), ANCHORS_AT_ONCE):
         block = anchors[start : start + ANCHORS_AT_ONCE]
         found.append(_row_correlations(_distances_from(embedding, block), _distances_from(latent, block)))
-    correlations = np.concatenate(found)
-    defined = correlations[np.isfinite(correlations)]
-    return float(defined.mean()) if len(defined) else float("nan")
+    return np.concatenate(found)
 
 
 def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N_NEIGHBOURS) -> float:

@@ -1,0 +1,216 @@
+"""Which domains pass into each other in the embedding: PAGA and diffusion pseudotime on one graph of scanpy's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from spatialweave.graphs.features import nearest_in
+from spatialweave.graphs.matrices import edges
+from spatialweave.io.notices import warn
+from spatialweave.metrics.neighbours import random_subset
+
+if TYPE_CHECKING:
+    import anndata
+
+GRAPH_SPOTS = 20_000
+"""Of more spots a random subset is taken: an edge between domains does not need all of them."""
+
+GRAPH_NEIGHBOURS = 15
+"""Nearest spots in the embedding, scanpy's default."""
+
+COMPONENTS = 10
+"""Diffusion components that pseudotime uses, scanpy's default; the first says nothing."""
+
+FEWEST_SPOTS = 50
+"""With fewer there is no pseudotime."""
+
+SMALLEST_ROOT = 0.01
+"""A domain that is chosen as the root has at least this fraction of the spots."""
+
+LENDING = 5
+"""Spots of the subset whose mean pseudotime another spot has: its nearest in the embedding."""
+
+LENDERS = 5000
+"""Spots of the subset that lend theirs; with all of them the search takes four times as long, for the same values."""
+
+
+@dataclass(frozen=True)
+class EmbeddingGraph:
+    """The graph of nearest spots in an embedding.
+
+    Attributes
+    ----------
+    rows
+        The spots in it, ascending: all, or a random subset.
+    data
+        With scanpy's graph in `obsp`, of these spots.
+    """
+
+    rows: np.ndarray
+    data: anndata.AnnData
+    seed: int
+
+
+@dataclass(frozen=True)
+class Pseudotime:
+    """Diffusion pseudotime.
+
+    Attributes
+    ----------
+    values
+        float64, one per spot: 0 at the root, 1 at the spot furthest from it; NaN where nothing joins it to the root.
+    root
+        The domain in which it begins, from 0.
+    """
+
+    values: np.ndarray
+    root: int
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """With several threads the order of additions and so the last digits differ from machine to machine."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
+
+
+def embedding_graph(embedding: np.ndarray, seed: int) -> EmbeddingGraph:
+    """scanpy's graph of the nearest spots in an embedding, of :data:`GRAPH_SPOTS` random spots where there are more."""
+    import anndata
+    import scanpy
+
+    rows = random_subset(len(embedding), GRAPH_SPOTS, seed)
+    data = anndata.AnnData(np.ascontiguousarray(embedding[rows], dtype=np.float32))
+    if len(rows) > 2:
+        k = min(GRAPH_NEIGHBOURS, len(rows) - 1)
+        with _one_thread():
+            scanpy.pp.neighbors(data, n_neighbors=k, use_rep="X", transformer="sklearn", random_state=seed)
+    return EmbeddingGraph(rows, data, seed)
+
+
+def paga_connectivities(graph: EmbeddingGraph, codes: np.ndarray, n_domains: int) -> np.ndarray:
+    """PAGA's connectivities of the domains in the embedding (Wolf et al., Genome Biol 20:59, 2019), by scanpy.
+
+    Parameters
+    ----------
+    codes
+        Domain of every spot, from 0.
+
+    Returns
+    -------
+    domains x domains, symmetric: edges between two domains in the graph of nearest spots over those expected of a
+    random graph, 1 at most.
+    """
+    import pandas as pd
+    import scanpy
+
+    own, data = codes[graph.rows], graph.data
+    result = np.zeros((n_domains, n_domains))
+    there = np.unique(own)
+    if len(there) < 2 or "connectivities" not in data.obsp:
+        return result
+    i, j = edges(data.obsp["connectivities"].tocsr())
+    if (own[i] == own[j]).all():
+        # Nothing joins any two domains, which scanpy cannot take.
+        return result
+    names = pd.Index([str(code) for code in there])
+    data.obs["domain"] = pd.Categorical.from_codes(np.searchsorted(there, own), names)
+    with _one_thread():
+        scanpy.tl.paga(data, groups="domain")
+    result[np.ix_(there, there)] = data.uns["paga"]["connectivities"].toarray()
+    return result
+
+
+def pseudotime(
+    graph: EmbeddingGraph, embedding: np.ndarray, codes: np.ndarray, root: int | None = None
+) -> Pseudotime | None:
+    """Diffusion pseudotime (Haghverdi et al., Nat Methods 13:845, 2016) from a domain, on scanpy's diffusion map.
+
+    The distance to the root spot over the largest one, both by diffusion distance. The root spot is the one of the root
+    domain that is furthest from the mean of all other domains' spots. scanpy's `dpt` gives the same where no eigenvalue
+    is above 0.9994; it ignores the components of those, which along a long trajectory are all that matters. A spot
+    outside the subset has the mean of its :data:`LENDING` nearest among :data:`LENDERS` of the subset.
+
+    Parameters
+    ----------
+    codes
+        Domain of every spot, from 0.
+    root
+        The root domain; None: of those with 1% of the spots or more the one whose mean is furthest from that of all
+        other spots, a tip of what the embedding spans.
+
+    Returns
+    -------
+    None where fewer than :data:`FEWEST_SPOTS` spots are joined, or they are of one domain.
+    """
+    if "connectivities" not in graph.data.obsp:
+        return None
+    own = codes[graph.rows]
+    if root is not None and not (own == root).any():
+        warn("--pseudotime-root", f"there is no domain {root + 1}; the root is chosen by the rule instead")
+        root = None
+    # What no edge joins to the root has no pseudotime: the largest piece of the graph, or of the root domain.
+    _, piece = connected_components(graph.data.obsp["connectivities"], directed=False)
+    inside = np.flatnonzero(piece == np.bincount(piece if root is None else piece[own == root]).argmax())
+    if len(inside) < FEWEST_SPOTS or len(np.unique(own[inside])) < 2:
+        if root is not None:
+            warn("--pseudotime-root", f"nothing joins domain {root + 1} to another; there is no pseudotime")
+        return None
+    points = diffusion_coordinates(graph.data[inside].copy(), graph.seed)
+    root, spot = _root(points, own[inside], root)
+    away = np.linalg.norm(points - points[spot], axis=1)
+    found = np.full(len(own), np.nan)
+    found[inside] = away / away.max()
+    return Pseudotime(_for_all(graph, embedding, found), root)
+
+
+def diffusion_coordinates(data: anndata.AnnData, seed: int) -> np.ndarray:
+    """Coordinates (spots x components, float64) whose Euclidean distances are diffusion distances of all path lengths.
+
+    Each component of scanpy's diffusion map is weighted by eigenvalue / (1 - eigenvalue).
+    """
+    import scanpy
+
+    with _one_thread():
+        scanpy.tl.diffmap(data, n_comps=COMPONENTS, random_state=seed)
+    # The graph is in one piece, so that the first component alone is stationary: equal at all spots but for degrees.
+    values = np.asarray(data.uns["diffmap_evals"], dtype=np.float64)[1:]
+    weights = values / np.maximum(1.0 - values, 1e-6)
+    return np.asarray(data.obsm["X_diffmap"][:, 1:] * weights, dtype=np.float64)
+
+
+def _root(points: np.ndarray, codes: np.ndarray, domain: int | None) -> tuple[int, int]:
+    """The root's domain and the row of its spot."""
+    sizes, total = np.bincount(codes), points.sum(axis=0)
+
+    def others(one: int) -> np.ndarray:
+        rest = len(codes) - sizes[one]
+        return np.asarray((total - points[codes == one].sum(axis=0)) / max(rest, 1))
+
+    if domain is None:
+        large = np.flatnonzero(sizes >= max(SMALLEST_ROOT * len(codes), 1)).tolist()
+        away = [np.linalg.norm(points[codes == one].mean(axis=0) - others(one)) for one in large]
+        domain = int(large[int(np.argmax(away))])
+    own = np.flatnonzero(codes == domain)
+    return domain, int(own[int(np.argmax(np.linalg.norm(points[own] - others(domain), axis=1)))])
+
+
+def _for_all(graph: EmbeddingGraph, embedding: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Pseudotime of every spot, from that of the spots in the graph."""
+    values = np.full(len(embedding), np.nan)
+    values[graph.rows] = found
+    rest = np.setdiff1d(np.arange(len(embedding)), graph.rows, assume_unique=True)
+    if len(rest):
+        known = np.flatnonzero(np.isfinite(found))
+        lenders = known[random_subset(len(known), LENDERS, graph.seed)]
+        nearest, _ = nearest_in(embedding[rest], embedding[graph.rows[lenders]], LENDING)
+        values[rest] = found[lenders][nearest].mean(axis=1)
+    return values
