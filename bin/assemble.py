@@ -18,7 +18,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     help="Folder with *.counts.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad, *.domains.csv, *.metrics.csv, graph.h5ad, "
-    "coordinates.csv, names.csv.",
+    "coordinates.csv, names.csv, pseudotime.csv.",
 )
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--versions", type=FILE, help="Software versions (YAML).")

@@ -6,7 +6,7 @@ def setOptions(gene_sets, panel) {
     return (gene_sets ? ["--gene-sets ${gene_sets}"] : []) + (panel ? ["--panel ${panel}"] : [])
 }
 
-// What the domains of a dataset are: their markers, gene sets, names, shapes and neighbours.
+// What the domains of a dataset are: their markers, gene sets, names, shapes, neighbours and trajectories.
 process CHARACTERISE {
     tag "${meta.dataset}"
     label 'medium'
@@ -18,6 +18,7 @@ process CHARACTERISE {
     val runs
     path gene_sets, stageAs: 'gene_sets.gmt'
     path panel, stageAs: 'panel.yml'
+    val root // domain in which pseudotime begins, '' where none is given
     val code
 
     output:
@@ -26,7 +27,7 @@ process CHARACTERISE {
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
-    def given = runs.collect { run -> "--run ${run}" } + setOptions(gene_sets, panel)
+    def given = runs.collect { run -> "--run ${run}" } + setOptions(gene_sets, panel) + (root ? ["--pseudotime-root ${root}"] : [])
     """
     # code ${code}
     characterise.py --files files ${given.join(' ')} --seed ${meta.seed} --out-dir 'results/${meta.dataset}/characterise'
@@ -35,7 +36,7 @@ process CHARACTERISE {
     stub:
     """
     mkdir -p 'results/${meta.dataset}/characterise'
-    touch results/${meta.dataset}/characterise/{composition,markers,neighbours,profiles,structure}.csv
+    touch results/${meta.dataset}/characterise/{composition,denoised_auc,denoised_curves,distributions,markers,neighbours,profiles,pseudotime,shared_edges,structure}.csv
     """
 }
 

@@ -99,7 +99,7 @@ workflow REPORT {
     to_characterise = computed
         .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
         .map { dataset, found -> [[dataset: dataset, seed: options.seed], found] }
-    CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, code)
+    CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, options.pseudotime_root ?: '', code)
     // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ...]]
     to_cohort = computed
         .join(cohorts)

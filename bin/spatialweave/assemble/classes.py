@@ -1,7 +1,8 @@
-"""The labels and domains of the integrated file, in the colours of the report."""
+"""The labels and domains of the integrated file, in the colours of the report, and the pseudotime."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,21 @@ def add_names(integrated: mudata.MuData, runs: list[IntegratedRun], names: pd.Da
         for part in (integrated, *integrated.mod.values()):
             part.obs = part.obs.drop(columns=run.names_key, errors="ignore").join(column)
             part.uns[colour_key(run.names_key)] = first
+
+
+def add_pseudotime(integrated: mudata.MuData, runs: list[IntegratedRun], times: Mapping[str, np.ndarray]) -> None:
+    """Add a column with the pseudotime of every spot for each run that has one; NaN where nothing joins it to the root.
+
+    Parameters
+    ----------
+    times
+        By the id of a run.
+    """
+    for run in runs:
+        if run.id in times:
+            column = pd.Series(times[run.id], integrated.obs_names, name=run.pseudotime_key)
+            for part in (integrated, *integrated.mod.values()):
+                part.obs = part.obs.drop(columns=run.pseudotime_key, errors="ignore").join(column)
 
 
 def _classes(obs: pd.DataFrame, runs: list[MethodRun], metrics: pd.DataFrame) -> dict[str, SpotClasses]:

@@ -10,14 +10,14 @@ import mudata
 import numpy as np
 import pandas as pd
 
-from spatialweave.assemble.classes import add_classes, add_names
+from spatialweave.assemble.classes import add_classes, add_names, add_pseudotime
 from spatialweave.assemble.umap import add_umaps
 from spatialweave.errors import InputError
 from spatialweave.io.contract import join_modalities, read_h5ad, read_h5mu, stamp
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
 from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_joined_counts
-from spatialweave.io.result_tables import NAMES, read_aligned_coordinates, read_domains
+from spatialweave.io.result_tables import NAMES, read_aligned_coordinates, read_domains, read_pseudotime
 from spatialweave.io.tissue_image import IMAGES
 from spatialweave.report.inputs import MethodRun, read_metrics, read_params, read_versions, run_files
 
@@ -31,7 +31,8 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
         Folder with `*.counts.h5mu` (the raw counts of all sections; the same for every recipe, the first is taken),
         `*.latents.h5mu` (one per recipe), `<method>.seed<k>.h5ad` (embeddings), `<method>.seed<k>.domains.csv` and,
         where they are there, `<method>.seed<k>.metrics.csv` (for the colours, which follow the best run where there
-        are no labels), `graph.h5ad` (of its graphs the spatial one is taken), `coordinates.csv` and `names.csv`.
+        are no labels), `graph.h5ad` (of its graphs the spatial one is taken), `coordinates.csv`,
+        `names.csv` and `pseudotime.csv`.
     params, versions
         The parameters of the run (JSON) and the versions of its software (YAML).
 
@@ -42,10 +43,10 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
     `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, the methods' other tables in
     `obsm['<table>_<method>_<seed>']`, domains in `obs['<method>_<seed>']` (categorical, with the report's colours in
-    `uns['<method>_<seed>_colors']`) and their names, where some have one, in `obs['<method>_<seed>_name']`, aligned
-    coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp. Images of the tissue are in `uns['images']`, by
-    section. Sections, labels, domains, their names and colours, coordinates and UMAPs are in each modality, too. Spots
-    are named as in the latents.
+    `uns['<method>_<seed>_colors']`) and their names, where some have one, in `obs['<method>_<seed>_name']`, pseudotime
+    in `obs['<method>_<seed>_pseudotime']`, aligned coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp.
+    Images of the tissue are in `uns['images']`, by section. Sections, labels, domains, their names and colours,
+    pseudotime, coordinates and UMAPs are in each modality, too. Spots are named as in the latents.
 
     Raises
     ------
@@ -71,6 +72,8 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     add_classes(integrated, runs, read_metrics(files, dataset))
     named = [IntegratedRun(run.method, run.seed) for run in runs]
     add_names(integrated, named, NAMES.read_all(path for path in [files / "names.csv"] if path.exists()))
+    if (files / "pseudotime.csv").exists():
+        add_pseudotime(integrated, named, read_pseudotime(files / "pseudotime.csv", integrated.obs))
     add_umaps(integrated, named)
     _share(integrated, ["spatial", "spatial_aligned", *(run.umap_key for run in named)])
     if IMAGES in counts.uns:

@@ -58,7 +58,7 @@ def section_anndata(section: Section) -> anndata.AnnData:
     measured = dict(section.modalities())
     counts = _side_by_side(list(measured.values()), len(section.obs))
     obs = section.obs.assign(barcode=section.obs.index)
-    for column, values in section.confidence():
+    for column, values in (*section.confidence(), *section.pseudotime()):
         obs[column] = values
     for name, part in measured.items():
         obs[f"in_{name}"] = np.isin(np.arange(len(obs)), part.spots)

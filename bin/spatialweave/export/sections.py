@@ -95,6 +95,12 @@ class Section:
             if table is not None and "confidence" in getattr(table, "columns", ()):
                 yield f"{run.key}_confidence", table["confidence"].to_numpy()[self.rows]
 
+    def pseudotime(self) -> Iterator[tuple[str, np.ndarray]]:
+        """By column, e.g. "smart_1_pseudotime", the pseudotime of every spot; NaN where there is none."""
+        for run in self.content.runs:
+            if run.pseudotime_key in self.content.data.obs:
+                yield run.pseudotime_key, self.content.data.obs[run.pseudotime_key].to_numpy(float)[self.rows]
+
 
 def sections(content: Integrated) -> Iterator[Section]:
     """The sections of a dataset, in the order of its spots."""

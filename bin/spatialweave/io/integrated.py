@@ -55,6 +55,11 @@ class IntegratedRun:
         return f"{self.key}_name"
 
     @property
+    def pseudotime_key(self) -> str:
+        """The obs column with the pseudotime of its spots, where there is one."""
+        return f"{self.key}_pseudotime"
+
+    @property
     def embedding_key(self) -> str:
         """The obsm key of its embedding."""
         return f"X_{self.key}"

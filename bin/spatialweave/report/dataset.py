@@ -15,6 +15,7 @@ from spatialweave.passport.tables import read_tables
 from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment, read_alignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
+from spatialweave.report.analyses import AnalysesPart, read_analyses
 from spatialweave.report.characterised import read_characterised
 from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
@@ -25,6 +26,7 @@ from spatialweave.report.numbers import number_of_domains
 from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
 from spatialweave.report.passports import best_markers, passport_links, passport_pages
 from spatialweave.report.provenance import read_run, versions_of_runs
+from spatialweave.report.pseudotime_map import pseudotime_map
 from spatialweave.report.qc_plots import qc_plots
 from spatialweave.report.questions import questions
 from spatialweave.report.render import render
@@ -111,6 +113,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     run = read_run(sources.run_record)
     characterised = read_characterised(sources.files, titles)
     looks = {run_id(one): own["domains"] for one, own in zip(runs, data["runs"], strict=True)}
+    analyses = read_analyses(sources.files, titles, looks)
+    data["pseudotime"] = pseudotime_map(sources.files, spots, runs, shown_spots(len(spots)), titles)
     pages = passport_pages(found, titles, looks)
     has_per_spot = any(one["perSpot"] for one in data["runs"])
     render(
@@ -124,6 +128,8 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         verdict=verdict,
         modalities=modalities,
         characterised=characterised,
+        analyses=analyses,
+        pseudotime=data["pseudotime"],
         passports=pages,
         cohort_page=cohort_page(sources.files),
         passport_links=passport_links(pages),
@@ -167,6 +173,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
                 ("number", numbers is not None),
                 ("characterised", characterised is not None),
                 ("passports", bool(pages)),
+                *analyses_parts(analyses),
                 ("markers", any(one.domains for one in runs)),
                 ("verdict", verdict is not None),
                 ("metrics", True),
@@ -186,6 +193,17 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
         versions=versions_of_runs([one.training for one in runs]),
         data=script_json(data),
     )
+
+
+def analyses_parts(found: AnalysesPart | None) -> list[tuple[str, bool]]:
+    """Which parts of the page show what CHARACTERISE measured beyond markers."""
+    return [
+        ("distributions", bool(found and found.values)),
+        ("trajectory", bool(found and found.joined)),
+        ("preserved", bool(found and (found.correlations or found.edges))),
+        ("denoised", bool(found and found.denoised)),
+        ("shares", bool(found and found.shares)),
+    ]
 
 
 def alignment_part(alignment: SectionAlignment | None) -> dict[str, Any]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 QUESTIONS = (
     ("domains", "Domains", "What are the domains, and how sure are we?", ("maps", "consensus", "number")),
-    ("what", "What they are", "What are they, and what marks them?", ("passports", "characterised", "markers")),
+    (
+        "what",
+        "What they are",
+        "What are they, and what marks them?",
+        ("passports", "characterised", "distributions", "trajectory", "markers"),
+    ),
     ("which", "Methods compared", "Which method to believe?", ("verdict", "metrics")),
-    ("help", "Modalities", "What does each modality add?", ("modalities", "per_spot")),
-    ("sections", "Sections", "Do the sections agree?", ("alignment",)),
+    ("help", "Modalities", "What does each modality add?", ("modalities", "preserved", "per_spot", "denoised")),
+    ("sections", "Sections", "Do the sections agree?", ("shares", "alignment")),
     ("trust", "Data", "Can the data be trusted?", ("quality", "failures")),
     ("made", "How it was made", "How was it made?", ("methods", "training", "graphs", "settings")),
 )

@@ -13,13 +13,14 @@ const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.m
 const plots = {};
 let current = null;
 
-// What can be mapped beside a run: labels and runs, which are classes, and how sure the consensus is; runs without domains have none.
+// What can be mapped beside a run: labels and runs, which are classes, how sure the consensus is, and pseudotime; runs without domains have none.
 function choices() {
   const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
   const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];
   const woven = DATA.runs.find((run) => run.method === "weave");
   const confidence = { key: "confidence", name: `Confidence of ${woven?.title}`, column: woven?.perSpot?.extras[0] };
-  return [...labels, ...runs, confidence].filter((choice) => choice.classes || choice.column);
+  const time = { key: "pseudotime", name: DATA.pseudotime?.name, column: DATA.pseudotime };
+  return [...labels, ...runs, confidence, time].filter((choice) => choice.classes || choice.column);
 }
 
 function fill(id, options, chosen, onChange) {

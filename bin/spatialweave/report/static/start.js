@@ -68,6 +68,8 @@ function startChoices() {
   if (byId("compare")) colours.push({ key: "compare", name: "the map beside" });
   if (sections.length > 1) colours.push({ key: "sections", name: "section" });
   fill("colour-select", colours, "domains", (key) => { state.colour = key; drawUmap(); done(); });
+  const timed = byId("show-pseudotime");
+  if (timed) timed.onclick = () => { state.compare = byId("compare-select").value = "pseudotime"; state.hidden.other.clear(); draw(); byId("compare").scrollIntoView({ block: "center", behavior: "smooth" }); };
   for (const [id, key] of [["names-on-maps", "names"], ["hide-everywhere", "everywhere"]]) {
     const box = byId(id);
     if (box) box.onchange = () => { state[key] = box.checked; drawMaps(); };

@@ -1,0 +1,45 @@
+"""The map of pseudotime of the run that CHARACTERISE was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatialweave.io.result_tables import WEAVE, read_pseudotime
+from spatialweave.report.encode import pack
+from spatialweave.report.features import quantise_between
+from spatialweave.report.inputs import DatasetSpots, MethodRun
+
+
+def pseudotime_map(
+    folder: Path | None, spots: DatasetSpots, runs: list[MethodRun], rows: np.ndarray, titles: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """The column of the first run that has one, for JSON, with its name and the root domain; None without any.
+
+    Raises
+    ------
+    InputError
+        When the file is damaged, or of other spots.
+    """
+    paths = sorted(folder.rglob("pseudotime.csv")) if folder is not None and folder.is_dir() else []
+    found = next((read_pseudotime(path, spots.obs) for path in paths if path.stat().st_size), {})
+    for run in runs:
+        values = found.get(f"{run.method}.seed{run.seed}")
+        if values is None or not np.isfinite(values).any() or not run.domains:
+            continue
+        root = run.domains[int(np.nanargmin(values))]
+        title = titles.get(run.method, run.method)
+        name = title if run.method == WEAVE else f"{title}, seed {run.seed}"
+        return {
+            "name": f"Pseudotime of {name}, from domain {root}",
+            "root": root,
+            "low": 0.0,
+            "top": 1.0,
+            "whole": True,
+            "unit": "diffusion distance from the root, 0 to 1",
+            "steps": pack(quantise_between(values[rows], 0.0, 1.0)),
+        }
+    return None
