@@ -22,7 +22,7 @@ from spatialweave.io.contract import join_modalities, read_h5ad, stamp, write
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.integrated import read_integrated
-from spatialweave.io.result_tables import NAMES
+from spatialweave.io.result_tables import NAMES, PSEUDOTIME
 
 SPOTS = ["s1", "s2", "s3"]
 SECTIONS = json.dumps([{"name": "one", "platform": "dbit", "spots": {"rna": 3}, "features": {"rna": 2}}])
@@ -187,6 +187,16 @@ def test_names_of_domains_are_a_column(files: Path, tmp_path: Path) -> None:
     assert content.data["adt"].obs["smart_1_name"].tolist() == ["2", "cortex"]
     colours = dict(zip(column.cat.categories, content.data.uns["smart_1_name_colors"], strict=True))
     assert colours == {"cortex": PALETTE[0], "2": PALETTE[1]}
+
+
+def test_pseudotime(files: Path, tmp_path: Path) -> None:
+    rows = [("smart.seed1", "one", spot, value) for spot, value in (("s2", 0.5), ("s3", None), ("s1", 0.0))]
+    PSEUDOTIME.write(files / "pseudotime.csv", PSEUDOTIME.frame(rows))
+    write(assemble(files), tmp_path / "integrated.h5mu")
+    data = read_integrated(tmp_path / "integrated.h5mu").data
+    assert data.obs["smart_1_pseudotime"].dropna().to_dict() == {"s1": 0.0, "s2": 0.5}
+    own = data.obs.loc[data["adt"].obs_names, "smart_1_pseudotime"]
+    np.testing.assert_array_equal(data["adt"].obs["smart_1_pseudotime"].to_numpy(), own.to_numpy())
 
 
 @pytest.mark.parametrize("best", ["smart", "other"])

@@ -6,13 +6,19 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import auc
+from scipy import sparse
+from sklearn.metrics import auc, roc_auc_score
 
 from spatialweave.characterise import denoised
-from spatialweave.characterise.denoised import _areas, _curves, denoisers
+from spatialweave.characterise.denoised import _areas, _curves, denoised_rows, denoisers
+from spatialweave.characterise.features import FeatureValues
+from spatialweave.characterise.markers import marker_tests
+from spatialweave.characterise.sources import Characterised, CharacterisedRun
+from spatialweave.characterise.split import SplitSpots
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
+from spatialweave.io.loadings import Loadings
 
 
 def test_curves_and_areas_by_hand() -> None:
@@ -73,3 +79,43 @@ def test_who_denoises(tmp_path, dataset) -> None:
         del file["uns"]
     with pytest.raises(InputError, match=r"spamca\.seed1\.h5ad"):
         denoisers(tmp_path, "weave.seed1", names)
+
+
+def test_a_tissue_in_which_denoising_helps(tmp_path, monkeypatch) -> None:
+    """Two domains; the latents that a run rebuilds are the rates without noise, which tell the domains perfectly."""
+    n = 400
+    rng = np.random.default_rng(3)
+    codes = np.repeat([0, 1], n // 2)
+    rates = np.where(np.arange(6) % 2 == codes[:, None], 1.5, 1.0)
+    values = np.log1p(rng.poisson(rates)).astype(np.float32)
+    present = np.arange(n) % 10 != 0
+    names = [f"g{k}" for k in range(6)]
+    table = FeatureValues("rna", names, sparse.csc_matrix(values), present, np.expm1)
+    obs = pd.DataFrame({"barcode": "b", "section": "one"}, index=[f"s{k}" for k in range(n)])
+    dataset = Dataset("toy", obs, rng.random((n, 2)), [], recipe="smart")
+    extras = {"denoised_latent_rna": np.log1p(rates).astype(np.float32)}
+    write_embedding(tmp_path / "smart.seed1.h5ad", dataset, np.zeros((n, 2)), {}, extras)
+    (tmp_path / "smart.latents.h5mu").touch()
+    # The recipe has left out the last feature.
+    loadings = Loadings(pd.Index(names[:5]), np.eye(6, dtype=np.float32)[:5], np.zeros(5), np.ones(5))
+    monkeypatch.setattr(denoised, "read_loadings", lambda path: {"rna": loadings})
+    split = SplitSpots(np.where(np.arange(n) % 3 == 0, -1, codes), np.array([0.9, 0.2]))
+    label = np.where(codes == 0, "x", "")
+    label[codes == 1] = np.where(np.arange(n // 2) < 150, "y", "z")
+    run = CharacterisedRun("smart.seed1", codes, None, {})
+    sources = Characterised(dataset, [], sparse.csr_matrix((n, n)), {"label": label.astype(object)}, [run])
+    (tests, *_) = marker_tests(table, {"one": np.arange(n)}, codes, 2, split)
+    areas, curves = denoised_rows(tmp_path, sources, run, [(table, tests)], split, 0)
+    found = pd.DataFrame(areas)
+    assert set(found["truth"]) == {"domain", "held out", "label"} and "g5" not in set(found["feature"])
+    # Domain 2 is not found again; its label is the more frequent one.
+    assert set(found.loc[found["truth"] == "held out", "domain"]) == {1}
+    assert (found.loc[found["truth"] == "domain", "auc_denoised"] == 1).all()
+    assert found["auc_measured"].between(0.5, 0.8).all()
+    one = found[(found["truth"] == "held out") & (found["feature"] != "all")].iloc[0]
+    rows = present & (split.codes >= 0)
+    expected = roc_auc_score(codes[rows] == 0, values[rows, int(one["feature"][1:])])
+    assert one["auc_measured"] == pytest.approx(expected, abs=1e-4) and one["spots"] == rows.sum()
+    labelled = found[(found["truth"] == "label") & (found["domain"] == 2)].iloc[0]
+    assert labelled["inside"] == (present[n // 2 :][:150]).sum() and labelled["spots"] == present.sum()
+    assert {row["values"] for row in curves} == {"measured", "denoised"}

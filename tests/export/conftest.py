@@ -66,6 +66,7 @@ def content() -> mudata.MuData:
     umap[1] = np.nan
     data.obsm["X_umap_smart_1"] = umap
     data.obsm["spatial_aligned"] = np.arange(16.0).reshape(8, 2) + 100
+    data.obs["smart_1_pseudotime"] = [*np.arange(7) / 7, np.nan]
     data.obsm["confidence_weave_1"] = pd.DataFrame({"confidence": np.arange(8) / 8, "entropy": 0.0}, index=SPOTS)
     data.uns.update(images_uns({"one": TissueImage.of_pixels(picture(), 4.0, (8.0, -4.0), 1.5)}))
     edges = sparse.block_diag([np.diag([1.0, 2, 3], 1)] * 2, format="csr")

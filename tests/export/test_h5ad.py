@@ -52,6 +52,7 @@ def test_spots_have_their_own_values(section: scanpy.AnnData, tmp_path: Path) ->
     assert section.obs["smart_1"].tolist() == SMART[:4]
     assert section.obs["weave_1_confidence"].tolist() == [0, 1 / 8, 2 / 8, 3 / 8]
     assert "smart_1_confidence" not in section.obs
+    assert section.obs["smart_1_pseudotime"].tolist() == [k / 7 for k in range(4)]
     assert section.obs["label"].astype(object).where(section.obs["label"].notna(), None).tolist() == [
         "cortex", None, "hilum", "hilum"
     ]  # fmt: skip

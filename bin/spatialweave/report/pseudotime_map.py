@@ -17,7 +17,8 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 def pseudotime_map(
     folder: Path | None, spots: DatasetSpots, runs: list[MethodRun], rows: np.ndarray, titles: Mapping[str, str]
 ) -> dict[str, Any] | None:
-    """The column of the first run that has one, for JSON, with its name and the root domain; None without any.
+    """The column of the first run that has one, for JSON, with its name, the root domain and the fraction of
+    the spots that are joined to it; None without any.
 
     Raises
     ------
@@ -36,6 +37,7 @@ def pseudotime_map(
         return {
             "name": f"Pseudotime of {name}, from domain {root}",
             "root": root,
+            "joined": float(np.isfinite(values).mean()),
             "low": 0.0,
             "top": 1.0,
             "whole": True,

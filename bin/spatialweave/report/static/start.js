@@ -81,7 +81,7 @@ function startCharts() {
   for (const chart of document.querySelectorAll("svg.strip")) {
     const name = `${DATA.dataset}_${chart.getAttribute("aria-label")}`;
     const button = (kind) => element("button", { type: "button", textContent: kind.toUpperCase(), title: `Save this chart as ${kind.toUpperCase()}`, onclick: () => save(chartPicture(chart), name, kind) });
-    chart.before(element("div", { className: "tools chart" }, button("png"), button("svg")));
+    chart.before(element("div", { className: "tools chart", style: { maxWidth: chart.style.maxWidth } }, button("png"), button("svg")));
   }
 }
 
