@@ -43,6 +43,8 @@ SCRIPTS = [
     "colours.js",
     "spots.js",
     "names.js",
+    "region.js",
+    "lasso.js",
     "map_tools.js",
     "maps.js",
     "panels.js",

@@ -20,6 +20,7 @@ function mapTools(plot) {
     toolButton("−", "Zoom out", () => camera.magnify(1 / ZOOM.step)),
     toolButton("+", "Zoom in", () => camera.magnify(ZOOM.step)),
     toolButton("All", "Show all", () => camera.reset()),
+    plot.lasso ? lassoButton() : null,
     ...saveButtons((kind) => savePanel(plot, kind)));
 }
 
@@ -34,16 +35,21 @@ function listenToMap(plot) {
   const describe = (row, event) => plot.onHover(row, event);
   // A click waits until it is no double click.
   let pressed = null, waiting = 0;
-  canvas.addEventListener("pointerdown", (event) => { last = pressed = event; canvas.setPointerCapture(event.pointerId); describe(null); });
-  for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => { last = null; });
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    describe(null);
+    if (!takeLasso.down(plot, event)) last = pressed = event;
+    else pressed = null;
+  });
+  for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => { last = null; takeLasso.up(plot); });
   canvas.addEventListener("click", (event) => {
     clearTimeout(waiting);
-    const moved = pressed && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > CLICK.pixels;
+    const moved = !pressed || Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > CLICK.pixels;
     const row = plot.shown && !moved ? plot.pick(event.offsetX, event.offsetY) : null;
     if (row !== null && event.detail === 1) waiting = setTimeout(() => plot.onClick(row), CLICK.milliseconds);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!plot.shown) return;
+    if (!plot.shown || takeLasso.move(plot, event)) return;
     if (!last) { describe(plot.pick(event.offsetX, event.offsetY), event); return; }
     move(event.clientX - last.clientX, event.clientY - last.clientY);
     last = event;
@@ -59,6 +65,7 @@ function listenToMap(plot) {
     camera.magnify(Math.exp(-event.deltaY / 300), event.offsetX / scale + left, event.offsetY / scale + top);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
+    if (takeLasso.key(plot, event, middle())) { event.preventDefault(); return; }
     const arrow = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] }[event.key];
     const act = {
       "+": () => camera.magnify(ZOOM.step), "=": () => camera.magnify(ZOOM.step), "-": () => camera.magnify(1 / ZOOM.step),

@@ -48,9 +48,10 @@ class Camera {
 
 class SpotPlot {
   // spacing: distance between spots in map units, drawn to scale; null for a UMAP, whose points keep their size.
+  // lasso: whether regions can be drawn on it.
   // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
-  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, onHover, onClick = () => {} }) {
-    Object.assign(this, { name, camera, spacing, under, look, micrometres, onHover, onClick, shape: layout, seen: false, waiting: null });
+  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, lasso = false, onHover, onClick = () => {} }) {
+    Object.assign(this, { name, camera, lasso, spacing, under, look, micrometres, onHover, onClick, shape: layout, seen: false, waiting: null });
     this.div = document.getElementById(name);
     camera.plots.push(this);
     this.canvas = element("canvas", { tabIndex: 0 });
@@ -135,6 +136,7 @@ class SpotPlot {
     const onPage = DARK.matches && !light ? { ink: "#e4e9ef", edge: "#1b2129" } : ON_COLOURS;
     this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom", font, onPage));
     this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle", font, ON_COLOURS));
+    paintRegion(pen, this, place);
     this.ring.hidden = true;
     this.drawBar(view.scale, width);
     this.canvas.dataset.painted = String(Number(this.canvas.dataset.painted ?? 0) + 1);

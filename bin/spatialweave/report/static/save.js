@@ -22,6 +22,10 @@ function panelPicture(plot) {
   for (const [texts, shift] of [[plot.notes, -4], [plot.names, 4]]) {
     for (const one of texts) inside.append(label(one.text, place(one)[0], place(one)[1] + shift, halo));
   }
+  if (lasso.closed && lasso.plot.camera === plot.camera) {
+    const points = lasso.corners.map(([x, y]) => place({ x, y }).map((value) => value.toFixed(1)).join()).join(" ");
+    for (const [thick, stroke] of [[5, "#fff"], [2, "#000"]]) inside.append(drawing("polygon", { points, fill: "none", stroke, "stroke-width": thick, "stroke-linejoin": "round" }));
+  }
   const bar = roundLength(plot.micrometres() / view.scale, width / 4);
   if (bar) {
     const at = { x1: 14, x2: 14 + bar.pixels, y1: height - 14, y2: height - 14 };

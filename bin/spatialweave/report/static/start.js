@@ -41,12 +41,13 @@ function start() {
   const tissues = ["map", "compare", "feature", ...PER_SPOT];
   const tissue = { camera: new Camera(), spacing: DATA.spacing, layout: DATA.layout, ...beneath, onHover: hover };
   const embedding = { camera: new Camera(), onHover: hover };
-  for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, { ...tissue, onClick: clicked[name] });
-  for (const name of ["umap", "mixing"]) if (byId(name)) plots[name] = new SpotPlot(name, embedding);
+  for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, { ...tissue, lasso: Boolean(byId("region")), onClick: clicked[name] });
+  for (const name of ["umap", "mixing"]) if (byId(name)) plots[name] = new SpotPlot(name, { ...embedding, lasso: Boolean(byId("region")) });
   startImages(tissues);
   startChoices();
   startSearch((index) => { state.feature = index; drawFeature(); });
   startCharts();
+  startLasso();
   startPassports(tissue);
   // What the first card needs is made ready while nobody waits for it.
   draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); DATA.tops ??= loadTops(); readyPassports(); }));
