@@ -190,7 +190,9 @@ def test_names_of_domains_are_a_column(files: Path, tmp_path: Path) -> None:
 
 
 def test_pseudotime(files: Path, tmp_path: Path) -> None:
-    rows = [("smart.seed1", "one", spot, value) for spot, value in (("s2", 0.5), ("s3", None), ("s1", 0.0))]
+    rows = [
+        ("smart.seed1", "smart.seed1", "one", spot, value) for spot, value in (("s2", 0.5), ("s3", None), ("s1", 0.0))
+    ]
     PSEUDOTIME.write(files / "pseudotime.csv", PSEUDOTIME.frame(rows))
     write(assemble(files), tmp_path / "integrated.h5mu")
     data = read_integrated(tmp_path / "integrated.h5mu").data

@@ -51,4 +51,4 @@ def write_analyses(folder: Path, obs: pd.DataFrame | None = None, truth: str = "
     if obs is not None:
         times = np.linspace(0, 1, len(obs))
         times[-1] = np.nan
-        PSEUDOTIME.write(folder / "pseudotime.csv", pseudotime_table(RUN, obs, times))
+        PSEUDOTIME.write(folder / "pseudotime.csv", pseudotime_table(RUN, "<i>.seed2", obs, times))

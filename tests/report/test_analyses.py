@@ -121,9 +121,10 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_pseudotime_of_other_spots_is_refused(tmp_path: Path) -> None:
     obs = pd.DataFrame({"barcode": ["a", "b"], "section": "s"})
     path = tmp_path / "pseudotime.csv"
-    rows = [("r.seed1", "s", "b", 0.5), ("r.seed1", "s", "a", None)]
+    rows = [("r.seed1", "q.seed2", "s", "b", 0.5), ("r.seed1", "q.seed2", "s", "a", None)]
     PSEUDOTIME.write(path, PSEUDOTIME.frame(rows))
-    found = read_pseudotime(path, obs)["r.seed1"]
+    embedding, found = read_pseudotime(path, obs)["r.seed1"]
+    assert embedding == "q.seed2"
     assert np.isnan(found[0]) and found[1] == 0.5
     for wrong, message in ((rows[:1], "1 spots are missing"), ([*rows, rows[0]], "has a line before")):
         PSEUDOTIME.write(path, PSEUDOTIME.frame(wrong))
@@ -148,6 +149,7 @@ def test_the_page_shows_them(
     text = " ".join(page.text.split())
     for part in ("Markers in every domain", "Which domains pass into each other", "Neighbours in common", "Share of"):
         assert part in text
+    assert "in the embedding of <i>, seed 2, the run that agrees with it most" in text
     assert sentence in text and "In 4 of 4 comparisons" in text
     assert not any("<i>" in script for script in page.scripts)
     time = page.data()["pseudotime"]

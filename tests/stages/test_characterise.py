@@ -133,6 +133,27 @@ def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
     assert dict(zip(labels["domain"], labels["class"], strict=True)) == dict(enumerate(NAMES, start=1))
 
 
+def test_the_trajectory_of_a_consensus_is_in_the_embedding_of_the_closest_run(run, files, tmp_path, toy_run):
+    """Of three members one has other domains, and one has no embedding; the groups of the third are joined."""
+    folder = tmp_path / "files"
+    shutil.copytree(files, folder)
+    (folder / "smart.seed1.h5ad").unlink()
+    data = ad.read_h5ad(folder / "mcgate.seed1.h5ad")
+    data.X = data.X + np.random.default_rng(0).normal(scale=0.3, size=data.shape).astype(np.float32)
+    data.write_h5ad(folder / "mcgate.seed1.h5ad")
+    table = DOMAINS.read(folder / "spamo.seed1.domains.csv")
+    DOMAINS.write(folder / "spamo.seed1.domains.csv", table.assign(domain=np.arange(len(table)) % 4 + 1))
+    result = run("--pseudotime-root", "3", files=folder)
+    assert result.exit_code == 0, result.output
+    found = tables(tmp_path / "out")
+    times = found["pseudotime"]
+    assert times["embedding"].unique().tolist() == ["mcgate.seed1"] and len(times) == len(table)
+    means = times["pseudotime"].groupby(toy_run.quadrant).mean()
+    assert means.idxmin() == 2 and times["pseudotime"].min() == 0
+    structure = found["structure"].query("statistic == 'pseudotime'").set_index("domain")["value"]
+    assert structure[3] == pytest.approx(means[2], abs=1e-3)
+
+
 def test_named_runs(run, tmp_path):
     result = run("--run", "spamo.seed1", "--run", "smart.seed1", "--run", "spamca.seed1")
     assert result.exit_code == 0, result.output

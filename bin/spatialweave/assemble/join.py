@@ -73,7 +73,8 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     named = [IntegratedRun(run.method, run.seed) for run in runs]
     add_names(integrated, named, NAMES.read_all(path for path in [files / "names.csv"] if path.exists()))
     if (files / "pseudotime.csv").exists():
-        add_pseudotime(integrated, named, read_pseudotime(files / "pseudotime.csv", integrated.obs))
+        times = read_pseudotime(files / "pseudotime.csv", integrated.obs)
+        add_pseudotime(integrated, named, {run: values for run, (_, values) in times.items()})
     add_umaps(integrated, named)
     _share(integrated, ["spatial", "spatial_aligned", *(run.umap_key for run in named)])
     if IMAGES in counts.uns:

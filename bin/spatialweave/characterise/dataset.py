@@ -125,11 +125,14 @@ def characterise(
         rows["denoised_curves"] += curves
         rows["distributions"] += correlation_rows(sources.dataset, run, seed)
         rows["shared_edges"] += edge_rows(sources, run, seed)
-        graph = None if run.embedding is None else embedding_graph(run.embedding, seed)
-        time = None if graph is None else _pseudotime(graph, run, root)
-        if time is not None:
-            run.per_spot["pseudotime"] = time
-            times.append(pseudotime_table(run.id, sources.dataset.obs, time))
+        graph = None
+        if run.continuous is not None:
+            name, embedding = run.continuous
+            graph = embedding_graph(embedding, seed)
+            time = pseudotime(graph, embedding, run.codes, None if root is None else root - 1)
+            if time is not None:
+                run.per_spot["pseudotime"] = time.values
+                times.append(pseudotime_table(run.id, name, sources.dataset.obs, time.values))
         rows["structure"] += structure_rows(sources, run, split.found_again)
         rows["neighbours"] += _neighbours(sources, run, graph)
         composed = composition(sources.columns, run.codes, run.n_domains)
@@ -177,13 +180,6 @@ def _gene_sets(run: str, tests: MarkerTests, sets: MeasuredSets) -> Iterator[dic
         markers = ranked[is_marker[domain, ranked]][:MOST_MARKERS]
         for row in enrichment(sets, markers, tests.features):
             yield {"run": run, "modality": tests.modality, "domain": domain + 1, **row}
-
-
-def _pseudotime(graph: EmbeddingGraph, run: CharacterisedRun, root: int | None) -> np.ndarray | None:
-    """The pseudotime of every spot; None where there is none."""
-    assert run.embedding is not None
-    found = pseudotime(graph, run.embedding, run.codes, None if root is None else root - 1)
-    return None if found is None else found.values
 
 
 def _neighbours(

@@ -45,12 +45,20 @@ class CharacterisedRun:
         float32, spots x dimensions; None where there is none.
     per_spot
         Further values of each spot by name, e.g. ``confidence`` and ``weight_rna``.
+    member
+        Of a consensus, whose embedding sets domains apart, the id and embedding of the run that agrees with it most.
     """
 
     id: str
     codes: np.ndarray
     embedding: np.ndarray | None
     per_spot: dict[str, np.ndarray]
+    member: tuple[str, np.ndarray] | None = None
+
+    @property
+    def continuous(self) -> tuple[str, np.ndarray] | None:
+        """The id of a run and its embedding in which domains can pass into each other; None where there is none."""
+        return self.member or (None if self.embedding is None else (self.id, self.embedding))
 
     @property
     def n_domains(self) -> int:
@@ -101,13 +109,14 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
     counts, sections = read_joined_counts(counts_file)
     if not counts.obs_names.equals(dataset.obs.index):
         raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
-    chosen = _chosen(files, dataset, list(_runs(files, dataset)), runs)
+    found = list(_runs(files, dataset))
+    chosen = _chosen(files, dataset, found, runs)
     sources = Characterised(
         dataset,
         sections,
         _graph(_one(files, "graph.h5ad"), dataset),
         _columns(counts, dataset),
-        [_run(files, dataset, run) for run in chosen],
+        [_run(files, dataset, run, found) for run in chosen],
     )
     return sources, counts
 
@@ -152,7 +161,7 @@ def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData
     return data
 
 
-def _run(files: Path, dataset: Dataset, run: MethodRun) -> CharacterisedRun:
+def _run(files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun]) -> CharacterisedRun:
     embedding = _embedding(files, dataset, run)
     per_spot: dict[str, np.ndarray] = {}
     if embedding is not None and CONFIDENCE in embedding.obsm:
@@ -162,7 +171,22 @@ def _run(files: Path, dataset: Dataset, run: MethodRun) -> CharacterisedRun:
         per_spot |= {f"weight_{name}": weights[name].to_numpy() for name in weights}
     codes = np.array(run.domains, dtype=np.int64) - 1
     values = None if embedding is None else np.asarray(embedding.X, dtype=np.float32)
-    return CharacterisedRun(f"{run.method}.seed{run.seed}", codes, values, per_spot)
+    member = _closest(files, dataset, run, found) if run.method == WEAVE else None
+    return CharacterisedRun(f"{run.method}.seed{run.seed}", codes, values, per_spot, member)
+
+
+def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[MethodRun]) -> tuple[str, np.ndarray] | None:
+    """Of the runs that a consensus joins the one whose domains agree with it most, and its embedding."""
+    from sklearn.metrics import adjusted_rand_score
+
+    names = set() if woven.matched_runs is None else set(woven.matched_runs.columns)
+    members = [run for run in found if f"{run.method}.seed{run.seed}" in names]
+    members.sort(key=lambda run: -float(adjusted_rand_score(woven.domains, run.domains)))
+    for run in members:
+        embedding = _embedding(files, dataset, run)
+        if embedding is not None:
+            return f"{run.method}.seed{run.seed}", np.asarray(embedding.X, dtype=np.float32)
+    return None
 
 
 def _graph(path: Path, dataset: Dataset) -> sparse.csr_matrix:

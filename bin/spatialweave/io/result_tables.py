@@ -233,8 +233,8 @@ DENOISED_CURVES = ResultTable(
 )
 """The same for each threshold above which a spot is enriched in a domain's markers: the curves behind `all`."""
 
-PSEUDOTIME = ResultTable({"run": TEXT, "section": TEXT, "barcode": TEXT, "pseudotime": OPTIONAL})
-"""Diffusion pseudotime of every spot, 0 to 1; empty where nothing joins it to the root."""
+PSEUDOTIME = ResultTable({"run": TEXT, "embedding": TEXT, "section": TEXT, "barcode": TEXT, "pseudotime": OPTIONAL})
+"""Diffusion pseudotime of every spot, 0 to 1, in the embedding of a run; empty where nothing joins it to the root."""
 
 _COMPARED = {"condition": TEXT, "reference": TEXT}
 _CHANGE = dict.fromkeys(("low", "high", "p", "p_adjusted"), OPTIONAL)
@@ -303,15 +303,16 @@ def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True)
     return np.column_stack([table["x"], table["y"]])[rows]
 
 
-def pseudotime_table(run: str, obs: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
-    """The table of a run's pseudotime of the spots of `obs` (columns section and barcode)."""
+def pseudotime_table(run: str, embedding: str, obs: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+    """The table of a run's pseudotime of the spots of `obs`, and of the run (`embedding`) by whose embedding it is."""
     table = obs[["section", "barcode"]].astype(str).reset_index(drop=True)
     table.insert(0, "run", run)
+    table.insert(1, "embedding", embedding)
     return table.assign(pseudotime=np.round(values, 5))
 
 
-def read_pseudotime(path: Path, obs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """By run the pseudotime of every spot of `obs` (columns barcode and section), float64, in the order of `obs`.
+def read_pseudotime(path: Path, obs: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
+    """By run whose embedding it is in, and the pseudotime of every spot of `obs`, float64, in the order of `obs`.
 
     Raises
     ------
@@ -322,7 +323,7 @@ def read_pseudotime(path: Path, obs: pd.DataFrame) -> dict[str, np.ndarray]:
     found = {}
     for run, own in table.groupby("run", sort=False):
         rows = _rows_of_spots(path, own, obs, "run CHARACTERISE again")
-        found[str(run)] = own["pseudotime"].to_numpy()[rows]
+        found[str(run)] = str(own["embedding"].iloc[0]), own["pseudotime"].to_numpy()[rows]
     return found
 
 

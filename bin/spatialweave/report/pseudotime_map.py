@@ -17,8 +17,8 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 def pseudotime_map(
     folder: Path | None, spots: DatasetSpots, runs: list[MethodRun], rows: np.ndarray, titles: Mapping[str, str]
 ) -> dict[str, Any] | None:
-    """The column of the first run that has one, for JSON, with its name, the root domain and the fraction of
-    the spots that are joined to it; None without any.
+    """The column of the first run that has one, for JSON, with its name, the root domain, the run by whose
+    embedding it is ("": its own) and the fraction of the spots that are joined to the root; None without any.
 
     Raises
     ------
@@ -28,7 +28,8 @@ def pseudotime_map(
     paths = sorted(folder.rglob("pseudotime.csv")) if folder is not None and folder.is_dir() else []
     found = next((read_pseudotime(path, spots.obs) for path in paths if path.stat().st_size), {})
     for run in runs:
-        values = found.get(f"{run.method}.seed{run.seed}")
+        own = f"{run.method}.seed{run.seed}"
+        embedding, values = found.get(own, ("", None))
         if values is None or not np.isfinite(values).any() or not run.domains:
             continue
         root = run.domains[int(np.nanargmin(values))]
@@ -37,6 +38,7 @@ def pseudotime_map(
         return {
             "name": f"Pseudotime of {name}, from domain {root}",
             "root": root,
+            "by": "" if embedding == own else _title(embedding, titles),
             "joined": float(np.isfinite(values).mean()),
             "low": 0.0,
             "top": 1.0,
@@ -45,3 +47,8 @@ def pseudotime_map(
             "steps": pack(quantise_between(values[rows], 0.0, 1.0)),
         }
     return None
+
+
+def _title(run: str, titles: Mapping[str, str]) -> str:
+    method, _, seed = run.rpartition(".seed")
+    return f"{titles.get(method, method)}, seed {seed}"
