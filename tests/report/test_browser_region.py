@@ -11,8 +11,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.inputs import read_spots
 
+from .analyses_files import write_analyses
 from .browser import EVIL, drawn_count, wait
+from .characterised_files import write_characterised
 from .page import Page, unpack
 
 
@@ -143,3 +146,25 @@ def test_lasso_by_keyboard(page: Any) -> None:
     canvas.send_keys(Keys.ESCAPE)
     assert not page.execute_script("return lasso.on") and not page.find_element("id", "region").is_displayed()
     assert page.get_log("browser") == []
+
+
+def test_pseudotime_is_mapped_by_a_click(
+    browser: Any, make_dataset: Callable[..., DatasetSources], tmp_path: Path
+) -> None:
+    sources = make_dataset(seeds=(1,))
+    assert sources.files is not None
+    write_characterised(sources.files)
+    write_analyses(sources.files, read_spots(sources.latents[0])[0].obs)
+    write_dataset_report(sources, tmp_path / "report.html")
+    browser.get_log("browser")
+    browser.get((tmp_path / "report.html").as_uri())
+    wait(browser, "document.body.dataset.drawn")
+    before = drawn_count(browser)
+    click(browser, "#show-pseudotime")
+    wait(browser, f"Number(document.body.dataset.drawn) > {before}")
+    title = browser.find_element("id", "compare-title").text
+    assert title.startswith("Pseudotime of SMART, seed 1, from domain")
+    codes = browser.execute_script("return [...plots.compare.shown.codes]")
+    assert codes[0] == 0 and codes[-1] == 255 and codes[:-1] == sorted(codes[:-1])
+    assert browser.find_element("id", "compare-unit").text == "diffusion distance from the root, 0 to 1"
+    assert browser.get_log("browser") == []
