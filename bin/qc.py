@@ -51,7 +51,7 @@ def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> Non
     write_coordinates(result, out_dir / f"{result.name}.qc_coordinates.png")
     write_maps(result, out_dir / f"{result.name}.qc_maps.png")
     write_violins(result, thresholds, out_dir / f"{result.name}.qc_violins.png")
-    write(result.section, out)
+    write(result.section, out, counts=result.counts)
     removed = result.summary[result.summary["check"] == "any"]
     parts = [f"{row.modality} {row.n_failed} of {row.n_before}" for row in removed.itertuples()]
     click.echo(f"{result.name}: {result.section.n_obs} spots kept; removed: {', '.join(parts)}")

@@ -73,6 +73,6 @@ def holds(out: Path) -> None:
     from spatialweave.io.section_file import read_section_file
 
     section = read_section_file(out)
-    assert section.n_obs > 0
-    for part in section.mod.values():
-        assert part.X.nnz > 0
+    assert section.data.n_obs > 0
+    for counts in section.counts.values():
+        assert sum(block.nnz for block in counts.blocks()) > 0

@@ -69,7 +69,8 @@ def test_as_a_modality_of_a_section(tmp_path: Path) -> None:
     assert part.var_names.tolist() == list(STATISTICS) and part.n_obs == len(spots)
     # No value is below 0 where the image is even, as the stages that follow check.
     write(section, tmp_path / "s.section.h5mu")
-    read_section_file(tmp_path / "s.section.h5mu")
+    for counts in read_section_file(tmp_path / "s.section.h5mu").counts.values():
+        assert list(counts.blocks())
     # A spot is 13 pixels wide. Patches inside a domain have its colour.
     assert round(DIAMETER * SCALE) == 13
     inner = part[part.obs_names == "S08X07-1"].X.toarray()

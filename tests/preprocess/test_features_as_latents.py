@@ -12,6 +12,7 @@ import pytest
 from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import in_memory
 from spatialweave.platforms import platform
 from spatialweave.preprocess import adt, chromatin, rna
 from spatialweave.preprocess.adt import AdtSettings
@@ -55,14 +56,15 @@ def test_chromatin_as_rna() -> None:
     counts = sparse.csr_matrix(np.random.default_rng(0).negative_binomial(1, 0.3, (120, 80)).astype(np.float32))
     found = chromatin.prepare(counts, ChromatinSettings(1, 0, "as_rna", 1e4, 20))
     expected = rna.prepare(counts, RnaSettings(1, 0, 20, 1e4, False))
-    assert found.matrix.shape == (120, 20) and (found.matrix != expected.matrix).nnz == 0
-    np.testing.assert_array_equal(found.features, expected.features)
+    assert found.values.shape == (120, 20)
+    assert (in_memory(found.values) != in_memory(expected.values)).nnz == 0
+    np.testing.assert_array_equal(found.values.features, expected.values.features)
     assert found.scores is None
 
 
 def test_proteins_without_ratios_keep_zeros_and_totals() -> None:
     counts = np.array([[1.0, 3.0, 0.0], [0.0, 0.0, 5.0], [0.0, 0.0, 0.0]])
-    found = adt.prepare(sparse.csr_matrix(counts), AdtSettings(0, 0, "none", False)).matrix.toarray()
+    found = in_memory(adt.prepare(sparse.csr_matrix(counts), AdtSettings(0, 0, "none", False)).values).toarray()
     np.testing.assert_allclose(np.expm1(found), [[2500, 7500, 0], [0, 0, 10_000], [0, 0, 0]], rtol=1e-6)
 
 
@@ -79,13 +81,14 @@ def test_counts_are_kept_as_counted(project: Path) -> None:
     counts = sparse.csr_matrix(np.random.default_rng(1).negative_binomial(1, 0.3, (120, 80)).astype(np.float32))
     recipe = read_recipe(project / "assets" / "preprocess" / "counts.yml")
     chosen = rna.prepare(counts, replace(recipe.settings("rna", platform("visium"), 1), variable_features=20))
-    assert len(chosen.features) == 20
-    np.testing.assert_array_equal(chosen.matrix.toarray(), counts.toarray()[:, chosen.features])
+    assert len(chosen.values.features) == 20
+    values = in_memory(chosen.values).toarray()
+    np.testing.assert_array_equal(values, counts.toarray()[:, chosen.values.features])
     proteins = adt.prepare(counts, recipe.settings("adt", platform("visium"), 1, 80))
-    np.testing.assert_array_equal(proteins.matrix.toarray(), counts.toarray()[:, proteins.features])
+    expected = counts.toarray()[:, proteins.values.features]
+    np.testing.assert_array_equal(in_memory(proteins.values).toarray(), expected)
     peaks = recipe.settings("atac", platform("visium"), 1)
-    np.testing.assert_array_equal(
-        chromatin.prepare(counts, replace(peaks, variable_features=20)).matrix.toarray(), chosen.matrix.toarray()
-    )
+    as_rna = chromatin.prepare(counts, replace(peaks, variable_features=20))
+    np.testing.assert_array_equal(in_memory(as_rna.values).toarray(), values)
     with pytest.raises(InputError, match="is counts; expected a number, for the method tf_idf"):
         chromatin.prepare(counts, replace(peaks, method="tf_idf"))

@@ -46,7 +46,7 @@ def fitted(case: str, components: int = 6) -> tuple[np.ndarray, FrozenPreparatio
     scores = prepared.scores
     if scores is None:
         found = (
-            principal_components(prepared.matrix, components, 0) if components else features_themselves(prepared.matrix)
+            principal_components(prepared.values, components, 0) if components else features_themselves(prepared.values)
         )
         scores = found.scores
     return scores, _frozen(prepared, found, names, components == 0), matrix, list(names)

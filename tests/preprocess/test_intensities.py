@@ -14,6 +14,7 @@ from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io import contract
+from spatialweave.io.count_matrix import in_memory
 from spatialweave.io.section import SectionInput, read_section
 from spatialweave.platforms import platform
 from spatialweave.preprocess.dataset import preprocess
@@ -39,24 +40,26 @@ def expected(values: np.ndarray) -> np.ndarray:
 
 def test_arcsinh_in_units_of_the_median_whatever_the_gain() -> None:
     prepared = prepare(sparse.csr_matrix(STAINS), SETTINGS)
-    np.testing.assert_allclose(prepared.matrix.toarray(), expected(STAINS))
+    np.testing.assert_allclose(in_memory(prepared.values).toarray(), expected(STAINS))
     brighter = prepare(sparse.csr_matrix(STAINS * [1, 10, 1e4, 1, 1, 3]), SETTINGS)
-    np.testing.assert_allclose(brighter.matrix.toarray(), expected(STAINS))
+    np.testing.assert_allclose(in_memory(brighter.values).toarray(), expected(STAINS))
     assert [step["step"] for step in prepared.steps] == ["detected_features", "arcsinh"]
 
 
 def test_features_that_vary_most_are_kept_in_their_order() -> None:
     variances = expected(STAINS).var(axis=0)
     prepared = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, variable_features=2))
-    assert prepared.features.tolist() == sorted(np.argsort(variances)[-2:].tolist())
-    np.testing.assert_allclose(prepared.matrix.toarray(), expected(STAINS)[:, prepared.features])
+    assert prepared.values.features.tolist() == sorted(np.argsort(variances)[-2:].tolist())
+    np.testing.assert_allclose(in_memory(prepared.values).toarray(), expected(STAINS)[:, prepared.values.features])
 
 
 def test_log_ratios_and_no_transformation() -> None:
-    ratios = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, transform="clr")).matrix.toarray()
-    np.testing.assert_allclose(ratios, np.log1p(STAINS / np.exp(np.log1p(STAINS).mean(axis=0))))
-    as_given = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, transform="none", scale=True)).matrix.toarray()
-    np.testing.assert_allclose(as_given, STAINS / STAINS.std(axis=0, ddof=1))
+    ratios = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, transform="clr"))
+    np.testing.assert_allclose(
+        in_memory(ratios.values).toarray(), np.log1p(STAINS / np.exp(np.log1p(STAINS).mean(axis=0)))
+    )
+    as_given = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, transform="none", scale=True))
+    np.testing.assert_allclose(in_memory(as_given.values).toarray(), STAINS / STAINS.std(axis=0, ddof=1))
 
 
 def section(folder: Path, name: str = "s", counted: bool = False) -> Path:

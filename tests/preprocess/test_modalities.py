@@ -14,13 +14,16 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import in_memory
 from spatialweave.preprocess import adt, chromatin, metabolite, rna
 from spatialweave.preprocess.adt import AdtSettings
 from spatialweave.preprocess.chromatin import ChromatinSettings
+from spatialweave.preprocess.frozen import carry_out
 from spatialweave.preprocess.metabolite import MetaboliteSettings
 from spatialweave.preprocess.pca import principal_components
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared
 from spatialweave.preprocess.rna import RnaSettings
+from spatialweave.preprocess.values import Values
 
 RNA = RnaSettings(min_spots=0, components=30, variable_features=None, target_sum=1e4, scale=False)
 ADT = AdtSettings(min_spots=0, components=30, clr_per="protein", scale=False)
@@ -30,6 +33,10 @@ METABOLITE = MetaboliteSettings(min_spots=0, components=30, target_sum=1e4, scal
 
 def csr(values: object) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.asarray(values, dtype=np.float64))
+
+
+def dense(prepared: Prepared) -> np.ndarray:
+    return in_memory(prepared.values).toarray()
 
 
 def genes(n_spots: int = 250, n_genes: int = 320) -> sparse.csr_matrix:
@@ -55,12 +62,12 @@ def test_rna_equals_scanpy(scaled: bool) -> None:
             sc.pp.scale(data)
     assert 60 < data.n_vars < counts.shape[1], "the test is about dropped genes too"
     chosen = data[:, data.var["highly_variable"]].X
-    dense = np.asarray(chosen.toarray() if sparse.issparse(chosen) else chosen, dtype=np.float64)
-    expected = PCA(8, svd_solver="full").fit_transform(dense)
+    values = np.asarray(chosen.toarray() if sparse.issparse(chosen) else chosen, dtype=np.float64)
+    expected = PCA(8, svd_solver="full").fit_transform(values)
 
     settings = replace(RNA, min_spots=10, variable_features=60, target_sum=1e4, scale=scaled, components=8)
     prepared = rna.prepare(counts, settings)
-    scores = principal_components(prepared.matrix, 8, 0).scores
+    scores = principal_components(prepared.values, 8, 0).scores
     np.testing.assert_allclose(scores * np.sign((scores * expected).sum(axis=0)), expected, atol=1e-4)
     assert prepared.steps[0] == {"step": "detected_features", "min_spots": 10, "kept": data.n_vars}
     assert [step["step"] for step in prepared.steps][-1] == ("scale" if scaled else "log1p")
@@ -68,21 +75,21 @@ def test_rna_equals_scanpy(scaled: bool) -> None:
 
 def test_rna_keeps_all_genes_by_its_setting() -> None:
     prepared = rna.prepare(genes(), replace(RNA, min_spots=0, variable_features=None, scale=True))
-    assert prepared.matrix.shape == (250, 320)
+    assert prepared.values.shape == (250, 320)
 
 
 def test_an_all_zero_gene_changes_nothing() -> None:
     counts = genes()
     settings = replace(RNA, min_spots=10, variable_features=60, scale=True)
     wider = sparse.hstack([counts[:, :7], csr(np.zeros((250, 1))), counts[:, 7:]], format="csr").astype(np.float32)
-    assert (rna.prepare(counts, settings).matrix != rna.prepare(wider, settings).matrix).nnz == 0
+    assert (in_memory(rna.prepare(counts, settings).values) != in_memory(rna.prepare(wider, settings).values)).nnz == 0
 
 
 def test_clr_by_hand() -> None:
     # Protein 1: log(1+3) = 2 log 2, its mean over two spots log 2, so 3 becomes log(1 + 3/2).
     # Protein 2: mean of log(1+1) over two spots is log 2, so 1 becomes log(1 + 1/2).
     matrix = csr([[3, 1], [0, 1]])
-    adt.clr(matrix)
+    carry_out(adt.clr(matrix), matrix)
     np.testing.assert_allclose(matrix.toarray(), [[0.91629073, 0.40546511], [0, 0.40546511]], atol=1e-8)
 
 
@@ -90,9 +97,9 @@ def test_clr_by_its_formula() -> None:
     counts = np.random.default_rng(0).poisson(3, (30, 6)).astype(float)
     expected = np.log(1 + counts / np.exp(np.log(1 + counts).mean(axis=0)))
     matrix = csr(counts)
-    adt.clr(matrix)
+    carry_out(adt.clr(matrix), matrix)
     np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
-    scaled = adt.prepare(csr(counts), replace(ADT, scale=True)).matrix.toarray()
+    scaled = dense(adt.prepare(csr(counts), replace(ADT, scale=True)))
     np.testing.assert_allclose(scaled, expected / expected.std(axis=0, ddof=1), atol=1e-12)
 
 
@@ -100,7 +107,7 @@ def test_clr_of_spots_by_hand() -> None:
     # Spot 1: the sum of logs over its two proteins is log 4 + log 2 = log 8, over three features in all: g = 2.
     # Spot 2: log 8 over three features again, from one protein. A spot without counts stays so.
     matrix = csr([[3, 1, 0], [0, 7, 0], [0, 0, 0]])
-    adt.clr(matrix, "spot")
+    carry_out(adt.clr(matrix, "spot"), matrix)
     expected = [[math.log(2.5), math.log(1.5), 0], [0, math.log(4.5), 0], [0, 0, 0]]
     np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
 
@@ -113,11 +120,11 @@ def test_proteins_per_spot_by_the_released_formula() -> None:
 
     expected = np.apply_along_axis(released, 1, counts)
     prepared = adt.prepare(csr(counts), replace(ADT, scale=True, clr_per="spot"))
-    np.testing.assert_allclose(prepared.matrix.toarray(), expected / expected.std(axis=0, ddof=1), atol=1e-12)
+    np.testing.assert_allclose(dense(prepared), expected / expected.std(axis=0, ddof=1), atol=1e-12)
     assert {"step": "clr", "over": "proteins"} in prepared.steps
     z_scores = (expected - expected.mean(axis=0)) / expected.std(axis=0, ddof=1)
     truth = PCA(5, svd_solver="full").fit_transform(z_scores)
-    scores = principal_components(prepared.matrix, 5, 0).scores
+    scores = principal_components(prepared.values, 5, 0).scores
     np.testing.assert_allclose(scores * np.sign((scores * truth).sum(axis=0)), truth, atol=1e-5)
 
 
@@ -129,7 +136,7 @@ def test_panel_size_counts_detected_proteins() -> None:
 def test_tf_idf_by_hand() -> None:
     # Both spots have 2 counts; the peaks have 1 and 3, so that IDF is log(1 + 2/1) and log(1 + 2/3).
     matrix = csr([[1, 1], [0, 2]])
-    chromatin.tf_idf(matrix)
+    matrix = in_memory(Values(matrix, np.arange(2), chromatin.tf_idf(matrix)))
     half, whole = math.log(5001), math.log(10001)
     expected = [[half * math.log(3), half * math.log(5 / 3)], [0, whole * math.log(5 / 3)]]
     np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-12)
@@ -145,9 +152,9 @@ def test_chromatin_by_its_formula() -> None:
         tf_idf = np.nan_to_num(tf * np.log1p(30 / counts.sum(axis=0)))
         expected = np.nan_to_num(np.log1p(1e4 * tf_idf / tf_idf.sum(axis=1, keepdims=True)))
     prepared = chromatin.prepare(csr(counts), replace(CHROMATIN, min_spots=0))
-    np.testing.assert_allclose(prepared.matrix.toarray(), expected, atol=1e-10)
+    np.testing.assert_allclose(dense(prepared), expected, atol=1e-10)
     np.testing.assert_allclose(
-        chromatin.prepare(csr(counts), replace(CHROMATIN, min_spots=1)).matrix.toarray(), np.delete(expected, 3, axis=1)
+        dense(chromatin.prepare(csr(counts), replace(CHROMATIN, min_spots=1))), np.delete(expected, 3, axis=1)
     )
 
 
@@ -214,9 +221,9 @@ def test_metabolites_by_their_formula() -> None:
     intensities = np.random.default_rng(0).gamma(1, 5, (20, 7))
     expected = np.log1p(100 * intensities / intensities.sum(axis=1, keepdims=True))
     plain = metabolite.prepare(csr(intensities), replace(METABOLITE, target_sum=100))
-    np.testing.assert_allclose(plain.matrix.toarray(), expected, atol=1e-12)
+    np.testing.assert_allclose(dense(plain), expected, atol=1e-12)
     scaled = metabolite.prepare(csr(intensities), replace(METABOLITE, target_sum=100, scale=True))
-    np.testing.assert_allclose(scaled.matrix.toarray(), expected / expected.std(axis=0, ddof=1), atol=1e-12)
+    np.testing.assert_allclose(dense(scaled), expected / expected.std(axis=0, ddof=1), atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,10 @@ def recipe(tmp_path: Path) -> Path:
 def test_declared_latents_are_the_latents(tmp_path: Path, recipe: Path) -> None:
     path = section(tmp_path, {"atac": "X_lsi"}, X_lsi=LSI)
     # Peaks in few spots go, and spots that have no others with them; sums of normalised values fail no threshold.
-    filtered = check_section(path, THRESHOLDS | {"atac_min_counts": 1e6, MIN_SPOTS: LEAST}).section
+    filtered = check_section(path, THRESHOLDS | {"atac_min_counts": 1e6, MIN_SPOTS: LEAST})
     kept = PEAKS[:, (PEAKS > 0).sum(axis=0) >= LEAST].sum(axis=1) > 0
     assert 20 < kept.sum() < 30
-    contract.write(filtered, tmp_path / "filtered.section.h5mu")
+    contract.write(filtered.section, tmp_path / "filtered.section.h5mu", counts=filtered.counts)
     latents = preprocess([tmp_path / "filtered.section.h5mu"], recipe, 0, tmp_path / "c.h5mu")
     contract.write(latents, tmp_path / "l.h5mu")
     (atac,) = read_dataset(tmp_path / "l.h5mu").modalities

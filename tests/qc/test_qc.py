@@ -49,7 +49,8 @@ def check(section: Path, **thresholds: float) -> FilteredSection:
 
 
 def test_rna_metrics_by_hand() -> None:
-    table = spot_metrics("rna", anndata("abcd", GENES, RNA))
+    data = anndata("abcd", GENES, RNA)
+    table = spot_metrics("rna", data, data.X)
     assert table["total"].tolist() == [10, 5, 4, 0]
     assert table["n_features"].tolist() == [6, 1, 2, 0]
     assert table["mito_percent"].tolist() == [20, 0, 75, 0]
@@ -58,7 +59,8 @@ def test_rna_metrics_by_hand() -> None:
 
 
 def test_adt_isotype_percentage_by_hand() -> None:
-    table = spot_metrics("adt", anndata("bce", PROTEINS, ADT))
+    data = anndata("bce", PROTEINS, ADT)
+    table = spot_metrics("adt", data, data.X)
     assert table["isotype_percent"].tolist() == [50, 0, 90]  # IgG-Fc is a target
     assert table["mito_percent"].isna().all()
 
@@ -76,15 +78,15 @@ def test_isotype_names(name: str, expected: bool) -> None:
 
 def test_symbols_are_found_beside_identifiers() -> None:
     data = anndata("a", ["ENSG01", "ENSG02"], [[1, 3]])
-    assert spot_metrics("rna", data)["mito_percent"].isna().all()
+    assert spot_metrics("rna", data, data.X)["mito_percent"].isna().all()
     data.var["gene_name"] = ["MT-ND1", "ACTB"]
-    assert spot_metrics("rna", data)["mito_percent"].tolist() == [25]
+    assert spot_metrics("rna", data, data.X)["mito_percent"].tolist() == [25]
 
 
 def test_tss_and_fragments_are_carried_over() -> None:
     data = anndata("ab", ["chr1:1-9"], [[1], [2]])
     data.obs["TSSEnrichment"], data.obs["nFrags"] = [4.5, 9.0], [1000, 2000]
-    table = spot_metrics("atac", data)
+    table = spot_metrics("atac", data, data.X)
     assert table["tss_enrichment"].tolist() == [4.5, 9.0]
     assert table["n_fragments"].tolist() == [1000, 2000]
 
@@ -101,7 +103,7 @@ def test_a_spot_leaves_the_modality_it_fails_in_only(section: Path, tmp_path: Pa
     result = check(section, rna_max_mito_percent=50, adt_max_isotype_percent=40)
     assert result.section["rna"].obs_names.tolist() == ["a", "b"]
     assert result.section["adt"].obs_names.tolist() == ["c"]
-    write(result.section, tmp_path / "out.h5mu")
+    write(result.section, tmp_path / "out.h5mu", counts=result.counts)
     data = read_h5mu(tmp_path / "out.h5mu", "section")
     assert data.obs_names.tolist() == ["a", "b", "c"]
     assert data.obsm["rna"].ravel().tolist() == [True, True, False]
@@ -124,7 +126,7 @@ def test_features_are_judged_on_the_spots_that_stay(section: Path) -> None:
 
 def test_a_spot_emptied_by_min_spots_is_removed_with_that_reason() -> None:
     data = anndata("abcd", ["one", "two"], [[1, 0], [1, 0], [1, 0], [0, 7]])
-    verdict = judge("rna", data, defaults() | {"min_spots": 2}, "file")
+    verdict = judge("rna", data, data.X, defaults() | {"min_spots": 2}, "file")
     assert verdict.kept_features.tolist() == [True, False]
     assert verdict.kept_spots.tolist() == [True, True, True, False]
     assert verdict.reasons().tolist() == ["", "", "", "min_spots"]
@@ -183,19 +185,19 @@ def test_every_threshold_works(threshold: Threshold) -> None:
     for modality in threshold.modalities:
         data = anndata("ab", features, [[0, 9], [5, 9]])
         data.obs["tss_enrichment"] = [1.0, 3.0]
-        values = spot_metrics(modality, data)[threshold.bound.metric].to_numpy()
+        values = spot_metrics(modality, data, data.X)[threshold.bound.metric].to_numpy()
         assert values[0] < values[1]
-        verdict = judge(modality, data, defaults() | {threshold.name: float(values.mean())}, "file")
+        verdict = judge(modality, data, data.X, defaults() | {threshold.name: float(values.mean())}, "file")
         assert verdict.kept_spots.tolist() == ([True, False] if threshold.bound.is_upper else [False, True])
         assert verdict.failed[threshold.name].sum() == 1
-        at_bound = judge(modality, data, defaults() | {threshold.name: float(values.max())}, "file")
+        at_bound = judge(modality, data, data.X, defaults() | {threshold.name: float(values.max())}, "file")
         assert at_bound.kept_spots[1]
 
 
 def test_a_threshold_on_an_unknown_metric_is_warned_of() -> None:
     data = anndata("ab", ["peak"], [[1], [2]])
     with pytest.warns(InputWarning, match="--atac-min-tss has no effect, as no tss enrichment is known"):
-        verdict = judge("atac", data, defaults() | {"atac_min_tss": 2}, "file")
+        verdict = judge("atac", data, data.X, defaults() | {"atac_min_tss": 2}, "file")
     assert verdict.kept_spots.all()
 
 

@@ -12,6 +12,7 @@ from scipy import sparse
 from spatialweave.io.contract import is_intensities
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
+from spatialweave.preprocess.frozen import carry_out
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.report.features import ARCSINH, LOG_COUNTS, arcsinh_scaled, log_normalise
 
@@ -66,7 +67,7 @@ def transformed(
         return arcsinh_scaled(counts), np.sinh
     if MODALITY_KINDS[modality].preparation == "adt":
         values = sparse.csr_matrix(counts, dtype=np.float32, copy=True)
-        clr(values, "protein")
+        carry_out(clr(values, "protein"), values)
         return values, np.expm1
     return log_normalise(counts), np.expm1
 

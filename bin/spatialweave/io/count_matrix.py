@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,21 @@ BLOCK_ENTRIES = 4_000_000
 
 
 NOT_WHOLE = "is not a whole number"
+
+
+class SpotBlocks(Protocol):
+    """A matrix, spots x features, that gives some spots at a time, so that it need not be in memory."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spots and features."""
+
+    @property
+    def nnz(self) -> int:
+        """Stored entries, at most."""
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """The spots in order, in blocks of about :data:`BLOCK_ENTRIES` stored entries; a block must not be changed."""
 
 
 @dataclass
@@ -72,15 +87,68 @@ def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
     return None
 
 
-def spot_blocks(counts: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
-    """Yield the spots in blocks of about :data:`BLOCK_ENTRIES` stored entries, in float64."""
-    n_spots = counts.shape[0]
-    size = max(1, BLOCK_ENTRIES * n_spots // max(counts.nnz, 1))
-    for start in range(0, n_spots, size):
-        yield counts[start : start + size].astype(np.float64)
+Counts: TypeAlias = sparse.csr_matrix | SpotBlocks
+"""A matrix in memory, or one that is walked over."""
 
 
-def spots_per_feature(counts: sparse.csr_matrix) -> np.ndarray:
+@dataclass
+class FeatureSums:
+    """What one pass over counts tells of each feature.
+
+    Attributes
+    ----------
+    detected
+        int64, in how many spots.
+    sums, squares
+        float64, sums of the counts and of their squares; exact for whole numbers.
+    """
+
+    detected: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+
+
+def rows_per_block(n_rows: int, n_entries: int) -> int:
+    """How many rows have about :data:`BLOCK_ENTRIES` of all stored entries."""
+    return max(1, BLOCK_ENTRIES * n_rows // max(n_entries, 1))
+
+
+def stored_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
+    """Yield the spots in blocks of about :data:`BLOCK_ENTRIES` stored entries; they must not be changed."""
+    if not isinstance(counts, sparse.csr_matrix):
+        yield from counts.blocks()
+        return
+    matrix: Any = counts
+    size = rows_per_block(matrix.shape[0], matrix.nnz)
+    for start in range(0, matrix.shape[0], size):
+        yield matrix[start : start + size]
+
+
+def spot_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
+    """The same blocks in float64."""
+    return (block.astype(np.float64, copy=False) for block in stored_blocks(counts))
+
+
+def in_memory(counts: Counts) -> sparse.csr_matrix:
+    """All spots at once (float64 where they were not in memory); the matrix must not be changed."""
+    if isinstance(counts, sparse.csr_matrix):
+        return counts
+    blocks = list(spot_blocks(counts))
+    return blocks[0] if len(blocks) == 1 else sparse.vstack(blocks, format="csr")
+
+
+def feature_sums(counts: Counts) -> FeatureSums:
+    """Spots, sum and sum of squares of each feature; `counts` must hold no stored zeros."""
+    n_features = counts.shape[1]
+    found = FeatureSums(np.zeros(n_features, dtype=np.int64), np.zeros(n_features), np.zeros(n_features))
+    for block in spot_blocks(counts):
+        found.detected += np.bincount(block.indices, minlength=n_features)
+        found.sums += np.bincount(block.indices, block.data, minlength=n_features)
+        found.squares += np.bincount(block.indices, block.data**2, minlength=n_features)
+    return found
+
+
+def spots_per_feature(counts: Counts) -> np.ndarray:
     """In how many spots each feature was detected (int64, one per feature); `counts` must hold no stored zeros."""
     detected = np.zeros(counts.shape[1], dtype=np.int64)
     for block in spot_blocks(counts):
@@ -88,15 +156,7 @@ def spots_per_feature(counts: sparse.csr_matrix) -> np.ndarray:
     return detected
 
 
-def spot_totals(counts: sparse.csr_matrix, features: np.ndarray) -> np.ndarray:
+def spot_totals(counts: Counts, features: np.ndarray) -> np.ndarray:
     """Sum of each spot over the features of a boolean mask (float64, one per spot)."""
     weights = features.astype(np.float64)
     return np.concatenate([block @ weights for block in spot_blocks(counts)])
-
-
-def feature_totals(counts: sparse.csr_matrix) -> np.ndarray:
-    """Sum of each feature over all spots (float64, one per feature)."""
-    sums = np.zeros(counts.shape[1])
-    for block in spot_blocks(counts):
-        sums += np.bincount(block.indices, block.data, minlength=counts.shape[1])
-    return sums

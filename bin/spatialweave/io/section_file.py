@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,27 +13,40 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED, is_intensities, read_h5mu
+from spatialweave.io.contract import PRECOMPUTED, is_intensities, read_without_counts
 from spatialweave.io.count_matrix import find_problem, to_csr
-from spatialweave.io.stage_checks import check_table
+from spatialweave.io.measurement import reading
+from spatialweave.io.stage_checks import AGAIN, check_table
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import platform
 
 if TYPE_CHECKING:
     import anndata
+    import h5py
     import mudata
 
+COUNTS_EXPECTED = "raw counts, spots x features"
 
-def read_section_file(path: Path) -> mudata.MuData:
-    """Read a section file and check all that the stages rely on; counts come out as canonical CSR.
+
+@dataclass
+class SectionFile:
+    """A section file: all but the counts, whose spots are those of `data`, and per modality the counts on disk."""
+
+    data: mudata.MuData
+    counts: dict[str, StoredCounts]
+
+
+def read_section_file(path: Path) -> SectionFile:
+    """Read a section file and check all that the stages rely on; the values of counts whenever these are read.
 
     Raises
     ------
     InputError
         Naming the file, the modality and the slot.
     """
-    data = read_h5mu(path, "section")
+    data = read_without_counts(path, "section")
     platform(str(data.uns["spatialweave"]["platform"]), f"{path}, platform")
     if not data.mod:
         raise InputError(str(path), "holds no modality", "at least one of " + ", ".join(MODALITIES))
@@ -38,24 +55,94 @@ def read_section_file(path: Path) -> mudata.MuData:
     if data.obs["section"].nunique() != 1:
         raise InputError(f"{path}, obs['section']", "names several sections", "one section per file")
     _check_coordinates(f"{path}, obsm['spatial']", data.obsm.get("spatial"), data.n_obs)
-    check_modalities(path, data)
+    counts = stored_counts(path, data)
     if IMAGE in data.uns:
         TissueImage.of_uns(f"{path}, uns['{IMAGE}']", data.uns[IMAGE])
-    return data
+    return SectionFile(data, counts)
+
+
+def stored_counts(path: Path, data: mudata.MuData) -> dict[str, StoredCounts]:
+    """The counts of every modality of an .h5mu file, which come out as canonical CSR a block of spots at a time.
+
+    Modalities that are not known are refused, and values that are anything but raw counts. Those that the user has
+    declared as precomputed may hold other values of 0 or more, and latents.
+
+    Parameters
+    ----------
+    data
+        All but the counts of the file (:func:`~spatialweave.io.contract.read_without_counts`).
+    """
+    counts = {}
+    for name, part in data.mod.items():
+        _check_modality(path, name, part)
+        counts[name] = _stored_counts(path, name, part)
+    return counts
 
 
 def check_modalities(path: Path, data: mudata.MuData) -> None:
-    """Refuse modalities that are not known or hold anything but raw counts; counts become canonical CSR in place.
-
-    Those that the user has declared as precomputed may hold other values of 0 or more, and latents.
-    """
+    """The same checks of modalities in memory, whose counts become canonical CSR in place."""
     for name, part in data.mod.items():
-        if name not in MODALITIES:
-            raise InputError(str(path), f"unknown modality '{name}'", "one of " + ", ".join(MODALITIES))
-        part.X = _checked_counts(f"{path}, modality {name}", name, part)
-        if PRECOMPUTED in part.obsm:
-            where = f"{path}, modality {name}, obsm['{PRECOMPUTED}']"
-            part.obsm[PRECOMPUTED] = check_table(where, part.obsm[PRECOMPUTED], part.n_obs, "spot")
+        _check_modality(path, name, part)
+        if part.X is None:
+            raise InputError(f"{path}, modality {name}", "has no X", "raw counts in X")
+        try:
+            counts = to_csr(part.X)
+        except ValueError as error:
+            raise InputError(f"{path}, modality {name}, X", str(error), COUNTS_EXPECTED) from error
+        _check_values(path, name, part, counts)
+        part.X = counts
+
+
+def _check_modality(path: Path, name: str, part: anndata.AnnData) -> None:
+    """Refuse a modality that is not known, or whose spots, features or latents cannot be used."""
+    if name not in MODALITIES:
+        raise InputError(str(path), f"unknown modality '{name}'", "one of " + ", ".join(MODALITIES))
+    where = f"{path}, modality {name}"
+    if part.n_obs == 0 or part.n_vars == 0:
+        raise InputError(where, f"is empty ({part.n_obs} spots x {part.n_vars} features)")
+    for axis, names in (("obs_names", part.obs_names), ("var_names", part.var_names)):
+        if not names.is_unique:
+            raise InputError(f"{where}, {axis}", f"'{names[names.duplicated()][0]}' occurs twice", "unique names")
+    if PRECOMPUTED in part.obsm:
+        latents = f"{where}, obsm['{PRECOMPUTED}']"
+        part.obsm[PRECOMPUTED] = check_table(latents, part.obsm[PRECOMPUTED], part.n_obs, "spot")
+
+
+def _stored_counts(path: Path, name: str, part: anndata.AnnData) -> StoredCounts:
+    import h5py
+
+    where = f"{path}, modality {name}"
+
+    @contextmanager
+    def element() -> Iterator[h5py.Group | h5py.Dataset]:
+        with h5py.File(path, "r") as file:
+            found = file[f"mod/{name}"].get("X")
+            if found is None or found.attrs.get("encoding-type") == "null":
+                raise InputError(where, "has no X", "raw counts in X")
+            yield found
+
+    @contextmanager
+    def guard() -> Iterator[None]:
+        with reading(f"{where}, X", "matrix", AGAIN):
+            try:
+                yield
+            except ValueError as error:
+                raise InputError(f"{where}, X", str(error), COUNTS_EXPECTED) from error
+
+    counts = StoredCounts(element, guard, partial(_check_values, path, name, part))
+    if counts.shape != part.shape:
+        raise InputError(f"{where}, X", f"has the shape {counts.shape}", f"{part.shape}, as obs and var have", AGAIN)
+    return counts
+
+
+def _check_values(path: Path, name: str, part: anndata.AnnData, counts: sparse.csr_matrix, first: int = 0) -> None:
+    """Refuse counts, of the spots from `first` on, that are none."""
+    fractions = is_intensities(name, part.uns) or PRECOMPUTED in part.uns
+    problem = find_problem(counts, fractions)
+    if problem is not None:
+        cell = f"row '{part.obs_names[first + problem.row]}', column '{part.var_names[problem.column]}'"
+        expected = "intensities of 0 or more" if fractions else "raw counts: whole numbers of 0 or more"
+        raise InputError(f"{path}, modality {name}, X, {cell}", problem.text, expected)
 
 
 def _check_coordinates(where: str, spatial: Any, n_spots: int) -> None:
@@ -65,25 +152,3 @@ def _check_coordinates(where: str, spatial: Any, n_spots: int) -> None:
     if shape != (n_spots, 2):
         raise InputError(where, f"has the shape {shape}", f"({n_spots}, 2)")
     check_table(where, spatial, n_spots, "spot", "a finite x and y for every spot")
-
-
-def _checked_counts(where: str, modality: str, part: anndata.AnnData) -> sparse.csr_matrix:
-    """The raw counts of a modality, after all checks."""
-    if part.n_obs == 0 or part.n_vars == 0:
-        raise InputError(where, f"is empty ({part.n_obs} spots x {part.n_vars} features)")
-    if part.X is None:
-        raise InputError(where, "has no X", "raw counts in X")
-    for axis, names in (("obs_names", part.obs_names), ("var_names", part.var_names)):
-        if not names.is_unique:
-            raise InputError(f"{where}, {axis}", f"'{names[names.duplicated()][0]}' occurs twice", "unique names")
-    try:
-        counts = to_csr(part.X)
-    except ValueError as error:
-        raise InputError(f"{where}, X", str(error), "raw counts, spots x features") from error
-    fractions = is_intensities(modality, part.uns) or PRECOMPUTED in part.uns
-    problem = find_problem(counts, fractions)
-    if problem is not None:
-        cell = f"row '{part.obs_names[problem.row]}', column '{part.var_names[problem.column]}'"
-        expected = "intensities of 0 or more" if fractions else "raw counts: whole numbers of 0 or more"
-        raise InputError(f"{where}, X, {cell}", problem.text, expected)
-    return counts

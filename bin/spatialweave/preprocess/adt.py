@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
 
-from spatialweave.io.count_matrix import spot_totals, spots_per_feature
-from spatialweave.preprocess.frozen import Operation, log_ratio_of_spots
-from spatialweave.preprocess.matrices import scale_columns, select_features
+from spatialweave.io.count_matrix import Counts, spot_blocks, spots_per_feature
+from spatialweave.preprocess.frozen import Operation
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
+from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 TARGET_SUM = 10_000.0
@@ -30,7 +29,7 @@ class AdtSettings(PreparationSettings):
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
 
-def prepare(counts: sparse.csr_matrix, settings: AdtSettings) -> Prepared:
+def prepare(counts: Counts, settings: AdtSettings) -> Prepared:
     """Prepare raw protein counts (spots x proteins): centred log-ratio, then division by the standard deviation.
 
     The ratio is that of each protein or of each spot, by `clr_per`; or none, and log(1 + x) of spots of one total;
@@ -38,37 +37,31 @@ def prepare(counts: sparse.csr_matrix, settings: AdtSettings) -> Prepared:
     """
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
-    matrix = select_features(counts, kept)
-    operations: list[Operation] = []
+    values = Values(counts, np.flatnonzero(kept))
     if settings.clr_per == "none":
-        operations = normalise_and_log(matrix, spot_totals(counts, kept), TARGET_SUM, steps)
+        values = normalise_and_log(values, TARGET_SUM, steps)
     elif settings.clr_per != "counts":
-        operations = clr(matrix, settings.clr_per)
+        values = values.then(*clr(values, settings.clr_per))
         steps.append({"step": "clr", "over": "proteins" if settings.clr_per == "spot" else "spots"})
-    divisors, scaling = scale(matrix, settings.scale, steps)
-    return Prepared(matrix, np.flatnonzero(kept), divisors, steps, operations=operations + scaling)
+    values, divisors = scale(values, settings.scale, steps)
+    return Prepared(values, divisors, steps)
 
 
-def clr(matrix: sparse.csr_matrix, per: str = "protein") -> list[Operation]:
-    """Centred log-ratio, in place: zeros stay zeros.
+def clr(values: Counts, per: str = "protein") -> list[Operation]:
+    """The operations of the centred log-ratio, with the means of these spots: zeros stay zeros.
 
     x becomes log(1 + x / exp(mean of log(1 + x))), the mean over all spots for each "protein" (the variant of Seurat
     and muon) or over all proteins for each "spot" (that of SpatialGlue and the methods after it).
-
-    Returns
-    -------
-    The operations that do the same with the means of these spots.
     """
     if per == "spot":
-        log_ratio_of_spots(matrix)
         return [Operation("clr_spots")]
-    logged = sparse.csr_matrix((np.log1p(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    factors = np.exp(-np.asarray(logged.mean(axis=0)).ravel())
-    scale_columns(matrix, factors)
-    np.log1p(matrix.data, out=matrix.data)
-    return [Operation("columns", numbers=factors), Operation("log1p")]
+    n_spots, n_proteins = values.shape
+    means = np.zeros(n_proteins)
+    for block in spot_blocks(values):
+        means += np.bincount(block.indices, np.log1p(block.data) * (1.0 / n_spots), minlength=n_proteins)
+    return [Operation("columns", numbers=np.exp(-means)), Operation("log1p")]
 
 
-def panel_size(counts: sparse.csr_matrix, min_spots: int) -> int:
+def panel_size(counts: Counts, min_spots: int) -> int:
     """How many proteins are detected in at least `min_spots` spots."""
     return int((spots_per_feature(counts) >= min_spots).sum())

@@ -11,16 +11,15 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MEASURED, PRECOMPUTED, TRUE_SPATIAL, join_modalities, stamp, write
+from spatialweave.io.contract import MEASURED, PRECOMPUTED, TRUE_SPATIAL, join_modalities, stamp
 from spatialweave.io.count_matrix import to_csr
-from spatialweave.io.joined_counts import joined_counts
 from spatialweave.io.notices import warn
 from spatialweave.io.saved_model import AGAIN, SavedModel
 from spatialweave.modalities import MODALITY_KINDS
 from spatialweave.preprocess.common_features import columns_among
 from spatialweave.preprocess.frozen import FROZEN, PCA, FrozenPreparation, frozen_uns
 from spatialweave.preprocess.harmony import MIN_SPOTS
-from spatialweave.preprocess.join import JoinedModality, join_sections
+from spatialweave.preprocess.join import JoinedModality, join_sections, write_joined
 from spatialweave.preprocess.new_sections import ReferenceClusters
 
 if TYPE_CHECKING:
@@ -61,12 +60,9 @@ def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path
     for name in [name for name in dataset.counts if name not in preparations]:
         warn(f"modality {name}", f"is left out: the model knows {', '.join(preparations)}")
     if counts_path is not None:
-        parts = {name: joined.data for name, joined in dataset.counts.items()}
-        joined = joined_counts(parts, dataset.obs, dataset.coordinates, dataset.sections, dataset.images, **facts)
-        write(joined, counts_path)
-        del parts, joined
+        write_joined(dataset, counts_path)
     correct = bool(model.description["correct_sections"])
-    latent = {name: _latent(name, dataset.counts.pop(name), frozen, model) for name, frozen in preparations.items()}
+    latent = {name: _latent(name, dataset.counts[name], frozen, model) for name, frozen in preparations.items()}
     uns = {"spatialweave": stamp("latents", recipe=str(model.description["recipe"]), harmony=correct, **facts)}
     latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
     if dataset.true_coordinates is not None:
@@ -93,7 +89,15 @@ def frozen_preparations(model: SavedModel) -> dict[str, FrozenPreparation]:
 def known_counts(
     modality: str, frozen: FrozenPreparation, counts: sparse.csr_matrix, names: pd.Index
 ) -> tuple[sparse.csr_matrix, list[str]]:
-    """The counts of the features that a model knows, and these by its names; several that mean one are summed.
+    """The counts of the features that a model knows, and these by its names; as :func:`known_features` says."""
+    pick, known = known_features(modality, frozen, names)
+    return to_csr(counts @ pick), known
+
+
+def known_features(modality: str, frozen: FrozenPreparation, names: pd.Index) -> tuple[sparse.csr_matrix, list[str]]:
+    """What counts are multiplied by to have the features that a model knows, and these by its names.
+
+    Several features that mean one are summed.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def known_counts(
     pick = sparse.csr_matrix(
         (np.ones(len(kept), np.float32), (kept, place[columns[kept]])), shape=(len(columns), len(there))
     )
-    return to_csr(counts @ pick), known[there].tolist()
+    return pick, known[there].tolist()
 
 
 def _check_platform(model: SavedModel, facts: dict[str, str]) -> None:
@@ -146,17 +150,17 @@ def _latent(name: str, joined: JoinedModality, frozen: FrozenPreparation, model:
     wanted = str(model.description["modalities"][name].get("measured"))
     if measured != wanted:
         raise InputError(f"modality {name}", f"holds {measured}", f"{wanted}, as the model's dataset")
-    counts, names = known_counts(name, frozen, data.X.tocsr(), data.var_names)
-    data.X = None
-    matrix, found = frozen.transformed(counts, names)
-    scores = frozen.latents(matrix, found)
+    pick, names = known_features(name, frozen, data.var_names)
+    # Each spot's latents are made of its own counts alone.
+    blocks = (to_csr(block @ pick) for block in joined.counts.blocks())
+    scores = np.concatenate([frozen.latents(*frozen.transformed(block, names)) for block in blocks])
     record: dict[str, Any] = {
         "steps": [
             {"step": "saved_model", "dataset": str(model.description["dataset"]), "features": len(frozen.features)}
         ],
         "n_spots": len(scores),
         "n_features_in": data.n_vars,
-        "n_features": len(found),
+        "n_features": len(set(names).intersection(frozen.features)),
         "n_dims": scores.shape[1],
         "notes": [],
     }

@@ -10,10 +10,12 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import Counts, in_memory
 from spatialweave.preprocess import rna
-from spatialweave.preprocess.frozen import CHOSEN, Operation, column_sums, standardised, total
-from spatialweave.preprocess.matrices import normalise_total, scale_columns, select_features
+from spatialweave.preprocess.frozen import CHOSEN, Operation, standardised, total
+from spatialweave.preprocess.matrices import column_sums
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log
+from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 TF_SCALE = 1e4
@@ -39,7 +41,7 @@ class ChromatinSettings(PreparationSettings):
     variable_features: int | None = option(None, "How many features are kept by `as_rna`; all.", low=1, none="all")
 
 
-def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
+def prepare(counts: Counts, settings: ChromatinSettings) -> Prepared:
     """Prepare peak counts (spots x peaks) by `method`: "tf_idf" for the PCA, "lsi", which ends in latents, or "as_rna".
 
     - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
@@ -62,49 +64,46 @@ def prepare(counts: sparse.csr_matrix, settings: ChromatinSettings) -> Prepared:
         raise InputError("target_sum of the recipe", "is counts", f"a number, for the method {settings.method}")
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
-    matrix = select_features(counts, kept)
+    values = Values(counts, np.flatnonzero(kept))
     by_lsi = settings.method == "lsi"
     if by_lsi:
-        rarity = inverse_frequency(matrix)
-        scale_columns(matrix, rarity)
-        operations = [Operation("columns", numbers=rarity)]
+        values = values.then(Operation("columns", numbers=inverse_frequency(values)))
         steps.append({"step": "tf_idf", "log": False})
     else:
-        operations = tf_idf(matrix)
+        values = values.then(*tf_idf(values))
         steps.append({"step": "tf_idf", "scale_factor": TF_SCALE})
-    operations += normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
-    prepared = Prepared(matrix, np.flatnonzero(kept), np.ones(matrix.shape[1]), steps, operations=operations)
+    values = normalise_and_log(values, settings.target_sum, steps)
+    prepared = Prepared(values, np.ones(values.shape[1]), steps)
     if by_lsi:
-        prepared.scores, prepared.projection = lsi(matrix, settings.n_components)
+        prepared.scores, prepared.projection = lsi(in_memory(values), settings.n_components)
         n_dims = prepared.scores.shape[1]
         steps.append({"step": "lsi", "components": n_dims})
         if n_dims < settings.n_components:
             prepared.notes.append(
-                f"{n_dims} components instead of {settings.n_components}: {matrix.shape[0]} spots and "
-                f"{matrix.shape[1]} peaks have no more besides the first, which is left out"
+                f"{n_dims} components instead of {settings.n_components}: {values.shape[0]} spots and "
+                f"{values.shape[1]} peaks have no more besides the first, which is left out"
             )
     return prepared
 
 
-def tf_idf(matrix: sparse.csr_matrix) -> list[Operation]:
-    """Term frequency times inverse document frequency, both on a log scale, in place (muon's defaults).
+def tf_idf(values: Counts) -> list[Operation]:
+    """The operations of term frequency times inverse document frequency, both on a log scale (muon's defaults).
 
     TF = log(1 + 10,000 x / spot total), IDF = log(1 + N / peak total); the peak total is the sum of its counts, not
-    the number of spots that have it. Returns the operations that do the same with the frequencies of these spots.
+    the number of spots that have it.
     """
-    rarity, sums = np.log1p(inverse_frequency(matrix)), column_sums(matrix)
-    normalise_total(matrix, np.asarray(matrix.sum(axis=1)).ravel(), TF_SCALE)
-    np.log1p(matrix.data, out=matrix.data)
-    scale_columns(matrix, rarity)
+    sums = column_sums(values)
+    rarity = np.log1p(_inverse(sums, values.shape[0]))
     return [total(TF_SCALE, CHOSEN, sums), Operation("log1p"), Operation("columns", numbers=rarity)]
 
 
-def inverse_frequency(matrix: sparse.csr_matrix) -> np.ndarray:
+def inverse_frequency(values: Counts) -> np.ndarray:
     """Number of spots / peak total, for each peak; 0 for a peak without counts."""
-    totals = np.asarray(matrix.sum(axis=0)).ravel()
-    rarity = np.zeros_like(totals)
-    np.divide(matrix.shape[0], totals, out=rarity, where=totals > 0)
-    return rarity
+    return _inverse(column_sums(values), values.shape[0])
+
+
+def _inverse(totals: np.ndarray, n_spots: int) -> np.ndarray:
+    return np.divide(n_spots, totals, out=np.zeros_like(totals), where=totals > 0)
 
 
 def lsi(matrix: sparse.csr_matrix, n_components: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, is_intensities, join_modalities, stamp, write
-from spatialweave.io.joined_counts import joined_counts
+from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, is_intensities, join_modalities, stamp
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, harmony
-from spatialweave.preprocess.frozen import FEATURES, FROZEN, LSI, PCA, FrozenPreparation, column_sums, frozen_uns
-from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections
+from spatialweave.preprocess.frozen import FEATURES, FROZEN, LSI, PCA, FrozenPreparation, frozen_uns
+from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections, write_joined
+from spatialweave.preprocess.matrices import column_sums
 from spatialweave.preprocess.pca import PrincipalComponents, features_themselves, principal_components
 from spatialweave.preprocess.preparations import preparation_of
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import anndata
     import mudata
     import pandas as pd
-    from scipy import sparse
 
 
 def preprocess(
@@ -43,7 +42,7 @@ def preprocess(
     sections
         Section files, in the order of the stack.
     counts_path
-        Where to write the joined raw counts. That is done here, since they are freed on the way to the latents.
+        Where to write the joined raw counts.
     variable_features, components
         Numbers of variable features and of components, instead of the recipe's.
 
@@ -60,10 +59,7 @@ def preprocess(
     dataset = join_sections(sections)
     facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
     if counts_path is not None:
-        parts = {name: joined.data for name, joined in dataset.counts.items()}
-        joined = joined_counts(parts, dataset.obs, dataset.coordinates, dataset.sections, dataset.images, **facts)
-        write(joined, counts_path)
-        del parts, joined
+        write_joined(dataset, counts_path)
     settings = _settings(recipe, dataset)
     joining = recipe.sections
     if joining is None:
@@ -72,8 +68,7 @@ def preprocess(
             warn(str(recipe_path), "says nothing about sections: their latents are not corrected (harmony: false)")
     latent: dict[str, anndata.AnnData] = {}
     for name in settings:
-        # Popped, so that the counts of a modality are freed before the next one needs room.
-        latent[name] = _latent(name, dataset.counts.pop(name), settings[name], joining, seed)
+        latent[name] = _latent(name, dataset.counts[name], settings[name], joining, seed)
     uns = {"spatialweave": stamp("latents", recipe=recipe.name, harmony=joining.harmony, **facts)}
     latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
     if dataset.true_coordinates is not None:
@@ -88,7 +83,7 @@ def _settings(recipe: Recipe, dataset: JoinedSections) -> dict[str, PreparationS
     n_proteins = None
     if "adt" in dataset.counts:
         min_spots = recipe.settings("adt", *known, is_intensities=intensities["adt"]).min_spots
-        n_proteins = adt.panel_size(dataset.counts["adt"].data.X, min_spots)
+        n_proteins = adt.panel_size(dataset.counts["adt"].counts, min_spots)
     return {name: recipe.settings(name, *known, n_proteins, intensities[name]) for name in dataset.counts}
 
 
@@ -99,30 +94,25 @@ def _latent(
     import anndata
     import pandas as pd
 
-    counts: sparse.csr_matrix = joined.data.X
     if PRECOMPUTED in joined.data.obsm:
         return _precomputed(joined.data)
     try:
-        prepared = preparation_of(name, is_intensities(name, joined.data.uns)).prepare(counts, settings)
-        n_spots, n_features = counts.shape
-        # From here on the prepared matrix is enough.
-        del counts
-        joined.data.X = None
+        prepared = preparation_of(name, is_intensities(name, joined.data.uns)).prepare(joined.counts, settings)
         # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
         components, scores = None, prepared.scores
         if scores is None:
             if settings.n_components == 0:
-                components = features_themselves(prepared.matrix)
+                components = features_themselves(prepared.values)
             else:
-                components = principal_components(prepared.matrix, settings.n_components, seed)
+                components = principal_components(prepared.values, settings.n_components, seed)
             scores = components.scores
     except InputError as error:
         raise InputError(f"modality {name}, {error.where}", error.found, error.expected, error.fix) from None
     record: dict[str, Any] = {
         "steps": prepared.steps,
-        "n_spots": n_spots,
-        "n_features_in": n_features,
-        "n_features": prepared.matrix.shape[1],
+        "n_spots": joined.data.n_obs,
+        "n_features_in": joined.data.n_vars,
+        "n_features": prepared.values.shape[1],
         "n_dims": scores.shape[1],
         "notes": prepared.notes,
     }
@@ -170,7 +160,9 @@ def _with_loadings(
     import pandas as pd
 
     divisors = prepared.divisors[components.varying]
-    var = pd.DataFrame({"mean": components.mean, "scale": divisors}, index=names[prepared.features[components.varying]])
+    var = pd.DataFrame(
+        {"mean": components.mean, "scale": divisors}, index=names[prepared.values.features[components.varying]]
+    )
     return anndata.AnnData(
         obs=latent.obs, var=var, obsm=dict(latent.obsm), varm={"loadings": components.loadings}, uns=dict(latent.uns)
     )
@@ -180,8 +172,9 @@ def _frozen(
     prepared: Prepared, components: PrincipalComponents | None, names: pd.Index, themselves: bool
 ) -> FrozenPreparation:
     """How the latents of other spots are made like these."""
-    n_spots, n_features = prepared.matrix.shape
-    mean = column_sums(prepared.matrix) / n_spots
+    values = prepared.values
+    n_spots, n_features = values.shape
+    mean = column_sums(values) / n_spots
     if components is None:
         projection = LSI
         matrix = np.empty((n_features, 0)) if prepared.projection is None else prepared.projection
@@ -191,5 +184,5 @@ def _frozen(
         projection, matrix = PCA, np.zeros((n_features, components.loadings.shape[1]))
         matrix[components.varying] = components.loadings
         mean[components.varying] = components.mean
-    named = (names[prepared.features].astype(str).tolist(), names[prepared.detected].astype(str).tolist())
-    return FrozenPreparation(*named, prepared.operations, projection, matrix, mean)
+    named = (names[values.features].astype(str).tolist(), names[values.detected].astype(str).tolist())
+    return FrozenPreparation(*named, values.operations, projection, matrix, mean)

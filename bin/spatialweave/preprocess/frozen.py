@@ -214,6 +214,12 @@ def _clr_spots(matrix: sparse.csr_matrix, _numbers: np.ndarray) -> None:
     log_ratio_of_spots(matrix)
 
 
+def carry_out(operations: Sequence[Operation], matrix: sparse.csr_matrix) -> None:
+    """Operations other than ``total``, on all features that they are of, in place."""
+    for operation in operations:
+        CHANGES[operation.name](matrix, operation.numbers)
+
+
 CHANGES: dict[str, Callable[[sparse.csr_matrix, np.ndarray], None]] = {
     "log1p": _log1p,
     "arcsinh": _arcsinh,
@@ -243,11 +249,6 @@ def total(target: float, of: str, sums: np.ndarray) -> Operation:
     """Scaling to a total; `sums` are the features' sums over all spots of what it is of."""
     everything = sums.sum()
     return Operation("total", target, of, sums / everything if everything > 0 else np.zeros(len(sums)))
-
-
-def column_sums(matrix: sparse.csr_matrix) -> np.ndarray:
-    """Sum of each feature over the spots (float64)."""
-    return np.asarray(matrix.sum(axis=0, dtype=np.float64)).ravel()
 
 
 def frozen_uns(frozen: FrozenPreparation) -> dict[str, Any]:

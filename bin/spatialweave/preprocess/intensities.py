@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
 
+from spatialweave.io.count_matrix import Counts, spot_blocks, spots_per_feature
 from spatialweave.preprocess.adt import clr
 from spatialweave.preprocess.frozen import Operation
-from spatialweave.preprocess.matrices import scale_columns, select_features, standard_deviations
+from spatialweave.preprocess.matrices import standard_deviations
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, scale
+from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
+
+VALUES_AT_ONCE = 32_000_000
+"""Values above 0 that are held at a time where their medians are taken (128 MB)."""
 
 
 @dataclass(frozen=True)
@@ -33,43 +37,53 @@ class IntensitySettings(PreparationSettings):
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
 
-def prepare(values: sparse.csr_matrix, settings: IntensitySettings) -> Prepared:
+def prepare(counts: Counts, settings: IntensitySettings) -> Prepared:
     """Prepare intensities (spots x features): transformation, the features that vary most, scaling.
 
     Spots are not scaled to one total: that a cell is bright in all of its stains is no matter of sampling depth, and
     where one stain dominates the total, all others would take on its pattern.
     """
     steps: list[dict[str, Any]] = []
-    kept = detected_features(values, settings.min_spots, steps)
-    matrix = select_features(values, kept)
-    operations: list[Operation] = []
+    kept = detected_features(counts, settings.min_spots, steps)
+    values = Values(counts, np.flatnonzero(kept))
     if settings.transform == "arcsinh":
-        operations = arcsinh(matrix)
+        values = values.then(*arcsinh(values))
         steps.append({"step": "arcsinh", "unit": "median"})
     elif settings.transform == "clr":
-        operations = clr(matrix, "protein")
+        values = values.then(*clr(values, "protein"))
         steps.append({"step": "clr", "over": "spots"})
-    features = np.flatnonzero(kept)
-    if settings.variable_features is not None and settings.variable_features < len(features):
-        order = np.argsort(-standard_deviations(matrix), kind="stable")[: settings.variable_features]
-        chosen = np.sort(order)
-        matrix, features = matrix[:, chosen], features[chosen]
-        # All that has been done so far is done feature by feature.
-        operations = [replace(one, numbers=one.numbers[chosen]) if len(one.numbers) else one for one in operations]
-        steps.append({"step": "variable_features", "method": "variance", "kept": len(features)})
-    divisors, scaling = scale(matrix, settings.scale, steps)
-    return Prepared(matrix, features, divisors, steps, operations=operations + scaling)
+    if settings.variable_features is not None and settings.variable_features < values.shape[1]:
+        order = np.argsort(-standard_deviations(values), kind="stable")[: settings.variable_features]
+        values = values.only(np.sort(order))
+        steps.append({"step": "variable_features", "method": "variance", "kept": values.shape[1]})
+    values, divisors = scale(values, settings.scale, steps)
+    return Prepared(values, divisors, steps)
 
 
-def arcsinh(matrix: sparse.csr_matrix) -> list[Operation]:
-    """arcsinh(x / median of the positive values of the feature), in place: linear near 0, logarithmic above.
+def arcsinh(values: Counts) -> list[Operation]:
+    """The operations of arcsinh(x / median of the positive values of the feature): linear near 0, logarithmic above.
 
-    The median as the unit makes the result the same for any gain of the instrument. Returns the operations that do the
-    same with the medians of these spots.
+    The median as the unit makes the result the same for any gain of the instrument.
     """
-    columns = matrix.tocsc()
-    pieces = np.split(columns.data, columns.indptr[1:-1])
-    medians = np.array([np.median(piece[piece > 0]) if (piece > 0).any() else 1.0 for piece in pieces])
-    scale_columns(matrix, 1 / medians)
-    np.arcsinh(matrix.data, out=matrix.data)
-    return [Operation("columns", numbers=1 / medians), Operation("arcsinh")]
+    factors = 1 / _medians(values)
+    return [Operation("columns", numbers=factors), Operation("arcsinh")]
+
+
+def _medians(values: Counts) -> np.ndarray:
+    """Median of the positive values of each feature, 1 where there are none.
+
+    Taken from as many features at a time as have :data:`VALUES_AT_ONCE` values together, in a pass for each group.
+    """
+    medians = np.ones(values.shape[1])
+    group = np.cumsum(spots_per_feature(values)) // VALUES_AT_ONCE
+    for number in np.unique(group):
+        features = np.flatnonzero(group == number)
+        pieces: list[list[np.ndarray]] = [[] for _ in features]
+        for block in spot_blocks(values):
+            columns = block[:, features].tocsc()
+            for found, piece in zip(pieces, np.split(columns.data, columns.indptr[1:-1]), strict=True):
+                found.append(piece[piece > 0].astype(np.float32))
+        for feature, found in zip(features, pieces, strict=True):
+            positive = np.concatenate(found)
+            medians[feature] = np.median(positive.astype(np.float64)) if len(positive) else 1.0
+    return medians

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import CARRIED, MEASURED, MICROMETRES, PRECOMPUTED, TRUE_SPATIAL, is_intensities
-from spatialweave.io.count_matrix import to_csr
-from spatialweave.io.joined_counts import SectionSize
+from spatialweave.io.contract import CARRIED, MEASURED, MICROMETRES, PRECOMPUTED, TRUE_SPATIAL, is_intensities, write
+from spatialweave.io.count_matrix import SpotBlocks
+from spatialweave.io.joined_counts import SectionSize, joined_counts
 from spatialweave.io.measurement import plain_column
-from spatialweave.io.section_file import read_section_file
+from spatialweave.io.section_file import SectionFile, read_section_file
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.modalities import MODALITIES
 from spatialweave.platforms import Platform, platform
-from spatialweave.preprocess.common_features import common_features
+from spatialweave.preprocess.common_features import Common, common_features
 
 if TYPE_CHECKING:
     import anndata
     import mudata
     import pandas as pd
+    from scipy import sparse
 
 
 @dataclass
@@ -34,14 +35,41 @@ class JoinedModality:
     Attributes
     ----------
     data
-        X = raw counts (CSR, float32) of the features that all sections with the modality share; the obs columns that
-        all of them have. Where only one section has it, var and obsm are as in its file.
+        The features that all sections with the modality share, without X; the obs columns that all of them have. Where
+        only one section has it, var and obsm are as in its file.
+    counts
+        Raw counts of these, from the sections' files.
     sections
         The section of each spot.
     """
 
     data: anndata.AnnData
+    counts: SpotBlocks
     sections: np.ndarray
+
+
+@dataclass(frozen=True)
+class StackedCounts:
+    """The counts of several sections, one below the other, on their common features."""
+
+    parts: list[StoredCounts]
+    common: Common
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spots and features."""
+        return sum(part.shape[0] for part in self.parts), len(self.common.names)
+
+    @property
+    def nnz(self) -> int:
+        """Stored entries, at most."""
+        return sum(part.nnz for part in self.parts)
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """The spots in order; a block ends with its section."""
+        for number, part in enumerate(self.parts):
+            for block in part.blocks():
+                yield self.common.counts(block, number)
 
 
 @dataclass
@@ -93,7 +121,8 @@ def join_sections(paths: Sequence[Path]) -> JoinedSections:
         When a file is no section, the files belong to several datasets or platforms, a section comes twice, or the
         sections share no feature of a modality.
     """
-    files = [read_section_file(path) for path in paths]
+    read = [read_section_file(path) for path in paths]
+    files = [one.data for one in read]
     facts = [file.uns["spatialweave"] for file in files]
     for fact in ("dataset", "platform", "layout"):
         found = list(dict.fromkeys(str(f[fact]) for f in facts))
@@ -112,13 +141,28 @@ def join_sections(paths: Sequence[Path]) -> JoinedSections:
         obs=obs,
         coordinates=np.concatenate([np.asarray(file.obsm["spatial"], dtype=np.float64) for file in files]),
         true_coordinates=_true_coordinates(files),
-        counts=_join_counts(files, names),
+        counts=_join_counts(read, names),
         images={
             name: TissueImage.of_uns(f"{path}, uns['{IMAGE}']", file.uns[IMAGE])
             for path, file, name in zip(paths, files, names, strict=True)
             if IMAGE in file.uns
         },
     )
+
+
+def write_joined(dataset: JoinedSections, path: Path) -> None:
+    """Write the joined raw counts."""
+    joined = joined_counts(
+        {name: one.data for name, one in dataset.counts.items()},
+        dataset.obs,
+        dataset.coordinates,
+        dataset.sections,
+        dataset.images,
+        dataset=dataset.dataset,
+        platform=dataset.platform.name,
+        layout=dataset.layout,
+    )
+    write(joined, path, counts={name: one.counts for name, one in dataset.counts.items()})
 
 
 def _spot_names(barcodes: pd.Index, section: str, n_sections: int) -> pd.Index:
@@ -170,27 +214,31 @@ def _size(file: mudata.MuData, name: str) -> SectionSize:
     )
 
 
-def _join_counts(files: list[mudata.MuData], names: list[str]) -> dict[str, JoinedModality]:
+def _join_counts(files: list[SectionFile], names: list[str]) -> dict[str, JoinedModality]:
     """Each modality's counts over all sections, on the features that they share."""
     joined = {}
     for modality in MODALITIES:
         having = [
-            (file.mod[modality], section) for file, section in zip(files, names, strict=True) if modality in file.mod
+            (file.data.mod[modality], file.counts[modality], section)
+            for file, section in zip(files, names, strict=True)
+            if modality in file.data.mod
         ]
         if not having:
             continue
-        for part, section in having:
+        for part, _, section in having:
             part.obs_names = _spot_names(part.obs_names, section, len(files))
-        parts, sections = [part for part, _ in having], [section for _, section in having]
-        joined[modality] = JoinedModality(
-            parts[0] if len(parts) == 1 else _stack(modality, parts, sections),
-            np.repeat(sections, [part.n_obs for part in parts]),
-        )
+        parts, counts, sections = [list(each) for each in zip(*having, strict=True)]
+        of_spots = np.repeat(sections, [part.n_obs for part in parts])
+        if len(parts) == 1:
+            joined[modality] = JoinedModality(parts[0], counts[0], of_spots)
+        else:
+            data, common = _stack(modality, parts, sections)
+            joined[modality] = JoinedModality(data, StackedCounts(counts, common), of_spots)
     return joined
 
 
-def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> anndata.AnnData:
-    """Several sections of a modality, one below the other."""
+def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> tuple[anndata.AnnData, Common]:
+    """Several sections of a modality, one below the other, without their counts; and their common features."""
     import anndata
     import pandas as pd
 
@@ -202,9 +250,7 @@ def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> 
         named = ", ".join(f"{s} {'intensities' if m else 'counts'}" for s, m in zip(sections, measured, strict=True))
         raise InputError(f"modality {modality}", f"its sections differ in what is measured: {named}", "one of both")
     common = common_features(modality, [part.var_names for part in parts], sections)
-    counts = [common.counts(part.X, number) for number, part in enumerate(parts)]
     stacked = anndata.AnnData(
-        to_csr(sparse.vstack(counts, format="csr")),
         obs=pd.concat([part.obs for part in parts], join="inner"),
         var=pd.DataFrame(index=common.names),
     )
@@ -212,4 +258,4 @@ def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> 
         stacked.uns[MEASURED] = parts[0].uns[MEASURED]
     if any(PRECOMPUTED in part.uns for part in parts):
         stacked.uns[PRECOMPUTED] = "values"
-    return stacked
+    return stacked, common

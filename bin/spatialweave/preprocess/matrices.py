@@ -1,19 +1,12 @@
-"""Changes of sparse spots x features matrices on the way to latents. None of them makes a matrix dense."""
+"""Changes and sums of sparse spots x features matrices on the way to latents. None of them makes a matrix dense."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.sparsefuncs import incr_mean_variance_axis
 
-from spatialweave.io.count_matrix import BLOCK_ENTRIES
-
-
-def select_features(counts: sparse.csr_matrix, features: np.ndarray) -> sparse.csr_matrix:
-    """A float64 copy of the features of a boolean mask, to be changed in place by what follows."""
-    if features.all():
-        return counts.astype(np.float64, copy=True)
-    return counts[:, np.flatnonzero(features)].astype(np.float64, copy=False)
+from spatialweave.io.count_matrix import BLOCK_ENTRIES, Counts, spot_blocks
 
 
 def scale_rows(matrix: sparse.csr_matrix, factors: np.ndarray) -> None:
@@ -37,26 +30,29 @@ def normalise_total(matrix: sparse.csr_matrix, totals: np.ndarray, target: float
     scale_rows(matrix, target / np.where(totals > 0, totals, target))
 
 
-def standard_deviations(matrix: sparse.csr_matrix) -> np.ndarray:
+def column_sums(matrix: Counts) -> np.ndarray:
+    """Sum of each feature over the spots (float64)."""
+    return np.asarray(sum(block.sum(axis=0, dtype=np.float64) for block in spot_blocks(matrix))).ravel()
+
+
+def standard_deviations(matrix: Counts) -> np.ndarray:
     """Standard deviation of each feature over the spots, n - 1 denominator (float64); 0 for constant features."""
-    n_spots = matrix.shape[0]
-    mean, variance = mean_variance_axis(matrix, axis=0)
+    n_spots, n_features = matrix.shape
+    mean, variance, n_seen = np.zeros(n_features), np.zeros(n_features), np.zeros(n_features)
+    for block in spot_blocks(matrix):
+        mean, variance, n_seen = incr_mean_variance_axis(
+            block, axis=0, last_mean=mean, last_var=variance, last_n=n_seen
+        )
     variance *= n_spots / max(n_spots - 1, 1)
     # A constant feature's variance comes out as rounding noise; it must not be blown up to 1 by scaling.
     variance[variance <= 1e-12 * mean**2] = 0
     return np.sqrt(variance)
 
 
-def scale_features(matrix: sparse.csr_matrix) -> np.ndarray:
-    """Divide features in place by their standard deviation (n - 1); constant ones stay as they are.
+def scale_factors(matrix: Counts) -> np.ndarray:
+    """What each feature is divided by to have the standard deviation 1 (n - 1); 1 for constant ones.
 
     Centring is left to the PCA, which does it implicitly: here it would make the matrix dense.
-
-    Returns
-    -------
-    What each feature was divided by (float64; 1 for constant ones).
     """
     sds = standard_deviations(matrix)
-    divisors: np.ndarray = np.where(sds > 0, sds, 1.0)
-    scale_columns(matrix, 1 / divisors)
-    return divisors
+    return np.where(sds > 0, sds, 1.0)

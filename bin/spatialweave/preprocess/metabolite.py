@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from spatialweave.preprocess.matrices import select_features
+from spatialweave.io.count_matrix import Counts
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
+from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 
@@ -21,7 +21,7 @@ class MetaboliteSettings(PreparationSettings):
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
 
-def prepare(counts: sparse.csr_matrix, settings: MetaboliteSettings) -> Prepared:
+def prepare(counts: Counts, settings: MetaboliteSettings) -> Prepared:
     """Prepare metabolite intensities (spots x peaks): every spot to `target_sum`, log(1 + x), scaling per metabolite.
 
     Total-ion-current normalisation and a logarithm are the usual treatment of imaging mass spectrometry. All
@@ -29,7 +29,6 @@ def prepare(counts: sparse.csr_matrix, settings: MetaboliteSettings) -> Prepared
     """
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
-    matrix = select_features(counts, kept)
-    operations = normalise_and_log(matrix, np.asarray(matrix.sum(axis=1)).ravel(), settings.target_sum, steps)
-    divisors, scaling = scale(matrix, settings.scale, steps)
-    return Prepared(matrix, np.flatnonzero(kept), divisors, steps, operations=operations + scaling)
+    values = normalise_and_log(Values(counts, np.flatnonzero(kept)), settings.target_sum, steps)
+    values, divisors = scale(values, settings.scale, steps)
+    return Prepared(values, divisors, steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import linalg, sparse
 from sklearn.decomposition import PCA
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import Counts, in_memory, spot_blocks
 from spatialweave.preprocess.matrices import standard_deviations
 
 DENSE_FRACTION = 0.5
@@ -52,14 +54,17 @@ class PrincipalComponents:
     note: str | None
 
 
-def features_themselves(matrix: sparse.csr_matrix) -> PrincipalComponents:
+def features_themselves(matrix: Counts) -> PrincipalComponents:
     """Latents that are the features, neither centred nor reduced: each is its own component, in the order of columns.
 
     The result is dense: float32, spots x features.
     """
     n_features = matrix.shape[1]
+    scores = np.empty(matrix.shape, dtype=np.float32)
+    for start, block in _numbered(matrix):
+        scores[start : start + block.shape[0]] = block.astype(np.float32).toarray()
     return PrincipalComponents(
-        scores=np.ascontiguousarray(matrix.astype(np.float32).toarray()),
+        scores=scores,
         loadings=np.eye(n_features, dtype=np.float32),
         mean=np.zeros(n_features),
         varying=np.ones(n_features, dtype=bool),
@@ -68,13 +73,13 @@ def features_themselves(matrix: sparse.csr_matrix) -> PrincipalComponents:
     )
 
 
-def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int) -> PrincipalComponents:
+def principal_components(matrix: Counts, n_components: int, seed: int) -> PrincipalComponents:
     """Scores of the spots on the leading principal components.
 
     Exact (scikit-learn's ARPACK solver with implicit centring; of many spots the eigenvectors of the covariance) and so
     independent of the seed up to rounding. Signs are set so that the largest loading of each component is positive,
     whatever the order of the spots. There are at most as many components as spots less one, as features that vary, and
-    as components with any variance.
+    as components with any variance. By the covariance the matrix is only walked over; else it is brought to memory.
 
     Raises
     ------
@@ -84,15 +89,13 @@ def principal_components(matrix: sparse.csr_matrix, n_components: int, seed: int
     varying = standard_deviations(matrix) > 0
     if not varying.any():
         raise InputError("PCA", "no feature varies between the spots", "at least one", "leave this modality out")
-    if not varying.all():
-        matrix = matrix[:, np.flatnonzero(varying)]
-    n_spots, n_features = matrix.shape
+    n_spots, n_features = matrix.shape[0], int(varying.sum())
     wanted = min(n_components, n_features, n_spots - 1)
     many = n_spots >= max(COVARIANCE_SPOTS, SPOTS_PER_FEATURE * n_features)
     if many and n_features <= COVARIANCE_FEATURES:
-        found = _by_covariance(matrix, wanted)
+        found = _by_covariance(matrix, varying, wanted)
     else:
-        found = _by_scikit_learn(matrix, wanted, seed)
+        found = _by_scikit_learn(_of_varying(in_memory(matrix), varying), wanted, seed)
     scores, directions, mean, ratio = found
     # Components without variance are rounding noise, which a later rescaling would turn into a signal.
     n_real = int((ratio > NO_VARIANCE).sum())
@@ -128,18 +131,35 @@ def _by_scikit_learn(matrix: sparse.csr_matrix, wanted: int, seed: int) -> Found
     return scores, pca.components_.T, mean, pca.explained_variance_ratio_
 
 
-def _by_covariance(matrix: sparse.csr_matrix, wanted: int) -> Found:
+def _by_covariance(matrix: Counts, varying: np.ndarray, wanted: int) -> Found:
     """The eigenvectors of the covariance of the features, which is summed over blocks of spots."""
-    n_spots, n_features = matrix.shape
+    n_spots, n_features = matrix.shape[0], int(varying.sum())
     products, sums = np.zeros((n_features, n_features)), np.zeros(n_features)
-    for start in range(0, n_spots, ROWS_AT_ONCE):
-        block = matrix[start : start + ROWS_AT_ONCE].toarray()
-        products += block.T @ block
-        sums += block.sum(axis=0)
+    for _, part in _numbered(matrix):
+        rows = _of_varying(part, varying)
+        for start in range(0, rows.shape[0], ROWS_AT_ONCE):
+            block = rows[start : start + ROWS_AT_ONCE].toarray()
+            products += block.T @ block
+            sums += block.sum(axis=0)
     mean = sums / n_spots
     covariance = (products - n_spots * np.outer(mean, mean)) / (n_spots - 1)
     values, vectors = linalg.eigh(covariance, subset_by_index=[n_features - wanted, n_features - 1])
     directions = vectors[:, ::-1]
     directions = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(wanted)])
     ratio = np.maximum(values[::-1], 0.0) / np.trace(covariance)
-    return matrix @ directions - mean @ directions, directions, mean, ratio
+    scores = np.empty((n_spots, wanted), dtype=np.float32)
+    for start, part in _numbered(matrix):
+        scores[start : start + part.shape[0]] = _of_varying(part, varying) @ directions - mean @ directions
+    return scores, directions, mean, ratio
+
+
+def _numbered(matrix: Counts) -> Iterator[tuple[int, sparse.csr_matrix]]:
+    """Blocks of spots, each with the number of its first one."""
+    start = 0
+    for block in spot_blocks(matrix):
+        yield start, block
+        start += block.shape[0]
+
+
+def _of_varying(matrix: sparse.csr_matrix, varying: np.ndarray) -> sparse.csr_matrix:
+    return matrix if varying.all() else matrix[:, np.flatnonzero(varying)]

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import sparse
-
+from spatialweave.io.count_matrix import Counts
 from spatialweave.modalities import INTENSITIES, MODALITY_KINDS
 from spatialweave.preprocess import adt, chromatin, intensities, metabolite, rna
 from spatialweave.preprocess.prepared import Prepared
@@ -26,7 +25,7 @@ class Preparation:
     """
 
     settings: type
-    prepare: Callable[[sparse.csr_matrix, Any], Prepared]
+    prepare: Callable[[Counts, Any], Prepared]
 
 
 PREPARATIONS = {

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.count_matrix import spots_per_feature
-from spatialweave.preprocess.frozen import ALL, CHOSEN, Operation, column_sums, total
-from spatialweave.preprocess.matrices import normalise_total, scale_features
+from spatialweave.io.count_matrix import Counts, spots_per_feature
+from spatialweave.preprocess.frozen import ALL, CHOSEN, Operation, total
+from spatialweave.preprocess.matrices import column_sums, scale_factors
+from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 
@@ -41,10 +41,8 @@ class Prepared:
 
     Attributes
     ----------
-    matrix
-        float64 CSR, spots x chosen features: transformed and scaled, not centred.
-    features
-        Positions of the chosen features among those of the counts.
+    values
+        Of the chosen features: transformed and scaled, not centred.
     divisors
         What each chosen feature was divided by to scale it; 1 where it was not.
     steps
@@ -54,33 +52,33 @@ class Prepared:
     scores
         Latents (float32, spots x dimensions) of a preparation that makes them itself; None where the PCA does.
     projection
-        What leads to them from the matrix (float64, features x dimensions), with the dimension that is left out.
-    operations
-        What made the matrix from the chosen features' counts, with what was measured over this dataset.
-    detected
-        Positions of the features that the totals of :data:`~spatialweave.preprocess.frozen.ALL` are of.
+        What leads to them from the values (float64, features x dimensions), with the dimension that is left out.
     """
 
-    matrix: sparse.csr_matrix
-    features: np.ndarray
+    values: Values
     divisors: np.ndarray
     steps: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)
     scores: np.ndarray | None = None
     projection: np.ndarray | None = None
-    operations: list[Operation] = field(default_factory=list)
-    detected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
-def detected_features(counts: sparse.csr_matrix, min_spots: int, steps: list[dict[str, Any]]) -> np.ndarray:
+def detected_features(
+    counts: Counts, min_spots: int, steps: list[dict[str, Any]], detected: np.ndarray | None = None
+) -> np.ndarray:
     """Boolean mask of the features detected in at least `min_spots` spots; the step is added to `steps`.
+
+    Parameters
+    ----------
+    detected
+        In how many spots each feature was detected, where that is known.
 
     Raises
     ------
     InputError
         When no feature is left.
     """
-    kept = spots_per_feature(counts) >= min_spots
+    kept = np.asarray((spots_per_feature(counts) if detected is None else detected) >= min_spots)
     if not kept.any():
         raise InputError(
             "min_spots of the recipe",
@@ -92,37 +90,27 @@ def detected_features(counts: sparse.csr_matrix, min_spots: int, steps: list[dic
 
 
 def normalise_and_log(
-    matrix: sparse.csr_matrix,
-    totals: np.ndarray,
-    target_sum: float,
-    steps: list[dict[str, Any]],
-    all_sums: np.ndarray | None = None,
-) -> list[Operation]:
-    """Scale spots to `target_sum` by their totals and take log(1 + x), in place; both are added to `steps`.
+    values: Values, target_sum: float, steps: list[dict[str, Any]], all_sums: np.ndarray | None = None
+) -> Values:
+    """Scale spots to `target_sum` and take log(1 + x); both are added to `steps`.
 
     Parameters
     ----------
     all_sums
-        Where the totals are of more features than those of the matrix: these features' sums over all spots.
-
-    Returns
-    -------
-    The two operations.
+        Where the totals are of all detected features and not of the chosen ones: the sums of these over all spots.
     """
-    done = total(target_sum, CHOSEN, column_sums(matrix)) if all_sums is None else total(target_sum, ALL, all_sums)
-    normalise_total(matrix, totals, target_sum)
-    np.log1p(matrix.data, out=matrix.data)
+    done = total(target_sum, CHOSEN, column_sums(values)) if all_sums is None else total(target_sum, ALL, all_sums)
     steps += [{"step": "normalise_total", "target_sum": target_sum}, {"step": "log1p"}]
-    return [done, Operation("log1p")]
+    return values.then(done, Operation("log1p"))
 
 
-def scale(matrix: sparse.csr_matrix, wanted: bool, steps: list[dict[str, Any]]) -> tuple[np.ndarray, list[Operation]]:
-    """Divide features by their standard deviation in place, if `wanted`; the step is added to `steps`.
+def scale(values: Values, wanted: bool, steps: list[dict[str, Any]]) -> tuple[Values, np.ndarray]:
+    """Divide features by their standard deviation, if `wanted`; the step is added to `steps`.
 
-    Returns what each feature was divided by, which is 1 without scaling, and the operation, if any.
+    Returns the values and what each feature was divided by, which is 1 without scaling.
     """
     if not wanted:
-        return np.ones(matrix.shape[1]), []
+        return values, np.ones(values.shape[1])
     steps.append({"step": "scale"})
-    divisors = scale_features(matrix)
-    return divisors, [Operation("columns", numbers=1 / divisors)]
+    divisors = scale_factors(values)
+    return values.then(Operation("columns", numbers=1 / divisors)), divisors

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from spatialweave.io.count_matrix import feature_totals, spot_totals
-from spatialweave.preprocess.matrices import select_features
+from spatialweave.io.count_matrix import Counts, feature_sums
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, normalise_and_log, scale
+from spatialweave.preprocess.values import Values
 from spatialweave.preprocess.variable_features import seurat_v3
 from spatialweave.settings import REQUIRED, option
 
@@ -28,7 +27,7 @@ class RnaSettings(PreparationSettings):
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
 
-def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
+def prepare(counts: Counts, settings: RnaSettings) -> Prepared:
     """Prepare raw RNA counts (spots x genes).
 
     Genes in fewer than `min_spots` spots are left out; `variable_features` are chosen on the raw counts; every spot is
@@ -38,19 +37,17 @@ def prepare(counts: sparse.csr_matrix, settings: RnaSettings) -> Prepared:
     """
     steps: list[dict[str, Any]] = []
     notes: list[str] = []
-    kept = detected_features(counts, settings.min_spots, steps)
+    sums = feature_sums(counts)
+    kept = detected_features(counts, settings.min_spots, steps, sums.detected)
     chosen = kept
     if settings.variable_features is not None:
-        chosen, note = seurat_v3(counts, kept, settings.variable_features)
+        chosen, note = seurat_v3(counts, kept, settings.variable_features, sums)
         trend = "loess" if note is None else "quadratic"
         steps.append({"step": "variable_features", "method": "seurat_v3", "trend": trend, "kept": int(chosen.sum())})
         notes += [note] if note else []
-    matrix = select_features(counts, chosen)
-    prepared = Prepared(matrix, np.flatnonzero(chosen), np.ones(matrix.shape[1]), steps, notes)
+    values = Values(counts, np.flatnonzero(chosen))
     if settings.target_sum is not None:
-        prepared.detected = np.flatnonzero(kept)
-        sums = feature_totals(counts)[kept]
-        prepared.operations += normalise_and_log(matrix, spot_totals(counts, kept), settings.target_sum, steps, sums)
-    prepared.divisors, scaling = scale(matrix, settings.scale, steps)
-    prepared.operations += scaling
-    return prepared
+        values = replace(values, detected=np.flatnonzero(kept))
+        values = normalise_and_log(values, settings.target_sum, steps, sums.sums[kept])
+    values, divisors = scale(values, settings.scale, steps)
+    return Prepared(values, divisors, steps, notes)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 import numpy as np
-from scipy import sparse
 
-from spatialweave.io.count_matrix import spot_blocks
+from spatialweave.io.count_matrix import Counts, FeatureSums, feature_sums, spot_blocks
 
 
 def seurat_v3(
-    counts: sparse.csr_matrix, candidates: np.ndarray, n_top: int, span: float = 0.3
+    counts: Counts, candidates: np.ndarray, n_top: int, sums: FeatureSums | None = None, span: float = 0.3
 ) -> tuple[np.ndarray, str | None]:
     """Choose the features whose variance exceeds most what their mean predicts.
 
@@ -31,6 +30,8 @@ def seurat_v3(
         Boolean mask of the features to choose from.
     n_top
         How many to choose; all candidates when there are no more than that.
+    sums
+        Of the counts, where they are known.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def seurat_v3(
     """
     if candidates.sum() <= n_top:
         return candidates.copy(), None
-    mean, variance = _mean_and_variance(counts)
+    mean, variance = _mean_and_variance(feature_sums(counts) if sums is None else sums, counts.shape[0])
     fitted = candidates & (variance > 0)
     expected = np.ones(counts.shape[1])
     trend, note = _trend(np.log10(mean[fitted]), np.log10(variance[fitted]), span)
@@ -51,15 +52,10 @@ def seurat_v3(
     return chosen, note
 
 
-def _mean_and_variance(counts: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_variance(sums: FeatureSums, n_spots: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance (n - 1) of each feature; sums of whole numbers are exact in float64."""
-    n_spots, n_features = counts.shape
-    sums, squares = np.zeros(n_features), np.zeros(n_features)
-    for block in spot_blocks(counts):
-        sums += np.bincount(block.indices, block.data, minlength=n_features)
-        squares += np.bincount(block.indices, block.data**2, minlength=n_features)
-    mean = sums / n_spots
-    variance = np.maximum(squares / n_spots - mean**2, 0) * n_spots / max(n_spots - 1, 1)
+    mean = sums.sums / n_spots
+    variance = np.maximum(sums.squares / n_spots - mean**2, 0) * n_spots / max(n_spots - 1, 1)
     variance[variance <= 1e-12 * mean**2] = 0
     return mean, variance
 
@@ -82,7 +78,7 @@ def _trend(x: np.ndarray, y: np.ndarray, span: float) -> tuple[np.ndarray, str |
     return trend, "variable features: loess could not be fitted, a quadratic trend was used instead"
 
 
-def _standardised_variance(counts: sparse.csr_matrix, mean: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def _standardised_variance(counts: Counts, mean: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Variance of the counts clipped at mean + sqrt(n) * expected, in units of the expected standard deviation."""
     n_spots, n_features = counts.shape
     ceiling = mean + np.sqrt(n_spots) * expected

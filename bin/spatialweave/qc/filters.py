@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,14 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import PRECOMPUTED, is_intensities
-from spatialweave.io.count_matrix import spots_per_feature
+from spatialweave.io.count_matrix import Counts, spot_totals, spots_per_feature, stored_blocks
 from spatialweave.io.notices import warn
 from spatialweave.qc.spot_metrics import spot_metrics
 from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS
 
 if TYPE_CHECKING:
     import anndata
+    from scipy import sparse
 
 
 @dataclass
@@ -50,18 +51,52 @@ class Verdict:
         return reasons
 
 
-def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float], where: str) -> Verdict:
+@dataclass(frozen=True)
+class FilteredCounts:
+    """Some spots and features (boolean masks) of counts."""
+
+    counts: Counts
+    spots: np.ndarray
+    features: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spots and features."""
+        return int(self.spots.sum()), int(self.features.sum())
+
+    @property
+    def nnz(self) -> int:
+        """Stored entries, at most."""
+        return int(self.counts.nnz)
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """The spots in order."""
+        start = 0
+        for block in stored_blocks(self.counts):
+            own = self.spots[start : start + block.shape[0]]
+            start += block.shape[0]
+            if own.any():
+                part = block if own.all() else block[own]
+                yield part if self.features.all() else part[:, np.flatnonzero(self.features)]
+
+
+def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapping[str, float], where: str) -> Verdict:
     """Apply the thresholds to one modality.
 
     Spots are judged on all features; features on the spots that stay. A spot whose last features go with that is
     removed as well (check `min_spots`). A metric that is not known (NaN) fails no check.
+
+    Parameters
+    ----------
+    data, counts
+        Spots and features of the modality, and its raw counts.
 
     Raises
     ------
     InputError
         When no spot or no feature would be left: names the threshold that removes most.
     """
-    metrics = spot_metrics(modality, data)
+    metrics = spot_metrics(modality, data, counts)
     failed: dict[str, np.ndarray] = {}
     intensities = is_intensities(modality, data.uns)
     for threshold in SPOT_THRESHOLDS:
@@ -90,8 +125,9 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
             f"{'raise' if threshold.bound.is_upper else 'lower'} it, or leave this modality out",
         )
     min_spots = thresholds[MIN_SPOTS]
-    counts = data.X if kept.all() else data.X[kept]
-    n_spots = spots_per_feature(counts)
+    everything = np.ones(counts.shape[1], dtype=bool)
+    of_kept: Counts = counts if kept.all() else FilteredCounts(counts, kept, everything)
+    n_spots = spots_per_feature(of_kept)
     kept_features = n_spots >= min_spots
     if not kept_features.any():
         raise InputError(
@@ -102,7 +138,7 @@ def judge(modality: str, data: anndata.AnnData, thresholds: Mapping[str, float],
         )
     if not kept_features.all():
         emptied = (metrics["n_features"].to_numpy() > 0) & kept
-        emptied[kept] &= counts @ kept_features.astype(counts.dtype) == 0
+        emptied[kept] &= spot_totals(of_kept, kept_features) == 0
         failed[MIN_SPOTS] = emptied
         kept = kept & ~emptied
     return Verdict(metrics, failed, kept, kept_features, intensities)

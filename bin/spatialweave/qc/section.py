@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.io.contract import CARRIED, TRUE_SPATIAL, join_modalities
+from spatialweave.io.count_matrix import SpotBlocks
 from spatialweave.io.measurement import plain_column
 from spatialweave.io.section_file import read_section_file
 from spatialweave.io.tissue_image import IMAGE, TissueImage
-from spatialweave.qc.filters import Verdict, judge
+from spatialweave.qc.filters import FilteredCounts, Verdict, judge
 from spatialweave.qc.tables import spots_table, summary_table
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class FilteredSection:
     name
         The section's name.
     section
-        The spots and features that stay.
+        The spots and features that stay, without X.
+    counts
+        Per modality the raw counts of these.
     verdicts
         Per modality.
     coordinates
@@ -41,6 +44,7 @@ class FilteredSection:
 
     name: str
     section: mudata.MuData
+    counts: dict[str, SpotBlocks]
     verdicts: dict[str, Verdict]
     coordinates: dict[str, np.ndarray]
     spots: pd.DataFrame
@@ -62,16 +66,21 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSectio
     InputError
         When the file is no section, or the thresholds leave nothing of a modality.
     """
-    data = read_section_file(path)
+    file = read_section_file(path)
+    data = file.data
     name = str(data.uns["spatialweave"]["section"])
     all_coordinates = np.asarray(data.obsm["spatial"], dtype=np.float64)
     verdicts, coordinates, parts = {}, {}, {}
+    counts: dict[str, SpotBlocks] = {}
     for modality, part in data.mod.items():
-        verdict = judge(modality, part, thresholds, str(path))
+        verdict = judge(modality, part, file.counts[modality], thresholds, str(path))
         verdicts[modality] = verdict
         coordinates[modality] = all_coordinates[data.obs_names.get_indexer(part.obs_names)]
         whole = verdict.kept_spots.all() and verdict.kept_features.all()
-        parts[modality] = part if whole else part[verdict.kept_spots, verdict.kept_features].copy()
+        parts[modality], counts[modality] = part, file.counts[modality]
+        if not whole:
+            kept = verdict.kept_spots, verdict.kept_features
+            parts[modality], counts[modality] = part[kept].copy(), FilteredCounts(file.counts[modality], *kept)
     left = np.logical_or.reduce([data.obs_names.isin(part.obs_names) for part in parts.values()])
     known = [column for column in data.obs.columns if column in ("section", "label") or column.startswith(CARRIED)]
     obs = pd.DataFrame({column: plain_column(data.obs[column])[left] for column in known}, index=data.obs_names[left])
@@ -81,6 +90,7 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSectio
     return FilteredSection(
         name,
         section,
+        counts,
         verdicts,
         coordinates,
         spots_table(name, verdicts),

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from spatialweave.io.count_matrix import spot_totals
+from spatialweave.io.count_matrix import Counts, spot_blocks
 from spatialweave.modalities import MODALITY_KINDS, SpotMetric, plain_name
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ SPOT_METRICS = {metric.name: metric for metric in _ALL}
 SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "symbol", "feature_name", "SYMBOL")
 
 
-def spot_metrics(modality: str, data: anndata.AnnData) -> pd.DataFrame:
+def spot_metrics(modality: str, data: anndata.AnnData, counts: Counts) -> pd.DataFrame:
     """One row per spot, the columns of :data:`SPOT_METRICS`; NaN where a metric does not apply or cannot be known.
 
     Percentages are of the spot's total: 0 for a spot without counts, and NaN when no feature's name (or gene symbol,
@@ -34,24 +33,42 @@ def spot_metrics(modality: str, data: anndata.AnnData) -> pd.DataFrame:
     Parameters
     ----------
     data
-        Raw counts in X: CSR without stored zeros.
+        Its spots and features.
+    counts
+        Raw counts without stored zeros.
     """
-    counts: sparse.csr_matrix = data.X
     table = pd.DataFrame(np.nan, index=data.obs_names, columns=list(SPOT_METRICS))
-    total = spot_totals(counts, np.ones(counts.shape[1], dtype=bool))
-    table["total"] = total
-    table["n_features"] = np.diff(counts.indptr)
     names = feature_symbols(data.var)
+    groups: dict[str, np.ndarray] = {}
     for metric in MODALITY_KINDS[modality].metrics:
         if metric.features:
             fits = names.str.contains(metric.features, flags=re.IGNORECASE, regex=True).to_numpy()
             if fits.any():
-                table[metric.name] = 100 * spot_totals(counts, fits) / np.where(total > 0, total, 1)
+                groups[metric.name] = fits
         else:
             column = _input_column(data.obs, metric.columns)
             if column is not None:
                 table[metric.name] = column
+    totals, table["n_features"] = _in_one_pass(counts, list(groups.values()))
+    table["total"] = total = totals[0]
+    for name, own in zip(groups, totals[1:], strict=True):
+        table[name] = 100 * own / np.where(total > 0, total, 1)
     return table
+
+
+def _in_one_pass(counts: Counts, groups: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Per spot the totals of all features and of each group (boolean masks), and how many features were detected."""
+    weights = [np.ones(counts.shape[1]), *(group.astype(np.float64) for group in groups)]
+    totals = [np.empty(counts.shape[0]) for _ in weights]
+    n_features = np.empty(counts.shape[0], dtype=np.int64)
+    start = 0
+    for block in spot_blocks(counts):
+        rows = slice(start, start + block.shape[0])
+        n_features[rows] = np.diff(block.indptr)
+        for total, weight in zip(totals, weights, strict=True):
+            total[rows] = block @ weight
+        start = rows.stop
+    return totals, n_features
 
 
 def feature_symbols(var: pd.DataFrame) -> pd.Series:

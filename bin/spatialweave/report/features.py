@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from spatialweave.preprocess.frozen import carry_out
 from spatialweave.preprocess.intensities import arcsinh
 
 BLOCK = 8192
@@ -90,7 +91,7 @@ def log_normalise(counts: sparse.csr_matrix, copy: bool = True) -> sparse.csr_ma
 def arcsinh_scaled(values: sparse.csr_matrix) -> sparse.csr_matrix:
     """arcsinh of intensities in units of each feature's median, as in preprocessing; float32 CSR."""
     matrix = sparse.csr_matrix(values, dtype=np.float64, copy=True)
-    arcsinh(matrix)
+    carry_out(arcsinh(matrix), matrix)
     return matrix.astype(np.float32)
 
 

@@ -1,0 +1,85 @@
+"""Prepared values of a modality, made of its counts some spots at a time whenever they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import sparse
+
+from spatialweave.io.count_matrix import Counts, spot_blocks
+from spatialweave.preprocess.frozen import ALL, CHANGES, Operation
+from spatialweave.preprocess.matrices import normalise_total
+
+
+@dataclass
+class Values:
+    """Chosen features of counts after operations; a :class:`~spatialweave.io.count_matrix.SpotBlocks` in float64.
+
+    Not kept, since they would take more memory than the counts, unless they are one block.
+
+    Attributes
+    ----------
+    counts
+        Raw counts, spots x features.
+    features
+        Positions of the chosen features among those of the counts, ascending.
+    operations
+        In order.
+    detected
+        Positions of the features that the totals of :data:`~spatialweave.preprocess.frozen.ALL` are of.
+    """
+
+    counts: Counts
+    features: np.ndarray
+    operations: list[Operation] = field(default_factory=list)
+    detected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _whole: sparse.csr_matrix | None = field(default=None, init=False, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spots and chosen features."""
+        return self.counts.shape[0], len(self.features)
+
+    @property
+    def nnz(self) -> int:
+        """Stored entries, at most."""
+        return int(self.counts.nnz)
+
+    def then(self, *operations: Operation) -> Values:
+        """The values after further operations."""
+        return replace(self, operations=[*self.operations, *operations])
+
+    def only(self, chosen: np.ndarray) -> Values:
+        """Some of the features (positions among them), after operations that are done feature by feature."""
+        operations = [replace(one, numbers=one.numbers[chosen]) if len(one.numbers) else one for one in self.operations]
+        return replace(self, features=self.features[chosen], operations=operations)
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """The spots in order; a block must not be changed."""
+        if self._whole is not None:
+            yield self._whole
+            return
+        for block in spot_blocks(self.counts):
+            values = self._of(block)
+            if block.shape[0] == self.shape[0]:
+                self._whole = values
+            yield values
+
+    def _of(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
+        whole = len(self.features) == block.shape[1]
+        values = block.copy() if whole else block[:, self.features]
+        for operation in self.operations:
+            if operation.name == "total":
+                normalise_total(values, self._totals(block, values, operation), operation.target)
+            else:
+                CHANGES[operation.name](values, operation.numbers)
+        return values
+
+    def _totals(self, block: sparse.csr_matrix, values: sparse.csr_matrix, operation: Operation) -> np.ndarray:
+        if operation.of != ALL:
+            return np.asarray(values.sum(axis=1)).ravel()
+        weights = np.zeros(block.shape[1])
+        weights[self.detected] = 1
+        return np.asarray(block @ weights)
