@@ -28,7 +28,8 @@ def main(files: Path, params: Path | None, versions: Path | None, out: Path) -> 
     from spatialweave.assemble.join import assemble
     from spatialweave.io.contract import write
 
-    write(assemble(files, params, versions), out)
+    integrated, counts = assemble(files, params, versions)
+    write(integrated, out, counts=counts)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from spatialweave.assemble.join import assemble
 from spatialweave.domains.palette import PALETTE
 from spatialweave.errors import InputError
 from spatialweave.io.contract import join_modalities, read_h5ad, stamp, write
+from spatialweave.io.count_matrix import in_memory
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.integrated import read_integrated
@@ -46,6 +47,14 @@ def modality(name: str, spots: list[str], counts: list[list[int]]) -> anndata.An
     features = pd.DataFrame(index=[f"{name}{number}" for number in range(len(counts[0]))])
     data = anndata.AnnData(sparse.csr_matrix(np.array(counts, dtype=np.float32)), pd.DataFrame(index=spots), features)
     data.obsm["spatial"] = np.zeros((len(spots), 2))
+    return data
+
+
+def assembled(files: Path, *texts: Path) -> mudata.MuData:
+    """The integrated file with its counts in memory."""
+    data, counts = assemble(files, *texts)
+    for name, stored in counts.items():
+        data.mod[name].X = in_memory(stored).astype(np.float32)
     return data
 
 
@@ -94,7 +103,7 @@ def with_more(files: Path) -> mudata.MuData:
         run.obsm[f"denoised_latent_{name}"] = np.array([[4.0], [6], [8]], dtype=np.float32)
     # In another order than the spots of the latents.
     write(run[["s3", "s1", "s2"]].copy(), files / "smart.seed1.h5ad")
-    return assemble(files)
+    return assembled(files)
 
 
 def test_integrated_file_has_the_per_spot_outputs(files: Path, tmp_path: Path) -> None:
@@ -121,7 +130,7 @@ def test_a_gene_is_reconstructed_in_one_line(files: Path, project: Path) -> None
 
 
 def test_integrated_file_keeps_every_spot_with_its_own_values(files: Path) -> None:
-    data = assemble(files)
+    data = assembled(files)
     assert data.obs["smart_1"].to_dict() == {"s1": "1", "s2": "12", "s3": "2"}
     rows = pd.Series(data.obsm["X_smart_1"][:, 0], index=data.obs_names)
     assert rows.to_dict() == {"s1": 0, "s2": 2, "s3": 4}
@@ -135,7 +144,7 @@ def test_integrated_file_keeps_every_spot_with_its_own_values(files: Path) -> No
 
 def test_integrated_file_has_aligned_coordinates(files: Path) -> None:
     (files / "coordinates.csv").write_text("section,barcode,x,y\none,s3,5,6\none,s1,1,2\none,s2,3,4\n")
-    data = assemble(files)
+    data = assembled(files)
     assert dict(zip(data.obs_names, data.obsm["spatial_aligned"].tolist(), strict=True)) == {
         "s1": [1, 2], "s2": [3, 4], "s3": [5, 6]
     }  # fmt: skip
@@ -148,7 +157,7 @@ def test_modalities_have_what_is_known_of_their_spots(files: Path, tmp_path: Pat
         del part.obsm["spatial"]
     write(counts, files / "smart.counts.h5mu")
     (files / "coordinates.csv").write_text("section,barcode,x,y\none,s3,5,6\none,s1,1,2\none,s2,3,4\n")
-    write(assemble(files), tmp_path / "integrated.h5mu")
+    write(assembled(files), tmp_path / "integrated.h5mu")
     adt = mudata.read_h5mu(tmp_path / "integrated.h5mu")["adt"]
     assert adt.obs_names.tolist() == adt.obs["barcode"].tolist() == ["s3", "s1"]
     assert adt.obs["section"].tolist() == ["one", "one"] and adt.obs["smart_1"].tolist() == ["2", "1"]
@@ -165,7 +174,7 @@ def test_colours_are_those_of_the_report(files: Path) -> None:
     latents = mudata.read_h5mu(files / "smart.latents.h5mu")
     latents.obs["label"] = pd.Series({"s1": "b", "s2": "", "s3": "a"})
     write(latents, files / "smart.latents.h5mu")
-    data = assemble(files)
+    data = assembled(files)
     assert data.obs["label"].isna().to_dict() == {"s1": False, "s2": True, "s3": False}
     assert data.uns["label_colors"].tolist() == [PALETTE[0], PALETTE[1]]
     # Domain 1 is label b, domain 2 is a, and domain 12 is neither.
@@ -179,7 +188,7 @@ def test_names_of_domains_are_a_column(files: Path, tmp_path: Path) -> None:
         for domain, name, given in ((1, "cortex", True), (12, "cortex", True), (2, "cortex", False))
     ]
     NAMES.write(files / "names.csv", NAMES.frame([*rows, ("gone.seed1", *rows[0][1:])]))
-    write(assemble(files), tmp_path / "integrated.h5mu")
+    write(assembled(files), tmp_path / "integrated.h5mu")
     content = read_integrated(tmp_path / "integrated.h5mu")
     assert content.classes == ["smart_1", "smart_1_name"]
     column = content.data.obs["smart_1_name"]
@@ -209,7 +218,7 @@ def test_without_labels_colours_follow_the_best_run(files: Path, best: str) -> N
     for method, seed in (("smart", 1), ("other", 3)):
         line = f"one,{method},{seed},kmeans,2,morans_i,{0.9 if method == best else 0.2}\n"
         (files / f"{method}.seed{seed}.metrics.csv").write_text(header + line)
-    data = assemble(files)
+    data = assembled(files)
     assert json.loads(data.uns["runs"]) == [{"method": "other", "seed": 3}, {"method": "smart", "seed": 1}]
     other, smart = data.uns["other_3_colors"].tolist(), data.uns["smart_1_colors"].tolist()
     # Spot s1 is domain 1 by smart and domain 2 by other.
@@ -229,7 +238,7 @@ def test_integrated_file_has_the_graph_the_parameters_and_the_versions(files: Pa
     write(graph, files / "graph.h5ad")
     (tmp_path / "params.json").write_text('{"seeds": 2, "preset": null}')
     (tmp_path / "versions.yml").write_text("python: 3.11.7\ntorch: 2.10.0\n")
-    write(assemble(files, tmp_path / "params.json", tmp_path / "versions.yml"), tmp_path / "integrated.h5mu")
+    write(assembled(files, tmp_path / "params.json", tmp_path / "versions.yml"), tmp_path / "integrated.h5mu")
     content = read_integrated(tmp_path / "integrated.h5mu")
     data = content.data
     edge = data.obs_names.get_loc("s2"), data.obs_names.get_loc("s3")
@@ -281,7 +290,7 @@ def test_spots_are_in_the_order_of_the_latents(tmp_path: Path) -> None:
         training,
         {"long_range": partners},
     )
-    found = assemble(tmp_path)
+    found = assembled(tmp_path)
     assert found.obs_names.tolist() == spots
     assert found.obsm["spatial"].tolist() == points.tolist()
     assert found.obs_names[found.obsm["long_range_spatialfuser_1"]["1"]].tolist() == ["a:2", "a:1", "b:2", "b:1"]

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from spatialweave.io import count_matrix
 from spatialweave.preprocess import matrices
+from spatialweave.preprocess.values import Values
 
 
 @pytest.fixture(params=[7, 4_000_000], ids=["many blocks", "one block"])
@@ -51,8 +52,9 @@ def test_scaling_gives_unit_standard_deviation_and_leaves_constant_features(coun
     dense[:, 7] = 3.3
     matrix = sparse.csr_matrix(dense)
     np.testing.assert_allclose(matrices.standard_deviations(matrix), dense.std(axis=0, ddof=1), atol=1e-12)
-    divisors = matrices.scale_factors(matrix)
-    matrices.scale_columns(matrix, 1 / divisors)
+    scaled, divisors = Values(matrix, np.arange(12)).scaled()
+    np.testing.assert_array_equal(matrices.standard_deviations(scaled) > 0, np.ptp(dense, axis=0) > 0)
+    matrix = count_matrix.in_memory(scaled)
     np.testing.assert_allclose(divisors, np.where(np.ptp(dense, axis=0) > 0, dense.std(axis=0, ddof=1), 1))
     expected = np.ones(12)
     expected[[5, 7]] = 0

@@ -12,9 +12,10 @@ from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import in_memory
 from spatialweave.preprocess import pca
-from spatialweave.preprocess.matrices import scale_columns, scale_factors
 from spatialweave.preprocess.pca import principal_components
+from spatialweave.preprocess.values import Values
 
 
 def tissue(n_spots: int, n_features: int, density: float, seed: int = 0) -> sparse.csr_matrix:
@@ -39,7 +40,7 @@ def forbid_dense(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("shape", "density"), [((400, 90), 0.2), ((120, 500), 0.1), ((300, 30), 0.95)])
 def test_equals_dense_sklearn_up_to_sign(shape: tuple[int, int], density: float) -> None:
     matrix = tissue(*shape, density)
-    scale_columns(matrix, 1 / scale_factors(matrix))
+    matrix = in_memory(Values(matrix, np.arange(matrix.shape[1])).scaled()[0])
     dense = matrix.toarray()
     dense -= dense.mean(axis=0)
     expected = PCA(10, svd_solver="full").fit(dense)
@@ -56,7 +57,7 @@ def test_equals_dense_sklearn_up_to_sign(shape: tuple[int, int], density: float)
 
 def test_many_spots_give_the_same_by_the_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = tissue(4000, 60, 0.2)
-    scale_columns(matrix, 1 / scale_factors(matrix))
+    matrix = in_memory(Values(matrix, np.arange(matrix.shape[1])).scaled()[0])
     expected = principal_components(matrix, 12, seed=0)
     monkeypatch.setattr(pca, "COVARIANCE_SPOTS", 1000)
     monkeypatch.setattr(pca, "ROWS_AT_ONCE", 999)

@@ -16,13 +16,16 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import join_modalities, read_h5ad, read_h5mu, stamp
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
 from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
-from spatialweave.io.joined_counts import read_joined_counts
+from spatialweave.io.joined_counts import read_stored_counts
 from spatialweave.io.result_tables import NAMES, read_aligned_coordinates, read_domains, read_pseudotime
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import IMAGES
 from spatialweave.report.inputs import MethodRun, read_metrics, read_params, read_versions, run_files
 
 
-def assemble(files: Path, params: Path | None = None, versions: Path | None = None) -> mudata.MuData:
+def assemble(
+    files: Path, params: Path | None = None, versions: Path | None = None
+) -> tuple[mudata.MuData, dict[str, StoredCounts]]:
     """Join the stages' files of one dataset.
 
     Parameters
@@ -38,8 +41,9 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
 
     Returns
     -------
-    Raw counts in each modality's X, latents in its `obsm['X_latent_<recipe>']`, the latents that methods reconstruct
-    in its `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
+    The content of the integrated file without X, and the raw counts that become each modality's X. Latents are in its
+    `obsm['X_latent_<recipe>']`, the latents that methods reconstruct in its
+    `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
     `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
     `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, the methods' other tables in
     `obsm['<table>_<method>_<seed>']`, domains in `obs['<method>_<seed>']` (categorical, with the report's colours in
@@ -54,7 +58,7 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
         When the folder lacks counts or latents, or a file holds other spots than they do.
     """
     latents = {path: read_h5mu(path, "latents") for path in _found(files, "*.latents.h5mu")}
-    counts, _ = read_joined_counts(_found(files, "*.counts.h5mu")[0])
+    counts, stored = read_stored_counts(_found(files, "*.counts.h5mu")[0])
     for path, prepared in latents.items():
         for name, part in prepared.mod.items():
             if name in counts.mod:
@@ -82,7 +86,7 @@ def assemble(files: Path, params: Path | None = None, versions: Path | None = No
     integrated.uns[RUNS] = runs_text(named)
     integrated.uns[PARAMETERS] = json.dumps(read_params(params), sort_keys=True)
     integrated.uns[VERSIONS] = json.dumps(read_versions(versions), sort_keys=True, default=str)
-    return integrated
+    return integrated, stored
 
 
 def _found(files: Path, pattern: str) -> list[Path]:

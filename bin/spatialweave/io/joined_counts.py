@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import join_modalities, read_h5mu, stamp
-from spatialweave.io.section_file import check_modalities
+from spatialweave.io.contract import join_modalities, read_h5mu, read_without_counts, stamp
+from spatialweave.io.section_file import check_modalities, stored_counts
 from spatialweave.io.stage_checks import AGAIN
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import TissueImage, images_uns
 
 if TYPE_CHECKING:
@@ -93,9 +94,21 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
     return data, sections
 
 
+def read_stored_counts(path: Path) -> tuple[mudata.MuData, dict[str, StoredCounts]]:
+    """The same without X, and per modality the counts on disk, which are checked whenever they are walked over."""
+    data = read_without_counts(path, "counts")
+    counts = stored_counts(path, data)
+    _check_spots(path, data)
+    return data, counts
+
+
 def check_counts(path: Path, data: mudata.MuData) -> None:
     """Refuse modalities that hold anything but raw counts of the dataset's spots; counts become canonical CSR."""
     check_modalities(path, data)
+    _check_spots(path, data)
+
+
+def _check_spots(path: Path, data: mudata.MuData) -> None:
     for name, part in data.mod.items():
         if not part.obs_names.isin(data.obs_names).all():
             raise InputError(f"{path}, modality {name}", "has spots that the dataset lacks", "its spots", AGAIN)

@@ -58,8 +58,6 @@ def preprocess(
     recipe = read_recipe(recipe_path).changed(variable_features, components)
     dataset = join_sections(sections)
     facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
-    if counts_path is not None:
-        write_joined(dataset, counts_path)
     settings = _settings(recipe, dataset)
     joining = recipe.sections
     if joining is None:
@@ -69,6 +67,9 @@ def preprocess(
     latent: dict[str, anndata.AnnData] = {}
     for name in settings:
         latent[name] = _latent(name, dataset.counts[name], settings[name], joining, seed)
+    if counts_path is not None:
+        # Here, since the files are known to hold canonical counts, which are copied, once they have been walked over.
+        write_joined(dataset, counts_path)
     uns = {"spatialweave": stamp("latents", recipe=recipe.name, harmony=joining.harmony, **facts)}
     latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
     if dataset.true_coordinates is not None:
@@ -174,7 +175,9 @@ def _frozen(
     """How the latents of other spots are made like these."""
     values = prepared.values
     n_spots, n_features = values.shape
-    mean = column_sums(values) / n_spots
+    mean = np.empty(n_features)
+    if components is None or themselves or not components.varying.all():
+        mean = column_sums(values) / n_spots
     if components is None:
         projection = LSI
         matrix = np.empty((n_features, 0)) if prepared.projection is None else prepared.projection

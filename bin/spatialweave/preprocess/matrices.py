@@ -36,7 +36,13 @@ def column_sums(matrix: Counts) -> np.ndarray:
 
 
 def standard_deviations(matrix: Counts) -> np.ndarray:
-    """Standard deviation of each feature over the spots, n - 1 denominator (float64); 0 for constant features."""
+    """Standard deviation of each feature over the spots, n - 1 denominator (float64); 0 for constant features.
+
+    Scaled :class:`~spatialweave.preprocess.values.Values` know theirs, which saves a pass.
+    """
+    known: np.ndarray | None = getattr(matrix, "deviations", None)
+    if known is not None:
+        return known
     n_spots, n_features = matrix.shape
     mean, variance, n_seen = np.zeros(n_features), np.zeros(n_features), np.zeros(n_features)
     for block in spot_blocks(matrix):
@@ -47,12 +53,3 @@ def standard_deviations(matrix: Counts) -> np.ndarray:
     # A constant feature's variance comes out as rounding noise; it must not be blown up to 1 by scaling.
     variance[variance <= 1e-12 * mean**2] = 0
     return np.sqrt(variance)
-
-
-def scale_factors(matrix: Counts) -> np.ndarray:
-    """What each feature is divided by to have the standard deviation 1 (n - 1); 1 for constant ones.
-
-    Centring is left to the PCA, which does it implicitly: here it would make the matrix dense.
-    """
-    sds = standard_deviations(matrix)
-    return np.where(sds > 0, sds, 1.0)

@@ -142,11 +142,13 @@ def _by_covariance(matrix: Counts, varying: np.ndarray, wanted: int) -> Found:
             products += block.T @ block
             sums += block.sum(axis=0)
     mean = sums / n_spots
-    covariance = (products - n_spots * np.outer(mean, mean)) / (n_spots - 1)
-    values, vectors = linalg.eigh(covariance, subset_by_index=[n_features - wanted, n_features - 1])
+    products -= n_spots * np.outer(mean, mean)
+    products /= n_spots - 1
+    variance = np.trace(products)
+    values, vectors = linalg.eigh(products, subset_by_index=[n_features - wanted, n_features - 1], overwrite_a=True)
     directions = vectors[:, ::-1]
     directions = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(wanted)])
-    ratio = np.maximum(values[::-1], 0.0) / np.trace(covariance)
+    ratio = np.maximum(values[::-1], 0.0) / variance
     scores = np.empty((n_spots, wanted), dtype=np.float32)
     for start, part in _numbered(matrix):
         scores[start : start + part.shape[0]] = _of_varying(part, varying) @ directions - mean @ directions

@@ -10,7 +10,7 @@ import numpy as np
 from spatialweave.errors import InputError
 from spatialweave.io.count_matrix import Counts, spots_per_feature
 from spatialweave.preprocess.frozen import ALL, CHOSEN, Operation, total
-from spatialweave.preprocess.matrices import column_sums, scale_factors
+from spatialweave.preprocess.matrices import column_sums
 from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
@@ -112,5 +112,4 @@ def scale(values: Values, wanted: bool, steps: list[dict[str, Any]]) -> tuple[Va
     if not wanted:
         return values, np.ones(values.shape[1])
     steps.append({"step": "scale"})
-    divisors = scale_factors(values)
-    return values.then(Operation("columns", numbers=1 / divisors)), divisors
+    return values.scaled()

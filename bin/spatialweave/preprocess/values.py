@@ -10,7 +10,7 @@ from scipy import sparse
 
 from spatialweave.io.count_matrix import Counts, spot_blocks
 from spatialweave.preprocess.frozen import ALL, CHANGES, Operation
-from spatialweave.preprocess.matrices import normalise_total
+from spatialweave.preprocess.matrices import normalise_total, standard_deviations
 
 
 @dataclass
@@ -29,12 +29,15 @@ class Values:
         In order.
     detected
         Positions of the features that the totals of :data:`~spatialweave.preprocess.frozen.ALL` are of.
+    deviations
+        Standard deviation of each chosen feature over the spots, where it is known.
     """
 
     counts: Counts
     features: np.ndarray
     operations: list[Operation] = field(default_factory=list)
     detected: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    deviations: np.ndarray | None = None
     _whole: sparse.csr_matrix | None = field(default=None, init=False, repr=False)
 
     @property
@@ -49,12 +52,22 @@ class Values:
 
     def then(self, *operations: Operation) -> Values:
         """The values after further operations."""
-        return replace(self, operations=[*self.operations, *operations])
+        return replace(self, operations=[*self.operations, *operations], deviations=None)
+
+    def scaled(self) -> tuple[Values, np.ndarray]:
+        """Features divided by their standard deviation (n - 1), and what they were divided by: 1 for constant ones.
+
+        Centring is left to the PCA, which does it implicitly: here it would make the values dense.
+        """
+        deviations = standard_deviations(self)
+        divisors = np.where(deviations > 0, deviations, 1.0)
+        scaled = self.then(Operation("columns", numbers=1 / divisors))
+        return replace(scaled, deviations=deviations / divisors), divisors
 
     def only(self, chosen: np.ndarray) -> Values:
         """Some of the features (positions among them), after operations that are done feature by feature."""
         operations = [replace(one, numbers=one.numbers[chosen]) if len(one.numbers) else one for one in self.operations]
-        return replace(self, features=self.features[chosen], operations=operations)
+        return replace(self, features=self.features[chosen], operations=operations, deviations=None)
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """The spots in order; a block must not be changed."""
