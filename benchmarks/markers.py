@@ -32,8 +32,8 @@ from spatialweave.domains.matching import match_classes, overlap_table
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import knn
-from spatialweave.io.contract import read_h5mu
 from spatialweave.io.dataset import Dataset, Modality, read_dataset
+from spatialweave.io.section_file import read_section_file
 from spatialweave.preprocess.pca import principal_components
 from spatialweave.simulate.tissue import CountModel, Tissue, markers
 
@@ -132,7 +132,8 @@ def real_null_p_values(name: str, data: Path, folder: Path, seed: int) -> dict[s
     order = np.random.default_rng(seed).permutation(dataset.n_spots)
     modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in dataset.modalities]
     tables = []
-    for table in feature_values(read_h5mu(folder / f"{name}.section.h5mu", "section"), dataset.obs):
+    section = read_section_file(folder / f"{name}.section.h5mu")
+    for table in feature_values(section.data, section.counts, dataset.obs):
         kept = np.flatnonzero((table.values > 0).sum(axis=0) >= 50)
         values = table.values[order][:, kept]
         tables.append(replace(table, values=values, names=[table.names[k] for k in kept], present=table.present[order]))

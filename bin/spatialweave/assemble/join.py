@@ -58,7 +58,7 @@ def assemble(
         When the folder lacks counts or latents, or a file holds other spots than they do.
     """
     latents = {path: read_h5mu(path, "latents") for path in _found(files, "*.latents.h5mu")}
-    counts, stored = read_stored_counts(_found(files, "*.counts.h5mu")[0])
+    counts, stored, _ = read_stored_counts(_found(files, "*.counts.h5mu")[0])
     for path, prepared in latents.items():
         for name, part in prepared.mod.items():
             if name in counts.mod:

@@ -93,9 +93,8 @@ def characterise(
     # The user's files first: a mistake in them should not wait for the counts.
     sets = None if gene_sets is None else read_gmt(gene_sets)
     names = None if panel is None else read_panel(panel)
-    sources, counts = read_sources(files, runs)
-    tables = feature_values(counts, sources.dataset.obs)
-    del counts
+    sources, measured_in, counts = read_sources(files, runs)
+    tables = feature_values(measured_in, counts, sources.dataset.obs)
     rows: dict[str, list[Any]] = {name: [] for name in TABLES}
     times: list[pd.DataFrame] = []
     measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in tables}

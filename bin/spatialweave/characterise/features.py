@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from spatialweave.io.contract import is_intensities
+from spatialweave.io.count_matrix import Counts, spots_per_feature, stored_blocks
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
 from spatialweave.preprocess.frozen import carry_out
+from spatialweave.preprocess.intensities import arcsinh
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
-from spatialweave.report.features import ARCSINH, LOG_COUNTS, arcsinh_scaled, log_normalise
+from spatialweave.report.features import ARCSINH, LOG_COUNTS, log_normalise, median_total
 
 if TYPE_CHECKING:
     import anndata
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 CENTRED = "log(1 + count over the mean of the protein)"
 """Unit of proteins."""
+
+Change = Callable[[sparse.csr_matrix], sparse.csr_matrix]
 
 
 @dataclass(frozen=True)
@@ -49,37 +54,75 @@ class FeatureValues:
     unit: str = LOG_COUNTS
 
 
-def feature_values(data: mudata.MuData, obs: pd.DataFrame) -> list[FeatureValues]:
-    """Those of every modality of joined counts, for the spots of `obs` (by its index)."""
-    return [_values(name, data.mod[name], obs.index) for name in MODALITIES if name in data.mod]
+def feature_values(data: mudata.MuData, counts: Mapping[str, Counts], obs: pd.DataFrame) -> list[FeatureValues]:
+    """Those of every modality for the spots of `obs` (by its index).
+
+    Parameters
+    ----------
+    data, counts
+        Spots and features of the modalities, and their raw counts.
+    """
+    return [_values(name, data.mod[name], counts[name], obs.index) for name in MODALITIES if name in data.mod]
 
 
 def transformed(
     modality: str, counts: sparse.csr_matrix, intensities: bool
 ) -> tuple[sparse.csr_matrix, Callable[[np.ndarray], np.ndarray]]:
-    """The values of measured spots, and what undoes the transformation.
+    """The values of measured spots, and what undoes the transformation (:func:`transformation`)."""
+    change, back = transformation(modality, counts, intensities)
+    return change(counts), back
+
+
+def transformation(
+    modality: str, counts: Counts, intensities: bool
+) -> tuple[Change, Callable[[np.ndarray], np.ndarray]]:
+    """What turns raw counts of some of the spots into values (float32 CSR), and what undoes it.
 
     Counts are scaled to the median total of the spots, then log(1 + x), as in scanpy; intensities are arcsinh of units
     of each feature's median. Proteins are not scaled to one total but to each one's mean (the centred log-ratio of
     preprocessing): in a panel of some tens a few that rise would lower all others.
     """
-    if preparation_of(modality, intensities) == OF_INTENSITIES:
-        return arcsinh_scaled(counts), np.sinh
-    if MODALITY_KINDS[modality].preparation == "adt":
-        values = sparse.csr_matrix(counts, dtype=np.float32, copy=True)
-        carry_out(clr(values, "protein"), values)
-        return values, np.expm1
-    return log_normalise(counts), np.expm1
+    is_panel = MODALITY_KINDS[modality].preparation == "adt"
+    by_features = preparation_of(modality, intensities) == OF_INTENSITIES
+    if not by_features and not is_panel:
+        return partial(log_normalise, median=median_total(counts)), np.expm1
+    operations = arcsinh(counts) if by_features else clr(counts, "protein")
+
+    def change(block: sparse.csr_matrix) -> sparse.csr_matrix:
+        values = sparse.csr_matrix(block, dtype=np.float64, copy=True)
+        carry_out(operations, values)
+        return values.astype(np.float32)
+
+    return change, np.sinh if by_features else np.expm1
 
 
-def _values(modality: str, part: anndata.AnnData, spots: pd.Index) -> FeatureValues:
-    intensities = is_intensities(modality, part.uns)
-    values, back = transformed(modality, sparse.csr_matrix(part.X), intensities)
+def _values(modality: str, part: anndata.AnnData, counts: Counts, spots: pd.Index) -> FeatureValues:
+    change, back = transformation(modality, counts, is_intensities(modality, part.uns))
     unit = ARCSINH if back is np.sinh else CENTRED if MODALITY_KINDS[modality].preparation == "adt" else LOG_COUNTS
     rows = spots.get_indexer(part.obs_names)
     present = np.zeros(len(spots), dtype=bool)
     present[rows] = True
-    columns = values.tocsc()
-    # The same values at the rows of the dataset's spots.
-    placed = sparse.csc_matrix((columns.data, rows[columns.indices], columns.indptr), shape=(len(spots), part.n_vars))
-    return FeatureValues(modality, [str(name) for name in part.var_names], placed, present, back, unit)
+    values = _by_feature(counts, change, rows, len(spots))
+    return FeatureValues(modality, [str(name) for name in part.var_names], values, present, back, unit)
+
+
+def _by_feature(counts: Counts, change: Change, rows: np.ndarray, n_spots: int) -> sparse.csc_matrix:
+    """The changed counts feature by feature, at the rows of the dataset's spots; put together block by block.
+
+    Turning the whole matrix would take a second one.
+    """
+    detected = spots_per_feature(counts)
+    bounds = np.concatenate([[0], np.cumsum(detected)])
+    kind = np.int32 if max(bounds[-1], n_spots) <= np.iinfo(np.int32).max else np.int64
+    data, indices = np.empty(bounds[-1], dtype=np.float32), np.empty(bounds[-1], dtype=kind)
+    filled, start = bounds[:-1].copy(), 0
+    for block in stored_blocks(counts):
+        columns = change(block).tocsc()
+        lengths = np.diff(columns.indptr)
+        # Where each entry belongs: after those of its feature in earlier blocks.
+        places = np.arange(columns.nnz) + np.repeat(filled - columns.indptr[:-1], lengths)
+        data[places] = columns.data
+        indices[places] = rows[start + columns.indices]
+        filled += lengths
+        start += block.shape[0]
+    return sparse.csc_matrix((data, indices, bounds.astype(kind)), shape=(n_spots, counts.shape[1]))

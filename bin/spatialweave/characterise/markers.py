@@ -91,10 +91,11 @@ def marker_tests(
     split_parts: list[RankSums] = []
     results: list[MarkerTests] = []
     for name, rows in sections.items():
-        part = table.values if single else table.values[rows]
-        split_parts.append(rank_sums(part, tested[rows], n_domains))
+        elsewhere = np.ones(len(codes), dtype=bool)
+        elsewhere[rows] = False
+        split_parts.append(rank_sums(table.values, np.where(elsewhere, -1, tested), n_domains))
         if not single:
-            own = rank_sums(part, measured[rows], n_domains)
+            own = rank_sums(table.values, np.where(elsewhere, -1, measured), n_domains)
             results.append(_tests(name, table, own, split_parts[-1].scores, again))
     pooled = rank_sums(table.values, measured, n_domains)
     return [_tests(ALL, table, pooled, stratified_scores(split_parts), again), *results]

@@ -76,19 +76,17 @@ def rank_sums(values: sparse.csc_matrix, codes: np.ndarray, n_domains: int) -> R
     codes
         Domain of every spot, from 0; -1: the spot is left out.
     """
-    if (codes < 0).any():
-        kept = codes >= 0
-        values, codes = values[kept], codes[kept]
     matrix = sparse.csc_matrix(values)
-    sizes = np.bincount(codes, minlength=n_domains)
-    n_spots, n_features = matrix.shape
+    sizes = np.bincount(codes[codes >= 0], minlength=n_domains)
+    n_spots, n_features = int(sizes.sum()), matrix.shape[1]
     ranks, squares = np.zeros((n_domains, n_features)), np.zeros(n_features)
     totals, detected = np.zeros((n_domains, n_features)), np.zeros((n_domains, n_features))
     for feature in range(n_features):
         column = slice(matrix.indptr[feature], matrix.indptr[feature + 1])
-        data = matrix.data[column]
-        positive = data > 0
-        data, inside = data[positive], codes[matrix.indices[column][positive]]
+        data, inside = matrix.data[column], codes[matrix.indices[column]]
+        # Spots are left out here, since a matrix without them would be a copy.
+        taken = (data > 0) & (inside >= 0)
+        data, inside = data[taken], inside[taken]
         order = np.argsort(data)
         data, inside = data[order], inside[order]
         zeros = n_spots - len(data)

@@ -14,9 +14,10 @@ from spatialweave.graphs.matrices import symmetrise
 from spatialweave.io.contract import CARRIED, read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
-from spatialweave.io.joined_counts import SectionSize, read_joined_counts
+from spatialweave.io.joined_counts import SectionSize, read_stored_counts
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, read_domains
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.report.consensus import first_run
 from spatialweave.report.inputs import MethodRun, read_metrics, run_files
 
@@ -85,8 +86,8 @@ class Characterised:
     runs: list[CharacterisedRun]
 
 
-def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudata.MuData]:
-    """Read the files of a dataset, and its joined raw counts.
+def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudata.MuData, dict[str, StoredCounts]]:
+    """Read the files of a dataset; and of its joined raw counts all but X, and per modality the counts on disk.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
     # The recipe of the counts is the first method's; others may hold latents that are no latents, as raw counts.
     own = files / counts_file.name.replace(".counts.", ".latents.")
     dataset = read_dataset(own if own.exists() else _one(files, "*.latents.h5mu"))
-    counts, sections = read_joined_counts(counts_file)
+    counts, stored, sections = read_stored_counts(counts_file)
     if not counts.obs_names.equals(dataset.obs.index):
         raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
     found = list(_runs(files, dataset))
@@ -118,7 +119,7 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
         _columns(counts, dataset),
         [_run(files, dataset, run, found) for run in chosen],
     )
-    return sources, counts
+    return sources, counts, stored
 
 
 def _one(files: Path, pattern: str) -> Path:

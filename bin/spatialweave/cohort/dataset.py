@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from spatialweave.cohort.expression import differential_expression
 from spatialweave.cohort.neighbourhoods import differential_neighbourhoods
 from spatialweave.cohort.samples import Samples, read_samples
 from spatialweave.io.contract import CARRIED, is_intensities
+from spatialweave.io.count_matrix import Counts
 from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NEIGHBOURHOODS, SAMPLES
 from spatialweave.modalities import MODALITIES
 
@@ -73,7 +74,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
     """
     import pandas as pd
 
-    sources, counts = read_sources(files, [])
+    sources, measured, counts = read_sources(files, [])
     run = sources.runs[0]
     sections = sources.dataset.obs["section"].astype(str).reset_index(drop=True)
     columns = [_by_section(sections, sources.columns.get(name)) for name in (DONOR, CONDITION)]
@@ -89,7 +90,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
         SAMPLES.frame(_sizes(samples, sizes)),
         ABUNDANCE.frame(differential_abundance(samples, sizes)),
         NEIGHBOURHOODS.frame(differential_neighbourhoods(samples, domains, sizes, sources.graph)),
-        EXPRESSION.frame(_expression(samples, run, counts)),
+        EXPRESSION.frame(_expression(samples, run, measured, counts)),
     )
 
 
@@ -109,17 +110,19 @@ def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
             yield found | {"spots": spots, "fraction": spots / row.sum()}
 
 
-def _expression(samples: Samples, run: CharacterisedRun, counts: mudata.MuData) -> Iterator[dict[str, Any]]:
+def _expression(
+    samples: Samples, run: CharacterisedRun, data: mudata.MuData, counts: Mapping[str, Counts]
+) -> Iterator[dict[str, Any]]:
     """Of the modalities that are counts; intensities are no model of DESeq2's."""
     import pandas as pd
 
     names = list(range(1, run.n_domains + 1))
-    for modality in (name for name in MODALITIES if name in counts.mod):
-        part = counts.mod[modality]
+    for modality in (name for name in MODALITIES if name in data.mod):
+        part = data.mod[modality]
         if is_intensities(modality, part.uns):
             continue
-        rows = counts.obs_names.get_indexer(part.obs_names)
-        measured = Samples(samples.table, samples.of_spot[rows], samples.reference)
+        rows = data.obs_names.get_indexer(part.obs_names)
+        of_modality = Samples(samples.table, samples.of_spot[rows], samples.reference)
         domains = pd.Series(run.codes[rows] + 1)
-        for row in differential_expression(measured, domains, names, part.X, part.var_names):
+        for row in differential_expression(of_modality, domains, names, counts[modality], part.var_names):
             yield {"modality": modality, **row}

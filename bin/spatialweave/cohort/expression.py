@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.cohort.samples import Samples
+from spatialweave.io.count_matrix import Counts, spot_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,20 +28,21 @@ FEWEST_SAMPLES = 2
 """Samples per condition without which a domain is not compared."""
 
 
-def pseudobulk(
-    samples: Samples, domains: np.ndarray, n_domains: int, counts: sparse.csr_matrix
-) -> tuple[np.ndarray, np.ndarray]:
+def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """Counts added up per sample and domain (samples x domains x features), and their spots (samples x domains)."""
     keys = samples.of_spot * n_domains + domains
     shape = (len(samples) * n_domains, len(keys))
     groups = sparse.csr_matrix((np.ones(len(keys)), (keys, np.arange(len(keys)))), shape=shape)
-    sums = np.asarray((groups @ counts.astype(np.float64)).todense())
+    sums, start = np.zeros((groups.shape[0], counts.shape[1])), 0
+    for block in spot_blocks(counts):
+        sums += (groups[:, start : start + block.shape[0]] @ block).toarray()
+        start += block.shape[0]
     spots = np.bincount(keys, minlength=shape[0])
     return sums.reshape(len(samples), n_domains, -1), spots.reshape(len(samples), n_domains)
 
 
 def differential_expression(
-    samples: Samples, domains: pd.Series, names: Sequence[int | str], counts: sparse.csr_matrix, features: pd.Index
+    samples: Samples, domains: pd.Series, names: Sequence[int | str], counts: Counts, features: pd.Index
 ) -> list[dict[str, object]]:
     """Per domain, condition and feature the change of expression against the reference.
 

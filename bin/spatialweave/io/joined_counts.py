@@ -84,6 +84,18 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
     """
     data = read_h5mu(path, "counts")
     check_counts(path, data)
+    return data, _sections(path, data)
+
+
+def read_stored_counts(path: Path) -> tuple[mudata.MuData, dict[str, StoredCounts], list[SectionSize]]:
+    """The same without X; and per modality the counts on disk, which are checked whenever they are walked over."""
+    data = read_without_counts(path, "counts")
+    counts = stored_counts(path, data)
+    _check_spots(path, data)
+    return data, counts, _sections(path, data)
+
+
+def _sections(path: Path, data: mudata.MuData) -> list[SectionSize]:
     try:
         sections = [SectionSize(**entry) for entry in json.loads(str(data.uns[SECTIONS]))]
         known = [section.name for section in sections]
@@ -91,15 +103,7 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
         raise InputError(f"{path}, uns['{SECTIONS}']", f"is no list of sections ({error})", fix=AGAIN) from error
     if known != list(dict.fromkeys(data.obs["section"].astype(str))):
         raise InputError(f"{path}, uns['{SECTIONS}']", f"names {', '.join(known)}", "the sections of obs", AGAIN)
-    return data, sections
-
-
-def read_stored_counts(path: Path) -> tuple[mudata.MuData, dict[str, StoredCounts]]:
-    """The same without X, and per modality the counts on disk, which are checked whenever they are walked over."""
-    data = read_without_counts(path, "counts")
-    counts = stored_counts(path, data)
-    _check_spots(path, data)
-    return data, counts
+    return sections
 
 
 def check_counts(path: Path, data: mudata.MuData) -> None:

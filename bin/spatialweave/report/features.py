@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from spatialweave.io.count_matrix import Counts, spot_totals
 from spatialweave.preprocess.frozen import carry_out
 from spatialweave.preprocess.intensities import arcsinh
 
@@ -71,14 +72,20 @@ class Marker:
     outside: float
 
 
-def log_normalise(counts: sparse.csr_matrix, copy: bool = True) -> sparse.csr_matrix:
-    """Scale every spot to the median total of the non-empty spots and take log(1 + x); float32 CSR.
+def median_total(counts: Counts) -> float:
+    """The median total of the spots that have counts; 1 where none has."""
+    totals = spot_totals(counts, np.ones(counts.shape[1], dtype=bool))
+    return float(np.median(totals[totals > 0])) if (totals > 0).any() else 1.0
+
+
+def log_normalise(counts: sparse.csr_matrix, median: float | None = None, copy: bool = True) -> sparse.csr_matrix:
+    """Scale every spot to `median`, or that of the totals of all spots, and take log(1 + x); float32 CSR.
 
     Without `copy`, float32 counts are overwritten: of many spots a copy is gigabytes.
     """
     values = sparse.csr_matrix(counts, dtype=np.float32, copy=copy)
     totals = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
-    median = np.median(totals[totals > 0]) if (totals > 0).any() else 1.0
+    median = median_total(values) if median is None else median
     factors = np.divide(median, totals, out=np.zeros_like(totals), where=totals > 0)
     for start in range(0, len(factors), BLOCK):
         ends = values.indptr[start : start + BLOCK + 1]
