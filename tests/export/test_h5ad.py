@@ -12,8 +12,8 @@ import squidpy
 from matplotlib.colors import to_hex
 from scipy import sparse
 
-from spatialweave.export import h5ad
 from spatialweave.export.formats import export
+from spatialweave.io import count_matrix
 from spatialweave.io.section import SectionInput, read_section
 
 from .conftest import ADT, BARCODES, RNA, SMART
@@ -22,11 +22,11 @@ matplotlib.use("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(params=[1, 50_000], ids=["spot by spot", "at once"])
+@pytest.fixture(params=[1, 4_000_000], ids=["spot by spot", "at once"])
 def section(
     integrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> scanpy.AnnData:
-    monkeypatch.setattr(h5ad, "SPOTS_AT_ONCE", request.param)
+    monkeypatch.setattr(count_matrix, "BLOCK_ENTRIES", request.param)
     export(integrated, ["h5ad"], tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out" / "integrated").iterdir()) == ["one.h5ad", "two.h5ad"]
     return scanpy.read_h5ad(tmp_path / "out" / "integrated" / "one.h5ad")

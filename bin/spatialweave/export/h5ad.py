@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from spatialweave.export.features import feature_ids
 from spatialweave.export.images import image_at_origin, scale_factors
 from spatialweave.export.sections import Measured, Section, sections
 from spatialweave.io.contract import write
+from spatialweave.io.count_matrix import in_memory, rows_per_block
 from spatialweave.io.integrated import PARAMETERS, SPATIAL_GRAPH, VERSIONS, Integrated, colour_key
 from spatialweave.modalities import MODALITY_KINDS
 
@@ -18,14 +22,11 @@ if TYPE_CHECKING:
     import anndata
     import pandas as pd
 
-SPOTS_AT_ONCE = 50_000
-"""Spots whose counts of all modalities are joined at a time."""
-
 
 def write_h5ad(content: Integrated, folder: Path) -> None:
     """Write `integrated/<section>.h5ad` of every section, with its image where squidpy looks for it."""
     for section in sections(content):
-        data = section_anndata(section)
+        data, counts = annotated_section(section)
         image = image_at_origin(section)
         if section.image is not None and image is not None:
             data.uns["spatial"] = {
@@ -36,8 +37,8 @@ def write_h5ad(content: Integrated, folder: Path) -> None:
                 }
             }
         # The file has the counts once, under both names.
-        del data.layers["counts"]
-        write(data, folder / "integrated" / f"{section.name}.h5ad", {"layers/counts": "X"})
+        path = folder / "integrated" / f"{section.name}.h5ad"
+        write(data, path, {"layers/counts": "X"}, counts={"": counts})
 
 
 def section_anndata(section: Section) -> anndata.AnnData:
@@ -52,17 +53,24 @@ def section_anndata(section: Section) -> anndata.AnnData:
     shows keys of this form only, in `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`, their UMAPs in
     `obsm['X_umap_<run>']`; the spatial graph in obsp.
     """
+    data, counts = annotated_section(section)
+    data.X = data.layers["counts"] = in_memory(counts).astype(np.float32)
+    return data
+
+
+def annotated_section(section: Section) -> tuple[anndata.AnnData, SideBySide]:
+    """The same without counts, and the counts on disk."""
     import anndata
 
     data = section.content.data
     measured = dict(section.modalities())
-    counts = _side_by_side(list(measured.values()), len(section.obs))
+    counts = SideBySide(list(measured.values()), len(section.obs))
     obs = section.obs.assign(barcode=section.obs.index)
     for column, values in (*section.confidence(), *section.pseudotime()):
         obs[column] = values
     for name, part in measured.items():
         obs[f"in_{name}"] = np.isin(np.arange(len(obs)), part.spots)
-    result = anndata.AnnData(counts, obs=obs, var=_features(measured), layers={"counts": counts})
+    result = anndata.AnnData(obs=obs, var=_features(measured))
     result.obsm["spatial"] = result.obsm["X_spatial"] = section.coordinates()
     if "spatial_aligned" in data.obsm:
         result.obsm["spatial_aligned"] = np.asarray(data.obsm["spatial_aligned"])[section.rows]
@@ -77,31 +85,34 @@ def section_anndata(section: Section) -> anndata.AnnData:
         # What squidpy's spatial_neighbors leaves there, for scanpy's `neighbors_key`.
         keys = dict(zip(("connectivities_key", "distances_key"), SPATIAL_GRAPH, strict=True))
         result.uns["spatial_neighbors"] = {**keys, "params": {}}
-    return result
+    return result, counts
 
 
-def _side_by_side(parts: list[Measured], n_spots: int) -> Any:
-    """The counts of all modalities for all spots (CSR); rows without the modality are empty."""
-    from scipy import sparse
+@dataclass(frozen=True)
+class SideBySide:
+    """The counts of all modalities for all spots of a section, some spots at a time."""
 
-    blocks = []
-    for part in parts:
-        if len(part.spots) == n_spots:
-            blocks.append(part.counts)
-            continue
-        ones = np.ones(len(part.spots), dtype=np.float32)
-        order = sparse.csr_matrix((ones, (part.spots, np.arange(len(ones)))), shape=(n_spots, len(ones)))
-        blocks.append(order @ part.counts)
-    # Some spots at a time: joining all at once takes several times the memory of the result.
-    indptr = sum(block.indptr.astype(np.int64) for block in blocks)
-    values, columns = np.empty(indptr[-1], dtype=np.float32), np.empty(indptr[-1], dtype=np.int32)
-    for start in range(0, n_spots, SPOTS_AT_ONCE):
-        joined = sparse.hstack([block[start : start + SPOTS_AT_ONCE] for block in blocks], format="csr")
-        own = slice(indptr[start], indptr[min(start + SPOTS_AT_ONCE, n_spots)])
-        values[own], columns[own] = joined.data, joined.indices
-    counts = sparse.csr_matrix((values, columns, indptr), shape=(n_spots, sum(block.shape[1] for block in blocks)))
-    counts.sort_indices()
-    return counts
+    parts: list[Measured]
+    n_spots: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spots and features."""
+        return self.n_spots, sum(len(part.var) for part in self.parts)
+
+    @property
+    def nnz(self) -> int:
+        """Stored entries, at most."""
+        return sum(part.stored.nnz for part in self.parts)
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """The spots in order; rows without a modality are empty there."""
+        step = rows_per_block(self.n_spots, self.nnz)
+        for start in range(0, self.n_spots, step):
+            stop = min(start + step, self.n_spots)
+            block = sparse.hstack([part.spread(start, stop) for part in self.parts], format="csr")
+            block.sort_indices()
+            yield block
 
 
 def _features(measured: dict[str, Measured]) -> pd.DataFrame:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from spatialweave.io.contract import CARRIED
 from spatialweave.io.integrated import Integrated, colour_key
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import TissueImage
 from spatialweave.modalities import MODALITIES
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy import sparse
 
 
 @dataclass
@@ -26,15 +27,33 @@ class Measured:
     ----------
     spots
         Numbers of the section's spots in which it was measured, from 0.
-    counts
-        Raw counts of these spots (CSR, float32), spots x features.
+    stored, rows
+        Raw counts of the dataset, and where in them these spots are.
     var
         Its features.
     """
 
     spots: np.ndarray
-    counts: sparse.csr_matrix
+    stored: StoredCounts
+    rows: np.ndarray
     var: pd.DataFrame
+
+    @property
+    def counts(self) -> sparse.csr_matrix:
+        """Raw counts of these spots (CSR, float32), spots x features."""
+        return self.stored.at(self.rows)
+
+    def spread(self, start: int, stop: int) -> sparse.csr_matrix:
+        """Raw counts of the section's spots from `start` to `stop`; rows without the modality are empty."""
+        first, last = np.searchsorted(self.spots, [start, stop])
+        shape = (stop - start, len(self.var))
+        if first == last:
+            return sparse.csr_matrix(shape, dtype=np.float32)
+        own = self.stored.at(self.rows[first:last])
+        entries = np.zeros(shape[0], dtype=np.int64)
+        entries[self.spots[first:last] - start] = np.diff(own.indptr)
+        indptr = np.concatenate([[0], np.cumsum(entries)])
+        return sparse.csr_matrix((own.data, own.indices, indptr), shape=shape)
 
 
 @dataclass
@@ -73,9 +92,7 @@ class Section:
             places = part.obs_names.get_indexer(data.obs_names[self.rows])
             spots = np.flatnonzero(places >= 0)
             if len(spots):
-                # A copy only where it differs: counts are most of the memory.
-                whole = np.array_equal(places[spots], np.arange(part.n_obs))
-                yield name, Measured(spots, part.X if whole else part.X[places[spots]], part.var)
+                yield name, Measured(spots, self.content.counts[name], places[spots], part.var)
 
     def coordinates(self) -> np.ndarray:
         """float64, spots x 2."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5mu
+from spatialweave.io.contract import read_without_counts
 from spatialweave.io.files import FILE_NAME
-from spatialweave.io.joined_counts import check_counts
+from spatialweave.io.joined_counts import counts_of_spots
 from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
+from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import TissueImage, images_of
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ class Integrated:
 
     Attributes
     ----------
+    data
+        All but the X of the modalities.
+    counts
+        These, on disk.
     runs
         Those with domains or an embedding. The domains of a run are the categories of `data.obs[run.key]`.
     images
@@ -93,6 +98,7 @@ class Integrated:
     """
 
     data: mudata.MuData
+    counts: dict[str, StoredCounts]
     runs: list[IntegratedRun]
     images: dict[str, TissueImage] = field(default_factory=dict)
 
@@ -121,14 +127,16 @@ def read_integrated(path: Path) -> Integrated:
     InputError
         Naming the file and the slot.
     """
-    data = read_h5mu(path, "integrated")
-    check_counts(path, data)
+    data = read_without_counts(path, "integrated")
+    counts = counts_of_spots(path, data)
+    for stored in counts.values():
+        stored.check_all()
     check_graph(path, data)
     spots = pd.MultiIndex.from_frame(data.obs[["section", "barcode"]].astype(str))
     if not spots.is_unique:
         section, barcode = spots[spots.duplicated()][0]
         raise InputError(f"{path}, obs", f"barcode '{barcode}' occurs twice in section '{section}'", "once", AGAIN)
-    content = Integrated(data, _read_runs(path, data.uns.get(RUNS)), images_of(str(path), data.uns))
+    content = Integrated(data, counts, _read_runs(path, data.uns.get(RUNS)), images_of(str(path), data.uns))
     for name in (*data.obs["section"].astype(str).unique(), *(run.method for run in content.runs)):
         if not FILE_NAME.fullmatch(name):
             raise InputError(str(path), f"'{name}' cannot be in the name of a file", "letters, digits, . _ -", AGAIN)

@@ -83,16 +83,15 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
         When the file is of another kind, holds no raw counts, or does not say what its sections are.
     """
     data = read_h5mu(path, "counts")
-    check_counts(path, data)
+    check_modalities(path, data)
+    _check_spots(path, data)
     return data, _sections(path, data)
 
 
 def read_stored_counts(path: Path) -> tuple[mudata.MuData, dict[str, StoredCounts], list[SectionSize]]:
     """The same without X; and per modality the counts on disk, which are checked whenever they are walked over."""
     data = read_without_counts(path, "counts")
-    counts = stored_counts(path, data)
-    _check_spots(path, data)
-    return data, counts, _sections(path, data)
+    return data, counts_of_spots(path, data), _sections(path, data)
 
 
 def _sections(path: Path, data: mudata.MuData) -> list[SectionSize]:
@@ -106,10 +105,11 @@ def _sections(path: Path, data: mudata.MuData) -> list[SectionSize]:
     return sections
 
 
-def check_counts(path: Path, data: mudata.MuData) -> None:
-    """Refuse modalities that hold anything but raw counts of the dataset's spots; counts become canonical CSR."""
-    check_modalities(path, data)
+def counts_of_spots(path: Path, data: mudata.MuData) -> dict[str, StoredCounts]:
+    """The counts of every modality on disk; modalities with spots that the dataset lacks are refused."""
+    counts = stored_counts(path, data)
     _check_spots(path, data)
+    return counts
 
 
 def _check_spots(path: Path, data: mudata.MuData) -> None:

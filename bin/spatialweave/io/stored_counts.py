@@ -84,12 +84,26 @@ class StoredCounts:
                 yield block
         self._canonical = canonical
 
+    def at(self, rows: np.ndarray) -> sparse.csr_matrix:
+        """Some spots by their numbers, in that order; what lies between the first and the last is read."""
+        first, stop = int(rows.min()), int(rows.max()) + 1
+        if self._whole is not None:
+            return self._whole[rows]
+        with self.source() as element, self._guard():
+            block, _ = self._block(element, first, stop)
+        self._check(block, first)
+        return block if np.array_equal(rows, np.arange(first, stop)) else block[rows - first]
+
+    def check_all(self) -> None:
+        """Walk over all spots, so that a value that is no count is refused now."""
+        for _block in self.blocks():
+            pass
+
     @property
     def is_canonical(self) -> bool:
         """Whether the file holds exactly what :meth:`blocks` gives, so that its arrays can be copied as they are."""
         if self._canonical is None:
-            for _block in self.blocks():
-                pass
+            self.check_all()
         return bool(self._canonical)
 
     def _block(self, element: Any, start: int, stop: int) -> tuple[sparse.csr_matrix, bool]:
