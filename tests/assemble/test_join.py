@@ -203,7 +203,7 @@ def test_pseudotime(files: Path, tmp_path: Path) -> None:
         ("smart.seed1", "smart.seed1", "one", spot, value) for spot, value in (("s2", 0.5), ("s3", None), ("s1", 0.0))
     ]
     PSEUDOTIME.write(files / "pseudotime.csv", PSEUDOTIME.frame(rows))
-    write(assemble(files), tmp_path / "integrated.h5mu")
+    write(assembled(files), tmp_path / "integrated.h5mu")
     data = read_integrated(tmp_path / "integrated.h5mu").data
     assert data.obs["smart_1_pseudotime"].dropna().to_dict() == {"s1": 0.0, "s2": 0.5}
     own = data.obs.loc[data["adt"].obs_names, "smart_1_pseudotime"]
