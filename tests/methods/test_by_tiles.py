@@ -60,7 +60,7 @@ def test_gradients_of_all_parts_add_up_to_those_of_all_spots(
     scaled, tilings = both_ways(dataset, config, run)
     network = smart.Smart(scaled.widths, config)
     network.reset_parameters(run.torch_generator())
-    terms = smart.loss_terms(network, ["rna", "adt"], config)
+    terms = smart.loss_terms(network, {"rna": 1.0, "adt": 1.0}, config)
     found = []
     for tiling in tilings:
         # Of a part the squared errors are divided by the number of masked spots that it is expected to have.

@@ -48,7 +48,7 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
     batch = smart.make_batch(inputs.patch, inputs, triplets, SHORT)
-    values = smart.loss_terms(network, ["rna", "adt"], SHORT)(1, batch)
+    values = smart.loss_terms(network, {"rna": 1.0, "adt": 1.0}, SHORT)(1, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():
@@ -63,12 +63,12 @@ def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tiss
     network = smart.Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
     batch = smart.make_batch(inputs.patch, inputs, triplets, config)
-    found = smart.loss_terms(network, ["rna", "adt"], config)(1, batch)
+    found = smart.loss_terms(network, {"rna": 0.4, "adt": 0.0175}, config)(1, batch)
     z = network(inputs.seen(), inputs.neighbours).detach().numpy().astype(np.float64)
     z = z / z.std(axis=0, ddof=1).mean()
-    for name, (anchor, positive, negative) in zip(("rna", "adt"), triplets, strict=True):
+    for name, strength, (anchor, positive, negative) in zip(("rna", "adt"), (1, 1 / 4), triplets, strict=True):
         near, far = (np.linalg.norm(z[anchor] - z[other], axis=1) for other in (positive, negative))
-        expected = 0.3 / 2 * np.maximum(0, near - far + 0.8).mean()
+        expected = strength * 0.3 / 2 * np.maximum(0, near - far + 0.8).mean()
         assert found[f"triplet_{name}"].item() == pytest.approx(expected, rel=1e-4) and expected > 0
 
 

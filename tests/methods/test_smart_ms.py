@@ -94,7 +94,7 @@ def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
     batch = smart.make_batch(inputs.patch, inputs, triplets, SHORT)
-    values = smart.loss_terms(network, ["rna", "adt"], SHORT)(1, batch)
+    values = smart.loss_terms(network, {"rna": 1.0, "adt": 1.0}, SHORT)(1, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
     for name, parameter in network.named_parameters():

@@ -7,7 +7,7 @@ GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruc
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -56,6 +56,13 @@ class Config(SmartConfig, TileConfig, TrainingConfig):
     margin: float = option(1.0, "Margin of the triplet loss, in mean standard deviations of the embedding.", low=0)
     n_nearest: int = option(3, "Nearest spots beyond the window among which mutual pairs are searched.", low=1, high=20)
     triplet_weight: float = option(0.1, "Weight of the triplet losses, averaged over modalities.", low=0)
+    triplet_signal: float = option(
+        0.07,
+        "Standard deviation that neighbours predict of a modality, of 1, from which on its triplets have their full "
+        "weight; below it the weight is in proportion. 0 = always the full weight.",
+        0.0,
+        1.0,
+    )
 
 
 class Smart(nn.Module):
@@ -126,7 +133,9 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
     network = Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
-    terms = loss_terms(network, [one.name for one in inputs.modalities], config)
+    terms = loss_terms(
+        network, {one.name: x for one, x in zip(inputs.modalities, inputs.signal(), strict=True)}, config
+    )
     history = train(network, terms, config.schedule(), run, batches=batches)
     tables = batches.everywhere(lambda batch: embedded(network, batch))
     record = history.record(
@@ -209,11 +218,18 @@ def mining_features(one: MaskedInput, neighbours: Propagation) -> np.ndarray:
     return np.asarray(visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy())
 
 
-def loss_terms(network: Smart, names: Sequence[str], config: Config) -> Terms:
-    """The weighted loss terms of an epoch: per modality the error on masked spots and the triplet loss; smoothness."""
+def loss_terms(network: Smart, signal: Mapping[str, float], config: Config) -> Terms:
+    """The weighted loss terms of an epoch: per modality the error on masked spots and the triplet loss; smoothness.
+
+    `signal` has by modality, in their order, the standard deviation that neighbours predict
+    (:meth:`~spatialweave.training.masking.ScaledInputs.signal`). Where noise is most of a modality, spots that are
+    nearest in it are alike by chance.
+    """
+    names = list(signal)
     reconstruction_weights = by_modality(config.reconstruction_weights, names, "reconstruction_weights")
     triplet_weights = by_modality(config.triplet_weights, names, "triplet_weights")
-    triplet_weight = config.triplet_weight / len(names)
+    full = config.triplet_signal
+    strength = {name: min(1.0, found / full) if full > 0 else 1.0 for name, found in signal.items()}
 
     def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
         inputs, sums = batch.inputs, batch.sums
@@ -230,7 +246,8 @@ def loss_terms(network: Smart, names: Sequence[str], config: Config) -> Terms:
         for m, name in enumerate(names):
             values[f"reconstruction_{name}"] = reconstruction_weights[name] * values[f"reconstruction_{name}"]
             loss = triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
-            values[f"triplet_{name}"] = triplet_weight * triplet_weights[name] * loss
+            weight = config.triplet_weight * strength[name] * triplet_weights[name] / len(names)
+            values[f"triplet_{name}"] = weight * loss
         return values
 
     return terms

@@ -35,6 +35,7 @@ class Config(smart.Config):
 
     n_nearest_across: int = option(2, "Nearest spots of another section among which mutual pairs are searched.", 1, 100)
     anchors: Literal["both", "first"] = option("both", "Ends of a pair that are anchors; published: the first.")
+    triplet_signal: float = option(0.0, "As in SMART; 0: weak triplets would not join sections.", 0.0, 1.0)
     within_sections: bool = option(False, "Triplets within each section are added to those across sections.")
 
 
