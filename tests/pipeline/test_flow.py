@@ -49,7 +49,8 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     expected += [f"test/domains/{method}/seed{seed}.csv" for method in METHODS for seed in SEEDS]
     expected += ["test/embeddings/weave/seed1.h5ad", "test/domains/weave/seed1.csv"]
     expected += ["test/verdict.json", "test/evidence.csv", "test/modality_value.csv"]
-    tables = ("composition", "markers", "neighbours", "profiles", "structure")
+    tables = ("composition", "markers", "neighbours", "profiles", "structure", "pseudotime")
+    tables += ("denoised_auc", "denoised_curves", "distributions", "shared_edges")
     expected += [f"test/characterise/{name}.csv" for name in tables]
     expected += [f"test/passports/smart.seed1/domain_{number}.pdf" for number in range(1, 5)]
     info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
