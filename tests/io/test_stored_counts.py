@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -110,6 +110,28 @@ def test_bounds_beyond_32_bits_are_written_in_64(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("rows", [[3, 4, 5], [51, 7, 30]])
+def test_some_spots_are_those_of_the_matrix(form: str, rows: list[int], tmp_path: Path) -> None:
+    found = stored(tmp_path / "x.h5", FORMS[form]).at(np.array(rows))
+    assert found.dtype == np.float32 and (found != sparse.csr_matrix(FORMS[form])[rows]).nnz == 0
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
+def test_some_spots_are_checked(form: Callable[[np.ndarray], object], tmp_path: Path) -> None:
+    wrong = COUNTS.toarray()
+    wrong[51, 2] = -1
+    path = section(tmp_path / "in.h5mu", COUNTS)
+    with h5py.File(path, "r+") as file:
+        del file["mod/rna/X"]
+        write_elem(file, "mod/rna/X", form(wrong))
+    (counts,) = read_section_file(path).counts.values()
+    with pytest.raises(InputError, match=r"row 'b51', column 'c': value -1 is negative"):
+        counts.at(np.array([50, 51]))
+
+
+@pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize(("value", "words"), [(-1.0, "is negative"), (0.5, "not a whole number"), (np.nan, "finite")])
 def test_a_value_that_is_no_count_is_named(value: float, words: str, tmp_path: Path) -> None:
     wrong = COUNTS.copy()
@@ -131,10 +153,12 @@ def test_a_value_that_is_no_count_is_named(value: float, words: str, tmp_path: P
         ("data", lambda values: values.astype("S3"), r"not numbers"),
     ],
 )
-def test_arrays_that_contradict_each_other_are_refused(array: str, change: object, words: str, tmp_path: Path) -> None:
+def test_arrays_that_contradict_each_other_are_refused(
+    array: str, change: Callable[[np.ndarray], np.ndarray], words: str, tmp_path: Path
+) -> None:
     path = section(tmp_path / "in.h5mu", COUNTS)
     with h5py.File(path, "r+") as file:
-        values = change(file[f"mod/rna/X/{array}"][...])  # type: ignore[operator]
+        values = change(file[f"mod/rna/X/{array}"][...])
         del file[f"mod/rna/X/{array}"]
         file[f"mod/rna/X/{array}"] = values
     with pytest.raises(InputError, match=rf"in\.h5mu, modality rna, X.*{words}"):

@@ -25,12 +25,12 @@ LOOKS = {RUN: {"names": ["1", "2", "3"], "colours": ["#0072B2", "#E69F00", "#009
 
 
 def test_boxes_by_hand() -> None:
-    plot = box_plot.box_plot("a", "unit", [box_plot.Box("x", -0.5, 0, 0.25, 0.5, 1, 0.5, 9)])
+    plot = box_plot.box_plot("a", "unit", [box_plot.Box("x", box_plot.Spread(-0.5, 0, 0.25, 0.5, 1, 0.5), 9)])
     (row,) = plot.rows
     span = box_plot.WIDTH - box_plot.LEFT - box_plot.RIGHT
-    assert (row.low, row.high) == (box_plot.LEFT, box_plot.LEFT + span)
-    assert row.q25 == pytest.approx(box_plot.LEFT + span / 3, abs=0.1) and row.mean == row.q75
-    assert row.median == pytest.approx(box_plot.LEFT + span / 2, abs=0.1) and "−" not in row.text
+    assert (row.spread.low, row.spread.high) == (box_plot.LEFT, box_plot.LEFT + span)
+    assert row.spread.q25 == pytest.approx(box_plot.LEFT + span / 3, abs=0.1) and row.spread.mean == row.spread.q75
+    assert row.spread.median == pytest.approx(box_plot.LEFT + span / 2, abs=0.1) and "−" not in row.text
 
 
 def test_upset_by_hand() -> None:

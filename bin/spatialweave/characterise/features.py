@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.io.contract import is_intensities
-from spatialweave.io.count_matrix import Counts, spots_per_feature, stored_blocks
+from spatialweave.io.count_matrix import Counts, numbered, spots_per_feature, stored_blocks
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
 from spatialweave.preprocess.frozen import carry_out
@@ -115,8 +115,8 @@ def _by_feature(counts: Counts, change: Change, rows: np.ndarray, n_spots: int) 
     bounds = np.concatenate([[0], np.cumsum(detected)])
     kind = np.int32 if max(bounds[-1], n_spots) <= np.iinfo(np.int32).max else np.int64
     data, indices = np.empty(bounds[-1], dtype=np.float32), np.empty(bounds[-1], dtype=kind)
-    filled, start = bounds[:-1].copy(), 0
-    for block in stored_blocks(counts):
+    filled = bounds[:-1].copy()
+    for start, block in numbered(stored_blocks(counts)):
         columns = change(block).tocsc()
         lengths = np.diff(columns.indptr)
         # Where each entry belongs: after those of its feature in earlier blocks.
@@ -124,5 +124,4 @@ def _by_feature(counts: Counts, change: Change, rows: np.ndarray, n_spots: int) 
         data[places] = columns.data
         indices[places] = rows[start + columns.indices]
         filled += lengths
-        start += block.shape[0]
     return sparse.csc_matrix((data, indices, bounds.astype(kind)), shape=(n_spots, counts.shape[1]))

@@ -11,6 +11,7 @@ from scipy import sparse
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.sources import Characterised, CharacterisedRun
 from spatialweave.graphs.matrices import edges
+from spatialweave.io.result_tables import GRAPHS_JOINED
 from spatialweave.metrics.neighbours import nearest_others, random_subset
 
 NEAREST = 10
@@ -20,9 +21,6 @@ ANCHORS = 5000
 """Spots whose edges are compared; of more, a random subset. Their neighbours are looked for among all."""
 
 EMBEDDING, SPATIAL = "embedding", "spatial"
-
-JOINED = " + "
-"""Between the names of the graphs that have an edge."""
 
 
 def shared_edges(graphs: dict[str, np.ndarray]) -> dict[tuple[str, ...], int]:
@@ -65,7 +63,7 @@ def edge_rows(sources: Characterised, run: CharacterisedRun, seed: int) -> Itera
     for names, count in found.items():
         yield {
             "run": run.id,
-            "graphs": JOINED.join(names),
+            "graphs": GRAPHS_JOINED.join(names),
             "edges": count,
             "fraction": short(count / total),
             "spots": len(anchors),

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.cohort.samples import Samples
-from spatialweave.io.count_matrix import Counts, spot_blocks
+from spatialweave.io.count_matrix import Counts, numbered, spot_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,9 @@ def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Co
     keys = samples.of_spot * n_domains + domains
     shape = (len(samples) * n_domains, len(keys))
     groups = sparse.csr_matrix((np.ones(len(keys)), (keys, np.arange(len(keys)))), shape=shape)
-    sums, start = np.zeros((groups.shape[0], counts.shape[1])), 0
-    for block in spot_blocks(counts):
+    sums = np.zeros((groups.shape[0], counts.shape[1]))
+    for start, block in numbered(spot_blocks(counts)):
         sums += (groups[:, start : start + block.shape[0]] @ block).toarray()
-        start += block.shape[0]
     spots = np.bincount(keys, minlength=shape[0])
     return sums.reshape(len(samples), n_domains, -1), spots.reshape(len(samples), n_domains)
 

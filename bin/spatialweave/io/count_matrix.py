@@ -5,7 +5,7 @@ Nothing here makes a matrix dense.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -127,6 +127,14 @@ def stored_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
 def spot_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
     """The same blocks in float64."""
     return (block.astype(np.float64, copy=False) for block in stored_blocks(counts))
+
+
+def numbered(blocks: Iterable[sparse.csr_matrix]) -> Iterator[tuple[int, sparse.csr_matrix]]:
+    """Blocks of spots, each with the number of its first spot."""
+    start = 0
+    for block in blocks:
+        yield start, block
+        start += block.shape[0]
 
 
 def in_memory(counts: Counts) -> sparse.csr_matrix:

@@ -218,6 +218,9 @@ DISTRIBUTIONS = ResultTable(
 """Distribution over the spots of each domain, of the values of its best markers (`value`) and of the correlation of
 distances in the embedding and in a modality (`distance_correlation`, no feature): mean, and quantiles 5% to 95%."""
 
+GRAPHS_JOINED = " + "
+"""Between the names of the graphs that have an edge."""
+
 SHARED_EDGES = ResultTable({"run": TEXT, "graphs": TEXT, "edges": COUNT, "fraction": NUMBER, "spots": COUNT})
 """How many edges are in exactly these neighbour graphs, e.g. `embedding + rna`."""
 

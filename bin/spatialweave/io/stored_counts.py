@@ -64,10 +64,7 @@ class StoredCounts:
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """The spots in order as canonical CSR (float32); a block must not be changed."""
         if self._whole is not None:
-            if not self._checked:
-                self._check(self._whole, 0)
-                self._checked = True
-            yield self._whole
+            yield self._checked_whole(self._whole)
             return
         n_spots = self.shape[0]
         size = rows_per_block(n_spots, self.nnz)
@@ -88,11 +85,17 @@ class StoredCounts:
         """Some spots by their numbers, in that order; what lies between the first and the last is read."""
         first, stop = int(rows.min()), int(rows.max()) + 1
         if self._whole is not None:
-            return self._whole[rows]
+            return self._checked_whole(self._whole)[rows]
         with self.source() as element, self._guard():
             block, _ = self._block(element, first, stop)
         self._check(block, first)
         return block if np.array_equal(rows, np.arange(first, stop)) else block[rows - first]
+
+    def _checked_whole(self, whole: sparse.csr_matrix) -> sparse.csr_matrix:
+        if not self._checked:
+            self._check(whole, 0)
+            self._checked = True
+        return whole
 
     def check_all(self) -> None:
         """Walk over all spots, so that a value that is no count is refused now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy import linalg, sparse
 from sklearn.decomposition import PCA
 
 from spatialweave.errors import InputError
-from spatialweave.io.count_matrix import Counts, in_memory, spot_blocks
+from spatialweave.io.count_matrix import Counts, in_memory, numbered, spot_blocks
 from spatialweave.preprocess.matrices import standard_deviations
 
 DENSE_FRACTION = 0.5
@@ -61,7 +60,7 @@ def features_themselves(matrix: Counts) -> PrincipalComponents:
     """
     n_features = matrix.shape[1]
     scores = np.empty(matrix.shape, dtype=np.float32)
-    for start, block in _numbered(matrix):
+    for start, block in numbered(spot_blocks(matrix)):
         scores[start : start + block.shape[0]] = block.astype(np.float32).toarray()
     return PrincipalComponents(
         scores=scores,
@@ -135,7 +134,7 @@ def _by_covariance(matrix: Counts, varying: np.ndarray, wanted: int) -> Found:
     """The eigenvectors of the covariance of the features, which is summed over blocks of spots."""
     n_spots, n_features = matrix.shape[0], int(varying.sum())
     products, sums = np.zeros((n_features, n_features)), np.zeros(n_features)
-    for _, part in _numbered(matrix):
+    for _, part in numbered(spot_blocks(matrix)):
         rows = _of_varying(part, varying)
         for start in range(0, rows.shape[0], ROWS_AT_ONCE):
             block = rows[start : start + ROWS_AT_ONCE].toarray()
@@ -150,17 +149,9 @@ def _by_covariance(matrix: Counts, varying: np.ndarray, wanted: int) -> Found:
     directions = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(wanted)])
     ratio = np.maximum(values[::-1], 0.0) / variance
     scores = np.empty((n_spots, wanted), dtype=np.float32)
-    for start, part in _numbered(matrix):
+    for start, part in numbered(spot_blocks(matrix)):
         scores[start : start + part.shape[0]] = _of_varying(part, varying) @ directions - mean @ directions
     return scores, directions, mean, ratio
-
-
-def _numbered(matrix: Counts) -> Iterator[tuple[int, sparse.csr_matrix]]:
-    """Blocks of spots, each with the number of its first one."""
-    start = 0
-    for block in spot_blocks(matrix):
-        yield start, block
-        start += block.shape[0]
 
 
 def _of_varying(matrix: sparse.csr_matrix, varying: np.ndarray) -> sparse.csr_matrix:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import PRECOMPUTED, is_intensities
-from spatialweave.io.count_matrix import Counts, spot_totals, spots_per_feature, stored_blocks
+from spatialweave.io.count_matrix import Counts, numbered, spot_totals, spots_per_feature, stored_blocks
 from spatialweave.io.notices import warn
 from spatialweave.qc.spot_metrics import spot_metrics
 from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS
@@ -71,10 +71,8 @@ class FilteredCounts:
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """The spots in order."""
-        start = 0
-        for block in stored_blocks(self.counts):
+        for start, block in numbered(stored_blocks(self.counts)):
             own = self.spots[start : start + block.shape[0]]
-            start += block.shape[0]
             if own.any():
                 part = block if own.all() else block[own]
                 yield part if self.features.all() else part[:, np.flatnonzero(self.features)]

@@ -15,6 +15,7 @@ from spatialweave.io.result_tables import (
     DENOISED_AUC,
     DENOISED_CURVES,
     DISTRIBUTIONS,
+    GRAPHS_JOINED,
     MARKERS,
     NAMES,
     SHARED_EDGES,
@@ -23,7 +24,7 @@ from spatialweave.io.result_tables import (
 )
 from spatialweave.passport.tables import read_table
 from spatialweave.report.arc_plot import ArcPlot, arc_plot
-from spatialweave.report.box_plot import Box, BoxPlot, box_plot
+from spatialweave.report.box_plot import Box, BoxPlot, Spread, box_plot
 from spatialweave.report.denoised import DenoisedPart, denoised_part
 from spatialweave.report.share_plot import SharePlot, share_plot
 from spatialweave.report.text import decimals, modality
@@ -155,12 +156,7 @@ def _boxes(rows: pd.DataFrame, labels: Mapping[int, str]) -> list[Box]:
     return [
         Box(
             f"domain {labels[int(row['domain'])]}",
-            float(row["low"]),
-            float(row["q25"]),
-            float(row["median"]),
-            float(row["q75"]),
-            float(row["high"]),
-            float(row["mean"]),
+            Spread(*(float(row[name]) for name in Spread._fields)),
             int(row["spots"]),
         )
         for _, row in rows.sort_values("domain").iterrows()
@@ -193,7 +189,7 @@ def _values(spread: pd.DataFrame, markers: pd.DataFrame, labels: Mapping[int, st
 def _edges(table: pd.DataFrame | None) -> UpsetPlot | None:
     if table is None or table.empty:
         return None
-    counts = {tuple(str(row["graphs"]).split(" + ")): int(row["edges"]) for _, row in table.iterrows()}
+    counts = {tuple(str(row["graphs"]).split(GRAPHS_JOINED)): int(row["edges"]) for _, row in table.iterrows()}
     names = list(dict.fromkeys(name for names in counts for name in names))
     names.sort(key=lambda name: (name in GRAPHS, name))
     sets = {name: GRAPHS.get(name, modality(name)) for name in names}

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from spatialweave.report.strips import ticks
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 460, 130, 16, 20, 24, 40
 
 
-@dataclass
-class Box:
-    """The distribution of one domain in units of the axis."""
+class Spread(NamedTuple):
+    """A distribution: 5%, quartiles, 95% and mean, in units of the axis or in pixels."""
 
-    name: str
     low: float
     q25: float
     median: float
     q75: float
     high: float
     mean: float
+
+
+@dataclass
+class Box:
+    """The distribution of one domain."""
+
+    name: str
+    spread: Spread
     spots: int
 
 
@@ -30,12 +37,7 @@ class BoxRow:
 
     name: str
     y: float
-    low: float
-    q25: float
-    median: float
-    q75: float
-    high: float
-    mean: float
+    spread: Spread
     text: str
 
 
@@ -54,7 +56,8 @@ class BoxPlot:
 
 def box_plot(title: str, axis: str, boxes: Sequence[Box]) -> BoxPlot:
     """Lay out boxes; the axis includes 0."""
-    scale = ticks(min(0.0, *(one.low for one in boxes)), max(0.0, *(max(one.high, one.mean) for one in boxes)))
+    spreads = [one.spread for one in boxes]
+    scale = ticks(min(0.0, *(one.low for one in spreads)), max(0.0, *(max(one.high, one.mean) for one in spreads)))
     low, high = scale[0], scale[-1]
 
     def position(value: float) -> float:
@@ -64,16 +67,15 @@ def box_plot(title: str, axis: str, boxes: Sequence[Box]) -> BoxPlot:
         BoxRow(
             one.name,
             TOP + ROW * (index + 0.5),
-            position(one.low),
-            position(one.q25),
-            position(one.median),
-            position(one.q75),
-            position(one.high),
-            position(one.mean),
-            f"median {one.median:.3g}, half of the spots from {one.q25:.3g} to {one.q75:.3g}, mean {one.mean:.3g}; "
-            f"{one.spots} spots".replace("-", "−"),
+            Spread(*map(position, one.spread)),
+            _in_words(one.spread, one.spots),
         )
         for index, one in enumerate(boxes)
     ]
     marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
     return BoxPlot(title, axis, WIDTH, TOP + ROW * len(rows) + BOTTOM, LEFT, marks, rows)
+
+
+def _in_words(spread: Spread, spots: int) -> str:
+    half = f"half of the spots from {spread.q25:.3g} to {spread.q75:.3g}"
+    return f"median {spread.median:.3g}, {half}, mean {spread.mean:.3g}; {spots} spots".replace("-", "−")
