@@ -38,14 +38,18 @@ def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> Non
     """
     from spatialweave.io.contract import write
     from spatialweave.io.files import write_csv
-    from spatialweave.io.result_tables import QC_SUMMARY
+    from spatialweave.io.result_tables import GRID_LINES, QC_SUMMARY
     from spatialweave.qc.coordinates_plot import write_coordinates
+    from spatialweave.qc.grid_lines import warn_of_shifted_lines
     from spatialweave.qc.plots import write_maps, write_violins
     from spatialweave.qc.section import check_section
     from spatialweave.report.multiqc import write_qc
 
     result = check_section(in_section, thresholds)
     write_csv(out_dir / f"{result.name}.qc_spots.csv", result.spots)
+    if result.lines is not None:
+        GRID_LINES.write(out_dir / f"{result.name}.qc_lines.csv", result.lines)
+        warn_of_shifted_lines(result.name, result.lines)
     QC_SUMMARY.write(out_dir / f"{result.name}.qc_summary.csv", result.summary)
     write_qc(out_dir / f"{result.name}.qc_mqc.tsv", str(result.section.uns["spatialweave"]["dataset"]), result.summary)
     write_coordinates(result, out_dir / f"{result.name}.qc_coordinates.png")

@@ -32,6 +32,6 @@ process QC {
     stub:
     """
     mkdir -p 'results/${meta.dataset}/qc'
-    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}'.{qc_spots.csv,qc_summary.csv,qc_mqc.tsv,qc_coordinates.png,qc_maps.png,qc_violins.png}
+    touch '${meta.section}.section.h5mu' 'results/${meta.dataset}/qc/${meta.section}'.{qc_spots.csv,qc_summary.csv,qc_lines.csv,qc_mqc.tsv,qc_coordinates.png,qc_maps.png,qc_violins.png}
     """
 }

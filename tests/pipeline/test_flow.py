@@ -58,8 +58,8 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     missing = [name for name in expected if not (run.results / name).is_file()]
     assert missing == []
     assert {path.name.split(".", 1)[1] for path in (run.results / "test" / "qc").iterdir()} == {
-        "ingest.csv", "qc_spots.csv", "qc_summary.csv", "qc_coordinates.png", "qc_maps.png", "qc_violins.png",
-        "qc_mqc.tsv",
+        "ingest.csv", "qc_spots.csv", "qc_summary.csv", "qc_lines.csv", "qc_coordinates.png", "qc_maps.png",
+        "qc_violins.png", "qc_mqc.tsv",
     }  # fmt: skip
 
 

@@ -123,6 +123,8 @@ def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
     assert structure["all"]["confidence"].tolist() == [1.0, 0.5, 0.5, 0.5]
     assert structure["all"]["sections"].tolist() == [2.0] * 4
 
+    assert structure["all"]["along_lines"].tolist() == [0.0] * 4
+
     beside = found["neighbours"].set_index(["domain", "other"])
     # Quadrants: the first touches the second and third, the corner of the fourth hardly counts.
     assert beside.loc[(1, 1), "z"] > 5 > beside.loc[(1, 2), "z"] and beside.loc[(1, 4), "edges"] <= 4
@@ -131,6 +133,28 @@ def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
     assert donors["fraction"].tolist() == [0.5] * 8
     labels = found["composition"].query("column == 'label'")
     assert dict(zip(labels["domain"], labels["class"], strict=True)) == dict(enumerate(NAMES, start=1))
+
+
+def test_a_domain_along_a_row_of_the_grid_is_told(run, files, tmp_path, toy_run):
+    changed = tmp_path / "files"
+    shutil.copytree(files, changed)
+    dataset = read_dataset(toy_run.latents)
+    left = (dataset.obs["section"] == "left").to_numpy()
+    y = dataset.coordinates[:, 1]
+    row = np.unique(y[left])[4]
+    domains = np.where(left & (y == row), 5, toy_run.quadrant + 1)
+    table = dataset.obs[["barcode", "section"]].assign(domain=domains)
+    DOMAINS.write(changed / "weave.seed1.domains.csv", table)
+    result = run(files=changed)
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stderr.splitlines() if "lies along" in line]
+    assert len(told) == 1
+    assert f"domain 5 lies along 1 row of the grid of section left (y = {row:.6g}), with 100% of its spots" in told[0]
+    along = tables(tmp_path / "out")["structure"].query("statistic == 'along_lines'")
+    along = along.set_index(["section", "domain"])["value"]
+    assert along["all"].tolist() == along["left"].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]
+    # Domain 5 has no spot there.
+    assert along["right"].to_dict() == dict.fromkeys((1, 2, 3, 4), 0.0)
 
 
 def test_the_trajectory_of_a_consensus_is_in_the_embedding_of_the_closest_run(run, files, tmp_path, toy_run):

@@ -7,12 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from spatialweave.characterise.along_lines import own_lines
 from spatialweave.characterise.markers import ALL
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.shapes import Shapes, shapes
 from spatialweave.characterise.sources import Characterised, CharacterisedRun
+from spatialweave.io.notices import warn
 
-FRACTION = "fraction"
+FRACTION, ALONG = "fraction", "along_lines"
+
+MANY = 0.5
+"""Of a domain with this fraction of its spots in rows or columns of its own users are warned."""
+
+MOST_NAMED = 5
+"""So many of them are named."""
 
 
 def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -25,25 +33,31 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
     known = all(scale.values())
     unit = "µm" if known else "coordinate units"
     sections = dataset.section_rows()
-    by_section = {}
+    by_section, along = {}, {}
     for name, rows in sections.items():
         points = dataset.coordinates[rows] * (scale[name] or 1.0 if known else 1.0)
         part = sources.graph[rows][:, rows]
         by_section[name] = shapes(points, run.codes[rows], run.n_domains, part, dataset.layout)
+        along[name] = _along_lines(run, name, dataset.coordinates[rows], run.codes[rows])
     units = {"spots": "spots", FRACTION: "", "area": f"{unit}²", "border": unit, "pieces": "pieces"}
-    units |= {"largest_piece": "", "roundness": ""}
+    units |= {"largest_piece": "", "roundness": "", ALONG: ""}
     of_all = _statistics(_together(list(by_section.values())), dataset.n_spots)
     inside = [run.codes == domain for domain in range(run.n_domains)]
     for name, values in run.per_spot.items():
         finite = np.isfinite(values)
         of_all[name] = np.array([values[r & finite].mean() if (r & finite).any() else np.nan for r in inside])
     of_all["found_again"] = found_again
+    on_lines = np.array([along[name] * one.spots for name, one in by_section.items()])
+    on_grids = np.array([one.spots * np.isfinite(along[name]) for name, one in by_section.items()]).sum(axis=0)
+    of_all[ALONG] = np.where(on_grids > 0, np.nansum(on_lines, axis=0) / np.maximum(on_grids, 1), np.nan)
     # Sections with 1% of the domain's spots or more.
     fewest = np.maximum(0.01 * of_all["spots"], 1)
     of_all["sections"] = np.sum([one.spots >= fewest for one in by_section.values()], axis=0)
     parts = {ALL: of_all}
     if len(sections) > 1:
-        parts |= {name: _statistics(one, len(sections[name])) for name, one in by_section.items()}
+        parts |= {
+            name: _statistics(one, len(sections[name])) | {ALONG: along[name]} for name, one in by_section.items()
+        }
     for section, statistics in parts.items():
         for domain in range(run.n_domains):
             for statistic, found in statistics.items():
@@ -57,6 +71,30 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
                         "value": short(value),
                         "unit": units.get(statistic, ""),
                     }
+
+
+def _along_lines(run: CharacterisedRun, section: str, coordinates: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Fraction of each domain's spots in rows or columns of its own, NaN off square grids; warns of :data:`MANY`."""
+    lines = own_lines(coordinates, codes, run.n_domains)
+    if lines is None:
+        return np.full(run.n_domains, np.nan)
+    spots = np.bincount(codes, minlength=run.n_domains)
+    on_lines = np.zeros(run.n_domains)
+    for line in lines:
+        on_lines[line.domain] += line.spots
+    fractions = on_lines / np.where(spots > 0, spots, np.nan)
+    for domain in np.flatnonzero(fractions >= MANY).tolist():
+        own = sorted((line for line in lines if line.domain == domain), key=lambda line: -line.spots)
+        direction = own[0].direction
+        where = ", ".join(f"{line.position:.6g}" for line in own[:MOST_NAMED]) + ", ..." * (len(own) > MOST_NAMED)
+        warn(
+            run.id,
+            f"domain {domain + 1} lies along {len(own)} {direction}{'s' * (len(own) > 1)} of the grid of section "
+            f"{section} ({'x' if direction == 'column' else 'y'} = {where}), with {100 * fractions[domain]:.0f}% of "
+            "its spots: probably a trace of the instrument, not tissue; the totals of lines are in "
+            f"{section}.qc_lines.csv",
+        )
+    return fractions
 
 
 def _statistics(found: Shapes, n_spots: int) -> dict[str, np.ndarray]:

@@ -140,6 +140,13 @@ QC_SUMMARY = ResultTable(
 )  # fmt: skip
 """Per check of quality control, the spots or features that failed it."""
 
+GRID_LINES = ResultTable(
+    {**dict.fromkeys(("section", "modality", "direction"), TEXT), "line": COUNT, "position": NUMBER, "spots": COUNT,
+     "ratio": NUMBER, "shifted": FLAG}
+)  # fmt: skip
+"""Rows and columns of a square grid of spots: where (x of a column, y of a row), the spots that could be compared with
+both sides, the totals relative to those beside it, and whether they differ all along the line."""
+
 UNDERSTOOD = ResultTable(dict.fromkeys(("section", "modality", "item", "value", "source"), TEXT))
 """What INGEST understood of the files of a section, one row per thing; the modality is `all` for the section itself."""
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from spatialweave.graphs.lattice import square_lattice
 from spatialweave.io.contract import CARRIED, TRUE_SPATIAL, join_modalities
 from spatialweave.io.count_matrix import SpotBlocks
 from spatialweave.io.measurement import plain_column
+from spatialweave.io.result_tables import GRID_LINES
 from spatialweave.io.section_file import read_section_file
 from spatialweave.io.tissue_image import IMAGE, TissueImage
 from spatialweave.qc.filters import FilteredCounts, Verdict, judge
+from spatialweave.qc.grid_lines import grid_lines
 from spatialweave.qc.tables import spots_table, summary_table
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ class FilteredSection:
         Per modality the coordinates of its spots before QC, spots x 2.
     spots, summary
         The tables (:mod:`spatialweave.qc.tables`).
+    lines
+        Rows and columns of a square grid (:func:`~spatialweave.qc.grid_lines.grid_lines`); None on no such grid.
     """
 
     name: str
@@ -49,6 +54,7 @@ class FilteredSection:
     coordinates: dict[str, np.ndarray]
     spots: pd.DataFrame
     summary: pd.DataFrame
+    lines: pd.DataFrame | None
 
     def image(self) -> TissueImage | None:
         """The image of the tissue, if there is one."""
@@ -70,12 +76,18 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSectio
     data = file.data
     name = str(data.uns["spatialweave"]["section"])
     all_coordinates = np.asarray(data.obsm["spatial"], dtype=np.float64)
+    places = square_lattice(all_coordinates)
     verdicts, coordinates, parts = {}, {}, {}
+    lines: list[dict[str, Any]] = []
     counts: dict[str, SpotBlocks] = {}
     for modality, part in data.mod.items():
         verdict = judge(modality, part, file.counts[modality], thresholds, str(path))
         verdicts[modality] = verdict
-        coordinates[modality] = all_coordinates[data.obs_names.get_indexer(part.obs_names)]
+        rows = data.obs_names.get_indexer(part.obs_names)
+        coordinates[modality] = all_coordinates[rows]
+        if places is not None:
+            totals = verdict.metrics["total"].to_numpy(dtype=np.float64)
+            lines += grid_lines(name, modality, coordinates[modality], places[rows], totals)
         whole = verdict.kept_spots.all() and verdict.kept_features.all()
         parts[modality], counts[modality] = part, file.counts[modality]
         if not whole:
@@ -95,4 +107,5 @@ def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSectio
         coordinates,
         spots_table(name, verdicts),
         summary_table(name, verdicts, thresholds, len(left), int(left.sum())),
+        None if places is None else GRID_LINES.frame(lines),
     )

@@ -166,7 +166,7 @@ def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str
 
 def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, str]) -> ReportTable:
     """Size and shape of every domain, and what else is known of its spots."""
-    known = ("area", "border", "pieces", "largest_piece", "roundness")
+    known = ("area", "border", "pieces", "largest_piece", "roundness", "along_lines")
     shown = [name for name in known if name in pooled] + [name for name in pooled if str(name).startswith(WEIGHT)]
     header = ["domain"]
     for name in map(str, shown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,13 +32,18 @@ FACTS = {
     "border": "Border with other domains",
     "pieces": "Pieces",
     "roundness": "Roundness",
+    "along_lines": "Along the grid",
     "found_again": "Found again",
 }
 """Statistics of structure.csv at the top of a passport."""
 
+FROM = {"along_lines": 0.5}
+"""Those that are shown from a value on only."""
+
 HELP = {
     "pieces": "parts that no neighbours join",
     "roundness": "1 for a disc, less the more ragged",
+    "along_lines": "fraction of its spots in single rows or columns: probably no tissue",
     "found_again": "Jaccard index with the domain that a third of the spots finds",
 }
 
@@ -167,7 +173,7 @@ def _facts(one: Passport) -> list[Fact]:
         facts.append(Fact(one.certainty_is.capitalize(), f"{one.certainty.mean:.2f}", note))
     for name, title in FACTS.items():
         value = one.structure.get(name)
-        if value is not None and value == value:
+        if value is not None and value >= FROM.get(name, -math.inf):
             unit = one.units.get(name, "")
             facts.append(Fact(title, number(value), HELP.get(name, unit)))
     return facts

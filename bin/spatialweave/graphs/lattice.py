@@ -1,0 +1,106 @@
+"""Rows and columns of spots that lie on a square lattice, whatever its rotation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spatialweave.io.layout import SAMPLE, infer_layout
+
+FIRST = 64
+"""Spots about the middle that the lattice is first fitted to."""
+
+GROWTH = 4
+"""How many times more spots each further fit is made on."""
+
+OFF = 0.25
+"""A spot this fraction of a line's distance from its line, or nearer, is on it."""
+
+AROUND = 8
+"""Neighbours of a spot whose directions and distances are looked at."""
+
+ON_LATTICE = 0.95
+"""Fraction of the spots that have to be on a line of each direction, at a place of their own."""
+
+
+def square_lattice(coordinates: np.ndarray) -> np.ndarray | None:
+    """Column and row of every spot, numbered from 0 (int64, spots x 2); None where spots are not on a square lattice.
+
+    Columns run in the direction nearest to x, rows in that nearest to y. Lines may be missing, the two directions may
+    have different distances, and the lattice may be rotated: a wave is fitted to the spots in each direction, such that
+    all of them have the same phase. It is first fitted to some spots, since a small error of its length would add up to
+    whole lines across a section, then to more and more.
+
+    Parameters
+    ----------
+    coordinates
+        float, spots x 2, of one section.
+    """
+    points = np.asarray(coordinates, dtype=np.float64)
+    if infer_layout(points) != "square":
+        return None
+    bonds = _bonds(points)
+    nearest = bonds[:, 0][bonds[:, 0].any(axis=1)]
+    if not len(nearest):
+        return None
+    # Bonds a quarter turn apart are the same.
+    angle = np.angle(np.exp(4j * np.arctan2(nearest[:, 1], nearest[:, 0])).mean()) / 4
+    numbers = []
+    for direction in (np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])):
+        number = _line_numbers(points, direction, _pitch(bonds.reshape(-1, 2), direction))
+        if number is None:
+            return None
+        numbers.append(number)
+    # As one number each: rows of two take ten times as long to compare.
+    n_places = len(np.unique(numbers[0] * (numbers[1].max() + 1) + numbers[1]))
+    return np.column_stack(numbers) if n_places >= ON_LATTICE * len(points) else None
+
+
+def line_positions(coordinate: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Where the lines of one direction are: the median coordinate (one value per spot) of each; NaN without spots."""
+    import pandas as pd
+
+    medians = pd.Series(np.asarray(coordinate, dtype=np.float64)).groupby(lines).median()
+    return medians.reindex(range(int(lines.max()) + 1)).to_numpy()
+
+
+def _bonds(points: np.ndarray) -> np.ndarray:
+    """From spots (all, or :data:`SAMPLE` of them) to their :data:`AROUND` nearest, spots x neighbours x 2."""
+    from scipy.spatial import cKDTree
+
+    rng = np.random.default_rng(0)
+    sample = points if len(points) <= SAMPLE else points[rng.choice(len(points), SAMPLE, replace=False)]
+    _, neighbours = cKDTree(points).query(sample, k=AROUND + 1)
+    return points[neighbours[:, 1:]] - sample[:, None]
+
+
+def _pitch(bonds: np.ndarray, direction: np.ndarray) -> float:
+    """Distance of lines: the median of the shortest bonds along their normal."""
+    lengths, along = np.linalg.norm(bonds, axis=1), np.abs(bonds @ direction)
+    along = along[(along > 0.95 * lengths) & (lengths > 0)]
+    if not len(along):
+        return float(np.median(lengths))
+    return float(np.median(along[along <= 1.5 * np.quantile(along, 0.1)]))
+
+
+def _line_numbers(points: np.ndarray, direction: np.ndarray, pitch: float) -> np.ndarray | None:
+    """The number of each spot's line, counted along `direction`; None where too many spots are beside their lines."""
+    middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
+    offsets = points - middle
+    order = np.argsort((offsets**2).sum(axis=1), kind="stable")
+    wave, phase = direction / pitch, 0.0
+    size = FIRST
+    while True:
+        near = offsets[order[:size]]
+        position = near @ wave - phase
+        residual = position - np.rint(position)
+        terms = np.column_stack([near, np.ones(len(near))])
+        change = np.linalg.lstsq(terms, residual, rcond=None)[0]
+        wave, phase = wave - change[:2], phase + change[2]
+        if size >= len(points):
+            break
+        size *= GROWTH
+    position = offsets @ wave - phase
+    number = np.rint(position).astype(np.int64)
+    if (np.abs(position - number) <= OFF).mean() < ON_LATTICE:
+        return None
+    return number - number.min()
