@@ -20,9 +20,9 @@ import click
 import tissues
 
 from spatialweave import simulate
-from spatialweave.domains.number import CRITERIA, FEWEST, choose, criteria
+from spatialweave.domains.number import CRITERIA, FEWEST, Scan, between_methods, choose, scan
 from spatialweave.io.dataset import read_dataset
-from spatialweave.io.result_tables import NUMBERS
+from spatialweave.io.result_tables import NUMBERS, PARTITIONS
 from spatialweave.presets import read_preset
 from spatialweave.training.run import prepare
 from spatialweave.training.session import fit_preset
@@ -60,11 +60,13 @@ def main(results: Path, methods: str) -> None:
     truth = dict(tissues_by_number())
     with tempfile.TemporaryDirectory() as folder:
         for tissue in truth:
-            for name in methods.split(","):
-                if not ((table["dataset"] == tissue) & (table["method"] == name)).any():
-                    found = NUMBERS.frame((tissue, name, 0, *row) for row in of_run(tissue, name, Path(folder)))
-                    table = pd.concat([table, found]) if len(table) else found
-                    NUMBERS.write(results, table)
+            if not (table["dataset"] == tissue).any():
+                scans = {name: of_run(tissue, name, Path(folder)) for name in methods.split(",")}
+                rows = [(tissue, name, 0, *row) for name, found in scans.items() for row in found.criteria]
+                domains = (row for name, found in scans.items() for row in found.partition_rows(tissue, name, 0))
+                added = NUMBERS.frame(rows + between_methods(PARTITIONS.frame(domains)))
+                table = pd.concat([table, added]) if len(table) else added
+                NUMBERS.write(results, table)
     for rule in [*CRITERIA, "choice"]:
         chosen = {tissue: by_rule(table[table["dataset"] == tissue], rule) for tissue in truth}
         exact = sum(chosen[tissue] == number for tissue, number in truth.items())
@@ -73,13 +75,13 @@ def main(results: Path, methods: str) -> None:
         click.echo(f"{rule} | exact {exact} | within one {near} | of {len(truth)} | {', '.join(wrong)}")
 
 
-def of_run(tissue: str, name: str, folder: Path) -> list[tuple[int, str, float]]:
-    """The criteria of one method, trained with seed 0, on a tissue."""
+def of_run(tissue: str, name: str, folder: Path) -> Scan:
+    """Every number of domains of one method, trained with seed 0, on a tissue."""
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{name}.yml")
     dataset = read_dataset(*tissues.prepare(tissue, preset.preprocess, preset.graph, None, folder))
     run = prepare(preset.module, 0, "cpu", threads=1)
     run.log = lambda _line: None
-    return criteria(fit_preset(dataset, preset, run).embedding, range(FEWEST, LARGEST + 1), seed=0)
+    return scan(fit_preset(dataset, preset, run).embedding, range(FEWEST, LARGEST + 1), seed=0)
 
 
 def by_rule(table: pd.DataFrame, rule: str) -> int:

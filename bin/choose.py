@@ -14,18 +14,24 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @stage
 @click.option("--criteria", "files", type=FILE, multiple=True, required=True, help="Criteria of one run, of SCAN.")
+@click.option("--partitions", type=FILE, multiple=True, required=True, help="Domains of one run, of SCAN.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The choice (.json) to write.")
 @click.option("--table", required=True, type=click.Path(path_type=Path), help="Criteria of all runs (.csv) to write.")
-def main(files: tuple[Path, ...], out: Path, table: Path) -> None:
+def main(files: tuple[Path, ...], partitions: tuple[Path, ...], out: Path, table: Path) -> None:
     """Choose the largest number of domains that is about as stable as the most stable one."""
     from dataclasses import asdict
 
-    from spatialweave.domains.number import choose
+    import pandas as pd
+
+    from spatialweave.domains.number import between_methods, choose
     from spatialweave.io.files import write_json
     from spatialweave.io.notices import warn
-    from spatialweave.io.result_tables import NUMBERS
+    from spatialweave.io.result_tables import NUMBERS, PARTITIONS
 
     rows = NUMBERS.read_all(files)
+    between = between_methods(PARTITIONS.read_all(partitions))
+    if between:
+        rows = pd.concat([rows, NUMBERS.frame(between)], ignore_index=True)
     choice = choose(rows)
     if choice.at_the_end:
         warn(

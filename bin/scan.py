@@ -16,20 +16,25 @@ from spatialweave.cli import SEED, stage
 @click.option("--max-domains", type=click.IntRange(2), default=20, help="Largest number of domains to try.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of criteria (.csv) to write.")
-def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Path) -> None:
-    """Compute the criteria of docs/metrics.md for every number of domains from one to another."""
+@click.option("--partitions", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) to write.")
+def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Path, partitions: Path) -> None:
+    """Compute the criteria of docs/metrics.md for every number of domains from one to another.
+
+    The domains of up to 2,000 spots are kept for each number, to be compared with those of other runs.
+    """
     import numpy as np
 
-    from spatialweave.domains.number import criteria
+    from spatialweave.domains.number import scan
     from spatialweave.io.contract import read_h5ad
     from spatialweave.io.embeddings import training_record
-    from spatialweave.io.result_tables import NUMBERS
+    from spatialweave.io.result_tables import NUMBERS, PARTITIONS
 
     data = read_h5ad(embedding, "embedding")
     record = training_record(data)
     run = (str(data.uns["spatialweave"]["dataset"]), record["method"], record["seed"])
-    rows = criteria(np.asarray(data.X), range(min_domains, max_domains + 1), seed)
-    NUMBERS.write(out, NUMBERS.frame((*run, *row) for row in rows))
+    found = scan(np.asarray(data.X), range(min_domains, max_domains + 1), seed)
+    PARTITIONS.write(partitions, PARTITIONS.frame(found.partition_rows(*run)))
+    NUMBERS.write(out, NUMBERS.frame((*run, *row) for row in found.criteria))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ process CHOOSE {
     errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
-    tuple val(meta), path(criteria, stageAs: 'criteria/*')
+    tuple val(meta), path(criteria, stageAs: 'criteria/*'), path(partitions, stageAs: 'partitions/*')
     val code
 
     output:
@@ -16,7 +16,7 @@ process CHOOSE {
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
-    def inputs = [criteria].flatten().collect { file -> "--criteria ${file}" }.join(' ')
+    def inputs = ([criteria].flatten().collect { file -> "--criteria ${file}" } + [partitions].flatten().collect { file -> "--partitions ${file}" }).join(' ')
     """
     # code ${code}
     choose.py ${inputs} --out n_domains.json --table 'results/${meta.dataset}/n_domains.csv'

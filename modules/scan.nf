@@ -14,18 +14,18 @@ process SCAN {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}.n_domains.csv"), emit: criteria
+    tuple val(meta), path("${meta.id}.n_domains.csv"), path("${meta.id}.partitions.csv"), emit: criteria
     tuple val("${task.process}"), eval('software_versions.py scikit-learn'), topic: versions
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """
     # code ${code}
-    scan.py --embedding ${embedding} --min-domains ${least} --max-domains ${most} --seed ${meta.seed} --out '${meta.id}.n_domains.csv'
+    scan.py --embedding ${embedding} --min-domains ${least} --max-domains ${most} --seed ${meta.seed} --out '${meta.id}.n_domains.csv' --partitions '${meta.id}.partitions.csv'
     """
 
     stub:
     """
-    touch '${meta.id}.n_domains.csv'
+    touch '${meta.id}'.{n_domains,partitions}.csv
     """
 }

@@ -76,11 +76,11 @@ workflow INTEGRATE {
         .combine(by_number.open, by: 0)
         .map { _dataset, meta, embedding, _latents, _graph, _number -> [meta, embedding] }
     SCAN(to_scan, numberRange(options), code)
-    // [dataset meta, [criteria]], e.g. [[dataset: 'node'], [smart.seed1.n_domains.csv, ...]], once all runs of the dataset have ended
+    // [dataset meta, [criteria], [partitions]], e.g. [[dataset: 'node'], [smart.seed1.n_domains.csv, ...], [smart.seed1.partitions.csv, ...]], once all runs of the dataset have ended
     to_choose = SCAN.out.criteria
-        .map { meta, criteria -> [groupKey(meta.dataset, countRuns(voting, methods, meta, options)), criteria] }
+        .map { meta, criteria, partitions -> [groupKey(meta.dataset, countRuns(voting, methods, meta, options)), criteria, partitions] }
         .groupTuple(remainder: true, sort: { file -> file.name })
-        .map { key, criteria -> [[dataset: key.groupTarget], criteria] }
+        .map { key, criteria, partitions -> [[dataset: key.groupTarget], criteria, partitions] }
     CHOOSE(to_choose, code)
     // [dataset, number of domains], e.g. ['embryo', 13]
     numbers = by_number.given.mix(CHOOSE.out.choice.map { meta, choice -> [meta.dataset, chosenNumber(choice)] })

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from spatialweave.domains import initial_partitions, mixture
-from spatialweave.domains.mixture import tied_mixture, whiten
+from spatialweave.domains.mixture import held_out_likelihood, tied_mixture, whiten
 from spatialweave.errors import InputError
 
 
@@ -164,3 +164,21 @@ def test_values_that_are_not_finite(wrong):
 def test_shapes_that_cannot_be_clustered(shape, n_domains):
     with pytest.raises(InputError):
         tied_mixture(np.zeros(shape), n_domains, seed=0)
+
+
+def test_held_out_likelihood_is_that_of_scikit_learn(clouds):
+    """The same mixture given to scikit-learn scores spots that it was not fitted to alike, in any units."""
+    values = clouds(400, 3, 3, 4.0)[0]
+    own, other = values[:250], values[250:]
+    fit = tied_mixture(own, 3, 0)
+    model = GaussianMixture(3, covariance_type="tied", reg_covar=0)
+    share = fit.responsibilities
+    model.weights_ = share.mean(axis=0)
+    model.means_ = share.T @ own / share.sum(axis=0)[:, None]
+    spread = own.T @ own / len(own) - (model.means_.T * model.weights_) @ model.means_
+    model.precisions_cholesky_ = np.linalg.cholesky(np.linalg.inv(spread))
+    expected = model.score(other)
+    assert held_out_likelihood(own, other, 3, 0) == pytest.approx(expected, abs=1e-3)
+    # A density is per unit: ten times the units, a tenth of the density in each of three directions.
+    assert held_out_likelihood(10 * own + 7, 10 * other + 7, 3, 0) == pytest.approx(expected - 3 * np.log(10), abs=1e-3)
+    assert held_out_likelihood(np.ones((9, 2)), np.ones((4, 2)), 2, 0) == 0.0

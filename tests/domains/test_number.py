@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from spatialweave.domains import number
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
+from spatialweave.io.result_tables import PARTITIONS
 
 Clouds = Callable[..., tuple[np.ndarray, np.ndarray]]
 
@@ -28,7 +29,7 @@ def by_criterion(rows: list[tuple[int, str, float]], name: str) -> dict[int, flo
 
 @pytest.mark.parametrize("k", [2, 3, 5, 8])
 def test_clouds_are_counted(clouds: Clouds, k: int) -> None:
-    rows = number.criteria(clouds(600, 6, k, 6.0, seed=k)[0], range(2, 13), seed=0)
+    rows = number.scan(clouds(600, 6, k, 6.0, seed=k)[0], range(2, 13), seed=0).criteria
     found = number.choose(table({"smart": by_criterion(rows, number.STABILITY)}))
     assert found.number == k
     assert not found.at_the_end
@@ -36,8 +37,8 @@ def test_clouds_are_counted(clouds: Clouds, k: int) -> None:
 
 def test_criteria_are_what_they_are_called(clouds: Clouds) -> None:
     values = clouds(300, 4, 3, 5.0)[0]
-    rows = number.criteria(values, range(2, 6), seed=0)
-    assert {criterion for _, criterion, _ in rows} == set(number.CRITERIA)
+    rows = number.scan(values, range(2, 6), seed=0).criteria
+    assert {criterion for _, criterion, _ in rows} == set(number.CRITERIA) - {number.BETWEEN}
     assert all(-1 <= v <= 1 for v in by_criterion(rows, "silhouette").values())
     # The number that is right agrees with itself cut once more less than with itself.
     adjacent = by_criterion(rows, "adjacent")
@@ -56,19 +57,51 @@ def test_stability_is_the_agreement_of_halves(clouds: Clouds) -> None:
         order = rng.permutation(200)
         parts = [KMeans(4, n_init=number.N_INIT, random_state=5).fit(values[h]) for h in (order[:100], order[100:])]
         expected.append(adjusted_rand_score(*(part.predict(values) for part in parts)))
-    rows = number.criteria(values, [4], seed=5)
+    rows = number.scan(values, [4], seed=5).criteria
     assert by_criterion(rows, number.STABILITY)[4] == pytest.approx(np.mean(expected))
+
+
+def test_held_out_likelihood_is_highest_at_the_number_of_clouds(clouds: Clouds) -> None:
+    rows = number.scan(clouds(600, 4, 4, 5.0)[0], range(2, 9), seed=0).criteria
+    held_out = by_criterion(rows, "held_out")
+    assert max(held_out, key=lambda k: held_out[k]) == 4
+
+
+def test_methods_agree_on_the_spots_that_both_have() -> None:
+    """By hand: two runs of a method that find the same, one of another that mixes half of it."""
+    partitions = {("a", 1): [1, 1, 2, 2], ("a", 2): [2, 2, 1, 1], ("b", 1): [1, 2, 1, 2]}
+    rows = [("d", *run, 2, spot, domain) for run, own in partitions.items() for spot, domain in enumerate(own)]
+    # Another number that one method has only; rows in any order.
+    rows += [("d", "a", 1, 3, spot, 1) for spot in range(4)]
+    table = PARTITIONS.frame(rows).sample(frac=1, random_state=0)
+    found = {(method, seed, k): value for _, method, seed, k, _, value in number.between_methods(table)}
+    assert found == pytest.approx({("a", 1, 2): -0.5, ("a", 2, 2): -0.5, ("b", 1, 2): -0.5})
+
+
+def test_partitions_of_all_seeds_are_of_the_same_spots(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(number, "SPOTS", 300)
+    monkeypatch.setattr(number, "COMPARED", 50)
+    values, truth = clouds(1000, 4, 3, 6.0)
+    first, second = (number.scan(values, [3, 4], seed) for seed in (0, 1))
+    assert first.spots.tolist() == second.spots.tolist() and len(set(first.spots)) == 50
+    assert adjusted_rand_score(truth[first.spots], first.partitions[3]) == 1.0
+    rows = list(first.partition_rows("d", "a", 0))
+    assert len(rows) == 100 and rows[0] == ("d", "a", 0, 3, int(first.spots[0]), int(first.partitions[3][0]))
 
 
 def test_many_spots_are_sampled_and_few_limit_the_range(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(number, "SPOTS", 200)
-    rows = number.criteria(clouds(3000, 4, 3, 6.0)[0], range(2, 7), seed=0)
+    rows = number.scan(clouds(3000, 4, 3, 6.0)[0], range(2, 7), seed=0).criteria
     assert number.choose(table({"a": by_criterion(rows, number.STABILITY)})).number == 3
-    assert set(by_criterion(number.criteria(np.arange(9.0)[:, None], range(2, 9), 0), number.STABILITY)) == {2, 3, 4}
+    assert set(by_criterion(number.scan(np.arange(9.0)[:, None], range(2, 9), 0).criteria, number.STABILITY)) == {
+        2,
+        3,
+        4,
+    }
     # Two distinct rows have no third domain.
-    two = number.criteria(np.repeat(np.eye(2), 20, axis=0), range(2, 9), 0)
+    two = number.scan(np.repeat(np.eye(2), 20, axis=0), range(2, 9), 0).criteria
     assert max(k for k, _, _ in two) == 3
-    assert number.criteria(np.zeros((3, 2)), range(2, 9), 0) == []
+    assert number.scan(np.zeros((3, 2)), range(2, 9), 0).criteria == []
 
 
 def test_the_rule_by_hand() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from spatialweave.io.result_tables import NUMBERS
 from spatialweave.report.dataset import DatasetSources
-from spatialweave.report.numbers import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, number_of_domains
+from spatialweave.report.numbers import BOTTOM, LARGE, LEFT, RIGHT, TOP, number_of_domains
 
 from .page import dataset_page
 
@@ -24,13 +24,28 @@ def test_curves_by_hand(tmp_path: Path) -> None:
     write(tmp_path, {"smart": {2: 0.5, 3: 1.0, 4: 0.0}, "spamo": {2: 0.5, 3: 0.5, 4: 0.0}})
     found = number_of_domains(tmp_path, {"smart": "SMART"})
     assert found is not None and found.choice.number == 3
-    middle, right, top, bottom = LEFT + (WIDTH - LEFT - RIGHT) / 2, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
+    width, height = LARGE
+    middle, right, top, bottom = LEFT + (width - LEFT - RIGHT) / 2, width - RIGHT, TOP, height - BOTTOM
     half = (top + bottom) / 2
-    assert [curve.name for curve in found.curves] == ["SMART", "spamo"]
-    assert found.curves[0].points == f"{LEFT:.1f},{half} {middle:.1f},{top:.1f} {right:.1f},{bottom:.1f}"
-    assert found.chosen == middle
-    assert found.table.header == ["domains", "stability", "adjacent", "silhouette", "davies bouldin", "bic", "icl"]
-    assert found.table.rows[0] == [2, 0.5, None, None, None, 20.0, None]
+    plot = found.stability
+    assert [curve.name for curve in plot.curves] == ["SMART", "spamo", "mean"]
+    assert plot.curves[0].points == f"{LEFT:.1f},{half} {middle:.1f},{top:.1f} {right:.1f},{bottom:.1f}"
+    assert plot.curves[2].points == f"{LEFT:.1f},{half} {middle:.1f},{(half + top) / 2} {right:.1f},{bottom:.1f}"
+    assert plot.chosen == middle
+    assert [text for _, text in plot.y_ticks] == ["0.0", "0.5", "1.0"]
+    assert found.table.header[:4] == ["domains", "stability", "adjacent", "between methods"]
+    assert dict(zip(found.table.header, found.table.rows[0], strict=True))["bic"] == 20.0
+
+
+def test_other_criteria_have_scales_of_their_own(tmp_path: Path) -> None:
+    """BIC runs from 20 to 40 from the bottom to the top; criteria without values have no chart."""
+    write(tmp_path, {"smart": {2: 0.5, 3: 1.0, 4: 0.0}})
+    found = number_of_domains(tmp_path, {})
+    assert found is not None and [plot.title for plot in found.others] == ["bic"]
+    plot = found.others[0]
+    assert [text for _, text in plot.y_ticks] == ["20", "30", "40"]
+    heights = [float(point.split(",")[1]) for point in plot.curves[0].points.split()]
+    assert heights == [plot.height - BOTTOM, (TOP + plot.height - BOTTOM) / 2, TOP]
 
 
 def test_without_a_choice_there_is_no_section(tmp_path: Path) -> None:

@@ -140,17 +140,50 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     return replace(max(fits, key=_rank), starts=tuple(_summary(fit) for fit in fits))
 
 
+def held_out_likelihood(
+    embedding: np.ndarray, held_out: np.ndarray, n_domains: int, seed: int, n_random: int = N_RANDOM
+) -> float:
+    """Mean log-likelihood (natural) of held-out spots by the mixture that is fitted to others.
+
+    Parameters
+    ----------
+    embedding, held_out
+        The spots that :func:`tied_mixture` is fitted to, and those whose likelihood is taken (of the directions in
+        which both together vary); spots x dimensions.
+    n_domains, seed, n_random
+        As for :func:`tied_mixture`.
+    """
+    both, log_scale = whiten(np.concatenate([embedding, held_out]))
+    if both.shape[1] == 0:
+        return 0.0
+    own, other = both[: len(embedding)], both[len(embedding) :]
+    with threadpool_limits(limits=1):
+        weights, means, within = _parameters(own, tied_mixture(own, n_domains, seed, n_random).responsibilities)
+        factor = linalg.cholesky(within, lower=True)
+        scaled_means = linalg.solve_triangular(factor, means.T, lower=True)
+        scaled = linalg.solve_triangular(factor, other.T, lower=True)
+        products = scaled.T @ scaled_means
+        distances = (scaled**2).sum(axis=0)[:, None] - 2 * products + (scaled_means**2).sum(axis=0)
+        log_sums = logsumexp(np.log(weights) - 0.5 * distances, axis=1)
+    constant = -0.5 * both.shape[1] * np.log(2 * np.pi) - np.log(np.diag(factor)).sum()
+    return float(log_sums.mean() + constant + log_scale)
+
+
+def _parameters(values: np.ndarray, responsibilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights, means and shared covariance of spots whose own mean and covariance may be any."""
+    weights, means, _ = _maximise(values, responsibilities)
+    within = values.T @ values / len(values) - (means.T * weights) @ means
+    return weights, means, within + VARIANCE_FLOOR * np.eye(values.shape[1])
+
+
 def _from_sample(
     values: np.ndarray, white: np.ndarray, log_scale: float, n_domains: int, seed: int, n_random: int
 ) -> TiedMixture:
     """The fit to all spots that EM finds from the best fit of a random subset; the starts are those of the latter."""
     rows = np.sort(np.random.default_rng(seed).choice(len(values), SAMPLE, replace=False))
     sample = tied_mixture(values[rows], n_domains, seed, n_random)
-    some = white[rows]
-    weights, means, _ = _maximise(some, sample.responsibilities)
     # The subset's own covariance: that of all spots less the subset's between domains might not be positive definite.
-    within = some.T @ some / len(some) - (means.T * weights) @ means + VARIANCE_FLOOR * np.eye(white.shape[1])
-    responsibilities, _ = _expect(white, weights, means, within)
+    responsibilities, _ = _expect(white, *_parameters(white[rows], sample.responsibilities))
     fit = _fit(white, responsibilities, sample.start, log_scale, MAX_ITERATIONS)
     return replace(fit, starts=sample.starts)
 

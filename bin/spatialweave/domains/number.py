@@ -7,7 +7,7 @@ halves agree; with too many, domains are cut where chance has it. The other crit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from spatialweave.domains.initial_partitions import kmeans_fit, nearest_centre
 from spatialweave.domains.labels import check_embedding
-from spatialweave.domains.mixture import tied_mixture
+from spatialweave.domains.mixture import held_out_likelihood, tied_mixture
 from spatialweave.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ FEWEST = 3
 stable in any case: on four of five real tissues more so than any larger number."""
 
 SPOTS = 10_000
-"""Above this the criteria are computed on a random subset."""
+"""Above this the criteria are computed on a random subset, the same for all runs of a dataset."""
+
+COMPARED = 2_000
+"""Of these so many random ones tell how well the partitions of different methods agree."""
 
 DIVISIONS = 3
 """Random divisions of the spots into halves, of which the mean agreement is taken."""
@@ -41,20 +44,49 @@ N_RANDOM = 1
 TOLERANCE = 0.02
 """The largest number is chosen whose stability is less than this below the highest."""
 
-STABILITY = "stability"
+STABILITY, BETWEEN = "stability", "between_methods"
 CRITERIA = {
     STABILITY: "Adjusted Rand index between the partitions of two random halves of the spots; decides the number",
     "adjacent": "Fowlkes-Mallows index between the partition into this number and that into one more",
+    BETWEEN: "Adjusted Rand index between the partitions of this method and of the others",
     "silhouette": "How much nearer a spot is to its own domain than to the next one",
     "davies_bouldin": "Scatter within domains over the distance between them; lower is better",
     "bic": "Bayesian information criterion of the Gaussian mixture; higher is better",
     "icl": "Integrated completed likelihood of the Gaussian mixture; higher is better",
+    "held_out": "Log-likelihood of a spot of one random half by the mixture of the other half; higher is better",
 }
 """The criteria, and what each is."""
 
 
-def criteria(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> list[tuple[int, str, float]]:
-    """Every criterion of :data:`CRITERIA` for every number of domains.
+@dataclass(frozen=True)
+class Scan:
+    """What is known of every number of domains of one run.
+
+    Attributes
+    ----------
+    criteria
+        (number, criterion, value), of all :data:`CRITERIA` but the one that needs other runs; one that is undefined for
+        a number is left out.
+    spots
+        Rows of the embedding whose domains are kept, the same for all runs of a dataset.
+    partitions
+        By number of domains, those of the mixture for these spots.
+    """
+
+    criteria: list[tuple[int, str, float]]
+    spots: np.ndarray
+    partitions: dict[int, np.ndarray]
+
+    def partition_rows(self, *run: str | int) -> Iterator[tuple[str | int, ...]]:
+        """Rows of :data:`~spatialweave.io.result_tables.PARTITIONS`; `run` is its dataset, method and seed."""
+        spots = self.spots.tolist()
+        for number, labels in self.partitions.items():
+            for spot, domain in zip(spots, labels.tolist(), strict=True):
+                yield *run, number, spot, domain
+
+
+def scan(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> Scan:
+    """Every criterion that one run gives, for every number of domains.
 
     Parameters
     ----------
@@ -63,17 +95,16 @@ def criteria(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> list[t
     numbers
         Numbers of domains to try, rising; those above half the spots are left out.
     seed
-        Of the subset, the halves and all starts.
-
-    Returns
-    -------
-    (number, criterion, value); one that is undefined for a number is left out.
+        Of the halves and all starts.
     """
     from sklearn.metrics import davies_bouldin_score, fowlkes_mallows_score, silhouette_score
 
-    values = check_embedding(embedding, 1)
-    values, divisions = _divided(values, seed)
+    every = check_embedding(embedding, 1)
+    scanned = _scanned(len(every))
+    compared = np.sort(np.random.default_rng(0).permutation(len(scanned))[:COMPARED])
+    values, divisions = every[scanned], _divisions(len(scanned), seed)
     rows: list[tuple[int, str, float]] = []
+    partitions: dict[int, np.ndarray] = {}
     before: np.ndarray | None = None
     for number in numbers:
         if number > len(values) // 2:
@@ -82,7 +113,7 @@ def criteria(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> list[t
         rows.append((number, STABILITY, float(np.mean([_agreement(values, half, number, seed) for half in divisions]))))
         if before is not None:
             rows.append((number - 1, "adjacent", float(fowlkes_mallows_score(before, fit.labels))))
-        before = fit.labels
+        before, partitions[number] = fit.labels, fit.labels[compared]
         if 1 < fit.n_found < len(values):
             with threadpool_limits(limits=1):
                 sample = min(len(values), 2000)
@@ -90,24 +121,73 @@ def criteria(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> list[t
                 rows.append((number, "silhouette", shape))
                 rows.append((number, "davies_bouldin", float(davies_bouldin_score(values, fit.labels))))
         rows += [(number, "bic", fit.bic), (number, "icl", fit.icl)]
+        rows.append((number, "held_out", _held_out(values, divisions[0], number, seed)))
         if fit.n_found < number:
             # There are no more distinct groups of spots: larger numbers add empty domains only.
             break
+    return Scan(rows, scanned[compared], partitions)
+
+
+def _held_out(values: np.ndarray, order: np.ndarray, number: int, seed: int) -> float:
+    """Mean log-likelihood of the spots of each half of `order` by the mixture of the other, over all spots."""
+    middle = len(order) // 2
+    halves = values[order[:middle]], values[order[middle:]]
+    total = 0.0
+    for own, other in (halves, halves[::-1]):
+        total += len(other) * held_out_likelihood(own, other, number, seed, N_RANDOM)
+    return total / len(values)
+
+
+def between_methods(partitions: pd.DataFrame) -> list[tuple[str, str, int, int, str, float]]:
+    """How well the partitions of each run agree with those of other methods, number by number.
+
+    Parameters
+    ----------
+    partitions
+        Of all runs of a dataset (:data:`~spatialweave.io.result_tables.PARTITIONS`), which have the same spots.
+
+    Returns
+    -------
+    list
+        Rows of :data:`~spatialweave.io.result_tables.NUMBERS`: mean adjusted Rand index over the runs of other methods;
+        none for a number that no other method has.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    by_number: dict[int, dict[tuple[str, str, int], np.ndarray]] = {}
+    for key, own in partitions.groupby(["n_domains", "dataset", "method", "seed"], sort=False):
+        n_domains, dataset, method, seed = map(str, key)
+        labels = own.sort_values("spot")["domain"].to_numpy()
+        by_number.setdefault(int(n_domains), {})[dataset, method, int(seed)] = labels
+    rows = []
+    for number, runs in by_number.items():
+        for run, labels in runs.items():
+            others = [adjusted_rand_score(labels, found) for other, found in runs.items() if other[1] != run[1]]
+            if others:
+                rows.append((*run, number, BETWEEN, float(np.mean(others))))
     return rows
 
 
 def half_agreement(embedding: np.ndarray, number: int, seed: int) -> list[float]:
     """The stability of one number of domains, division by division; empty with fewer than two spots per domain."""
-    values, divisions = _divided(check_embedding(embedding, 1), seed)
-    return [_agreement(values, half, number, seed) for half in divisions] if number <= len(values) // 2 else []
+    values = check_embedding(embedding, 1)
+    values = values[_scanned(len(values))]
+    if number > len(values) // 2:
+        return []
+    return [_agreement(values, half, number, seed) for half in _divisions(len(values), seed)]
 
 
-def _divided(values: np.ndarray, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """At most :data:`SPOTS` rows, and random orders of them whose first and second halves are compared."""
+def _scanned(n_spots: int) -> np.ndarray:
+    """The rows that the criteria are computed on. No seed: partitions of all runs are compared on the same spots."""
+    if n_spots <= SPOTS:
+        return np.arange(n_spots)
+    return np.sort(np.random.default_rng(0).choice(n_spots, SPOTS, replace=False))
+
+
+def _divisions(n_spots: int, seed: int) -> list[np.ndarray]:
+    """Random orders of spots, whose first and second halves are compared."""
     rng = np.random.default_rng(seed)
-    if len(values) > SPOTS:
-        values = values[np.sort(rng.choice(len(values), SPOTS, replace=False))]
-    return values, [rng.permutation(len(values)) for _ in range(DIVISIONS)]
+    return [rng.permutation(n_spots) for _ in range(DIVISIONS)]
 
 
 def _agreement(values: np.ndarray, order: np.ndarray, number: int, seed: int) -> float:

@@ -84,6 +84,9 @@ control, below, and neither."""
 NUMBERS = ResultTable({**_RUN, "n_domains": COUNT, "criterion": TEXT, "value": OPTIONAL})
 """Criteria of the number of domains: one row per run, number and criterion."""
 
+PARTITIONS = ResultTable({**_RUN, "n_domains": COUNT, "spot": WHOLE, "domain": COUNT})
+"""Domains of some spots (by number, from 0) of a run, for every number of domains."""
+
 ALIGNMENT = ResultTable({**_RUN, "section_a": TEXT, "section_b": TEXT, "metric": TEXT, "value": OPTIONAL})
 """One row per metric of a pair of consecutive sections."""
 

@@ -1,27 +1,30 @@
-"""How the number of domains was chosen: the curves of stability as inline SVG, and a table of all criteria."""
+"""How the number of domains was chosen: the curves of all criteria as inline SVG, and a table of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from spatialweave.domains.number import CRITERIA, DIVISIONS, STABILITY, TOLERANCE, Choice, choose
 from spatialweave.domains.palette import colour
 from spatialweave.io.result_tables import NUMBERS
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import words
+from spatialweave.report.text import number, words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 260, 48, 24, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 20, 40
+LARGE, SMALL = (720, 260), (340, 200)
+"""Width and height of the chart of stability, and of those of the other criteria."""
 
 
 @dataclass
 class Curve:
-    """The stability of one method over the numbers of domains, in pixels: x,y x,y ..."""
+    """One criterion of one method over the numbers of domains, in pixels: x,y x,y ..."""
 
     name: str
     colour: str
@@ -29,31 +32,42 @@ class Curve:
 
 
 @dataclass
-class NumberOfDomains:
-    """What the report says of the choice.
+class CriterionPlot:
+    """A criterion for templates/macros.html.
 
     Attributes
     ----------
     curves
-        One per method, and the mean over them.
+        One per method, and last the mean over them.
     chosen
         Pixels of the number chosen.
     x_ticks, y_ticks
         Pixels and text.
     """
 
-    choice: Choice
+    title: str
+    meaning: str
+    width: int
+    height: int
     curves: list[Curve]
-    mean: Curve
     chosen: float
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
+    left: int = LEFT
+    right: int = RIGHT
+    bottom: int = BOTTOM
+
+
+@dataclass
+class NumberOfDomains:
+    """What the report says of the choice: the criterion that decides it, the others, and all as a table."""
+
+    choice: Choice
+    stability: CriterionPlot
+    others: list[CriterionPlot]
     table: ReportTable
-    width: int = WIDTH
-    height: int = HEIGHT
     tolerance: float = TOLERANCE
     divisions: int = DIVISIONS
-    meanings: Mapping[str, str] = field(default_factory=lambda: CRITERIA)
 
 
 def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDomains | None:
@@ -63,32 +77,55 @@ def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDo
         return None
     rows = NUMBERS.read(path)
     choice = choose(rows)
-    numbers = sorted(choice.stability)
-    stability = rows[rows["criterion"] == STABILITY]
-    by_method = stability.groupby(["method", "n_domains"])["value"].mean().unstack("method")
-    low = min(0.0, float(by_method.to_numpy().min()))
-    span = max(numbers[-1] - numbers[0], 1)
-
-    def across(number: int) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (number - numbers[0]) / span, 1)
-
-    def up(value: float) -> float:
-        return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (1 - low)), 1)
-
-    def curve(name: str, shade: str, values: Mapping[Any, float]) -> Curve:
-        return Curve(name, shade, " ".join(f"{across(k)},{up(values[k])}" for k in numbers))
-
+    rows = rows[rows["n_domains"].isin(list(choice.stability))]
+    found = [
+        name for name in CRITERIA if name != STABILITY and rows.loc[rows["criterion"] == name, "value"].notna().any()
+    ]
     return NumberOfDomains(
         choice,
-        [
-            curve(titles.get(str(method), str(method)), colour(index), by_method[method].to_dict())
-            for index, method in enumerate(by_method)
-        ],
-        curve("mean", "var(--ink, #1b2430)", choice.stability),
+        _plot(rows, STABILITY, choice, titles, LARGE),
+        [_plot(rows, name, choice, titles, SMALL) for name in found],
+        _table(rows, sorted(choice.stability)),
+    )
+
+
+def _plot(
+    rows: pd.DataFrame, criterion: str, choice: Choice, titles: dict[str, str], size: tuple[int, int]
+) -> CriterionPlot:
+    """The curves of a criterion: from 0 (or the least value below it) to 1 where no value is above, else to fit."""
+    own = rows[rows["criterion"] == criterion]
+    by_method = own.groupby(["n_domains", "method"])["value"].mean().unstack("method")
+    numbers = sorted(choice.stability)
+    (width, height), span = size, max(numbers[-1] - numbers[0], 1)
+    values = by_method.to_numpy(dtype=np.float64)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if high <= 1 and low >= -1:
+        low, high, ticks = min(0.0, low), 1.0, [0.0, 0.5, 1.0]
+    else:
+        ticks = [low, (low + high) / 2, high]
+
+    def across(number: int) -> float:
+        return round(LEFT + (width - LEFT - RIGHT) * (number - numbers[0]) / span, 1)
+
+    def up(value: float) -> float:
+        return round(TOP + (height - TOP - BOTTOM) * (1 - (value - low) / ((high - low) or 1)), 1)
+
+    def curve(name: str, shade: str, values: pd.Series[float]) -> Curve:
+        return Curve(name, shade, " ".join(f"{across(int(str(k)))},{up(v)}" for k, v in values.dropna().items()))
+
+    curves = [
+        curve(titles.get(str(method), str(method)), colour(n), by_method[method]) for n, method in enumerate(by_method)
+    ]
+    every = numbers if width == LARGE[0] else numbers[:: -(-len(numbers) // 8)]
+    return CriterionPlot(
+        words(criterion),
+        CRITERIA[criterion],
+        width,
+        height,
+        [*curves, curve("mean", "var(--ink, #1b2430)", by_method.mean(axis="columns"))],
         across(choice.number),
-        [(across(k), str(k)) for k in numbers],
-        [(up(value), f"{value:.1f}") for value in (0.0, 0.5, 1.0)],
-        _table(rows, numbers),
+        [(across(k), str(k)) for k in every],
+        [(up(value), f"{value:.1f}" if high == 1.0 else number(value)) for value in ticks],
     )
 
 
