@@ -2,7 +2,7 @@
 // spatialweave: from count matrices of a tissue to spatial domains, metrics and a report.
 
 include { helpText ; resolveParams } from './modules/checks/params'
-include { characterisedRuns ; givenFile } from './modules/checks/annotations'
+include { characterisedRuns ; checkRoots ; givenFile ; pseudotimeRoots } from './modules/checks/annotations'
 include { checkpointFolder         } from './modules/checks/checkpoints'
 include { codeDigest               } from './modules/checks/code'
 include { givenNumber              } from './modules/checks/domains'
@@ -39,16 +39,17 @@ workflow {
     def gene_sets = givenFile(options, 'gene_sets')
     def panel = givenFile(options, 'panel')
     def runs = characterisedRuns(options, methods)
+    def roots = pseudotimeRoots(options)
 
     watchTrainings()
 
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
         SIMULATE(options.simulate, options.seed, code)
-        sheet = SIMULATE.out.samplesheet.flatMap { file -> checkFit(readSamplesheet(file), methods) }
+        sheet = SIMULATE.out.samplesheet.flatMap { file -> checkRoots(checkFit(readSamplesheet(file), methods), roots) }
     }
     else {
-        sheet = channel.fromList(checkFit(readSamplesheet(options.input, options.data), methods))
+        sheet = channel.fromList(checkRoots(checkFit(readSamplesheet(options.input, options.data), methods), roots))
     }
     if (options.estimate) {
         datasets = sheet
@@ -98,7 +99,7 @@ workflow {
     files = prepared.files.mix(registered.files, integrated.files)
     // The datasets whose conditions are compared, e.g. 'brain'
     cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
-    def sets = [runs: runs, gene_sets: gene_sets, panel: panel]
+    def sets = [runs: runs, gene_sets: gene_sets, panel: panel, roots: roots]
     REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, ready.notices, cohorts, sets, given, code)
 
     workflow.onComplete = {

@@ -36,6 +36,9 @@ COMMON: dict[str, Any] = {
                      "qc_min_spots"), 0),
 }  # fmt: skip
 CONTROL = "pca_smooth"
+BESIDE = 12
+"""More methods than this are rows of a table, not columns."""
+
 MEASURES = {"mean": "ARI", "seconds": "Seconds of a training (wall time)", "peak_rss_mb": "Peak memory, MB"}
 DIGITS = {"mean": 3, "seconds": 1, "peak_rss_mb": 0}
 MARKS = {"better than the control": " ↑", "worse than the control": " ↓"}
@@ -165,7 +168,10 @@ def commit() -> str:
 
 
 def markdown(boards: dict[str, pd.DataFrame], rows: list[str], measure: str) -> str:
-    """One measure of every method: a row per tissue, a column per method and variant, and the mean over tissues."""
+    """One measure of every method and variant on every tissue, and the mean over tissues.
+
+    A row per tissue; of more methods than fit beside each other a row per method.
+    """
     columns = {}
     for variant, board in boards.items():
         methods = list(dict.fromkeys(board["method"]))
@@ -173,13 +179,18 @@ def markdown(boards: dict[str, pd.DataFrame], rows: list[str], measure: str) -> 
             title = "control" if method == CONTROL else method
             own = board[board["method"] == method].set_index("dataset")
             columns[f"{title} {variant}".strip()] = own
-    lines = ["| tissue | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for name in rows:
-        cells = [_cell(own.loc[slug(name)], measure) if slug(name) in own.index else "" for own in columns.values()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    cells = [
+        [_cell(own.loc[slug(name)], measure) if slug(name) in own.index else "" for own in columns.values()]
+        for name in rows
+    ]
     # A mean over fewer tissues would be of something else.
-    means = [_number(own[measure].mean(), measure) if len(own) == len(rows) else "" for own in columns.values()]
-    return "\n".join([*lines, "| mean | " + " | ".join(means) + " |"])
+    cells.append([_number(own[measure].mean(), measure) if len(own) == len(rows) else "" for own in columns.values()])
+    table = [["tissue", *columns], *([name, *own] for name, own in zip([*rows, "mean"], cells, strict=True))]
+    if len(columns) > BESIDE:
+        table[0][0] = "method"
+        table = [list(row) for row in zip(*table, strict=True)]
+    head, *body = (f"| {' | '.join(row)} |" for row in table)
+    return "\n".join([head, "|---" * len(table[0]) + "|", *body])
 
 
 def _cell(row: pd.Series, measure: str) -> str:

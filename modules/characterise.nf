@@ -18,7 +18,6 @@ process CHARACTERISE {
     val runs
     path gene_sets, stageAs: 'gene_sets.gmt'
     path panel, stageAs: 'panel.yml'
-    val root // domain in which pseudotime begins, '' where none is given
     val code
 
     output:
@@ -27,7 +26,7 @@ process CHARACTERISE {
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
-    def given = runs.collect { run -> "--run ${run}" } + setOptions(gene_sets, panel) + (root ? ["--pseudotime-root ${root}"] : [])
+    def given = runs.collect { run -> "--run ${run}" } + setOptions(gene_sets, panel) + (meta.root ? ["--pseudotime-root ${meta.root}"] : [])
     """
     # code ${code}
     characterise.py --files files ${given.join(' ')} --seed ${meta.seed} --out-dir 'results/${meta.dataset}/characterise'

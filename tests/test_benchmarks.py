@@ -73,6 +73,18 @@ def test_the_printed_table(table: dict[str, Any]) -> None:
     ]
     seconds = table["markdown"]({"": plain.assign(seconds=12.34)}, ["a 1", "b"], "seconds").splitlines()
     assert seconds[2:] == ["| a 1 | 12.3 | 12.3 |", "| b | 12.3 |  |", "| mean | 12.3 |  |"]
+    many = LEADERBOARD.frame(
+        [row("a_1", "pca_smooth", 0.5, np.nan, False, "the control")]
+        + [row("a_1", f"method{n}", n / 100, np.nan, False, "") for n in range(12)]
+    )
+    lines = table["markdown"]({"": many}, ["a 1"], "mean").splitlines()
+    assert lines[:4] == [
+        "| method | a 1 | mean |",
+        "|---|---|---|",
+        "| control | 0.500 | 0.500 |",
+        "| method0 | 0.000 | 0.000 |",
+    ]
+    assert len(lines) == 15
 
 
 def test_changed_parameters_keep_their_type(table: dict[str, Any]) -> None:

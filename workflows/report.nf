@@ -77,7 +77,7 @@ workflow REPORT {
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
     not_ready // notices of methods that were left out, e.g. [[process: 'TRAIN', task: 'totalvi', notice: 'left out: There is no ...']]
     cohorts // [dataset] of those whose conditions are compared, e.g. 'brain'
-    sets // what CHARACTERISE is given, e.g. [runs: ['smart.seed1'], gene_sets: hallmark.gmt, panel: []]
+    sets // what CHARACTERISE is given, e.g. [runs: ['smart.seed1'], gene_sets: hallmark.gmt, panel: [], roots: [embryo: 3]]
     options // all parameters with defaults, for the report, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
@@ -95,11 +95,11 @@ workflow REPORT {
         .map { dataset, found, number -> [groupKey(dataset, number), found] }
         .groupTuple(remainder: true)
         .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name }] }
-    // [meta, files] where there are domains, e.g. [[dataset: 'embryo', seed: 1], [smart.counts.h5mu, ...]]
+    // [meta, files] where there are domains, e.g. [[dataset: 'embryo', seed: 1, root: 3], [smart.counts.h5mu, ...]]
     to_characterise = computed
         .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
-        .map { dataset, found -> [[dataset: dataset, seed: options.seed], found] }
-    CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, options.pseudotime_root ?: '', code)
+        .map { dataset, found -> [[dataset: dataset, seed: options.seed, root: sets.roots[dataset] ?: sets.roots['']], found] }
+    CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, code)
     // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ...]]
     to_cohort = computed
         .join(cohorts)

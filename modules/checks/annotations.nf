@@ -1,4 +1,4 @@
-// What the user knows of the tissue: gene sets and a panel of markers; and the runs to characterise.
+// What the user knows of the tissue: gene sets, a panel of markers, where pseudotime begins; and the runs to characterise.
 
 // The file that a parameter names, [] where it is not given.
 def givenFile(options, name) {
@@ -20,4 +20,22 @@ def characterisedRuns(options, methods) {
         error("Parameters:\n  --characterise_runs: '${idle}' is not in this run (${known.join(', ')})")
     }
     return wanted
+}
+
+// By dataset the domain of --pseudotime_root in which its pseudotime begins, e.g. [embryo: 3, node: 5]; under '' that of all datasets.
+def pseudotimeRoots(options) {
+    return (options.pseudotime_root ?: '').toString().tokenize(', ').collectEntries { root ->
+        def parts = root.tokenize(':')
+        return [parts.size() > 1 ? parts[0] : '', parts[-1].toInteger()]
+    }
+}
+
+// Stops the run if a root is of no dataset. Returns the sections unchanged.
+def checkRoots(sections, roots) {
+    def datasets = sections.collect { meta, _files -> meta.dataset }.unique()
+    def unknown = roots.keySet().find { dataset -> dataset && !(dataset in datasets) }
+    if (unknown) {
+        error("Parameters:\n  --pseudotime_root: there is no dataset '${unknown}' (${datasets.join(', ')})")
+    }
+    return sections
 }

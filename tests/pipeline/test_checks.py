@@ -88,6 +88,10 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
             ["--simulate", "test", "--characterise_runs", "smart.seed1,smart.seed2"],
             "'smart.seed2' is not in this run (smart.seed1, pca_smooth.seed1, weave.seed1)",
         ),
+        (
+            ["--simulate", "test", "--pseudotime_root", "test:0"],
+            "--pseudotime_root 'test:0' does not have the expected",
+        ),
     ],
 )
 def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: str) -> None:
