@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
+from spatialweave.io.result_tables import STRUCTURE
 from spatialweave.report.characterised import read_characterised
 from spatialweave.report.dataset import DatasetSources
 from spatialweave.report.dot_plot import BOTTOM, COLUMN, FAINTEST, LEFT, MOST, ROW, TOP, dot_plot
@@ -42,6 +44,18 @@ def test_heat_map_by_hand() -> None:
     ]
     assert (plot.cells[4].x, plot.cells[4].y) == (LEFT + 2 * COLUMN + 0.5, TOP + 17.5)
     assert plot.cells[1].text == "a in 2: mean 1"
+
+
+def test_domains_along_the_grid_are_named(tmp_path: Path) -> None:
+    write_characterised(tmp_path)
+    structure = STRUCTURE.read(tmp_path / "structure.csv")
+    added = [
+        ("smart.seed1", "all", domain, "along_lines", value, "") for domain, value in ((1, 0.1), (2, 0.5), (3, 0.9))
+    ]
+    STRUCTURE.write(tmp_path / "structure.csv", pd.concat([structure, STRUCTURE.frame(added)]))
+    part = read_characterised(tmp_path, TITLES)
+    assert part is not None and part.along_lines == ["2", "3"]
+    assert part.shapes.header[-2:] == ["along lines", "weight of RNA"]
 
 
 def test_a_row_per_domain(tmp_path: Path) -> None:

@@ -8,6 +8,12 @@ import numpy as np
 
 from spatialweave.graphs.lattice import line_positions, square_lattice
 
+ALONG = "along_lines"
+"""The statistic of structure: fraction of a domain's spots in its own lines."""
+
+MANY = 0.5
+"""A domain of which this is true, or more, is one that readers are warned of."""
+
 OWN = 0.5
 """A domain's own lines are those of whose spots it has this fraction or more, ..."""
 

@@ -7,20 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from spatialweave.characterise.along_lines import own_lines
+from spatialweave.characterise.along_lines import ALONG, MANY, own_lines
 from spatialweave.characterise.markers import ALL
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.shapes import Shapes, shapes
 from spatialweave.characterise.sources import Characterised, CharacterisedRun
 from spatialweave.io.notices import warn
 
-FRACTION, ALONG = "fraction", "along_lines"
-
-MANY = 0.5
-"""Of a domain with this fraction of its spots in rows or columns of its own users are warned."""
+FRACTION = "fraction"
 
 MOST_NAMED = 5
-"""So many of them are named."""
+"""Lines of a domain that are named in a warning."""
 
 
 def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
 from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, WEAVE
@@ -62,6 +63,8 @@ class CharacterisedPart:
         The gene sets of each domain; None without any.
     named, unknown
         Number of domains that have a name, and of those that are not found again.
+    along_lines
+        The domains that lie along rows or columns of the grid.
     """
 
     run: str
@@ -75,6 +78,7 @@ class CharacterisedPart:
     named: int
     n_domains: int
     unknown: int
+    along_lines: list[str]
 
 
 def read_characterised(folder: Path | None, titles: dict[str, str]) -> CharacterisedPart | None:
@@ -138,6 +142,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
         len(names),
         len(pooled),
         int((found_again < 0.5).sum()),
+        [_label(int(str(domain)), names) for domain in pooled.index[pooled[ALONG] >= MANY]] if ALONG in pooled else [],
     )
 
 
@@ -166,7 +171,7 @@ def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str
 
 def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, str]) -> ReportTable:
     """Size and shape of every domain, and what else is known of its spots."""
-    known = ("area", "border", "pieces", "largest_piece", "roundness", "along_lines")
+    known = ("area", "border", "pieces", "largest_piece", "roundness", ALONG)
     shown = [name for name in known if name in pooled] + [name for name in pooled if str(name).startswith(WEIGHT)]
     header = ["domain"]
     for name in map(str, shown):

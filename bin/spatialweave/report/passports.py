@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.words import certainty_sentence, need_sentence, seen_sentence
 from spatialweave.report.passport_charts import Distribution, Dots, distribution
@@ -32,18 +33,18 @@ FACTS = {
     "border": "Border with other domains",
     "pieces": "Pieces",
     "roundness": "Roundness",
-    "along_lines": "Along the grid",
+    ALONG: "Along the grid",
     "found_again": "Found again",
 }
 """Statistics of structure.csv at the top of a passport."""
 
-FROM = {"along_lines": 0.5}
+FROM = {ALONG: MANY}
 """Those that are shown from a value on only."""
 
 HELP = {
     "pieces": "parts that no neighbours join",
     "roundness": "1 for a disc, less the more ragged",
-    "along_lines": "fraction of its spots in single rows or columns: probably no tissue",
+    ALONG: "fraction of its spots in single rows or columns: probably no tissue",
     "found_again": "Jaccard index with the domain that a third of the spots finds",
 }
 
