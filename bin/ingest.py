@@ -181,10 +181,10 @@ def main(
         scale,
         image_features,
     )
-    data, understood = understand_section(row)
+    read, understood = understand_section(row)
     if out_understood is not None:
         UNDERSTOOD.write(out_understood, understood.table())
-    contract.write(data, out)
+    contract.write(read.data, out, counts=read.counts)
     click.echo(understood.line())
 
 

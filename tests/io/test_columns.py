@@ -130,7 +130,8 @@ def test_a_platform_that_nobody_named_follows_the_coordinates(
     rows = zip(spots, *(table[name] for name in ("array_row", "array_col", "y", "x")), strict=True)
     lines = [f"{spot},1,{r},{c},{y:.2f},{x:.2f}\n" for spot, r, c, y, x in rows]
     (tmp_path / "spatial" / "tissue_positions_list.csv").write_text("".join(lines))
-    data, understood = understand_section(SectionInput("d", "s", {"rna": tmp_path}))
+    result, understood = understand_section(SectionInput("d", "s", {"rna": tmp_path}))
+    data = result.in_memory()
     facts = data.uns["spatialweave"]
     assert (facts["platform"], facts["layout"]) == (platform, layout)
     found = [value for _modality, item, value, _source in understood.rows if item == "notice"]
@@ -142,7 +143,8 @@ def test_a_gene_and_a_protein_of_one_name_keep_it(tmp_path: Path, tissue, write_
     path = write_tenx_h5(tmp_path / "m.h5", tissue.spots, features, np.hstack([tissue.rna[:, :2], tissue.adt[:, :1]]))
     frame = pd.DataFrame({"barcode": tissue.spots, "x": tissue.coordinates[:, 0], "y": tissue.coordinates[:, 1]})
     frame.to_csv(tmp_path / "xy.csv", index=False)
-    data, understood = understand_section(SectionInput("d", "s", multi=path, spatial=tmp_path / "xy.csv"))
+    result, understood = understand_section(SectionInput("d", "s", multi=path, spatial=tmp_path / "xy.csv"))
+    data = result.in_memory()
     assert data.mod["rna"].var_names.tolist() == ["CD8A", "CD4"]
     assert data.mod["adt"].var_names.tolist() == ["CD8A"]
     np.testing.assert_array_equal(data.mod["adt"].X.toarray(), tissue.adt[:, :1])

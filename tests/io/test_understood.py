@@ -22,7 +22,8 @@ def test_line_and_table_say_what_was_understood(tmp_path: Path) -> None:
     obs = {"in_tissue": np.where(np.arange(40) < 3, 0, 1), "region": ["a", "b"] * 20}
     rna = h5ad(tmp_path / "rna.h5ad", spots, obs, {"spatial": xy})
     adt = h5ad(tmp_path / "adt.h5ad", spots[:30], features=["CD4", "CD8"], seed=1)
-    data, found = understand_section(SectionInput("d", "s1", {"rna": rna, "adt": adt}, labels="region"))
+    result, found = understand_section(SectionInput("d", "s1", {"rna": rna, "adt": adt}, labels="region"))
+    data = result.in_memory()
     assert data.n_obs == 37
     assert found.line() == (
         "s1: 37 spots; rna 37 spots x 3 features (counts of rna.h5ad, X); "

@@ -74,6 +74,10 @@ OF_MATRICES: dict[str, Any] = {"compression": "gzip", "compression_opts": 2, "sh
 """How matrices are compressed. With the bytes of the same place in their numbers side by side, a sparse matrix takes
 0.7 of the space and 0.55 of the time of gzip alone; higher levels take a third longer for 5% less."""
 
+CHUNK_VALUES = 32_768
+"""How many values are compressed together where a matrix is written by blocks: near what HDF5 chooses for one of 30 to
+200 million that is written in one piece."""
+
 PARTS = ("obs", "var", "obsm", "varm", "obsp", "varp", "uns")
 """What a modality has besides matrices."""
 
@@ -249,5 +253,7 @@ def _write_blocks(group: h5py.Group, counts: SpotBlocks) -> None:
             # The type of the first block's bounds is that of all that are appended to.
             block = block.copy()
             block.indptr = block.indptr.astype(np.int64)
-        write_elem(group, "X", block, dataset_kwargs=OF_MATRICES)
+        # Of several blocks the first says nothing of how much there is to come.
+        chunks = {} if block.shape == counts.shape else {"chunks": (CHUNK_VALUES,)}
+        write_elem(group, "X", block, dataset_kwargs={**OF_MATRICES, **chunks})
         stored = sparse_dataset(group["X"])

@@ -18,6 +18,13 @@ BLOCK_ENTRIES = 4_000_000
 
 NOT_WHOLE = "is not a whole number"
 
+FAULTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "is not finite": lambda values: ~np.isfinite(values),
+    "is negative": lambda values: values < 0,
+    NOT_WHOLE: lambda values: values != np.floor(values),
+}
+"""Why a value can be no raw count, in the order in which it is told, and for which values of an array it holds."""
+
 
 class SpotBlocks(Protocol):
     """A matrix, spots x features, that gives some spots at a time, so that it need not be in memory."""
@@ -68,25 +75,6 @@ def to_csr(matrix: Any) -> sparse.csr_matrix:
     return counts
 
 
-def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
-    """The first value that is not finite, negative or, unless `fractions` are allowed, not a whole number."""
-    checks: list[tuple[Callable[[np.ndarray], np.ndarray], str]] = [
-        (lambda data: ~np.isfinite(data), "is not finite"),
-        (lambda data: data < 0, "is negative"),
-    ]
-    if not fractions:
-        checks.append((lambda data: data != np.floor(data), NOT_WHOLE))
-    for check, text in checks:
-        for start in range(0, len(counts.data), BLOCK_ENTRIES):
-            bad = check(counts.data[start : start + BLOCK_ENTRIES])
-            if bad.any():
-                position = start + int(bad.argmax())
-                row = int(np.searchsorted(counts.indptr, position, side="right")) - 1
-                found = f"value {counts.data[position]:g} {text}"
-                return Problem(row, int(counts.indices[position]), found, text == NOT_WHOLE)
-    return None
-
-
 Counts: TypeAlias = sparse.csr_matrix | SpotBlocks
 """A matrix in memory, or one that is walked over."""
 
@@ -120,6 +108,9 @@ def stored_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
         return
     matrix: Any = counts
     size = rows_per_block(matrix.shape[0], matrix.nnz)
+    if size >= matrix.shape[0]:
+        yield matrix
+        return
     for start in range(0, matrix.shape[0], size):
         yield matrix[start : start + size]
 
@@ -135,6 +126,91 @@ def numbered(blocks: Iterable[sparse.csr_matrix]) -> Iterator[tuple[int, sparse.
     for block in blocks:
         yield start, block
         start += block.shape[0]
+
+
+@dataclass(frozen=True)
+class FilteredCounts:
+    """Some spots and features (boolean masks) of counts."""
+
+    counts: Counts
+    spots: np.ndarray
+    features: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Spots and features."""
+        return int(self.spots.sum()), int(self.features.sum())
+
+    @property
+    def nnz(self) -> int:
+        """Stored entries, at most."""
+        return int(self.counts.nnz)
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """The spots in order."""
+        for start, block in numbered(stored_blocks(self.counts)):
+            own = self.spots[start : start + block.shape[0]]
+            if own.any():
+                part = block if own.all() else block[own]
+                yield part if self.features.all() else part[:, np.flatnonzero(self.features)]
+
+
+@dataclass
+class Survey:
+    """What one pass over counts tells of each feature, and whether all values are counts.
+
+    Attributes
+    ----------
+    detected
+        int64, in how many spots.
+    faults
+        By what may be wrong (:data:`FAULTS`): the first spot of each feature where it is (int64, -1 = nowhere), and the
+        value there (float32).
+    """
+
+    detected: np.ndarray
+    faults: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    def problem(self, fractions: bool, features: np.ndarray | None = None) -> Problem | None:
+        """The first value that is not finite, negative or, unless `fractions` are allowed, not a whole number.
+
+        Parameters
+        ----------
+        features
+            Only these (positions, ascending); None: all.
+        """
+        looked = np.arange(len(self.detected)) if features is None else features
+        for text, (rows, values) in self.faults.items():
+            faulty = looked[rows[looked] >= 0]
+            if len(faulty) and not (fractions and text == NOT_WHOLE):
+                column = int(faulty[rows[faulty].argmin()])
+                return Problem(int(rows[column]), column, f"value {values[column]:g} {text}", text == NOT_WHOLE)
+        return None
+
+
+def survey(counts: Counts) -> Survey:
+    """Walk over counts once; `counts` must hold no stored zeros."""
+    n_features = counts.shape[1]
+    nowhere = np.full(n_features, -1, dtype=np.int64)
+    found = Survey(
+        np.zeros(n_features, dtype=np.int64),
+        {text: (nowhere.copy(), np.zeros(n_features, dtype=np.float32)) for text in FAULTS},
+    )
+    for start, block in numbered(stored_blocks(counts)):
+        found.detected += np.bincount(block.indices, minlength=n_features)
+        for text, (rows, values) in found.faults.items():
+            faulty = np.flatnonzero(FAULTS[text](block.data))
+            columns, first = np.unique(block.indices[faulty], return_index=True)
+            new = rows[columns] < 0
+            columns, places = columns[new], faulty[first[new]]
+            rows[columns] = start + np.searchsorted(block.indptr, places, side="right") - 1
+            values[columns] = block.data[places]
+    return found
+
+
+def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
+    """What :meth:`Survey.problem` finds in counts."""
+    return survey(counts).problem(fractions)
 
 
 def in_memory(counts: Counts) -> sparse.csr_matrix:

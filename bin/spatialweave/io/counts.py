@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.count_matrix import find_problem, to_csr
+from spatialweave.io.count_matrix import Counts, FilteredCounts, Survey, survey
 from spatialweave.io.declared import Declared
 from spatialweave.io.feature_groups import feature_groups
 from spatialweave.io.measurement import Loader, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
+from spatialweave.io.stored_counts import as_counts
 
 RAW_COUNTS, NON_NEGATIVE = "raw counts: whole numbers of 0 or more", "intensities of 0 or more"
 
 
 @dataclass
-class Counts:
-    """The counts of one modality: spots x features (CSR float32), and the features under unique names.
+class FoundCounts:
+    """The counts of one modality: spots x features, and the features under unique names.
 
     `slot` is where in the file they were.
     """
 
-    matrix: sparse.csr_matrix
+    counts: Counts
     features: pd.DataFrame
     slot: str
 
 
-def find_counts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, Counts]:
+def find_counts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, FoundCounts]:
     """The raw counts of each modality of a measurement, from the first of its slots in which all of them are such.
 
     A layer that the user names is the only slot. Of intensities fractions are right.
@@ -50,33 +53,33 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
     tried: list[str] = []
     complaint, bad, is_fraction = ("there is no matrix", where), "", False
     for slot, load in _slots(measurement, declared.layer(wanted or measurement.modality)).items():
-        matrix, features = _load(measurement, slot, load)
-        if 0 in matrix.shape or not matrix.nnz:
-            empty = f"{slot} is empty ({matrix.shape[0]} spots x {matrix.shape[1]} features, {matrix.nnz} counts)"
+        counts, features, found = _load(measurement, slot, load)
+        if not found.detected.any():
+            empty = f"{slot} is empty ({counts.shape[0]} spots x {counts.shape[1]} features, 0 counts)"
             tried.append(empty)
             complaint, is_fraction = (empty, where), False
             continue
         groups = feature_groups(measurement, features, wanted)
-        found = {}
         for modality, columns in groups.columns.items():
-            part = matrix if len(columns) == matrix.shape[1] else matrix[:, columns]
-            problem = find_problem(part, declared.allows_fractions(modality))
+            problem = found.problem(declared.allows_fractions(modality), columns)
             if problem is not None:
-                spot, feature = measurement.obs.index[problem.row], features.index[columns[problem.column]]
+                spot, feature = measurement.obs.index[problem.row], features.index[problem.column]
                 complaint = (problem.text, f"{where}, {slot}, row {problem.row + 1} ('{spot}'), column '{feature}'")
                 bad, is_fraction = modality, problem.is_fraction
                 tried.append(f"{slot}: {problem.text}")
                 break
-            found[modality] = (part, columns)
         else:
             if tried:
                 warn(where, f"raw counts taken from {slot}, since {'; '.join(tried)}")
             for left_out in groups.left_out:
                 warn(where, left_out)
-            return {
-                modality: _counts(part, features.iloc[columns], slot, where, modality)
-                for modality, (part, columns) in found.items()
-            }
+            parts = {}
+            for modality, columns in groups.columns.items():
+                if not found.detected[columns].any():
+                    raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
+                named = named_features(features.iloc[columns], where)
+                parts[modality] = FoundCounts(_of_features(counts, columns), named, slot)
+            return parts
     looked = [f"{name}: absent" for name in measurement.absent] + tried[:-1]
     raise InputError(
         complaint[1],
@@ -116,29 +119,45 @@ def _advice(measurement: Measurement, modality: str, is_fraction: bool) -> str:
 
 def _holds_whole_numbers(measurement: Measurement, layer: str) -> bool:
     try:
-        matrix, _features = _load(measurement, layer, measurement.layers[layer])
+        _counts, _features, found = _load(measurement, layer, measurement.layers[layer])
     except InputError:
         return False
-    return bool(matrix.nnz) and find_problem(matrix, fractions=False) is None
+    return bool(found.detected.any()) and found.problem(fractions=False) is None
 
 
-def _load(measurement: Measurement, slot: str, load: Loader) -> tuple[sparse.csr_matrix, pd.DataFrame]:
-    """The matrix of a slot on the spots of the measurement, and the table of its features."""
-    with reading(measurement.where, f"matrix in {slot}"):
+def _load(measurement: Measurement, slot: str, load: Loader) -> tuple[Counts, pd.DataFrame, Survey]:
+    """The matrix of a slot on the spots of the measurement, the table of its features, and what its values are."""
+    guard = partial(reading, measurement.where, f"matrix in {slot}")
+    with guard():
         matrix, features = load()
-        counts = to_csr(matrix)
+        counts = as_counts(matrix, guard)
         if len(features) != counts.shape[1]:
             raise ValueError(f"{len(features)} feature names for {counts.shape[1]} columns")
         if measurement.rows is None and len(measurement.obs) != counts.shape[0]:
             raise ValueError(f"{len(measurement.obs)} barcodes for {counts.shape[0]} rows")
-    return (counts if measurement.rows is None else counts[measurement.rows]), features
+        counts = _of_spots(counts, measurement.rows)
+        return counts, features, survey(counts)
 
 
-def _counts(matrix: sparse.csr_matrix, features: pd.DataFrame, slot: str, where: str, modality: str) -> Counts:
-    if not matrix.nnz:
-        raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
-    matrix.sort_indices()
-    return Counts(matrix, named_features(features, where), slot)
+def _of_spots(counts: Counts, rows: np.ndarray | None) -> Counts:
+    """The counts of some spots (positions, ascending; None: of all)."""
+    if isinstance(counts, sparse.csr_matrix):
+        return counts if rows is None else counts[rows]
+    n_spots, n_features = counts.shape
+    spots = np.full(n_spots, rows is None)
+    if rows is not None:
+        spots[rows] = True
+    return FilteredCounts(counts, spots, np.ones(n_features, dtype=bool))
+
+
+def _of_features(counts: Counts, columns: np.ndarray) -> Counts:
+    """The counts of some features (positions, ascending)."""
+    n_spots, n_features = counts.shape
+    if len(columns) == n_features:
+        return counts
+    if isinstance(counts, sparse.csr_matrix):
+        return counts[:, columns]
+    return FilteredCounts(counts, np.ones(n_spots, dtype=bool), np.isin(np.arange(n_features), columns))
 
 
 def named_features(features: pd.DataFrame, where: str) -> pd.DataFrame:

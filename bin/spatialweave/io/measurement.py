@@ -16,9 +16,10 @@ from spatialweave.errors import InputError
 if TYPE_CHECKING:
     from scipy import sparse
 
+    from spatialweave.io.stored_counts import Opener
     from spatialweave.io.tissue_image import TissueImage
 
-Loader = Callable[[], "tuple[sparse.spmatrix, pd.DataFrame]"]
+Loader = Callable[[], "tuple[sparse.spmatrix | Opener, pd.DataFrame]"]
 
 
 @dataclass
@@ -53,8 +54,9 @@ class Measurement:
     obs
         One row per spot, index = barcodes.
     slots
-        Where raw counts may be, in the order to look: slot name -> function that loads the matrix (spots x features)
-        and the table of its features. Loading is put off so that only the slot in use is ever in memory.
+        Where raw counts may be, in the order to look: slot name -> function that loads the matrix (spots x features),
+        or what opens it to be read by blocks, and the table of its features. Loading is put off so that only the slot
+        in use is ever in memory.
     layers
         Further matrices that may be named, by the names of their layers.
     absent
@@ -91,7 +93,9 @@ class Measurement:
     image: Callable[[str], TissueImage | None] | None = None
 
     def keep(self, rows: np.ndarray) -> None:
-        """Restrict the measurement to the spots at `rows` (positions)."""
+        """Restrict the measurement to the spots at `rows` (positions, ascending)."""
+        # Counts are read in the order of their file.
+        assert (np.diff(rows) > 0).all()
         self.obs = self.obs.iloc[rows]
         self.coordinates = None if self.coordinates is None else self.coordinates.at(rows)
         self.on_slide = None if self.on_slide is None else self.on_slide.at(rows)

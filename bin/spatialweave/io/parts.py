@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io.choices import Choices
 from spatialweave.io.contract import MEASURED, PRECOMPUTED
-from spatialweave.io.counts import Counts, find_counts, slot_name
+from spatialweave.io.count_matrix import Counts, stored_blocks
+from spatialweave.io.counts import FoundCounts, find_counts, slot_name
 from spatialweave.io.declared import Declared
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.readers import read
@@ -33,6 +36,8 @@ class ModalityPart:
     ----------
     where, slot
         The file, and the matrix in it.
+    data, counts
+        Spots and features, and their counts; these are X where they are in memory.
     coordinates, libraries, platform, image
         As in :class:`~spatialweave.io.measurement.Measurement`.
     """
@@ -40,6 +45,7 @@ class ModalityPart:
     where: str
     slot: str
     data: anndata.AnnData
+    counts: Counts
     coordinates: Coordinates | None
     libraries: tuple[str, ...]
     platform: str | None
@@ -62,16 +68,16 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
     """The modalities of one matrix: all that it names, or the one that is `wanted`."""
     parts: dict[str, ModalityPart] = {}
     declared = declared.on(measurement.platform)
-    for modality, counts in find_counts(measurement, wanted, declared).items():
+    for modality, found in find_counts(measurement, wanted, declared).items():
         layer = declared.layers.get(modality)
-        if layer and counts.slot != slot_name(layer):
+        if layer and found.slot != slot_name(layer):
             raise InputError(
-                f"{measurement.where}, {counts.slot}",
+                f"{measurement.where}, {found.slot}",
                 f"{modality} would be read from here, not from the layer '{layer}' that is named for it",
                 "that layer in this file",
                 "name one layer for the whole row, or give each modality a file of its own",
             )
-        data = _anndata(measurement, counts)
+        data = _anndata(measurement, found)
         measured = declared.measures(modality)
         if measured != MODALITY_KINDS[modality].values:
             data.uns[MEASURED] = measured
@@ -79,8 +85,9 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
             _add_precomputed(data, measurement, declared.precomputed[modality])
         parts[modality] = ModalityPart(
             measurement.where,
-            counts.slot,
+            found.slot,
             data,
+            found.counts,
             measurement.coordinates,
             measurement.libraries,
             measurement.platform,
@@ -97,7 +104,7 @@ def add_parts(parts: dict[str, ModalityPart], more: Mapping[str, ModalityPart]) 
             again = f"which {before} gives as well" if before != part.where else "twice"
             raise InputError(part.where, f"holds {modality}, {again}", "each modality once")
         for other, known in parts.items():
-            if _same_matrix(known.data, part.data):
+            if _same_matrix(known, part):
                 raise InputError(
                     part.where,
                     f"{modality} is the same matrix as {other}, given by {known.where}",
@@ -108,11 +115,21 @@ def add_parts(parts: dict[str, ModalityPart], more: Mapping[str, ModalityPart]) 
         parts[modality] = part
 
 
-def _same_matrix(one: anndata.AnnData, other: anndata.AnnData) -> bool:
+def _same_matrix(one: ModalityPart, other: ModalityPart) -> bool:
     """Whether two modalities hold the same values of the same features in the same spots."""
-    if not one.obs_names.equals(other.obs_names) or not one.var_names.equals(other.var_names):
+    if not one.data.obs_names.equals(other.data.obs_names) or not one.data.var_names.equals(other.data.var_names):
         return False
-    return all(np.array_equal(getattr(one.X, part), getattr(other.X, part)) for part in ("indptr", "indices", "data"))
+    return _digests(one.counts) == _digests(other.counts)
+
+
+def _digests(counts: Counts) -> list[bytes]:
+    """What tells counts from others, whatever the blocks: of entries per spot, features and values."""
+    digests = [blake2b(), blake2b(), blake2b()]
+    for block in stored_blocks(counts):
+        arrays = np.diff(block.indptr).astype(np.int64), block.indices.astype(np.int64), block.data
+        for digest, array in zip(digests, arrays, strict=True):
+            digest.update(array.tobytes())
+    return [digest.digest() for digest in digests]
 
 
 def _add_precomputed(data: anndata.AnnData, measurement: Measurement, key: str) -> None:
@@ -133,7 +150,8 @@ def _add_precomputed(data: anndata.AnnData, measurement: Measurement, key: str) 
         raise InputError(error.where, error.found, error.expected) from None
 
 
-def _anndata(measurement: Measurement, counts: Counts) -> anndata.AnnData:
+def _anndata(measurement: Measurement, found: FoundCounts) -> anndata.AnnData:
     import anndata
 
-    return anndata.AnnData(counts.matrix, obs=measurement.obs.copy(), var=counts.features)
+    in_memory = found.counts if isinstance(found.counts, sparse.csr_matrix) else None
+    return anndata.AnnData(in_memory, obs=measurement.obs.copy(), var=found.features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.contract import CARRIED, MICROMETRES, TRUE_SPATIAL, is_intensities, stamp
 from spatialweave.io.coordinates import read_coordinates, straightened
+from spatialweave.io.count_matrix import SpotBlocks, in_memory
 from spatialweave.io.fields import check_fields
 from spatialweave.io.labels import find_labels
 from spatialweave.io.layout import FEWEST, infer_layout, spacing
@@ -35,19 +37,41 @@ MORPHOLOGY = "morphology"
 """The modality of features of the image."""
 
 
+@dataclass
+class Section:
+    """A section (the "section" contract of docs/design.md).
+
+    Attributes
+    ----------
+    data
+        Modalities whose counts are read by blocks have no X.
+    counts
+        The counts of these, which are in their files.
+    """
+
+    data: mudata.MuData
+    counts: dict[str, SpotBlocks]
+
+    def in_memory(self) -> mudata.MuData:
+        """The same with all counts in X."""
+        for name, counts in self.counts.items():
+            self.data.mod[name].X = in_memory(counts).astype(np.float32)
+        return self.data
+
+
 def read_section(row: SectionInput) -> mudata.MuData:
-    """Read, check and join the files of one section (the "section" contract of docs/design.md).
+    """The section that :func:`understand_section` reads, in memory."""
+    return understand_section(row)[0].in_memory()
+
+
+def understand_section(row: SectionInput) -> tuple[Section, Understood]:
+    """Read, check and join the files of one section; also what was understood of them.
 
     Raises
     ------
     InputError
         For whatever in the files or their combination cannot be used.
     """
-    return understand_section(row)[0]
-
-
-def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
-    """The section as :func:`read_section` gives it, and what was understood of its files."""
     if not row.files and row.multi is None:
         raise InputError("command line", "no modality is given", f"--multi or at least one of {known_names()}")
     named_platform = platform(row.platform).name if row.platform else None
@@ -108,7 +132,8 @@ def understand_section(row: SectionInput) -> tuple[mudata.MuData, Understood]:
         section.uns[IMAGE] = image[0].uns()
     for name, value in row.carried.items():
         section.obs[CARRIED + name] = np.full(section.n_obs, value, dtype=object)
-    return section, understood
+    by_blocks = {name: part.counts for name, part in parts.items() if part.data.X is None}
+    return Section(section, by_blocks), understood
 
 
 def _with_morphology(

@@ -108,7 +108,7 @@ def morphology(image: TissueImage, where: str, coordinates: Coordinates) -> Moda
         obs=pd.DataFrame(index=coordinates.names[on_it]),
         var=pd.DataFrame(index=list(STATISTICS)),
     )
-    return ModalityPart(where, f"patches of {side} x {side} pixels", data, None, (), None)
+    return ModalityPart(where, f"patches of {side} x {side} pixels", data, data.X, None, (), None)
 
 
 def _misplaced(image: TissueImage, coordinates: Coordinates) -> str:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.io.count_matrix import rows_per_block, to_csr
+from spatialweave.io.count_matrix import Counts, rows_per_block, to_csr
 
 Opener = Callable[[], AbstractContextManager[Any]]
-"""Opens a file and gives the HDF5 or zarr element of a matrix."""
+"""Opens a file and gives the HDF5 or zarr element of a matrix, or its :class:`CompressedRows`."""
 
 Guard = Callable[[], AbstractContextManager[None]]
 """Turns what a library raises on a damaged file into an error for the user."""
+
+Check = Callable[[sparse.csr_matrix, int], None]
+"""Takes a block (canonical CSR, float32) and the number of its first spot, and refuses what is no count."""
+
+LONGEST_CHUNK = 20_000_000
+"""The most values of a chunk of a file by blocks (160 MB as float64), which is decompressed whole for any of them."""
+
+
+@dataclass(frozen=True)
+class CompressedRows:
+    """The arrays of a sparse matrix of an open file: `data` and `indices` of its rows, one after the other."""
+
+    data: Any
+    indices: Any
+    indptr: Any
+    shape: tuple[int, int]
 
 
 class StoredCounts:
@@ -31,7 +49,7 @@ class StoredCounts:
     guard
         Around all that is read.
     check
-        Takes every block (canonical CSR, float32) and the number of its first spot, and refuses what is no count.
+        Sees every block before it is given.
 
     Raises
     ------
@@ -39,16 +57,17 @@ class StoredCounts:
         When the arrays of a sparse matrix do not fit each other.
     """
 
-    def __init__(self, source: Opener, guard: Guard, check: Callable[[sparse.csr_matrix, int], None]) -> None:
+    def __init__(self, source: Opener, guard: Guard, check: Check = lambda _block, _first: None) -> None:
         self.source, self._guard, self._check = source, guard, check
         self._whole: sparse.csr_matrix | None = None
         self._canonical: bool | None = None
         self._indptr = np.empty(0, dtype=np.int64)
         with self._guard(), source() as element:
-            self._is_csr = _is_csr(element)
-            if self._is_csr:
-                self.shape: tuple[int, int] = _csr_shape(element)
-                self._indptr = _bounds(element, self.shape[0])
+            rows = _compressed_rows(element)
+            self._is_csr = rows is not None
+            if rows is not None:
+                self.shape: tuple[int, int] = rows.shape
+                self._indptr = _bounds(rows)
                 self.nnz = int(self._indptr[-1])
             elif hasattr(element, "keys"):
                 self._canonical = False
@@ -67,9 +86,11 @@ class StoredCounts:
             yield self._checked_whole(self._whole)
             return
         n_spots = self.shape[0]
-        size = rows_per_block(n_spots, self.nnz)
         canonical = self._is_csr
-        with self.source() as element:
+        with ExitStack() as stack:
+            with self._guard():
+                element = stack.enter_context(self.source())
+            size = self._rows_per_block(element)
             for start in range(0, n_spots, size):
                 with self._guard():
                     block, as_stored = self._block(element, start, min(start + size, n_spots))
@@ -86,7 +107,7 @@ class StoredCounts:
         first, stop = int(rows.min()), int(rows.max()) + 1
         if self._whole is not None:
             return self._checked_whole(self._whole)[rows]
-        with self.source() as element, self._guard():
+        with self._guard(), self.source() as element:
             block, _ = self._block(element, first, stop)
         self._check(block, first)
         return block if np.array_equal(rows, np.arange(first, stop)) else block[rows - first]
@@ -109,13 +130,22 @@ class StoredCounts:
             self.check_all()
         return bool(self._canonical)
 
+    def _rows_per_block(self, element: Any) -> int:
+        """How many spots are read at once: of a dense matrix whole chunks, so that none is read for several blocks."""
+        size = rows_per_block(self.shape[0], self.nnz)
+        if self._is_csr or not element.chunks:
+            return size
+        in_chunk, most = element.chunks[0], LONGEST_CHUNK // max(1, self.shape[1])
+        return size // in_chunk * in_chunk or max(size, min(in_chunk, most))
+
     def _block(self, element: Any, start: int, stop: int) -> tuple[sparse.csr_matrix, bool]:
         """The spots from `start` to `stop`, and whether they are stored as they are given."""
-        if not self._is_csr:
+        rows = _compressed_rows(element)
+        if rows is None:
             return to_csr(np.asarray(element[start:stop])), False
         first, last = self._indptr[start], self._indptr[stop]
         indptr = self._indptr[start : stop + 1] - first
-        arrays = (element["data"][first:last], element["indices"][first:last], indptr)
+        arrays = (rows.data[first:last], rows.indices[first:last], indptr)
         stored = sparse.csr_matrix(arrays, shape=(stop - start, self.shape[1]))
         stored.check_format(full_check=True)
         as_given = stored.dtype == np.float32 and bool(stored.has_canonical_format)
@@ -123,27 +153,65 @@ class StoredCounts:
         return counts, as_given and counts.nnz == last - first
 
 
-def _is_csr(element: Any) -> bool:
-    return hasattr(element, "keys") and element.attrs.get("encoding-type") == "csr_matrix"
+def as_counts(matrix: Any, guard: Guard = nullcontext) -> Counts:
+    """A matrix as a reader gives it, in its canonical form: in memory, or on disk where the reader gives an opener.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~spatialweave.io.count_matrix.to_csr` and :class:`StoredCounts`.
+    """
+    return StoredCounts(matrix, guard) if callable(matrix) else to_csr(matrix)
 
 
-def _csr_shape(element: Any) -> tuple[int, int]:
+def is_by_blocks(element: Any) -> bool:
+    """Whether blocks of a matrix can be read: it is dense, or CSR without anything odd but, perhaps, in its entries.
+
+    Whatever is wrong with any other matrix is told where it is read whole.
+    """
+    try:
+        rows = _compressed_rows(element)
+        if rows is None:
+            return not hasattr(element, "keys") and len(element.shape) == 2 and _is_of_numbers(element)
+        if not isinstance(element, CompressedRows) and element.attrs["encoding-version"] != "0.1.0":
+            return False
+        _bounds(rows)
+        short = all(math.prod(array.chunks or ()) <= LONGEST_CHUNK for array in (rows.data, rows.indices))
+        return short and _is_of_numbers(rows.data) and 0 <= rows.shape[1] <= np.iinfo(np.int64).max
+    except MemoryError:
+        raise
+    except Exception:
+        # The libraries raise exceptions of every kind on damaged files.
+        return False
+
+
+def _is_of_numbers(array: Any) -> bool:
+    """Whether the values are of a type that scipy takes."""
+    return array.dtype.kind in "biuf" and array.dtype != np.float16
+
+
+def _compressed_rows(element: Any) -> CompressedRows | None:
+    """The arrays of a CSR matrix, None of any other."""
+    if isinstance(element, CompressedRows):
+        return element
+    if not hasattr(element, "keys") or element.attrs.get("encoding-type") != "csr_matrix":
+        return None
     rows, columns = (int(size) for size in element.attrs["shape"])
-    return rows, columns
+    return CompressedRows(element["data"], element["indices"], element["indptr"], (rows, columns))
 
 
-def _bounds(element: Any, n_rows: int) -> np.ndarray:
+def _bounds(rows: CompressedRows) -> np.ndarray:
     """Where the entries of each row begin and end (int64); arrays that do not fit each other are refused.
 
     Scipy's kernels trust them, and a damaged file would crash Python.
     """
-    bounds, n_entries = np.asarray(element["indptr"][...]), element["data"].shape
-    if bounds.dtype.kind not in "iu" or element["indices"].dtype.kind not in "iu":
+    bounds, n_entries = np.asarray(rows.indptr[...]), rows.data.shape
+    if bounds.dtype.kind not in "iu" or rows.indices.dtype.kind not in "iu":
         raise ValueError("the matrix has indices that are not whole numbers")
-    if element["data"].dtype.kind not in "biuf":
-        raise ValueError(f"the matrix holds values of type {element['data'].dtype}, not numbers")
+    if rows.data.dtype.kind not in "biuf":
+        raise ValueError(f"the matrix holds values of type {rows.data.dtype}, not numbers")
     bounds = bounds.astype(np.int64)
-    if len(n_entries) != 1 or element["indices"].shape != n_entries or bounds.shape != (n_rows + 1,):
+    if len(n_entries) != 1 or rows.indices.shape != n_entries or bounds.shape != (rows.shape[0] + 1,):
         raise ValueError("the arrays of the sparse matrix differ in length from what its shape says")
     if bounds[0] != 0 or bounds[-1] != n_entries[0] or (np.diff(bounds) < 0).any():
         raise ValueError("the bounds of the rows of the sparse matrix (indptr) do not fit its values")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,13 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import PRECOMPUTED, is_intensities
-from spatialweave.io.count_matrix import Counts, numbered, spot_totals, spots_per_feature, stored_blocks
+from spatialweave.io.count_matrix import Counts, FilteredCounts, spot_totals, spots_per_feature
 from spatialweave.io.notices import warn
 from spatialweave.qc.spot_metrics import spot_metrics
 from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS
 
 if TYPE_CHECKING:
     import anndata
-    from scipy import sparse
 
 
 @dataclass
@@ -49,33 +48,6 @@ class Verdict:
         for check, failed in self.failed.items():
             reasons[failed] = [f"{before};{check}" if before else check for before in reasons[failed]]
         return reasons
-
-
-@dataclass(frozen=True)
-class FilteredCounts:
-    """Some spots and features (boolean masks) of counts."""
-
-    counts: Counts
-    spots: np.ndarray
-    features: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Spots and features."""
-        return int(self.spots.sum()), int(self.features.sum())
-
-    @property
-    def nnz(self) -> int:
-        """Stored entries, at most."""
-        return int(self.counts.nnz)
-
-    def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """The spots in order."""
-        for start, block in numbered(stored_blocks(self.counts)):
-            own = self.spots[start : start + block.shape[0]]
-            if own.any():
-                part = block if own.all() else block[own]
-                yield part if self.features.all() else part[:, np.flatnonzero(self.features)]
 
 
 def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapping[str, float], where: str) -> Verdict:

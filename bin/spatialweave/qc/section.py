@@ -12,12 +12,12 @@ import pandas as pd
 
 from spatialweave.graphs.lattice import square_lattice
 from spatialweave.io.contract import CARRIED, TRUE_SPATIAL, join_modalities
-from spatialweave.io.count_matrix import SpotBlocks
+from spatialweave.io.count_matrix import FilteredCounts, SpotBlocks
 from spatialweave.io.measurement import plain_column
 from spatialweave.io.result_tables import GRID_LINES
 from spatialweave.io.section_file import read_section_file
 from spatialweave.io.tissue_image import IMAGE, TissueImage
-from spatialweave.qc.filters import FilteredCounts, Verdict, judge
+from spatialweave.qc.filters import Verdict, judge
 from spatialweave.qc.grid_lines import grid_lines
 from spatialweave.qc.tables import spots_table, summary_table
 

@@ -47,12 +47,6 @@ def test_anndata(tissue, tmp_path: Path, holds, kind: type, suffix: str) -> None
     assert result.uns["spatialweave"]["layout"] == "square"
 
 
-def test_dense_matrix_is_read_in_blocks(tissue, tmp_path: Path, holds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spatialweave.io.readers.store.BLOCK_VALUES", 15)
-    adata(tissue, kind=np.asarray).write_h5ad(tmp_path / "rna.h5ad")
-    holds(section({"rna": tmp_path / "rna.h5ad"}), tissue, "rna")
-
-
 def test_counts_come_from_layer_then_raw_then_x(tissue, tmp_path: Path, holds) -> None:
     data = adata(tissue)
     data.X = data.X.multiply(0.37).tocsr()

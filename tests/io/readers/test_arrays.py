@@ -75,7 +75,8 @@ def test_bins_of_visium_hd(tissue, hd: Path) -> None:
     with pytest.warns(
         InputWarning, match=r"bins of 8 micrometres are read \(the column bin names others: 8, 16, cell\)"
     ):
-        data, understood = understand_section(SectionInput("d", "s", {"rna": hd}))
+        result, understood = understand_section(SectionInput("d", "s", {"rna": hd}))
+        data = result.in_memory()
     np.testing.assert_array_equal(data.mod["rna"][bins(8)].X.toarray(), tissue.rna)
     np.testing.assert_array_equal(data.mod["rna"][bins(8)].obsm["spatial"], tissue.coordinates)
     assert "platform visium_hd" in understood.line()
@@ -157,7 +158,8 @@ def test_names_of_dbit_are_coordinates(tissue, tmp_path: Path, turned: bool) -> 
     names = [f"{int(x / 10) + 1}x{int(y / 10) + 1}" for x, y in tissue.coordinates]
     table = tissue.table("rna").set_axis(names).rename_axis("X")
     (table.T if turned else table).to_csv(tmp_path / "GSM4096261_10t.tsv.gz", sep="\t")
-    data, understood = understand_section(SectionInput("d", "s", {"rna": tmp_path / "GSM4096261_10t.tsv.gz"}))
+    result, understood = understand_section(SectionInput("d", "s", {"rna": tmp_path / "GSM4096261_10t.tsv.gz"}))
+    data = result.in_memory()
     np.testing.assert_array_equal(data.mod["rna"][names].X.toarray(), tissue.rna)
     np.testing.assert_array_equal(data.mod["rna"][names].obsm["spatial"], tissue.coordinates / 10 + 1)
     assert "names of the spots" in understood.line()

@@ -82,7 +82,8 @@ def test_xenium(xenium: Callable[..., Path], matrix: str, cells: str, prefix: st
     with pytest.warns(
         InputWarning, match=r"types Negative Control Probe, .*Blank Codeword are left out \(6 features\)"
     ):
-        data, understood = understand_section(SectionInput("d", "s", multi=xenium(matrix, cells, prefix)))
+        result, understood = understand_section(SectionInput("d", "s", multi=xenium(matrix, cells, prefix)))
+        data = result.in_memory()
     holds(data.mod["rna"], CELLS, GENES, RNA)
     assert data.uns["spatialweave"]["coordinate_unit"] == "micrometre"
     line = understood.line()
@@ -93,7 +94,8 @@ def test_xenium(xenium: Callable[..., Path], matrix: str, cells: str, prefix: st
 
 def test_proteins_of_xenium_are_intensities(xenium: Callable[..., Path]) -> None:
     folder = xenium(proteins=True)
-    data, understood = understand_section(SectionInput("d", "s", multi=folder))
+    result, understood = understand_section(SectionInput("d", "s", multi=folder))
+    data = result.in_memory()
     holds(data.mod["rna"], CELLS, GENES, RNA)
     holds(data.mod["adt"], CELLS, PROTEINS, PROTEIN)
     assert "adt 30 spots x 2 features (intensities of" in understood.line()
@@ -133,7 +135,8 @@ def test_chosen_transcripts_of_xenium(transcripts: tuple[Path, pd.DataFrame], la
     chosen = table.query(query)
     counted = pd.crosstab(chosen["cell_id"], chosen["feature_name"]).reindex(index=CELLS, columns=GENES, fill_value=0)
     assert 0 < counted.to_numpy().sum() < RNA.sum()
-    data, understood = understand_section(SectionInput("d", "s", multi=folder, layers={"": layer}))
+    result, understood = understand_section(SectionInput("d", "s", multi=folder, layers={"": layer}))
+    data = result.in_memory()
     kept = counted.loc[data.mod["rna"].obs_names]
     np.testing.assert_array_equal(data.mod["rna"].X.toarray(), kept)
     holds(data.mod["adt"], CELLS, PROTEINS, PROTEIN)
@@ -254,7 +257,8 @@ RNA_OF_COSMX = pd.DataFrame(
 def test_cosmx(tmp_path: Path, ending: str, cell_first: bool, quoted: bool) -> None:
     folder = cosmx(tmp_path / "flat", RNA_OF_COSMX, ending, cell_first, quoted)
     with pytest.warns(InputWarning) as notices:
-        data, understood = understand_section(SectionInput("d", "s", multi=folder, labels="cell_type"))
+        result, understood = understand_section(SectionInput("d", "s", multi=folder, labels="cell_type"))
+        data = result.in_memory()
     holds(data.mod["rna"], IN_FIELDS, GENES, RNA)
     said = " | ".join(str(notice.message) for notice in notices)
     assert "2 rows with cell_ID 0 are outside of cells, left out" in said
@@ -267,7 +271,8 @@ def test_cosmx(tmp_path: Path, ending: str, cell_first: bool, quoted: bool) -> N
 def test_proteins_of_cosmx_are_intensities(tmp_path: Path, as_multi: bool) -> None:
     folder = cosmx(tmp_path / "flat", pd.DataFrame(PROTEIN, columns=PROTEINS))
     given = {"multi": folder} if as_multi else {"files": {"adt": folder}}
-    data, understood = understand_section(SectionInput("d", "s", **given))
+    result, understood = understand_section(SectionInput("d", "s", **given))
+    data = result.in_memory()
     holds(data.mod["adt"], IN_FIELDS, PROTEINS, PROTEIN)
     assert "intensities of flat" in understood.line()
 
@@ -334,7 +339,8 @@ def merscope(folder: Path, *how: object, **named: object) -> Path:
 def test_merscope(tmp_path: Path, entity: str | None, prefix: str) -> None:
     folder = merscope(tmp_path / "region_0", entity, prefix)
     with pytest.warns(InputWarning, match=r"types Blank are left out \(2 features\)"):
-        data, understood = understand_section(SectionInput("d", "s", multi=folder))
+        result, understood = understand_section(SectionInput("d", "s", multi=folder))
+        data = result.in_memory()
     holds(data.mod["rna"], ENTITIES, GENES, RNA)
     assert data.uns["spatialweave"]["coordinate_unit"] == "micrometre"
     assert "platform merfish (by the format of the files)" in understood.line()

@@ -61,7 +61,8 @@ def test_centroids_of_each_pixel(tmp_path: Path, given: str) -> None:
         path = tmp_path / "input1" / "S.imzML"
     path = path.parent if given == "folder" else path
     with pytest.warns(InputWarning, match=r"peaks of the mean spectrum .*summed within 10 ppm"):
-        data, understood = understand_section(SectionInput("d", "s", {"metabolite": path}, bins={"": "10"}))
+        result, understood = understand_section(SectionInput("d", "s", {"metabolite": path}, bins={"": "10"}))
+        data = result.in_memory()
     part = data.mod["metabolite"]
     masses = part.var["mz"].to_numpy()
     often = part.X.getnnz(axis=0) > 1

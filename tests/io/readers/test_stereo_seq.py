@@ -52,7 +52,8 @@ def holds(part, expected: pd.DataFrame) -> None:
 def test_bins_of_a_gef(tmp_path: Path, sizes: tuple[int, ...], size: int) -> None:
     table = records()
     path = gef(tmp_path / "S.tissue.gef", table, *sizes)
-    data, understood = understand_section(SectionInput("d", "s", {"rna": path}, bins={"": str(size)}))
+    result, understood = understand_section(SectionInput("d", "s", {"rna": path}, bins={"": str(size)}))
+    data = result.in_memory()
     holds(data.mod["rna"], binned(table, size))
     place = np.array([name.split("_") for name in data.obs_names], dtype=float)
     np.testing.assert_allclose(data.obsm["spatial"], (place + (size - 1) / 2) * 0.5)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,15 @@ from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import GLOBAL_KEYS, OBSM_KEYS, in_obs, in_obsm, on_slide
 from spatialweave.io.measurement import Loader, Measurement, plain_names, reading
 from spatialweave.io.readers import library_image
+from spatialweave.io.stored_counts import Opener, is_by_blocks
 from spatialweave.io.tissue_image import TissueImage
-
-BLOCK_VALUES = 20_000_000
-"""Values of a dense matrix held at once while it becomes sparse (160 MB as float64)."""
 
 TRUE_COLUMNS = ("true_x", "true_y")
 """The obs columns that carry true coordinates from obsm to the section."""
 
-Opener = Callable[[], AbstractContextManager[Any]]
-"""Opens the file and gives the HDF5 or zarr group that holds one AnnData."""
-
 
 def measure(where: str, open_group: Opener, modality: str | None = None) -> Measurement:
-    """One AnnData group as a measurement; matrices are loaded only when needed.
+    """One AnnData group, which `open_group` gives, as a measurement; matrices are read only when needed.
 
     Raw counts are looked for in layers['counts'], then raw, then X.
     """
@@ -86,14 +81,19 @@ def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.Dat
 
 
 def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loader:
-    def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
+    @contextmanager
+    def open_matrix() -> Iterator[Any]:
+        with open_group() as group:
+            yield group[matrix]
+
+    def load() -> tuple[sparse.spmatrix | Opener, pd.DataFrame]:
         with open_group() as group:
             var = read_frame(group[features])
             # Before anything is read: a sparse matrix may claim any shape.
             shape = tuple(getattr(group[matrix], "shape", group[matrix].attrs.get("shape", (n_spots, len(var)))))
             if shape != (n_spots, len(var)):
                 raise ValueError(f"the matrix has the shape {shape}, for {n_spots} spots and {len(var)} features")
-            return read_matrix(group[matrix]), var
+            return open_matrix if is_by_blocks(group[matrix]) else _read_whole(group[matrix]), var
 
     return load
 
@@ -131,14 +131,13 @@ def _libraries(group: Any) -> tuple[str, ...]:
     return tuple(name for name in spatial if name != "is_single") if hasattr(spatial, "keys") else ()
 
 
-def read_matrix(element: Any) -> sparse.spmatrix:
-    """A stored matrix as a sparse one: sparse ones as they are, dense ones a block of rows at a time."""
+def _read_whole(element: Any) -> sparse.spmatrix:
+    """A stored matrix that is not read by blocks."""
     from anndata.io import read_elem
 
     if not hasattr(element, "shape") or hasattr(element, "keys"):
         return read_elem(element)
     if element.dtype.kind not in "biuf" or len(element.shape) != 2:
         raise TypeError(f"a matrix of numbers was expected, not {element.dtype} of shape {element.shape}")
-    step = max(1, BLOCK_VALUES // max(1, element.shape[1]))
-    blocks = [sparse.csr_matrix(element[i : i + step]) for i in range(0, element.shape[0], step)]
-    return sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix(element.shape)
+    # Of half precision: scipy says which types it takes.
+    return sparse.csr_matrix(element[:1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.measurement import Measurement, reading
+from spatialweave.io.stored_counts import CompressedRows, Opener, is_by_blocks
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -29,10 +32,17 @@ def read(path: Path) -> list[Measurement]:
         group = file["matrix"] if "matrix" in file else next(iter(file.values()))
         barcodes = pd.Index(group["barcodes"][:].astype(str), dtype=object)
 
-    def load() -> tuple[sparse.csr_matrix, pd.DataFrame]:
+    @contextmanager
+    def open_matrix() -> Iterator[CompressedRows]:
+        with h5py.File(path, "r") as file:
+            yield _barcodes_in_rows(file["matrix"])
+
+    def load() -> tuple[sparse.csr_matrix | Opener, pd.DataFrame]:
         with h5py.File(path, "r") as file:
             if "matrix/features" in file:
-                return _version_3(file["matrix"])
+                group = file["matrix"]
+                matrix = open_matrix if is_by_blocks(_barcodes_in_rows(group)) else _read_whole(group)
+                return matrix, _features(group)
         import scanpy
 
         data = scanpy.read_10x_h5(path, gex_only=False)
@@ -41,8 +51,14 @@ def read(path: Path) -> list[Measurement]:
     return [Measurement(str(path), pd.DataFrame(index=barcodes), {"matrix": load})]
 
 
-def _version_3(group: Any) -> tuple[sparse.csr_matrix, pd.DataFrame]:
-    """Matrix and features as scanpy reads them, but the types are converted by HDF5: scanpy takes twice the memory."""
+def _barcodes_in_rows(group: Any) -> CompressedRows:
+    """The matrix of version 3, which is stored barcode by barcode."""
+    n_features, n_barcodes = (int(length) for length in group["shape"][:])
+    return CompressedRows(group["data"], group["indices"], group["indptr"], (n_barcodes, n_features))
+
+
+def _read_whole(group: Any) -> sparse.csr_matrix:
+    """The same at once, as scanpy reads it, but the types are converted by HDF5: scanpy takes twice the memory."""
     from scipy import sparse
 
     n_features, n_barcodes = (int(length) for length in group["shape"][:])
@@ -50,11 +66,16 @@ def _version_3(group: Any) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     # What does not fit becomes the largest number that does, and is refused with the matrix.
     kind = np.int32 if len(data) < 2**31 else np.int64
     indices, indptr = group["indices"].astype(kind)[:], group["indptr"].astype(kind)[:]
-    matrix = sparse.csr_matrix((data, indices, indptr), shape=(n_barcodes, n_features))
+    return sparse.csr_matrix((data, indices, indptr), shape=(n_barcodes, n_features))
+
+
+def _features(group: Any) -> pd.DataFrame:
+    """The features of version 3, as scanpy reads them."""
+    n_features = int(group["shape"][0])
     columns = {
         name: item[:] for name, item in group["features"].items() if getattr(item, "shape", None) == (n_features,)
     }
     texts = {name: values.astype(str) if values.dtype.kind in "SO" else values for name, values in columns.items()}
     names, ids = texts.pop("name"), texts.pop("id")
     features = {"gene_ids": ids, "feature_types": texts.pop("feature_type"), **texts}
-    return matrix, pd.DataFrame(features, index=pd.Index(names, dtype=object))
+    return pd.DataFrame(features, index=pd.Index(names, dtype=object))

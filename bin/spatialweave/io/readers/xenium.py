@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.io.count_matrix import stored_blocks
 from spatialweave.io.measurement import Loader, Measurement
 from spatialweave.io.readers import tenx_h5, tenx_matrix, xenium_transcripts
 from spatialweave.io.readers.cells import named_by, place, read_cells
 from spatialweave.io.readers.folder import find, need
+from spatialweave.io.stored_counts import as_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,11 +64,11 @@ def _layer(path: Path, measurement: Measurement, choice: xenium_transcripts.Choi
     cells, load_matrix = measurement.obs.index, measurement.slots["matrix"]
 
     def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
-        from scipy.sparse import hstack
+        from scipy.sparse import hstack, vstack
 
         matrix, features = load_matrix()
         is_gene = (features["feature_types"] == "Gene Expression").to_numpy()
-        others = matrix.tocsc()[:, ~is_gene]
+        others = vstack([block[:, ~is_gene] for block in stored_blocks(as_counts(matrix))], format="csr")
         file = need(path, TRANSCRIPTS, what="the table of transcripts")
         counts = xenium_transcripts.count(file, cells, features.index[is_gene], choice)
         order = np.argsort(~is_gene, kind="stable")
