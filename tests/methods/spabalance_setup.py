@@ -10,8 +10,10 @@ import torch
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spabalance
 from spatialweave.nn.attention import choose_landmarks
-from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.masking import MaskedInputs
 from spatialweave.training.run import Run
+
+from .inputs import prepare_inputs
 
 Tissue = Callable[..., Dataset]
 

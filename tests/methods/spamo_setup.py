@@ -10,8 +10,9 @@ import torch
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spamo
 from spatialweave.nn.attention import choose_landmarks
-from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
+
+from .inputs import prepare_inputs
 
 Tissue = Callable[..., Dataset]
 

@@ -20,9 +20,10 @@ from spatialweave.methods.mcgate import Config
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.graph_attention import AttentionWeights, Neighbourhood
 from spatialweave.presets import read_preset
-from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 from spatialweave.training.session import fit_preset
+
+from .inputs import prepare_inputs
 
 Tissue = Callable[..., Dataset]
 

@@ -22,10 +22,11 @@ from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Neighbourhood
 from spatialweave.nn.mcgate import Mcgate
 from spatialweave.settings import configure, parse_overrides
-from spatialweave.training.masking import as_measured, prepare_inputs
+from spatialweave.training.masking import as_measured
 from spatialweave.training.mcgate_encoder import McgateEncoder, long_range_partners
 from spatialweave.training.run import Run
 
+from .inputs import prepare_inputs
 from .spatialfuser_setup import SHORT, Split, set_up
 
 Tissue = Callable[..., Dataset]
@@ -155,7 +156,7 @@ def test_three_layers_and_widths_of_single_encoders(split: Split, run: Run) -> N
     dataset = split((("rna",), ("adt",)))
     config = replace(SHORT, n_hidden="16-12", encoder_hidden="adt:none")
     training = set_up(dataset, config, run)
-    assert [len(part.encoder.network.layers) for part in training.parts] == [3, 1]
+    assert [len(group.network.layers) for group in training.groups] == [3, 1]
     fitted = spatialfuser.fit(dataset, config, run)
     assert fitted.embedding.shape == (196, 8) and np.isfinite(fitted.embedding).all()
 
@@ -165,12 +166,12 @@ def test_encoders_and_map_have_step_sizes_of_their_own(split: Split, run: Run) -
     dataset = split((("rna",), ("adt",)))
     config = replace(SHORT, encoder_rates="adt:0", fusion_rate=0.5)
     training = set_up(dataset, config, run)
-    groups = spatialfuser.parameter_groups(training.network, training.parts, config)
+    groups = spatialfuser.parameter_groups(training.network, training.groups, config)
     assert [group["lr"] for group in groups] == [0.003, 0.0, 0.5]
     covered = {id(one) for group in groups for one in group["params"]}
     assert covered == {id(one) for one in training.network.parameters()}
     by_section = replace(config, encoder_rates="b:1e-4")
-    rates = [part.learning_rate for part in set_up(dataset, by_section, run).parts]
+    rates = [group.learning_rate for group in set_up(dataset, by_section, run).groups]
     assert rates == [0.003, 0.0001]
     # A map that hardly moves against one that does.
     still, moved = (

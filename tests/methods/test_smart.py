@@ -17,8 +17,9 @@ from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart
 from spatialweave.training.loop import train
-from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
+
+from .inputs import prepare_inputs
 
 Tissue = Callable[..., Dataset]
 

@@ -21,10 +21,11 @@ from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import smart, smart_ms, smart_ms_paper
 from spatialweave.presets import read_preset
-from spatialweave.training.masking import prepare_inputs
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
 from spatialweave.training.session import fit_preset
+
+from .inputs import prepare_inputs
 
 Tissue = Callable[..., Dataset]
 Stack = Callable[..., Dataset]

@@ -110,7 +110,7 @@ def test_what_each_variant_trains(tissue, run):
         triplets = [smart_paper.mine(modality, config, run) for modality in dataset.modalities]
         encode = smart_paper.encoder(network, inputs, smart_paper.VARIANTS[variant])
         terms = smart_paper.loss_terms(network, encode, inputs, graph, triplets, config)
-        sum(terms(1).values()).backward()
+        sum(terms(1, None).values()).backward()
         moved = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
         everything = {name for name, _ in network.named_parameters()}
         assert moved == (everything if variant == "paper" else {"fusion.weight", "fusion.bias"})
@@ -149,7 +149,7 @@ def test_reconstruction_runs_over_measured_spots_only(tissue, run):
     dataset, config = tissue(missing=0.3), replace(SHORT, variant="paper")
     network, inputs, graph = network_of(dataset, config, run)
     encode = smart_paper.encoder(network, inputs, smart_paper.VARIANTS["paper"])
-    terms = smart_paper.loss_terms(network, encode, inputs, graph, [np.empty((3, 0), dtype=int)] * 2, config)(1)
+    terms = smart_paper.loss_terms(network, encode, inputs, graph, [np.empty((3, 0), dtype=int)] * 2, config)(1, None)
     decoded = network.decoders[1](network.fusion(encode()), messages("sage", graph)).detach().numpy()
     latent, present = dataset.modalities[1].latent, dataset.modalities[1].present
     # Squared norms, averaged over the spots.

@@ -16,8 +16,10 @@ from torch.nn import functional
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spamca
 from spatialweave.nn.gcn import gcn_propagation
-from spatialweave.training.masking import MaskedInputs, prepare_inputs
+from spatialweave.training.masking import MaskedInputs
 from spatialweave.training.run import Run
+
+from .inputs import prepare_inputs
 
 Tissue = Callable[..., Dataset]
 

@@ -25,22 +25,22 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     dataset = split((("rna",), ("rna",), ("adt",)))
     config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
     training = set_up(dataset, config, run)
-    encoded: list[tuple[list[torch.Tensor], list]] = []
+    encoded: list[list[tuple[torch.Tensor, list]]] = []
     drawn: list[tuple[np.ndarray, ...]] = []
     encode, partners = spatialfuser.encode, matched_pairs.Partners
     monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
     monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
-    found = training.terms(1)
+    (batch,) = training.batches
+    found = training.terms(1, batch)
 
-    separate, weights = encoded[-1]
-    fused = training.network(separate, training.parts)
+    fused = training.network([z for z, _ in encoded[-1]], batch)
     embedding = fused.detach().numpy().astype(np.float64)
     mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
-    for part, given, fraction in zip(training.parts, weights, (2 / 3, 1 / 3), strict=True):
-        rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given).detach()
-        (one,) = part.inputs.modalities
-        of = mask[part.rows]
+    for group, (_, given), fraction in zip(batch.groups, encoded[-1], (2 / 3, 1 / 3), strict=True):
+        rebuilt = group.encoder.network.decode(fused[group.rows], group.encoder.around, given).detach()
+        (one,) = group.inputs.modalities
+        of = mask[group.rows]
         expected[f"reconstruction_{one.name}"] = fraction * float(((rebuilt - one.features)[of] ** 2).mean())
     unit = embedding.std(axis=0, ddof=1).mean()
     ((first, second, far),) = drawn
@@ -63,7 +63,9 @@ def test_published_scale_is_the_sum_of_sections_then_what_joins_them_weighs_one(
     for steady in (True, False):
         config = replace(SHORT, epochs=1, fusion_weight=0.25, steady=steady)
         training = set_up(split((("rna",), ("adt",))), config, run)
-        found[steady] = [{name: one.item() for name, one in training.terms(epoch).items()} for epoch in (1, 2)]
+        found[steady] = [
+            {name: one.item() for name, one in training.terms(epoch, *training.batches).items()} for epoch in (1, 2)
+        ]
     for factor, mean, published in zip((2, 4), found[True], found[False], strict=True):
         assert published == pytest.approx({name: factor * value for name, value in mean.items()}, rel=1e-5)
     assert found[False][0]["pairs"] == 0 < found[False][1]["pairs"]
@@ -73,7 +75,7 @@ def test_embeddings_cannot_come_together_by_shrinking(split: Split, run: Run) ->
     """The scale that distances are measured in has a gradient: no term of the pairs gains by scaling the embedding."""
     dataset = split((("rna",), ("adt",)))
     training = set_up(dataset, replace(SHORT, epochs=0, fusion_weight=1.0), run)
-    values = training.terms(1)
+    values = training.terms(1, *training.batches)
     weights = list(training.network.fusion.parameters())
     # A multiple of the map is a multiple of the embedding.
     for name in ("pairs", "triplet"):
@@ -93,8 +95,10 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     partners = matched_pairs.Partners
     monkeypatch.setattr(matched_pairs, "Partners", lambda *given: drawn.append(given[:3]) or partners(*given))
     embedding = np.random.default_rng(0).normal(size=(dataset.n_spots, 8)).astype(np.float32)
-    finder = spatialfuser.pair_finder(dataset, config, run)
-    _, counts = finder.find(embedding, 0)
+    tiling = spatialfuser.make_tiling(dataset, config, run)
+    finder = spatialfuser.pair_finder(tiling, config, run)
+    *pairs, counts = finder.find(embedding)
+    assert finder.within(tiling.patch(0, 0), *pairs, 0).weight == 1
     ((first, second, far),) = drawn
     rows = list(sections.values())
     expected = []
@@ -114,11 +118,11 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
 def test_every_weight_gets_a_gradient(split: Split, run: Run, shared: bool) -> None:
     config = replace(SHORT, epochs=2, step=1, shared_encoder=shared)
     training = set_up(split((("rna", "adt"), ("rna", "adt"))), config, run)
-    network, terms = training.network, training.terms
-    before = terms(1)
+    network, (batch,) = training.network, training.batches
+    before = training.terms(1, batch)
     assert before["pairs"] == before["triplet"] == before["direction"] == 0
-    terms(2)
-    values = terms(3)
+    training.terms(2, batch)
+    values = training.terms(3, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "pairs", "triplet", "direction"}
     assert all(value > 0 for value in values.values())
@@ -132,10 +136,10 @@ def test_what_joins_sections_trains(split: Split, run: Run, join_shared: bool) -
     """The map and encoders of their own always; one that sections share by its setting."""
     config = replace(SHORT, epochs=0, join_shared=join_shared)
     training = set_up(split((("rna",), ("rna",), ("adt",))), config, run)
-    values = training.terms(1)
+    values = training.terms(1, *training.batches)
     (values["pairs"] + values["triplet"] + values["direction"]).backward()
-    trained = [part.encoder.network.layers[0].attention.weight.grad is not None for part in training.parts]
-    assert [part.names for part in training.parts] == [["a", "b"], ["c"]]
+    trained = [group.network.layers[0].attention.weight.grad is not None for group in training.groups]
+    assert [group.names for group in training.groups] == [["a", "b"], ["c"]]
     assert trained == [join_shared, True]
     assert training.network.fusion.weight.grad.abs().max() > 1e-4
 

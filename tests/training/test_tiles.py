@@ -17,7 +17,7 @@ from spatialweave.graphs.spatial import knn
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.training.batches import Batches
 from spatialweave.training.run import Run
-from spatialweave.training.tiles import Patch, Tiling, cut, with_halo
+from spatialweave.training.tiles import Patch, Tiling, cut, local, with_halo
 
 
 @pytest.fixture
@@ -66,6 +66,41 @@ def test_parts_hold_every_spot_once_and_every_section(dataset: Dataset, run: Run
     again, other = Tiling(dataset, 400, 10, run), Tiling(dataset, 400, 10, replace(run, seed=run.seed + 1))
     assert all(np.array_equal(*pair) for pair in zip(tiling.parts, again.parts, strict=True))
     assert not all(np.array_equal(*pair) for pair in zip(tiling.parts, other.parts, strict=True))
+
+
+def test_tiles_through_all_sections_keep_together_what_lies_over_each_other(dataset: Dataset, run: Run) -> None:
+    """The second section lies over a corner of the first; in its own coordinates it would be elsewhere."""
+    rows = dataset.section_rows()
+    dataset.aligned, dataset.coordinates = dataset.coordinates, dataset.coordinates.copy()
+    dataset.coordinates[rows["b"]] += 100
+    below = rows["a"][(dataset.aligned[rows["a"]] < 20).all(axis=1)]
+    np.testing.assert_array_equal(dataset.aligned[below], dataset.aligned[rows["b"]])
+    together = []
+    for through in (True, False):
+        tiling = Tiling(dataset, 800, 10, run, through_sections=through)
+        part = tiling.part_of_spots()
+        assert tiling.n_parts == 8 and sorted(np.concatenate(tiling.parts)) == list(range(1600))
+        assert max(map(len, tiling.parts)) <= 204
+        for number, own in enumerate(tiling.parts):
+            assert (part[own] == number).all()
+        together.append((part[below] == part[rows["b"]]).mean())
+    assert together[0] > 0.9 and together[1] < 0.3
+
+
+def test_a_part_of_some_of_the_spots_is_as_cut_from_their_dataset(dataset: Dataset, run: Run) -> None:
+    spots = dataset.section_rows()["b"]
+    own = local(dataset, spots)
+    for patch in Tiling(dataset, 400, 10, run).patches(3):
+        assert patch.rows is not None and patch.steps is not None
+        part = patch.only(own, spots)
+        assert part.share == patch.share and part.n_all == 400
+        core = np.searchsorted(spots, np.intersect1d(patch.rows[patch.steps == 0], spots))
+        rows, steps = with_halo(own.spatial_graph(), core, 3)
+        np.testing.assert_array_equal(part.rows, rows)
+        np.testing.assert_array_equal(part.steps, steps)
+        np.testing.assert_array_equal(part.dataset.obs.index, own.obs.index[rows])
+    whole = Tiling(dataset, 0, 10, run).patch(0, 0).only(own, spots)
+    assert whole.dataset is own and whole.rows is None and whole.share == 1
 
 
 @pytest.mark.parametrize("batch", [1, 5, 1599])

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -22,10 +21,11 @@ from spatialweave.training.frozen import State, frozen_inputs, restore, state_of
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
 from spatialweave.training.mcgate_encoder import (
-    ATTENTION_COLUMNS,
+    ATTENTION,
     FoundPairs,
     McgateEncoder,
     attention_table,
+    extras_of,
     long_range_partners,
 )
 from spatialweave.training.tiles import Patch, TileConfig, Tiling
@@ -33,9 +33,6 @@ from spatialweave.training.tiles import Patch, TileConfig, Tiling
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
-
-
-ATTENTION = "attention"
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
     # Embedding changes what has been found.
     as_trained = [replace(one) for one in found]
-    fitted = fitted_tables(batches.everywhere(function), dataset, inputs, config)
+    fitted = fitted_tables(batches.everywhere(function), dataset, inputs)
     fitted.record = history.record(
         receptive_field=inputs.record(), long_range_neighbours=partners_of(fitted), **tiling.record()
     )
@@ -106,19 +103,14 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
     # A training's last pass settles once: statistics of its first pass serve two here.
     once = len(network.layers) * (4 if config.feed_forward else 2)
     tables = batches.everywhere(lambda batch: embedded(batch, 0, config, settle=2), statistics[:once] + statistics)
-    fitted = fitted_tables(tables, dataset, inputs, config)
+    fitted = fitted_tables(tables, dataset, inputs)
     fitted.record = {"long_range_neighbours": partners_of(fitted), **tiling.record()}
     return fitted
 
 
-def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs, config: Config) -> Fitted:
+def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs) -> Fitted:
     """What :func:`embedded` makes of every spot, as the method returns it."""
-    columns = ATTENTION_COLUMNS[: tables[ATTENTION].shape[1]]
-    extras = {ATTENTION: pd.DataFrame(tables.pop(ATTENTION), dataset.obs.index, columns)}
-    if config.alpha > 0:
-        names = [str(number + 1) for number in range(config.n_nearest)]
-        extras[LONG_RANGE] = pd.DataFrame(tables.pop(LONG_RANGE), dataset.obs.index, names)
-    embedding = tables.pop(EMBEDDING)
+    embedding, extras = tables.pop(EMBEDDING), extras_of(tables, dataset)
     return Fitted(embedding, extras=extras, denoised=inputs.to_latents(tables))
 
 

@@ -211,7 +211,7 @@ def loss_terms(
     variant = VARIANTS[config.variant]
     sizes = [found.shape[1] for found in triplets for _ in range(2)]
 
-    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
+    def terms(_epoch: int, _batch: None) -> dict[str, Tensor]:
         z = network.fusion(encode())
         # All decoders begin with the same sums over neighbours.
         first = shared_sums(config.encoder, sums, z)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -19,18 +18,29 @@ from spatialweave.alignment.exchange import exchanged
 from spatialweave.alignment.match_settings import RULES, MatchingRules
 from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.method import Fitted
-from spatialweave.nn.fusion import Partners, direction_loss
+from spatialweave.nn.fusion import direction_loss
 from spatialweave.nn.initial_weights import reset_linear
 from spatialweave.nn.mcgate import Mcgate
 from spatialweave.settings import option
+from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import random_mask
-from spatialweave.training.matched_pairs import PairFinder
-from spatialweave.training.mcgate_encoder import attention_table, long_range_partners
+from spatialweave.training.matched_pairs import JoinedSpots, PairFinder, aligned_coordinates
+from spatialweave.training.mcgate_encoder import ATTENTION, attention_table, extras_of, long_range_partners
 from spatialweave.training.optimisers import Schedule
-from spatialweave.training.rebuilding import draw_held, held_out, rebuild, rebuilt_against_partners
-from spatialweave.training.section_encoders import SectionEncodersConfig, SectionGroup, encode, make_parts
+from spatialweave.training.rebuilding import draw_held, hold_out, rebuild, rebuilt_against_partners
+from spatialweave.training.section_encoders import (
+    Encoded,
+    GroupBatch,
+    SectionEncodersConfig,
+    SectionGroup,
+    SectionsBatch,
+    encode,
+    everywhere,
+    make_batches,
+    make_groups,
+)
 from spatialweave.training.sections import several_sections
+from spatialweave.training.tiles import Patch, Tiling
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -136,13 +146,10 @@ class SpatialFuser(nn.Module):
         self.encoders = nn.ModuleList(encoders)
         self.fusion = nn.Linear(n_dims, n_dims)
         self.finder, self.identity_start = finder, identity_start
-        self._order: Tensor | None = None
 
-    def forward(self, encoded: Sequence[Tensor], parts: Sequence[SectionGroup]) -> Tensor:
-        """The fused embedding (spots x dimensions, in the order of the dataset) of each encoder's embedding."""
-        if self._order is None:
-            self._order = torch.argsort(torch.cat([part.rows for part in parts]))
-        fused: Tensor = self.fusion(torch.cat(list(encoded))[self._order])
+    def forward(self, encoded: Sequence[Tensor], batch: SectionsBatch) -> Tensor:
+        """The fused embedding (the part's spots x dimensions) of each encoder's embedding."""
+        fused: Tensor = self.fusion(torch.cat(list(encoded))[batch.order])
         return fused
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -157,42 +164,60 @@ class SpatialFuser(nn.Module):
             self.fusion.bias.zero_()
 
 
-def pair_finder(dataset: Dataset, config: Config, run: Run) -> PairFinder:
+def make_tiling(dataset: Dataset, config: Config, run: Run) -> Tiling:
+    """The parts of the dataset, of tiles that go through all sections: a part has both ends of most pairs."""
+    aligned_coordinates(dataset)
+    return Tiling(dataset, config.batch_spots, config.schedule().epochs, run, through_sections=True)
+
+
+def pair_finder(tiling: Tiling, config: Config, run: Run) -> PairFinder:
     """What finds the pairs of the consecutive sections that the fusion's losses join."""
     settings, epochs = config.rules().pairs, config.fusion_epochs
-    return PairFinder(dataset, dataset.section_pairs(), config.n_dims, settings, epochs, config.match_step, run)
+    return PairFinder(tiling, tiling.dataset.section_pairs(), config.n_dims, settings, epochs, config.match_step, run)
 
 
-def parameter_groups(network: SpatialFuser, parts: Sequence[SectionGroup], config: Config) -> list[dict[str, Any]]:
+def parameter_groups(network: SpatialFuser, groups: Sequence[SectionGroup], config: Config) -> list[dict[str, Any]]:
     """The encoders and the map, each with its step size."""
-    groups = [{"params": list(part.encoder.network.parameters()), "lr": part.learning_rate} for part in parts]
+    encoders = [{"params": list(group.network.parameters()), "lr": group.learning_rate} for group in groups]
     rate = config.learning_rate if config.fusion_rate is None else config.fusion_rate
-    return [*groups, {"params": list(network.fusion.parameters()), "lr": rate}]
+    return [*encoders, {"params": list(network.fusion.parameters()), "lr": rate}]
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed all sections of `dataset`; needs the spatial graph and aligned coordinates."""
     sections = several_sections(dataset, "SpatialFuser", "mcgate")
-    finder = pair_finder(dataset, config, run)
-    parts = make_parts(dataset, sections, config, run)
-    network = SpatialFuser([part.encoder.network for part in parts], finder, config.identity_start)
+    tiling = make_tiling(dataset, config, run)
+    finder = pair_finder(tiling, config, run)
+    groups = make_groups(tiling, sections, config, run)
+    network = SpatialFuser([group.network for group in groups], finder, config.identity_start)
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
-    groups = parameter_groups(network, parts, config)
     held = draw_held(dataset.n_spots, config.held_out, run.numpy_generator(HELD_OUT), run.device)
-    with held_out(parts, held):
-        history = train(network, loss_terms(network, parts, config, run), config.schedule(), run, groups=groups)
-    own, denoised, extras = results(dataset, network, parts, config, history.epochs)
+    hold_out(groups, held)
+    batches = make_batches(tiling, groups, run)
+    terms = loss_terms(network, groups, batches, config)
+    rates = parameter_groups(network, groups, config)
+    history = train(network, terms, config.schedule(), run, groups=rates, batches=batches)
+
+    def settled(one: GroupBatch) -> Encoded:
+        return one.encoder.settle(torch.cat(one.inputs.seen(), dim=1), history.epochs)
+
+    def function(batch: SectionsBatch, encoded: list[Encoded]) -> dict[str, Tensor]:
+        return embedded(batch, encoded, network, groups, config)
+
+    denoised = everywhere(batches, groups, settled, function)
+    own, extras = denoised.pop(EMBEDDING), extras_of(denoised, dataset)
     pairs = zip(finder.joined, finder.counts.T.tolist(), strict=True)
     record = history.record(
         receptive_field={
-            name if len(parts) == 1 else f"{name}, {' and '.join(part.names)}": facts
-            for part in parts
-            for name, facts in part.inputs.record().items()
+            name if len(groups) == 1 else f"{name}, {group.name}": facts
+            for group in groups
+            for name, facts in group.inputs.record().items()
         },
         pairs={f"{a}--{b}": counts for (a, b), counts in pairs},
         matching=config.rules().record(),
         rebuilt=rebuilt_against_partners(dataset, denoised, own, held.cpu().numpy(), config.rules().pairs),
+        **tiling.record(),
     )
     fitted = Fitted(own, record, extras=extras, denoised=denoised)
     if config.exchange == 0:
@@ -201,7 +226,9 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     return replace(fitted, embedding=embedding, own=own)
 
 
-def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Config, run: Run) -> Terms:
+def loss_terms(
+    network: SpatialFuser, groups: Sequence[SectionGroup], batches: Batches[SectionsBatch], config: Config
+) -> Terms:
     """The weighted loss terms of an epoch.
 
     Per modality the mean squared error on masked spots, mean over sections; and, 0 in the pre-training, the distance of
@@ -210,61 +237,85 @@ def loss_terms(network: SpatialFuser, parts: Sequence[SectionGroup], config: Con
     Adam's steps until its averages have followed.
     """
     finder = network.finder
-    n_spots, n_sections = len(finder.matched), len(finder.sections)
-    rows = {name: torch.as_tensor(own, device=run.device) for name, own in finder.sections.items()}
+    n_sections = len(finder.sections)
     in_pretraining = 1.0 if config.steady else n_sections
     in_fusion = 1.0 if config.steady or config.fusion_weight == 0 else 1 / config.fusion_weight
 
-    def terms(epoch: int, batch: None = None) -> dict[str, Tensor]:
-        mask = random_mask(n_spots, config.mask_fraction, run, epoch)
-        for part in parts:
-            part.encoder.prepare(epoch)
-        partners = finder.prepare(epoch - 1 - config.epochs, lambda: network(encode(parts)[0], parts))
-        encoded, weights = encode(parts, mask)
-        fused = network(encoded, parts)
+    def terms(epoch: int, batch: SectionsBatch) -> dict[str, Tensor]:
+        mask = batch.mask(epoch)
+        for one in batch.groups:
+            one.encoder.prepare(epoch)
+        joined = finder.prepare(epoch - 1 - config.epochs, lambda: visible(epoch), batch.patch)
+        encoded = encode(batch, mask)
+        fused = network([z for z, _ in encoded], batch)
         values: dict[str, Tensor] = {}
-        for part, given in zip(parts, weights, strict=True):
-            rebuilt = part.encoder.network.decode(fused[part.rows], part.encoder.around, given)
-            errors = part.inputs.reconstruction_terms(rebuilt.split(part.inputs.widths, dim=1), mask[part.rows])
+        for one, (_, given) in zip(batch.groups, encoded, strict=True):
+            rebuilt = one.encoder.network.decode(fused[one.rows], one.encoder.around, given)
+            errors = one.known.reconstruction_terms(rebuilt.split(one.inputs.widths, dim=1), mask[one.rows])
             for name, error in errors.items():
-                weighted = len(part.names) / n_sections * error
+                weighted = len(one.group.names) / n_sections * error
                 values[name] = values[name] + weighted if name in values else weighted
-        joining = dict.fromkeys(("pairs", "triplet", "direction"), fused.new_zeros(()))
-        if partners is not None:
-            joining = joining_terms(fused if config.join_shared else network(comparable(encoded), parts), partners)
+        zero = fused.new_zeros(())
+        # A part may lie where a section, and so a modality, is not.
+        for group in groups:
+            for modality in group.inputs.modalities:
+                values.setdefault(f"reconstruction_{modality.name}", zero)
+        joining = dict.fromkeys(("pairs", "triplet", "direction"), zero)
+        if joined is not None:
+            joining = joining_terms(
+                fused if config.join_shared else network(comparable(batch, encoded), batch), joined, batch.patch
+            )
         values |= {name: config.fusion_weight * value for name, value in joining.items()}
         scale = in_fusion if epoch > config.epochs else in_pretraining
         return {name: scale * value for name, value in values.items()}
 
-    def comparable(encoded: Sequence[Tensor]) -> list[Tensor]:
-        # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
-        return [z.detach() if len(part.names) > 1 else z for z, part in zip(encoded, parts, strict=True)]
+    def visible(epoch: int) -> Tensor:
+        # The embedding of all spots, with none masked.
+        def encoded(one: GroupBatch) -> Encoded:
+            return one.encoder.network(torch.cat(one.known.seen(), dim=1), one.encoder.prepare(epoch))
 
-    def joining_terms(fused: Tensor, partners: Partners) -> dict[str, Tensor]:
+        tables = everywhere(
+            batches, groups, encoded, lambda batch, found: {EMBEDDING: network([z for z, _ in found], batch)}
+        )
+        return torch.from_numpy(tables[EMBEDDING])
+
+    def comparable(batch: SectionsBatch, encoded: Sequence[Encoded]) -> list[Tensor]:
+        # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
+        return [
+            z.detach() if len(one.group.names) > 1 else z for (z, _), one in zip(encoded, batch.groups, strict=True)
+        ]
+
+    def joining_terms(fused: Tensor, joined: JoinedSpots, patch: Patch) -> dict[str, Tensor]:
         # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
-        unit = fused.std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
-        near, apart = partners.losses(fused / unit, config.margin)
-        losses = [direction_loss(fused[rows[a]], fused[rows[b]]) for a, b in finder.joined]
-        return {"pairs": near, "triplet": apart, "direction": config.direction_weight * torch.stack(losses).mean()}
+        unit = patch.counted(fused).std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
+        near, apart = (joined.weight * loss for loss in joined.partners.losses(fused / unit, config.margin))
+        losses = [direction_loss(fused[a], fused[b]) for a, b in joined.sections]
+        direction = torch.stack(losses).mean() if losses else fused.new_zeros(())
+        return {"pairs": near, "triplet": apart, "direction": config.direction_weight * direction}
 
     return terms
 
 
-@torch.no_grad()
-def results(
-    dataset: Dataset, network: SpatialFuser, parts: Sequence[SectionGroup], config: Config, epochs: int
-) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, pd.DataFrame]]:
-    """The embedding by own sections with no spot mask, the rebuilt latents of every modality, the extras."""
-    settled = [part.encoder.settle(torch.cat(part.inputs.seen(), dim=1), epochs) for part in parts]
-    fused = network([z for z, _ in settled], parts)
-    weights = [given for _, given in settled]
+def embedded(
+    batch: SectionsBatch,
+    encoded: Sequence[Encoded],
+    network: SpatialFuser,
+    groups: Sequence[SectionGroup],
+    config: Config,
+) -> dict[str, Tensor]:
+    """Of a part the embedding by own sections, where attention goes, and every modality's rebuilt latents, by name."""
+    fused = network([z for z, _ in encoded], batch)
+    weights = [given for _, given in encoded]
+    dataset_rows = np.arange(batch.patch.n_all) if batch.patch.rows is None else batch.patch.rows
     attention, partners = [], []
-    for part, given in zip(parts, weights, strict=True):
-        around, rows = part.encoder.around, part.rows.cpu().numpy()
-        spots = dataset.obs.index[rows]
+    for one, given in zip(batch.groups, weights, strict=True):
+        around, spots = one.encoder.around, one.encoder.patch.dataset.obs.index
         attention.append(attention_table(around, given[-1], spots))
+        rows = dataset_rows[one.rows.cpu().numpy()]
         partners.append(long_range_partners(around, given[-1], spots, config.n_nearest, rows))
-    extras = {"attention": pd.concat(attention).loc[dataset.obs.index]}
+    order = batch.order.cpu().numpy()
+    tables: dict[str, Any] = {EMBEDDING: fused, ATTENTION: np.concatenate(attention)[order]}
     if config.alpha > 0:
-        extras[LONG_RANGE] = pd.concat(partners).loc[dataset.obs.index]
-    return fused.float().cpu().numpy(), rebuild(parts, fused, weights), extras
+        tables[LONG_RANGE] = np.concatenate(partners)[order]
+    tables |= rebuild(batch, groups, fused, weights)
+    return {name: torch.as_tensor(table) for name, table in tables.items()}

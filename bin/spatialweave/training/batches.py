@@ -58,10 +58,16 @@ class Batches(Generic[B]):
         Makes it, from a part with its halo. Those of as many spots as may be trained on at once are kept.
     reach
         Depth of the halo, in steps of the spatial graph: how far the network gathers for a spot and its losses.
+
+    Attributes
+    ----------
+    whole
+        Whether there is one batch only, of all spots.
     """
 
     def __init__(self, tiling: Tiling, make: Callable[[Patch], B], reach: int) -> None:
         self._tiling = tiling
+        self.whole = tiling.whole
         self.parts_of_update = tiling.per_update
         # A halo has about as many spots as its part.
         kept = max(1, ALL_AT_ONCE * tiling.n_parts // (2 * tiling.dataset.n_spots))
@@ -73,6 +79,10 @@ class Batches(Generic[B]):
 
         self._made = made
 
+    def part(self, number: int) -> B:
+        """What is made of a part."""
+        return self._made(number)[1]
+
     def of_update(self, number: int) -> Iterator[tuple[float, B]]:
         """This process's batches of an update (counted from 1), weighted by their spots of all that count in it."""
         taken = self._tiling.of_update(number)
@@ -81,7 +91,7 @@ class Batches(Generic[B]):
             if not self._tiling.whole:
                 # What layers drop depends on update and part only, not on what was drawn before.
                 torch.manual_seed(self._tiling.run.generator(number, f"part {k}").initial_seed())
-            yield size / sum(sizes), self._made(k)[1]
+            yield size / sum(sizes), self.part(k)
 
     @torch.no_grad()
     def everywhere(
@@ -113,12 +123,19 @@ class Batches(Generic[B]):
 
     @torch.no_grad()
     def statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
-        """What `function` measures over spots, in the first :data:`MEASURED_PARTS` parts together; empty if nothing."""
+        """What `function` measures over spots, in the first :data:`MEASURED_PARTS` parts together; empty if nothing.
+
+        Parts of which it makes no table are passed over.
+        """
         passes: list[Notes] = []
-        for number in range(min(self._tiling.n_parts, MEASURED_PARTS)):
+        for number in range(self._tiling.n_parts):
             with noted() as notes:
-                function(self._made(number)[1])
+                found = function(self.part(number))
+            if not found:
+                continue
             if not notes:
                 break
             passes.append(notes)
+            if len(passes) == MEASURED_PARTS:
+                break
         return joined(passes)

@@ -213,23 +213,21 @@ def scale_inputs(tiling: Tiling, config: InputConfig, run: Run, rng: np.random.G
     rng
         Draws the spots that receptive fields are tried on; None = a generator of its own from the run's seed.
     """
-    rng = run.numpy_generator() if rng is None else rng
     # Of a dataset that is trained on by parts, receptive fields are tried on a sample.
-    sample = tiling.sample(SAMPLE_SPOTS, config.max_rounds)
+    return scale_by_sample(tiling.dataset, tiling.sample(SAMPLE_SPOTS, config.max_rounds), config, run, rng)
+
+
+def scale_by_sample(
+    dataset: Dataset, sample: Patch, config: InputConfig, run: Run, rng: np.random.Generator | None = None
+) -> ScaledInputs:
+    """:func:`scale_inputs` where receptive fields are chosen on a `sample` of the dataset."""
+    rng = run.numpy_generator() if rng is None else rng
     modalities = []
-    for modality, tried in zip(tiling.dataset.modalities, sample.dataset.modalities, strict=True):
+    for modality, tried in zip(dataset.modalities, sample.dataset.modalities, strict=True):
         one = prepare_input(modality, sample.neighbours, config, rng, run.device, tried, sample.within(0))
         modalities.append(one)
         run.log(f"{one.name}: input averaged over {one.rounds} rounds of neighbours")
     return ScaledInputs(modalities, config.mask_fraction, run)
-
-
-def prepare_inputs(
-    dataset: Dataset, config: InputConfig, run: Run, rng: np.random.Generator | None = None
-) -> MaskedInputs:
-    """:func:`scale_inputs` of a dataset that is trained on all at once."""
-    tiling = Tiling(dataset, 0, 0, run)
-    return scale_inputs(tiling, config, run, rng).at(tiling.patch(0, 0))
 
 
 def prepare_input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,17 +21,39 @@ if TYPE_CHECKING:
     from spatialweave.alignment.match_settings import MatchSettings
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
+    from spatialweave.training.tiles import Patch, Tiling
+
+
+@dataclass
+class JoinedSpots:
+    """What joins sections in a part of the dataset, or in all of it.
+
+    Attributes
+    ----------
+    partners
+        The matched spots, and a far spot for every spot.
+    weight
+        Matched pairs per spot, relative to the whole dataset's: the mean over pairs of all parts, each with its weight
+        and its share of the spots, is that over all pairs.
+    sections
+        For every two sections that are joined and have spots here, the rows of these.
+    """
+
+    partners: Partners
+    weight: float
+    sections: list[tuple[Tensor, Tensor]]
 
 
 class PairFinder(nn.Module):
     """Keeps the pairs of matched spots, and a far spot for every spot, up to date between epochs.
 
-    A module of the network for its buffers, which a checkpoint then holds.
+    Spots of the whole dataset are matched; a part has those pairs of which it has both ends. A module of the network
+    for its buffers, which a checkpoint then holds.
 
     Parameters
     ----------
-    dataset
-        With aligned coordinates.
+    tiling
+        Of the dataset.
     joined
         Pairs of sections to match.
     n_dims
@@ -52,7 +75,7 @@ class PairFinder(nn.Module):
 
     def __init__(
         self,
-        dataset: Dataset,
+        tiling: Tiling,
         joined: Sequence[tuple[str, str]],
         n_dims: int,
         settings: MatchSettings,
@@ -61,21 +84,24 @@ class PairFinder(nn.Module):
         run: Run,
     ) -> None:
         super().__init__()
-        if dataset.aligned is None:
-            fix = "let the alignment stage run before, and give its coordinates to this one"
-            raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", "aligned coordinates", fix)
-        self.joined, self.sections, self.aligned = list(joined), dataset.section_rows(), dataset.aligned
+        dataset = tiling.dataset
+        self.aligned = aligned_coordinates(dataset)
+        self.joined, self.sections = list(joined), dataset.section_rows()
         self.settings, self.every, self.run = settings, every, run
-        self.partners: Partners | None = None
+        self._part = tiling.part_of_spots()
+        self._radii = {name: settings.radius * spacing(self.aligned[rows]) for name, rows in self.sections.items()}
         self._found_after = -1
+        self._first = self._second = np.empty(0, dtype=np.int64)
+        self._in_part: dict[int, JoinedSpots] = {}
         self.register_buffer("matched", torch.zeros(dataset.n_spots, n_dims))
         self.register_buffer("counts", torch.zeros(-(-epochs // every), len(self.joined), dtype=torch.int64))
 
     @torch.no_grad()
-    def prepare(self, done: int, embed: Callable[[], Tensor]) -> Partners | None:
-        """The pairs after `done` epochs that use pairs; None if no sections are joined, or if `done` is negative.
+    def prepare(self, done: int, embed: Callable[[], Tensor], patch: Patch) -> JoinedSpots | None:
+        """What joins the sections in a part after `done` epochs that use pairs.
 
-        They are those of the embedding after the last multiple of `every` epochs.
+        None if no sections are joined, or if `done` is negative. Pairs are those of the embedding of all spots, which
+        `embed` makes, after the last multiple of `every` epochs.
         """
         if done < 0 or not self.joined:
             return None
@@ -84,27 +110,66 @@ class PairFinder(nn.Module):
             if found_after == done:
                 self.matched.copy_(embed())
             # Else a checkpoint was resumed, which holds the embedding that they were found in.
-            self.partners, counts = self.find(self.matched.cpu().numpy(), found_after)
+            self._first, self._second, counts = self.find(self.matched.cpu().numpy())
             self.counts[found_after // self.every] = torch.tensor(counts)
-            self._found_after = found_after
-        return self.partners
+            self._found_after, self._in_part = found_after, {}
+        if patch.number not in self._in_part:
+            self._in_part[patch.number] = self.within(patch, self._first, self._second, found_after)
+        return self._in_part[patch.number]
 
-    def find(self, embedding: np.ndarray, moment: int) -> tuple[Partners, list[int]]:
-        """Pairs of the sections that are joined, with a far spot for every spot; and how many pairs each has."""
-        rng = self.run.numpy_generator(moment)
-        first, second, far = [], [], np.arange(len(embedding))
+    def find(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Pairs of the sections that are joined.
+
+        Returns
+        -------
+        The rows of their first and of their second spots, without those pairs whose spots are in different parts; and
+        how many every two sections have, with those.
+        """
+        first, second = [], []
         for a, b in self.joined:
             rows_a, rows_b = self.sections[a], self.sections[b]
             coordinates = self.aligned[rows_a], self.aligned[rows_b]
             found = match(embedding[rows_a], embedding[rows_b], *coordinates, self.settings)
             first.append(rows_a[found.a[found.accepted]])
             second.append(rows_b[found.b[found.accepted]])
-        for rows in self.sections.values():
-            points = self.aligned[rows]
-            far[rows] = rows[remote_spots(points, self.settings.radius * spacing(points), rng)]
+        ends = np.concatenate(first), np.concatenate(second)
+        inside = self._part[ends[0]] == self._part[ends[1]]
         counts = [len(pairs) for pairs in first]
         for (a, b), count in zip(self.joined, counts, strict=True):
             self.run.log(f"{a}--{b}: {count} pairs of matched spots")
             if count == 0:
                 warn(f"sections {a}--{b}", "no spots match, so nothing joins them; do they overlap?")
-        return Partners(np.concatenate(first), np.concatenate(second), far, self.run.device), counts
+        if not inside.all():
+            self.run.log(f"{inside.mean():.1%} of all pairs are within a part")
+        return ends[0][inside], ends[1][inside], counts
+
+    def within(self, patch: Patch, first: np.ndarray, second: np.ndarray, moment: int) -> JoinedSpots:
+        """Of the pairs (rows of both spots in the dataset) those of a part, with far spots of the part."""
+        rows = np.arange(patch.n_all) if patch.rows is None else patch.rows
+        place = np.full(patch.n_all, -1)
+        counted = np.flatnonzero(patch.within(0))
+        place[rows[counted]] = counted
+        here = (place[first] >= 0) & (place[second] >= 0)
+        rng = self.run.numpy_generator(moment, *([] if patch.rows is None else [patch.number]))
+        far = np.arange(len(rows))
+        own = {}
+        for name, spots in self.sections.items():
+            own[name] = spots = place[spots][place[spots] >= 0]
+            if len(spots):
+                far[spots] = spots[remote_spots(self.aligned[rows[spots]], self._radii[name], rng)]
+        partners = Partners(place[first[here]], place[second[here]], far, self.run.device)
+        weight = float(here.sum() / (patch.share * len(first))) if len(first) else 1.0
+        sections = [
+            (torch.as_tensor(own[a], device=self.run.device), torch.as_tensor(own[b], device=self.run.device))
+            for a, b in self.joined
+            if len(own[a]) and len(own[b])
+        ]
+        return JoinedSpots(partners, weight, sections)
+
+
+def aligned_coordinates(dataset: Dataset) -> np.ndarray:
+    """The aligned coordinates (spots x 2); a dataset without is refused."""
+    if dataset.aligned is None:
+        fix = "let the alignment stage run before, and give its coordinates to this one"
+        raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", "aligned coordinates", fix)
+    return dataset.aligned

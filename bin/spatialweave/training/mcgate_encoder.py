@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spatialweave.graphs.matrices import edges, from_edges, with_self
+from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.mining.beyond_window import distant_mutual, within
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.graph_attention import AttentionWeights, Neighbourhood, edge_cosines
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
+
+ATTENTION = "attention"
+"""The name of the table of where attention goes."""
 
 ATTENTION_COLUMNS = ("itself", "neighbours", "long range")
 """Where a spot's attention goes."""
@@ -206,3 +210,15 @@ def long_range_partners(
         rank = np.arange(len(here)) - np.repeat(first, np.diff(first, append=len(here)))
         table[here, rank] = there if rows is None else rows[there]
     return pd.DataFrame(table, index=spots, columns=[str(number + 1) for number in range(n_nearest)])
+
+
+def extras_of(tables: dict[str, np.ndarray], dataset: Dataset) -> dict[str, pd.DataFrame]:
+    """Where attention goes, and long-range neighbours where there are any, taken out of the tables of every spot."""
+    attention = tables.pop(ATTENTION)
+    columns = ATTENTION_COLUMNS[: attention.shape[1]]
+    extras = {ATTENTION: pd.DataFrame(attention, dataset.obs.index, columns)}
+    if LONG_RANGE in tables:
+        partners = tables.pop(LONG_RANGE)
+        names = [str(number + 1) for number in range(partners.shape[1])]
+        extras[LONG_RANGE] = pd.DataFrame(partners, dataset.obs.index, names)
+    return extras

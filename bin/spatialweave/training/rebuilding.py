@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from spatialweave.alignment.match_settings import MatchSettings
 from spatialweave.alignment.matching import match
 from spatialweave.nn.graph_attention import AttentionWeights
-from spatialweave.training.section_encoders import SectionGroup
+from spatialweave.training.section_encoders import SectionGroup, SectionsBatch
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -22,45 +22,51 @@ FEWEST = 10
 """Held-out partners below which no correlation is given."""
 
 
-@contextmanager
-def held_out(parts: Sequence[SectionGroup], held: Tensor) -> Iterator[None]:
-    """Within it the spots `held` (bool) count as not measured in every modality that the sections of a part lack."""
-    everywhere = set.intersection(*({one.name for one in part.inputs.modalities} for part in parts))
-    whole = []
-    for part in parts:
-        for one in part.inputs.modalities:
-            if one.name not in everywhere:
-                whole.append((one, one.present))
-                one.present = one.present & ~held[part.rows]
-    try:
-        yield
-    finally:
-        for one, present in whole:
-            one.present = present
+def hold_out(groups: Sequence[SectionGroup], held: Tensor) -> None:
+    """Let the spots `held` (bool) count as not measured, in training, in every modality that another group lacks."""
+    everywhere = set.intersection(*({one.name for one in group.inputs.modalities} for group in groups))
+    for group in groups:
+        kept = ~held[torch.as_tensor(group.rows, device=held.device)]
+        modalities = [
+            one if one.name in everywhere else replace(one, present=one.present & kept)
+            for one in group.inputs.modalities
+        ]
+        group.known = replace(group.inputs, modalities=modalities)
 
 
 def rebuild(
-    parts: Sequence[SectionGroup], fused: Tensor, weights: Sequence[Sequence[AttentionWeights]]
+    batch: SectionsBatch,
+    groups: Sequence[SectionGroup],
+    fused: Tensor,
+    weights: Sequence[Sequence[AttentionWeights]],
 ) -> dict[str, np.ndarray]:
-    """The latents of every modality (float32, spots x dimensions), rebuilt from the fused embedding for all spots.
+    """The latents of every modality (float32, spots x dimensions), rebuilt from the fused embedding of a part's spots.
 
-    The spots of a part are decoded with its own decoder. Modalities that it lacks come from the decoders of the parts
+    The spots of a group are decoded with its own decoder. Modalities that it lacks come from the decoders of the groups
     that have them (their mean): the spots gather by their own attention of the last layer, since that of another
     encoder is not defined between them, and the other decoder maps what they gathered.
+
+    Parameters
+    ----------
+    groups
+        All of the dataset, also those without spots in the part.
+    weights
+        The attention of each group of the part, layer by layer.
     """
     sums: dict[str, np.ndarray] = {}
     times: dict[str, np.ndarray] = {}
-    for part, own in zip(parts, weights, strict=True):
-        measured = {one.name for one in part.inputs.modalities}
-        rows = part.rows.cpu().numpy()
-        for decoding in parts:
-            if decoding is not part and measured.issuperset(one.name for one in decoding.inputs.modalities):
+    for one, own in zip(batch.groups, weights, strict=True):
+        measured = {modality.name for modality in one.inputs.modalities}
+        rows = one.rows.cpu().numpy()
+        for decoding in groups:
+            names = {modality.name for modality in decoding.inputs.modalities}
+            if decoding is not one.group and measured.issuperset(names):
                 continue
-            network = decoding.encoder.network
-            given = own if decoding is part else [own[-1]] * len(network.stack)
-            rebuilt = network.decode(fused[part.rows], part.encoder.around, given)
+            network = decoding.network
+            given = own if decoding is one.group else [own[-1]] * len(network.stack)
+            rebuilt = network.decode(fused[one.rows], one.encoder.around, given)
             for name, latent in decoding.inputs.to_latents(rebuilt.split(decoding.inputs.widths, dim=1)).items():
-                if decoding is not part and name in measured:
+                if decoding is not one.group and name in measured:
                     continue
                 sums.setdefault(name, np.zeros((len(fused), latent.shape[1]), dtype=np.float32))[rows] += latent
                 times.setdefault(name, np.zeros((len(fused), 1), dtype=np.float32))[rows] += 1

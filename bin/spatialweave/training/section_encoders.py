@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,19 +15,32 @@ from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES
 from spatialweave.nn.graph_attention import AttentionWeights
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
+from spatialweave.nn.over_spots import Notes, fixed
 from spatialweave.settings import option
-from spatialweave.training.masking import MaskedInputs, TrainingConfig, prepare_inputs
-from spatialweave.training.mcgate_encoder import McgateEncoder
+from spatialweave.training.batches import EMBEDDING, Batches
+from spatialweave.training.masking import (
+    SAMPLE_SPOTS,
+    MaskedInputs,
+    ScaledInputs,
+    TrainingConfig,
+    random_mask,
+    scale_by_sample,
+)
+from spatialweave.training.mcgate_encoder import FoundPairs, McgateEncoder
 from spatialweave.training.named_values import named_values, number
 from spatialweave.training.sections import restricted
+from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
 
+Encoded = tuple[Tensor, list[AttentionWeights]]
+"""An encoder's embedding (its spots x dimensions), and the attention of each of its layers."""
+
 
 @dataclass(frozen=True)
-class SectionEncodersConfig(McgateConfig, TrainingConfig):
+class SectionEncodersConfig(McgateConfig, TileConfig, TrainingConfig):
     """Settings of the encoders of several sections."""
 
     shared_encoder: bool = option(True, "Sections of the same modalities share one encoder; published: never.")
@@ -47,16 +61,82 @@ class SectionGroup:
     names
         Sections.
     rows
-        Its spots in the dataset.
+        Its spots in the dataset (int64, ascending).
+    dataset
+        Of these spots, with the modalities that any of them has.
+    inputs, known
+        What is to be embedded, and what is known in training.
+    config
+        Settings of its network.
     learning_rate
-        Of its encoder.
+        Of its network.
+    found
+        The long-range neighbours of every part.
     """
 
     names: list[str]
+    rows: np.ndarray
+    dataset: Dataset
+    inputs: ScaledInputs
+    known: ScaledInputs
+    network: Mcgate
+    config: McgateConfig
+    learning_rate: float
+    found: list[FoundPairs]
+
+    @property
+    def name(self) -> str:
+        """That of its sections."""
+        return " and ".join(self.names)
+
+    @property
+    def reach(self) -> int:
+        """How many steps of the spatial graph a spot's losses depend on: input, encoder, and a decoder as deep."""
+        return self.inputs.reach + 2 * len(self.network.layers)
+
+
+@dataclass
+class GroupBatch:
+    """The spots of a group in a part of the dataset, with their neighbourhood.
+
+    Attributes
+    ----------
+    rows
+        Its spots among those of the part (int64).
+    inputs, known
+        As those of the group.
+    """
+
+    group: SectionGroup
     rows: Tensor
     inputs: MaskedInputs
+    known: MaskedInputs
     encoder: McgateEncoder
-    learning_rate: float
+
+
+@dataclass
+class SectionsBatch:
+    """A part of the dataset, or all of it.
+
+    Attributes
+    ----------
+    groups
+        Those with spots in the part.
+    order
+        The part's spots among those of its groups, one group after the other.
+    """
+
+    patch: Patch
+    groups: list[GroupBatch]
+    order: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = torch.argsort(torch.cat([one.rows for one in self.groups]))
+
+    def mask(self, epoch: int) -> Tensor:
+        """The spots masked in an epoch (bool)."""
+        inputs = self.groups[0].inputs
+        return self.patch.taken(random_mask(self.patch.n_all, inputs.mask_fraction, inputs.run, epoch))
 
 
 def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: SectionEncodersConfig) -> dict[str, Any]:
@@ -69,29 +149,33 @@ def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: Sect
     }
 
 
-def make_parts(
-    dataset: Dataset, sections: dict[str, np.ndarray], config: SectionEncodersConfig, run: Run
+def make_groups(
+    tiling: Tiling, sections: dict[str, np.ndarray], config: SectionEncodersConfig, run: Run
 ) -> list[SectionGroup]:
     """The encoders, with what they see: one per section, or per set of modalities where encoders are shared."""
-    groups: dict[Any, list[str]] = {}
+    dataset = tiling.dataset
+    of_key: dict[Any, list[str]] = {}
     for name, key in encoder_keys(dataset, sections, config).items():
-        groups.setdefault(key, []).append(name)
+        of_key.setdefault(key, []).append(name)
     known = {*MODALITIES, *sections}
     hidden, rates = (named_values(getattr(config, name), name, known) for name in ("encoder_hidden", "encoder_rates"))
-    parts = []
-    for names in groups.values():
+    groups = []
+    for names in of_key.values():
         rows = np.sort(np.concatenate([sections[name] for name in names]))
         own = restricted(dataset, rows)
         if len(rows) < 2:
             raise InputError(f"dataset '{dataset.name}', section '{names[0]}'", "has one spot", "two spots or more")
-        inputs = prepare_inputs(own, config, run)
+        sample = Patch(0, own, own.n_spots, run.device)
+        if own.n_spots > SAMPLE_SPOTS:
+            sample = tiling.sample(SAMPLE_SPOTS, config.max_rounds).only(own, rows)
+        inputs = scale_by_sample(own, sample, config, run)
         called = [*names, *(one.name for one in own.modalities)]
         of_encoder = replace(config, n_hidden=own_value(hidden, called, config.n_hidden))
         network = Mcgate(len(rows), sum(inputs.widths), of_encoder).to(run.device)
-        encoder = McgateEncoder(own, network, of_encoder, run)
         rate = number(own_value(rates, called, str(config.learning_rate)), "encoder_rates")
-        parts.append(SectionGroup(names, torch.as_tensor(rows, device=run.device), inputs, encoder, rate))
-    return parts
+        found = [FoundPairs() for _ in range(tiling.n_parts)]
+        groups.append(SectionGroup(names, rows, own, inputs, inputs, network, of_encoder, rate, found))
+    return groups
 
 
 def own_value(values: dict[str, str], names: Sequence[str], otherwise: str) -> str:
@@ -99,19 +183,64 @@ def own_value(values: dict[str, str], names: Sequence[str], otherwise: str) -> s
     return next((values[name] for name in names if name in values), otherwise)
 
 
-def encode(
-    parts: Sequence[SectionGroup], mask: Tensor | None = None
-) -> tuple[list[Tensor], list[list[AttentionWeights]]]:
-    """Each encoder's embedding (its spots x dimensions) and attention, by the present neighbourhoods.
+def make_batches(tiling: Tiling, groups: Sequence[SectionGroup], run: Run) -> Batches[SectionsBatch]:
+    """The parts of a tiling with the encoders of their spots."""
 
-    An embedding made with masked spots, i.e. in training, is the one that gives the next epoch's patterns.
+    def make(patch: Patch) -> SectionsBatch:
+        batches = []
+        for group in groups:
+            part = patch.only(group.dataset, group.rows)
+            if part.dataset.n_spots == 0:
+                continue
+            rows = group.rows
+            if patch.rows is not None and part.rows is not None:
+                rows = np.searchsorted(patch.rows, group.rows[part.rows])
+            encoder = McgateEncoder(part.dataset, group.network, group.config, run, part, group.found[patch.number])
+            place = torch.as_tensor(rows, device=run.device)
+            batches.append(GroupBatch(group, place, group.inputs.at(part), group.known.at(part), encoder))
+        return SectionsBatch(patch, batches)
+
+    return Batches(tiling, make, max(group.reach for group in groups))
+
+
+def encode(batch: SectionsBatch, mask: Tensor) -> list[Encoded]:
+    """What each encoder makes of a part while the spots in `mask` are masked, by the present neighbourhoods.
+
+    These embeddings give the next epoch's patterns.
     """
-    encoded, weights = [], []
-    for part in parts:
-        seen = part.inputs.seen(None if mask is None else mask[part.rows])
-        z, given = part.encoder.network(torch.cat(seen, dim=1), part.encoder.around)
-        if mask is not None:
-            part.encoder.network.latest.copy_(z.detach())
-        encoded.append(z)
-        weights.append(given)
-    return encoded, weights
+    encoded = []
+    for one in batch.groups:
+        z, given = one.encoder.network(torch.cat(one.known.seen(mask[one.rows]), dim=1), one.encoder.around)
+        one.encoder.keep(z)
+        encoded.append((z, given))
+    return encoded
+
+
+def everywhere(
+    batches: Batches[SectionsBatch],
+    groups: Sequence[SectionGroup],
+    encoded: Callable[[GroupBatch], Encoded],
+    function: Callable[[SectionsBatch, list[Encoded]], Mapping[str, Tensor]],
+) -> dict[str, np.ndarray]:
+    """What `function` makes of every spot, by name, from what the encoders make of each part.
+
+    A group may have no spots in a part, so what is measured over spots is noted for each group by itself.
+    """
+
+    statistics: dict[str, Notes] = {}
+    for group in [] if batches.whole else groups:
+
+        def of_group(batch: SectionsBatch, name: str = group.name) -> Mapping[str, Tensor]:
+            own = [one for one in batch.groups if one.group.name == name]
+            return {EMBEDDING: encoded(own[0])[0]} if own else {}
+
+        statistics[group.name] = batches.statistics(of_group)
+
+    def of_part(batch: SectionsBatch) -> Mapping[str, Tensor]:
+        found = []
+        for one in batch.groups:
+            with fixed(statistics[one.group.name]) if statistics else nullcontext():
+                found.append(encoded(one))
+        return function(batch, found)
+
+    return batches.everywhere(of_part, statistics=[])

@@ -36,5 +36,10 @@ def restricted(dataset: Dataset, rows: np.ndarray) -> Dataset:
     ]
     graphs = {name: graph[rows][:, rows].tocsr() for name, graph in dataset.graphs.items()}
     return replace(
-        dataset, obs=dataset.obs.iloc[rows], coordinates=dataset.coordinates[rows], modalities=modalities, graphs=graphs
+        dataset,
+        obs=dataset.obs.iloc[rows],
+        coordinates=dataset.coordinates[rows],
+        modalities=modalities,
+        graphs=graphs,
+        aligned=None if dataset.aligned is None else dataset.aligned[rows],
     )

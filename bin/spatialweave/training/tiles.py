@@ -66,6 +66,8 @@ class Patch:
         Their rows in that dataset (int64, ascending); None = it is the whole dataset.
     steps
         Of each spot from the nearest that counts, along the spatial graph: 0 = it counts; None = all count.
+    share
+        The spots that count as a fraction of those of all parts.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Patch:
     device: str
     rows: np.ndarray | None = None
     steps: np.ndarray | None = None
+    share: float = 1.0
 
     @cached_property
     def core(self) -> Tensor | None:
@@ -84,11 +87,6 @@ class Patch:
     def neighbours(self) -> Propagation:
         """The mean over the spatial neighbours, the spot itself among them."""
         return neighbour_mean(with_self(self.dataset.spatial_graph()), device=self.device)
-
-    @property
-    def share(self) -> float:
-        """The spots that count as a fraction of the dataset's."""
-        return 1.0 if self.core is None else len(self.core) / self.n_all
 
     def counted(self, x: Tensor) -> Tensor:
         """The rows of `x` (spots x anything) of the spots that count."""
@@ -102,12 +100,24 @@ class Patch:
         """The spots at most so many steps from one that counts (bool)."""
         return np.ones(self.dataset.n_spots, dtype=bool) if self.steps is None else self.steps <= steps
 
+    def only(self, dataset: Dataset, spots: np.ndarray) -> Patch:
+        """The same part of a `dataset` that has the rows `spots` (ascending) of this one's only, with the same share.
+
+        No edge may join them to others. It has no spots where the part has none of them.
+        """
+        if self.rows is None or self.steps is None:
+            return replace(self, dataset=dataset, n_all=dataset.n_spots)
+        inside = np.isin(self.rows, spots, assume_unique=True)
+        rows = np.searchsorted(spots, self.rows[inside])
+        return replace(self, dataset=local(dataset, rows), n_all=dataset.n_spots, rows=rows, steps=self.steps[inside])
+
 
 class Tiling:
     """The parts of a dataset, and which of them an update is of.
 
-    Tiles are put together to parts at random, once, by the run's seed; sections are shared out evenly. Updates take the
-    parts in a random order, a new one whenever all have been taken.
+    Tiles are put together to parts at random, once, by the run's seed. Each is of one section, and sections are shared
+    out evenly; or each goes through all sections, as they lie over each other. Updates take the parts in a random
+    order, a new one whenever all have been taken.
 
     Parameters
     ----------
@@ -117,10 +127,18 @@ class Tiling:
         That will be made: an update takes as many parts as are needed to see every spot once.
     tiles_per_part
         Default: :data:`TILES_PER_PART`.
+    through_sections
+        Whether a tile goes through all sections; these need aligned coordinates.
     """
 
     def __init__(
-        self, dataset: Dataset, batch_spots: int | None, updates: int, run: Run, tiles_per_part: int = TILES_PER_PART
+        self,
+        dataset: Dataset,
+        batch_spots: int | None,
+        updates: int,
+        run: Run,
+        tiles_per_part: int = TILES_PER_PART,
+        through_sections: bool = False,
     ) -> None:
         self.dataset, self.run = dataset, run
         n_spots = dataset.n_spots
@@ -132,7 +150,7 @@ class Tiling:
             run.team.disband(f"all {n_spots} spots are trained on at once; set batch_spots, to train by tiles")
         else:
             part_spots = min(-(-batch_spots // PARTS_PER_UPDATE), PART_SPOTS)
-            self.parts = make_parts(dataset, part_spots, tiles_per_part, run)
+            self.parts = make_parts(dataset, part_spots, tiles_per_part, run, through_sections)
             wanted = max(round(batch_spots / part_spots), -(-len(self.parts) // max(updates, 1)))
             self.per_update = min(wanted, len(self.parts))
             if run.team.size > self.per_update and run.team.rank == 0:
@@ -178,6 +196,13 @@ class Tiling:
         taken = (number - 1) * self.per_update
         return [self._order(k // self.n_parts)[k % self.n_parts] for k in range(taken, taken + self.per_update)]
 
+    def part_of_spots(self) -> np.ndarray:
+        """The number of every spot's part (int64)."""
+        part = np.zeros(self.dataset.n_spots, dtype=np.int64)
+        for number, rows in enumerate(self.parts):
+            part[rows] = number
+        return part
+
     def record(self) -> dict[str, int]:
         """For the training record: the number of parts, and of those that an update takes."""
         return {"parts": self.n_parts, "parts_per_update": self.per_update}
@@ -188,17 +213,23 @@ class Tiling:
 
     def _around(self, number: int, core: np.ndarray, reach: int) -> Patch:
         rows, steps = with_halo(self.dataset.spatial_graph(), core, reach)
-        return Patch(number, local(self.dataset, rows), self.dataset.n_spots, self.run.device, rows, steps)
+        n_all = self.dataset.n_spots
+        return Patch(number, local(self.dataset, rows), n_all, self.run.device, rows, steps, len(core) / n_all)
 
 
-def make_parts(dataset: Dataset, part_spots: int, tiles_per_part: int, run: Run) -> list[np.ndarray]:
-    """The rows of each part (ascending): tiles of all sections, shared out evenly and at random."""
+def make_parts(
+    dataset: Dataset, part_spots: int, tiles_per_part: int, run: Run, through_sections: bool = False
+) -> list[np.ndarray]:
+    """The rows of each part (ascending): tiles of all sections, or through them, shared out evenly and at random."""
     n_parts = -(-dataset.n_spots // part_spots)
     generator = run.generator(0, "tiles")
+    stacks, points = list(dataset.section_rows().values()), dataset.coordinates
+    if through_sections and dataset.aligned is not None:
+        stacks, points = [np.arange(dataset.n_spots)], dataset.aligned
     tiles: list[np.ndarray] = []
-    for rows in dataset.section_rows().values():
+    for rows in stacks:
         n_tiles = min(len(rows), -(-len(rows) * n_parts * tiles_per_part // dataset.n_spots))
-        own = cut(dataset.coordinates[rows], n_tiles)
+        own = cut(points[rows], n_tiles)
         tiles += [rows[own[k]] for k in torch.randperm(n_tiles, generator=generator).tolist()]
     return [np.sort(np.concatenate(tiles[number::n_parts])) for number in range(n_parts)]
 
