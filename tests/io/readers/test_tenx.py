@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +39,17 @@ def test_tenx_h5_is_split_by_feature_type(tissue, tmp_path: Path, holds, write_t
         only = section({"adt": path}, spatial=spatial_csv)
     assert list(only.mod) == ["adt"]
     holds(only, tissue, "adt")
+
+
+def test_features_that_are_no_texts_are_refused(tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path) -> None:
+    path = write_tenx_h5(tmp_path / "multi.h5", tissue.spots, *mixed(tissue))
+    with h5py.File(path, "r+") as file:
+        features = file["matrix/features"]
+        n_features = len(features["id"])
+        del features["id"]
+        features["id"] = np.zeros(n_features, dtype=[("a", "i4"), ("b", "f8")])
+    with pytest.raises(InputError, match="is not a readable matrix in matrix"):
+        section(multi=path, spatial=spatial_csv)
 
 
 def test_peaks_are_atac_or_histone_by_the_option(tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path) -> None:

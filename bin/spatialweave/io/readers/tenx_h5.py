@@ -72,8 +72,11 @@ def _read_whole(group: Any) -> sparse.csr_matrix:
 def _features(group: Any) -> pd.DataFrame:
     """The features of version 3, as scanpy reads them."""
     n_features = int(group["shape"][0])
+    # Records and opaque bytes are nobody's names.
     columns = {
-        name: item[:] for name, item in group["features"].items() if getattr(item, "shape", None) == (n_features,)
+        name: item[:]
+        for name, item in group["features"].items()
+        if getattr(item, "shape", None) == (n_features,) and item.dtype.kind in "SObiuf"
     }
     texts = {name: values.astype(str) if values.dtype.kind in "SO" else values for name, values in columns.items()}
     names, ids = texts.pop("name"), texts.pop("id")
