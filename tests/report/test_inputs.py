@@ -14,11 +14,11 @@ import pytest
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io import contract
+from spatialweave.io import contract, count_matrix
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import METRICS
 from spatialweave.report.dataset import headline
-from spatialweave.report.inputs import DatasetSpots, MethodRun, read_counts, read_metrics, run_files
+from spatialweave.report.inputs import DatasetSpots, MethodRun, read_counts, read_features, read_metrics, run_files
 from spatialweave.report.scores import BestRun
 
 SECTIONS = [SectionSize("b", "dbit", {"rna": 1}, {"rna": 9}), SectionSize("a", "dbit", {"rna": 1}, {"rna": 2})]
@@ -44,6 +44,33 @@ def write_counts(
     data.uns["sections"] = sections or json.dumps([asdict(section) for section in SECTIONS])
     contract.write(data, path)
     return path
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_features_by_blocks_are_those_of_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(count_matrix, "BLOCK_ENTRIES", at_once)
+    path = write_counts(tmp_path / "c.h5mu", ["a:x", "b:x"], [[2, 2, 0], [1, 0, 7]])
+    wanted = {("rna", "g0"), ("rna", "g2"), ("adt", "p"), ("adt", "g0"), ("rna", "none")}
+    sections, found = read_features(path, SPOTS, wanted)
+    assert sections == SECTIONS and set(found) == {("rna", "g0"), ("rna", "g2"), ("adt", "p")}
+    # Totals are 4 and 8, so both are scaled to 6; b:y was not measured.
+    np.testing.assert_allclose(found["rna", "g0"], [np.log(1 + 6 / 8), np.nan, np.log(4)], rtol=1e-6)
+    _, tables, _ = read_counts(path, SPOTS)
+    for table in tables:
+        for number, name in enumerate(table.names):
+            if (table.modality, name) in found:
+                values = np.where(table.present, table.column(number), np.nan)
+                np.testing.assert_array_equal(found[table.modality, name], values)
+    assert read_features(None, SPOTS, wanted) == ([], {})
+
+
+def test_features_of_other_spots_are_refused(tmp_path: Path) -> None:
+    other = OBS.rename(index={"b:y": "b:z"})
+    path = write_counts(tmp_path / "c.h5mu", ["a:x"], [[1, 2]], obs=other)
+    with pytest.raises(InputError, match="its spots are not those of the latents"):
+        read_features(path, SPOTS, {("rna", "g0")})
 
 
 def test_counts_come_in_the_order_of_the_spots(tmp_path: Path) -> None:

@@ -14,10 +14,7 @@ from spatialweave.io.contract import is_intensities
 from spatialweave.io.count_matrix import Counts, numbered, spots_per_feature, stored_blocks
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
-from spatialweave.preprocess.frozen import carry_out
-from spatialweave.preprocess.intensities import arcsinh
-from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
-from spatialweave.report.features import ARCSINH, LOG_COUNTS, log_normalise, median_total
+from spatialweave.report.features import ARCSINH, LOG_COUNTS, Change, carried_out, displayed
 
 if TYPE_CHECKING:
     import anndata
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
 
 CENTRED = "log(1 + count over the mean of the protein)"
 """Unit of proteins."""
-
-Change = Callable[[sparse.csr_matrix], sparse.csr_matrix]
 
 
 @dataclass(frozen=True)
@@ -78,22 +73,13 @@ def transformation(
 ) -> tuple[Change, Callable[[np.ndarray], np.ndarray]]:
     """What turns raw counts of some of the spots into values (float32 CSR), and what undoes it.
 
-    Counts are scaled to the median total of the spots, then log(1 + x), as in scanpy; intensities are arcsinh of units
-    of each feature's median. Proteins are not scaled to one total but to each one's mean (the centred log-ratio of
-    preprocessing): in a panel of some tens a few that rise would lower all others.
+    They are those that the report shows, but for proteins, which are not scaled to one total but to each one's mean
+    (the centred log-ratio of preprocessing): in a panel of some tens a few that rise would lower all others.
     """
-    is_panel = MODALITY_KINDS[modality].preparation == "adt"
-    by_features = preparation_of(modality, intensities) == OF_INTENSITIES
-    if not by_features and not is_panel:
-        return partial(log_normalise, median=median_total(counts)), np.expm1
-    operations = arcsinh(counts) if by_features else clr(counts, "protein")
-
-    def change(block: sparse.csr_matrix) -> sparse.csr_matrix:
-        values = sparse.csr_matrix(block, dtype=np.float64, copy=True)
-        carry_out(operations, values)
-        return values.astype(np.float32)
-
-    return change, np.sinh if by_features else np.expm1
+    if MODALITY_KINDS[modality].preparation == "adt" and not intensities:
+        return partial(carried_out, clr(counts, "protein")), np.expm1
+    change, unit = displayed(modality, counts, intensities)
+    return change, np.sinh if unit == ARCSINH else np.expm1
 
 
 def _values(modality: str, part: anndata.AnnData, counts: Counts, spots: pd.Index) -> FeatureValues:

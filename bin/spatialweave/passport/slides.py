@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from spatialweave.domains import palette
 from spatialweave.domains.palette import colour_classes
@@ -18,7 +16,6 @@ from spatialweave.passport.spot_map import SpotMap
 from spatialweave.passport.tables import read_tables
 from spatialweave.report import consensus, inputs
 from spatialweave.report.dataset import method_titles
-from spatialweave.report.features import FeatureTable
 from spatialweave.report.images import micrometres_on_map
 from spatialweave.report.layout import arrange
 
@@ -53,7 +50,8 @@ def write_slides(
         raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
     titles = method_titles(inputs.read_presets(presets), runs)
     found = passports(spots, runs, first, read_tables(files), titles)
-    sections, features, _ = inputs.read_counts(counts, spots)
+    wanted = {best for pages in found.values() for page in pages for best in _best_markers(page)}
+    sections, values = inputs.read_features(counts, spots, wanted)
     codes, names = spots.stack()
     arrangement = arrange(spots.coordinates, codes, len(names))
     lengths = micrometres_on_map(sections, {"names": names, "scales": arrangement.scales})
@@ -72,19 +70,12 @@ def write_slides(
             code = own.names.index(str(page.number))
             slide = Slide(
                 page, dataset, spot_map, own.codes == code, palette.colour(own.colours[code]),
-                list(_marker_maps(page, features)), labels, titles,
+                [MarkerMap(best[1], values[best]) for best in _best_markers(page) if best in values], labels, titles,
             )  # fmt: skip
             written += slide.write(out_dir / run_id(run), formats)
     return written
 
 
-def _marker_maps(page: Passport, tables: Sequence[FeatureTable]) -> Iterator[MarkerMap]:
-    """The best marker of each modality that has one."""
-    by_name: Mapping[str, FeatureTable] = {table.modality: table for table in tables}
-    for found in page.markers:
-        table = by_name.get(found.modality)
-        if table is None or not found.best or found.best[0].feature not in table.names:
-            continue
-        feature = found.best[0].feature
-        values = table.column(table.names.index(feature))
-        yield MarkerMap(feature, np.where(table.present, values, np.nan))
+def _best_markers(page: Passport) -> list[tuple[str, str]]:
+    """Modality and name of the best marker of each modality that has one."""
+    return [(found.modality, found.best[0].feature) for found in page.markers if found.best]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy import sparse
 
 from spatialweave.io.count_matrix import Counts, spot_totals
-from spatialweave.preprocess.frozen import carry_out
+from spatialweave.preprocess.frozen import Operation, carry_out
 from spatialweave.preprocess.intensities import arcsinh
+from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 
 BLOCK = 8192
 """Spots handled at a time where a step needs working memory per count."""
 
 LOG_COUNTS = "log(1 + count), counts scaled to the median total"
 ARCSINH = "arcsinh of the intensity in units of its median"
+
+Change = Callable[[sparse.csr_matrix], sparse.csr_matrix]
+"""Takes raw counts of some spots and gives their values (float32 CSR)."""
 
 NOT_MEASURED = 255
 """The code of a spot without the modality in :func:`quantise`; 0..254 are values."""
@@ -95,11 +99,22 @@ def log_normalise(counts: sparse.csr_matrix, median: float | None = None, copy: 
     return values
 
 
-def arcsinh_scaled(values: sparse.csr_matrix) -> sparse.csr_matrix:
-    """arcsinh of intensities in units of each feature's median, as in preprocessing; float32 CSR."""
-    matrix = sparse.csr_matrix(values, dtype=np.float64, copy=True)
-    carry_out(arcsinh(matrix), matrix)
-    return matrix.astype(np.float32)
+def carried_out(operations: Sequence[Operation], values: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The values (which stay as they are) after operations of preprocessing; float32 CSR."""
+    changed = sparse.csr_matrix(values, dtype=np.float64, copy=True)
+    carry_out(operations, changed)
+    return changed.astype(np.float32)
+
+
+def displayed(modality: str, counts: Counts, intensities: bool) -> tuple[Change, str]:
+    """What turns raw counts of some of the spots into the values that are shown, and the unit of these.
+
+    Counts are scaled to the median total of all spots, then log(1 + x), as in scanpy; intensities are arcsinh of units
+    of each feature's median, as in preprocessing.
+    """
+    if preparation_of(modality, intensities) == OF_INTENSITIES:
+        return partial(carried_out, arcsinh(counts)), ARCSINH
+    return partial(log_normalise, median=median_total(counts)), LOG_COUNTS
 
 
 def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: int) -> list[list[Marker]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,15 +13,17 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import is_intensities, read_h5ad, read_h5mu
+from spatialweave.io.count_matrix import numbered, stored_blocks
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
-from spatialweave.io.joined_counts import SectionSize, read_joined_counts
+from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
 from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
+from spatialweave.preprocess.intensities import arcsinh
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.presets import MethodPreset, read_preset
-from spatialweave.report.features import ARCSINH, LOG_COUNTS, FeatureTable, arcsinh_scaled, log_normalise
+from spatialweave.report.features import ARCSINH, LOG_COUNTS, FeatureTable, carried_out, displayed, log_normalise
 
 if TYPE_CHECKING:
     import mudata
@@ -124,8 +126,7 @@ def read_counts(
     if path is None:
         return [], [], {}
     data, sections = read_joined_counts(path)
-    if not data.obs_names.equals(spots.obs.index):
-        raise InputError(str(path), "its spots are not those of the latents", fix="preprocess again")
+    _check_same_spots(path, data, spots)
     tables = [_feature_table(name, data, spots) for name in MODALITIES if name in data.mod]
     return sections, tables, images_of(str(path), data.uns)
 
@@ -148,11 +149,51 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     if not np.array_equal(rows, np.arange(len(spots))):
         ones = np.ones(len(rows), dtype=np.float32)
         values = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows))) @ values
-    # As preprocessing treats them: spots are scaled to one total where they were counted.
-    counted = preparation_of(modality, is_intensities(modality, part.uns)) != OF_INTENSITIES
-    if counted:
-        return FeatureTable(modality, names, log_normalise(values, copy=False), present, LOG_COUNTS)
-    return FeatureTable(modality, names, arcsinh_scaled(values), present, ARCSINH)
+    if preparation_of(modality, is_intensities(modality, part.uns)) == OF_INTENSITIES:
+        return FeatureTable(modality, names, carried_out(arcsinh(values), values), present, ARCSINH)
+    # As displayed() does it, but in place.
+    return FeatureTable(modality, names, log_normalise(values, copy=False), present, LOG_COUNTS)
+
+
+def read_features(
+    path: Path | None, spots: DatasetSpots, wanted: Collection[tuple[str, str]]
+) -> tuple[list[SectionSize], dict[tuple[str, str], np.ndarray]]:
+    """The sections before joining, and the values of some features at all spots, NaN where not measured.
+
+    The values are those of :func:`read_counts`, but only a block of spots is in memory at a time. Both are empty where
+    no file is given.
+
+    Parameters
+    ----------
+    wanted
+        Modality and name of features; those that were not measured are left out.
+
+    Raises
+    ------
+    InputError
+        When the file holds other spots than the latents.
+    """
+    if path is None:
+        return [], {}
+    data, counts, sections = read_stored_counts(path)
+    _check_same_spots(path, data, spots)
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for modality, part in data.mod.items():
+        names = [name for name in dict.fromkeys(wanted) if name[0] == modality and name[1] in part.var_names]
+        if names:
+            change, _ = displayed(modality, counts[modality], is_intensities(modality, part.uns))
+            columns = part.var_names.get_indexer([name for _, name in names])
+            values = np.full((len(spots), len(names)), np.nan, dtype=np.float32)
+            rows = spots.obs.index.get_indexer(part.obs_names)
+            for start, block in numbered(stored_blocks(counts[modality])):
+                values[rows[start : start + block.shape[0]]] = change(block)[:, columns].toarray()
+            found |= dict(zip(names, values.T, strict=True))
+    return sections, found
+
+
+def _check_same_spots(path: Path, data: mudata.MuData, spots: DatasetSpots) -> None:
+    if not data.obs_names.equals(spots.obs.index):
+        raise InputError(str(path), "its spots are not those of the latents", fix="preprocess again")
 
 
 def read_runs(files: Path | None, spots: DatasetSpots, embeddings_of: Sequence[str] | None = None) -> list[MethodRun]:
