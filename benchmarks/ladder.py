@@ -88,6 +88,18 @@ def tissue(at: Path, side: int) -> Iterator[Stage]:
     )
 
 
+def clustering(at: Path, run: str, method: str, seed: int, n_domains: int = N_DOMAINS) -> Stage:
+    """The clustering of a run."""
+    return Stage(
+        "cluster",
+        f"--embedding {at}/{run}.h5ad --graph {at}/{GRAPH} --n-domains {n_domains} --seed {seed} "
+        f"--out {at}/{run}.domains.csv --summary {at}/{run}.clustering.json",
+        (f"{run}.h5ad", GRAPH),
+        (f"{run}.domains.csv",),
+        method,
+    )
+
+
 def runs(at: Path, method: str, threads: int) -> Iterator[Stage]:
     """The stages of one method."""
     preset = ROOT / "assets" / "methods" / f"{method}.yml"
@@ -101,14 +113,7 @@ def runs(at: Path, method: str, threads: int) -> Iterator[Stage]:
             (f"{run}.h5ad",),
             method,
         )
-        yield Stage(
-            "cluster",
-            f"--embedding {at}/{run}.h5ad --graph {at}/{GRAPH} --n-domains {N_DOMAINS} --seed {seed} "
-            f"--out {at}/{run}.domains.csv --summary {at}/{run}.clustering.json",
-            (f"{run}.h5ad", GRAPH),
-            (f"{run}.domains.csv",),
-            method,
-        )
+        yield clustering(at, run, method, seed)
         yield Stage(
             "evaluate",
             f"--embedding {at}/{run}.h5ad --domains {at}/{run}.domains.csv --latents {at}/{LATENTS} "
@@ -118,12 +123,12 @@ def runs(at: Path, method: str, threads: int) -> Iterator[Stage]:
             method,
         )
     first = f"{method}.seed{SEEDS[0]}"
-    numbers = f"{first}.n_domains.csv"
+    numbers, partitions = f"{first}.n_domains.csv", f"{first}.partitions.csv"
     yield Stage(
         "scan",
-        f"--embedding {at}/files/{first}.h5ad --out {at}/{numbers}",
+        f"--embedding {at}/files/{first}.h5ad --out {at}/{numbers} --partitions {at}/{partitions}",
         (f"files/{first}.h5ad",),
-        (numbers,),
+        (numbers, partitions),
         method,
     )
 

@@ -19,7 +19,7 @@ import anndata
 import click
 import numpy as np
 import pandas as pd
-from ladder import COLUMNS, GRAPH, LATENTS, ROOT, Stage, measure, table
+from ladder import COLUMNS, GRAPH, LATENTS, ROOT, Stage, clustering, measure, table
 from scipy.spatial import cKDTree
 from tiles import N_DIMS, N_DOMAINS, N_PIECES
 
@@ -113,14 +113,7 @@ def stages(at: Path, method: str, options: tuple[str, ...], threads: int) -> Ite
         (f"{run}.*.pairs.csv", f"{run}.*.spots.csv"),
         method,
     )
-    yield Stage(
-        "cluster",
-        f"--embedding {at}/{run}.h5ad --graph {at}/{GRAPH} --n-domains {N_DOMAINS} --seed 1 "
-        f"--out {at}/{run}.domains.csv --summary {at}/{run}.clustering.json",
-        (f"{run}.h5ad", GRAPH),
-        (f"{run}.domains.csv",),
-        method,
-    )
+    yield clustering(at, run, method, 1, N_DOMAINS)
     yield Stage(
         "evaluate",
         f"{inputs} --embedding {at}/{run}.h5ad --domains {at}/{run}.domains.csv --clustering mclust "

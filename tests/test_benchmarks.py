@@ -128,10 +128,28 @@ def test_the_growth_is_that_between_the_largest_tissues(ladder: dict[str, Any]) 
     assert np.isnan(ladder["growth"]([1e4], [5.0]))
 
 
-def test_the_ladder_knows_the_options_of_every_stage(ladder: dict[str, Any], project: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pair_sizes(project: Path) -> dict[str, Any]:
+    """The names in benchmarks/pair_sizes.py."""
+    sys.path.insert(0, str(project / "benchmarks"))
+    try:
+        return runpy.run_path(str(project / "benchmarks" / "pair_sizes.py"))
+    finally:
+        sys.path.pop(0)
+
+
+def test_benchmarks_know_the_options_of_every_stage(
+    ladder: dict[str, Any], pair_sizes: dict[str, Any], project: Path, tmp_path: Path
+) -> None:
+    # Stages after the methods are given the files of all runs that there are.
+    (tmp_path / "files").mkdir()
+    for kind in ("h5ad", "domains.csv", "metrics.csv"):
+        (tmp_path / "files" / f"smart.seed1.{kind}").touch()
     stages = [*ladder["tissue"](tmp_path, 10), *ladder["runs"](tmp_path, "smart", 1), *ladder["together"](tmp_path)]
+    stages += pair_sizes["stages"](tmp_path, "spatialfuser", ("epochs=2",), 1)
     assert {stage.name for stage in stages} <= {path.stem for path in (project / "bin").glob("*.py")}
     for stage in stages:
-        script = runpy.run_path(str(project / "bin" / f"{stage.name}.py"))
-        known = {option for parameter in script["main"].params for option in parameter.opts}
-        assert {word for word in stage.arguments.split() if word.startswith("--")} <= known
+        parameters = runpy.run_path(str(project / "bin" / f"{stage.name}.py"))["main"].params
+        given = {word for word in stage.arguments.split() if word.startswith("--")}
+        assert given <= {option for parameter in parameters for option in parameter.opts}
+        assert [one.name for one in parameters if one.required and not given.intersection(one.opts)] == []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spatialweave.characterise.along_lines import own_lines
+from spatialweave.graphs.lattice import square_lattice
 
 SIDE = 24
 PLACES = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1).reshape(-1, 2)
@@ -16,8 +17,9 @@ def found(codes: np.ndarray, degrees: float = 0.0) -> list[tuple[int, str, int, 
     """Domain, direction, position, spots of each own line."""
     angle = np.deg2rad(degrees)
     points = PLACES @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    lines = own_lines(points, codes, 3)
-    assert lines is not None
+    places = square_lattice(points)
+    assert places is not None
+    lines = own_lines(points, places, codes, 3)
     return [(line.domain, line.direction, round(line.position), line.spots) for line in lines]
 
 
@@ -26,8 +28,6 @@ def test_a_row_with_some_spots_of_others_and_strays_elsewhere() -> None:
     codes[(Y == 9) & (X < 20)] = 2
     codes[(Y == 3) & (X < 4)] = 2
     assert found(codes) == [(2, "row", 9, 20)]
-    lines = own_lines(PLACES.astype(float), codes, 3)
-    assert lines is not None and lines[0].fraction == pytest.approx(20 / 24)
 
 
 def test_every_other_column_and_two_together() -> None:
@@ -48,8 +48,3 @@ def test_shapes_of_tissue(name: str) -> None:
         "blurred at its sides": (Y == 9) | (np.isin(Y, [8, 10]) & (X % 3 > 0)),
     }[name]
     assert found(inside.astype(np.int64)) == []
-
-
-def test_off_a_grid_nothing_is_known() -> None:
-    points = np.random.default_rng(0).random((500, 2))
-    assert own_lines(points, np.zeros(500, dtype=np.int64), 1) is None

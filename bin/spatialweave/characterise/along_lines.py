@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.graphs.lattice import line_positions, square_lattice
+from spatialweave.graphs.lattice import line_positions
 
 ALONG = "along_lines"
 """The statistic of structure: fraction of a domain's spots in its own lines."""
 
 MANY = 0.5
-"""A domain of which this is true, or more, is one that readers are warned of."""
+"""Readers are warned of a domain with this fraction of its spots in its own lines, or more."""
 
 OWN = 0.5
 """A domain's own lines are those of whose spots it has this fraction or more, ..."""
@@ -41,30 +41,23 @@ class LineOfDomain:
         Where it is: y of a row, x of a column, in units of the coordinates.
     spots
         Spots of the domain on it.
-    fraction
-        Of all spots on it.
     """
 
     domain: int
     direction: str
     position: float
     spots: int
-    fraction: float
 
 
-def own_lines(coordinates: np.ndarray, codes: np.ndarray, n_domains: int) -> list[LineOfDomain] | None:
+def own_lines(coordinates: np.ndarray, places: np.ndarray, codes: np.ndarray, n_domains: int) -> list[LineOfDomain]:
     """The own lines of every domain of a section, rows or columns, whichever hold more of its spots.
-
-    None where spots are not on a square lattice.
 
     Parameters
     ----------
-    coordinates, codes
-        Spots x 2; domain of every spot, from 0.
+    coordinates, places, codes
+        Spots x 2; column and row on the grid (:func:`~spatialweave.graphs.lattice.square_lattice`), spots x 2; domain
+        of every spot, from 0.
     """
-    places = square_lattice(coordinates)
-    if places is None:
-        return None
     found: dict[int, list[LineOfDomain]] = {}
     for axis, direction in enumerate(("column", "row")):
         line = places[:, axis]
@@ -75,9 +68,7 @@ def own_lines(coordinates: np.ndarray, codes: np.ndarray, n_domains: int) -> lis
         positions = line_positions(coordinates[:, axis], line)
         for domain in range(n_domains):
             own = [
-                LineOfDomain(
-                    domain, direction, float(positions[one]), int(counts[one, domain]), float(fractions[one, domain])
-                )
+                LineOfDomain(domain, direction, float(positions[one]), int(counts[one, domain]))
                 for one in _narrow(fractions[:, domain])
             ]
             if sum(one.spots for one in own) > sum(one.spots for one in found.get(domain, [])):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.lattice import square_lattice
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.io.contract import CARRIED, read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
@@ -84,6 +86,12 @@ class Characterised:
     graph: sparse.csr_matrix
     columns: dict[str, np.ndarray]
     runs: list[CharacterisedRun]
+
+    @cached_property
+    def places(self) -> dict[str, np.ndarray | None]:
+        """By section the column and row of every spot on a square grid; None off such a grid."""
+        rows = self.dataset.section_rows()
+        return {name: square_lattice(self.dataset.coordinates[own]) for name, own in rows.items()}
 
 
 def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudata.MuData, dict[str, StoredCounts]]:

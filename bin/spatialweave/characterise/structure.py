@@ -35,7 +35,7 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
         points = dataset.coordinates[rows] * (scale[name] or 1.0 if known else 1.0)
         part = sources.graph[rows][:, rows]
         by_section[name] = shapes(points, run.codes[rows], run.n_domains, part, dataset.layout)
-        along[name] = _along_lines(run, name, dataset.coordinates[rows], run.codes[rows])
+        along[name] = _along_lines(run, name, dataset.coordinates[rows], sources.places[name], run.codes[rows])
     units = {"spots": "spots", FRACTION: "", "area": f"{unit}²", "border": unit, "pieces": "pieces"}
     units |= {"largest_piece": "", "roundness": "", ALONG: ""}
     of_all = _statistics(_together(list(by_section.values())), dataset.n_spots)
@@ -70,11 +70,13 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
                     }
 
 
-def _along_lines(run: CharacterisedRun, section: str, coordinates: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _along_lines(
+    run: CharacterisedRun, section: str, coordinates: np.ndarray, places: np.ndarray | None, codes: np.ndarray
+) -> np.ndarray:
     """Fraction of each domain's spots in rows or columns of its own, NaN off square grids; warns of :data:`MANY`."""
-    lines = own_lines(coordinates, codes, run.n_domains)
-    if lines is None:
+    if places is None:
         return np.full(run.n_domains, np.nan)
+    lines = own_lines(coordinates, places, codes, run.n_domains)
     spots = np.bincount(codes, minlength=run.n_domains)
     on_lines = np.zeros(run.n_domains)
     for line in lines:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from spatialweave.io.layout import SAMPLE, infer_layout
@@ -88,17 +90,13 @@ def _line_numbers(points: np.ndarray, direction: np.ndarray, pitch: float) -> np
     offsets = points - middle
     order = np.argsort((offsets**2).sum(axis=1), kind="stable")
     wave, phase = direction / pitch, 0.0
-    size = FIRST
-    while True:
+    n_fits = 1 + math.ceil(max(0.0, math.log(len(points) / FIRST, GROWTH)))
+    for size in (FIRST * GROWTH**fit for fit in range(n_fits)):
         near = offsets[order[:size]]
         position = near @ wave - phase
-        residual = position - np.rint(position)
         terms = np.column_stack([near, np.ones(len(near))])
-        change = np.linalg.lstsq(terms, residual, rcond=None)[0]
+        change = np.linalg.lstsq(terms, position - np.rint(position), rcond=None)[0]
         wave, phase = wave - change[:2], phase + change[2]
-        if size >= len(points):
-            break
-        size *= GROWTH
     position = offsets @ wave - phase
     number = np.rint(position).astype(np.int64)
     if (np.abs(position - number) <= OFF).mean() < ON_LATTICE:
