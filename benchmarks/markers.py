@@ -197,7 +197,7 @@ def known_markers(seeds: int) -> None:
             again.append(split.found_again)
             for one in whole.tests(codes, n, split):
                 known = markers(spec.modalities[one.modality], n) > 0
-                naive = (one.sums.scores > 0) & (one.p_adjusted <= 0.05)
+                naive = (one.found.scores > 0) & (one.p_adjusted <= 0.05)
                 counts = [len(np.flatnonzero(x)) for found in (one.is_marker, naive) for x in (found & known, found)]
                 sums[one.modality] = sums.get(one.modality, 0) + np.array([*counts, known.sum()])
         for modality, (right, found, right_all, found_all, known_all) in sums.items():

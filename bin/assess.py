@@ -17,7 +17,12 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--domains", type=FILE, multiple=True, required=True, help="Domains of one run, <method>.seed<k>.domains.csv."
 )
-@click.option("--embedding", type=FILE, multiple=True, help="Embedding of one run, <method>.seed<k>.h5ad.")
+@click.option(
+    "--embedding",
+    type=FILE,
+    multiple=True,
+    help="Embedding of one run, <method>.seed<k>.h5ad; that of the consensus says which runs it joins.",
+)
 @click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu).")
 @click.option("--n-domains", type=click.IntRange(1), required=True, help="Number of domains of the dataset.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")

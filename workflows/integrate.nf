@@ -2,7 +2,7 @@
 // consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
-include { countRuns ; fits ; isFirst ; voters ; weaveMembers } from '../modules/checks/methods'
+include { countRuns ; fits ; isFirst ; obstacle ; voters ; weaveMembers } from '../modules/checks/methods'
 include { resultLine                             } from '../modules/checks/progress'
 include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'
@@ -45,7 +45,7 @@ workflow INTEGRATE {
     unfit = inputs
         .combine(channel.fromList(methods))
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && !fits(method, meta) }
-        .map { meta, _latents, _graph, method -> [dataset: meta.dataset, method: method.name, reason: 'needs several sections'] }
+        .map { meta, _latents, _graph, method -> [dataset: meta.dataset, method: method.name, reason: obstacle(method, meta)] }
     // Methods that need no alignment do not wait for one.
     by_need = runs.branch { _meta, _latents, _graph, method ->
         aligned: method.sections == 'aligned'
@@ -100,13 +100,19 @@ workflow INTEGRATE {
         .map { meta, latents, graph ->
             [meta.dataset, [id: "weave.seed${options.seed}".toString(), dataset: meta.dataset, method: 'weave', seed: options.seed], latents, graph]
         }
-    // [run meta, [domains], latents, number of domains], e.g. [[id: 'weave.seed1', ...], [smart.seed1.domains.csv, ...], smart.latents.h5mu, 13]
-    to_weave = CLUSTER.out.domains
+    // [dataset, [domains], run meta, latents, graph] of those of which two runs have domains, and of those where all others failed
+    by_members = CLUSTER.out.domains
         .filter { meta, _domains -> meta.method in members }
         .map { meta, domains -> [groupKey(meta.dataset, countRuns(members, methods, meta, options)), domains] }
         .groupTuple(remainder: true, sort: { file -> file.name })
         .map { key, domains -> [key.groupTarget, domains] }
         .join(woven)
+        .branch { _dataset, domains, _meta, _latents, _graph ->
+            several: domains.size() > 1
+            alone: true
+        }
+    // [run meta, [domains], latents, number of domains], e.g. [[id: 'weave.seed1', ...], [smart.seed1.domains.csv, ...], smart.latents.h5mu, 13]
+    to_weave = by_members.several
         .join(numbers)
         .map { _dataset, domains, meta, latents, _graph, number -> [meta, domains, latents, number] }
     WEAVE(to_weave, code)
@@ -127,7 +133,7 @@ workflow INTEGRATE {
     EVALUATE.out.metrics.map { meta, file -> resultLine(meta, file) }.subscribe { line -> log.info(line) }
 
     // [dataset, [domains], [embeddings]] of all runs, e.g. ['embryo', [smart.seed1.domains.csv, ...], [smart.seed1.h5ad, ...]], and of
-    // those datasets that have one, with the consensus
+    // those datasets that have one, with the consensus. One that fails costs the others no verdict.
     by_consensus = CLUSTER.out.domains
         .filter { _meta, _domains -> options.assess }
         .join(TRAIN.out.embedding)
@@ -142,8 +148,8 @@ workflow INTEGRATE {
         }
     assessable = by_consensus.woven
         .map { dataset, _has_consensus, domains, embeddings -> [dataset, domains, embeddings] }
-        .join(WEAVE.out.domains.map { meta, domains -> [meta.dataset, domains] })
-        .map { dataset, domains, embeddings, consensus_domains -> [dataset, domains + [consensus_domains], embeddings] }
+        .join(WEAVE.out.domains.join(WEAVE.out.embedding).filter { _meta, _domains, _embedding -> options.assess }.map { meta, domains, embedding -> [meta.dataset, [domains, embedding]] }, remainder: true)
+        .map { dataset, domains, embeddings, files_of_weave -> [dataset, domains + (files_of_weave ?: []).take(1), embeddings + (files_of_weave ?: []).drop(1)] }
         .mix(by_consensus.plain.map { dataset, _has_consensus, domains, embeddings -> [dataset, domains, embeddings] })
     // [meta, [domains], [embeddings], latents, number of domains], e.g. [[dataset: 'embryo', seed: 1], [...], [...], smart.latents.h5mu, 13]
     to_assess = assessable
@@ -170,8 +176,8 @@ workflow INTEGRATE {
 
     emit:
     models = models // [run meta, method file, latents, graph, embedding, state, domains, summary], e.g. [[id: 'smart.seed1', ...], smart.yml, smart.latents.h5mu, graph.h5ad, smart.seed1.h5ad, smart.seed1.state.safetensors, smart.seed1.domains.csv, smart.seed1.clustering.json]
-    planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(woven.map { _dataset, meta, _latents, _graph -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
-    left_out = unfit // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
+    planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(to_weave.map { meta, _domains, _latents, _number -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
+    left_out = unfit.mix(by_members.alone.map { dataset, _domains, _meta, _latents, _graph -> [dataset: dataset, method: 'weave', reason: 'needs two runs, and all others failed'] }) // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     verdicts = ASSESS.out.verdict // [meta, files], e.g. [[dataset: 'embryo', seed: 1], [verdict.json, evidence.csv, modality_value.csv]]

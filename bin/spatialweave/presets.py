@@ -100,6 +100,14 @@ _KINDS: dict[str, tuple[type, str]] = {
 }
 """Type of the value of each key, and its name in messages; all others hold text."""
 
+CONTROLS = frozenset(
+    {
+        *("pca_smooth", "pca_smooth_1", "pca_smooth_4", "pca", "coordinates", "noise"),
+        *("rna_alone", "adt_alone", "atac_alone", "histone_alone", "metabolite_alone"),
+    }
+)
+"""The methods with ``control: true``, for stages that read results without the preset files."""
+
 SECTIONS = ("several", "aligned")
 """What a method may require of a dataset's sections."""
 

@@ -99,12 +99,16 @@ def cellProblem(base, name, cell, rule) {
     if (problem) {
         return problem.replaceFirst('--', 'column ')
     }
-    // Labels are a file where they end like one, else the name of an obs column.
-    def isFile = rule.format == 'path' || name == 'labels' && cell ==~ /(?i).+\.((csv|tsv)(\.gz)?|txt|parquet)/
+    def isFile = rule.format == 'path' || name == 'labels' && isLabelsFile(cell)
     if (isFile && !locate(base, cell)?.exists()) {
         return "column ${name}: there is no file or folder '${cell}' (relative paths start in ${base.toUriString()})"
     }
     return null
+}
+
+// Labels are a file where they end like one, else the name of an obs column.
+def isLabelsFile(cell) {
+    return cell ==~ /(?i).+\.((csv|tsv)(\.gz)?|txt|parquet)/
 }
 
 // Problems of one row as texts, e.g. ["line 3, column rna: there is no file ..."].
@@ -222,9 +226,7 @@ def sectionOf(base, row, siblings, rules) {
     def n_domains = siblings.collect { sibling -> sibling.n_domains }.find { number -> number }
     def columns = fileColumns(rules).findAll { name -> row[name] }
     def files = columns.collect { name -> locate(base, row[name]) }
-    // A labels cell that names a file is one; else it is the name of an obs column.
-    def labelsFile = row.labels ? locate(base, row.labels) : null
-    def labelled = labelsFile?.exists()
+    def labelled = row.labels && isLabelsFile(row.labels)
     def meta = [
         dataset: row.dataset,
         section: row.section,
@@ -245,7 +247,7 @@ def sectionOf(base, row, siblings, rules) {
         cohort: isCohort(siblings),
         columns: columns + (labelled ? ['labels'] : []),
     ]
-    return [meta, files + (labelled ? [labelsFile] : [])]
+    return [meta, files + (labelled ? [locate(base, row.labels)] : [])]
 }
 
 // All sections of a samplesheet, whose relative paths start in the folder `data`, or beside it where there is none; every

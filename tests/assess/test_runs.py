@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.assess.hidden_spots import ALL, HiddenSpots
@@ -46,6 +47,21 @@ def test_true_domains_are_supported_and_scattered_ones_are_not(found: dict[str, 
     assert found["true.1"].support["rna"].p_random == 1 / (1 + DRAWS)
     assert not found["scattered.1"].supported
     assert list(found["true.1"].support) == ["rna", "adt", ALL]
+
+
+def test_runs_are_compared_with_supported_ones() -> None:
+    """Thirty random pieces explain much of what is smooth, as any thirty do; the two halves are what there is."""
+    rng = np.random.default_rng(2)
+    fields = np.stack([gaussian_filter(rng.normal(size=(20, 20)), 2).ravel() for _ in range(6)], axis=1)
+    right = POINTS[:, 0] > 9.5
+    values = np.column_stack([1.6 * right, fields / fields.std(axis=0)])
+    centres = rng.uniform(0, 20, (30, 2))
+    pieces = np.square(POINTS[:, None] - centres).sum(axis=-1).argmin(axis=1)
+    data = dataset(POINTS, rna=values + rng.normal(0, 0.3, values.shape))
+    found = judge(data, {("halves", 1): right + 1, ("pieces", 1): pieces + 1})
+    assert found["halves.1"].supported and not found["pieces.1"].supported
+    assert found["pieces.1"].support[ALL].explained.value > found["halves.1"].support[ALL].explained.value
+    assert found["halves.1"].behind.value == 0 < found["pieces.1"].behind.value
 
 
 def test_runs_that_are_nearly_the_same_cannot_be_told_apart(found: dict[str, RunEvidence]) -> None:

@@ -67,7 +67,7 @@ def test_runs_that_do_not_hold_are_named_and_none_is_chosen() -> None:
 
 def test_the_consensus_is_chosen_where_it_holds() -> None:
     runs = [run("smart", 1), run("smart", 2), run("spamo", behind=LESS), run("noise", p=0.5), run("weave", behind=LESS)]
-    found = verdict(runs, TISSUE)
+    found = verdict(runs, TISSUE, joined=3)
     assert (found.kind, found.choice) == (CHOSEN, "weave.seed1")
     text = " ".join(found.reasons)
     assert "Not to be believed: noise (seed 1)" in text
@@ -76,7 +76,9 @@ def test_the_consensus_is_chosen_where_it_holds() -> None:
 
 
 def test_without_a_majority_nothing_is_chosen() -> None:
-    found = verdict([run("smart"), run("spamo"), run("weave")], TISSUE)
+    # The control is no member: the consensus joins two runs.
+    runs = [run("smart"), run("spamo"), run("pca_smooth", p=0.5), run("weave")]
+    found = verdict(runs, TISSUE, joined=2)
     assert (found.kind, found.choice) == (UNDECIDED, "")
     assert (
         found.headline
@@ -87,9 +89,23 @@ def test_without_a_majority_nothing_is_chosen() -> None:
 
 
 def test_a_consensus_that_does_not_hold_is_not_chosen() -> None:
-    found = verdict([run("smart"), run("spamo"), run("spamca"), run("weave", p=0.3)], TISSUE)
+    found = verdict([run("smart"), run("spamo"), run("spamca"), run("weave", p=0.3)], TISSUE, joined=3)
     assert (found.kind, found.choice) == (UNDECIDED, "")
     assert "Not to be believed: weave" in " ".join(found.reasons)
+
+
+def test_a_consensus_of_two_runs_can_be_all_that_holds() -> None:
+    found = verdict([run("smart", p=0.2), run("spamo", p=0.3), run("weave")], TISSUE, joined=2)
+    assert (found.kind, found.choice) == (UNDECIDED, "")
+    assert found.headline == "The data support the domains of weave, the consensus, and of no run that it joins."
+
+
+def test_a_run_that_does_not_hold_may_explain_the_most() -> None:
+    """Those that hold are compared with each other (:func:`spatialweave.assess.runs.evidence`)."""
+    most = run("coordinates", p=0.5, behind=Interval(0.1, 0.05, 0.2))
+    found = verdict([most, run("smart"), run("spamo", behind=LESS)], TISSUE)
+    text = " ".join(found.reasons)
+    assert "Not to be believed: coordinates (seed 1)" in text and "explain less than smart (seed 1): spamo" in text
 
 
 def test_a_single_run_is_all_there_is() -> None:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from spatialweave.characterise.features import FeatureValues, transformed
 from spatialweave.characterise.markers import KEPT, MarkerTests, marker_rows, marker_tests
-from spatialweave.characterise.split import split_spots
+from spatialweave.characterise.split import SplitSpots, split_spots
 from spatialweave.io.result_tables import MARKERS
 from spatialweave.simulate.presets import PRESETS
 from spatialweave.simulate.tissue import markers, simulate
@@ -62,7 +62,7 @@ def test_sections_are_tested_apart_and_together(toy: Tissue) -> None:
     split = split_spots(several, toy.truth, 4, 0)
     found = marker_tests(toy.tables[0], several.section_rows(), toy.truth, 4, split)
     assert [one.section for one in found] == ["all", "a", "b"]
-    sizes = [one.sums.n_spots for one in found]
+    sizes = [one.found.sizes.sum() for one in found]
     assert sizes[0] == sizes[1] + sizes[2] == toy.dataset.n_spots
     known = markers(TEST.modalities["rna"], 4) > 0
     right = [(one.is_marker & known).sum() for one in found]
@@ -71,13 +71,44 @@ def test_sections_are_tested_apart_and_together(toy: Tissue) -> None:
     assert right[0] > max(right[1:]) > 0
 
 
+def test_a_difference_between_sections_makes_no_marker(toy: Tissue) -> None:
+    """A protein that is lower in the domain in both sections, but higher in the section where the domain is larger."""
+    first = np.arange(toy.dataset.n_spots) % 2 == 0
+    several = replace(toy.dataset, obs=toy.dataset.obs.assign(section=np.where(first, "a", "b")))
+    rng = np.random.default_rng(0)
+    codes = (rng.random(len(first)) > np.where(first, 0.8, 0.2)).astype(np.int64)
+    expected = np.where(first, 3.0, 1.0) - 0.4 * (codes == 0)
+    values = np.maximum(rng.normal(expected, 0.3), 0.0)
+    table = FeatureValues("adt", ["a"], sparse.csc_matrix(values[:, None]), np.ones(len(first), dtype=bool), np.asarray)
+    split = SplitSpots(np.where(np.arange(len(codes)) % 3 > 0, codes, -1), np.ones(2))
+    together, *apart = marker_tests(table, several.section_rows(), codes, 2, split)
+    # Over all spots the domain is higher.
+    assert values[codes == 0].mean() > values[codes == 1].mean() + 0.3
+    assert not together.is_marker[0, 0] and together.is_marker[1, 0]
+    assert together.log2_fold_change[0, 0] < 0 < together.log2_fold_change[1, 0]
+    sizes = np.array([one.found.sizes[0] for one in apart])
+    expected_auc = np.average([one.found.auc[0, 0] for one in apart], weights=sizes)
+    assert together.found.auc[0, 0] == pytest.approx(expected_auc) and expected_auc < 0.3
+
+
+def test_a_domain_that_fills_its_section_is_not_tested(toy: Tissue) -> None:
+    first = np.arange(toy.dataset.n_spots) % 2 == 0
+    several = replace(toy.dataset, obs=toy.dataset.obs.assign(section=np.where(first, "a", "b")))
+    split = SplitSpots(first.astype(np.int64), np.ones(2))
+    together = marker_tests(toy.tables[0], several.section_rows(), (~first).astype(np.int64), 2, split)[0]
+    assert not together.found.testable.any() and not together.is_marker.any()
+    # What it is like is still described.
+    expected = toy.tables[0].values.toarray()[first].mean(axis=0)
+    np.testing.assert_allclose(together.found.mean[0], expected, rtol=1e-5)
+
+
 def test_spots_without_the_modality_take_no_part(toy: Tissue) -> None:
     table = toy.tables[0]
     present = np.arange(toy.dataset.n_spots) % 3 > 0
     partial = replace(table, values=table.values.multiply(present[:, None]).tocsc(), present=present)
     split = split_spots(toy.dataset, toy.truth, 4, 0)
     found = marker_tests(partial, toy.rows, toy.truth, 4, split)[0]
-    assert found.sums.sizes.tolist() == np.bincount(toy.truth[present]).tolist()
+    assert found.found.sizes.tolist() == np.bincount(toy.truth[present]).tolist()
 
 
 def test_fold_change_of_intensities_is_that_of_the_values(toy: Tissue) -> None:
@@ -88,4 +119,4 @@ def test_fold_change_of_intensities_is_that_of_the_values(toy: Tissue) -> None:
     split = split_spots(toy.dataset, toy.truth, 4, 0)
     found = marker_tests(intensities, toy.rows, toy.truth, 4, split)[0]
     assert found.log2_fold_change[2, 0] == pytest.approx(np.log2(3), abs=1e-4)
-    assert found.sums.auc[2, 0] == 1.0
+    assert found.found.auc[2, 0] == 1.0

@@ -46,7 +46,7 @@ def test_the_true_panel_names_every_domain(tests: list[MarkerTests]) -> None:
     assert (best.domain, best.name, best.measured, best.markers) == (1, "background", 8, 8)
     # The score by hand, and the lead over the second.
     rows = [tests[0].features.index(feature) for feature in known(0)]
-    assert best.score == pytest.approx(np.mean(2 * tests[0].sums.auc[0, rows] - 1), rel=1e-4)
+    assert best.score == pytest.approx(np.mean(2 * tests[0].found.auc[0, rows] - 1), rel=1e-4)
     assert best.margin == pytest.approx(best.score - found[1].score, abs=1e-4)
     assert best.evidence.startswith("Gene") and best.evidence.count("AUC") == 8
 

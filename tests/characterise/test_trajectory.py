@@ -90,6 +90,18 @@ def test_what_nothing_joins_to_the_root_has_no_pseudotime() -> None:
         assert pseudotime(graph, points, codes, 2) is None
 
 
+def test_nor_has_it_outside_the_subset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trajectory, "GRAPH_SPOTS", 400)
+    monkeypatch.setattr(trajectory, "LENDERS", 300)
+    embedding, along = horseshoe(600)
+    points = np.concatenate([embedding, embedding[:300] * 0.01 + 1000])
+    found = pseudotime(
+        embedding_graph(points, seed=0), points, np.concatenate([along > 0.5, np.full(300, 2)]).astype(int)
+    )
+    assert found is not None
+    assert np.isnan(found.values[600:]).all() and np.isfinite(found.values[:600]).all()
+
+
 def test_without_enough_spots_or_domains_there_is_none() -> None:
     embedding, along = horseshoe(60)
     assert pseudotime(embedding_graph(embedding[:40], 0), embedding[:40], (along[:40] > 0.5).astype(int)) is None

@@ -25,11 +25,11 @@ process {
     ("sections", "arguments"),
     [
         (1, ["--methods", "smart,spamo", "--seeds", "2"]),
-        (1, ["--methods", "smart", "--assess", "false", "--control", "false"]),
+        (1, ["--methods", "smart", "--seeds", "2", "--assess", "false", "--control", "false"]),
         (1, ["--methods", "spamca", "--n_domains", "3..6"]),
         (3, ["--methods", "smart,smart_ms", "--align", "true"]),
     ],
-    ids=["several runs", "one run", "number to be chosen", "aligned sections"],
+    ids=["several runs", "no verdict", "number to be chosen", "aligned sections"],
 )
 def test_a_finished_dataset_is_reported_while_another_one_trains(
     pipeline: Pipeline, tmp_path: Path, sections: int, arguments: list[str]

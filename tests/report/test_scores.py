@@ -138,6 +138,16 @@ def test_best_run_without_labels_is_by_mean_rank() -> None:
     assert best.method == "b"
 
 
+def test_a_control_is_shown_first_only_where_there_is_nothing_else() -> None:
+    values = [("pca_smooth", 0.9), ("coordinates", 0.8), ("a", 0.2)]
+    for metric in ("ari", "silhouette"):
+        table = make_metrics([(method, 1, metric, value) for method, value in values])
+        best = scores.best_run(table, available(*((method, 1) for method, _ in values), ("weave", 1)))
+        assert best is not None and best.method == "a"
+        best = scores.best_run(table, available(("pca_smooth", 1), ("coordinates", 1)))
+        assert best is not None and best.method == "pca_smooth"
+
+
 def test_best_run_needs_domains() -> None:
     table = make_metrics([("a", 1, "ari", 0.9), ("b", 1, "ari", 0.5)])
     best = scores.best_run(table, available(("b", 1)))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from spatialweave.io.dataset import read_dataset
-from spatialweave.io.embeddings import write_embedding
+from spatialweave.io.embeddings import MATCHED_RUNS, write_embedding
 from spatialweave.io.result_tables import DOMAINS, EVIDENCE, MODALITY_VALUE
 
 from .conftest import script
@@ -40,6 +40,11 @@ def files(toy_run, tmp_path_factory) -> dict[str, Path]:
     embedding = np.eye(4)[toy_run.quadrant] + 0.1 * rng.normal(size=(dataset.n_spots, 4))
     found["embedding"] = folder / "smart.seed1.h5ad"
     write_embedding(found["embedding"], dataset, embedding, {"method": "smart", "seed": 1})
+    # The consensus joins three of the runs.
+    joined = ["smart.seed1", "smart.seed2", "spamo.seed1"]
+    matched = {MATCHED_RUNS: pd.DataFrame(1, dataset.obs.index, joined, dtype=np.int32)}
+    found["woven"] = folder / "weave.seed1.h5ad"
+    write_embedding(found["woven"], dataset, embedding, {"method": "weave", "seed": 1}, matched)
     return found
 
 
@@ -48,6 +53,7 @@ def run(command, toy_run, files, tmp_path):
     def call(runs: list[str], *more: str, latents: Path = toy_run.latents):
         arguments = [word for name in runs for word in ("--domains", str(files[name]))]
         arguments += ["--latents", str(latents), "--n-domains", "4", "--embedding", str(files["embedding"])]
+        arguments += ["--embedding", str(files["woven"])] if "weave.seed1" in runs else []
         for option in ("evidence", "modality-value"):
             arguments += [f"--{option}", str(tmp_path / f"{option}.csv")]
         return CliRunner().invoke(command, [*arguments, "--verdict", str(tmp_path / "verdict.json"), *more])

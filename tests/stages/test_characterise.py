@@ -178,6 +178,18 @@ def test_the_trajectory_of_a_consensus_is_in_the_embedding_of_the_closest_run(ru
     assert structure[3] == pytest.approx(means[2], abs=1e-3)
 
 
+def test_domains_that_are_sections_have_no_markers_and_it_is_said(run, files, tmp_path, toy_run):
+    apart = tmp_path / "files"
+    shutil.copytree(files, apart)
+    obs = read_dataset(toy_run.latents).obs[["barcode", "section"]]
+    DOMAINS.write(apart / "smart.seed1.domains.csv", obs.assign(domain=(obs["section"] == "right").astype(int) + 1))
+    result = run("--run", "smart.seed1", files=apart)
+    assert result.exit_code == 0, result.output
+    for domain in (1, 2):
+        assert f"smart.seed1, domain {domain}: it fills the sections that it is in" in result.output
+    assert tables(tmp_path / "out")["markers"].empty
+
+
 def test_named_runs(run, tmp_path):
     result = run("--run", "spamo.seed1", "--run", "smart.seed1", "--run", "spamca.seed1")
     assert result.exit_code == 0, result.output

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 
+import anndata
+import h5py
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -86,6 +89,18 @@ def test_the_reference_turns_the_sign(files: Path, tmp_path: Path) -> None:
     assert code == 0, said
     row = pd.read_csv(tmp_path / "out" / "abundance.csv").set_index("domain").loc[3]
     assert row["condition"] == "control" and row["log2_ratio"] < -0.9
+
+
+def test_values_that_are_no_counts_are_not_compared(files: Path, tmp_path: Path) -> None:
+    """Normalised values that the samplesheet declares as precomputed, rounded down, would pass for counts."""
+    declared = tmp_path / "files"
+    shutil.copytree(files, declared)
+    with h5py.File(declared / "smart.counts.h5mu", "a") as stored:
+        anndata.io.write_elem(stored["mod/rna/uns"], "precomputed", "values")
+    code, said = run(declared, tmp_path / "out")
+    assert code == 0, said
+    assert "modality rna: its values are declared precomputed and are no counts" in said
+    assert set(pd.read_csv(tmp_path / "out" / "expression.csv")["modality"]) == {"adt"}
 
 
 def test_an_unknown_reference_is_refused(files: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from spatialweave.domains.number import half_agreement
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain, read_domains
 from spatialweave.io.run_names import run_name
 
@@ -72,7 +73,8 @@ def assess(
     domain_files
         One per run, named ``<method>.seed<k>.domains.csv``.
     embedding_files
-        Named ``<method>.seed<k>.h5ad``, of any of these runs; the stability of the others is not computed.
+        Named ``<method>.seed<k>.h5ad``, of any of these runs; the stability of the others is not computed. That of the
+        consensus says which runs it joins; without it, it is taken to join none.
     latents_file
         Latents of the dataset.
     n_domains
@@ -94,13 +96,13 @@ def _assess(
     dataset: Dataset, runs: dict[Run, np.ndarray], embedding_files: Sequence[Path], n_domains: int, seed: int
 ) -> Assessment:
     permuted = permuted_tissue(dataset, n_domains, seed)
-    halves = dict(_stabilities(embedding_files, dataset, runs, n_domains))
+    halves, joined = _of_embeddings(embedding_files, dataset, runs, n_domains)
     rows = in_pieces(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy())
     sample = part(dataset, rows)
     hidden = HiddenSpots.of(sample)
     tissue = Tissue.of(sample.coordinates, sample.obs["section"].astype(str).to_numpy(), seed)
     found = evidence(hidden, tissue, permuted, {run: domains[rows] for run, domains in runs.items()}, halves, seed)
-    decided = verdict(found, permuted)
+    decided = verdict(found, permuted, joined)
     # Where there are no domains there is nothing that a modality could add to them.
     values = None if decided.kind == NO_DOMAINS else modality_values(sample, hidden, n_domains, seed)
     return Assessment(
@@ -129,18 +131,24 @@ def _run(name: str) -> Run:
     return method, int(seed)
 
 
-def _stabilities(
+def _of_embeddings(
     files: Sequence[Path], dataset: Dataset, runs: dict[Run, np.ndarray], n_domains: int
-) -> Iterator[tuple[Run, list[float]]]:
-    """The stability of the embeddings; that of the consensus is made of domains and has none."""
+) -> tuple[dict[Run, list[float]], int]:
+    """The stability of the embeddings, and how many runs the consensus joins; its own is made of their domains."""
+    halves: dict[Run, list[float]] = {}
+    joined = 0
     for path in files:
         run = _run(path.name.removesuffix(".h5ad"))
-        if run not in runs or run[0] == WEAVE:
+        if run not in runs:
             continue
         data = read_h5ad(path, "embedding")
         if not data.obs_names.equals(dataset.obs.index):
             raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
-        yield run, half_agreement(np.asarray(data.X), n_domains, run[1])
+        if run[0] == WEAVE:
+            joined = data.obsm[MATCHED_RUNS].shape[1] if MATCHED_RUNS in data.obsm else 0
+        else:
+            halves[run] = half_agreement(np.asarray(data.X), n_domains, run[1])
+    return halves, joined
 
 
 def _evidence_rows(dataset: str, run: RunEvidence) -> Iterator[tuple[Any, ...]]:

@@ -51,6 +51,11 @@ class Support:
         """The larger of both p values: the domains have to hold against both."""
         return max(self.p_random, self.p_permuted)
 
+    @property
+    def holds(self) -> bool:
+        """Whether the domains hold against random ones and against a permuted tissue."""
+        return self.p <= SIGNIFICANT
+
 
 @dataclass(frozen=True)
 class RunEvidence:
@@ -61,7 +66,8 @@ class RunEvidence:
     support
         By modality, and of all.
     behind
-        What it explains less what the run does that explains most (of all modalities, 0 or less).
+        What it explains less what the run does that explains most of those that are supported (or of all, where none
+        is), of all modalities.
     agreement
         Mean adjusted Rand index with the other runs; NaN for a single one.
     seeds
@@ -84,12 +90,12 @@ class RunEvidence:
 
     @property
     def supported(self) -> bool:
-        """Whether its domains hold against random ones and against a permuted tissue."""
-        return self.support[ALL].p <= SIGNIFICANT
+        """Whether the data support its domains, in all modalities together."""
+        return self.support[ALL].holds
 
     @property
     def weaker(self) -> bool:
-        """Whether it explains less, beyond its sampling error, than the run that explains most."""
+        """Whether it explains less, beyond its sampling error, than the supported run that explains most."""
         return self.behind.below_zero
 
 
@@ -116,7 +122,12 @@ def evidence(
     explained = {run: hidden.explained(domains) for run, domains in codes.items()}
     smooth = {run: smoothness(domains, hidden.neighbours) for run, domains in codes.items()}
     times = draws(hidden.occupied)
-    most = max(explained, key=lambda run: explained[run][ALL].value)
+    like = {run: RandomDomains.like(tissue, domains, seed) for run, domains in codes.items()}
+    support = {
+        run: _support(explained[run], _random(hidden, like[run], seed), permuted, smooth[run], times) for run in codes
+    }
+    supported = [run for run in codes if support[run][ALL].holds]
+    most = max(supported or codes, key=lambda run: explained[run][ALL].value)
     agreement = {(a, b): float(adjusted_rand_score(codes[a], codes[b])) for a in codes for b in codes if a < b}
     agreement |= {(b, a): value for (a, b), value in agreement.items()}
 
@@ -124,19 +135,18 @@ def evidence(
         return float(np.mean([agreement[run, other] for other in others])) if others else float("nan")
 
     found = []
-    for run, domains in codes.items():
-        like = RandomDomains.like(tissue, domains, seed)
+    for run in codes:
         others = [other for other in codes if other != run]
         found.append(
             RunEvidence(
                 *run,
-                _support(explained[run], _random(hidden, like, seed), permuted, smooth[run], times),
+                support[run],
                 _difference(explained[run][ALL], explained[most][ALL], times),
                 mean_agreement(run, others),
                 mean_agreement(run, [other for other in others if other[0] == run[0]]),
                 Interval.of_repeats(halves[run]) if halves.get(run) else None,
-                like.length,
-                like.exchanged,
+                like[run].length,
+                like[run].exchanged,
             )
         )
     return found

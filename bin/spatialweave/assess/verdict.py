@@ -35,7 +35,7 @@ SHORT = {
 """The same in short."""
 
 MAJORITY = 3
-"""Runs from which on a consensus has a majority."""
+"""Runs that a consensus has to join for a majority."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,14 @@ class Verdict:
     reasons: list[str] = field(default_factory=list)
 
 
-def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue) -> Verdict:
-    """The verdict on the runs of a dataset."""
+def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: int = 0) -> Verdict:
+    """The verdict on the runs of a dataset.
+
+    Parameters
+    ----------
+    joined
+        How many of the runs the consensus joins; 0 where there is none.
+    """
     tissue = _tissue(permuted)
     if permuted.p(ALL) > SIGNIFICANT:
         return Verdict(NO_DOMAINS, "", "This tissue has no domains that the data support.", [tissue])
@@ -84,16 +90,19 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue) -> Verdict:
             "are known, the run that explains the most is often not the one that is right: this ranks nothing."
         )
     woven = next((run for run in holding if run.method == WEAVE), None)
-    members = [run for run in runs if run.method != WEAVE]
-    if woven is not None and len(members) >= MAJORITY:
+    if woven is not None and joined >= MAJORITY:
         reasons.append(
             "The consensus is chosen because no rule that picks one run without labels is reliably better than the "
             "median run."
         )
         return Verdict(CHOSEN, _id(woven), f"Use {WEAVE}, the consensus: the data support its domains.", reasons)
-    if len(members) == 1 and holding == members:
-        return Verdict(CHOSEN, _id(members[0]), f"The data support the domains of {named(members)}.", reasons)
-    headline = f"The data support the domains of {named(run for run in holding if run.method != WEAVE)}"
+    if len(runs) == 1:
+        return Verdict(CHOSEN, _id(runs[0]), f"The data support the domains of {named(runs)}.", reasons)
+    by_themselves = [run for run in holding if run.method != WEAVE]
+    if not by_themselves:
+        headline = f"The data support the domains of {WEAVE}, the consensus, and of no run that it joins."
+        return Verdict(UNDECIDED, "", headline, reasons)
+    headline = f"The data support the domains of {named(by_themselves)}"
     if len(together) > 1:
         headline += ", and cannot tell them apart" if len(together) == len(holding) else ", and choose none"
     return Verdict(UNDECIDED, "", f"{headline}.", reasons)

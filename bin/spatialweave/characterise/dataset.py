@@ -17,6 +17,7 @@ from spatialweave.characterise.markers import MarkerTests, marker_rows, marker_t
 from spatialweave.characterise.naming import name_domains
 from spatialweave.characterise.neighbours import Adjacency, adjacency
 from spatialweave.characterise.panel import read_panel
+from spatialweave.characterise.rank_sums import FEWEST
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.shared_edges import edge_rows
 from spatialweave.characterise.sources import Characterised, CharacterisedRun, read_sources
@@ -116,6 +117,7 @@ def characterise(
             pooled.append(tests[0])
             if measured:
                 rows["gene_sets"] += _gene_sets(run.id, tests[0], measured[table.modality])
+        _warn_of_untested(run, pooled)
         if names is not None:
             rows["names"] += [{"run": run.id, **vars(score)} for score in name_domains(names, pooled, seed)]
         of_values = list(zip(tables, pooled, strict=True))
@@ -147,11 +149,23 @@ def table_of(name: str) -> ResultTable:
     return TABLES[name]
 
 
+def _warn_of_untested(run: CharacterisedRun, pooled: list[MarkerTests]) -> None:
+    """Name the domains that have spots enough, but none beside them to be compared with in the same section."""
+    testable = np.any([tests.found.testable for tests in pooled], axis=0)
+    sizes = np.max([tests.found.sizes for tests in pooled], axis=0)
+    for domain in np.flatnonzero(~testable & (sizes >= FEWEST)).tolist():
+        warn(
+            f"{run.id}, domain {domain + 1}",
+            "it fills the sections that it is in, so that its markers cannot be told from differences between these "
+            "sections; none are given",
+        )
+
+
 def _best(tests: MarkerTests) -> list[int]:
     """Each domain's best markers, or features where these are fewer."""
     is_marker = tests.is_marker
     chosen: list[int] = []
-    for number in range(len(tests.sums.sizes)):
+    for number in range(len(tests.found.sizes)):
         ranked = tests.ranked(number)
         first = np.argsort(~is_marker[number, ranked], kind="stable")
         chosen += ranked[first][:PROFILED].tolist()
@@ -161,20 +175,20 @@ def _best(tests: MarkerTests) -> list[int]:
 def _profiles(run: str, tests: MarkerTests, features: list[int]) -> Iterator[dict[str, Any]]:
     """Mean and fraction of features in every domain."""
     for feature in features:
-        for domain in np.flatnonzero(tests.sums.sizes).tolist():
+        for domain in np.flatnonzero(tests.found.sizes).tolist():
             yield {
                 "run": run,
                 "modality": tests.modality,
                 "feature": tests.features[feature],
                 "domain": domain + 1,
-                "mean": short(tests.sums.mean[domain, feature]),
-                "fraction": short(tests.sums.fraction[domain, feature]),
+                "mean": short(tests.found.mean[domain, feature]),
+                "fraction": short(tests.found.fraction[domain, feature]),
             }
 
 
 def _gene_sets(run: str, tests: MarkerTests, sets: MeasuredSets) -> Iterator[dict[str, Any]]:
     is_marker = tests.is_marker
-    for domain in np.flatnonzero(tests.sums.testable).tolist():
+    for domain in np.flatnonzero(tests.found.testable).tolist():
         ranked = tests.ranked(domain)
         markers = ranked[is_marker[domain, ranked]][:MOST_MARKERS]
         for row in enrichment(sets, markers, tests.features):

@@ -172,7 +172,7 @@ def _best(tests: MarkerTests, loadings: Loadings) -> dict[int, list[int]]:
     """By domain (from 0) its best markers (numbers of features) of which there are loadings, best first."""
     kept = np.isin(np.array(tests.features, dtype=object), loadings.features.to_numpy())
     found = {}
-    for domain in range(len(tests.sums.sizes)):
+    for domain in range(len(tests.found.sizes)):
         ranked = tests.ranked(domain)
         best = ranked[tests.is_marker[domain, ranked] & kept[ranked]][:MARKERS].tolist()
         if best:

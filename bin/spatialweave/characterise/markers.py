@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spatialweave.characterise.features import FeatureValues
-from spatialweave.characterise.rank_sums import RankSums, rank_sums, stratified_scores, two_sided
+from spatialweave.characterise.rank_sums import Comparison, RankSums, compared, rank_sums, stratified_scores, two_sided
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.split import FOUND_AGAIN, SplitSpots
 from spatialweave.metrics.multiple_tests import adjusted
@@ -32,23 +32,24 @@ class MarkerTests:
 
     Attributes
     ----------
-    sums
-        Of the domains of the run on all of its spots.
+    found
+        The domains of the run compared with the rest, on all spots.
     log2_fold_change
         Of the means, transformed back.
     p, p_adjusted
         Of the same spots that the domains were found in.
-    p_split, p_split_adjusted
+    scores_split, p_split, p_split_adjusted
         Of spots that had no part in finding them; NaN in domains that were not found again.
     """
 
     section: str
     modality: str
     features: list[str]
-    sums: RankSums
+    found: Comparison
     log2_fold_change: np.ndarray
     p: np.ndarray
     p_adjusted: np.ndarray
+    scores_split: np.ndarray
     p_split: np.ndarray
     p_split_adjusted: np.ndarray
 
@@ -58,13 +59,15 @@ class MarkerTests:
 
         Taken from other spots where the domain was found again in these, else from the same.
         """
-        honest = np.where(np.isfinite(self.p_split_adjusted), self.p_split_adjusted, self.p_adjusted)
+        split = np.isfinite(self.p_split_adjusted)
+        honest = np.where(split, self.p_split_adjusted, self.p_adjusted)
         with np.errstate(invalid="ignore"):
-            return np.asarray((self.sums.scores > 0) & (honest <= SIGNIFICANT))
+            higher = (self.found.scores > 0) & (~split | (self.scores_split > 0))
+            return np.asarray(higher & (honest <= SIGNIFICANT))
 
     def ranked(self, domain: int) -> np.ndarray:
         """The features that are higher in a domain (from 0), highest score first."""
-        scores = self.sums.scores[domain]
+        scores = self.found.scores[domain]
         order = np.argsort(-np.nan_to_num(scores), kind="stable")
         return np.asarray(order[np.nan_to_num(scores)[order] > 0])
 
@@ -74,8 +77,8 @@ def marker_tests(
 ) -> list[MarkerTests]:
     """Test all features of a modality: over all sections, then, where there are several, in each.
 
-    Over all sections the split p values are those of the sections combined (:func:`stratified_scores`), so that
-    a difference between sections makes no marker.
+    Over all sections each domain is compared with the rest within every section (:func:`compared`), so that a
+    difference between sections makes no marker.
 
     Parameters
     ----------
@@ -87,31 +90,37 @@ def marker_tests(
     measured = np.where(table.present, codes, -1)
     tested = np.where(table.present, split.codes, -1)
     again = split.found_again >= FOUND_AGAIN
-    single = len(sections) == 1
+    parts: list[RankSums] = []
     split_parts: list[RankSums] = []
-    results: list[MarkerTests] = []
-    for name, rows in sections.items():
+    for rows in sections.values():
         elsewhere = np.ones(len(codes), dtype=bool)
         elsewhere[rows] = False
+        parts.append(rank_sums(table.values, np.where(elsewhere, -1, measured), n_domains))
         split_parts.append(rank_sums(table.values, np.where(elsewhere, -1, tested), n_domains))
-        if not single:
-            own = rank_sums(table.values, np.where(elsewhere, -1, measured), n_domains)
-            results.append(_tests(name, table, own, split_parts[-1].scores, again))
-    pooled = rank_sums(table.values, measured, n_domains)
-    return [_tests(ALL, table, pooled, stratified_scores(split_parts), again), *results]
+    results = [_tests(ALL, table, parts, split_parts, again)]
+    if len(sections) > 1:
+        for name, own, own_split in zip(sections, parts, split_parts, strict=True):
+            results.append(_tests(name, table, [own], [own_split], again))
+    return results
 
 
-def _tests(section: str, table: FeatureValues, sums: RankSums, split: np.ndarray, again: np.ndarray) -> MarkerTests:
-    p = two_sided(sums.scores)
-    p_split = np.where(again[:, None], two_sided(split), np.nan)
-    fold = np.log2((table.back(sums.mean) + SMALL) / (table.back(sums.mean_rest) + SMALL))
-    return MarkerTests(section, table.modality, table.names, sums, fold, p, adjusted(p), p_split, adjusted(p_split))
+def _tests(
+    section: str, table: FeatureValues, parts: list[RankSums], split_parts: list[RankSums], again: np.ndarray
+) -> MarkerTests:
+    found = compared(parts)
+    fold = np.log2((table.back(found.mean) + SMALL) / (table.back(found.mean_rest) + SMALL))
+    p = two_sided(found.scores)
+    split = np.where(again[:, None], stratified_scores(split_parts), np.nan)
+    p_split = two_sided(split)
+    return MarkerTests(
+        section, table.modality, table.names, found, fold, p, adjusted(p), split, p_split, adjusted(p_split)
+    )
 
 
 def marker_rows(run: str, tests: MarkerTests, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
     """The rows of table MARKERS: of every domain the :data:`KEPT` features with the highest scores."""
-    is_marker, scores, auc = tests.is_marker, tests.sums.scores, tests.sums.auc
-    for domain in np.flatnonzero(tests.sums.testable).tolist():
+    is_marker, found = tests.is_marker, tests.found
+    for domain in np.flatnonzero(found.testable).tolist():
         for feature in tests.ranked(domain)[:KEPT]:
             at = domain, feature
             yield {
@@ -122,10 +131,10 @@ def marker_rows(run: str, tests: MarkerTests, found_again: np.ndarray) -> Iterat
                 "feature": tests.features[feature],
                 "marker": bool(is_marker[at]),
                 "log2_fold_change": short(tests.log2_fold_change[at]),
-                "auc": short(auc[at]),
-                "fraction_in": short(tests.sums.fraction[at]),
-                "fraction_out": short(tests.sums.fraction_rest[at]),
-                "score": short(scores[at]),
+                "auc": short(found.auc[at]),
+                "fraction_in": short(found.fraction[at]),
+                "fraction_out": short(found.fraction_rest[at]),
+                "score": short(found.scores[at]),
                 "p": short(tests.p[at]),
                 "p_adjusted": short(tests.p_adjusted[at]),
                 "p_split": short(tests.p_split[at]),

@@ -62,21 +62,24 @@ class NameScore:
 def name_domains(panel: Panel, tests: Sequence[MarkerTests], seed: int) -> list[NameScore]:
     """Score every name in every domain, best first, and decide which domains have a name.
 
+    In each domain the markers count of those modalities that its spots have.
+
     Parameters
     ----------
     tests
         Of all sections together, one per modality.
     """
     known = [_Measured.of(name, panel, tests) for name in panel]
-    effects = [np.nan_to_num(2.0 * test.sums.auc - 1.0) for test in tests]
-    testable = np.all([test.sums.testable for test in tests], axis=0)
+    effects = [2.0 * test.found.auc - 1.0 for test in tests]
+    testable = np.array([test.found.testable for test in tests])
     scores = np.array([one.scores(effects) for one in known])
-    pairs = int(np.isfinite(scores).any(axis=1).sum()) * len(testable)
+    measured = np.array([one.measured(testable) for one in known])
+    pairs = int(np.isfinite(scores).any(axis=1).sum()) * testable.shape[1]
     draws = int(np.clip(50 * pairs, FEWEST_DRAWS, MOST_DRAWS))
     rng = np.random.default_rng([seed, *b"panel"])
     p = np.array([np.minimum(one.p(effects, draws, rng) * pairs, 1.0) for one in known])
     found = []
-    for domain in np.flatnonzero(testable).tolist():
+    for domain in np.flatnonzero(testable.any(axis=0)).tolist():
         own = np.where(np.isfinite(scores[:, domain]), scores[:, domain], -np.inf)
         for index in np.argsort(-own, kind="stable"):
             others = np.delete(own, index)
@@ -87,14 +90,14 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests], seed: int) -> list[
                 own[index] >= LEAST_SCORE
                 and margin >= LEAST_MARGIN
                 and p[index, domain] <= SIGNIFICANT
-                and one.n_measured >= LEAST_MEASURED * one.n_markers
+                and measured[index, domain] >= LEAST_MEASURED * one.n_markers
             )
             if np.isfinite(own[index]):
                 evidence = one.evidence(tests, domain)
                 found.append(
                     NameScore(
                         domain + 1, one.name, short(own[index]), short(margin), short(p[index, domain]),
-                        one.n_measured, one.n_markers, bool(named), evidence,
+                        int(measured[index, domain]), one.n_markers, bool(named), evidence,
                     )
                 )  # fmt: skip
     return found
@@ -102,11 +105,14 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests], seed: int) -> list[
 
 @dataclass(frozen=True)
 class _Measured:
-    """The markers of a name that were measured, as (modality's position, feature, sign)."""
+    """The markers of a name that were measured, as (modality's position, feature, sign).
+
+    `numbers` has the number of each in the panel, where a marker may be of several modalities.
+    """
 
     name: str
     markers: list[tuple[int, int, int]]
-    n_measured: int
+    numbers: list[int]
     n_markers: int
 
     @classmethod
@@ -116,23 +122,34 @@ class _Measured:
         for test in tests:
             lower = {feature.upper(): number for number, feature in reversed(list(enumerate(test.features)))}
             indices.append(lower | {feature: number for number, feature in enumerate(test.features)})
-        markers, measured = [], 0
-        for marker in panel[name]:
+        markers: list[tuple[int, int, int]] = []
+        numbers: list[int] = []
+        for number, marker in enumerate(panel[name]):
             places = [
                 (position, index.get(marker.feature, index.get(marker.feature.upper(), -1)), marker.sign)
                 for position, (test, index) in enumerate(zip(tests, indices, strict=True))
                 if marker.modality in ("", test.modality)
             ]
             places = [place for place in places if place[1] >= 0]
-            measured += bool(places)
             markers += places
-        return cls(name, markers, measured, len(panel[name]))
+            numbers += [number] * len(places)
+        return cls(name, markers, numbers, len(panel[name]))
+
+    def measured(self, testable: np.ndarray) -> np.ndarray:
+        """How many markers of the panel count in each domain, of `testable` (modalities x domains)."""
+        counts = np.zeros((self.n_markers, testable.shape[1]), dtype=bool)
+        for number, (modality, _, _) in zip(self.numbers, self.markers, strict=True):
+            counts[number] |= testable[modality]
+        return np.asarray(counts.sum(axis=0))
 
     def scores(self, effects: list[np.ndarray]) -> np.ndarray:
         """One per domain; NaN where no marker was measured."""
-        if not self.markers:
-            return np.full(len(effects[0]), np.nan)
-        return np.mean([sign * effects[modality][:, feature] for modality, feature, sign in self.markers], axis=0)
+        total, used = np.zeros(len(effects[0])), np.zeros(len(effects[0]))
+        for modality, feature, sign in self.markers:
+            effect = effects[modality][:, feature]
+            total += sign * np.nan_to_num(effect)
+            used += np.isfinite(effect)
+        return np.divide(total, used, out=np.full(len(used), np.nan), where=used > 0)
 
     def p(self, effects: list[np.ndarray], draws: int, rng: np.random.Generator) -> np.ndarray:
         """Per domain how often random features in place of the markers score as high."""
@@ -141,20 +158,25 @@ class _Measured:
         if not self.markers:
             return np.ones(n_domains)
         above = np.zeros(n_domains, dtype=np.int64)
+        used = sum(np.isfinite(effects[modality][:, feature]) for modality, feature, _ in self.markers)
+        mean = 1.0 / np.maximum(used, 1)[:, None]
         step = max(DRAWS_AT_ONCE // n_domains, 1)
         for start in range(0, draws, step):
             n = min(step, draws - start)
             total = np.zeros((n_domains, n))
             for modality, _, sign in self.markers:
-                total += sign * effects[modality][:, rng.integers(effects[modality].shape[1], size=n)]
-            above += (total / len(self.markers) >= own[:, None] - 1e-12).sum(axis=1)
+                random = effects[modality][:, rng.integers(effects[modality].shape[1], size=n)]
+                total += sign * np.nan_to_num(random)
+            above += (total * mean >= own[:, None] - 1e-12).sum(axis=1)
         return np.asarray((1 + above) / (1 + draws))
 
     def evidence(self, tests: Sequence[MarkerTests], domain: int) -> str:
         """The measured markers, those that speak for the name most first."""
         found = []
         for modality, feature, sign in self.markers:
-            auc = float(tests[modality].sums.auc[domain, feature])
+            auc = float(tests[modality].found.auc[domain, feature])
+            if np.isnan(auc):
+                continue
             label = f"{'' if sign > 0 else 'not '}{tests[modality].features[feature]} (AUC {auc:.2f})"
             found.append((sign * (auc - 0.5), label))
         return ", ".join(label for _, label in sorted(found, key=lambda item: -item[0]))

@@ -66,6 +66,33 @@ class RankSums:
         return auc
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Domains compared with all other spots, in each of one or several sections (domains x features, unless stated).
+
+    Attributes
+    ----------
+    sizes
+        int64, one per domain: spots that took part.
+    testable
+        Which domains some section has enough spots of, inside and outside (bool).
+    scores
+        Those of the sections combined (:func:`stratified_scores`).
+    auc, mean, mean_rest, fraction, fraction_rest
+        As of :class:`RankSums`, of the sections in which the domain can be tested, weighted by the spots that it has
+        there: it is compared with the rest as if this were spread over the sections as the domain is.
+    """
+
+    sizes: np.ndarray
+    testable: np.ndarray
+    scores: np.ndarray
+    auc: np.ndarray
+    mean: np.ndarray
+    mean_rest: np.ndarray
+    fraction: np.ndarray
+    fraction_rest: np.ndarray
+
+
 def rank_sums(values: sparse.csc_matrix, codes: np.ndarray, n_domains: int) -> RankSums:
     """Rank the values of every feature over all spots that have a domain.
 
@@ -136,6 +163,26 @@ def stratified_scores(parts: list[RankSums]) -> np.ndarray:
     unit = min(weights)
     testable = np.any([part.testable for part in parts], axis=0)
     return scores_of(np.asarray(excess) / unit, np.asarray(variance) / unit**2, testable)
+
+
+def compared(parts: list[RankSums]) -> Comparison:
+    """The domains compared with all other spots, section by section."""
+    sizes = np.array([part.sizes for part in parts])
+    tested = np.array([part.testable for part in parts])
+    testable = np.asarray(tested.any(axis=0))
+    # A domain that can be tested nowhere is described by all of its spots.
+    weights = np.where(testable, sizes * tested, sizes).astype(np.float64)
+    weights /= np.maximum(weights.sum(axis=0), 1.0)
+
+    def mean(name: str) -> np.ndarray:
+        # NaN where a section is not tested, which has no weight then.
+        terms = (w[:, None] * getattr(part, name) for w, part in zip(weights, parts, strict=True))
+        return np.asarray(sum(np.where(w[:, None] > 0, term, 0.0) for w, term in zip(weights, terms, strict=True)))
+
+    auc = mean("auc")
+    auc[~testable] = np.nan
+    names = ("mean", "mean_rest", "fraction", "fraction_rest")
+    return Comparison(sizes.sum(axis=0), testable, stratified_scores(parts), auc, *map(mean, names))
 
 
 def two_sided(scores: np.ndarray) -> np.ndarray:

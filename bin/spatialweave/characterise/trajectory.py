@@ -137,7 +137,8 @@ def pseudotime(
     The distance to the root spot over the largest one, both by diffusion distance. The root spot is the one of the root
     domain that is furthest from the mean of all other domains' spots. scanpy's `dpt` gives the same where no eigenvalue
     is above 0.9994; it ignores the components of those, which along a long trajectory are all that matters. A spot
-    outside the subset has the mean of its :data:`LENDING` nearest among :data:`LENDERS` of the subset.
+    outside the subset has the mean of its :data:`LENDING` nearest among :data:`LENDERS` of the subset, and none where
+    the nearest has none.
 
     Parameters
     ----------
@@ -209,8 +210,10 @@ def _for_all(graph: EmbeddingGraph, embedding: np.ndarray, found: np.ndarray) ->
     values[graph.rows] = found
     rest = np.setdiff1d(np.arange(len(embedding)), graph.rows, assume_unique=True)
     if len(rest):
-        known = np.flatnonzero(np.isfinite(found))
-        lenders = known[random_subset(len(known), LENDERS, graph.seed)]
+        lenders = random_subset(len(found), LENDERS, graph.seed)
         nearest, _ = nearest_in(embedding[rest], embedding[graph.rows[lenders]], LENDING)
-        values[rest] = found[lenders][nearest].mean(axis=1)
+        lent = found[lenders][nearest]
+        # The nearest says whether the spot is joined to the root; of the others those count that are.
+        joined = np.isfinite(lent[:, 0])
+        values[rest[joined]] = np.nanmean(lent[joined], axis=1)
     return values

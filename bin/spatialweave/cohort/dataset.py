@@ -14,8 +14,9 @@ from spatialweave.cohort.abundance import differential_abundance, sizes_of
 from spatialweave.cohort.expression import differential_expression
 from spatialweave.cohort.neighbourhoods import differential_neighbourhoods
 from spatialweave.cohort.samples import Samples, read_samples
-from spatialweave.io.contract import CARRIED, is_intensities
+from spatialweave.io.contract import CARRIED, PRECOMPUTED, is_intensities
 from spatialweave.io.count_matrix import Counts
+from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NEIGHBOURHOODS, SAMPLES
 from spatialweave.modalities import MODALITIES
 
@@ -113,13 +114,19 @@ def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _expression(
     samples: Samples, run: CharacterisedRun, data: mudata.MuData, counts: Mapping[str, Counts]
 ) -> Iterator[dict[str, Any]]:
-    """Of the modalities that are counts; intensities are no model of DESeq2's."""
+    """Of the modalities that are counts, of which alone DESeq2 is a model."""
     import pandas as pd
 
     names = list(range(1, run.n_domains + 1))
     for modality in (name for name in MODALITIES if name in data.mod):
         part = data.mod[modality]
         if is_intensities(modality, part.uns):
+            continue
+        if PRECOMPUTED in part.uns:
+            warn(
+                f"modality {modality}",
+                "its values are declared precomputed and are no counts, so that its features are not compared",
+            )
             continue
         rows = data.obs_names.get_indexer(part.obs_names)
         of_modality = Samples(samples.table, samples.of_spot[rows], samples.reference)

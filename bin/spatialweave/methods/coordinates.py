@@ -20,12 +20,9 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset` by its aligned coordinates, or by its own, each section about its centre; root mean square 1."""
-    points = np.array(dataset.coordinates if dataset.aligned is None else dataset.aligned, dtype=np.float64)
-    if dataset.aligned is None:
-        for own in dataset.section_rows().values():
-            points[own] -= points[own].mean(axis=0)
-    else:
-        points -= points.mean(axis=0)
+    """Embed `dataset` by its coordinates, each section about its centre; root mean square 1."""
+    points = np.array(dataset.coordinates, dtype=np.float64)
+    for own in dataset.section_rows().values():
+        points[own] -= points[own].mean(axis=0)
     scale = np.sqrt(np.square(points).mean())
     return Fitted((points / scale if scale > 0 else points).astype(np.float32))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.presets import CONTROLS
 from spatialweave.report.metric_list import (
     DOMAINS,
     FIDELITY,
@@ -115,14 +116,15 @@ def best_run(metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[s
     """The method with the best mean: by ARI where there are labels, else by mean rank; and of it the typical seed.
 
     Labels may choose among methods, whose means they compare, but never a seed: that would show the luckiest. The
-    consensus is no method.
+    consensus is no method, and controls are there to be beaten: one is the best only where there is nothing else.
 
     Parameters
     ----------
     domains
         By method and seed the domains of the runs that have any.
     """
-    available = {run for run in domains if run[0] != WEAVE} or set(domains)
+    methods = {run for run in domains if run[0] != WEAVE}
+    available = {run for run in methods if run[0] not in CONTROLS} or methods or set(domains)
     if not available:
         return None
     keep = [pair in available for pair in zip(metrics["method"], metrics["seed"], strict=True)]
