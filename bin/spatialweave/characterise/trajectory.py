@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from spatialweave.graphs.features import nearest_in
+from spatialweave.graphs.features import feature_knn, nearest_in
+from spatialweave.graphs.fuzzy import fuzzy_connectivities
 from spatialweave.graphs.matrices import edges
 from spatialweave.io.notices import warn
 from spatialweave.metrics.neighbours import random_subset
@@ -85,14 +86,19 @@ def _one_thread() -> Iterator[None]:
 def embedding_graph(embedding: np.ndarray, seed: int) -> EmbeddingGraph:
     """scanpy's graph of the nearest spots in an embedding, of :data:`GRAPH_SPOTS` random spots where there are more."""
     import anndata
-    import scanpy
 
     rows = random_subset(len(embedding), GRAPH_SPOTS, seed)
     data = anndata.AnnData(np.ascontiguousarray(embedding[rows], dtype=np.float32))
     if len(rows) > 2:
-        k = min(GRAPH_NEIGHBOURS, len(rows) - 1)
-        with _one_thread():
-            scanpy.pp.neighbors(data, n_neighbors=k, use_rep="X", transformer="sklearn", random_state=seed)
+        # scanpy counts a spot among its own neighbours.
+        k = min(GRAPH_NEIGHBOURS, len(rows) - 1) - 1
+        distances = feature_knn(data.X, k)
+        data.obsp["distances"], data.obsp["connectivities"] = distances, fuzzy_connectivities(distances)
+        data.uns["neighbors"] = {
+            "connectivities_key": "connectivities",
+            "distances_key": "distances",
+            "params": {"n_neighbors": k + 1, "method": "umap", "metric": "euclidean", "use_rep": "X"},
+        }
     return EmbeddingGraph(rows, data, seed)
 
 
