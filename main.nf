@@ -1,55 +1,41 @@
 #!/usr/bin/env nextflow
 // spatialweave: from count matrices of a tissue to spatial domains, metrics and a report.
 
-include { helpText ; resolveParams } from './modules/checks/params'
-include { characterisedRuns ; checkRoots ; givenFile ; pseudotimeRoots } from './modules/checks/annotations'
-include { checkpointFolder         } from './modules/checks/checkpoints'
-include { codeDigest               } from './modules/checks/code'
-include { givenNumber              } from './modules/checks/domains'
-include { checkEnvironments        } from './modules/checks/environments'
-include { chooseMethods ; checkFit } from './modules/checks/methods'
-include { givenModel ; savedRuns   } from './modules/checks/models'
+include { codeDigest                   } from './modules/checks/code'
+include { givenNumber                  } from './modules/checks/domains'
+include { helpText                     } from './modules/checks/params'
+include { planOf ; plannedSections     } from './modules/checks/plan'
 include { closingText ; watchTrainings } from './modules/checks/progress'
-include { checkNodes               } from './modules/checks/resources'
-include { readSamplesheet          } from './modules/checks/samplesheet'
-include { CHECK_SETS               } from './modules/characterise'
-include { ESTIMATE ; toEstimate    } from './modules/estimate'
-include { CHECK_MODEL              } from './modules/map'
-include { SIMULATE                 } from './modules/simulate'
-include { PREPARE                  } from './workflows/prepare'
-include { REGISTER                 } from './workflows/register'
-include { INTEGRATE                } from './workflows/integrate'
-include { MAP_SECTIONS             } from './workflows/map'
-include { REPORT                   } from './workflows/report'
+include { CHECK_SETS                   } from './modules/characterise'
+include { ESTIMATE ; toEstimate        } from './modules/estimate'
+include { CHECK_MODEL                  } from './modules/map'
+include { SIMULATE                     } from './modules/simulate'
+include { PREPARE                      } from './workflows/prepare'
+include { REGISTER                     } from './workflows/register'
+include { INTEGRATE                    } from './workflows/integrate'
+include { MAP_SECTIONS                 } from './workflows/map'
+include { REPORT                       } from './workflows/report'
 
 workflow {
     if (params.help) {
         log.info(helpText())
         return
     }
-    def given = resolveParams(params)
-    def model = givenModel(given, params)
-    // A saved model takes the place of the methods: one run, which is compared with no other.
-    def options = given + [checkpoint_dir: checkpointFolder(given.checkpoint_dir)] + (model ? [seeds: 1, seed: model.seed, weave: false, assess: false] : [:])
-    checkNodes(options)
+    def plan = planOf(params)
+    def options = plan.options
+    def methods = plan.methods
+    def model = plan.model
     def code = codeDigest()
-    def ready = model ? [methods: [model], notices: []] : checkEnvironments(chooseMethods(options), options)
-    def methods = ready.methods
-    def saved = savedRuns(options, methods)
-    def gene_sets = givenFile(options, 'gene_sets')
-    def panel = givenFile(options, 'panel')
-    def runs = characterisedRuns(options, methods)
-    def roots = pseudotimeRoots(options)
 
     watchTrainings()
 
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
         SIMULATE(options.simulate, options.seed, code)
-        sheet = SIMULATE.out.samplesheet.flatMap { file -> checkRoots(checkFit(readSamplesheet(file), methods), roots) }
+        sheet = SIMULATE.out.samplesheet.flatMap { file -> plannedSections(file, plan) }
     }
     else {
-        sheet = channel.fromList(checkRoots(checkFit(readSamplesheet(options.input, options.data), methods), roots))
+        sheet = channel.fromList(plannedSections(options.input, plan, options.data))
     }
     if (options.estimate) {
         datasets = sheet
@@ -68,8 +54,8 @@ workflow {
         rows = rows.combine(CHECK_MODEL.out.fine).map { meta, files, _fine -> [meta, files] }
     }
     // Nothing is computed before the user's gene sets and panel have been read.
-    if (gene_sets || panel) {
-        CHECK_SETS(gene_sets, panel, code)
+    if (plan.sets.gene_sets || plan.sets.panel) {
+        CHECK_SETS(plan.sets.gene_sets, plan.sets.panel, code)
         rows = rows.combine(CHECK_SETS.out.fine).map { meta, files, _fine -> [meta, files] }
     }
     // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
@@ -91,7 +77,7 @@ workflow {
         integrated = MAP_SECTIONS(prepared.inputs, prepared.counts, model, options, code)
     }
     else {
-        integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, saved, options, code)
+        integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, plan.saved, options, code)
     }
 
     // CHARACTERISE, COHORT, ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
@@ -99,8 +85,7 @@ workflow {
     files = prepared.files.mix(registered.files, integrated.files)
     // The datasets whose conditions are compared, e.g. 'brain'
     cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
-    def sets = [runs: runs, gene_sets: gene_sets, panel: panel, roots: roots]
-    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, ready.notices, cohorts, sets, given, code)
+    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, plan.notices, cohorts, plan.sets, plan.given, code)
 
     workflow.onComplete = {
         def report = file("${options.outdir}/report.html")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..checks import ends
 from .text_damage import DAMAGES, LONG
 
 SHEET = (
@@ -60,12 +59,9 @@ def schema(project: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def found(project: Path, schema: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def found(schema: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Every case with what the checks made of it."""
     folder = tmp_path_factory.mktemp("checks")
-    for name in ("modules", "assets", "bin", "nextflow_schema.json"):
-        (folder / name).symlink_to(project / name)
-    shutil.copy(project / "tests" / "fuzz" / "checks.nf", folder / "main.nf")
     here = folder / "sheets"
     (here / "folder").mkdir(parents=True)
     (here / "a.h5ad").touch()
@@ -79,20 +75,7 @@ def found(project: Path, schema: dict[str, Any], tmp_path_factory: pytest.TempPa
     params = [
         {"simulate": "test", name: value} for name in [*schema, "sedes", "", "a-b", "__proto__"] for value in GIVEN
     ]
-    cases = {"sheets": [str(path) for path in paths.values()], "params": params}
-    (folder / "cases.json").write_text(json.dumps(cases))
-    command = [
-        project / "nextflow",
-        "run",
-        "main.nf",
-        "--cases",
-        folder / "cases.json",
-        "--found",
-        folder / "found.json",
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads((folder / "found.json").read_text())
+    result = ends(folder, sheets=[str(path) for path in paths.values()], params=params)
     assert not list(folder.rglob("hacked"))
     return {
         "sheets": [(name, path, end) for (name, path), end in zip(paths.items(), result["sheets"], strict=True)],

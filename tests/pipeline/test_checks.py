@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ..checks import ends
 from .conftest import Pipeline
 
 
@@ -46,72 +48,94 @@ def test_every_bad_parameter_is_named(pipeline: Pipeline) -> None:
     assert "--outdir needs a value" in text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "give either --input samplesheet.csv or --simulate demo"),
-        (["--input", "nowhere.csv"], "Samplesheet nowhere.csv: there is no such file"),
-        (["--simulate", "test", "--methods", "smrt"], "'smrt' is not a method; did you mean 'smart'?"),
-        (["--simulate", "test", "--methods", "smart_paper", "--preset", "moon"], "'smart_paper' has no preset 'moon'"),
+PARAMETERS: list[tuple[dict[str, Any], str]] = [
+    ({}, "give either --input samplesheet.csv or --simulate demo"),
+    ({"input": "nowhere.csv"}, "Samplesheet nowhere.csv: there is no such file"),
+    ({"simulate": "test", "methods": "smrt"}, "'smrt' is not a method; did you mean 'smart'?"),
+    ({"simulate": "test", "methods": "smart_paper", "preset": "moon"}, "'smart_paper' has no preset 'moon'"),
+    ({"simulate": "test", "n_neighbours": 0, "spatial_radius": 2}, "either --n_neighbours or --spatial_rad"),
+    ({"simulate": "test", "seed": 2147483647, "seeds": 2}, "the last one is above 2147483647"),
+    ({"simulate": "test", "method_options": "spamo.epochs=3"}, "'spamo', which is not in this run"),
+    ({"simulate": "test", "nodes": 2}, "--nodes 2: the tasks of executor 'local' run on one node each"),
+    ({"simulate": "test", "gpus": 0}, "--gpus 0 is below 1"),
+    ({"simulate": "test", "gene_sets": "nowhere.gmt"}, "--gene_sets: there is no file 'nowhere.gmt'"),
+    ({"simulate": "test", "panel": "."}, "--panel: there is no file '.'"),
+    ({"simulate": "test", "save_model": "spamo"}, "'spamo' is not in this run (methods smart, pca_smooth"),
+    (
+        {"simulate": "test", "methods": "spamo", "save_model": "spamo"},
+        "'spamo' cannot embed spots that it was not trained on; of this run pca_smooth can",
+    ),
+    ({"simulate": "test", "save_model": "weave"}, "the consensus has no network"),
+    ({"simulate": "test", "save_model": "smart.seed9"}, "'smart.seed9' is not in this run"),
+    ({"input": "s.csv", "reference": "nowhere"}, "'nowhere' is not a folder that --save_model wrote"),
+    ({"input": "s.csv", "reference": "m", "methods": "smart"}, "--methods: a saved model decides this"),
+    ({"simulate": "test", "passports": "pdf,gif"}, "--passports 'pdf,gif' does not have the expected"),
+    ({"simulate": "test", "characterise_runs": "smart"}, "--characterise_runs 'smart' does not have the expected"),
+    (
+        {"simulate": "test", "characterise_runs": "smart.seed1,smart.seed2"},
+        "'smart.seed2' is not in this run (smart.seed1, pca_smooth.seed1, weave.seed1)",
+    ),
+    ({"simulate": "test", "pseudotime_root": "test:0"}, "--pseudotime_root 'test:0' does not have the expected"),
+    *(
+        ({"simulate": "test", "methods": "smart_paper,spamo_paper", "preset": preset}, message)
+        for preset, message in (
+            (
+                "smart_paper:p22,spamo_paper:p22",
+                "'spamo_paper' has no preset 'p22' (there are hexagonal, visium, spots",
+            ),
+            ("pca_smooth:p22", "'pca_smooth' has no preset 'p22' (there is none)"),
+            ("smart:visium", "'smart', which is not in this run (smart_paper, spamo_paper, pca_smooth)"),
+            ("visium,p22", "'visium' and 'p22' are both for all methods; give METHOD:PRESET"),
+            ("smart_paper:p22,smart_paper:cells", "'p22' and 'cells' are both for method 'smart_paper'"),
+            ("smart_paper:", "--preset 'smart_paper:' does not have the expected form"),
+        )
+    ),
+]
+
+SHEETS = [
+    ("", "it has no rows"),
+    ("dataset,rna\n\n , \n", "it has no rows"),
+    ("datset,rna\none,a.h5ad\n", "line 1: there is no column 'dataset'; is 'datset' meant?"),
+    ('dataset,rna\none,"a.h5ad\n', "line 2: a quoted cell does not end"),
+    ("dataset;protein;rna\none;a.h5ad;a.h5ad\n", "line 1: 'protein' is not a column; did you mean 'adt'?"),
+    ("dataset,rna,label\none,a.h5ad,x\n", "line 1: 'label' is not a column; did you mean 'labels'?"),
+    ("dataset;rna\none;nowhere, or here.h5ad\n", "line 2, column rna: there is no file or folder 'nowhere, or here"),
+    ("dataset,rna,rna\none,a.h5ad,a.h5ad\n", "line 1: column 'rna' appears more than once"),
+    *(
         (
-            ["--simulate", "test", "--n_neighbours", "0", "--spatial_radius", "2"],
-            "either --n_neighbours or --spatial_rad",
-        ),
-        (["--simulate", "test", "--seed", "2147483647", "--seeds", "2"], "the last one is above 2147483647"),
-        (["--simulate", "test", "--method_options", "spamo.epochs=3"], "'spamo', which is not in this run"),
-        (["--simulate", "test", "--nodes", "2"], "--nodes 2: the tasks of executor 'local' run on one node each"),
-        (
-            ["--simulate", "test", "--nodes", "2", "-profile", "slurm,podman"],
-            "--nodes 2: tasks in containers of podman run on one node each",
-        ),
-        (["--simulate", "test", "--gpus", "0"], "--gpus 0 is below 1"),
-        (["--simulate", "test", "--gene_sets", "nowhere.gmt"], "--gene_sets: there is no file 'nowhere.gmt'"),
-        (["--simulate", "test", "--panel", "."], "--panel: there is no file '.'"),
-        (["--simulate", "test", "--save_model", "spamo"], "'spamo' is not in this run (methods smart, pca_smooth"),
-        (
-            ["--simulate", "test", "--methods", "spamo", "--save_model", "spamo"],
-            "'spamo' cannot embed spots that it was not trained on; of this run pca_smooth can",
-        ),
-        (["--simulate", "test", "--save_model", "weave"], "the consensus has no network"),
-        (["--simulate", "test", "--save_model", "smart.seed9"], "'smart.seed9' is not in this run"),
-        (["--input", "s.csv", "--reference", "nowhere"], "'nowhere' is not a folder that --save_model wrote"),
-        (["--input", "s.csv", "--reference", "m", "--methods", "smart"], "--methods: a saved model decides this"),
-        (
-            ["--simulate", "test", "--passports", "pdf,gif"],
-            "--passports 'pdf,gif' does not have the expected",
-        ),
-        (
-            ["--simulate", "test", "--characterise_runs", "smart"],
-            "--characterise_runs 'smart' does not have the expected",
-        ),
-        (
-            ["--simulate", "test", "--characterise_runs", "smart.seed1,smart.seed2"],
-            "'smart.seed2' is not in this run (smart.seed1, pca_smooth.seed1, weave.seed1)",
-        ),
-        (
-            ["--simulate", "test", "--pseudotime_root", "test:0"],
-            "--pseudotime_root 'test:0' does not have the expected",
-        ),
-    ],
-)
-def test_one_bad_parameter(pipeline: Pipeline, arguments: list[str], message: str) -> None:
-    assert message in refused(pipeline, *arguments)
+            f"dataset,section,order,rna\nbrain,s1,{first},a.h5ad\nbrain,s2,{second},b.h5ad\n",
+            "lines 2, 3, column order: give each section of dataset 'brain'",
+        )
+        for first, second in (("1", ""), ("2", "2"))
+    ),
+    ("dataset\tsection\trna\nthree\tleft, upper\ta.h5ad\n", "line 2, column section 'left, upper'"),
+]
 
 
-@pytest.mark.parametrize(
-    ("preset", "message"),
-    [
-        ("smart_paper:p22,spamo_paper:p22", "'spamo_paper' has no preset 'p22' (there are hexagonal, visium, spots"),
-        ("pca_smooth:p22", "'pca_smooth' has no preset 'p22' (there is none)"),
-        ("smart:visium", "'smart', which is not in this run (smart_paper, spamo_paper, pca_smooth)"),
-        ("visium,p22", "'visium' and 'p22' are both for all methods; give METHOD:PRESET"),
-        ("smart_paper:p22,smart_paper:cells", "'p22' and 'cells' are both for method 'smart_paper'"),
-        ("smart_paper:", "--preset 'smart_paper:' does not have the expected form"),
-    ],
-)
-def test_a_preset_that_no_method_can_take(pipeline: Pipeline, preset: str, message: str) -> None:
-    both = ("--simulate", "test", "--methods", "smart_paper,spamo_paper")
-    assert message in refused(pipeline, *both, "--preset", preset)
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What the checks make of all of these."""
+    folder = tmp_path_factory.mktemp("refused")
+    paths = []
+    for number, (text, _) in enumerate(SHEETS):
+        (folder / str(number)).mkdir()
+        paths.append(sheet(folder / str(number), text))
+    return ends(folder, plans=[given for given, _ in PARAMETERS], sheets=paths)
+
+
+@pytest.mark.parametrize("number", range(len(PARAMETERS)), ids=lambda number: str(PARAMETERS[number][0]))
+def test_one_bad_parameter(ended: dict[str, list[dict[str, Any]]], number: int) -> None:
+    assert PARAMETERS[number][1] in ended["plans"][number].get("refused", "")
+
+
+@pytest.mark.parametrize("number", range(len(SHEETS)), ids=lambda number: repr(SHEETS[number][0]))
+def test_unusable_sheet(ended: dict[str, list[dict[str, Any]]], number: int) -> None:
+    assert SHEETS[number][1] in ended["sheets"][number].get("refused", "")
+
+
+def test_one_node_for_tasks_in_containers_of_podman(pipeline: Pipeline) -> None:
+    text = refused(pipeline, "--simulate", "test", "--nodes", "2", "-profile", "slurm,podman")
+    assert "--nodes 2: tasks in containers of podman run on one node each" in text
 
 
 def test_an_image_that_is_not_there_is_named_before_any_task(pipeline: Pipeline) -> None:
@@ -227,26 +251,6 @@ def test_every_bad_cell_is_named_with_line_and_column(pipeline: Pipeline) -> Non
     assert "line 14, at least one of the columns rna, adt, atac, histone, metabolite, morphology, multi needs" in text
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "it has no rows"),
-        ("dataset,rna\n\n , \n", "it has no rows"),
-        ("datset,rna\none,a.h5ad\n", "line 1: there is no column 'dataset'; is 'datset' meant?"),
-        ('dataset,rna\none,"a.h5ad\n', "line 2: a quoted cell does not end"),
-        ("dataset;protein;rna\none;a.h5ad;a.h5ad\n", "line 1: 'protein' is not a column; did you mean 'adt'?"),
-        ("dataset,rna,label\none,a.h5ad,x\n", "line 1: 'label' is not a column; did you mean 'labels'?"),
-        (
-            "dataset;rna\none;nowhere, or here.h5ad\n",
-            "line 2, column rna: there is no file or folder 'nowhere, or here",
-        ),
-        ("dataset,rna,rna\none,a.h5ad,a.h5ad\n", "line 1: column 'rna' appears more than once"),
-    ],
-)
-def test_unusable_sheet(pipeline: Pipeline, text: str, message: str) -> None:
-    assert message in refused(pipeline, "--input", sheet(pipeline.folder, text))
-
-
 def test_refused_files_are_named_together_and_nothing_is_computed_of_them(pipeline: Pipeline) -> None:
     for name in ("one", "two", "good"):
         rows = "".join(f"b{i},{i % 4},{i // 4},{i if name == 'good' else i / 2}\n" for i in range(12))
@@ -292,5 +296,3 @@ def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
         }
     for dataset in ("one", "two"):
         assert (run.results / dataset / "report.html").exists()
-    tabs = "dataset\tsection\trna\nthree\tleft, upper\ta.h5ad\n"
-    assert "line 2, column section 'left, upper'" in refused(pipeline, "--input", sheet(pipeline.folder, tabs))

@@ -59,22 +59,6 @@ def test_no_section_is_aligned_where_no_method_asks_for_it(pipeline: Pipeline, s
     assert "TRAIN (brain, smart_ms, seed 1)" in run.tasks("Submitted")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("brain,s1,1,a.h5ad\nbrain,s2,,b.h5ad\n", "lines 2, 3, column order: give each section of dataset 'brain'"),
-        ("brain,s1,2,a.h5ad\nbrain,s2,2,b.h5ad\n", "lines 2, 3, column order: give each section of dataset 'brain'"),
-    ],
-)
-def test_positions_in_the_stack_are_given_for_all_sections_or_none(
-    pipeline: Pipeline, sheet: Path, text: str, message: str
-) -> None:
-    sheet.write_text("dataset,section,order,rna\n" + text)
-    run = pipeline.run("-stub-run", "--input", str(sheet))
-    assert run.code != 0
-    assert message in run.text
-
-
 def test_a_dataset_on_which_no_method_can_run_stops_the_run(pipeline: Pipeline, sheet: Path) -> None:
     run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "spatialfuser", "--control", "false")
     assert run.code != 0

@@ -1,0 +1,29 @@
+"""The checks of parameters and samplesheets, of many cases in one process of Nextflow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def ends(folder: Path, **cases: list[Any]) -> dict[str, list[dict[str, Any]]]:
+    """What the checks make of each case, run from `folder`: {"accepted": ...}, {"refused": text} or {"broken": text}.
+
+    `sheets` are paths of samplesheets, `params` parameters to be resolved, `plans` parameters of whole runs with the
+    sheets that they name.
+    """
+    for name in (".venv", "modules", "assets", "bin", "nextflow_schema.json"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "tests" / "checks.nf", folder / "main.nf")
+    (folder / "cases.json").write_text(json.dumps(cases))
+    command = [ROOT / "nextflow", "run", "main.nf", "--cases", folder / "cases.json", "--found", folder / "found.json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, list[dict[str, Any]]] = json.loads((folder / "found.json").read_text())
+    return found
