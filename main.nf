@@ -41,7 +41,7 @@ workflow {
         datasets = sheet
             .map { meta, files -> [meta.dataset, meta, files] }
             .groupTuple()
-            .map { dataset, metas, files -> toEstimate(dataset, metas, files, methods, options) }
+            .map { dataset, metas, files -> toEstimate(dataset, metas, files, plan) }
         ESTIMATE(datasets, file("${projectDir}/assets/resources.csv"), code)
         ESTIMATE.out.subscribe { lines -> log.info(lines) }
         return

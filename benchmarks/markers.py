@@ -24,7 +24,7 @@ import tissues
 from spatialweave import simulate
 from spatialweave.characterise.features import FeatureValues, feature_values, transformed
 from spatialweave.characterise.markers import MarkerTests, marker_tests
-from spatialweave.characterise.naming import chosen_names, name_domains
+from spatialweave.characterise.naming import name_domains
 from spatialweave.characterise.panel import PanelMarker
 from spatialweave.characterise.split import SplitSpots, split_spots
 from spatialweave.domains.initial_partitions import kmeans_partition
@@ -228,7 +228,7 @@ def names(seeds: int) -> None:
                     f"name {domain}": [PanelMarker(f"Gene{feature + 1:04d}", "rna", 1) for feature in rows]
                     for domain, rows in features.items()
                 }
-                given = chosen_names(name_domains(panel, tests, seed))
+                given = {one.domain: one.name for one in name_domains(panel, tests, seed) if one.named}
                 right = sum(name == f"name {matched[domain - 1]}" for domain, name in given.items())
                 counts[column] += right if column == 0 else len(given)
                 counts[1] += len(given) - right if column == 0 else 0

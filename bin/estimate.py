@@ -27,9 +27,14 @@ from spatialweave.errors import InputError
     required=True,
     help="Table of measured needs (assets/resources.csv).",
 )
-@click.option("--method", "methods", multiple=True, required=True, help="A method that is trained; once per method.")
+@click.option("--method", "methods", multiple=True, help="A method that is trained; once per method.")
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Seeds of each method.")
-@click.option("--scan", is_flag=True, help="The number of domains is chosen from the data.")
+@click.option(
+    "--times",
+    metavar="STAGE:NUMBER",
+    multiple=True,
+    help="How often a stage runs that not every run has, or not once, e.g. WEAVE:1; once per stage.",
+)
 @click.option("--max-memory", type=click.FloatRange(0, min_open=True), help="GB that a task may have.")
 def main(
     dataset: str,
@@ -37,13 +42,21 @@ def main(
     resources: Path,
     methods: tuple[str, ...],
     seeds: int,
-    scan: bool,
+    times: tuple[str, ...],
     max_memory: float | None,
 ) -> None:
     """Print memory, time and disk that the tasks of a dataset are expected to need, by the headers of its files."""
     from spatialweave.estimate import expected, lines, read_table
     from spatialweave.io.sizes import dataset_size
 
+    counts: dict[str, int] = {}
+    for text in times:
+        stage_name, colon, number = text.partition(":")
+        if not (colon and number.isdigit()):
+            raise InputError("--times", f"'{text}'", "a stage, a colon and a number, e.g. WEAVE:1")
+        counts[stage_name] = int(number)
+    if not (methods or counts.get("MAP")):
+        raise InputError("--method", "is not given", "a method, or --times MAP:1 for a saved model")
     sections: dict[str, list[Path]] = {}
     for text in files:
         number, colon, path = text.partition(":")
@@ -51,7 +64,7 @@ def main(
             raise InputError("--file", f"'{text}'", "the number of a section, a colon and a path, e.g. 1:rna.h5ad")
         sections.setdefault(number, []).append(Path(path))
     size = dataset_size(list(sections.values()))
-    tasks = list(expected(size, read_table(resources), methods, seeds, scan))
+    tasks = list(expected(size, read_table(resources), methods, seeds, counts))
     for line in lines(dataset, size, tasks, max_memory):
         click.echo(line)
 

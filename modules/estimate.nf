@@ -1,13 +1,18 @@
 include { givenNumber } from './checks/domains'
-include { fits } from './checks/methods'
+include { isAligned } from './checks/files'
+include { countRuns ; fits ; weaveMembers } from './checks/methods'
 include { memoryLimit } from './checks/resources'
 
 // What ESTIMATE gets of a dataset, from [section meta, files] of its sections, e.g.
-// ['embryo', '--method smart --method pca_smooth --seeds 1', [1, 1], [rna.h5ad, protein.h5ad]]: files by the numbers of their sections
-def toEstimate(dataset, metas, files, methods, options) {
+// ['embryo', '--method smart --method pca_smooth --seeds 1 --times PREPROCESS:1 ...', [1, 1], [rna.h5ad, protein.h5ad]]: files by the
+// numbers of their sections
+def toEstimate(dataset, metas, files, plan) {
+    def options = plan.options
     def limit = memoryLimit(options.max_memory)
-    def arguments = methods.findAll { method -> fits(method, metas.first()) }.collect { method -> "--method ${method.name}" } + ["--seeds ${options.seeds}"]
-    arguments += metas.first().n_domains || givenNumber(options) ? [] : ['--scan']
+    def fitting = plan.methods.findAll { method -> fits(method, metas.first()) }
+    def trained = plan.model ? [] : fitting
+    def arguments = trained.collect { method -> "--method ${method.name}" } + ["--seeds ${options.seeds}"]
+    arguments += stageTimes(metas.first(), fitting, plan).collect { stage, times -> "--times ${stage}:${times}" }
     arguments += limit ? ["--max-memory ${limit.toGiga()}"] : []
     def measured = [metas, files].transpose().withIndex(1).collectMany { section, number ->
         [section[0].columns, [section[1]].flatten()].transpose()
@@ -15,6 +20,30 @@ def toEstimate(dataset, metas, files, methods, options) {
             .collect { _column, path -> [number, path] }
     }
     return [dataset, arguments.join(' '), measured.collect { number, _path -> number }, measured.collect { _number, path -> path }]
+}
+
+// How often each stage runs that not every run has, or not once, e.g. [PREPROCESS: 2, GRAPH: 2, WEAVE: 1, ...]
+def stageTimes(meta, methods, plan) {
+    def options = plan.options
+    def runs = countRuns(methods*.name, methods, meta, options)
+    def is_aligned = isAligned(meta, methods, options)
+    def is_open = !plan.model && !meta.n_domains && !givenNumber(options)
+    def times = [
+        PREPROCESS: methods*.preprocess.unique(false).size(),
+        GRAPH: methods.collect { method -> [method.preprocess, method.graph] }.unique().size(),
+        MAP: plan.model ? 1 : 0,
+        ALIGN: is_aligned ? meta.stack.size() - 1 : 0,
+        MATCH: is_aligned && !plan.model ? runs : 0,
+        SCAN: is_open ? runs : 0,
+        WEAVE: countRuns(weaveMembers(options, methods), methods, meta, options) > 1 ? 1 : 0,
+        ASSESS: options.assess ? 1 : 0,
+        CHARACTERISE: options.characterise ? 1 : 0,
+        COHORT: options.cohort && meta.cohort ? 1 : 0,
+        PASSPORTS: options.passports == 'none' ? 0 : 1,
+        EXPORT: options.export == 'none' ? 0 : 1,
+        SAVE_MODEL: plan.saved.size(),
+    ]
+    return times.findAll { _stage, number -> number > 0 }
 }
 
 // What the tasks of a dataset are expected to need: memory, time and disk, by the headers of its files and a table of measurements.

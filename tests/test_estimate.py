@@ -12,7 +12,9 @@ from spatialweave.estimate import COLUMNS, Needs, duration, expected, lines, rea
 from spatialweave.io.sizes import DatasetSize
 
 BEFORE, AFTER = ["INGEST", "QC", "PREPROCESS", "GRAPH"], ["ASSESS", "COMPARE", "ASSEMBLE", "EXPORT", "REPORT_DATASET"]
-STAGES = [*BEFORE, "SCAN", "CLUSTER", "WEAVE", "EVALUATE", *AFTER]
+EVERY = {"ASSESS": 1, "EXPORT": 1}
+OPTIONAL = ["ALIGN", "MAP", "SCAN", "WEAVE", "MATCH", "SAVE_MODEL", "CHARACTERISE", "COHORT", "PASSPORTS"]
+STAGES = [*BEFORE, "CLUSTER", "EVALUATE", *AFTER, *OPTIONAL]
 ANY = Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0, 0.0, 1.0)
 TABLE = {(stage, ""): ANY for stage in [*STAGES, "TRAIN"]} | {
     ("TRAIN", "large"): Needs(2.0, 100.0, 5.0, 100.0, 0.5, 0.1, 0.0, 1.0)
@@ -21,7 +23,8 @@ MILLION = DatasetSize(10**6, 3 * 10**8, (2000, 100), 6 * 10**8, guessed=False)
 
 
 def test_a_line_of_the_table_holds_for_the_size_of_the_input() -> None:
-    tasks = {(task.stage, task.method): task for task in expected(MILLION, TABLE, ["large", "small"], 3, scan=True)}
+    times = EVERY | {"SCAN": 6, "WEAVE": 1, "CHARACTERISE": 1, "GRAPH": 2}
+    tasks = {(task.stage, task.method): task for task in expected(MILLION, TABLE, ["large", "small"], 3, times)}
     # 0.6 GB of files
     assert tasks["INGEST", ""].gb == pytest.approx(1.0 + 10.0 * 0.6)
     assert tasks["INGEST", ""].seconds == pytest.approx(5.0 + 100.0 * 0.6)
@@ -34,7 +37,12 @@ def test_a_line_of_the_table_holds_for_the_size_of_the_input() -> None:
     assert tasks["TRAIN", "large"].times == 3
     assert tasks["TRAIN", "large"].beyond == pytest.approx(latents / 0.1)
     assert tasks["TRAIN", "small"].beyond == 1.0
-    assert [tasks[stage, ""].times for stage in ("SCAN", "CLUSTER", "EVALUATE", "WEAVE", "ASSESS")] == [6, 6, 6, 1, 1]
+    counted = {stage: tasks[stage, ""].times for stage in ("GRAPH", "SCAN", "CLUSTER", "EVALUATE", "WEAVE", "ASSESS")}
+    assert counted == {"GRAPH": 2, "SCAN": 6, "CLUSTER": 6, "EVALUATE": 6, "WEAVE": 1, "ASSESS": 1}
+    # All files of the dataset: section, latents, graph, six runs with 20 bytes of domains per spot, quality control.
+    graph, embedding = 0.5 * latents, 0.5 * latents
+    everything = 1.2 * (0.12 + 0.375) + latents + graph + 6 * (0.02 + embedding)
+    assert tasks["CHARACTERISE", ""].gb == pytest.approx(1.0 + 10.0 * everything)
 
 
 def test_beyond_the_bend_input_counts_by_a_fraction() -> None:
@@ -42,13 +50,18 @@ def test_beyond_the_bend_input_counts_by_a_fraction() -> None:
     assert [bent.counted(inputs) for inputs in (0.05, 0.1, 0.6)] == pytest.approx([0.05, 0.1, 0.2])
 
 
-def test_one_run_has_no_consensus_and_a_number_of_domains_that_is_given_is_not_sought() -> None:
-    stages = [task.stage for task in expected(MILLION, TABLE, ["small"], 1, scan=False)]
+def test_stages_that_a_run_does_not_have_are_left_out() -> None:
+    stages = [task.stage for task in expected(MILLION, TABLE, ["small"], 1, EVERY)]
     assert stages == [*BEFORE, "TRAIN", "CLUSTER", "EVALUATE", *AFTER]
+    everything = [task.stage for task in expected(MILLION, TABLE, ["small"], 1, dict.fromkeys(STAGES, 1))]
+    assert sorted(everything) == sorted([*STAGES, "TRAIN"])
+    # With a saved model nothing is trained.
+    stages = [task.stage for task in expected(MILLION, TABLE, [], 1, {"MAP": 1})]
+    assert stages == [*BEFORE, "MAP", "EVALUATE", "COMPARE", "ASSEMBLE", "REPORT_DATASET"]
 
 
 def test_what_is_too_large_is_marked() -> None:
-    tasks = list(expected(MILLION, TABLE, ["large", "small"], 1, scan=False))
+    tasks = list(expected(MILLION, TABLE, ["large", "small"], 1, EVERY))
     text = list(lines("tissue", MILLION, tasks, 24.0))
     assert text[0] == "tissue: 1,000,000 spots, 2,000 + 100 features, 300,000,000 values"
     assert [line.split()[1] for line in text if "cannot run" in line] == ["large"]

@@ -6,7 +6,7 @@ task's input files; how large these will be follows from the spots, the modaliti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def read_table(path: Path) -> dict[tuple[str, str], Needs]:
 
 
 def expected(
-    size: DatasetSize, table: dict[tuple[str, str], Needs], methods: Sequence[str], seeds: int, scan: bool
+    size: DatasetSize, table: dict[tuple[str, str], Needs], methods: Sequence[str], seeds: int, times: Mapping[str, int]
 ) -> Iterator[TaskNeeds]:
     """What the tasks of a dataset are expected to need, in the order of the flow.
 
@@ -104,8 +104,9 @@ def expected(
     ----------
     methods
         Those that are trained, `seeds` times each.
-    scan
-        Whether the number of domains is chosen from the data.
+    times
+        How often each stage runs that not every run has, or not once: MAP, ALIGN, MATCH, SCAN, WEAVE, ASSESS,
+        CHARACTERISE, COHORT, PASSPORTS, EXPORT, SAVE_MODEL (not named: never), PREPROCESS and GRAPH (not named: once).
     """
 
     def task(stage: str, inputs: float, times: int = 1, method: str = "") -> TaskNeeds:
@@ -120,31 +121,42 @@ def expected(
             max(1.0, inputs / needs.largest_gb) if needs.largest_gb else 1.0,
         )
 
-    runs = len(methods) * seeds
+    def optional(stage: str, inputs: float) -> Iterator[TaskNeeds]:
+        if times.get(stage):
+            yield task(stage, inputs, times[stage])
+
+    trained = len(methods) * seeds
+    runs = trained + times.get("MAP", 0)
     section = (NAMES * size.spots + VALUE * size.values) / GB
     latents = (LATENT_NAMES + LATENT_VALUE * COMPONENTS * max(len(size.features), 1)) * size.spots / GB
     yield task("INGEST", size.bytes / GB)
     yield task("QC", section)
-    yield task("PREPROCESS", section)
-    graph = task("GRAPH", latents)
+    yield task("PREPROCESS", section, times.get("PREPROCESS", 1))
+    graph = task("GRAPH", latents, times.get("GRAPH", 1))
     yield graph
+    yield from optional("ALIGN", latents)
+    mapped = list(optional("MAP", latents + section))
+    yield from mapped
     trainings = [task("TRAIN", latents, seeds, method) for method in methods]
     yield from trainings
-    embedding = max((one.output for one in trainings), default=0.0)
+    embedding = max(one.output for one in [*trainings, *mapped])
     domains = DOMAIN * size.spots / GB
-    if scan:
-        yield task("SCAN", embedding, runs)
-    yield task("CLUSTER", embedding + graph.output, runs)
-    if runs > 1:
-        yield task("WEAVE", runs * domains + latents)
+    yield from optional("SCAN", embedding)
+    if trained:
+        yield task("CLUSTER", embedding + graph.output, trained)
+    yield from optional("WEAVE", runs * domains + latents)
     yield task("EVALUATE", embedding + domains + latents + graph.output, runs)
-    yield task("ASSESS", runs * (domains + embedding) + latents)
+    yield from optional("ASSESS", runs * (domains + embedding) + latents)
+    yield from optional("MATCH", embedding + latents)
+    yield from optional("SAVE_MODEL", latents + section)
     yield task("COMPARE", runs * domains + latents)
     # All files of the dataset, with the tables of quality control.
     everything = section + latents + graph.output + runs * (domains + embedding) + 0.2 * section
+    for stage in ("CHARACTERISE", "COHORT", "PASSPORTS"):
+        yield from optional(stage, everything)
     assembled = task("ASSEMBLE", everything)
     yield assembled
-    yield task("EXPORT", assembled.output)
+    yield from optional("EXPORT", assembled.output)
     yield task("REPORT_DATASET", everything)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spatialweave.characterise.markers import MarkerTests, marker_tests
-from spatialweave.characterise.naming import chosen_names, name_domains
+from spatialweave.characterise.naming import NameScore, name_domains
 from spatialweave.characterise.panel import Panel, PanelMarker, read_panel
 from spatialweave.characterise.split import split_spots
 from spatialweave.errors import InputError
@@ -37,10 +38,14 @@ def known(domain: int, n: int = 8) -> list[str]:
     return [f"Gene{feature + 1:04d}" for feature in np.flatnonzero(table[domain])[:n]]
 
 
+def names_of(found: list[NameScore]) -> dict[int, str]:
+    return {one.domain: one.name for one in found if one.named}
+
+
 def test_the_true_panel_names_every_domain(tests: list[MarkerTests]) -> None:
     panel = panel_of({name: known(domain) for domain, name in enumerate(NAMES)})
     found = name_domains(panel, tests, 0)
-    assert chosen_names(found) == {domain + 1: name for domain, name in enumerate(NAMES)}
+    assert names_of(found) == {domain + 1: name for domain, name in enumerate(NAMES)}
     assert len(found) == 25
     best = found[0]
     assert (best.domain, best.name, best.measured, best.markers) == (1, "background", 8, 8)
@@ -59,7 +64,7 @@ def test_wrong_panels_name_none(tests: list[MarkerTests], seed: int) -> None:
     mixed = {name: [known(domain, 40)[rng.integers(40)] for domain in range(5)] for name in NAMES}
     absent = {name: [f"Absent{number}" for number in range(8)] for name in NAMES}
     for features in (nothing, mixed, absent):
-        assert chosen_names(name_domains(panel_of(features), tests, seed)) == {}
+        assert names_of(name_domains(panel_of(features), tests, seed)) == {}
 
 
 def test_negative_markers_and_modalities(tests: list[MarkerTests]) -> None:
@@ -69,18 +74,36 @@ def test_negative_markers_and_modalities(tests: list[MarkerTests]) -> None:
     assert min(scores, key=scores.__getitem__) == 3 and scores[3] < 0
     assert name_domains(panel_of({"ring": known(2)}, modality="adt"), tests, 0) == []
     anywhere = name_domains(panel_of({"ring": [name.upper() for name in known(2)]}, modality=""), tests, 0)
-    assert chosen_names(anywhere) == {3: "ring"}
+    assert names_of(anywhere) == {3: "ring"}
+
+
+def test_a_domain_without_a_modality_is_named_by_the_others(tests: list[MarkerTests]) -> None:
+    """As in a section in which proteins were not measured."""
+    rna, adt, *_ = tests
+    testable, auc = adt.found.testable.copy(), adt.found.auc.copy()
+    testable[2], auc[2] = False, np.nan
+    without = replace(adt, found=replace(adt.found, testable=testable, auc=auc))
+    panel = panel_of({name: known(domain) for domain, name in enumerate(NAMES)})
+    panel["ring"] = [*panel["ring"], PanelMarker(adt.features[0], "adt", 1)]
+    found = name_domains(panel, [rna, without], 0)
+    assert names_of(found) == {domain + 1: name for domain, name in enumerate(NAMES)}
+    measured = {one.domain: (one.measured, one.markers) for one in found if one.name == "ring"}
+    assert measured == {domain: (8 if domain == 3 else 9, 9) for domain in range(1, 6)}
+    (ring,) = (one for one in found if (one.domain, one.name) == (3, "ring"))
+    assert adt.features[0] not in ring.evidence
+    rows = [rna.features.index(feature) for feature in known(2)]
+    assert ring.score == pytest.approx(np.mean(2 * rna.found.auc[2, rows] - 1), rel=1e-4)
 
 
 def test_names_with_few_measured_markers_are_not_given(tests: list[MarkerTests]) -> None:
     panel = panel_of({"ring": [*known(2), *(f"Absent{number}" for number in range(9))]})
     found = name_domains(panel, tests, 0)
-    assert chosen_names(found) == {} and {(one.measured, one.markers) for one in found} == {(8, 17)}
+    assert names_of(found) == {} and {(one.measured, one.markers) for one in found} == {(8, 17)}
 
 
 def test_two_names_with_the_same_markers_are_not_given(tests: list[MarkerTests]) -> None:
     panel = panel_of({"ring": known(2), "circle": known(2)})
-    assert chosen_names(name_domains(panel, tests, 0)) == {}
+    assert names_of(name_domains(panel, tests, 0)) == {}
 
 
 def test_a_panel_file(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ class Pipeline:
         return Run(done.returncode, done.stdout + done.stderr, self.results)
 
 
+TO_DOMAINS = ("--assess", "false", "--characterise", "false", "--passports", "none", "--export", "none")
+"""Options of a run that is looked at up to its domains only."""
+
 STUBS = Path(__file__).parent / "stubs"
 STAND_INS = {
     "engine": ("docker", "podman", "singularity", "apptainer", "ch-run", "ch-image"),

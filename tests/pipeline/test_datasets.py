@@ -16,7 +16,7 @@ from spatialweave.io.embeddings import training_record
 from spatialweave.method import load_method
 from spatialweave.presets import read_preset
 
-from .conftest import Pipeline
+from .conftest import TO_DOMAINS, Pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,7 +99,7 @@ def test_choices_for_all_recipes_and_presets_of_single_methods(pipeline: Pipelin
         "--simulate", "test", "--methods", "spamo_paper,smart_paper", "--control", "false",
         "--preset", "spamo_paper:simulated,smart_paper:p22",
         "--variable_features", "60", "--components", "8", "--n_neighbours", "0", "--feature_neighbours", "9",
-        "--method_options", "spamo_paper.epochs=3,smart_paper.epochs=3",
+        "--method_options", "spamo_paper.epochs=3,smart_paper.epochs=3", *TO_DOMAINS,
     )  # fmt: skip
     assert run.code == 0, run.text
     for method, preset in (("spamo_paper", "simulated"), ("smart_paper", "p22")):

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from ingest import main as ingest
 
 from ..checks import ends
+from ..pipeline.conftest import TO_DOMAINS
 from .layouts import LAYOUTS, MODALITIES, Section, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +112,7 @@ def test_a_run_as_it_is_typed(name: str, dataset: str, n_domains: int, user: Pat
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     (tmp_path / "data").symlink_to(user / "data")
     arguments = ["-params-file", f"assets/datasets/{name}/params.yml", "--outdir", "results"]
-    command = [ROOT / "nextflow", "run", ROOT, "-ansi-log", "false", *arguments, "--methods", "smart"]
+    command = [ROOT / "nextflow", "run", ROOT, "-ansi-log", "false", *arguments, "--methods", "smart", *TO_DOMAINS]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     results = tmp_path / "results"

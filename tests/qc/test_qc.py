@@ -18,7 +18,7 @@ from spatialweave.io.notices import InputWarning
 from spatialweave.qc import plots
 from spatialweave.qc.filters import judge
 from spatialweave.qc.section import FilteredSection, check_section
-from spatialweave.qc.spot_metrics import SPOT_METRICS, spot_metrics
+from spatialweave.qc.spot_metrics import SPOT_METRICS, feature_symbols, spot_metrics
 from spatialweave.qc.tables import SPOT_COLUMNS
 from spatialweave.qc.thresholds import SPOT_THRESHOLDS, Threshold, defaults
 
@@ -42,6 +42,12 @@ def section(tmp_path: Path) -> Path:
     data = join_modalities(parts, obs, np.arange(10.0).reshape(5, 2), {"spatialweave": facts})
     write(data, tmp_path / "section.h5mu")
     return tmp_path / "section.h5mu"
+
+
+def test_a_feature_without_a_symbol_has_its_name() -> None:
+    var = pd.DataFrame({"gene_symbols": ["A", None, "", np.nan]}, index=["E1", "MT-ND1", "E3", "mt-Co1"])
+    assert feature_symbols(var).tolist() == ["A", "MT-ND1", "E3", "mt-Co1"]
+    assert feature_symbols(var[[]]).tolist() == var.index.tolist()
 
 
 def check(section: Path, **thresholds: float) -> FilteredSection:

@@ -61,6 +61,17 @@ def test_tables_sort_by_a_click_and_by_the_keyboard(browser: Any, report: Path) 
     assert heads[7].get_attribute("aria-sort") == "descending"
 
 
+def test_numbers_are_sorted_as_they_are_written(browser: Any, report: Path) -> None:
+    """With a minus sign, narrow spaces between thousands, and powers of ten."""
+    browser.get(report.as_uri())
+    written = ["1\u202f234", "4.0e\u221204", "\u22120.100"]
+    rows = "[...document.querySelector('table.leaders').tBodies[0].rows]"
+    browser.execute_script(f"{rows}.forEach((r, i) => {{ r.cells[1].innerText = arguments[0][i]; }})", written)
+    head = browser.find_element("css selector", "table.leaders thead th:nth-child(2)")
+    browser.execute_script("arguments[0].click()", head)
+    assert column(browser, 1) == written[::-1]
+
+
 @pytest.mark.parametrize("width", [1280, 1440])
 def test_no_table_is_wider_than_the_page(browser: Any, report: Path, width: int) -> None:
     browser.set_window_size(width, 1000)

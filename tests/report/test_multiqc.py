@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     checks = [
         ("s", "rna", "spots", "any", None, 100, 4, 4.0, 96),
         ("s", "rna", "spots", "min_counts", 1, 100, 4, 4.0, 96),
+        ("s", "rna", "features", "min_spots", 3, 50, 45, 90.0, 5),
     ]
     multiqc.write_metrics(tmp_path / "metrics_mqc.tsv", metrics, KEY_METRICS)
     multiqc.write_resources(tmp_path / "resources_mqc.tsv", RUNS.frame(runs))
@@ -89,8 +90,10 @@ def test_cells_are_those_of_the_tables(folder: Path) -> None:
     ]
     # One line each, whatever is in them.
     assert [row["notice"] for row in read(folder / "notices_mqc.tsv")[1]] == ["tab here and: a 'break'", "# second"]
-    (row,) = read(folder / "s.qc_mqc.tsv")[1]
-    assert row == {"of": "d s rna spots", "n_before": "100", "n_failed": "4", "percent_failed": "4.0", "n_after": "96"}
+    assert read(folder / "s.qc_mqc.tsv")[1] == [
+        {"of": "d s rna spots", "n_before": "100", "n_failed": "4", "percent_failed": "4.0", "n_after": "96"},
+        {"of": "d s rna features", "n_before": "50", "n_failed": "45", "percent_failed": "90.0", "n_after": "5"},
+    ]
 
 
 def test_multiqc_shows_them(folder: Path, tmp_path: Path) -> None:
@@ -105,5 +108,5 @@ def test_multiqc_shows_them(folder: Path, tmp_path: Path) -> None:
     assert set(tables) >= {"metrics", "resources", "leaderboard", "notices", "qc"}
     assert tables["metrics"]["d smart seed 1"]["ari"] == 0.5
     # The sections have files of their own, and one table.
-    assert set(tables["qc"]) == {"d s rna spots", "d t rna spots"}
+    assert set(tables["qc"]) == {f"d {section} rna {unit}" for section in "st" for unit in ("spots", "features")}
     assert tables["notices"]["2: d/s"]["notice"] == "# second"

@@ -180,8 +180,3 @@ class _Measured:
             label = f"{'' if sign > 0 else 'not '}{tests[modality].features[feature]} (AUC {auc:.2f})"
             found.append((sign * (auc - 0.5), label))
         return ", ".join(label for _, label in sorted(found, key=lambda item: -item[0]))
-
-
-def chosen_names(scores: Sequence[NameScore]) -> dict[int, str]:
-    """The names of the domains that have one."""
-    return {score.domain: score.name for score in scores if score.named}

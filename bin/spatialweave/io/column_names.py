@@ -81,8 +81,6 @@ _FACTS = frozenset(
             "region",
         ),
         *("cell_id", "entity_id", "in_tissue", "array_row", "array_col"),
-        *("area", "cell_area", "nucleus_area", "volume", "anisotropy", "perimeter", "perimeter_area_ratio"),
-        *("eccentricity", "solidity", "aspect_ratio", "major_axis_length", "minor_axis_length"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),
         *("transcript_count", "transcript_counts", "total_counts", "n_counts", "n_genes", "n_genes_by_counts"),
@@ -95,14 +93,25 @@ _FACTS = frozenset(
 )
 
 
-def facts_among(names: Sequence[str]) -> list[int]:
+_SHAPES = frozenset(
+    {
+        *("area", "cell_area", "nucleus_area", "volume", "anisotropy", "perimeter", "perimeter_area_ratio"),
+        *("eccentricity", "solidity", "aspect_ratio", "major_axis_length", "minor_axis_length"),
+    }
+)
+"""Facts about cells that are features of their morphology."""
+
+
+def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     """Positions of the columns that are no features: coordinates and well-known facts about spots (area, fov ...).
 
-    Single letters may be genes (y and z are of the fly): they are coordinates only where x and y are both there.
+    Single letters may be genes (y and z are of the fly): they are coordinates only where x and y are both there. Of the
+    modality morphology, shapes are features.
     """
     lowered = [str(name).strip().lower() for name in names]
     present = set(lowered)
     pairs = {axis for x, y, _unit in OBS_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
-    return [i for i, name in enumerate(lowered) if name in pairs or _spelled(name) in _FACTS]
+    facts = _FACTS if modality == "morphology" else _FACTS | _SHAPES
+    return [i for i, name in enumerate(lowered) if name in pairs or _spelled(name) in facts]

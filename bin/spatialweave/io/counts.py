@@ -75,6 +75,8 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
                 warn(where, left_out)
             parts = {}
             for modality, columns in groups.columns.items():
+                if not len(columns):
+                    raise InputError(where, f"has no feature of {modality}: {'; '.join(groups.left_out)}")
                 if not found.detected[columns].any():
                     raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
                 named = named_features(features.iloc[columns], where)

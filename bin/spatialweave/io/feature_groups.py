@@ -27,15 +27,19 @@ def feature_groups(measurement: Measurement, features: pd.DataFrame, wanted: str
     Coordinates and well-known facts about spots among the features, as matrices made from tables of cells have them,
     belong to none.
     """
-    facts = facts_among([str(name) for name in features.index])
+    names = [str(name) for name in features.index]
     groups = FeatureGroups(_by_modality(measurement, features, wanted))
+    taken = np.zeros(len(names), dtype=bool)
+    for modality, columns in groups.columns.items():
+        own = np.setdiff1d(columns, np.array(facts_among(names, modality), dtype=int))
+        groups.columns[modality] = own
+        taken[own] = True
+    facts = [i for i in facts_among(names) if not taken[i]]
     if facts:
-        named = ", ".join(f"'{features.index[i]}'" for i in facts)
+        named = ", ".join(f"'{names[i]}'" for i in facts)
         groups.left_out.append(f"{named} are coordinates or facts about spots, no features, and are left out")
-        groups.columns = {name: np.setdiff1d(columns, facts) for name, columns in groups.columns.items()}
     if "feature_types" in features.columns and not measurement.modality:
-        taken = np.zeros(len(features), dtype=bool)
-        taken[np.concatenate([*groups.columns.values(), np.array(facts, dtype=int)])] = True
+        taken[facts] = True
         rest = features["feature_types"].to_numpy(dtype=object)[~taken]
         if len(rest):
             types = ", ".join(str(kind) for kind in pd.unique(rest))

@@ -96,10 +96,12 @@ def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.rando
     bound = np.empty(len(anchors), dtype=np.float32)
     negatives = np.empty(len(anchors), dtype=np.int64)
     distinct, inverse = np.unique(anchors, return_inverse=True)
+    by_anchor = np.argsort(inverse, kind="stable")
+    ends = np.searchsorted(inverse[by_anchor], np.arange(len(distinct) + _BLOCK))
     for start in range(0, len(distinct), _BLOCK):
         distance = _distances(points[distinct[start : start + _BLOCK]], points[sample])
         limit, fallback = _far_bound(distance, far, rng)
-        pairs = np.flatnonzero((inverse >= start) & (inverse < start + _BLOCK))
+        pairs = by_anchor[ends[start] : ends[start + _BLOCK]]
         bound[pairs] = limit[inverse[pairs] - start]
         negatives[pairs] = sample[fallback[inverse[pairs] - start]]
     pending = np.arange(len(anchors))

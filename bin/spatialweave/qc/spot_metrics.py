@@ -72,11 +72,13 @@ def _in_one_pass(counts: Counts, groups: list[np.ndarray]) -> tuple[list[np.ndar
 
 
 def feature_symbols(var: pd.DataFrame) -> pd.Series:
-    """Gene symbols of the features where a column of var holds them, else their names."""
+    """Gene symbols of the features where a column of var holds them, else (of each that has none) their names."""
+    names = var.index.to_series().astype(str)
     for column in SYMBOL_COLUMNS:
         if column in var:
-            return var[column].astype(str)
-    return var.index.to_series().astype(str)
+            symbols = var[column].astype(object)
+            return symbols.where(symbols.notna() & (symbols != ""), names).astype(str)
+    return names
 
 
 def _input_column(obs: pd.DataFrame, known: tuple[str, ...]) -> np.ndarray | None:

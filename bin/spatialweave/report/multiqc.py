@@ -154,7 +154,7 @@ QC = {
 
 def write_qc(target: Path, dataset: str, summary: pd.DataFrame) -> None:
     """What quality control of one section removed: a row per modality, of spots and of features."""
-    total = summary[summary["check"] == "any"]
+    total = summary[(summary["check"] == "any") | (summary["unit"] == "features")]
     rows = [
         (f"{dataset} {row['section']} {row['modality']} {row['unit']}", [row[name] for name in QC])
         for row in total.to_dict("records")

@@ -119,7 +119,7 @@ class Batches(Generic[B]):
                 if name not in result:
                     result[name] = np.zeros((patch.n_all, *found.shape[1:]), dtype=found.dtype)
                 result[name][self._tiling.parts[number]] = found
-        return {name: self._tiling.run.team.summed(table) for name, table in result.items()}
+        return self._tiling.run.team.summed(result)
 
     @torch.no_grad()
     def statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:

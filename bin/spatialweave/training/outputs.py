@@ -43,7 +43,9 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     entries: dict[str, np.ndarray | pd.DataFrame] = {}
     for key, table in fitted.extras.items():
         check_extra(key, table, dataset)
-        entries[key] = table.astype(np.float32)
+        # Numbers of spots stay whole: above 2^24 float32 has no room for them.
+        whole = all(np.issubdtype(kind, np.integer) for kind in table.dtypes)
+        entries[key] = table if whole else table.astype(np.float32)
     if fitted.own is not None:
         if fitted.own.shape != fitted.embedding.shape or not np.isfinite(fitted.own).all():
             raise _defect("embedding by own sections", f"is not finite or has the shape {fitted.own.shape}")

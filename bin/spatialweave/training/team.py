@@ -95,16 +95,25 @@ class Team:
             parameter.grad = values.view_as(parameter) if is_reached else None
         return dict(zip(names, torch.stack([part[2] for part in split]).sum(dim=0).tolist(), strict=True))
 
-    def summed(self, table: np.ndarray) -> np.ndarray:
-        """The sum of a table over all processes; in each the rows of others are zero."""
+    def summed(self, tables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The sums of tables over all processes; in each the rows of others are zero.
+
+        A process that had no part has no tables; process 0 has all.
+        """
         if self.size == 1:
-            return table
+            return tables
+        import numpy as np
         import torch
         import torch.distributed as dist
 
-        values = torch.from_numpy(table)
-        dist.all_reduce(values)
-        return values.numpy()
+        told = [{name: (table.shape, table.dtype) for name, table in tables.items()}]
+        dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
+        result = {}
+        for name, (shape, dtype) in told[0].items():
+            values = torch.from_numpy(tables[name] if name in tables else np.zeros(shape, dtype=dtype))
+            dist.all_reduce(values)
+            result[name] = values.numpy()
+        return result
 
     def disband(self, why: str) -> None:
         """Go on as the only process; all others end here, well.

@@ -90,7 +90,9 @@ def _table_reader(path: Path, choices: Choices) -> Reader:
     header = tables.read_header(path)
     if cosmx.is_matrix(header):
         return cosmx.read_matrix
-    return partial(stereo_seq_gem.read, choices=choices) if stereo_seq_gem.is_gem(header) else table.read
+    if stereo_seq_gem.is_gem(header):
+        return partial(stereo_seq_gem.read, choices=choices)
+    return partial(table.read, modality=choices.modality)
 
 
 def _folder_reader(path: Path, choices: Choices) -> Reader:

@@ -24,10 +24,11 @@ BLOCK_CELLS = 10_000_000
 """Cells parsed at once (80 MB as float64): only one block of the matrix is ever dense."""
 
 
-def read(path: Path) -> list[Measurement]:
+def read(path: Path, modality: str | None = None) -> list[Measurement]:
     """A text matrix, spots x features; whatever is not a number is refused with its line and column.
 
-    Coordinates and well-known facts about spots among the columns are no features.
+    Coordinates and well-known facts about spots among the columns are no features, of the modality as which the file
+    is given, if any.
     """
     header = tables.read_header(path)
     if len(header) < 2:
@@ -40,7 +41,7 @@ def read(path: Path) -> list[Measurement]:
     for position, name in enumerate(header[1:], start=2):
         if not name:
             raise InputError(f"{path}, line 1, column {position}", "has no name", "the name of a feature")
-    facts = [position + 1 for position in facts_among(header[1:])]
+    facts = [position + 1 for position in facts_among(header[1:], modality)]
     if facts:
         named = ", ".join(f"'{header[i]}'" for i in facts)
         warn(str(path), f"the columns {named} are coordinates or facts about spots, no features, and are left out")

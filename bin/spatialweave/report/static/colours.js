@@ -19,6 +19,9 @@ function stripeOf(colour) {
 const DARK = matchMedia("screen and (prefers-color-scheme: dark)");
 const unknownLook = () => ({ colour: DARK.matches ? "#3d4754" : DATA.unknown, stripe: null });
 
+// The same spots where the ground is white whatever the style of the page: on paper, and in saved pictures.
+const onWhite = (spots) => ({ ...spots, looks: [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }] });
+
 // One look per class, {colour, stripe}, and one more for spots without a class.
 function classLooks({ colours, striped }) {
   const looks = colours.map((colour, code) => ({ colour, stripe: striped[code] ? stripeOf(colour) : null }));

@@ -62,7 +62,7 @@ const takeLasso = {
     return true;
   },
   key(plot, event, middle) {
-    if (!lasso.on || !plot.lasso) return false;
+    if (!lasso.on || !plot.lasso || event.ctrlKey || event.metaKey || event.altKey) return false;
     const act = { Enter: () => { addCorner(plot, ...middle); byId("region-status").textContent = `${lasso.corners.length} corners. C closes the region.`; }, c: closeRegion, C: closeRegion, Escape: () => switchLasso(false) }[event.key];
     act?.();
     return Boolean(act);

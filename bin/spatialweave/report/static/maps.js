@@ -126,8 +126,7 @@ class SpotPlot {
       if (node) pen.drawImage(node, ...place(image), image.width * view.scale, image.height * view.scale);
     }
     const brush = this.layer.getContext("2d");
-    const spots = this.spots();
-    if (light) spots.looks = [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }];
+    const spots = light ? onWhite(this.spots()) : this.spots();
     paintSpots(brush, { ...spots, dot: spots.dot * ratio }, { ...view, scale: view.scale * ratio });
     pen.globalAlpha = this.opacity;
     pen.drawImage(this.layer, 0, 0, width, height);

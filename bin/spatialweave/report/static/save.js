@@ -17,7 +17,7 @@ function panelPicture(plot) {
     const [x, y] = place(image);
     inside.append(drawing("image", { href: image.source, x, y, width: image.width * view.scale, height: image.height * view.scale, preserveAspectRatio: "none", opacity: plot.look.image }));
   }
-  inside.append(drawing("g", { opacity: plot.opacity }, ...spotShapes(plot.spots(), view, width, height)));
+  inside.append(drawing("g", { opacity: plot.opacity }, ...spotShapes(onWhite(plot.spots()), view, width, height)));
   const halo = { "text-anchor": "middle", "font-weight": 600, stroke: "#fff", "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" };
   for (const [texts, shift] of [[plot.notes, -4], [plot.names, 4]]) {
     for (const one of texts) inside.append(label(one.text, place(one)[0], place(one)[1] + shift, halo));

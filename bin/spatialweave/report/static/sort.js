@@ -5,7 +5,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const value = (row, column) => {
     const cell = row.cells[column];
     const text = cell.dataset.value ?? cell.textContent.trim();
-    const number = Number.parseFloat(text);
+    // As text.py writes numbers: with a minus sign, and narrow spaces between thousands.
+    const number = Number.parseFloat(text.replaceAll("\u2212", "-").replaceAll("\u202f", ""));
     return text === "" || text === "–" ? null : Number.isNaN(number) || cell.tagName === "TH" ? text : number;
   };
   const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));

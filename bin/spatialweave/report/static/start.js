@@ -17,7 +17,7 @@ function factsOf(row, tops) {
   const classFact = (name, classes, own) => [name, classes.names[own[row]] ?? "none", classLooks(classes)[own[row]]];
   const facts = [["section", DATA.sections.names[section], null]];
   if (codes.main) facts.push(classFact("domain", run.domains, codes.main));
-  if (compared?.column && current.column) facts.push([compared.name, format(valueOf(current.column.column, current.column.steps[row])), null]);
+  if (compared?.column && current.column && current.column.steps[row] !== 255) facts.push([compared.name, format(valueOf(current.column.column, current.column.steps[row])), null]);
   if (compared?.classes) facts.push(classFact(compared.key === "labels" ? "label" : compared.name, compared.classes, codes.other));
   for (const { modality, names, codes: own } of tops) {
     const top = [0, 1, 2].map((rank) => names[own[3 * row + rank]]).filter((name) => name !== undefined);
