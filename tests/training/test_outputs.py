@@ -139,6 +139,15 @@ def test_extras_that_cannot_be_are_a_defect_of_the_method(
         outputs.per_spot(Fitted(np.zeros((N_SPOTS, 2)), {}, make(dataset)), dataset, latents)
 
 
+def test_numbers_of_spots_stay_whole(latents: Path) -> None:
+    """float32 has no odd numbers above 2^24."""
+    dataset = read_dataset(latents)
+    tables = {"long_range": weights(dataset, (2**24 + 1, -1), ("1", "2")), "other": weights(dataset, (0.5, 1))}
+    found = outputs.per_spot(Fitted(np.zeros((N_SPOTS, 2)), {}, tables), dataset, latents)
+    assert found["long_range"].iloc[0].tolist() == [2**24 + 1, -1]
+    assert {str(kind) for kind in found["other"].dtypes} == {"float32"}
+
+
 def test_views_need_not_sum_to_1(latents: Path) -> None:
     dataset = read_dataset(latents)
     table = weights(dataset, (0.5, 0.5, 0.9, 0.1), ("rna spatial", "rna features", "adt spatial", "adt features"))

@@ -150,14 +150,13 @@ def table_of(name: str) -> ResultTable:
 
 
 def _warn_of_untested(run: CharacterisedRun, pooled: list[MarkerTests]) -> None:
-    """Name the domains that have spots enough, but none beside them to be compared with in the same section."""
+    """Name the domains that have spots enough, but nothing to be compared with in the same section."""
     testable = np.any([tests.found.testable for tests in pooled], axis=0)
     sizes = np.max([tests.found.sizes for tests in pooled], axis=0)
     for domain in np.flatnonzero(~testable & (sizes >= FEWEST)).tolist():
         warn(
             f"{run.id}, domain {domain + 1}",
-            "it fills the sections that it is in, so that its markers cannot be told from differences between these "
-            "sections; none are given",
+            f"no section has {FEWEST} spots of it and {FEWEST} others to compare them with, so that it has no markers",
         )
 
 
