@@ -80,7 +80,7 @@ needed: ## List which of the long tests below a change needs, from main or from 
 
 test-baselines: ## Set up the environments of the baselines and run each on a simulated tissue (half an hour; 9 GB)
 	@for environment in environments/*/; do $(MAKE) environment NAME=$$(basename $$environment); done
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --durations=0 tests/baselines
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest --durations=0 -m "long or not long" tests/baselines
 
 test-containers: setup ## Build the image and run the pipeline in it (a quarter of an hour; Podman, Buildah, 30 GB)
 	containers/test.sh

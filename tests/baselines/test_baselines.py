@@ -1,6 +1,6 @@
 """Every baseline in its own environment, by its stage script: on the demo, a tenth of whose spots lack a modality.
 
-`make test-baselines` makes the environments; without them these tests are skipped.
+`make test-baselines` makes the environments; without them these tests are skipped. Those marked `long` are in it only.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from spatialweave.presets import MethodPreset, read_preset
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = {path.stem: read_preset(path) for path in sorted((ROOT / "assets" / "methods").glob("*.yml"))}
 BASELINES = [name for name, preset in PRESETS.items() if preset.baseline]
+COMPILED = ("wnn",)
+"""Baselines whose library compiles itself for minutes, whenever it is imported anew."""
 
 LEAST = {
     # pca has 0.98, the coordinates alone 0.40; without a twentieth of the spots' values somewhat less.
@@ -80,7 +82,7 @@ def prepared(section: Path, preset: MethodPreset) -> tuple[Path, Path]:
     return latents, graph
 
 
-@pytest.fixture(params=BASELINES)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.long] * (name in COMPILED)) for name in BASELINES])
 def baseline(request: pytest.FixtureRequest) -> MethodPreset:
     """A baseline whose environment is there."""
     preset = PRESETS[request.param]

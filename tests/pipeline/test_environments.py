@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Pipeline, link_stand_ins
+from .conftest import TO_DOMAINS, Pipeline, link_stand_ins
 
 PRESET = """\
 title: Toy
@@ -114,7 +114,7 @@ def test_a_baseline_of_a_group_is_left_out_and_one_that_is_named_is_not(with_toy
     (methods / "toy.yml").write_text(PRESET + "baseline: true\n")
     named = with_toy.run("-profile", "test", "--methods", "smart,toy")
     assert named.code != 0 and named.tasks("Submitted") == []
-    run = with_toy.run("-profile", "test", "--methods", "smart,baselines", "--seeds", "1")
+    run = with_toy.run("-profile", "test", "--methods", "smart,baselines", "--seeds", "1", *TO_DOMAINS)
     assert run.code == 0, run.text
     assert not [task for task in run.tasks("Submitted") if "toy" in task]
     (notice,) = csv.DictReader((run.results / "notices.csv").open(newline=""))

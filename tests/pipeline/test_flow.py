@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Pipeline, Run
+from .conftest import TO_DOMAINS, Pipeline, Run
 
 METHODS = ("smart", "pca_smooth")
 SEEDS = (1, 2)
@@ -200,7 +200,8 @@ def test_resume_after_success_runs_nothing(finished: tuple[Pipeline, Run]) -> No
 def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeline, Run], pipeline: Pipeline) -> None:
     """Undisturbed but for a kill -9 of Nextflow while it trains: what goes on from there ends with the same domains."""
     _, undisturbed = finished
-    command = pipeline.command("-profile", "test", "--seeds", "1")
+    options = ("-profile", "test", "--seeds", "1", *TO_DOMAINS)
+    command = pipeline.command(*options)
     with subprocess.Popen(
         command, cwd=pipeline.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -211,7 +212,7 @@ def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeli
         time.sleep(3)
         os.kill(process.pid, signal.SIGKILL)
     assert not (pipeline.results / "report.html").exists()
-    resumed = pipeline.run("-profile", "test", "--seeds", "1", "-resume")
+    resumed = pipeline.run(*options, "-resume")
     assert resumed.code == 0, resumed.text
     assert any(task.startswith("PREPROCESS") for task in resumed.tasks("Cached"))
     assert any(task.startswith("TRAIN") for task in resumed.tasks("Submitted"))
