@@ -81,7 +81,7 @@ def ready(parts: Mapping[str, anndata.AnnData], counts: Mapping[str, sparse.csr_
     everywhere = np.ones(first.n_obs, dtype=bool)
     tables, modalities = [], []
     for name, part in parts.items():
-        values, back = transformed(name, counts[name], intensities=False)
+        values, back = transformed(name, counts[name], {})
         tables.append(FeatureValues(name, list(part.var_names), values.tocsc(), everywhere, back))
         scores = principal_components(values, 20, 0).scores.astype(np.float32)
         modalities.append(Modality(name, scores, everywhere))

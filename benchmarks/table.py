@@ -109,6 +109,7 @@ def write_sheet(rows: list[str], data: Path | None, folder: Path) -> Path:
             record |= files | {"labels": "domain", "platform": platform}
             record["n_domains"] = n_labels(next(iter(files.values())))
         records.append(record)
+    folder.mkdir(parents=True, exist_ok=True)
     sheet = folder / "samplesheet.csv"
     with sheet.open("w", newline="") as file:
         table = csv.DictWriter(file, ["dataset", "rna", "adt", "atac", "labels", "platform", "n_domains"])

@@ -11,7 +11,9 @@ from scipy import sparse
 from spatialweave.characterise.features import FeatureValues, transformed
 from spatialweave.characterise.markers import KEPT, MarkerTests, marker_rows, marker_tests
 from spatialweave.characterise.split import SplitSpots, split_spots
+from spatialweave.io.contract import MEASURED, PRECOMPUTED
 from spatialweave.io.result_tables import MARKERS
+from spatialweave.modalities import INTENSITIES
 from spatialweave.simulate.presets import PRESETS
 from spatialweave.simulate.tissue import markers, simulate
 
@@ -111,10 +113,26 @@ def test_spots_without_the_modality_take_no_part(toy: Tissue) -> None:
     assert found.found.sizes.tolist() == np.bincount(toy.truth[present]).tolist()
 
 
+def test_values_that_are_declared_precomputed_are_compared_as_they_are() -> None:
+    """The totals of the spots differ; scaled to one total, as counts are, the first feature would not."""
+    values = sparse.csr_matrix([[0.5, 0.5], [2.0, 2.0], [0.0, 1.5]])
+    for modality in ("atac", "adt", "metabolite"):
+        found, back = transformed(modality, values, {PRECOMPUTED: "values", MEASURED: INTENSITIES})
+        np.testing.assert_array_equal(found.toarray(), values.toarray())
+        np.testing.assert_array_equal(back(found.toarray()), values.toarray())
+
+
+def test_counts_beside_latents_that_are_given_are_counts() -> None:
+    counts = sparse.csr_matrix([[1.0, 1.0], [4.0, 4.0]])
+    found, _ = transformed("rna", counts, {PRECOMPUTED: "X_pca"})
+    # Totals are 2 and 8, so both are scaled to 5.
+    np.testing.assert_allclose(found.toarray(), np.log1p([[2.5, 2.5], [2.5, 2.5]]), rtol=1e-6)
+
+
 def test_fold_change_of_intensities_is_that_of_the_values(toy: Tissue) -> None:
     """Values of 3 inside and 1 outside, whatever the unit: arcsinh is undone before the ratio is taken."""
     values = np.where(toy.truth == 2, 3.0, 1.0)[:, None]
-    scaled, back = transformed("adt", sparse.csr_matrix(values), intensities=True)
+    scaled, back = transformed("adt", sparse.csr_matrix(values), {MEASURED: INTENSITIES})
     intensities = FeatureValues("adt", ["a"], scaled.tocsc(), np.ones(len(values), dtype=bool), back)
     split = split_spots(toy.dataset, toy.truth, 4, 0)
     found = marker_tests(intensities, toy.rows, toy.truth, 4, split)[0]

@@ -45,7 +45,7 @@ def tissue(parts: Mapping[str, anndata.AnnData], order: np.ndarray | None = None
     everywhere = np.ones(n_spots, dtype=bool)
     tables, modalities = [], []
     for name, part in parts.items():
-        values, back = transformed(name, part.X.tocsr()[order], intensities=False)
+        values, back = transformed(name, part.X.tocsr()[order], {})
         tables.append(FeatureValues(name, list(part.var_names), values.tocsc(), everywhere, back))
         scores = principal_components(values, 20, 0).scores.astype(np.float32)
         modalities.append(Modality(name, scores, everywhere))

@@ -10,6 +10,7 @@ from pathlib import Path
 import anndata
 import mudata
 import numpy as np
+import pandas as pd
 import pytest
 
 from spatialweave.io.embeddings import training_record
@@ -126,6 +127,14 @@ def test_normalised_peaks_with_latents_and_spots_outside_the_tissue(pipeline: Pi
     atac = data["atac"]
     np.testing.assert_array_equal(atac.obsm["X_latent_smart"], peaks[atac.obs_names].obsm["X_lsi"])
     assert atac.obs_names.tolist() == peaks.obs_names[3:].tolist()
+    # Domains are compared by the values as they were given.
+    found = pd.read_csv(run.results / "one" / "domains" / "smart" / "seed1.csv").set_index("barcode")["domain"]
+    profiles = pd.read_csv(run.results / "one" / "characterise" / "profiles.csv").query("modality == 'atac'")
+    assert len(profiles) > 0
+    for row in profiles.itertuples():
+        members = found.index[found == row.domain].intersection(atac.obs_names)
+        given = peaks[members, row.feature].X.toarray()
+        assert row.mean == pytest.approx(given.mean(), rel=1e-2)
     # What INGEST warns of is on the console at the end, in a table and in the report.
     said = "peaks.h5ad, obs: 3 of 324 spots are outside the tissue"
     assert said in run.text.rpartition("notice(s), also in ")[2]

@@ -66,6 +66,20 @@ def test_features_by_blocks_are_those_of_the_tables(
     assert read_features(None, SPOTS, wanted) == ([], {})
 
 
+def test_fractions_that_are_declared_precomputed_are_shown_as_they_are(tmp_path: Path) -> None:
+    path = write_counts(tmp_path / "c.h5mu", ["a:x", "b:x"], [[2, 2, 0], [1, 0, 7]])
+    data = mudata.read_h5mu(path)
+    data["rna"].X = data["rna"].X / 4
+    data["rna"].uns[contract.PRECOMPUTED] = "values"
+    contract.write(data, tmp_path / "given.h5mu")
+    _, found = read_features(tmp_path / "given.h5mu", SPOTS, {("rna", "g0")})
+    np.testing.assert_array_equal(found["rna", "g0"], [0.25, np.nan, 0.5])
+    _, tables, _ = read_counts(tmp_path / "given.h5mu", SPOTS)
+    (rna,) = (table for table in tables if table.modality == "rna")
+    assert rna.unit == "value as in the input"
+    np.testing.assert_array_equal(rna.column(0), [0.25, 0.0, 0.5])
+
+
 def test_features_of_other_spots_are_refused(tmp_path: Path) -> None:
     other = OBS.rename(index={"b:y": "b:z"})
     path = write_counts(tmp_path / "c.h5mu", ["a:x"], [[1, 2]], obs=other)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.io.contract import is_intensities
 from spatialweave.io.count_matrix import Counts, numbered, spots_per_feature, stored_blocks
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
-from spatialweave.report.features import ARCSINH, LOG_COUNTS, Change, carried_out, displayed
+from spatialweave.report.features import ARCSINH, GIVEN, LOG_COUNTS, Change, carried_out, displayed
 
 if TYPE_CHECKING:
     import anndata
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 CENTRED = "log(1 + count over the mean of the protein)"
 """Unit of proteins."""
+
+BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {LOG_COUNTS: np.expm1, ARCSINH: np.sinh, GIVEN: np.asarray}
+"""By unit what undoes the transformation."""
 
 
 @dataclass(frozen=True)
@@ -61,30 +63,29 @@ def feature_values(data: mudata.MuData, counts: Mapping[str, Counts], obs: pd.Da
 
 
 def transformed(
-    modality: str, counts: sparse.csr_matrix, intensities: bool
+    modality: str, counts: sparse.csr_matrix, uns: Mapping[str, Any]
 ) -> tuple[sparse.csr_matrix, Callable[[np.ndarray], np.ndarray]]:
     """The values of measured spots, and what undoes the transformation (:func:`transformation`)."""
-    change, back = transformation(modality, counts, intensities)
+    change, back, _ = transformation(modality, counts, uns)
     return change(counts), back
 
 
 def transformation(
-    modality: str, counts: Counts, intensities: bool
-) -> tuple[Change, Callable[[np.ndarray], np.ndarray]]:
-    """What turns raw counts of some of the spots into values (float32 CSR), and what undoes it.
+    modality: str, counts: Counts, uns: Mapping[str, Any]
+) -> tuple[Change, Callable[[np.ndarray], np.ndarray], str]:
+    """What turns the measurements of some of the spots into values (float32 CSR), what undoes it, and their unit.
 
     They are those that the report shows, but for proteins, which are not scaled to one total but to each one's mean
     (the centred log-ratio of preprocessing): in a panel of some tens a few that rise would lower all others.
     """
-    if MODALITY_KINDS[modality].preparation == "adt" and not intensities:
-        return partial(carried_out, clr(counts, "protein")), np.expm1
-    change, unit = displayed(modality, counts, intensities)
-    return change, np.sinh if unit == ARCSINH else np.expm1
+    change, unit = displayed(modality, counts, uns)
+    if unit == LOG_COUNTS and MODALITY_KINDS[modality].preparation == "adt":
+        return partial(carried_out, clr(counts, "protein")), np.expm1, CENTRED
+    return change, BACK[unit], unit
 
 
 def _values(modality: str, part: anndata.AnnData, counts: Counts, spots: pd.Index) -> FeatureValues:
-    change, back = transformation(modality, counts, is_intensities(modality, part.uns))
-    unit = ARCSINH if back is np.sinh else CENTRED if MODALITY_KINDS[modality].preparation == "adt" else LOG_COUNTS
+    change, back, unit = transformation(modality, counts, part.uns)
     rows = spots.get_indexer(part.obs_names)
     present = np.zeros(len(spots), dtype=bool)
     present[rows] = True

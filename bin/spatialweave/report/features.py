@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.io.count_matrix import Counts, spot_totals
+from spatialweave.io.contract import PRECOMPUTED, is_intensities
+from spatialweave.io.count_matrix import Counts, numbered, spot_totals, stored_blocks
 from spatialweave.preprocess.frozen import Operation, carry_out
 from spatialweave.preprocess.intensities import arcsinh
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
@@ -19,9 +21,10 @@ BLOCK = 8192
 
 LOG_COUNTS = "log(1 + count), counts scaled to the median total"
 ARCSINH = "arcsinh of the intensity in units of its median"
+GIVEN = "value as in the input"
 
 Change = Callable[[sparse.csr_matrix], sparse.csr_matrix]
-"""Takes raw counts of some spots and gives their values (float32 CSR)."""
+"""Takes the measurements of some spots and gives their values (float32 CSR)."""
 
 NOT_MEASURED = 255
 """The code of a spot without the modality in :func:`quantise`; 0..254 are values."""
@@ -34,8 +37,7 @@ class FeatureTable:
     Attributes
     ----------
     values
-        log(1 + counts scaled to the median total), or arcsinh of intensities; float32 CSR, spots x features; empty rows
-        where not measured.
+        Those of :func:`displayed`; float32 CSR, spots x features; empty rows where not measured.
     present
         bool, one per spot: where the modality was measured.
     unit
@@ -106,13 +108,30 @@ def carried_out(operations: Sequence[Operation], values: sparse.csr_matrix) -> s
     return changed.astype(np.float32)
 
 
-def displayed(modality: str, counts: Counts, intensities: bool) -> tuple[Change, str]:
-    """What turns raw counts of some of the spots into the values that are shown, and the unit of these.
+def as_given(values: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The values themselves; float32 CSR."""
+    return sparse.csr_matrix(values, dtype=np.float32)
+
+
+def _whole(counts: Counts) -> bool:
+    """Whether every value is a whole number; beside latents that are given the values may still be counts."""
+    return not any(np.any(block.data % 1) for _, block in numbered(stored_blocks(counts)))
+
+
+def displayed(modality: str, counts: Counts, uns: Mapping[str, Any]) -> tuple[Change, str]:
+    """What turns the measurements of some of the spots into the values that are shown, and the unit of these.
 
     Counts are scaled to the median total of all spots, then log(1 + x), as in scanpy; intensities are arcsinh of units
-    of each feature's median, as in preprocessing.
+    of each feature's median, as in preprocessing. Fractions that the user declares precomputed are neither, and stay.
+
+    Parameters
+    ----------
+    counts, uns
+        What was measured, and `uns` of the modality, which says what it is.
     """
-    if preparation_of(modality, intensities) == OF_INTENSITIES:
+    if PRECOMPUTED in uns and not _whole(counts):
+        return as_given, GIVEN
+    if preparation_of(modality, is_intensities(modality, uns)) == OF_INTENSITIES:
         return partial(carried_out, arcsinh(counts)), ARCSINH
     return partial(log_normalise, median=median_total(counts)), LOG_COUNTS
 

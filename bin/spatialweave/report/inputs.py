@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import is_intensities, read_h5ad, read_h5mu
+from spatialweave.io.contract import read_h5ad, read_h5mu
 from spatialweave.io.count_matrix import numbered, stored_blocks
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
@@ -20,10 +20,8 @@ from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_
 from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
-from spatialweave.preprocess.intensities import arcsinh
-from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 from spatialweave.presets import MethodPreset, read_preset
-from spatialweave.report.features import ARCSINH, LOG_COUNTS, FeatureTable, carried_out, displayed, log_normalise
+from spatialweave.report.features import LOG_COUNTS, FeatureTable, displayed, log_normalise
 
 if TYPE_CHECKING:
     import mudata
@@ -149,10 +147,10 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     if not np.array_equal(rows, np.arange(len(spots))):
         ones = np.ones(len(rows), dtype=np.float32)
         values = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows))) @ values
-    if preparation_of(modality, is_intensities(modality, part.uns)) == OF_INTENSITIES:
-        return FeatureTable(modality, names, carried_out(arcsinh(values), values), present, ARCSINH)
-    # As displayed() does it, but in place.
-    return FeatureTable(modality, names, log_normalise(values, copy=False), present, LOG_COUNTS)
+    change, unit = displayed(modality, values, part.uns)
+    # Counts in place.
+    changed = log_normalise(values, copy=False) if unit == LOG_COUNTS else change(values)
+    return FeatureTable(modality, names, changed, present, unit)
 
 
 def read_features(
@@ -181,7 +179,7 @@ def read_features(
     for modality, part in data.mod.items():
         names = [name for name in dict.fromkeys(wanted) if name[0] == modality and name[1] in part.var_names]
         if names:
-            change, _ = displayed(modality, counts[modality], is_intensities(modality, part.uns))
+            change, _ = displayed(modality, counts[modality], part.uns)
             columns = part.var_names.get_indexer([name for _, name in names])
             values = np.full((len(spots), len(names)), np.nan, dtype=np.float32)
             rows = spots.obs.index.get_indexer(part.obs_names)
