@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +49,16 @@ def test_the_sheet_has_the_simulated_files(table: dict[str, Any], tmp_path: Path
     assert (row["dataset"], row["n_domains"], row["adt"]) == ("blocks_rna_atac_1", "5", "")
     for modality in ("rna", "atac"):
         assert Path(row[modality]).is_file()
+
+
+def test_the_sheet_of_a_real_tissue_in_a_new_folder(table: dict[str, Any], tmp_path: Path) -> None:
+    paths, platform = table["tissues"].REAL["STARmap BZ5"]
+    (path,) = paths.values()
+    (tmp_path / path).parent.mkdir(parents=True)
+    anndata.AnnData(np.ones((3, 1)), pd.DataFrame({"domain": list("aab")}, list("xyz"))).write_h5ad(tmp_path / path)
+    with table["write_sheet"](["STARmap BZ5"], tmp_path, tmp_path / "new" / "table").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["rna"], row["platform"], row["n_domains"]) == (str(tmp_path / path), platform, "2")
 
 
 def test_the_printed_table(table: dict[str, Any]) -> None:
