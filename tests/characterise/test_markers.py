@@ -28,15 +28,15 @@ def toy() -> Tissue:
 
 
 @pytest.fixture(scope="module")
-def tests(toy: Tissue) -> dict[str, MarkerTests]:
+def by_modality(toy: Tissue) -> dict[str, MarkerTests]:
     split = split_spots(toy.dataset, toy.truth, 4, 0)
     return {table.modality: marker_tests(table, toy.rows, toy.truth, 4, split)[0] for table in toy.tables}
 
 
 @pytest.mark.parametrize(("modality", "recall"), [("rna", 0.5), ("adt", 0.9), ("atac", 0.3)])
-def test_the_known_markers_are_found(tests: dict[str, MarkerTests], modality: str, recall: float) -> None:
+def test_the_known_markers_are_found(by_modality: dict[str, MarkerTests], modality: str, recall: float) -> None:
     known = markers(TEST.modalities[modality], 4) > 0
-    found = tests[modality].is_marker
+    found = by_modality[modality].is_marker
     assert (found & known).sum() / found.sum() > 0.85
     assert (found & known).sum() / known.sum() > recall
     blind = TEST.modalities[modality].blind_to
@@ -44,13 +44,13 @@ def test_the_known_markers_are_found(tests: dict[str, MarkerTests], modality: st
         assert found[blind].sum() <= 1
 
 
-def test_rows_are_the_best_features(tests: dict[str, MarkerTests]) -> None:
-    rows = MARKERS.frame(marker_rows("run", tests["rna"], np.array([0.9, 0.8, 0.7, 0.6])))
+def test_rows_are_the_best_features(by_modality: dict[str, MarkerTests]) -> None:
+    rows = MARKERS.frame(marker_rows("run", by_modality["rna"], np.array([0.9, 0.8, 0.7, 0.6])))
     assert set(rows["section"]) == {"all"} and set(rows["run"]) == {"run"}
     known = markers(TEST.modalities["rna"], 4) > 0
     for domain, own in rows.groupby("domain"):
         assert len(own) <= KEPT and own["score"].is_monotonic_decreasing and (own["score"] > 0).all()
-        best = {tests["rna"].features.index(name) for name in own["feature"].head(10)}
+        best = {by_modality["rna"].features.index(name) for name in own["feature"].head(10)}
         assert best <= set(np.flatnonzero(known[domain - 1]))
         assert own["found_again"].unique().tolist() == [round(1.0 - 0.1 * domain, 4)]
     assert (
@@ -114,10 +114,10 @@ def test_spots_without_the_modality_take_no_part(toy: Tissue) -> None:
 
 
 def test_values_that_are_declared_precomputed_are_compared_as_they_are() -> None:
-    """The totals of the spots differ; scaled to one total, as counts are, the first feature would not."""
+    """Taken for counts and scaled to one total, the first two spots would be equal."""
     values = sparse.csr_matrix([[0.5, 0.5], [2.0, 2.0], [0.0, 1.5]])
     for modality in ("atac", "adt", "metabolite"):
-        found, back = transformed(modality, values, {PRECOMPUTED: "values", MEASURED: INTENSITIES})
+        found, back = transformed(modality, values, {PRECOMPUTED: "values"})
         np.testing.assert_array_equal(found.toarray(), values.toarray())
         np.testing.assert_array_equal(back(found.toarray()), values.toarray())
 

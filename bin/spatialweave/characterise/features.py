@@ -13,7 +13,7 @@ from scipy import sparse
 from spatialweave.io.count_matrix import Counts, numbered, spots_per_feature, stored_blocks
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
-from spatialweave.report.features import ARCSINH, GIVEN, LOG_COUNTS, Change, carried_out, displayed
+from spatialweave.report.features import ARCSINH, GIVEN, LOG_COUNTS, Change, carried_out, change_to, unit_of
 
 if TYPE_CHECKING:
     import anndata
@@ -78,10 +78,10 @@ def transformation(
     They are those that the report shows, but for proteins, which are not scaled to one total but to each one's mean
     (the centred log-ratio of preprocessing): in a panel of some tens a few that rise would lower all others.
     """
-    change, unit = displayed(modality, counts, uns)
+    unit = unit_of(modality, counts, uns)
     if unit == LOG_COUNTS and MODALITY_KINDS[modality].preparation == "adt":
         return partial(carried_out, clr(counts, "protein")), np.expm1, CENTRED
-    return change, BACK[unit], unit
+    return change_to(unit, counts), BACK[unit], unit
 
 
 def _values(modality: str, part: anndata.AnnData, counts: Counts, spots: pd.Index) -> FeatureValues:

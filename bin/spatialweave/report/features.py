@@ -37,7 +37,7 @@ class FeatureTable:
     Attributes
     ----------
     values
-        Those of :func:`displayed`; float32 CSR, spots x features; empty rows where not measured.
+        Those of :func:`change_to`; float32 CSR, spots x features; empty rows where not measured.
     present
         bool, one per spot: where the modality was measured.
     unit
@@ -118,11 +118,10 @@ def _whole(counts: Counts) -> bool:
     return not any(np.any(block.data % 1) for _, block in numbered(stored_blocks(counts)))
 
 
-def displayed(modality: str, counts: Counts, uns: Mapping[str, Any]) -> tuple[Change, str]:
-    """What turns the measurements of some of the spots into the values that are shown, and the unit of these.
+def unit_of(modality: str, counts: Counts, uns: Mapping[str, Any]) -> str:
+    """What a modality's values are shown as: LOG_COUNTS, ARCSINH of intensities, or GIVEN.
 
-    Counts are scaled to the median total of all spots, then log(1 + x), as in scanpy; intensities are arcsinh of units
-    of each feature's median, as in preprocessing. Fractions that the user declares precomputed are neither, and stay.
+    Fractions that the user declares precomputed are neither counts nor intensities.
 
     Parameters
     ----------
@@ -130,10 +129,22 @@ def displayed(modality: str, counts: Counts, uns: Mapping[str, Any]) -> tuple[Ch
         What was measured, and `uns` of the modality, which says what it is.
     """
     if PRECOMPUTED in uns and not _whole(counts):
-        return as_given, GIVEN
-    if preparation_of(modality, is_intensities(modality, uns)) == OF_INTENSITIES:
-        return partial(carried_out, arcsinh(counts)), ARCSINH
-    return partial(log_normalise, median=median_total(counts)), LOG_COUNTS
+        return GIVEN
+    intensities = is_intensities(modality, uns)
+    return ARCSINH if preparation_of(modality, intensities) == OF_INTENSITIES else LOG_COUNTS
+
+
+def change_to(unit: str, counts: Counts) -> Change:
+    """What turns the measurements of some of the spots into the values that are shown, by what is known of all of them.
+
+    Counts are scaled to the median total of all spots, then log(1 + x), as in scanpy; intensities are arcsinh of units
+    of each feature's median, as in preprocessing.
+    """
+    if unit == GIVEN:
+        return as_given
+    if unit == ARCSINH:
+        return partial(carried_out, arcsinh(counts))
+    return partial(log_normalise, median=median_total(counts))
 
 
 def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: int) -> list[list[Marker]]:

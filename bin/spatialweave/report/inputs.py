@@ -21,7 +21,7 @@ from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
 from spatialweave.presets import MethodPreset, read_preset
-from spatialweave.report.features import LOG_COUNTS, FeatureTable, displayed, log_normalise
+from spatialweave.report.features import LOG_COUNTS, FeatureTable, change_to, log_normalise, unit_of
 
 if TYPE_CHECKING:
     import mudata
@@ -147,9 +147,9 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     if not np.array_equal(rows, np.arange(len(spots))):
         ones = np.ones(len(rows), dtype=np.float32)
         values = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows))) @ values
-    change, unit = displayed(modality, values, part.uns)
-    # Counts in place.
-    changed = log_normalise(values, copy=False) if unit == LOG_COUNTS else change(values)
+    unit = unit_of(modality, values, part.uns)
+    # Counts in place: of many spots a copy is gigabytes.
+    changed = log_normalise(values, copy=False) if unit == LOG_COUNTS else change_to(unit, values)(values)
     return FeatureTable(modality, names, changed, present, unit)
 
 
@@ -179,7 +179,7 @@ def read_features(
     for modality, part in data.mod.items():
         names = [name for name in dict.fromkeys(wanted) if name[0] == modality and name[1] in part.var_names]
         if names:
-            change, _ = displayed(modality, counts[modality], part.uns)
+            change = change_to(unit_of(modality, counts[modality], part.uns), counts[modality])
             columns = part.var_names.get_indexer([name for _, name in names])
             values = np.full((len(spots), len(names)), np.nan, dtype=np.float32)
             rows = spots.obs.index.get_indexer(part.obs_names)
