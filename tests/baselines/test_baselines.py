@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRESETS = {path.stem: read_preset(path) for path in sorted((ROOT / "assets" / "methods").glob("*.yml"))}
 BASELINES = [name for name, preset in PRESETS.items() if preset.baseline]
 COMPILED = ("wnn",)
-"""Baselines whose library compiles itself for minutes, whenever it is imported anew."""
+"""Baselines that take minutes, most of them for compiling their library at every start."""
 
 LEAST = {
     # pca has 0.98, the coordinates alone 0.40; without a twentieth of the spots' values somewhat less.
