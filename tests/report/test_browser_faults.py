@@ -146,7 +146,14 @@ def test_on_paper_nothing_lies_on_anything(page: Any) -> None:
       });
     """)
     assert len(apart) >= 6 and all(apart)
-    # White, also where the screen is dark, and no table is wider than the paper.
+    # No table is wider than the paper.
+    page.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; }); paperTables()")
+    right = page.execute_script(
+        "return [...document.querySelectorAll('table')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert len(right) > 10 and max(right) <= 720
+    page.execute_script("screenTables()")
+    # White, also where the screen is dark.
     assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.execute_script("return getComputedStyle(document.body).color") == "rgb(27, 36, 48)"
     media(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,27 @@ from spatialweave.report.run import RunSources, write_run_report
 METHODS = {"first": 0.9, "a_method_with_a_rather_long_name": 0.8, "pca_smooth": 0.7}
 
 
+SECONDS = {"first": 9.0, "a_method_with_a_rather_long_name": 100.0, "pca_smooth": 30.0}
+PRESETS = sorted((Path(__file__).resolve().parents[2] / "assets" / "methods").glob("*.yml"))
+MANY = {path.stem: round(0.9 - number / 40, 3) for number, path in enumerate(PRESETS[:22])}
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two datasets, three methods."""
-    folder = tmp_path_factory.mktemp("run")
-    runs = [(d, m, s) for d in ("x", "y") for m in METHODS for s in (1, 2)]
-    METRICS.write(folder / "m.csv", METRICS.frame((*run, "mclust", 4, "ari", METHODS[run[1]]) for run in runs))
-    seconds = {"first": 9.0, "a_method_with_a_rather_long_name": 100.0, "pca_smooth": 30.0}
+    return written(tmp_path_factory.mktemp("run"), METHODS, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two datasets, 22 methods."""
+    return written(tmp_path_factory.mktemp("large"), MANY, dict.fromkeys(MANY, 9.0))
+
+
+def written(folder: Path, methods: dict[str, float], seconds: dict[str, float]) -> Path:
+    """The report of a run with these scores of methods and seconds of their trainings."""
+    runs = [(d, m, s) for d in ("x", "y") for m in methods for s in (1, 2)]
+    METRICS.write(folder / "m.csv", METRICS.frame((*run, "mclust", 4, "ari", methods[run[1]]) for run in runs))
     RUNS.write(folder / "r.csv", RUNS.frame((*run, "completed", 5, seconds[run[1]], 900.0, 0.0) for run in runs))
     facts: dict[str, Any] = {
         "metric": "ari", "clustering": "mclust", "seeds": 2, "sd": 0.0, "basis": "spots and seeds", "best_rank": 1,
@@ -30,11 +45,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         facts | {"dataset": d, "method": m, "mean": v, "low": v - 0.1, "high": v + 0.1, "seconds": seconds[m]}
         for d in ("x", "y")
-        for m, v in METHODS.items()
+        for m, v in methods.items()
     ]
     LEADERBOARD.write(folder / "l.csv", LEADERBOARD.frame(rows))
     OVERALL.write(folder / "o.csv", overall(LEADERBOARD.frame(rows)))
-    pairs = [(d, "first", 1, "pca_smooth", 2, 0.5) for d in ("x", "y")]
+    names = list(methods)
+    pairs = [
+        (d, one, 1, other, 2, (number + 1) / 100)
+        for d in ("x", "y")
+        for number, (one, other) in enumerate(pairwise(names))
+    ]
     AGREEMENT.write(folder / "a.csv", AGREEMENT.frame(pairs))
     sources = RunSources(folder / "m.csv", folder / "r.csv", folder / "l.csv", folder / "o.csv", folder / "a.csv")
     write_run_report(sources, folder / "report.html")
@@ -79,3 +99,29 @@ def test_no_table_is_wider_than_the_page(browser: Any, report: Path, width: int)
     hidden = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
     assert browser.execute_script(f"return {hidden}") == 0
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_on_paper_a_wide_table_is_printed_in_parts_and_loses_nothing(browser: Any, large: Path) -> None:
+    browser.set_window_size(1280, 1000)
+    browser.get(large.as_uri())
+    tables = "[...document.querySelectorAll('.scroll > table')].filter((one) => one.offsetParent)"
+    cells = "(one) => [...one.rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    before = browser.execute_script(f"return {tables}.map({cells})")
+    assert max(len(table[0]) for table in before) == 23
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 688, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    right = browser.execute_script(f"return {tables}.map((one) => one.getBoundingClientRect().right)")
+    assert max(right) <= 688
+    printed = iter(browser.execute_script(f"return {tables}.map({cells})"))
+    for table in before:
+        whole = next(printed)
+        while len(whole[0]) < len(table[0]):
+            whole = [[*row, *more[1:]] for row, more in zip(whole, next(printed), strict=True)]
+        assert whole == table
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert browser.execute_script(f"return {tables}.map({cells})") == before

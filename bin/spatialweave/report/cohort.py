@@ -25,7 +25,7 @@ def write_cohort_page(found: Comparison, target: Path) -> None:
     render(
         "cohort.html",
         target,
-        ["sort.js"],
+        ["sort.js", "paper.js"],
         dataset=found.dataset,
         run=found.run,
         reference=found.reference,

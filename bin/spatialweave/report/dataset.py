@@ -58,6 +58,7 @@ SCRIPTS = [
     "images.js",
     "passports.js",
     "start.js",
+    "paper.js",
 ]
 
 

@@ -58,7 +58,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     render(
         "run.html",
         target,
-        ["sort.js"],
+        ["sort.js", "paper.js"],
         boards=[board(dataset, found, titles) for dataset in datasets],
         overall=several.to_dict("records"),
         costs=cost_plot(found["leaderboard"], titles),
