@@ -35,7 +35,7 @@ workflow {
         sheet = SIMULATE.out.samplesheet.flatMap { file -> plannedSections(file, plan) }
     }
     else {
-        sheet = channel.fromList(plannedSections(options.input, plan, options.data))
+        sheet = channel.fromList(plan.sections)
     }
     if (options.estimate) {
         datasets = sheet

@@ -1,9 +1,9 @@
 // Many samplesheets and sets of parameters through the checks in one process: what each gives, or what stopped it.
 // It needs .venv, modules/, assets/, bin/ and nextflow_schema.json beside it (tests/checks.py).
 
-include { planOf ; plannedSections } from './modules/checks/plan'
-include { readSamplesheet          } from './modules/checks/samplesheet'
-include { resolveParams            } from './modules/checks/params'
+include { planOf          } from './modules/checks/plan'
+include { readSamplesheet } from './modules/checks/samplesheet'
+include { resolveParams   } from './modules/checks/params'
 
 // What a check returned, or the message with which it refused; any other end is given as the exception's class.
 def outcome(check) {
@@ -22,10 +22,9 @@ def outcome(check) {
 // What a run with these parameters would do: the preset of each method, and the sections with their files.
 def planned(given) {
     def plan = planOf(given)
-    def sections = plan.options.input ? plannedSections(plan.options.input, plan, plan.options.data) : []
     return [
         methods: plan.methods.collectEntries { method -> [method.name, method.preset] },
-        sections: sections.collect { meta, files -> meta + [files: files*.toString()] },
+        sections: (plan.sections ?: []).collect { meta, files -> meta + [files: files*.toString()] },
     ]
 }
 

@@ -1,10 +1,12 @@
 // What the user knows of the tissue: gene sets, a panel of markers, where pseudotime begins; and the runs to characterise.
 
+include { refuseParameters } from './refusals'
+
 // The file that a parameter names, [] where it is not given.
 def givenFile(options, name) {
     def found = options[name] ? file(options[name], glob: false) : []
     if (found && !found.isFile()) {
-        error("Parameters:\n  --${name}: there is no file '${options[name]}'")
+        refuseParameters(["--${name}: there is no file '${options[name]}'"])
     }
     return found
 }
@@ -15,10 +17,8 @@ def characterisedRuns(options, methods) {
     def known = (methods*.name + (options.weave ? ['weave'] : [])).collectMany { name ->
         (0..<(name == 'weave' ? 1 : options.seeds)).collect { number -> "${name}.seed${options.seed + number}".toString() }
     }
-    def idle = wanted.find { run -> !(run in known) }
-    if (idle) {
-        error("Parameters:\n  --characterise_runs: '${idle}' is not in this run (${known.join(', ')})")
-    }
+    def idle = wanted.findAll { run -> !(run in known) }
+    refuseParameters(idle.collect { run -> "--characterise_runs: '${run}' is not in this run (${known.join(', ')})" })
     return wanted
 }
 
@@ -33,9 +33,7 @@ def pseudotimeRoots(options) {
 // Stops the run if a root is of no dataset. Returns the sections unchanged.
 def checkRoots(sections, roots) {
     def datasets = sections.collect { meta, _files -> meta.dataset }.unique()
-    def unknown = roots.keySet().find { dataset -> dataset && !(dataset in datasets) }
-    if (unknown) {
-        error("Parameters:\n  --pseudotime_root: there is no dataset '${unknown}' (${datasets.join(', ')})")
-    }
+    def unknown = roots.keySet().findAll { dataset -> dataset && !(dataset in datasets) }
+    refuseParameters(unknown.collect { dataset -> "--pseudotime_root: there is no dataset '${dataset}' (${datasets.join(', ')})" })
     return sections
 }

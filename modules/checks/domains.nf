@@ -1,5 +1,7 @@
 // The number of domains: given, or chosen from a range.
 
+include { refuseParameters } from './refusals'
+
 // The number of --n_domains; null where it is absent or a range.
 def givenNumber(options) {
     def text = (options.n_domains ?: '').toString()
@@ -13,7 +15,7 @@ def numberRange(options) {
         return [Math.min(3, options.max_domains), options.max_domains]
     }
     if (ends[0] >= ends[1]) {
-        error("Parameters:\n  --n_domains: '${options.n_domains}' does not rise; give the smaller number first, e.g. 4..9")
+        refuseParameters(["--n_domains: '${options.n_domains}' does not rise; give the smaller number first, e.g. 4..9"])
     }
     return ends
 }

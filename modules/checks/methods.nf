@@ -1,5 +1,7 @@
 // Methods: each file of assets/methods/ is the preset of one, and names the preprocessing and graph recipes that it needs.
 
+include { attempt ; refuse ; refuseParameters } from './refusals'
+
 // The chosen methods' presets, e.g.
 // [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', needs: [], environment: '', control: false, baseline: false, gpu: true, processes: 1, nodes: 1, inductive: true, named: true], ...]
 def chooseMethods(options) {
@@ -7,28 +9,21 @@ def chooseMethods(options) {
     def named = options.methods.tokenize(', ')
     def groups = methodGroups(known)
     def names = (named.collectMany { name -> groups[name] ?: [name] } + (options.control ? ['pca_smooth'] : [])).unique()
-    def unknown = names.findAll { name -> !known.containsKey(name) }
-    if (unknown) {
-        def near = known.keySet().toList().closest(unknown.first())
-        def guess = near ? "; did you mean '${near.first()}'?" : ''
-        error("Parameters:\n  --methods: '${unknown.first()}' is not a method${guess} (there are ${known.keySet().join(', ')})")
-    }
-    def settings = methodSettings(options.method_options, names)
-    def presets = methodPresets(options.preset, names)
-    return names.collect { name ->
-        def preset = new org.yaml.snakeyaml.Yaml().load(known[name].text)
-        // A name for all methods passes over those without presets.
-        def chosen = presets[name] ?: (preset.presets ? presets[''] ?: '' : '')
-        if (chosen && !preset.presets?.containsKey(chosen)) {
-            error("Parameters:\n  --preset: method '${name}' has no preset '${chosen}' (there ${preset.presets ? "are ${preset.presets.keySet().join(', ')}" : 'is none'})")
-        }
+    def refusals = []
+    attempt(refusals) { -> checkKnown(names, known.keySet().toList()) }
+    def settings = attempt(refusals) { -> methodSettings(options.method_options, names) } ?: [:]
+    def choices = attempt(refusals) { -> methodPresets(options.preset, names) } ?: [:]
+    def presets = known.subMap(names).collectEntries { name, file -> [name, new org.yaml.snakeyaml.Yaml().load(file.text)] }
+    def chosen = attempt(refusals) { -> chosenPresets(choices, presets) }
+    refuse(refusals)
+    return presets.collect { name, preset ->
         [
             name: name,
             file: known[name],
             preprocess: file("${projectDir}/assets/preprocess/${preset.preprocess}.yml", checkIfExists: true),
             graph: file("${projectDir}/assets/graphs/${preset.graph}.yml", checkIfExists: true),
             settings: settings[name] ?: [],
-            preset: chosen,
+            preset: chosen[name],
             sections: preset.sections ?: '',
             needs: (preset.needs ?: '').tokenize(','),
             environment: environmentOf(name, preset),
@@ -41,6 +36,16 @@ def chooseMethods(options) {
             named: name in named,
         ]
     }
+}
+
+// Refuses names that are no methods.
+def checkKnown(names, known) {
+    def unknown = names - known
+    def guesses = unknown.collect { name ->
+        def near = known.closest(name)
+        "'${name}' is not a method" + (near ? "; did you mean '${near.first()}'?" : '')
+    }
+    refuseParameters(unknown ? ["--methods: ${guesses.join(' ')} (there are ${known.join(', ')})"] : [])
 }
 
 // The environment that a method brings, '' for the pipeline's own. The name becomes part of paths and image names.
@@ -68,26 +73,35 @@ def methodGroups(known) {
 // 'smart.epochs=100,smart.n_dims=16' -> [smart: ['epochs=100', 'n_dims=16']]
 def methodSettings(text, names) {
     def pairs = (text ?: '').tokenize(', ').collect { setting -> setting.split('\\.', 2).toList() }
-    def idle = pairs.find { method, _setting -> !(method in names) }
-    if (idle) {
-        error("Parameters:\n  --method_options: '${idle.join('.')}' is for method '${idle.first()}', which is not in this run (${names.join(', ')})")
-    }
+    def idle = pairs.findAll { method, _setting -> !(method in names) }
+    refuseParameters(idle.collect { method, setting -> "--method_options: '${method}.${setting}' is for method '${method}', which is not in this run (${names.join(', ')})" })
     return pairs.groupBy { method, _setting -> method }.collectEntries { method, group -> [method, group.collect { pair -> pair[1] }] }
 }
 
 // 'visium,smart_paper:p22' -> ['': 'visium', smart_paper: 'p22']; '' stands for the methods that are not named.
 def methodPresets(text, names) {
     def pairs = (text ?: '').tokenize(', ').collect { choice -> choice.contains(':') ? choice.split(':', 2).toList() : ['', choice] }
-    def idle = pairs.find { method, _preset -> method && !(method in names) }
-    if (idle) {
-        error("Parameters:\n  --preset: '${idle.join(':')}' is for method '${idle.first()}', which is not in this run (${names.join(', ')})")
+    def idle = pairs.findAll { method, _preset -> method && !(method in names) }
+    def problems = idle.collect { method, preset -> "--preset: '${method}:${preset}' is for method '${method}', which is not in this run (${names.join(', ')})" }
+    def doubled = pairs.groupBy { method, _preset -> method }.findAll { _method, group -> group.size() > 1 }
+    problems += doubled.collect { method, group ->
+        def fix = method ? '' : '; give METHOD:PRESET for each method that has another'
+        "--preset: ${group.collect { pair -> "'${pair[1]}'" }.join(' and ')} are both for ${method ? "method '${method}'" : 'all methods'}${fix}"
     }
-    def doubled = pairs.groupBy { method, _preset -> method }.find { _method, group -> group.size() > 1 }
-    if (doubled) {
-        def fix = doubled.key ? '' : '; give METHOD:PRESET for each method that has another'
-        error("Parameters:\n  --preset: ${doubled.value.collect { pair -> "'${pair[1]}'" }.join(' and ')} are both for ${doubled.key ? "method '${doubled.key}'" : 'all methods'}${fix}")
-    }
+    refuseParameters(problems)
     return pairs.collectEntries { method, preset -> [method, preset] }
+}
+
+// The preset of each method, '' for its own settings, e.g. [smart_paper: 'p22', pca_smooth: '']; a choice for all methods passes
+// over those without presets.
+def chosenPresets(choices, presets) {
+    def chosen = presets.collectEntries { name, preset -> [name, choices[name] ?: (preset.presets ? choices[''] ?: '' : '')] }
+    def lacking = chosen.findAll { name, choice -> choice && !presets[name].presets?.containsKey(choice) }
+    refuseParameters(lacking.collect { name, choice ->
+        def there = presets[name].presets ? "are ${presets[name].presets.keySet().join(', ')}" : 'is none'
+        "--preset: method '${name}' has no preset '${choice}' (there ${there})"
+    })
+    return chosen
 }
 
 // The methods that have a say in the consensus and in the number of domains: neither controls nor baselines.
@@ -99,10 +113,8 @@ def voters(methods) {
 def weaveMembers(options, methods) {
     def names = methods*.name
     def chosen = (options.weave_members ?: '').tokenize(', ').unique()
-    def idle = chosen.find { name -> !(name in names) }
-    if (idle) {
-        error("Parameters:\n  --weave_members: '${idle}' is not in this run (${names.join(', ')})")
-    }
+    def idle = chosen - names
+    refuseParameters(idle.collect { name -> "--weave_members: '${name}' is not in this run (${names.join(', ')})" })
     return options.weave ? chosen ?: voters(methods)*.name : []
 }
 
@@ -134,12 +146,13 @@ def countRuns(names, methods, meta, options) {
 
 // Warns of methods that leave out a dataset, and stops the run if all methods leave one out. Returns the sections unchanged.
 def checkFit(sections, methods) {
-    sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }.each { meta ->
-        def idle = methods.findAll { method -> !fits(method, meta) }
-        if (idle.size() == methods.size()) {
-            error("Parameters:\n  --methods: no method can run on dataset '${meta.dataset}' (${idle.collect { method -> "${method.name} ${obstacle(method, meta)}" }.join('; ')})")
-        }
-        idle.findAll { method -> method.named }.each { method ->
+    def datasets = sections.collect { meta, _files -> meta }.unique { meta -> meta.dataset }
+    def hopeless = datasets.findAll { meta -> !methods.any { method -> fits(method, meta) } }
+    refuseParameters(hopeless.collect { meta ->
+        "--methods: no method can run on dataset '${meta.dataset}' (${methods.collect { method -> "${method.name} ${obstacle(method, meta)}" }.join('; ')})"
+    })
+    datasets.each { meta ->
+        methods.findAll { method -> method.named && !fits(method, meta) }.each { method ->
             log.warn("Dataset '${meta.dataset}' is left out by ${method.name}, which ${obstacle(method, meta)}")
         }
     }

@@ -1,23 +1,27 @@
 // Saved models: which runs are saved, and the model that new sections are labelled by.
 
+include { refuseParameters } from './refusals'
+
 // The ids of the runs of --save_model, e.g. ['smart.seed1']; a method stands for its first seed.
 def savedRuns(options, methods) {
+    def wanted = (options.save_model ?: '').tokenize(', ').unique().collect { text ->
+        def run = text.contains('.seed') ? text : "${text}.seed${options.seed}".toString()
+        [text: text, name: run.tokenize('.').first(), seed: run.tokenize('.').last() - 'seed' as BigInteger]
+    }
+    refuseParameters(wanted.collect { run -> unsaved(run, options, methods) }.findAll())
+    return wanted.collect { run -> "${run.name}.seed${run.seed}".toString() }.unique()
+}
+
+// Why a run cannot be saved; null where it can.
+def unsaved(run, options, methods) {
     def able = methods.findAll { method -> method.inductive }*.name
-    return (options.save_model ?: '').tokenize(', ').unique().collect { wanted ->
-        def run = wanted.contains('.seed') ? wanted : "${wanted}.seed${options.seed}".toString()
-        def name = run.tokenize('.').first()
-        def seed = run.tokenize('.').last() - 'seed' as BigInteger
-        if (name == 'weave') {
-            error("Parameters:\n  --save_model: the consensus has no network that could label new sections; save one of its runs (${able.join(', ')})")
-        }
-        if (!(name in methods*.name) || !(seed in (options.seed..<(options.seed + options.seeds)))) {
-            error("Parameters:\n  --save_model: '${wanted}' is not in this run (methods ${methods*.name.join(', ')}; seeds ${options.seed} to ${options.seed + options.seeds - 1})")
-        }
-        if (!(name in able)) {
-            error("Parameters:\n  --save_model: '${name}' cannot embed spots that it was not trained on; of this run ${able ? able.join(', ') : 'no method'} can (docs/reference.md)")
-        }
-        "${name}.seed${seed}".toString()
-    }.unique()
+    if (run.name == 'weave') {
+        return "--save_model: the consensus has no network that could label new sections; save one of its runs (${able.join(', ')})"
+    }
+    if (!(run.name in methods*.name) || !(run.seed in (options.seed..<(options.seed + options.seeds)))) {
+        return "--save_model: '${run.text}' is not in this run (methods ${methods*.name.join(', ')}; seeds ${options.seed} to ${options.seed + options.seeds - 1})"
+    }
+    return run.name in able ? null : "--save_model: '${run.name}' cannot embed spots that it was not trained on; of this run ${able ? able.join(', ') : 'no method'} can (docs/reference.md)"
 }
 
 // What cannot be chosen where a model decides it.
@@ -32,17 +36,14 @@ def givenModel(options, set) {
         return null
     }
     def chosen = set.findAll { _name, value -> value != null }.keySet()
-    def idle = decidedByModel().find { name -> name in chosen }
-    if (idle) {
-        error("Parameters:\n  --${idle}: a saved model decides this; leave it out, or --reference")
-    }
+    refuseParameters(decidedByModel().findAll { name -> name in chosen }.collect { name -> "--${name}: a saved model decides this; leave it out, or --reference" })
     def folder = file(options.reference, glob: false)
     def description = folder.resolve('model.json')
     if (!description.exists()) {
-        error("Parameters:\n  --reference: '${options.reference}' is not a folder that --save_model wrote (it has no model.json)")
+        refuseParameters(["--reference: '${options.reference}' is not a folder that --save_model wrote (it has no model.json)"])
     }
     if (!(folder.name ==~ /[A-Za-z0-9_][A-Za-z0-9._-]*/)) {
-        error("Parameters:\n  --reference: the folder's name '${folder.name}' has characters other than letters, digits, '.', '_' and '-'; rename it")
+        refuseParameters(["--reference: the folder's name '${folder.name}' has characters other than letters, digits, '.', '_' and '-'; rename it"])
     }
     def said = readDescription(description)
     def preset = file("${projectDir}/assets/methods/${said.method}.yml")
@@ -60,14 +61,14 @@ def readDescription(description) {
         said = new groovy.json.JsonSlurper().parseText(description.text)
     }
     catch (Exception _error) {
-        error("Parameters:\n  --reference: ${description} is not readable JSON")
+        refuseParameters(["--reference: ${description} is not readable JSON"])
     }
     def number = said instanceof Map && said.domains instanceof Map ? said.domains.number : null
     if (!(number instanceof Integer) || number < 1 || !(said.seed instanceof Integer) || !(said.method ==~ /[a-z0-9_]+/)) {
-        error("Parameters:\n  --reference: ${description} does not say its method, seed and number of domains; save the model again")
+        refuseParameters(["--reference: ${description} does not say its method, seed and number of domains; save the model again"])
     }
     if (!file("${projectDir}/assets/methods/${said.method}.yml").exists()) {
-        error("Parameters:\n  --reference: ${description} is of the method '${said.method}', which is not known here")
+        refuseParameters(["--reference: ${description} is of the method '${said.method}', which is not known here"])
     }
     return [method: said.method, domains: number, seed: said.seed]
 }

@@ -1,5 +1,7 @@
 // Parameters: nextflow_schema.json alone declares their types, bounds, defaults and help texts.
 
+include { refuseParameters } from './refusals'
+
 // All parameters of the schema by name, e.g. [seeds: [type: 'integer', minimum: 1, default: 1, description: ...], ...]
 def schemaProperties(schema) {
     return schema['$defs'].values().collectEntries { group -> group.properties }
@@ -105,8 +107,6 @@ def resolveParams(given) {
     if (!problems && rules.seed.maximum - defaulted(set, rules, 'seed') < defaulted(set, rules, 'seeds') - 1) {
         problems << "--seed ${set.seed}: with ${defaulted(set, rules, 'seeds')} seeds the last one is above ${rules.seed.maximum}"
     }
-    if (problems) {
-        error("Parameters:\n  " + problems.join('\n  '))
-    }
+    refuseParameters(problems)
     return rules.collectEntries { name, _rule -> [name, defaulted(set, rules, name)] }
 }

@@ -2,6 +2,8 @@
 // benchmarks/resources.py: per stage, and of trainings per method, a constant and a factor on the size of the input files, of which
 // those beyond the bend count by a fraction only: such large datasets are trained on by tiles, or sampled.
 
+include { refuseParameters } from './refusals'
+
 // The row of a stage or, of TRAIN, of a method; methods that were not measured have the row without one, e.g.
 // [stage: 'TRAIN', method: 'smart', gb: '1.1', gb_per_gb: '40', seconds: '2', seconds_per_gb: '900', output_per_gb: '1.1', largest_gb: '0.4', bend_gb: '0.06', beyond: '0.1']
 def needsOf(stage, method) {
@@ -50,7 +52,7 @@ def checkNodes(options) {
     def executor = workflow.session.config.process?.executor ?: 'local'
     if (options.nodes > 1 && (executor != 'slurm' || workflow.containerEngine)) {
         def found = executor != 'slurm' ? "the tasks of executor '${executor}'" : "tasks in containers of ${workflow.containerEngine}"
-        error("Parameters:\n  --nodes ${options.nodes}: ${found} run on one node each; use --gpus, or the profile slurm without containers")
+        refuseParameters(["--nodes ${options.nodes}: ${found} run on one node each; use --gpus, or the profile slurm without containers"])
     }
 }
 

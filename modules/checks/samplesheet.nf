@@ -1,6 +1,7 @@
 // The samplesheet: CSV (commas or semicolons) or TSV, one row per section, checked against assets/schema_input.json and the modalities before any task runs.
 
-include { valueProblem } from './params'
+include { valueProblem     } from './params'
+include { attempt ; refuse } from './refusals'
 
 // The modalities by name, e.g. [rna: [title: 'RNA', aliases: ['rna', 'gex', ...], ...], ...]
 def modalities() {
@@ -254,10 +255,12 @@ def sectionOf(base, row, siblings, rules) {
 // problem stops the run, naming line and column.
 def readSamplesheet(path, data = null) {
     def sheet = file(path, glob: false)
+    def refusals = []
+    def base = attempt(refusals) { -> baseFolder(sheet, data) }
     if (!sheet.exists() || sheet.isDirectory()) {
-        error("Samplesheet ${path}: there is no such file")
+        refusals << "Samplesheet ${path}: there is no such file"
     }
-    def base = baseFolder(sheet, data)
+    refuse(refusals)
     def lines = parseLines(path, sheet)
     if (lines.size() < 2) {
         error("Samplesheet ${path}: it has no rows; expected a header line and one line per section")

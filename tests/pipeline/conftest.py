@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+STUBS = Path(__file__).parent / "stubs"
+
 
 @dataclass
 class Run:
@@ -33,10 +35,14 @@ def short_name(task: str) -> str:
 
 @dataclass
 class Pipeline:
-    """The pipeline of one project folder, launched from one launch folder."""
+    """The pipeline of one project folder, launched from one launch folder.
+
+    Its tasks are measured for Nextflow's own reports if `traced`.
+    """
 
     project: Path
     folder: Path
+    traced: bool = True
 
     @property
     def results(self) -> Path:
@@ -45,7 +51,8 @@ class Pipeline:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a run."""
-        return [str(self.project / "nextflow"), "run", str(self.project), "-ansi-log", "false", *arguments]
+        config = [] if self.traced else ["-c", str(STUBS / "untraced.config")]
+        return [str(self.project / "nextflow"), "run", str(self.project), "-ansi-log", "false", *config, *arguments]
 
     def run(self, *arguments: str) -> Run:
         """Run the pipeline to its end."""
@@ -58,7 +65,6 @@ class Pipeline:
 TO_DOMAINS = ("--assess", "false", "--characterise", "false", "--passports", "none", "--export", "none")
 """Options of a run that is looked at up to its domains only."""
 
-STUBS = Path(__file__).parent / "stubs"
 STAND_INS = {
     "engine": ("docker", "podman", "singularity", "apptainer", "ch-run", "ch-image"),
     "scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"),
@@ -80,7 +86,7 @@ def link_stand_ins(folder: Path) -> Path:
 @pytest.fixture
 def pipeline(project: Path, tmp_path: Path) -> Pipeline:
     """The pipeline of this project, launched from an empty folder."""
-    return Pipeline(project, tmp_path)
+    return Pipeline(project, tmp_path, traced=False)
 
 
 @pytest.fixture
@@ -98,6 +104,6 @@ def pipeline_copy(project: Path, tmp_path: Path) -> Callable[[], Pipeline]:
         (copy / ".cache").symlink_to(project / ".cache")
         launch = tmp_path / "launch"
         launch.mkdir()
-        return Pipeline(copy, launch)
+        return Pipeline(copy, launch, traced=False)
 
     return make

@@ -20,7 +20,7 @@ from spatialweave.graphs.matrices import symmetrise
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.embeddings import training_record
 
-from .conftest import Pipeline
+from .conftest import TO_DOMAINS, Pipeline
 
 SIDE = 12
 
@@ -89,7 +89,7 @@ def test_a_killed_process_goes_on_from_its_checkpoint(project: Path, inputs: Pat
 
 def test_what_a_killed_run_leaves_does_not_stand_in_the_way(pipeline: Pipeline) -> None:
     """Checkpoints in their folder do not have other methods trained again; a half-written text is written anew."""
-    arguments = ("-profile", "test", "-stub-run", "--methods", "smart", "--checkpoint_dir", "checkpoints")
+    arguments = ("-profile", "test", "-stub-run", "--methods", "smart", "--checkpoint_dir", "checkpoints", *TO_DOMAINS)
     assert pipeline.run(*arguments).code == 0
     (pipeline.folder / "checkpoints" / "test.smart.seed1.pt").touch()
     texts = {path: path.read_text() for path in (pipeline.folder / "work" / "texts").glob("*/*")}

@@ -9,7 +9,7 @@ from .conftest import Pipeline
 
 def test_an_edit_reruns_tasks_and_a_touch_does_not(pipeline_copy: Callable[[], Pipeline]) -> None:
     pipeline = pipeline_copy()
-    arguments = ("-stub-run", "-profile", "test")
+    arguments = ("-stub-run", "-profile", "test", "--seeds", "1", "--control", "false")
     first = pipeline.run(*arguments)
     assert first.code == 0, first.text
     source = pipeline.project / "bin" / "spatialweave" / "platforms.py"

@@ -56,7 +56,8 @@ def test_all_methods_and_one_that_fails_costs_only_itself(pipeline: Pipeline, sh
     # `none` is no number of epochs; the others are made quicker.
     slow = [name for name in METHODS if name != "spamo" and hasattr(load_method(name).Config, "epochs")]
     quick = ",".join(f"{name}.epochs=20" for name in slow)
-    run = pipeline.run("--input", str(sheet), "--methods", "all", "--method_options", f"{quick},spamo.epochs=none")
+    options = ("--methods", "all", "--method_options", f"{quick},spamo.epochs=none", *TO_DOMAINS)
+    run = pipeline.run("--input", str(sheet), *options)
     assert run.code != 0
     runs = list(csv.DictReader((run.results / "benchmark" / "runs.csv").open(newline="")))
     assert {(row["dataset"], row["method"], row["status"]) for row in runs} == {
@@ -78,7 +79,7 @@ def test_real_embryo_of_two_modalities(pipeline: Pipeline, shared_data: Path) ->
         "dataset,rna,adt,labels,platform,n_domains\n"
         f"embryo,{folder / 'rna.h5ad'},{folder / 'protein.h5ad'},domain,dbit,13\n"
     )
-    run = pipeline.run("--input", str(sheet), "--control", "false")
+    run = pipeline.run("--input", str(sheet), "--control", "false", *TO_DOMAINS)
     assert run.code == 0, run.text
     table = list(csv.DictReader((run.results / "embryo" / "domains" / "smart" / "seed1.csv").open(newline="")))
     assert len(table) == 936

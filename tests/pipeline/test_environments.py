@@ -56,7 +56,9 @@ def test_its_trainings_run_in_its_image_without_a_card_and_nothing_else_does(
     with_toy: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{link_stand_ins(tmp_path)}{os.pathsep}{os.environ['PATH']}")
-    run = with_toy.run("-stub-run", "-profile", "test,podman,gpu", "--methods", "smart,toy", "--control", "false")
+    run = with_toy.run(
+        "-stub-run", "-profile", "test,podman,gpu", "--methods", "smart,toy", "--control", "false", *TO_DOMAINS
+    )
     assert run.code == 0, run.text
     engines = {name: (task / "engine.command").read_text() for name, task in named_tasks(with_toy).items()}
     trainings = {f"TRAIN (test, {method}, seed {seed})" for method in ("smart", "toy") for seed in (1, 2)}
@@ -73,7 +75,7 @@ def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
 ) -> None:
     monkeypatch.setenv("PATH", f"{link_stand_ins(tmp_path)}{os.pathsep}{os.environ['PATH']}")
     site = tmp_path / "site.config"
-    arguments = ("-stub-run", "-profile", "test,podman", "--methods", "toy", "-c", str(site))
+    arguments = ("-stub-run", "-profile", "test,podman", "--methods", "toy", "-c", str(site), *TO_DOMAINS)
     site.write_text("process.container = 'site/all:1'\n")
     refused = with_toy.run(*arguments)
     assert refused.code != 0 and refused.tasks("Submitted") == []
@@ -90,7 +92,6 @@ def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
 @pytest.mark.parametrize(
     ("profile", "command"),
     [
-        ("test", "make environment NAME=toy"),
         ("test,apptainer", "containers/build.sh --sif --environment toy"),
         ("test,charliecloud", "containers/build.sh --folder --environment toy"),
         ("test,conda", "There is no environments/toy/environment.yml"),
@@ -114,6 +115,7 @@ def test_a_baseline_of_a_group_is_left_out_and_one_that_is_named_is_not(with_toy
     (methods / "toy.yml").write_text(PRESET + "baseline: true\n")
     named = with_toy.run("-profile", "test", "--methods", "smart,toy")
     assert named.code != 0 and named.tasks("Submitted") == []
+    assert "make environment NAME=toy" in named.text and "Exception" not in named.text
     run = with_toy.run("-profile", "test", "--methods", "smart,baselines", "--seeds", "1", *TO_DOMAINS)
     assert run.code == 0, run.text
     assert not [task for task in run.tasks("Submitted") if "toy" in task]

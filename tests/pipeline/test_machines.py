@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..io.readers import machines
-from .conftest import Pipeline
+from .conftest import TO_DOMAINS, Pipeline
 
 SIDE = 12
 GENES = [f"Gene{i}" for i in range(24)]
@@ -85,9 +85,8 @@ UNDERSTOOD = {
 def test_six_machines_in_one_run(pipeline: Pipeline) -> None:
     sheet = pipeline.folder / "machines.csv"
     sheet.write_text(write_all(pipeline.folder))
-    run = pipeline.run(
-        "--input", str(sheet), "--methods", "smart", "--method_options", "smart.epochs=5", "--export", "none"
-    )
+    options = ("--methods", "smart", "--method_options", "smart.epochs=5", "--control", "false", *TO_DOMAINS)
+    run = pipeline.run("--input", str(sheet), *options)
     assert run.code == 0, run.text
     for (dataset, section), (measured, platform) in UNDERSTOOD.items():
         table = pd.read_csv(run.results / dataset / "qc" / f"{section}.ingest.csv", keep_default_na=False)

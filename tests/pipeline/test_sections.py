@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Pipeline
+from .conftest import TO_DOMAINS, Pipeline
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -29,7 +29,7 @@ def sheet(pipeline: Pipeline) -> Path:
 
 
 def test_neighbours_in_the_stack_are_aligned_and_every_method_is_matched(pipeline: Pipeline, sheet: Path) -> None:
-    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,spatialfuser")
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,spatialfuser", *TO_DOMAINS)
     assert run.code == 0, run.text
     tasks = run.tasks("Submitted")
     assert {task for task in tasks if task.startswith(("ALIGN", "STACK"))} == {
@@ -53,7 +53,7 @@ def test_neighbours_in_the_stack_are_aligned_and_every_method_is_matched(pipelin
 
 
 def test_no_section_is_aligned_where_no_method_asks_for_it(pipeline: Pipeline, sheet: Path) -> None:
-    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,smart_ms")
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,smart_ms", *TO_DOMAINS)
     assert run.code == 0, run.text
     assert not [task for task in run.tasks("Submitted") if task.startswith(("ALIGN", "STACK", "MATCH"))]
     assert "TRAIN (brain, smart_ms, seed 1)" in run.tasks("Submitted")
@@ -72,7 +72,7 @@ def test_a_failed_alignment_costs_only_what_needs_it(pipeline_copy: Callable[[],
     stub = "touch '${meta.fixed}--${meta.moving}.transform.json'"
     assert stub in align.read_text()
     align.write_text(align.read_text().replace(stub, "echo 'ERROR: no outline' >&2; exit 2"))
-    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,spatialfuser")
+    run = pipeline.run("-stub-run", "--input", str(sheet), "--methods", "smart,spatialfuser", *TO_DOMAINS)
     assert run.code != 0
     tasks = run.tasks("Submitted")
     assert not [task for task in tasks if task.startswith(("STACK", "MATCH", "TRAIN (brain, spatialfuser"))]

@@ -112,7 +112,8 @@ def test_a_run_as_it_is_typed(name: str, dataset: str, n_domains: int, user: Pat
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     (tmp_path / "data").symlink_to(user / "data")
     arguments = ["-params-file", f"assets/datasets/{name}/params.yml", "--outdir", "results"]
-    command = [ROOT / "nextflow", "run", ROOT, "-ansi-log", "false", *arguments, "--methods", "smart", *TO_DOMAINS]
+    arguments += ["--methods", "smart", "--control", "false", *TO_DOMAINS]
+    command = [ROOT / "nextflow", "run", ROOT, "-ansi-log", "false", *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     results = tmp_path / "results"
