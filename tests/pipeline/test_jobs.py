@@ -19,6 +19,7 @@ def test_every_task_is_a_job_that_asks_for_what_the_configuration_says(
 ) -> None:
     monkeypatch.setenv("PATH", f"{link_stand_ins(pipeline.folder)}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("NXF_EXECUTOR_POLLINTERVAL", "200ms")
+    pipeline.traced = True
     run = pipeline.run("-stub-run", "-profile", "test,slurm", "--seeds", "1", "-c", str(TRACE))
     assert run.code == 0, run.text
     scripts = list((pipeline.folder / "work").glob("*/*/job.submitted"))
