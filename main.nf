@@ -6,6 +6,7 @@ include { givenNumber                  } from './modules/checks/domains'
 include { helpText                     } from './modules/checks/params'
 include { planOf ; plannedSections     } from './modules/checks/plan'
 include { closingText ; watchTrainings } from './modules/checks/progress'
+include { attempt                      } from './modules/checks/refusals'
 include { CHECK_SETS                   } from './modules/characterise'
 include { ESTIMATE ; toEstimate        } from './modules/estimate'
 include { CHECK_MODEL                  } from './modules/map'
@@ -32,7 +33,12 @@ workflow {
     // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', platform: 'dbit', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
     if (options.simulate) {
         SIMULATE(options.simulate, options.seed, code)
-        sheet = SIMULATE.out.samplesheet.flatMap { file -> plannedSections(file, plan) }
+        sheet = SIMULATE.out.samplesheet.flatMap { file ->
+            // A function that refuses within an operator ends the run without its message.
+            def refusals = []
+            def sections = attempt(refusals) { -> plannedSections(file, plan) }
+            refusals ? error(refusals.join('\n')) : sections
+        }
     }
     else {
         sheet = channel.fromList(plan.sections)

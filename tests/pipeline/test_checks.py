@@ -266,6 +266,14 @@ def test_relative_paths_start_in_the_folder_that_data_names(pipeline: Pipeline) 
     assert [task for task in run.tasks("Submitted") if task.startswith("INGEST")] == ["INGEST (one/one)"]
 
 
+def test_a_simulated_tissue_that_does_not_fit_is_refused_with_the_reason(pipeline: Pipeline) -> None:
+    run = pipeline.run("-stub-run", "--simulate", "test", "--pseudotime_root", "test:2,other:1")
+    assert run.code != 0
+    assert run.tasks("Submitted") == ["SIMULATE (test)"]
+    assert "--pseudotime_root: there is no dataset 'other' (test)" in run.text
+    assert "Exception" not in run.text
+
+
 def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project: Path) -> None:
     run = pipeline.run("--help")
     assert run.code == 0
