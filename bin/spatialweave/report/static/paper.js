@@ -21,7 +21,7 @@ function paperTables() {
 // The widths of the columns on paper.
 function columnWidths(table) {
   table.classList.add("paper");
-  const widths = [...table.tHead?.rows[0].cells ?? []].map((cell) => cell.getBoundingClientRect().width);
+  const widths = [...table.tHead?.rows[0]?.cells ?? []].map((cell) => cell.getBoundingClientRect().width);
   table.classList.remove("paper");
   return widths;
 }
