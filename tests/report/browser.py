@@ -81,9 +81,9 @@ def colours_of(page: Any, name: str, least: int = 1000) -> set[str]:
     from PIL import Image
 
     element = page.find_element("id", name)
-    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-    # A map is painted when it comes into view, by the browser's next frame.
-    wait(page, f"plots[{name!r}]?.seen !== false")
+    # A map is painted when it comes into view, by the browser's next frame. What stands above may grow meanwhile.
+    scrolled = f"document.getElementById({name!r}).scrollIntoView({{block: 'center', behavior: 'instant'}})"
+    wait(page, f"({scrolled}, plots[{name!r}]?.seen !== false)")
     wait(page, f"(plots[{name!r}]?.waiting ?? null) === null")
     time.sleep(0.3)
     pixels = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))[40:-10]

@@ -38,29 +38,6 @@ if TYPE_CHECKING:
 
     from spatialweave.presets import MethodPreset
 
-SCRIPTS = [
-    "data.js",
-    "colours.js",
-    "spots.js",
-    "names.js",
-    "region.js",
-    "lasso.js",
-    "map_tools.js",
-    "maps.js",
-    "panels.js",
-    "losses.js",
-    "search.js",
-    "save.js",
-    "per_spot.js",
-    "scene.js",
-    "page.js",
-    "alignment.js",
-    "images.js",
-    "passports.js",
-    "start.js",
-    "paper.js",
-]
-
 
 @dataclass
 class DatasetSources:
@@ -123,7 +100,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     render(
         "dataset.html",
         target,
-        SCRIPTS,
+        ["start.js", "paper.js"],
         dataset=sources.dataset,
         headline=headline(spots, sections, runs, best),
         best=best,

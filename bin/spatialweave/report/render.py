@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from spatialweave.io.files import write_text
 from spatialweave.report import text
+from spatialweave.report.scripts import linked, read
 
 FOLDER = Path(__file__).parent
 
@@ -22,37 +23,29 @@ def render(template: str, target: Path, scripts: list[str], **context: Any) -> N
     Parameters
     ----------
     scripts
-        Files of static/ to inline, in this order.
+        Modules of static/ that the page starts.
     context
         What the template uses. Every string is escaped by jinja2 unless it is Markup.
     """
-    sources = [_static(name) for name in scripts]
+    script = linked(scripts)
     page = (
         _environment()
         .get_template(template)
         .render(
-            style=Markup(_static("report.css")),
-            chart_style=Markup(_static("chart.css")),
-            scripts=[Markup(source) for source in sources],
-            policy=_policy(sources),
+            style=Markup(read("report.css")),
+            chart_style=Markup(read("chart.css")),
+            script=Markup(script),
+            policy=_policy(script),
             **context,
         )
     )
     write_text(target, page)
 
 
-def _policy(sources: list[str]) -> str:
-    """A content security policy that allows these scripts by their hash, nothing else, and no connection anywhere."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'" for source in sources
-    )
-    allowed = hashes or "'none'"
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
-
-
-@cache
-def _static(name: str) -> str:
-    return (FOLDER / "static" / name).read_text(encoding="utf-8")
+def _policy(script: str) -> str:
+    """A content security policy that allows this script by its hash, nothing else, and no connection anywhere."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 @cache

@@ -1,6 +1,10 @@
-"use strict";
-
 // The alignment of the sections: overlaid before and after, with lines between matched spots, and as a stack.
+
+import { classLooks } from "./colours.js";
+import { DATA, loadSpots, runName, unpack } from "./data.js";
+import { byId, element, fill, grouped } from "./dom.js";
+import { drawKeys, drawLegend, showTip, tip } from "./panels.js";
+import { Scene } from "./scene.js";
 
 const LINE_COLOURS = { same: "rgba(11, 93, 122, .5)", other: "rgba(208, 0, 0, .9)", unknown: "rgba(86, 96, 110, .45)" };
 const alignState = { run: 0, pair: 0, overlay: "sections", stack: "domains", lines: "domains", opacity: 0.5, gap: 0.75, hidden: new Set() };
@@ -14,7 +18,7 @@ async function spotClasses(key) {
 }
 
 async function drawAlignment() {
-  const spots = await (DATA.loaded ??= load());
+  const spots = await loadSpots();
   const [x, y, points] = await Promise.all([DATA.alignment.x, DATA.alignment.y, DATA.alignment.points].map(unpack));
   const rows = DATA.sections.names.map((name, code) => points.filter((row) => spots.sections[row] === code));
   const aligned = { x, y, rows, spacing: DATA.alignment.spacing };
@@ -89,7 +93,7 @@ function hoverAlignment(row, event) {
 }
 
 async function drawCard(row, event) {
-  const spots = await DATA.loaded;
+  const spots = await loadSpots();
   const facts = [["section", DATA.sections.names[spots.sections[row]], null]];
   for (const [name, key] of [["domain", "domains"], ["label", "labels"]]) {
     const found = await spotClasses(key);
@@ -98,7 +102,7 @@ async function drawCard(row, event) {
   showTip(event, spots.barcodes[row], facts);
 }
 
-function startAlignment() {
+export function startAlignment() {
   const { runs, pairs } = DATA.alignment;
   const solid = { turn: 0.45, tilt: 1.02, solid: true };
   for (const [name, look] of [["given", {}], ["aligned", {}], ["pairs", solid], ["stack", solid]]) {

@@ -1,11 +1,12 @@
-"use strict";
-
 // What the codes of spots are drawn as: a colour, and stripes where colours alone no longer tell classes apart.
 
-const VIRIDIS = ["#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e", "#1f988b", "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725"];
-const STRIPE = { every: 8, width: 2 };  // pixels along the diagonal
+import { DATA } from "./data.js";
+import { element } from "./dom.js";
 
-const channels = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+export const VIRIDIS = ["#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e", "#1f988b", "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725"];
+export const STRIPE = { every: 8, width: 2 };  // pixels along the diagonal
+
+export const channels = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
 const hex = (values) => `#${values.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("")}`;
 const mix = (a, b, share) => a.map((value, index) => value + share * (b[index] - value));
 
@@ -16,14 +17,14 @@ function stripeOf(colour) {
 }
 
 // Grey that stays behind the classes, in either style of the page.
-const DARK = matchMedia("screen and (prefers-color-scheme: dark)");
-const unknownLook = () => ({ colour: DARK.matches ? "#3d4754" : DATA.unknown, stripe: null });
+export const DARK = matchMedia("screen and (prefers-color-scheme: dark)");
+export const unknownLook = () => ({ colour: DARK.matches ? "#3d4754" : DATA.unknown, stripe: null });
 
 // The same spots where the ground is white whatever the style of the page: on paper, and in saved pictures.
-const onWhite = (spots) => ({ ...spots, looks: [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }] });
+export const onWhite = (spots) => ({ ...spots, looks: [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }] });
 
 // One look per class, {colour, stripe}, and one more for spots without a class.
-function classLooks({ colours, striped }) {
+export function classLooks({ colours, striped }) {
   const looks = colours.map((colour, code) => ({ colour, stripe: striped[code] ? stripeOf(colour) : null }));
   return [...looks, unknownLook()];
 }
@@ -34,16 +35,16 @@ const SCALE_LOOKS = Array.from({ length: 255 }, (_, step) => {
   const from = Math.min(Math.floor(at), VIRIDIS.length - 2);
   return { colour: hex(mix(channels(VIRIDIS[from]), channels(VIRIDIS[from + 1]), at - from)), stripe: null };
 });
-const scaleLooks = () => [...SCALE_LOOKS, unknownLook()];
+export const scaleLooks = () => [...SCALE_LOOKS, unknownLook()];
 
 // The same stripes in a legend.
-function swatchStyle({ colour, stripe }) {
+export function swatchStyle({ colour, stripe }) {
   if (!stripe) return { background: colour };
   return { background: `repeating-linear-gradient(135deg, ${stripe} 0 1.4px, ${colour} 1.4px 4px)` };
 }
 
 // The fill of a look on a canvas.
-function fillOf(pen, { colour, stripe }) {
+export function fillOf(pen, { colour, stripe }) {
   if (!stripe) return colour;
   const { every, width } = STRIPE;
   const tile = element("canvas", { width: every, height: every });

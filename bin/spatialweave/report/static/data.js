@@ -1,9 +1,11 @@
-"use strict";
+// What the page was given (page_data.py).
+
+export const DATA = JSON.parse(document.getElementById("data").textContent);
 
 // Arrays travel as zlib-compressed base64 (encode.py); each is unpacked when it is first drawn, and once.
 const ARRAY_TYPES = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float32: Float32Array };
 
-async function unpack(packed) {
+export async function unpack(packed) {
   if (!packed.promise) packed.promise = inflate(packed);
   return packed.promise;
 }
@@ -25,22 +27,14 @@ function bytesOf(text) {
   return bytes;
 }
 
-// An element with properties and children. Texts become text nodes, so no name can act as markup.
-function element(tag, properties = {}, ...children) {
-  const { style, ...rest } = properties;
-  const node = Object.assign(document.createElement(tag), rest);
-  Object.assign(node.style, style);
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
+export const runName = (run) => (run.method === "weave" ? run.title : `${run.title} · seed ${run.seed}`);
+export const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.modality}\n${feature.name}`, index]));
 
-// The same for SVG, whose properties are attributes.
-function drawing(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
+// The value of one of the 254 steps of a quantised feature.
+export const valueOf = ({ low = 0, top }, step) => low + (step * (top - low)) / 254;
 
-const format = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4))));
-const grouped = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");
+// Of every spot, once.
+export const loadSpots = () => (DATA.loaded ??= Promise.all([DATA.x, DATA.y, DATA.barcodes, DATA.sections.codes].map(unpack)).then(([x, y, barcodes, sections]) => ({ x, y, barcodes, sections })));
+
+// For the spots' cards only: large, and not needed before the first one.
+export const loadTops = () => (DATA.tops ??= Promise.all(DATA.topFeatures.map(async (table) => ({ modality: table.modality, names: await unpack(table.names), codes: await unpack(table.codes) }))));

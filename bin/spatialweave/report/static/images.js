@@ -1,9 +1,11 @@
-"use strict";
-
 // Images of the tissue beneath the spots of the maps, how opaque both are, and the unit of the scale bars.
 
+import { DATA } from "./data.js";
+import { byId } from "./dom.js";
+import { plots, state } from "./state.js";
+
 const isShown = (code) => state.section === null || code === state.section;
-const beneath = {
+export const beneath = {
   under: () => DATA.images.filter(({ section }) => isShown(section)),
   look: { image: 1, spots: 1 },
   // Per unit of the map, where they are known and the same for all sections that are shown.
@@ -13,7 +15,7 @@ const beneath = {
   },
 };
 
-function startImages(maps) {
+export function startImages(maps) {
   if (DATA.images.length) beneath.look.spots = 0.7;
   let frame = 0;
   for (const layer of ["image", "spots"]) {

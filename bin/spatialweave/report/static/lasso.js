@@ -1,11 +1,14 @@
-"use strict";
-
 // Drawing around spots on a map, by pointer or by keys, and the table of what marks them.
 
-const LASSO_STEP = 3;  // pixels between two corners
-const lasso = { on: false, plot: null, corners: [], closed: false, asked: 0, side: null };
+import { DATA, valueOf } from "./data.js";
+import { byId, element, format, grouped, toolButton } from "./dom.js";
+import { markersOfRegion, REGION, sidesOf } from "./region.js";
+import { current, done } from "./state.js";
 
-function lassoButton() {
+const LASSO_STEP = 3;  // pixels between two corners
+export const lasso = { on: false, plot: null, corners: [], closed: false, asked: 0, side: null, onFeature: null };
+
+export function lassoButton() {
   const node = toolButton("Lasso", "Draw around spots, to see what marks them", () => switchLasso(!lasso.on));
   node.classList.add("lasso");
   node.setAttribute("aria-pressed", "false");
@@ -39,7 +42,7 @@ function addCorner(plot, left, top) {
 }
 
 // Each returns whether the lasso took the event, which then does nothing else.
-const takeLasso = {
+export const takeLasso = {
   down(plot, event) {
     if (!lasso.on || !plot.lasso) return false;
     clearRegion("Drawing.");
@@ -97,7 +100,7 @@ function drawRegionTable(found) {
     const best = found.filter(({ feature, auc }) => DATA.features[feature].modality === modality && auc > 0.5).slice(0, REGION.shown);
     const rows = best.map(({ feature, auc, inside, outside }) => {
       const own = DATA.features[feature];
-      const button = element("button", { type: "button", title: "Click to map it.", textContent: own.name, onclick: () => showFeature(feature) });
+      const button = element("button", { type: "button", title: "Click to map it.", textContent: own.name, onclick: () => lasso.onFeature(feature) });
       return element("tr", {}, element("th", { scope: "row" }, button), cell(auc.toFixed(3)), ...[inside, outside].map(({ mean }) => cell(format(valueOf(own, mean)))), ...[inside, outside].map((side) => cell(percent(side))));
     });
     const unit = DATA.features.find((feature) => feature.modality === modality).unit;
@@ -110,7 +113,7 @@ function drawRegionTable(found) {
 }
 
 // The outline, on all maps that move with the one on which it was drawn.
-function paintRegion(pen, plot, place) {
+export function paintRegion(pen, plot, place) {
   if (!lasso.corners.length || lasso.plot?.camera !== plot.camera) return;
   pen.beginPath();
   for (const [x, y] of lasso.corners) pen.lineTo(...place({ x, y }));
@@ -133,7 +136,8 @@ async function saveRegion() {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-function startLasso() {
+export function startLasso(onFeature) {
+  lasso.onFeature = onFeature;
   if (!byId("region")) return;
   byId("region-clear").onclick = () => { switchLasso(false); clearRegion(); };
   byId("region-save").onclick = saveRegion;

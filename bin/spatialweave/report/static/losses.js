@@ -1,12 +1,12 @@
-"use strict";
-
 // The loss curves of a run as SVG.
+
+import { drawing, element, format } from "./dom.js";
 
 const LOSS_BOX = { width: 900, height: 320, left: 70, right: 16, top: 14, bottom: 44 };
 const LOSS_COLOURS = ["var(--ink, #1b2430)", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"];
 const DASHES = ["", "7 3", "2 3", "9 3 2 3"];
 
-function drawLosses(losses) {
+export function drawLosses(losses) {
   const box = document.getElementById("losses");
   if (!box) return;
   const terms = Object.keys(losses).sort((a, b) => (b === "total") - (a === "total") || a.localeCompare(b));

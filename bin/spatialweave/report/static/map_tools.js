@@ -1,20 +1,18 @@
-"use strict";
-
 // Moving and zooming a map by pointer, wheel and keys, and the buttons above it.
 
+import { element, toolButton } from "./dom.js";
+import { lassoButton, takeLasso } from "./lasso.js";
+import { savePanel } from "./save.js";
+
+export const TOOLS = 30;  // pixels for the tools above the map
+export const ZOOM = { step: 1.5, least: 0.5, most: 400 };
 const STEP = 60;  // pixels that an arrow key moves the map
 const CLICK = { pixels: 4, milliseconds: 300 };  // that a click may move, and between the two of a double one
 
-function toolButton(text, title, act) {
-  const node = element("button", { type: "button", title, textContent: text, onclick: act });
-  node.setAttribute("aria-label", title);
-  return node;
-}
-
 // act: called with "png" or "svg".
-const saveButtons = (act) => ["PNG", "SVG"].map((kind) => toolButton(kind, `Save this panel as ${kind}, with its legend`, () => act(kind.toLowerCase())));
+export const saveButtons = (act) => ["PNG", "SVG"].map((kind) => toolButton(kind, `Save this panel as ${kind}, with its legend`, () => act(kind.toLowerCase())));
 
-function mapTools(plot) {
+export function mapTools(plot) {
   const { camera } = plot;
   return element("div", { className: "tools" },
     toolButton("−", "Zoom out", () => camera.magnify(1 / ZOOM.step)),
@@ -24,7 +22,7 @@ function mapTools(plot) {
     ...saveButtons((kind) => savePanel(plot, kind)));
 }
 
-function listenToMap(plot) {
+export function listenToMap(plot) {
   const { canvas, camera } = plot;
   let last = null;
   const middle = () => [canvas.clientWidth / 2, TOOLS + (canvas.clientHeight - TOOLS) / 2];

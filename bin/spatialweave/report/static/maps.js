@@ -1,16 +1,17 @@
-"use strict";
-
 // One plot of spots: a tissue map or a UMAP, on a canvas that can be moved and zoomed. Knows how to draw codes, not what they mean.
 
-const TITLE = 20;  // pixels for the names above the upper sections
-const TOOLS = 30;  // pixels for the tools above the map
+import { DARK, onWhite } from "./colours.js";
+import { element } from "./dom.js";
+import { ON_COLOURS, paintText, roundLength, TITLE } from "./labels.js";
+import { paintRegion } from "./lasso.js";
+import { listenToMap, mapTools, TOOLS, ZOOM } from "./map_tools.js";
+import { boxOf, paintSpots, SpotIndex } from "./spots.js";
+
 const MARGIN = 10;
 const FONT = 13;
-const ON_COLOURS = { ink: "#1b2430", edge: "#ffffff" };
-const ZOOM = { step: 1.5, least: 0.5, most: 400 };
 
 // Where plots look at. All maps of a tissue share one, so that they move together.
-class Camera {
+export class Camera {
   constructor() {
     Object.assign(this, { plots: [], x: 0, y: 0, zoom: 1, box: null });
   }
@@ -46,7 +47,7 @@ class Camera {
   }
 }
 
-class SpotPlot {
+export class SpotPlot {
   // spacing: distance between spots in map units, drawn to scale; null for a UMAP, whose points keep their size.
   // lasso: whether regions can be drawn on it.
   // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
@@ -175,17 +176,9 @@ class SpotPlot {
 
 // One index for all maps of the same coordinates.
 const indices = new WeakMap();
-function spotIndex({ x, y }, spacing) {
+export function spotIndex({ x, y }, spacing) {
   if (!indices.has(x)) indices.set(x, new SpotIndex(x, y, spacing));
   return indices.get(x);
-}
-
-// The longest of 1, 2, 5, 10 ... µm that is not longer than `most` pixels; null where a pixel has no known length.
-function roundLength(perPixel, most) {
-  if (!perPixel) return null;
-  const power = 10 ** Math.floor(Math.log10(perPixel * most));
-  const length = power * [5, 2, 1].find((digit) => digit * power <= perPixel * most);
-  return { pixels: length / perPixel, text: length >= 1000 ? `${format(length / 1000)} mm` : `${format(length)} µm` };
 }
 
 // An image once it is decoded; until then null, and `then` is called.
@@ -196,11 +189,4 @@ function loadedImage(image, then) {
   }
   if (!image.decoded) image.ready.then(then);
   return image.decoded ? image.node : null;
-}
-
-// Text with an edge, so that it can be read on everything.
-function paintText(pen, text, x, y, baseline, size, { ink, edge }) {
-  Object.assign(pen, { font: `600 ${size}px system-ui, sans-serif`, textAlign: "center", textBaseline: baseline, lineJoin: "round", lineWidth: 4, strokeStyle: edge, fillStyle: ink });
-  pen.strokeText(text, x, y);
-  pen.fillText(text, x, y);
 }

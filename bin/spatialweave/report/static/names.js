@@ -1,15 +1,16 @@
-"use strict";
+// Names on the map: of classes, so that colour is not all that tells them apart, and of sections.
 
-// Names of classes on the map, so that colour is not all that tells them apart.
+import { DATA } from "./data.js";
+import { boxOf } from "./spots.js";
 
 const LONGEST_NAME = 4;  // letters; a longer one is a number on the map, which the legend explains
 const CELLS = 40;  // along the longer side of a section
 const ROUNDS = 6;  // of smoothing the density, so that a name comes to the middle of a large part
 
-const shortName = (classes, code) => (classes.names[code].length > LONGEST_NAME ? String(code + 1) : classes.names[code]);
+export const shortName = (classes, code) => (classes.names[code].length > LONGEST_NAME ? String(code + 1) : classes.names[code]);
 
 // One {text, x, y} per class that is shown and section, in the densest part of the class.
-function namesOnMap({ x, y, codes }, classes, hidden, sections) {
+export function namesOnMap({ x, y, codes }, classes, hidden, sections) {
   classes.places ??= new Map();
   if (!classes.places.has(x)) classes.places.set(x, placesOf(x, y, codes, classes, sections));
   return classes.places.get(x).filter(({ code }) => !hidden.has(code));
@@ -62,4 +63,18 @@ function blur(counts, across, down) {
     }
   }
   return sums;
+}
+
+// Of the spots of a section, or of its image where it reaches further.
+function upperEdge(code) {
+  const image = DATA.images.find(({ section }) => section === code);
+  return Math.min(DATA.sections.titles[code][1] - DATA.spacing / 2, image?.y ?? Infinity);
+}
+
+// The names of all sections, or of one, each above its section; none where there is only one.
+export function sectionTitles(section = null) {
+  if (DATA.sections.names.length < 2) return [];
+  return DATA.sections.names
+    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code), code }))
+    .filter(({ code }) => section === null || code === section);
 }

@@ -1,63 +1,15 @@
-"use strict";
+// Drawing what the reader has chosen: the run, what to compare it with, section, feature, hidden classes.
 
-// What the reader has chosen, and drawing it: the run, what to compare it with, section, feature, hidden classes.
-
-const DATA = JSON.parse(document.getElementById("data").textContent);
-const state = {
-  run: DATA.best, compare: null, section: null, feature: DATA.firstFeature, colour: "domains", names: true,
-  hidden: { main: new Set(), other: new Set() }, everywhere: false,
-};
-const byId = (id) => document.getElementById(id);
-const runName = (run) => (run.method === "weave" ? run.title : `${run.title} · seed ${run.seed}`);
-const featureIndex = new Map(DATA.features.map((feature, index) => [`${feature.modality}\n${feature.name}`, index]));
-const plots = {};
-let current = null;
-
-// What can be mapped beside a run: labels and runs, which are classes, how sure the consensus is, and pseudotime; runs without domains have none.
-function choices() {
-  const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
-  const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];
-  const woven = DATA.runs.find((run) => run.method === "weave");
-  const confidence = { key: "confidence", name: `Confidence of ${woven?.title}`, column: woven?.perSpot?.extras[0] };
-  const time = { key: "pseudotime", name: DATA.pseudotime?.name, column: DATA.pseudotime };
-  return [...labels, ...runs, confidence, time].filter((choice) => choice.classes || choice.column);
-}
-
-function fill(id, options, chosen, onChange) {
-  const select = byId(id);
-  if (!select) return;
-  select.replaceChildren(...options.map(({ key, name }) => element("option", { value: key, textContent: name })));
-  select.value = chosen;
-  select.onchange = () => onChange(select.value);
-}
-
-async function load() {
-  const [x, y, barcodes, sections] = await Promise.all([DATA.x, DATA.y, DATA.barcodes, DATA.sections.codes].map(unpack));
-  return { x, y, barcodes, sections };
-}
-
-// For the spots' cards only: large, and not needed before the first one.
-async function loadTops() {
-  return Promise.all(DATA.topFeatures.map(async (table) => ({ modality: table.modality, names: await unpack(table.names), codes: await unpack(table.codes) })));
-}
-
-// The rows that a map draws: those of the chosen section, without the hidden classes of the sides named; those of both where
-// the reader hides them everywhere.
-function visible(...sides) {
-  const { spots, codes } = current;
-  const used = (state.everywhere ? ["main", "other"] : sides).filter((side) => codes[side] && state.hidden[side].size);
-  const tests = used.map((side) => ({ hidden: state.hidden[side], codes: codes[side] }));
-  const rows = new Uint32Array(spots.x.length);
-  let count = 0;
-  for (let row = 0; row < spots.x.length; row++) {
-    if (state.section !== null && spots.sections[row] !== state.section) continue;
-    if (tests.every((test) => !test.hidden.has(test.codes[row]))) rows[count++] = row;
-  }
-  return rows.subarray(0, count);
-}
-
-// The value of one of the 254 steps of a quantised feature.
-const valueOf = ({ low = 0, top }, step) => low + (step * (top - low)) / 254;
+import { classLooks, scaleLooks, unknownLook } from "./colours.js";
+import { DATA, featureIndex, loadSpots, runName, unpack } from "./data.js";
+import { byId } from "./dom.js";
+import { drawLosses } from "./losses.js";
+import { namesOnMap, sectionTitles } from "./names.js";
+import { drawKeys, drawLegend, drawMarkers, drawScale } from "./panels.js";
+import { passportOf } from "./passports.js";
+import { drawPerSpot } from "./per_spot.js";
+import { featureKey, nameFeature } from "./search.js";
+import { choices, current, done, plots, setCurrent, state, visible } from "./state.js";
 
 async function umapCoordinates(run, n) {
   if (!run.umap) return null;
@@ -82,24 +34,9 @@ function mapCoordinates(spots) {
   return coordinates.get(state.section);
 }
 
-// Of the spots of a section, or of its image where it reaches further.
-function upperEdge(code) {
-  const image = DATA.images.find(({ section }) => section === code);
-  return Math.min(DATA.sections.titles[code][1] - DATA.spacing / 2, image?.y ?? Infinity);
-}
-
-function sectionTitles() {
-  if (DATA.sections.names.length < 2) return [];
-  return DATA.sections.names
-    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code), code }))
-    .filter(({ code }) => state.section === null || code === state.section);
-}
-
-const done = () => { document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1); };
-
 // Everything, after another run, comparison or section.
-async function draw() {
-  const spots = await (DATA.loaded ??= load());
+export async function draw() {
+  const spots = await loadSpots();
   const run = DATA.runs[state.run];
   const compared = choices().find(({ key }) => key === state.compare) ?? null;
   const main = run?.domains ? await unpack(run.domains.codes) : null;
@@ -107,14 +44,14 @@ async function draw() {
   const points = run ? await (run.points ??= umapCoordinates(run, spots.x.length)) : null;
   // Many sections side by side take the whole width, one above the other's, so that each section is a column.
   document.querySelectorAll(".maps.many").forEach((box) => box.classList.toggle("wide", state.section === null));
-  current = { spots, run, main, other, compared, points, codes: { main, other }, notes: sectionTitles(), ...mapCoordinates(spots) };
+  setCurrent({ spots, run, compared, points, codes: { main, other }, notes: sectionTitles(state.section), ...mapCoordinates(spots) });
   drawLosses(run?.losses ?? {});
   if (run?.domains) drawMarkers(run, featureIndex, showFeature);
   document.querySelectorAll(".run-name").forEach((node) => { node.textContent = run ? runName(run) : ""; });
   await drawMaps();
 }
 
-async function drawMaps() {
+export async function drawMaps() {
   drawSide("map", "main", current.run?.domains, current.run && runName(current.run));
   drawSide("compare", "other", current.compared?.classes, current.compared?.name);
   drawHidden();
@@ -169,7 +106,7 @@ async function drawColumn() {
   plots.compare.draw({ x, y, rows: visible(), codes, looks: scaleLooks() }, { notes, title: name, label: `Map: ${name}`, legend: { scale } });
 }
 
-async function drawFeature() {
+export async function drawFeature() {
   const feature = DATA.features[state.feature];
   if (!feature || !plots.feature) return;
   const codes = await unpack(feature.steps);
@@ -182,7 +119,7 @@ async function drawFeature() {
   done();
 }
 
-function drawUmap() {
+export function drawUmap() {
   if (!byId("umap")) return;
   const { spots, run, compared, points, codes } = current;
   byId("umap-legend").hidden = !points;
@@ -208,7 +145,7 @@ function drawMixing(rows) {
     { title: `UMAP of ${runName(current.run)} by section`, legend: { classes: DATA.sections } });
 }
 
-function showFeature(index) {
+export function showFeature(index) {
   state.feature = index;
   drawFeature();
   byId("feature").scrollIntoView({ block: "center", behavior: "smooth" });

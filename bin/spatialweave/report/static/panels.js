@@ -1,10 +1,13 @@
-"use strict";
-
 // The parts around the maps: legends, scales, the spot's card, marker tables.
+
+import { classLooks, swatchStyle } from "./colours.js";
+import { featureIndex } from "./data.js";
+import { byId, element, format, grouped } from "./dom.js";
+import { shortName } from "./names.js";
 
 // Chips that hide and show classes. hidden: Set of class codes; the class past the last one is "no class"; passport: gives the
 // fragment of a class's passport by its name, or null.
-function drawLegend(box, classes, hidden, missing, onChange, passport = () => null) {
+export function drawLegend(box, classes, hidden, missing, onChange, passport = () => null) {
   const looks = classLooks(classes);
   const chips = classes.names.map((name, code) => ({ code, name, count: classes.counts[code] }));
   if (missing) chips.push({ code: classes.names.length, name: "none", count: missing });
@@ -36,25 +39,25 @@ function drawLegend(box, classes, hidden, missing, onChange, passport = () => nu
 }
 
 // What colours mean, where nothing is to be hidden.
-function drawKeys(box, classes) {
+export function drawKeys(box, classes) {
   const looks = classes ? classLooks(classes) : [];
   box.replaceChildren(...(classes?.names ?? []).map((name, code) =>
     element("span", { className: "key" }, element("i", { style: swatchStyle(looks[code]) }), name)));
 }
 
 // The ends of a colour scale, and what it measures.
-function drawScale(name, { low = 0, top, unit, cut = true }) {
+export function drawScale(name, { low = 0, top, unit, cut = true }) {
   byId(`${name}-low`).textContent = cut && low !== 0 ? `${format(low)} or less` : format(low);
   byId(`${name}-top`).textContent = cut ? `${format(top)} or more` : format(top);
   byId(`${name}-unit`).textContent = unit;
 }
 
-const tip = element("div", { className: "tip", hidden: true });
+export const tip = element("div", { className: "tip", hidden: true });
 tip.setAttribute("role", "status");
 document.body.append(tip);
 
 // title: the barcode; facts: [[name, value, look or null], ...].
-function showTip(event, title, facts) {
+export function showTip(event, title, facts) {
   const list = element("dl");
   for (const [name, value, look] of facts) {
     const swatch = look ? element("span", { className: "swatch", style: swatchStyle(look) }) : null;
@@ -69,7 +72,7 @@ function showTip(event, title, facts) {
 }
 
 // One table per modality: a row per domain with its markers; markers that have a map are buttons.
-function drawMarkers(run, featureIndex, onFeature) {
+export function drawMarkers(run, featureIndex, onFeature) {
   const box = document.getElementById("markers");
   if (!box) return;
   const looks = classLooks(run.domains);

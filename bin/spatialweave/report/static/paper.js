@@ -1,5 +1,3 @@
-"use strict";
-
 // Paper does not scroll: a table that is a little wider than the paper is printed small, a wider one in parts, each with the
 // first column.
 

@@ -1,6 +1,15 @@
-"use strict";
-
 // The passports of domains: one page per domain in a dialog, opened by its fragment, e.g. #domain-3; on paper one each.
+
+import { classLooks, scaleLooks, unknownLook } from "./colours.js";
+import { DATA, featureIndex, loadSpots, runName, unpack } from "./data.js";
+import { byId, element, fill } from "./dom.js";
+import { ON_COLOURS, paintText, roundLength, TITLE } from "./labels.js";
+import { Camera, SpotPlot } from "./maps.js";
+import { sectionTitles } from "./names.js";
+import { drawScale } from "./panels.js";
+import { featureKey } from "./search.js";
+import { boxOf, paintSpots } from "./spots.js";
+import { current, plots } from "./state.js";
 
 const PAPER = { width: 1000, height: 520 };
 // open: the one on the screen; maps: the panels that move from one to the next; codes: by run, for paper, which does not wait.
@@ -14,17 +23,17 @@ const everyRow = (length) => new Uint32Array(length).map((_, row) => row);
 const visit = (article) => { location.hash = article.id; };
 
 // The fragment of a domain's passport, null where it has none.
-function passportOf(run, name) {
+export function passportOf(run, name) {
   const own = passports.all.find(({ dataset }) => dataset.domain === name && runOf(dataset.run) === run);
   return own ? own.id : null;
 }
 
-function openPassport(run, code) {
+export function openPassport(run, code) {
   const own = run && passportAt(passportOf(run, run.domains.names[code]));
   if (own) visit(own);
 }
 
-function startPassports(tissue) {
+export function startPassports(tissue) {
   const dialog = byId("passports");
   if (!dialog) return;
   passports.all = [...dialog.querySelectorAll(".passport")];
@@ -64,7 +73,7 @@ function startPassports(tissue) {
 }
 
 // What paper needs, made ready while nobody waits for it.
-async function readyPassports() {
+export async function readyPassports() {
   for (const { dataset } of passports.all) if (!passports.codes.has(dataset.run)) passports.codes.set(dataset.run, await unpack(runOf(dataset.run).domains.codes));
 }
 
@@ -98,12 +107,12 @@ async function showPassport(article) {
   if (byId("passport-run")) byId("passport-run").value = article.dataset.run;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  const [spots] = await Promise.all([(DATA.loaded ??= load()), readyPassports()]);
+  const [spots] = await Promise.all([loadSpots(), readyPassports()]);
   // Meanwhile the page may have been turned.
   if (passports.open !== article) return;
   const { classes, ...shown } = highlighted(article, spots);
   const title = `Domain ${article.dataset.label} of ${runName(runOf(article.dataset.run))}`;
-  plots["passport-where"].draw(shown, { notes: allTitles(), title, legend: { classes } });
+  plots["passport-where"].draw(shown, { notes: sectionTitles(), title, legend: { classes } });
   const first = article.querySelector("button.to-map");
   byId("passport-marker-panel").hidden = !first;
   if (first) await showMarker(Number(first.dataset.index));
@@ -120,20 +129,17 @@ function highlighted({ dataset }, { x, y }) {
   return { x, y, rows: everyRow(x.length), codes, looks: classLooks(classes), classes };
 }
 
-// All sections are on these maps, whichever the page shows.
-const allTitles = () => (DATA.sections.names.length < 2 ? [] : DATA.sections.names.map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code) })));
-
 async function showMarker(index) {
   const feature = DATA.features[index], title = featureKey(feature);
-  const [{ x, y }, codes] = await Promise.all([DATA.loaded, unpack(feature.steps)]);
+  const [{ x, y }, codes] = await Promise.all([loadSpots(), unpack(feature.steps)]);
   drawScale("passport-marker", feature);
   byId("passport-marker-title").textContent = `Marker: ${title}`;
   for (const node of passports.open?.querySelectorAll("button.to-map") ?? []) node.setAttribute("aria-pressed", String(node.dataset.index === String(index)));
-  plots["passport-marker"].draw({ x, y, rows: everyRow(x.length), codes, looks: scaleLooks() }, { notes: allTitles(), title, label: `Map of ${title}`, legend: { scale: feature } });
+  plots["passport-marker"].draw({ x, y, rows: everyRow(x.length), codes, looks: scaleLooks() }, { notes: sectionTitles(), title, label: `Map of ${title}`, legend: { scale: feature } });
 }
 
 // Before printing: the open passport alone, else all of the run shown first, each with a map of its own.
-function paperPassports() {
+export function paperPassports() {
   const dialog = byId("passports");
   if (!dialog || !current) return;
   const chosen = passports.open ? [passports.open] : siblings(passports.all[0]);
@@ -146,7 +152,7 @@ function paperPassports() {
   }
 }
 
-function screenPassports() {
+export function screenPassports() {
   if (!passports.printing) return;
   document.querySelectorAll(".paper-map").forEach((node) => node.remove());
   passports.all.forEach((article) => article.classList.remove("on-paper"));
@@ -159,13 +165,13 @@ function paperMap(article) {
   const { width, height } = PAPER;
   const canvas = element("canvas", { className: "paper-map", width, height });
   const shown = highlighted(article, current.spots);
-  const box = (passports.box ??= boxOf(shown.x, shown.y)), pad = DATA.spacing || 1, head = allTitles().length ? 2 * TITLE : 0;
+  const box = (passports.box ??= boxOf(shown.x, shown.y)), pad = DATA.spacing || 1, head = sectionTitles().length ? 2 * TITLE : 0;
   const scale = Math.min(width / (box.width + 2 * pad), (height - head) / (box.height + 2 * pad));
   const view = { scale, left: box.left + box.width / 2 - width / 2 / scale, top: box.top + box.height / 2 - (height + head) / 2 / scale };
   const pen = canvas.getContext("2d");
   shown.looks[1] = { colour: DATA.unknown, stripe: null };
   paintSpots(pen, { ...shown, spacing: DATA.spacing, shape: DATA.layout }, view);
-  for (const { text, x, y } of allTitles()) paintText(pen, text, (x - view.left) * scale, (y - view.top) * scale, "bottom", 20, ON_COLOURS);
+  for (const { text, x, y } of sectionTitles()) paintText(pen, text, (x - view.left) * scale, (y - view.top) * scale, "bottom", 20, ON_COLOURS);
   const bar = roundLength(plots["passport-where"].micrometres() / scale, width / 5);
   if (bar) {
     pen.fillStyle = "#000";

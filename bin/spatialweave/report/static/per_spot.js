@@ -1,8 +1,12 @@
-"use strict";
-
 // Per-spot outputs of a method: weights and probabilities, and reconstructed features beside measured ones.
 
-const PER_SPOT = ["extra", "measured", "denoised"];
+import { scaleLooks } from "./colours.js";
+import { DATA, runName, unpack, valueOf } from "./data.js";
+import { byId, fill, format } from "./dom.js";
+import { drawScale } from "./panels.js";
+import { current, done, plots, state, visible } from "./state.js";
+
+export const PER_SPOT = ["extra", "measured", "denoised"];
 const ESTIMATE = "log scale of the preprocessing";
 
 // Offer a run's columns, and keep the choice from one run to the next where both have it.
@@ -13,7 +17,7 @@ function chosenColumn(id, columns, key) {
   return chosen?.column ?? null;
 }
 
-async function drawPerSpot() {
+export async function drawPerSpot() {
   if (!byId("per-spot")) return;
   const { run, x, y, notes } = current;
   const outputs = run?.perSpot ?? { extras: [], denoised: [] };
@@ -47,7 +51,7 @@ async function drawPerSpot() {
 }
 
 // Lines for the card of a spot.
-function perSpotFacts(row) {
+export function perSpotFacts(row) {
   return (current.perSpot ?? [])
     .filter(({ steps }) => steps[row] !== 255)
     .map(({ title, column, steps }) => [title, format(valueOf(column, steps[row])), null]);

@@ -1,8 +1,9 @@
-"use strict";
-
 // What marks spots that the reader has chosen: every feature of the file, compared between them and all others.
 
-const REGION = { inside: 1, outside: 0, leftOut: 2, fewest: 3, shown: 10 };
+import { DATA, unpack } from "./data.js";
+import { boxOf } from "./spots.js";
+
+export const REGION = { inside: 1, outside: 0, leftOut: 2, fewest: 3, shown: 10 };
 const MISSING = 255;  // the step of a spot without the modality
 const STEPS = 256;
 const TOGETHER = 64;  // features that are unpacked at once
@@ -32,7 +33,7 @@ function summaryOf(counts) {
 
 // All features of the file, highest area first: [{feature (its number), auc, inside, outside}, ...]. still: whether the answer is
 // still wanted, asked between some of them, so that the page stays alive.
-async function markersOfRegion(side, still = () => true) {
+export async function markersOfRegion(side, still = () => true) {
   const found = [];
   for (let start = 0; start < DATA.features.length; start += TOGETHER) {
     const steps = await Promise.all(DATA.features.slice(start, start + TOGETHER).map((feature) => unpack(feature.steps)));
@@ -56,7 +57,7 @@ function insidePolygon(x, y, corners) {
 }
 
 // The side of every spot of a map: those drawn inside of the polygon against all others drawn.
-function sidesOf({ x, y, rows }, corners) {
+export function sidesOf({ x, y, rows }, corners) {
   const side = new Uint8Array(x.length).fill(REGION.leftOut);
   const box = boxOf(corners.map((corner) => corner[0]), corners.map((corner) => corner[1]));
   let spots = 0;

@@ -1,6 +1,12 @@
-"use strict";
-
 // A panel as a picture for a paper: title, map, scale bar and legend, as SVG, or as PNG made from it.
+
+import { classLooks, onWhite, STRIPE, VIRIDIS } from "./colours.js";
+import { DATA } from "./data.js";
+import { drawing, element, format, grouped } from "./dom.js";
+import { roundLength } from "./labels.js";
+import { lasso } from "./lasso.js";
+import { shortName } from "./names.js";
+import { FILL, inView, OVERLAP, paintSpots, SMALL } from "./spots.js";
 
 const PICTURE = { width: 640, height: 560, head: 44, line: 20, scale: 3 };
 const MOST_SHAPES = 60000;  // spots; more are an image in the SVG
@@ -95,7 +101,7 @@ function legendShapes(legend, width, top) {
 }
 
 // A drawing of layers as it is on the screen, in its own size.
-function saveScene(scene, kind) {
+export function saveScene(scene, kind) {
   const { canvas, div, legend } = scene;
   const { width } = PICTURE, height = (width * canvas.height) / canvas.width;
   const title = div.closest(".panel").querySelector("h4").textContent;
@@ -107,7 +113,7 @@ function saveScene(scene, kind) {
 }
 
 // A chart of the page, with the colours of the light style written into it.
-function chartPicture(chart) {
+export function chartPicture(chart) {
   const copy = chart.cloneNode(true);
   const { width, height } = chart.viewBox.baseVal;
   for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height, "font-family": "Helvetica, Arial, sans-serif" })) copy.setAttribute(name, value);
@@ -116,7 +122,7 @@ function chartPicture(chart) {
   return copy;
 }
 
-async function save(picture, name, kind) {
+export async function save(picture, name, kind) {
   const source = new XMLSerializer().serializeToString(picture);
   let blob = new Blob([source], { type: "image/svg+xml" });
   if (kind === "png") {
@@ -133,4 +139,4 @@ async function save(picture, name, kind) {
   return link.download;
 }
 
-const savePanel = (plot, kind) => save(panelPicture(plot), `${DATA.dataset}_${plot.title}`, kind);
+export const savePanel = (plot, kind) => save(panelPicture(plot), `${DATA.dataset}_${plot.title}`, kind);

@@ -1,12 +1,17 @@
-"use strict";
-
 // Flat layers of spots in space, on a 2-D canvas: seen from above, or tilted as a stack that can be turned.
+
+import { fillOf } from "./colours.js";
+import { DATA } from "./data.js";
+import { element } from "./dom.js";
+import { saveButtons } from "./map_tools.js";
+import { saveScene } from "./save.js";
+import { paintSpots } from "./spots.js";
 
 const PLATE = { fill: "rgba(226, 233, 240, .3)", edge: "#c4ccd6" };
 const MAX_TILT = 1.45;
 const DEFAULT_VIEW = { zoom: 1, left: 0, top: 0 };
 
-class Scene {
+export class Scene {
   // turn and tilt in radians; tilt 0 looks from above. solid: can be turned, otherwise dragging moves it.
   constructor(name, { turn = 0, tilt = 0, solid = false, onHover }) {
     this.div = document.getElementById(name);

@@ -1,11 +1,12 @@
-"use strict";
-
 // Any feature of the file by its name: a field that offers what matches as one types.
 
-const OFFERED = 40;
-const featureKey = ({ name, modality }) => `${name} (${modality})`;
+import { DATA } from "./data.js";
+import { byId, element, grouped } from "./dom.js";
 
-function startSearch(onFeature) {
+const OFFERED = 40;
+export const featureKey = ({ name, modality }) => `${name} (${modality})`;
+
+export function startSearch(onFeature) {
   const field = byId("feature-search");
   if (!field) return;
   const keys = DATA.features.map(featureKey);
@@ -40,7 +41,7 @@ function startSearch(onFeature) {
   offer();
 }
 
-function nameFeature(index) {
+export function nameFeature(index) {
   const field = byId("feature-search");
   if (field) field.value = featureKey(DATA.features[index]);
 }

@@ -1,5 +1,4 @@
 // Tables of the class "sortable": a click on a head sorts by its column, a second one the other way.
-"use strict";
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const value = (row, column) => {

@@ -1,15 +1,15 @@
-"use strict";
-
 // Painting spots on a canvas. Large ones are shapes. Small ones are written into an image pixel by pixel, which takes
 // milliseconds for a million spots, with or without a graphics card; where many share a pixel, it shows one of them.
 
-const SMALL = 6;  // pixels
-const FILL = { square: 1, hexagonal: 0.96, cells: 0.9 };
-const OVERLAP = 1.25;  // of small discs, so that no background shines through between them
+import { channels, fillOf, STRIPE } from "./colours.js";
+
+export const SMALL = 6;  // pixels
+export const FILL = { square: 1, hexagonal: 0.96, cells: 0.9 };
+export const OVERLAP = 1.25;  // of small discs, so that no background shines through between them
 
 // spots: {x, y, rows, codes, looks, spacing, shape, dot}; view: from map units to pixels of the canvas,
 // (x - left) * scale. Spots of a tissue are drawn to scale, those without spacing as dots of `dot` pixels, in their order.
-function paintSpots(pen, spots, view) {
+export function paintSpots(pen, spots, view) {
   const { width, height } = pen.canvas;
   const rows = inView(spots, view, width, height);
   if (spots.spacing === null) return paintDots(pen, spots, view, rows);
@@ -17,7 +17,7 @@ function paintSpots(pen, spots, view) {
   return size < SMALL ? paintPixels(pen, spots, view, rows, size) : paintShapes(pen, spots, view, rows, size);
 }
 
-function inView({ x, y, rows, spacing, dot }, { left, top, scale }, width, height) {
+export function inView({ x, y, rows, spacing, dot }, { left, top, scale }, width, height) {
   const pad = spacing === null ? dot / scale : spacing;
   const [right, bottom] = [left + width / scale + pad, top + height / scale + pad];
   const seen = (row) => x[row] >= left - pad && x[row] <= right && y[row] >= top - pad && y[row] <= bottom;
@@ -28,8 +28,8 @@ function paintDots(pen, { x, y, codes, looks, dot }, { left, top, scale }, rows)
   const fills = looks.map((look) => fillOf(pen, look));
   let last = null;
   for (const row of rows) {
-    const fill = fills[codes[row]];
-    if (fill !== last) pen.fillStyle = last = fill;
+    const own = fills[codes[row]];
+    if (own !== last) pen.fillStyle = last = own;
     pen.beginPath();
     pen.arc((x[row] - left) * scale, (y[row] - top) * scale, dot / 2, 0, 2 * Math.PI);
     pen.fill();
@@ -89,7 +89,7 @@ function packedColour(colour) {
 }
 
 // Finds the spot nearest to a point. Spots are sorted into square cells, so that a look takes as long for ten as for a million.
-class SpotIndex {
+export class SpotIndex {
   constructor(x, y, spacing) {
     Object.assign(this, { x, y });
     this.box = boxOf(x, y);
@@ -132,7 +132,7 @@ class SpotIndex {
 }
 
 // The box around points; those without coordinates are left out.
-function boxOf(x, y) {
+export function boxOf(x, y) {
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let row = 0; row < x.length; row++) {
     if (Number.isNaN(x[row])) continue;

@@ -1,12 +1,25 @@
-"use strict";
-
 // The card of a spot, and the start of the page.
+
+import { startAlignment } from "./alignment.js";
+import { classLooks, DARK } from "./colours.js";
+import { DATA, loadTops, valueOf } from "./data.js";
+import { byId, element, fill, format } from "./dom.js";
+import { beneath, startImages } from "./images.js";
+import { startLasso } from "./lasso.js";
+import { Camera, spotIndex, SpotPlot } from "./maps.js";
+import { draw, drawFeature, drawMaps, drawUmap, showFeature } from "./page.js";
+import { showTip, tip } from "./panels.js";
+import { openPassport, paperPassports, readyPassports, screenPassports, startPassports } from "./passports.js";
+import { PER_SPOT, perSpotFacts } from "./per_spot.js";
+import { chartPicture, save } from "./save.js";
+import { startSearch } from "./search.js";
+import { choices, current, done, plots, state } from "./state.js";
 
 async function hover(row, event) {
   for (const plot of Object.values(plots)) plot.mark(row);
   current.hovered = row;
   if (row === null) { tip.hidden = true; return; }
-  const tops = await (DATA.tops ??= loadTops());
+  const tops = await loadTops();
   // Meanwhile the pointer may have moved on.
   if (current.hovered === row) showTip(event, current.spots.barcodes[row], factsOf(row, tops));
 }
@@ -47,10 +60,10 @@ function start() {
   startChoices();
   startSearch((index) => { state.feature = index; drawFeature(); });
   startCharts();
-  startLasso();
+  startLasso(showFeature);
   startPassports(tissue);
   // What the first card needs is made ready while nobody waits for it.
-  draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); DATA.tops ??= loadTops(); readyPassports(); }));
+  draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); loadTops(); readyPassports(); }));
   if (DATA.alignment) startAlignment();
 }
 

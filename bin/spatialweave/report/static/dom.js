@@ -1,0 +1,37 @@
+// Elements of the page, and how it writes numbers.
+
+export const byId = (id) => document.getElementById(id);
+
+// An element with properties and children. Texts become text nodes, so no name can act as markup.
+export function element(tag, properties = {}, ...children) {
+  const { style, ...rest } = properties;
+  const node = Object.assign(document.createElement(tag), rest);
+  Object.assign(node.style, style);
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+// The same for SVG, whose properties are attributes.
+export function drawing(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+export function toolButton(text, title, act) {
+  const node = element("button", { type: "button", title, textContent: text, onclick: act });
+  node.setAttribute("aria-label", title);
+  return node;
+}
+
+export function fill(id, options, chosen, onChange) {
+  const select = byId(id);
+  if (!select) return;
+  select.replaceChildren(...options.map(({ key, name }) => element("option", { value: key, textContent: name })));
+  select.value = chosen;
+  select.onchange = () => onChange(select.value);
+}
+
+export const format = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4))));
+export const grouped = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");
