@@ -8,8 +8,12 @@ def checkpointFolder(given) {
     if (executor in ['awsbatch', 'azurebatch', 'google-batch']) {
         error("--checkpoint_dir: tasks of ${executor} share no folder with this machine; leave it out")
     }
-    def folder = workflow.launchDir.resolve(given.toString()).toString()
-    // Container engines can bind only a folder that exists.
-    file(folder, glob: false).mkdirs()
-    return folder
+    return workflow.launchDir.resolve(given.toString()).toString()
+}
+
+// Container engines can bind only a folder that exists.
+def makeFolder(folder) {
+    if (folder && !file(folder, glob: false).mkdirs() && !file(folder, glob: false).isDirectory()) {
+        error("--checkpoint_dir: ${folder} cannot be made; name a folder that you may write to")
+    }
 }

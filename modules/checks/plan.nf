@@ -1,7 +1,7 @@
 // What a run is to do, from its parameters; and every mistake in them, before any task.
 
 include { characterisedRuns ; checkRoots ; givenFile ; pseudotimeRoots } from './annotations'
-include { checkpointFolder                        } from './checkpoints'
+include { checkpointFolder ; makeFolder           } from './checkpoints'
 include { numberRange                             } from './domains'
 include { checkEnvironments                       } from './environments'
 include { checkFit ; chooseMethods ; weaveMembers } from './methods'
@@ -23,9 +23,10 @@ def planOf(params) {
     def sections = named.input ? attempt(refusals) { -> readSamplesheet(named.input, named.data) } : null
     def chosen = given ? chosenBy(given, params, sections, refusals) : null
     refuse(refusals)
+    makeFolder(chosen.options.checkpoint_dir)
     return [
         given: given,
-        options: chosen.options + [checkpoint_dir: checkpointFolder(given.checkpoint_dir)],
+        options: chosen.options,
         model: chosen.model,
         methods: chosen.methods,
         notices: chosen.notices,
@@ -56,7 +57,7 @@ def chosenBy(given, params, sections, refusals) {
     }
     attempt(refusals) { -> weaveMembers(options, ready.methods) }
     return ready + [
-        options: options,
+        options: options + [checkpoint_dir: attempt(refusals) { -> checkpointFolder(given.checkpoint_dir) }],
         model: model,
         roots: roots,
         saved: attempt(refusals) { -> savedRuns(options, ready.methods) },
