@@ -69,9 +69,35 @@ def test_coordinates_are_no_features_of_a_matrix_made_from_such_a_table(tmp_path
         assert read({"rna": path}).mod["rna"].var_names.tolist() == ["A", "CD4"]
 
 
+EXPORTS = {
+    "QuPath": ["Image ID", "Centroid X µm", "Centroid Y µm", "Cell: Area µm^2", "Nucleus: Circularity"],
+    "scikit-image": ["label", "centroid-0", "centroid-1", "area", "equivalent_diameter"],
+    "CellProfiler": ["ImageNumber", "ObjectNumber", "Location_Center_X", "Location_Center_Y", "AreaShape_Zernike_0_0"],
+    "HALO": ["XMin", "XMax", "YMin", "YMax"],
+    "MCMICRO": ["X_centroid", "Y_centroid", "column_centroid", "row_centroid", "MajorAxisLength", "Extent"],
+    "Akoya": ["region", "tile_num", "x_tile", "y_tile", "size"],
+    "inForm": ["Cell X Position", "Cell Y Position"],
+    "Seurat": ["nCount_Protein", "nFeature_Protein", "seurat_clusters", "orig.ident"],
+    "pandas, saved twice": ["Unnamed: 0"],
+    "CITE-seq-Count": ["unmapped"],
+    "rows and columns": ["row", "col"],
+}
+
+
+@pytest.mark.parametrize("facts", EXPORTS.values(), ids=EXPORTS.keys())
+def test_what_programs_write_beside_stains_is_no_stain(tmp_path: Path, facts: list[str]) -> None:
+    pd.DataFrame({"CellID": SPOTS, "x": XY[:, 0], "y": XY[:, 1]}).to_csv(tmp_path / "xy.csv", index=False)
+    values = np.arange(20) + 1.5
+    table = pd.DataFrame({"CellID": SPOTS, **dict.fromkeys(facts, values), "CD3": values, "CD8": values})
+    table.to_csv(tmp_path / "stains.csv", index=False)
+    with pytest.warns(InputWarning, match="are coordinates or facts"):
+        result = read({"adt": tmp_path / "stains.csv"}, spatial=tmp_path / "xy.csv", platform="codex")
+    assert result.mod["adt"].var_names.tolist() == ["CD3", "CD8"]
+
+
 def test_genes_of_one_letter_stay(tmp_path: Path) -> None:
-    """Of the fly: yellow (y), zeste (z) and white (w); MAXX is no "max_x"."""
-    genes = ["y", "z", "w", "MAXX"]
+    """Of the fly: yellow (y), zeste (z) and white (w), and relative of woc (row); MAXX is no "max_x"."""
+    genes = ["y", "z", "w", "row", "MAXX", "POSTN", "CENPX", "AREG"]
     path = h5ad(tmp_path / "a.h5ad", SPOTS, {}, {"spatial": XY}, features=genes)
     assert read({"rna": path}).mod["rna"].var_names.tolist() == genes
 

@@ -80,11 +80,12 @@ _FACTS = frozenset(
             "labels",
             "region",
         ),
-        *("cell_id", "entity_id", "in_tissue", "array_row", "array_col"),
+        *("cell_id", "entity_id", "object", "in_tissue"),
+        *("array_row", "array_col", "row_centroid", "column_centroid", "x_tile", "y_tile", "tile_num"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),
         *("transcript_count", "transcript_counts", "total_counts", "n_counts", "n_genes", "n_genes_by_counts"),
-        *("nCount_RNA", "nFeature_RNA", "nCount_Spatial", "nFeature_Spatial", "pct_counts_mt", "percent_mito"),
+        *("seurat_clusters", "orig_ident", "percent_mt", "percent_mito", "percent_ribo", "unmapped"),
         *("control_probe_counts", "control_codeword_counts", "unassigned_codeword_counts"),
         *("genomic_control_counts", "deprecated_codeword_counts"),
         # Of features, in exports that have the spots in columns.
@@ -92,12 +93,21 @@ _FACTS = frozenset(
     )
 )
 
+_FACT_PATTERNS = re.compile(
+    # Positions as QuPath, scikit-image, CellProfiler, inForm and HALO write them: "Centroid X µm", "centroid-0", "XMin".
+    r"(?:cell_|nucleus_)?(?:location_)?(?:centroid|center|centre|position)_(?:[xyz012])(?:_.*)?"
+    r"|(?:cell_|nucleus_)?[xyz]_(?:centroid|center|centre|position|coord|coordinate)(?:_.*)?"
+    r"|[xyz]_?(?:min|max)|image_?(?:number|id)|object_?number"
+    # Seurat's and scanpy's sums, the unnamed column of a table that was saved twice.
+    r"|ncount_.*|nfeature_.*|pct_counts_.*|unnamed_\d+"
+)
 
-_SHAPES = frozenset(
-    {
-        *("area", "cell_area", "nucleus_area", "volume", "anisotropy", "perimeter", "perimeter_area_ratio"),
-        *("eccentricity", "solidity", "aspect_ratio", "major_axis_length", "minor_axis_length"),
-    }
+_SHAPES = re.compile(
+    r"(?:(?:cell|nucleus|nuclear|cytoplasm|areashape)_)?(?:convex_|filled_)?"
+    r"(?:area|volume|anisotropy|perimeter|perimeter_area_ratio|circularity|eccentricity|solidity|extent|orientation"
+    r"|size|aspect_ratio|equivalent_diameter|(?:major|minor)_?axis_?length|(?:max|min)_(?:caliper|diameter))"
+    r"(?:_(?:px|um|m|px_2|um_2|m_2))?"
+    r"|areashape_.*"
 )
 """Facts about cells that are features of their morphology."""
 
@@ -105,13 +115,19 @@ _SHAPES = frozenset(
 def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     """Positions of the columns that are no features: coordinates and well-known facts about spots (area, fov ...).
 
-    Single letters may be genes (y and z are of the fly): they are coordinates only where x and y are both there. Of the
-    modality morphology, shapes are features.
+    Single letters may be genes (y and z are of the fly), as row may be: they are coordinates only where both of a pair
+    are there. Of the modality morphology, shapes are features.
     """
     lowered = [str(name).strip().lower() for name in names]
     present = set(lowered)
-    pairs = {axis for x, y, _unit in OBS_PAIRS if {x, y} <= present for axis in (x, y)}
+    pairs = {axis for x, y, _unit in FRAME_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
-    facts = _FACTS if modality == "morphology" else _FACTS | _SHAPES
-    return [i for i, name in enumerate(lowered) if name in pairs or _spelled(name) in facts]
+    return [i for i, name in enumerate(lowered) if name in pairs or _is_fact(name, modality)]
+
+
+def _is_fact(name: str, modality: str | None) -> bool:
+    if _spelled(name) in _FACTS:
+        return True
+    plain = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
+    return bool(_FACT_PATTERNS.fullmatch(plain) or (modality != "morphology" and _SHAPES.fullmatch(plain)))
