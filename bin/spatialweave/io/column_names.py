@@ -94,7 +94,7 @@ _FACTS = frozenset(
 )
 
 _FACT_PATTERNS = re.compile(
-    # Positions as QuPath, scikit-image, CellProfiler, inForm and HALO write them: "Centroid X µm", "centroid-0", "XMin".
+    # Positions as QuPath, scikit-image, CellProfiler, inForm, HALO write them: "Centroid X µm", "centroid-0", "XMin".
     r"(?:cell_|nucleus_)?(?:location_)?(?:centroid|center|centre|position)_(?:[xyz012])(?:_.*)?"
     r"|(?:cell_|nucleus_)?[xyz]_(?:centroid|center|centre|position|coord|coordinate)(?:_.*)?"
     r"|[xyz]_?(?:min|max)|image_?(?:number|id)|object_?number"

@@ -10,7 +10,10 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.column_names import facts_among
 from spatialweave.io.measurement import Measurement
-from spatialweave.modalities import MODALITIES, fits, known_names, modality_of
+from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
+
+TYPE_COLUMNS = ("feature_types", "feature_type", "Type", "type", "modality")
+"""Columns of var that may name the type of each feature; those after the first only if they name nothing else."""
 
 
 @dataclass
@@ -38,13 +41,24 @@ def feature_groups(measurement: Measurement, features: pd.DataFrame, wanted: str
     if facts:
         named = ", ".join(f"'{names[i]}'" for i in facts)
         groups.left_out.append(f"{named} are coordinates or facts about spots, no features, and are left out")
-    if "feature_types" in features.columns and not measurement.modality:
+    types = _types(features)
+    if types is not None and not measurement.modality:
         taken[facts] = True
-        rest = features["feature_types"].to_numpy(dtype=object)[~taken]
+        rest = types[~taken]
         if len(rest):
-            types = ", ".join(str(kind) for kind in pd.unique(rest))
-            groups.left_out.append(f"features of the types {types} are left out ({len(rest)} features)")
+            named = ", ".join(str(kind) for kind in pd.unique(rest))
+            groups.left_out.append(f"features of the types {named} are left out ({len(rest)} features)")
     return groups
+
+
+def _types(features: pd.DataFrame) -> np.ndarray | None:
+    """The type of each feature as the file names it; None where it does not."""
+    for column in TYPE_COLUMNS:
+        if column in features.columns:
+            types = features[column].to_numpy(dtype=object)
+            if column == TYPE_COLUMNS[0] or all(modality_of(str(kind)) for kind in pd.unique(types)):
+                return types
+    return None
 
 
 def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str | None) -> dict[str, np.ndarray]:
@@ -54,7 +68,8 @@ def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str |
         return {wanted or measurement.modality: everything}
     if measurement.modality:
         raise InputError(where, f"holds {measurement.modality}", f"{wanted}, as which it is given")
-    if "feature_types" not in features.columns:
+    types = _types(features)
+    if types is None:
         if wanted:
             return {wanted: everything}
         raise InputError(
@@ -62,7 +77,6 @@ def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str |
             "does not say which modality it holds (no var column 'feature_types')",
             fix="give it as --rna or another modality",
         )
-    types = features["feature_types"].to_numpy(dtype=object)
     meaning = {kind: modality_of(kind) for kind in pd.unique(types)}
     known = {modality for modality in meaning.values() if modality}
     if wanted and not known:
@@ -73,6 +87,15 @@ def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str |
             where,
             "its features are of the types " + ", ".join(f"'{kind}'" for kind in meaning),
             wanted or f"types of {known_names()}",
+            _way_out(wanted, list(meaning)),
         )
     modalities = np.array([chosen.get(kind, "") for kind in types], dtype=object)
     return {name: np.flatnonzero(modalities == name) for name in MODALITIES if (modalities == name).any()}
+
+
+def _way_out(wanted: str | None, types: list[str]) -> str:
+    """What to do where all features are called genes, as some programs call whatever they write; else nothing."""
+    if not wanted or types != [MODALITY_KINDS["rna"].feature_type]:
+        return ""
+    kind = MODALITY_KINDS[wanted].feature_type
+    return f"write their type if they are {wanted}, as DropletUtils::write10xCounts does with gene.type = '{kind}'"

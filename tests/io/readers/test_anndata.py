@@ -47,6 +47,25 @@ def test_anndata(tissue, tmp_path: Path, holds, kind: type, suffix: str) -> None
     assert result.uns["spatialweave"]["layout"] == "square"
 
 
+@pytest.mark.parametrize("column", ["feature_types", "feature_type", "Type", "modality"])
+def test_features_are_told_apart_by_their_types(tissue, tmp_path: Path, holds, column: str) -> None:
+    both = anndata.concat([adata(tissue), adata(tissue, "adt")], axis=1, merge="first")
+    both.var[column] = ["Gene Expression"] * 5 + ["Antibody Capture"] * 5
+    both.write_h5ad(tmp_path / "both.h5ad")
+    with pytest.warns(InputWarning, match=r"of the types Antibody Capture are left out \(5 features\)"):
+        holds(section({"rna": tmp_path / "both.h5ad"}), tissue, "rna")
+    result = section(multi=tmp_path / "both.h5ad")
+    for modality in ("rna", "adt"):
+        holds(result, tissue, modality)
+
+
+def test_a_type_that_is_no_modality_says_nothing(tissue, tmp_path: Path, holds) -> None:
+    data = adata(tissue)
+    data.var["Type"] = ["protein_coding", "lncRNA", "protein_coding", "rna", "protein_coding"]
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    holds(section({"rna": tmp_path / "rna.h5ad"}), tissue, "rna")
+
+
 def test_counts_come_from_layer_then_raw_then_x(tissue, tmp_path: Path, holds) -> None:
     data = adata(tissue)
     data.X = data.X.multiply(0.37).tocsr()

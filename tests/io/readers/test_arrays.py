@@ -142,6 +142,8 @@ def test_slide_seq(tissue, tmp_path: Path, names: tuple[str, str]) -> None:
     beads.iloc[1:].iloc[::-1].to_csv(folder / f"Puck_200115_08_{names[1]}", index=False)
     with pytest.warns(InputWarning, match=r"1 of 20 beads are not in .*, left out"):
         data = section({"rna": folder})
+    with pytest.warns(InputWarning, match="left out"):
+        assert list(section(multi=folder).mod) == ["rna"]
     part = data.mod["rna"][tissue.spots[1:]]
     np.testing.assert_array_equal(part.X.toarray(), tissue.rna[1:])
     np.testing.assert_array_equal(part.obsm["spatial"], tissue.coordinates[1:])

@@ -61,6 +61,15 @@ def test_peaks_are_atac_or_histone_by_the_option(tissue, tmp_path: Path, write_t
         section({"rna": path}, spatial=spatial_csv)
 
 
+def test_proteins_that_are_called_genes_are_refused_with_what_writes_their_type(
+    tissue, tmp_path: Path, write_tenx_h5, spatial_csv: Path
+) -> None:
+    features = [(name, "Gene Expression") for name in tissue.proteins]
+    path = write_tenx_h5(tmp_path / "proteins.h5", tissue.spots, features, tissue.adt)
+    with pytest.raises(InputError, match=r"expected adt; to fix this, .* gene\.type = 'Antibody Capture'"):
+        section({"adt": path}, spatial=spatial_csv)
+
+
 @pytest.mark.parametrize("gz", [True, False])
 @pytest.mark.parametrize("version", [2, 3])
 def test_tenx_folder(tissue, tmp_path, holds, write_tenx_folder, spatial_csv, version: int, gz: bool) -> None:

@@ -40,5 +40,5 @@ def read(path: Path) -> list[Measurement]:
         warn(str(path), f"{len(rows) - len(known)} of {len(rows)} beads are not in {beads_file.name}, left out")
     measurement.keep(known)
     measurement.coordinates = beads.at(rows[known])
-    measurement.where, measurement.platform = str(path), "slide_seq"
+    measurement.where, measurement.platform, measurement.modality = str(path), "slide_seq", "rna"
     return [measurement]
