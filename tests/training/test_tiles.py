@@ -109,12 +109,14 @@ def test_tiles_may_be_single_spots(dataset: Dataset, run: Run, batch: int) -> No
     assert sorted(np.concatenate(tiling.parts)) == list(range(1600)) and min(map(len, tiling.parts)) > 0
 
 
-@pytest.mark.parametrize(("batch", "updates", "taken"), [(400, 8, 4), (800, 3, 4), (200, 3, 11)])
+@pytest.mark.parametrize(("batch", "updates", "taken"), [(400, 8, 4), (800, 3, 4), (200, 3, 11), (300, 40, 4)])
 def test_every_part_is_taken_equally_often(dataset: Dataset, run: Run, batch: int, updates: int, taken: int) -> None:
     tiling = Tiling(dataset, batch, updates, run)
     assert tiling.per_update == taken
-    numbers = [number for update in range(1, updates + 1) for number in tiling.of_update(update)]
-    counts = Counter(numbers)
+    numbers = [tiling.of_update(update) for update in range(1, updates + 1)]
+    # No part twice, also where an order of all of them ends within an update.
+    assert [len(set(own)) for own in numbers] == [taken] * updates
+    counts = Counter(number for own in numbers for number in own)
     assert set(counts) == set(range(tiling.n_parts)) and max(counts.values()) - min(counts.values()) <= 1
     # What an update takes does not depend on those before it.
     assert Tiling(dataset, batch, updates, run).of_update(updates) == tiling.of_update(updates)

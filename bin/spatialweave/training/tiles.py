@@ -117,7 +117,7 @@ class Tiling:
 
     Tiles are put together to parts at random, once, by the run's seed. Each is of one section, and sections are shared
     out evenly; or each goes through all sections, as they lie over each other. Updates take the parts in a random
-    order, a new one whenever all have been taken.
+    order, a new one whenever all have been taken, and none twice.
 
     Parameters
     ----------
@@ -146,6 +146,7 @@ class Tiling:
             batch_spots = 0 if n_spots <= ALL_AT_ONCE else BATCH_SPOTS
         self.parts: list[np.ndarray] = []
         self.per_update = 1
+        self._taken: list[int] = []
         if not 0 < batch_spots < n_spots:
             run.team.disband(f"all {n_spots} spots are trained on at once; set batch_spots, to train by tiles")
         else:
@@ -193,8 +194,10 @@ class Tiling:
         """The numbers of the parts of an update; updates count from 1."""
         if self.whole:
             return [0]
-        taken = (number - 1) * self.per_update
-        return [self._order(k // self.n_parts)[k % self.n_parts] for k in range(taken, taken + self.per_update)]
+        end = number * self.per_update
+        while len(self._taken) < end:
+            self._taken += self._next_order()
+        return self._taken[end - self.per_update : end]
 
     def part_of_spots(self) -> np.ndarray:
         """The number of every spot's part (int64)."""
@@ -207,9 +210,13 @@ class Tiling:
         """For the training record: the number of parts, and of those that an update takes."""
         return {"parts": self.n_parts, "parts_per_update": self.per_update}
 
-    def _order(self, number: int) -> list[int]:
-        order: list[int] = torch.randperm(self.n_parts, generator=self.run.generator(number, "parts")).tolist()
-        return order
+    def _next_order(self) -> list[int]:
+        """All parts at random, last those that the update within which the order begins has taken already."""
+        done = len(self._taken)
+        of_this_update = set(self._taken[done - done % self.per_update :])
+        generator = self.run.generator(done // self.n_parts, "parts")
+        order: list[int] = torch.randperm(self.n_parts, generator=generator).tolist()
+        return sorted(order, key=lambda part: part in of_this_update)
 
     def _around(self, number: int, core: np.ndarray, reach: int) -> Patch:
         rows, steps = with_halo(self.dataset.spatial_graph(), core, reach)
