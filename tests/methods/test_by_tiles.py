@@ -271,3 +271,35 @@ def test_mcgate_by_tiles_looks_for_long_range_neighbours_in_each_part(tissue: Ti
     mcgate.fit(dataset, replace(config, epochs=10), stopped)
     resumed = mcgate.fit(dataset, config, stopped)
     np.testing.assert_array_equal(resumed.embedding, fitted.embedding)
+
+
+def test_the_graph_loss_of_spamo_is_of_the_spots_that_count(
+    tissue: Tissue, run: Run, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the halo's rows of the learned graphs are: 0.5 off in every edge of the others is all that it sees."""
+    graph_losses: list[tuple[float, float]] = []
+    loss_terms = spamo.loss_terms
+
+    def terms(network: spamo.Spamo, config: spamo.Config, run: Run) -> Any:
+        usual = loss_terms(network, config, run)
+
+        def moved(epoch: int, batch: spamo.Batch) -> dict[str, Tensor]:
+            core = batch.inputs.patch.core
+            assert core is not None and len(core) < batch.inputs.n_spots
+            lengths = []
+            for graph in batch.learned:
+                counts = torch.isin(graph.edges.receivers, core)
+                graph.target.copy_(graph.weights().detach() + torch.where(counts, 0.5, 100.0))
+                lengths.append(0.5 * float(counts.sum()) ** 0.5)
+            values = usual(epoch, batch)
+            expected = config.graph_weight * np.mean(lengths) / len(core) ** 0.5
+            graph_losses.append((values["graph"].item(), expected))
+            return values
+
+        return moved
+
+    monkeypatch.setattr(spamo, "loss_terms", terms)
+    dataset = replace(tissue(side=24), graph_recipe=recipe)
+    spamo.fit(dataset, spamo.Config(epochs=1, batch_spots=BATCH), run)
+    found, expected = zip(*graph_losses, strict=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

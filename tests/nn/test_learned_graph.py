@@ -90,6 +90,16 @@ def test_the_target_is_an_exponential_moving_average(similarities: sparse.csr_ma
     assert "target" in learned.state_dict()
 
 
+def test_the_distance_of_some_spots_is_that_of_their_rows(similarities: sparse.csr_matrix) -> None:
+    learned = LearnedGraph(similarities)
+    with torch.no_grad():
+        learned.strengths.mul_(torch.linspace(0.2, 1, len(learned.strengths)))
+    moved = dense(learned, learned.weights().detach() - learned.target)
+    spots = torch.tensor([0, 3, 7, 21])
+    assert learned.distance(spots=spots).item() == pytest.approx(moved[spots].norm().item(), rel=1e-5)
+    assert moved[spots].norm() < moved.norm()
+
+
 def test_at_its_target_the_distance_has_no_gradient(similarities: sparse.csr_matrix) -> None:
     learned = LearnedGraph(similarities)
     (gradient,) = torch.autograd.grad(learned.distance(), learned.strengths)

@@ -277,9 +277,9 @@ def loss_terms(network: Spamo, config: Config, run: Run) -> Terms:
         for name in values:
             values[name] = values[name] * config.reconstruction_weight(name.removeprefix("reconstruction_"))
         if config.graph_weight > 0:
-            per_spot = 1.0 if published else inputs.n_spots**-0.5
-            moved = torch.stack([graph.distance(own) for graph, own in zip(graphs, learned, strict=True)]).mean()
-            values["graph"] = config.graph_weight * per_spot * moved
+            per_spot = 1.0 if published else len(counted(z)) ** -0.5
+            moved = [graph.distance(own, inputs.patch.core) for graph, own in zip(graphs, learned, strict=True)]
+            values["graph"] = config.graph_weight * per_spot * torch.stack(moved).mean()
         if config.smooth_weight > 0:
             values["smoothness"] = config.smooth_weight * dissimilarity(z, fixed.around, counted)
         if config.infomax_weight > 0:

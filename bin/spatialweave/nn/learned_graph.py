@@ -103,9 +103,14 @@ class LearnedGraph(nn.Module):
         with torch.no_grad():
             self.target.lerp_(self.weights() if weights is None else weights, 1 - self.momentum)
 
-    def distance(self, weights: Tensor | None = None) -> Tensor:
-        """Frobenius norm of G less its target; its gradient is zero where they are equal."""
-        return torch.linalg.vector_norm((self.weights() if weights is None else weights) - self.target)
+    def distance(self, weights: Tensor | None = None, spots: Tensor | None = None) -> Tensor:
+        """Frobenius norm of G less its target, of the rows `spots` (int64; None: all); no gradient where it is zero."""
+        moved = (self.weights() if weights is None else weights) - self.target
+        if spots is not None:
+            counts = torch.zeros_like(self.own, dtype=torch.bool)
+            counts[spots] = True
+            moved = moved[counts[self.edges.receivers]]
+        return torch.linalg.vector_norm(moved)
 
 
 def _numbered(similarities: sparse.csr_matrix) -> sparse.csr_matrix:
