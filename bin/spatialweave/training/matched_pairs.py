@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spatialweave.alignment.candidates import shared_spacing
 from spatialweave.alignment.matching import match
 from spatialweave.errors import InputError
-from spatialweave.io.layout import spacing
 from spatialweave.io.notices import warn
 from spatialweave.mining.remote import remote_spots
 from spatialweave.nn.fusion import Partners
@@ -89,12 +89,21 @@ class PairFinder(nn.Module):
         self.joined, self.sections = list(joined), dataset.section_rows()
         self.settings, self.every, self.run = settings, every, run
         self._part = tiling.part_of_spots()
-        self._radii = {name: settings.radius * spacing(self.aligned[rows]) for name, rows in self.sections.items()}
+        self._radii = self._far_from()
         self._found_after = -1
         self._first = self._second = np.empty(0, dtype=np.int64)
         self._in_part: dict[int, JoinedSpots] = {}
         self.register_buffer("matched", torch.zeros(dataset.n_spots, n_dims))
         self.register_buffer("counts", torch.zeros(-(-epochs // every), len(self.joined), dtype=torch.int64))
+
+    def _far_from(self) -> dict[str, float]:
+        """By section the distance beyond which spots are far: the radius of matching, the larger of two pairs'."""
+        radii = dict.fromkeys(self.sections, 0.0)
+        for pair in self.joined:
+            unit = shared_spacing(*(self.aligned[self.sections[name]] for name in pair))
+            for name in pair:
+                radii[name] = max(radii[name], self.settings.radius * unit)
+        return radii
 
     @torch.no_grad()
     def prepare(self, done: int, embed: Callable[[], Tensor], patch: Patch) -> JoinedSpots | None:
