@@ -18,6 +18,7 @@ from spatialweave.preprocess import adt, chromatin, rna
 from spatialweave.preprocess.adt import AdtSettings
 from spatialweave.preprocess.chromatin import ChromatinSettings
 from spatialweave.preprocess.dataset import preprocess
+from spatialweave.preprocess.intensities import IntensitySettings
 from spatialweave.preprocess.recipe import SectionsSettings, read_recipe
 from spatialweave.preprocess.rna import RnaSettings
 
@@ -74,6 +75,8 @@ def test_the_published_recipe(project: Path, name: str, genes: int | None) -> No
     assert recipe.settings("rna", platform(name), 1) == RnaSettings(0, 0, genes, 1e4, False)
     for modality in ("adt", "atac", "histone", "metabolite"):
         assert recipe.settings(modality, platform(name), 2).components == 0
+    stains = recipe.settings("adt", platform("codex"), 1, is_intensities=True)
+    assert stains == IntensitySettings(0, 0, 3000, "as_rna", False)
     assert recipe.sections == SectionsSettings(harmony=False)
 
 

@@ -62,6 +62,16 @@ def test_log_ratios_and_no_transformation() -> None:
     np.testing.assert_allclose(in_memory(as_given.values).toarray(), STAINS / STAINS.std(axis=0, ddof=1))
 
 
+def test_as_counts_of_rna_they_have_one_total_and_variable_features() -> None:
+    """As SpatialFuser treats them; the spot of zeros stays one."""
+    prepared = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, transform="as_rna", variable_features=6))
+    totals = STAINS.sum(axis=1, keepdims=True)
+    shares = np.divide(STAINS, totals, out=np.zeros_like(STAINS), where=totals > 0)
+    np.testing.assert_allclose(in_memory(prepared.values).toarray(), np.log1p(1e4 * shares), rtol=1e-5)
+    few = prepare(sparse.csr_matrix(STAINS), replace(SETTINGS, transform="as_rna", variable_features=2))
+    assert few.values.shape == (36, 2)
+
+
 def section(folder: Path, name: str = "s", counted: bool = False) -> Path:
     """A section of stained proteins; `counted`: of whole numbers that are said to be counts."""
     values = np.round(STAINS * 1000) if counted else STAINS

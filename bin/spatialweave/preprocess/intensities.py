@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from spatialweave.io.count_matrix import Counts, spot_blocks, spots_per_feature
-from spatialweave.preprocess.adt import clr
+from spatialweave.preprocess import rna
+from spatialweave.preprocess.adt import TARGET_SUM, clr
 from spatialweave.preprocess.frozen import Operation
 from spatialweave.preprocess.matrices import standard_deviations
 from spatialweave.preprocess.prepared import PreparationSettings, Prepared, detected_features, scale
@@ -29,10 +30,10 @@ class IntensitySettings(PreparationSettings):
         low=1,
         none="all",
     )
-    transform: Literal["arcsinh", "clr", "none"] = option(
+    transform: Literal["arcsinh", "clr", "as_rna", "none"] = option(
         REQUIRED,
         "arcsinh of the values in units of each feature's median positive value; clr: log-ratio to the feature's mean "
-        "over the spots; none: the values themselves.",
+        "over the spots; as_rna: what is done to counts of RNA; none: the values themselves.",
     )
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
 
@@ -41,8 +42,18 @@ def prepare(counts: Counts, settings: IntensitySettings) -> Prepared:
     """Prepare intensities (spots x features): transformation, the features that vary most, scaling.
 
     Spots are not scaled to one total: that a cell is bright in all of its stains is no matter of sampling depth, and
-    where one stain dominates the total, all others would take on its pattern.
+    where one stain dominates the total, all others would take on its pattern. `as_rna` scales them all the same, as
+    SpatialFuser does.
     """
+    if settings.transform == "as_rna":
+        chosen = rna.RnaSettings(
+            min_spots=settings.min_spots,
+            components=settings.components,
+            variable_features=settings.variable_features,
+            target_sum=TARGET_SUM,
+            scale=settings.scale,
+        )
+        return rna.prepare(counts, chosen)
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
     values = Values(counts, np.flatnonzero(kept))
