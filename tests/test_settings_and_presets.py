@@ -143,14 +143,20 @@ def test_choice_of_preset(tmp_path):
     preset = read_preset(path)
     assert preset.name == "mine"
     # The platform's own, though its layout has one; a platform without one has its layout's.
-    assert preset.settings("dbit", "square") == ("dbit", {"epochs": 5})
-    assert preset.settings("misar", "square") == ("square", {"epochs": 3})
-    assert preset.settings("square", "square") == ("square", {"epochs": 3})
-    assert preset.settings("spots", "hexagonal") == ("spots", {"epochs": 6})
-    assert preset.settings("visium", "hexagonal") == preset.settings("codex", "cells") == ("", {})
-    assert preset.settings("dbit", "square", "special") == ("special", {"epochs": 4})
+    assert preset.settings("dbit", "square", 2) == ("dbit", {"epochs": 5})
+    assert preset.settings("misar", "square", 2) == ("square", {"epochs": 3})
+    assert preset.settings("square", "square", 2) == ("square", {"epochs": 3})
+    assert preset.settings("spots", "hexagonal", 2) == ("spots", {"epochs": 6})
+    assert preset.settings("visium", "hexagonal", 2) == preset.settings("codex", "cells", 2) == ("", {})
+    assert preset.settings("dbit", "square", 2, "special") == ("special", {"epochs": 4})
     with pytest.raises(InputError, match="'specials' is not a preset; expected 'special', perhaps"):
-        preset.settings("dbit", "square", "specials")
+        preset.settings("dbit", "square", 2, "specials")
+    # Where there is one for three modalities, it goes before the platform's.
+    path.write_text(GOOD + "presets:\n  three_modalities: {epochs: 7}\n  dbit: {epochs: 5}\n")
+    preset = read_preset(path)
+    assert preset.settings("dbit", "square", 3) == ("three_modalities", {"epochs": 7})
+    assert preset.settings("dbit", "square", 2) == ("dbit", {"epochs": 5})
+    assert preset.settings("dbit", "square", 3, "dbit") == ("dbit", {"epochs": 5})
 
 
 def test_every_preset_of_the_project_is_valid(project):

@@ -50,8 +50,8 @@ class MethodPreset:
     config
         Settings that hold for every dataset.
     presets
-        Further settings by platform (``visium``, ``stereo_seq``...), layout (``hexagonal``, ``square``, ``cells``) or
-        other name.
+        Further settings by platform (``visium``, ``stereo_seq``...), layout (``hexagonal``, ``square``, ``cells``), for
+        ``three_modalities`` or more, or by other name.
     """
 
     name: str
@@ -74,19 +74,25 @@ class MethodPreset:
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def settings(self, platform: str, layout: str, preset_name: str | None = None) -> tuple[str, dict[str, Any]]:
-        """Choose the preset of that name, else the platform's, else the layout's.
+    def settings(
+        self, platform: str, layout: str, n_modalities: int, preset_name: str | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Choose the preset of that name, else that of three modalities for as many, the platform's, or the layout's.
 
         Returns its name ("" = none) and its settings. A method without presets takes any name: one name may be meant
         for several methods.
         """
         if preset_name is None or not self.presets:
-            name = next((name for name in (platform, layout) if name in self.presets), "")
+            kinds = (*([THREE] if n_modalities >= 3 else []), platform, layout)
+            name = next((name for name in kinds if name in self.presets), "")
             return name, self.presets.get(name, {})
         if preset_name not in self.presets:
             raise InputError("--preset", f"'{preset_name}' is not a preset", nearest_name(preset_name, self.presets))
         return preset_name, self.presets[preset_name]
 
+
+THREE = "three_modalities"
+"""The preset of datasets with three modalities or more, whatever the platform."""
 
 _REQUIRED = ("title", "summary", "preprocess", "graph")
 _KINDS: dict[str, tuple[type, str]] = {

@@ -28,7 +28,7 @@ def every_epoch(epochs: int, package: str) -> dict[str, Any]:
 def fit_preset(
     dataset: Dataset, preset: MethodPreset, run: Run, preset_name: str | None = None, overrides: Iterable[str] = ()
 ) -> Fitted:
-    """Fit a method with the settings of its preset file, those for the dataset's platform, and options `key=value`.
+    """Fit a method with the settings of its preset file, those for the dataset, and options `key=value`.
 
     Returns the embedding with the record of docs/design.md.
 
@@ -40,7 +40,7 @@ def fit_preset(
         When the embedding holds a value that is not finite.
     """
     method = load_method(preset.module)
-    chosen, settings = preset.settings(dataset.platform, dataset.layout, preset_name)
+    chosen, settings = preset.settings(dataset.platform, dataset.layout, len(dataset.modalities), preset_name)
     where = f"method '{preset.name}'"
     config: Any = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
     run.identity = checkpoint.identity(preset.module, config, dataset, run)
