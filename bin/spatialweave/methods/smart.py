@@ -41,7 +41,7 @@ MINING = zlib.crc32(b"mining")
 """Tells the random numbers of the mining in parts from those of other purposes."""
 
 MINING_ROUNDS = 2
-"""Averages over the neighbours before mining; positives are at least one step beyond what shares such an average."""
+"""Averages over the neighbours before mining; positives are outside of each other's window, which they may overlap."""
 
 Miner = Callable[[MaskedInput, Patch, np.random.Generator], np.ndarray]
 """Finds the triplets (3 x triplets) of a modality among the spots of a part that count."""
@@ -207,7 +207,7 @@ def make_batch(patch: Patch, scaled: ScaledInputs, triplets: Sequence[np.ndarray
 
 
 def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
-    """Triplets (3 x triplets) of one modality, on averages over the neighbours and beyond the reach of those."""
+    """Triplets (3 x triplets) of one modality, on averages over the neighbours; a positive is in no such window."""
     spots = np.flatnonzero(one.present.cpu().numpy() & patch.within(0))
     features, graph = mining_features(one, patch.neighbours), patch.dataset.spatial_graph()
     return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_fraction, rng, spots)
