@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
+from spatialweave.io.measurement import plain_frame
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.section import SectionInput, understand_section
 
@@ -175,3 +176,8 @@ def test_a_gene_and_a_protein_of_one_name_keep_it(tmp_path: Path, tissue, write_
     assert data.mod["adt"].var_names.tolist() == ["CD8A"]
     np.testing.assert_array_equal(data.mod["adt"].X.toarray(), tissue.adt[:, :1])
     assert understood.line().endswith("notices: none")
+
+
+def test_columns_that_no_file_can_hold_are_left_out() -> None:
+    frame = pd.DataFrame([[1, 2, 3, 4]], index=["a"], columns=["", ".", "_index", "volume"])
+    assert list(plain_frame(frame, frame.index).columns) == ["volume"]

@@ -135,16 +135,21 @@ def plain_text(value: Any) -> str:
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).replace("\0", "")
 
 
+UNWRITABLE = ("", ".", "_index")
+"""Names of columns that mean something else to HDF5 or AnnData, or nothing."""
+
+
 def plain_frame(frame: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
     """A copy of `frame` with bool, integer, float and plain string columns only, under `index`.
 
     Categories, nullable and Arrow-backed columns become plain ones (text: "" where missing; numbers: NaN), since
-    later stages and other versions of the libraries must be able to read the file.
+    later stages and other versions of the libraries must be able to read the file. Columns that cannot be written under
+    their names are left out.
     """
     columns: dict[str, np.ndarray] = {}
     for name, column in zip(frame.columns.astype(str), (frame.iloc[:, i] for i in range(frame.shape[1])), strict=True):
         key = name.replace("/", "_")
-        if key in columns or key == "_index":
+        if key in columns or key in UNWRITABLE:
             continue
         columns[key] = plain_column(column)
     return pd.DataFrame(columns, index=index)

@@ -6,14 +6,17 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import mudata
 import numpy as np
 import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
+from spatialweave.io import contract
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.readers import xenium_transcripts
 from spatialweave.io.section import SectionInput, understand_section
+from spatialweave.io.understood import Understood
 
 from . import machines
 from .reading import section
@@ -75,6 +78,13 @@ def holds(part, names: list[str], features: list[str], values: np.ndarray, posit
     np.testing.assert_array_equal(part.obsm["spatial"], positions[rows])
 
 
+def written(folder: Path, tmp_path: Path) -> tuple[mudata.MuData, Understood]:
+    """The section of a folder as INGEST writes it to a file, read from there, and what was understood of it."""
+    result, understood = understand_section(SectionInput("d", "s", multi=folder))
+    contract.write(result.data, tmp_path / "section.h5mu", counts=result.counts)
+    return contract.read_h5mu(tmp_path / "section.h5mu", "section"), understood
+
+
 @pytest.mark.parametrize("prefix", ["", "GSM7780153_Rep1_"])
 @pytest.mark.parametrize("cells", ["parquet", "csv", "csv.gz"])
 @pytest.mark.parametrize("matrix", ["h5", "folder"])
@@ -90,6 +100,15 @@ def test_xenium(xenium: Callable[..., Path], matrix: str, cells: str, prefix: st
     assert "platform xenium (by the format of the files)" in line
     assert "rna 30 spots x 3 features (counts of output-XETG00000, matrix)" in line
     np.testing.assert_array_equal(data.mod["rna"].obs.loc[CELLS, "transcript_counts"], RNA.sum(axis=1))
+
+
+def test_xenium_with_an_unnamed_column_of_cells(xenium: Callable[..., Path], tmp_path: Path) -> None:
+    folder = xenium(cells="csv")
+    cells = folder / "cells.csv"
+    cells.write_text(cells.read_text().removeprefix("cell_id"))
+    data, _understood = written(folder, tmp_path)
+    holds(data.mod["rna"], CELLS, GENES, RNA)
+    assert list(data.mod["rna"].obs.columns) == ["x_centroid", "y_centroid", "transcript_counts"]
 
 
 def test_proteins_of_xenium_are_intensities(xenium: Callable[..., Path]) -> None:
@@ -339,9 +358,9 @@ def merscope(folder: Path, *how: object, **named: object) -> Path:
 def test_merscope(tmp_path: Path, entity: str | None, prefix: str) -> None:
     folder = merscope(tmp_path / "region_0", entity, prefix)
     with pytest.warns(InputWarning, match=r"types Blank are left out \(2 features\)"):
-        result, understood = understand_section(SectionInput("d", "s", multi=folder))
-        data = result.in_memory()
+        data, understood = written(folder, tmp_path)
     holds(data.mod["rna"], ENTITIES, GENES, RNA)
+    assert list(data.mod["rna"].obs.columns) == ["fov", "volume", "center_x", "center_y", "min_x"]
     assert data.uns["spatialweave"]["coordinate_unit"] == "micrometre"
     assert "platform merfish (by the format of the files)" in understood.line()
 

@@ -26,6 +26,8 @@ def named_by(*columns: str) -> Namer:
 def read_cells(path: Path, text_columns: tuple[str, ...], namer: Namer) -> pd.DataFrame:
     """A table of cells (.csv, .csv.gz or .parquet), under the names of its cells; each may be there once.
 
+    The index is called as the column with the names.
+
     Parameters
     ----------
     text_columns
@@ -35,13 +37,14 @@ def read_cells(path: Path, text_columns: tuple[str, ...], namer: Namer) -> pd.Da
     table = _parquet(path) if path.name.endswith(".parquet") else _text(path, text_columns)
     if not len(table):
         raise InputError(str(path), "has no rows", "one row per cell")
-    names = plain_names(namer(path, table), str(path), "cell")
+    column = namer(path, table)
+    names = plain_names(column, str(path), "cell")
     twice = np.flatnonzero(names.duplicated())
     if len(twice):
         raise InputError(
             f"{path}, row {twice[0] + 1}", f"cell '{names[twice[0]]}' appears a second time", "each cell once"
         )
-    return table.set_axis(names)
+    return table.set_axis(names.rename(column.name))
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -74,7 +77,7 @@ def _text(path: Path, text_columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def place(measurement: Measurement, cells: pd.DataFrame, where: Path) -> None:
-    """Give the cells of a matrix the positions and all else that a table says of them.
+    """Give the cells of a matrix the positions and all else that a table says of them, besides their names.
 
     Cells that the table does not have are left out; a table of other cells is refused.
     """
@@ -102,6 +105,6 @@ def place(measurement: Measurement, cells: pd.DataFrame, where: Path) -> None:
     if len(known) < len(names):
         measurement.keep(known)
     beside = cells.iloc[rows[known]]
-    fresh = [name for name in beside.columns if name not in measurement.obs.columns]
+    fresh = [name for name in beside.columns if name not in (*measurement.obs.columns, cells.index.name)]
     measurement.obs = pd.concat([measurement.obs, beside[fresh]], axis=1)
     measurement.coordinates = coordinates.at(rows[known])
