@@ -60,6 +60,13 @@ def test_unnamed_first_column_is_the_barcode_and_z_is_left_out(tmp_path: Path) -
     assert found.values.tolist() == [[1, 2], [4, 5]]
 
 
+def test_a_column_spelled_as_it_is_looked_for_wins_over_other_cases(tmp_path: Path) -> None:
+    (tmp_path / "xy.csv").write_text("BARCODE,Barcode,barcode,X,x,y\na,b,c,1,2,3\n")
+    found = read_coordinates(tmp_path / "xy.csv")
+    assert found.names.tolist() == ["c"]
+    assert found.values.tolist() == [[2, 3]]
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [

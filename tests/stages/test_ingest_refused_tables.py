@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "has no column 'y' (found: 'barcode', 'x')",
     ),
     "coordinates without barcode": (coordinates_with("x,y\n1,2\n"), "bad.csv", "has no column 'barcode'"),
-    "coordinates, x twice": (coordinates_with("barcode,x,X,y\nb0,1,2,3\n"), "bad.csv", "has 2 columns named 'x'"),
+    "coordinates, x twice": (coordinates_with("barcode,X,X,y\nb0,1,2,3\n"), "bad.csv", "has 2 columns named 'x'"),
     "coordinates text": (
         coordinates_with("barcode,x,y\nb0,1,2\nb1,left,3\n"),
         "bad.csv, line 3, column 'x'",

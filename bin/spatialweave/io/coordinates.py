@@ -13,7 +13,8 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import BARCODE_NAMES, DEPTHS, FRAME_PAIRS, GLOBAL_PAIRS, OBS_PAIRS, ON_SLIDE
+from spatialweave.io.cell_names import matched_names, row_names
+from spatialweave.io.column_names import DEPTHS, FRAME_PAIRS, GLOBAL_PAIRS, OBS_PAIRS, ON_SLIDE
 from spatialweave.io.layout import spacing
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
@@ -154,23 +155,27 @@ def read_coordinates(path: Path) -> Coordinates:
 
     Space Ranger's tissue positions, with and without a header and whatever the file is called, are taken as they are.
     """
-    from spatialweave.io.readers import cosmx, space_ranger
+    from spatialweave.io.readers import space_ranger
 
     tables.check_file(path, "a table with the columns barcode, x, y")
     if space_ranger.is_positions(path):
         positions = space_ranger.read_positions(path)
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
     table = tables.read_strings(path)
-    barcode = tables.find_column(path, table, BARCODE_NAMES)
     lowered = {str(name).strip().lower() for name in table.columns}
     x_name, y_name, unit = next((pair for pair in OBS_PAIRS if {pair[0], pair[1]} <= lowered), ("x", "y", "unknown"))
     x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
-    if cosmx.has_fields(table.columns):
-        barcode = "field and cell"
-        table[barcode] = cosmx.cell_names(path, table)
-    names = tables.unique_barcodes(path, table, str(barcode))
+    names = row_names(path, table)
     values = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
     if lowered & set(DEPTHS):
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
     values = _straighten(values) if unit == "array" else values
     return Coordinates(names, values, str(path), unit, table.set_axis(names), x_name in ON_SLIDE)
+
+
+def name_as_section(given: Coordinates, tables_of_spots: Sequence[pd.DataFrame]) -> None:
+    """Call the spots of a table of coordinates as the files of the section do, whose tables of spots these are."""
+    if given.table is not None:
+        first, *rest = (table.index.astype(str) for table in tables_of_spots)
+        given.names = matched_names(given.table, first.append(rest))
+        given.table = given.table.set_axis(given.names)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.choices import Choices
-from spatialweave.io.coordinates import in_names
+from spatialweave.io.coordinates import in_names, name_as_section
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import settle_fields
 from spatialweave.io.labels import check_labels
@@ -60,6 +60,8 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
     known = known.append([m.obs.index for m, _wanted in measurements if m.turned is None])
     measurements = [(_turned_where_needed(m, known), wanted) for m, wanted in measurements]
     alone = [measurement for measurement, _wanted in measurements]
+    if given is not None:
+        name_as_section(given, [measurement.obs for measurement in alone])
     if row.section_column:
         select_section(alone, given, row.section_column, row.section)
     for measurement in alone:

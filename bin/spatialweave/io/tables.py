@@ -185,14 +185,18 @@ def _plain(column: pd.Series) -> np.ndarray:
 
 
 def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], required: bool = True) -> str | None:
-    """The column called by one of `names` (any case; earlier names win); none, or two of the same name, are refused."""
-    lowered = [str(column).strip().lower() for column in table.columns]
+    """The column called by one of `names`, earlier names first, spelled so or else in any case.
+
+    None, and two of the same name, are refused.
+    """
+    spelled = [(str(column).strip(), str(column)) for column in table.columns]
     for name in names:
-        hits = [column for column, low in zip(table.columns, lowered, strict=True) if low == name]
-        if len(hits) > 1 or lowered.count(name) > 1:
-            raise InputError(str(path), f"has {lowered.count(name)} columns named '{name}'", "one")
+        exact = [column for stripped, column in spelled if stripped == name]
+        hits = exact or [column for stripped, column in spelled if stripped.lower() == name.lower()]
+        if len(hits) > 1:
+            raise InputError(str(path), f"has {len(hits)} columns named '{name}'", "one")
         if hits:
-            return str(hits[0])
+            return hits[0]
     if not required:
         return None
     found = ", ".join(f"'{column}'" for column in list(table.columns)[:12])

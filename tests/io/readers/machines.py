@@ -31,6 +31,11 @@ def xenium(
     return folder
 
 
+def atomx_names(fov: np.ndarray, number: np.ndarray) -> list[str]:
+    """Names of the cells of the first slide."""
+    return [f"c_1_{field}_{cell}" for field, cell in zip(fov, number, strict=True)]
+
+
 def cosmx(
     folder: Path,
     fov: np.ndarray,
@@ -40,8 +45,12 @@ def cosmx(
     ending: str = ".csv",
     cell_first: bool = False,
     quoted: bool = False,
+    atomx: bool = False,
 ) -> Path:
-    """Flat files of CosMx, with a row for what is outside of cells in each field."""
+    """Flat files of CosMx, with a row for what is outside of cells in each field.
+
+    AtoMx 1.3.2 writes the names of cells beside their numbers, in two columns.
+    """
     folder.mkdir()
     keys = {"cell_ID": number, "fov": fov} if cell_first else {"fov": fov, "cell_ID": number}
     table = pd.concat([pd.DataFrame(keys), values], axis=1)
@@ -61,6 +70,10 @@ def cosmx(
             "cell_type": np.where(fov == fields[0], "a", "b"),
         }
     )
+    if atomx:
+        cells.insert(0, "cell", atomx_names(fov, number))
+        cells.insert(3, "cell_id", cells["cell"])
+        cells.insert(4, "slide_ID", 1)
     cells.iloc[::-1].to_csv(folder / f"Run1_metadata_file{ending}", **style)
     return folder
 

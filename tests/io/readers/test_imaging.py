@@ -18,6 +18,7 @@ from spatialweave.io.readers import xenium_transcripts
 from spatialweave.io.section import SectionInput, understand_section
 from spatialweave.io.understood import Understood
 
+from ..inputs import h5ad
 from . import machines
 from .reading import section
 
@@ -284,6 +285,38 @@ def test_cosmx(tmp_path: Path, ending: str, cell_first: bool, quoted: bool) -> N
     assert "types Control are left out (4 features)" in said
     assert "platform cosmx (by the format of the files)" in understood.line()
     assert list(data.obs["label"][["1_1", "2_1"]]) == ["a", "b"]
+
+
+def test_cosmx_of_atomx(tmp_path: Path) -> None:
+    folder = cosmx(tmp_path / "flat", RNA_OF_COSMX, ".csv.gz", atomx=True)
+    data, _understood = written(folder, tmp_path)
+    holds(data.mod["rna"], IN_FIELDS, GENES, RNA)
+    assert list(data.mod["rna"].obs.loc[["1_3", "2_5"], "cell_id"]) == ["c_1_1_3", "c_1_2_5"]
+    assert list(data.mod["rna"].obs.loc[["1_3", "2_5"], "cell_ID"]) == [3, 5]
+
+
+NAMES_OF_ATOMX = machines.atomx_names(FOV, NUMBER)
+
+
+@pytest.mark.parametrize(("names", "without"), [(NAMES_OF_ATOMX, ""), (NAMES_OF_ATOMX, "cell_id"), (IN_FIELDS, "")])
+def test_a_table_of_atomx_places_cells_by_any_of_its_names(tmp_path: Path, names: list[str], without: str) -> None:
+    path = cosmx(tmp_path / "flat", RNA_OF_COSMX, atomx=True) / "Run1_metadata_file.csv"
+    pd.read_csv(path, float_precision="round_trip").drop(columns=without or []).to_csv(path, index=False)
+    h5ad(tmp_path / "rna.h5ad", names)
+    data = section({"rna": tmp_path / "rna.h5ad"}, spatial=path)
+    np.testing.assert_array_equal(data[names].obsm["spatial"], POSITIONS)
+
+
+def test_cells_of_several_slides_are_named_by_their_barcodes(tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    names = [f"{slide}_{number}" for slide in "AB" for number in range(15)]
+    table = pd.DataFrame({"barcode": names, "fov": 1, "cell_ID": np.tile(range(15), 2)})
+    table.assign(x_slide_mm=POSITIONS[:, 0], y_slide_mm=POSITIONS[:, 1]).to_csv(path, index=False)
+    data = section({"rna": h5ad(tmp_path / "rna.h5ad", names)}, spatial=path)
+    np.testing.assert_array_equal(data[names].obsm["spatial"], POSITIONS)
+    table.drop(columns="barcode").assign(x=1, y=2).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"line 17, column 'field and cell': barcode '1_0' appears a second time"):
+        section({"rna": tmp_path / "rna.h5ad"}, spatial=path)
 
 
 @pytest.mark.parametrize("as_multi", [True, False])

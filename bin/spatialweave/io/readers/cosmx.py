@@ -6,7 +6,7 @@ A cell is named by its field of view and its number there, which is unique insid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
+from spatialweave.io.cell_names import CELL, FIELD, cell_names, has_fields
 from spatialweave.io.column_names import facts_among
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
@@ -22,11 +23,9 @@ from spatialweave.io.readers.cells import place, read_cells
 from spatialweave.io.readers.folder import find, need
 
 COUNTS, CELLS = "exprMat_file.csv", "metadata_file.csv"
-FIELD, CELL = "fov", "cell_id"
-"""The columns (any case) of field and cell."""
 
-OTHER_NAMES = ("cell", "slide_id")
-"""Further columns of the matrix that are no features."""
+NAMES = (FIELD, CELL.lower(), "cell", "slide_id")
+"""Columns (lower case) that name cells or where they are, and are no features."""
 
 CONTROL = re.compile(r"(negprb|negative|negadd|systemcontrol|falsecode)[-_ ]?\d*", re.IGNORECASE)
 """Names of negative control probes and of codes that stand for no gene; only matrices of RNA have them."""
@@ -42,33 +41,22 @@ def is_cosmx(path: Path) -> bool:
 
 def is_matrix(header: Sequence[str]) -> bool:
     """Whether a text table is a matrix of CosMx: it begins with field and cell, in either order."""
-    return {FIELD, CELL} <= {name.lower() for name in header[:3]}
-
-
-def has_fields(columns: Iterable[str]) -> bool:
-    """Whether a table of cells may name them by field and number."""
-    return {FIELD, CELL} <= {str(name).lower() for name in columns}
+    return has_fields(header[:3])
 
 
 def read(path: Path) -> list[Measurement]:
     """The matrix of a folder with flat files, at the positions of its cells on the slide (pixels)."""
     cells_file = need(path, CELLS, what="the table of cells beside the matrix of CosMx")
     (measurement,) = read_matrix(need(path, COUNTS, what="the matrix of CosMx"))
-    place(measurement, read_cells(cells_file, (FIELD, CELL, *OTHER_NAMES), cell_names), cells_file)
+    place(measurement, read_cells(cells_file, NAMES, cell_names), cells_file)
     measurement.where = str(path)
     return [measurement]
-
-
-def cell_names(path: Path, frame: pd.DataFrame) -> pd.Series:
-    """Names made of field and cell, as "12_345", where cells have numbers; other names are unique without the field."""
-    field, cell = (frame[tables.find_column(path, frame, (name,))].astype(str).str.strip() for name in (FIELD, CELL))
-    return field + "_" + cell if cell.str.isdecimal().all() else cell
 
 
 def read_matrix(path: Path) -> list[Measurement]:
     """A matrix of CosMx, with field and cell in either order; what lies in no cell is left out."""
     header = tables.read_header(path)
-    facts = {i for i, name in enumerate(header) if name.lower() in (FIELD, CELL, *OTHER_NAMES)}
+    facts = {i for i, name in enumerate(header) if name.lower() in NAMES}
     facts |= set(facts_among(header))
     obs, matrix = table.parse(path, len(header), sorted(facts | {0}))
     obs.columns = pd.Index([header[i] for i in sorted(facts | {0})], dtype=object)
