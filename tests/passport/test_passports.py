@@ -156,14 +156,6 @@ def test_which_modality_it_needs(of_smart: list[Passport], tmp_path: Path) -> No
     assert not any("--assess" in line for line in one.missing)
 
 
-def test_file_names_hold_nothing_that_a_file_system_minds(of_smart: list[Passport]) -> None:
-    one, two, _ = of_smart
-    assert one.file_stem == "domain_1_cortex_1" and two.file_stem == "domain_2"
-    for name in ("../../etc/passwd", "a/b\\c:d*e", "..", "\0", "x" * 300, "<script>"):
-        stem = replace(one, name=name).file_stem
-        assert stem.replace("_", "").isalnum() and stem.isascii() and len(stem) < 60, name
-
-
 def test_p_values_as_text() -> None:
     assert [p_text(p) for p in (1.0, 0.05, 0.0312, 0.001, 2.4e-7, 0.0)] == ["1", "0.05", "0.031", "0.001", "2e−07", "0"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from spatialweave.passport.sightings import Certainty, Sighting
@@ -182,12 +181,6 @@ class Passport:
     def label(self) -> str:
         """Number, and name where there is one."""
         return f"{self.number}: {self.name}" if self.name else str(self.number)
-
-    @property
-    def file_stem(self) -> str:
-        """Name of its files: letters, digits and _ only, as names come from the user's panel."""
-        name = re.sub(r"[^A-Za-z0-9]+", "_", self.name or "").strip("_")[:40]
-        return f"domain_{self.number}_{name}" if name else f"domain_{self.number}"
 
     @property
     def seeing(self) -> dict[str, tuple[int, int]]:

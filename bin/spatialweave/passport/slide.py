@@ -82,7 +82,8 @@ class Slide:
         """Write it in some of :data:`FORMATS` and return the files."""
         from matplotlib import rc_context
 
-        paths = [folder / f"{self.passport.file_stem}.{kind}" for kind in formats]
+        # Without the domain's name: a slide of a later run, with other names, takes the place of this one.
+        paths = [folder / f"domain_{self.passport.number}.{kind}" for kind in formats]
         with rc_context(STYLE):
             figure = self.figure()
             for path in paths:
