@@ -1,24 +1,33 @@
 """Names of cells that a machine numbers inside each field of view, and the matching of a table's cells to a section's.
 
-The files of CosMx give field and number. Here such a cell is called "12_345" (field, number).
+The files of CosMx give field and number. Here such a cell is called "12_345" (field, number); squidpy, spatialdata-io
+and Seurat call it "345_12". Where many fields have many cells, most names of one order are names in the other order,
+too, but of other cells.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.column_names import BARCODE_NAMES
 from spatialweave.io.measurement import plain_text
+from spatialweave.io.notices import warn
 
 FIELD, CELL = "fov", "cell_ID"
 """The columns (any case) of field and cell. Beside `cell_ID` AtoMx writes `cell_id`, names such as "c_1_12_345"."""
 
 FIELD_AND_CELL = "field and cell"
 """What their names are called in messages, as one column."""
+
+PAIR = r"^(\d+)_(\d+)$"
+"""Names of field and number, in either order."""
 
 
 def has_fields(columns: Iterable[str]) -> bool:
@@ -32,29 +41,108 @@ def cell_names(path: Path, frame: pd.DataFrame) -> pd.Series:
     return field + "_" + cell if cell.str.isdecimal().all() else cell
 
 
+def key_columns(path: Path, table: pd.DataFrame) -> list[str]:
+    """The columns that name the rows of a table: field and cell where it has both, else its barcodes."""
+    names = [(FIELD,), (CELL,)] if has_fields(table.columns) else [BARCODE_NAMES]
+    return [str(tables.find_column(path, table, one)) for one in names]
+
+
 def row_names(path: Path, table: pd.DataFrame) -> pd.Index:
-    """The names of the rows of a table, empty and repeated ones refused: by field and cell, else its barcodes.
+    """The names of the rows of a table, by :func:`key_columns`; empty and repeated ones are refused.
 
     Where field and cell repeat, as in a table of several slides, its barcodes are the names, if it has such.
     """
-    if not has_fields(table.columns):
-        return tables.unique_barcodes(path, table, str(tables.find_column(path, table, BARCODE_NAMES)))
+    *fields, key = key_columns(path, table)
+    if not fields:
+        return tables.unique_barcodes(path, table, key)
     names = cell_names(path, table)
-    others = table.drop(columns=str(tables.find_column(path, table, (CELL,))))
-    barcode = tables.find_column(path, others, BARCODE_NAMES, required=False)
+    barcode = tables.find_column(path, table.drop(columns=key), BARCODE_NAMES, required=False)
     if barcode is not None and not _are_names(names):
         return tables.unique_barcodes(path, table, barcode)
     return tables.unique_barcodes(path, table.assign(**{FIELD_AND_CELL: names}), FIELD_AND_CELL)
 
 
-def matched_names(table: pd.DataFrame, spots: pd.Index) -> pd.Index:
-    """The names of the rows of `table` by which most are among `spots`.
+def matched_names(
+    where: str, table: pd.DataFrame, spots: pd.Index, tables_of_spots: Iterable[pd.DataFrame]
+) -> pd.Index:
+    """The names of the rows of `table` by which they are cells of a section.
 
-    They are its index, by :func:`row_names`, or one of its columns of barcodes where it has field and cell besides.
+    They are its index, one of its columns of barcodes where it has field and cell besides, or its index with field and
+    number exchanged: by the columns of fields, where both sides have one, else whatever matches most cells.
+
+    Parameters
+    ----------
+    where
+        The table, for messages.
+    table
+        Under the names by :func:`row_names`.
+    spots
+        The names of the section.
+    tables_of_spots
+        What the files of the section say of its spots, under their names.
+
+    Raises
+    ------
+    InputError
+        Where both orders match as many cells, and nothing tells which is which.
     """
-    if not has_fields(table.columns):
-        return table.index
-    return max([table.index, *_barcodes(table)], key=lambda names: int(names.isin(spots).sum()))
+    names = table.index
+    made = has_fields(table.columns)
+    if not made and not re.match(PAIR, names[0]):
+        return names
+    exchanged = names.str.replace(PAIR, r"\2_\1", regex=True)
+    own, theirs = _begin_with_field([table]), _begin_with_field(tables_of_spots)
+    if own is not None and theirs is not None:
+        found = names if own == theirs else exchanged
+    else:
+        candidates = [*(_barcodes(table) if made else ()), names, exchanged]
+        found = max(candidates, key=lambda candidate: int(candidate.isin(spots).sum()))
+        # Two files that agree in names of their own mean the same cells; names made here may be in another order.
+        if (made or theirs) and any(found is one for one in (names, exchanged)):
+            _check_order(where, names, exchanged, spots, in_table=bool(theirs))
+    if found is exchanged and not names.equals(exchanged):
+        cell = int((names != exchanged).argmax())
+        warn(
+            where,
+            "field of view and number in the names of cells are the other way round than in the section; they are "
+            f"exchanged ('{names[cell]}' is '{exchanged[cell]}' there)",
+        )
+    return found
+
+
+def _check_order(where: str, names: pd.Index, exchanged: pd.Index, spots: pd.Index, in_table: bool) -> None:
+    """Refuse names that match as many cells in one order of field and number as in the other, but other cells.
+
+    `in_table` says that the order in the table is what is not known, else it is that in the section.
+    """
+    as_they_are, turned = names.isin(spots), exchanged.isin(spots)
+    differ = np.asarray(names != exchanged) & (as_they_are | turned)
+    if as_they_are.sum() == turned.sum() and differ.any():
+        cell = int(differ.argmax())
+        lacking = "this table" if in_table else "the table of cells (obs) of the matrices"
+        raise InputError(
+            where,
+            f"its cells can be those of the section with the field of view first or last ('{names[cell]}' or "
+            f"'{exchanged[cell]}'): {as_they_are.sum()} of {len(names)} match either way",
+            "names that match in one order",
+            f"give the columns {FIELD} and {CELL} in {lacking}, too",
+        )
+
+
+def _begin_with_field(frames: Iterable[pd.DataFrame]) -> bool | None:
+    """Whether names of field and number begin with the field, by the columns of fields; None where nothing tells."""
+    orders = {order for order in map(_begins_with_field, frames) if order is not None}
+    return orders.pop() if len(orders) == 1 else None
+
+
+def _begins_with_field(frame: pd.DataFrame) -> bool | None:
+    column = next((i for i, name in enumerate(frame.columns) if str(name).strip().lower() == FIELD), None)
+    pairs = frame.index.astype(str).to_series().str.extract(PAIR)
+    if column is None or pairs.isna().any(axis=None):
+        return None
+    field = pd.to_numeric(frame.iloc[:, column].astype(str), errors="coerce").to_numpy()
+    first, last = (bool((pairs[i].to_numpy(dtype=float) == field).all()) for i in (0, 1))
+    return first if first != last else None
 
 
 def _barcodes(table: pd.DataFrame) -> Iterator[pd.Index]:

@@ -177,5 +177,5 @@ def name_as_section(given: Coordinates, tables_of_spots: Sequence[pd.DataFrame])
     """Call the spots of a table of coordinates as the files of the section do, whose tables of spots these are."""
     if given.table is not None:
         first, *rest = (table.index.astype(str) for table in tables_of_spots)
-        given.names = matched_names(given.table, first.append(rest))
+        given.names = matched_names(given.where, given.table, first.append(rest), tables_of_spots)
         given.table = given.table.set_axis(given.names)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import BARCODE_NAMES
+from spatialweave.io.cell_names import key_columns, matched_names, row_names
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 
@@ -50,7 +50,7 @@ def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.In
     Plain strings, one per spot; "" where unlabelled.
     """
     if _is_table(option):
-        return _from_table(Path(option), spots)
+        return _from_table(Path(option), observations, spots)
     if _is_list(option):
         return _from_list(Path(option), observations, spots)
     return _from_columns(option, observations, spots)
@@ -72,18 +72,19 @@ def _is_list(option: str) -> bool:
     return option.lower().endswith(".txt")
 
 
-def _read_table(path: Path) -> tuple[pd.Index, np.ndarray, str]:
-    """The barcodes of a table, their labels, and what their column is called."""
+def _read_table(path: Path) -> tuple[pd.DataFrame, np.ndarray, str]:
+    """A table under its barcodes, their labels, and what the column of these is called."""
     tables.check_file(path, "a table with the columns barcode and label")
     table = tables.read_strings(path)
-    barcode = str(tables.find_column(path, table, BARCODE_NAMES))
-    label = tables.find_column(path, table, LABEL_NAMES, required=table.shape[1] != 2)
-    label = label or next(str(column) for column in table.columns if column != barcode)
-    return tables.unique_barcodes(path, table, barcode), clean(table[label]), str(label)
+    keys = key_columns(path, table)
+    others = [str(column) for column in table.columns if column not in keys]
+    label = tables.find_column(path, table, LABEL_NAMES, required=len(others) != 1) or others[0]
+    return table.set_axis(row_names(path, table)), clean(table[label]), label
 
 
-def _from_table(path: Path, spots: pd.Index) -> np.ndarray:
-    names, labels, label = _read_table(path)
+def _from_table(path: Path, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
+    table, labels, label = _read_table(path)
+    names = matched_names(str(path), table, spots, observations.values())
     rows = names.get_indexer(spots)
     if (rows < 0).all():
         raise InputError(
