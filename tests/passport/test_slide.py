@@ -42,7 +42,7 @@ def slide(one: Passport, n_spots: int = 10) -> Slide:
 
 def test_text_is_text_in_svg_and_pdf(of_smart: list[Passport], tmp_path: Path) -> None:
     written = slide(of_smart[0]).write(tmp_path / "out", ["svg", "pdf", "png"])
-    assert [path.name for path in written] == [f"domain_1_cortex_1.{kind}" for kind in ("svg", "pdf", "png")]
+    assert [path.name for path in written] == [f"domain_1.{kind}" for kind in ("svg", "pdf", "png")]
     svg = written[0].read_text()
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     for text in ("Domain 1: cortex &lt;1&gt;", "Where is it?", "How sure is it?", "a1", "left", "200 µm"):

@@ -84,7 +84,7 @@ def colours_of(page: Any, name: str, least: int = 1000) -> set[str]:
     # A map is painted when it comes into view, by the browser's next frame. What stands above may grow meanwhile.
     scrolled = f"document.getElementById({name!r}).scrollIntoView({{block: 'center', behavior: 'instant'}})"
     wait(page, f"({scrolled}, plots[{name!r}]?.seen !== false)")
-    wait(page, f"(plots[{name!r}]?.waiting ?? null) === null")
+    wait(page, f"!(plots[{name!r}] ?? scenes[{name!r}])?.waiting")
     time.sleep(0.3)
     pixels = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))[40:-10]
     colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)

@@ -130,6 +130,31 @@ def test_zoom_moves_all_maps_of_the_tissue(page: Any) -> None:
     assert page.execute_script("return plots.denoised.view().scale") == pytest.approx(before)
 
 
+def test_what_is_chosen_last_is_what_is_shown(page: Any) -> None:
+    """Although what was chosen before has to be unpacked first, and comes later."""
+    before = drawn_count(page)
+    page.execute_script("""
+        const slow = DATA.features.findIndex((feature, index) => !feature.steps.promise && index !== state.feature);
+        const shown = state.feature, run = state.run;
+        state.feature = slow; drawFeature(); state.feature = shown; drawFeature();
+        state.run = 1; draw(); state.run = run; draw();
+    """)
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
+    time.sleep(0.5)
+    name, title = (page.find_element("id", one) for one in ("feature-search", "feature-title"))
+    assert name.get_attribute("value") == title.text
+    shown = page.execute_script("return runName(DATA.runs[state.run])")
+    assert page.find_element("id", "map-title").text == shown == page.execute_script("return runName(current.run)")
+
+
+def test_a_loss_chart_is_saved_with_its_key_and_plain_colours(page: Any) -> None:
+    chart = "document.querySelector('#losses svg.strip')"
+    saved = page.execute_script(f"return new XMLSerializer().serializeToString(chartPicture({chart}))")
+    assert "var(" not in saved
+    assert all(name in saved for name in page.find_element("css selector", "#losses .keys").text.split("\n"))
+    assert len(page.find_elements("css selector", "#losses .tools button")) == 2
+
+
 def test_names_run_nothing(page: Any) -> None:
     hover(page, "compare", 50, 50)
     wait(page, "!document.querySelector('.tip').hidden")
@@ -163,4 +188,11 @@ def test_small_and_odd_datasets(
     if "sections" in recipe:
         choose(browser, "section-select", 2)
         assert browser.execute_script("return plots.map.notes.length") == 1
+        # Numbers of spots are those of the section, on the page and in a saved picture.
+        codes = browser.execute_script("return [...plots.map.shown.rows].map((row) => plots.map.shown.codes[row])")
+        counts = [codes.count(code) for code in range(max(codes) + 1)]
+        chips = browser.find_elements("css selector", "#map-legend .chip[aria-pressed] small")
+        assert [int(chip.text) for chip in chips] == counts
+        picture = browser.execute_script("return panelPicture(plots.map).textContent")
+        assert all(f"({count} spots)" in picture for count in counts)
         assert browser.get_log("browser") == []

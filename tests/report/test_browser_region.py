@@ -14,7 +14,7 @@ from spatialweave.report.dataset import DatasetSources, write_dataset_report
 from spatialweave.report.inputs import read_spots
 
 from .analyses_files import write_analyses
-from .browser import EVIL, drawn_count, wait
+from .browser import EVIL, choose, drawn_count, wait
 from .characterised_files import write_characterised
 from .page import Page, unpack
 
@@ -145,6 +145,24 @@ def test_lasso_by_keyboard(page: Any) -> None:
     page.execute_script("[...document.querySelectorAll('button.lasso')][0].click()")
     canvas.send_keys(Keys.ESCAPE)
     assert not page.execute_script("return lasso.on") and not page.find_element("id", "region").is_displayed()
+    assert page.get_log("browser") == []
+
+
+def test_a_region_of_an_embedding_goes_with_its_run(page: Any) -> None:
+    wait(page, "plots.umap.box")
+    before = drawn_count(page)
+    page.execute_script("""
+        const { left, top, width, height } = plots.umap.box;
+        switchLasso(true);
+        const corner = (x, y) => addCorner(plots.umap, ...plots.umap.toScreen(left + x * width, top + y * height));
+        corner(0, 0); corner(0.5, 0); corner(0.5, 1); corner(0, 1);
+        closeRegion();
+    """)
+    wait(page, f"Number(document.body.dataset.drawn) > {before}")
+    assert page.execute_script("return lasso.closed") and page.find_element("id", "region").is_displayed()
+    shown = page.execute_script("return state.run")
+    choose(page, "run-select", 1 - shown)
+    assert not page.execute_script("return lasso.closed") and not page.find_element("id", "region").is_displayed()
     assert page.get_log("browser") == []
 
 

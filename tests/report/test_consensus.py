@@ -105,6 +105,12 @@ def test_confidence_is_the_map_beside_the_domains(browser: Any, sources: Dataset
     drawn = browser.execute_script("return Array.from(plots.compare.shown.codes)")
     # Colours have 254 steps from 0 to 1.
     assert np.sort(drawn) / 254 == pytest.approx(np.sort(table["confidence"]), abs=0.5 / 254 + 1e-4)
+    # The UMAP has the same scale.
+    choose(browser, "colour-select", 1)
+    assert browser.execute_script("return Array.from(plots.umap.shown.codes)") == drawn
+    assert browser.execute_script("return plots.umap.shown.looks[254].colour") == "#fde725"
+    assert browser.execute_script("return plots.umap.legend.scale.top") == 1
+    choose(browser, "colour-select", 0)
     choose(browser, "compare-select", 0)
     assert browser.execute_script(title) == "Labels given"
     choose(browser, "run-select", 0)

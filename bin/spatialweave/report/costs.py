@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.report.boards import LEAD
 from spatialweave.report.strips import ticks
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 340, 56, 300, 16, 46
+"""In pixels; the plot is as high, or higher where that many names need it."""
 LABEL = 15
 """Height of a line of text: labels are moved apart by it."""
 
@@ -61,6 +64,7 @@ def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
         return None
     heights = [value for one in found for value in one[2:] if math.isfinite(value)]
     marks = ticks(min(heights), max(heights))
+    height = max(HEIGHT, TOP + LABEL * len(found) + BOTTOM)
     first, last = (math.log10(pick(one[1] for one in found)) for pick in (min, max))
     first, last = math.floor(first), max(math.ceil(last), math.floor(first) + 1)
 
@@ -68,15 +72,15 @@ def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(seconds) - first) / (last - first), 1)
 
     def up(value: float) -> float:
-        return round(TOP + (HEIGHT - TOP - BOTTOM) * (marks[-1] - value) / (marks[-1] - marks[0]), 1)
+        return round(TOP + (height - TOP - BOTTOM) * (marks[-1] - value) / (marks[-1] - marks[0]), 1)
 
-    points, below = [], -math.inf
-    for method, seconds, mean, low, high in sorted(found, key=lambda one: -one[2]):
-        # Names are written from the top down, none over the one before.
-        below = max(up(mean) + 4, below + LABEL)
+    found.sort(key=lambda one: -one[2])
+    labels = _apart([up(one[2]) + 4 for one in found], height - BOTTOM + 4)
+    points = []
+    for (method, seconds, mean, low, high), label in zip(found, labels, strict=True):
         title = titles.get(method, method)
         said = f"{title}: {number(mean)} in {duration(seconds)}"
-        points.append(CostPoint(title, across(seconds), up(mean), up(low), up(high), below, said))
+        points.append(CostPoint(title, across(seconds), up(mean), up(low), up(high), label, said))
     return CostPlot(
         points,
         [
@@ -85,4 +89,14 @@ def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
         ],
         [(up(mark), f"{mark:.6g}".replace("-", "−")) for mark in marks],
         n_datasets,
+        height=height,
     )
+
+
+def _apart(heights: list[float], lowest: float) -> list[float]:
+    """Heights (ascending) moved to be a line of text apart: down, and back up where the last is below `lowest`."""
+    moved = np.array(heights)
+    for at in range(1, len(moved)):
+        moved[at] = max(moved[at], moved[at - 1] + LABEL)
+    room = lowest - LABEL * np.arange(len(moved))[::-1]
+    return [float(value) for value in np.minimum(moved, room)]

@@ -89,7 +89,6 @@ def page_data(
         "spacing": arrangement.spacing,
         "aspect": round(arrangement.aspect, 4),
         "wide": len(section_names) >= WIDE,
-        "nSpots": len(spots),
         "barcodes": pack_text(spots.obs["barcode"].iloc[rows].tolist()),
         "x": pack(arrangement.coordinates[rows, 0].astype(np.float32)),
         "y": pack(arrangement.coordinates[rows, 1].astype(np.float32)),

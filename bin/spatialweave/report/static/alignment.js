@@ -31,7 +31,7 @@ const layer = (aligned, code, z, { codes, looks }) => ({ rows: aligned.rows[code
 async function drawOverlays(spots, aligned) {
   if (!scenes["aligned"]) return;
   const classes = (await spotClasses(alignState.overlay)) ?? (await spotClasses("sections"));
-  drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, 0, drawAlignment);
+  drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, drawAlignment);
   const layers = (own) => own.rows.map((_, code) => ({ ...layer(own, code, 0, classes), hidden: alignState.hidden.has(code) }));
   // Colours multiply: where all sections overlap it is dark, and an edge of one alone keeps its colour.
   const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };

@@ -33,5 +33,13 @@ export function fill(id, options, chosen, onChange) {
   select.onchange = () => onChange(select.value);
 }
 
+// Offer a file to be saved; gives its name.
+export function download(blob, name) {
+  const link = element("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  return name;
+}
+
 export const format = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4))));
 export const grouped = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");

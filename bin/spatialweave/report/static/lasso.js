@@ -1,7 +1,7 @@
 // Drawing around spots on a map, by pointer or by keys, and the table of what marks them.
 
 import { DATA, valueOf } from "./data.js";
-import { byId, element, format, grouped, toolButton } from "./dom.js";
+import { byId, download, element, format, grouped, toolButton } from "./dom.js";
 import { markersOfRegion, REGION, sidesOf } from "./region.js";
 import { current, done } from "./state.js";
 
@@ -21,6 +21,11 @@ function switchLasso(on) {
   document.querySelectorAll("button.lasso").forEach((node) => node.setAttribute("aria-pressed", String(on)));
   if (on) clearRegion("Draw around spots on a map. By keyboard, on a map: arrow keys move it, Enter makes its middle a corner, C closes the region, Esc ends.");
   else if (!lasso.closed) clearRegion();
+}
+
+// A region drawn on an embedding is none on that of another run.
+export function forgetEmbedding() {
+  if (lasso.plot?.spacing === null) clearRegion();
 }
 
 function clearRegion(status = "") {
@@ -131,9 +136,7 @@ async function saveRegion() {
   const lines = [];
   lasso.side.forEach((side, row) => { if (side === REGION.inside) lines.push(`${quoted(DATA.sections.names[sections[row]])},${quoted(barcodes[row])}`); });
   const blob = new Blob([`section,barcode\n${lines.join("\n")}\n`], { type: "text/csv" });
-  const link = element("a", { href: URL.createObjectURL(blob), download: "region.csv" });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  download(blob, "region.csv");
 }
 
 export function startLasso(onFeature) {

@@ -1,6 +1,7 @@
 // The loss curves of a run as SVG.
 
 import { drawing, element, format } from "./dom.js";
+import { chartTools } from "./save.js";
 
 const LOSS_BOX = { width: 900, height: 320, left: 70, right: 16, top: 14, bottom: 44 };
 const LOSS_COLOURS = ["var(--ink, #1b2430)", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"];
@@ -38,7 +39,7 @@ export function drawLosses(losses) {
   const plot = drawing("svg", { viewBox: `0 0 ${width} ${height}`, class: "strip", role: "img", "aria-label": `Loss by epoch: ${terms.join(", ")}` }, ...grid, ...numbers, ...curves, ...titles);
   const keys = terms.map((term, index) => element("span", { className: "key" },
     drawing("svg", { width: 22, height: 8, "aria-hidden": "true" }, drawing("line", { x1: 0, x2: 22, y1: 4, y2: 4, ...style(index) })), term.replaceAll("_", " ")));
-  box.replaceChildren(plot, element("p", { className: "keys" }, ...keys));
+  box.replaceChildren(chartTools(plot), plot, element("p", { className: "keys" }, ...keys));
 }
 
 // Round numbers that span a range, about five of them.

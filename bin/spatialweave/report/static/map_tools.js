@@ -9,15 +9,17 @@ export const ZOOM = { step: 1.5, least: 0.5, most: 400 };
 const STEP = 60;  // pixels that an arrow key moves the map
 const CLICK = { pixels: 4, milliseconds: 300 };  // that a click may move, and between the two of a double one
 
+export const viewButtons = (magnify, reset) => [
+  toolButton("−", "Zoom out", () => magnify(1 / ZOOM.step)), toolButton("+", "Zoom in", () => magnify(ZOOM.step)), toolButton("All", "Show all", reset),
+];
+
 // act: called with "png" or "svg".
 export const saveButtons = (act) => ["PNG", "SVG"].map((kind) => toolButton(kind, `Save this panel as ${kind}, with its legend`, () => act(kind.toLowerCase())));
 
 export function mapTools(plot) {
   const { camera } = plot;
   return element("div", { className: "tools" },
-    toolButton("−", "Zoom out", () => camera.magnify(1 / ZOOM.step)),
-    toolButton("+", "Zoom in", () => camera.magnify(ZOOM.step)),
-    toolButton("All", "Show all", () => camera.reset()),
+    ...viewButtons((factor) => camera.magnify(factor), () => camera.reset()),
     plot.lasso ? lassoButton() : null,
     ...saveButtons((kind) => savePanel(plot, kind)));
 }
@@ -30,7 +32,7 @@ export function listenToMap(plot) {
     const { scale } = plot.view();
     camera.move(-dx / scale, -dy / scale);
   };
-  const describe = (row, event) => plot.onHover(row, event);
+  const describe = (row, event) => plot.onHover?.(row, event);
   // A click waits until it is no double click.
   let pressed = null, waiting = 0;
   canvas.addEventListener("pointerdown", (event) => {

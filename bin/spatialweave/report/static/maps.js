@@ -51,7 +51,7 @@ export class SpotPlot {
   // spacing: distance between spots in map units, drawn to scale; null for a UMAP, whose points keep their size.
   // lasso: whether regions can be drawn on it.
   // under: gives the images beneath the spots; look: opacity of both, shared by all maps; micrometres: gives those per unit.
-  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, lasso = false, onHover, onClick = () => {} }) {
+  constructor(name, { camera, spacing = null, layout = "cells", under = () => [], look = { image: 1, spots: 1 }, micrometres = () => null, lasso = false, onHover = null, onClick = () => {} }) {
     Object.assign(this, { name, camera, lasso, spacing, under, look, micrometres, onHover, onClick, shape: layout, seen: false, waiting: null });
     this.div = document.getElementById(name);
     camera.plots.push(this);
@@ -74,7 +74,7 @@ export class SpotPlot {
       this.box = boxOf(shown.x, shown.y);
     }
     Object.assign(this, { shown, notes, names, title, legend, drawn: null });
-    this.canvas.setAttribute("aria-label", `${label}. Arrow keys move, + and - zoom, 0 shows all, Enter describes the spot in the middle.`);
+    this.canvas.setAttribute("aria-label", `${label}. Arrow keys move, + and - zoom, 0 shows all${this.onHover ? ", Enter describes the spot in the middle" : ""}.`);
     const pad = this.spacing === null ? 0.05 * Math.max(this.box.width, this.box.height) || 1 : this.spacing || 1;
     this.camera.frame({ left: this.box.left - pad, top: this.box.top - pad, width: this.box.width + 2 * pad, height: this.box.height + 2 * pad });
     this.redraw();
@@ -148,6 +148,7 @@ export class SpotPlot {
     this.bar.hidden = !bar;
     if (!bar) return;
     this.bar.style.width = `${bar.pixels}px`;
+    this.bar.classList.toggle("on-image", this.under().length > 0);
     this.bar.textContent = bar.text;
   }
 

@@ -3,6 +3,7 @@
 import { classLooks, scaleLooks, unknownLook } from "./colours.js";
 import { DATA, featureIndex, loadSpots, runName, unpack } from "./data.js";
 import { byId } from "./dom.js";
+import { forgetEmbedding } from "./lasso.js";
 import { drawLosses } from "./losses.js";
 import { namesOnMap, sectionTitles } from "./names.js";
 import { drawKeys, drawLegend, drawMarkers, drawScale } from "./panels.js";
@@ -34,14 +35,20 @@ function mapCoordinates(spots) {
   return coordinates.get(state.section);
 }
 
+// Drawings overtake each other where one waits for data that another has: only the one asked for last is finished.
+let asked = 0;
+
 // Everything, after another run, comparison or section.
 export async function draw() {
+  const own = ++asked;
   const spots = await loadSpots();
   const run = DATA.runs[state.run];
   const compared = choices().find(({ key }) => key === state.compare) ?? null;
   const main = run?.domains ? await unpack(run.domains.codes) : null;
   const other = compared?.classes ? await unpack(compared.classes.codes) : null;
   const points = run ? await (run.points ??= umapCoordinates(run, spots.x.length)) : null;
+  if (own !== asked) return;
+  if (run !== current?.run) forgetEmbedding();
   // Many sections side by side take the whole width, one above the other's, so that each section is a column.
   document.querySelectorAll(".maps.many").forEach((box) => box.classList.toggle("wide", state.section === null));
   setCurrent({ spots, run, compared, points, codes: { main, other }, notes: sectionTitles(state.section), ...mapCoordinates(spots) });
@@ -64,14 +71,22 @@ function drawSide(name, side, classes, title) {
   const codes = current.codes[side];
   if (!classes || !codes || !plots[name]) return;
   const hidden = state.hidden[side];
-  const missing = codes.reduce((count, code) => count + (code === classes.names.length), 0);
-  drawLegend(byId(`${name}-legend`), classes, hidden, missing, () => (state.everywhere ? drawMaps() : redrawSide(name, side, classes, title)), (one) => passportOf(DATA.runs.find((run) => run.domains === classes), one));
+  const counted = countedClasses(classes, codes);
+  drawLegend(byId(`${name}-legend`), counted, hidden, () => (state.everywhere ? drawMaps() : redrawSide(name, side, classes, title)), (one) => passportOf(DATA.runs.find((run) => run.domains === classes), one));
   byId(`${name}-title`).textContent = title;
   if (name === "compare") byId("compare-scale").hidden = true;
   const shown = { x: current.x, y: current.y, rows: visible(side), codes, looks: classLooks(classes) };
   const names = state.names ? namesOnMap(shown, classes, hidden, current.spots.sections) : [];
-  const sizes = classes.names.slice(0, 30).map((one, code) => `${one} ${classes.counts[code]}`).join(", ");
-  plots[name].draw(shown, { notes: current.notes, names, title, label: `Map of ${classes.names.length} classes, ${title}. Spots: ${sizes}`, legend: { classes, hidden } });
+  const sizes = classes.names.slice(0, 30).map((one, code) => `${one} ${counted.counts[code]}`).join(", ");
+  plots[name].draw(shown, { notes: current.notes, names, title, label: `Map of ${classes.names.length} classes, ${title}. Spots: ${sizes}`, legend: { classes: counted, hidden } });
+}
+
+// Classes with the numbers of their spots, and of those without a class, in the sections that are shown.
+function countedClasses(classes, codes) {
+  const counts = new Uint32Array(classes.names.length + 1);
+  const { sections } = current.spots;
+  codes.forEach((code, row) => { if (state.section === null || sections[row] === state.section) counts[code]++; });
+  return { ...classes, counts: [...counts.subarray(0, -1)], missing: counts.at(-1) };
 }
 
 // After a click on a legend: its own map, and the UMAP in its colours.
@@ -97,8 +112,9 @@ async function drawColumn() {
   if (!compared?.column) return;
   const { name, column } = compared;
   const codes = await unpack(column.steps);
-  current.column = { column, steps: codes };
+  if (current.compared !== compared) return;
   const scale = { ...column, cut: !column.whole };
+  current.column = { column, scale, steps: codes };
   byId("compare-legend").replaceChildren();
   byId("compare-scale").hidden = false;
   drawScale("compare", scale);
@@ -107,13 +123,14 @@ async function drawColumn() {
 }
 
 export async function drawFeature() {
-  const feature = DATA.features[state.feature];
+  const index = state.feature, feature = DATA.features[index];
   if (!feature || !plots.feature) return;
   const codes = await unpack(feature.steps);
+  if (index !== state.feature) return;
   const { x, y, notes } = current;
   current.feature = { ...feature, values: codes };
   drawScale("feature", feature);
-  nameFeature(state.feature);
+  nameFeature(index);
   byId("feature-title").textContent = featureKey(feature);
   plots.feature.draw({ x, y, rows: visible(), codes, looks: scaleLooks() }, { notes, title: featureKey(feature), label: `Map of ${featureKey(feature)}`, legend: { scale: feature } });
   done();
@@ -129,11 +146,13 @@ export function drawUmap() {
   if (!points) return;
   const sources = { domains: [run.domains, codes.main, ["main"]], compare: [compared?.classes, codes.other, ["other"]], sections: [DATA.sections, spots.sections, []] };
   const [classes, own, sides] = sources[state.colour];
+  const scaled = state.colour === "compare" && compared?.column ? current.column : null;
   const rows = visible(...sides).filter((row) => !Number.isNaN(points.x[row]));
-  const shown = { ...points, rows, codes: own ?? new Uint8Array(spots.x.length), looks: classes ? classLooks(classes) : [{ colour: "#7a8594", stripe: null }, unknownLook()] };
+  const shown = { ...points, rows, codes: scaled?.steps ?? own ?? new Uint8Array(spots.x.length), looks: scaled ? scaleLooks() : classes ? classLooks(classes) : [{ colour: "#7a8594", stripe: null }, unknownLook()] };
   const names = classes && state.names && state.colour !== "sections" ? namesOnMap(shown, classes, sides.length ? state.hidden[sides[0]] : new Set(), null) : [];
   drawKeys(byId("umap-legend"), classes);
-  plots.umap.draw(shown, { names, title: `UMAP of ${runName(run)}`, legend: classes ? { classes } : null });
+  const legend = scaled ? { scale: scaled.scale } : classes && { classes: countedClasses(classes, own) };
+  plots.umap.draw(shown, { names, title: `UMAP of ${runName(run)}`, legend });
   if (byId("mixing") && state.section === null) drawMixing(rows);
 }
 

@@ -1,16 +1,16 @@
 // The parts around the maps: legends, scales, the spot's card, marker tables.
 
 import { classLooks, swatchStyle } from "./colours.js";
-import { featureIndex } from "./data.js";
+import { DATA, featureIndex } from "./data.js";
 import { byId, element, format, grouped } from "./dom.js";
 import { shortName } from "./names.js";
 
-// Chips that hide and show classes. hidden: Set of class codes; the class past the last one is "no class"; passport: gives the
-// fragment of a class's passport by its name, or null.
-export function drawLegend(box, classes, hidden, missing, onChange, passport = () => null) {
+// Chips that hide and show classes. classes.missing: spots of no class, which is the code past the last one; hidden: Set of codes;
+// passport: gives the fragment of a class's passport by its name, or null.
+export function drawLegend(box, classes, hidden, onChange, passport = () => null) {
   const looks = classLooks(classes);
   const chips = classes.names.map((name, code) => ({ code, name, count: classes.counts[code] }));
-  if (missing) chips.push({ code: classes.names.length, name: "none", count: missing });
+  if (classes.missing) chips.push({ code: classes.names.length, name: "none", count: classes.missing });
   // The keyboard stays where it was.
   const focusable = () => [...box.querySelectorAll("button, a")];
   const focused = focusable().indexOf(document.activeElement);
@@ -45,11 +45,13 @@ export function drawKeys(box, classes) {
     element("span", { className: "key" }, element("i", { style: swatchStyle(looks[code]) }), name)));
 }
 
+// The ends of a colour scale in words.
+export const scaleEnds = ({ low = 0, top, cut = true }) => [cut && low !== 0 ? `${format(low)} or less` : format(low), cut ? `${format(top)} or more` : format(top)];
+
 // The ends of a colour scale, and what it measures.
-export function drawScale(name, { low = 0, top, unit, cut = true }) {
-  byId(`${name}-low`).textContent = cut && low !== 0 ? `${format(low)} or less` : format(low);
-  byId(`${name}-top`).textContent = cut ? `${format(top)} or more` : format(top);
-  byId(`${name}-unit`).textContent = unit;
+export function drawScale(name, scale) {
+  [byId(`${name}-low`).textContent, byId(`${name}-top`).textContent] = scaleEnds(scale);
+  byId(`${name}-unit`).textContent = scale.unit;
 }
 
 export const tip = element("div", { className: "tip", hidden: true });
@@ -71,6 +73,8 @@ export function showTip(event, title, facts) {
   Object.assign(tip.style, { left: `${Math.max(left, 4)}px`, top: `${Math.max(top, 4)}px` });
 }
 
+const unitOf = (modality) => DATA.features.find((feature) => feature.modality === modality)?.unit ?? "values";
+
 // One table per modality: a row per domain with its markers; markers that have a map are buttons.
 export function drawMarkers(run, featureIndex, onFeature) {
   const box = document.getElementById("markers");
@@ -82,7 +86,7 @@ export function drawMarkers(run, featureIndex, onFeature) {
       const cell = element("td");
       for (const [name, difference, inside, outside] of markers) {
         const index = featureIndex.get(`${modality}\n${name}`);
-        const title = `log difference ${difference}; detected in ${Math.round(100 * inside)}% of the spots inside, ${Math.round(100 * outside)}% outside`;
+        const title = `difference ${difference}; detected in ${Math.round(100 * inside)}% of the spots inside, ${Math.round(100 * outside)}% outside`;
         const label = [element("span", { textContent: name }), " ", element("small", { textContent: `+${difference.toFixed(2)}` })];
         const node = index === undefined
           ? element("span", { className: "feature", title }, ...label)
@@ -93,7 +97,7 @@ export function drawMarkers(run, featureIndex, onFeature) {
       const swatch = element("span", { className: "swatch", style: swatchStyle(looks[code]) });
       body.append(element("tr", {}, element("th", { scope: "row" }, swatch, run.domains.names[code]), cell));
     });
-    const head = element("thead", {}, element("tr", {}, element("th", { textContent: "domain" }), element("th", { textContent: `${title}: highest against the other domains (difference of mean log values)` })));
+    const head = element("thead", {}, element("tr", {}, element("th", { textContent: "domain" }), element("th", { textContent: `${title}: highest against the other domains (difference of the means of ${unitOf(modality)})` })));
     return element("div", { className: "scroll" }, element("table", { className: "wide markers" }, head, body));
   }));
 }

@@ -43,7 +43,7 @@ export function startPassports(tissue) {
     const { run } = passports.open.dataset;
     openPassport(runOf(run), passports.codes.get(run)[row]);
   };
-  for (const name of ["passport-where", "passport-marker"]) plots[name] = new SpotPlot(name, { ...tissue, camera, onHover: () => {}, onClick: openAt });
+  for (const name of ["passport-where", "passport-marker"]) plots[name] = new SpotPlot(name, { ...tissue, camera, onHover: null, onClick: openAt });
   const runs = [...new Set(passports.all.map(({ dataset }) => dataset.run))];
   fill("passport-run", runs.map((id) => ({ key: id, name: runName(runOf(id)) })), runs[0], (id) => visit(passports.all.find(({ dataset }) => dataset.run === id)));
   byId("passport-previous").onclick = () => turn(-1);

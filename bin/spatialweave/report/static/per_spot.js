@@ -46,7 +46,7 @@ export async function drawPerSpot() {
     plots[name].draw({ x, y, rows, codes, looks: scaleLooks() }, { notes, title: title + of, label: `Map: ${title}${of}`, legend: { scale } });
     return { title, column, steps: codes };
   }));
-  current.perSpot = found;
+  if (current.run === run) current.perSpot = found;
   done();
 }
 

@@ -2,10 +2,11 @@
 
 import { classLooks, onWhite, STRIPE, VIRIDIS } from "./colours.js";
 import { DATA } from "./data.js";
-import { drawing, element, format, grouped } from "./dom.js";
+import { byId, download, drawing, element, grouped } from "./dom.js";
 import { roundLength } from "./labels.js";
 import { lasso } from "./lasso.js";
 import { shortName } from "./names.js";
+import { scaleEnds } from "./panels.js";
 import { FILL, inView, OVERLAP, paintSpots, SMALL } from "./spots.js";
 
 const PICTURE = { width: 640, height: 560, head: 44, line: 20, scale: 3 };
@@ -79,14 +80,18 @@ function stripePattern(code, stripe) {
 function legendShapes(legend, width, top) {
   const { line } = PICTURE;
   if (legend?.scale) {
-    const { low = 0, top: most, unit } = legend.scale;
-    const steps = VIRIDIS.map((colour, at) => drawing("rect", { x: 70 + at * 10, y: top - 10, width: 10.5, height: 12, fill: colour }));
-    return [[label(format(low), 62, top, { "text-anchor": "end" }), ...steps, label(`${format(most)}${legend.scale.cut === false ? "" : " or more"} \u00a0 ${unit}`, 76 + VIRIDIS.length * 10, top)], top + line];
+    const { unit } = legend.scale;
+    const steps = VIRIDIS.map((colour, at) => drawing("rect", { x: 110 + at * 10, y: top - 10, width: 10.5, height: 12, fill: colour }));
+    const [lowest, highest] = scaleEnds(legend.scale);
+    return [[label(lowest, 14, top), ...steps, label(`${highest} \u00a0 ${unit}`, 116 + VIRIDIS.length * 10, top)], top + line];
   }
   if (!legend?.classes) return [[], top];
-  const looks = classLooks(legend.classes);
-  const shown = legend.classes.names.map((name, code) => ({ name, code })).filter(({ code }) => !legend.hidden?.has(code));
-  const texts = shown.map(({ name, code }) => `${shortName(legend.classes, code) === name ? "" : `${shortName(legend.classes, code)} `}${name} (${grouped(legend.classes.counts[code])} spots)`);
+  const looks = onWhite({ looks: classLooks(legend.classes) }).looks;
+  const { names, counts, missing } = legend.classes;
+  const all = names.map((name, code) => ({ code, text: `${shortName(legend.classes, code) === name ? "" : `${shortName(legend.classes, code)} `}${name} (${grouped(counts[code])} spots)` }));
+  if (missing) all.push({ code: names.length, text: `none (${grouped(missing)} spots)` });
+  const shown = all.filter(({ code }) => !legend.hidden?.has(code));
+  const texts = shown.map(({ text }) => text);
   const column = Math.min(Math.max(...texts.map((text) => text.length), 8) * 7.2 + 34, width - 28);
   const across = Math.max(Math.floor((width - 28) / column), 1);
   const shapes = shown.flatMap(({ code }, index) => {
@@ -112,17 +117,47 @@ export function saveScene(scene, kind) {
   return save(picture, `${DATA.dataset}_${title}`, kind);
 }
 
-// A chart of the page, with the colours of the light style written into it.
-export function chartPicture(chart) {
+// Colours as var(--name, light) have the light one, since few programs but browsers know variables.
+const inLight = (text) => text.replace(/var\(--[\w-]+, *([^)]*)\)/g, "$1");
+
+// A chart of the page, with the colours of the light style written into it, and its key below.
+function chartPicture(chart) {
   const copy = chart.cloneNode(true);
   const { width, height } = chart.viewBox.baseVal;
-  for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height, "font-family": "Helvetica, Arial, sans-serif" })) copy.setAttribute(name, value);
+  const keys = keyShapes(chart, width, height);
+  const size = { width: keys.width, height: keys.below, viewBox: `0 0 ${keys.width} ${keys.below}` };
+  for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", ...size, "font-family": "Helvetica, Arial, sans-serif" })) copy.setAttribute(name, value);
   copy.prepend(drawing("rect", { width: "100%", height: "100%", fill: "#fff" }));
-  copy.append(drawing("style", {}, document.getElementById("chart-style").textContent));
+  copy.append(...keys.shapes);
+  for (const node of copy.querySelectorAll("[fill], [stroke]")) {
+    for (const name of ["fill", "stroke"]) if (node.hasAttribute(name)) node.setAttribute(name, inLight(node.getAttribute(name)));
+  }
+  copy.append(drawing("style", {}, inLight(byId("chart-style").textContent)));
   return copy;
 }
 
-export async function save(picture, name, kind) {
+// Buttons that save a chart.
+export function chartTools(chart) {
+  const name = `${DATA.dataset}_${chart.getAttribute("aria-label")}`;
+  const button = (kind) => element("button", { type: "button", textContent: kind.toUpperCase(), title: `Save this chart as ${kind.toUpperCase()}`, onclick: () => save(chartPicture(chart), name, kind) });
+  return element("div", { className: "tools chart", style: { maxWidth: chart.style.maxWidth } }, button("png"), button("svg"));
+}
+
+// What the marks of a chart mean, a line each, from a height on; where they end, and how wide a picture has room for them.
+function keyShapes(chart, width, top) {
+  const { line } = PICTURE;
+  const keys = [...chart.closest(".keyed")?.querySelectorAll(".keys .key") ?? []];
+  const shapes = keys.flatMap((key, index) => {
+    const y = top + line * (index + 1);
+    const mark = key.querySelector("svg")?.cloneNode(true) ?? null;
+    for (const [name, value] of Object.entries({ x: 14, y: y - 9 })) mark?.setAttribute(name, value);
+    return [...(mark ? [mark] : []), label(key.textContent.trim(), mark ? 44 : 14, y)];
+  });
+  const longest = keys.reduce((most, key) => Math.max(most, key.textContent.trim().length), 0);
+  return { shapes, below: top + (keys.length ? line * keys.length + 10 : 0), width: Math.max(width, longest ? longest * 7.2 + 58 : 0) };
+}
+
+async function save(picture, name, kind) {
   const source = new XMLSerializer().serializeToString(picture);
   let blob = new Blob([source], { type: "image/svg+xml" });
   if (kind === "png") {
@@ -133,10 +168,7 @@ export async function save(picture, name, kind) {
     canvas.getContext("2d").drawImage(image, 0, 0, width, height);
     blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
   }
-  const link = element("a", { href: URL.createObjectURL(blob), download: `${name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 80)}.${kind}` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  return link.download;
+  return download(blob, `${name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 80)}.${kind}`);
 }
 
 export const savePanel = (plot, kind) => save(panelPicture(plot), `${DATA.dataset}_${plot.title}`, kind);

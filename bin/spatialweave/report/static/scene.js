@@ -3,7 +3,7 @@
 import { fillOf } from "./colours.js";
 import { DATA } from "./data.js";
 import { element } from "./dom.js";
-import { saveButtons } from "./map_tools.js";
+import { saveButtons, viewButtons, ZOOM } from "./map_tools.js";
 import { saveScene } from "./save.js";
 import { paintSpots } from "./spots.js";
 
@@ -19,9 +19,10 @@ export class Scene {
     this.camera = { ...this.start };
     this.solid = solid;
     this.onHover = onHover;
-    this.canvas = element("canvas");
-    this.canvas.tabIndex = 0;
-    this.div.append(this.canvas, element("div", { className: "tools" }, ...saveButtons((kind) => saveScene(this, kind))));
+    this.canvas = element("canvas", { tabIndex: 0 });
+    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", `${this.div.dataset.label}. Arrow keys ${solid ? "turn and tilt" : "move"}, + and - zoom, 0 shows all.`);
+    this.div.append(this.canvas, element("div", { className: "tools" }, ...viewButtons((factor) => this.magnify(factor), () => this.reset()), ...saveButtons((kind) => saveScene(this, kind))));
     new ResizeObserver(() => this.redraw()).observe(this.div);
     this.listen();
   }
@@ -163,7 +164,7 @@ export class Scene {
       last = event;
     });
     canvas.addEventListener("pointerleave", () => this.onHover(null));
-    canvas.addEventListener("dblclick", () => { this.camera = { ...this.start }; this.redraw(); });
+    canvas.addEventListener("dblclick", () => this.reset());
     canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
@@ -171,10 +172,17 @@ export class Scene {
     }, { passive: false });
     canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-30, 0], ArrowRight: [30, 0], ArrowUp: [0, -20], ArrowDown: [0, 20] }[event.key];
-      if (!step) return;
+      const factor = { "+": ZOOM.step, "=": ZOOM.step, "-": 1 / ZOOM.step }[event.key];
+      const act = (step && (() => this.drag(...step))) ?? (factor && (() => this.magnify(factor))) ?? { 0: () => this.reset(), Home: () => this.reset() }[event.key];
+      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
-      this.drag(...step);
+      act();
     });
+  }
+
+  reset() {
+    this.camera = { ...this.start };
+    this.redraw();
   }
 
   drag(dx, dy) {
@@ -189,8 +197,8 @@ export class Scene {
     this.redraw();
   }
 
-  // Zoom about a point of the canvas.
-  magnify(factor, x, y) {
+  // Zoom about a point of the canvas, its middle unless said.
+  magnify(factor, x = this.div.clientWidth / 2, y = this.div.clientHeight / 2) {
     const { camera, div } = this;
     const zoom = Math.min(Math.max(camera.zoom * factor, 0.5), 30);
     const real = zoom / camera.zoom;

@@ -3,7 +3,7 @@
 import { startAlignment } from "./alignment.js";
 import { classLooks, DARK } from "./colours.js";
 import { DATA, loadTops, valueOf } from "./data.js";
-import { byId, element, fill, format } from "./dom.js";
+import { byId, fill, format } from "./dom.js";
 import { beneath, startImages } from "./images.js";
 import { startLasso } from "./lasso.js";
 import { Camera, spotIndex, SpotPlot } from "./maps.js";
@@ -11,7 +11,7 @@ import { draw, drawFeature, drawMaps, drawUmap, showFeature } from "./page.js";
 import { showTip, tip } from "./panels.js";
 import { openPassport, paperPassports, readyPassports, screenPassports, startPassports } from "./passports.js";
 import { PER_SPOT, perSpotFacts } from "./per_spot.js";
-import { chartPicture, save } from "./save.js";
+import { chartTools } from "./save.js";
 import { startSearch } from "./search.js";
 import { choices, current, done, plots, state } from "./state.js";
 
@@ -59,7 +59,7 @@ function start() {
   startImages(tissues);
   startChoices();
   startSearch((index) => { state.feature = index; drawFeature(); });
-  startCharts();
+  for (const chart of document.querySelectorAll("svg.strip")) chart.before(chartTools(chart));
   startLasso(showFeature);
   startPassports(tissue);
   // What the first card needs is made ready while nobody waits for it.
@@ -75,6 +75,7 @@ function startChoices() {
   const different = others.find(({ key }) => key === "labels" || DATA.runs[key.slice(4)]?.method !== DATA.runs[state.run]?.method);
   state.compare = (sure ?? different ?? others[0])?.key ?? null;
   fill("run-select", runs, `run ${state.run}`, (key) => { state.run = Number(key.slice(4)); state.hidden.main.clear(); draw(); });
+  if (byId("compare-panel")) byId("compare-panel").hidden = !all.length;
   fill("compare-select", all, state.compare, (key) => { state.compare = key; state.hidden.other.clear(); draw(); });
   const sections = DATA.sections.names.map((name, code) => ({ key: String(code), name }));
   fill("section-select", [{ key: "", name: "All sections" }, ...sections], "", (key) => { state.section = key === "" ? null : Number(key); draw(); });
@@ -90,15 +91,6 @@ function startChoices() {
   }
 }
 
-// Buttons that save the charts.
-function startCharts() {
-  for (const chart of document.querySelectorAll("svg.strip")) {
-    const name = `${DATA.dataset}_${chart.getAttribute("aria-label")}`;
-    const button = (kind) => element("button", { type: "button", textContent: kind.toUpperCase(), title: `Save this chart as ${kind.toUpperCase()}`, onclick: () => save(chartPicture(chart), name, kind) });
-    chart.before(element("div", { className: "tools chart", style: { maxWidth: chart.style.maxWidth } }, button("png"), button("svg")));
-  }
-}
-
 // On paper everything is drawn and light, also what was not on the screen yet.
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details").forEach((node) => { node.dataset.closed = node.open ? "" : "1"; node.open = true; });
@@ -106,6 +98,7 @@ addEventListener("beforeprint", () => {
   paperPassports();
 });
 addEventListener("afterprint", screenPassports);
+addEventListener("afterprint", () => Object.values(plots).forEach((plot) => plot.redraw()));
 addEventListener("afterprint", () => document.querySelectorAll("details").forEach((node) => { node.open = !node.dataset.closed; }));
 
 DARK.addEventListener("change", () => draw());
