@@ -160,6 +160,48 @@ def test_anndata_before_version_0_7(tissue, tmp_path: Path, holds) -> None:
     holds(section({"rna": tmp_path / "old.h5ad"}), tissue, "rna")
 
 
+def with_codes(path: Path, tissue) -> Path:
+    """The old layout with categories: codes in obs and var, their names in uns; three spots have no region."""
+    import h5py
+
+    region, counted = np.repeat([-1, 0, 1], (3, 8, 9)), np.repeat([-1, 0, 7], (3, 8, 9))
+    kind = [1, 1, 1, 1, 0]
+    with h5py.File(path, "w") as file:
+        file["X"] = tissue.rna.astype(np.float32)
+        rows = [(s.encode(), r, 0, c) for s, r, c in zip(tissue.spots, region, counted, strict=True)]
+        file["obs"] = np.array(rows, [("index", "S20"), ("region", "i1"), ("slide", "i1"), ("counted", "i4")])
+        rows = [(g.encode(), k, 0) for g, k in zip(tissue.genes, kind, strict=True)]
+        file["var"] = np.array(rows, [("index", "S20"), ("feature_types", "i1"), ("counted", "i1")])
+        file.create_group("obsm")["spatial"] = tissue.coordinates
+        file["uns/region_categories"] = np.array(["Cortex", "White matter"], dtype="S")
+        file["uns/slide_categories"] = "one"
+        file["uns/feature_types_categories"] = np.array(["Antibody Capture", "Gene Expression"], dtype="S")
+        # Of var: the codes of the column of obs do not fit.
+        file["uns/counted_categories"] = np.array(["yes"], dtype="S")
+    return path
+
+
+def test_categories_of_anndata_before_version_0_7(tissue, tmp_path: Path) -> None:
+    path = with_codes(tmp_path / "old.h5ad", tissue)
+    data = section({"rna": path}, labels="region")
+    expected = dict(zip(tissue.spots, [""] * 3 + ["Cortex"] * 8 + ["White matter"] * 9, strict=True))
+    assert dict(data.obs["label"]) == expected
+    obs, var = data.mod["rna"].obs, data.mod["rna"].var
+    assert dict(obs["region"]) == expected
+    assert set(obs["slide"]) == {"one"}
+    assert dict(obs["counted"]) == dict(zip(tissue.spots, [-1] * 3 + [0] * 8 + [7] * 9, strict=True))
+    assert dict(var["feature_types"]) == dict.fromkeys(tissue.genes[:4], "Gene Expression")
+    assert set(var["counted"]) == {"yes"}
+    whole = anndata.read_h5ad(path)
+    assert ["" if pd.isna(name) else name for name in whole.obs["region"]] == list(expected.values())
+
+
+def test_a_section_is_named_by_a_category_of_anndata_before_version_0_7(tissue, tmp_path: Path) -> None:
+    path = with_codes(tmp_path / "old.h5ad", tissue)
+    data = section({"rna": path}, "White_matter", section_column="region")
+    assert data.obs_names.tolist() == tissue.spots[11:]
+
+
 def test_data_frames_become_plain(tissue, tmp_path: Path) -> None:
     data = adata(tissue)
     data.obs["cat"] = pd.Categorical(["a", None] * 10)

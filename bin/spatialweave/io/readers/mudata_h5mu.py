@@ -29,7 +29,7 @@ def read(path: Path) -> list[Measurement]:
             if "mod" not in file:
                 raise KeyError("it has no group 'mod'")
             names = list(file["mod"])
-            shared = read_frame(file["obs"])
+            shared = read_frame(file["obs"], file.get("uns", {}))
             shared = plain_frame(shared, plain_names(shared.index, str(path), "spot"))
             # Under the name of a modality MuData keeps in which spots it is.
             keys = [key for key in OBSM_KEYS if key in file.get("obsm", {}) and key not in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
     Raw counts are looked for in layers['counts'], then raw, then X.
     """
     with open_group() as group:
-        obs = read_frame(group["obs"])
+        obs = read_frame(group["obs"], group.get("uns", {}))
         obs.index = plain_names(obs.index, where, "spot")
         stored = group.get("obsm", {})
         obsm = {key: read_table(stored[key]) for key in (*OBSM_KEYS, *GLOBAL_KEYS) if key in stored}
@@ -88,7 +88,7 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
 
     def load() -> tuple[sparse.spmatrix | Opener, pd.DataFrame]:
         with open_group() as group:
-            var = read_frame(group[features])
+            var = read_frame(group[features], group.get("uns", {}))
             # Before anything is read: a sparse matrix may claim any shape.
             shape = tuple(getattr(group[matrix], "shape", group[matrix].attrs.get("shape", (n_spots, len(var)))))
             if shape != (n_spots, len(var)):
@@ -98,8 +98,11 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
     return load
 
 
-def read_frame(element: Any) -> pd.DataFrame:
-    """A table of spots or features, in today's encoding or as the structured array that anndata before 0.7 wrote."""
+def read_frame(element: Any, uns: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of spots or features, in today's encoding or as the structured array that anndata before 0.7 wrote.
+
+    That version kept the codes of categories in the table, and their names in `uns`, as <column>_categories.
+    """
     from anndata.io import read_elem
 
     value = read_elem(element)
@@ -107,8 +110,23 @@ def read_frame(element: Any) -> pd.DataFrame:
         return value
     if isinstance(value, np.ndarray) and value.dtype.names:
         frame = pd.DataFrame.from_records(value)
+        for name in frame.columns:
+            if f"{name}_categories" in uns:
+                frame[name] = _named(frame[name], np.atleast_1d(read_elem(uns[f"{name}_categories"])))
         return frame.set_index(next(name for name in ("_index", "index", frame.columns[0]) if name in frame.columns))
     raise TypeError(f"a table was expected, not {type(value).__name__}")
+
+
+def _named(codes: pd.Series, categories: np.ndarray) -> pd.Series:
+    """The categories that are meant by their codes, -1 = missing; a column of anything else as it is.
+
+    A column of obs and one of var that are called alike share one entry of uns, which fits only one of them.
+    """
+    if codes.dtype.kind not in "iu" or not codes.between(-1, len(categories) - 1).all():
+        return codes
+    # What is missing is behind all others, at -1.
+    names = np.array([*categories, None], dtype=object)
+    return pd.Series(names[codes.to_numpy()], index=codes.index)
 
 
 def read_table(element: Any) -> np.ndarray | pd.DataFrame:
