@@ -100,7 +100,7 @@ def test_cells_of_a_gef(tmp_path: Path, named: str | None) -> None:
     assert data.uns["spatialweave"]["platform"] == "cells"
 
 
-def gem(table: pd.DataFrame, count: str, cells: bool = False, comments: bool = True) -> bytes:
+def gem(table: pd.DataFrame, count: str, cells: bool = False, comments: bool = True, stored: object = 1) -> bytes:
     columns = {
         "geneID": table["gene"].map(dict(enumerate(GENES))),
         "x": table["x"],
@@ -110,7 +110,7 @@ def gem(table: pd.DataFrame, count: str, cells: bool = False, comments: bool = T
     if cells:
         columns |= {"ExonCount": 0, "CellID": table["x"] // 60 * (table["y"] > 100)}
     text = pd.DataFrame(columns).to_csv(sep="\t", index=False)
-    return (("#FileFormat=GEMv0.1\n#BinSize=1\n#OffsetX=0\n" if comments else "") + text).encode()
+    return ((f"#FileFormat=GEMv0.1\n#BinSize={stored}\n#OffsetX=0\n" if comments else "") + text).encode()
 
 
 @pytest.mark.parametrize("name", ["S.gem", "S.gem.gz", "S.tsv", "S.tsv.gz"])
@@ -138,6 +138,56 @@ def test_cells_of_a_gem(tmp_path: Path) -> None:
     holds(data.mod["rna"], inside["count"].groupby([names, genes]).sum().unstack(fill_value=0))
     means = inside.groupby(names)[["x", "y"]].mean().loc[data.obs_names]
     np.testing.assert_allclose(data.obsm["spatial"], means.to_numpy())
+
+
+def stored_in(size: int, table: pd.DataFrame) -> pd.DataFrame:
+    """Records of bins, at their first places, as a .gem of larger bins than 1 has them."""
+    return table.assign(x=table["x"] // size * size, y=table["y"] // size * size)
+
+
+@pytest.mark.parametrize(
+    ("stored", "chosen", "size"),
+    [(100, None, 100), (100, 300, 300), (50, None, 50), (20, None, 60), (20, 20, 20), (1, None, 50)],
+)
+def test_bins_of_a_gem_that_is_binned_already(tmp_path: Path, stored: int, chosen: int | None, size: int) -> None:
+    """The default is the least multiple of its bins from 50 on; with larger bins than its own, no spots are empty."""
+    table = records(n=20_000, side=1200)
+    (tmp_path / "S.gem").write_bytes(gem(stored_in(stored, table), "MIDCount", stored=stored))
+    data = section(multi=tmp_path / "S.gem", bins={"": str(chosen)} if chosen else {})
+    holds(data.mod["rna"], binned(table, size))
+    place = np.array([name.split("_") for name in data.obs_names], dtype=float)
+    np.testing.assert_allclose(data.obsm["spatial"], place + (size - 1) / 2)
+
+
+def test_cells_of_a_gem_that_is_binned_already(tmp_path: Path) -> None:
+    """Two bins of 10: their middle is between 4.5 and 14.5."""
+    lines = "#BinSize=10\ngeneID\tx\ty\tMIDCount\tCellID\nA\t0\t20\t1\t7\nA\t10\t20\t2\t7\nA\t50\t50\t4\t8\n"
+    (tmp_path / "S.gem").write_text(lines)
+    data = section(multi=tmp_path / "S.gem", bins={"": "cell"})
+    assert data.obs_names.tolist() == ["7", "8"]
+    assert data.obsm["spatial"].tolist() == [[9.5, 24.5], [54.5, 54.5]]
+
+
+@pytest.mark.parametrize(
+    ("stored", "chosen", "message"),
+    [
+        (100, "150", "S.gem, #BinSize: its records are bins of 100 DNB, of which 150 is no multiple; expected a mul"),
+        (50, "20", "its records are bins of 50 DNB, of which 20 is no multiple"),
+        ("bin50", "20", "its records are bins of 50 DNB, of which 20 is no multiple"),
+    ],
+)
+def test_bins_that_a_gem_does_not_make_up(tmp_path: Path, stored: object, chosen: str | None, message: str) -> None:
+    (tmp_path / "S.gem").write_bytes(gem(records(n=100), "MIDCount", stored=stored))
+    with pytest.raises(InputError, match=message):
+        section(multi=tmp_path / "S.gem", bins={"": chosen} if chosen else {})
+
+
+@pytest.mark.parametrize("stored", [0, "", "1.5", "CellBin", "9" * 30])
+def test_a_width_of_bins_that_is_none_is_said(tmp_path: Path, stored: object) -> None:
+    table = records(n=500)
+    (tmp_path / "S.gem").write_bytes(gem(table, "MIDCount", stored=stored))
+    with pytest.warns(InputWarning, match=f"S.gem, #BinSize: '{stored}' is no width of bins"):
+        holds(section(multi=tmp_path / "S.gem", bins={"": "20"}).mod["rna"], binned(table, 20))
 
 
 def no_records(path: Path) -> None:

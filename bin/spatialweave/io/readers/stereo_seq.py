@@ -53,9 +53,9 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
         return [_bins_of_gef(path, file["geneExp"], size)]
 
 
-def bin_size(path: Path, choices: Choices) -> int:
-    """The width of the bins, in places; the default is said."""
-    size, default = choices.take_number(BIN, FARTHEST)
+def bin_size(path: Path, choices: Choices, stored: int = 1) -> int:
+    """The width of the bins, in places; the default is said: the least multiple of `stored` from :data:`BIN` on."""
+    size, default = choices.take_number(-(-BIN // stored) * stored, FARTHEST)
     if default:
         warn(str(path), f"is counted in bins of {size} x {size} DNB (the column bin names another width, or cell)")
     return size

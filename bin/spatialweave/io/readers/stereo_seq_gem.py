@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from spatialweave.io.bounds import SPOTS_RATIO
 from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Measurement, reading
 from spatialweave.io.notices import warn
-from spatialweave.io.readers.stereo_seq import CELL, GENE_BITS, Bins, bin_size, measured
+from spatialweave.io.readers.stereo_seq import CELL, FARTHEST, GENE_BITS, Bins, bin_size, measured
 from spatialweave.io.readers.tally import Tally, as_matrix
 
 GEM_COLUMNS = {
@@ -28,6 +29,9 @@ GEM_COLUMNS = {
 
 GEM_CELLS = ("cellid", "cell_id", "cell", "label")
 """Likewise the column of cells; cell 0 is outside."""
+
+BIN_SIZE = re.compile(r"#\s*BinSize\s*=\s*(.*?)\s*", re.IGNORECASE)
+"""The comment line that says in which bins the records are counted already, of which they name the first place."""
 
 
 def is_gem(header: Sequence[str]) -> bool:
@@ -47,17 +51,40 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
             str(path), f"has no column '{absent[0]}'", "geneID, x, y, MIDCount", "give a .gem as SAW writes it"
         )
     cell = next((name for name in GEM_CELLS if name in lowered), None)
+    stored = _stored_bin(path)
     if choices.bin == CELL:
         choices.take_bin()
         if cell is None:
             raise InputError(
                 str(path), "has no column of cells", f"one of {', '.join(GEM_CELLS)}", "give a number as bin"
             )
-        return [_cells_of_gem(path, lowered, {**columns, CELL: cell})]
-    bins, genes = Bins(path, bin_size(path, choices)), _Names()
+        return [_cells_of_gem(path, lowered, {**columns, CELL: cell}, stored)]
+    size = bin_size(path, choices, stored)
+    if size % stored:
+        raise InputError(
+            f"{path}, #BinSize",
+            f"its records are bins of {stored} DNB, of which {size} is no multiple",
+            f"a multiple of {stored} as bin",
+            "name one, or give the .gem of bin 1",
+        )
+    bins, genes = Bins(path, size), _Names()
     for block in _blocks(path, lowered, columns):
         bins.add(genes.codes(block["gene"]), *(block[name].to_numpy() for name in ("x", "y", "count")))
     return [bins.measurement(pd.Index(list(genes.known), dtype=object), None)]
+
+
+def _stored_bin(path: Path) -> int:
+    """The width of the bins in which the records are counted already, by the comments; 1 where they do not say it."""
+    with tables.open_text(path) as stream:
+        for _line in range(tables.start(path).comments):
+            said = BIN_SIZE.fullmatch(stream.readline())
+            if said is None:
+                continue
+            width = said[1].lower().removeprefix("bin")
+            if width.isascii() and width.isdecimal() and 1 <= int(width[:12]) <= FARTHEST:
+                return int(width)
+            warn(f"{path}, #BinSize", f"'{said[1]}' is no width of bins; the records are taken for those of bin 1")
+    return 1
 
 
 class _Names:
@@ -94,7 +121,8 @@ def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -
         )
 
 
-def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | None]) -> Measurement:
+def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | None], stored: int) -> Measurement:
+    """Cells where the mean of their records is: of bins of `stored` places, in the middle of these."""
     genes, tally, sums = _Names(), Tally(), Tally()
     outside = 0
     for block in _blocks(path, header, columns):
@@ -117,4 +145,5 @@ def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | No
     moments = sums.result()[1].reshape(-1, 3)
     spots = pd.Index([str(number) for number in ids], dtype=object)
     names = pd.Index(list(genes.known), dtype=object)[used]
-    return measured(path, spots, moments[:, 1:] / moments[:, :1], None, matrix, names, "cells", CELL)
+    centres = moments[:, 1:] / moments[:, :1] + (stored - 1) / 2
+    return measured(path, spots, centres, None, matrix, names, "cells", CELL)
