@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,37 @@ def test_a_table_of_positions_says_which_spots_are_outside(tmp_path: Path, name:
     with pytest.warns(InputWarning, match="16 of 40 spots are outside the tissue"):
         result = read({"rna": h5ad(tmp_path / "rna.h5ad", SPOTS)}, spatial=tmp_path / name)
     np.testing.assert_array_equal(result.obsm["spatial"], XY[INSIDE])
+
+
+@pytest.mark.parametrize("name", ["In_Tissue", "in.tissue", "IN TISSUE", "in-tissue"])
+@pytest.mark.parametrize(("yes", "no"), [(1, 0), ("1.0", "0.0"), ("T", "F"), ("TRUE", "FALSE"), ("Yes", "no")])
+def test_flags_of_any_spelling(tmp_path: Path, name: str, yes: object, no: object) -> None:
+    rna = h5ad(tmp_path / "rna.h5ad", SPOTS, {name: [yes if i else no for i in INSIDE]}, {"spatial": XY})
+    with pytest.warns(InputWarning, match=f"16 of 40 spots are outside the tissue .{re.escape(name)} is 0."):
+        result = read({"rna": rna})
+    assert result.obs_names.tolist() == [name for name, inside in zip(SPOTS, INSIDE, strict=True) if inside]
+
+
+def of_seurat(tissue: list[object]) -> pd.DataFrame:
+    """Coordinates as Seurat keeps them of Visium."""
+    table = pd.DataFrame({"tissue": tissue, "row": 1, "col": 1, "imagerow": XY[:, 1], "imagecol": XY[:, 0]})
+    return table.set_axis(pd.Index(SPOTS, name="barcode"))
+
+
+def test_flags_of_seurats_table_of_coordinates(tmp_path: Path) -> None:
+    of_seurat(INSIDE.astype(int).tolist()).to_csv(tmp_path / "seurat.csv")
+    with pytest.warns(InputWarning, match=r"seurat.csv: 16 of 40 spots are outside the tissue \(tissue is 0\)"):
+        result = read({"rna": h5ad(tmp_path / "rna.h5ad", SPOTS)}, spatial=tmp_path / "seurat.csv")
+    np.testing.assert_array_equal(result.obsm["spatial"], XY[INSIDE])
+
+
+def test_a_column_tissue_that_is_no_flag(tmp_path: Path) -> None:
+    """Organs beside Seurat's coordinates, and numbers of pieces where no other column is of Seurat."""
+    obs = of_seurat(["brain"] * 40).to_dict("list")
+    assert read({"rna": h5ad(tmp_path / "organ.h5ad", SPOTS, obs)}).n_obs == 40
+    assert (
+        read({"rna": h5ad(tmp_path / "piece.h5ad", SPOTS, {"tissue": INSIDE.astype(int)}, {"spatial": XY})}).n_obs == 40
+    )
 
 
 def test_flags_that_are_no_flags(tmp_path: Path) -> None:

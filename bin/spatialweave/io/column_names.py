@@ -59,13 +59,13 @@ FIELD_NAMES = (
 """Columns (any case) that say to which field of view, library or section a spot belongs."""
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     """A name as it is compared: lower case, "_" between words. Without signs, "MAXX" would be the same as "max_x"."""
     return re.sub(r"[ .-]+", "_", str(name).strip().lower())
 
 
 _FACTS = frozenset(
-    _spelled(name)
+    spelled(name)
     for name in (
         *FIELD_NAMES,
         *(
@@ -127,7 +127,7 @@ def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
 
 
 def _is_fact(name: str, modality: str | None) -> bool:
-    if _spelled(name) in _FACTS:
+    if spelled(name) in _FACTS:
         return True
     plain = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
     return bool(_FACT_PATTERNS.fullmatch(plain) or (modality != "morphology" and _SHAPES.fullmatch(plain)))

@@ -10,12 +10,17 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
+from spatialweave.io.column_names import spelled
 from spatialweave.io.labels import clean
 from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names
 from spatialweave.io.notices import warn
 
 IN_TISSUE = "in_tissue"
-YES, NO = ("1", "true"), ("0", "false")
+SEURAT_FLAG, SEURAT_PIXEL = "tissue", frozenset({"imagerow", "imagecol"})
+"""What Seurat's table of coordinates calls the flag, and the columns beside it; elsewhere `tissue` names an organ."""
+
+YES, NO = ("1", "1.0", "true", "t", "yes"), ("0", "0.0", "false", "f", "no")
+"""What flags are written as (any case), by R and by pandas too."""
 
 
 def name_of_section(value: str) -> str:
@@ -71,10 +76,15 @@ def _of_section(where: str, values: pd.Series, column: str, section: str) -> np.
 
 
 def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | None) -> None:
-    """Leave out the spots that a column `in_tissue`, of a file or of the table of coordinates, says to be outside."""
+    """Leave out the spots that a column in_tissue, of a file or of the table of coordinates, says to be outside.
+
+    The column may be spelled in any way that :func:`~spatialweave.io.column_names.spelled` takes for the same, and be
+    that of Seurat (:data:`SEURAT_FLAG`).
+    """
+    flagged = _flagged(measurements, table)
     outside: set[str] = set()
-    for where, frame in _flagged(measurements, table):
-        outside.update(frame.index[_is_outside(where, frame[IN_TISSUE])])
+    for where, flags in flagged:
+        outside.update(flags.index[_is_outside(where, flags)])
     if not outside:
         return
     total: set[str] = set()
@@ -88,28 +98,45 @@ def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | N
         if out.any():
             measurement.keep(np.flatnonzero(~out))
     if lost:
-        where = ", ".join(dict.fromkeys(where for where, _frame in _flagged(measurements, table)))
-        warn(where, f"{len(lost)} of {len(total)} spots are outside the tissue (in_tissue is 0), left out")
+        where = ", ".join(dict.fromkeys(where for where, _flags in flagged))
+        names = " or ".join(dict.fromkeys(str(flags.name) for _where, flags in flagged))
+        warn(where, f"{len(lost)} of {len(total)} spots are outside the tissue ({names} is 0), left out")
 
 
-def _flagged(measurements: Sequence[Measurement], table: Coordinates | None) -> list[tuple[str, pd.DataFrame]]:
+def _flagged(measurements: Sequence[Measurement], table: Coordinates | None) -> list[tuple[str, pd.Series]]:
+    """The columns that say which spots are in the tissue, and where they are."""
     frames = [(f"{m.where}, obs", m.obs) for m in measurements]
     if table is not None and table.table is not None:
         frames.append((table.where, table.table))
-    return [(where, frame) for where, frame in frames if IN_TISSUE in frame.columns]
+    return [(where, frame.iloc[:, i]) for where, frame in frames for i in _flags_among(frame)]
+
+
+def _flags_among(frame: pd.DataFrame) -> list[int]:
+    """Positions of the columns that say which spots are in the tissue."""
+    names = [spelled(name) for name in frame.columns]
+    flags = [i for i, name in enumerate(names) if name == IN_TISSUE]
+    if SEURAT_FLAG in names and set(names) >= SEURAT_PIXEL:
+        position = names.index(SEURAT_FLAG)
+        # Organs may be named beside Seurat's coordinates, too.
+        flags += [position] if np.isin(_texts(frame.iloc[:, position]), (*YES, *NO)).all() else []
+    return flags
 
 
 def _is_outside(where: str, flags: pd.Series) -> np.ndarray:
-    """Where a flag is 0; anything but 0 and 1 is refused."""
-    texts = np.array([text.lower() for text in clean(flags)], dtype=object)
+    """Where a flag is 0; anything but 0 and 1, or false and true, is refused."""
+    texts = _texts(flags)
     odd = np.flatnonzero(~np.isin(texts, (*YES, *NO)))
     if len(odd):
         raise InputError(
-            f"{where}, column '{IN_TISSUE}', spot '{flags.index[odd[0]]}'",
+            f"{where}, column '{flags.name}', spot '{flags.index[odd[0]]}'",
             f"'{texts[odd[0]]}' is neither 0 nor 1",
-            "0 or 1",
+            "0 or 1 (or false and true, no and yes)",
         )
     return np.isin(texts, NO)
+
+
+def _texts(flags: pd.Series) -> np.ndarray:
+    return np.array([text.lower() for text in clean(flags)], dtype=object)
 
 
 def make_plain(measurement: Measurement) -> None:
