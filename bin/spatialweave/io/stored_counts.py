@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.io.count_matrix import Counts, rows_per_block, to_csr
+from spatialweave.io.hdf5 import missing_filter
 
 Opener = Callable[[], AbstractContextManager[Any]]
 """Opens a file and gives the HDF5 or zarr element of a matrix, or its :class:`CompressedRows`."""
@@ -186,8 +187,8 @@ def is_by_blocks(element: Any) -> bool:
 
 
 def _is_of_numbers(array: Any) -> bool:
-    """Whether the values are of a type that scipy takes."""
-    return array.dtype.kind in "biuf" and array.dtype != np.float16
+    """Whether the values are of a type that scipy takes, and can be decompressed."""
+    return array.dtype.kind in "biuf" and array.dtype != np.float16 and missing_filter(array) is None
 
 
 def _compressed_rows(element: Any) -> CompressedRows | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anndata
 import geopandas
+import h5py
 import mudata
 import numpy as np
 import pandas as pd
@@ -150,8 +151,6 @@ def test_spatialdata(tissue, tmp_path: Path, holds, element: str) -> None:
 
 def test_anndata_before_version_0_7(tissue, tmp_path: Path, holds) -> None:
     """The old layout: obs and var as structured arrays, X dense without attributes."""
-    import h5py
-
     with h5py.File(tmp_path / "old.h5ad", "w") as file:
         file["X"] = tissue.rna.astype(np.float32)
         file["obs"] = np.array([(s.encode(), 1) for s in tissue.spots], dtype=[("index", "S20"), ("n", "i4")])
@@ -162,8 +161,6 @@ def test_anndata_before_version_0_7(tissue, tmp_path: Path, holds) -> None:
 
 def with_codes(path: Path, tissue) -> Path:
     """The old layout with categories: codes in obs and var, their names in uns; three spots have no region."""
-    import h5py
-
     region, counted = np.repeat([-1, 0, 1], (3, 8, 9)), np.repeat([-1, 0, 7], (3, 8, 9))
     kind = [1, 1, 1, 1, 0]
     with h5py.File(path, "w") as file:
@@ -215,6 +212,61 @@ def test_data_frames_become_plain(tissue, tmp_path: Path) -> None:
     np.testing.assert_array_equal(obs["nullable"], [1.0, np.nan] * 10)
     assert obs["flag"].dtype == bool
     np.testing.assert_array_equal(obs["maybe"].astype(float), [1.0, np.nan] * 10)
+
+
+def filtered(path: Path, dataset: str, number: int) -> None:
+    """Store a dataset as if by a filter that is not installed here, as files made with hdf5plugin have it."""
+    with h5py.File(path, "r+") as file:
+        old = file[dataset]
+        kind, space = old.id.get_type(), old.id.get_space()
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_chunk(old.shape)
+        made.set_filter(number, h5py.h5z.FLAG_OPTIONAL)
+        attributes = dict(old.attrs)
+        del old, file[dataset]
+        h5py.h5d.create(file.id, dataset.encode(), kind, space, made).write_direct_chunk(
+            (0,) * space.get_simple_extent_ndims(), b"compressed"
+        )
+        file[dataset].attrs.update(attributes)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "number", "name"),
+    [
+        ("obs/_index", 32015, "zstd"),
+        ("obsm/spatial", 32001, "blosc"),
+        ("X/indptr", 32004, "lz4"),
+        ("X/data", 32026, "blosc2"),
+        ("X", 32015, "zstd"),
+        ("var/_index", 4711, "of no known name"),
+    ],
+)
+def test_a_filter_of_hdf5_that_is_not_here_is_named(
+    tissue, tmp_path: Path, dataset: str, number: int, name: str
+) -> None:
+    path = tmp_path / "rna.h5ad"
+    adata(tissue, kind=np.asarray if dataset == "X" else sparse.csr_matrix).write_h5ad(path)
+    filtered(path, dataset, number)
+    expected = rf"rna.h5ad, {dataset}: is compressed by HDF5 filter {number} \({name}\), which is not here; "
+    with pytest.raises(
+        InputError, match=expected + ".*hdf5plugin is installed, and write it again with compression='gzi"
+    ):
+        section({"rna": path})
+
+
+def test_a_filter_that_is_not_needed_may_be_absent(tissue, tmp_path: Path, holds) -> None:
+    data = adata(tissue)
+    data.layers["scaled"] = data.X.multiply(0.5).tocsr()
+    data.write_h5ad(tmp_path / "rna.h5ad")
+    filtered(tmp_path / "rna.h5ad", "layers/scaled/data", 32015)
+    holds(section({"rna": tmp_path / "rna.h5ad"}), tissue, "rna")
+
+
+def test_a_filter_of_an_h5mu_that_is_not_here_is_named(tissue, tmp_path: Path) -> None:
+    mudata.MuData({"rna": adata(tissue)}).write(tmp_path / "all.h5mu")
+    filtered(tmp_path / "all.h5mu", "mod/rna/X/data", 32015)
+    with pytest.raises(InputError, match=r"all.h5mu, mod/rna/X/data: is compressed by HDF5 filter 32015 \(zstd\)"):
+        section(multi=tmp_path / "all.h5mu")
 
 
 def test_pickled_zarr_is_refused_unread(tissue, tmp_path: Path) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from spatialweave.io.bounds import check_hdf5
+from spatialweave.io.hdf5 import open_hdf5
 from spatialweave.io.measurement import Measurement, reading
 from spatialweave.io.readers.store import measure
 
 
 def read(path: Path) -> list[Measurement]:
     """The one matrix of an .h5ad file."""
-    import h5py
-
     with reading(path, ".h5ad file"):
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             check_hdf5(path, file)
-        return [measure(str(path), lambda: h5py.File(path, "r"))]
+        return [measure(str(path), partial(open_hdf5, path))]

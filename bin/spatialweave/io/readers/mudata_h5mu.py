@@ -13,6 +13,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.coordinates import OBSM_KEYS, in_obsm, on_slide
+from spatialweave.io.hdf5 import open_hdf5
 from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.store import measure, read_frame, read_table
@@ -21,10 +22,8 @@ from spatialweave.modalities import is_derived, known_names, modality_of
 
 def read(path: Path) -> list[Measurement]:
     """The modalities of an .h5mu file whose names are known; shared obs columns and coordinates are passed on."""
-    import h5py
-
     with reading(path, ".h5mu file"):
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             check_hdf5(path, file)
             if "mod" not in file:
                 raise KeyError("it has no group 'mod'")
@@ -70,9 +69,7 @@ def _of_spots(coordinates: Coordinates, names: pd.Index) -> Coordinates:
 def _opener(path: Path, name: str) -> Callable[[], Any]:
     @contextmanager
     def open_group() -> Iterator[Any]:
-        import h5py
-
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             yield file["mod"][name]
 
     return open_group

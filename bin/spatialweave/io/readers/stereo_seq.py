@@ -15,6 +15,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.choices import Choices
+from spatialweave.io.hdf5 import open_hdf5
 from spatialweave.io.measurement import Coordinates, Measurement, plain_names, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.tally import Tally, as_matrix
@@ -33,9 +34,7 @@ BLOCK = 4_000_000
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
     """Bins or cells of a .gef file, in micrometres where it says how far places are apart."""
-    import h5py
-
-    with reading(path, ".gef file"), h5py.File(path, "r") as file:
+    with reading(path, ".gef file"), open_hdf5(path) as file:
         check_hdf5(path, file)
         has_bins, has_cells = "geneExp" in file, "cellBin" in file
         if not has_bins and not has_cells:

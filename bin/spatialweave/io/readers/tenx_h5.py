@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.io.bounds import check_hdf5
+from spatialweave.io.hdf5 import open_hdf5
 from spatialweave.io.measurement import Measurement, reading
 from spatialweave.io.stored_counts import CompressedRows, Opener, is_by_blocks
 
@@ -20,13 +21,8 @@ if TYPE_CHECKING:
 
 def read(path: Path) -> list[Measurement]:
     """The matrix of a 10x .h5 file, all feature types; it is loaded when it is needed."""
-    import h5py
-
     fix = "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"
-    with (
-        reading(path, "10x .h5 file", fix),
-        h5py.File(path, "r") as file,
-    ):
+    with reading(path, "10x .h5 file", fix), open_hdf5(path) as file:
         check_hdf5(path, file)
         # Version 2 has a group for each genome, and scanpy reads files of one genome.
         group = file["matrix"] if "matrix" in file else next(iter(file.values()))
@@ -34,11 +30,11 @@ def read(path: Path) -> list[Measurement]:
 
     @contextmanager
     def open_matrix() -> Iterator[CompressedRows]:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             yield _barcodes_in_rows(file["matrix"])
 
     def load() -> tuple[sparse.csr_matrix | Opener, pd.DataFrame]:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if "matrix/features" in file:
                 group = file["matrix"]
                 matrix = open_matrix if is_by_blocks(_barcodes_in_rows(group)) else _read_whole(group)
