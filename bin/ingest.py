@@ -145,7 +145,7 @@ def main(
 ) -> None:
     """Read the files of one section, check them, and write them as one section .h5mu.
 
-    Formats: .h5ad, .h5mu, 10x .h5, 10x matrix folder, .csv/.tsv(.gz), AnnData .zarr, SpatialData .zarr, folders of
+    Formats: .h5ad, .h5mu, 10x .h5, 10x matrix folder, .csv/.tsv/.txt(.gz), AnnData .zarr, SpatialData .zarr, folders of
     Space Ranger, Xenium, CosMx, MERSCOPE and Slide-seq, .gef, .gem, fragments.tsv.gz, .imzML. At least one modality is
     needed.
     """

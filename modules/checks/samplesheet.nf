@@ -109,7 +109,7 @@ def cellProblem(base, name, cell, rule) {
 
 // Labels are a file where they end like one, else the name of an obs column.
 def isLabelsFile(cell) {
-    return cell ==~ /(?i).+\.((csv|tsv)(\.gz)?|txt|parquet)/
+    return cell ==~ /(?i).+\.((csv|tsv|txt)(\.gz)?|parquet)/
 }
 
 // Problems of one row as texts, e.g. ["line 3, column rna: there is no file ..."].

@@ -139,6 +139,8 @@ CASES: dict[str, tuple[Callable[[Path], list[object]], str]] = {
     "bomb in one matrix line": (bomb("bad.csv.gz", b"0"), "bad.csv.gz"),
     "bomb in matrix cells": (bomb("bad.tsv.gz", b"0\t"), "bad.tsv.gz"),
     "bomb in coordinates": (bomb("coordinates.csv.gz", b"a,1,2,b\n"), "coordinates.csv.gz"),
+    "bomb in coordinates, not named .gz": (bomb("coordinates.csv", b"a,1,2,b\n"), "coordinates.csv"),
+    "bomb in a matrix, not named .gz": (bomb("bad.txt", b"a,1\n"), "bad.txt"),
     "bomb of quotes": (bomb("coordinates.csv.gz", b'"'), "coordinates.csv.gz"),
     "bomb in labels": (bomb("labels.csv.gz", b"a,1,2,b\n"), "labels.csv.gz"),
     "dense 10^9 x 10^9": (dense((HUGE, HUGE), "f4"), "bad.h5ad"),

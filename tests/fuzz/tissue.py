@@ -123,6 +123,7 @@ TEXTS: dict[str, tuple[bytes, Callable[[Path, bytes], list[str]]]] = {
     "bad.csv": (counts(","), counts_in("bad.csv")),
     "bad.tsv": (counts("\t"), counts_in("bad.tsv")),
     "bad.csv.gz": (gzip.compress(counts(","), mtime=0), counts_in("bad.csv.gz")),
+    "bad.txt": (counts("\t"), counts_in("bad.txt")),
     "coordinates.csv": (coordinates(","), coordinates_in("coordinates.csv")),
     "coordinates.tsv.gz": (gzip.compress(coordinates("\t"), mtime=0), coordinates_in("coordinates.tsv.gz")),
     "labels.csv": (LABELS, labels_in("labels.csv")),

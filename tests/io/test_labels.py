@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,9 @@ def test_labels_of_a_list_are_in_the_order_of_a_file(tmp_path: Path) -> None:
     spots = pd.Index(["q", "p", "r", "elsewhere"])
     path = listed(tmp_path / "GT_labels.txt", "1", "2", "2")
     assert find_labels(path, {"one": frame("p", "q", "r")}, spots).tolist() == ["2", "1", "2", ""]
+    zipped = tmp_path / "GT.txt.gz"
+    zipped.write_bytes(gzip.compress(Path(path).read_bytes()))
+    assert find_labels(str(zipped), {"one": frame("p", "q", "r")}, spots).tolist() == ["2", "1", "2", ""]
     # Of two files it is the one that has as many spots.
     both = {"one": frame("p", "q", "r", "s"), "two": frame("r", "q", "p")}
     assert find_labels(path, both, spots).tolist() == ["2", "2", "1", ""]

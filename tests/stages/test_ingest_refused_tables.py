@@ -105,7 +105,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "bad.csv.gz",
         "not a readable",
     ),
-    "CSV not gzip": (csv_with("barcode,A\nb0,1\n", "bad.csv.gz"), "bad.csv.gz", "not a readable text table"),
+    "CSV of another gzip": (csv_with(b"\x1f\x8bA\n", "bad.csv.gz"), "bad.csv.gz", "not a readable text table"),
     "coordinates missing": (
         lambda f: ["--rna", good_csv(f), "--spatial", str(f / "bad.csv")],
         "bad.csv",

@@ -29,6 +29,9 @@ SPOTS_RATIO = 100
 BLOSC_HEADER = 16
 """Bytes at the beginning of a Blosc chunk; the last four are the length of the chunk."""
 
+GZIP = b"\x1f\x8b"
+"""How gzipped files begin. Their names do not tell: browsers unpack downloads and leave the name."""
+
 LINE_BYTES = 256 * 2**20
 """The longest line of a table; a header of ten million features is about as long."""
 
@@ -86,7 +89,7 @@ class BoundedText(io.RawIOBase):
     def __init__(self, path: Path, ratio: int = TEXT_RATIO) -> None:
         self.path, self.ratio = path, ratio
         self.stored = path.open("rb")
-        self.gzipped = path.name.lower().endswith(".gz")
+        self.gzipped = self.stored.peek(len(GZIP)).startswith(GZIP)
         self.source: Any = gzip.GzipFile(fileobj=self.stored) if self.gzipped else self.stored
         self.total = self.line = 0
 

@@ -65,11 +65,11 @@ def clean(values: pd.Series) -> np.ndarray:
 
 
 def _is_table(option: str) -> bool:
-    return option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet"))
+    return option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet")) and not _is_list(option)
 
 
 def _is_list(option: str) -> bool:
-    return option.lower().endswith(".txt")
+    return option.lower().endswith((".txt", ".txt.gz"))
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, np.ndarray, str]:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ from spatialweave.errors import InputError
 from spatialweave.io.bounds import SPOTS_RATIO, TEXT_BYTES, TEXT_RATIO, BoundedText
 from spatialweave.io.measurement import plain_text, reading
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+MARKS = ("\t", ",", ";")
+"""What may separate cells."""
 
 
 def check_file(path: Path, expected: str) -> None:
@@ -32,7 +34,7 @@ def check_file(path: Path, expected: str) -> None:
 
 
 def is_text_table(path: Path) -> bool:
-    """Whether the name says that it is a comma- or tab-separated table."""
+    """Whether the name says that it is a table of text; whether it is gzipped its first bytes say."""
     return path.name.lower().endswith(TEXT_SUFFIXES)
 
 
@@ -48,8 +50,8 @@ def start(path: Path) -> Start:
     """Where the header of a text table is, and its separator.
 
     Lines before the header that begin with "#" are comments, unless the last of them has as many cells as the line
-    below it: then it is the header. The separator is that of the file's ending; a semicolon or the other one where the
-    header has only those.
+    below it: then it is the header. The separator is that of the file's ending, unless the line below the header says
+    that it is another.
     """
     comments, last = 0, ""
     with open_text(path) as stream:
@@ -57,11 +59,35 @@ def start(path: Path) -> Start:
         while line.startswith("#") or (line and not line.strip()):
             comments, last = comments + 1, line
             line = stream.readline()
-    usual = "\t" if ".tsv" in path.name.lower() else ","
-    separator = next((mark for mark in (usual, "\t", ",", ";") if mark in line), usual)
+        usual = "," if ".csv" in path.name.lower() else "\t"
+        found = [mark for mark in sorted(MARKS, key=lambda mark: mark != usual) if mark in line]
+        # One more line of a table, which may be long, is read only where there is a choice.
+        row = next((row for row in stream if row.strip()), "") if len(found) > 1 else ""
+    separator = _separator(line, row, found) or usual
     if last.startswith("#") and separator in last and last.count(separator) == line.count(separator):
         comments -= 1
     return Start(comments, separator)
+
+
+def _separator(header: str, row: str, marks: Sequence[str]) -> str | None:
+    """The mark that gives a row as many cells as the header, or one more, as R writes it; else the first of `marks`.
+
+    Names may hold the other marks, as those of lipids do: PC(16:0,18:1). Of several that fit, the one of most cells.
+    """
+    cells = {mark: _n_cells(row, mark) for mark in marks}
+    for surplus in (0, 1):
+        fitting = [mark for mark in marks if cells[mark] > 1 and cells[mark] == _n_cells(header, mark) + surplus]
+        if fitting:
+            return max(fitting, key=lambda mark: cells[mark])
+    return next(iter(marks), None)
+
+
+def _n_cells(line: str, mark: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=mark), []))
+    except csv.Error:
+        # Of a line without this mark the only cell may be longer than is allowed.
+        return 0
 
 
 def open_binary(path: Path, ratio: int = TEXT_RATIO) -> io.BufferedReader:
@@ -145,12 +171,11 @@ def read_strings(path: Path) -> pd.DataFrame:
     if path.name.lower().endswith(".parquet"):
         return _read_parquet(path)
     if not is_text_table(path):
-        raise InputError(str(path), "unknown kind of table", ".csv, .tsv (both also .gz) or .parquet")
-    if path.name.lower().endswith(".gz"):
-        # A first look without parsing, which takes a hundred times as long and much memory.
-        with reading(path, "text table"), BoundedText(path, SPOTS_RATIO) as first:
-            while first.total < 4 * TEXT_BYTES and first.read(1 << 20):
-                pass
+        raise InputError(str(path), "unknown kind of table", ".csv, .tsv, .txt (all also .gz) or .parquet")
+    # A first look at what is gzipped, without parsing, which takes a hundred times as long and much memory.
+    with reading(path, "text table"), BoundedText(path, SPOTS_RATIO) as first:
+        while first.gzipped and first.total < 4 * TEXT_BYTES and first.read(1 << 20):
+            pass
     header = read_header(path)
     lines, cells = [], []
     for number, row in rows(path):

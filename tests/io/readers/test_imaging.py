@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -355,7 +354,7 @@ def test_a_matrix_of_cosmx_by_itself(tmp_path: Path, cell_first: bool) -> None:
             lambda path: path.write_text("fov,cell_ID,CenterX_global_px,CenterY_global_px\n9,1,3,4\n"),
             r"its cells \(first: '9_1'\) match no cell of the matrix \(first: '1_1'\)",
         ),
-        (lambda path: path.write_bytes(gzip.compress(b"x")), "metadata_file.csv.*is not UTF-8"),
+        (lambda path: path.write_bytes(b"fov,cell_ID\n\xe9,1\n"), "metadata_file.csv.*is not UTF-8"),
     ],
 )
 def test_damaged_cosmx(tmp_path: Path, change: Callable[[Path], object], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spatialweave.io import tables
 from spatialweave.io.column_names import facts_among
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.readers import read
@@ -46,6 +48,76 @@ def test_barcodes_that_look_like_numbers_or_missing_values_stay_text(tmp_path: P
     result = section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "xy.csv")
     assert result.obs_names.tolist() == names
     assert result.mod["rna"].X.toarray().ravel().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+LIPIDS = ["PC(16:0,18:1)", "PE(18:0,20:4)", "1,2-DG", "TG;x", "Cer(d18:1/16:0)"]
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.txt", "m.csv.gz"])
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize("comments", ["", "#made, by; hand\tin 2024\n"])
+def test_names_that_hold_other_separators(
+    tissue, tmp_path: Path, spatial_csv: Path, name: str, separator: str, comments: str
+) -> None:
+    """The first row says what separates cells: "PC(16:0,18:1)" is one lipid, with semicolons or tabs around it."""
+    frame = (tissue.table("rna") + 0.5).set_axis(LIPIDS, axis=1)
+    (tmp_path / name).write_text(comments + frame.to_csv(sep=separator))
+    part = section({"metabolite": tmp_path / name}, spatial=spatial_csv).mod["metabolite"]
+    assert part.var_names.tolist() == LIPIDS
+    np.testing.assert_array_equal(part[tissue.spots].X.toarray(), tissue.rna + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "name", "expected"),
+    [
+        (";PC(16:0,18:1);b", "s;1;2", "m.csv", ";"),
+        # R leaves the column of barcodes without a name.
+        ("PC(16:0,18:1);b", "s;1;2", "m.csv", ";"),
+        ("a,b\tc", "s\t1\t2", "m.csv", "\t"),
+        # Decimal commas are refused later, by their cell.
+        (";PC(16:0,18:1);b", "s;1,5;2", "m.csv", ";"),
+        ('"";"a,b";"c"', '"s";1;2', "m.csv", ";"),
+        ("barcode,a;b", "s,p;q", "m.tsv", ","),
+        # Where it says nothing, the ending does.
+        ("barcode,a;b", "s,p;q", "m.csv", ","),
+        ("barcode,a;b", "", "m.csv", ","),
+        ("barcode;a,b\tc", "s", "m.tsv", "\t"),
+        ("barcode", "s", "m.csv", ","),
+        ("barcode", "s", "m.txt", "\t"),
+        # By commas, the first cell would be longer than a table may have.
+        ("barcode" + "\tA" * 100_000 + "\tA,B", "s" + "\t1" * 100_001, "m.csv", "\t"),
+    ],
+)
+def test_separators(tmp_path: Path, header: str, row: str, name: str, expected: str) -> None:
+    (tmp_path / name).write_text(f"{header}\n\n{row}\n")
+    assert tables.start(tmp_path / name) == tables.Start(0, expected)
+
+
+def test_a_matrix_as_geo_has_it(tissue, tmp_path: Path, holds, spatial_csv: Path) -> None:
+    """Genes x spots in a .txt.gz; the names of the spots are those of the coordinates."""
+    with gzip.open(tmp_path / "GSM1_counts.txt.gz", "wt") as stream:
+        tissue.table("rna").T.to_csv(stream, sep="\t", index_label="GENE")
+    with pytest.warns(InputWarning, match="its columns have the names of the spots"):
+        holds(section({"rna": tmp_path / "GSM1_counts.txt.gz"}, spatial=spatial_csv), tissue, "rna")
+
+
+def test_coordinates_in_a_txt(tissue, tmp_path: Path, holds, spatial_csv: Path) -> None:
+    tissue.table("rna").to_csv(tmp_path / "rna.txt", sep="\t")
+    (tmp_path / "xy.txt").write_text(spatial_csv.read_text().replace(",", "\t"))
+    holds(section({"rna": tmp_path / "rna.txt"}, spatial=tmp_path / "xy.txt"), tissue, "rna")
+
+
+@pytest.mark.parametrize(("name", "zipped"), [("rna.csv", True), ("rna.csv.gz", False), ("rna.tsv.gz", False)])
+def test_gzip_is_told_by_its_bytes(tissue, tmp_path: Path, holds, spatial_csv: Path, name: str, zipped: bool) -> None:
+    """Browsers unpack downloads and leave the name, and servers send files zipped under names without .gz."""
+
+    def written(path: Path, content: str) -> Path:
+        path.write_bytes(gzip.compress(content.encode()) if zipped else content.encode())
+        return path
+
+    rna = written(tmp_path / name, tissue.table("rna").to_csv(sep="\t" if "tsv" in name else ","))
+    xy = written(tmp_path / name.replace("rna", "xy"), spatial_csv.read_text())
+    holds(section({"rna": rna}, spatial=xy), tissue, "rna")
 
 
 def test_repeated_feature_names_are_numbered(tissue, tmp_path: Path, spatial_csv: Path) -> None:

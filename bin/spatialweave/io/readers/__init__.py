@@ -14,7 +14,7 @@ from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Measurement, reading
 
 KINDS = (
-    ".h5ad, .h5mu, 10x .h5, a 10x matrix folder, .csv or .tsv (also .gz), AnnData .zarr, SpatialData .zarr, a "
+    ".h5ad, .h5mu, 10x .h5, a 10x matrix folder, .csv, .tsv or .txt (also .gz), AnnData .zarr, SpatialData .zarr, a "
     "folder of Space Ranger, Xenium, CosMx, MERSCOPE or Slide-seq, .gef, .gem, fragments.tsv.gz, .imzML"
 )
 

@@ -1,4 +1,4 @@
-"""Text matrices (.csv, .tsv, also .gz): a header of feature names, then one line per spot, its barcode first."""
+"""Text matrices (.csv, .tsv, .txt, also .gz): a header of feature names, then one line per spot, its barcode first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
             str(path),
             "has one column only",
             "barcodes, then one column per feature",
-            "separate cells by commas (.csv), tabs (.tsv) or semicolons",
+            "separate cells by commas, tabs or semicolons",
         )
     for position, name in enumerate(header[1:], start=2):
         if not name:
