@@ -88,7 +88,8 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @click.option(
     "--section-column",
     metavar="TEXT",
-    help="Column of obs that says which spots are of which section; those called as --section are taken.",
+    help="Column of obs that says which spots are of which section; those called as --section are taken. "
+    "none: the files hold one section.",
 )
 @click.option("--order", type=int, help="Position of the section in a stack.")
 @click.option(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.io.fields import overlap
+from spatialweave.io.groups import Groups
 from spatialweave.io.notices import InputWarning
 
 from .inputs import grid, h5ad, read
@@ -126,6 +127,133 @@ def test_a_section_that_a_column_selects_is_one_whatever_libraries_the_file_has(
             assert read({"rna": path}, str(values[-1]), section_column=column).n_obs == 20
 
 
+def sequences(number: int, seed: int = 0) -> list[str]:
+    """Barcodes of 16 bases."""
+    return ["".join(row) for row in np.random.default_rng(seed).choice(list("ACGT"), (number, 16))]
+
+
+BARCODES = sequences(100)
+TWICE = [f"{name}-{well}" for well in (1, 2) for name in BARCODES]
+HALVES = np.repeat(["A", "B"], 100)
+SQUARE = grid(10, 10, 100.0)
+OVER = np.vstack([SQUARE, SQUARE + 30.0])
+APART = np.vstack([SQUARE, SQUARE + np.array([2000.0, 0.0])])
+KIND = np.arange(200) % 3
+"""Of cells, all over the tissue."""
+
+
+def silently(files: dict[str, Path], **more: Any) -> int:
+    """The number of spots of a section that is read without a word."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        return int(read(files, **more).n_obs)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["orig.ident", "brain_section_label", "Bregma", "puck", "sampleID", "Sample.ID", "capture_area", "donor", "image"],
+)
+def test_columns_named_like_sections_tell_them_apart_whatever_the_barcodes(tmp_path: Path, column: str) -> None:
+    values = np.repeat([-1.5, 2.0], 100) if column == "Bregma" else HALVES
+    one, other = ("-1.5", "2") if column == "Bregma" else "AB"
+    spots = sequences(200)
+    path = h5ad(tmp_path / "over.h5ad", spots, {column: values}, {"spatial": OVER})
+    said = rf"column '{column}': holds 2 sections \({one}, {other}\).*section_column {column}, and {one}, {other} in"
+    with pytest.raises(InputError, match=said):
+        read({"rna": path})
+    assert read({"rna": path}, other, section_column=column).obs_names.tolist() == spots[100:]
+
+
+def test_barcodes_of_two_wells_are_two_sections(tmp_path: Path) -> None:
+    path = h5ad(tmp_path / "over.h5ad", TWICE, {}, {"spatial": OVER})
+    with pytest.raises(
+        InputError, match=r"names of the spots: holds 2 groups \(...-1, ...-2\).*have 100 barcodes in common.*add a col"
+    ):
+        read({"rna": path})
+    with pytest.warns(InputWarning, match="they are taken for one section, as section_column none says"):
+        assert read({"rna": path}, section_column="none").n_obs == 200
+    assert silently({"rna": h5ad(tmp_path / "apart.h5ad", TWICE, {}, {"spatial": APART})}) == 200
+
+
+def test_bins_of_two_slides_are_two_sections(tmp_path: Path) -> None:
+    bins = [f"{slide}_s_008um_{i // 10:05d}_{i % 10:05d}-1" for slide in ("young", "old") for i in range(100)]
+    with pytest.raises(InputError, match=r"names of the spots: holds 2 groups \(old_...-1, young_...-1\)"):
+        read({"rna": h5ad(tmp_path / "over.h5ad", bins, {}, {"spatial": OVER})})
+
+
+@pytest.mark.parametrize("names", ["spots", "column"])
+def test_a_column_by_which_barcodes_are_repeated_is_that_of_sections(tmp_path: Path, names: str) -> None:
+    """Of the columns, kinds of cells and rows have the same barcodes in several groups, too, but not as sections do."""
+    obs = {"kind": KIND.astype(str), "row": np.arange(200) // 10, "treated": np.repeat(["no", "yes"], 100)}
+    spots = TWICE
+    if names == "column":
+        spots, obs["barcode"] = [str(i) for i in range(200)], [name[:16] for name in TWICE]
+    path = h5ad(tmp_path / "over.h5ad", spots, obs, {"spatial": OVER})
+    with pytest.raises(InputError, match=r"column 'treated': holds 2 groups \(no, yes\).*have 100 barcodes in common"):
+        read({"rna": path})
+    assert read({"rna": path}, "yes", section_column="treated").obs_names.tolist() == spots[100:]
+
+
+def test_points_that_groups_have_in_common_tell_sections_apart(tmp_path: Path) -> None:
+    spots, points = [f"cell{i}" for i in range(200)], np.vstack([SQUARE, SQUARE])
+    path = h5ad(tmp_path / "over.h5ad", spots, {"kind": KIND, "time": HALVES}, {"spatial": points})
+    with pytest.raises(InputError, match=r"column 'time': holds 2 groups \(A, B\).*have 100 points in common"):
+        read({"rna": path})
+    # Cells that were put at the points of spots.
+    kinds = np.random.default_rng(0).integers(0, 3, 200)
+    path = h5ad(tmp_path / "cells.h5ad", spots, {"kind": kinds.astype(str)}, {"spatial": points})
+    with pytest.warns(InputWarning, match="100 spots are at the same point"):
+        assert read({"rna": path}).n_obs == 200
+
+
+def test_kinds_and_lanes_all_over_one_tissue_are_no_sections(tmp_path: Path) -> None:
+    """Some barcodes of two wells are the same by chance."""
+    xy = grid(10, 20)
+    spots = [f"{name}-{1 + i % 2}" for i, name in enumerate(sequences(190, seed=1))] + TWICE[:5] + TWICE[100:105]
+    obs = {"kind": KIND.astype(str), "lane": np.arange(200) % 2, "domain": (xy[:, 0] > 50).astype(str)}
+    assert silently({"rna": h5ad(tmp_path / "one.h5ad", spots, obs, {"spatial": xy})}) == 200
+
+
+def test_batches_are_sections_or_lanes_of_one(tmp_path: Path) -> None:
+    spots, lanes = sequences(200), np.random.default_rng(0).choice(["lane1", "lane2"], 200)
+    path = h5ad(tmp_path / "lanes.h5ad", spots, {"Batch": lanes}, {"spatial": grid(10, 20)})
+    with pytest.warns(
+        InputWarning, match=r"column 'Batch': holds 2 batches all over the tissue \(lane1, lane2\), taken"
+    ):
+        assert read({"rna": path}).n_obs == 200
+    refused = {
+        "repeated": (TWICE, OVER),
+        # As anndata joins objects.
+        "in the names": ([f"{name}-{batch}" for name, batch in zip(spots, HALVES, strict=True)], OVER),
+        "not over the same area": (spots, np.vstack([SQUARE, SQUARE + 250.0])),
+        "smaller, inside": (spots, np.vstack([SQUARE, 300.0 + 0.3 * SQUARE])),
+    }
+    for name, (names, xy) in refused.items():
+        path = h5ad(tmp_path / f"{name}.h5ad", names, {"batch": HALVES}, {"spatial": xy})
+        with pytest.raises(InputError, match=r"column 'batch': holds 2 .* \(A, B\).*section_column batch"):
+            read({"rna": path})
+
+
+@pytest.mark.parametrize("place", ["obs", "obsm", "table"])
+def test_planes_are_sections_and_depths_of_cells_are_not(tmp_path: Path, place: str) -> None:
+    spots = [f"cell{i}" for i in range(200)]
+    for name, z in (("planes", np.repeat([0.0, 100.0], 100)), ("depths", np.random.default_rng(0).normal(size=200))):
+        columns = {"x": OVER[:, 0], "y": OVER[:, 1], "z": z}
+        table = tmp_path / f"{name}.csv"
+        pd.DataFrame({"cell": spots, **columns}).to_csv(table, index=False)
+        obsm = {"spatial": np.column_stack([OVER, z])} if place == "obsm" else {}
+        path = h5ad(tmp_path / f"{name}.h5ad", spots, columns if place == "obs" else {}, obsm)
+        more: dict[str, Any] = {"spatial": table} if place == "table" else {}
+        if name == "depths":
+            assert read({"rna": path}, **more).n_obs == 200
+            continue
+        with pytest.raises(InputError, match=r"column 'z': holds 2 planes \(0(.0)?, 100(.0)?\).*section_column z, and"):
+            read({"rna": path}, **more)
+        part = read({"rna": path}, "100.0" if place == "table" else "100", section_column="z", **more)
+        assert part.obs_names.tolist() == spots[100:]
+        np.testing.assert_array_equal(part.obsm["spatial"], OVER[100:])
+
+
 @pytest.mark.parametrize("angle", [0.0, 0.3, 0.785])
 def test_neighbouring_fields_of_a_rotated_slide_do_not_lie_over_each_other(angle: float) -> None:
     """Cells in 6 x 6 fields whose margins overlap by a twentieth, one field with three cells in a corner."""
@@ -135,6 +263,6 @@ def test_neighbouring_fields_of_a_rotated_slide_do_not_lie_over_each_other(angle
     fields = np.repeat(np.arange(36).astype(str), 50)
     points, fields = np.vstack([points, rng.uniform(0, 3, (3, 2))]), np.append(fields, ["36"] * 3)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    assert overlap(points @ turn, fields) is None
+    assert not any(Groups(points @ turn, fields).overlapping())
     local = points - np.vstack([corners, np.zeros((3, 2))])
-    assert overlap(local @ turn, fields) is not None
+    assert any(Groups(local @ turn, fields).overlapping())

@@ -52,11 +52,21 @@ BARCODE_NAMES = (
 )
 """What the column of barcodes may be called (any case); "" is the unnamed index column that pandas and R write."""
 
-FIELD_NAMES = (
-    *("fov", "fov_name", "library_id", "library", "sample", "sample_id", "sample_name", "section", "section_id"),
-    *("slide", "slide_id", "slice", "slice_id", "batch"),
-)
-"""Columns (any case) that say to which field of view, library or section a spot belongs."""
+FIELDS, SECTIONS, BATCHES, PLANES = "fields of view", "sections", "batches", "planes"
+"""What the columns say that tell parts of a file apart."""
+
+PART_NAMES = {
+    FIELDS: ("fov", "fov_name"),
+    SECTIONS: (
+        *("library_id", "library", "sample", "sample_id", "sample_name", "section", "section_id", "section_name"),
+        *("slide", "slide_id", "slice", "slice_id", "orig.ident", "tissue_section", "brain_section", "capture_area"),
+        *("brain_section_label", "bregma", "puck", "puck_id", "image", "image_id", "roi", "roi_id", "replicate"),
+        *("donor", "donor_id", "patient", "patient_id", "mouse_id", "specimen", "specimen_id"),
+    ),
+    BATCHES: ("batch", "batch_id"),
+}
+"""Columns (any case, with or without signs between words) that say to which field of view, section or batch a spot
+belongs. Batches may be sections, but also lanes of the sequencing of one."""
 
 
 def spelled(name: str) -> str:
@@ -64,10 +74,23 @@ def spelled(name: str) -> str:
     return re.sub(r"[ .-]+", "_", str(name).strip().lower())
 
 
+def _squeezed(name: str) -> str:
+    """A name without signs, for names that no feature has: "sampleID" is "sample_id"."""
+    return _spelled(name).replace("_", "")
+
+
+_PARTS = {_squeezed(name): what for what, names in {**PART_NAMES, PLANES: DEPTHS}.items() for name in names}
+
+
+def parts_named(column: str) -> str:
+    """What a column of this name tells apart: :data:`FIELDS`, :data:`SECTIONS` ...; "" where its name does not say."""
+    return _PARTS.get(_squeezed(column), "")
+
+
 _FACTS = frozenset(
     spelled(name)
     for name in (
-        *FIELD_NAMES,
+        *(name for names in PART_NAMES.values() for name in names),
         *(
             "cluster",
             "clusters",

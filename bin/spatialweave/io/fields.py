@@ -1,51 +1,89 @@
-"""Fields of view, libraries or sections of one file: told apart, and never laid over each other."""
+"""Fields of view, libraries or sections of one file: told apart, and never laid over each other.
+
+Sections are known by columns that are named like them, by the names of libraries, and by barcodes or points that two
+groups of spots have in common, whatever the column is called, or by what stands around the barcodes where no column
+says it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.column_names import FIELD_NAMES
-from spatialweave.io.labels import clean
+from spatialweave.io.column_names import BARCODE_NAMES, BATCHES, FIELDS, PLANES, SECTIONS, parts_named
+from spatialweave.io.groups import FEWEST_COMMON, SMALL, Groups, group_texts
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
 
-OVERLAP = 0.5
-"""Two groups of spots lie over each other where their boxes share more than this fraction of the smaller one. Boxes of
-neighbouring fields share their margins only."""
+ONE_SECTION = "none"
+"""The section column of files whose spots are one section, whatever their columns say."""
 
-SMALL = 0.1
-"""Groups with fewer than this fraction of the spots of the median group are not looked at: what is cut off at the edge
-of a slide can lie within the margin of its neighbour."""
+GROUPS = "groups"
+"""What a column tells apart whose name does not say it."""
 
-COMPARED = 2_000
-"""Groups that are compared in pairs at most; more than these are sampled."""
+MOST = {FIELDS: 10**9, SECTIONS: 1_000, BATCHES: 100, PLANES: 100, GROUPS: 100}
+"""More values than these are no such parts: Seurat's orig.ident can be the number of the cell."""
 
-FIELDS = ("fov", "fov_name")
-"""Of the names of columns, those of fields of view, which are parts of one section."""
+FEWEST_IN_PLANE = 10
+"""Spots, on average; depths of which fewer have the same are those of spots and not of planes."""
+
+BARCODE = re.compile(r"[ACGTN]{12,}|s_\d+um_\d+_\d+")
+"""What names one spot of a section, in a name: a sequence, or the bin of Visium HD. What programs add before or behind
+it when they join files says which file it is of."""
+
+
+@dataclass
+class _Parts:
+    """Parts that a column tells apart, or, if it has no name, what is around the barcodes."""
+
+    column: str
+    what: str
+    groups: Groups
+
+    def listed(self) -> str:
+        return ", ".join(self.groups.names[:6]) + (", ..." if len(self.groups.names) > 6 else "")
+
+
+@dataclass
+class _Overlap:
+    """Two of the parts that lie over each other, and how much they have in common ("100 barcodes"), if that is why."""
+
+    parts: _Parts
+    pair: tuple[int, int]
+    common: str = ""
+
+    def names(self) -> tuple[str, str]:
+        one, other = self.pair
+        return self.parts.groups.names[one], self.parts.groups.names[other]
 
 
 def settle_fields(measurement: Measurement) -> None:
     """Take the positions on the slide, where a file has them and its first ones lie over each other field by field."""
-    if measurement.coordinates is None or measurement.on_slide is None:
+    coordinates = measurement.coordinates
+    if coordinates is None or measurement.on_slide is None:
         return
-    found = _first_overlap(
-        measurement.coordinates, np.arange(len(measurement.obs)), measurement.obs, measurement.libraries
-    )
+    found = _by_name(coordinates, _parts(coordinates.values, measurement.obs, measurement.libraries))
     if found:
-        column, one, other = found
+        one, other = found.names()
         warn(
-            measurement.coordinates.where,
-            f"positions of '{one}' and '{other}' ('{column}') lie over each other, as positions inside fields of view "
-            f"do; those on the slide are used, from {measurement.on_slide.where}",
+            coordinates.where,
+            f"positions of '{one}' and '{other}' ('{found.parts.column}') lie over each other, as positions inside "
+            f"fields of view do; those on the slide are used, from {measurement.on_slide.where}",
         )
         measurement.coordinates = measurement.on_slide
 
 
-def check_fields(coordinates: Coordinates, tables: Mapping[str, pd.DataFrame], libraries: tuple[str, ...]) -> None:
+def check_fields(
+    coordinates: Coordinates,
+    tables: Mapping[str, pd.DataFrame],
+    libraries: tuple[str, ...],
+    one_section: bool = False,
+) -> None:
     """Refuse coordinates by which fields of view, libraries or sections lie over each other.
 
     Parameters
@@ -56,49 +94,72 @@ def check_fields(coordinates: Coordinates, tables: Mapping[str, pd.DataFrame], l
         Per file its table of spots, whose columns say where each spot belongs.
     libraries
         Names of the libraries that the files hold.
+    one_section
+        The user says that the spots are of one section: all but fields of view causes a warning only.
     """
+    assigned = False
     for where, table in tables.items():
         rows = coordinates.names.get_indexer(table.index)
         known = table.iloc[np.flatnonzero(rows >= 0)]
-        found = _first_overlap(coordinates, rows[rows >= 0], known, libraries)
+        values = coordinates.values[rows[rows >= 0]]
+        parts = list(_parts(values, known, libraries))
+        assigned = assigned or any(part.what != PLANES for part in parts)
+        assigned = assigned or any(_are_libraries(column, libraries) for _name, column in known.items())
+        found = _by_name(coordinates, parts) or _by_repeats(values, known) or _by_batch(parts, known.index)
         if found:
-            column, one, other = found
-            values = [value for value in pd.unique(clean(known[column])) if value]
-            listed = ", ".join(values[:6]) + (", ..." if len(values) > 6 else "")
-            of_fields = column.lower() in FIELDS
-            raise InputError(
-                f"{where}, column '{column}'",
-                f"holds {len(values)} {'fields of view' if of_fields else 'sections'} ({listed}), and those of "
-                f"'{one}' and '{other}' lie over each other at the positions of {coordinates.where}",
-                "positions on the slide" if of_fields else "one section",
-                "give them in obsm['spatial_fov'], in columns CenterX_global_px and CenterY_global_px, or as a table "
-                "barcode,x,y in the column spatial"
-                if of_fields
-                else f"write one row per section in the samplesheet, all with section_column {column}, and {listed} in "
-                "the column section",
-            )
-        _say_side_by_side(where, known, libraries)
-    _check_unassigned(coordinates, tables, libraries)
+            _refuse(where, coordinates.where, found, one_section)
+        elif not one_section:
+            _say_taken_for_one(where, parts)
+    if len(libraries) > 1 and not assigned and not one_section:
+        _check_unassigned(coordinates, libraries)
 
 
-def _say_side_by_side(where: str, table: pd.DataFrame, libraries: tuple[str, ...]) -> None:
-    """Warn of several sections in one table that are apart from each other, since they will be one section."""
-    for column in _columns(table, libraries):
-        values = [value for value in pd.unique(clean(table[column])) if value]
-        if len(values) > 1 and column.lower() not in FIELDS:
-            listed = ", ".join(values[:6]) + (", ..." if len(values) > 6 else "")
-            warn(
-                f"{where}, column '{column}'",
-                f"holds {len(values)} sections side by side ({listed}), taken for one; section_column {column} with a "
-                "row for each splits them",
-            )
-            return
-
-
-def _check_unassigned(coordinates: Coordinates, tables: Mapping[str, pd.DataFrame], libraries: tuple[str, ...]) -> None:
-    """Several libraries of which no column says which spot is of which."""
-    if len(libraries) < 2 or any(True for table in tables.values() for _ in _columns(table, libraries)):
+def _refuse(where: str, positions: str, overlap: _Overlap, one_section: bool) -> None:
+    """Refuse parts that lie over each other, or warn of them where the user says that they are one section."""
+    parts, (one, other) = overlap.parts, overlap.names()
+    found = f"and those of '{one}' and '{other}' lie over each other at the positions of {positions}"
+    found = f"holds {len(parts.groups.names)} {parts.what} ({parts.listed()}), {found}"
+    found += f" and have {overlap.common} in common" if overlap.common else ""
+    place = f"{where}, column '{parts.column}'" if parts.column else f"{where}, names of the spots"
+    if parts.what == FIELDS:
+        raise InputError(
+            place,
+            found,
+            "positions on the slide",
+            "give them in obsm['spatial_fov'], in columns CenterX_global_px and CenterY_global_px, or as a table "
+            "barcode,x,y in the column spatial",
+        )
+    if one_section:
+        warn(place, f"{found}; they are taken for one section, as section_column {ONE_SECTION} says")
         return
+    split = (
+        f"write one row per section in the samplesheet, all with section_column {parts.column}, and {parts.listed()} "
+        "in the column section"
+        if parts.column
+        else "add a column to obs, or to the table of coordinates, that says which spot is of which section, and write "
+        "one row per section in the samplesheet, all with the name of that column in section_column"
+    )
+    fix = f"{split}; if they are one tissue all the same, write section_column {ONE_SECTION}"
+    raise InputError(place, found, "one section", fix)
+
+
+def _say_taken_for_one(where: str, parts: Sequence[_Parts]) -> None:
+    """Warn of several sections in one table that are apart from each other, and of batches all over the tissue."""
+    for part in parts:
+        if part.what == FIELDS:
+            continue
+        several = f"holds {len(part.groups.names)} {part.what}"
+        lie = "all over the tissue" if any(part.groups.overlapping()) else "side by side"
+        warn(
+            f"{where}, column '{part.column}'",
+            f"{several} {lie} ({part.listed()}), taken for one; section_column {part.column} with a row for each "
+            "splits them",
+        )
+        return
+
+
+def _check_unassigned(coordinates: Coordinates, libraries: tuple[str, ...]) -> None:
+    """Several libraries of which no column says which spot is of which."""
     found = f"holds {len(libraries)} libraries ({', '.join(libraries[:6])}), and no column says which spot is of which"
     same = len(coordinates.values) - len(np.unique(coordinates.values, axis=0))
     if same > SMALL * len(coordinates.values):
@@ -111,59 +172,110 @@ def _check_unassigned(coordinates: Coordinates, tables: Mapping[str, pd.DataFram
     warn(coordinates.where, f"{found}; it is taken for one section")
 
 
-def _columns(table: pd.DataFrame, libraries: tuple[str, ...]) -> Iterator[str]:
-    """The columns that say where a spot belongs: by their names, or since their values are the names of libraries."""
-    for column in table.columns:
-        if str(column).strip().lower() in FIELD_NAMES or (
-            len(libraries) > 1 and table[column].dtype == object and set(libraries) == set(table[column].unique())
-        ):
-            yield column
+def _parts(values: np.ndarray, table: pd.DataFrame, libraries: tuple[str, ...]) -> Iterator[_Parts]:
+    """What columns tell apart by their names, or since their values are the names of libraries."""
+    for name, column in table.items():
+        what = parts_named(str(name)) or (SECTIONS if _are_libraries(column, libraries) else "")
+        most = min(MOST[what], len(table) // FEWEST_IN_PLANE) if what == PLANES else MOST.get(what, 0)
+        groups = group_texts(column, most) if what else None
+        if groups is not None:
+            yield _Parts(str(name), what, Groups(values, groups))
 
 
-def _first_overlap(
-    coordinates: Coordinates, rows: np.ndarray, table: pd.DataFrame, libraries: tuple[str, ...]
-) -> tuple[str, str, str] | None:
-    """The first column of `table` by which groups of spots, at `rows`, lie over each other, and two such groups."""
-    values = coordinates.values[rows]
-    for column in _columns(table, libraries):
+def _are_libraries(column: pd.Series, libraries: tuple[str, ...]) -> bool:
+    """Whether the values of a column are names of several libraries."""
+    if len(libraries) < 2 or column.dtype != object:
+        return False
+    named = set(column.unique()) - {""}
+    return bool(named) and named <= set(libraries)
+
+
+def _by_name(coordinates: Coordinates, parts: Iterable[_Parts]) -> _Overlap | None:
+    """The first parts that lie over each other and are no parts of one section by the name of their column."""
+    for part in parts:
         # Positions on the slide are right whatever the fields: centres of cells may lie beyond the edge of theirs.
-        if coordinates.global_by_name and str(column).strip().lower() in FIELDS:
+        if part.what == BATCHES or (coordinates.global_by_name and part.what == FIELDS):
             continue
-        pair = overlap(values, clean(table[column]))
+        pair = next(part.groups.overlapping(), None)
         if pair:
-            return str(column), *pair
+            return _Overlap(part, pair)
     return None
 
 
-def overlap(values: np.ndarray, groups: np.ndarray) -> tuple[str, str] | None:
-    """Two groups whose spots lie over each other, or None.
+def _by_batch(parts: Sequence[_Parts], names: pd.Index) -> _Overlap | None:
+    """Batches that lie over each other and are sections: not all over the same area, or in the names of the spots.
 
-    Parameters
-    ----------
-    values
-        float64, spots x 2; NaN where unknown.
-    groups
-        Text, one per spot; "" where unknown.
+    Lanes of the sequencing of one section have spots everywhere in it; anndata adds the batch to the names of the spots
+    of the objects that it joins.
     """
-    used = (groups != "") & ~np.isnan(values).any(axis=1)
-    names, codes, sizes = np.unique(groups[used].astype(str), return_inverse=True, return_counts=True)
-    if len(names) < 2:
-        return None
-    kept = np.flatnonzero(sizes >= SMALL * np.median(sizes))
-    if len(kept) > COMPARED:
-        kept = np.sort(np.random.default_rng(0).choice(kept, COMPARED, replace=False))
-    lowest = np.full((len(names), 2), np.inf)
-    highest = np.full((len(names), 2), -np.inf)
-    np.minimum.at(lowest, codes, values[used])
-    np.maximum.at(highest, codes, values[used])
-    # A group of one spot, or of spots on a line, has a box, too.
-    highest = highest + 1e-9 * max(float(np.ptp(values[used], axis=0).max()), np.finfo(float).tiny)
-    for position, group in enumerate(kept[:-1]):
-        others = kept[position + 1 :]
-        sides = np.minimum(highest[group], highest[others]) - np.maximum(lowest[group], lowest[others])
-        shared = np.prod(np.clip(sides, 0, None), axis=1)
-        areas = np.minimum(np.prod(highest[group] - lowest[group]), np.prod(highest[others] - lowest[others], axis=1))
-        over = np.flatnonzero(shared > OVERLAP * areas)
-        if len(over):
-            return str(names[group]), str(names[others[over[0]]])
+    for part in parts:
+        groups, pairs = part.groups, list(part.groups.overlapping()) if part.what == BATCHES else []
+        if not pairs:
+            continue
+        batch_of = zip(names[groups.used], (groups.names[code] for code in groups.codes), strict=True)
+        if all(name.startswith(batch) or name.endswith(batch) for name, batch in batch_of):
+            return _Overlap(part, pairs[0])
+        apart = next((pair for pair in pairs if not groups.spread_alike(*pair)), None)
+        if apart:
+            return _Overlap(part, apart)
     return None
+
+
+def _by_repeats(values: np.ndarray, table: pd.DataFrame) -> _Overlap | None:
+    """The fewest groups by any column that lie over each other and have barcodes or points in common.
+
+    A barcode has one place in a section, so that these are sections, whatever the column is called. Types of cells and
+    lanes lie over each other as well, without that.
+    """
+    barcodes, around = _barcodes(table)
+    points = np.unique(values @ np.array([1, 1j]), return_inverse=True)[1]
+    keys = {what: codes for what, codes in (("barcodes", barcodes), ("points", points)) if _are_repeated(codes)}
+    if not keys:
+        return None
+    columns = [(str(name), column) for name, column in table.items() if column.dtype.kind != "f"]
+    if around is not None:
+        columns.append(("", around))
+    found = [overlap for name, column in columns if (overlap := _repeating(name, column, values, keys))]
+    return min(found, key=lambda overlap: len(overlap.parts.groups.names), default=None)
+
+
+def _repeating(name: str, column: pd.Series, values: np.ndarray, keys: Mapping[str, np.ndarray]) -> _Overlap | None:
+    """Two groups by one column that lie over each other and have many of the keys in common."""
+    texts = group_texts(column, MOST[GROUPS])
+    if texts is None:
+        return None
+    groups = Groups(values, texts)
+    for what, codes in keys.items():
+        repeating = groups.repeating(codes)
+        pair = next((pair for pair in groups.overlapping() if repeating[pair]), None)
+        if pair:
+            common = np.intersect1d(*(codes[groups.used[groups.codes == group]] for group in pair))
+            return _Overlap(_Parts(name, GROUPS, groups), pair, f"{(common >= 0).sum()} {what}")
+    return None
+
+
+def _barcodes(table: pd.DataFrame) -> tuple[np.ndarray, pd.Series | None]:
+    """A number for the barcode of each spot, -1 = none; and, where some are repeated, the names without them.
+
+    They are looked for in the names of the spots, then in columns of barcodes.
+    """
+    columns = [column for name, column in table.items() if str(name).strip().lower() in BARCODE_NAMES]
+    for names in (table.index.to_series(), *columns):
+        if not len(names) or not BARCODE.search(str(names.iloc[0])):
+            continue
+        texts = names.astype(str).to_list()
+        barcodes = [found[0] if (found := BARCODE.search(text)) else "" for text in texts]
+        codes = pd.factorize(np.array(barcodes, dtype=object))[0]
+        codes[[not barcode for barcode in barcodes]] = -1
+        if not _are_repeated(codes):
+            return codes, None
+        pairs = zip(texts, barcodes, strict=True)
+        around = [text.replace(barcode, "...", 1) if barcode else "" for text, barcode in pairs]
+        return codes, pd.Series(around, dtype=object)
+    return np.full(len(table), -1), None
+
+
+def _are_repeated(codes: np.ndarray) -> bool:
+    """Whether several spots have the code of another; -1 = none."""
+    known = codes[codes >= 0]
+    return len(known) - int(np.count_nonzero(np.bincount(known))) >= FEWEST_COMMON

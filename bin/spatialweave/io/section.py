@@ -13,7 +13,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import CARRIED, MICROMETRES, TRUE_SPATIAL, is_intensities, stamp
 from spatialweave.io.coordinates import read_coordinates, straightened
 from spatialweave.io.count_matrix import SpotBlocks, in_memory
-from spatialweave.io.fields import check_fields
+from spatialweave.io.fields import ONE_SECTION, check_fields
 from spatialweave.io.labels import find_labels
 from spatialweave.io.layout import FEWEST, infer_layout, spacing
 from spatialweave.io.measurement import Coordinates
@@ -84,9 +84,9 @@ def understand_section(row: SectionInput) -> tuple[Section, Understood]:
         if named_platform and platform(named_platform).layout == "hexagonal":
             coordinates = straightened(coordinates)
         # Of a section that a column selects, the libraries are told apart already.
-        apart = [] if row.section_column else [name for part in parts.values() for name in part.libraries]
+        apart = [] if row.selects else [name for part in parts.values() for name in part.libraries]
         libraries = tuple(dict.fromkeys(apart))
-        check_fields(coordinates, _tables_of_spots(parts, given), libraries)
+        check_fields(coordinates, _tables_of_spots(parts, given), libraries, row.section_column == ONE_SECTION)
         labels = None
         if row.labels:
             labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)

@@ -12,7 +12,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.choices import Choices
 from spatialweave.io.coordinates import in_names, name_as_section
 from spatialweave.io.declared import EVERY, Declared
-from spatialweave.io.fields import settle_fields
+from spatialweave.io.fields import ONE_SECTION, settle_fields
 from spatialweave.io.labels import check_labels
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
@@ -28,9 +28,9 @@ class SectionInput:
 
     `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its
     statistics around the spots are a modality. `section_column` is a column of obs; the section is what it calls by
-    the section's name. `precomputed`, `measured` and `layers` are as in
-    :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in :class:`~spatialweave.io.choices.Choices`.
-    `carried` are the user's own columns, by name without meta_.
+    the section's name; :data:`~spatialweave.io.fields.ONE_SECTION` says that the files hold one. `precomputed`,
+    `measured` and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in
+    :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
     """
 
     dataset: str
@@ -52,6 +52,11 @@ class SectionInput:
     scale: float | None = None
     image_features: bool = False
 
+    @property
+    def selects(self) -> bool:
+        """Whether a column selects the section among several of the files."""
+        return bool(self.section_column) and self.section_column != ONE_SECTION
+
 
 def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:
     """The modalities of all files, on the spots that belong to the section."""
@@ -62,7 +67,7 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
     alone = [measurement for measurement, _wanted in measurements]
     if given is not None:
         name_as_section(given, [measurement.obs for measurement in alone])
-    if row.section_column:
+    if row.selects and row.section_column:
         select_section(alone, given, row.section_column, row.section)
     for measurement in alone:
         make_plain(measurement)

@@ -171,8 +171,8 @@ def test_names_of_dbit_are_coordinates(tissue, tmp_path: Path, turned: bool) -> 
 REGIONS = np.repeat(["left.part", "right"], 10)
 
 
-def store(tissue, path: Path, tables: dict[str, slice]) -> Path:
-    """A SpatialData store with two regions of ten spots, and tables of these spots."""
+def store(tissue, path: Path, tables: dict[str, slice], spatial: np.ndarray | None = None) -> Path:
+    """A SpatialData store with two regions of ten spots, and tables of these spots, with obsm['spatial'] if given."""
     shapes, made = {}, {}
     for region in ("left.part", "right"):
         at = np.flatnonzero(region == REGIONS)
@@ -188,6 +188,8 @@ def store(tissue, path: Path, tables: dict[str, slice]) -> Path:
         )
         data.obs["tissue"] = pd.Categorical(REGIONS[rows])
         data.obs["instance"] = np.arange(20)[rows]
+        if spatial is not None:
+            data.obsm["spatial"] = spatial[rows]
         regions = list(pd.unique(REGIONS[rows]))
         made[name] = spatialdata.models.TableModel.parse(
             data, region=regions, region_key="tissue", instance_key="instance"
@@ -211,6 +213,28 @@ def test_regions_of_one_table_are_sections(tissue, tmp_path: Path) -> None:
         np.testing.assert_array_equal(part.obsm["spatial"], tissue.coordinates[rows])
     with pytest.raises(InputError, match=r"no spot is of section 'middle'; expected one of left.part, right"):
         section({"rna": path}, name="middle", section_column="tissue")
+
+
+def test_regions_that_lie_over_each_other_in_obsm_are_sections(tissue, tmp_path: Path) -> None:
+    """A table that has coordinates itself, in the image of each region; and one whose regions are apart there."""
+    path = store(
+        tissue, tmp_path / "over.zarr", {"table": slice(None)}, spatial=np.tile(tissue.coordinates[:10], (2, 1))
+    )
+    with pytest.raises(
+        InputError, match=r"column 'tissue': holds 2 sections \(left.part, right\).*lie over each other"
+    ):
+        section({"rna": path})
+    part = section({"rna": path}, name="right", section_column="tissue").mod["rna"]
+    assert list(part.obs_names) == tissue.spots[10:]
+    np.testing.assert_array_equal(part.obsm["spatial"], tissue.coordinates[:10])
+    path = store(tissue, tmp_path / "apart.zarr", {"table": slice(None)}, spatial=tissue.coordinates)
+    with pytest.warns(InputWarning, match=r"holds 2 sections side by side \(left.part, right\), taken for one"):
+        assert section({"rna": path}).n_obs == 20
+
+
+def test_regions_are_one_section_where_the_row_says_so(tissue, tmp_path: Path) -> None:
+    path = store(tissue, tmp_path / "s.zarr", {"table": slice(None)})
+    np.testing.assert_array_equal(section({"rna": path}, section_column="none").obsm["spatial"], tissue.coordinates)
 
 
 def test_tables_of_regions_are_sections(tissue, tmp_path: Path) -> None:

@@ -143,6 +143,19 @@ def test_another_modality_tells_the_spots(tissue, tmp_path: Path, write_tenx_h5:
     assert set(data.mod["atac"].obs_names) == set(data.mod["rna"].obs_names)
 
 
+def test_barcodes_of_two_wells_are_not_one_spot(
+    tissue, tmp_path: Path, spatial_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they are in blocks of the file that are read one after the other."""
+    spatial_csv.write_text(spatial_csv.read_text().replace("-1,", ","))
+    monkeypatch.setattr(reader, "BLOCK_BYTES", 64)
+    listed = [("chr1", 10 * i, 10 * i + 5, spot) for i, spot in enumerate(tissue.spots)]
+    assert section({"atac": write(tmp_path / "one.tsv.gz", listed)}, spatial=spatial_csv).n_obs == 20
+    path = write(tmp_path / "two.tsv.gz", [*listed, ("chr1", 900, 950, "SPOT03-2")])
+    with pytest.raises(InputError, match=r"two.tsv.gz: holds the barcodes 'SPOT03-1' and 'SPOT03-2'"):
+        section({"atac": path}, spatial=spatial_csv)
+
+
 @pytest.mark.parametrize("matrix", ["h5", "folder", None])
 def test_a_folder_of_spatial_atac(tissue, tmp_path: Path, write_tenx_h5, write_tenx_folder, matrix: str | None) -> None:
     """Positions beside peaks or fragments; positions without the number of the well, as AtlasXomics lists them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -120,6 +121,29 @@ def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_fo
     facts = result.uns["spatialweave"]
     assert (facts["platform"], facts["coordinate_unit"]) == (platform, "pixel")
     assert section(multi=outs, platform="cells").uns["spatialweave"]["platform"] == "cells"
+
+
+@pytest.mark.parametrize("name", ["aggr_tissue_positions.csv", "GSM1_aggr_tissue_positions_list.csv"])
+def test_positions_of_aggr_are_refused(tissue, tmp_path: Path, write_tenx_h5: Callable, name: str) -> None:
+    positions(tissue, tmp_path, "header", outside=0)
+    (tmp_path / "spatial" / "tissue_positions.csv").rename(tmp_path / name)
+    write_tenx_h5(tmp_path / "filtered_feature_bc_matrix.h5", tissue.spots, *mixed(tissue))
+    with pytest.raises(InputError, match=f"{name}: holds the positions of several sections.*outs folder of each"):
+        section(multi=tmp_path)
+
+
+def test_barcodes_of_two_wells_are_not_put_at_one_place(tissue, tmp_path: Path, write_tenx_h5: Callable) -> None:
+    positions(tissue, tmp_path, "header", outside=0)
+    path = tmp_path / "spatial" / "tissue_positions.csv"
+    path.write_text(path.read_text().replace("-1,", ","))
+    spots = [name if i % 2 else name.replace("-1", "-2") for i, name in enumerate(tissue.spots)]
+    matrix = tmp_path / "filtered_feature_bc_matrix.h5"
+    features, counts = mixed(tissue)
+    write_tenx_h5(matrix, spots, features, counts)
+    assert section(multi=tmp_path).n_obs == 20
+    write_tenx_h5(matrix, [*spots, "SPOT07-2"], features, np.vstack([counts, counts[:1]]))
+    with pytest.raises(InputError, match="the barcodes 'SPOT07-1' and 'SPOT07-2', and the one place of both is"):
+        section(multi=tmp_path)
 
 
 @pytest.mark.parametrize("layout", ["header", "list"])

@@ -67,7 +67,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
         raise InputError("--bin", f"'{size}' is given beside peaks", "one of them: tiles of a size, or peaks")
     if size < SHORTEST_TILE:
         raise InputError("--bin", f"'{size}' cannot be used for tiles", f"at least {SHORTEST_TILE} base pairs")
-    counted = _Counted(known)
+    counted = _Counted(known, str(path))
     intervals: Intervals = Tiles(size, MITOCHONDRIAL) if peaks is None else Peaks.read(peaks)
     for batch in _batches(path):
         _count(path, batch, intervals, counted)
@@ -77,8 +77,8 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
 class _Counted:
     """What is added up while the file is read."""
 
-    def __init__(self, known: pd.Index) -> None:
-        self.spelling = Spelling(known)
+    def __init__(self, known: pd.Index, where: str) -> None:
+        self.spelling = Spelling(known, where)
         self.tally = Tally()
         self.per_spot = np.zeros(len(known), dtype=np.int64)
         self.total = 0

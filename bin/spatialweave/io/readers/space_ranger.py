@@ -28,6 +28,9 @@ BIN = re.compile(r"s_\d+um_\d+_\d+")
 POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
 """In the order to look; each also .gz, and behind any prefix, as downloads have it."""
 
+AGGREGATED = "aggr_tissue_positions"
+"""In the names of those of several sections."""
+
 MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix", "filtered_peak_bc_matrix", "raw_peak_bc_matrix")
 """In the order to look; of the raw matrix, only the spots in the tissue are read."""
 
@@ -66,10 +69,17 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
         raise InputError(
             str(path), "no coordinates (it has no spatial/tissue_positions file)", " or ".join(POSITION_FILES)
         )
+    if AGGREGATED in positions_file.name:
+        raise InputError(
+            str(positions_file),
+            "holds the positions of several sections, which spaceranger aggr has joined",
+            "one section",
+            "give the outs folder of each section, as spaceranger count wrote it, in a row of its own",
+        )
     positions = read_positions(positions_file)
     measurement = _matrix(path, positions, choices)
     barcodes = pd.Index(measurement.obs.index.astype(str))
-    rows = Spelling(positions.index).rows(barcodes)
+    rows = Spelling(positions.index, measurement.where).rows(barcodes)
     if (rows < 0).any():
         spot = barcodes[int((rows < 0).argmax())]
         raise InputError(

@@ -91,6 +91,9 @@ def _of_section(path: Path, folder: str, names: list[str], choices: Choices) -> 
 def _table(path: Path, inner: str, name: str, choices: Choices) -> Measurement:
     opener: Callable[[], Any] = lambda: open_group(path, inner)  # noqa: E731
     measurement = measure(f"{path}, table '{name}'", opener, modality_of(name))
+    regions = _attributes(path, inner)[0]
+    # Whatever the coordinates: positions of several regions in one table may be those in the image of each.
+    measurement.libraries = tuple(regions) if len(regions) > 1 else measurement.libraries
     in_system = measurement.coordinates is None
     if in_system:
         measurement.coordinates = _centroids(path, inner, measurement, choices)

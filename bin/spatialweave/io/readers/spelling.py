@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from spatialweave.errors import InputError
+
 
 class Spelling:
-    """Finds barcodes among those known: as they are or, where none is found so, without the number behind them."""
+    """Finds barcodes among those known: as they are or, where none is found so, without the number behind them.
 
-    def __init__(self, known: pd.Index) -> None:
-        self.known = known
+    `where` is the file of the barcodes that are to be found, for messages.
+    """
+
+    def __init__(self, known: pd.Index, where: str) -> None:
+        self.known, self._where = known, where
         plain = without_number(known)
         self._plain = plain if plain.is_unique else None
         self.changed: bool | None = None
         """Whether the number is left out; None while nothing has been found."""
+        self._found_as = np.full(len(known), "", dtype=object)
 
     def rows(self, names: pd.Index) -> np.ndarray:
-        """Positions among the barcodes known, -1 = none."""
+        """Positions among the barcodes known, -1 = none; barcodes of two wells that would be one spot are refused."""
         rows = self.known.get_indexer(names) if self.changed is not True else np.full(len(names), -1)
         if self.changed is None and (rows >= 0).any():
             self.changed = False
@@ -26,7 +32,23 @@ class Spelling:
         rows = self._plain.get_indexer(without_number(names))
         if (rows >= 0).any():
             self.changed = True
+        self._check_one_well(names[rows >= 0].astype(str), rows[rows >= 0])
         return rows
+
+    def _check_one_well(self, names: pd.Index, rows: np.ndarray) -> None:
+        """Refuse a spot that is found by two barcodes, now or before: without the number, sections are one."""
+        empty = self._found_as[rows] == ""
+        # The first of several stays.
+        self._found_as[rows[empty][::-1]] = names[empty][::-1]
+        other = np.flatnonzero(self._found_as[rows] != names)
+        if len(other):
+            raise InputError(
+                self._where,
+                f"holds the barcodes '{self._found_as[rows[other[0]]]}' and '{names[other[0]]}', and the one place of "
+                f"both is that of '{self.known[rows[other[0]]]}'",
+                "the barcodes of one section",
+                "give the files of each section in a row of its own",
+            )
 
 
 def without_number(names: pd.Index) -> pd.Index:

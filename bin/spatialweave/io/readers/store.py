@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.io.column_names import PLANES, parts_named
 from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import GLOBAL_KEYS, OBSM_KEYS, in_obs, in_obsm, on_slide
 from spatialweave.io.measurement import Loader, Measurement, plain_names, reading
@@ -34,6 +35,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         obsm = {key: read_table(stored[key]) for key in (*OBSM_KEYS, *GLOBAL_KEYS) if key in stored}
         if TRUE_SPATIAL in stored:
             obs = _with_true_coordinates(obs, _values(stored[TRUE_SPATIAL]))
+        obs = _with_depth(obs, next((obsm[key] for key in OBSM_KEYS if key in obsm), None))
         candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
         libraries = _libraries(group)
         layers = [name for name in group.get("layers", {}) if name != "counts"]
@@ -78,6 +80,21 @@ def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.Dat
     if coordinates.shape != (len(obs), 2) or coordinates.dtype.kind not in "iuf":
         return obs
     return obs.assign(**dict(zip(TRUE_COLUMNS, coordinates.astype(np.float64).T, strict=True)))
+
+
+def _with_depth(obs: pd.DataFrame, coordinates: np.ndarray | pd.DataFrame | None) -> pd.DataFrame:
+    """`obs` with the third of three coordinates as its column z, which can tell sections apart."""
+    if coordinates is None or coordinates.shape != (len(obs), 3) or _depths(obs):
+        return obs
+    if isinstance(coordinates, pd.DataFrame):
+        depths = _depths(coordinates)
+        return obs.assign(z=coordinates[depths[0]].to_numpy()) if depths else obs
+    return obs.assign(z=coordinates[:, 2])
+
+
+def _depths(table: pd.DataFrame) -> list[Any]:
+    """The columns with a third coordinate."""
+    return [name for name in table.columns if parts_named(str(name)) == PLANES]
 
 
 def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loader:
