@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,3 +124,71 @@ def test_endings_of_barcodes_are_named_as_the_difference(tmp_path: Path) -> None
     numbered["adt"] = h5ad(tmp_path / "b.h5ad", [f"spot_{i + 40}" for i in range(40)], {}, {"spatial": XY}, seed=1)
     with pytest.raises(InputError, match="name the spots alike"):
         read(numbered)
+
+
+NUMBERS = [str(i) for i in range(40)]
+
+
+def numbered(folder: Path, rna: dict[str, Any], adt: dict[str, Any], placed: bool = False) -> dict[str, Path]:
+    """RNA of 40 spots and proteins of the last 30 of them, both numbered from 0, with these columns of obs."""
+    rna_file = h5ad(folder / "rna.h5ad", NUMBERS, rna, {"spatial": XY})
+    obsm = {"spatial": XY[10:]} if placed else {}
+    return {"rna": rna_file, "adt": h5ad(folder / "adt.h5ad", NUMBERS[:30], adt, obsm, seed=1)}
+
+
+def test_numbers_that_contradict_the_barcodes_are_not_used(tmp_path: Path) -> None:
+    files = numbered(tmp_path, {"Barcode": SPOTS}, {"Barcode": SPOTS[10:]}, placed=True)
+    with pytest.warns(
+        InputWarning, match=r"spot '0' has the Barcode 'AAAC010-1', in .*rna.h5ad 'AAAC000-1' \(30 spots"
+    ):
+        result = read(files)
+    assert result.mod["rna"].obs_names.tolist() == SPOTS
+    assert result.mod["adt"].obs_names.tolist() == SPOTS[10:]
+    # Spot i of a file has 1 + i of its first feature.
+    assert result.mod["adt"]["AAAC010-1"].X.toarray()[0, 0] == 1
+    assert result.mod["rna"]["AAAC010-1"].X.toarray()[0, 0] == 11
+    np.testing.assert_array_equal(result.mod["adt"].obsm["spatial"], XY[10:])
+
+
+def test_numbers_that_agree_with_the_barcodes_are_kept(tmp_path: Path) -> None:
+    """Without the numbers of wells, which one of the files has."""
+    plain = [name.removesuffix("-1") for name in SPOTS[:30]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        result = read(numbered(tmp_path, {"barcode": SPOTS}, {"barcode": plain, "cell": ["T", "B"] * 15}))
+    assert result.obs_names.tolist() == NUMBERS
+
+
+def test_numbers_that_contradict_barcodes_or_places_are_refused_where_nothing_else_names_the_spots(
+    tmp_path: Path,
+) -> None:
+    twice = [*SPOTS[10:39], SPOTS[38]]
+    with pytest.raises(
+        InputError, match=r"adt.h5ad: spot '0' has the barcode.*no column 'barcode' of .*adt.h5ad names"
+    ):
+        read(numbered(tmp_path, {"barcode": SPOTS}, {"barcode": twice}))
+    table = tmp_path / "places.csv"
+    pd.DataFrame({"spot": NUMBERS, "x": XY[:, 0], "y": XY[:, 1]}).to_csv(table, index=False)
+    with pytest.raises(InputError, match=r"and .*places.csv calls spots by numbers, too"):
+        read(numbered(tmp_path, {"barcode": SPOTS}, {"barcode": SPOTS[10:]}), spatial=table)
+    with pytest.raises(InputError, match=r"adt.h5ad: spot '0' is at another place than in .*rna.h5ad.*30 spots differ"):
+        read(numbered(tmp_path, {}, {}, placed=True), spatial=table)
+
+
+def test_numbers_of_which_nothing_says_whose_they_are(tmp_path: Path) -> None:
+    with pytest.warns(InputWarning, match=r"adt.h5ad: calls its 30 spots by numbers, as .*rna.h5ad does its 40"):
+        assert read(numbered(tmp_path, {}, {})).n_obs == 40
+    files = numbered(tmp_path, {}, {})
+    # These numbers are those of the spots before others were left out.
+    files["adt"] = h5ad(tmp_path / "gaps.h5ad", NUMBERS[::2], seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        assert read(files).n_obs == 40
+
+
+def test_sections_of_a_file_without_the_column_are_selected_by_barcodes(tmp_path: Path) -> None:
+    obs = {"barcode": SPOTS, "slide": np.repeat(["A", "B"], 20)}
+    files = numbered(tmp_path, obs, {"barcode": SPOTS[10:]})
+    result = read(files, "A", section_column="slide")
+    assert result.mod["adt"].obs_names.tolist() == SPOTS[10:20]
+    np.testing.assert_array_equal(result.mod["adt"].X.toarray()[:, 0], 1 + np.arange(10))

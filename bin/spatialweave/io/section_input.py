@@ -16,6 +16,7 @@ from spatialweave.io.fields import ONE_SECTION, settle_fields
 from spatialweave.io.labels import check_labels
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
+from spatialweave.io.numbered_spots import settle_numbers
 from spatialweave.io.parts import ModalityPart, add_parts, modality_parts, read_file
 from spatialweave.io.readers import lists_all_barcodes
 from spatialweave.io.spot_selection import make_plain, select_in_tissue, select_section
@@ -68,12 +69,16 @@ def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, Modali
     if given is not None:
         name_as_section(given, [measurement.obs for measurement in alone])
     if row.selects and row.section_column:
+        if any(row.section_column not in measurement.obs for measurement in alone):
+            # The spots of a file without that column are selected by their names.
+            settle_numbers(alone, given)
         select_section(alone, given, row.section_column, row.section)
     for measurement in alone:
         make_plain(measurement)
         if given is None and measurement.coordinates is None:
             measurement.coordinates = in_names(measurement.obs.index, measurement.where)
             measurement.platform = "dbit" if measurement.coordinates is not None else measurement.platform
+    settle_numbers(alone, given)
     select_in_tissue(alone, given)
     if row.labels:
         check_labels(row.labels, {measurement.where: measurement.obs for measurement in alone})

@@ -1,0 +1,125 @@
+"""Spots that two files call by running numbers: paired by their barcodes or places where the numbers are not the same.
+
+A number is a position in a table. Where spots have been left out of one table and the rest numbered anew, the same
+number is another spot in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from spatialweave.errors import InputError
+from spatialweave.io.column_names import BARCODE_NAMES
+from spatialweave.io.labels import clean
+from spatialweave.io.measurement import Coordinates, Measurement
+from spatialweave.io.notices import warn
+from spatialweave.io.readers.spelling import without_number
+
+MOVED = 0.5
+"""Numbers contradict the places where more than this fraction of those that a number moves are places of other spots:
+coordinates in another frame are at none."""
+
+
+def settle_numbers(measurements: Sequence[Measurement], given: Coordinates | None) -> None:
+    """Name spots by their barcodes, where files call them by numbers that mean other barcodes in another file.
+
+    Raises
+    ------
+    InputError
+        Where they contradict each other and cannot be joined by barcodes.
+    """
+    numbered = [measurement for measurement in measurements if _are_numbers(measurement.obs.index)]
+    for one, other in combinations(numbered, 2):
+        names = one.obs.index.intersection(other.obs.index, sort=False)
+        if not len(names):
+            continue
+        rows = one.obs.index.get_indexer(names), other.obs.index.get_indexer(names)
+        columns = _common_barcodes(one, other)
+        for column, barcodes in columns:
+            differ = np.flatnonzero(barcodes[0][rows[0]] != barcodes[1][rows[1]])
+            if len(differ):
+                spot = names[differ[0]]
+                mine, theirs = (str(m.obs[column].loc[spot]) for m in (one, other))
+                found = f"spot '{spot}' has the {column} '{theirs}', in {one.where} '{mine}'"
+                _join(numbered, given, column, InputError(other.where, f"{found} ({len(differ)} spots differ)"))
+                return
+        if not columns:
+            _check_places(one, other, rows)
+
+
+def _are_numbers(names: pd.Index) -> bool:
+    # The first tells most; names of one section may be repeated before it is selected.
+    return bool(len(names) and str(names[0]).isdecimal() and names.is_unique and names.str.isdecimal().all())
+
+
+def _common_barcodes(one: Measurement, other: Measurement) -> list[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Columns of barcodes that two files have, and these barcodes without the numbers of wells.
+
+    A column in which both repeat values is none: "cell" may be the type of the cell.
+    """
+    found = []
+    for column in one.obs.columns.intersection(other.obs.columns, sort=False):
+        if str(column).strip().lower() not in BARCODE_NAMES:
+            continue
+        series = one.obs[column], other.obs[column]
+        if any(values.is_unique for values in series):
+            plain = [without_number(pd.Index(clean(values), dtype=object)).to_numpy() for values in series]
+            found.append((str(column), (plain[0], plain[1])))
+    return found
+
+
+def _join(numbered: Sequence[Measurement], given: Coordinates | None, column: str, why: InputError) -> None:
+    """Name all spots that are numbered by the values of a column, which must name each of them."""
+    fix = f"name the spots of all files by their barcodes, or give each a column '{column}' that names every spot once"
+    if given is not None and _are_numbers(given.names):
+        raise InputError(why.where, f"{why.found}, and {given.where} calls spots by numbers, too", "barcodes", fix)
+    names = []
+    for measurement in numbered:
+        texts = pd.Index(clean(measurement.obs[column]) if column in measurement.obs else [], dtype=object)
+        if not len(texts) or not texts.is_unique or (texts == "").any():
+            found = f"{why.found}, and no column '{column}' of {measurement.where} names every spot once"
+            raise InputError(why.where, found, "the same numbers for the same spots", fix)
+        names.append(texts)
+    warn(why.where, f"{why.found}: the files are joined by '{column}' and not by the numbers of their spots")
+    for measurement, texts in zip(numbered, names, strict=True):
+        measurement.obs = measurement.obs.set_axis(texts)
+        for place in ("coordinates", "on_slide"):
+            known = getattr(measurement, place)
+            setattr(measurement, place, None if known is None else replace(known, names=texts))
+
+
+def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, np.ndarray]) -> None:
+    """Refuse numbers that are at other spots' places in the other file; warn where nothing says whose they are."""
+    fix = "name the spots of both files by their barcodes"
+    if one.coordinates is not None and other.coordinates is not None:
+        all_points, theirs = (known.values @ np.array([1, 1j]) for known in (one.coordinates, other.coordinates))
+        points, theirs = all_points[rows[0]], theirs[rows[1]]
+        moved = np.flatnonzero(points != theirs)
+        if not len(moved):
+            return
+        if np.isin(theirs[moved], all_points).mean() > MOVED:
+            spot = other.obs.index[rows[1][moved[0]]]
+            raise InputError(
+                other.where,
+                f"spot '{spot}' is at another place than in {one.where}, where another spot is called by its number "
+                f"({len(moved)} spots differ)",
+                "the same numbers for the same spots",
+                fix,
+            )
+    if len(one.obs) != len(other.obs) and all(_run(m.obs.index) for m in (one, other)):
+        warn(
+            other.where,
+            f"calls its {len(other.obs)} spots by numbers, as {one.where} does its {len(one.obs)}; the same numbers "
+            f"are taken for the same spots, though no barcodes or coordinates in both say so (to be sure, {fix})",
+        )
+
+
+def _run(names: pd.Index) -> bool:
+    """Whether numbers run from 0 or 1 without a gap: then nothing shows that spots have been left out."""
+    numbers = np.sort(names.astype(float).to_numpy())
+    return bool(numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1)
