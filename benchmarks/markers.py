@@ -228,7 +228,7 @@ def names(seeds: int) -> None:
                     f"name {domain}": [PanelMarker(f"Gene{feature + 1:04d}", "rna", 1) for feature in rows]
                     for domain, rows in features.items()
                 }
-                given = {one.domain: one.name for one in name_domains(panel, tests, seed) if one.named}
+                given = {one.domain: one.name for one in name_domains(panel, tests) if one.named}
                 right = sum(name == f"name {matched[domain - 1]}" for domain, name in given.items())
                 counts[column] += right if column == 0 else len(given)
                 counts[1] += len(given) - right if column == 0 else 0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spatialweave.characterise.markers import MarkerTests, marker_tests
-from spatialweave.characterise.naming import NameScore, name_domains
+from spatialweave.characterise.naming import STEPS, NameScore, name_domains, upper_tail
 from spatialweave.characterise.panel import Panel, PanelMarker, read_panel
 from spatialweave.characterise.split import split_spots
 from spatialweave.errors import InputError
+from spatialweave.io.notices import InputWarning
 from spatialweave.simulate.presets import PRESETS
 from spatialweave.simulate.tissue import markers, simulate
 
@@ -44,7 +46,7 @@ def names_of(found: list[NameScore]) -> dict[int, str]:
 
 def test_the_true_panel_names_every_domain(tests: list[MarkerTests]) -> None:
     panel = panel_of({name: known(domain) for domain, name in enumerate(NAMES)})
-    found = name_domains(panel, tests, 0)
+    found = name_domains(panel, tests)
     assert names_of(found) == {domain + 1: name for domain, name in enumerate(NAMES)}
     assert len(found) == 25
     best = found[0]
@@ -64,16 +66,16 @@ def test_wrong_panels_name_none(tests: list[MarkerTests], seed: int) -> None:
     mixed = {name: [known(domain, 40)[rng.integers(40)] for domain in range(5)] for name in NAMES}
     absent = {name: [f"Absent{number}" for number in range(8)] for name in NAMES}
     for features in (nothing, mixed, absent):
-        assert names_of(name_domains(panel_of(features), tests, seed)) == {}
+        assert names_of(name_domains(panel_of(features), tests)) == {}
 
 
 def test_negative_markers_and_modalities(tests: list[MarkerTests]) -> None:
     """Lower everywhere but in the domain counts as well; a feature that another modality has does not."""
     lower = {"not ring": known(2)}
-    scores = {one.domain: one.score for one in name_domains(panel_of(lower, sign=-1), tests, 0)}
+    scores = {one.domain: one.score for one in name_domains(panel_of(lower, sign=-1), tests)}
     assert min(scores, key=scores.__getitem__) == 3 and scores[3] < 0
-    assert name_domains(panel_of({"ring": known(2)}, modality="adt"), tests, 0) == []
-    anywhere = name_domains(panel_of({"ring": [name.upper() for name in known(2)]}, modality=""), tests, 0)
+    assert name_domains(panel_of({"ring": known(2)}, modality="adt"), tests) == []
+    anywhere = name_domains(panel_of({"ring": [name.upper() for name in known(2)]}, modality=""), tests)
     assert names_of(anywhere) == {3: "ring"}
 
 
@@ -85,7 +87,7 @@ def test_a_domain_without_a_modality_is_named_by_the_others(tests: list[MarkerTe
     without = replace(adt, found=replace(adt.found, testable=testable, auc=auc))
     panel = panel_of({name: known(domain) for domain, name in enumerate(NAMES)})
     panel["ring"] = [*panel["ring"], PanelMarker(adt.features[0], "adt", 1)]
-    found = name_domains(panel, [rna, without], 0)
+    found = name_domains(panel, [rna, without])
     assert names_of(found) == {domain + 1: name for domain, name in enumerate(NAMES)}
     measured = {one.domain: (one.measured, one.markers) for one in found if one.name == "ring"}
     assert measured == {domain: (8 if domain == 3 else 9, 9) for domain in range(1, 6)}
@@ -97,13 +99,50 @@ def test_a_domain_without_a_modality_is_named_by_the_others(tests: list[MarkerTe
 
 def test_names_with_few_measured_markers_are_not_given(tests: list[MarkerTests]) -> None:
     panel = panel_of({"ring": [*known(2), *(f"Absent{number}" for number in range(9))]})
-    found = name_domains(panel, tests, 0)
+    found = name_domains(panel, tests)
     assert names_of(found) == {} and {(one.measured, one.markers) for one in found} == {(8, 17)}
 
 
 def test_two_names_with_the_same_markers_are_not_given(tests: list[MarkerTests]) -> None:
     panel = panel_of({"ring": known(2), "circle": known(2)})
-    assert names_of(name_domains(panel, tests, 0)) == {}
+    assert names_of(name_domains(panel, tests)) == {}
+
+
+def test_chance_is_that_of_all_draws_of_features() -> None:
+    """Two features of one modality and one of another that counts with the other sign: all 7 x 7 x 5 draws."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.integers(-STEPS, STEPS + 1, n) for n in (7, 5))
+    every = np.array([a + b - c for a, b, c in product(first, first, second)])
+    asked = np.concatenate([every, [-3 * STEPS, 3 * STEPS]])
+    found = upper_tail([first, second], (((0, 1), 2), ((1, -1), 1)), asked)
+    np.testing.assert_allclose(found, [max((every >= one).mean(), 1e-12) for one in asked], rtol=1e-9, atol=1e-12)
+
+
+def large(tests: list[MarkerTests], n_names: int, n_domains: int, size: int) -> tuple[Panel, MarkerTests]:
+    """A panel of names with markers of their own, the first of which are far higher in one domain each."""
+    rng = np.random.default_rng(0)
+    features = [f"G{number}" for number in range(n_names * size)]
+    auc = 0.5 + 0.02 * rng.standard_normal((n_domains, len(features)))
+    for domain in range(n_domains):
+        auc[domain, domain * size : (domain + 1) * size] = 0.99
+    found = replace(tests[0].found, auc=auc, testable=np.ones(n_domains, dtype=bool))
+    markers = {f"name {k + 1}": features[k * size : (k + 1) * size] for k in range(n_names)}
+    return panel_of(markers), replace(tests[0], features=features, found=found)
+
+
+def test_a_large_panel_names_all_domains(tests: list[MarkerTests]) -> None:
+    """With 6000 pairs of names and domains, for which a p value must be below 1e-5."""
+    panel, one = large(tests, n_names=300, n_domains=20, size=5)
+    found = name_domains(panel, [one])
+    assert names_of(found) == {domain + 1: f"name {domain + 1}" for domain in range(20)}
+
+
+def test_names_that_no_domain_could_have_are_warned_of(tests: list[MarkerTests]) -> None:
+    """One of 300 features is highest by chance in one of 300 cases, and there are 1800 pairs."""
+    panel, one = large(tests, n_names=300, n_domains=6, size=1)
+    panel["of two"] = [*panel["name 1"], *panel["name 2"]]
+    with pytest.warns(InputWarning, match="panel: 300 of 301 names, such as 'name 1', can be given to no domain"):
+        assert names_of(name_domains(panel, [one])) == {}
 
 
 def test_a_panel_file(tmp_path: Path) -> None:

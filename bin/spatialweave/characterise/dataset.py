@@ -119,7 +119,7 @@ def characterise(
                 rows["gene_sets"] += _gene_sets(run.id, tests[0], measured[table.modality])
         _warn_of_untested(run, pooled)
         if names is not None:
-            rows["names"] += [{"run": run.id, **vars(score)} for score in name_domains(names, pooled, seed)]
+            rows["names"] += [{"run": run.id, **vars(score)} for score in name_domains(names, pooled)]
         of_values = list(zip(tables, pooled, strict=True))
         areas, curves = denoised_rows(files, sources, run, of_values, split, seed)
         rows["denoised_auc"] += areas

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from spatialweave.characterise.markers import SIGNIFICANT, MarkerTests
 from spatialweave.characterise.panel import Panel
 from spatialweave.characterise.rounding import short
+from spatialweave.io.notices import warn
 
 LEAST_SCORE = 0.1
 """A name needs this score at least: its markers have a mean AUC of 0.55."""
@@ -20,10 +23,14 @@ LEAST_MARGIN = 0.05
 LEAST_MEASURED = 0.5
 """And this fraction of its markers measured."""
 
-FEWEST_DRAWS, MOST_DRAWS = 10_000, 100_000
+STEPS = 1000
+"""Effects (2 AUC - 1) are rounded to one in so many for p values, a hundredth of :data:`LEAST_SCORE`."""
 
-DRAWS_AT_ONCE = 2_000_000
-"""Numbers held at a time while features are drawn."""
+SMALLEST_P = 1e-12
+"""Smaller p values of one name and domain are rounding of the Fourier transform."""
+
+Signature = tuple[tuple[tuple[int, int], int], ...]
+"""How many markers a name has of each modality (its position) and sign, as ((modality, sign), number), in order."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,8 @@ class NameScore:
     margin
         Score less that of the best other name; the score where there is no other.
     p
-        How often as many random features of the same modalities score as high, for all names and domains together
-        (Bonferroni).
+        Probability that as many random features of the same modalities score as high, for all names and domains
+        together (Bonferroni).
     named
         Whether the domain has this name.
     evidence
@@ -59,10 +66,11 @@ class NameScore:
     evidence: str
 
 
-def name_domains(panel: Panel, tests: Sequence[MarkerTests], seed: int) -> list[NameScore]:
+def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
     """Score every name in every domain, best first, and decide which domains have a name.
 
-    In each domain the markers count of those modalities that its spots have.
+    In each domain the markers count of those modalities that its spots have. Names that no domain could have, whatever
+    its markers are like, are warned of.
 
     Parameters
     ----------
@@ -75,9 +83,8 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests], seed: int) -> list[
     scores = np.array([one.scores(effects) for one in known])
     measured = np.array([one.measured(testable) for one in known])
     pairs = int(np.isfinite(scores).any(axis=1).sum()) * testable.shape[1]
-    draws = int(np.clip(50 * pairs, FEWEST_DRAWS, MOST_DRAWS))
-    rng = np.random.default_rng([seed, *b"panel"])
-    p = np.array([np.minimum(one.p(effects, draws, rng) * pairs, 1.0) for one in known])
+    p = np.minimum(_p_values(known, effects) * pairs, 1.0)
+    _warn_of_hopeless(known, effects, pairs)
     found = []
     for domain in np.flatnonzero(testable.any(axis=0)).tolist():
         own = np.where(np.isfinite(scores[:, domain]), scores[:, domain], -np.inf)
@@ -151,24 +158,17 @@ class _Measured:
             used += np.isfinite(effect)
         return np.divide(total, used, out=np.full(len(used), np.nan), where=used > 0)
 
-    def p(self, effects: list[np.ndarray], draws: int, rng: np.random.Generator) -> np.ndarray:
-        """Per domain how often random features in place of the markers score as high."""
-        own = self.scores(effects)
-        n_domains = len(own)
-        if not self.markers:
-            return np.ones(n_domains)
-        above = np.zeros(n_domains, dtype=np.int64)
-        used = sum(np.isfinite(effects[modality][:, feature]) for modality, feature, _ in self.markers)
-        mean = 1.0 / np.maximum(used, 1)[:, None]
-        step = max(DRAWS_AT_ONCE // n_domains, 1)
-        for start in range(0, draws, step):
-            n = min(step, draws - start)
-            total = np.zeros((n_domains, n))
-            for modality, _, sign in self.markers:
-                random = effects[modality][:, rng.integers(effects[modality].shape[1], size=n)]
-                total += sign * np.nan_to_num(random)
-            above += (total * mean >= own[:, None] - 1e-12).sum(axis=1)
-        return np.asarray((1 + above) / (1 + draws))
+    @property
+    def signature(self) -> Signature:
+        """What the distribution of its score by chance depends on."""
+        return tuple(sorted(Counter((modality, sign) for modality, _, sign in self.markers).items()))
+
+    def steps(self, rounded: list[np.ndarray]) -> np.ndarray:
+        """The sum of its markers' effects in each domain (int64), of `rounded` effects."""
+        total = np.zeros(len(rounded[0]), dtype=np.int64)
+        for modality, feature, sign in self.markers:
+            total += sign * rounded[modality][:, feature]
+        return total
 
     def evidence(self, tests: Sequence[MarkerTests], domain: int) -> str:
         """The measured markers, those that speak for the name most first."""
@@ -180,3 +180,68 @@ class _Measured:
             label = f"{'' if sign > 0 else 'not '}{tests[modality].features[feature]} (AUC {auc:.2f})"
             found.append((sign * (auc - 0.5), label))
         return ", ".join(label for _, label in sorted(found, key=lambda item: -item[0]))
+
+
+def _p_values(known: Sequence[_Measured], effects: Sequence[np.ndarray]) -> np.ndarray:
+    """Probability that random features in place of the markers score as high (names x domains).
+
+    Names with as many markers of the same modalities and signs have one distribution in a domain.
+
+    Parameters
+    ----------
+    effects
+        By modality, domains x features; NaN where a domain's spots lack the modality, which then counts for nothing.
+    """
+    rounded = [np.rint(STEPS * np.nan_to_num(effect)).astype(np.int64) for effect in effects]
+    alike: dict[Signature, list[int]] = defaultdict(list)
+    for index, one in enumerate(known):
+        alike[one.signature].append(index)
+    result = np.ones((len(known), len(effects[0])))
+    for signature, indices in alike.items():
+        own = np.array([known[index].steps(rounded) for index in indices])
+        for domain in range(own.shape[1]):
+            result[indices, domain] = upper_tail([effect[domain] for effect in rounded], signature, own[:, domain])
+    return result
+
+
+def upper_tail(values: Sequence[np.ndarray], signature: Signature, sums: np.ndarray) -> np.ndarray:
+    """Probability that random features, drawn independently, have a sum of values as high as each of `sums`.
+
+    The distribution of a sum of independent draws is the convolution of theirs, so that it is known without drawing:
+    the product of their Fourier transforms is that of the sum.
+
+    Parameters
+    ----------
+    values
+        By modality those of all its features (int64), -:data:`STEPS` to :data:`STEPS`.
+    signature
+        How many are drawn; their values count with the sign.
+    sums
+        int64.
+    """
+    n_drawn = sum(number for _, number in signature)
+    length = fft.next_fast_len(2 * STEPS * n_drawn + 1, real=True)
+    product = np.ones(length // 2 + 1, dtype=np.complex128)
+    for (modality, sign), number in signature:
+        counts = np.bincount(sign * values[modality] + STEPS, minlength=2 * STEPS + 1)
+        product *= fft.rfft(counts / counts.sum(), length) ** number
+    density = fft.irfft(product, length)[: 2 * STEPS * n_drawn + 1]
+    tail = np.cumsum(density[::-1])[::-1]
+    return np.clip(tail[sums + STEPS * n_drawn], SMALLEST_P, 1.0)
+
+
+def _warn_of_hopeless(known: Sequence[_Measured], effects: Sequence[np.ndarray], pairs: int) -> None:
+    """Warn of names with so few markers that the best of all scores is not rare enough by chance."""
+    n_features = [effect.shape[1] for effect in effects]
+    hopeless = []
+    for one in known:
+        rarest = np.prod([1.0 / n_features[modality] for modality, _, _ in one.markers])
+        if one.markers and pairs * rarest > SIGNIFICANT:
+            hopeless.append(one.name)
+    if hopeless:
+        warn(
+            "panel",
+            f"{len(hopeless)} of {len(known)} names, such as '{hopeless[0]}', can be given to no domain: as few random "
+            f"features as they have markers score as high as can be too often for {pairs} pairs of names and domains; "
+            "give them more markers, or leave out names that this tissue cannot have",
+        )
