@@ -33,23 +33,64 @@ def test_sections_of_a_donor_are_one_sample() -> None:
     samples = read("P1,P1,P2,P3", "young,young,old,old")
     assert samples.table.to_numpy().tolist() == [["P2", "old"], ["P3", "old"], ["P1", "young"]]
     assert samples.of_spot.tolist() == [2, 2, 2, 0, 1, 1, 1]
-    assert (samples.reference, samples.others, samples.paired) == ("old", ["young"], False)
+    assert (samples.reference, samples.others) == ("old", ["young"])
     assert samples.donors("old") == 2
-    rows = samples.between("young")
-    assert samples.design(rows, "young").tolist() == [[0, 1], [0, 1], [1, 1]]
+    (contrast,) = samples.contrasts()
+    assert not contrast.paired and contrast.fewest == 1
+    assert contrast.design.tolist() == [[0, 1], [0, 1], [1, 1]]
+    assert contrast.pairing == "young against old: not paired, no donor has both"
 
 
 def test_donors_with_every_condition_are_compared_with_themselves() -> None:
     samples = read("P1,P1,P2,P2", "before,after,before,after", "before")
-    assert samples.paired and samples.others == ["after"]
-    design = samples.design(samples.between("after"), "after")
-    np.testing.assert_array_equal(design, [[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]])
+    (contrast,) = samples.contrasts()
+    assert contrast.paired and contrast.pairing == "after against before: 2 donors, each compared with itself"
+    np.testing.assert_array_equal(contrast.design, [[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]])
+
+
+def of(**conditions: str) -> Samples:
+    """Samples of the conditions by donor, with "before" as reference."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        return read_samples("tissue", *sections_of(conditions), "before")
+
+
+def sections_of(conditions: dict[str, str]) -> tuple[pd.Series, dict[str, str], dict[str, str]]:
+    rows = [(donor, condition) for donor, own in conditions.items() for condition in own.split()]
+    names = [f"s{number}" for number in range(len(rows))]
+    donor, condition = (dict(zip(names, column, strict=True)) for column in zip(*rows, strict=True))
+    return pd.Series(names), donor, condition
+
+
+def test_pairing_is_that_of_each_comparison() -> None:
+    """A third condition changes nothing between the other two, and a donor that lacks one only goes itself."""
+    alone = of(**dict.fromkeys(("P1", "P2", "P3"), "before after"))
+    more = of(P1="before after late", P2="before after late", P3="before after", P4="before", P5="late")
+    after, late = more.contrasts()
+    assert after.paired and after.some == ("P4",)
+    np.testing.assert_array_equal(after.design, alone.contrasts()[0].design)
+    assert after.pairing == (
+        "after against before: 3 donors, each compared with itself; left out are those with one of the two only: P4"
+    )
+    assert not late.paired and late.design.shape == (7, 2)
+    assert late.pairing == (
+        "late against before: not paired, since few donors have both (P1, P2), whose samples count as of different ones"
+    )
+    with pytest.warns(InputWarning, match="left out are those with one of the two only: P4"):
+        read_samples("tissue", *sections_of(dict.fromkeys(("P1", "P2", "P3"), "before after") | {"P4": "after"}))
+
+
+def test_a_pair_of_which_one_is_not_usable_is_left_out() -> None:
+    (contrast,) = of(**dict.fromkeys(("P1", "P2", "P3"), "before after")).contrasts()
+    lacking = ~((contrast.table["donor"] == "P2") & (contrast.table["condition"] == "after")).to_numpy()
+    rest = contrast.within(lacking)
+    assert sorted(rest.table["donor"].iloc[rest.rows]) == ["P1", "P1", "P3", "P3"] and rest.fewest == 2
 
 
 def test_other_conditions_are_left_out_of_a_comparison() -> None:
     samples = read("P1,P2,P3,P4", "a,a,b,c", "b")
     assert samples.others == ["a", "c"]
-    assert samples.table["condition"].iloc[samples.between("c")].tolist() == ["b", "c"]
+    assert samples.table["condition"].iloc[samples.contrasts()[1].rows].tolist() == ["b", "c"]
 
 
 @pytest.mark.parametrize(

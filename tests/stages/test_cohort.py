@@ -82,6 +82,7 @@ def test_what_differs_is_found_and_shown(files: Path, tmp_path: Path) -> None:
     assert samples.groupby("donor")["spots"].sum().eq(480).all() and samples["donor"].nunique() == 8
     page = (tmp_path / "out" / "cohort.html").read_text()
     assert "Which domains are larger or smaller?" in page and "Gene0191" in page and "domains of" in page.lower()
+    assert "treated against control: not paired, no donor has both." in page
 
 
 def test_the_reference_turns_the_sign(files: Path, tmp_path: Path) -> None:

@@ -61,26 +61,25 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
 
     Returns
     -------
-    Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference`, the mean fraction of the spots of a
-    sample in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over the domains).
+    Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference` (of those compared), the mean fraction
+    of the spots of a sample in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over
+    the domains).
     """
     fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()
     rows: list[dict[str, object]] = []
-    for condition in samples.others:
-        chosen = samples.between(condition)
-        counts, design = sizes.to_numpy()[chosen], samples.design(chosen, condition)
-        effects, corrected = abundance_effects(counts, design)
-        here = samples.table["condition"].to_numpy()
+    for contrast in samples.contrasts():
+        effects, corrected = abundance_effects(sizes.to_numpy()[contrast.rows], contrast.design)
+        changed, known = contrast.changed, fractions[contrast.rows]
         for position, (domain, effect) in enumerate(zip(sizes.columns, effects, strict=True)):
             rows.append(
                 {
                     "domain": domain,
-                    "condition": condition,
-                    "reference": samples.reference,
-                    "donors": samples.donors(condition),
-                    "donors_reference": samples.donors(samples.reference),
-                    "fraction": fractions[here == condition, position].mean(),
-                    "fraction_reference": fractions[here == samples.reference, position].mean(),
+                    "condition": contrast.condition,
+                    "reference": contrast.reference,
+                    "donors": int(changed.sum()),
+                    "donors_reference": int((~changed).sum()),
+                    "fraction": known[changed, position].mean(),
+                    "fraction_reference": known[~changed, position].mean(),
                     "log2_ratio": effect.value / LOG2,
                     "low": effect.low / LOG2,
                     "high": effect.high / LOG2,

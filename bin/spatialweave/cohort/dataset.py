@@ -34,13 +34,13 @@ DONOR, CONDITION = f"{CARRIED}donor", f"{CARRIED}condition"
 class Comparison:
     """The tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), of the run `run`.
 
-    `few` names the conditions with few donors, "" = none.
+    `few` names the conditions with few donors, "" = none; `pairing` says of every comparison which donors it is of.
     """
 
     dataset: str
     run: str
     reference: str
-    paired: bool
+    pairing: list[str]
     few: str
     samples: pd.DataFrame
     abundance: pd.DataFrame
@@ -86,7 +86,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
         sources.dataset.name,
         run.id,
         samples.reference,
-        samples.paired,
+        [contrast.pairing for contrast in samples.contrasts()],
         samples.few(),
         SAMPLES.frame(_sizes(samples, sizes)),
         ABUNDANCE.frame(differential_abundance(samples, sizes)),

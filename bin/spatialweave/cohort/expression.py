@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from spatialweave.cohort.samples import Samples
+from spatialweave.cohort.samples import Contrast, Samples
 from spatialweave.io.count_matrix import Counts, numbered, spot_blocks
 
 if TYPE_CHECKING:
@@ -62,24 +62,22 @@ def differential_expression(
     codes = pd.Index(names).get_indexer(pd.Index(domains))
     sums, spots = pseudobulk(samples, codes, len(names), counts)
     rows: list[dict[str, object]] = []
-    for condition in samples.others:
+    for whole in samples.contrasts():
         for position, domain in enumerate(names):
-            chosen = samples.between(condition)
-            chosen = chosen[spots[chosen, position] >= FEWEST_SPOTS]
-            here = samples.table["condition"].to_numpy()[chosen]
-            if min((here == condition).sum(), (here == samples.reference).sum()) < FEWEST_SAMPLES:
+            contrast = whole.within(spots[:, position] >= FEWEST_SPOTS)
+            if contrast.fewest < FEWEST_SAMPLES:
                 continue
-            table = pd.DataFrame(sums[chosen, position], columns=features).astype(np.int64)
+            table = pd.DataFrame(sums[contrast.rows, position], columns=features).astype(np.int64)
             table = table.loc[:, table.sum() >= FEWEST_COUNTS]
-            if table.shape[1] < 2 or len(chosen) < 1 + samples.design(chosen, condition).shape[1]:
+            if table.shape[1] < 2 or len(contrast.rows) < 1 + contrast.design.shape[1]:
                 continue
-            found = _deseq(table, samples.table.iloc[chosen], samples.paired, condition, samples.reference)
+            found = _deseq(table, contrast)
             for feature, row in found.iterrows():
                 rows.append(
                     {
                         "domain": domain,
-                        "condition": condition,
-                        "reference": samples.reference,
+                        "condition": contrast.condition,
+                        "reference": contrast.reference,
                         "feature": feature,
                         "mean": row["baseMean"],
                         "log2_fold_change": row["log2FoldChange"],
@@ -92,19 +90,20 @@ def differential_expression(
     return rows
 
 
-def _deseq(table: pd.DataFrame, samples: pd.DataFrame, paired: bool, condition: str, reference: str) -> pd.DataFrame:
+def _deseq(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats
 
     # The names that users give may hold anything; a formula may not.
+    samples = contrast.table.iloc[contrast.rows]
     metadata = samples.assign(
-        condition=np.where(samples["condition"] == condition, "other", "reference"),
+        condition=np.where(contrast.changed, "other", "reference"),
         donor=[f"d{code}" for code in samples["donor"].astype("category").cat.codes],
     )
     metadata.index = table.index = [f"s{number}" for number in range(len(metadata))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        design = "~donor + condition" if paired else "~condition"
+        design = "~donor + condition" if contrast.paired else "~condition"
         data = DeseqDataSet(counts=table, metadata=metadata, design=design, quiet=True, n_cpus=1)
         data.deseq2()
         statistics = DeseqStats(data, contrast=["condition", "other", "reference"], quiet=True, n_cpus=1)

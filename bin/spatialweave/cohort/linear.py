@@ -42,13 +42,12 @@ def rate_effect(counts: np.ndarray, sizes: np.ndarray, design: np.ndarray) -> Ef
 
 
 def mean_effect(values: np.ndarray, design: np.ndarray) -> Effect:
-    """The effect on a mean, by ordinary least squares; samples without a value (NaN) are left out."""
+    """The effect on a mean, by ordinary least squares."""
     from statsmodels.regression.linear_model import OLS
 
-    known = np.isfinite(values)
-    if not _estimable(design[known]) or np.ptp(values[known]) == 0:
+    if not _estimable(design) or np.ptp(values) == 0:
         return NONE
-    return _first(OLS(values[known], design[known]).fit())
+    return _first(OLS(values, design).fit())
 
 
 def _estimable(design: np.ndarray) -> bool:

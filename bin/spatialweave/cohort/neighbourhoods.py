@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.cohort.linear import mean_effect
-from spatialweave.cohort.samples import Samples
+from spatialweave.cohort.linear import Effect, mean_effect
+from spatialweave.cohort.samples import Contrast, Samples
 from spatialweave.metrics.multiple_tests import adjusted
 
 if TYPE_CHECKING:
@@ -74,23 +74,24 @@ def differential_neighbourhoods(
     found = borders(contacts(samples, codes, len(names), graph), sizes.to_numpy())
     odds = log_odds(found)
     rows: list[dict[str, object]] = []
-    here = samples.table["condition"].to_numpy()
-    for condition in samples.others:
-        chosen = samples.between(condition)
-        design = samples.design(chosen, condition)
-        pairs = [(a, b) for a, b in product(range(len(names)), repeat=2) if a != b]
-        effects = {pair: mean_effect(odds[chosen, pair[0], pair[1]], design) for pair in pairs}
-        effects = {pair: effect for pair, effect in effects.items() if np.isfinite(effect.p)}
-        corrected = adjusted(np.array([effect.p for effect in effects.values()]))
-        for ((a, b), effect), p_adjusted in zip(effects.items(), corrected, strict=True):
+    for whole in samples.contrasts():
+        effects: list[tuple[int, int, Contrast, Effect]] = []
+        for a, b in product(range(len(names)), repeat=2):
+            contrast = whole.within(np.isfinite(odds[:, a, b]))
+            effect = mean_effect(odds[contrast.rows, a, b], contrast.design)
+            if np.isfinite(effect.p):
+                effects.append((a, b, contrast, effect))
+        corrected = adjusted(np.array([effect.p for *_, effect in effects]))
+        for (a, b, contrast, effect), p_adjusted in zip(effects, corrected, strict=True):
+            fractions, changed = found[contrast.rows, a, b], contrast.changed
             rows.append(
                 {
                     "domain": names[a],
                     "neighbour": names[b],
-                    "condition": condition,
-                    "reference": samples.reference,
-                    "border": np.nanmean(found[here == condition, a, b]),
-                    "border_reference": np.nanmean(found[here == samples.reference, a, b]),
+                    "condition": contrast.condition,
+                    "reference": contrast.reference,
+                    "border": fractions[changed].mean(),
+                    "border_reference": fractions[~changed].mean(),
                     "log2_odds_ratio": effect.value,
                     "low": effect.low,
                     "high": effect.high,

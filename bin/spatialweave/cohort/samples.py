@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,85 @@ ENOUGH_DONORS = 3
 """Donors per condition below which differences are hardly ever found."""
 
 GIVE = "write them into the samplesheet's columns condition and donor"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The samples of one condition and of the reference that are compared.
+
+    Attributes
+    ----------
+    table
+        One row per sample of the cohort, columns `donor` and `condition`.
+    rows
+        Rows of the samples compared (int64).
+    paired
+        Whether donors are compared with themselves; then all of `rows` are of donors with both conditions.
+    some
+        Donors with both conditions where it is not paired, those with one of them where it is: they are not made use of
+        as they could be.
+    """
+
+    table: pd.DataFrame
+    condition: str
+    reference: str
+    rows: np.ndarray
+    paired: bool
+    some: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, condition: str, reference: str) -> Contrast:
+        """Paired where all donors have both conditions, or most of them and :data:`ENOUGH_DONORS`.
+
+        The others are then left out. Where few donors have both, more is known from all of them unpaired.
+        """
+        chosen = table[table["condition"].isin([condition, reference])]
+        twice = chosen["donor"].duplicated(keep=False)
+        both, donors = chosen.loc[twice, "donor"].nunique(), chosen["donor"].nunique()
+        paired = both == donors or (both >= ENOUGH_DONORS and 2 * both > donors)
+        rows = chosen.index[twice] if paired else chosen.index
+        some = chosen.loc[twice != paired, "donor"].unique()
+        return cls(table, condition, reference, rows.to_numpy(), bool(paired), tuple(sorted(some)))
+
+    def within(self, usable: np.ndarray) -> Contrast:
+        """Of its samples those that are `usable` (bool per sample of the cohort), of paired ones in pairs only."""
+        rows = self.rows[usable[self.rows]]
+        if self.paired:
+            rows = rows[self.table["donor"].iloc[rows].duplicated(keep=False).to_numpy()]
+        return replace(self, rows=rows)
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Which of its samples have the condition, and not the reference (bool)."""
+        return (self.table["condition"].iloc[self.rows] == self.condition).to_numpy()
+
+    @property
+    def fewest(self) -> int:
+        """Samples of that one of both conditions that has fewer."""
+        return int(min(self.changed.sum(), (~self.changed).sum()))
+
+    @property
+    def design(self) -> np.ndarray:
+        """The design of a linear model (rows x terms, float64): the condition, 0 or 1, comes first.
+
+        The other terms are a constant or, of paired samples, one for each donor.
+        """
+        import pandas as pd
+
+        donors = self.table["donor"].iloc[self.rows]
+        others = pd.get_dummies(donors, dtype=float).to_numpy() if self.paired else np.ones((len(donors), 1))
+        return np.column_stack([self.changed.astype(np.float64), others])
+
+    @property
+    def pairing(self) -> str:
+        """Which donors are compared, in words."""
+        pair, names = f"{self.condition} against {self.reference}", ", ".join(self.some)
+        if self.paired:
+            left_out = f"; left out are those with one of the two only: {names}" if self.some else ""
+            return f"{pair}: {len(self.rows) // 2} donors, each compared with itself{left_out}"
+        if self.some:
+            return f"{pair}: not paired, since few donors have both ({names}), whose samples count as of different ones"
+        return f"{pair}: not paired, no donor has both"
 
 
 @dataclass(frozen=True)
@@ -46,11 +125,6 @@ class Samples:
         """The conditions that are compared with the reference, sorted."""
         return sorted(set(self.table["condition"]) - {self.reference})
 
-    @property
-    def paired(self) -> bool:
-        """Whether every donor has every condition, so that donors are compared with themselves."""
-        return len(self) == self.table["donor"].nunique() * self.table["condition"].nunique()
-
     def donors(self, condition: str) -> int:
         """Number of donors with a condition."""
         return int((self.table["condition"] == condition).sum())
@@ -60,21 +134,9 @@ class Samples:
         conditions = [self.reference, *self.others]
         return ", ".join(f"{name} has {self.donors(name)}" for name in conditions if self.donors(name) < ENOUGH_DONORS)
 
-    def between(self, condition: str) -> np.ndarray:
-        """Rows of the samples of one condition and of the reference."""
-        return np.flatnonzero(self.table["condition"].isin([condition, self.reference]))
-
-    def design(self, rows: np.ndarray, condition: str) -> np.ndarray:
-        """The design of a linear model for some samples (rows x terms, float64): the condition, 0 or 1, comes first.
-
-        The other terms are a constant or, of paired samples, one for each donor.
-        """
-        import pandas as pd
-
-        chosen = self.table.iloc[rows]
-        effect = (chosen["condition"] == condition).to_numpy(dtype=np.float64)
-        donors = pd.get_dummies(chosen["donor"], dtype=float).to_numpy() if self.paired else np.ones((len(rows), 1))
-        return np.column_stack([effect, donors])
+    def contrasts(self) -> list[Contrast]:
+        """The comparisons of the other conditions with the reference."""
+        return [Contrast.of(self.table, condition, self.reference) for condition in self.others]
 
 
 def read_samples(
@@ -120,4 +182,7 @@ def read_samples(
     samples = Samples(table, rows, reference if reference is not None else conditions[0])
     if samples.few():
         warn(where, f"fewer than {ENOUGH_DONORS} donors ({samples.few()}): only very large differences can be found")
+    for contrast in samples.contrasts():
+        if contrast.some:
+            warn(where, contrast.pairing)
     return samples

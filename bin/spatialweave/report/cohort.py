@@ -29,7 +29,7 @@ def write_cohort_page(found: Comparison, target: Path) -> None:
         dataset=found.dataset,
         run=found.run,
         reference=found.reference,
-        paired=found.paired,
+        pairing=found.pairing,
         few=found.few,
         level=LEVEL,
         donors=donors.groupby("condition", sort=False)["donor"].nunique().to_dict(),
