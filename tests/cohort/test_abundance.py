@@ -69,7 +69,7 @@ def test_the_mean_effect_is_a_t_test() -> None:
     rng = np.random.default_rng(5)
     values = rng.normal(size=9)
     design = np.column_stack([np.repeat([0.0, 1.0], [4, 5]), np.ones(9)])
-    effect, truth = mean_effect(values, design), ttest_ind(values[4:], values[:4])
+    effect, truth = mean_effect(values, design, np.zeros(9)), ttest_ind(values[4:], values[:4])
     assert effect.p == pytest.approx(truth.pvalue)
     interval = truth.confidence_interval()
     assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
@@ -77,7 +77,7 @@ def test_the_mean_effect_is_a_t_test() -> None:
 
 @pytest.mark.parametrize("design", [np.ones((3, 2)), np.eye(3)[:, :2][:2], np.zeros((0, 2))])
 def test_what_cannot_be_estimated_is_nothing(design: np.ndarray) -> None:
-    assert np.isnan(mean_effect(np.arange(len(design)), design)).all()
+    assert np.isnan(mean_effect(np.arange(len(design)), design, np.ones(len(design)))).all()
     assert np.isnan(rate_effect(np.arange(len(design)), np.ones(len(design)), design)).all()
 
 

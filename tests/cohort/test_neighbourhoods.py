@@ -6,10 +6,19 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import sparse
+from scipy.ndimage import gaussian_filter
 
 from spatialweave.cohort.abundance import sizes_of
-from spatialweave.cohort.neighbourhoods import borders, contacts, differential_neighbourhoods
+from spatialweave.cohort.linear import mean_effect
+from spatialweave.cohort.neighbourhoods import (
+    borders,
+    contacts,
+    differential_neighbourhoods,
+    log_odds,
+    sampling_variance,
+)
 from spatialweave.cohort.samples import read_samples
 
 HEIGHT = 30
@@ -18,19 +27,27 @@ HEIGHT = 30
 def strip(order: list[int], rng: np.random.Generator) -> tuple[np.ndarray, sparse.csr_matrix]:
     """Domains as vertical bands in this order, 5 to 7 columns each, on a square grid."""
     columns = np.repeat(order, rng.integers(5, 8, len(order)))
-    domains = np.tile(columns, HEIGHT)
-    index = np.arange(len(domains)).reshape(HEIGHT, len(columns))
+    return np.tile(columns, HEIGHT), grid(HEIGHT, len(columns))
+
+
+def grid(height: int, width: int) -> sparse.csr_matrix:
+    """The graph of a square grid."""
+    index = np.arange(height * width).reshape(height, width)
     pairs = np.concatenate(
         [np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()]), np.stack([index[:-1].ravel(), index[1:].ravel()])],
         axis=1,
     )
-    edges = sparse.coo_matrix((np.ones(pairs.shape[1]), pairs), shape=(len(domains),) * 2)
-    return domains, (edges + edges.T).tocsr()
+    edges = sparse.coo_matrix((np.ones(pairs.shape[1]), pairs), shape=(index.size,) * 2)
+    return (edges + edges.T).tocsr()
 
 
 def cohort(orders: list[list[int]], seed: int = 0):
     rng = np.random.default_rng(seed)
-    strips = [strip(order, rng) for order in orders]
+    return cohort_of([strip(order, rng) for order in orders])
+
+
+def cohort_of(strips: list[tuple[np.ndarray, sparse.csr_matrix]]):
+    """One section of each donor; the second half has the condition b."""
     sections = pd.Series(np.repeat([f"s{i}" for i in range(len(strips))], [len(domains) for domains, _graph in strips]))
     domains = pd.Series(np.concatenate([domains for domains, _graph in strips]) + 1)
     graph = sparse.block_diag([graph for _domains, graph in strips], format="csr")
@@ -84,3 +101,76 @@ def test_samples_with_few_spots_of_a_domain_say_nothing() -> None:
     found = borders(touching, np.array([[50, 60, 70], [50, 9, 70]]))
     np.testing.assert_allclose(found[0], [[np.nan, 0.8, 0.2], [1, np.nan, 0], [1, 0, np.nan]])
     np.testing.assert_allclose(found[1], [[np.nan, np.nan, 0.2], [np.nan] * 3, [1, np.nan, np.nan]])
+
+
+def test_one_donor_is_no_evidence() -> None:
+    """Only one donor of b has enough spots of domain 3, which lies at domain 1 there and nowhere else."""
+
+    def tissue(spots: int, beside: bool) -> tuple[np.ndarray, sparse.csr_matrix]:
+        domains = np.zeros((20, 10), dtype=int)
+        domains[10:] = 1
+        inside = [(row, column) for row in range(13, 19) for column in range(3, 6)][:spots]
+        for row, column in [(10, 5), *inside[1:]] if beside else inside:
+            domains[row, column] = 2
+        return domains.ravel(), grid(20, 10)
+
+    samples, domains, graph = cohort_of([tissue(12, False)] * 4 + [tissue(12, True)] + [tissue(8, False)] * 3)
+    rows = pd.DataFrame(differential_neighbourhoods(samples, domains, sizes_of(samples, domains), graph))
+    assert set(zip(rows["domain"], rows["neighbour"], strict=True)) == {(1, 2), (2, 1)} and (rows["p"] > 0.3).all()
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.1, 0.5, 0.97])
+@pytest.mark.parametrize("total", [100, 1000])
+def test_the_sampling_variance_is_that_of_binomial_draws(fraction: float, total: int) -> None:
+    smoothed = (fraction * total + 0.5) / (total + 1)
+    drawn = log_odds(np.random.default_rng(0).binomial(total, smoothed, 20_000) / total)
+    assert sampling_variance(np.array(fraction), np.array(total)) == pytest.approx(drawn.var(), rel=0.4)
+
+
+def effects(rng: np.random.Generator, n: int, fractions: list[tuple[float, float]], contacts_each: int) -> np.ndarray:
+    """The p values of n + n donors whose fractions are beta, (mean, a + b) under each condition, contacts binomial."""
+    p = []
+    design = np.column_stack([np.repeat([0.0, 1.0], n), np.ones(2 * n)])
+    for _ in range(200):
+        own = np.concatenate([rng.beta(mean * size, (1 - mean) * size, n) for mean, size in fractions])
+        found = rng.binomial(contacts_each, own) / contacts_each
+        p.append(mean_effect(log_odds(found), design, sampling_variance(found, np.full(2 * n, contacts_each))).p)
+    return np.array(p)
+
+
+@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize("mean", [0.02, 0.3])
+def test_borders_that_are_often_none_are_not_called(n: int, mean: float) -> None:
+    """Of a rare neighbour most donors have no border at all."""
+    p = effects(np.random.default_rng(0), n, [(mean, 3.0)] * 2, 100)
+    # Of 200 draws, two standard errors above 5%.
+    assert np.nanmean(p < 0.05) <= 0.08 and np.nanmin(p) > 1e-6
+
+
+def test_equal_borders_of_two_donors_are_no_proof() -> None:
+    """[0, 0] against [1, 1] leaves no residual."""
+    found, total = np.array([0.0, 0, 1, 1]), np.full(4, 100)
+    design = np.column_stack([[0.0, 0, 1, 1], np.ones(4)])
+    effect = mean_effect(log_odds(found), design, sampling_variance(found, total))
+    # By hand: the difference over its standard error, with two degrees of freedom, whose t has this tail.
+    t = 2 * np.log2(1.01 / 0.01) / np.sqrt(sampling_variance(found, total)[0])
+    assert effect.p == pytest.approx(1 - t / np.sqrt(t**2 + 2)) and 0.001 < effect.p < 0.01
+
+
+def test_a_border_that_changes_is_found() -> None:
+    """From a fifth to a half, with donors that differ, in 4 + 4 donors."""
+    assert (effects(np.random.default_rng(0), 4, [(0.2, 30.0), (0.5, 30.0)], 100) < 0.05).mean() > 0.9
+
+
+def test_tissues_of_one_kind_do_not_differ() -> None:
+    """Domains are where the highest of five smooth random fields is; borders are few and in pieces."""
+    rng = np.random.default_rng(0)
+    graph, p = grid(24, 24), []
+    for _ in range(10):
+        shift = rng.normal(0, 0.4, (5, 1, 1))
+        fields = gaussian_filter(rng.standard_normal((8, 5, 24, 24)), (0, 0, 3, 3), mode="nearest")
+        highest = (fields / fields.std() + shift).argmax(axis=1).reshape(8, -1)
+        samples, domains, whole = cohort_of([(one, graph) for one in highest])
+        rows = differential_neighbourhoods(samples, domains, sizes_of(samples, domains), whole)
+        p += [row["p"] for row in rows]
+    assert len(p) > 150 and np.mean(np.array(p) < 0.05) <= 0.06 and min(p) > 1e-6

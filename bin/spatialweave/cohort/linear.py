@@ -41,13 +41,19 @@ def rate_effect(counts: np.ndarray, sizes: np.ndarray, design: np.ndarray) -> Ef
         return _first(model.fit(scale=dispersion, use_t=True))
 
 
-def mean_effect(values: np.ndarray, design: np.ndarray) -> Effect:
-    """The effect on a mean, by ordinary least squares."""
+def mean_effect(values: np.ndarray, design: np.ndarray, sampling: np.ndarray) -> Effect:
+    """The effect on a mean, by ordinary least squares with a floor of the variance.
+
+    Samples that happen to be equal leave no residual, and what is left of one is rounding. They vary by `sampling` (the
+    variance of each value, were it measured again) all the same: the variance of the residuals is at least its mean.
+    """
     from statsmodels.regression.linear_model import OLS
 
     if not _estimable(design) or np.ptp(values) == 0:
         return NONE
-    return _first(OLS(values, design).fit())
+    model = OLS(values, design)
+    variance = max(float(model.fit().mse_resid), float(np.mean(sampling)))
+    return _first(model.fit(cov_type="fixed scale", cov_kwds={"scale": variance}, use_t=True))
 
 
 def _estimable(design: np.ndarray) -> bool:

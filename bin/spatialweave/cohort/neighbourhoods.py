@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
+FEWEST_DONORS = 2
+"""Donors per condition with enough of both domains, without which two are not compared."""
+
 SMALL = 0.01
 """Fraction of a border that is as good as none."""
 
@@ -37,23 +40,38 @@ def contacts(samples: Samples, domains: np.ndarray, n_domains: int, graph: spars
     return np.bincount(keys, minlength=len(samples) * n_domains**2).reshape(len(samples), n_domains, n_domains)
 
 
+def outward(touching: np.ndarray) -> np.ndarray:
+    """The contacts with other domains, without those of a domain with itself."""
+    return touching * ~np.eye(touching.shape[1], dtype=bool)
+
+
 def borders(touching: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Of the contacts of each domain with others, the fraction that is with each (samples x domains x domains).
 
     Domains are areas, and a neighbour that grows on its far side does not touch them more: contacts are not divided by
     what abundances alone would make of them. NaN with itself, and where a sample has few spots of a domain.
     """
-    other = ~np.eye(touching.shape[1], dtype=bool)
-    outward = touching * other
-    total = outward.sum(axis=2, keepdims=True)
+    others = outward(touching)
+    total = others.sum(axis=2, keepdims=True)
     enough = sizes >= FEWEST_SPOTS
-    known = enough[:, :, None] & enough[:, None, :] & (total > 0) & other
-    return np.where(known, outward / np.maximum(total, 1), np.nan)
+    known = enough[:, :, None] & enough[:, None, :] & (total > 0) & ~np.eye(touching.shape[1], dtype=bool)
+    return np.where(known, others / np.maximum(total, 1), np.nan)
 
 
 def log_odds(fraction: np.ndarray) -> np.ndarray:
     """Log2 odds of fractions; 0 and 1 are taken for :data:`SMALL` away from there."""
     return np.asarray(np.log2((fraction + SMALL) / (1 - fraction + SMALL)))
+
+
+def sampling_variance(fraction: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """The variance of :func:`log_odds` of a fraction of `total` contacts, as if these were independent.
+
+    By the delta method, with half a contact added to both sides, without which 0 and 1 would not vary. Contacts beside
+    each other are alike, so that this is the least that fractions vary.
+    """
+    smoothed = (fraction * total + 0.5) / (total + 1)
+    slope = (1 + 2 * SMALL) / ((smoothed + SMALL) * (1 - smoothed + SMALL)) / np.log(2)
+    return np.asarray(slope**2 * smoothed * (1 - smoothed) / np.maximum(total, 1))
 
 
 def differential_neighbourhoods(
@@ -64,21 +82,25 @@ def differential_neighbourhoods(
     Returns
     -------
     Rows with `domain`, `neighbour`, `condition`, `reference`, the mean fraction in both, the log2 ratio of the odds,
-    its 95% interval, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared, among them those
-    whose fraction is the same everywhere, are left out.
+    its 95% interval, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared, because fewer
+    than :data:`FEWEST_DONORS` donors have a fraction under one of the conditions or it is the same everywhere, are left
+    out.
     """
     import pandas as pd
 
     names = list(sizes.columns)
     codes = sizes.columns.get_indexer(pd.Index(domains))
-    found = borders(contacts(samples, codes, len(names), graph), sizes.to_numpy())
-    odds = log_odds(found)
+    touching = contacts(samples, codes, len(names), graph)
+    found = borders(touching, sizes.to_numpy())
+    odds, variances = log_odds(found), sampling_variance(found, outward(touching).sum(axis=2, keepdims=True))
     rows: list[dict[str, object]] = []
     for whole in samples.contrasts():
         effects: list[tuple[int, int, Contrast, Effect]] = []
         for a, b in product(range(len(names)), repeat=2):
             contrast = whole.within(np.isfinite(odds[:, a, b]))
-            effect = mean_effect(odds[contrast.rows, a, b], contrast.design)
+            if contrast.fewest < FEWEST_DONORS:
+                continue
+            effect = mean_effect(odds[contrast.rows, a, b], contrast.design, variances[contrast.rows, a, b])
             if np.isfinite(effect.p):
                 effects.append((a, b, contrast, effect))
         corrected = adjusted(np.array([effect.p for *_, effect in effects]))
