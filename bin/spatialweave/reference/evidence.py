@@ -23,6 +23,11 @@ ROUNDING = 1e-6
 """Smaller fractions of what is shared are nothing."""
 
 CHANCE = 4.0
+"""Standard errors beyond which spots share variation."""
+
+ENOUGH = 2 * CHANCE
+"""Standard errors that the reference's variation must be worth in a section for its absence to count. Of sections as
+good as the reference in which it is worth half as many, every second one would be within :data:`CHANCE`."""
 
 CENTRINGS = 3
 """Times that the unexplained variation is computed: first less the mean of all spots of the section, then less that of
@@ -46,14 +51,24 @@ class SharedVariation:
     explained: np.ndarray
     unexplained: np.ndarray
 
-    def explained_fraction(self, rows: np.ndarray | slice = slice(None)) -> float:
-        """The fraction of the shared variation of some spots that is explained; NaN where they share none.
+    @property
+    def per_spot(self) -> float:
+        """The mean of what spots with neighbours share; NaN without any."""
+        n_spots = np.count_nonzero(self.shared)
+        return float(self.shared.sum()) / n_spots if n_spots else np.nan
 
-        That is, where the sum over the spots is not beyond :data:`CHANCE` standard errors of a sum of independent ones.
+    def explained_fraction(self, rows: np.ndarray | slice = slice(None), expected: float = np.nan) -> float:
+        """The fraction of the shared variation of some spots that is explained.
+
+        Where they show none, since its sum is not beyond :data:`CHANCE` standard errors of a sum of independent ones,
+        it is 0 if as many spots that share `expected` each would be beyond :data:`ENOUGH`, and else NaN: too few spots,
+        or too noisy ones, to tell.
         """
         shared = self.shared[rows]
-        total = float(shared.sum())
-        return float(self.explained[rows].sum()) / total if total > CHANCE * np.sqrt((shared**2).sum()) else np.nan
+        total, error = float(shared.sum()), float(np.sqrt((shared**2).sum()))
+        if total > CHANCE * error:
+            return float(self.explained[rows].sum()) / total
+        return 0.0 if expected * np.count_nonzero(shared) > ENOUGH * error else np.nan
 
 
 @dataclass(frozen=True)
@@ -68,11 +83,14 @@ class Evidence:
         float64, spots x dimensions: what is common to the latents of each spot's section.
     variation
         By the reference's components.
+    features
+        The fraction of the reference's features that the spots have.
     """
 
     latents: np.ndarray
     shift: np.ndarray
     variation: SharedVariation
+    features: float
 
 
 def evidence(
@@ -101,13 +119,14 @@ def evidence(
     if clusters is not None:
         for name in np.unique(sections):
             shift[sections == name] = clusters.common_shift(raw[sections == name])
+    features = len(found) / len(frozen.features)
     latents = smooth(raw, np.ones(len(raw), dtype=bool), with_self(graph), CONTROL_ROUNDS)
     if frozen.projection == FEATURES:
         nothing = np.zeros(len(latents))
-        return Evidence(latents, shift, SharedVariation(nothing, nothing, nothing))
+        return Evidence(latents, shift, SharedVariation(nothing, nothing, nothing), features)
     directions = frozen.matrix[:, : _width(frozen)]
     directions = directions / np.maximum(np.linalg.norm(directions, axis=0), 1e-300)
-    return Evidence(latents, shift, shared_variation(matrix, directions[found], graph, sections))
+    return Evidence(latents, shift, shared_variation(matrix, directions[found], graph, sections), features)
 
 
 def _width(frozen: FrozenPreparation) -> int:

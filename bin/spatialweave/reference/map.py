@@ -177,14 +177,19 @@ def _likeness(
     explained, far, of_reference = {}, {}, {}
     for name, (present, found, is_far) in evidence.items():
         here = np.isin(present, rows)
-        explained[name] = found.variation.explained_fraction(np.flatnonzero(here & (unlikeness[present] <= UNLIKE)))
+        expected = _number(said[name].get("shared")) * found.features
+        like = np.flatnonzero(here & (unlikeness[present] <= UNLIKE))
+        explained[name] = found.variation.explained_fraction(like, expected)
         far[name] = float(is_far[here].mean()) if here.any() else 0.0
-        whole = said[name].get("explained")
-        of_reference[name] = float(whole) if isinstance(whole, int | float) else np.nan
+        of_reference[name] = _number(said[name].get("explained"))
         # A section without a modality is not judged by it.
         if not here.any():
             del explained[name]
     return section_likeness(section, unlikeness[rows], explained, of_reference, far)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
 
 
 def _gaussians(model: SavedModel, name: str, n_dims: int) -> Gaussians:

@@ -107,6 +107,7 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
             **plain,
             "measured": str(counts.mod[name].uns.get(MEASURED, MODALITY_KINDS[name].values)),
             "explained": _known(variation.explained_fraction()),
+            "shared": _known(variation.per_spot),
             "corrected": clusters is not None,
         }
     of_reference = {name: quantiles(one) for name, one in distances.items()}

@@ -1,4 +1,4 @@
-"""How like a reference a whole section is: like it, shifted, unlike it in part, or foreign."""
+"""How like a reference a whole section is: like it, shifted, unlike it in part, foreign, or not to be told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from spatialweave.reference.likeness import UNLIKE
 
-LIKE, SHIFTED, PARTLY, FOREIGN = "like", "shifted", "partly unlike", "foreign"
+LIKE, SHIFTED, PARTLY, FOREIGN, UNDECIDED = "like", "shifted", "partly unlike", "foreign", "undecided"
 
 MOST = 0.5
 """A section is foreign where more than this fraction of its spots is unlike the reference, or where the reference
@@ -27,12 +27,14 @@ class SectionLikeness:
     Attributes
     ----------
     verdict
-        :data:`LIKE`, :data:`SHIFTED`, :data:`PARTLY` or :data:`FOREIGN`.
+        :data:`LIKE`, :data:`SHIFTED`, :data:`PARTLY`, :data:`FOREIGN` or :data:`UNDECIDED`.
     unlike
         Fraction of the spots that are unlike the reference, of which it is 1 less :data:`UNLIKE` there.
     structure
         By modality, what the reference's components explain of the variation that neighbours share, as a fraction of
         what they explain in the reference; over the spots that are not unlike it. 0 where neighbours share nothing.
+    untold
+        Modalities of which that cannot be told.
     far
         By modality, the fraction of the spots that are unlike in their latents before the section's common shift is
         taken away.
@@ -43,17 +45,23 @@ class SectionLikeness:
     n_spots: int
     unlike: float
     structure: dict[str, float]
+    untold: tuple[str, ...]
     far: dict[str, float]
 
     def sentence(self, reference: str) -> str:
         """One line for the user."""
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.structure.items())
+        shares = ", ".join(
+            [f"{name} {share:.0%}" for name, share in self.structure.items()]
+            + [f"{name} cannot be told (too few spots for what neighbours share)" for name in self.untold]
+        )
         facts = f"{self.unlike:.1%} of {self.n_spots} spots are unlike it (1% expected); structure explained: {shares}"
         said = {
             LIKE: f"like the reference '{reference}'",
             SHIFTED: f"like the reference '{reference}' but for a shift of {self._shifted()}, which was taken away",
             PARTLY: f"UNLIKE the reference '{reference}' IN PART: see the map of unlikeness",
             FOREIGN: f"FOREIGN to the reference '{reference}': its domains should not be used",
+            UNDECIDED: f"TOO SMALL OR TOO NOISY to tell whether its structure is that of the reference '{reference}': "
+            "its spots are not unlike it, but neighbours show nothing that could be",
         }
         return f"section '{self.section}' is {said[self.verdict]} ({facts})"
 
@@ -85,24 +93,26 @@ def section_likeness(
         Of its spots.
     explained, of_reference
         By modality the fraction of the shared variation that is explained, of the section's spots that are not unlike
-        the reference, and of the reference's; NaN or missing where neighbours share none.
+        the reference, and of the reference's. NaN where it cannot be told, which says nothing against a section; of a
+        reference also where neighbours share none.
     far
         As :attr:`SectionLikeness.far`.
     """
-    structure = {}
-    for name, own in explained.items():
-        whole = of_reference.get(name, np.nan)
-        # Where the reference has no structure in a modality, nothing can be said by it.
-        if np.isfinite(whole) and whole > 0:
-            structure[name] = float(np.clip(own / whole, 0, 1)) if np.isfinite(own) else 0.0
+    # Where the reference has no structure in a modality, nothing can be said by it.
+    judged = [name for name in explained if of_reference.get(name, np.nan) > 0]
+    told = [name for name in judged if np.isfinite(explained[name])]
+    structure = {name: float(np.clip(explained[name] / of_reference[name], 0, 1)) for name in told}
+    untold = tuple(name for name in judged if name not in told)
     unlike = float((unlikeness > UNLIKE).mean())
     verdict = LIKE
     if unlike > MOST or (structure and np.mean(list(structure.values())) < MOST):
         verdict = FOREIGN
     elif unlike > SOME:
         verdict = PARTLY
+    elif untold and not told:
+        verdict = UNDECIDED
     elif any(fraction > MOST for fraction in far.values()):
         verdict = SHIFTED
     return SectionLikeness(
-        section, verdict, len(unlikeness), unlike, structure, {name: far[name] for name in explained}
+        section, verdict, len(unlikeness), unlike, structure, untold, {name: far[name] for name in explained}
     )
