@@ -76,7 +76,7 @@ def spelled(name: str) -> str:
 
 def _squeezed(name: str) -> str:
     """A name without signs, for names that no feature has: "sampleID" is "sample_id"."""
-    return _spelled(name).replace("_", "")
+    return spelled(name).replace("_", "")
 
 
 _PARTS = {_squeezed(name): what for what, names in {**PART_NAMES, PLANES: DEPTHS}.items() for name in names}
