@@ -88,6 +88,29 @@ def test_same_seed_same_result_and_a_subset_of_many_spots(monkeypatch: pytest.Mo
     assert part.n_spots == 100 and part.p(ALL) < 0.05
 
 
+def test_where_a_modality_was_measured_is_not_permuted() -> None:
+    """Of each section, one spot has both modalities and one has RNA alone: nothing can be permuted."""
+    points = grid(10, 5)
+    sections = np.array([f"s{i // 2}" for i in range(50)])
+    absent = (np.arange(50) % 2 == 0)[:, None]
+    adt = np.where(absent, np.nan, noisy(quadrants(points), 1.0, 1))
+    found = permuted_tissue(dataset(points, sections, rna=noisy(quadrants(points), 1.0, 0), adt=adt), 2, 0)
+    for one in found.averaged:
+        assert np.allclose(one.permuted["rna"], one.found["rna"])
+    assert found.p(ALL) == found.p("rna") == found.p("adt") == 1.0
+
+
+def test_no_domains_are_found_where_noise_has_a_gap_in_one_piece() -> None:
+    points = grid(16, 16)
+    gap = (points[:, 0] >= 4)[:, None]
+    found = []
+    for seed in range(4):
+        rna, adt = np.random.default_rng(seed).standard_normal((2, len(points), 8))
+        found.append(permuted_tissue(dataset(points, rna=rna, adt=np.where(gap, np.nan, adt)), 5, seed).p("rna"))
+    # Uniform p values: of four, two are 0.05 or less in 14 of a thousand cases.
+    assert sum(p <= 0.05 for p in found) < 2
+
+
 def test_permutations_stay_within_sections_and_move_modalities_together() -> None:
     """With one spot per section and modality, nothing can be permuted: every permutation is the tissue itself."""
     points = grid(5, 5)
@@ -98,7 +121,7 @@ def test_permutations_stay_within_sections_and_move_modalities_together() -> Non
     assert found.p(ALL) == 1.0
 
 
-def test_missing_spots_are_permuted_with_the_rest() -> None:
+def test_domains_are_found_in_a_modality_that_some_spots_lack() -> None:
     points = grid(15, 15)
     true = quadrants(points)
     absent = np.random.default_rng(5).random(len(points)) < 0.3

@@ -4,7 +4,9 @@ Permuting the spots keeps everything that was measured and destroys where. All t
 of noise, and by how much such domains seem to predict hidden spots shows how far any method's would: the neighbours'
 domains depend a little on the hidden spot itself, because methods average over neighbours. Since the whole computation
 is repeated for every permutation, the test is exact whatever the statistic (Phipson and Smyth, Stat Appl Genet Mol Biol
-9:39, 2010).
+9:39, 2010), where spots of one section with the same modalities are exchangeable. Where a modality was measured stays
+as it is: averages over neighbours are of fewer spots at the rim of a gap and within it, so that gaps scattered over the
+tissue would be no null of a gap in one piece. That spots with and without a modality differ is not tested.
 
 The more spots an average is taken over, the less of it is any one of them, so that domains of averaged noise seem to
 predict less, the smoother they are. Weak signal of large domains shows only once it is averaged often. So the control
@@ -132,14 +134,14 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
     rows = random_subset(dataset.n_spots, SPOTS, seed)
     sample = part(dataset, rows)
     hidden = HiddenSpots.of(sample)
-    sections = sample.obs["section"].astype(str).to_numpy()
+    alike = _alike(sample)
     rng = np.random.default_rng(seed)
     number = min(max(n_domains, 2), len(rows))
-    orders = [np.arange(len(rows))] + [_permutation(sections, rng) for _ in range(PERMUTATIONS)]
+    orders = [np.arange(len(rows))] + [_permutation(alike, rng) for _ in range(PERMUTATIONS)]
 
     def domains(order: np.ndarray, rounds: int) -> np.ndarray:
         """Those found where the measurements of spot order[i] are those of spot i."""
-        modalities = [Modality(m.name, m.latent[order], m.present[order]) for m in sample.modalities]
+        modalities = [Modality(m.name, m.latent[order], m.present) for m in sample.modalities]
         embedding = smoothed(modalities, hidden.neighbours, rounds).astype(np.float64)
         return kmeans_partition(embedding, number, seed, n_init=1)
 
@@ -157,9 +159,16 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
     return PermutedTissue(averaged, len(rows))
 
 
-def _permutation(sections: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order of the spots, within their sections."""
-    order = np.empty(len(sections), dtype=np.int64)
-    for _, rows in section_rows(sections):
+def _alike(dataset: Dataset) -> np.ndarray:
+    """Per spot a number (int64): the same for spots of one section that have the same modalities."""
+    sections = np.unique(dataset.obs["section"].astype(str).to_numpy(), return_inverse=True)[1]
+    kinds = np.column_stack([sections, *(modality.present for modality in dataset.modalities)])
+    return np.unique(kinds, axis=0, return_inverse=True)[1].ravel()
+
+
+def _permutation(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random order of the spots, within their groups."""
+    order = np.empty(len(groups), dtype=np.int64)
+    for _, rows in section_rows(groups):
         order[rows] = rng.permutation(rows)
     return order
