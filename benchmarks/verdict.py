@@ -169,7 +169,8 @@ def judged(
     tissue = Tissue.of(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), 0)
     permuted = permuted_tissue(dataset, number, 0)
     found = evidence(HiddenSpots.of(dataset), tissue, permuted, runs, {}, 0)
-    return found, permuted, verdict(found, permuted)
+    members = [f"{method}.seed{seed}" for method, seed in runs if method not in (CONTROL, WEAVE)]
+    return found, permuted, verdict(found, permuted, members)
 
 
 if __name__ == "__main__":

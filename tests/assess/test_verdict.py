@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spatialweave.assess.hidden_spots import ALL
@@ -27,6 +28,8 @@ from spatialweave.assess.verdict import (
     modality_reasons,
     verdict,
 )
+from spatialweave.report.consensus import shown_first
+from spatialweave.report.inputs import MethodRun
 
 
 def tissue(found: float) -> PermutedTissue:
@@ -52,6 +55,8 @@ def modality(own: tuple[float, float], others: tuple[float, float], name: str = 
 
 LESS = Interval(-0.1, -0.2, -0.05)
 
+THREE_METHODS = ("smart.seed1", "spamo.seed1", "spamca.seed1")
+
 
 def test_a_tissue_without_domains_ends_it_whatever_the_runs_look_like() -> None:
     found = verdict([run("smart"), run("weave"), run("spamo"), run("spamca")], EMPTY)
@@ -67,7 +72,7 @@ def test_runs_that_do_not_hold_are_named_and_none_is_chosen() -> None:
 
 def test_the_consensus_is_chosen_where_it_holds() -> None:
     runs = [run("smart", 1), run("smart", 2), run("spamo", behind=LESS), run("noise", p=0.5), run("weave", behind=LESS)]
-    found = verdict(runs, TISSUE, joined=3)
+    found = verdict(runs, TISSUE, joined=THREE_METHODS)
     assert (found.kind, found.choice) == (CHOSEN, "weave.seed1")
     text = " ".join(found.reasons)
     assert "Not to be believed: noise (seed 1)" in text
@@ -78,7 +83,7 @@ def test_the_consensus_is_chosen_where_it_holds() -> None:
 def test_without_a_majority_nothing_is_chosen() -> None:
     # The control is no member: the consensus joins two runs.
     runs = [run("smart"), run("spamo"), run("pca_smooth", p=0.5), run("weave")]
-    found = verdict(runs, TISSUE, joined=2)
+    found = verdict(runs, TISSUE, joined=("smart.seed1", "spamo.seed1"))
     assert (found.kind, found.choice) == (UNDECIDED, "")
     assert (
         found.headline
@@ -88,14 +93,24 @@ def test_without_a_majority_nothing_is_chosen() -> None:
     assert less.choice == "" and less.headline == "The data support the domains of smart (seed 1) and spamo (seed 1)."
 
 
+def test_seeds_are_no_majority_and_the_report_goes_by_the_same_rule() -> None:
+    names = ["smart.seed1", "smart.seed2", "spamo.seed1", "spamo.seed2"]
+    runs = [run("smart", 1), run("smart", 2), run("spamo", 1), run("spamo", 2), run("weave")]
+    found = [verdict(runs, TISSUE, joined=joined).choice for joined in (names, [*names, "spamca.seed1"])]
+    assert found == ["", "weave.seed1"]
+    matched = [pd.DataFrame(1, [0], joined) for joined in (names, [*names, "spamca.seed1"])]
+    shown = [shown_first([MethodRun("weave", 1, ["1"], matched_runs=one)]) for one in matched]
+    assert [one is not None for one in shown] == [False, True]
+
+
 def test_a_consensus_that_does_not_hold_is_not_chosen() -> None:
-    found = verdict([run("smart"), run("spamo"), run("spamca"), run("weave", p=0.3)], TISSUE, joined=3)
+    found = verdict([run("smart"), run("spamo"), run("spamca"), run("weave", p=0.3)], TISSUE, joined=THREE_METHODS)
     assert (found.kind, found.choice) == (UNDECIDED, "")
     assert "Not to be believed: weave" in " ".join(found.reasons)
 
 
 def test_a_consensus_of_two_runs_can_be_all_that_holds() -> None:
-    found = verdict([run("smart", p=0.2), run("spamo", p=0.3), run("weave")], TISSUE, joined=2)
+    found = verdict([run("smart", p=0.2), run("spamo", p=0.3), run("weave")], TISSUE, joined=THREE_METHODS[:2])
     assert (found.kind, found.choice) == (UNDECIDED, "")
     assert found.headline == "The data support the domains of weave, the consensus, and of no run that it joins."
 

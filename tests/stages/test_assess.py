@@ -40,8 +40,8 @@ def files(toy_run, tmp_path_factory) -> dict[str, Path]:
     embedding = np.eye(4)[toy_run.quadrant] + 0.1 * rng.normal(size=(dataset.n_spots, 4))
     found["embedding"] = folder / "smart.seed1.h5ad"
     write_embedding(found["embedding"], dataset, embedding, {"method": "smart", "seed": 1})
-    # The consensus joins three of the runs.
-    joined = ["smart.seed1", "smart.seed2", "spamo.seed1"]
+    # The consensus joins runs of three methods.
+    joined = ["smart.seed1", "spamo.seed1", "spamca.seed1"]
     matched = {MATCHED_RUNS: pd.DataFrame(1, dataset.obs.index, joined, dtype=np.int32)}
     found["woven"] = folder / "weave.seed1.h5ad"
     write_embedding(found["woven"], dataset, embedding, {"method": "weave", "seed": 1}, matched)

@@ -133,10 +133,10 @@ def _run(name: str) -> Run:
 
 def _of_embeddings(
     files: Sequence[Path], dataset: Dataset, runs: dict[Run, np.ndarray], n_domains: int
-) -> tuple[dict[Run, list[float]], int]:
-    """The stability of the embeddings, and how many runs the consensus joins; its own is made of their domains."""
+) -> tuple[dict[Run, list[float]], list[str]]:
+    """The stability of the embeddings, and which runs the consensus joins; its own is made of their domains."""
     halves: dict[Run, list[float]] = {}
-    joined = 0
+    joined: list[str] = []
     for path in files:
         run = _run(path.name.removesuffix(".h5ad"))
         if run not in runs:
@@ -145,7 +145,7 @@ def _of_embeddings(
         if not data.obs_names.equals(dataset.obs.index):
             raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
         if run[0] == WEAVE:
-            joined = data.obsm[MATCHED_RUNS].shape[1] if MATCHED_RUNS in data.obsm else 0
+            joined = list(map(str, data.obsm[MATCHED_RUNS].columns)) if MATCHED_RUNS in data.obsm else []
         else:
             halves[run] = half_agreement(np.asarray(data.X), n_domains, run[1])
     return halves, joined

@@ -14,6 +14,7 @@ from spatialweave.assess.hidden_spots import ALL
 from spatialweave.assess.modality_value import ModalityValue, ModalityValues
 from spatialweave.assess.permuted_tissue import PermutedTissue
 from spatialweave.assess.runs import SIGNIFICANT, RunEvidence
+from spatialweave.domains.consensus import has_majority
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.modalities import MODALITY_KINDS
 
@@ -33,9 +34,6 @@ SHORT = {
     NOTHING: "adds nothing that can be told",
 }
 """The same in short."""
-
-MAJORITY = 3
-"""Runs that a consensus has to join for a majority."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,13 @@ class Verdict:
     reasons: list[str] = field(default_factory=list)
 
 
-def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: int = 0) -> Verdict:
+def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: Sequence[str] = ()) -> Verdict:
     """The verdict on the runs of a dataset.
 
     Parameters
     ----------
     joined
-        How many of the runs the consensus joins; 0 where there is none.
+        The runs (``<method>.seed<k>``) that the consensus joins; none where there is no consensus.
     """
     tissue = _tissue(permuted)
     if permuted.p(ALL) > SIGNIFICANT:
@@ -90,7 +88,7 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: int =
             "are known, the run that explains the most is often not the one that is right: this ranks nothing."
         )
     woven = next((run for run in holding if run.method == WEAVE), None)
-    if woven is not None and joined >= MAJORITY:
+    if woven is not None and has_majority(joined):
         reasons.append(
             "The consensus is chosen because no rule that picks one run without labels is reliably better than the "
             "median run."

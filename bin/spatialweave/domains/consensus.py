@@ -10,7 +10,7 @@ Bipartite graph of spots and clusters: Fern and Brodley, Proc ICML (2004); unit 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +22,27 @@ from spatialweave.domains.labels import number_by_size
 from spatialweave.domains.matching import match_classes, overlap_table
 from spatialweave.errors import InputError
 
+MAJORITY = 3
+"""Methods that a consensus joins for a majority: of two that differ neither has one, and the seeds of a method share
+its mistakes."""
+
 KMEANS_RUNS = 10
 
 RANK_TOLERANCE = 1e-9
 """Directions whose singular value is below this fraction of the largest are rounding, and left out."""
+
+
+def by_method(runs: Iterable[str]) -> dict[str, list[str]]:
+    """Runs (``<method>.seed<k>``) by their method."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        found.setdefault(run.rpartition(".seed")[0], []).append(run)
+    return found
+
+
+def has_majority(runs: Iterable[str]) -> bool:
+    """Whether the runs (``<method>.seed<k>``) that a consensus joins are of :data:`MAJORITY` methods or more."""
+    return len(by_method(runs)) >= MAJORITY
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spatialweave.domains.consensus import by_method, has_majority
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.report.inputs import MethodRun
 from spatialweave.report.scores import BestRun, best_run
@@ -20,9 +21,6 @@ TITLE = "weave (consensus)"
 REFERENCE_TITLE = "reference (saved model)"
 """Of sections that a saved model has labelled."""
 
-SHOWN_FIRST_FROM = 3
-"""Methods from which on the consensus is shown first: with two, neither has a majority."""
-
 
 def woven_run(runs: list[MethodRun]) -> MethodRun | None:
     """The consensus among the runs; None where there is none that has domains."""
@@ -31,19 +29,20 @@ def woven_run(runs: list[MethodRun]) -> MethodRun | None:
 
 def members(run: MethodRun) -> dict[str, list[str]]:
     """The runs of a consensus by their method."""
-    found: dict[str, list[str]] = {}
-    for name in run.matched_runs.columns if run.matched_runs is not None else []:
-        found.setdefault(str(name).rpartition(".seed")[0], []).append(str(name))
-    return found
+    return by_method(_joined(run))
+
+
+def _joined(run: MethodRun) -> list[str]:
+    return [] if run.matched_runs is None else [str(name) for name in run.matched_runs.columns]
 
 
 def shown_first(runs: list[MethodRun]) -> BestRun | None:
-    """The consensus of :data:`SHOWN_FIRST_FROM` methods or more, as the run to look at first; else None."""
+    """The consensus, as the run to look at first, where it has a majority (:func:`has_majority`); else None."""
     run = woven_run(runs)
-    if run is None or len(members(run)) < SHOWN_FIRST_FROM:
+    if run is None or not has_majority(_joined(run)):
         return None
-    n_runs = sum(map(len, members(run).values()))
-    return BestRun(WEAVE, run.seed, f"the domains that {n_runs} runs of {len(members(run))} methods have in common")
+    why = f"the domains that {len(_joined(run))} runs of {len(members(run))} methods have in common"
+    return BestRun(WEAVE, run.seed, why)
 
 
 def first_run(runs: list[MethodRun], metrics: pd.DataFrame) -> tuple[BestRun | None, int | None]:
@@ -65,13 +64,13 @@ def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTabl
         return None
     domains = np.array(run.domains, dtype=np.int64)
     placed = run.matched_runs.eq(domains, axis=0)
-    by_method = {method: placed[names].mean(axis=1).to_numpy() for method, names in members(run).items()}
+    placed_by = {method: placed[names].mean(axis=1).to_numpy() for method, names in members(run).items()}
     confidence = run.extras["confidence"]["confidence"].to_numpy()
     support = run.extras["support"].to_numpy()
 
     def row(title: str, inside: np.ndarray, neighbour: str) -> list[Any]:
         doubtful = 100 * float((confidence[inside] < 0.5).mean())
-        agreeing = [f"{100 * float(values[inside].mean()):.1f}" for values in by_method.values()]
+        agreeing = [f"{100 * float(values[inside].mean()):.1f}" for values in placed_by.values()]
         mean = f"{float(confidence[inside].mean()):.3f}"
         return [title, number(int(inside.sum())), mean, f"{doubtful:.1f}", neighbour, *agreeing]
 
@@ -82,5 +81,5 @@ def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTabl
         rows.append(row(str(domain), domains == domain, str(others.argmax() + 1) if others.any() else ""))
     rows.append(row("all", np.ones(len(domains), dtype=bool), ""))
     header = ["domain", "spots", "confidence", "below 0.5, %", "else"]
-    methods = [f"{titles.get(method, method)}, %" for method in by_method]
+    methods = [f"{titles.get(method, method)}, %" for method in placed_by]
     return ReportTable("Agreement of the methods with the consensus", [*header, *methods], rows, as_given=True)
