@@ -142,7 +142,7 @@ def values(names: list[str], data: Path | None, scratch: Path) -> None:
         known = labels != ""
         number = len(set(labels[known]))
         hidden = HiddenSpots.of(dataset)
-        found = modality_values(dataset, hidden, number, 0)
+        found = modality_values(dataset, hidden, permuted_tissue(dataset, number, 0), number, 0)
         for value in found.modalities if found else []:
             scores = []
             for left_out in ("", value.name):

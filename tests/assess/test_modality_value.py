@@ -9,7 +9,8 @@ from spatialweave.assess.cross_prediction import cross_prediction, turned
 from spatialweave.assess.dataset import run_rows
 from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.modality_value import ModalityValues, best_jaccard, modality_values
-from spatialweave.assess.verdict import ADDS, HELPS, NOTHING, TRADES, kind_of
+from spatialweave.assess.permuted_tissue import Averaged, PermutedTissue, permuted_tissue
+from spatialweave.assess.verdict import ADDS, HARMS, HELPS, NOTHING, TRADES, kind_of
 from spatialweave.io.dataset import Dataset
 
 from .tissue import dataset, grid, noisy, quadrants
@@ -18,8 +19,14 @@ POINTS = grid(24, 24)
 TRUE = quadrants(POINTS)
 
 
-def value(data: Dataset, number: int = 4) -> ModalityValues:
-    found = modality_values(data, HiddenSpots.of(data), number, 0)
+NAMES = ("rna", "adt")
+
+SIGNAL = PermutedTissue([Averaged(2, dict.fromkeys(NAMES, 1.0), dict.fromkeys(NAMES, np.zeros(39)), 0.5)], len(POINTS))
+"""In which every modality stands out, so that its gain alone decides."""
+
+
+def value(data: Dataset, number: int = 4, seed: int = 0) -> ModalityValues:
+    found = modality_values(data, HiddenSpots.of(data), SIGNAL, number, seed)
     assert found is not None
     return found
 
@@ -38,6 +45,24 @@ def test_noise_adds_nothing_and_is_predicted_by_nothing() -> None:
     assert kind_of(rna) in (ADDS, TRADES) and rna.gain["rna"].above_zero
     assert adt.predicted is not None and not adt.predicted.by_others.above_zero
     assert rna.stability["alone"] == adt.stability["without"]
+
+
+def test_noise_of_many_dimensions_adds_nothing_to_a_weak_modality() -> None:
+    """Domains have seen a little of the noise of hidden spots, but those found without the noise have not."""
+    found = [
+        value(dataset(POINTS, rna=noisy(TRUE, 0.2, seed, 20), adt=noisy(TRUE, 0.0, 100 + seed, 20)), 6, seed)
+        for seed in (0, 1)
+    ]
+    assert [kind_of(one.modalities[1]) in (NOTHING, HARMS) for one in found] == [True, True]
+
+
+def test_a_weak_modality_with_domains_of_its_own_still_adds() -> None:
+    """RNA divides the tissue into left and right, protein into top and bottom, both in noise of 20 dimensions."""
+    left, bottom = POINTS[:, 0] < 12, POINTS[:, 1] < 12
+    data = dataset(POINTS, rna=noisy(left.astype(int), 0.5, 0, 20), adt=noisy(bottom.astype(int), 0.5, 1, 20))
+    found = modality_values(data, HiddenSpots.of(data), permuted_tissue(data, 4, 0), 4, 0)
+    assert found is not None
+    assert all(one.p == 1 / 40 and kind_of(one) in (ADDS, TRADES) for one in found.modalities)
 
 
 def test_a_domain_that_one_modality_cannot_see_needs_the_other() -> None:
@@ -101,7 +126,7 @@ def test_turned_tissue_by_hand() -> None:
 
 def test_one_modality_has_no_others_and_apart_ones_predict_nothing() -> None:
     data = dataset(POINTS, rna=noisy(TRUE, 1.0, 0))
-    assert modality_values(data, HiddenSpots.of(data), 4, 0) is None
+    assert modality_values(data, HiddenSpots.of(data), SIGNAL, 4, 0) is None
     apart = (np.arange(len(POINTS)) % 2 == 0)[:, None]
     both = dataset(
         POINTS, rna=np.where(apart, np.nan, noisy(TRUE, 1.0, 0)), adt=np.where(apart, noisy(TRUE, 1.0, 1), np.nan)

@@ -46,10 +46,12 @@ def run(method: str, seed: int = 1, p: float = 0.01, behind: Interval | None = N
     return RunEvidence(method, seed, {"rna": support, ALL: support}, behind, 0.5, 0.5, None, 1.0, 0.0)
 
 
-def modality(own: tuple[float, float], others: tuple[float, float], name: str = "adt") -> ModalityValue:
+def modality(
+    own: tuple[float, float], others: tuple[float, float], name: str = "adt", p: float = 0.025
+) -> ModalityValue:
     interval = [Interval((low + high) / 2, low, high) for low, high in (own, others)]
     return ModalityValue(
-        name, {name: interval[0], "rna": interval[1]}, interval[1], {}, [Interval(0.3, 0.2, 0.4)], None
+        name, {name: interval[0], "rna": interval[1]}, interval[1], {}, [Interval(0.3, 0.2, 0.4)], None, p
     )
 
 
@@ -145,11 +147,20 @@ def test_kinds_of_modalities(own: tuple[float, float], others: tuple[float, floa
     assert modality_headline(value).startswith("Protein (ADT)")
 
 
+def test_a_modality_that_is_silent_in_the_tissue_adds_nothing_whatever_its_gain() -> None:
+    found = [modality((0.1, 0.2), others, p=0.825) for others in ((-0.01, 0.02), (-0.02, -0.01), (0.01, 0.02))]
+    assert [kind_of(one) for one in found] == [NOTHING, HARMS, HELPS]
+    reasons = modality_reasons(found[0], ModalityValues(found[:1], [9], [Interval(0.9, 0.8, 1.0)]))
+    assert "The domains explain no more of protein (ADT) than in the permuted tissue (p = 0.82)." in reasons
+
+
 def test_words_of_a_modality_and_the_console_line() -> None:
     value = modality((0.01, 0.03), (-0.01, 0.02))
     values = ModalityValues([value], [9], [Interval(0.9, 0.8, 1.0)])
     first, only = modality_reasons(value, values)
-    assert "of protein (ADT) +2.00 (+1.00 to +3.00), of the others +0.50 (−1.00 to +2.00) percentage points" in first
+    assert (
+        "protein (ADT), beyond chance, +2.00 (+1.00 to +3.00), of the others +0.50 (−1.00 to +2.00) percentage" in first
+    )
     assert only.startswith("Domain 1 appears only with it")
     line = console_line("embryo", verdict([run("smart")], TISSUE), values)
     assert line == ("embryo: The data support the domains of smart (seed 1); protein (ADT) adds structure")

@@ -104,7 +104,7 @@ def _assess(
     found = evidence(hidden, tissue, permuted, {run: domains[rows] for run, domains in runs.items()}, halves, seed)
     decided = verdict(found, permuted, joined)
     # Where there are no domains there is nothing that a modality could add to them.
-    values = None if decided.kind == NO_DOMAINS else modality_values(sample, hidden, n_domains, seed)
+    values = None if decided.kind == NO_DOMAINS else modality_values(sample, hidden, permuted, n_domains, seed)
     return Assessment(
         EVIDENCE.frame(row for run in found for row in _evidence_rows(dataset.name, run)),
         MODALITY_VALUE.frame(

@@ -2,24 +2,30 @@
 
 The control is used since it treats all modalities alike and takes seconds. What it shows is how much of the tissue each
 modality sees; a trained method may make more or less of it.
+
+By its own measure a modality gains even where it is noise. Domains of averages over neighbours have seen a little of a
+hidden spot, but only of the modalities that they are found with. So what a modality gains of itself is compared with
+what it gains once its spots are permuted within the domains that are found without it: then it shows nothing that the
+others do not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import BlockRatios, draws
+from spatialweave.alignment.block_ratios import BlockRatios, draws, joined
 from spatialweave.assess.cross_prediction import CrossPrediction, cross_prediction
 from spatialweave.assess.hidden_spots import HiddenSpots, mean_of
 from spatialweave.assess.intervals import Interval
+from spatialweave.assess.permuted_tissue import PermutedTissue, alike, permutation
 from spatialweave.domains.matching import overlap_table
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.domains.number import half_agreement
-from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
-from spatialweave.io.dataset import Dataset
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, scaled, smoothed
+from spatialweave.io.dataset import Dataset, Modality
 
 SEEDS = 3
 """Clusterings of each embedding."""
@@ -39,7 +45,8 @@ class ModalityValue:
     ----------
     gain
         By modality: the fraction of its variance at hidden spots that the domains of all modalities explain, less what
-        those without this one do. The intervals are over draws of blocks and seeds.
+        those without this one do; of itself also less what it gains by chance (:func:`_by_chance`). The intervals are
+        over draws of blocks and seeds.
     gain_others
         The mean of `gain` over the other modalities.
     stability
@@ -50,6 +57,8 @@ class ModalityValue:
         over seeds.
     predicted
         None where no other modality was measured at the same spots.
+    p
+        Of the test whether the domains of all modalities explain more of it than in the permuted tissue.
     without
         The domains (codes from 0) found without it, by seed.
     """
@@ -60,6 +69,7 @@ class ModalityValue:
     stability: dict[str, Interval]
     again: list[Interval]
     predicted: CrossPrediction | None
+    p: float
     without: list[np.ndarray] = field(default_factory=list, compare=False)
 
 
@@ -98,7 +108,9 @@ class _Control:
         return [mean_of([explained[target] for target in targets]) for explained in self.explained]
 
 
-def modality_values(dataset: Dataset, hidden: HiddenSpots, n_domains: int, seed: int) -> ModalityValues | None:
+def modality_values(
+    dataset: Dataset, hidden: HiddenSpots, permuted: PermutedTissue, n_domains: int, seed: int
+) -> ModalityValues | None:
     """What each modality adds; None where there is only one that varies."""
     names = list(hidden.modalities)
     if len(names) < 2:
@@ -124,15 +136,20 @@ def modality_values(dataset: Dataset, hidden: HiddenSpots, n_domains: int, seed:
         def gain(targets: Sequence[str], less: _Control = without) -> Interval:
             return _gain(everything.mean(targets), less.mean(targets), times, chosen)
 
+        chance = _by_chance(dataset, hidden, name, without.partitions, n_domains, seeds)
+        # Of itself it has to gain more than it would by chance.
+        expected = [joined([(1.0, one), (1.0, other)]) for one, other in zip(without.mean([name]), chance, strict=True)]
+        own = _gain(everything.mean([name]), expected, times, chosen)
         halves = {"all": everything.halves, "without": without.halves, "alone": alone.halves}
         values.append(
             ModalityValue(
                 name,
-                {target: gain([target]) for target in names},
+                {target: own if target == name else gain([target]) for target in names},
                 gain(others),
                 {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
                 found_again(everything.partitions[0], without.partitions),
                 cross_prediction(dataset, hidden, name, seed),
+                permuted.p(name),
                 without.partitions,
             )
         )
@@ -148,6 +165,36 @@ def _control(
     partitions = [tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1 for seed in seeds]
     explained = [hidden.explained(partition) for partition in partitions]
     return _Control(partitions, explained, half_agreement(embedding, n_domains, seeds[0]))
+
+
+def _by_chance(
+    dataset: Dataset, hidden: HiddenSpots, name: str, without: list[np.ndarray], n_domains: int, seeds: list[int]
+) -> list[BlockRatios]:
+    """The gain of a modality of itself, by seed, where it shows no more than the domains found without it.
+
+    Its spots are permuted within these domains, among those of one section with the same modalities.
+
+    Parameters
+    ----------
+    without
+        Domains (codes from 0) found without it, by seed.
+    """
+    gains = []
+    for seed, partition in zip(seeds, without, strict=True):
+        order = permutation(alike(dataset, partition), np.random.default_rng(seed))
+        modalities = [
+            Modality(name, m.latent[order], m.present) if m.name == name else m
+            for m in dataset.modalities
+            if m.name in hidden.modalities
+        ]
+        moved = next(m for m in modalities if m.name == name)
+        values = scaled(moved)[moved.present].astype(np.float64)
+        permuted = replace(hidden, modalities={name: (values, hidden.modalities[name][1])})
+        embedding = smoothed(modalities, hidden.neighbours, CONTROL_ROUNDS)
+        found = tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1
+        with_it, without_it = (permuted.explained(domains)[name] for domains in (found, partition))
+        gains.append(joined([(1.0, with_it), (-1.0, without_it)]))
+    return gains
 
 
 def _gain(more: list[BlockRatios], less: list[BlockRatios], times: np.ndarray, chosen: np.ndarray) -> Interval:

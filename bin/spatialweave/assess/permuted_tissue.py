@@ -134,10 +134,10 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
     rows = random_subset(dataset.n_spots, SPOTS, seed)
     sample = part(dataset, rows)
     hidden = HiddenSpots.of(sample)
-    alike = _alike(sample)
+    groups = alike(sample)
     rng = np.random.default_rng(seed)
     number = min(max(n_domains, 2), len(rows))
-    orders = [np.arange(len(rows))] + [_permutation(alike, rng) for _ in range(PERMUTATIONS)]
+    orders = [np.arange(len(rows))] + [permutation(groups, rng) for _ in range(PERMUTATIONS)]
 
     def domains(order: np.ndarray, rounds: int) -> np.ndarray:
         """Those found where the measurements of spot order[i] are those of spot i."""
@@ -159,14 +159,14 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
     return PermutedTissue(averaged, len(rows))
 
 
-def _alike(dataset: Dataset) -> np.ndarray:
-    """Per spot a number (int64): the same for spots of one section that have the same modalities."""
+def alike(dataset: Dataset, *codes: np.ndarray) -> np.ndarray:
+    """Per spot a number (int64): the same for spots of one section that have the same modalities (and `codes`)."""
     sections = np.unique(dataset.obs["section"].astype(str).to_numpy(), return_inverse=True)[1]
-    kinds = np.column_stack([sections, *(modality.present for modality in dataset.modalities)])
+    kinds = np.column_stack([sections, *(modality.present for modality in dataset.modalities), *codes])
     return np.unique(kinds, axis=0, return_inverse=True)[1].ravel()
 
 
-def _permutation(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def permutation(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A random order of the spots, within their groups."""
     order = np.empty(len(groups), dtype=np.int64)
     for _, rows in section_rows(groups):

@@ -124,12 +124,16 @@ def _tissue(permuted: PermutedTissue) -> str:
 
 
 def kind_of(value: ModalityValue) -> str:
-    """What a modality does, of the kinds above."""
+    """What a modality does, of the kinds above.
+
+    It adds structure only where it has any: where the domains explain more of it than in the permuted tissue.
+    """
+    adds = value.gain[value.name].above_zero and value.p <= SIGNIFICANT
     if value.gain_others.below_zero:
-        return TRADES if value.gain[value.name].above_zero else HARMS
+        return TRADES if adds else HARMS
     if value.gain_others.above_zero:
         return HELPS
-    return ADDS if value.gain[value.name].above_zero else NOTHING
+    return ADDS if adds else NOTHING
 
 
 def modality_headline(value: ModalityValue) -> str:
@@ -153,10 +157,12 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
     name, reasons = _title(value.name), []
     own, rest = value.gain[value.name], value.gain_others
     reasons.append(
-        f"Variance explained at hidden spots with {name} less without it: of {name} {points(own.value)} "
-        f"({points(own.low)} to {points(own.high)}), of the others {points(rest.value)} ({points(rest.low)} to "
-        f"{points(rest.high)}) percentage points."
+        f"Variance explained at hidden spots with {name} less without it: of {name}, beyond chance, "
+        f"{points(own.value)} ({points(own.low)} to {points(own.high)}), of the others {points(rest.value)} "
+        f"({points(rest.low)} to {points(rest.high)}) percentage points."
     )
+    if value.p > SIGNIFICANT:
+        reasons.append(f"The domains explain no more of {name} than in the permuted tissue (p = {value.p:.2g}).")
     if value.stability:
         both, without = value.stability["all"], value.stability["without"]
         reasons.append(f"Stability of the domains {both.value:.2f} with it, {without.value:.2f} without.")
