@@ -34,8 +34,8 @@ def test_a_slide_per_domain_of_each_run(project: Path, files: Path, tmp_path: Pa
     result = call(project, files, tmp_path / "out", "--format", "svg")
     assert result.exit_code == 0, result.output
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
-    assert {"smart.seed1/domain_1_cortex_1.svg", "smart.seed1/domain_2.svg", "smart.seed1/domain_3.svg"} <= found
-    text = (tmp_path / "out" / "smart.seed1" / "domain_1_cortex_1.svg").read_text()
+    assert {"smart.seed1/domain_1.svg", "smart.seed1/domain_2.svg", "smart.seed1/domain_3.svg"} <= found
+    text = (tmp_path / "out" / "smart.seed1" / "domain_1.svg").read_text()
     # Micrometres are known.
     assert "µm</text>" in text and "What marks it?" in text
 
