@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from spatialweave.alignment.matching import match
+from spatialweave.io.layout import spacing
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.training import matched_pairs
 from spatialweave.training.masking import random_mask
@@ -160,3 +161,30 @@ def test_pre_training_of_one_encoder_is_mcgate(split: Split, run: Run, shared: b
         ]
         # Other spots are masked and the weights are others.
         assert first == pytest.approx(np.mean(losses), rel=0.25)
+
+
+def test_far_spots_are_beyond_the_radius_of_matching_in_both_sections(
+    split: Split, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The radius is in spacings of the coarser section, for the finer one, too."""
+    dataset = split()
+    assert dataset.aligned is not None
+    rows = dataset.section_rows()
+    aligned = dataset.aligned.copy()
+    aligned[rows["b"]] *= 2
+    dataset = replace(dataset, aligned=aligned)
+    asked: list[float] = []
+
+    def remote_spots(points: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
+        asked.append(radius)
+        return np.arange(len(points))
+
+    monkeypatch.setattr(matched_pairs, "remote_spots", remote_spots)
+    config = replace(SHORT, radius=1.5)
+    tiling = spatialfuser.make_tiling(dataset, config, run)
+    finder = spatialfuser.pair_finder(tiling, config, run)
+    nothing = np.empty(0, dtype=np.int64)
+    finder.within(tiling.patch(0, 0), nothing, nothing, 0)
+    coarser = spacing(aligned[rows["b"]])
+    assert coarser > spacing(aligned[rows["a"]])
+    assert asked == pytest.approx([1.5 * coarser] * 2)

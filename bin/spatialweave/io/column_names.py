@@ -108,7 +108,7 @@ _FACTS = frozenset(
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),
         *("transcript_count", "transcript_counts", "total_counts", "n_counts", "n_genes", "n_genes_by_counts"),
-        *("seurat_clusters", "orig_ident", "percent_mt", "percent_mito", "percent_ribo", "unmapped"),
+        *("seurat_clusters", "percent_mt", "percent_mito", "percent_ribo", "unmapped"),
         *("control_probe_counts", "control_codeword_counts", "unassigned_codeword_counts"),
         *("genomic_control_counts", "deprecated_codeword_counts"),
         # Of features, in exports that have the spots in columns.

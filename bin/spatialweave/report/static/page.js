@@ -36,18 +36,18 @@ function mapCoordinates(spots) {
 }
 
 // Drawings overtake each other where one waits for data that another has: only the one asked for last is finished.
-let asked = 0;
+let lastDraw = 0;
 
 // Everything, after another run, comparison or section.
 export async function draw() {
-  const own = ++asked;
+  const own = ++lastDraw;
   const spots = await loadSpots();
   const run = DATA.runs[state.run];
   const compared = choices().find(({ key }) => key === state.compare) ?? null;
   const main = run?.domains ? await unpack(run.domains.codes) : null;
   const other = compared?.classes ? await unpack(compared.classes.codes) : null;
   const points = run ? await (run.points ??= umapCoordinates(run, spots.x.length)) : null;
-  if (own !== asked) return;
+  if (own !== lastDraw) return;
   if (run !== current?.run) forgetEmbedding();
   // Many sections side by side take the whole width, one above the other's, so that each section is a column.
   document.querySelectorAll(".maps.many").forEach((box) => box.classList.toggle("wide", state.section === null));
