@@ -43,3 +43,13 @@ export function download(blob, name) {
 
 export const format = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4))));
 export const grouped = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");
+
+// Round numbers that span a range, about five of them.
+export function ticks(low, high) {
+  const span = high - low || 1;
+  const power = 10 ** Math.floor(Math.log10(span / 4));
+  const step = power * [1, 2, 5, 10].find((digit) => digit * power >= span / 5);
+  const found = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step / 1e6; value += step) found.push(Number(value.toPrecision(12)));
+  return found;
+}

@@ -1,6 +1,6 @@
 // The loss curves of a run as SVG.
 
-import { drawing, element, format } from "./dom.js";
+import { drawing, element, format, ticks } from "./dom.js";
 import { chartTools } from "./save.js";
 
 const LOSS_BOX = { width: 900, height: 320, left: 70, right: 16, top: 14, bottom: 44 };
@@ -40,14 +40,4 @@ export function drawLosses(losses) {
   const keys = terms.map((term, index) => element("span", { className: "key" },
     drawing("svg", { width: 22, height: 8, "aria-hidden": "true" }, drawing("line", { x1: 0, x2: 22, y1: 4, y2: 4, ...style(index) })), term.replaceAll("_", " ")));
   box.replaceChildren(chartTools(plot), plot, element("p", { className: "keys" }, ...keys));
-}
-
-// Round numbers that span a range, about five of them.
-function ticks(low, high) {
-  const span = high - low || 1;
-  const power = 10 ** Math.floor(Math.log10(span / 4));
-  const step = power * [1, 2, 5, 10].find((digit) => digit * power >= span / 5);
-  const found = [];
-  for (let value = Math.ceil(low / step) * step; value <= high + step / 1e6; value += step) found.push(Number(value.toPrecision(12)));
-  return found;
 }

@@ -11,6 +11,7 @@ import { passportOf } from "./passports.js";
 import { drawPerSpot } from "./per_spot.js";
 import { featureKey, nameFeature } from "./search.js";
 import { choices, current, done, plots, setCurrent, state, visible } from "./state.js";
+import { drawViolins } from "./violins.js";
 
 async function umapCoordinates(run, n) {
   if (!run.umap) return null;
@@ -133,7 +134,19 @@ export async function drawFeature() {
   nameFeature(index);
   byId("feature-title").textContent = featureKey(feature);
   plots.feature.draw({ x, y, rows: visible(), codes, looks: scaleLooks() }, { notes, title: featureKey(feature), label: `Map of ${featureKey(feature)}`, legend: { scale: feature } });
+  drawSpread(feature, codes);
   done();
+}
+
+// The feature in every domain of the run that is shown.
+function drawSpread(feature, steps) {
+  const { run, codes } = current;
+  if (!byId("violins")) return;
+  byId("violins-panel").hidden = !codes.main;
+  if (!codes.main) return;
+  const title = `${featureKey(feature)} in the domains of ${runName(run)}`;
+  byId("violins-title").textContent = title;
+  drawViolins("violins", { column: feature, steps, classes: run.domains, codes: codes.main, rows: visible(), title });
 }
 
 export function drawUmap() {

@@ -5,6 +5,7 @@ import { DATA, runName, unpack, valueOf } from "./data.js";
 import { byId, fill, format } from "./dom.js";
 import { drawScale } from "./panels.js";
 import { current, done, plots, state, visible } from "./state.js";
+import { drawViolins } from "./violins.js";
 
 export const PER_SPOT = ["extra", "measured", "denoised"];
 const ESTIMATE = "log scale of the preprocessing";
@@ -44,10 +45,18 @@ export async function drawPerSpot() {
     const scale = { ...column, unit: name === "denoised" ? ESTIMATE : column.unit, cut: !column.whole };
     drawScale(name, scale);
     plots[name].draw({ x, y, rows, codes, looks: scaleLooks() }, { notes, title: title + of, label: `Map: ${title}${of}`, legend: { scale } });
+    if (name !== "extra") drawDenoised(name, `${title}${of}`, { ...column, unit: scale.unit }, codes, rows);
     return { title, column, steps: codes };
   }));
   if (current.run === run) current.perSpot = found;
   done();
+}
+
+// What was measured in every domain, and beside it what a run makes of it.
+function drawDenoised(name, title, column, steps, rows) {
+  const { run, codes } = current;
+  byId(`${name}-violins`).hidden = !codes.main;
+  if (codes.main) drawViolins(`${name}-violins`, { column, steps, classes: run.domains, codes: codes.main, rows, title: `${title}: domains of ${runName(run)}` });
 }
 
 // Lines for the card of a spot.
