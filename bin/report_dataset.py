@@ -41,7 +41,8 @@ def main(
     out: Path,
 ) -> None:
     """Write the interactive report of one dataset."""
-    from spatialweave.report.dataset import DatasetSources, write_dataset_report
+    from spatialweave.report.dataset import write_dataset_report
+    from spatialweave.report.dataset_results import DatasetSources
 
     sources = DatasetSources(
         dataset=dataset,

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from spatialweave.io.result_tables import AGREEMENT, LEADERBOARD, NOTICES, OVERALL
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.run import RunSources, write_run_report
 
 from ..report.browser import browser, wait

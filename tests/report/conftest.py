@@ -11,7 +11,7 @@ import mudata
 import numpy as np
 import pytest
 
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 
 from .browser import browser, wait
 from .dataset_files import write_dataset

@@ -22,7 +22,7 @@ from spatialweave.io.result_tables import (
 )
 from spatialweave.io.tissue_image import TissueImage, images_uns
 from spatialweave.io.understood import Understood
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 
 from .alignment_files import turned, write_alignment
 from .recipe import Recipe, section_of, simulate

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 LOADING = {"src", "srcset", "poster", "data", "background"}
 EVIL = "<script>window.hacked = 1</script>\"'&</script>"

@@ -18,7 +18,8 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import ALIGNMENT
 from spatialweave.report import alignment_data, alignment_table
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.layout import arrange
 
 from .page import unpack

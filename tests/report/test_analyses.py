@@ -13,7 +13,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.result_tables import PSEUDOTIME, STRUCTURE, read_pseudotime
 from spatialweave.report import arc_plot, box_plot, curve_plot, share_plot, upset_plot
 from spatialweave.report.analyses import read_analyses
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.inputs import read_spots
 
 from .analyses_files import write_analyses

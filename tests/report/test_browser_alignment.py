@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 from .browser import EVIL, choose, colours_of, wait
 

@@ -13,7 +13,8 @@ from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
 from spatialweave.domains.palette import PLAIN
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 from .browser import colours_of, find_feature, wait
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 from .browser import wait
 

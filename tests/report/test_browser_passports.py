@@ -13,7 +13,8 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 from ..passport.made import write_cohort
 from .browser import EVIL, colours_of, wait

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 from .browser import EVIL, choose, find_feature
 from .page import Page, unpack

@@ -12,7 +12,7 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import STRUCTURE
 from spatialweave.report.characterised import read_characterised
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.dot_plot import BOTTOM, COLUMN, FAINTEST, LEFT, MOST, ROW, TOP, dot_plot
 from spatialweave.report.heat_plot import heat_plot
 

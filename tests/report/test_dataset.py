@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.report.dataset import DatasetSources, write_dataset_report
+from spatialweave.report.dataset import write_dataset_report
+from spatialweave.report.dataset_results import DatasetSources
 
 from .page import EVIL, dataset_page, loads_nothing, unpack
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 
 from .dataset_files import CYAN, GREY, RED
 from .page import Page, dataset_page, loads_nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spatialweave.io.result_tables import NUMBERS
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.numbers import BOTTOM, LARGE, LEFT, RIGHT, TOP, number_of_domains
 
 from .page import dataset_page

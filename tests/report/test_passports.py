@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.passport_charts import (
     BARS_HEIGHT,
     BARS_LEFT,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 
 from .page import dataset_page, unpack
 

@@ -13,7 +13,7 @@ import pytest
 from spatialweave import __version__
 from spatialweave.comparison.leaderboard import overall
 from spatialweave.io.result_tables import AGREEMENT, LEADERBOARD, METRICS, NOTICES, OVERALL, RUNS
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.run import RunSources, write_run_report
 
 from .page import EVIL, Page, loads_nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.report.dataset import DatasetSources
+from spatialweave.report.dataset_results import DatasetSources
 from spatialweave.report.interval_plot import LEFT, RIGHT, WIDTH, Estimate, interval_plot
 from spatialweave.report.verdict import read_verdict
 

@@ -15,7 +15,7 @@ from spatialweave.passport.slide import MarkerMap, Slide
 from spatialweave.passport.spot_map import SpotMap
 from spatialweave.passport.tables import read_tables
 from spatialweave.report import consensus, inputs
-from spatialweave.report.dataset import method_titles
+from spatialweave.report.dataset_results import method_titles
 from spatialweave.report.images import micrometres_on_map
 from spatialweave.report.layout import arrange
 
