@@ -37,6 +37,16 @@ def test_sections_are_sampled_alike() -> None:
     assert (sections[rows] == "b").sum() == pytest.approx(1000, rel=0.05)
 
 
+def test_a_small_section_beside_a_large_one_keeps_its_fraction() -> None:
+    """Of each of its squares less than half a spot would be taken."""
+    points = np.concatenate([grid(300, 300), grid(20, 20)])
+    sections = np.repeat(["large", "small"], [90_000, 400])
+    rows = in_pieces(points, sections, 9040)
+    assert len(rows) == 9040 and (sections[rows] == "small").sum() == 40
+    many = in_pieces(np.tile(grid(20, 20), (100, 1)), np.repeat(np.arange(100), 400), 4000)
+    assert np.bincount(many // 400).tolist() == [40] * 100
+
+
 def test_a_sample_explains_what_the_tissue_does() -> None:
     points = grid(160, 160)
     domains = quadrants(points)

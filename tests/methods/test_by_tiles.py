@@ -21,6 +21,8 @@ from spatialweave.graphs.build import build_graphs, feature_distances
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.methods import mcgate, smart, smart_ms, spabalance, spamca, spamo
+from spatialweave.nn.cluster_heads import instance_loss
+from spatialweave.nn.losses import triplet_loss
 from spatialweave.training.batches import Batches
 from spatialweave.training.masking import ScaledInputs, scale_inputs
 from spatialweave.training.part_graphs import PartGraphs
@@ -70,7 +72,7 @@ def test_gradients_of_all_parts_add_up_to_those_of_all_spots(
             expected = [0.5 * one.present.sum() / (one.present & drawn).sum() for one in scaled.modalities]
         losses = []
         for patch in tiling.patches(smart.reach(scaled, config)):
-            values = terms(1, smart.make_batch(patch, scaled, no_triplets(scaled), config))
+            values = terms(1, smart.make_batch(patch, scaled, no_triplets(scaled), [0, 0], config))
             own = [
                 values[f"reconstruction_{name}"] * factor for name, factor in zip(("rna", "adt"), expected, strict=True)
             ]
@@ -91,7 +93,7 @@ def test_a_halo_that_is_too_thin_is_noticed(tissue: Tissue, run: Run, encoder: s
 
     def tables(tiling: Tiling, depth: int) -> dict[str, np.ndarray]:
         def make(patch: Patch) -> smart.Batch:
-            return smart.make_batch(patch, scaled, no_triplets(scaled), config)
+            return smart.make_batch(patch, scaled, no_triplets(scaled), [0, 0], config)
 
         return Batches(tiling, make, depth).everywhere(lambda batch: smart.embedded(network, batch))
 
@@ -104,26 +106,63 @@ def test_a_halo_that_is_too_thin_is_noticed(tissue: Tissue, run: Run, encoder: s
 
 
 def test_triplets_that_are_fixed_give_the_same_loss(tissue: Tissue, run: Run) -> None:
-    """Triplets of parts, and the same ones all at once, in an embedding whose scale is 1 everywhere."""
+    """Triplets of parts, and the same ones all at once, in an embedding whose scale is 1 everywhere.
+
+    The proteins are measured in a third of the tissue, so that most parts have few of their triplets.
+    """
     dataset = tissue(side=24)
+    adt = dataset.modalities[1]
+    dataset.modalities[1] = replace(adt, present=adt.present & (dataset.coordinates[:, 1] < 8))
     config = smart.Config(batch_spots=BATCH)
     scaled, (whole, parts) = both_ways(dataset, config, run)
     depth, rng = smart.reach(scaled, config), run.numpy_generator()
     z = torch.randn(dataset.n_spots, 5, generator=run.torch_generator())
-    sums, all_triplets = torch.zeros(2), []
-    for patch in parts.patches(depth):
-        triplets = [smart.mine(one, patch, config, rng) for one in scaled.at(patch).modalities]
+    patches = list(parts.patches(depth))
+    triplets = [[smart.mine(one, patch, config, rng) for one in scaled.at(patch).modalities] for patch in patches]
+    totals = [sum(found[m].shape[1] for found in triplets) for m in range(2)]
+    sizes = [found[1].shape[1] for found in triplets]
+    assert min(totals) > 0 and min(sizes) < max(sizes) / 4
+    losses = torch.zeros(2)
+    everywhere: list[list[np.ndarray]] = [[], []]
+    for patch, found in zip(patches, triplets, strict=True):
         assert patch.rows is not None and patch.steps is not None
-        for found in triplets:
-            assert found.shape[1] > 0 and not patch.steps[found].any()
-        batch = smart.make_batch(patch, scaled, triplets, config)
-        near, far, *_ = batch.triplets(z[patch.rows]).split([size for size in batch.sizes for _ in range(2)])
-        sums += torch.stack([near.square().sum(), far.square().sum()])
-        all_triplets.append(patch.rows[triplets[0]])
-    joined = np.concatenate(all_triplets, axis=1)
-    batch = smart.make_batch(whole.patch(0, 0), scaled, [joined, joined], config)
-    near, far, *_ = batch.triplets(z).split([size for size in batch.sizes for _ in range(2)])
-    torch.testing.assert_close(sums, torch.stack([near.square().sum(), far.square().sum()]))
+        batch = smart.make_batch(patch, scaled, found, totals, config)
+        losses += patch.share * torch.stack(triplet_terms(batch, z[patch.rows]))
+        for m, own in enumerate(found):
+            assert not patch.steps[own].any()
+            everywhere[m].append(patch.rows[own])
+    joined = [np.concatenate(own, axis=1) for own in everywhere]
+    batch = smart.make_batch(whole.patch(0, 0), scaled, joined, totals, config)
+    torch.testing.assert_close(losses, torch.stack(triplet_terms(batch, z)))
+
+
+def triplet_terms(batch: smart.Batch, z: torch.Tensor) -> list[torch.Tensor]:
+    """The weighted triplet loss of both modalities."""
+    near, far, *others = (
+        torch.linalg.vector_norm(x + 1e-6, dim=1)
+        for x in batch.triplets(z).split([size for size in batch.sizes for _ in range(2)])
+    )
+    return [
+        weight * triplet_loss(*distances, 1.0)
+        for weight, distances in zip(batch.triplet_weights, [(near, far), others], strict=True)
+    ]
+
+
+def test_a_term_of_spots_with_two_modalities_is_that_of_all_spots(tissue: Tissue, run: Run) -> None:
+    """SpaMCA's agreement on single spots, of proteins that most parts hardly have."""
+    dataset = tissue(side=24)
+    adt = dataset.modalities[1]
+    present = (dataset.coordinates[:, 1] < 4) | (np.arange(dataset.n_spots) % 50 == 0)
+    dataset.modalities[1] = replace(adt, present=present)
+    scaled, (whole, parts) = both_ways(dataset, smart.Config(), run)
+    first, second = torch.randn(2, dataset.n_spots, 5, generator=run.torch_generator())
+    total = torch.zeros(())
+    for patch in parts.patches(2):
+        inputs = scaled.at(patch)
+        own = [patch.counted(patch.taken(x)) for x in (first, second, torch.as_tensor(present))]
+        total += patch.share * inputs.weight(0, 1) * instance_loss(*own)
+    assert scaled.at(whole.patch(0, 0)).weight(0, 1) == 1
+    torch.testing.assert_close(total, instance_loss(first, second, torch.as_tensor(present)))
 
 
 def agreement(dataset: Dataset, embedding: np.ndarray) -> float:

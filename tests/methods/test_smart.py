@@ -48,7 +48,7 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     triplets = [smart.mine(one, inputs.patch, SHORT, rng) for one in inputs.modalities]
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    batch = smart.make_batch(inputs.patch, inputs, triplets, SHORT)
+    batch = smart.make_batch(inputs.patch, inputs, triplets, [found.shape[1] for found in triplets], SHORT)
     values = smart.loss_terms(network, {"rna": 1.0, "adt": 1.0}, SHORT)(1, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}
@@ -63,7 +63,7 @@ def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tiss
     triplets = [smart.mine(one, inputs.patch, config, rng) for one in inputs.modalities]
     network = smart.Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
-    batch = smart.make_batch(inputs.patch, inputs, triplets, config)
+    batch = smart.make_batch(inputs.patch, inputs, triplets, [found.shape[1] for found in triplets], config)
     found = smart.loss_terms(network, {"rna": 0.4, "adt": 0.0175}, config)(1, batch)
     z = network(inputs.seen(), inputs.neighbours).detach().numpy().astype(np.float64)
     z = z / z.std(axis=0, ddof=1).mean()

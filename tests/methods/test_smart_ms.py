@@ -94,7 +94,7 @@ def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
     triplets = [smart_ms.mine(one, inputs.patch, SHORT, run.numpy_generator()) for one in inputs.modalities]
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
-    batch = smart.make_batch(inputs.patch, inputs, triplets, SHORT)
+    batch = smart.make_batch(inputs.patch, inputs, triplets, [found.shape[1] for found in triplets], SHORT)
     values = smart.loss_terms(network, {"rna": 1.0, "adt": 1.0}, SHORT)(1, batch)
     torch.stack(list(values.values())).sum().backward()
     assert set(values) == {"reconstruction_rna", "reconstruction_adt", "triplet_rna", "triplet_adt"}

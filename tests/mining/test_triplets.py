@@ -41,6 +41,24 @@ def test_duplicates_and_zero_rows(rng):
     assert all(distance[i, j] > 0 for i, j in ours)
 
 
+@pytest.mark.parametrize("copies", [14, 40])
+def test_copies_of_points_have_the_nearest_others_in_order(rng, copies):
+    """Nearly all candidates of a spot are copies of itself, and then of the next."""
+    points = rng.permutation(np.repeat(rng.normal(size=(25, 3)), copies, axis=0)).astype(np.float32)
+    points = np.concatenate([points, rng.normal(size=(50, 3)).astype(np.float32)])
+    distance = cdist(points.astype(float), points.astype(float))
+    distance[distance == 0] = np.inf
+    expected = np.argsort(distance, axis=1, kind="stable")[:, :5]
+    found = mining.nearest_spots(points, 5)
+    copied = np.isin(np.arange(len(points)), np.arange(25 * copies))
+    np.testing.assert_array_equal(found[copied], expected[copied])
+
+
+def test_fewer_distinct_points_than_neighbours(rng):
+    points = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)
+    assert mining.nearest_spots(points, 5).tolist() == [[3, 4, 5, -1, -1]] * 3 + [[0, 1, 2, -1, -1]] * 3
+
+
 def test_negatives_are_uniform_among_the_far_spots(rng):
     points = rng.normal(size=(60, 3)).astype(np.float32)
     anchors = np.full(30_000, 11)

@@ -46,6 +46,16 @@ def test_markers_equal_dense_means(counts: np.ndarray, codes: np.ndarray, presen
             assert marker.inside == pytest.approx((dense[inside, marker.feature] > 0).mean())
 
 
+def test_a_constant_feature_of_many_spots_marks_nothing() -> None:
+    """Sums of so many float32 drift apart."""
+    n_spots = 400_000
+    values = sparse.csr_matrix(np.full((n_spots, 1), 0.1, dtype=np.float32))
+    table = features.FeatureTable("rna", ["constant"], values, np.ones(n_spots, dtype=bool))
+    codes = np.repeat([0, 1], [n_spots - 1000, 1000])
+    found = features.domain_markers(table, codes, 2, top=1)
+    assert all(marker.difference < 1e-9 for markers in found for marker in markers)
+
+
 @settings(max_examples=30, deadline=None)
 @given(counts=hnp.arrays(np.int32, (9, 6), elements=st.integers(0, 5)))
 def test_top_features_are_the_largest_excesses(counts: np.ndarray) -> None:

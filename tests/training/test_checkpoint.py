@@ -65,6 +65,7 @@ def test_another_run_has_another_identity(dataset: Dataset, run: Run, monkeypatc
         ("smart", Config(), replace(dataset, graphs={"spatial_distances": graph * 2}), run),
         ("smart", Config(), replace(dataset, graphs={"spatial_connectivities": graph}), run),
         ("smart", Config(), replace(dataset, obs=dataset.obs.assign(section="a")), run),
+        ("smart", Config(), replace(dataset, coordinates=dataset.coordinates + 1), run),
         ("smart", Config(), replace(dataset, aligned=dataset.coordinates), run),
     ]
     found = [checkpoint.identity(*other) for other in others]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from spatialweave.errors import InputError
 from spatialweave.training.loop import train
 from spatialweave.training.optimisers import Schedule
+from spatialweave.training.team import Team
 
 SCHEDULE = Schedule(epochs=12, learning_rate=1e-2, weight_decay=1e-3)
 
@@ -37,6 +39,19 @@ def test_same_as_plain_torch(problem, run):
     assert history.epochs == 12
     assert history.stopped_by == "all epochs done"
     assert set(history.losses) == {"fit", "size_first", "total"}
+
+
+def test_processes_with_different_checkpoints_stop(problem, run, tmp_path):
+    """As on nodes that do not share the folder: the others would wait for steps that the first does not make."""
+
+    class TwoNodes(Team):
+        def all_of(self, own):
+            return [*own, 7]
+
+    model, terms = problem()
+    run = replace(run, checkpoint=tmp_path / "none.pt", team=TwoNodes())
+    with pytest.raises(InputError, match="a folder that all nodes share"):
+        train(model, terms, SCHEDULE, run)
 
 
 def test_frozen_weights_stay(problem, run):

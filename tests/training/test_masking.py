@@ -62,12 +62,12 @@ def test_terms_count_masked_and_measured_spots_only(run: Run) -> None:
     mask = torch.tensor([True, False, True, True])
     reconstructed = torch.tensor([[1.0, 1.0], [100.0, 100.0], [100.0, 100.0], [3.0, 1.0]])
     patch = Patch(0, Dataset("four", pd.DataFrame(index=range(4)), np.zeros((4, 2)), []), 4, run.device)
-    some = MaskedInputs([one], 0.5, run, patch, [3]).reconstruction_terms([reconstructed], mask)
+    some = MaskedInputs([one], 0.5, run, patch, [present]).reconstruction_terms([reconstructed], mask)
     assert some["reconstruction_adt"].item() == pytest.approx((1 + 1 + 9 + 1) / 4)
     # Where none are ever masked, all measured spots count.
-    every = MaskedInputs([one], 0.0, run, patch, [3]).reconstruction_terms([reconstructed], mask)
+    every = MaskedInputs([one], 0.0, run, patch, [present]).reconstruction_terms([reconstructed], mask)
     assert every["reconstruction_adt"].item() == pytest.approx((2 + 20_000 + 10) / 6)
     # A part with the first two of three measured spots: their squared errors, over two thirds of half of those.
     part = replace(patch, rows=np.arange(4), steps=np.array([0, 0, 0, 1]), share=0.75)
-    of_part = MaskedInputs([one], 0.5, run, part, [3]).reconstruction_terms([reconstructed], mask)
+    of_part = MaskedInputs([one], 0.5, run, part, [present]).reconstruction_terms([reconstructed], mask)
     assert of_part["reconstruction_adt"].item() == pytest.approx((1 + 1) / (0.75 * 3 * 0.5 * 2))

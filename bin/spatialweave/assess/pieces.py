@@ -1,7 +1,7 @@
-"""A sample of a large tissue in compact pieces, in which neighbours of spots stay neighbours.
+"""Sample of a large tissue in compact pieces, within which neighbours stay neighbours.
 
-A random subset would have no neighbours left, and one crop would be of one part of the tissue. Pieces are where the
-squares of a grid are, so that each of the blocks that are drawn for intervals has some.
+A random subset would have no neighbours left, and one crop would cover only one part of the tissue. The pieces lie in
+the squares of a grid, so that each of the blocks that are drawn for intervals has some.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from spatialweave.graphs.spatial import section_rows
 from spatialweave.io.dataset import Dataset, Modality
 
 SPOTS = 100_000
-"""Larger datasets are assessed by about so many of their spots."""
+"""Larger datasets are assessed on about this many of their spots."""
 
 PIECES_PER_SIDE = 2 * BLOCKS_PER_SIDE
-"""Per section: the bounding box is divided into 10 x 10 squares."""
+"""Squares per side and section: the bounding box is divided into 10 x 10 squares."""
 
 
 def in_pieces(coordinates: np.ndarray, sections: np.ndarray, most: int = SPOTS) -> np.ndarray:
-    """The rows of about `most` spots (ascending), all where there are no more.
+    """Return the rows of about `most` spots (ascending); all rows if there are no more.
 
-    Of every square of a grid over a section the spots nearest to the middle of those in it, the same fraction of each.
+    From every square of a grid over a section, the spots nearest to its median are taken, the same fraction of each
+    square.
 
     Parameters
     ----------
@@ -36,22 +37,26 @@ def in_pieces(coordinates: np.ndarray, sections: np.ndarray, most: int = SPOTS) 
     n_spots = len(coordinates)
     if n_spots <= most:
         return np.arange(n_spots)
-    chosen = []
+    chosen, seen = [], 0
     for _, rows in section_rows(sections):
         points = np.asarray(coordinates[rows], dtype=np.float64)
         extent = np.maximum(np.ptp(points, axis=0), 1e-300)
         cell = np.clip((points - points.min(axis=0)) / extent * PIECES_PER_SIDE, 0, PIECES_PER_SIDE - 1).astype(int)
         square = cell[:, 1] * PIECES_PER_SIDE + cell[:, 0]
         order = np.argsort(square, kind="stable")
-        for inside in np.split(order, np.cumsum(np.bincount(square))[:-1]):
-            away = ((points[inside] - np.median(points[inside], axis=0)) ** 2).sum(axis=1) if len(inside) else inside
-            kept = round(len(inside) * most / n_spots)
-            chosen.append(rows[inside[np.argsort(away, kind="stable")[:kept]]])
+        ends = np.cumsum(np.bincount(square))
+        # Running totals are rounded, not single squares: a section of a few spots per square would lose all of them.
+        kept = np.diff(np.rint((seen + np.append(0, ends)) * most / n_spots).astype(int))
+        seen += len(rows)
+        for inside, count in zip(np.split(order, ends[:-1]), kept, strict=True):
+            if count:
+                away = ((points[inside] - np.median(points[inside], axis=0)) ** 2).sum(axis=1)
+                chosen.append(rows[inside[np.argsort(away, kind="stable")[:count]]])
     return np.sort(np.concatenate(chosen))
 
 
 def part(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    """A dataset of some of the spots, without graphs."""
+    """Return a dataset of some of the spots, without graphs."""
     modalities = [Modality(m.name, m.latent[rows], m.present[rows]) for m in dataset.modalities]
     return replace(
         dataset, obs=dataset.obs.iloc[rows], coordinates=dataset.coordinates[rows], modalities=modalities, graphs={}

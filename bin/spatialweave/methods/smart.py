@@ -102,6 +102,8 @@ class Batch:
         Maps an embedding to the differences of anchor and positive, and of anchor and negative, of every modality.
     sizes
         Triplets of each modality.
+    triplet_weights
+        Per modality its triplets over those of an average part.
     along_edges
         Maps an embedding to the differences along the edges of the spots that count; None = they are not needed.
     """
@@ -110,6 +112,7 @@ class Batch:
     sums: Messages
     triplets: Propagation
     sizes: list[int]
+    triplet_weights: list[float]
     along_edges: Propagation | None
 
 
@@ -129,7 +132,8 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
     inputs = scale_inputs(tiling, config, run, rng)
     depth = reach(inputs, config)
     triplets = mined(tiling, inputs, depth, rng, miner)
-    batches = Batches(tiling, lambda patch: make_batch(patch, inputs, triplets[patch.number], config), depth)
+    totals = [sum(found[m].shape[1] for found in triplets) for m in range(len(inputs.modalities))]
+    batches = Batches(tiling, lambda patch: make_batch(patch, inputs, triplets[patch.number], totals, config), depth)
     network = Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
@@ -140,7 +144,7 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
     tables = batches.everywhere(lambda batch: embedded(network, batch))
     record = history.record(
         receptive_field=inputs.record(),
-        triplets={one.name: sum(found[m].shape[1] for found in triplets) for m, one in enumerate(inputs.modalities)},
+        triplets={one.name: total for one, total in zip(inputs.modalities, totals, strict=True)},
         **tiling.record(),
     )
     embedding = tables.pop(EMBEDDING)
@@ -154,8 +158,9 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
     network = Smart(inputs.widths, config)
     restore(network, state)
     network.to(run.device)
-    no_triplets = [np.empty((3, 0), dtype=np.int64) for _ in inputs.modalities]
-    batches = Batches(tiling, lambda patch: make_batch(patch, inputs, no_triplets, config), reach(inputs, config))
+    none = [np.empty((3, 0), dtype=np.int64) for _ in inputs.modalities]
+    depth = reach(inputs, config)
+    batches = Batches(tiling, lambda patch: make_batch(patch, inputs, none, [0] * len(none), config), depth)
     tables = batches.everywhere(lambda batch: embedded(network, batch))
     embedding = tables.pop(EMBEDDING)
     return Fitted(embedding, tiling.record(), denoised=inputs.to_latents(tables))
@@ -185,8 +190,10 @@ def embedded(network: Smart, batch: Batch) -> dict[str, Tensor]:
     return {EMBEDDING: z, **{one.name: x for one, x in zip(batch.inputs.modalities, rebuilt, strict=True)}}
 
 
-def make_batch(patch: Patch, scaled: ScaledInputs, triplets: Sequence[np.ndarray], config: Config) -> Batch:
-    """A part of the dataset with the triplets (3 x triplets) of each modality."""
+def make_batch(
+    patch: Patch, scaled: ScaledInputs, triplets: Sequence[np.ndarray], totals: Sequence[int], config: Config
+) -> Batch:
+    """Return a part of the dataset with the triplets (3 x triplets) of each modality, of `totals` in all parts."""
     graph, n_spots = patch.dataset.spatial_graph(), patch.dataset.n_spots
     # For GraphSAGE the means that make the input, the spot itself included.
     sage = config.encoder == "sage"
@@ -202,6 +209,7 @@ def make_batch(patch: Patch, scaled: ScaledInputs, triplets: Sequence[np.ndarray
         sums,
         row_differences(pairs[0], pairs[1], n_spots, patch.device),
         [found.shape[1] for found in triplets],
+        [found.shape[1] / max(patch.share * total, 1) for found, total in zip(triplets, totals, strict=True)],
         along_edges,
     )
 
@@ -245,7 +253,8 @@ def loss_terms(network: Smart, signal: Mapping[str, float], config: Config) -> T
             values["smoothness"] = config.smoothness_weight * smoothness(batch.along_edges(z / scale))
         for m, name in enumerate(names):
             values[f"reconstruction_{name}"] = reconstruction_weights[name] * values[f"reconstruction_{name}"]
-            loss = triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
+            # A mean over the triplets of a part; those of a part with few must not count more.
+            loss = batch.triplet_weights[m] * triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
             weight = config.triplet_weight * strength[name] * triplet_weights[name] / len(names)
             values[f"triplet_{name}"] = weight * loss
         return values

@@ -341,7 +341,8 @@ def shared_terms(
                 error = error / (2 * log_variance.exp()) + log_variance / 2
             values[f"consistency_{names[i]}_{names[j]}"] = of_two * config.consistency_weight * error
         if config.barlow_weight > 0 and i < j:
-            difference = barlow_loss(mixed[i], mixed[j], config.off_diagonal, present[i] & present[j])
+            weight = batch.inputs.weight(i, j)
+            difference = weight * barlow_loss(mixed[i], mixed[j], config.off_diagonal, present[i] & present[j])
             values[f"barlow_{names[i]}_{names[j]}"] = of_two * config.barlow_weight * difference
     return values
 

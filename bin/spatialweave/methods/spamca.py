@@ -8,7 +8,7 @@ is worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -249,31 +249,45 @@ def loss_terms(network: SpaMca, config: Config) -> Terms:
             values[f"reconstruction_{inputs.modalities[m].name}"] = config.reconstruction_weight * loss
         counted = inputs.patch.counted
         core = SpaMcaOutput(list(map(counted, encoded.encodings)), [], counted(encoded.embedding))
-        return values | head_terms(network, core, [counted(one.present) for one in inputs.modalities], config)
+        present = [counted(one.present) for one in inputs.modalities]
+        return values | head_terms(network, core, present, config, inputs.weight)
 
     return terms
 
 
-def head_terms(network: SpaMca, encoded: SpaMcaOutput, present: Sequence[Tensor], config: Config) -> dict[str, Tensor]:
-    """How far modalities differ on spots and on clusters (mean over pairs), and how far clusters are from the target.
+def head_terms(
+    network: SpaMca,
+    encoded: SpaMcaOutput,
+    present: Sequence[Tensor],
+    config: Config,
+    weight: Callable[..., float] = lambda *_: 1.0,
+) -> dict[str, Tensor]:
+    """Return how far modalities differ on spots and on clusters (mean over pairs), and clusters from the target.
 
     A spot that lacks a modality does not count in that modality's clusters.
+
+    Parameters
+    ----------
+    present
+        Per modality the spots that have it (bool).
+    weight
+        Of the terms of spots that have some modalities, by their numbers (:meth:`MaskedInputs.weight`).
     """
     head = network.cluster_head
     own = [head(y).exp() * there[:, None] for y, there in zip(encoded.encodings, present, strict=True)]
     log_fused = head(encoded.embedding)
     # Two tables a pair, as in the mean over pairs.
-    cluster = 2 * torch.stack([cluster_imbalance(table) for table in own]).mean()
+    cluster = 2 * torch.stack([weight(m) * cluster_imbalance(table) for m, table in enumerate(own)]).mean()
     values = {}
     pairs = list(combinations(range(len(own)), 2))
     if pairs:
         projected = [project(y) for project, y in zip(network.instance_heads, encoded.encodings, strict=True)]
-        both = [present[a] & present[b] for a, b in pairs]
-        instance = [instance_loss(projected[a], projected[b], there) for (a, b), there in zip(pairs, both, strict=True)]
-        contrast = [
-            cluster_contrast(own[a] * there[:, None], own[b] * there[:, None], TEMPERATURE)
-            for (a, b), there in zip(pairs, both, strict=True)
-        ]
+        instance, contrast = [], []
+        for a, b in pairs:
+            both = present[a] & present[b]
+            counts = weight(a, b)
+            instance.append(counts * instance_loss(projected[a], projected[b], both))
+            contrast.append(counts * cluster_contrast(own[a] * both[:, None], own[b] * both[:, None], TEMPERATURE))
         values["instance"] = config.instance_weight * torch.stack(instance).mean()
         cluster = cluster + torch.stack(contrast).mean()
     values["cluster"] = config.cluster_weight * cluster

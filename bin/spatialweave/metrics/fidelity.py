@@ -1,7 +1,7 @@
 """How much of a modality's structure an embedding preserves. NaN where a metric is undefined.
 
 Both metrics compare a random set of anchor spots with all spots, in time linear in the number of spots. `embedding` and
-`latent` are of the same spots: those where the modality was measured.
+`latent` have the same spots: those at which the modality was measured.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ ANCHORS_AT_ONCE = 16
 
 
 def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -> float:
-    """Pearson correlation between a spot's distances to all spots in the embedding and in the modality.
+    """Return the Pearson correlation between a spot's distances to all spots in the embedding and in the modality.
 
-    Euclidean distances, the spot itself included, averaged over :data:`CORRELATION_ANCHORS` random spots (all, where
-    there are no more). This is the modality agreement of Du et al., Nat Commun 17:2876 (2026), who take every spot as
-    an anchor. Anchors that are equally far from all other spots are left out. -1 to 1, higher is better.
+    Distances are Euclidean and include the spot itself. The correlation is averaged over :data:`CORRELATION_ANCHORS`
+    random spots, or all spots if there are no more. This is the modality agreement of Du et al., Nat Commun 17:2876
+    (2026), who use every spot as an anchor. Anchors that are equally far from all other spots are left out. -1 to 1,
+    higher is better.
     """
     anchors = random_subset(len(embedding), CORRELATION_ANCHORS, seed)
     correlations = distance_correlations(embedding, latent, anchors)
@@ -30,19 +31,23 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
 
 
 def distance_correlations(embedding: np.ndarray, latent: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """That correlation for each of the spots `anchors` (row numbers); NaN where all other spots are equally far."""
-    found = [np.empty(0)]
+    """Return that correlation for each of the spots `anchors` (row numbers); NaN if all other spots are equally far."""
+    points = [values.astype(np.float64) for values in (embedding, latent)]
+    squares = [(values**2).sum(axis=1) for values in points]
+    correlations = [np.empty(0)]
     for start in range(0, len(anchors), ANCHORS_AT_ONCE):
         block = anchors[start : start + ANCHORS_AT_ONCE]
-        found.append(_row_correlations(_distances_from(embedding, block), _distances_from(latent, block)))
-    return np.concatenate(found)
+        distances = [_distances_from(*both, block) for both in zip(points, squares, strict=True)]
+        correlations.append(_row_correlations(*distances))
+    return np.concatenate(correlations)
 
 
 def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N_NEIGHBOURS) -> float:
-    """Fraction of a spot's `k` nearest spots in the modality that are among its `k` nearest in the embedding.
+    """Return the fraction of a spot's `k` nearest spots in the modality that are among its `k` nearest in the
+    embedding.
 
-    Averaged over :data:`OVERLAP_ANCHORS` random spots (all, where there are no more). 0 to 1, higher is better; chance
-    gives k / (spots - 1). With k or fewer other spots all are neighbours and the metric is undefined.
+    It is averaged over :data:`OVERLAP_ANCHORS` random spots, or all spots if there are no more. 0 to 1, higher is
+    better; chance gives k / (spots - 1). With k or fewer other spots all are neighbours and the metric is undefined.
     """
     n_spots = len(embedding)
     if n_spots - 1 <= k:
@@ -54,17 +59,15 @@ def knn_overlap(embedding: np.ndarray, latent: np.ndarray, seed: int, k: int = N
     return float(np.isin(in_embedding, in_latent).mean())
 
 
-def _distances_from(values: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Euclidean distances, anchors x spots (float64)."""
-    values = values.astype(np.float64)
-    squares = (values**2).sum(axis=1)
+def _distances_from(values: np.ndarray, squares: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Return Euclidean distances, anchors x spots; `squares` are the squared lengths of the rows (float64)."""
     squared = squares[anchors, None] + squares[None, :] - 2.0 * (values[anchors] @ values.T)
     squared[np.arange(len(anchors)), anchors] = 0.0
     return np.sqrt(np.maximum(squared, 0.0))
 
 
 def _row_correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Pearson correlation of each row of `a` with the same row of `b`; NaN for constant rows."""
+    """Return the Pearson correlation of each row of `a` with the same row of `b`; NaN for constant rows."""
     a = a - a.mean(axis=1, keepdims=True)
     b = b - b.mean(axis=1, keepdims=True)
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

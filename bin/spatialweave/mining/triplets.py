@@ -1,7 +1,8 @@
 """Triplets of spots mined from latents: mutual nearest neighbours against far spots, without spots x spots memory.
 
 Definition (SMART, Du et al. 2026): anchor and positive are among each other's `n_nearest` nearest spots (Euclidean;
-exact duplicates are skipped), the negative is uniform among the `far` fraction of spots farthest from the anchor.
+exact duplicates are skipped). The negative is drawn uniformly from the `far` fraction of spots farthest from the
+anchor.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from spatialweave.graphs.matrices import is_mutual
 from spatialweave.graphs.nearest import nearest
 
 SAMPLE = 2048
-"""Random spots from which the distance beyond which a spot counts as far is read; exact up to this many spots."""
+"""Number of random spots for estimating the distance beyond which a spot counts as far; exact up to this many."""
 
 REJECTION_ROUNDS = 64
 _BLOCK = 4096
@@ -30,13 +31,13 @@ def mine_triplets(
     n_nearest
         Neighbours per spot among which mutual pairs are searched.
     far
-        Fraction of spots, the farthest from the anchor, that may be its negative.
+        Fraction of spots farthest from the anchor, from which its negative is drawn.
     subset
-        Indices of the spots that may take part (e.g. those measured); None = all.
+        Indices of the spots that may be used (e.g. those measured); None = all.
 
     Returns
     -------
-    int64, 3 x triplets: anchor, positive, negative. Each mutual pair occurs twice, once from either side.
+    int64, 3 x triplets: anchor, positive, negative. Each mutual pair occurs twice, once from each side.
     """
     spots = np.arange(len(features)) if subset is None else np.sort(subset)
     if len(spots) < 3:
@@ -48,7 +49,7 @@ def mine_triplets(
 
 
 def mutual_pairs(points: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (i, j), each among the other's nearest; both directions, by i and then by distance. No all-zero anchor."""
+    """Find pairs (i, j) that are mutual nearest, both directions, by i and then distance, without all-zero anchors."""
     found = nearest_spots(points, n_nearest)
     anchors, column = np.nonzero(found >= 0)
     positives = found[anchors, column]
@@ -57,8 +58,8 @@ def mutual_pairs(points: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.nda
 
 
 def nearest_spots(points: np.ndarray, n_nearest: int) -> np.ndarray:
-    """The nearest spots of each spot at a distance above zero, ascending; -1 where there are fewer."""
-    # A few candidates more than needed: float32 products mis-rank near ties, and duplicates fall out.
+    """Return the nearest spots of each spot at a distance above zero, ascending; -1 if there are fewer."""
+    # A few more candidates than needed, because float32 products mis-rank near ties, and duplicates are removed.
     candidates, _ = nearest(points, points, min(n_nearest + 9, len(points)))
     found = np.full((len(points), n_nearest), -1, dtype=np.int64)
     for start in range(0, len(points), _BLOCK):
@@ -66,19 +67,39 @@ def nearest_spots(points: np.ndarray, n_nearest: int) -> np.ndarray:
         found[rows] = _rank(points[rows], points, candidates[rows], n_nearest)
     short = np.flatnonzero(found[:, -1] < 0)
     if len(short):
-        # Spots with many exact duplicates: duplicates have the same neighbours, so each distinct row is searched once.
-        distinct, inverse = np.unique(points[short], axis=0, return_inverse=True)
-        everyone = np.arange(len(points))[None, :]
-        complete = np.concatenate([_rank(row[None], points, everyone, n_nearest) for row in distinct])
-        found[short] = complete[inverse.ravel()]
+        found[short] = _nearest_of_copied(points, short, n_nearest)
     return found
 
 
+def _nearest_of_copied(points: np.ndarray, rows: np.ndarray, n_nearest: int) -> np.ndarray:
+    """Return :func:`nearest_spots` of spots whose candidates were nearly all exact copies of themselves.
+
+    Distinct points are searched for, once each, and every near one stands for its first `n_nearest` copies.
+    """
+    distinct, inverse = np.unique(points, axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    copies = np.argsort(inverse, kind="stable")
+    ends = np.cumsum(np.bincount(inverse))
+    starts = ends - np.bincount(inverse)
+    searched, place = np.unique(inverse[rows], return_inverse=True)
+    near, _ = nearest(distinct[searched], distinct, min(n_nearest + 9, len(distinct)))
+    complete = np.empty((len(searched), n_nearest), dtype=np.int64)
+    for start in range(0, len(searched), _BLOCK):
+        block = near[start : start + _BLOCK, :, None]
+        # Beyond the last copy, the last one again.
+        at = np.minimum(starts[block] + np.arange(n_nearest), ends[block] - 1)
+        candidates = copies[at].reshape(len(block), -1)
+        queries = distinct[searched[start : start + _BLOCK]]
+        complete[start : start + _BLOCK] = _rank(queries, points, candidates, n_nearest)
+    return complete[place.ravel()]
+
+
 def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nearest: int) -> np.ndarray:
-    """The `n_nearest` of each query's candidates by exact distance, ties by index; -1 fills up."""
+    """Return the `n_nearest` of each query's candidates by exact distance, each once, ties by index; -1 fills up."""
     candidates = np.sort(candidates, axis=1)
     distance = np.square(points[candidates].astype(np.float64) - queries[:, None, :]).sum(axis=2)
     distance[distance == 0] = np.inf
+    distance[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = np.inf
     order = np.argsort(distance, axis=1, kind="stable")[:, :n_nearest]
     found = np.take_along_axis(candidates, order, axis=1)
     found[np.isinf(np.take_along_axis(distance, order, axis=1))] = -1
@@ -87,10 +108,10 @@ def _rank(queries: np.ndarray, points: np.ndarray, candidates: np.ndarray, n_nea
 
 
 def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.random.Generator) -> np.ndarray:
-    """One spot per anchor, uniform among the `far` fraction of spots farthest from it.
+    """Draw one spot per anchor, uniformly from the `far` fraction of spots farthest from it.
 
-    The distance that bounds the far spots is read from a random sample of SAMPLE spots; then spots are drawn until one
-    is beyond it. An anchor without success (a very small fraction) takes a far spot of the sample.
+    The distance that bounds the far spots is estimated from a random sample of SAMPLE spots. Then spots are drawn until
+    one is beyond it. If none is (for a very small fraction), a far spot of the sample is used.
     """
     sample = rng.choice(len(points), size=min(SAMPLE, len(points)), replace=False)
     bound = np.empty(len(anchors), dtype=np.float32)
@@ -108,7 +129,7 @@ def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.rando
     for _ in range(REJECTION_ROUNDS):
         drawn = rng.integers(len(points), size=len(pending))
         difference = points[anchors[pending]] - points[drawn]
-        # The margin keeps the spot on the bound itself, whose distance was computed by another formula.
+        # The margin keeps the spot at the bound itself, whose distance was computed by another formula.
         accepted = np.einsum("ij,ij->i", difference, difference) >= bound[pending] * (1 - 1e-5)
         negatives[pending[accepted]] = drawn[accepted]
         pending = pending[~accepted]
@@ -118,15 +139,15 @@ def far_spots(points: np.ndarray, anchors: np.ndarray, far: float, rng: np.rando
 
 
 def _distances(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances, rows x points."""
+    """Return the squared Euclidean distances, rows x points."""
     distance = np.einsum("ij,ij->i", rows, rows)[:, None] + np.einsum("ij,ij->i", points, points)[None, :]
     distance -= 2 * (rows @ points.T)
     return np.maximum(distance, 0, out=distance)
 
 
 def _far_bound(distance: np.ndarray, far: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Per row the smallest of the `far` fraction of largest distances, and one column drawn from those."""
-    # The anchor itself is no candidate; its exact duplicates are too few to matter and fall at the near end anyway.
+    """Return, per row, the smallest of the `far` fraction of largest distances, and one column drawn from those."""
+    # The anchor itself is excluded; its exact duplicates are too few to matter and are nearest anyway.
     n_far = max(int((distance.shape[1] - 1) * far), 1)
     order = np.argpartition(distance, -n_far, axis=1)[:, -n_far:]
     bound = np.take_along_axis(distance, order, axis=1).min(axis=1)

@@ -159,13 +159,14 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
     rows = np.flatnonzero(used)
     if not len(rows):
         return [[] for _ in range(n_domains)]
-    members = sparse.csr_matrix(
-        (np.ones(len(rows), np.float32), (codes[rows], rows)), shape=(n_domains, len(codes)), dtype=np.float32
-    )
-    inside, outside = _means(members, (members @ table.values).toarray())
-    detected = np.zeros_like(inside)
+    members = sparse.csr_matrix((np.ones(len(rows)), (codes[rows], rows)), shape=(n_domains, len(codes)))
+    sums, detected = np.zeros((2, n_domains, len(table.names)))
+    # In float64, of which only a block at a time is made: sums of a million float32 are off by a percent.
     for start in range(0, len(codes), BLOCK):
-        detected += (members[:, start : start + BLOCK] @ (table.values[start : start + BLOCK] > 0)).toarray()
+        own, values = members[:, start : start + BLOCK], table.values[start : start + BLOCK]
+        sums += (own @ values).toarray()
+        detected += (own @ (values > 0)).toarray()
+    inside, outside = _means(members, sums)
     detected_in, detected_out = _means(members, detected)
     difference = inside - outside
     order = np.argsort(-difference, axis=1, kind="stable")[:, :top]
@@ -180,9 +181,8 @@ def domain_markers(table: FeatureTable, codes: np.ndarray, n_domains: int, top: 
 
 
 def _means(members: sparse.csr_matrix, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of every feature inside and outside each domain, from the sums over each; 0 for an empty side."""
-    sums = sums.astype(np.float64)
-    sizes = np.asarray(members.sum(axis=1, dtype=np.float64)).reshape(-1, 1)
+    """Return the mean of every feature inside and outside each domain, from the sums over each; 0 for an empty side."""
+    sizes = np.asarray(members.sum(axis=1)).reshape(-1, 1)
     rest = sizes.sum() - sizes
     return sums / np.maximum(sizes, 1), (sums.sum(axis=0) - sums) / np.maximum(rest, 1)
 

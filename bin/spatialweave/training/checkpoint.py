@@ -48,8 +48,10 @@ def identity(method: str, config: Any, dataset: Dataset, run: Run) -> str:
         for array in (modality.latent, modality.present):
             digest.update(np.ascontiguousarray(array).tobytes())
     digest.update("\0".join(dataset.obs["section"].astype(str)).encode())
-    if dataset.aligned is not None:
-        digest.update(np.ascontiguousarray(dataset.aligned).tobytes())
+    # Tiles are cut by coordinates.
+    for coordinates in (dataset.coordinates, dataset.aligned):
+        if coordinates is not None:
+            digest.update(np.ascontiguousarray(coordinates).tobytes())
     for name in sorted(dataset.graphs):
         graph = dataset.graphs[name]
         digest.update(name.encode())

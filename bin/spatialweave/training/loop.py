@@ -82,6 +82,13 @@ def train(
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     updates = Updates(trainable if groups is None else groups, schedule)
     history = _resumed(model, updates, run)
+    if len(set(run.team.told_by_all(history.epochs))) > 1:
+        raise InputError(
+            f"--checkpoint {run.checkpoint}",
+            "the processes of this training found different checkpoints there",
+            "a folder that all nodes share",
+            "set --checkpoint_dir to one, or delete the checkpoint",
+        )
     source = AllAtOnce() if batches is None else batches
     progress = Progress(schedule.epochs, run.log, run.progress_seconds)
     started = saved = time.monotonic()

@@ -7,7 +7,7 @@ a random fraction of the spots in every epoch and predict those from their neigh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,8 +130,7 @@ class ScaledInputs:
             modalities = [
                 replace(one, features=patch.taken(one.features), present=patch.taken(one.present)) for one in modalities
             ]
-        measured = [int(one.present.sum()) for one in self.modalities]
-        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, measured)
+        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, [one.present for one in self.modalities])
 
     def to_latents(self, reconstructed: Sequence[Tensor] | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Reconstructed features of all modalities, in their order or by name, in the units of the latents."""
@@ -155,12 +154,13 @@ class MaskedInputs(ScaledInputs):
     ----------
     patch
         The part.
-    measured
-        By modality the spots of the whole dataset that have it.
+    present
+        Per modality the spots of the whole dataset that have it (bool).
     """
 
     patch: Patch
-    measured: Sequence[int]
+    present: Sequence[Tensor]
+    _counts: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def n_spots(self) -> int:
@@ -191,18 +191,38 @@ class MaskedInputs(ScaledInputs):
         return {f"reconstruction_{one.name}": term for one, term in zip(self.modalities, terms, strict=True)}
 
     def reconstruction_term(self, m: int, reconstructed: Tensor, mask: Tensor) -> Tensor:
-        """Mean squared error of a modality over the masked spots, or over all spots where none are ever masked.
+        """Return the mean squared error of a modality over the masked spots, or over all where none are ever masked.
 
-        Of a part it is the sum over its spots, divided by how many they would be if all parts were alike: the terms of
-        all parts, weighted by their shares of the spots, then add up to that of the whole dataset.
+        In a part, the sum over its spots is divided by their number in an average part, so that the terms of all parts
+        add up to that of the whole dataset (:meth:`weight`).
         """
         one = self.modalities[m]
         target = one.present & mask if self.mask_fraction > 0 else one.present
         if self.patch.core is None:
             return reconstruction_loss(one.features, reconstructed, target)
-        expected = self.patch.share * self.measured[m] * (self.mask_fraction or 1)
+        expected = self.patch.share * self._measured(m)[1] * (self.mask_fraction or 1)
         features, rebuilt, target = map(self.patch.counted, (one.features, reconstructed, target))
         return reconstruction_loss(features, rebuilt, target, expected)
+
+    def weight(self, *numbers: int) -> float:
+        """Return by what to multiply a mean over the spots of a part that have all modalities `numbers`.
+
+        It is the number of these spots over that in an average part. Means so weighted, and weighted by the parts'
+        fractions of all spots, add up to the mean over all such spots of the dataset. Without it, a spot of a part in
+        which few have a modality would count many times as much as others. It is 1 for the whole dataset.
+        """
+        if self.patch.core is None:
+            return 1.0
+        here, everywhere = self._measured(*numbers)
+        return here / max(self.patch.share * everywhere, 1.0)
+
+    def _measured(self, *numbers: int) -> tuple[int, int]:
+        """Return how many spots have all these modalities: of those that count here, and of the whole dataset."""
+        if numbers not in self._counts:
+            everywhere = torch.stack([self.present[m] for m in numbers]).all(dim=0)
+            here = self.patch.counted(self.patch.taken(everywhere))
+            self._counts[numbers] = int(here.sum()), int(everywhere.sum())
+        return self._counts[numbers]
 
 
 def scale_inputs(tiling: Tiling, config: InputConfig, run: Run, rng: np.random.Generator | None = None) -> ScaledInputs:

@@ -51,6 +51,10 @@ class Team:
         dist.all_gather_object(shares, own)
         return [shares[k % self.size][k // self.size] for k in range(sum(map(len, shares)))]
 
+    def told_by_all(self, value: T) -> list[T]:
+        """Return the value of every process, by rank."""
+        return self.all_of([value])
+
     def part_done(self, parameters: Sequence[Tensor], numbers: dict[str, float]) -> None:
         """Put the gradients of a part, and its losses, aside; they are added up by :meth:`update_done`."""
         if self.size == 1:
