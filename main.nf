@@ -3,6 +3,7 @@
 
 include { codeDigest                   } from './modules/checks/code'
 include { givenNumber                  } from './modules/checks/domains'
+include { failureLines                 } from './modules/checks/failures'
 include { helpText                     } from './modules/checks/params'
 include { planOf ; plannedSections     } from './modules/checks/plan'
 include { closingText ; watchTrainings } from './modules/checks/progress'
@@ -91,21 +92,26 @@ workflow {
     files = prepared.files.mix(registered.files, integrated.files)
     // The datasets whose conditions are compared, e.g. 'brain'
     cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
-    REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, plan.notices, cohorts, plan.sets, plan.given, code)
+    reported = REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, plan.notices, cohorts, plan.sets, plan.given, code)
+
+    // The report of this run, not one that an earlier run left in the same folder
+    def written = []
+    reported.html.subscribe { html -> written << html }
 
     workflow.onComplete = {
-        def report = file("${options.outdir}/report.html")
-        if (report.exists() && workflow.stats.ignoredCount) {
-            log.warn("${workflow.stats.ignoredCount} task(s) failed and were left out; the report lists them with their reasons")
+        def failed = failureLines()
+        if (failed) {
+            def known = written ? '; the report lists them with their reasons' : ''
+            log.warn("${failed.size()} task(s) failed and were left out${known}:\n  ${failed.join('\n  ')}")
         }
         def table = file("${options.outdir}/notices.csv")
-        def notices = report.exists() && table.exists() && table.size() ? table.splitCsv(header: true, quote: '"') : []
+        def notices = written && table.exists() && table.size() ? table.splitCsv(header: true, quote: '"') : []
         if (notices) {
             def lines = notices.collect { notice -> "${notice.process} (${notice.task}): ${notice.notice}" }
             log.warn("${lines.size()} notice(s), also in ${table.toUriString()}:\n  ${lines.join('\n  ')}")
         }
-        if (report.exists() && !workflow.preview) {
-            log.info("\n${closingText(options.outdir)}\nThe report: ${report.toUriString()}\n")
+        if (written && !workflow.preview) {
+            log.info("\n${closingText(options.outdir)}\nThe report: ${file("${options.outdir}/report.html").toUriString()}\n")
         }
     }
 }

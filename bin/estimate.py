@@ -27,7 +27,14 @@ from spatialweave.errors import InputError
     required=True,
     help="Table of measured needs (assets/resources.csv).",
 )
-@click.option("--method", "methods", multiple=True, help="A method that is trained; once per method.")
+@click.option(
+    "--method",
+    "methods",
+    metavar="NAME[:KEY=VALUE,...]",
+    multiple=True,
+    help="A method that is trained, and what its memory depends on, e.g. spamca_paper:row=spamca,processes=2 "
+    "(spatialweave.estimate.Training); once per method.",
+)
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Seeds of each method.")
 @click.option(
     "--times",
@@ -46,7 +53,7 @@ def main(
     max_memory: float | None,
 ) -> None:
     """Print memory, time and disk that the tasks of a dataset are expected to need, by the headers of its files."""
-    from spatialweave.estimate import expected, lines, read_table
+    from spatialweave.estimate import expected, lines, read_table, read_training
     from spatialweave.io.sizes import dataset_size
 
     counts: dict[str, int] = {}
@@ -64,7 +71,8 @@ def main(
             raise InputError("--file", f"'{text}'", "the number of a section, a colon and a path, e.g. 1:rna.h5ad")
         sections.setdefault(number, []).append(Path(path))
     size = dataset_size(list(sections.values()))
-    tasks = list(expected(size, read_table(resources), methods, seeds, counts))
+    trainings = [read_training(text) for text in methods]
+    tasks = list(expected(size, read_table(resources), trainings, seeds, counts))
     for line in lines(dataset, size, tasks, max_memory):
         click.echo(line)
 

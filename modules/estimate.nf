@@ -1,25 +1,39 @@
 include { givenNumber } from './checks/domains'
 include { isAligned } from './checks/files'
 include { countRuns ; fits ; weaveMembers } from './checks/methods'
-include { memoryLimit } from './checks/resources'
+include { isAtOnce ; memoryLimit ; needsOf } from './checks/resources'
+include { keptFeatures } from './preprocess'
 
 // What ESTIMATE gets of a dataset, from [section meta, files] of its sections, e.g.
-// ['embryo', '--method smart --method pca_smooth --seeds 1 --times PREPROCESS:1 ...', [1, 1], [rna.h5ad, protein.h5ad]]: files by the
-// numbers of their sections
+// ['embryo', '--method smart:recipe=smart --method pca_smooth:recipe=smart --seeds 1 --times GRAPH:1 ...', [1, 1], [rna.h5ad, protein.h5ad]]:
+// files by the numbers of their sections
 def toEstimate(dataset, metas, files, plan) {
     def options = plan.options
     def limit = memoryLimit(options.max_memory)
     def fitting = plan.methods.findAll { method -> fits(method, metas.first()) }
     def trained = plan.model ? [] : fitting
-    def arguments = trained.collect { method -> "--method ${method.name}" } + ["--seeds ${options.seeds}"]
+    def arguments = trained.collect { method -> "--method ${trainingOf(method, options)}" } + ["--seeds ${options.seeds}"]
     arguments += stageTimes(metas.first(), fitting, plan).collect { stage, times -> "--times ${stage}:${times}" }
-    arguments += limit ? ["--max-memory ${limit.toGiga()}"] : []
+    arguments += limit ? ["--max-memory ${(limit.memory.toMega() / 1024).round(1)}"] : []
     def measured = [metas, files].transpose().withIndex(1).collectMany { section, number ->
         [section[0].columns, [section[1]].flatten()].transpose()
             .findAll { column, _path -> !(column in ['spatial', 'image', 'peaks']) }
             .collect { _column, path -> [number, path] }
     }
     return [dataset, arguments.join(' '), measured.collect { number, _path -> number }, measured.collect { _number, path -> path }]
+}
+
+// A method and what the memory of its trainings depends on, e.g. 'spamca_paper:recipe=spatialglue,row=spamca,processes=4'
+def trainingOf(method, options) {
+    def row = needsOf('TRAIN', method.name).method
+    def facts = ["recipe=${method.preprocess.baseName}"]
+    facts += row && row != method.name ? ["row=${row}"] : []
+    def features = keptFeatures(method.preprocess, options)
+    facts += features ? ["features=${features}"] : []
+    facts += method.most_spots ? ["most_spots=${method.most_spots}"] : []
+    facts += method.processes > 1 ? ["processes=${method.processes}"] : []
+    facts += isAtOnce(method.settings) ? ['at_once=1'] : []
+    return "${method.name}:${facts.join(',')}".toString()
 }
 
 // How often each stage runs that not every run has, or not once, e.g. [PREPROCESS: 2, GRAPH: 2, WEAVE: 1, ...]
@@ -29,7 +43,6 @@ def stageTimes(meta, methods, plan) {
     def is_aligned = isAligned(meta, methods, options)
     def is_open = !plan.model && !meta.n_domains && !givenNumber(options)
     def times = [
-        PREPROCESS: methods*.preprocess.unique(false).size(),
         GRAPH: methods.collect { method -> [method.preprocess, method.graph] }.unique().size(),
         MAP: plan.model ? 1 : 0,
         ALIGN: is_aligned ? meta.stack.size() - 1 : 0,

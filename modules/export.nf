@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
 // Which formats --export or --passports names, e.g. ['h5ad', 'loupe']; [] for 'none'
@@ -11,6 +12,7 @@ process EXPORT {
     tag "${dataset}"
     label 'medium'
     memory { requestedMemory('EXPORT', integrated, task.attempt) }
+    errorStrategy { retryOrGiveUp(task, [dataset: dataset]) }
 
     input:
     tuple val(dataset), path(integrated)

@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
 // Neighbours that hold instead of the recipe's, as options of bin/graph.py, e.g. '--n-neighbours 6 --feature-neighbours 10'
@@ -12,6 +13,7 @@ process GRAPH {
     tag "${meta.dataset}, ${meta.graph}"
     label 'medium'
     memory { requestedMemory('GRAPH', latents, task.attempt) }
+    errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
     tuple val(meta), path(latents), path(recipe)

@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
 // Numbers that hold instead of the recipe's, as options of bin/preprocess.py, e.g. '--variable-features 5000 --components 30'
@@ -6,12 +7,20 @@ def preprocessOptions(options) {
         .collect { name, value -> "--${name.replace('_', '-')} ${value}" }.join(' ')
 }
 
+// How many features of a modality are latents themselves by a recipe, at most; 0 where principal components are.
+def keptFeatures(recipe, options) {
+    def settings = new org.yaml.snakeyaml.Yaml().load(recipe.text).modalities.values()
+    def kept = settings.findAll { own -> own.components == 0 && own.variable_features instanceof Integer }.collect { own -> own.variable_features }
+    return kept && options.components == null ? options.variable_features ?: kept.max() : 0
+}
+
 // Counts to latents, once per dataset and preprocessing recipe, for all methods that use the recipe; and the joined counts: raw
 // counts of all sections, with the features that they have in common.
 process PREPROCESS {
     tag "${meta.dataset}, ${meta.preprocess}"
     label 'medium'
-    memory { requestedMemory('PREPROCESS', sections, task.attempt) }
+    memory { requestedMemory('PREPROCESS', sections, task.attempt, meta.preprocess) }
+    errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
     tuple val(meta), path(sections, stageAs: 'sections/*'), path(recipe)

@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
 // The QC thresholds as options of bin/qc.py, e.g. '--rna-min-counts 1 --min-spots 1'
@@ -11,6 +12,7 @@ process QC {
     tag "${meta.dataset}/${meta.section}"
     label 'medium'
     memory { requestedMemory('QC', section, task.attempt) }
+    errorStrategy { retryOrGiveUp(task, meta) }
 
     input:
     tuple val(meta), path(section, stageAs: 'unfiltered/*')

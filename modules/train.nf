@@ -1,6 +1,6 @@
 include { retryOrGiveUp } from './checks/failures'
 include { progressOption } from './checks/progress'
-include { requestedMemory ; trainingCpus } from './checks/resources'
+include { requestedMemory ; threadsOf ; trainingCpus } from './checks/resources'
 
 // One method with one seed on one dataset: the embedding of its spots.
 process TRAIN {
@@ -9,8 +9,7 @@ process TRAIN {
     label 'gpu'
     // Several processes share a training by tiles: on a node each takes the whole dataset into memory.
     cpus { [trainingCpus(latents), method.processes].max() }
-    memory { requestedMemory('TRAIN', latents, task.attempt, meta.method) * method.processes }
-    clusterOptions { method.nodes > 1 ? "--nodes=${method.nodes} --ntasks-per-node=1" : null }
+    memory { requestedMemory('TRAIN', latents, task.attempt, meta.method, method.settings) * method.processes }
     // From the method's preset and --gpus: conf/ chooses the task's software environment, GPUs and nodes by these.
     ext environment: { method.environment }, gpu: { method.gpu ? method.processes : 0 }, nodes: { method.nodes }
     errorStrategy { retryOrGiveUp(task, meta) }
@@ -40,7 +39,7 @@ process TRAIN {
     """
     # code ${code}
     ${method.nodes > 1 ? 'srun ' : ''}train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
-        --threads ${task.cpus.intdiv(method.processes)} ${options.join(' ')} ${progressOption(task)} \\
+        --threads ${threadsOf(task.cpus, method.processes)} ${options.join(' ')} ${progressOption(task)} \\
         --out 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' --record '${meta.id}.training.json'
     """
 

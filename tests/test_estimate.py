@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.estimate import COLUMNS, Needs, duration, expected, lines, read_table
+from spatialweave.estimate import COLUMNS, Needs, Training, duration, expected, lines, read_table, read_training
 from spatialweave.io.sizes import DatasetSize
+from spatialweave.method import load_method
+from spatialweave.presets import read_preset
+from spatialweave.training.tiles import TileConfig
 
 BEFORE, AFTER = ["INGEST", "QC", "PREPROCESS", "GRAPH"], ["ASSESS", "COMPARE", "ASSEMBLE", "EXPORT", "REPORT_DATASET"]
 EVERY = {"ASSESS": 1, "EXPORT": 1}
@@ -19,12 +22,13 @@ ANY = Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0, 0.0, 1.0)
 TABLE = {(stage, ""): ANY for stage in [*STAGES, "TRAIN"]} | {
     ("TRAIN", "large"): Needs(2.0, 100.0, 5.0, 100.0, 0.5, 0.1, 0.0, 1.0)
 }
+LARGE, SMALL = Training("large"), Training("small")
 MILLION = DatasetSize(10**6, 3 * 10**8, (2000, 100), 6 * 10**8, guessed=False)
 
 
 def test_a_line_of_the_table_holds_for_the_size_of_the_input() -> None:
     times = EVERY | {"SCAN": 6, "WEAVE": 1, "CHARACTERISE": 1, "GRAPH": 2}
-    tasks = {(task.stage, task.method): task for task in expected(MILLION, TABLE, ["large", "small"], 3, times)}
+    tasks = {(task.stage, task.method): task for task in expected(MILLION, TABLE, [LARGE, SMALL], 3, times)}
     # 0.6 GB of files
     assert tasks["INGEST", ""].gb == pytest.approx(1.0 + 10.0 * 0.6)
     assert tasks["INGEST", ""].seconds == pytest.approx(5.0 + 100.0 * 0.6)
@@ -50,10 +54,48 @@ def test_beyond_the_bend_input_counts_by_a_fraction() -> None:
     assert [bent.counted(inputs) for inputs in (0.05, 0.1, 0.6)] == pytest.approx([0.05, 0.1, 0.2])
 
 
+def test_a_variant_has_the_row_of_its_method_and_every_process_the_whole_dataset() -> None:
+    variants = [Training("variant", row="large"), Training("shared", row="large", processes=4)]
+    gb = {task.method: task.gb for task in expected(MILLION, TABLE, variants, 1, EVERY) if task.stage == "TRAIN"}
+    # 145 bytes per spot and 3.7 for each of 2 x 30 components: 0.367 GB
+    assert gb == pytest.approx({"variant": 2.0 + 36.7, "shared": 4 * (2.0 + 36.7)})
+
+
+def test_of_a_training_on_all_spots_at_once_all_input_counts() -> None:
+    table = TABLE | {("TRAIN", "tiles"): Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0, 0.067, 0.1)}
+    both = [Training("tiles"), Training("whole", row="tiles", at_once=True)]
+    gb = {task.method: task.gb for task in expected(MILLION, table, both, 1, EVERY) if task.stage == "TRAIN"}
+    assert gb == pytest.approx({"tiles": 1.0 + 10.0 * (0.067 + 0.03), "whole": 1.0 + 3.67})
+
+
+def test_latents_that_are_features_are_as_wide_as_the_recipe_keeps_them() -> None:
+    wide = Training("small", recipe="wide", features=1500)
+    table = TABLE | {("PREPROCESS", "wide"): Needs(2.0, 40.0, 5.0, 100.0, 0.5, 1.0, 0.0, 1.0)}
+    tasks = {(task.stage, task.method): task for task in expected(MILLION, table, [wide, LARGE], 1, EVERY)}
+    # 1,500 of 2,000 genes and all 100 proteins, of half a byte each
+    assert tasks["TRAIN", "small"].gb == pytest.approx(1.0 + 10.0 * (0.145 + 0.8))
+    assert tasks["TRAIN", "large"].gb == pytest.approx(2.0 + 100.0 * 0.367)
+    section = 0.12 + 0.375
+    assert tasks["PREPROCESS", "wide"].gb == pytest.approx(2.0 + 40.0 * section)
+    assert tasks["PREPROCESS", ""].gb == pytest.approx(1.0 + 10.0 * section)
+
+
+def test_a_training_is_written_as_its_name_and_what_is_not_the_default() -> None:
+    assert read_training("smart") == Training("smart")
+    text = "spamca_paper:recipe=spatialglue,row=spamca,processes=4,at_once=1,features=3000"
+    assert read_training(text) == Training("spamca_paper", "spamca", "spatialglue", 3000, 4, at_once=True)
+
+
+@pytest.mark.parametrize("pair", ["prosesses=2", "processes=many", "at_once"])
+def test_another_training_is_refused(pair: str) -> None:
+    with pytest.raises(InputError, match=f"'smart:row=smart,{pair}': '{pair}' is not known"):
+        read_training(f"smart:row=smart,{pair}")
+
+
 def test_stages_that_a_run_does_not_have_are_left_out() -> None:
-    stages = [task.stage for task in expected(MILLION, TABLE, ["small"], 1, EVERY)]
+    stages = [task.stage for task in expected(MILLION, TABLE, [SMALL], 1, EVERY)]
     assert stages == [*BEFORE, "TRAIN", "CLUSTER", "EVALUATE", *AFTER]
-    everything = [task.stage for task in expected(MILLION, TABLE, ["small"], 1, dict.fromkeys(STAGES, 1))]
+    everything = [task.stage for task in expected(MILLION, TABLE, [SMALL], 1, dict.fromkeys(STAGES, 1))]
     assert sorted(everything) == sorted([*STAGES, "TRAIN"])
     # With a saved model nothing is trained.
     stages = [task.stage for task in expected(MILLION, TABLE, [], 1, {"MAP": 1})]
@@ -61,11 +103,18 @@ def test_stages_that_a_run_does_not_have_are_left_out() -> None:
 
 
 def test_what_is_too_large_is_marked() -> None:
-    tasks = list(expected(MILLION, TABLE, ["large", "small"], 1, EVERY))
+    tasks = list(expected(MILLION, TABLE, [LARGE, SMALL], 1, EVERY))
     text = list(lines("tissue", MILLION, tasks, 24.0))
     assert text[0] == "tissue: 1,000,000 spots, 2,000 + 100 features, 300,000,000 values"
     assert [line.split()[1] for line in text if "cannot run" in line] == ["large"]
     assert text[-1].endswith("most memory: TRAIN large, 38.7 GB")
+
+
+def test_a_method_that_cannot_take_so_many_spots_is_marked() -> None:
+    few, enough = Training("few", most_spots=999_999), Training("enough", most_spots=10**6)
+    text = list(lines("tissue", MILLION, list(expected(MILLION, TABLE, [few, enough], 1, EVERY)), None))
+    assert [line for line in text if "cannot run" in line] == [line for line in text if line.split()[1] == "few"]
+    assert any(line.endswith("  more than 999,999 spots: cannot run") for line in text)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(7.4, "7 s"), (300, "5 min"), (9000, "2.5 h")])
@@ -82,6 +131,17 @@ def test_every_stage_that_asks_for_memory_by_its_input_is_in_the_projects_table(
     asking = {name for part in processes for name in re.findall(r"requestedMemory\('(\w+)'", part)}
     assert by_input == asking
     assert {(stage, "") for stage in asking} <= set(table)
+
+
+def test_methods_without_tiles_have_no_bend_and_those_with_tiles_fit_a_million_spots(project: Path) -> None:
+    table = read_table(project / "assets" / "resources.csv")
+    measured = {method for stage, method in table if stage == "TRAIN" and method}
+    for name in measured:
+        config = load_method(read_preset(project / "assets" / "methods" / f"{name}.yml").module).Config
+        assert (table["TRAIN", name].bend_gb > 0) == issubclass(config, TileConfig), name
+    trained = [Training("smart_ms"), Training("spamca_paper", row="spamca"), Training("spabalance")]
+    gb = {task.method: task.gb for task in expected(MILLION, table, trained, 1, EVERY) if task.stage == "TRAIN"}
+    assert max(gb.values()) < 24
 
 
 @pytest.mark.parametrize("row", ["", "QC,\n", "QC,,much,1,1,1,1,1,1,1\n"])

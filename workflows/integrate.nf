@@ -26,15 +26,13 @@ workflow INTEGRATE {
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
-    // The same, once it is sure that every method can take the dataset within --max_memory. The error is raised here since of one
-    // in an included function the text would not reach the console.
+    // The same, with the methods that cannot take the dataset within the memory that there is: they leave it out.
     checked = inputs.map { meta, latents, graph ->
         def own = methods.findAll { method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
-        def problems = tooLarge(own, meta, latents, memoryLimit(options.max_memory))
-        if (problems) {
-            error(problems.join('\n'))
-        }
-        [meta, latents, graph]
+        def limit = memoryLimit(options.max_memory)
+        def too_large = tooLarge(own, latents, limit)
+        too_large.each { name, reason -> log.warn("Dataset '${meta.dataset}' is left out by ${name}, which ${reason}; ${limit.fix}") }
+        [meta + (too_large ? [too_large: too_large] : [:]), latents, graph]
     }
     // [run meta, latents, graph, method], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, ...]]
     runs = checked
@@ -42,7 +40,7 @@ workflow INTEGRATE {
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
         .combine(channel.fromList((0..<options.seeds).collect { number -> options.seed + number }))
         .map { meta, latents, graph, method, seed -> [meta + [id: "${method.name}.seed${seed}".toString(), method: method.name, seed: seed], latents, graph, method] }
-    unfit = inputs
+    unfit = checked
         .combine(channel.fromList(methods))
         .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && !fits(method, meta) }
         .map { meta, _latents, _graph, method -> [dataset: meta.dataset, method: method.name, reason: obstacle(method, meta)] }
@@ -51,13 +49,13 @@ workflow INTEGRATE {
         aligned: method.sections == 'aligned'
         plain: true
     }
-    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], preset: '', environment: '', gpu: true, processes: 1, nodes: 1, saved: false]]
+    // [run meta, latents, graph, coordinates, preset, method], e.g. [[id: 'smart.seed1', ...], smart.latents.h5mu, graph.h5ad, [], smart.yml, [settings: ['epochs=100'], preset: '', environment: '', packages: '', gpu: true, processes: 1, nodes: 1, saved: false]]
     trainings = by_need.aligned
         .map { meta, latents, graph, method -> [meta.dataset, meta, latents, graph, method] }
         .combine(aligned, by: 0)
         .map { _dataset, meta, latents, graph, method, file -> [meta, latents, graph, file, method] }
         .mix(by_need.plain.map { meta, latents, graph, method -> [meta, latents, graph, [], method] })
-        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'preset', 'environment', 'gpu', 'processes', 'nodes') + [saved: meta.id in saved]] }
+        .map { meta, latents, graph, file, method -> [meta, latents, graph, file, method.file, method.subMap('settings', 'preset', 'environment', 'packages', 'gpu', 'processes', 'nodes') + [saved: meta.id in saved]] }
     TRAIN(trainings, options.device, options.checkpoint_dir ?: '', code)
 
     // [dataset, run meta, embedding, latents, graph], e.g. ['embryo', [id: 'smart.seed1', ...], smart.seed1.h5ad, smart.latents.h5mu, graph.h5ad]
@@ -93,7 +91,7 @@ workflow INTEGRATE {
 
     def members = weaveMembers(options, methods)
     // [recipes meta, latents, graph] of the first recipes only: their spots are those of all
-    first_inputs = inputs.filter { meta, _latents, _graph -> isFirst(meta, methods) }
+    first_inputs = checked.filter { meta, _latents, _graph -> isFirst(meta, methods) }
     // [dataset, run meta, latents, graph] where two runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad]
     woven = first_inputs
         .filter { meta, _latents, _graph -> countRuns(members, methods, meta, options) > 1 }

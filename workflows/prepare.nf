@@ -1,7 +1,8 @@
 // From rows of the samplesheet to the inputs of the methods: filtered sections, latents and graphs.
 
-include { refusals                       } from '../modules/checks/failures'
+include { failureLines ; refusals        } from '../modules/checks/failures'
 include { isFirst                        } from '../modules/checks/methods'
+include { keptSpots                      } from '../modules/checks/resources'
 include { INGEST                         } from '../modules/ingest'
 include { QC ; qcOptions                 } from '../modules/qc'
 include { PREPROCESS ; preprocessOptions } from '../modules/preprocess'
@@ -29,11 +30,16 @@ workflow PREPARE {
     }
     QC(read, qcOptions(options), code)
 
-    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']], [embryo.section.h5mu]], in the order of the stack
+    // [dataset meta, [sections]], e.g. [[dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna'], spots: 2187], [embryo.section.h5mu]],
+    // in the order of the stack
     datasets = QC.out.section
-        .map { meta, section -> [groupKey(meta.subMap('dataset', 'stack', 'given'), meta.stack.size()), section] }
+        .join(QC.out.quality)
+        .map { meta, section, quality -> [groupKey(meta.subMap('dataset', 'stack', 'given'), meta.stack.size()), section, keptSpots(quality)] }
         .groupTuple()
-        .map { key, sections -> [key.groupTarget, sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }] }
+        .map { key, sections, spots ->
+            [key.groupTarget + [spots: spots.sum()], sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }]
+        }
+        .ifEmpty { error("No dataset is left:\n  ${failureLines().join('\n  ')}") }
 
     // [recipe meta, [sections], recipe], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], [embryo.section.h5mu], smart.yml]; once for all methods that share a recipe
     recipes = datasets
@@ -53,7 +59,7 @@ workflow PREPARE {
     spatial = GRAPH.out.graph.filter { meta, _graph -> isFirst(meta, methods) }
 
     emit:
-    datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]
+    datasets = datasets.map { meta, _sections -> meta } // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna'], spots: 2187]
     latents = PREPROCESS.out.latents // [recipe meta, latents], e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     counts = counts // [recipe meta, counts] of the first recipe, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.counts.h5mu]
     inputs = graphs.map { meta, latents, _recipe -> [meta, latents] }.join(GRAPH.out.graph) // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]

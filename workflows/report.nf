@@ -95,6 +95,8 @@ workflow REPORT {
         .map { dataset, found, number -> [groupKey(dataset, number), found] }
         .groupTuple(remainder: true)
         .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name }] }
+        // Without counts preprocessing failed, and there is nothing to show.
+        .filter { _dataset, found -> found.any { file -> file.name.endsWith('.counts.h5mu') } }
     // [meta, files] where there are domains, e.g. [[dataset: 'embryo', seed: 1, root: 3], [smart.counts.h5mu, ...]]
     to_characterise = computed
         .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
@@ -201,4 +203,7 @@ workflow REPORT {
         versions,
         code,
     )
+
+    emit:
+    html = REPORT_RUN.out.html // the report of the run
 }

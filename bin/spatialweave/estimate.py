@@ -6,9 +6,10 @@ task's input files; how large these will be follows from the spots, the modaliti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from spatialweave.errors import InputError
 from spatialweave.io.sizes import DatasetSize
@@ -26,6 +27,9 @@ LATENT_NAMES, LATENT_VALUE = 145, 3.7
 
 COMPONENTS = 30
 """Components of a modality in most recipes."""
+
+KEPT_VALUE = 0.5
+"""Bytes of each number of latents that are features themselves: most are 0, and files are compressed."""
 
 DOMAIN = 20
 """Bytes per spot of a table of domains."""
@@ -49,10 +53,62 @@ class Needs:
     beyond: float
 
     def counted(self, inputs: float) -> float:
-        """GB of input as they count: those beyond the bend, where there is one, by a fraction only."""
+        """Return GB of input as they count: those beyond the bend, where there is one, by a fraction only."""
         if not self.bend_gb or inputs <= self.bend_gb:
             return inputs
         return self.bend_gb + self.beyond * (inputs - self.bend_gb)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A method that is trained, and what the memory of its trainings depends on.
+
+    Attributes
+    ----------
+    row
+        The method in the table whose row holds: that of which it is a variant; "" = its own, where it has one.
+    recipe
+        Of its preprocessing.
+    features
+        How many features of a modality are latents themselves, at most; 0 where principal components are.
+    processes
+        Share a training, with all spots in the memory of each.
+    at_once
+        Whether it is of all spots at once whatever the size of the dataset, although the method has tiles.
+    most_spots
+        That the method can take; 0 = any number.
+    """
+
+    name: str
+    row: str = ""
+    recipe: str = ""
+    features: int = 0
+    processes: int = 1
+    at_once: bool = False
+    most_spots: int = 0
+
+
+def read_training(text: str) -> Training:
+    """Return the training that is written as its name and what is not the default, e.g. "smart:row=smart,processes=2".
+
+    Raises
+    ------
+    InputError
+        When a key is not known, or a number is not one.
+    """
+    name, _, rest = text.partition(":")
+    known: dict[str, Callable[[str], Any]] = {
+        **dict.fromkeys(("row", "recipe"), str),
+        **dict.fromkeys(("features", "processes", "most_spots"), int),
+        "at_once": lambda digit: digit != "0",
+    }
+    found: dict[str, Any] = {}
+    for pair in rest.split(",") if rest else []:
+        key, _, value = pair.partition("=")
+        if key not in known or not (known[key] is str or value.isdecimal()):
+            raise InputError("--method", f"'{text}': '{pair}' is not known", f"KEY=VALUE, of {', '.join(known)}")
+        found[key] = known[key](value)
+    return Training(name, **found)
 
 
 @dataclass(frozen=True)
@@ -61,6 +117,8 @@ class TaskNeeds:
 
     Attributes
     ----------
+    method
+        Of a training; of PREPROCESS its recipe where there are several.
     times
         How many of them there are.
     gb
@@ -71,6 +129,8 @@ class TaskNeeds:
         GB of files of each.
     beyond
         How many times larger its input is than any that was measured; 1 where it is not.
+    most_spots
+        That the method of a training can take; 0 = any number.
     """
 
     stage: str
@@ -80,10 +140,11 @@ class TaskNeeds:
     seconds: float
     output: float
     beyond: float
+    most_spots: int = 0
 
 
 def read_table(path: Path) -> dict[tuple[str, str], Needs]:
-    """The table of needs by stage and method ("" = any)."""
+    """Return the table of needs by stage and method, of PREPROCESS by recipe ("" = any)."""
     import pandas as pd
 
     try:
@@ -96,50 +157,49 @@ def read_table(path: Path) -> dict[tuple[str, str], Needs]:
 
 
 def expected(
-    size: DatasetSize, table: dict[tuple[str, str], Needs], methods: Sequence[str], seeds: int, times: Mapping[str, int]
+    size: DatasetSize,
+    table: dict[tuple[str, str], Needs],
+    trainings: Sequence[Training],
+    seeds: int,
+    times: Mapping[str, int],
 ) -> Iterator[TaskNeeds]:
-    """What the tasks of a dataset are expected to need, in the order of the flow.
+    """Yield what the tasks of a dataset are expected to need, in the order of the flow.
 
     Parameters
     ----------
-    methods
-        Those that are trained, `seeds` times each.
+    trainings
+        The methods that are trained, `seeds` times each.
     times
         How often each stage runs that not every run has, or not once: MAP, ALIGN, MATCH, SCAN, WEAVE, ASSESS,
-        CHARACTERISE, COHORT, PASSPORTS, EXPORT, SAVE_MODEL (not named: never), PREPROCESS and GRAPH (not named: once).
+        CHARACTERISE, COHORT, PASSPORTS, EXPORT, SAVE_MODEL (not named: never) and GRAPH (not named: once).
     """
 
     def task(stage: str, inputs: float, times: int = 1, method: str = "") -> TaskNeeds:
-        needs = table.get((stage, method)) or table[stage, ""]
-        return TaskNeeds(
-            stage,
-            method,
-            times,
-            needs.gb + needs.gb_per_gb * needs.counted(inputs),
-            needs.seconds + needs.seconds_per_gb * needs.counted(inputs),
-            needs.output_per_gb * inputs,
-            max(1.0, inputs / needs.largest_gb) if needs.largest_gb else 1.0,
-        )
+        return _task(stage, method, table.get((stage, method)) or table[stage, ""], inputs, times)
 
     def optional(stage: str, inputs: float) -> Iterator[TaskNeeds]:
         if times.get(stage):
             yield task(stage, inputs, times[stage])
 
-    trained = len(methods) * seeds
+    trained = len(trainings) * seeds
     runs = trained + times.get("MAP", 0)
     section = (NAMES * size.spots + VALUE * size.values) / GB
-    latents = (LATENT_NAMES + LATENT_VALUE * COMPONENTS * max(len(size.features), 1)) * size.spots / GB
+    kept = {one.recipe: one.features for one in trainings} or {"": 0}
+    by_recipe = {recipe: _latents(size, features) for recipe, features in kept.items()}
+    # Of the stages after training by those of the widest recipe.
+    latents = max(by_recipe.values())
     yield task("INGEST", size.bytes / GB)
     yield task("QC", section)
-    yield task("PREPROCESS", section, times.get("PREPROCESS", 1))
+    for recipe in by_recipe:
+        yield task("PREPROCESS", section, 1, recipe)
     graph = task("GRAPH", latents, times.get("GRAPH", 1))
     yield graph
     yield from optional("ALIGN", latents)
     mapped = list(optional("MAP", latents + section))
     yield from mapped
-    trainings = [task("TRAIN", latents, seeds, method) for method in methods]
-    yield from trainings
-    embedding = max(one.output for one in [*trainings, *mapped])
+    tasks = [_training(one, table, by_recipe[one.recipe], seeds) for one in trainings]
+    yield from tasks
+    embedding = max(one.output for one in [*tasks, *mapped])
     domains = DOMAIN * size.spots / GB
     yield from optional("SCAN", embedding)
     if trained:
@@ -160,6 +220,35 @@ def expected(
     yield task("REPORT_DATASET", everything)
 
 
+def _latents(size: DatasetSize, kept: int) -> float:
+    """Return GB of a file of latents, which are components, or `kept` features at most of each modality."""
+    if kept:
+        numbers = KEPT_VALUE * sum(min(features or kept, kept) for features in size.features)
+    else:
+        numbers = LATENT_VALUE * COMPONENTS * max(len(size.features), 1)
+    return (LATENT_NAMES + numbers) * size.spots / GB
+
+
+def _task(stage: str, method: str, needs: Needs, inputs: float, times: int) -> TaskNeeds:
+    return TaskNeeds(
+        stage,
+        method,
+        times,
+        needs.gb + needs.gb_per_gb * needs.counted(inputs),
+        needs.seconds + needs.seconds_per_gb * needs.counted(inputs),
+        needs.output_per_gb * inputs,
+        max(1.0, inputs / needs.largest_gb) if needs.largest_gb else 1.0,
+    )
+
+
+def _training(training: Training, table: dict[tuple[str, str], Needs], latents: float, seeds: int) -> TaskNeeds:
+    needs = table.get(("TRAIN", training.row or training.name)) or table["TRAIN", ""]
+    if training.at_once:
+        needs = replace(needs, bend_gb=0.0)
+    task = _task("TRAIN", training.name, needs, latents, seeds)
+    return replace(task, gb=task.gb * training.processes, most_spots=training.most_spots)
+
+
 def lines(name: str, size: DatasetSize, tasks: Sequence[TaskNeeds], most: float | None) -> Iterator[str]:
     """The estimate as text, a line per kind of task, and what they sum up to.
 
@@ -177,7 +266,9 @@ def lines(name: str, size: DatasetSize, tasks: Sequence[TaskNeeds], most: float 
     for task in tasks:
         title = f"{task.stage} {task.method}".strip()
         line = f"  {title:<28}{task.times:>6}{task.gb:>7.1f} GB{duration(task.seconds):>12}{task.output:>7.2f} GB"
-        if most is not None and task.gb > most:
+        if 0 < task.most_spots < size.spots:
+            line += f"  more than {task.most_spots:,} spots: cannot run"
+        elif most is not None and task.gb > most:
             line += f"  more than {most:g} GB: cannot run"
         elif task.beyond > 2:
             line += f"  {task.beyond:.0f} times larger than what was measured"

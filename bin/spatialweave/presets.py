@@ -47,6 +47,8 @@ class MethodPreset:
         Whether the method can embed spots that it was not trained on, so that its runs can be saved as models.
     distributed
         Whether several processes, on a GPU each, can share a training of the method.
+    most_spots
+        Of a dataset that the method can take; 0 = any number.
     config
         Settings that hold for every dataset.
     presets
@@ -71,6 +73,7 @@ class MethodPreset:
     gpu: bool = True
     distributed: bool = False
     inductive: bool = False
+    most_spots: int = 0
     config: dict[str, Any] = field(default_factory=dict)
     presets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -101,6 +104,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "gpu": (bool, "true or false"),
     "distributed": (bool, "true or false"),
     "inductive": (bool, "true or false"),
+    "most_spots": (int, "a whole number"),
     "config": (Mapping, "a mapping"),
     "presets": (Mapping, "a mapping"),
 }

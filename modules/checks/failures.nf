@@ -1,8 +1,8 @@
 // If a method fails, the run goes on without it. Failures are noted here for the report.
 
-// Exit codes that mean out of memory, ended by a signal or a lost job: tried again with more memory.
+// Exit codes that mean out of memory, ended by a signal or a lost job, or a lost machine of Google Batch: tried again with more memory.
 def retryable(status) {
-    return status in (130..145) + [104, 175, Integer.MAX_VALUE]
+    return status in (130..145) + [104, 175, Integer.MAX_VALUE] + (50001..50006)
 }
 
 // Where the notes of this run are kept, e.g. work/failures/fabulous_monod
@@ -10,11 +10,15 @@ def noteFolder() {
     return workflow.workDir.resolve("failures/${workflow.runName}")
 }
 
-// The error strategy of a process whose failure affects only its own method and seed (TRAIN, CLUSTER, EVALUATE, MATCH), or the
-// methods that need an alignment (ALIGN, STACK).
+// The error strategy of a process whose failure affects only its own dataset (QC, PREPROCESS, GRAPH), method and seed (TRAIN,
+// CLUSTER, EVALUATE, MATCH), or the methods that need an alignment (ALIGN, STACK).
 def retryOrGiveUp(task, meta) {
     if (retryable(task.exitStatus) && task.attempt <= 2) {
         return 'retry'
+    }
+    // A job that the scheduler rejected never began. Nextflow waits for ever for one that is ignored then.
+    if (!task.workDir.resolve('.command.begin').exists()) {
+        return 'finish'
     }
     def log = task.workDir.resolve('.command.err')
     def lines = log.exists() ? log.readLines().findAll { line -> line.trim() } : []
@@ -23,7 +27,7 @@ def retryOrGiveUp(task, meta) {
     def note = [
         process: process,
         dataset: meta.dataset,
-        // Of INGEST only.
+        // Of INGEST and QC only.
         section: meta.section,
         // Empty for alignment, which serves all methods.
         method: meta.method ?: '',
@@ -33,7 +37,9 @@ def retryOrGiveUp(task, meta) {
         log: log.toUriString(),
     ]
     noteFolder().mkdirs()
-    noteFolder().resolve("${process}.${[meta.dataset, meta.section, meta.method, meta.seed, meta.moving].findAll().join('.')}.json").text = groovy.json.JsonOutput.toJson(note)
+    // Names of datasets and sections may hold any mark that could separate them here.
+    def task_name = [meta.dataset, meta.section, meta.preprocess, meta.graph, meta.method, meta.seed, meta.moving].collect { part -> "${part ?: ''}".toString() }
+    noteFolder().resolve("${process}.${task_name.join('\n').md5()}.json").text = groovy.json.JsonOutput.toJson(note)
     return 'ignore'
 }
 
@@ -55,8 +61,17 @@ def refusals() {
     return lines ? "${lines.size()} section(s) cannot be read:\n  ${lines.join('\n  ')}".toString() : null
 }
 
+// What failed in this run, a line each, e.g. 'TRAIN of embryo, smart, seed 1: ERROR: ...'
+def failureLines() {
+    // Those of INGEST stop the run with a message of their own.
+    return new groovy.json.JsonSlurper().parseText(readFailures()).findAll { note -> note.process != 'INGEST' }.collect { note ->
+        def names = [note.dataset, note.section == note.dataset ? null : note.section, note.method, note.seed == null ? null : "seed ${note.seed}"].findAll()
+        "${note.process} of ${names.join(', ')}: ${note.reason}".toString()
+    }
+}
+
 // All notes of this run as JSON text, sorted; call it when every process that may fail has ended.
 def readFailures() {
     def notes = noteFolder().exists() ? noteFolder().listFiles().sort { note -> note.name } : []
-    return groovy.json.JsonOutput.prettyPrint('[' + notes.collect { note -> note.text }.join(',') + ']')
+    return groovy.json.JsonOutput.prettyPrint('[' + notes.collect { note -> note.text }.sort().join(',') + ']')
 }

@@ -3,7 +3,7 @@
 include { attempt ; refuse ; refuseParameters } from './refusals'
 
 // The chosen methods' presets, e.g.
-// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', needs: [], environment: '', control: false, baseline: false, gpu: true, processes: 1, nodes: 1, inductive: true, named: true], ...]
+// [[name: 'smart', file: /.../assets/methods/smart.yml, preprocess: /.../assets/preprocess/smart.yml, graph: /.../assets/graphs/spatial.yml, settings: [], preset: '', sections: '', needs: [], environment: '', packages: '', control: false, baseline: false, gpu: true, processes: 1, nodes: 1, inductive: true, most_spots: 0, named: true], ...]
 def chooseMethods(options) {
     def known = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, preset] }
     def named = options.methods.tokenize(', ')
@@ -27,12 +27,14 @@ def chooseMethods(options) {
             sections: preset.sections ?: '',
             needs: (preset.needs ?: '').tokenize(','),
             environment: environmentOf(name, preset),
+            packages: packagesOf(environmentOf(name, preset)),
             control: preset.control == true,
             baseline: preset.baseline == true,
             gpu: preset.gpu != false,
             processes: preset.distributed == true ? options.gpus : 1,
             nodes: preset.distributed == true ? options.nodes : 1,
             inductive: preset.inductive == true,
+            most_spots: preset.most_spots ?: 0,
             named: name in named,
         ]
     }
@@ -55,6 +57,12 @@ def environmentOf(name, preset) {
         error("assets/methods/${name}.yml, environment: '${environment}' is not a name of lower-case letters, digits, - and _")
     }
     return environment
+}
+
+// A digest of the versions of the packages in a method's own environment, '' without one; -resume trains again after a change.
+def packagesOf(environment) {
+    def pins = file("${projectDir}/environments/${environment}/requirements.txt")
+    return environment && pins.exists() ? pins.text.md5() : ''
 }
 
 // The names that stand for several methods: 'native', also called 'all', for the pipeline's own but the variants, which are
@@ -129,12 +137,18 @@ def obstacle(method, meta) {
     if (method.sections && meta.stack.size() < 2) {
         return 'needs several sections'
     }
+    if (method.most_spots && (meta.spots ?: 0) > method.most_spots) {
+        return "takes ${method.most_spots} spots at most, and there are ${meta.spots}".toString()
+    }
+    if (meta.too_large && meta.too_large[method.name]) {
+        return meta.too_large[method.name]
+    }
     def missing = (method.needs ?: []) - (meta.given ?: [])
     // What is in a file of several modalities is not known yet: only a method that is named takes the risk.
     return missing && !(method.named && 'multi' in meta.given) ? "needs ${missing.join(' and ')}".toString() : null
 }
 
-// Whether a method can run on a dataset: some need several sections, or certain modalities.
+// Whether a method can run on a dataset: some need several sections, certain modalities, or more memory than there is.
 def fits(method, meta) {
     return obstacle(method, meta) == null
 }

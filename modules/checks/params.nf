@@ -80,6 +80,11 @@ def valueProblem(name, value, rule) {
     return null
 }
 
+// The value of a parameter that is text: Nextflow takes one of digits for a number, e.g. a folder called 2026.
+def asText(value) {
+    return value instanceof Number ? value.toString() : value
+}
+
 // A parameter's value, or else its default
 def defaulted(given, rules, name) {
     return given[name] == null ? rules[name].default : given[name]
@@ -108,5 +113,5 @@ def resolveParams(given) {
         problems << "--seed ${set.seed}: with ${defaulted(set, rules, 'seeds')} seeds the last one is above ${rules.seed.maximum}"
     }
     refuseParameters(problems)
-    return rules.collectEntries { name, _rule -> [name, defaulted(set, rules, name)] }
+    return rules.collectEntries { name, rule -> [name, rule.type == 'string' ? asText(defaulted(set, rules, name)) : defaulted(set, rules, name)] }
 }

@@ -4,9 +4,10 @@ include { characterisedRuns ; checkRoots ; givenFile ; pseudotimeRoots } from '.
 include { checkpointFolder ; makeFolder           } from './checkpoints'
 include { numberRange                             } from './domains'
 include { checkEnvironments                       } from './environments'
+include { checkReference ; warnOfIdle              } from './idle'
 include { checkFit ; chooseMethods ; weaveMembers } from './methods'
 include { givenModel ; savedRuns                  } from './models'
-include { resolveParams                           } from './params'
+include { asText ; resolveParams                  } from './params'
 include { attempt ; refuse                        } from './refusals'
 include { checkNodes                              } from './resources'
 include { readSamplesheet                         } from './samplesheet'
@@ -18,7 +19,7 @@ def planOf(params) {
     def refusals = []
     def given = attempt(refusals) { -> resolveParams(params) }
     // Files are looked for although a parameter is wrong.
-    def named = params.findAll { _name, value -> value instanceof CharSequence }
+    def named = params.collectEntries { name, value -> [name, asText(value)] }.findAll { _name, value -> value instanceof CharSequence }
     def sets = ['gene_sets', 'panel'].collectEntries { name -> [name, attempt(refusals) { -> givenFile(named, name) }] }
     def sections = named.input ? attempt(refusals) { -> readSamplesheet(named.input, named.data) } : null
     def chosen = given ? chosenBy(given, params, sections, refusals) : null
@@ -54,8 +55,10 @@ def chosenBy(given, params, sections, refusals) {
     }
     if (sections) {
         attempt(refusals) { -> checkFit(sections, ready.methods) }
+        attempt(refusals) { -> checkReference(sections, options) }
     }
     attempt(refusals) { -> weaveMembers(options, ready.methods) }
+    warnOfIdle(options, ready.methods, sections)
     return ready + [
         options: options + [checkpoint_dir: attempt(refusals) { -> checkpointFolder(given.checkpoint_dir) }],
         model: model,

@@ -231,7 +231,7 @@ def sectionOf(base, row, siblings, rules) {
     def meta = [
         dataset: row.dataset,
         section: row.section,
-        platform: row.platform ?: null,
+        platform: siblings.collect { sibling -> sibling.platform }.find { platform -> platform } ?: null,
         n_domains: n_domains ? n_domains.toInteger() : null,
         stack: stackOf(siblings),
         given: measuredColumns(rules).findAll { name -> siblings.any { sibling -> sibling[name] } }.sort(),
@@ -248,7 +248,22 @@ def sectionOf(base, row, siblings, rules) {
         cohort: isCohort(siblings),
         columns: columns + (labelled ? ['labels'] : []),
     ]
-    return [meta, files + (labelled ? [locate(base, row.labels)] : [])]
+    def contents = files.collect { path -> contentsOf(path) }.findAll().join()
+    return [meta + (contents ? [contents: contents.md5()] : [:]), files + (labelled ? [locate(base, row.labels)] : [])]
+}
+
+// The names, sizes and dates of the files that are read beside a file or in a folder, '' where there are none. -resume sees a
+// change in them by this: Nextflow looks at the folder alone. Of folders in clouds nothing is listed.
+def contentsOf(path) {
+    if (path.scheme != 'file') {
+        return ''
+    }
+    def beside = [path.resolveSibling("${path.baseName}.ibd")] + (path.name.endsWith(".h5") ? [path.resolveSibling("spatial")] : [])
+    def parts = path.isDirectory() ? [path] : beside.findAll { one -> one.exists() }
+    return parts.collectMany { part -> java.nio.file.Files.walk(part).filter { one -> one.isFile() }.toList() }
+        .collect { one -> "${path.parent.relativize(one)} ${one.size()} ${one.lastModified()}\n" }
+        .sort()
+        .join()
 }
 
 // All sections of a samplesheet, whose relative paths start in the folder `data`, or beside it where there is none; every

@@ -61,6 +61,18 @@ def test_the_matrix_of_a_machines_folder(tmp_path: Path) -> None:
     assert size.bytes == sum(path.stat().st_size for path in folder.glob("*.h5"))
 
 
+def test_modalities_of_a_10x_file(tmp_path: Path) -> None:
+    kinds = ["Antibody Capture"] * 2 + ["Gene Expression"] * 3 + ["Blank Codeword"]
+    with h5py.File(tmp_path / "filtered_feature_bc_matrix.h5", "w") as file:
+        file["matrix/shape"], file["matrix/data"], file["matrix/barcodes"] = [6, 4], np.ones(5), np.zeros(4)
+        file["matrix/features/feature_type"] = np.array(kinds, dtype="S")
+    sizes = matrix_sizes(tmp_path / "filtered_feature_bc_matrix.h5")
+    assert [(size.spots, size.features) for size in sizes] == [(4, 2), (4, 3)]
+    size = dataset_size([[tmp_path / "filtered_feature_bc_matrix.h5"]])
+    assert (size.spots, size.values, size.features) == (4, 5, (2, 3))
+    assert size.bytes == (tmp_path / "filtered_feature_bc_matrix.h5").stat().st_size
+
+
 def test_the_first_line_of_a_matrix_market_file(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "matrix.mtx.gz", "wt") as file:
         file.write("%%MatrixMarket matrix coordinate integer general\n% made by hand\n3 4 5\n1 2 1\n")

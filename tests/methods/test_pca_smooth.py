@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.methods import pca_smooth
+from spatialweave.presets import read_preset
+from spatialweave.training.session import fit_preset
 
 
 def by_hand(dataset, rounds: int) -> np.ndarray:
@@ -75,3 +79,12 @@ def test_a_missing_graph_is_refused(tissue, run):
     del dataset.graphs["spatial_connectivities"]
     with pytest.raises(InputError, match="spatial_connectivities"):
         pca_smooth.fit(dataset, pca_smooth.Config(), run)
+
+
+def test_a_dataset_of_more_spots_than_the_preset_allows_is_refused(tissue, run, project):
+    dataset = tissue(side=6)
+    preset = read_preset(project / "assets" / "methods" / "pca_smooth.yml")
+    assert fit_preset(dataset, replace(preset, most_spots=36), run).embedding.shape[0] == 36
+    with pytest.raises(InputError, match=r"has 36 spots; expected 35 at most for .*leave pca_smooth out of --methods"):
+        fit_preset(dataset, replace(preset, most_spots=35), run)
+    assert read_preset(project / "assets" / "methods" / "graphst.yml").most_spots == 20_000

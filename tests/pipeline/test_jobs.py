@@ -20,7 +20,10 @@ def test_every_task_is_a_job_that_asks_for_what_the_configuration_says(
     monkeypatch.setenv("PATH", f"{link_stand_ins(pipeline.folder)}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("NXF_EXECUTOR_POLLINTERVAL", "200ms")
     pipeline.traced = True
-    run = pipeline.run("-stub-run", "-profile", "test,slurm", "--seeds", "1", "-c", str(TRACE))
+    (pipeline.folder / "site.config").write_text(f"includeConfig '{TRACE}'\nprocess.clusterOptions = '--account=lab'\n")
+    run = pipeline.run(
+        "-stub-run", "-profile", "test,slurm", "--seeds", "1", "-c", str(pipeline.folder / "site.config")
+    )
     assert run.code == 0, run.text
     scripts = list((pipeline.folder / "work").glob("*/*/job.submitted"))
     jobs = {task_of(script.parent): submitted(script.read_text()) for script in scripts}
@@ -28,6 +31,19 @@ def test_every_task_is_a_job_that_asks_for_what_the_configuration_says(
     assert {"SIMULATE", "INGEST", "TRAIN", "REPORT_RUN"} <= {
         process_of({"WorkDir": str(script.parent)}) for script in scripts
     }
+
+    assert all("#SBATCH --account=lab\n" in script.read_text() for script in scripts)
+
+
+def test_a_rejected_job_ends_the_run_with_the_schedulers_message(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{link_stand_ins(pipeline.folder)}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("NXF_EXECUTOR_POLLINTERVAL", "200ms")
+    monkeypatch.setenv("REJECT", "TRAIN .*smart,")
+    run = pipeline.run("-stub-run", "-profile", "test,slurm", "--seeds", "1")
+    assert run.code != 0
+    assert "Batch job submission failed: Invalid account" in run.text
 
 
 def test_what_a_job_has_is_read_from_slurms_record() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from spatialweave.estimate import read_table
 
@@ -47,8 +50,9 @@ def test_a_training_asks_for_cpus_and_memory_by_the_size_of_its_latents(project:
     assert memory == cpus == {}
 
 
-def test_an_estimate_starts_nothing_else(pipeline: Pipeline) -> None:
-    run = pipeline.run("-profile", "test", "--estimate", "--methods", "smart,smart_ms", "--seeds", "3")
+def test_an_estimate_starts_nothing_else(pipeline: Pipeline, project: Path) -> None:
+    options = ("--methods", "smart,smart_ms", "--method_options", "smart.batch_spots=0", "--gpus", "2", "--seeds", "3")
+    run = pipeline.run("-profile", "test", "--estimate", *options)
     assert run.code == 0, run.text
     assert run.tasks("Submitted") == ["SIMULATE (test)", "ESTIMATE (test)"]
     lines = [line.split() for line in run.text.splitlines()]
@@ -56,10 +60,21 @@ def test_an_estimate_starts_nothing_else(pipeline: Pipeline) -> None:
     trained = {line[1]: line[2] for line in lines if line[:1] == ["TRAIN"]}
     # smart_ms needs several sections.
     assert trained == {"smart": "3", "pca_smooth": "3"}
+    memory = {line[1]: float(line[3]) for line in lines if line[:1] == ["TRAIN"]}
+    table = read_table(project / "assets" / "resources.csv")
+    # Next to nothing in each of two processes; the control has one.
+    assert memory["smart"] == pytest.approx(2 * table["TRAIN", "smart"].gb, abs=0.15)
+    assert memory["pca_smooth"] == pytest.approx(table["TRAIN", "pca_smooth"].gb, abs=0.1)
 
 
-def test_a_method_that_needs_more_than_the_limit_stops_the_run_before_its_training(pipeline: Pipeline) -> None:
-    run = pipeline.run("-profile", "test", "--methods", "spamca_paper", "--max_memory", "1.GB", "-stub-run")
-    assert run.code != 0
-    assert "spamca_paper needs about 1.3 GB to train on test, more than --max_memory 1 GB" in run.text
-    assert not any(task.startswith("TRAIN (test, spamca_paper") for task in run.tasks("Submitted"))
+def test_a_method_that_needs_more_than_the_limit_is_left_out_before_its_training(pipeline: Pipeline) -> None:
+    options = ("--methods", "spamca_paper", "--gpus", "2", "--max_memory", "1.GB", "-stub-run")
+    run = pipeline.run("-profile", "test", *options)
+    # Twice what the table has of spamca for next to nothing.
+    reason = "needs about 1.9 GB to train, more than --max_memory 1 GB"
+    assert f"Dataset 'test' is left out by spamca_paper, which {reason}; raise the limit to train it" in run.text
+    trained = [task for task in run.tasks("Submitted") if task.startswith("TRAIN")]
+    assert trained and all(task.startswith("TRAIN (test, pca_smooth") for task in trained)
+    assert run.code == 0 and "REPORT_DATASET (test)" in run.tasks("Submitted")
+    (left_out,) = json.loads(next((pipeline.folder / "work").rglob("texts/*/left_out.json")).read_text())
+    assert left_out == {"dataset": "test", "method": "spamca_paper", "reason": reason}

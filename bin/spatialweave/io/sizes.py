@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spatialweave.io.measurement import reading
+from spatialweave.modalities import modality_of
 
 VALUES_PER_BYTE = {True: 0.8, False: 0.3}
 """Of tables and other files whose header does not say it: by whether they are compressed."""
@@ -30,7 +32,10 @@ MATRICES = (
 
 @dataclass(frozen=True)
 class MatrixSize:
-    """One matrix: spots, features, values above 0, bytes of its file; `guessed` from the latter alone."""
+    """One matrix: spots, features, values above 0, bytes of its file; `guessed` from the latter alone.
+
+    Of a file with several modalities the first has all bytes, and of one of 10x all values.
+    """
 
     spots: int
     features: int
@@ -96,8 +101,11 @@ def _of_group(group: Any) -> Iterator[tuple[int, int, int]]:
         for name in parts:
             yield from _of_group(parts[name])
     elif "matrix" in group and "barcodes" in group["matrix"]:
-        features, spots = group["matrix"]["shape"][:]
-        yield int(spots), int(features), int(group["matrix"]["data"].shape[0])
+        features, spots = (int(n) for n in group["matrix"]["shape"][:])
+        values = int(group["matrix"]["data"].shape[0])
+        # Which values are of which modality is not in the header: all count with the first.
+        for i, number in enumerate(_by_modality(group["matrix"]) or [features]):
+            yield spots, number, values * (i == 0)
     else:
         slot = next((slot for slot in ("layers/counts", "raw/X", "X") if slot in group), None)
         if slot is None:
@@ -109,6 +117,19 @@ def _of_group(group: Any) -> Iterator[tuple[int, int, int]]:
         elif len(matrix.shape) == 2:
             spots, features = (int(n) for n in matrix.shape)
             yield spots, features, spots * features
+
+
+def _by_modality(matrix: Any) -> list[int]:
+    """Return the number of features of each modality of a 10x file; none where it does not say which they are of."""
+    if "features" not in matrix or "feature_type" not in matrix["features"]:
+        return []
+    kinds = Counter(bytes(kind).decode() for kind in matrix["features"]["feature_type"][:])
+    found: Counter[str] = Counter()
+    for kind, number in kinds.items():
+        modality = modality_of(kind)
+        if modality is not None:
+            found[modality] += number
+    return list(found.values())
 
 
 @dataclass(frozen=True)

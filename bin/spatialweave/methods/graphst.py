@@ -1,6 +1,7 @@
 """GraphST (Long et al., Nature Communications 14:1155, 2023), by its authors' package: RNA alone.
 
-The package holds its graph as a dense matrix of spots x spots.
+The package holds its graph as a dense matrix of spots x spots, whose several copies take 10 GB for the 20,000 spots
+that its preset allows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.baselines.spots import on_all_spots, rna_spots
-from spatialweave.errors import InputError
 from spatialweave.method import Fitted
 from spatialweave.settings import option
 from spatialweave.training.session import every_epoch
@@ -21,9 +21,6 @@ from spatialweave.training.session import every_epoch
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
-
-DENSE_LIMIT = 20_000
-"""Spots of which a dense matrix is made; its several copies take 10 GB."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,6 @@ class Config:
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset` by the log values of its RNA, scaled to unit variance, over the spatial neighbours."""
-    if dataset.n_spots > DENSE_LIMIT:
-        raise InputError(dataset.name, f"has {dataset.n_spots} spots", f"{DENSE_LIMIT} at most", "leave GraphST out")
     from GraphST.GraphST import GraphST
     from sklearn.decomposition import PCA
 
