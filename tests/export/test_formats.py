@@ -73,6 +73,10 @@ def negative_edge(data: mudata.MuData) -> None:
     data.obsp["spatial_distances"].data[0] = -1
 
 
+def parameters_of_another_kind(data: mudata.MuData) -> None:
+    data.uns["parameters"] = "seeds: 1"
+
+
 def another_kind(data: mudata.MuData) -> None:
     data.uns["spatialweave"]["kind"] = "latents"
 
@@ -87,11 +91,12 @@ def another_kind(data: mudata.MuData) -> None:
             named_colours,
             "uns['weave_1_colors']: is not a list of one colour per class; expected 2 colours like #0072B2",
         ),
-        (no_list_of_runs, "uns['runs']: is no list of runs"),
+        (no_list_of_runs, "uns['runs']: is not a list of runs"),
         (path_as_section, "'../../elsewhere' cannot be in the name of a file"),
         (path_as_method, "'../smart' cannot be in the name of a file"),
         (negative_counts, "raw counts"),
         (negative_edge, "holds an edge that is negative"),
+        (parameters_of_another_kind, "uns['parameters'] of the integrated file: is not JSON"),
         (another_kind, "is of kind latents"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy
 import squidpy
@@ -14,9 +15,10 @@ from scipy import sparse
 
 from spatialweave.export.formats import export
 from spatialweave.io import count_matrix
+from spatialweave.io.contract import write
 from spatialweave.io.section import SectionInput, read_section
 
-from .conftest import ADT, BARCODES, RNA, SMART
+from .conftest import ADT, BARCODES, RNA, SMART, content
 
 matplotlib.use("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,7 +58,9 @@ def test_spots_have_their_own_values(section: scanpy.AnnData, tmp_path: Path) ->
     assert section.obs["label"].astype(object).where(section.obs["label"].notna(), None).tolist() == [
         "cortex", None, "hilum", "hilum"
     ]  # fmt: skip
-    assert section.obsm["spatial"].tolist() == section.obsm["X_spatial"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert section.obsm["spatial"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    # In cellxgene y goes up.
+    assert section.obsm["X_spatial"].tolist() == [[0, -1], [2, -3], [4, -5], [6, -7]]
     assert section.obsm["X_smart_1"][:, 0].tolist() == [0, 3, 6, 9]
     assert section.obsm["X_umap_smart_1"][[0, 2, 3]].tolist() == [[0, 1], [4, 5], [6, 7]]
     assert np.isnan(section.obsm["X_umap_smart_1"][1]).all()
@@ -108,3 +112,31 @@ def test_it_can_be_given_to_the_pipeline_again(section: scanpy.AnnData, tmp_path
     assert again["rna"].X.toarray().tolist() == RNA[:4].tolist()
     assert again["adt"].X.toarray().tolist() == [[7, 0], [0, 0], [0, 9], [0, 0]]
     assert again.obsm["spatial"].tolist() == section.obsm["spatial"].tolist()
+    other = read_section(SectionInput("d", "two", multi=tmp_path / "out" / "integrated" / "two.h5ad"))
+    assert other["rna"].X.toarray().tolist() == RNA[4:].tolist() and "image" not in other.uns
+
+
+def test_names_and_identifiers_of_features_are_complete(tmp_path: Path) -> None:
+    """A gene is called as a renamed protein would be, and two have no identifier."""
+    data = content()
+    data.mod["rna"].var = pd.DataFrame({"gene_ids": ["ENSG1", "", np.nan]}, index=["CD3", "ACTB", "adt:CD3"])
+    write(data, tmp_path / "i.h5mu")
+    export(tmp_path / "i.h5mu", ["h5ad"], tmp_path)
+    section = scanpy.read_h5ad(tmp_path / "integrated" / "one.h5ad")
+    assert section.var_names.tolist() == ["CD3", "ACTB", "adt:CD3", "adt:adt:CD3", "IgG"]
+    assert section.var["gene_ids"].tolist() == ["ENSG1", "ACTB", "adt:CD3", "CD3", "IgG"]
+
+
+def test_columns_without_a_value_in_the_section_are_left_out(tmp_path: Path) -> None:
+    data = content()
+    data.obs["meta_donor"] = ["P1", "", "P1", "P1"] + [""] * 4
+    data.obs["meta_age"] = [np.nan] * 4 + [61.0, 61.0, np.nan, 61.0]
+    data.obs.loc[data.obs["section"] == "two", "label"] = np.nan
+    write(data, tmp_path / "i.h5mu")
+    export(tmp_path / "i.h5mu", ["h5ad"], tmp_path)
+    one, two = (scanpy.read_h5ad(tmp_path / "integrated" / f"{name}.h5ad") for name in ("one", "two"))
+    assert one.obs["meta_donor"].cat.categories.tolist() == ["P1"]
+    assert one.obs["meta_donor"].isna().tolist() == [False, True, False, False]
+    assert two.obs["meta_age"].isna().tolist() == [False, False, True, False]
+    assert "meta_age" not in one.obs and "label" in one.obs
+    assert not {"meta_donor", "label"} & set(two.obs) and "label_colors" not in two.uns

@@ -8,6 +8,7 @@ from pathlib import Path
 from spatialweave.errors import InputError
 from spatialweave.export.h5ad import write_h5ad
 from spatialweave.export.loupe import write_loupe
+from spatialweave.export.provenance import provenance
 from spatialweave.export.seurat import write_seurat
 from spatialweave.export.spatial_data import write_zarr
 from spatialweave.io.integrated import Integrated, read_integrated
@@ -36,8 +37,10 @@ def export(path: Path, names: list[str], folder: Path) -> None:
     Raises
     ------
     InputError
-        When the file is no integrated file.
+        When the file is not an integrated file.
     """
     content = read_integrated(path)
+    # Refuses, before anything is written, what only some formats read.
+    provenance(content)
     for name in names:
         FORMATS[name](content, folder)

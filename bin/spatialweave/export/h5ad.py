@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from spatialweave.export.features import feature_ids
-from spatialweave.export.images import image_at_origin, scale_factors
+from spatialweave.export.features import feature_ids, free_names
+from spatialweave.export.images import library
 from spatialweave.export.sections import Measured, Section, sections
 from spatialweave.io.contract import write
 from spatialweave.io.count_matrix import in_memory, rows_per_block
@@ -27,15 +27,7 @@ def write_h5ad(content: Integrated, folder: Path) -> None:
     """Write `integrated/<section>.h5ad` of every section, with its image where squidpy looks for it."""
     for section in sections(content):
         data, counts = annotated_section(section)
-        image = image_at_origin(section)
-        if section.image is not None and image is not None:
-            data.uns["spatial"] = {
-                section.name: {
-                    "images": {"hires": np.asarray(image)},
-                    "scalefactors": scale_factors(section, section.image),
-                    "metadata": {},
-                }
-            }
+        data.uns["spatial"] = {section.name: library(section)}
         # The file has the counts once, under both names.
         path = folder / "integrated" / f"{section.name}.h5ad"
         write(data, path, {"layers/counts": "X"}, counts={"": counts})
@@ -49,9 +41,9 @@ def section_anndata(section: Section) -> anndata.AnnData:
     Raw counts of all modalities side by side in X and `layers['counts']`, as in 10x's files, with `modality` and
     `feature_types` in var. A name that an earlier modality has is preceded by its own, e.g. "adt:CD3". obs: `section`,
     `barcode`, `label`, a column per run, that of a consensus also with `_confidence`, and `in_<modality>`: False where
-    the modality was not measured, whose counts are empty there. Coordinates in `obsm['spatial']` and, since cellxgene
-    shows keys of this form only, in `obsm['X_spatial']`; embeddings in `obsm['X_<run>']`, their UMAPs in
-    `obsm['X_umap_<run>']`; the spatial graph in obsp.
+    the modality was not measured, whose counts are empty there. Coordinates in `obsm['spatial']` and, for cellxgene,
+    which shows keys of this form only and whose y goes up, in `obsm['X_spatial']` with the sign of y changed;
+    embeddings in `obsm['X_<run>']`, their UMAPs in `obsm['X_umap_<run>']`; the spatial graph in obsp.
     """
     data, counts = annotated_section(section)
     data.X = data.layers["counts"] = in_memory(counts).astype(np.float32)
@@ -65,13 +57,12 @@ def annotated_section(section: Section) -> tuple[anndata.AnnData, SideBySide]:
     data = section.content.data
     measured = dict(section.modalities())
     counts = SideBySide(list(measured.values()), len(section.obs))
-    obs = section.obs.assign(barcode=section.obs.index)
-    for column, values in (*section.confidence(), *section.pseudotime()):
-        obs[column] = values
+    obs = section.obs.assign(barcode=section.obs.index, **section.numbers())
     for name, part in measured.items():
         obs[f"in_{name}"] = np.isin(np.arange(len(obs)), part.spots)
     result = anndata.AnnData(obs=obs, var=_features(measured))
-    result.obsm["spatial"] = result.obsm["X_spatial"] = section.coordinates()
+    result.obsm["spatial"] = section.coordinates()
+    result.obsm["X_spatial"] = section.coordinates() * [1, -1]
     if "spatial_aligned" in data.obsm:
         result.obsm["spatial_aligned"] = np.asarray(data.obsm["spatial_aligned"])[section.rows]
     for key, embedding in section.embeddings():
@@ -120,11 +111,10 @@ def _features(measured: dict[str, Measured]) -> pd.DataFrame:
     import pandas as pd
 
     tables = []
-    taken = pd.Index([])
+    taken: list[str] = []
     for modality, part in measured.items():
-        names = part.var.index.astype(str)
-        names = names.where(~names.isin(taken), modality + ":" + names)
-        taken = taken.append(names)
+        names = free_names(part.var.index.astype(str), taken, f"{modality}:")
+        taken += names
         table = pd.DataFrame(
             {"modality": modality, "feature_types": MODALITY_KINDS[modality].feature_type}, index=names
         )

@@ -65,8 +65,9 @@ class Section:
     rows
         Its spots' rows in the file.
     obs
-        Index = barcodes; columns `section` and, as far as they are there, the user's own (e.g. `meta_donor`), `label`
-        and the domains of each run: all categorical, with those categories only that the section has.
+        Index = barcodes; columns `section` and, as far as a spot has a value, the user's own (e.g. `meta_donor`),
+        `label`, the domains of each run and their names: all categorical, with those categories only that the section
+        has.
     colours
         By column of classes the colour of each category.
     """
@@ -105,18 +106,26 @@ class Section:
                 if key in self.content.data.obsm:
                     yield key, np.asarray(self.content.data.obsm[key])[self.rows]
 
-    def confidence(self) -> Iterator[tuple[str, np.ndarray]]:
-        """By column, e.g. "weave_1_confidence", how sure the domains of a consensus are at every spot."""
-        for run in self.content.runs:
-            table = self.content.data.obsm.get(run.confidence_key)
-            if table is not None and "confidence" in getattr(table, "columns", ()):
-                yield f"{run.key}_confidence", table["confidence"].to_numpy()[self.rows]
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Return by column the confidence of each consensus, e.g. "weave_1_confidence", and each run's pseudotime.
 
-    def pseudotime(self) -> Iterator[tuple[str, np.ndarray]]:
-        """By column, e.g. "smart_1_pseudotime", the pseudotime of every spot; NaN where there is none."""
+        Pseudotime is NaN at spots that have none.
+        """
+        data = self.content.data
+        columns = {}
         for run in self.content.runs:
-            if run.pseudotime_key in self.content.data.obs:
-                yield run.pseudotime_key, self.content.data.obs[run.pseudotime_key].to_numpy(float)[self.rows]
+            table = data.obsm.get(run.confidence_key)
+            if table is not None and "confidence" in getattr(table, "columns", ()):
+                columns[f"{run.key}_confidence"] = table["confidence"].to_numpy()[self.rows]
+        for run in self.content.runs:
+            if run.pseudotime_key in data.obs:
+                columns[run.pseudotime_key] = data.obs[run.pseudotime_key].to_numpy(float)[self.rows]
+        return columns
+
+
+def section_names(content: Integrated) -> list[str]:
+    """Return the names of the sections of a dataset, in the order of its spots."""
+    return [str(name) for name in content.data.obs["section"].astype(str).unique()]
 
 
 def sections(content: Integrated) -> Iterator[Section]:
@@ -125,15 +134,19 @@ def sections(content: Integrated) -> Iterator[Section]:
 
     data = content.data
     names = data.obs["section"].astype(str)
-    for name in names.unique():
+    for name in section_names(content):
         rows = np.flatnonzero(names == name)
         spots = data.obs.iloc[rows]
         obs = pd.DataFrame({"section": pd.Categorical(names.iloc[rows])}, index=spots["barcode"].astype(str).to_numpy())
         for column in spots.columns[spots.columns.str.startswith(CARRIED)]:
-            obs[column] = pd.Categorical(spots[column].astype(str))
+            text = spots[column].astype(object).where(spots[column].notna(), "").astype(str)
+            if (text != "").any():
+                obs[column] = pd.Categorical(text.where(text != "", None))
         colours = {}
         for column in content.classes:
             classes = spots[column].cat.remove_unused_categories()
+            if not len(classes.cat.categories):
+                continue
             obs[column] = classes.array
             by_class = dict(zip(spots[column].cat.categories, data.uns[colour_key(column)], strict=True))
             colours[column] = [str(by_class[found]) for found in classes.cat.categories]

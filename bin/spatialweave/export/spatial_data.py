@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.export.element_names import IMAGE, SPOTS, element_names
 from spatialweave.export.h5ad import section_anndata
-from spatialweave.export.sections import sections
+from spatialweave.export.sections import section_names, sections
 from spatialweave.export.vitessce import write_views
 from spatialweave.io.files import atomic_path
 from spatialweave.io.integrated import Integrated
 from spatialweave.io.layout import spacing
+from spatialweave.io.notices import warn
 
 if TYPE_CHECKING:
     import spatialdata
@@ -33,7 +35,8 @@ def spatial_data(content: Integrated) -> spatialdata.SpatialData:
     -------
     For every section a coordinate system of its name, the circles `<section>_spots` in it, which touch where spots have
     the median distance, and the table `<section>` that annotates them: what :func:`section_anndata` makes. Of sections
-    that have one, the image `<section>_image` in the same coordinate system.
+    that have one, the image `<section>_image` in the same coordinate system. Where the store cannot have such a name,
+    one of :func:`element_names` stands in place of `<section>`.
     """
     import pandas as pd
     import spatialdata
@@ -41,8 +44,13 @@ def spatial_data(content: Integrated) -> spatialdata.SpatialData:
     from spatialdata.transformations import Identity, Scale, Sequence, Translation
 
     shapes, tables, images = {}, {}, {}
+    names = element_names(section_names(content))
     for section in sections(content):
-        spots = f"{section.name}_spots"
+        name = names[section.name]
+        if name != section.name:
+            text = f"section '{section.name}' is called '{name}': its own name is taken or begins with '__'"
+            warn("integrated.zarr", text)
+        spots = name + SPOTS
         points = section.coordinates()
         # Shapes need a radius above 0; spots that are all in one place have no distance.
         radius = spacing(points) / 2 or 1.0
@@ -52,7 +60,7 @@ def spatial_data(content: Integrated) -> spatialdata.SpatialData:
         if section.image is not None:
             left, top, _, _ = section.image.box()
             size = Scale([1 / section.image.scale] * 2, axes=("x", "y"))
-            images[f"{section.name}_image"] = Image2DModel.parse(
+            images[name + IMAGE] = Image2DModel.parse(
                 np.asarray(section.image.pixels()).transpose(2, 0, 1),
                 dims=("c", "y", "x"),
                 c_coords=["r", "g", "b"],
@@ -61,5 +69,5 @@ def spatial_data(content: Integrated) -> spatialdata.SpatialData:
         table = section_anndata(section)
         table.obs["region"] = pd.Categorical([spots] * table.n_obs)
         table.obs["spot"] = table.obs_names
-        tables[section.name] = TableModel.parse(table, region=spots, region_key="region", instance_key="spot")
+        tables[name] = TableModel.parse(table, region=spots, region_key="region", instance_key="spot")
     return spatialdata.SpatialData(images=images, shapes=shapes, tables=tables)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from spatialweave.export.sections import Section, sections
+from spatialweave.export.element_names import IMAGE, element_names
+from spatialweave.export.sections import Section, section_names, sections
 from spatialweave.io.files import write_json
 from spatialweave.io.integrated import LABEL, Integrated
 from spatialweave.io.layout import spacing
@@ -28,12 +29,18 @@ IMAGE_FILE = "image"
 
 def write_views(content: Integrated, folder: Path) -> None:
     """Write `vitessce/<section>.json` of every section."""
+    names = element_names(section_names(content))
     for section in sections(content):
-        write_json(folder / "vitessce" / f"{section.name}.json", view_config(section))
+        write_json(folder / "vitessce" / f"{section.name}.json", view_config(section, names[section.name]))
 
 
-def view_config(section: Section) -> dict[str, Any]:
+def view_config(section: Section, table: str) -> dict[str, Any]:
     """The configuration of one section.
+
+    Parameters
+    ----------
+    table
+        The name of its table in the store.
 
     Returns
     -------
@@ -76,7 +83,7 @@ def view_config(section: Section) -> dict[str, Any]:
         _view("obsSets", scopes, 4, 7, 4, 5),
         _view("featureList", scopes, 8, 7, 4, 5),
     ]
-    files = _files(section, groups, umap)
+    files = _files(section, table, groups, umap)
     return {
         "version": SCHEMA,
         "name": section.name,
@@ -88,7 +95,7 @@ def view_config(section: Section) -> dict[str, Any]:
     }
 
 
-def _files(section: Section, groups: list[str], umap: str | None) -> list[dict[str, Any]]:
+def _files(section: Section, table: str, groups: list[str], umap: str | None) -> list[dict[str, Any]]:
     """The section's table, with its coordinates, and its image."""
     options: dict[str, Any] = {"obsFeatureMatrix": {"path": "X"}, "obsSpots": {"path": "obsm/spatial"}}
     if groups:
@@ -96,10 +103,10 @@ def _files(section: Section, groups: list[str], umap: str | None) -> list[dict[s
     if umap:
         options["obsEmbedding"] = [{"path": f"obsm/{umap}", "dims": [0, 1], "embeddingType": "UMAP"}]
     store = f"{ADDRESS}/integrated.zarr"
-    table = {"fileType": "anndata.zarr", "url": f"{store}/tables/{section.name}", "options": options}
-    files: list[dict[str, Any]] = [table | {"coordinationValues": {"obsType": "spot"}}]
+    spots = {"fileType": "anndata.zarr", "url": f"{store}/tables/{table}", "options": options}
+    files: list[dict[str, Any]] = [spots | {"coordinationValues": {"obsType": "spot"}}]
     if section.image is not None:
-        image = {"path": f"images/{section.name}_image", "coordinateSystem": section.name}
+        image = {"path": f"images/{table}{IMAGE}", "coordinateSystem": section.name}
         values = {"fileUid": IMAGE_FILE}
         files.append(
             {"fileType": "image.spatialdata.zarr", "url": store, "options": image, "coordinationValues": values}
