@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How often the comparison of conditions finds a domain that changed, and others, in simulated cohorts.
+"""Frequency with which the comparison of conditions finds a changed domain, and others, in simulated cohorts.
 
-Four donors of each condition with 800 spots each; their fractions of domains are Dirichlet about those of the
+Four donors of each condition have 800 spots each; their fractions of domains are Dirichlet about those of the
 condition. Prints the table of docs/cohorts.md.
 
     .venv/bin/python benchmarks/cohorts.py
@@ -16,7 +16,7 @@ from spatialweave.cohort.abundance import LOG2, abundance_effects
 
 N_DONORS, SPOTS, CHANGED, RATIO, LEVEL = 4, 800, 2, 3.0, 0.05
 CONCENTRATION = {5: 100, 6: 150, 8: 200}
-"""Of the Dirichlet distribution over donors, by the number of domains."""
+"""Concentration of the Dirichlet distribution over donors, by the number of domains."""
 
 DESIGN = np.column_stack([np.repeat([0.0, 1.0], N_DONORS), np.ones(2 * N_DONORS)])
 
@@ -40,7 +40,7 @@ def main(cohorts: int) -> None:
 
 
 def draw(rng: np.random.Generator, n_domains: int, concentration: float, ratio: float) -> np.ndarray:
-    """Spots of each domain in each donor; of the second half of the donors one domain is `ratio` times as frequent."""
+    """Draw spots per domain and donor; in the second half of the donors one domain is `ratio` times as frequent."""
     base = rng.dirichlet(np.full(n_domains, 5.0))
     rows = []
     for factor in np.repeat([1.0, ratio], N_DONORS):

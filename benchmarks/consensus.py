@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The consensus beside its members on tissues with known domains, and how far its confidence can be trusted.
+"""Accuracy of the consensus and of its members on tissues with known domains, and calibration of its confidence.
 
-Every method is trained with every seed, its embedding clustered into the known number of domains, and the consensus of
-all runs made of these. Domains are kept in a folder, so that an interrupted run goes on where it was. Printed: ARI of
-the control, the median and best member, and the consensus, and of its more and less confident half; and by confidence,
-the fraction of spots that have the label of most spots of their domain.
+Every method is trained with every seed, its embedding is clustered into the known number of domains, and the consensus
+of all runs is computed. Domains are kept in a folder, so that an interrupted run continues where it stopped. Prints the
+ARI of the control, of the median and best member, of the consensus, and of its more and less confident half; and, by
+confidence, the fraction of spots that have the label of most spots of their domain.
 
     python benchmarks/consensus.py --data <folder of the real tissues> --folder domains
 """
@@ -75,14 +75,14 @@ def main(data: Path | None, folder: Path, wanted: str | None, seeds: int) -> Non
 
 
 def truth(tissue: str, data: Path | None, scratch: Path) -> np.ndarray:
-    """The label of every spot, "" = none."""
+    """Return the label of every spot, "" = none."""
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{CONTROL}.yml")
     dataset = read_dataset(*tissues.prepare(tissue, preset.preprocess, preset.graph, data, scratch))
     return dataset.obs["label"].to_numpy().astype(str)
 
 
 def domains_of(tissue: str, method: str, seed: int, data: Path | None, folder: Path, scratch: Path) -> np.ndarray:
-    """The domains of one run, from the folder where they are there."""
+    """Return the domains of one run, from the folder if they are there."""
     path = folder / f"{tissue}.{method}.{seed}.npy"
     if not path.exists():
         preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{method}.yml")
@@ -96,7 +96,7 @@ def domains_of(tissue: str, method: str, seed: int, data: Path | None, folder: P
 
 
 def majority(domains: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """For every spot the most frequent label of its domain."""
+    """Return for every spot the most frequent label of its domain."""
     names, codes = np.unique(labels, return_inverse=True)
     counts = overlap_table(domains, int(domains.max()) + 1, codes, len(names))
     return np.asarray(names[counts.argmax(axis=1)][domains])

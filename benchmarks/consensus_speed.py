@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time and memory of the consensus on made-up runs: random domains, a quarter of the spots elsewhere in every run.
+"""Time and memory of the consensus on artificial runs: random domains, with a quarter of the spots moved in each run.
 
 python benchmarks/consensus_speed.py --spots 100000 --runs 20
 """
@@ -24,7 +24,7 @@ from spatialweave.domains.consensus import consensus
 @click.option("--runs", default=20)
 @click.option("--domains", default=12)
 def main(spots: int, runs: int, domains: int) -> None:
-    """Print seconds and peak memory, those of data and libraries included."""
+    """Print seconds and peak memory, including data and libraries."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, domains, spots)
     partitions = [

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Seconds, peak memory and size of the output of every stage on simulated tissues of growing size.
+"""Seconds, peak memory and output size of every stage on simulated tissues of growing size.
 
     .venv/bin/python benchmarks/ladder.py --side 100 --side 316 --side 1000
     .venv/bin/python benchmarks/ladder.py --side 316 --stage cluster --stage evaluate
     .venv/bin/python benchmarks/ladder.py --show
 
-A tissue has side x side spots, 2,000 genes with counts of about 200 in a spot, and 100 proteins. Every stage is its own
-script in a process of its own, as in the pipeline; peak memory is that of the process. Files are kept in --folder, so
-that a stage can be measured again without those before it. Rows are added to --out, where the latest of a tissue, stage
-and method counts; --show prints them as a table, with the exponent of the growth of CPU seconds with spots.
+A tissue has side x side spots, 2,000 genes with counts of about 200 in a spot, and 100 proteins. Every stage runs its
+script in its own process, as in the pipeline; peak memory is that of the process. Files are kept in --folder, so that a
+stage can be measured again without the earlier ones. Rows are appended to --out, where the latest row of a tissue,
+stage and method counts. --show prints them as a table, with the exponent of the growth of CPU seconds with spots.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ COLUMNS = ["spots", "stage", "method", "seconds", "cpu_seconds", "peak_mb", "inp
 
 @dataclass(frozen=True)
 class Stage:
-    """One call of a stage's script.
+    """Call of a stage's script.
 
     Attributes
     ----------
     name
-        Of the script, without .py.
+        Name of the script, without .py.
     arguments
-        Separated by spaces.
+        Arguments, separated by spaces.
     inputs, outputs
-        Patterns of the files whose sizes are summed: those that a task of the pipeline gets, and what it makes.
+        Patterns of the files whose sizes are summed: the inputs and outputs of a task of the pipeline.
     method
-        Of a training and what follows it.
+        Method of a training and of the stages after it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Stage:
 
 
 def tissue(at: Path, side: int) -> Iterator[Stage]:
-    """The stages before the methods, with their files in the folder `at`."""
+    """Return the stages before the methods, with their files in the folder `at`."""
     recipe, graphs = ROOT / "assets" / "preprocess" / "smart.yml", ROOT / "assets" / "graphs" / "spatial.yml"
     section = "s1.section.h5mu"
     yield Stage("simulate", f"--preset bins --rows {side} --cols {side} --out-dir {at}/input", (), ("input/*.h5ad",))
@@ -89,7 +89,7 @@ def tissue(at: Path, side: int) -> Iterator[Stage]:
 
 
 def clustering(at: Path, run: str, method: str, seed: int, n_domains: int = N_DOMAINS) -> Stage:
-    """The clustering of a run."""
+    """Return the clustering stage of a run."""
     return Stage(
         "cluster",
         f"--embedding {at}/{run}.h5ad --graph {at}/{GRAPH} --n-domains {n_domains} --seed {seed} "
@@ -101,7 +101,7 @@ def clustering(at: Path, run: str, method: str, seed: int, n_domains: int = N_DO
 
 
 def runs(at: Path, method: str, threads: int) -> Iterator[Stage]:
-    """The stages of one method."""
+    """Return the stages of one method."""
     preset = ROOT / "assets" / "methods" / f"{method}.yml"
     for seed in SEEDS:
         run = f"files/{method}.seed{seed}"
@@ -134,7 +134,7 @@ def runs(at: Path, method: str, threads: int) -> Iterator[Stage]:
 
 
 def together(at: Path) -> Iterator[Stage]:
-    """The stages after the methods, on all runs there are."""
+    """Return the stages after the methods, on all available runs."""
 
     def given(option: str, pattern: str, without: str = "/") -> str:
         paths = sorted(path for path in at.glob(pattern) if without not in path.name)
@@ -187,7 +187,7 @@ def together(at: Path) -> Iterator[Stage]:
 
 
 def measure(stage: Stage, folder: Path, threads: int) -> dict[str, object]:
-    """Run a stage; seconds, CPU seconds and peak memory of its process."""
+    """Run a stage; return seconds, CPU seconds and peak memory of its process."""
     for pattern in ("ingest", "qc", "files", "results"):
         (folder / pattern).mkdir(parents=True, exist_ok=True)
     command = [str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "bin" / f"{stage.name}.py")]
@@ -212,20 +212,20 @@ def measure(stage: Stage, folder: Path, threads: int) -> dict[str, object]:
 
 
 def megabytes(folder: Path, patterns: Sequence[str]) -> float:
-    """Size of all files of a folder that match."""
+    """Return the size of all matching files of a folder."""
     files = [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
     return round(sum(path.stat().st_size for path in files) / 1e6, 2)
 
 
 def growth(spots: Sequence[float], seconds: Sequence[float]) -> float:
-    """The exponent of the growth of CPU seconds with spots, between the two largest tissues; NaN of one tissue."""
+    """Return the exponent of growth of CPU seconds with spots between the two largest tissues; NaN for one tissue."""
     if len(spots) < 2:
         return float("nan")
     return float(np.diff(np.log(seconds[-2:]))[0] / np.diff(np.log(spots[-2:]))[0])
 
 
 def table(rows: pd.DataFrame) -> str:
-    """The rows as Markdown: stages x sizes, each "CPU seconds, peak GB", and the growth."""
+    """Return the rows as Markdown: stages x sizes, each "CPU seconds, peak GB", and the growth."""
     latest = rows[rows["exit"] == 0].drop_duplicates(["spots", "stage", "method"], keep="last")
     sizes = sorted(latest["spots"].unique())
     lines = ["| stage | " + " | ".join(f"{size:,}" for size in sizes) + " | growth | output |"]
@@ -268,7 +268,7 @@ def main(
     for side in () if show else sides:
         at = folder / str(side**2)
         of_methods = (stage for method in methods for stage in runs(at, method, threads))
-        # One after the other: the last ones look for the files of those before.
+        # One after the other: later stages look for the files of earlier ones.
         for stage in chain(tissue(at, side), of_methods, together(at)):
             if names and stage.name not in names:
                 continue

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Whether the p values of markers hold, and how many of the known markers and names are found, on simulated tissues.
+"""Calibration of the p values of markers, and recall of known markers and names, on simulated tissues.
 
-Domains are those of the control in all tables. Printed: p values where nothing depends on the place, of all spots, of a
-split of the counts (thinning: domains from one half of the counts of every spot, tests on the other) and of a split of
-the spots, also of real tissues whose spots are permuted; precision and recall of markers; and names by the true panel
-and by wrong ones. With --image the quantile-quantile plot of docs/characterise.md is drawn.
+All tables use the domains of the control. The first has p values if no feature depends on position: from all spots,
+from a split of the counts (thinning: domains from one half of the counts of every spot, tests on the other) and from a
+split of the spots, also for real tissues with permuted spots. The others have precision and recall of markers, and
+names by the true panel and by wrong ones. With --image the quantile-quantile plot of docs/characterise.md is drawn.
 
     python benchmarks/markers.py --image docs/images/null_p_values.png --data <folder of the real tissues>
 """
@@ -56,25 +56,25 @@ REAL = ("DLPFC 151507", "DBiT embryo")
 
 @dataclass
 class Ready:
-    """A tissue as CHARACTERISE sees it, with the known domain of every spot (from 0)."""
+    """Tissue as CHARACTERISE sees it, with the known domain of every spot (from 0)."""
 
     dataset: Dataset
     tables: list[FeatureValues]
     truth: np.ndarray
 
     def control(self, n_domains: int) -> np.ndarray:
-        """The control's domains."""
+        """Return the domains of the control."""
         graph = symmetrise(knn(self.dataset.coordinates, np.full(self.dataset.n_spots, "one"), 8))
         return kmeans_partition(smoothed(self.dataset.modalities, graph, CONTROL_ROUNDS).astype(float), n_domains, 0)
 
     def tests(self, codes: np.ndarray, n_domains: int, split: SplitSpots) -> list[MarkerTests]:
-        """Of every modality."""
+        """Return the tests of every modality."""
         rows = self.dataset.section_rows()
         return [marker_tests(table, rows, codes, n_domains, split)[0] for table in self.tables]
 
 
 def ready(parts: Mapping[str, anndata.AnnData], counts: Mapping[str, sparse.csr_matrix]) -> Ready:
-    """A simulated tissue with these counts: 20 principal components per modality are the latents."""
+    """Return a simulated tissue with these counts; the latents are 20 principal components per modality."""
     import pandas as pd
 
     first = next(iter(parts.values()))
@@ -93,7 +93,7 @@ def ready(parts: Mapping[str, anndata.AnnData], counts: Mapping[str, sparse.csr_
 def thinned(
     counts: Mapping[str, sparse.csr_matrix], rng: np.random.Generator
 ) -> tuple[dict[str, sparse.csr_matrix], dict[str, sparse.csr_matrix]]:
-    """Counts in two halves: each count falls into either with probability one half."""
+    """Split counts in two halves: each count falls into either with probability one half."""
     halves: tuple[dict[str, sparse.csr_matrix], dict[str, sparse.csr_matrix]] = {}, {}
     for name, matrix in counts.items():
         drawn = rng.binomial(matrix.data.astype(np.int64), 0.5).astype(np.float32)
@@ -105,14 +105,14 @@ def thinned(
 
 
 def null_p_values(spec: Tissue, permuted: bool, seed: int) -> dict[str, np.ndarray]:
-    """By scheme the p values of all features in all domains."""
+    """Return the p values of all features in all domains, by scheme."""
     parts = simulate.simulate(spec, seed)
     rng = np.random.default_rng(seed)
     order = rng.permutation(spec.rows * spec.cols) if permuted else np.arange(spec.rows * spec.cols)
     counts = {name: part.X.tocsr()[order] for name, part in parts.items()}
     whole = ready(parts, counts)
     codes = whole.control(5)
-    # Domains of noise are not found again; their p values are looked at all the same.
+    # Domains of noise are not found again; their p values are examined anyway.
     split = replace(split_spots(whole.dataset, codes, 5, seed), found_again=np.ones(5))
     found = whole.tests(codes, 5, split)
     a, b = thinned(counts, rng)
@@ -126,7 +126,7 @@ def null_p_values(spec: Tissue, permuted: bool, seed: int) -> dict[str, np.ndarr
 
 
 def real_null_p_values(name: str, data: Path, folder: Path, seed: int) -> dict[str, np.ndarray]:
-    """The same of a real tissue whose spots are permuted, of features in 50 spots or more; counts are not split."""
+    """Return the p values of a real tissue with permuted spots, for features in 50 spots or more; no count split."""
     latents, _ = tissues.prepare(name, "smart", "spatial", data, folder)
     dataset = read_dataset(latents)
     order = np.random.default_rng(seed).permutation(dataset.n_spots)
@@ -168,7 +168,7 @@ def null_rows(name: str, runs: list[dict[str, np.ndarray]]) -> dict[str, np.ndar
     from scipy.stats import kstest
 
     joined = {scheme: np.concatenate([run[scheme] for run in runs]) for scheme in runs[0]}
-    # Without those of domains that are too small to be tested.
+    # Without domains that are too small to be tested.
     found = {scheme: p[np.isfinite(p)] for scheme, p in joined.items()}
     for scheme, p in found.items():
         distance = kstest(p, "uniform").statistic
@@ -189,7 +189,7 @@ def known_markers(seeds: int) -> None:
             whole = ready(parts, {name: part.X.tocsr() for name, part in parts.items()})
             n = spec.n_domains
             codes = whole.control(n)
-            # The control's domains under the numbers of the known ones; those left over take the free numbers.
+            # The control's domains get the numbers of the matching known ones; the rest take the free numbers.
             matched = match_classes(overlap_table(whole.truth, n, codes, n))
             matched[matched < 0] = np.setdiff1d(np.arange(n), matched)
             codes = matched[codes]
@@ -237,7 +237,7 @@ def names(seeds: int) -> None:
 
 
 def draw(pooled: dict[str, dict[str, np.ndarray]], image: Path) -> None:
-    """Quantiles of the p values against those of a uniform distribution."""
+    """Draw quantiles of the p values against those of a uniform distribution."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Time and memory of matching two sections, on made-up tissues of growing size.
+"""Time and memory of matching two sections, on artificial tissues of growing size.
 
 Prints one row per size: wall and CPU seconds of `match`, of the whole-section mapping and of the control, the peak
-memory of the process, what of it came on top of data and libraries, candidate pairs, sweeps and accepted fraction.
+memory of the process, its part beyond data and libraries, candidate pairs, sweeps and accepted fraction.
 
     python benchmarks/matching_speed.py --threads 2
 """
@@ -28,7 +28,7 @@ N_DIMS, N_DOMAINS, KEPT, SHIFT = 32, 10, 0.85, 0.3
 @click.option("--threads", default=2, help="CPU threads.")
 @click.option("--one", hidden=True, type=int, help="Measure this size only, and print JSON.")
 def main(sizes: str, threads: int, one: int | None) -> None:
-    """Print the table for all sizes; each is measured in a process of its own, so that peak memory is its own."""
+    """Print the table for all sizes; each runs in its own process, so that it has its own peak memory."""
     if one is not None:
         click.echo(json.dumps(measure(one)))
         return
@@ -52,7 +52,7 @@ def main(sizes: str, threads: int, one: int | None) -> None:
 
 
 def measure(n_spots: int) -> dict[str, float]:
-    """Seconds and peak memory (MB) at one size."""
+    """Measure seconds and peak memory (MB) at one size."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
     import numpy as np
 
@@ -96,7 +96,7 @@ def measure(n_spots: int) -> dict[str, float]:
 
 
 def peak_mb() -> float:
-    """Peak memory of this process."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How often the number of domains is found, by each rule, on simulated tissues with 3 to 15 domains.
+"""Frequency with which each rule finds the number of domains, on simulated tissues with 3 to 15 domains.
 
 Methods are trained at their defaults; the criteria are those of the pipeline (domains/number.py). Each criterion is a
 rule: the number at which it is highest (lowest for Davies-Bouldin), mean over methods. The pipeline's own rule is the
-last line. Criteria are appended to a CSV file, so that an interrupted run goes on where it was.
+last line. Criteria are appended to a CSV file, so that an interrupted run continues where it stopped.
 
     python benchmarks/n_domains.py --results n_domains.csv --methods smart,spamca
 """
@@ -76,7 +76,7 @@ def main(results: Path, methods: str) -> None:
 
 
 def of_run(tissue: str, name: str, folder: Path) -> Scan:
-    """Every number of domains of one method, trained with seed 0, on a tissue."""
+    """Compute the criteria for every number of domains of one method, trained with seed 0, on a tissue."""
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{name}.yml")
     dataset = read_dataset(*tissues.prepare(tissue, preset.preprocess, preset.graph, None, folder))
     run = prepare(preset.module, 0, "cpu", threads=1)
@@ -85,7 +85,7 @@ def of_run(tissue: str, name: str, folder: Path) -> Scan:
 
 
 def by_rule(table: pd.DataFrame, rule: str) -> int:
-    """The number that a rule chooses for one tissue."""
+    """Return the number that a rule chooses for one tissue."""
     if rule == "choice":
         return choose(table).number
     means = table[table["criterion"] == rule].groupby("n_domains")["value"].mean()

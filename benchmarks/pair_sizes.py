@@ -4,9 +4,9 @@
     .venv/bin/python benchmarks/pair_sizes.py --spots 200000
     .venv/bin/python benchmarks/pair_sizes.py --spots 200000 --stage train --stage match --option batch_spots=0
 
-The latents are made up, as those of tiles.py: ten domains in forty pieces. The second section is turned by 30 degrees,
-shifted, on a lattice of its own, 15% of it are cut off, and its latents are noisier. With --modalities apart the first
-has RNA and the second protein. Every stage is its own script in a process of its own, measured as in ladder.py.
+The latents are artificial, as in tiles.py: ten domains in forty pieces. The second section is turned by 30 degrees,
+shifted, and on its own lattice; 15% of it is cut off, and its latents are noisier. With --modalities apart, the first
+has RNA and the second protein. Every stage runs its script in its own process, measured as in ladder.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spatialweave.io.contract import TRUE_SPATIAL, join_modalities, stamp, write
 
 SECTIONS = ("first", "second")
 TURN, SHIFT, CUT, NOISE = np.deg2rad(30.0), (0.3, -0.2), 0.15, (1.0, 1.2)
-"""Of the second section; the shift in sides of the first. Noise of both."""
+"""Pose of the second section, with the shift as a fraction of the side; noise of both sections."""
 
 SHOWN = (
     "ari", "label_transfer", "ilisi", "registration_error", "label_agreement", "near_truth", "matchable_accepted_a",
@@ -37,13 +37,13 @@ SHOWN = (
 
 
 def write_pair(path: Path, n_spots: int, signal: float, apart: bool) -> None:
-    """Write the latents file of two sections, of which the first has about `n_spots` spots."""
+    """Write the latents file of two sections; the first has about `n_spots` spots."""
     rng = np.random.default_rng(1)
     side = round(n_spots**0.5)
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(np.float64)
     centre = (side - 1) / 2
     turn = np.array([[np.cos(TURN), -np.sin(TURN)], [np.sin(TURN), np.cos(TURN)]])
-    # A lattice along the axes of the slide covers the tissue, which lies there at an angle.
+    # A lattice along the axes of the slide covers the tissue, which lies at an angle.
     wide = np.stack(np.meshgrid(*[np.arange(-side, side) + 0.3] * 2), axis=-1).reshape(-1, 2)
     on_tissue = wide @ turn + centre
     kept = ((on_tissue >= 0) & (on_tissue <= side - 1)).all(axis=1) & (on_tissue[:, 0] < (1 - CUT) * side)
@@ -76,7 +76,7 @@ def write_pair(path: Path, n_spots: int, signal: float, apart: bool) -> None:
 
 
 def stages(at: Path, method: str, options: tuple[str, ...], threads: int) -> Iterator[Stage]:
-    """The stages of one pair, with their files in the folder `at`."""
+    """Return the stages of one pair, with their files in the folder `at`."""
     graphs, preset = ROOT / "assets" / "graphs" / "spatial.yml", ROOT / "assets" / "methods" / f"{method}.yml"
     run, settings = f"files/{method}.seed1", " ".join(f"--method-option {one}" for one in options)
     yield Stage(
@@ -149,7 +149,7 @@ def main(
         out = folder / modalities / "measured.csv"
         if not (at / LATENTS).exists():
             (at / LATENTS).parent.mkdir(parents=True)
-            # In a process of its own: Linux counts the memory of the process that starts another to that one's peak.
+            # In its own process: Linux counts the memory of a parent process towards the peak of its child.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 pool.apply(write_pair, (at / LATENTS, n_spots, signal, modalities == "apart"))
         for stage in stages(at, method, options, threads):

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""What each part of a method is worth: its effect on the embedding, the pull of each loss, sharpness of attention.
+"""Effect of each part of a method: on the embedding, gradients of each loss, sharpness of attention.
 
 A method is trained once on a tissue, at its defaults. Then the trained network embeds the spots with one part after
-another switched off: the table has the fraction of the embedding's variance that this changes. For each loss term: the
-norm of its gradient as a fraction of the sum of those of all terms. For each attention: its entropy as a fraction of
-that of equal weights.
+another switched off: the table has the fraction of the embedding's variance that this changes. For each loss term it
+has the norm of the gradient as a fraction of the sum over all terms. For each attention it has the entropy as a
+fraction of that of equal weights.
 
     python benchmarks/parts.py --data <folder of the real tissues> --tissues "demo,DBiT embryo"
 
-With `--retrain` methods are trained without each part and each loss instead, and the agreement with known domains is
+With `--retrain`, methods are trained without each part and each loss instead, and the agreement with known domains is
 printed beside that of the whole method and of the control. Results are appended to a CSV file, so that an interrupted
-run goes on where it was.
+run continues where it stopped.
 
     python benchmarks/parts.py --data <folder> --tissues demo --retrain results.csv
 """
@@ -38,7 +38,7 @@ from spatialweave.presets import read_preset
 from spatialweave.training.run import prepare
 
 SECTIONS = "pair"
-"""A simulated series, the tissue of SpatialFuser, which fits no other; other methods do not fit this."""
+"""Simulated series: the only tissue of SpatialFuser, and of no other method."""
 
 CONTROL, WHOLE = "control", "whole"
 
@@ -67,7 +67,7 @@ def main(data: Path | None, wanted: str, methods: str, retrain: Path | None, see
 
 
 def prepared(tissue: str, name: str, data: Path | None, folder: Path) -> Dataset:
-    """A tissue with preprocessing and graphs of a method."""
+    """Return a tissue with the preprocessing and graphs of a method."""
     if tissue == SECTIONS:
         return sections.simulated(simulate.SERIES[SECTIONS], 0, folder)
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{name}.yml")
@@ -75,7 +75,7 @@ def prepared(tissue: str, name: str, data: Path | None, folder: Path) -> Dataset
 
 
 def report(tissue: str, name: str, training: Training) -> None:
-    """Print what was seen."""
+    """Print the observations."""
     entropies = ", ".join(f"{value:.3f}" for value in training.entropies.values()) or "none"
     click.echo(f"{tissue} | {name} | entropy of each attention | {entropies}")
     for part, switch in PARTS[name].items():
@@ -90,7 +90,7 @@ def report(tissue: str, name: str, training: Training) -> None:
 
 
 def trainings(name: str) -> Iterator[tuple[str, Part]]:
-    """The whole method, and the method without each part and each loss."""
+    """Yield the whole method, and the method without each part and each loss."""
     yield WHOLE, Part(0.0)
     for part, switch in PARTS[name].items():
         yield f"without {part}", switch
@@ -99,7 +99,7 @@ def trainings(name: str) -> Iterator[tuple[str, Part]]:
 
 
 def measure(tissue: str, name: str, dataset: Dataset, seeds: int, results: Path) -> None:
-    """Append the agreement of the trainings that are missing in the file, and that of the control."""
+    """Append the agreement of missing trainings to the file, and that of the control."""
     done = pd.read_csv(results) if results.exists() else pd.DataFrame(columns=["tissue", "method", "training", "seed"])
     finished = set(zip(done["tissue"], done["method"], done["training"], done["seed"], strict=True))
 
@@ -119,7 +119,7 @@ def measure(tissue: str, name: str, dataset: Dataset, seeds: int, results: Path)
 
 
 def markdown(results: pd.DataFrame) -> str:
-    """Mean ± standard deviation and the number of seeds of every training on every tissue."""
+    """Return mean ± standard deviation and the number of seeds of every training on every tissue."""
     names = list(dict.fromkeys(results["tissue"]))
     lines = [f"| method | training | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     for (method, training), rows in results.groupby(["method", "training"], sort=False):

@@ -1,4 +1,4 @@
-"""How well pre-matching aligns simulated sections of spots: residual in spots, over angles, seeds and settings.
+"""Accuracy of pre-matching on simulated sections of spots: residual in spots, over angles, seeds and settings.
 
 python benchmarks/prematching.py [--cases base,cross] [--seeds 3] > prematching.csv
 """
@@ -38,7 +38,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 
 def latents(*counts: Any) -> list[np.ndarray]:
-    """30 principal components of the sections' joined, normalised, logarithmic and scaled counts."""
+    """Return 30 principal components of the sections' joined, normalised, logarithmic and scaled counts."""
     from scipy import sparse
 
     table = sparse.vstack(counts).toarray().astype(np.float64)
@@ -51,7 +51,7 @@ def latents(*counts: Any) -> list[np.ndarray]:
 
 
 def residual(pattern: str, case: str, degrees: float, seed: int) -> tuple[float, float | None, bool]:
-    """Mean residual in spots, score and whether the result is settled."""
+    """Return the mean residual in spots, the score and whether the result is settled."""
     rows, n_domains = PATTERNS[pattern]
     cut, settings, modality = CASES[case]
     kept = {name: replace(one, n_features=min(one.n_features, 400))

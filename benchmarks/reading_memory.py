@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Time and peak memory of reading a million cells from the files of machines, each in a process of its own.
+"""Time and peak memory of reading a million cells from the files of instruments, each in its own process.
 
     .venv/bin/python benchmarks/reading_memory.py --cells 1000000 --genes 300
 
-The matrix is sparse, with 10 % of its values above 0. The table has, for each format, the size of the file, that of the
-matrix in memory (CSR, float32), which is read by blocks, what the process has grown by when the section is read and
-checked (names and tables of cells), and how far its peak was beyond that, also in units of the file.
+The matrix is sparse, with 10 % of its values above 0. The table has, for each format: the size of the file, that of the
+matrix in memory (CSR, float32), which is read by blocks, the growth of the process once the section is read and checked
+(names and tables of cells), and how far the peak was beyond that, also in units of the file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DENSITY = 0.1
 
 
 def tissue(n_cells: int, n_genes: int) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Counts and positions of cells."""
+    """Return counts and positions of cells."""
     draw = np.random.default_rng(0)
     per_cell = draw.binomial(n_genes, DENSITY, n_cells)
     indptr = np.concatenate([[0], np.cumsum(per_cell)]).astype(np.int32)
@@ -46,7 +46,7 @@ def tissue(n_cells: int, n_genes: int) -> tuple[sparse.csr_matrix, np.ndarray]:
 
 
 def h5ad(folder: Path, counts: sparse.csr_matrix, positions: np.ndarray) -> Path:
-    """AnnData."""
+    """Write an AnnData file."""
     obs = pd.DataFrame(index=[f"c{i}" for i in range(counts.shape[0])])
     data = anndata.AnnData(counts, obs=obs, obsm={"spatial": positions})
     data.write_h5ad(folder / "cells.h5ad")
@@ -54,7 +54,7 @@ def h5ad(folder: Path, counts: sparse.csr_matrix, positions: np.ndarray) -> Path
 
 
 def tenx(path: Path, counts: sparse.csr_matrix) -> Path:
-    """The .h5 of 10x, compressed as 10x does it."""
+    """Write the .h5 of 10x, compressed as 10x does."""
     with h5py.File(path, "w") as file:
         group = file.create_group("matrix")
         arrays = {
@@ -81,7 +81,7 @@ def tenx(path: Path, counts: sparse.csr_matrix) -> Path:
 
 
 def xenium(folder: Path, counts: sparse.csr_matrix, positions: np.ndarray) -> Path:
-    """A Xenium output folder."""
+    """Write a Xenium output folder."""
     outs = folder / "xenium"
     outs.mkdir()
     tenx(outs / "cell_feature_matrix.h5", counts)
@@ -95,7 +95,7 @@ def xenium(folder: Path, counts: sparse.csr_matrix, positions: np.ndarray) -> Pa
 
 
 def tenx_with_table(folder: Path, counts: sparse.csr_matrix, positions: np.ndarray) -> Path:
-    """A 10x .h5; its coordinates are in a table."""
+    """Write a 10x .h5 and a table of its coordinates."""
     names = [f"c{i}" for i in range(len(positions))]
     table = pd.DataFrame({"barcode": names, "x": positions[:, 0], "y": positions[:, 1]})
     table.to_parquet(folder / "spatial.parquet")
@@ -110,13 +110,13 @@ FORMATS: dict[str, Callable[[Path, sparse.csr_matrix, np.ndarray], Path]] = {
 
 
 def memory(what: str) -> int:
-    """Memory of this process (VmRSS) or its peak (VmHWM), in bytes; getrusage would include what the parent had."""
+    """Return memory (VmRSS) or its peak (VmHWM) in bytes; getrusage would include the parent's."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
 def read(path: Path, spatial: Path | None, send: Connection) -> None:
-    """What a process does: read, and say how large the result and the peak are."""
+    """Read a file in this process, and print the size of the result and of the peak."""
     import scanpy  # noqa: F401
     import spatialdata  # noqa: F401
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Sections labelled by a model that was trained without them, against training with them; and foreign ones.
+"""Accuracy of labels from a model trained without a section, compared with training on it; and foreign sections.
 
     .venv/bin/python benchmarks/reference.py                  # simulated series, 3 seeds
     .venv/bin/python benchmarks/reference.py --dlpfc folder   # 151507 and 151508, each by the other
 
-Prints the tables of docs/reference.md. The difference is the ARI of the section that was left out, labelled by the
-model of the others, less its ARI in the training on all of them.
+Prints the tables of docs/reference.md. The difference is the ARI of the left-out section labelled by the model of the
+others, minus its ARI in the training on all of them.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ class Trained:
     preset: Path
 
     def save(self) -> Path:
-        """Its model."""
+        """Save its model."""
         out = self.folder / "model"
         options = [word for name, path in self.files.items() for word in (f"--{name}", path)]
         stage("save_model", *options, "--method", self.preset, "--out", out)
         return out
 
     def ari(self, section: str) -> float:
-        """Agreement of the domains of a section with its labels."""
+        """Return the agreement of the domains of a section with its labels."""
         return agreement(self.files["latents"], pd.read_csv(self.files["domains"]), section)
 
 
 def agreement(latents: Path, domains: pd.DataFrame, section: str) -> float:
-    """Adjusted Rand index with the labels, over the labelled spots of a section."""
+    """Return the adjusted Rand index with the labels, over the labelled spots of a section."""
     obs = read_spots(latents).obs
     labels = obs["label"].astype(object).fillna("").astype(str).to_numpy()
     own = (obs["section"].astype(str).to_numpy() == section) & (labels != "")
@@ -71,7 +71,7 @@ def agreement(latents: Path, domains: pd.DataFrame, section: str) -> float:
 
 
 def train(folder: Path, sections: list[Path], method: str, n_domains: int, seed: int) -> Trained:
-    """From sections to domains, as the pipeline does it."""
+    """Run the stages from sections to domains, as the pipeline does."""
     folder.mkdir(parents=True)
     preset = ROOT / "assets" / "methods" / f"{method}.yml"
     needs, run = read_preset(preset), f"{method}.seed{seed}"
@@ -95,7 +95,7 @@ def train(folder: Path, sections: list[Path], method: str, n_domains: int, seed:
 
 
 def label(folder: Path, model: Path, section: Path) -> tuple[float, pd.DataFrame]:
-    """ARI of a section that a model has labelled, and how like the reference it is."""
+    """Return the ARI of a section labelled by a model, and its likeness to the reference."""
     folder.mkdir(parents=True)
     latents, counts, graph = folder / "n.latents.h5mu", folder / "n.counts.h5mu", folder / "graph.h5ad"
     stage("preprocess", "--section", section, "--recipe", model, "--out", latents, "--counts", counts)
@@ -110,7 +110,7 @@ def label(folder: Path, model: Path, section: Path) -> tuple[float, pd.DataFrame
 
 
 def ingest(target: Path, section: str, counts: dict[str, Path], platform: str, labels: str) -> Path:
-    """A section file."""
+    """Write a section file."""
     given = [word for name, path in counts.items() for word in (f"--{name}", path)]
     options = ("--dataset", "reference", "--section", section, "--platform", platform, "--labels", labels)
     stage("ingest", *options, *given, "--out", target)
@@ -120,7 +120,7 @@ def ingest(target: Path, section: str, counts: dict[str, Path], platform: str, l
 def changed(
     source: Path, target: Path, change: Callable[[sparse.csr_matrix, np.random.Generator], sparse.csr_matrix]
 ) -> Path:
-    """A section with other counts."""
+    """Write a section with changed counts."""
     data, rng = mudata.read_h5mu(source), np.random.default_rng(0)
     for part in data.mod.values():
         part.X = sparse.csr_matrix(change(part.X.tocsr(copy=True), rng), dtype=np.float32)
@@ -129,26 +129,26 @@ def changed(
 
 
 def thinned(counts: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
-    """A third of the depth."""
+    """Reduce the depth to a third."""
     counts.data = rng.binomial(counts.data.astype(int), 1 / 3)
     counts.eliminate_zeros()
     return counts
 
 
 def other_lot(counts: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
-    """Every feature is caught with another efficiency: log-normal factors of standard deviation 0.5."""
+    """Catch every feature with another efficiency: log-normal factors of standard deviation 0.5."""
     counts.data = rng.poisson(counts.data * rng.lognormal(0, 0.5, counts.shape[1])[counts.indices])
     counts.eliminate_zeros()
     return counts
 
 
 def other_features(counts: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
-    """The features' names are permuted."""
+    """Permute the names of the features."""
     return counts[:, rng.permutation(counts.shape[1])]
 
 
 def other_places(counts: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
-    """The spots' places are permuted."""
+    """Permute the positions of the spots."""
     return counts[rng.permutation(counts.shape[0])]
 
 
@@ -157,7 +157,7 @@ CHANGES = {"a third of the depth": thinned, "another lot": other_lot, "features 
 
 
 def said(likeness: pd.DataFrame) -> str:
-    """The verdict, the fraction of unlike spots, and the structure that is explained."""
+    """Return the verdict, the fraction of unlike spots, and the structure that is explained."""
     values = likeness.set_index(["statistic", "modality"])["value"]
     structure = ", ".join(f"{name} {value:.2f}" for name, value in values.get("structure", pd.Series()).items())
     return f"{likeness['verdict'].iloc[0]} | {values['unlike', 'all']:.3f} | {structure}"
@@ -186,7 +186,7 @@ def main(methods: str, seeds: int, preset: str, changes: bool, dlpfc: Path | Non
                 counts = {m: folder / row[m] for m in ("rna", "adt", "atac") if isinstance(row.get(m), str)}
                 path = folder / f"{row['section']}.section.h5mu"
                 sections[row["section"]] = ingest(path, row["section"], counts, row["platform"], "label")
-            # With the same names of features; other numbers of domains make them markers of other ones.
+            # Features have the same names; other numbers of domains make them markers of other domains.
             tissue, n_other = ("regions", 8) if preset == "series" else ("test", 5)
             options = ("--modalities", "rna,adt", "--domains", n_other, "--seed", 2024 + seed)
             stage("simulate", "--preset", tissue, *options, "--out-dir", folder / "other")
@@ -200,7 +200,7 @@ def main(methods: str, seeds: int, preset: str, changes: bool, dlpfc: Path | Non
 def series(
     work: Path, sections: dict[str, Path], other: Path, method: str, n_domains: int, seed: int, changes: bool
 ) -> None:
-    """Each section of a series left out; changed and foreign ones by the model without the second."""
+    """Leave out each section of a series; label changed and foreign ones by the model without the second."""
     whole = train(work / "whole", list(sections.values()), method, n_domains, seed)
     for name, path in sections.items():
         rest = [one for section, one in sections.items() if section != name]
@@ -220,7 +220,7 @@ def series(
 
 
 def cortex(work: Path, folder: Path, methods: list[str], seeds: int) -> None:
-    """The two sections of DLPFC, on the genes that both files have, each labelled by a model of the other."""
+    """Label each of the two DLPFC sections by a model of the other, on the genes that both files have."""
     names = ("151507", "151508")
     data = {name: anndata.read_h5ad(folder / f"{name}_rna.h5ad") for name in names}
     shared = data[names[0]].var_names.intersection(data[names[1]].var_names)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Every way of registration on the same pairs of sections: our default, ICP, NDT and fused Gromov-Wasserstein.
+"""Comparison of registrations on the same pairs of sections: our default, ICP, NDT and fused Gromov-Wasserstein.
 
-Pairs: consecutive sections of the simulated series of spots; cells that lie registered, or were moved; real pairs as
-they come, prepared by the stages of the pipeline. Measured: fraction of labelled moving spots whose nearest labelled
-fixed spot has the same label, as the sections lie and once registered; mean error in spacings of the fixed section,
-where the true transform is known; CPU seconds. Results go to a CSV file, from which --table prints the table of
+Pairs are consecutive sections of the simulated series of spots, registered or moved sections of cells, and real pairs
+as they come, prepared by the stages of the pipeline. The table has: the fraction of labelled moving spots whose nearest
+labelled fixed spot has the same label, before and after registration; the mean error in spacings of the fixed section,
+if the true transform is known; CPU seconds. Results go to a CSV file, from which --table prints the table of
 docs/benchmarks.md.
 
     python benchmarks/registration.py --data <folder of the real tissues> --seeds 5 > registration.csv
@@ -57,11 +57,11 @@ REAL = {
 COLUMNS = ("case", "pair", "seed", "by", "raw", "registered", "error", "method", "degrees", "settled", "confidence",
            "cpu_seconds")  # fmt: skip
 BY = {"auto": "default", "icp": "`icp`", "ndt": "`ndt`", "fgw": "`fgw`"}
-"""The ways of registration, and their names in the table."""
+"""Registrations, and their names in the table."""
 
 
 class Pair(NamedTuple):
-    """Two sections to register, with the labels of their spots and the true transform where they are known."""
+    """Two sections to register, with the labels of their spots and, if known, the true transform."""
 
     case: str
     name: str
@@ -72,7 +72,7 @@ class Pair(NamedTuple):
 
 
 def spots(seed: int) -> Iterator[Pair]:
-    """Consecutive sections of the simulated series of spots."""
+    """Yield consecutive sections of the simulated series of spots."""
     for name in ("series", "pair", "crossmodal"):
         spec = simulate.SERIES[name]
         found = list(simulate.simulate_series(spec, seed).values())
@@ -94,7 +94,7 @@ def spots(seed: int) -> Iterator[Pair]:
 
 
 def cells(seed: int) -> Iterator[Pair]:
-    """The simulated pair of cells, in every way that the second section lies."""
+    """Yield the simulated pair of cells, in every pose of the second section."""
     spec = simulate.SERIES["cells_pair"]
     first, second = spec.sections
     for name, move in MOVES.items():
@@ -110,7 +110,7 @@ def cells(seed: int) -> Iterator[Pair]:
 
 
 def real(data: Path) -> Iterator[Pair]:
-    """Real pairs as they come, prepared by the pipeline's stages."""
+    """Yield real pairs as they come, prepared by the pipeline's stages."""
     from sections import prepared
 
     from spatialweave.alignment.register import section_features
@@ -126,7 +126,7 @@ def real(data: Path) -> Iterator[Pair]:
 
 
 def pairs(cases: set[str], seeds: int, data: Path | None) -> Iterator[Pair]:
-    """All pairs of sections of these cases."""
+    """Yield all pairs of sections of these cases."""
     for seed in range(seeds):
         yield from spots(seed) if "spots" in cases else ()
         yield from cells(seed) if "cells" in cases else ()
@@ -137,13 +137,13 @@ def pairs(cases: set[str], seeds: int, data: Path | None) -> Iterator[Pair]:
 
 
 def registered(pair: Pair, settings: PrematchSettings) -> tuple[Any, ...]:
-    """One row of the table :data:`COLUMNS`."""
+    """Return one row of the table :data:`COLUMNS`."""
     fixed, moving = pair.sections
     start = time.process_time()
     try:
         found = prematch(fixed, moving, settings)
     except InputError:
-        # fgw refuses sections without a modality in common.
+        # fgw refuses sections without a common modality.
         return (pair.case, pair.name, pair.seed, settings.method, *[""] * (len(COLUMNS) - 4))
     spent = time.process_time() - start
     agreed: list[Any] = ["", ""]
@@ -160,7 +160,7 @@ def registered(pair: Pair, settings: PrematchSettings) -> tuple[Any, ...]:
 
 
 def agreement(sections: Sequence[SectionFeatures], labels: Sequence[np.ndarray], matrix: np.ndarray) -> float:
-    """Fraction of labelled moving spots whose nearest labelled fixed spot has the same label."""
+    """Return the fraction of labelled moving spots whose nearest labelled fixed spot has the same label."""
     from scipy.spatial import cKDTree
 
     (fixed, moving), known = sections, [one != "" for one in labels]
@@ -170,7 +170,7 @@ def agreement(sections: Sequence[SectionFeatures], labels: Sequence[np.ndarray],
 
 
 def markdown(results: Path) -> str:
-    """The table of docs/benchmarks.md: a line per pair, a column per way of registration."""
+    """Return the table of docs/benchmarks.md: a line per pair, a column per registration."""
     import pandas as pd
 
     table = pd.read_csv(results)
@@ -187,7 +187,7 @@ def markdown(results: Path) -> str:
 
 
 def _cell(rows: pd.DataFrame) -> str:
-    """Right spots; error, and the worst of a seed; seconds. The angle where neither is known."""
+    """Format the fraction of right spots; error, and the worst over seeds; seconds. The angle if neither is known."""
     if rows["cpu_seconds"].isna().all():
         return "refused"
     parts = []

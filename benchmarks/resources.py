@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""What tasks ask for: fits to what benchmarks/ladder.py measured, as assets/resources.csv.
+"""Resource requests of tasks: fits to the measurements of benchmarks/ladder.py, as assets/resources.csv.
 
     .venv/bin/python benchmarks/ladder.py --side 100 --side 316 --side 1000
     .venv/bin/python benchmarks/resources.py
 
-Peak memory, seconds and the size of the output of a stage are taken as a constant and a factor on the size of its
-input files, which the pipeline knows before a task starts. The line begins at the smallest tissue and is as steep as
-all larger ones need, so that no measurement lies above it; memory has a margin of MARGIN on top. Simulated tissues
-compress better than real ones: of these a file of the same size takes less memory.
+Peak memory, seconds and output size of a stage are modelled as a constant plus a factor on the size of its input files,
+which the pipeline knows before a task starts. The line begins at the smallest tissue and is as steep as all larger ones
+need, so that no measurement lies above it. Memory has a margin of MARGIN on top. Simulated tissues compress better than
+real ones, so real files of the same size take less memory.
 
-Datasets above 100,000 spots are trained on by tiles, and sampled by ASSESS. There the line bends: input beyond
-`bend_gb` counts by the fraction `beyond` only. Both are set by hand in the table, and measurements beyond the bend are
-not fitted.
+Datasets above 100,000 spots are trained on by tiles, and sampled by ASSESS, so the line bends: input beyond `bend_gb`
+counts only by the fraction `beyond`. Both are set by hand in the table, and measurements beyond the bend are not
+fitted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEYS = ["stage", "method"]
 
 
 def line(sizes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Constant and factor of the line from the smallest size on that no value lies above; neither is below 0."""
+    """Return constant and factor of the line from the smallest size that no value exceeds; neither is negative."""
     order = np.argsort(sizes, kind="stable")
     sizes, values = sizes[order], values[order]
     larger = sizes > 1.5 * sizes[0]
@@ -42,7 +42,7 @@ def line(sizes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
 
 
 def fit(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per stage and method of the measurements that ended well."""
+    """Return a row per stage and method from the successful measurements."""
     found: list[tuple[str | float, ...]] = []
     for (stage, method), own in rows[rows["exit"] == 0].groupby(["stage", "method"], sort=False):
         sizes = own["input_mb"].to_numpy() / 1e3
@@ -58,16 +58,16 @@ def fit(rows: pd.DataFrame) -> pd.DataFrame:
 @click.option("--measured", type=click.Path(exists=True, path_type=Path), default=ROOT / "work" / "ladder.csv")
 @click.option("--out", type=click.Path(path_type=Path), default=TABLE)
 def main(measured: Path, out: Path) -> None:
-    """Fit; rows of stages and methods that were not measured at two sizes stay as they are, and so do all bends."""
+    """Fit; rows of stages and methods measured at fewer than two sizes, and all bends, stay as they are."""
     rows = pd.read_csv(measured, keep_default_na=False)
     rows = rows.drop_duplicates(["spots", "stage", "method"], keep="last")
     rows = rows[rows["stage"] != "simulate"].assign(stage=rows["stage"].str.upper())
     old = pd.read_csv(out, keep_default_na=False)
-    # Only trainings differ between methods: of other stages the most demanding one stands for all.
+    # Only trainings differ between methods; for other stages the most demanding method stands for all.
     rows["method"] = rows["method"].where(rows["stage"] == "TRAIN", "")
     bends = rows[KEYS].merge(old, how="left", on=KEYS)["bend_gb"].fillna(0).to_numpy()
     rows = rows[(bends == 0) | (rows["input_mb"] <= 1e3 * bends)]
-    # One size says nothing of the growth.
+    # One size does not show the growth.
     new = fit(rows[rows.groupby(KEYS)["spots"].transform("nunique") > 1])
     new = new.merge(old[[*KEYS, *BENDS]], how="left", on=KEYS).fillna({"bend_gb": 0.0, "beyond": 1.0})
     table = pd.concat([old, new]).drop_duplicates(KEYS, keep="last")

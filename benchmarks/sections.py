@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How well several sections are joined and aligned: one table per question, each over several seeds.
+"""Quality of joining and aligning several sections: one table per question, each over several seeds.
 
 joined     two consecutive sections of cortex with known layers: methods for several sections against the same
            methods on each section alone
@@ -9,8 +9,9 @@ turned     a section turned, shifted, cut and thinned, with the true position of
 modalities an RNA section against a protein section of the same tissue
 growth     seconds and memory of matching and fusing two sections, against their size
 
-Every cell runs the pipeline's own code, from the count files on. Labels and true positions are used for the score only.
-Results are appended to a CSV file, so that an interrupted run goes on where it was; at the end the tables are printed.
+Every cell runs the pipeline's own code, starting with the count files. Labels and true positions are used only for the
+score. Results are appended to a CSV file, so that an interrupted run continues where it stopped; at the end the tables
+are printed.
 
     python benchmarks/sections.py --data <folder of the real tissues> --results sections.csv --questions joined,turned
 """
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
 JOINED = {"151507": "dlpfc_visium/151507_rna.h5ad", "151508": "dlpfc_visium/151508_rna.h5ad"}
 JOINED_METHODS = {"pca_smooth": "pca_smooth", "smart_ms": "smart", "spatialfuser": "mcgate"}
-"""Each method for several sections with the one for a single section that it is compared with."""
+"""Methods for several sections, each with the method for one section that it is compared with."""
 
 GRIDS = {"same": "tissue", "own": "slide"}
-"""Where the spots of a turned section are, and the simulator's word for it."""
+"""Layout of the spots of a turned section, and the simulator's name for it."""
 
 ANGLES = (0, 45, 90, 135, 180, 270)
 GROWTH = (2500, 5000, 10_000, 20_000)
@@ -53,7 +54,7 @@ SHOWN = {
     "modalities": _MATCHING,
     "growth": ("seconds", "peak_rss_mb", *_PAIRS),
 }
-"""The metrics of each question's table."""
+"""Metrics of each question's table."""
 
 
 class Task(NamedTuple):
@@ -85,7 +86,7 @@ def main(data: Path | None, results: Path, questions: str, seeds: int, jobs: int
 
 
 def tasks(questions: list[str], seeds: int) -> Iterator[Task]:
-    """All cells of the questions."""
+    """Return all cells of the questions."""
     cases: dict[str, tuple[str, ...]] = {
         "joined": (*JOINED_METHODS, *(f"{one} alone" for one in JOINED_METHODS.values())),
         "turned": tuple(f"{angle}, {grid} grid" for grid in GRIDS for angle in ANGLES),
@@ -99,7 +100,7 @@ def tasks(questions: list[str], seeds: int) -> Iterator[Task]:
 
 
 def measure(work: tuple[Task, Path | None]) -> list[dict[str, Any]]:
-    """The rows of one cell, as records question, case, seed, metric, value."""
+    """Return the rows of one cell, as records question, case, seed, metric, value."""
     os.environ["OMP_NUM_THREADS"] = "1"
     task, data = work
     answers: dict[str, Callable[[Task, Path | None, Path], Mapping[str, float]]] = {
@@ -112,7 +113,7 @@ def measure(work: tuple[Task, Path | None]) -> list[dict[str, Any]]:
 
 
 def joined(task: Task, data: Path | None, folder: Path) -> dict[str, float]:
-    """Agreement with the layers of the cortex, within each section and over both, and how the sections mix."""
+    """Measure agreement with cortex layers, within each section and over both, and how the sections mix."""
     from sklearn.metrics import adjusted_rand_score
 
     from spatialweave.domains.mixture import tied_mixture
@@ -139,7 +140,7 @@ def joined(task: Task, data: Path | None, folder: Path) -> dict[str, float]:
 
 
 def turned(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
-    """What the pairs of a turned, shifted, cut and thinned section are worth, and those of the nearest spots."""
+    """Measure the pairs of a turned, shifted, cut and thinned section, and those of the nearest spots."""
     from spatialweave import simulate
 
     tissue = simulate.SERIES["pair"].tissue
@@ -152,14 +153,14 @@ def turned(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 
 
 def modalities(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
-    """What the pairs of an RNA section and a protein section are worth."""
+    """Measure the pairs of an RNA section and a protein section."""
     from spatialweave import simulate
 
     return matched(simulate.SERIES["crossmodal"], task.seed, folder)
 
 
 def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
-    """Seconds and peak memory of aligning, fusing and matching two sections of that many spots each."""
+    """Measure seconds and peak memory of aligning, fusing and matching two sections of that many spots each."""
     from dataclasses import replace
 
     from spatialweave import simulate
@@ -175,7 +176,7 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 
 
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
-    """Simulate two sections, align and fuse them, match their spots; metrics of the pairs and of the control."""
+    """Simulate two sections, align, fuse and match them; return metrics of the pairs and of the control."""
     from spatialweave.io.embeddings import write_embedding
     from spatialweave.io.result_tables import COORDINATES, coordinates_table
     from spatialweave.metrics.match_sections import match_sections
@@ -190,7 +191,7 @@ def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
 
 
 def simulated(spec: Any, seed: int, folder: Path) -> Dataset:
-    """The sections of a simulated series, prepared and aligned."""
+    """Return the sections of a simulated series, prepared and aligned."""
     from spatialweave import simulate
 
     files: dict[str, dict[str, Path]] = {}
@@ -200,13 +201,13 @@ def simulated(spec: Any, seed: int, folder: Path) -> Dataset:
 
 
 def stored(part: anndata.AnnData, path: Path) -> Path:
-    """The path of a count file, written."""
+    """Write a count file and return its path."""
     part.write_h5ad(path)
     return path
 
 
 def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str | None, folder: Path) -> Dataset:
-    """The sections' counts, joined and preprocessed with the recipe `smart`, with the spatial graph."""
+    """Join the sections' counts and preprocess them with the recipe `smart`; add the spatial graph."""
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.recipe import read_recipe
     from spatialweave.io.contract import write
@@ -225,7 +226,7 @@ def prepared(files: Mapping[str, Mapping[str, Path]], platform: str, labels: str
 
 
 def aligned(dataset: Dataset) -> Dataset:
-    """The same dataset with aligned coordinates, as ALIGN and STACK make them."""
+    """Add aligned coordinates to the dataset, as ALIGN and STACK make them."""
     from spatialweave.alignment.prematch import prematch
     from spatialweave.alignment.prematch_settings import PrematchSettings
     from spatialweave.alignment.register import section_features
@@ -240,7 +241,7 @@ def aligned(dataset: Dataset) -> Dataset:
 
 
 def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
-    """What a method with its default settings makes of a dataset."""
+    """Fit a method with its default settings to a dataset."""
     from spatialweave.presets import read_preset
     from spatialweave.training import run as runs
     from spatialweave.training.session import fit_preset
@@ -250,7 +251,7 @@ def fit(dataset: Dataset, method: str, seed: int) -> Fitted:
 
 
 def markdown(results: Any) -> str:
-    """One table per question: cases x :data:`SHOWN`, mean ± standard deviation over the seeds."""
+    """Return one table per question: cases x :data:`SHOWN`, mean ± standard deviation over the seeds."""
     lines: list[str] = []
     for question, part in results.groupby("question", sort=False):
         shown = [name for name in SHOWN[question] if name in set(part["metric"])]

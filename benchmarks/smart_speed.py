@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time and memory of SMART against those of its published code, on made-up tissues of growing size.
+"""Time and memory of SMART compared with its published code, on artificial tissues of growing size.
 
 Prints one row per size: CPU and wall seconds per epoch, CPU seconds to mine one modality, peak memory of the process,
 and the ratios to the published code, measured on two cores of the same kind (CPU seconds of both together): 0.11, 0.44
@@ -39,7 +39,7 @@ N_DIMS, N_NEIGHBOURS, WARM_UP = 30, 6, 3
 def main(
     sizes: str, variant: Literal["released", "paper"], threads: int, epochs: int, device: str, one: int | None
 ) -> None:
-    """Print the table for all sizes; each is measured in a process of its own, so that peak memory is its own."""
+    """Print the table for all sizes; each runs in its own process, so that it has its own peak memory."""
     if one is not None:
         click.echo(json.dumps(measure(one, variant, threads, epochs, device)))
         return
@@ -64,7 +64,7 @@ def main(
 
 
 def table_row(row: dict[str, float]) -> str:
-    """One row of the table, with the ratios published / ours where there is a published value."""
+    """Return one row of the table, with the ratios published / ours if there is a published value."""
 
     def against(published: float | None, ours: float) -> str:
         return f"{published:>10} {published / ours:>5.1f}x" if published else f"{'-':>10} {'-':>6}"
@@ -81,7 +81,7 @@ def table_row(row: dict[str, float]) -> str:
 def measure(
     n_spots: int, variant: Literal["released", "paper"], threads: int, epochs: int, device: str
 ) -> dict[str, float]:
-    """Seconds per epoch, seconds to mine one modality (all spots), and peak memory, at one size."""
+    """Measure seconds per epoch, seconds to mine one modality (all spots), and peak memory, at one size."""
     import time
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
@@ -93,7 +93,7 @@ def measure(
     dataset = tissue(n_spots)
     config = smart_paper.Config(variant=variant, epochs=WARM_UP + epochs, stop_window=0)
     started = time.process_time()
-    # All spots take part, also in the released variant, whose cap would limit the growth.
+    # All spots take part, even in the released variant, whose cap would limit the growth.
     triplets = [smart_paper.mine(modality, smart_paper.Config(variant="paper"), run) for modality in dataset.modalities]
     mining = (time.process_time() - started) / len(dataset.modalities)
 
@@ -123,7 +123,7 @@ def measure(
 
 
 def tissue(n_spots: int) -> Dataset:
-    """Random spots on a unit of area each, ten layers, two noisy modalities, k-nearest-neighbour graph."""
+    """Return random spots, one per unit of area, in ten layers, with two noisy modalities and neighbour graph."""
     import numpy as np
     import pandas as pd
     from scipy import sparse

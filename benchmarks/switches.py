@@ -1,4 +1,4 @@
-"""The parts and losses of every method, and how a training or a trained network does without one of them."""
+"""Parts and losses of every method, and how to leave them out of a training or of a trained network."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import torch
 from torch import Tensor, nn
 
 Change = Callable[[nn.Module], None]
-"""Takes a part out of a network, in place."""
+"""Function that takes a part out of a network, in place."""
 
 
 def nothing(network: nn.Module) -> None:
-    """No change."""
+    """Change nothing."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a network, and how it is left out: by settings of the method, by a change of the network, or both.
+    """Part of a network, and how it is left out: by settings of the method, by a change of the network, or both.
 
     Attributes
     ----------
     least
-        The least fraction of the embedding's variance that switching it off changes on the demo (sections: `pair`):
-        about a third of what it was when this was written.
+        Least fraction of the embedding's variance that switching it off changes on the demo (sections: `pair`): about a
+        third of the value measured for it.
     """
 
     least: float
@@ -35,7 +35,7 @@ class Part:
 
 
 def fill(pattern: str, value: float) -> Change:
-    """Gives every entry of the parameters with such names (a regular expression) one value, for good."""
+    """Return a change that sets all entries of the matching parameters (regular expression) to one value for good."""
 
     def change(network: nn.Module) -> None:
         found = [one for name, one in network.named_parameters() if re.fullmatch(pattern, name)]
@@ -43,14 +43,14 @@ def fill(pattern: str, value: float) -> Change:
             raise ValueError(f"no parameter is called {pattern}")
         for parameter in found:
             parameter.data.fill_(value)
-            # Else training would bring it back.
+            # Otherwise training would restore it.
             parameter.requires_grad_(False)
 
     return change
 
 
 def replace(pattern: str, attribute: str, make: Callable[[Any], Any]) -> Change:
-    """Replaces an attribute of the modules with such names (a regular expression) by what `make` makes of it."""
+    """Return a change that replaces an attribute of matching modules (regular expression) by the result of `make`."""
 
     def change(network: nn.Module) -> None:
         found = [module for name, module in network.named_modules() if re.fullmatch(pattern, name)]
@@ -63,7 +63,7 @@ def replace(pattern: str, attribute: str, make: Callable[[Any], Any]) -> Change:
 
 
 def view_alone(number: int) -> Change:
-    """SpaMCA: a modality's encoding is that of one view (0: spatial, 1: features)."""
+    """Return a forward method for SpaMCA that uses only one view (0: spatial, 1: features)."""
 
     def make(_: Any) -> Callable[[list[Tensor]], tuple[Tensor, Tensor]]:
         def forward(views: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -76,7 +76,7 @@ def view_alone(number: int) -> Change:
 
 
 def same_view(number: int) -> Change:
-    """SpaBalance: mixers see one view (0: spatial, 1: features) in the place of both."""
+    """Return a forward method for SpaBalance's mixers that uses one view (0: spatial, 1: features) for both."""
 
     def make(mix: Any) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda *views: mix(views[number], views[number])
@@ -85,12 +85,12 @@ def same_view(number: int) -> Change:
 
 
 def spots_alone(encode: Any) -> Callable[[Tensor, Any], Tensor]:
-    """SMART: convolutions of the encoders gather a spot's own row in the place of the mean over its neighbours."""
+    """Return a forward method for SMART's encoders that gathers a spot's own row instead of the neighbour mean."""
     return lambda x, _sums: encode(x, lambda own: own)
 
 
 def no_fusion_map(network: Any) -> None:
-    """SpatialFuser: the map that all sections share is the identity."""
+    """Replace SpatialFuser's common map of all sections by the identity."""
     with torch.no_grad():
         network.fusion.weight.copy_(torch.eye(len(network.fusion.weight)))
         network.fusion.bias.zero_()
@@ -139,7 +139,7 @@ PARTS: dict[str, dict[str, Part]] = {
         "fusion map": Part(0.3, change=no_fusion_map),
     },
 }
-"""By method. Attention of equal weights still gathers; that of SPAMO and SpaBalance is left out altogether."""
+"""Parts by method. Attention of equal weights still gathers; that of SPAMO and SpaBalance is left out altogether."""
 
 LOSSES: dict[str, dict[str, Mapping[str, Any]]] = {
     "spamo": {
@@ -166,4 +166,4 @@ LOSSES: dict[str, dict[str, Mapping[str, Any]]] = {
         "direction loss": {"direction_weight": 0.0},
     },
 }
-"""By method, beside the reconstruction: the settings that leave a loss out."""
+"""Settings that leave out each loss, except the reconstruction, by method."""

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A table of docs/benchmarks.md by runs of the pipeline.
+"""Build a table of docs/benchmarks.md from runs of the pipeline.
 
-tables/<name>.json names the tissues, and the parameters of each run; for all of them hold the parameters of COMMON:
-no spot or feature is filtered, seeds 0 to 4. The simulated tissues, the samplesheet and the parameters are written to
-the output folder, the pipeline runs on them, and the table is printed from its leaderboards. An interrupted run goes on
-where it was.
+tables/<name>.json names the tissues and the parameters of each run. The parameters of COMMON apply to all runs: no spot
+or feature is filtered, seeds 0 to 4. The simulated tissues, the samplesheet and the parameters are written to the
+output folder, the pipeline runs on them, and the table is printed from its leaderboards. An interrupted run continues
+where it stopped.
 
     make benchmark                                              # lists the tables
     make benchmark TABLE=agreement DATA=<folder of the real tissues>
@@ -37,7 +37,7 @@ COMMON: dict[str, Any] = {
 }  # fmt: skip
 CONTROL = "pca_smooth"
 BESIDE = 12
-"""More methods than this are rows of a table, not columns."""
+"""Number of methods above which they are rows of a table, not columns."""
 
 MEASURES = {"mean": "ARI", "seconds": "Seconds of a training (wall time)", "peak_rss_mb": "Peak memory, MB"}
 DIGITS = {"mean": 3, "seconds": 1, "peak_rss_mb": 0}
@@ -73,7 +73,7 @@ def main(name: str | None, data: Path | None, out: Path, wanted: str | None, cha
 
 
 def changed(change: str) -> tuple[str, Any]:
-    """NAME=VALUE, the value as a number where it is one."""
+    """Parse NAME=VALUE, with the value as a number if it is one."""
     name, _, value = change.partition("=")
     try:
         return name, json.loads(value)
@@ -82,7 +82,7 @@ def changed(change: str) -> tuple[str, Any]:
 
 
 def slug(name: str) -> str:
-    """The name of a tissue or variant as that of a dataset or folder."""
+    """Convert the name of a tissue or variant to that of a dataset or folder."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
@@ -119,14 +119,14 @@ def write_sheet(rows: list[str], data: Path | None, folder: Path) -> Path:
 
 
 def n_labels(path: Path) -> int:
-    """How many labels a real tissue has."""
+    """Return the number of labels of a real tissue."""
     import anndata
 
     return int(anndata.read_h5ad(path, backed="r").obs["domain"].nunique())
 
 
 def run(variant: str, params: dict[str, Any], sheet: Path, folder: Path) -> None:
-    """Run the pipeline; the work folder is that of all variants, so that what they share is computed once."""
+    """Run the pipeline; all variants have the same work folder, so that common steps are computed once."""
     target = results(folder, variant)
     file = folder / f"params{'.' * bool(variant)}{slug(variant)}.json"
     file.write_text(json.dumps(params | {"input": str(sheet), "outdir": str(target)}, indent=2) + "\n")
@@ -148,12 +148,12 @@ def run(variant: str, params: dict[str, Any], sheet: Path, folder: Path) -> None
 
 
 def results(folder: Path, variant: str) -> Path:
-    """Where the results of a variant are."""
+    """Return the folder of the results of a variant."""
     return folder / f"results{'.' * bool(variant)}{slug(variant)}"
 
 
 def leaderboard(folder: Path, variant: str) -> pd.DataFrame:
-    """The scores of a variant by adjusted Rand index."""
+    """Return the scores of a variant by adjusted Rand index."""
     from spatialweave.io.result_tables import LEADERBOARD
 
     table = LEADERBOARD.read(results(folder, variant) / "benchmark" / "leaderboard.csv")
@@ -161,7 +161,7 @@ def leaderboard(folder: Path, variant: str) -> pd.DataFrame:
 
 
 def commit() -> str:
-    """The commit of the code, marked where files differ from it."""
+    """Return the commit of the code, marked if files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
     return (
         subprocess.run(command, cwd=tissues.ROOT, capture_output=True, text=True, check=False).stdout.strip() or "none"
@@ -169,9 +169,9 @@ def commit() -> str:
 
 
 def markdown(boards: dict[str, pd.DataFrame], rows: list[str], measure: str) -> str:
-    """One measure of every method and variant on every tissue, and the mean over tissues.
+    """Return one measure of every method and variant on every tissue, and the mean over tissues.
 
-    A row per tissue; of more methods than fit beside each other a row per method.
+    There is a row per tissue; with many methods, a row per method.
     """
     columns = {}
     for variant, board in boards.items():
@@ -184,7 +184,7 @@ def markdown(boards: dict[str, pd.DataFrame], rows: list[str], measure: str) -> 
         [_cell(own.loc[slug(name)], measure) if slug(name) in own.index else "" for own in columns.values()]
         for name in rows
     ]
-    # A mean over fewer tissues would be of something else.
+    # A mean over fewer tissues would not be comparable.
     cells.append([_number(own[measure].mean(), measure) if len(own) == len(rows) else "" for own in columns.values()])
     table = [["tissue", *columns], *([name, *own] for name, own in zip([*rows, "mean"], cells, strict=True))]
     if len(columns) > BESIDE:
@@ -195,7 +195,7 @@ def markdown(boards: dict[str, pd.DataFrame], rows: list[str], measure: str) -> 
 
 
 def _cell(row: pd.Series, measure: str) -> str:
-    """Of the index with standard deviation; bold: better than every other method of its run; an arrow: the verdict."""
+    """Format the index with standard deviation; bold: better than every other method of its run; arrow: the verdict."""
     if measure != "mean":
         return _number(row[measure], measure)
     score = _number(row["mean"], measure) + (f" ± {row['sd']:.3f}" if row["sd"] == row["sd"] else "")

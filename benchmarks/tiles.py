@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""One training on a made-up tissue of any size: processor time, peak memory, agreement with the known domains.
+"""One training on an artificial tissue of any size: processor time, peak memory, agreement with the known domains.
 
-Ten domains in forty pieces, two modalities of 30 dimensions, eight neighbours. The domains are found on 20,000 random
-spots. Feature graphs are built where a method needs them for all spots at once; by tiles it builds its own.
+The tissue has ten domains in forty pieces, two modalities of 30 dimensions, and eight neighbours. The domains are found
+on 20,000 random spots. Feature graphs are built if a method needs them for all spots at once; with tiles it builds its
+own.
 
     python benchmarks/tiles.py --method smart --spots 1000000
     python benchmarks/tiles.py --method smart --spots 50000 --option batch_spots=32768
@@ -35,7 +36,7 @@ RECIPE: dict[str, Any] = {"k": 20, "metric": "correlation", "rounds": 2}
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--spots", default=50_000, help="About so many, in a square.")
+@click.option("--spots", default=50_000, help="Approximate number of spots, in a square.")
 @click.option("--method", default="smart", help="A native method.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="A setting of the method.")
 @click.option("--signal", default=0.35, help="Standard deviation of the domains' means, of 1 within them.")
@@ -65,7 +66,7 @@ def main(spots: int, method: str, options: tuple[str, ...], signal: float, seed:
 
 
 def tissue(n_spots: int, signal: float) -> Dataset:
-    """The tissue, without feature graphs."""
+    """Return the tissue, without feature graphs."""
     rng = np.random.default_rng(1)
     side = round(n_spots**0.5)
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)

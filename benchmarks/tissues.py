@@ -1,4 +1,4 @@
-"""The tissues of the benchmarks: simulated ones, and real ones from a folder, by the pipeline's own stages."""
+"""Tissues of the benchmarks: simulated ones, and real ones from a folder, prepared by the pipeline's own stages."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ REAL: dict[str, tuple[dict[str, str], str]] = {
 
 
 def names(data: Path | None) -> list[str]:
-    """All tissues, the real ones only where there is a folder of them."""
+    """Return the names of all tissues; real ones only if there is a folder of them."""
     return [*SIMULATED, *(REAL if data is not None else ())]
 
 
 def prepare(name: str, preprocess: str, graph: str, data: Path | None, folder: Path) -> tuple[Path, Path]:
-    """Latents and graph of a tissue by two recipes, as files in `folder` unless they are there; no spot is filtered."""
+    """Prepare latents and graph of a tissue by two recipes, as files in `folder` if missing; no spot is filtered."""
     from spatialweave.graphs.build import build_graphs
     from spatialweave.graphs.recipe import read_recipe
     from spatialweave.io.contract import write
@@ -71,7 +71,7 @@ def prepare(name: str, preprocess: str, graph: str, data: Path | None, folder: P
 
 
 def ari(dataset: Dataset, embedding: np.ndarray, seed: int) -> float:
-    """Adjusted Rand index of the tied mixture on an embedding, with the number of domains known, against the labels."""
+    """Return the adjusted Rand index with the labels of the tied mixture on an embedding, with the known number."""
     from sklearn.metrics import adjusted_rand_score
 
     from spatialweave.domains.mixture import tied_mixture

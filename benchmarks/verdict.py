@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How far the verdict without labels lies from the best and the median run, on tissues with known domains.
+"""ARI of the run chosen by the verdict without labels, compared with the best and the median run, on known tissues.
 
-Every method is run with every seed and its embedding clustered into the known number of domains
-(benchmarks/consensus.py keeps them in the same folder). Printed per tissue: how many runs the data support; ARI of the
-median and best run, of the verdict's choice, and of other rules that choose without labels; what the verdict says of
-tissues with no signal; and for tissues with several modalities, the control's ARI with all and without each, beside
-what is said of it.
+Every method is run with every seed and its embedding is clustered into the known number of domains
+(benchmarks/consensus.py keeps them in the same folder). Prints for each tissue: how many runs the data support; the ARI
+of the median and best run, of the verdict's choice, and of other rules that choose without labels; the verdict on
+tissues without signal; and, for tissues with several modalities, the control's ARI with all and without each, with the
+verdict on each.
 
     python benchmarks/verdict.py --data <folder of the real tissues> --folder domains
 """
@@ -65,7 +65,7 @@ def main(data: Path | None, folder: Path, wanted: str | None, seeds: int, scratc
 
 
 def choices(names: list[str], seeds: int, data: Path | None, folder: Path, scratch: Path) -> None:
-    """The table of what is chosen."""
+    """Print the table of chosen runs."""
     rules = ("verdict", "most explained", "highest z", "most agreeing", "smoothest", "control")
     click.echo("| tissue | runs | supported | told apart | median | best | " + " | ".join(rules) + " |")
     click.echo("|---" * (6 + len(rules)) + "|")
@@ -106,7 +106,7 @@ def choices(names: list[str], seeds: int, data: Path | None, folder: Path, scrat
 
 
 def blind(names: list[str], data: Path | None, folder: Path, scratch: Path) -> None:
-    """What is said of domains that know nothing of the molecules: of single spots, and of coordinates."""
+    """Print the verdict on domains without molecular information: from noise and from coordinates."""
     click.echo("| tissue | " + " | ".join(f"{method}: p, random | p, permuted" for method in BLIND) + " |")
     click.echo("|---" * (1 + 2 * len(BLIND)) + "|")
     for tissue in names:
@@ -118,7 +118,7 @@ def blind(names: list[str], data: Path | None, folder: Path, scratch: Path) -> N
 
 
 def silence(scratch: Path) -> None:
-    """What is said of tissues without signal, and how many runs would have been supported there."""
+    """Print the verdict on tissues without signal, and how many runs would have been supported there."""
     click.echo("| tissue without signal | p | verdict | runs that random domains alone would support | supported |")
     click.echo("|---" * 5 + "|")
     for seed in range(1, SILENT + 1):
@@ -133,7 +133,7 @@ def silence(scratch: Path) -> None:
 
 
 def values(names: list[str], data: Path | None, scratch: Path) -> None:
-    """What is said of each modality, beside what it does to the agreement with the labels."""
+    """Print the verdict on each modality, with its effect on the agreement with the labels."""
     click.echo("| tissue | modality | ARI with all | without it | gain of it, points | of the others | verdict |")
     click.echo("|---" * 7 + "|")
     for tissue in names:
@@ -157,7 +157,7 @@ def values(names: list[str], data: Path | None, scratch: Path) -> None:
 
 
 def read(tissue: str, data: Path | None, scratch: Path) -> Dataset:
-    """A tissue as the control sees it."""
+    """Read a tissue as the control does."""
     preset = read_preset(tissues.ROOT / "assets" / "methods" / f"{CONTROL}.yml")
     return read_dataset(*tissues.prepare(tissue, preset.preprocess, preset.graph, data, scratch))
 
@@ -165,7 +165,7 @@ def read(tissue: str, data: Path | None, scratch: Path) -> Dataset:
 def judged(
     dataset: Dataset, runs: dict[tuple[str, int], np.ndarray], number: int
 ) -> tuple[list[RunEvidence], PermutedTissue, Verdict]:
-    """The evidence for runs, and the verdict."""
+    """Return the evidence for runs, and the verdict."""
     tissue = Tissue.of(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), 0)
     permuted = permuted_tissue(dataset, number, 0)
     found = evidence(HiddenSpots.of(dataset), tissue, permuted, runs, {}, 0)

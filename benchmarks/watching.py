@@ -1,4 +1,4 @@
-"""A method's training, watched through the training loop that it calls, and repeated with parts switched off."""
+"""Observation of a method's training through its training loop, and repeats with parts switched off."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from spatialweave.nn.graph_attention import AttentionWeights, GraphAttention, Ne
 from spatialweave.training.run import Run, prepare
 
 LOOK_EVERY = 25
-"""Epochs between two looks at the gradients."""
+"""Epochs between two measurements of the gradients."""
 
 
 @dataclass
 class Training:
-    """What was seen of a method's training, and a way to embed again with a part of the network switched off.
+    """Observations of a method's training, and a function to embed again with a part of the network switched off.
 
     Attributes
     ----------
     start, end
         Norm of every trained tensor before and after.
     gradients
-        By loss term, the norms of its gradients in some of the epochs in which it counts.
+        For each loss term, the norms of its gradients in some of the epochs in which it counts.
     entropies
-        Of every attention at the end, by name, as a fraction of that of equal weights.
+        Entropy of every attention at the end, by name, as a fraction of that of equal weights.
     without
-        The embedding with a part switched off in the trained network.
+        Function that returns the embedding with a part switched off in the trained network.
     """
 
     fitted: Fitted
@@ -50,15 +50,15 @@ class Training:
     without: Callable[[Part], np.ndarray] = field(repr=False)
 
     def effect(self, part: Part) -> float:
-        """Fraction of the embedding's variance that switching a part off changes."""
+        """Return the fraction of the embedding's variance that changes if a part is switched off."""
         z = self.fitted.embedding
         difference = z - self.without(part)
-        # A shift of all spots is no change.
+        # A shift of all spots does not count as a change.
         centred = [x - x.mean(axis=0) for x in (difference, z)]
         return float(np.square(centred[0]).sum() / np.square(centred[1]).sum())
 
     def shares(self) -> dict[str, float]:
-        """By kind of loss the mean gradient norms of its terms, as a fraction of the sum of all."""
+        """Return for each kind of loss the mean gradient norms of its terms, as a fraction of the sum of all."""
         sums: dict[str, float] = {}
         for term, values in self.gradients.items():
             kind = term.partition("_")[0]
@@ -67,7 +67,7 @@ class Training:
 
 
 def watch(name: str, dataset: Dataset, seed: int = 1) -> Training:
-    """Train a method at its defaults and watch."""
+    """Train a method at its defaults and observe it."""
     method = importlib.import_module(f"spatialweave.methods.{name}")
     real_train = method.train
     kept: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def watch(name: str, dataset: Dataset, seed: int = 1) -> Training:
             values = terms(epoch, batch)
             if epoch % LOOK_EVERY == 0:
                 for term, value in values.items():
-                    # A loss that begins later depends on no weight before.
+                    # A loss that begins later does not depend on weights before.
                     if value.requires_grad:
                         gradients.setdefault(term, []).append(gradient_norm(value, weights))
             return values
@@ -97,7 +97,7 @@ def watch(name: str, dataset: Dataset, seed: int = 1) -> Training:
 
     def without(part: Part) -> np.ndarray:
         def restored(network: nn.Module, *_: Any, **__: Any) -> Any:
-            # Settings may leave modules out, but what is left must have been trained.
+            # Settings may leave modules out, but the remaining ones must have been trained.
             missing, _left_out = network.load_state_dict(kept["state"], strict=False)
             assert not missing, missing
             part.change(network)
@@ -110,7 +110,7 @@ def watch(name: str, dataset: Dataset, seed: int = 1) -> Training:
 
 
 def train_without(name: str, dataset: Dataset, part: Part, seed: int) -> Fitted:
-    """Train a method at its defaults but for a part that is left out from the start."""
+    """Train a method at its defaults, except for a part that is left out from the start."""
     method = importlib.import_module(f"spatialweave.methods.{name}")
     real_train = method.train
 
@@ -122,7 +122,7 @@ def train_without(name: str, dataset: Dataset, part: Part, seed: int) -> Fitted:
 
 
 def fit(method: ModuleType, dataset: Dataset, part: Part, seed: int, train: Callable[..., Any]) -> Fitted:
-    """What a method makes of a dataset with the settings of a part and `train` as its training loop."""
+    """Fit a method to a dataset with the settings of a part and `train` as its training loop."""
     with mock.patch.object(method, "train", train):
         run = prepare(method.__name__.rpartition(".")[2], seed, "cpu", threads=1)
         run.log = lambda _line: None
@@ -131,17 +131,17 @@ def fit(method: ModuleType, dataset: Dataset, part: Part, seed: int, train: Call
 
 
 def trained(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The trained tensors by name."""
+    """Return the trained tensors by name."""
     return {name: one for name, one in network.named_parameters() if one.requires_grad}
 
 
 def norms(network: nn.Module) -> dict[str, float]:
-    """Norms of the trained tensors."""
+    """Return the norms of the trained tensors."""
     return {name: one.detach().norm().item() for name, one in trained(network).items()}
 
 
 def gradient_norm(value: Tensor, weights: list[nn.Parameter]) -> float:
-    """Norm of the gradient of a loss term."""
+    """Return the norm of the gradient of a loss term."""
     found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
     return math.sqrt(sum(float(one.square().sum()) for one in found if one is not None))
 
@@ -155,7 +155,7 @@ def _kept_as(name: str, measure: Callable[..., float], entropies: dict[str, floa
 
 @torch.no_grad()
 def spot_entropy(attention: SpotAttention, given: tuple[Tensor, ...], _result: Tensor) -> float:
-    """Mean entropy of the exact attention to all spots, as a fraction of log(spots)."""
+    """Return the mean entropy of the exact attention to all spots, as a fraction of log(spots)."""
     receiving, sending = given[:2]
     query, key = (
         x.unflatten(1, (attention.heads, -1)).transpose(0, 1)
@@ -172,7 +172,7 @@ def spot_entropy(attention: SpotAttention, given: tuple[Tensor, ...], _result: T
 def neighbour_entropy(
     _attention: GraphAttention, given: tuple[Tensor, Neighbourhood], result: tuple[Tensor, AttentionWeights]
 ) -> float:
-    """Mean entropy of the attention to the spatial neighbours, as a fraction of the log of their number."""
+    """Return the mean entropy of the attention to spatial neighbours, as a fraction of the log of their number."""
     graph, weights = given[1].local, result[1].local
     degree = graph.sum(torch.ones(graph.n_edges, 1))
     several = degree[:, 0] > 1
@@ -181,7 +181,7 @@ def neighbour_entropy(
 
 @torch.no_grad()
 def view_entropy(_attention: ViewAttention, _given: Any, result: tuple[Tensor, Tensor]) -> float:
-    """Mean entropy of the weights of the views, as a fraction of the log of their number."""
+    """Return the mean entropy of the weights of the views, as a fraction of the log of their number."""
     weights = result[1]
     return float(torch.special.entr(weights).sum(dim=1).mean()) / math.log(weights.shape[1])
 
@@ -191,4 +191,4 @@ ENTROPIES: dict[type[nn.Module], Callable[..., float]] = {
     GraphAttention: neighbour_entropy,
     ViewAttention: view_entropy,
 }
-"""What measures the attention of a kind of module from what it was given and what it made."""
+"""Functions that measure the attention of a kind of module from its input and output."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything of one dataset in one MuData: counts, latents, embeddings and domains."""
+"""ASSEMBLE: join counts, latents, embeddings and domains of one dataset in one MuData file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ASSESS: which runs of a dataset to believe, and what each modality adds, without labels."""
+"""ASSESS: find which runs of a dataset to trust, and what each modality adds, without labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
     "--embedding",
     type=FILE,
     multiple=True,
-    help="Embedding of one run, <method>.seed<k>.h5ad; that of the consensus says which runs it joins.",
+    help="Embedding of one run, <method>.seed<k>.h5ad; that of the consensus lists the runs that it joins.",
 )
 @click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu).")
 @click.option("--n-domains", type=click.IntRange(1), required=True, help="Number of domains of the dataset.")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""CHARACTERISE: what the domains of a dataset are."""
+"""CHARACTERISE: describe the domains of a dataset."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--gene-sets", type=FILE, help="Gene sets (.gmt).")
 @click.option("--panel", type=FILE, help="Names of domains and their markers (.yml).")
 @click.option(
-    "--pseudotime-root", type=click.IntRange(min=1), help="Domain in which pseudotime begins; default: the remotest."
+    "--pseudotime-root", type=click.IntRange(min=1), help="Domain in which pseudotime begins; default: the most remote."
 )
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
-@click.option("--check", is_flag=True, help="Check the gene sets and the panel only.")
+@click.option("--check", is_flag=True, help="Only check the gene sets and the panel.")
 @click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the tables to write.")
 def main(
     files: Path | None,

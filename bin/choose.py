@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""CHOOSE: the number of domains of a dataset, from the criteria of all its runs."""
+"""CHOOSE: choose the number of domains of a dataset from the criteria of all its runs."""
 
 from __future__ import annotations
 

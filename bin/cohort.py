@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""COHORT: what differs between the conditions of a dataset, with donors as replicates."""
+"""COHORT: compare the conditions of a dataset, with donors as replicates."""
 
 from __future__ import annotations
 

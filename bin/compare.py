@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""COMPARE: intervals of all methods' scores on a dataset, differences between methods, agreement between runs."""
+"""COMPARE: compute intervals of all methods' scores on a dataset, and compare methods and runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(
     differences: Path,
     agreement: Path,
 ) -> None:
-    """Compare the runs of one dataset: which differences between methods are larger than their 95% intervals."""
+    """Compare the runs of one dataset: write scores and differences of methods with 95% intervals, and agreement."""
     from spatialweave.comparison.dataset import compare
     from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, SCORES
 

@@ -27,12 +27,12 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, MAX_RADIUS, read_recipe
 @click.option(
     "--radius",
     type=click.FloatRange(0, MAX_RADIUS, min_open=True),
-    help="All spots within this many median spot spacings are spatial neighbours, instead of the recipe's.",
+    help="Radius of spatial neighbours in median spot spacings, instead of the recipe's.",
 )
 @click.option(
     "--feature-neighbours",
     type=click.IntRange(1, MAX_NEIGHBOURS),
-    help="Neighbours per spot in the feature graphs, instead of the recipe's; nothing for a recipe without them.",
+    help="Neighbours per spot in the feature graphs, instead of the recipe's; ignored by a recipe without them.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) to write.")
 @click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")

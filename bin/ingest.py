@@ -27,7 +27,7 @@ def modality_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def precomputed_declaration(text: str) -> tuple[str, str]:
-    """Modality and obsm key ("" = none) of one --precomputed."""
+    """Return modality and obsm key ("" = none) of one --precomputed."""
     modality, colon, key = text.partition(":")
     if colon and not key:
         raise InputError("--precomputed", f"'{text}' names no obsm key", "MODALITY:KEY, e.g. atac:X_lsi")
@@ -35,7 +35,7 @@ def precomputed_declaration(text: str) -> tuple[str, str]:
 
 
 def measured_declaration(text: str) -> tuple[str, str]:
-    """Modality ("" = every) and "counts" or "intensities" of one --measured."""
+    """Return modality ("" = every) and "counts" or "intensities" of one --measured."""
     modality, colon, what = text.rpartition(":")
     if what not in ("counts", "intensities"):
         raise InputError("--measured", f"'{text}'", "counts or intensities, or MODALITY: and one of them")
@@ -43,13 +43,13 @@ def measured_declaration(text: str) -> tuple[str, str]:
 
 
 def of_modality(option: str, text: str) -> tuple[str, str]:
-    """Modality ("" = every) and what one `option` says of it."""
-    modality, colon, said = text.partition(":")
-    return (_modality(option, modality), said) if colon else ("", text)
+    """Return modality ("" = every) and value of one `option`."""
+    modality, colon, value = text.partition(":")
+    return (_modality(option, modality), value) if colon else ("", text)
 
 
 def carried_column(text: str) -> tuple[str, str]:
-    """Name and value of one --meta."""
+    """Return name and value of one --meta."""
     name, equals, value = text.partition("=")
     if not (re.fullmatch("[a-z0-9_]+", name) and equals and value):
         raise InputError("--meta", f"'{text}'", "NAME=VALUE, e.g. donor=P1")
@@ -63,7 +63,7 @@ def _modality(option: str, name: str) -> str:
 
 
 def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tuple[str, str]]) -> dict[str, str]:
-    """What one repeatable option says, by what it says it of."""
+    """Return the values of one repeatable option by the name before each."""
     declared = dict(parse(text) for text in texts)
     if len(declared) < len(texts):
         raise InputError(option, f"{', '.join(texts)}: one is named twice", "each once")
@@ -71,13 +71,13 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 
 
 @stage
-@click.option("--dataset", required=True, help="Name of the dataset that the section belongs to.")
+@click.option("--dataset", required=True, help="Name of the dataset of the section.")
 @click.option("--section", required=True, help="Name of the section.")
 @modality_options
-@click.option("--multi", type=FILE, help="File or folder that says which modalities it holds.")
+@click.option("--multi", type=FILE, help="File or folder that names the modalities it holds.")
 @click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
-@click.option("--image", type=FILE, help="Image of the tissue (PNG, JPEG, TIFF). Default: that of the other files.")
-@click.option("--scale", type=float, help="Pixels of --image per coordinate unit. Default: as Space Ranger says, or 1.")
+@click.option("--image", type=FILE, help="Image of the tissue (PNG, JPEG, TIFF). Default: the one in other files.")
+@click.option("--scale", type=float, help="Pixels of --image per coordinate unit. Default: Space Ranger's, or 1.")
 @click.option("--image-features", is_flag=True, help="Statistics of the image around the spots become a modality.")
 @click.option(
     "--labels",
@@ -88,7 +88,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @click.option(
     "--section-column",
     metavar="TEXT",
-    help="Column of obs that says which spots are of which section; those called as --section are taken. "
+    help="Column of obs with the section of each spot; the spots of --section are read. "
     "none: the files hold one section.",
 )
 @click.option("--order", type=int, help="Position of the section in a stack.")
@@ -96,7 +96,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
     "--precomputed",
     metavar="MODALITY[:KEY]",
     multiple=True,
-    help="The values of this modality are normalised already, and obsm[KEY] of its file has its latents; repeatable.",
+    help="The values of this modality are already normalised, and obsm[KEY] of its file has its latents; repeatable.",
 )
 @click.option(
     "--measured",
@@ -121,7 +121,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 )
 @click.option("--peaks", type=FILE, help="Intervals (BED) in which fragments are counted, or list of m/z (imzML).")
 @click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
-@click.option("--out-understood", type=FILE, help="Table (CSV) to write of what was understood of the files.")
+@click.option("--out-understood", type=FILE, help="Table (CSV) to write with the facts found in the files.")
 def main(
     dataset: str,
     section: str,

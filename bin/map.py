@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""MAP: label new sections by a saved model, and say how unlike its reference they are."""
+"""MAP: label new sections with a saved model, and measure how much they differ from its reference."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--model", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="The saved model."
 )
-@click.option("--check", is_flag=True, help="Only read the model, and refuse it where it cannot be used.")
-@click.option("--latents", type=FILE, help="Latents of the new sections (.h5mu), by that model.")
+@click.option("--check", is_flag=True, help="Only read the model, and refuse it if it cannot be used.")
+@click.option("--latents", type=FILE, help="Latents of the new sections (.h5mu), made with that model.")
 @click.option("--counts", type=FILE, help="Their joined raw counts (.h5mu), from preprocess.py.")
-@click.option("--graph", type=FILE, help="Graphs over their spots (.h5ad), by that model's recipe.")
+@click.option("--graph", type=FILE, help="Graphs over their spots (.h5ad), made with that model's recipe.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--run", "name", default="reference.seed0", help="Name of the run in the table of names.")
 @click.option("--out", type=OUTPUT, help="Embedding to write (.h5ad).")
 @click.option("--domains", type=OUTPUT, help="Table of domains to write (.csv).")
 @click.option("--summary", type=OUTPUT, help="Record of the assignment to write (.json).")
-@click.option("--record", type=OUTPUT, help="Record to write (.json), as of a training.")
+@click.option("--record", type=OUTPUT, help="Record to write (.json), in the form of a training record.")
 @click.option(
     "--tables",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write likeness.csv to (how like the reference each section is) and, where the model has names of "
-    "domains, names.csv.",
+    help="Folder for likeness.csv (likeness of each section to the reference) and, if the model has names of domains, "
+    "names.csv.",
 )
 def main(
     model: Path,

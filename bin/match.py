@@ -19,12 +19,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--match-radius",
     type=click.FloatRange(0, min_open=True),
-    help="Largest distance of a match, in spot spacings. [default: that of the method, or 3]",
+    help="Largest distance of a match, in spot spacings. [default: the method's, or 3]",
 )
 @click.option(
     "--match-percentile",
     type=click.FloatRange(0, 100),
-    help="Percentile of the null's similarities that a mapped spot must reach. [default: that of the method, or 95]",
+    help="Percentile of the null's similarities that a mapped spot must reach. [default: the method's, or 95]",
 )
 @click.option("--prefix", required=True, help="Beginning of the files' names, e.g. smart.seed1.")
 @click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
@@ -39,8 +39,8 @@ def main(
 ) -> None:
     """Write <prefix>.<a>--<b>.pairs.csv and .spots.csv for all consecutive sections, and <prefix>.alignment.csv.
 
-    Spots are matched by the rules of the method, which are in the record of the embedding's training. Random draws
-    use the seed of that training.
+    Spots are matched by the method's rules, which are in the record of the embedding's training. Random draws use the
+    seed of that training.
     """
     from spatialweave.io.result_tables import ALIGNMENT, PAIRS, SPOTS
     from spatialweave.metrics.match_sections import match_sections

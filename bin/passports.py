@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PASSPORTS: a slide per domain of a dataset."""
+"""PASSPORTS: write a slide for each domain of a dataset."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(
     formats: tuple[str, ...],
     out_dir: Path,
 ) -> None:
-    """Write a slide per domain: where it is, how sure, what marks it, and which methods see it."""
+    """Write a slide per domain with its location, certainty, markers, and the methods that find it."""
     from spatialweave.passport.slides import write_slides
 
     write_slides(dataset, latents, counts, files, presets, formats, out_dir)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PREPROCESS: the raw counts of a dataset's sections become latents, by a recipe."""
+"""PREPROCESS: turn the raw counts of a dataset's sections into latents by a recipe."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main(
     out: Path,
     counts: Path | None,
 ) -> None:
-    """Turn raw counts into latents: transform each modality by the recipe, then principal components."""
+    """Turn raw counts into latents: transform each modality by the recipe, then compute principal components."""
     from spatialweave.io.contract import write
     from spatialweave.preprocess.dataset import preprocess
 

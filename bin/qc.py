@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""QC: quality metrics of a section's spots; removes what misses a threshold, and records what and why."""
+"""QC: compute quality metrics of a section, remove spots and features that miss a threshold, and record why."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def threshold_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--out-dir", required=True, type=click.Path(path_type=Path), help="Folder for the tables and plots.")
 @threshold_options
 def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> None:
-    """Remove spots and features that miss a threshold; write tables and plots of what was removed and why.
+    """Remove spots and features that miss a threshold; write tables and plots of the removed ones and the reasons.
 
-    A spot that fails in one modality is removed from that modality only.
+    A spot that fails in one modality is removed only from that modality.
     """
     from spatialweave.io.contract import write
     from spatialweave.io.files import write_csv

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the interactive report of one dataset: one HTML file that needs no network."""
+"""Write the interactive report of one dataset: one HTML file that works offline."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     "*.alignment.csv).",
 )
 @click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
-@click.option("--failures", type=FILE, help="What failed (JSON list).")
+@click.option("--failures", type=FILE, help="Steps that failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
-@click.option("--run-record", help="When and how the run was started (JSON in base64).")
+@click.option("--run-record", help="Record of the start of the run (JSON in base64).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 def main(
     dataset: str,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SAVE_MODEL: a trained run as a folder that labels new sections."""
+"""SAVE_MODEL: save a trained run as a folder with which new sections are labelled."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(
     method_file: Path,
     out: Path,
 ) -> None:
-    """Write a trained run as a folder that labels new sections without training."""
+    """Save a trained run as a folder with which new sections are labelled without training."""
     from spatialweave.io.saved_model import write_model
     from spatialweave.presets import read_preset
     from spatialweave.reference.save import RunFiles, model_of

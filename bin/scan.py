@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SCAN: how well each number of domains fits the embedding of one run."""
+"""SCAN: compute how well each number of domains fits the embedding of one run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from spatialweave.cli import SEED, stage
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of criteria (.csv) to write.")
 @click.option("--partitions", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) to write.")
 def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Path, partitions: Path) -> None:
-    """Compute the criteria of docs/metrics.md for every number of domains from one to another.
+    """Compute the criteria of docs/metrics.md for every number of domains in a range.
 
-    The domains of up to 2,000 spots are kept for each number, to be compared with those of other runs.
+    For each number, the domains of up to 2,000 spots are kept for comparison with other runs.
     """
     import numpy as np
 

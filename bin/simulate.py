@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Simulate a tissue with known domains, or a series of sections through one, with the samplesheet to run on it."""
+"""Simulate a tissue with known domains, or a series of sections through one, with its samplesheet."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,22 +25,24 @@ Spec = TypeVar("Spec", bound=Any)
     default="demo",
     help="The tissue; the options below change it.",
 )
-@click.option("--seed", type=SEED, default=2025, help="Seed: the same one gives the same files.")
-@click.option("--signal", type=float, help="Natural log of a marker's rise in its domain; 0 = none. [default: preset]")
+@click.option("--seed", type=SEED, default=2025, help="Seed; the same seed gives the same files.")
+@click.option(
+    "--signal", type=float, help="Natural log of a marker's increase in its domain; 0 = none. [default: preset]"
+)
 @click.option("--rows", type=int, help="Rows of spots. [default: preset]")
 @click.option("--cols", type=int, help="Columns of spots. [default: preset]")
 @click.option("--domains", type=int, help="Number of domains. [default: preset]")
 @click.option("--modalities", help="Comma-separated: some of rna, adt, atac. [default: preset]")
 @click.option("--missing", help="Fractions of spots without a modality, e.g. rna=0.1,adt=0.2. [default: none]")
 @click.option("--rotation", type=float, help="Rotation of a pair's second section in degrees. [default: preset]")
-@click.option("--shift", type=(float, float), help="How far it lies from there in x and y. [default: preset]")
-@click.option("--cut", type=float, help="Fraction of its spots that is cut off. [default: preset]")
-@click.option("--thin", type=float, help="Fraction of its counts that is kept. [default: preset]")
-@click.option("--bend", type=float, help="Spot spacings that it is bent by at most. [default: preset]")
+@click.option("--shift", type=(float, float), help="Its shift in x and y. [default: preset]")
+@click.option("--cut", type=float, help="Fraction of its spots to cut off. [default: preset]")
+@click.option("--thin", type=float, help="Fraction of its counts to keep. [default: preset]")
+@click.option("--bend", type=float, help="Its largest bending in spot spacings. [default: preset]")
 @click.option(
     "--image",
     is_flag=True,
-    help="Write a tissue as Space Ranger writes a Visium library, with a drawn image (H&E), instead of .h5ad files.",
+    help="Write a tissue as a Visium library of Space Ranger with a drawn image (H&E), instead of .h5ad files.",
 )
 @click.option("--dataset", help="Name of the dataset in the samplesheet. [default: preset]")
 @click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
@@ -95,7 +97,7 @@ def main(
 
 
 def changed(spec: Spec, **changes: Any) -> Spec:
-    """`spec` with the fields that are given; None leaves a field as it is."""
+    """Return `spec` with the given fields; None leaves a field unchanged."""
     return replace(spec, **{key: value for key, value in changes.items() if value is not None})
 
 

@@ -11,7 +11,7 @@ from spatialweave import __version__
 
 
 def installed(package: str) -> str:
-    """Version of an installed distribution, or "absent" (stub runs need no packages)."""
+    """Return the version of an installed distribution, or "absent" (stub runs need no packages)."""
     try:
         return version(package)
     except PackageNotFoundError:

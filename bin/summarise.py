@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of a whole run: metrics, resources, leaderboard, index; the same for MultiQC."""
+"""Write the tables of a whole run: metrics, resources, leaderboard, index; also in MultiQC's form."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FILE = click.Path(path_type=Path)
 @click.option("--scores", type=FILE, multiple=True, help="Scores with intervals of one dataset.")
 @click.option("--differences", type=FILE, multiple=True, help="Differences between the methods of one dataset.")
 @click.option("--agreement", type=FILE, multiple=True, help="Agreement between the runs of one dataset.")
-@click.option("--planned", type=FILE, required=True, help="JSON list of the runs to be made.")
-@click.option("--failures", type=FILE, required=True, help="JSON list of what failed.")
+@click.option("--planned", type=FILE, required=True, help="JSON list of the planned runs.")
+@click.option("--failures", type=FILE, required=True, help="JSON list of the steps that failed.")
 @click.option("--notices", type=FILE, help="JSON list of the warnings of all tasks.")
 @click.option("--out-dir", type=FILE, required=True, help="Folder for the tables.")
 def main(

@@ -35,9 +35,11 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
     "--processes",
     type=click.IntRange(1),
     default=1,
-    help="Processes on this node that share the training of a dataset by tiles, each on a GPU where there are any.",
+    help="Processes on this node that share the training of a dataset by tiles, each on a GPU if there are any.",
 )
-@click.option("--nodes", type=click.IntRange(1), default=1, help="Nodes of a Slurm job that do so, a task on each.")
+@click.option(
+    "--nodes", type=click.IntRange(1), default=1, help="Nodes of a Slurm job that share it, one task on each."
+)
 @click.option(
     "--checkpoint-dir",
     type=click.Path(file_okay=False, path_type=Path),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""WEAVE: the consensus of the domains that several runs found in one dataset, with its confidence at every spot."""
+"""WEAVE: compute the consensus of the domains of several runs, with its confidence at every spot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--out", type=OUTPUT, required=True, help="Table of domains and confidence to write (.csv).")
 @click.option("--embedding", type=OUTPUT, required=True, help="Embedding of the consensus to write (.h5ad).")
-@click.option("--record", type=OUTPUT, required=True, help="Record to write (.json), as of a training.")
+@click.option("--record", type=OUTPUT, required=True, help="Record to write (.json), in the form of a training record.")
 def main(
     domains: tuple[Path, ...], latents: Path, n_domains: int, seed: int, out: Path, embedding: Path, record: Path
 ) -> None:

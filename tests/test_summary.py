@@ -37,7 +37,7 @@ def test_notices_are_a_table_or_refused(tmp_path: Path) -> None:
     assert read_notices(tmp_path / "n.json").to_dict("records") == [notice]
     for wrong in ({}, [1], [{"process": "QC", "task": "a"}], [{**notice, "notice": 3}]):
         (tmp_path / "n.json").write_text(json.dumps(wrong))
-        with pytest.raises(InputError, match="is no list of notices"):
+        with pytest.raises(InputError, match="is not a list of notices"):
             read_notices(tmp_path / "n.json")
 
 

@@ -1,4 +1,4 @@
-"""What every stage script shares: the command decorator, its error handling and its exit codes."""
+"""Common parts of all stage scripts: the command decorator, its error handling and its exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spatialweave.errors import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, InputError
 from spatialweave.io.notices import notices_only
 
 SEED = click.IntRange(0, 2**31 - 1)
-"""The seeds that every command takes."""
+"""Range of the seeds that every command accepts."""
 
 
 def stage(function: Callable[..., None]) -> click.Command:
@@ -23,7 +23,7 @@ def stage(function: Callable[..., None]) -> click.Command:
 
     An :class:`InputError` ends the process with code 2 and memory exhaustion with 137, each with one clear line on
     stderr. Any other exception ends it with code 1 and names the exception. A traceback appears only with ``--debug``.
-    Of all warnings only our own notices to the user are shown, as one line each.
+    Warnings of libraries are hidden; notices to the user (:mod:`spatialweave.io.notices`) are shown as one line each.
     """
 
     @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
@@ -46,11 +46,11 @@ def stage(function: Callable[..., None]) -> click.Command:
 
 
 def _describe(error: Exception) -> tuple[str, int]:
-    """Say in one line what went wrong, and with which exit code to end."""
+    """Return a line that describes the error, and the exit code."""
     if isinstance(error, InputError):
         return str(error), EXIT_BAD_INPUT
     text = " ".join(str(error).split())
-    # torch is not imported here: a command that never used it should not pay for it.
+    # torch is not imported here, since commands that do not use it should start fast.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return f"out of memory: {text or 'the system refused an allocation'}", EXIT_OUT_OF_MEMORY
     return f"{type(error).__name__}: {text} (run again with --debug for the traceback)", 1

@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-Anything wrong with what the user gave (files, values, combinations of options) is raised as one of these; the
-stage scripts print it as one line and exit with 2. Every other exception is a defect of ours.
+Any fault of the user's input (files, values, combinations of options) is raised as an :class:`InputError`; the stage
+scripts print it as one line and exit with 2. Every other exception is a bug of spatialweave.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ EXIT_OUT_OF_MEMORY = 137
 
 
 class InputError(Exception):
-    """Input that cannot be used: says where, what was found, what was expected and how to fix this.
+    """Error about input that cannot be used: where, what was found, what was expected and how to fix it.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class InputError(Exception):
     expected
         What would be right, e.g. ``"raw counts (0 or more)"``.
     fix
-        What the user can do about it, e.g. ``"export the matrix before normalisation"``.
+        How the user can fix it, e.g. ``"export the matrix before normalisation"``.
     """
 
     def __init__(self, where: str, found: str, expected: str = "", fix: str = "") -> None:
@@ -33,5 +33,5 @@ class InputError(Exception):
             text += f"; expected {expected}"
         if fix:
             text += f"; to fix this, {fix}"
-        # One line whatever the parts hold: file names and cells may carry line breaks and control characters.
+        # The message stays one line even if file names and cells hold line breaks or control characters.
         super().__init__("".join(c if c.isprintable() else " " for c in text))

@@ -1,9 +1,9 @@
-"""What an integration method is: a module of :mod:`spatialweave.methods`, and what it returns.
+"""Interface of an integration method: a module of :mod:`spatialweave.methods`, and its result.
 
 A method's module has a frozen dataclass `Config` (every setting, made with :func:`spatialweave.settings.option`) and a
-function `fit(dataset, config, run) -> Fitted`. One that can embed spots that it was not trained on has a function
-`embed(dataset, config, run, state) -> Fitted`, and its preset says `inductive: true`. It is imported only when it is
-used.
+function `fit(dataset, config, run) -> Fitted`. A method that can embed spots on which it was not trained also has a
+function `embed(dataset, config, run, state) -> Fitted`, and its preset has `inductive: true`. The module is imported
+only when it is used.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ FOLDER = Path(__file__).parent / "methods"
 
 @dataclass
 class Fitted:
-    """What a method returns.
+    """Result of a method.
 
     Attributes
     ----------
     embedding
         float32, spots x dimensions.
     record
-        How it came about, for the training record: what `History.record` makes of a training, and what the method adds.
-        Empty = nothing was trained.
+        Entries for the training record: the result of `History.record`, and additions of the method. Empty = nothing
+        was trained.
     extras
-        What else the method computes per spot, as tables with one row per spot and named columns:
-        ``modality_weights``, ``view_weights`` (spatial against feature graph), ``cluster_probabilities``,
-        ``attention`` (to the spot itself, its neighbours, far ones).
+        Other results per spot, as tables with one row per spot and named columns: ``modality_weights``,
+        ``view_weights`` (spatial against feature graph), ``cluster_probabilities``, ``attention`` (to the spot itself,
+        its neighbours, far spots).
     denoised
-        Modality -> the latents that the method rebuilds from the embedding: float32, spots x latent dimensions, in the
+        Latents that the method rebuilds from the embedding, by modality: float32, spots x latent dimensions, in the
         units of the latents.
     own
-        Where the embedding averages spots over their counterparts in other sections: the embedding before that
-        (float32, spots x dimensions). Spots are matched by it, or every match would confirm itself.
+        The embedding before averaging (float32, spots x dimensions), if the embedding averages spots over their
+        counterparts in other sections. Spots are matched by it; otherwise every match would confirm itself.
     state
-        Of methods that can embed other spots without training: what `embed` needs, as arrays by name.
+        Arrays by name that `embed` needs, for methods that can embed other spots without training.
     """
 
     embedding: np.ndarray
@@ -62,7 +62,7 @@ class Fitted:
 
 
 class Method(Protocol):
-    """What a method's module provides."""
+    """Interface of a method's module."""
 
     Config: type
 
@@ -71,12 +71,12 @@ class Method(Protocol):
 
 
 def method_names() -> list[str]:
-    """Names of all method modules."""
+    """Return the names of all method modules."""
     return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]))
 
 
 def load_method(name: str) -> Method:
-    """Import the method of that name; an unknown one is refused with the nearest right name."""
+    """Import the method of that name; an unknown name is refused with the nearest known name."""
     if name not in method_names():
         raise InputError("method", f"'{name}' is not known", nearest_name(name, method_names()))
     return cast(Method, importlib.import_module(f"spatialweave.methods.{name}"))

@@ -1,4 +1,4 @@
-"""The modalities, as modalities.yml declares them: names, what files call them, and how each stage treats them."""
+"""The modalities declared in modalities.yml: their names, their names in files, and their treatment in each stage."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 DECLARATIONS = Path(__file__).with_suffix(".yml")
-"""The file explains its keys."""
+"""Path of the declarations; the file explains its keys."""
 
 COUNTS, INTENSITIES = "counts", "intensities"
-"""What the values of a modality are."""
+"""Kinds of values of a modality."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ModalityKind:
 
 
 def read_declarations(path: Path = DECLARATIONS) -> dict[str, ModalityKind]:
-    """The modalities by name, in the order of the file."""
+    """Read the modalities by name, in the order of the file."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {name: _modality_kind(name, **entry) for name, entry in content.items()}
 
@@ -88,7 +88,7 @@ def _modality_kind(
     metrics: Mapping[str, Any] | None = None,
     thresholds: Mapping[str, Any] | None = None,
 ) -> ModalityKind:
-    """An entry as it is written; a key or word that is not known is a TypeError or KeyError."""
+    """Convert an entry of the file; an unknown key or word is a TypeError or KeyError."""
     if values not in (COUNTS, INTENSITIES):
         raise KeyError(values)
     return ModalityKind(
@@ -122,40 +122,40 @@ def _threshold(
 
 
 MODALITY_KINDS = read_declarations()
-"""Every modality by name, in the order in which every method takes them."""
+"""Every modality by name, in the order that all methods use."""
 
 MODALITIES = tuple(MODALITY_KINDS)
-"""Their names."""
+"""Names of the modalities."""
 
 _MODALITY_BY_ALIAS = {alias: name for name, kind in MODALITY_KINDS.items() for alias in (*kind.aliases, *kind.derived)}
 
 
 def plain_name(name: object) -> str:
-    """A name as it is compared: lower case, letters and digits only."""
+    """Return a name in the form in which it is compared: lower case, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
 def modality_of(name: str) -> str | None:
-    """The modality that has `name` (a modality's name in a file, or a 10x feature type) as an alias, or None."""
+    """Return the modality with the alias `name` (a modality's name in a file, or a 10x feature type), or None."""
     return _MODALITY_BY_ALIAS.get(_alias(name))
 
 
 def is_derived(name: str) -> bool:
-    """Whether a modality's name in a file is that of values computed from another matrix, as Seurat's SCT."""
+    """Return whether a modality's name in a file means values computed from another matrix, e.g. Seurat's SCT."""
     modality = modality_of(name)
     return modality is not None and _alias(name) in MODALITY_KINDS[modality].derived
 
 
 def _alias(name: str) -> str:
-    """A name as it is compared, without the size of bins (Seurat's Spatial.008um)."""
+    """Return a name in the form in which it is compared, without the size of bins (Seurat's Spatial.008um)."""
     return re.sub(r"\d+um$", "", plain_name(name))
 
 
 def fits(found: str, wanted: str) -> bool:
-    """Whether features called `found` may be given as `wanted`."""
+    """Return whether features of the modality `found` may be given as `wanted`."""
     return found == wanted or found in MODALITY_KINDS[wanted].accepts
 
 
 def known_names() -> str:
-    """The modalities' names, for messages."""
+    """Return the modalities' names, for messages."""
     return ", ".join(MODALITIES)

@@ -1,4 +1,4 @@
-"""The measuring platforms: how their spots are arranged, and how many neighbours a spot has by default."""
+"""The measuring platforms: the arrangement of their spots, and the default number of neighbours of a spot."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ NEIGHBOURS_BY_LAYOUT = {"hexagonal": 6, "square": 4, "cells": 8}
 
 @dataclass(frozen=True)
 class Platform:
-    """A measuring platform.
+    """Measuring platform.
 
     Attributes
     ----------
     layout
-        How its spots are arranged.
+        Arrangement of its spots.
     image_based
         Whether it images a panel, whose features are all kept.
     intensities
-        The modalities of which it measures intensities; of others, what they usually are.
+        The modalities whose intensities it measures; the values of others are the default of the modality.
     pitch
-        Micrometres from the centre of a spot to the next, where all its spots are so far apart.
+        Micrometres between the centres of neighbouring spots, if all spots have the same distance.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Platform:
 
 
 STAINED = ("adt",)
-"""Proteins that are stained, or measured by mass spectrometry, and not counted by tags."""
+"""Modalities whose proteins are stained or measured by mass spectrometry, and not counted by tags."""
 
 PLATFORMS = {
     platform.name: platform
@@ -70,7 +70,7 @@ PLATFORMS = {
 
 
 def platform(name: str, where: str = "platform") -> Platform:
-    """Look a platform up by name; one that is not known is refused, at `where`, with the list of those that are."""
+    """Look up a platform by name; an unknown name is refused, at `where`, with the list of platforms."""
     try:
         return PLATFORMS[name]
     except KeyError:

@@ -1,10 +1,10 @@
 """Settings as dataclass fields with a meaning and bounds, set from text or YAML with full checking.
 
-The one validator of the settings of methods and recipes. A setting is a field made with :func:`option`. A block of
-settings is a frozen dataclass of them, possibly with further blocks as fields, or a mapping of names to blocks.
+This module validates all settings of methods and recipes. A setting is a field made with :func:`option`. A block of
+settings is a frozen dataclass of such fields, possibly with further blocks as fields, or a mapping of names to blocks.
 
-A dataclass may have a class attribute `ELSEWHERE`: settings of the published code that a parameter of the pipeline sets
-here, as a mapping of names to parameters.
+A dataclass may have a class attribute `ELSEWHERE`: a mapping from settings of the published code to the parameters of
+the pipeline that set them here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="DataclassInstance")
 
 REQUIRED: Any = dataclasses.MISSING
-"""The default of an option that must be given."""
+"""Default of an option that must be given."""
 
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 _NONE = "none"
@@ -42,22 +42,22 @@ def option(
     none: str = _NONE,
     aliases: tuple[str, ...] = (),
 ) -> Any:
-    """A field of a block of settings.
+    """Make a field of a block of settings.
 
     Parameters
     ----------
     default
         :data:`REQUIRED` for an option that must be given.
     meaning
-        What it does, in one sentence.
+        Meaning of the setting, in one sentence.
     low, high
         Bounds, both inclusive.
     above
         A lower bound, exclusive.
     none
-        How None is written where the field's type allows it, e.g. ``all`` or ``auto``.
+        Text for None if the field's type allows it, e.g. ``all`` or ``auto``.
     aliases
-        Further names by which it can be given, e.g. that of the published code.
+        Further names of the setting, e.g. its name in the published code.
     """
     metadata = {"meaning": meaning, "low": low, "high": high, "above": above, "none": none, "aliases": aliases}
     return dataclasses.field(default=default, metadata=metadata)
@@ -71,13 +71,13 @@ def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
     config
         A frozen dataclass whose fields were made with :func:`option`. Fields may be such dataclasses themselves.
     where
-        Where the values come from, for messages.
+        Source of the values, for messages.
 
     Raises
     ------
     InputError
-        For an unknown name (with the nearest right one), a wrong type, a value out of bounds, or an option that must be
-        given and is not. Settings of inner blocks are named with dots.
+        For an unknown name (with the nearest known name), a wrong type, a value out of bounds, or a required option
+        that is missing. Settings of inner blocks are named with dots.
     """
     values: dict[str, Any] = {}
     for layer in layers:
@@ -86,18 +86,18 @@ def configure(config: type[C], where: str, *layers: Mapping[str, Any]) -> C:
 
 
 def configure_recorded(config: type[C], where: str, content: Any) -> C:
-    """The block of settings of which `content` is the record, as `dataclasses.asdict` makes it and JSON holds it.
+    """Make a block of settings from its record, which `dataclasses.asdict` made and JSON stored.
 
     Raises
     ------
     InputError
-        As :func:`configure`.
+        See :func:`configure`.
     """
     return configure(config, where, _as_given(config, content))
 
 
 def _as_given(config: type, content: Any) -> Any:
-    """A record as a user would give it: without the defaults, which need not be within bounds, and none in words."""
+    """Convert a record to a user's form: without defaults, which may be out of bounds, and with None as text."""
     if not isinstance(content, Mapping):
         return content
     hints, given = typing.get_type_hints(config), dict(content)
@@ -115,16 +115,16 @@ def _as_given(config: type, content: Any) -> Any:
 
 
 def check_block(block: Any, where: str, content: Any, name: str = "") -> dict[str, Any]:
-    """Check the values that are given for a block of settings, by name or alias; options not given stay out.
+    """Check the values given for a block of settings, by name or alias; options that are not given are left out.
 
     Parameters
     ----------
     block
-        A dataclass as :func:`configure` takes it, or a mapping of names to blocks or types.
+        A dataclass as in :func:`configure`, or a mapping of names to blocks or types.
     content
-        What was read: anything but a mapping is refused.
+        The content read; anything but a mapping is refused.
     name
-        The block's own name with dots, for messages; "" for the outermost.
+        The block's name with dots, for messages; "" for the outermost.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def parse_overrides(items: Iterable[str]) -> dict[str, str]:
 
 
 def nearest_name(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> str:
-    """Text for an error: the nearest of the known names and their aliases, then all names."""
+    """Return the text for an error: the nearest of the known names and their aliases, then all names."""
     names = sorted(known)
     close = difflib.get_close_matches(str(name), [*names, *aliases], n=1)
     everything = "one of " + ", ".join(names)
@@ -194,7 +194,7 @@ def nearest_name(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -
 def _by_own_name(
     content: Mapping[str, Any], members: Mapping[str, Any], metadata: Mapping[str, Any], block: Any, place: str
 ) -> dict[str, Any]:
-    """The same values by the names of the members, where aliases were given; unknown names are refused."""
+    """Replace aliases by the names of the members; unknown names are refused."""
     names = {alias: name for name, facts in metadata.items() for alias in facts.get("aliases", ())}
     elsewhere = getattr(block, "ELSEWHERE", {})
     renamed: dict[str, Any] = {}
@@ -225,14 +225,14 @@ def _allows_none(hint: Any) -> bool:
 
 
 def _inner_block(hint: Any) -> Any:
-    """The block that a member of a block is, or None for a value."""
+    """Return the block that is the type of a member, or None if the member is a value."""
     if isinstance(hint, Mapping):
         return hint
     return next((member for member in _members_of_union(hint) if dataclasses.is_dataclass(member)), None)
 
 
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, block by block; the values of `second` win."""
+    """Merge two mappings, block by block; the values of `second` win."""
     merged = dict(first)
     for key, value in second.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -241,7 +241,7 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
 
 
 def _build(config: type[C], where: str, name: str, values: Mapping[str, Any]) -> C:
-    """The dataclass from checked values; a required option that is missing is refused."""
+    """Make the dataclass from checked values; a missing required option is refused."""
     missing = [item.name for item in dataclasses.fields(config) if item.default is REQUIRED and item.name not in values]
     if missing:
         raise InputError(_place(where, name), f"lacks {', '.join(missing)}", "a value for each")
@@ -255,7 +255,7 @@ def _build(config: type[C], where: str, name: str, values: Mapping[str, Any]) ->
 
 
 def _convert(value: Any, hint: Any, place: str, metadata: Mapping[str, Any]) -> Any:
-    """`value` (from YAML, or text from the command line) as the type `hint` of its field, within its bounds."""
+    """Convert `value` (from YAML or the command line) to the type `hint` of its field, and check its bounds."""
     alternative = ""
     if _allows_none(hint):
         none = metadata.get("none", _NONE)

@@ -1,4 +1,4 @@
-"""Tables of a whole run: what was run, what it cost, how good it is, and where the files are."""
+"""Tables of a whole run of the pipeline: its runs, their costs and metrics, and the paths of the files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_planned(path: Path) -> list[dict[str, Any]]:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read the record of one training, with its dataset; one that names no run is an InputError."""
+    """Read the record of one training, with its dataset; a record that does not name a run is an InputError."""
     return _checked_run(str(path), read_json(path))
 
 
@@ -40,7 +40,7 @@ def _checked_run(where: str, run: Any) -> dict[str, Any]:
 def runs_table(
     planned: list[dict[str, Any]], trainings: Iterable[dict[str, Any]], failures: list[dict[str, Any]]
 ) -> pd.DataFrame:
-    """One row per planned run: its status and what its training took.
+    """Return one row per planned run: its status, and the time and memory of its training.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def runs_table(
     trainings
         The records of the trainings that completed.
     failures
-        One record per failed step, `method` is "" where it serves all methods; a run with one is `failed` even when
-        it was trained.
+        One record per failed step; `method` is "" if the step serves all methods. A run with a failed step is
+        `failed` even if it was trained.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def runs_table(
     those of the training, empty where it failed.
     """
     records = {_key(record): record for record in trainings}
-    # A step that serves all methods names none; the runs that lack it were not trained.
+    # A failed step without a method needs no entry, since the runs that need it were not trained.
     failed = {_key(failure) for failure in failures if failure["method"]}
     rows = []
     for run in planned:
@@ -78,7 +78,7 @@ def _costs(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def joined_table(kind: ResultTable, files: Iterable[Path]) -> pd.DataFrame:
-    """The tables of all runs as one, ordered by run, sections and metric."""
+    """Read the tables of all runs as one, ordered by run, sections and metric."""
     keys = [column for column in kind.columns if column not in ("clustering", "n_domains", "value")]
     return kind.read_all(files).sort_values(keys, ignore_index=True)
 
@@ -91,12 +91,12 @@ def read_notices(path: Path) -> pd.DataFrame:
         for row in content
     )
     if wrong:
-        raise InputError(str(path), "is no list of notices", "process, task and notice of each")
+        raise InputError(str(path), "is not a list of notices", "process, task and notice of each")
     return NOTICES.frame(content)
 
 
 def index_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per run with the paths of its files, relative to the results folder; empty where it failed."""
+    """Return one row per run with the paths of its files, relative to the results folder; empty where it failed."""
     rows = []
     for run in runs.itertuples():
         done = run.status == COMPLETED

@@ -1,4 +1,4 @@
-"""weave: the domains that the runs of a dataset have in common, from the files of the runs to those of one more run."""
+"""weave: the consensus domains of the runs of a dataset, read from their files and written as those of one more run."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Woven:
-    """The consensus of a dataset's runs, as its files hold it.
+    """Consensus of a dataset's runs, in the form of its files.
 
     Attributes
     ----------
     dataset
-        Its spots.
+        The dataset, for its spots.
     embedding
         float32, spots x dimensions: the spectral embedding of the consensus.
     table
@@ -39,7 +39,7 @@ class Woven:
         Further tables by obsm key: ``confidence``, ``support`` and the domains of all runs under the consensus's
         numbers.
     record
-        What takes the place of a training record.
+        Record in place of a training record.
     """
 
     dataset: Dataset
@@ -50,7 +50,7 @@ class Woven:
 
 
 def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed: int) -> Woven:
-    """The consensus of the runs of a dataset.
+    """Compute the consensus of the runs of a dataset.
 
     Parameters
     ----------
@@ -62,37 +62,37 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
     Raises
     ------
     InputError
-        When a file cannot be used, is not of these spots or is given twice, or there are fewer than two.
+        When a file cannot be used, has other spots or is given twice, or there are fewer than two files.
     """
     started = time.monotonic()
     dataset = read_dataset(latents_file)
     runs = [run_name(path) for path in domain_files]
     if len(set(runs)) < len(runs):
         raise InputError("--domains", f"run {max(runs, key=runs.count)} is given more than once", "each run once")
-    found = consensus([read_domains(path, dataset.obs) for path in domain_files], n_domains, seed)
-    table, per_spot = spot_tables(dataset.obs, runs, found)
+    result = consensus([read_domains(path, dataset.obs) for path in domain_files], n_domains, seed)
+    table, per_spot = spot_tables(dataset.obs, runs, result)
     record = {
         **NOTHING_TRAINED,
         "method": WEAVE,
         "preset": "",
         "config": {"n_domains": n_domains, "runs": ", ".join(runs)},
-        "consensus_of": dict(zip(runs, np.round(agreement_of_runs(found), 4).tolist(), strict=True)),
+        "consensus_of": dict(zip(runs, np.round(agreement_of_runs(result), 4).tolist(), strict=True)),
         "seed": seed,
         "device": "cpu",
         "seconds": round(time.monotonic() - started, 3),
         **peak_memory("cpu"),
         "versions": versions(),
     }
-    return Woven(dataset, found.embedding.astype(np.float32), table, per_spot, record)
+    return Woven(dataset, result.embedding.astype(np.float32), table, per_spot, record)
 
 
-def agreement_of_runs(found: Consensus) -> np.ndarray:
-    """Per run the fraction of spots that it places in the domain of the consensus."""
-    return np.asarray((found.matched == found.labels[:, None]).mean(axis=0))
+def agreement_of_runs(consensus: Consensus) -> np.ndarray:
+    """Return, per run, the fraction of spots that it places in the domain of the consensus."""
+    return np.asarray((consensus.matched == consensus.labels[:, None]).mean(axis=0))
 
 
 def spot_tables(obs: pd.DataFrame, runs: list[str], found: Consensus) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """The table of domains, and what the embedding file holds per spot beyond the embedding.
+    """Return the table of domains, and the tables per spot that the embedding file holds besides the embedding.
 
     Parameters
     ----------

@@ -101,5 +101,5 @@ def test_sections_without_a_modality_in_common_are_refused() -> None:
     fixed = section(6)
     latents, present = fixed.features["rna"]
     for features in ({"adt": (latents, present)}, {"rna": (latents[:, :1], present)}):
-        with pytest.raises(InputError, match="no modality of the same dimensions in common"):
+        with pytest.raises(InputError, match="no modality with the same number of latent dimensions in common"):
             register(fixed, SectionFeatures(fixed.points, features))

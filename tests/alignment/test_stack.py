@@ -65,7 +65,7 @@ def test_the_table_names_angle_scale_and_reflection() -> None:
 
 
 def test_a_missing_pair_is_named() -> None:
-    with pytest.raises(InputError, match="section 'c' has none to 'b'"):
+    with pytest.raises(InputError, match="no transform of section 'c' to 'b'"):
         compose(stack(["a", "b", "c"]), [{"fixed": "a", "moving": "b", "matrix": QUARTER}])
 
 

@@ -111,7 +111,7 @@ def test_the_same_draws_give_the_same_mapping_and_the_coordinate_system_does_not
 
 def test_percentiles_are_percent(rng):
     sections = two_sections(rng)
-    with pytest.warns(InputWarning, match="0.95 is in percent.*was 95 meant"):
+    with pytest.warns(InputWarning, match="0.95 is in percent.*did you mean 95"):
         low = mapped(sections, rng, percentile=0.95)
     assert mapped_fraction(low) > mapped_fraction(mapped(sections, rng, percentile=95))
     for wrong in (-1, 100.5, np.nan):

@@ -77,8 +77,8 @@ def test_the_consensus_is_chosen_where_it_holds() -> None:
     found = verdict(runs, TISSUE, joined=THREE_METHODS)
     assert (found.kind, found.choice) == (CHOSEN, "weave.seed1")
     text = " ".join(found.reasons)
-    assert "Not to be believed: noise (seed 1)" in text
-    assert "Not to be told apart: smart (seeds 1, 2)" in text
+    assert "Not supported: noise (seed 1)" in text
+    assert "Indistinguishable: smart (seeds 1, 2)" in text
     assert "explain less than smart (seed 1): spamo (seed 1) and weave." in text
 
 
@@ -89,7 +89,7 @@ def test_without_a_majority_nothing_is_chosen() -> None:
     assert (found.kind, found.choice) == (UNDECIDED, "")
     assert (
         found.headline
-        == "The data support the domains of smart (seed 1) and spamo (seed 1), and cannot tell them apart."
+        == "The data support the domains of smart (seed 1) and spamo (seed 1), and cannot distinguish them."
     )
     less = verdict([run("smart"), run("spamo", behind=LESS)], TISSUE)
     assert less.choice == "" and less.headline == "The data support the domains of smart (seed 1) and spamo (seed 1)."
@@ -108,13 +108,14 @@ def test_seeds_are_no_majority_and_the_report_goes_by_the_same_rule() -> None:
 def test_a_consensus_that_does_not_hold_is_not_chosen() -> None:
     found = verdict([run("smart"), run("spamo"), run("spamca"), run("weave", p=0.3)], TISSUE, joined=THREE_METHODS)
     assert (found.kind, found.choice) == (UNDECIDED, "")
-    assert "Not to be believed: weave" in " ".join(found.reasons)
+    assert "Not supported: weave" in " ".join(found.reasons)
 
 
 def test_a_consensus_of_two_runs_can_be_all_that_holds() -> None:
     found = verdict([run("smart", p=0.2), run("spamo", p=0.3), run("weave")], TISSUE, joined=THREE_METHODS[:2])
     assert (found.kind, found.choice) == (UNDECIDED, "")
-    assert found.headline == "The data support the domains of weave, the consensus, and of no run that it joins."
+    headline = "The data support the domains of weave, the consensus, but of none of the runs that it joins."
+    assert found.headline == headline
 
 
 def test_a_run_that_does_not_hold_may_explain_the_most() -> None:
@@ -122,7 +123,7 @@ def test_a_run_that_does_not_hold_may_explain_the_most() -> None:
     most = run("coordinates", p=0.5, behind=Interval(0.1, 0.05, 0.2))
     found = verdict([most, run("smart"), run("spamo", behind=LESS)], TISSUE)
     text = " ".join(found.reasons)
-    assert "Not to be believed: coordinates (seed 1)" in text and "explain less than smart (seed 1): spamo" in text
+    assert "Not supported: coordinates (seed 1)" in text and "explain less than smart (seed 1): spamo" in text
 
 
 def test_a_single_run_is_all_there_is() -> None:
@@ -159,7 +160,7 @@ def test_words_of_a_modality_and_the_console_line() -> None:
     values = ModalityValues([value], [9], [Interval(0.9, 0.8, 1.0)])
     first, only = modality_reasons(value, values)
     assert (
-        "protein (ADT), beyond chance, +2.00 (+1.00 to +3.00), of the others +0.50 (−1.00 to +2.00) percentage" in first
+        "+2.00 (+1.00 to +3.00) percentage points of protein (ADT), beyond chance, and +0.50 (−1.00 to +2.00)" in first
     )
     assert only.startswith("Domain 1 appears only with it")
     line = console_line("embryo", verdict([run("smart")], TISSUE), values)

@@ -141,7 +141,7 @@ def test_names_that_no_domain_could_have_are_warned_of(tests: list[MarkerTests])
     """One of 300 features is highest by chance in one of 300 cases, and there are 1800 pairs."""
     panel, one = large(tests, n_names=300, n_domains=6, size=1)
     panel["of two"] = [*panel["name 1"], *panel["name 2"]]
-    with pytest.warns(InputWarning, match="panel: 300 of 301 names, such as 'name 1', can be given to no domain"):
+    with pytest.warns(InputWarning, match="panel: 300 of 301 names, such as 'name 1', cannot be given to any domain"):
         assert names_of(name_domains(panel, [one])) == {}
 
 
@@ -163,12 +163,12 @@ def test_a_panel_file(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("", "is not a mapping"),
-        ("{}", "names nothing"),
+        ("{}", "contains no names"),
         ("- a\n", "is not a mapping"),
         ("a: [", "is not a readable YAML file"),
-        ("a: [X]\nb: [Y]\na: [Z]\n", "line 3: 'a' has an entry before"),
-        ("a: {rna: [X], rna: [Y]}\n", "'rna' has an entry before"),
-        ("1: [X]\n", "is no text"),
+        ("a: [X]\nb: [Y]\na: [Z]\n", "line 3: 'a' occurs twice"),
+        ("a: {rna: [X], rna: [Y]}\n", "'rna' occurs twice"),
+        ("1: [X]\n", "is not text"),
         ("'1': [X]\n", "is a number"),
         ("'': [X]\n", "cannot be shown"),
         ("a: X\n", "a list of markers"),
@@ -178,10 +178,10 @@ def test_a_panel_file(tmp_path: Path) -> None:
         ("a: {positive: X}\n", "a list of markers"),
         ("a: {rn: [X]}\n", "'rn' is not known; expected 'rna', perhaps"),
         ("a: {rna: {positiv: [X]}}\n", "'positiv' is not known; expected 'positive', perhaps"),
-        ("a: [X, 1]\n", "marker '1' is no text"),
+        ("a: [X, 1]\n", "marker '1' is not text"),
         ("a: [X, on]\n", "put it in quotes"),
-        ("a: [X, x]\n", "marker 'x' is there twice"),
-        ("a: {positive: [X], negative: [X]}\n", "marker 'X' is there twice"),
+        ("a: [X, x]\n", "marker 'x' occurs twice"),
+        ("a: {positive: [X], negative: [X]}\n", "marker 'X' occurs twice"),
         ("[a]: [X]\n", "is not a readable YAML file"),
     ],
 )

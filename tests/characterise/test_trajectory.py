@@ -86,7 +86,7 @@ def test_what_nothing_joins_to_the_root_has_no_pseudotime() -> None:
     found = pseudotime(graph, points, codes)
     assert found is not None and found.root in (0, 1)
     assert np.isnan(found.values[600:]).all() and np.isfinite(found.values[:600]).all()
-    with pytest.warns(InputWarning, match="nothing joins domain 3"):
+    with pytest.warns(InputWarning, match="domain 3 is not connected"):
         assert pseudotime(graph, points, codes, 2) is None
 
 

@@ -70,13 +70,13 @@ def test_pairing_is_that_of_each_comparison() -> None:
     assert after.paired and after.some == ("P4",)
     np.testing.assert_array_equal(after.design, alone.contrasts()[0].design)
     assert after.pairing == (
-        "after against before: 3 donors, each compared with itself; left out are those with one of the two only: P4"
+        "after against before: 3 donors, each compared with itself; donors with only one of the two are left out: P4"
     )
     assert not late.paired and late.design.shape == (7, 2)
     assert late.pairing == (
-        "late against before: not paired, since few donors have both (P1, P2), whose samples count as of different ones"
+        "late against before: not paired, since few donors have both (P1, P2); their samples count as different donors"
     )
-    with pytest.warns(InputWarning, match="left out are those with one of the two only: P4"):
+    with pytest.warns(InputWarning, match="donors with only one of the two are left out: P4"):
         read_samples("tissue", *sections_of(dict.fromkeys(("P1", "P2", "P3"), "before after") | {"P4": "after"}))
 
 
@@ -99,8 +99,8 @@ def test_other_conditions_are_left_out_of_a_comparison() -> None:
         ("P1,,P2,P3", "a,a,b,b", None, "tissue: section 's2' has no donor; expected a donor for each"),
         ("P1,P1,P2,P3", "a,a,b,", None, "section 's4' has no condition"),
         ("P1,P1,P2,P3", "a,a,a,a", None, "all sections have the condition 'a'; expected two or more"),
-        ("P1,P1,P2,P3", "a,a,b,b", "c", "--cohort_reference: 'c' is no condition; expected one of a, b"),
-        ("P1,P1,P2,P2", "a,a,b,b", None, "every condition has one donor only"),
+        ("P1,P1,P2,P3", "a,a,b,b", "c", "--cohort_reference: 'c' is not a condition; expected one of a, b"),
+        ("P1,P1,P2,P2", "a,a,b,b", None, "every condition has only one donor"),
     ],
 )
 def test_what_is_no_cohort_is_refused(donor: str, condition: str, reference: str | None, message: str) -> None:

@@ -101,5 +101,5 @@ def test_a_run_twice_or_of_other_spots_is_refused(files: Path) -> None:
     with pytest.raises(InputError, match="1 spots are missing"):
         compare(domains, [], files / "smart.latents.h5mu")
     (files / "x.csv").write_text("barcode,section,domain\n")
-    with pytest.raises(InputError, match="does not say which run"):
+    with pytest.raises(InputError, match="does not contain the name of a run"):
         compare([files / "x.csv"], [], files / "smart.latents.h5mu")

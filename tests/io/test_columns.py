@@ -110,7 +110,7 @@ def test_a_table_with_semicolons_comments_and_spots_in_columns(tmp_path: Path) -
     lines = "# Exported with SCiLS Lab; version 11\n# Normalization: none\n" + table.to_csv(sep=";", index_label="m/z")
     (tmp_path / "scils.csv").write_text(lines)
     pd.DataFrame(XY, index=SPOTS, columns=["x", "y"]).to_csv(tmp_path / "xy.csv", index_label="Spot index")
-    with pytest.warns(InputWarning, match="its rows are taken for features"):
+    with pytest.warns(InputWarning, match="its rows are read as features"):
         result = read({"metabolite": tmp_path / "scils.csv"}, spatial=tmp_path / "xy.csv")
     assert result.obs_names.tolist() == SPOTS
     assert result.mod["metabolite"].var_names.tolist() == ["301.6431", "309.9166"]

@@ -91,7 +91,7 @@ def test_two_libraries_are_refused_and_read_one_by_one(tmp_path: Path) -> None:
 
 def test_libraries_side_by_side_are_said(tmp_path: Path) -> None:
     path = h5ad(tmp_path / "rna.h5ad", SPOTS, {"library_id": LIBRARY}, {"spatial": ON_SLIDE})
-    with pytest.warns(InputWarning, match=r"holds 2 sections side by side \(A 1, B1\), taken for one; section_column"):
+    with pytest.warns(InputWarning, match=r"holds 2 sections side by side \(A 1, B1\), used as one section; to split"):
         assert read({"rna": path}).n_obs == 40
 
 
@@ -114,7 +114,7 @@ def test_libraries_known_by_their_images_only(tmp_path: Path) -> None:
     uns = {"spatial": {"A 1": {"images": {}}, "B1": {"images": {}}}}
     with pytest.raises(InputError, match="column 'slot': holds 2 sections"):
         read({"rna": h5ad(tmp_path / "a.h5ad", SPOTS, {"slot": LIBRARY}, {"spatial": LOCAL}, uns=uns)})
-    with pytest.raises(InputError, match=r"2 libraries \(A 1, B1\), and no column says which spot is of which"):
+    with pytest.raises(InputError, match=r"2 libraries \(A 1, B1\), and no column gives the library of a spot"):
         read({"rna": h5ad(tmp_path / "b.h5ad", SPOTS, {}, {"spatial": LOCAL}, uns=uns)})
 
 
@@ -170,7 +170,7 @@ def test_barcodes_of_two_wells_are_two_sections(tmp_path: Path) -> None:
         InputError, match=r"names of the spots: holds 2 groups \(...-1, ...-2\).*have 100 barcodes in common.*add a col"
     ):
         read({"rna": path})
-    with pytest.warns(InputWarning, match="they are taken for one section, as section_column none says"):
+    with pytest.warns(InputWarning, match="they are used as one section, as section_column none says"):
         assert read({"rna": path}, section_column="none").n_obs == 200
     assert silently({"rna": h5ad(tmp_path / "apart.h5ad", TWICE, {}, {"spatial": APART})}) == 200
 
@@ -218,7 +218,7 @@ def test_batches_are_sections_or_lanes_of_one(tmp_path: Path) -> None:
     spots, lanes = sequences(200), np.random.default_rng(0).choice(["lane1", "lane2"], 200)
     path = h5ad(tmp_path / "lanes.h5ad", spots, {"Batch": lanes}, {"spatial": grid(10, 20)})
     with pytest.warns(
-        InputWarning, match=r"column 'Batch': holds 2 batches all over the tissue \(lane1, lane2\), taken"
+        InputWarning, match=r"column 'Batch': holds 2 batches all over the tissue \(lane1, lane2\), used"
     ):
         assert read({"rna": path}).n_obs == 200
     refused = {

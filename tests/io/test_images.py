@@ -112,7 +112,7 @@ def test_of_several_libraries_the_one_of_the_section(tmp_path: Path) -> None:
     }
     path = visium_h5ad(tmp_path / "a.h5ad", libraries, spots)
     check_colours(outs(path), spots)
-    with pytest.warns(InputWarning, match=r"images of 2 libraries \(other, s\), none called 'third'"):
+    with pytest.warns(InputWarning, match=r"images of 2 libraries \(other, s\), none named 'third'"):
         section = read_section(SectionInput("d", "third", {"rna": path}))
     assert "image" not in section.uns
 

@@ -92,7 +92,7 @@ def test_a_layer_named_for_one_modality_is_not_passed_over(tmp_path: Path) -> No
     files = {"rna": write(tmp_path / "r.h5ad", COUNTS), "adt": write(tmp_path / "a.h5ad", COUNTS + 3, foo=COUNTS + 1)}
     rows.append(SectionInput("d", "s", files=files, layers={"rna": "foo"}))
     for row in rows:
-        with pytest.raises(InputError, match="rna would be read from here, not from the layer 'foo'"):
+        with pytest.raises(InputError, match="rna would be read from here and not from its layer 'foo'"):
             read_section(row)
 
 

@@ -157,7 +157,7 @@ def test_domains_are_read_back_in_the_order_of_the_spots(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("s1,a,1,2\ns1,007,3,4\ns1,a,3,4\ns2,a,5,6", "line 4: spot 'a' of section 's1' has a line before"),
+        ("s1,a,1,2\ns1,007,3,4\ns1,a,3,4\ns2,a,5,6", "line 4: spot 'a' of section 's1' also has an earlier line"),
         ("s1,a,1,2\ns2,a,5,6", "1 spots are missing, the first is '007' of section 's1'"),
         ("s2,007,1,2", "3 spots are missing, the first is 'a' of section 's1'"),
     ],

@@ -81,7 +81,7 @@ def test_flags_that_are_no_flags(tmp_path: Path) -> None:
     odd = np.where(np.arange(40) == 3, 2, 1)
     with pytest.raises(InputError, match="column 'in_tissue', spot 'AAAC003-1': '2' is neither 0 nor 1"):
         read({"rna": h5ad(tmp_path / "a.h5ad", SPOTS, {"in_tissue": odd}, {"spatial": XY})})
-    with pytest.raises(InputError, match="no spot of it is in the tissue"):
+    with pytest.raises(InputError, match="none of its spots is in the tissue"):
         read({"rna": h5ad(tmp_path / "b.h5ad", SPOTS, {"in_tissue": np.zeros(40)}, {"spatial": XY})})
 
 
@@ -122,7 +122,7 @@ def test_endings_of_barcodes_are_named_as_the_difference(tmp_path: Path) -> None
         read(two(tmp_path, [name.removesuffix("-1") for name in SPOTS]))
     numbered = {"rna": h5ad(tmp_path / "a.h5ad", [f"spot_{i}" for i in range(40)], {}, {"spatial": XY})}
     numbered["adt"] = h5ad(tmp_path / "b.h5ad", [f"spot_{i + 40}" for i in range(40)], {}, {"spatial": XY}, seed=1)
-    with pytest.raises(InputError, match="name the spots alike"):
+    with pytest.raises(InputError, match="use the same names of spots"):
         read(numbered)
 
 
@@ -169,14 +169,14 @@ def test_numbers_that_contradict_barcodes_or_places_are_refused_where_nothing_el
         read(numbered(tmp_path, {"barcode": SPOTS}, {"barcode": twice}))
     table = tmp_path / "places.csv"
     pd.DataFrame({"spot": NUMBERS, "x": XY[:, 0], "y": XY[:, 1]}).to_csv(table, index=False)
-    with pytest.raises(InputError, match=r"and .*places.csv calls spots by numbers, too"):
+    with pytest.raises(InputError, match=r"and .*places.csv also names spots by numbers"):
         read(numbered(tmp_path, {"barcode": SPOTS}, {"barcode": SPOTS[10:]}), spatial=table)
-    with pytest.raises(InputError, match=r"adt.h5ad: spot '0' is at another place than in .*rna.h5ad.*30 spots differ"):
+    with pytest.raises(InputError, match=r"adt.h5ad: spot '0' has other coordinates than .*rna.h5ad.*30 spots differ"):
         read(numbered(tmp_path, {}, {}, placed=True), spatial=table)
 
 
 def test_numbers_of_which_nothing_says_whose_they_are(tmp_path: Path) -> None:
-    with pytest.warns(InputWarning, match=r"adt.h5ad: calls its 30 spots by numbers, as .*rna.h5ad does its 40"):
+    with pytest.warns(InputWarning, match=r"adt.h5ad: names its 30 spots by numbers, and so does .*rna.h5ad with 40"):
         assert read(numbered(tmp_path, {}, {})).n_obs == 40
     files = numbered(tmp_path, {}, {})
     # These numbers are those of the spots before others were left out.

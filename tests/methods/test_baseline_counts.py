@@ -46,7 +46,7 @@ def test_what_is_no_count_or_not_there_is_refused(tissue):
     with pytest.raises(InputError, match="has no atac; expected rna, atac"):
         count_data(dataset, ("rna", "atac"))
     dataset.modalities[1].latent[3, 3] = 0.5
-    with pytest.raises(InputError, match="adt holds values that are no counts"):
+    with pytest.raises(InputError, match="adt holds values that are not counts"):
         count_data(dataset, ("rna", "adt"))
 
 

@@ -107,7 +107,7 @@ def test_the_consensus_has_its_own_confidence_and_no_method(tmp_path: Path) -> N
     assert seen_sentence(half, TITLES) == ("A alone sees it: no run of the other method has such a domain.", True)
     nobody = replace(three, sightings=[replace(s, jaccard=0.1) for s in three.sightings])
     assert seen_sentence(nobody, TITLES) == (
-        "No single run has such a domain: it is where parts of their domains overlap.", True,
+        "No single run has such a domain: it lies where parts of their domains overlap.", True,
     )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def test_which_modality_it_needs(of_smart: list[Passport], tmp_path: Path) -> No
     one, two, three = passports(spots(), [run("smart", 1, CODES)], 0, read_tables(tmp_path), TITLES)["smart.seed1"]
     assert [(f.without, f.jaccard) for f in one.by_modality] == [(None, 0.9), ("rna", 0.3), ("adt", 0.4)]
     assert need_sentence(one) == "It needs RNA and protein (ADT): without either of them it is not found."
-    assert "says nothing" in need_sentence(two)
+    assert "does not show which modality it needs" in need_sentence(two)
     # Some seed finds it without RNA.
     assert need_sentence(three) == "It needs no single modality: without any one of them it is found by the others."
     assert not any("--assess" in line for line in one.missing)

@@ -64,7 +64,7 @@ def test_a_sample_is_drawn_of_many_spots_and_said(of_smart: list[Passport]) -> N
     many = slide(of_smart[1], MOST_SPOTS + 5000)
     assert many.spots.n_drawn == MOST_SPOTS
     texts = [text.get_text() for text in many.figure().texts]
-    assert any(re.search(r"Of 105.000 spots a random 100.000 are drawn\.", text) for text in texts)
+    assert any(re.search(r"A random 100.000 of 105.000 spots are drawn\.", text) for text in texts)
     # Without a name, and without the changes of other domains.
     assert texts[0] == "Domain 2"
     assert not any("are drawn" in text.get_text() for text in slide(of_smart[1]).figure().texts)

@@ -152,7 +152,7 @@ def test_names_that_are_no_intervals_among_peaks() -> None:
         found = common("atac", first, second)
     assert list(found.names) == ["chr1:1-9", "chr1:20-30", "chr1:40-50", "chr1:300-200"]
     assert found.columns[1].tolist() == [0, 1, 2, -1, 3]
-    assert "4 features are no intervals (e.g. 'chr1:300-200'): compared by name" in str(notices[0].message)
+    assert "4 features are not intervals (e.g. 'chr1:300-200') and are compared by name" in str(notices[0].message)
 
 
 def test_scaffolds_with_underscores() -> None:

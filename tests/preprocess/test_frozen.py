@@ -113,7 +113,7 @@ def test_as_it_is_stored(case: str) -> None:
         ({"features": ["a", "a"]}, "a name twice"),
         ({"features": "ab"}, "no list of names"),
         ({"projection": "pickle"}, "'pickle' is not known"),
-        ({"operations": {}}, "operations is no list"),
+        ({"operations": {}}, "operations is not a list"),
         ({"operations": [{"name": "exec"}]}, "operation 0 is 'exec'"),
         ({"operations": [{"name": "total", "target": -1.0, "of": "all"}]}, "the target -1.0"),
         ({"operations": [{"name": "columns"}]}, "numbers of the shape (0,), not (2,)"),
@@ -126,7 +126,7 @@ def test_what_contradicts_itself(change: dict, words: str) -> None:
 
 
 def test_latents_that_say_nothing_of_counts() -> None:
-    with pytest.raises(InputError, match="does not say how its latents are made"):
+    with pytest.raises(InputError, match="does not hold the preparation of its latents"):
         read_frozen("r.latents.h5mu, modality rna", {})
 
 

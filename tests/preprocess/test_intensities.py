@@ -114,7 +114,7 @@ def test_latents_of_a_section_and_of_several(tmp_path: Path) -> None:
 
 def test_counts_and_intensities_are_not_joined(tmp_path: Path) -> None:
     paths = [section(tmp_path, "a"), section(tmp_path, "b", counted=True)]
-    with pytest.raises(InputError, match="sections differ in what is measured: a intensities, b counts"):
+    with pytest.raises(InputError, match="sections hold different kinds of values: a intensities, b counts"):
         preprocess(paths, SMART, 0)
 
 
@@ -122,7 +122,7 @@ def test_a_recipe_that_says_nothing_about_intensities(tmp_path: Path) -> None:
     (tmp_path / "r.yml").write_text("modalities: {adt: {min_spots: 1, clr_per: spot, scale: true, components: 2}}\n")
     recipe = read_recipe(tmp_path / "r.yml")
     assert recipe.settings("adt", platform("codex"), 1).components == 2
-    with pytest.raises(InputError, match="says nothing about intensities"):
+    with pytest.raises(InputError, match="has no options for intensities"):
         recipe.settings("adt", platform("codex"), 1, is_intensities=True)
     (tmp_path / "r.yml").write_text((tmp_path / "r.yml").read_text() + "intensities: {transform: sinh}\n")
     with pytest.raises(InputError, match=r"'intensities.transform': 'sinh' is not a choice"):

@@ -106,11 +106,11 @@ def test_one_section_keeps_its_names_and_tables(
 
 DAMAGES: dict[str, tuple[Callable[[md.MuData], object], str]] = {
     "another kind": (lambda d: d.uns["spatialweave"].__setitem__("kind", "section"), "is of kind section"),
-    "no list of sections": (lambda d: d.uns.pop("sections"), r"uns\['sections'\]: is no list of sections"),
-    "no JSON": (lambda d: d.uns.__setitem__("sections", "{"), "is no list of sections"),
+    "no list of sections": (lambda d: d.uns.pop("sections"), r"uns\['sections'\]: is not a list of sections"),
+    "no JSON": (lambda d: d.uns.__setitem__("sections", "{"), "is not a list of sections"),
     "an entry lacks a fact": (
         lambda d: d.uns.__setitem__("sections", json.dumps([{"name": "first"}])),
-        "is no list of sections",
+        "is not a list of sections",
     ),
     "other sections": (
         lambda d: d.uns.__setitem__("sections", d.uns["sections"].replace("first", "third")),

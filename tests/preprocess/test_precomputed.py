@@ -89,7 +89,7 @@ def test_declared_values_of_several_sections_are_joined_but_latents_are_not(tmp_
     assert preprocess(both, recipe, 0, tmp_path / "c.h5mu")["atac"].n_obs == 60
     assert read_joined_counts(tmp_path / "c.h5mu")[0]["atac"].n_obs == 60
     mixed = [both[0], section(tmp_path, {"atac": "X_lsi"}, "s3", X_lsi=LSI)]
-    with pytest.raises(InputError, match="modality atac: several sections, one of them with latents of its own"):
+    with pytest.raises(InputError, match="modality atac: several sections, one of them with precomputed latents"):
         preprocess(mixed, recipe, 0)
 
 

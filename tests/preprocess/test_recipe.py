@@ -241,5 +241,5 @@ def test_numbers_that_hold_instead_of_the_recipes(project: Path) -> None:
 
 
 def test_a_modality_that_the_recipe_lacks_is_refused(recipe_file: Callable[[str], Path]) -> None:
-    with pytest.raises(InputError, match="says nothing about the modality 'rna'"):
+    with pytest.raises(InputError, match="has no options for the modality 'rna'"):
         read_recipe(recipe_file(ADT)).settings("rna", platform("visium"), 1)

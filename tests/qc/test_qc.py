@@ -202,7 +202,7 @@ def test_every_threshold_works(threshold: Threshold) -> None:
 
 def test_a_threshold_on_an_unknown_metric_is_warned_of() -> None:
     data = anndata("ab", ["peak"], [[1], [2]])
-    with pytest.warns(InputWarning, match="--atac-min-tss has no effect, as no tss enrichment is known"):
+    with pytest.warns(InputWarning, match="--atac-min-tss has no effect, since no tss enrichment is known"):
         verdict = judge("atac", data, data.X, defaults() | {"atac_min_tss": 2}, "file")
     assert verdict.kept_spots.all()
 
@@ -271,7 +271,7 @@ REFUSED = {
     "no coordinates": r"obsm\['spatial'\]: is missing",
     "3-D": r"has the shape \(5, 3\); expected \(5, 2\)",
     "nowhere": r"not finite",
-    "no facts": r"does not say its platform",
+    "no facts": r"does not hold its platform",
     "platform": r"'visum' is not known",
     "kind": r"is of kind latents",
 }

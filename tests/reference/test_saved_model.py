@@ -63,7 +63,7 @@ def setting(**values: object) -> Callable[[dict], None]:
     ("change", "words"),
     [
         (setting(format=2), "is of the format 2; expected 1"),
-        (without("format"), "does not say its format"),
+        (without("format"), "has no entry 'format'"),
         (without("modalities"), "'modalities': is missing"),
         (setting(seed="1"), "'seed': holds str; expected int"),
         (setting(seed=True), "'seed': holds bool"),
@@ -74,12 +74,12 @@ def setting(**values: object) -> Callable[[dict], None]:
         (setting(settings={"n_dims": "many"}), "n_dims"),
         (setting(settings={"n_dimz": 1}), "n_dimz"),
         (setting(graph={"spatial": {"kind": "magic"}}), "kind"),
-        (setting(modalities={}), "knows no modality"),
+        (setting(modalities={}), "has no modality"),
         (setting(modalities={"smell": {}}), "modality smell: is not a modality"),
         (setting(modalities={"rna": {"features": ["a"]}}), "modality rna: cannot be used"),
         (setting(domains={"number": 9, "refine": 0, "names": []}), "number is 9; expected 4"),
         (setting(domains={"number": 4, "refine": -1, "names": []}), "refine is -1"),
-        (setting(domains={"number": 4, "refine": 0, "names": [{"name": 3}]}), "names are no rows"),
+        (setting(domains={"number": 4, "refine": 0, "names": [{"name": 3}]}), "names are not rows"),
     ],
 )
 def test_a_description_that_cannot_be_used(change, words, atlas, tmp_path):
@@ -102,7 +102,7 @@ def broken_covariance(arrays: dict) -> None:
     [
         (lambda arrays: arrays.pop("mixture.means"), "mixture.means: is missing"),
         (put("mixture.weights", np.ones((2, 2))), "mixture.weights: has the shape (2, 2)"),
-        (put("mixture.weights", [0.5, 0.5, 0.5, 0.5]), "no fractions that sum to 1"),
+        (put("mixture.weights", [0.5, 0.5, 0.5, 0.5]), "not fractions that sum to 1"),
         (put("mixture.means", np.full((4, 32), np.nan)), "mixture.means: has a number that is not finite"),
         (put("preprocess.rna.mean", np.zeros(3)), "modality rna: cannot be used"),
         (put("preprocess.rna.matrix", np.zeros((3, 2))), "modality rna: cannot be used"),
@@ -140,7 +140,7 @@ def test_a_changed_or_cut_file_of_numbers(atlas, tmp_path):
         folder = tmp_path / str(number)
         shutil.copytree(atlas.model, folder)
         (folder / NUMBERS).write_bytes(damage((folder / NUMBERS).read_bytes()))
-        with pytest.raises(InputError, match=r"is not the file that model\.json was written with"):
+        with pytest.raises(InputError, match=r"is not the file for which model\.json was written"):
             read_model(folder)
 
 

@@ -26,7 +26,7 @@ def verdict(explained: dict[str, float], unlikeness: np.ndarray | None = None) -
 def test_a_modality_that_cannot_be_told_is_left_out() -> None:
     found = verdict({"rna": 0.88, "atac": NAN})
     assert found.verdict == "like" and found.structure == pytest.approx({"rna": 0.88 / 0.9})
-    assert "structure explained: rna 98%, atac cannot be told (too few spots" in found.sentence("atlas")
+    assert "structure explained: rna 98%, atac undecided (too few spots" in found.sentence("atlas")
     assert [row[2] for row in found.rows() if row[3] == "structure"] == ["rna"]
     # The other one alone says that the section is foreign, or nothing does.
     assert verdict({"rna": 0.4, "atac": NAN}).verdict == "foreign"
@@ -36,7 +36,7 @@ def test_a_modality_that_cannot_be_told_is_left_out() -> None:
 @pytest.mark.parametrize("explained", [{"rna": NAN, "atac": NAN}, {"rna": NAN}])
 def test_where_nothing_can_be_told_it_is_said(explained: dict[str, float]) -> None:
     found = verdict(explained)
-    assert found.verdict == "undecided" and "TOO SMALL OR TOO NOISY to tell" in found.sentence("atlas")
+    assert found.verdict == "undecided" and "TOO SMALL OR TOO NOISY to decide" in found.sentence("atlas")
     # What spots say by themselves stays.
     spots = np.repeat([1.0, 0.0], [30, 120])
     assert verdict(explained, spots).verdict == "partly unlike"

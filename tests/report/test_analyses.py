@@ -126,7 +126,7 @@ def test_pseudotime_of_other_spots_is_refused(tmp_path: Path) -> None:
     embedding, found = read_pseudotime(path, obs)["r.seed1"]
     assert embedding == "q.seed2"
     assert np.isnan(found[0]) and found[1] == 0.5
-    for wrong, message in ((rows[:1], "1 spots are missing"), ([*rows, rows[0]], "has a line before")):
+    for wrong, message in ((rows[:1], "1 spots are missing"), ([*rows, rows[0]], "also has an earlier line")):
         PSEUDOTIME.write(path, PSEUDOTIME.frame(wrong))
         with pytest.raises(InputError, match=message):
             read_pseudotime(path, obs)
@@ -147,7 +147,8 @@ def test_the_page_shows_them(
     write_analyses(sources.files, spots.obs, truth)
     page = dataset_page(sources, tmp_path)
     text = " ".join(page.text.split())
-    for part in ("Markers in every domain", "Which domains pass into each other", "Neighbours in common", "Share of"):
+    titles = ("Markers in every domain", "Which domains pass into each other", "Neighbours in common")
+    for part in (*titles, "Fraction of each domain"):
         assert part in text
     assert "in the embedding of <i>, seed 2, the run that agrees with it most" in text
     assert sentence in text and "In 4 of 4 comparisons" in text

@@ -129,7 +129,7 @@ def test_denoised_maps_say_of_which_run_they_are(page: Any) -> None:
     wait(page, "!document.getElementById('per-spot-none').hidden")
     text = page.find_element("id", "per-spot-none").text
     assert "Nothing is drawn for SMART" in text and "seed 2" in text
-    assert text.endswith("Drawn are: SMART · seed 1.")
+    assert text.endswith("Runs drawn: SMART · seed 1.")
 
 
 def test_on_paper_nothing_lies_on_anything(page: Any) -> None:

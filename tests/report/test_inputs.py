@@ -106,7 +106,7 @@ def test_counts_of_other_spots_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sections", ["x", "7", '[{"name": "b"}]', '[{"title": "b"}]'])
 def test_an_unreadable_account_of_the_sections_is_refused(tmp_path: Path, sections: str) -> None:
     path = write_counts(tmp_path / "r.counts.h5mu", ["b:x"], [[1, 3]], sections)
-    with pytest.raises(InputError, match=r"uns\['sections'\]: is no list of sections"):
+    with pytest.raises(InputError, match=r"uns\['sections'\]: is not a list of sections"):
         read_counts(path, SPOTS)
 
 

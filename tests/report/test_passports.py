@@ -97,7 +97,7 @@ def test_without_characterise_it_says_what_is_missing(
     page = dataset_page(make_dataset(methods=("smart",), seeds=(1,)), tmp_path)
     assert len(articles(page)) == 4
     text = " ".join(page.text.split())
-    assert "--characterise_runs smart.seed1 does it." in text and "--methods or --seeds gives others." in text
+    assert "use --characterise_runs smart.seed1." in text and "--methods or --seeds adds others." in text
     for absent in ("How sure is it?", "Which methods see it?", "What marks it, in each modality", "Why this name?"):
         assert absent not in text
 

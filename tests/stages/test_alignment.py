@@ -266,6 +266,6 @@ def test_an_unknown_section_and_another_embedding_are_refused(
     arguments = ["--latents", str(stack.latents), "--transform", f"{stack.folder}/section1--section2.json"]
     refused(
         CliRunner().invoke(script(project, "stack"), [*arguments, "--out-dir", str(tmp_path)]),
-        "section 'section3' has none to 'section2'",
+        "no transform of section 'section3' to 'section2'",
     )
     assert not (tmp_path / "coordinates.csv").exists()

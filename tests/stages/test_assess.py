@@ -123,7 +123,7 @@ def test_what_cannot_be_assessed_is_refused(run, files, tmp_path, refused):
     refused(run(["smart.seed1", "smart.seed1"]), "run smart.seed1 is given more than once")
     files["renamed"] = tmp_path / "mine.csv"
     files["renamed"].write_bytes(files["smart.seed1"].read_bytes())
-    refused(run(["renamed"]), "mine.csv", "does not say which run it is of")
+    refused(run(["renamed"]), "mine.csv", "does not contain the name of a run")
     files["foreign"] = tmp_path / "spamo.seed1.domains.csv"
     files["foreign"].write_text("barcode,section,domain\nelsewhere,left,1\n")
     refused(run(["foreign"]), "spot 'elsewhere' of section 'left' is not in the dataset")

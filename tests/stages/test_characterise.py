@@ -216,7 +216,7 @@ def test_same_seed_gives_the_same_files(run, tmp_path):
 def test_names_of_another_organism_are_noticed(run, tmp_path):
     (tmp_path / "sets.gmt").write_text("one\tx\tAbc1\tAbc2\tAbc3\n")
     result = run("--gene-sets", str(tmp_path / "sets.gmt"))
-    assert result.exit_code == 0 and "are the names of another organism?" in result.stderr
+    assert result.exit_code == 0 and "check that its names are those of the measured organism" in result.stderr
     assert pd.read_csv(tmp_path / "out" / "gene_sets.csv").empty
     (tmp_path / "panel.yml").write_text("cortex: [Abc1]\n")
     result = run("--panel", str(tmp_path / "panel.yml"))
@@ -238,7 +238,7 @@ def test_what_cannot_be_characterised_is_refused(run, files, tmp_path, refused):
     (tmp_path / "sets.gmt").write_text("one\n")
     refused(run("--gene-sets", str(tmp_path / "sets.gmt")), "sets.gmt, line 1", "has no genes")
     (tmp_path / "panel.yml").write_text("1: [a]\n")
-    refused(run("--panel", str(tmp_path / "panel.yml")), "panel.yml", "is no text")
+    refused(run("--panel", str(tmp_path / "panel.yml")), "panel.yml", "is not text")
     (copy / "weave.seed1.domains.csv").write_text("barcode,section,domain\nelsewhere,left,1\n")
     refused(run(files=copy), "weave.seed1.domains.csv", "spot 'elsewhere'")
     (copy / "graph.h5ad").unlink()

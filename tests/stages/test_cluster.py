@@ -129,7 +129,7 @@ def test_more_domains_than_spots(run, refused):
 def test_out_of_reach_names_the_nearest(run, refused, toy_run):
     # Four separate clouds in two sections: their neighbour graph cannot have fewer than four communities.
     refused(
-        run("--clustering", "leiden", "--n-domains", "2"), "2 domains are out of reach", "nearest number found is 4"
+        run("--clustering", "leiden", "--n-domains", "2"), "no resolution gives 2 domains", "nearest number found is 4"
     )
 
 

@@ -69,7 +69,7 @@ def run(files: Path, out: Path, *options: str) -> tuple[int, str]:
 def test_what_differs_is_found_and_shown(files: Path, tmp_path: Path) -> None:
     code, said = run(files, tmp_path / "out")
     assert code == 0, said
-    assert f"{DATASET}: against control at 5% FDR: domains with another abundance: 3 (treated);" in said
+    assert f"{DATASET}: against control at 5% FDR: domains that change in abundance: 3 (treated);" in said
     abundance = pd.read_csv(tmp_path / "out" / "abundance.csv").set_index("domain")
     assert abundance.loc[3, "log2_ratio"] == pytest.approx(1.3, abs=0.4)
     assert (abundance["p_adjusted"] < 0.05).to_dict() == {1: False, 2: False, 3: True, 4: False, 5: False}
@@ -100,11 +100,11 @@ def test_values_that_are_no_counts_are_not_compared(files: Path, tmp_path: Path)
         anndata.io.write_elem(stored["mod/rna/uns"], "precomputed", "values")
     code, said = run(declared, tmp_path / "out")
     assert code == 0, said
-    assert "modality rna: its values are declared precomputed and are no counts" in said
+    assert "modality rna: its values are declared precomputed and are not counts" in said
     assert set(pd.read_csv(tmp_path / "out" / "expression.csv")["modality"]) == {"adt"}
 
 
 def test_an_unknown_reference_is_refused(files: Path, tmp_path: Path) -> None:
     code, said = run(files, tmp_path / "out", "--reference", "placebo")
-    assert code == 2 and "--cohort_reference: 'placebo' is no condition; expected one of control, treated" in said
+    assert code == 2 and "--cohort_reference: 'placebo' is not a condition; expected one of control, treated" in said
     assert not (tmp_path / "out").exists()

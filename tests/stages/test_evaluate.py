@@ -84,7 +84,7 @@ def test_one_domain_leaves_undefined_metrics_out(run, domains, tmp_path):
         (lambda t: t.assign(domain=["0", *t["domain"][1:]]), ["line 2", "'0'"]),
         (lambda t: t.assign(domain=["", *t["domain"][1:]]), ["line 2", "''"]),
         (lambda t: t.iloc[2:], ["2 spots are missing", "'spot0'"]),
-        (lambda t: pd.concat([t, t.iloc[:1]]), ["line 290", "has a line before"]),
+        (lambda t: pd.concat([t, t.iloc[:1]]), ["line 290", "also has an earlier line"]),
         (lambda t: pd.concat([t, t.iloc[:1].assign(barcode="more")]), ["line 290", "'more'", "not in the dataset"]),
         (lambda t: HEADER, ["288 spots are missing"]),
         (lambda t: "", ["not a readable CSV"]),

@@ -123,7 +123,7 @@ def test_layout_is_inferred_and_a_contradiction_is_warned_of(tmp_path: Path) -> 
     assert result.exit_code == 0
     assert result.stderr.startswith("WARNING: ")
     assert len(result.stderr.splitlines()) == 1
-    assert "look like the layout 'square', but the platform visium is 'hexagonal'" in result.stderr
+    assert "look like the layout 'square', but the layout of the platform visium is 'hexagonal'" in result.stderr
 
 
 def test_warnings_are_noted_where_the_pipeline_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

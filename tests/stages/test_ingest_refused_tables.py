@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     ),
     "CSV trailing comma": (csv_with("barcode,A,B\nb0,1,2,\nb1,3,4,\n"), "bad.csv, line 2", "has 4 cells"),
     "CSV nameless column": (csv_with("barcode,A,\nb0,1,2\n"), "bad.csv, line 1, column 3", "has no name"),
-    "CSV without separators": (csv_with("barcode A B\nb0 1 2\n"), "bad.csv", "has one column only"),
+    "CSV without separators": (csv_with("barcode A B\nb0 1 2\n"), "bad.csv", "has only one column"),
     "CSV decimal commas": (csv_with("barcode;A;B\nb0;1,5;2\n"), "bad.csv, line 2", "write a point before decimals"),
     "CSV not UTF-8": (csv_with(b"barcode,A\nb0,1\nb\xe4,2\n"), "bad.csv, line 3", "byte 0xe4 is not UTF-8"),
     "CSV duplicated barcode": (csv_with("barcode,A\nb0,1\nb0,2\n"), "bad.csv", "barcode 'b0' names row 1 and row 2"),

@@ -93,7 +93,7 @@ def test_what_cannot_be_joined_is_refused(run, runs, tmp_path):
     for files, message in [
         (runs[:1], "1 run is given; expected the domains of two runs or more"),
         ([*runs, runs[0]], "run smart.seed1 is given more than once"),
-        ([*runs, renamed], "mine.csv: its name does not say which run it is of"),
+        ([*runs, renamed], "mine.csv: its name does not contain the name of a run"),
         ([*runs, foreign], "smart.seed9.domains.csv, line 2: spot 'elsewhere' of section 'left' is not in the dataset"),
     ]:
         result = run(files)

@@ -1,7 +1,7 @@
-"""Scores that are summed over blocks of a section, and their sampling error by a bootstrap of the blocks.
+"""Scores summed over blocks of a section, and their sampling error from a bootstrap of the blocks.
 
-Neighbouring spots are not independent: what happens to be similar at one is similar at the next. Blocks of tissue are
-nearly so, and drawing blocks with replacement shows how much a score would differ on another piece of the same tissue
+Neighbouring spots are not independent: a chance similarity at one spot extends to the next. Blocks of tissue are nearly
+independent. Drawing blocks with replacement estimates how much a score would differ on another piece of the same tissue
 (spatial block bootstrap; Künsch, Ann Stat 17:1217, 1989; Lahiri, Resampling Methods for Dependent Data, 2003).
 """
 
@@ -20,12 +20,12 @@ N_BLOCKS = BLOCKS_PER_SIDE**2
 N_RESAMPLES = 1000
 
 SEED = 20_230
-"""Of the draws of blocks, always the same: a registration draws nothing else, and is the same every time."""
+"""Fixed seed of the bootstrap draws. A registration draws nothing else, so it gives the same result every time."""
 
 
 @dataclass(frozen=True)
 class BlockRatios:
-    """A weighted sum of ratios, of which each is a sum over blocks divided by a sum over blocks.
+    """Weighted sum of ratios; each ratio is a sum over blocks divided by another sum over blocks.
 
     Attributes
     ----------
@@ -40,22 +40,22 @@ class BlockRatios:
     weights: np.ndarray
 
     def values(self, times: np.ndarray) -> np.ndarray:
-        """The score with each block counted so many `times` (draws x blocks): one number per draw."""
+        """Return the score with each block counted `times` (draws x blocks) times: one number per draw."""
         ratios = (times @ self.numerators.T) / np.maximum(times @ self.denominators.T, 1e-12)
         return np.asarray(ratios @ self.weights)
 
     @classmethod
     def none(cls) -> BlockRatios:
-        """The score 0, of no blocks."""
+        """Return a score of 0 that uses no blocks."""
         return cls(np.zeros((1, N_BLOCKS)), np.ones((1, N_BLOCKS)), np.zeros(1))
 
     @property
     def value(self) -> float:
-        """The score of the whole section."""
+        """Score of the whole section."""
         return float(self.values(np.ones((1, self.numerators.shape[1])))[0])
 
     def in_blocks(self, inside: np.ndarray, other: BlockRatios) -> BlockRatios:
-        """This score in the blocks `inside` (bool, blocks), and the `other` one in the rest."""
+        """Return this score in the blocks `inside` (bool, blocks) and the `other` score in the remaining blocks."""
         return BlockRatios(
             np.where(inside, self.numerators, other.numerators),
             np.where(inside, self.denominators, other.denominators),
@@ -64,18 +64,18 @@ class BlockRatios:
 
 
 def joined(scores: Sequence[tuple[float, BlockRatios]]) -> BlockRatios:
-    """The weighted sum of scores of the same blocks."""
+    """Return the weighted sum of scores of the same blocks."""
     return BlockRatios(
-        np.vstack([one.numerators for _, one in scores]),
-        np.vstack([one.denominators for _, one in scores]),
-        np.concatenate([weight * one.weights for weight, one in scores]),
+        np.vstack([score.numerators for _, score in scores]),
+        np.vstack([score.denominators for _, score in scores]),
+        np.concatenate([weight * score.weights for weight, score in scores]),
     )
 
 
 def block_numbers(points: np.ndarray, section: np.ndarray) -> np.ndarray:
-    """The block (0 to 24, row by row) of the bounding box of `section` (n x 2) that each of the `points` is in.
+    """Return, for each of the `points`, its block (0 to 24, row by row) of the bounding box of `section` (n x 2).
 
-    Points outside belong to the nearest block.
+    Points outside are assigned to the nearest block.
     """
     low, extent = section.min(axis=0), np.maximum(np.ptp(section, axis=0), 1e-300)
     block = np.clip((points - low) / extent * BLOCKS_PER_SIDE, 0, BLOCKS_PER_SIDE - 1).astype(np.int64)
@@ -83,9 +83,9 @@ def block_numbers(points: np.ndarray, section: np.ndarray) -> np.ndarray:
 
 
 def draws(occupied: np.ndarray) -> np.ndarray:
-    """How often each block is drawn when as many as are `occupied` (bool, blocks) are drawn from these: draws x blocks.
+    """Return how often each block is drawn when as many blocks as are `occupied` (bool) are drawn: draws x blocks.
 
-    The draws are the same for all scores of a section, so that differences between scores are those of one tissue.
+    The draws are the same for all scores of a section, so that differences between scores refer to the same tissue.
     """
     blocks = np.flatnonzero(occupied)
     times = np.zeros((N_RESAMPLES, len(occupied)))
@@ -95,6 +95,6 @@ def draws(occupied: np.ndarray) -> np.ndarray:
 
 
 def confidence(better: BlockRatios, worse: BlockRatios, times: np.ndarray) -> float:
-    """Fraction of the draws in which the first score is above the second; equal ones count half."""
+    """Return the fraction of the draws in which the first score is above the second; ties count half."""
     difference = better.values(times) - worse.values(times)
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))

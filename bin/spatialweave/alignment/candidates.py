@@ -1,4 +1,4 @@
-"""Candidate pairs of spots of two sections: of the pairs within a radius, those with the most similar embeddings.
+"""Candidate pairs of spots of two sections: the pairs within a radius that have the most similar embeddings.
 
 Time and memory grow with the number of pairs within the radius. Only the capped pairs are kept; the others are held one
 block at a time.
@@ -20,7 +20,7 @@ CAP = 64
 
 @dataclass(frozen=True)
 class CandidatePairs:
-    """Pairs (a, b), sorted by a and then b.
+    """Candidate pairs (a, b), sorted by a and then b.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ def find_candidates(
     cap: int = CAP,
     penalty: float = 0.0,
 ) -> CandidatePairs:
-    """The pairs at most `radius` apart that are among the best `cap` of either spot.
+    """Return the pairs at most `radius` apart that are among the best `cap` of either spot.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def find_candidates(
     Raises
     ------
     InputError
-        For shapes that do not fit, values that are not finite, and a radius that holds very many spots.
+        For shapes that do not match, values that are not finite, or a radius that contains too many spots.
     """
     check_sections(embedding_a, embedding_b, points_a, points_b)
     if not (np.isfinite(radius) and radius > 0):
@@ -91,23 +91,23 @@ def find_candidates(
 
 
 def unit_rows(embedding: np.ndarray) -> np.ndarray:
-    """Rows of length 1 (float32); all-zero rows stay zero."""
+    """Return the rows scaled to length 1 (float32); all-zero rows stay zero."""
     values = np.asarray(embedding, dtype=np.float32)
-    # Scaled by the largest entry first: squares of very large or small entries leave float32's range.
+    # Divide by the largest entry first, because squares of very large or small entries leave float32's range.
     values = values / np.maximum(np.abs(values).max(axis=1, initial=0.0, keepdims=True), np.finfo(np.float32).tiny)
     length = np.linalg.norm(values, axis=1, keepdims=True)
     return np.ascontiguousarray(values / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def shared_spacing(points_a: np.ndarray, points_b: np.ndarray) -> float:
-    """The unit of a radius in spot spacings: the spacing of the coarser section, or 1 where neither has a spacing."""
+    """Return the unit of radii: the spot spacing of the coarser section, or 1 if neither section has a spacing."""
     return max((spacing(np.asarray(points, np.float64)) for points in (points_a, points_b)), default=0.0) or 1.0
 
 
 def check_sections(
     embedding_a: np.ndarray, embedding_b: np.ndarray, points_a: np.ndarray, points_b: np.ndarray
 ) -> None:
-    """Refuse embeddings and coordinates that do not fit each other or are not finite."""
+    """Raise an InputError for embeddings and coordinates whose shapes do not match or that are not finite."""
     for name, embedding, points in (("first", embedding_a, points_a), ("second", embedding_b, points_b)):
         where = f"matching, {name} section"
         if np.ndim(points) != 2 or np.shape(points)[1] != 2:
@@ -140,7 +140,7 @@ def _best(
     cap: int,
     penalty: float,
 ) -> tuple[Pairs, bool]:
-    """The best `cap` pairs of every spot of a, sorted, and whether the cap excluded any."""
+    """Return the best `cap` pairs of every spot of a, sorted, and whether the cap excluded any."""
     parts: list[Pairs] = []
     capped = False
     for a, b, distance in pair_blocks(points_a, points_b, radius):

@@ -1,4 +1,4 @@
-"""The choice between where a section lies and places that were found for it, by held-out evidence and shape."""
+"""Choice between the current position of a section and candidate transforms, by held-out evidence and shape."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from spatialweave.alignment.shift_search import DIFFERENT, LEAST_OVERLAP
 from spatialweave.alignment.transforms import Matrix
 
 LEAST_CONFIDENCE = 0.95
-"""A place is better than another when it is so in this fraction of the bootstrap draws."""
+"""A transform is better than another if it scores higher in this fraction of the bootstrap draws."""
 
 LEAST_PREDICTION = 0.05
-"""Below this cross-prediction the features of the sections have nothing in common, and the shapes decide."""
+"""Below this cross-prediction the features of the sections are unrelated, and the shapes decide."""
 
 WIDTH, SPOTS = 1.0, 20_000
-"""Width of the rasters in spacings, and moving spots, for the evidence that decides."""
+"""Width of the rasters in spacings, and number of moving spots, for the deciding evidence."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A transform of the moving section and what speaks for it.
+    """Candidate transform of the moving section, with the evidence for it.
 
     Attributes
     ----------
     matrix
         Moving -> fixed.
     method
-        What found it: ``identity`` (where the section lies), ``icp``, ``ndt`` or ``evidence`` (cross-prediction).
+        What found it: ``identity`` (the current position), ``icp``, ``ndt`` or ``evidence`` (cross-prediction).
     evidence
-        Cross-prediction in blocks that the search of the place did not use.
+        Cross-prediction in blocks that the search for this transform did not use.
     coverage, outline
-        Fraction of the spots inside the other section, and agreement of the outlines, in such blocks.
+        Fraction of the spots inside the other section, and agreement of the outlines, in the same blocks.
     common
         The smaller fraction of spots inside the other section.
     """
@@ -63,20 +63,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen place.
+    """Result of :func:`choose`.
 
     Attributes
     ----------
     place
-        The chosen one.
+        The chosen transform.
     by_features
-        Whether evidence and shape decided, or the shape alone.
+        Whether evidence and shape decided together (true), or the shape alone (false).
     confidence
-        That it is better than the best different place: the fraction of bootstrap draws; 1 where there is none.
+        Fraction of bootstrap draws in which it is better than the best different transform; 1 if there is none.
     over_identity
-        That it is better than where the section lies; None where it is that.
+        The same compared with the current position; None if the current position was chosen.
     runner_up
-        The best different place.
+        The best different transform.
     """
 
     place: Place
@@ -87,22 +87,22 @@ class Choice:
 
     @property
     def settled(self) -> bool:
-        """Whether the choice is better than any different place with :data:`LEAST_CONFIDENCE`."""
+        """Whether the choice is better than every different transform with :data:`LEAST_CONFIDENCE`."""
         return self.confidence >= LEAST_CONFIDENCE
 
 
 class Judge:
-    """Scores places of a section by blocks that were held out from the search.
+    """Scores transforms of a section in blocks that were held out from the search.
 
-    The moving section is divided into halves (:func:`two_halves`). Each is searched by itself, and what it finds is
+    The moving section is divided into halves (:func:`two_halves`). Each half is searched separately, and the result is
     scored in the other half, whose components are averaged over neighbours in that half only.
 
     Attributes
     ----------
     scores
-        Of the whole section.
+        Scores of the whole section.
     halves
-        The same of each half.
+        Scores of each half.
     """
 
     def __init__(self, scores: RegistrationScore) -> None:
@@ -113,7 +113,7 @@ class Judge:
 
     @property
     def has_features(self) -> bool:
-        """Whether the sections have spatial components, and both halves enough spots with them."""
+        """Whether the sections have spatial components, and both halves have enough spots with them."""
         modalities = [set(part.moving.components) for part in (self.scores, *self.halves)]
         return self.scores.has_features and modalities[0] == modalities[1] == modalities[2]
 
@@ -124,50 +124,51 @@ class Judge:
         by_features: Sequence[Matrix] | None = None,
         by_shape: Sequence[Matrix] | None = None,
     ) -> Place:
-        """A place with its scores.
+        """Return a candidate transform with its scores.
 
         Parameters
         ----------
         by_features, by_shape
-            What each half found in its stead, for a place that was searched by features or by shape.
+            For a transform that was searched by features or by shape: the two results of the same search in the halves.
         """
         evidence = BlockRatios.none()
         if self.has_features:
             parts = zip(self.halves, _swapped(by_features or (matrix, matrix)), strict=True)
             evidence = self._of_halves([half.evidence(found, WIDTH, SPOTS) for half, found in parts])
         fitted = _swapped(by_shape or (matrix, matrix))
-        coverage = self._of_halves([self.scores.coverage(found) for found in fitted])
-        outline = self._of_halves([self.scores.outline_agreement(found) for found in fitted])
+        coverage = self._of_halves([self.scores.coverage(half_matrix) for half_matrix in fitted])
+        outline = self._of_halves([self.scores.outline_agreement(half_matrix) for half_matrix in fitted])
         return Place(matrix, method, evidence, coverage, outline, self.scores.common(matrix))
 
     def draws(self) -> np.ndarray:
-        """The bootstrap draws of the section's blocks."""
+        """Return the bootstrap draws of the section's blocks."""
         return draws(self._occupied)
 
     def _of_halves(self, scores: Sequence[BlockRatios]) -> BlockRatios:
-        """Each half's own score in its blocks."""
+        """Return each half's own score in its blocks."""
         return scores[0].in_blocks(self._blocks[0], scores[1])
 
 
 def two_halves(occupied: np.ndarray) -> np.ndarray:
-    """Every other block of those that are `occupied` (bool, blocks), and the rest (2 x blocks, bool).
+    """Return every other one of the blocks that are `occupied` (bool, blocks), and the rest (2 x blocks, bool).
 
-    Of a full rectangle these are the fields of a chess board.
+    For a full rectangle these are the fields of a chess board.
     """
     turn = np.cumsum(occupied) % 2 == 0
     return np.array([turn, ~turn])
 
 
-def _swapped(found: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
-    """For each half what the other one found."""
-    return found[1], found[0]
+def _swapped(matrices: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
+    """Return, for each half, the transform that was found in the other half."""
+    return matrices[1], matrices[0]
 
 
 class Comparison:
-    """Which of two places is better, with what confidence.
+    """Decides which of two transforms is better, and with what confidence.
 
-    What speaks for a place is its share of the evidence that the best one has, plus the agreement of its shape: what is
-    better by a tenth of the evidence and worse by 0.15 of the shape is worse. Without features it is the shape alone.
+    The support of a transform is its evidence as a fraction of the best transform's evidence, plus the agreement of its
+    shape: a gain of a tenth of the evidence does not outweigh a loss of 0.15 of the shape. Without features the support
+    is the shape alone.
     """
 
     def __init__(self, places: Sequence[Place], judge: Judge, by_features: bool) -> None:
@@ -175,20 +176,21 @@ class Comparison:
         self._most = max(LEAST_PREDICTION, *(one.evidence.value for one in places))
 
     def support(self, place: Place) -> float:
-        """What speaks for a place."""
+        """Return the support of a transform."""
         return self._sum(place, place.shape).value
 
     def different(self, one: Place, other: Place) -> bool:
-        """Whether two places are more than :data:`~spatialweave.alignment.shift_search.DIFFERENT` apart."""
+        """Return whether two transforms differ by more than :data:`~spatialweave.alignment.shift_search.DIFFERENT`."""
         return transforms.disagreement(one.matrix, other.matrix, self._frame) > DIFFERENT
 
     def confidence(self, one: Place, other: Place) -> float:
-        """Confidence that `one` is better than `other`.
+        """Return the confidence that `one` is better than `other`.
 
-        Outlines that coincide speak for a place. Outlines that do not may be where sections were cut or imaged, and do
-        not speak against it; spots without a counterpart do. So of the sums with the whole shape and with the coverage
-        the surer one counts. Between places close to each other outlines say nothing, since serial sections differ that
-        much: the evidence has to be better by itself and, if the coverage is surely worse, outweigh it.
+        Outlines that coincide support a transform. Outlines that differ do not count against it, because they may be
+        where sections were cut or imaged; spots without a counterpart do count. So the confidence is computed with the
+        whole shape and with the coverage alone, and the larger one counts. For transforms close to each other outlines
+        are not informative, since serial sections differ that much. Then the evidence alone must be better and, if the
+        coverage is clearly worse, outweigh it.
         """
         if not self._by_features:
             return self._confidence(one.shape, other.shape)
@@ -207,26 +209,26 @@ class Comparison:
 
 
 def lies_on(common: float, others: Sequence[float]) -> bool:
-    """Whether the spots that sections have in `common` as they lie are enough beside those at `others` of their places.
+    """Return whether sections overlap enough as they lie: `common` spots, compared with `others` at other transforms.
 
-    They are not where coordinates have different units or origins.
+    They do not where coordinates have different units or origins.
     """
     return common >= LEAST_OVERLAP * max(others, default=0.0)
 
 
 def choose(places: Sequence[Place], rivals: Sequence[Place], judge: Judge, by_features: bool) -> Choice:
-    """The best of `places`, of which the first is where the section lies: it is left with confidence only.
+    """Choose the best of `places`. The first is the current position, which is left only with confidence.
 
-    Of the places that are better than where it lies, the best by evidence and shape is taken, and of those close to
-    this one the best by evidence. Where sections hardly overlap as they lie (:func:`lies_on`), that is no place for
-    them.
+    Among the transforms that are better than the current position, the one with the best evidence and shape is chosen.
+    Among those close to it, the one with the best evidence is then taken. Where sections hardly overlap as they lie
+    (:func:`lies_on`), the current position is not a candidate.
 
     Parameters
     ----------
     rivals
-        Other places, which are not chosen but may show that the choice is not settled.
+        Other transforms, which are not chosen but may show that the choice is not settled.
     judge
-        Of all these.
+        Scores all of these.
     """
     lying, better = places[0], list(places[1:])
     overlapping = lies_on(lying.common, [one.common for one in better])

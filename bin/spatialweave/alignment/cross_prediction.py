@@ -1,13 +1,13 @@
 """Cross-validated regression of one section's components on another's, at corresponding points.
 
-A square section fits onto a square one in four orientations, all equally good by shape; the tissue decides between
+A square section fits onto another square in four orientations that have equally good shape; the tissue decides between
 them. At the right transform the features at a point of one section predict the features at that point of the other.
 The regression is fitted on some blocks of the tissue and evaluated on the others.
 
-Between modalities (RNA predicts protein) it is a ridge regression of each component on all of the other section's. A
-modality that both sections have has the same components in both, and each predicts itself only: a regression on all
-would excuse a shift across layers, or a turn by 180 degrees, by taking one layer's features for another's. A slope and
-an intercept remain, so that batch effects that are the same all over a section do not matter.
+Between modalities (RNA predicts protein) it is a ridge regression of each component on all components of the other
+section. A modality that both sections have has the same components in both, and each component predicts itself only. A
+regression on all components would accept a shift across layers, or a turn by 180 degrees, by using one layer's features
+for another's. A slope and an intercept remain, so that batch effects that are constant over a section have no effect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RIDGE = 10.0
 """Weight of the ridge penalty, in spots. It is large because neighbouring spots are not independent."""
 
 FOLD_OF_BLOCK = (np.arange(N_BLOCKS) % BLOCKS_PER_SIDE + 2 * (np.arange(N_BLOCKS) // BLOCKS_PER_SIDE)) % N_FOLDS
-"""The fold of every block; no two blocks of a fold are adjacent."""
+"""Fold of every block; no two blocks of a fold are adjacent."""
 
 OTHER_FOLDS = (np.arange(N_FOLDS)[:, None] != FOLD_OF_BLOCK).astype(np.float64)
 """Folds x blocks: 1 for the blocks of the other folds, on which a fold's regression is fitted."""
@@ -31,10 +31,10 @@ OTHER_FOLDS = (np.arange(N_FOLDS)[:, None] != FOLD_OF_BLOCK).astype(np.float64)
 def explained_by_all(
     predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray, ridge: float = RIDGE
 ) -> np.ndarray:
-    """Sum of squares of `targets` per block that `predictors` explain, by weighted ridge regression on the other folds.
+    """Return the sum of squares of `targets` per block that `predictors` explain, fitted on the other folds.
 
-    Per block the sum of (w y^2 - w (y - b x)^2), b and the intercept from the blocks of the other folds. Negative where
-    the regression is worse than the mean 0.
+    The fit is a weighted ridge regression. Per block the sum of (w y^2 - w (y - b x)^2) is returned, with b and the
+    intercept from the blocks of the other folds. It is negative where the regression is worse than the mean 0.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def explained_by_all(
     blocks = [slice(start, end) for start, end in zip(np.append(0, ends[:-1]), ends, strict=True)]
     grams = np.array([weighted[rows].T @ x[rows] for rows in blocks])
     crosses = np.array([weighted[rows].T @ targets[rows] for rows in blocks])
-    # The penalty is relative to the predictors' variance, so that its unit is spots; the intercept has none.
+    # The penalty is relative to the predictors' variance, so that its unit is spots. The intercept is not penalised.
     gram, spots = grams.sum(axis=0), max(float(weights.sum()), 1e-12)
     variance = float(np.trace(gram[1:, 1:])) / (spots * max(x.shape[1] - 1, 1))
     penalty = np.diag(np.append(1e-9, np.full(x.shape[1] - 1, ridge * variance + 1e-9)))
@@ -62,7 +62,7 @@ def explained_by_all(
 
 
 def explained_by_same(predictors: np.ndarray, targets: np.ndarray, weights: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The same, with each target predicted by the predictor in its own column only, by a slope of 0 or more."""
+    """As :func:`explained_by_all`, but each target is predicted only by the same column, with a slope of 0 or more."""
     w = weights[:, None]
     wx, wy = w * predictors, w * targets
     columns = np.column_stack([wx, wy, wx * predictors, wx * targets, w])

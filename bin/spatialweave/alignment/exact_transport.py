@@ -1,7 +1,7 @@
-"""Optimal transport between two sections with a dustbin, without regularisation: POT's network simplex.
+"""Optimal transport between two sections with a dustbin, without regularisation, by POT's network simplex.
 
-The problem is that of :mod:`~spatialweave.alignment.transport` in the limit of epsilon 0. Nearly every spot then gives
-all of its mass to one partner or to the dustbin. POT takes a dense matrix, so the number of spots is bounded.
+It solves the problem of :mod:`~spatialweave.alignment.transport` in the limit of epsilon 0. Nearly every spot then
+gives all of its mass to one partner or to the dustbin. POT takes a dense matrix, so the number of spots is bounded.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from spatialweave.alignment.transport import Outside, TransportPlan
 from spatialweave.errors import InputError
 
 LARGEST = 4_000_000
-"""Pairs of spots of a dense problem, 2,000 x 2,000: 32 MB a matrix, seconds."""
+"""Largest number of pairs of spots of a dense problem, 2,000 x 2,000: 32 MB per matrix, solved in seconds."""
 
 MAX_STEPS = 10_000_000
-"""Steps of the network simplex; more than a problem of this size takes."""
+"""Largest number of steps of the network simplex; a problem of this size takes fewer."""
 
 
 def exact_transport(
@@ -58,7 +58,7 @@ def exact_transport(
     corner = dustbin if corner is None else corner
     cost = np.zeros((n_a + 1, n_b + 1))
     if outside == "forbidden":
-        # Dearer than any exchange of two allowed pairs, and no dearer, for the sake of precision.
+        # Costs more than any exchange of two allowed pairs, but not much more, to keep precision.
         extremes = np.append(scores, [dustbin, corner])
         cost[:] = 1.0 + 2.0 * (extremes.max() - extremes.min()) - extremes.min()
     cost[a, b] = -scores

@@ -17,23 +17,23 @@ EPSILON = 1.0
 
 
 def exchanged(embedding: np.ndarray, dataset: Dataset, settings: MatchSettings, weight: float) -> np.ndarray:
-    """Every spot's mean with the spots that it matches in the sections before and after its own.
+    """Return every spot's mean with the spots that it matches in the sections before and after its own.
 
-    A matching spot has as weight its fraction of the spot's mass in a transport plan, times `weight`; the spot itself
-    has weight 1. The dustbin's fraction of the mass has no weight, so that a spot without a match keeps its embedding.
-    The plan's regularisation is larger than the one that decides on pairs: a mean gains from many spots of the same
-    tissue.
+    The weight of a matching spot is its fraction of the spot's mass in a transport plan, times `weight`; the spot
+    itself has weight 1. The dustbin's fraction of the mass has no weight, so a spot without a match keeps its
+    embedding. The plan's regularisation is larger than that for deciding on pairs, because a mean gains from many spots
+    of the same tissue.
 
     Parameters
     ----------
     embedding
         spots x dimensions, in the order of the dataset.
     dataset
-        With aligned coordinates.
+        The dataset, with aligned coordinates.
     settings
-        How sections are matched; epsilon is :data:`EPSILON` in any case.
+        How sections are matched; epsilon is always :data:`EPSILON`.
     weight
-        Of all matching spots of one section together, where the dustbin has nothing of the spot's mass.
+        Weight of all matching spots of one section together, if the dustbin receives none of the spot's mass.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def exchanged(embedding: np.ndarray, dataset: Dataset, settings: MatchSettings, 
         plan = transport_plan(embedding[first], embedding[second], points[first], points[second], settings)
         if plan.nnz == 0:
             warn(f"sections {a}--{b}", "no spots match, so the sections are not joined; do they overlap?")
-        for here, there, given in ((first, second, plan), (second, first, plan.T)):
-            sums[here] += weight * (given @ embedding[there])
-            weights[here] += weight * given.sum(axis=1)
+        for here, there, masses in ((first, second, plan), (second, first, plan.T)):
+            sums[here] += weight * (masses @ embedding[there])
+            weights[here] += weight * masses.sum(axis=1)
     return (sums / weights).astype(np.float32)

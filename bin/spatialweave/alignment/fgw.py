@@ -1,13 +1,13 @@
-"""Fused Gromov-Wasserstein: couples the spots of two sections by features and distances, for the transform of one.
+"""Fused Gromov-Wasserstein: couples the spots of two sections by features and distances to find the transform of one.
 
-PASTE's pairwise alignment (Zeira et al., Nat Methods 19:567, 2022): the coupling P of all spots, each of one weight,
-minimises
+This is PASTE's pairwise alignment (Zeira et al., Nat Methods 19:567, 2022). The coupling P of all spots, which have
+equal weights, minimises
 
     (1 - alpha) sum M_ij P_ij + alpha sum (C_ik - D_jl)^2 P_ij P_kl
 
-(Vayer et al., Algorithms 13:212, 2020), M the dissimilarities of the features of spots of the two sections, C and D the
-distances within each. Weighted least squares on the coupled spots then gives the transform. All spots are coupled: the
-sections must show the same part of the tissue.
+(Vayer et al., Algorithms 13:212, 2020). M are the dissimilarities of the features of spots of the two sections, C and D
+the distances within each. Weighted least squares on the coupled spots then gives the transform. All spots are coupled,
+so the sections must show the same part of the tissue.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from spatialweave.errors import InputError
 from spatialweave.io.layout import spacing
 
 ALPHA = 0.1
-"""Weight of the distances, PASTE's."""
+"""Weight of the distances, as in PASTE."""
 
 MOST_SPOTS = 1_000
-"""Sections with more spots are pooled to fewer than this, because time and memory grow with its square and more."""
+"""Sections with more spots are pooled to fewer than this, because time and memory grow at least with its square."""
 
 MOST_ITERATIONS = 200
 
 Features = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""Modality -> latents (n x d) and whether each spot has them (n)."""
+"""Mapping of each modality to its latents (n x d) and whether each spot has them (n)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Coupling:
     matrix
         3 x 3, moving units -> fixed units.
     overlap
-        Fraction of the moving spots that come to lie within a spacing of a fixed one.
+        Fraction of the moving spots that end up within a spacing of a fixed one.
     record
         Numbers of coupled spots, modalities, and the final cost (plain types).
     """
@@ -67,9 +67,9 @@ def fused_gromov_wasserstein(
 ) -> Coupling:
     """Find the transform of `moving` onto `fixed` (n x 2 and m x 2, any units) by coupling their spots.
 
-    Dissimilarities are squared distances of the latents of the modalities that both sections have, in their mean,
-    averaged over modalities; distances are in units of their mean in the fixed section, with `scale` in their own.
-    Nothing is drawn at random.
+    Dissimilarities are squared distances of the latents of the modalities that both sections have. They are divided by
+    their mean and averaged over modalities. Distances are in units of their mean in the fixed section; with `scale`,
+    each section's are in units of their own mean. Nothing is drawn at random.
 
     Raises
     ------
@@ -83,18 +83,18 @@ def fused_gromov_wasserstein(
     shared = [name for name, (latents, _) in fixed_features.items() if widths.get(name) == latents.shape[1]]
     if not shared:
         named = "; ".join(", ".join(features) for features in (fixed_features, moving_features))
-        found = f"the sections have no modality of the same dimensions in common ({named})"
-        raise InputError("--align-by fgw", found, "one at least", "use --align-by auto")
+        problem = f"the sections have no modality with the same number of latent dimensions in common ({named})"
+        raise InputError("--align-by fgw", problem, "at least one", "use --align-by auto")
     first, first_features = _pooled(fixed, {name: fixed_features[name] for name in shared})
     second, second_features = _pooled(moving, {name: moving_features[name] for name in shared})
     dissimilarities = _dissimilarities(first_features, second_features)
-    own, other = cdist(first, first), cdist(second, second)
-    unit = own.mean()
+    distances, other = cdist(first, first), cdist(second, second)
+    unit = distances.mean()
     weights = [np.full(len(points), 1.0 / len(points)) for points in (first, second)]
-    # One thread: the last digits of sums depend on their number, and the path of the optimisation on these.
+    # One thread: the last digits of sums depend on the number of threads, and the optimisation depends on those digits.
     with threadpool_limits(limits=1):
         plan, log = ot.gromov.fused_gromov_wasserstein(
-            dissimilarities, own / unit, other / (other.mean() if settings.scale else unit), *weights,
+            dissimilarities, distances / unit, other / (other.mean() if settings.scale else unit), *weights,
             alpha=ALPHA, symmetric=True, max_iter=MOST_ITERATIONS, log=True,
         )  # fmt: skip
     i, j = np.nonzero(plan)
@@ -106,19 +106,20 @@ def fused_gromov_wasserstein(
 
 
 def _pooled(points: np.ndarray, features: Features) -> tuple[np.ndarray, Features]:
-    """The section itself or, with more than :data:`MOST_SPOTS` spots, their means in squares of a grid."""
+    """Return the section itself or, with more than :data:`MOST_SPOTS` spots, their means in squares of a grid."""
     pooled, cell = (points, features), spacing(points)
     while len(pooled[0]) > MOST_SPOTS:
-        # Squares have a spot each where the spots are a lattice, and several where some cells are close together.
+        # On a lattice each square contains one spot; where some cells are close together, a square contains several.
         cell *= 1.01 * float(np.sqrt(len(pooled[0]) / MOST_SPOTS))
         pooled = pool(points, features, cell)
     return pooled
 
 
 def _dissimilarities(first: Features, second: Features) -> np.ndarray:
-    """Spots x spots: squared distances of latents in units of their mean, averaged over the modalities of both spots.
+    """Return squared distances of latents, spots x spots, averaged over the modalities that both spots have.
 
-    1, the mean, where two spots have no modality in common.
+    Each modality's distances are divided by their mean. Where two spots have no modality in common the value is 1, the
+    mean.
     """
     shape = tuple(len(next(iter(one.values()))[0]) for one in (first, second))
     total, number = np.zeros(shape), np.zeros(shape)
@@ -131,9 +132,11 @@ def _dissimilarities(first: Features, second: Features) -> np.ndarray:
 
 
 def _transform(source: np.ndarray, target: np.ndarray, weights: np.ndarray, settings: PrematchSettings) -> Matrix:
-    """The transform of coupled spots; with `reflection` the mirrored one where that leaves them closer."""
-    found = [
+    """Fit the transform of coupled spots; with `reflection` the mirrored one if that brings them closer."""
+    candidates = [
         transforms.fit(source, target, weights, scale=settings.scale, reflect=reflect)
         for reflect in ((False, True) if settings.reflection else (False,))
     ]
-    return min(found, key=lambda one: float(weights @ ((transforms.apply(one, source) - target) ** 2).sum(axis=1)))
+    return min(
+        candidates, key=lambda matrix: float(weights @ ((transforms.apply(matrix, source) - target) ** 2).sum(axis=1))
+    )

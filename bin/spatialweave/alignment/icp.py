@@ -1,4 +1,4 @@
-"""Trimmed iterative closest points: registers a set of points onto another of which it covers a part."""
+"""Trimmed iterative closest points: registers a set of points onto another set of which it covers a part."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from spatialweave.alignment import transforms
 from spatialweave.alignment.transforms import LARGEST_RESCALING, Matrix
 
 LEAST_OVERLAP = 0.4
-"""The fraction of points that are kept is never below this."""
+"""At least this fraction of the points is kept."""
 
 OVERLAP_POWER = 3.0
-"""Trimmed ICP takes the overlap x that minimises (mean square distance at x) / x^3 (its lambda = 2)."""
+"""Exponent of trimmed ICP's criterion: the overlap x minimises (mean square distance at x) / x^3 (its lambda = 2)."""
 
 TOLERANCE = 1e-5
-"""Ends when no point moves by more than this fraction of the spacing of the fixed points."""
+"""ICP ends when no point moves by more than this fraction of the spacing of the fixed points."""
 
 MOST_ITERATIONS = 200
 
@@ -33,7 +33,7 @@ class IcpResult:
     overlap
         Fraction of the moving points that were kept in the last step.
     rms
-        Root mean square distance of these to their nearest fixed point, in the points' units.
+        Root mean square distance of the kept points to their nearest fixed point, in the points' units.
     iterations
         Number of steps.
     """
@@ -45,7 +45,7 @@ class IcpResult:
 
 
 def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, spacing: float, scale: bool = False) -> IcpResult:
-    """Trimmed ICP (Besl and McKay, IEEE PAMI 14:239, 1992; Chetverikov et al., Image Vis Comput 23:299, 2005).
+    """Run trimmed ICP (Besl and McKay, IEEE PAMI 14:239, 1992; Chetverikov et al., Image Vis Comput 23:299, 2005).
 
     Each step pairs every moving point with its nearest fixed point, keeps the fraction of closest pairs that minimises
     Chetverikov's criterion, and solves for the transform in closed form. It ends when the points stop moving or after
@@ -58,9 +58,9 @@ def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, spacing: float, sc
     start
         Moving -> fixed; ICP finds the nearest local optimum.
     spacing
-        Of the fixed points, for the tolerance.
+        Spacing of the fixed points, for the tolerance.
     scale
-        Also solve for one factor, within :data:`~spatialweave.alignment.transforms.LARGEST_RESCALING` of the start's.
+        Also fit a scale factor, within :data:`~spatialweave.alignment.transforms.LARGEST_RESCALING` of the start's.
     """
     tree = cKDTree(fixed)
     matrix, first_scale = start, transforms.decompose(start)[2]
@@ -84,9 +84,9 @@ def icp(fixed: np.ndarray, moving: np.ndarray, start: Matrix, spacing: float, sc
 
 
 def closest_fraction(distance: np.ndarray, exact: float) -> tuple[np.ndarray, float]:
-    """The pairs to keep (indices) and their fraction: x that minimises (mean square of the closest x) / x^3.
+    """Return the pairs to keep (indices) and their fraction: x that minimises (mean square of the closest x) / x^3.
 
-    The square of `exact` is added to the mean squares as a floor: without it a few pairs at distance 0 would win over
+    The square of `exact` is added to the mean squares as a floor. Without it a few pairs at distance 0 would win over
     any larger fraction.
     """
     order = np.argsort(distance, kind="stable")

@@ -24,7 +24,7 @@ def local_search(
     scale: bool = False,
     precision: float = PRECISION,
 ) -> tuple[Matrix, float]:
-    """The transform near `start` with the highest `score`, by the simplex of Nelder and Mead (Comput J 7:308, 1965).
+    """Find the transform near `start` with the highest `score` by the Nelder-Mead simplex (Comput J 7:308, 1965).
 
     The variables are the shift, the angle and, with `scale`, the logarithm of the factor, about the mean of the
     transformed `points` (n x 2). They are scaled so that a change of 1 moves the points by 1 in the root mean square,
@@ -34,9 +34,9 @@ def local_search(
     Parameters
     ----------
     step
-        How far the first trials move the points, in the units of the fixed section.
+        How far the first steps move the points, in the units of the fixed section.
     precision
-        Of the result, as a fraction of the step.
+        Precision of the result, as a fraction of the step.
     """
     placed = transforms.apply(start, points)
     centre = placed.mean(axis=0)
@@ -55,8 +55,8 @@ def local_search(
     def loss(values: np.ndarray) -> float:
         return np.inf if scale and abs(values[3]) > largest else -score(changed(values))
 
-    # About the optimum a score changes with the square of the distance.
-    found = minimize(
+    # Near the optimum a score changes with the square of the distance.
+    result = minimize(
         loss,
         np.zeros(n_values),
         method="Nelder-Mead",
@@ -67,4 +67,4 @@ def local_search(
             "maxfev": MOST_EVALUATIONS,
         },
     )
-    return changed(found.x), -float(found.fun)
+    return changed(result.x), -float(result.fun)

@@ -2,8 +2,8 @@
 
 A pair (i, j) within the radius scores ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (d in spot spacings of
 the coarser section). A transport plan with a dustbin (:mod:`~spatialweave.alignment.transport`) turns scores into
-masses, so that spots compete for partners. A pair is accepted when each spot is the other's best, or where pairs are
-few among the other's 2, 3, ... `top` best, and the pair has more mass than either spot gives the dustbin.
+masses, so that spots compete for partners. A pair is accepted when each spot is the other's best (where pairs are few:
+among the other's 2, 3, ... `top` best) and the pair has more mass than either spot gives the dustbin.
 
 This follows the matching layer of SpatialFuser (bioRxiv 2025.09.14.676067). ``docs/alignment_matching.md`` lists the
 differences and their reasons.
@@ -31,7 +31,7 @@ MAD_TO_SD = 1.4826
 
 @dataclass(frozen=True)
 class SpotMatches:
-    """Pairs of matched spots, by a and then b.
+    """Pairs of matched spots, sorted by a and then b.
 
     Attributes
     ----------
@@ -42,12 +42,12 @@ class SpotMatches:
     accepted
         Whether the pair also has more mass than the dustbin on both sides.
     cosine, distance
-        Of the embeddings, and of the coordinates in their units (float64).
+        Cosine of the embeddings, and distance in units of the coordinates (float64).
     dustbin_a, dustbin_b
         Fraction of every spot's mass that went to the dustbin; 1 where a spot has no candidate.
     record
-        For the run's record: spacing, radius, candidates, dustbin score, sweeps, error, and among how many of the
-        best the spots of a pair are (`top`).
+        Values for the run's record: spacing, radius, candidates, dustbin score, sweeps, error, and `top`: among how
+        many of the best the spots of a pair are.
     """
 
     a: np.ndarray
@@ -80,7 +80,7 @@ def match(
     Raises
     ------
     InputError
-        For settings out of range, shapes that do not fit and values that are not finite.
+        For settings out of range, shapes that do not match, or values that are not finite.
     """
     settings = settings or MatchSettings()
     candidates, plan, record = _transport(embedding_a, embedding_b, points_a, points_b, settings)
@@ -98,7 +98,7 @@ def transport_plan(
     points_b: np.ndarray,
     settings: MatchSettings,
 ) -> sparse.csr_matrix:
-    """The masses of the transport plan (spots of a x spots of b), as fractions of a spot's mass.
+    """Return the masses of the transport plan (spots of a x spots of b), as fractions of a spot's mass.
 
     Rows and columns sum to 1 minus the dustbin's fraction. Arguments and errors as for :func:`match`.
     """
@@ -110,9 +110,9 @@ def transport_plan(
 
 
 def match_nearest(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> SpotMatches:
-    """Nearest pairs, without embeddings: pairs of mutually nearest spots, at most `radius` spacings apart.
+    """Match spots that are each other's nearest and at most `radius` spacings apart, without embeddings.
 
-    All are accepted. The score is 1 at distance 0 and 0 at `radius`.
+    All pairs are accepted. The score is 1 at distance 0 and 0 at `radius`.
     """
     points_a, points_b = np.asarray(points_a, np.float64), np.asarray(points_b, np.float64)
     check_sections(points_a, points_b, points_a, points_b)
@@ -128,16 +128,16 @@ def match_nearest(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> 
 
 
 def pair_scores(candidates: CandidatePairs, spacing: float, settings: MatchSettings) -> np.ndarray:
-    """Score of every candidate pair: ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (float64)."""
+    """Return each candidate pair's score: ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (float64)."""
     similarity = (candidates.cosine.astype(np.float64) + 1.0) / (2.0 * settings.temperature)
     return similarity - 0.5 * settings.spatial_weight * (candidates.distance / spacing) ** 2
 
 
 def dustbin_score(candidates: CandidatePairs, scores: np.ndarray, settings: MatchSettings) -> float:
-    """The dustbin's score by ``settings.dustbin``.
+    """Return the dustbin's score according to ``settings.dustbin``.
 
     ``auto`` takes the best score of every spot of both sections that has a candidate. The dustbin's score is their
-    median less 2.5 robust standard deviations (from the median absolute deviation), and at least epsilon less.
+    median minus 2.5 robust standard deviations (from the median absolute deviation), or minus epsilon if that is more.
     """
     if settings.dustbin == "constant":
         return settings.bin_score
@@ -160,11 +160,11 @@ def _transport(
     points_b: np.ndarray,
     settings: MatchSettings,
 ) -> tuple[CandidatePairs, TransportPlan | None, dict[str, float]]:
-    """The candidate pairs, their transport plan (None without candidates) and what goes into the record."""
+    """Return the candidate pairs, their transport plan (None without candidates) and the values for the record."""
     check(settings)
     check_sections(embedding_a, embedding_b, points_a, points_b)
     spacing = shared_spacing(points_a, points_b)
-    # Candidates rank by the score: cosine and distance are weighed as there.
+    # Candidates rank by the score, so the cosine and the distance have the same weights as in the score.
     penalty = settings.temperature * settings.spatial_weight / spacing**2
     candidates = find_candidates(
         embedding_a, embedding_b, points_a, points_b, settings.radius * spacing, settings.cap, penalty
@@ -174,8 +174,8 @@ def _transport(
         return candidates, None, record
     scores = pair_scores(candidates, spacing, settings)
     dustbin = dustbin_score(candidates, scores, settings)
-    # The corner takes the dustbins' mass of all spots. Without this term it takes more of it, the more spots there are:
-    # with 10,000 spots a pair would need a score of 9 epsilon above the dustbin's to keep half of its mass.
+    # The corner receives the dustbins' mass of all spots. Without this term it would receive more of it the more spots
+    # there are: with 10,000 spots a pair would need a score 9 epsilon above the dustbin's to keep half of its mass.
     extra = 0.5 * settings.epsilon * np.log(candidates.n_a * candidates.n_b) if settings.size_free else 0.0
     problem = (candidates.a, candidates.b, scores, candidates.n_a, candidates.n_b, dustbin)
     if settings.epsilon == 0:
@@ -200,7 +200,7 @@ def _select(
     settings: MatchSettings,
     record: dict[str, float],
 ) -> SpotMatches:
-    """The pairs that are mutually among the best, and whether they have more mass than the dustbin on both sides."""
+    """Return the pairs that are mutually among the best, and whether they have more mass than both dustbins."""
     shift = np.asarray(points_b, np.float64)[candidates.b] - np.asarray(points_a, np.float64)[candidates.a]
     always = settings.enough is None
     enough = 0.0 if settings.enough is None else settings.enough * min(candidates.n_a, candidates.n_b)

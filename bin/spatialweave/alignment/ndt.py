@@ -15,11 +15,11 @@ FEWEST = 4
 """Cells with fewer points have no normal distribution and add nothing to the score."""
 
 FLATTEST = 0.01
-"""The smaller variance of a cell is raised to this fraction of the larger, or points on a line would let no point
-beside them score."""
+"""The smaller variance of a cell is raised to this fraction of the larger one. Otherwise points on a line would give
+every point beside the line a score of 0."""
 
 CELLS = (12.0, 6.0, 3.0)
-"""Sides of the cells in spacings, coarse to fine: large cells attract from a distance, small ones are exact."""
+"""Sides of the cells in spacings, coarse to fine: large cells attract from a distance, small cells are precise."""
 
 OFFSETS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
 """Four overlapping grids, half a cell apart, so that the score does not jump where a point crosses a border."""
@@ -27,18 +27,18 @@ OFFSETS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
 
 @dataclass(frozen=True)
 class NormalCells:
-    """Normal distributions of the fixed section in one size of cells.
+    """Normal distributions of the fixed section for one cell size.
 
     Attributes
     ----------
     side
-        Of a cell, in the points' units.
+        Side of a cell, in the points' units.
     corner
         Lowest x and y of each grid (grids x 2).
     shape
         Columns and rows of the grids.
     mean
-        Of each cell's points (grids x cells x 2).
+        Mean of each cell's points (grids x cells x 2).
     precision
         Inverse covariance as (xx, xy, yy) (grids x cells x 3).
     known
@@ -78,7 +78,7 @@ def build(fixed: np.ndarray, side: float) -> NormalCells:
 
 
 def _invert(covariance: np.ndarray, side: float) -> np.ndarray:
-    """Inverse of the covariances (cells x (xx, xy, yy)), the smaller variance raised (see :data:`FLATTEST`)."""
+    """Invert the covariances (cells x (xx, xy, yy)) after raising the smaller variance (see :data:`FLATTEST`)."""
     matrices = covariance[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
     values, vectors = np.linalg.eigh(matrices)
     values = np.maximum(values, np.maximum(FLATTEST * values[:, -1:], 1e-9 * side**2))
@@ -87,9 +87,9 @@ def _invert(covariance: np.ndarray, side: float) -> np.ndarray:
 
 
 def score(cells: NormalCells, points: np.ndarray) -> float:
-    """Mean over `points` (n x 2) and grids of exp(-squared Mahalanobis distance / 2) to the point's cell; 0 to 1.
+    """Return the mean over `points` (n x 2) and grids of exp(-squared Mahalanobis distance to the cell / 2), 0 to 1.
 
-    A point outside the map, or in a cell of too few points, scores 0 (Biber and Strasser, IROS 2743, 2003).
+    A point outside the map, or in a cell with too few points, scores 0 (Biber and Strasser, IROS 2743, 2003).
     """
     total = 0.0
     columns, rows = cells.shape
@@ -108,9 +108,10 @@ def score(cells: NormalCells, points: np.ndarray) -> float:
 def ndt(
     fixed: np.ndarray, moving: np.ndarray, start: Matrix, spacing: float, scale: bool = False
 ) -> tuple[Matrix, float]:
-    """The transform near `start` with the highest score, coarse cells first, and its score in the finest cells.
+    """Return the transform near `start` with the highest score, and its score in the finest cells.
 
-    The score is smooth enough for :func:`~spatialweave.alignment.local_search.local_search`.
+    Coarse cells are used first. :func:`~spatialweave.alignment.local_search.local_search` can optimise this smooth
+    score.
 
     Parameters
     ----------
@@ -119,23 +120,23 @@ def ndt(
     start
         Moving -> fixed.
     spacing
-        Of the fixed points; the cells' sides are :data:`CELLS` times this.
+        Spacing of the fixed points; the cells' sides are :data:`CELLS` times this.
     """
     matrix, best = start, 0.0
     for size in CELLS:
         cells = build(fixed, size * spacing)
-        # Shrinking the moving section onto the middle of the fixed one would raise a score of one direction only.
-        own = build(moving, size * spacing / transforms.decompose(start)[2]) if scale else None
-        score_of = partial(_score_of, cells, moving, own, fixed)
+        # Shrinking the moving section onto the middle of the fixed one would raise a score that has one direction only.
+        reverse = build(moving, size * spacing / transforms.decompose(start)[2]) if scale else None
+        score_of = partial(_score_of, cells, moving, reverse, fixed)
         matrix, best = local_search(score_of, moving, matrix, 0.25 * size * spacing, scale)
     return matrix, best
 
 
 def _score_of(
-    cells: NormalCells, moving: np.ndarray, own: NormalCells | None, fixed: np.ndarray, matrix: Matrix
+    cells: NormalCells, moving: np.ndarray, reverse: NormalCells | None, fixed: np.ndarray, matrix: Matrix
 ) -> float:
-    """The score of the moving points; with cells of the moving section, the geometric mean of both directions."""
+    """Return the score of the moving points, or the geometric mean of both directions if `reverse` cells are given."""
     forward = score(cells, transforms.apply(matrix, moving))
-    if own is None:
+    if reverse is None:
         return forward
-    return float(np.sqrt(forward * score(own, transforms.apply(np.linalg.inv(matrix), fixed))))
+    return float(np.sqrt(forward * score(reverse, transforms.apply(np.linalg.inv(matrix), fixed))))

@@ -6,19 +6,19 @@ import numpy as np
 from scipy.spatial import Delaunay, QhullError
 
 REACH = 2.5
-"""Triangles whose circumscribed circle is more than this many times the median one span gaps, not tissue."""
+"""Triangles with a circumscribed circle larger than this many times the median circle span gaps, not tissue."""
 
 
 def outline(points: np.ndarray, reach: float = REACH) -> np.ndarray:
-    """Spots on the border of the tissue, of its holes and of its islands (ascending indices, int64).
+    """Return the spots on the border of the tissue, of its holes and of its islands (ascending indices, int64).
 
     The alpha shape (Edelsbrunner, Kirkpatrick and Seidel, IEEE Trans Inf Theory 29:551, 1983) is the union of the
-    Delaunay triangles with a small circumscribed circle; its border is made of the edges that occur in one of them
-    only. Small means up to `reach` times the median circle. The median is proportional to the spot spacing on any
-    lattice and also for scattered cells, whose nearest neighbours are too close to give it; it does not depend on the
-    units.
+    Delaunay triangles with a small circumscribed circle. Its border consists of the edges that belong to only one of
+    these triangles. A circle is small if its radius is at most `reach` times the median radius. The median is
+    proportional to the spot spacing on any lattice and also for scattered cells, whose nearest neighbours are too close
+    to give it. It does not depend on the units.
 
-    Of several spots with equal coordinates only the first can be on the outline. Groups of fewer than three spots
+    Among several spots with equal coordinates only the first can be on the outline. Groups of fewer than three spots
     enclose no tissue and are left out. Without any triangle (all spots on one line) all spots are on the outline.
     """
     distinct, first = np.unique(np.asarray(points, dtype=np.float64), axis=0, return_index=True)
@@ -41,10 +41,10 @@ def outline(points: np.ndarray, reach: float = REACH) -> np.ndarray:
 
 
 def circumradius(corners: np.ndarray) -> np.ndarray:
-    """Radius of the circle through each triangle's corners (triangles x 3 x 2): abc / (4 area); inf without area."""
+    """Return the radius of the circle through each triangle (triangles x 3 x 2): abc / (4 area); inf without area."""
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     sides = np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1) * np.linalg.norm(u - v, axis=1)
     area = 0.5 * np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
-    # Points of a lattice on one line can make a triangle whose area is rounding error.
+    # Points of a lattice on one line can form a triangle whose area is only rounding error.
     flat = area <= 1e-12 * (u**2 + v**2).sum(axis=1)
     return np.where(flat, np.inf, sides / (4.0 * np.where(flat, 1.0, area)))

@@ -1,4 +1,4 @@
-"""Pre-matching: the transform of a section onto its neighbour in the stack, from their shapes and their features."""
+"""Pre-matching: the transform of a section onto its neighbour in the stack, from their shapes and features."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ from spatialweave.io.notices import warn
 from spatialweave.settings import configure
 
 LEAST_SPACING = 0.5
-"""A section with a smaller spacing than this many of the other's is pooled to it: the other cannot have such detail."""
+"""A section whose spacing is below this fraction of the other's is pooled to it, since the other lacks such detail."""
 
 MOST_RECORDED = 12
 
 
 @dataclass
 class SectionFeatures:
-    """A section to register.
+    """Section to register.
 
     Attributes
     ----------
     points
         n x 2, float64, any units.
     features
-        Modality -> latents (n x d, float32) and whether they were measured: for each spot (n), or for all (one bool).
-        A modality that both sections have, in as many dimensions, has the same latents in both. May be empty.
+        Modality -> latents (n x d, float32) and whether they were measured: one bool per spot (n) or one for all spots.
+        A modality that both sections have with the same number of dimensions has the same latents in both. May be
+        empty.
     """
 
     points: np.ndarray
@@ -60,13 +61,13 @@ class Registration:
     matrix
         3 x 3, moving units -> fixed units.
     score
-        Cross-prediction of the sections or, where the shapes decide, the agreement of these; None with the method
-        ``none`` or ``fgw``.
+        Cross-prediction of the sections or, where the shapes decide, their agreement; None with the method ``none`` or
+        ``fgw``.
     method
-        What found the matrix: ``identity`` (where the section lies), ``evidence`` (cross-prediction), ``icp``, ``ndt``,
+        What found the matrix: ``identity`` (the current position), ``evidence`` (cross-prediction), ``icp``, ``ndt``,
         ``fgw`` or ``none``.
     record
-        Scores of what was tried, confidence, overlap, runner-up (plain types, for JSON).
+        Scores of the candidates, confidence, overlap, runner-up (plain types, for JSON).
     """
 
     matrix: Matrix
@@ -76,19 +77,19 @@ class Registration:
 
 
 def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: PrematchSettings) -> Registration:
-    """Find the rigid transform (with `scale` a similarity transform) of `moving` onto `fixed`.
+    """Find the rigid transform (with `scale`, a similarity transform) of `moving` onto `fixed`.
 
-    All shifts at many angles are scored at once on coarse rasters. The best few, and where the section lies, are
-    refined by ICP, NDT and, with `auto`, by the cross-prediction of the features. The section stays where it lies
-    unless one of the results is better in blocks that were held out from its search, with confidence
-    (:func:`~spatialweave.alignment.choice.choose`). Time and memory are linear in spots up to the number above which
-    sections are pooled, and constant above. The same sections give the same result every time.
+    All shifts at many angles are scored at once on coarse rasters. The best few, and the current position, are refined
+    by ICP, NDT and, with `auto`, by the cross-prediction of the features. The section is left as it lies unless one of
+    the results is better, with confidence, in blocks that were held out from its search
+    (:func:`~spatialweave.alignment.choice.choose`). Time and memory are linear in the number of spots up to the number
+    above which sections are pooled, and constant above it. The same sections give the same result every time.
 
     Raises
     ------
     InputError
         For coordinates that are not n x 2 finite numbers, fewer than 3 spots, spots that all have the same coordinates,
-        latents of another number of spots, or settings out of bounds.
+        latents of a different number of spots, or settings out of bounds.
 
     Warns
     -----
@@ -109,8 +110,8 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
     places, rivals, spread = _places(judge, to_fixed @ np.linalg.inv(to_moving), settings)
     by_features = judge.has_features
     if by_features and max(one.evidence.value for one in places) < LEAST_PREDICTION:
-        found = "the features of the two sections do not predict each other; the shapes of the sections decide"
-        warn("alignment of sections", found)
+        problem = "the features of the two sections do not predict each other; the shapes of the sections decide"
+        warn("alignment of sections", problem)
         by_features = False
     choice = choose(places, rivals, judge, by_features)
     to_units = partial(_in_units, to_fixed, to_moving)
@@ -122,10 +123,11 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
 
 
 def _places(judge: Judge, lying: Matrix, settings: PrematchSettings) -> tuple[list[Place], list[Place], float | None]:
-    """Places to choose from, the first where the section lies; others; and how far the halves' searches are apart.
+    """Return the candidate transforms, other transforms (rivals), and the distance between the results of the two
+    halves.
 
-    The latter is the mean distance, in spacings, of the moving spots as the transforms that the two halves of the
-    section found place them.
+    The first candidate is the current position. The distance is the mean, in spacings, over the moving spots between
+    the two positions that the transforms found by the two halves of the section give them.
     """
     scores = judge.scores
     starts = starts_by_shape(scores, settings)
@@ -133,8 +135,8 @@ def _places(judge: Judge, lying: Matrix, settings: PrematchSettings) -> tuple[li
         starts = [lying, *starts]
     places, by_shape = [judge.place(lying, "identity")], search_by_shape(scores, starts, settings)
     for matrix, method in by_shape:
-        found = [refine_by_shape(half, matrix, method, settings) for half in judge.halves]
-        places.append(judge.place(matrix, method, by_shape=found))
+        by_half = [refine_by_shape(half, matrix, method, settings) for half in judge.halves]
+        places.append(judge.place(matrix, method, by_shape=by_half))
     if not judge.has_features:
         return places, [], None
     starts = [*starts[:1], *(matrix for matrix, _ in by_shape)]
@@ -149,7 +151,7 @@ def _places(judge: Judge, lying: Matrix, settings: PrematchSettings) -> tuple[li
 
 
 def _checked(section: SectionFeatures, where: str) -> SectionFeatures:
-    """The section with float64 coordinates and one mask per modality; InputError for what cannot be registered."""
+    """Return the section with float64 coordinates and one mask per modality; raise InputError if it is unusable."""
     points = np.asarray(section.points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise InputError(where, f"coordinates of the shape {points.shape}", "x and y of at least 3 spots")
@@ -161,12 +163,12 @@ def _checked(section: SectionFeatures, where: str) -> SectionFeatures:
         raise InputError(where, f"all {len(points)} spots have the same coordinates", "different coordinates")
     scatter = np.linalg.eigvalsh(centred.T @ centred)
     if scatter[0] <= 1e-12 * scatter[1]:
-        warn(where, "all spots are on one line: the section may end up turned over along it")
+        warn(where, "all spots are on one line: the section may be turned over along it")
     features = {}
     for name, (latents, present) in section.features.items():
         if np.ndim(latents) != 2 or len(latents) != len(points) or np.shape(present) not in ((), (len(points),)):
-            found = f"latents of the shape {np.shape(latents)}, presence of the shape {np.shape(present)}"
-            raise InputError(f"{where}, modality '{name}'", found, f"rows for {len(points)} spots")
+            problem = f"latents of the shape {np.shape(latents)}, presence of the shape {np.shape(present)}"
+            raise InputError(f"{where}, modality '{name}'", problem, f"rows for {len(points)} spots")
         mask = np.broadcast_to(np.asarray(present, dtype=bool), len(points))
         if not np.isfinite(np.asarray(latents)[mask]).all():
             raise InputError(f"{where}, modality '{name}'", "latents that are not finite", "finite numbers")
@@ -177,16 +179,16 @@ def _checked(section: SectionFeatures, where: str) -> SectionFeatures:
 def _prepared(
     fixed: SectionFeatures, moving: SectionFeatures, settings: PrematchSettings
 ) -> tuple[RegistrationScore, Matrix, Matrix]:
-    """Both sections centred, in spacings of the fixed one, and pooled; and the matrices of that change of units.
+    """Return both sections centred, in spacings of the fixed one, and pooled; and the matrices of that change of units.
 
-    One factor for both sections and both axes. With a free scale each section is in its own spacings, so that sections
-    of one platform start at the right scale whatever their units.
+    Both sections and both axes have the same factor. With a free scale each section is in its own spacings, so that
+    sections of one platform start at the right scale in any units.
     """
     unit = spacing(fixed.points)
-    own = spacing(moving.points) if settings.scale else unit
+    own_unit = spacing(moving.points) if settings.scale else unit
     to_fixed = transforms.rigid(0.0, -fixed.points.mean(axis=0) / unit, 1.0 / unit)
-    to_moving = transforms.rigid(0.0, -moving.points.mean(axis=0) / own, 1.0 / own)
-    # ICP and NDT as published use coordinates only.
+    to_moving = transforms.rigid(0.0, -moving.points.mean(axis=0) / own_unit, 1.0 / own_unit)
+    # As published, ICP and NDT use coordinates only.
     use_features = settings.method == "auto"
     fixed_points, moving_points = transforms.apply(to_fixed, fixed.points), transforms.apply(to_moving, moving.points)
     first, second = prepare([
@@ -197,19 +199,19 @@ def _prepared(
 
 
 def _in_units(to_fixed: Matrix, to_moving: Matrix, matrix: Matrix) -> Matrix:
-    """A transform between prepared sections as one between their own coordinates."""
+    """Convert a transform between prepared sections to one between their own coordinates."""
     return np.asarray(np.linalg.inv(to_fixed) @ matrix @ to_moving)
 
 
 def score_of(place: Place, by_features: bool) -> float:
-    """The cross-prediction, or the agreement of the shapes."""
+    """Return the cross-prediction, or the agreement of the shapes."""
     return (place.evidence if by_features else place.shape).value
 
 
 def _record(
     choice: Choice, tried: Sequence[Place], scores: RegistrationScore, to_units: Callable[[Matrix], Matrix]
 ) -> dict[str, Any]:
-    """What was tried, in plain types; transforms in the units of the sections."""
+    """Return the candidates in plain types, with transforms in the units of the sections."""
     lines = []
     for one in tried[:MOST_RECORDED]:
         angle, shift, scale, reflected = transforms.decompose(to_units(one.matrix))
@@ -231,7 +233,7 @@ def _record(
 
 
 def _record_of_none() -> dict[str, Any]:
-    """The record of sections that are not registered."""
+    """Return the record of sections that are not registered."""
     return {
         "decided_by": "none", "settled": True, "confidence": None, "confidence_over_identity": None, "overlap": None,
         "runner_up": None, "modalities": {"fixed": [], "moving": []}, "tried": [], "spread": None,
@@ -239,7 +241,7 @@ def _record_of_none() -> dict[str, Any]:
 
 
 def _doubt(choice: Choice, to_units: Callable[[Matrix], Matrix]) -> str:
-    """The warning that a registration is not settled."""
+    """Return the warning text for a registration that is not settled."""
     described = []
     for one in (choice.place, choice.runner_up):
         if one is not None:
@@ -248,5 +250,5 @@ def _doubt(choice: Choice, to_units: Callable[[Matrix], Matrix]) -> str:
             where = "where it lies" if one.method == "identity" else f"{np.degrees(angle):.0f} degrees{turned_over}"
             described.append(f"{where} ({score_of(one, choice.by_features):.3f})")
     by = "features and shape" if choice.by_features else "shape"
-    found = f"the registration is not settled by {by} (confidence {choice.confidence:.2f})"
-    return f"{found}: {described[0]} or {described[1]}; look at the overlay"
+    problem = f"the registration is not settled by {by} (confidence {choice.confidence:.2f})"
+    return f"{problem}: {described[0]} or {described[1]}; look at the overlay"

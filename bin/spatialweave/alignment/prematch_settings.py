@@ -1,4 +1,4 @@
-"""How the sections of a dataset are registered: the settings of :mod:`~spatialweave.alignment.prematch`."""
+"""Settings for registering the sections of a dataset (:mod:`~spatialweave.alignment.prematch`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spatialweave.settings import option
 
 @dataclass(frozen=True)
 class PrematchSettings:
-    """How two sections are registered."""
+    """Settings for registering two sections."""
 
     method: Literal["auto", "icp", "ndt", "fgw", "none"] = option(
         "auto",
@@ -18,6 +18,6 @@ class PrematchSettings:
         "fused Gromov-Wasserstein; none: no registration.",
     )
     reflection: bool = option(False, "Also try the moving section turned over.")
-    scale: bool = option(False, "The sections' coordinates differ in their units: also find one factor.")
+    scale: bool = option(False, "The sections' coordinates differ in their units: also fit a scale factor.")
     angles: int = option(72, "Initial angles over the full circle.", low=4, high=720)
-    starts: int = option(6, "Initial transforms to refine, by shape and by cross-prediction each.", low=1, high=50)
+    starts: int = option(6, "Initial transforms to refine, both by shape and by cross-prediction.", low=1, high=50)

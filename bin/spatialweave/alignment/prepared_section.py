@@ -1,4 +1,4 @@
-"""A section prepared for registration: pooled where it has many spots, with its spatial components and its outline."""
+"""Section prepared for registration: pooled if it has many spots, with its spatial components and its outline."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_SPOTS = 30_000
 """Sections with more spots are pooled to about this number."""
 
 FEWEST_IN_PART = 20
-"""A part of a section has a modality if at least so many of its spots do."""
+"""A part of a section has a modality if at least this many of its spots have it."""
 
 
 @dataclass(frozen=True)
 class UnpreparedSection:
-    """A section as it is given.
+    """Section before preparation.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class UnpreparedSection:
     features
         Modality -> latents (n x d) and whether each spot has them (n).
     least_spacing
-        With a smaller spacing the section is pooled to this one, in the units of the points.
+        If the section's spacing is smaller, it is pooled to this one, in the units of the points.
     """
 
     points: np.ndarray
@@ -39,14 +39,14 @@ class UnpreparedSection:
 
 @dataclass(frozen=True)
 class PreparedSection:
-    """A section of at most about :data:`MOST_SPOTS` spots.
+    """Section with at most about :data:`MOST_SPOTS` spots.
 
     Attributes
     ----------
     points
-        Coordinates (n x 2), pooled where there were too many spots.
+        Coordinates (n x 2), pooled if there were too many spots.
     spacing
-        Of these.
+        Spacing of these.
     components
         Modality -> its spatial components; modalities without any are left out.
     outline
@@ -59,7 +59,7 @@ class PreparedSection:
     outline: np.ndarray
 
     def part(self, spots: np.ndarray, border: np.ndarray) -> PreparedSection:
-        """Some of the spots (n, bool) with their components and some of the outline (m, bool).
+        """Return the section with some of the spots (n, bool), their components and some of the outline (m, bool).
 
         A modality with fewer than :data:`FEWEST_IN_PART` of these spots is left out.
         """
@@ -72,11 +72,11 @@ class PreparedSection:
 
 
 def prepare(sections: Sequence[UnpreparedSection]) -> list[PreparedSection]:
-    """Pool sections that have more spots than needed, and find their spatial components and their outlines.
+    """Pool sections with more spots than needed, and compute their spatial components and outlines.
 
-    A modality that all of them have, in latents of the same dimensions, has the same components in all.
+    A modality that all sections have, with latents of the same dimensions, has the same components in all of them.
     """
-    pooled = [_pooled_where_needed(one) for one in sections]
+    pooled = [_pooled_where_needed(section) for section in sections]
     components: list[dict[str, SpatialComponents]] = [{} for _ in sections]
     for name in sorted({name for one in pooled for name in one.features}):
         having = [index for index, one in enumerate(pooled) if name in one.features]
@@ -87,8 +87,8 @@ def prepare(sections: Sequence[UnpreparedSection]) -> list[PreparedSection]:
             for index, found in zip(group, spatial_components(latents) or [], strict=False):
                 components[index][name] = found
     return [
-        PreparedSection(one.points, one.least_spacing, own, one.points[outline(one.points)])
-        for one, own in zip(pooled, components, strict=True)
+        PreparedSection(section.points, section.least_spacing, parts, section.points[outline(section.points)])
+        for section, parts in zip(pooled, components, strict=True)
     ]
 
 
@@ -98,7 +98,7 @@ def _latents(section: UnpreparedSection, name: str) -> SectionLatents:
 
 
 def _pooled_where_needed(section: UnpreparedSection) -> UnpreparedSection:
-    """The section, pooled where it has too many spots; its `least_spacing` is then the one it has."""
+    """Return the section, pooled if it has too many spots, with `least_spacing` set to its spacing."""
     points, features = section.points, section.features
     spacing = spatial.spacing(points)
     crowded = spacing * np.sqrt(len(points) / MOST_SPOTS) if len(points) > MOST_SPOTS else 0.0
@@ -112,7 +112,7 @@ def _pooled_where_needed(section: UnpreparedSection) -> UnpreparedSection:
 def pool(
     points: np.ndarray, features: Mapping[str, tuple[np.ndarray, np.ndarray]], cell: float
 ) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """One spot per occupied square of side `cell`: mean coordinates, and mean latents of the spots that have them."""
+    """Pool to one spot per occupied square of side `cell`: mean coordinates, and mean latents of spots with latents."""
     column, row = np.floor((points - points.min(axis=0)) / cell).astype(np.int64).T
     _, square = np.unique(row * (column.max() + 1) + column, return_inverse=True)
     n_squares = int(square.max()) + 1

@@ -1,4 +1,4 @@
-"""Rasters of a section: smoothed values and the density of spots on a grid, to be read at any coordinates."""
+"""Rasters of a section: smoothed values and the density of spots on a grid, readable at any coordinates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Raster:
     shape
         Rows and columns.
     pixels
-        Pixels x (components + 1): smoothed values, and in the last column the density of spots, 1 inside the section.
+        Pixels x (components + 1): smoothed values; the last column is the density of spots, 1 inside the section.
     """
 
     corner: np.ndarray
@@ -37,12 +37,12 @@ class Raster:
     pixels: np.ndarray
 
     def read(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Components at `points` (n x components, bilinear) and to what extent each is inside (n, 0 to 1)."""
+        """Return the components at `points` (n x components, bilinear) and how far each is inside (n, 0 to 1)."""
         position = (points - self.corner) / self.pitch
         whole = np.floor(position).astype(np.int64)
         column = np.clip(whole[:, 0], 0, self.shape[1] - 2)
         row = np.clip(whole[:, 1], 0, self.shape[0] - 2)
-        # Beyond the raster the pixels of its empty margin are read.
+        # Points beyond the raster read the pixels of its empty margin.
         x, y = np.clip(position[:, 0] - column, 0.0, 1.0), np.clip(position[:, 1] - row, 0.0, 1.0)
         first = row * self.shape[1] + column
         read = self.pixels[first] * ((1 - x) * (1 - y))[:, None] + self.pixels[first + 1] * (x * (1 - y))[:, None]
@@ -53,14 +53,14 @@ class Raster:
 
 
 def rasterise(points: np.ndarray, values: np.ndarray, spacing: float, width: float) -> Raster:
-    """The means of `values` (n x components) about every pixel, with Gaussian weights.
+    """Return the Gaussian-weighted means of `values` (n x components) about every pixel.
 
     Parameters
     ----------
     points
         n x 2.
     spacing
-        Of the points; pixels have :data:`PITCH` times this as side.
+        Spacing of the points; the side of a pixel is :data:`PITCH` times this.
     width
         Standard deviation of the weights, in spacings.
     """
@@ -88,6 +88,6 @@ def _smoothed_sums(
 
 
 def _at(raster: np.ndarray, points: np.ndarray, corner: np.ndarray, pitch: float) -> np.ndarray:
-    """The values of the pixels nearest to `points`."""
+    """Return the values of the pixels nearest to `points`."""
     column, row = np.round((points - corner) / pitch).astype(np.int64).T
     return raster[row, column]

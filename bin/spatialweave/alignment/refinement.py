@@ -26,7 +26,7 @@ NEARLY_BEST = 0.95
 """A score of at least this fraction of the best one is about as good."""
 
 FINALISTS = 2
-"""Transforms that are searched at the fine width after the coarse search."""
+"""Number of transforms that are searched at the fine width after the coarse search."""
 
 WIDTH_COARSE, WIDTH_FINE = 2.0, 1.0
 """Width of the rasters in spacings, for the coarse and the fine search."""
@@ -35,17 +35,17 @@ PRECISION_COARSE = 0.05
 """The coarse search ends when points move by less than this fraction of its first step."""
 
 SPOTS_COARSE, SPOTS_FINE = 4_000, 20_000
-"""Moving spots that are used in the coarse and the fine search."""
+"""Numbers of moving spots in the coarse and the fine search."""
 
 FEWEST_ON_OUTLINE = 3
-"""Fewer points than this determine no transform."""
+"""Fewer points than this do not determine a transform."""
 
 SEARCH_COMPONENTS = 6
 """Components per section in the search of initial transforms (time grows with the product of the two numbers)."""
 
 
 def starts_by_shape(scores: RegistrationScore, settings: PrematchSettings) -> list[Matrix]:
-    """The initial transforms of the largest overlap."""
+    """Return the initial transforms with the largest overlap."""
     overlaps = [(one.overlap, one.matrix) for one in initial_transforms(scores, settings, by_features=False)]
     return best_different(overlaps, scores.moving.points, settings.starts)
 
@@ -53,7 +53,7 @@ def starts_by_shape(scores: RegistrationScore, settings: PrematchSettings) -> li
 def search_by_shape(
     scores: RegistrationScore, starts: Sequence[Matrix], settings: PrematchSettings
 ) -> list[tuple[Matrix, str]]:
-    """Different places by coordinates alone, with what refined them: ``icp`` of the outlines, ``ndt``, or both."""
+    """Return different transforms found by coordinates alone, and their methods: ``icp`` of the outlines or ``ndt``."""
     methods = ["icp"] if scores.has_features or settings.method == "icp" else ["icp", "ndt"]
     if settings.method == "ndt":
         methods = ["ndt"]
@@ -64,7 +64,7 @@ def search_by_shape(
 
 
 def refine_by_shape(scores: RegistrationScore, start: Matrix, method: str, settings: PrematchSettings) -> Matrix:
-    """The transform near `start` by ICP of the outlines or by NDT; `start` where the moving section has no points."""
+    """Refine `start` by ICP of the outlines or by NDT; return `start` if the moving section has too few points."""
     fixed, moving = scores.fixed, scores.moving
     if method == "ndt":
         return ndt(fixed.points, thin(moving.points, SPOTS_COARSE), start, scores.spacing, settings.scale)[0]
@@ -74,9 +74,10 @@ def refine_by_shape(scores: RegistrationScore, start: Matrix, method: str, setti
 
 
 def search_by_features(scores: RegistrationScore, starts: Sequence[Matrix], settings: PrematchSettings) -> list[Matrix]:
-    """The places of best cross-prediction, the best first: from `starts` and from those of the best components.
+    """Return the transforms with the best cross-prediction, best first, from `starts` and from those of the best
+    components.
 
-    Coarsely from the best starts, which include the first of `starts` however bad it is, then finely from the best
+    The search is coarse from the best starts, which always include the first of `starts`, and then fine from the best
     results.
     """
     points = scores.moving.points
@@ -87,20 +88,20 @@ def search_by_features(scores: RegistrationScore, starts: Sequence[Matrix], sett
     best = best_different([(coarse(matrix), matrix) for matrix in tried], points, settings.starts)
     found = [
         local_search(coarse, points, matrix, wide * scores.spacing, settings.scale, PRECISION_COARSE)
-        for matrix in [starts[0], *(one for one in best if one is not starts[0])]
+        for matrix in [starts[0], *(matrix for matrix in best if matrix is not starts[0])]
     ]
     finalists = best_different([(score, matrix) for matrix, score in found], points, FINALISTS)
     refined = [refine_by_features(scores, matrix, settings) for matrix in finalists]
     averaged = [scores.cross_prediction(matrix, WIDTH_FINE, SPOTS_FINE) for matrix, _ in refined]
-    # Averages separate right from wrong better, but blur the difference between bands of unequal width: of transforms
-    # that are about the best by them, the one that is best by single spots is first.
+    # Averages separate right from wrong transforms better, but blur the difference between bands of unequal width. So
+    # among the transforms that are about the best by averages, the best by single spots comes first.
     enough = NEARLY_BEST * max(averaged)
-    order = sorted(range(len(refined)), key=lambda one: (averaged[one] >= enough, refined[one][1]), reverse=True)
-    return [refined[one][0] for one in order]
+    order = sorted(range(len(refined)), key=lambda i: (averaged[i] >= enough, refined[i][1]), reverse=True)
+    return [refined[i][0] for i in order]
 
 
 def refine_by_features(scores: RegistrationScore, start: Matrix, settings: PrematchSettings) -> tuple[Matrix, float]:
-    """The transform near `start` of the best cross-prediction of single spots, and this score."""
+    """Return the transform near `start` with the best cross-prediction of single spots, and this score."""
     fine = partial(scores.cross_prediction, width=WIDTH_FINE, most=SPOTS_FINE, averaged=False)
     return local_search(fine, scores.moving.points, start, WIDTH_FINE * scores.spacing, settings.scale)
 
@@ -108,7 +109,7 @@ def refine_by_features(scores: RegistrationScore, start: Matrix, settings: Prema
 def initial_transforms(
     scores: RegistrationScore, settings: PrematchSettings, by_features: bool = True
 ) -> list[InitialTransform]:
-    """All initial transforms. With a free scale the sections are also tried at equal radii."""
+    """Return all initial transforms. With a free scale the sections are also compared at equal radii."""
     sections = (scores.fixed, scores.moving)
     scales = [1.0]
     if settings.scale:
@@ -122,9 +123,9 @@ def initial_transforms(
 
 
 def search_components(section: PreparedSection, same: Sequence[str] = (), by_features: bool = True) -> np.ndarray:
-    """The components with the largest spatial fraction over all modalities, with that fraction as variance (n x d).
+    """Return the components with the largest spatial fraction over all modalities, scaled to that fraction (n x d).
 
-    Where there are modalities with the `same` components in both sections, only of these.
+    The fraction is their variance. If modalities have the `same` components in both sections, only these are used.
     """
     columns, fractions = [np.zeros((len(section.points), 0))], [np.zeros(0)]
     for name in (same or section.components) if by_features else ():
@@ -138,5 +139,5 @@ def search_components(section: PreparedSection, same: Sequence[str] = (), by_fea
 
 
 def thin(points: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the points, evenly taken."""
+    """Return at most `most` of the points, evenly sampled."""
     return points[:: max(1, -(-len(points) // most))]

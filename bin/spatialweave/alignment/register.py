@@ -1,4 +1,4 @@
-"""Registering one section of a dataset onto another."""
+"""Registration of one section of a dataset onto another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spatialweave.io.dataset import Dataset, read_dataset
 
 
 def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSettings) -> Registration:
-    """The transform of section `moving` onto `fixed`, both of one latents file.
+    """Return the transform of section `moving` onto `fixed`, both from one latents file.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def align_sections(latents: Path, fixed: str, moving: str, settings: PrematchSet
 
 
 def section_features(dataset: Dataset, section: str) -> SectionFeatures:
-    """The coordinates of one section, and the latents of each modality that it has."""
+    """Return the coordinates of one section, and the latents of each modality that it has."""
     if section not in dataset.sections:
         raise InputError("--latents", f"have no section '{section}'", " or ".join(dataset.sections))
     rows = dataset.section_rows()[section]

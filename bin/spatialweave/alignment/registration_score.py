@@ -16,15 +16,15 @@ from spatialweave.alignment.spatial_components import SpatialComponents
 from spatialweave.alignment.transforms import Matrix
 
 OUTLINE_WIDTH = 1.0
-"""In spacings: width of the Gaussian of the distance between outlines."""
+"""Width of the Gaussian of the distance between outlines, in spacings."""
 
 
 @dataclass
 class RegistrationScore:
     """Scores transforms that move `moving` onto `fixed`; rasters are made once per modality and width.
 
-    Blocks are those of :func:`~spatialweave.alignment.block_ratios.block_numbers` on the whole moving section, of which
-    `moving` may be a part.
+    Blocks are those of :func:`~spatialweave.alignment.block_ratios.block_numbers` on the whole moving section; `moving`
+    may be a part of it.
 
     Attributes
     ----------
@@ -55,38 +55,39 @@ class RegistrationScore:
         return [name for name, one in self.moving.components.items() if one.shared]
 
     def part(self, blocks: np.ndarray) -> RegistrationScore:
-        """The scores of the moving section's spots in some of the blocks (bool, blocks); fixed rasters are shared."""
+        """Return the scores of the moving spots in some of the blocks (bool, blocks); fixed rasters are shared."""
         points, outline = self.moving.points, self.moving.outline
         spots, border = (blocks[block_numbers(of, self.frame)] for of in (points, outline))
         return RegistrationScore(self.fixed, self.moving.part(spots, border), self.frame, self._rasters)
 
     def cross_prediction(self, matrix: Matrix, width: float, most: int, averaged: bool = True) -> float:
-        """Fraction of the variance of each section's components that the other's explain (see :meth:`evidence`)."""
+        """Return the fraction of each section's variance that the other explains (see :meth:`evidence`)."""
         return self.evidence(matrix, width, most, averaged).value
 
     def evidence(self, matrix: Matrix, width: float, most: int, averaged: bool = True) -> BlockRatios:
-        """Fraction of the variance of each section's components that the other's explain, mean over both directions.
+        """Return the fraction of the variance of each section's components that the other's components explain.
 
-        Mean over the pairs of modalities (:meth:`_modality_pairs`) of the sums of squares explained in held-out blocks
-        (:mod:`~spatialweave.alignment.cross_prediction`): of the moving spots' components by the fixed section's
-        raster, and the reverse. Each is divided by the sum of squares over *all* moving spots. Spots outside the fixed
-        section count as not explained, so that a small overlap cannot win by chance. At most 1; about 0 where the
-        sections have nothing in common, 0 without features.
+        It is the mean over both directions and over the pairs of modalities (:meth:`_modality_pairs`) of the sums of
+        squares explained in held-out blocks (:mod:`~spatialweave.alignment.cross_prediction`): the moving spots'
+        components predicted from the fixed section's raster, and the reverse. Each sum is divided by the sum of squares
+        over *all* moving spots. Spots outside the fixed section count as not explained, so that a small overlap cannot
+        win by chance. The fraction is at most 1, about 0 if the sections have nothing in common, and 0 without
+        features.
 
         Parameters
         ----------
         width
-            Of the fixed section's rasters, in spacings.
+            Width of the fixed section's rasters, in spacings.
         most
-            Moving spots to use, evenly taken.
+            Number of moving spots to use, evenly sampled.
         averaged
             Whether the moving spots' components are averaged over neighbours. Averaging separates right from wrong
-            transforms better; but averages at a border are shifted inwards, and single spots give the finest detail.
+            transforms better. But averages at a border are shifted inwards, and single spots give the finest detail.
         """
         explained, whole = [], []
-        for own, name in self._modality_pairs():
-            one, other = self.moving.components[own], self.fixed.components[name]
-            rows, ends = self._rows_by_block(own, most)
+        for moving_name, name in self._modality_pairs():
+            one, other = self.moving.components[moving_name], self.fixed.components[name]
+            rows, ends = self._rows_by_block(moving_name, most)
             targets = (one.smooth if averaged else one.values)[rows]
             points = transforms.apply(matrix, self.moving.points[one.rows[rows]])
             read, inside = self._raster(name, width).read(points)
@@ -100,57 +101,57 @@ class RegistrationScore:
         return BlockRatios(np.array(explained), np.array(whole), np.full(len(whole), 1.0 / len(whole)))
 
     def overlap(self, matrix: Matrix) -> float:
-        """Fraction of the moving spots that are inside the fixed section."""
+        """Return the fraction of the moving spots that are inside the fixed section."""
         return float(self._inside(matrix).mean())
 
     def common(self, matrix: Matrix) -> float:
-        """Fraction of the spots inside the other section, of that section of which it is the smaller fraction."""
+        """Return the fraction of spots inside the other section, for the section in which it is smaller."""
         sides = self.coverage(matrix)
         return float((sides.numerators.sum(axis=1) / np.maximum(sides.denominators.sum(axis=1), 1.0)).min())
 
     def shape_agreement(self, matrix: Matrix) -> float:
-        """Agreement of the shapes, 0 to 1 (see :meth:`shape`)."""
+        """Return the agreement of the shapes, 0 to 1 (see :meth:`shape`)."""
         return self.shape(matrix).value
 
     def shape(self, matrix: Matrix) -> BlockRatios:
-        """Agreement of the shapes, 0 to 1: half the :meth:`coverage`, half the :meth:`outline_agreement`."""
+        """Return the agreement of the shapes, 0 to 1: half :meth:`coverage`, half :meth:`outline_agreement`."""
         return joined([(0.5, self.coverage(matrix)), (0.5, self.outline_agreement(matrix))])
 
     def coverage(self, matrix: Matrix) -> BlockRatios:
-        """Fraction of spots that are inside the other section, mean of both sections.
+        """Return the fraction of spots that are inside the other section, mean of both sections.
 
-        Fixed spots are counted in the block of the moving section that they are in.
+        Each fixed spot is counted in the block of the moving section that contains it.
         """
-        there = transforms.apply(np.linalg.inv(matrix), self.fixed.points)
-        sides = [(self._inside(matrix), self.moving.points), (self._moving_density().read(there)[1], there)]
+        moved_back = transforms.apply(np.linalg.inv(matrix), self.fixed.points)
+        sides = [(self._inside(matrix), self.moving.points), (self._moving_density().read(moved_back)[1], moved_back)]
         return joined([(0.5, self._mean_by_block(values, points)) for values, points in sides])
 
     def outline_agreement(self, matrix: Matrix) -> BlockRatios:
-        """Mean over the moving outline's spots of a Gaussian of the distance to the fixed outline.
+        """Return the mean over the moving outline's spots of a Gaussian of the distance to the fixed outline.
 
-        Its width is :data:`OUTLINE_WIDTH`, so that a missing edge costs its own length only.
+        The Gaussian has the width :data:`OUTLINE_WIDTH`, so that a missing edge costs its own length only.
         """
         distance, _ = cKDTree(self.fixed.outline).query(transforms.apply(matrix, self.moving.outline))
         near = np.exp(-0.5 * (distance / (OUTLINE_WIDTH * self.spacing)) ** 2)
         return self._mean_by_block(near, self.moving.outline)
 
     def _mean_by_block(self, values: np.ndarray, points: np.ndarray) -> BlockRatios:
-        """The mean of values at points of the moving section."""
+        """Return the mean of values at points of the moving section."""
         block = block_numbers(points, self.frame)
         count = np.bincount(block, minlength=N_BLOCKS).astype(np.float64)
         return BlockRatios(np.bincount(block, values, N_BLOCKS)[None], count[None], np.ones(1))
 
     def _modality_pairs(self) -> list[tuple[str, str]]:
-        """The pairs of modalities, moving and fixed, that can predict each other.
+        """Return the pairs of modalities, moving and fixed, that can predict each other.
 
-        Where sections have the same components, only these: they say more than what RNA says about protein.
+        Where sections share components, only these are paired: they are more informative than RNA is about protein.
         """
         if self.shared_modalities:
             return [(name, name) for name in self.shared_modalities]
         return [(own, name) for own in self.moving.components for name in self.fixed.components]
 
     def _rows_by_block(self, modality: str, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """At most `most` evenly spaced rows of a modality by block, and their number up to the end of each block."""
+        """Return at most `most` evenly spaced rows of a modality by block, and their number up to each block's end."""
         if (modality, most) not in self._rows:
             one: SpatialComponents = self.moving.components[modality]
             rows = np.arange(0, len(one.rows), max(1, -(-len(one.rows) // most)))
@@ -160,11 +161,11 @@ class RegistrationScore:
         return self._rows[modality, most]
 
     def _inside(self, matrix: Matrix) -> np.ndarray:
-        """To what extent each moving spot is inside the fixed section (n, 0 to 1)."""
+        """Return to what extent each moving spot is inside the fixed section (n, 0 to 1)."""
         return self._raster("", 1.0).read(transforms.apply(matrix, self.moving.points))[1]
 
     def _raster(self, modality: str, width: float) -> Raster:
-        """The fixed section's raster of a modality's components; of no modality ("") its density alone."""
+        """Return the fixed section's raster of a modality's components; for no modality ("") its density alone."""
         if (modality, width) not in self._rasters:
             one = self.fixed.components.get(modality)
             points = self.fixed.points if one is None else self.fixed.points[one.rows]
@@ -174,7 +175,7 @@ class RegistrationScore:
         return self._rasters[modality, width]
 
     def _moving_density(self) -> Raster:
-        # Its own, while the rasters of the fixed section are shared with parts.
+        # Not shared with parts, unlike the rasters of the fixed section.
         if not self._density:
             points, relative = self.moving.points, self.spacing / self.moving.spacing
             self._density.append(rasterise(points, np.zeros((len(points), 0)), self.moving.spacing, relative))

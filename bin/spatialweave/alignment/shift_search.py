@@ -1,4 +1,4 @@
-"""Initial transforms: all shifts at many angles, by cross-correlation of coarse rasters of two sections."""
+"""Initial transforms: all shifts at many angles, scored by cross-correlation of coarse rasters of two sections."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ CELLS_ACROSS = 64
 """Raster cells along the larger section's diameter; cells are never smaller than :data:`LEAST_CELL`."""
 
 LEAST_CELL = 1.5
-"""In spacings: smaller cells would resolve the lattice."""
+"""Smallest side of a cell in spacings; smaller cells would resolve the lattice."""
 
 LEAST_OVERLAP = 0.3
-"""Shifts whose overlap is below this fraction of the largest overlap are not considered."""
+"""Shifts with an overlap below this fraction of the largest overlap are not considered."""
 
 DIFFERENT = 0.25
-"""Two transforms are different when their distance (see :func:`~spatialweave.alignment.transforms.disagreement`), in
-radii of the section, is above this."""
+"""Two transforms differ if their distance in radii of the section
+(:func:`~spatialweave.alignment.transforms.disagreement`) is above this."""
 
 BLUR = 0.7
-"""Standard deviation in cells of the Gaussian within which spots of the two sections count as overlapping."""
+"""Standard deviation, in cells, of the Gaussian within which spots of the two sections count as overlapping."""
 
 
 @dataclass(frozen=True)
 class InitialTransform:
-    """An initial transform of the moving section onto the fixed one.
+    """Initial transform of the moving section onto the fixed one.
 
     Attributes
     ----------
     matrix
         Moving -> fixed.
     explained
-        Variance that single components of the two sections explain of each other, relative to the largest overlap; 0
-        without components.
+        Variance of each section's components that single components of the other explain, relative to the largest
+        overlap; 0 without components.
     overlap
-        Pairs of overlapping spots, relative to the largest number of any transform.
+        Pairs of overlapping spots, relative to the largest number for any transform.
     """
 
     matrix: Matrix
@@ -50,7 +50,7 @@ class InitialTransform:
 
 @dataclass(frozen=True)
 class ComponentMap:
-    """A section for the search: coordinates (n x 2) and weighted components (n x d; 0 where not measured)."""
+    """Section for the search: coordinates (n x 2) and weighted components (n x d; 0 where not measured)."""
 
     points: np.ndarray
     components: np.ndarray
@@ -65,21 +65,21 @@ def search_shifts(
     scales: Sequence[float],
     same: bool = False,
 ) -> list[InitialTransform]:
-    """The shift that explains most, and the one with the largest overlap, at every angle, reflection and scale.
+    """Return, for every angle, reflection and scale, the shift that explains most and the one with the largest overlap.
 
-    For every shift the sums, over pairs of overlapping spots, of the components, their squares and their products
-    between the sections give the variances and covariances within the overlap (Padfield, IEEE Trans Image Process
-    21:2706, 2012). A covariance squared over the variance of one component is what it explains of the other. All these
-    sums are cross-correlations of rasters, which Fourier transforms give for all shifts at once.
+    For every shift, sums over pairs of overlapping spots (of the components, their squares and their products between
+    the sections) give the variances and covariances within the overlap (Padfield, IEEE Trans Image Process 21:2706,
+    2012). A squared covariance divided by the variance of one component is what that component explains of the other.
+    All these sums are cross-correlations of rasters, which Fourier transforms give for all shifts at once.
 
     Parameters
     ----------
     spacing
         The larger spot spacing of the two sections.
     n_angles
-        Equally spaced over the full circle.
+        Number of angles, equally spaced over the full circle.
     same
-        The sections have the same components: each explains itself only, by a covariance above 0.
+        Whether the sections have the same components. Then each explains itself only, by a covariance above 0.
     """
     centre, origin = fixed.points.mean(axis=0), moving.points.mean(axis=0)
     still, turning = fixed.points - centre, moving.points - origin
@@ -101,23 +101,23 @@ def search_shifts(
                 for shift, explained, overlap in _best_shifts(blurred, other, cell, same):
                     placed = transforms.rigid(0.0, centre + shift) @ matrix @ transforms.rigid(0.0, -origin)
                     at_scale.append(InitialTransform(placed, explained, overlap))
-        # The number of pairs depends on the scale, and sums over pairs with it; their ratios do not.
+        # The number of pairs, and with it sums over pairs, depends on the scale; ratios of such sums do not.
         most = max(one.overlap for one in at_scale)
         found += [InitialTransform(one.matrix, one.explained / most, one.overlap / most) for one in at_scale]
     return found
 
 
 def cell_side(points: np.ndarray, spacing: float) -> float:
-    """Side of the cells of the search for a section with these points: about the error of an initial transform."""
+    """Return the side of the search cells for a section with these points: about the error of an initial transform."""
     radius = float(np.linalg.norm(points - points.mean(axis=0), axis=1).max())
     return max(LEAST_CELL * spacing, 2.0 * radius / CELLS_ACROSS)
 
 
 def _spectrum(points: np.ndarray, components: np.ndarray, cell: float, size: int) -> np.ndarray:
-    """Fourier transforms of the rasters of the number of spots and of the sums of their components and squares.
+    """Return the Fourier transforms of the rasters of the number of spots, and of sums of components and their squares.
 
-    (1 + 2 d) x size x (size // 2 + 1), complex. Components are divided by the standard deviation of all of them
-    together.
+    The shape is (1 + 2 d) x size x (size // 2 + 1), complex. Components are divided by the standard deviation of all of
+    them together.
     """
     column, row = (np.floor(points / cell).astype(np.int64) % size).T
     pixel = row * size + column
@@ -131,7 +131,7 @@ def _spectrum(points: np.ndarray, components: np.ndarray, cell: float, size: int
 def _best_shifts(
     fixed: np.ndarray, moving: np.ndarray, cell: float, same: bool
 ) -> Iterator[tuple[np.ndarray, float, float]]:
-    """Shift, explained sum of squares and overlap (pairs of spots) where either of the two is largest."""
+    """Yield shift, explained sum of squares and overlap (pairs of spots) where either of the latter two is largest."""
     size = fixed.shape[-2]
     pairs = fft.irfft2(fixed[0] * np.conj(moving[0]), (size, size))
     best = {int(np.argmax(pairs))}
@@ -147,14 +147,14 @@ def _best_shifts(
 
 
 def _explained(fixed: np.ndarray, moving: np.ndarray, pairs: np.ndarray, same: bool) -> np.ndarray:
-    """Sum of squares that either section's components explain of the other's, per shift; mean of both directions."""
+    """Return the sum of squares that either section's components explain of the other's, per shift; mean of both."""
     size = len(pairs)
     n_fixed, n_moving = len(fixed) // 2, len(moving) // 2
     enough = pairs >= LEAST_OVERLAP * pairs.max()
     count = np.where(enough, pairs, np.inf)
     of_fixed = fft.irfft2(fixed[1:] * np.conj(moving[0]), (size, size))
     of_moving = fft.irfft2(fixed[0] * np.conj(moving[1:]), (size, size))
-    # A component that hardly varies explains nothing: the floor avoids dividing rounding errors by each other.
+    # A component that hardly varies explains nothing; the floor avoids dividing one rounding error by another.
     squares_fixed = np.maximum(of_fixed[n_fixed:] - of_fixed[:n_fixed] ** 2 / count, 1e-3 * pairs.max() / n_fixed)
     squares_moving = np.maximum(of_moving[n_moving:] - of_moving[:n_moving] ** 2 / count, 1e-3 * pairs.max() / n_moving)
     if same:
@@ -171,7 +171,7 @@ def _explained(fixed: np.ndarray, moving: np.ndarray, pairs: np.ndarray, same: b
 
 
 def best_different(scored: Sequence[tuple[float, Matrix]], points: np.ndarray, most: int) -> list[Matrix]:
-    """The `most` transforms of highest score, no two of which place the `points` (n x 2) about equally."""
+    """Return the `most` transforms with the highest scores that place the `points` (n x 2) differently."""
     picked: list[Matrix] = []
     for _, matrix in sorted(scored, key=lambda pair: pair[0], reverse=True):
         if len(picked) == most:

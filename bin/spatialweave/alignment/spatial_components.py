@@ -10,29 +10,29 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 N_NEIGHBOURS = 6
-"""Neighbours in the spatial average, besides the spot itself; the average is taken twice."""
+"""Neighbours in the spatial average, in addition to the spot itself; the average is taken twice."""
 
 MOST_LATENTS = 30
 SPOTS_PER_LATENT = 20
-"""At most this many latent dimensions are used, and at most one per so many spots."""
+"""At most this many latent dimensions are used, and at most one per this many spots."""
 
 MOST_COMPONENTS = 8
 
 
 @dataclass(frozen=True)
 class SpatialComponents:
-    """The spatial components of one modality of one section.
+    """Spatial components of one modality of one section.
 
     Attributes
     ----------
     rows
         Spots at which the modality was measured (ascending).
     values
-        Spots x components (float64), not averaged over neighbours; a component's variance is its spatial fraction.
+        Spots x components (float64), not averaged over neighbours; the variance of a component is its spatial fraction.
     smooth
-        The same, averaged twice over neighbours.
+        The values averaged twice over neighbours.
     spatial_fraction
-        Fraction of each component's variance that is spatial, beyond the expectation for noise.
+        Fraction of each component's variance that is spatial, in excess of the expectation for noise.
     shared
         Whether the components are the same directions of the same latents in the other section.
     """
@@ -44,14 +44,14 @@ class SpatialComponents:
     shared: bool = False
 
     def part(self, points: np.ndarray, chosen: np.ndarray) -> SpatialComponents:
-        """The same components at some of the spots, averaged over neighbours among these only.
+        """Return the components at some of the spots, averaged over neighbours among these spots only.
 
         Parameters
         ----------
         points
             Coordinates of all spots of the section (n x 2).
         chosen
-            Which of these to keep (n, bool); spots are numbered anew.
+            Which of these to keep (n, bool); the spots are renumbered.
         """
         kept = chosen[self.rows]
         rows, values = (np.cumsum(chosen) - 1)[self.rows[kept]], self.values[kept]
@@ -69,19 +69,19 @@ class SectionLatents:
 
 
 def spatial_components(sections: Sequence[SectionLatents]) -> list[SpatialComponents] | None:
-    """The components with the most spatial variance: maximum autocorrelation factors (Switzer and Green 1984).
+    """Compute the components with the most spatial variance: maximum autocorrelation factors (Switzer and Green 1984).
 
     They are the eigenvectors of the covariance of the whitened latents after averaging twice over neighbours. The
-    eigenvalue is the fraction of variance that averaging leaves. For noise its expectation is the sum of the squared
-    weights of the average, and its upper limit the edge of the Marchenko-Pastur distribution; components below that
-    limit are left out.
+    eigenvalue is the fraction of variance that remains after averaging. For noise its expectation is the sum of the
+    squared weights of the average, and its upper limit is the edge of the Marchenko-Pastur distribution. Components
+    below that limit are left out.
 
-    Of several sections (whose latents have the same dimensions) the components are the same directions in all: the
-    covariances are sums over the sections, each of which is first brought to a mean of 0 and a total variance of 1.
+    For several sections (whose latents have the same dimensions) the components are the same directions in all. The
+    covariances are sums over the sections, each of which is first scaled to a mean of 0 and a total variance of 1.
 
     Returns
     -------
-    One per section, or None when no component is spatial, there are too few spots, or a section's latents do not vary.
+    One per section, or None if no component is spatial, there are too few spots, or a section's latents do not vary.
     """
     n_spots = [len(one.rows) for one in sections]
     n_latents = min(sections[0].latents.shape[1], MOST_LATENTS, min(n_spots) // SPOTS_PER_LATENT)
@@ -104,7 +104,7 @@ def spatial_components(sections: Sequence[SectionLatents]) -> list[SpatialCompon
     if not len(chosen):
         return None
     fraction = (eigenvalues[chosen] - floor) / (1.0 - floor)
-    # The sign of a component is that of its eigenvector, and arbitrary; no score depends on it.
+    # The sign of a component, that of its eigenvector, is arbitrary; no score depends on it.
     found = []
     for one, average, values in zip(sections, averages, white, strict=True):
         raw = values @ (vectors[:, chosen] * np.sqrt(fraction))
@@ -114,7 +114,7 @@ def spatial_components(sections: Sequence[SectionLatents]) -> list[SpatialCompon
 
 
 def neighbour_average(points: np.ndarray) -> sparse.csr_matrix:
-    """Rows that average a spot and its :data:`N_NEIGHBOURS` nearest (CSR, spots x spots)."""
+    """Return rows that average a spot and its :data:`N_NEIGHBOURS` nearest (CSR, spots x spots)."""
     n_spots = len(points)
     k = min(N_NEIGHBOURS + 1, n_spots)
     nearest = cKDTree(points).query(points, k=k)[1].reshape(n_spots, k)
@@ -123,10 +123,10 @@ def neighbour_average(points: np.ndarray) -> sparse.csr_matrix:
 
 
 def _whiten(sections: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Dimensions that are uncorrelated and of variance 1 over all sections; those without variance are dropped."""
+    """Return dimensions that are uncorrelated with variance 1 over all sections; those without variance are dropped."""
     centred = [latents - latents.mean(axis=0) for latents in sections]
     if len(centred) > 1:
-        # Sections may differ in their units, and the larger numbers must not decide alone.
+        # Sections may differ in their units, and the larger numbers must not dominate.
         centred = [latents / np.sqrt(max(float(latents.var(axis=0).sum()), 1e-30)) for latents in centred]
     n_spots = sum(len(latents) for latents in centred)
     covariance = np.sum([latents.T @ latents for latents in centred], axis=0) / n_spots

@@ -1,4 +1,4 @@
-"""Pairs of spots of two sections by their coordinates, and the mutually best of scored pairs."""
+"""Pairs of spots of two sections by their coordinates, and the mutually best among scored pairs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import TIE_PRECISION
 
 MAX_MEAN_PAIRS = 2000
-"""Mean number of spots within the radius above which the radius is refused: it was surely given in other units."""
+"""Radii with a larger mean number of spots are refused, because they are probably in other units."""
 
 PAIRS_AT_ONCE = 200_000
-"""Pairs per block: callers compute their cosines together, so memory is this many rows of both embeddings."""
+"""Pairs per block: callers compute their cosines together, so memory holds this many rows of both embeddings."""
 
 TIE = 1e-9
 """Values and distances that differ by less than this fraction count as equal."""
 
 
 def pair_blocks(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, ...]]:
-    """All pairs at most `radius` apart as (a, b, distance), in blocks; all pairs of a spot of a are in one block.
+    """Yield all pairs at most `radius` apart as (a, b, distance) in blocks; all pairs of a spot of a are in one block.
 
     Raises
     ------
     InputError
-        When spots have more than :data:`MAX_MEAN_PAIRS` spots of the other section within the radius, on average.
+        When spots have, on average, more than :data:`MAX_MEAN_PAIRS` spots of the other section within the radius.
     """
     if len(points_a) == 0 or len(points_b) == 0:
         return
@@ -51,7 +51,7 @@ def pair_blocks(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> It
 
 
 def nearest_pairs(points_a: np.ndarray, points_b: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Each spot of `a` with the nearest spot of `b`, where that is at most `limit` away (units of the coordinates)."""
+    """Return each spot of `a` with its nearest spot of `b`, if that is at most `limit` away (coordinate units)."""
     if len(points_a) == 0 or len(points_b) == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     distance, nearest = cKDTree(points_b).query(points_a)
@@ -62,9 +62,9 @@ def nearest_pairs(points_a: np.ndarray, points_b: np.ndarray, limit: float) -> t
 def mutual_nearest(
     points_a: np.ndarray, points_b: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of spots that are each other's nearest, at most `radius` apart, as (a, b, distance), by a.
+    """Return pairs of spots that are each other's nearest, at most `radius` apart, as (a, b, distance), sorted by a.
 
-    Each spot is in one pair at most. Ties go to the pair whose b is least to the right of its a, then least above, so
+    Each spot is in at most one pair. Ties go to the pair whose b is least to the right of its a, then least above, so
     that lattices half a spacing apart still pair up.
     """
     kept = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
@@ -81,9 +81,10 @@ def mutual_nearest(
 
 
 def mutual_best(a: np.ndarray, b: np.ndarray, value: np.ndarray, shift: np.ndarray, top: int) -> np.ndarray:
-    """Indices of the pairs that are among the `top` highest of both their spots; ties by `shift` (pairs x 2), b - a.
+    """Return the indices of the pairs that are among the `top` highest of both their spots.
 
-    Ties must be broken by a quantity that belongs to the pair, or regular lattices would pair up no spots.
+    Ties are broken by `shift` (pairs x 2), b - a. They must be broken by a quantity of the pair, or spots of regular
+    lattices would not pair up.
     """
     steps = TIE * max(float(np.abs(shift).max(initial=0.0)), np.finfo(np.float64).tiny)
     order = np.lexsort((*np.round(shift / steps).T[::-1], -np.round(value / TIE)))

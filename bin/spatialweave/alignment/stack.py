@@ -1,4 +1,4 @@
-"""Aligned coordinates of a stack: the transform of each section onto the one before it, composed to the first."""
+"""Aligned coordinates of a stack: the transforms of each section onto the one before it, composed to the first."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ KIND = "transform"
 
 
 def write_transform(path: Path, fixed: str, moving: str, matrix: np.ndarray, record: Mapping[str, Any]) -> None:
-    """Write how the coordinates of section `moving` become those of section `fixed` (3 x 3, homogeneous)."""
+    """Write the transform of the coordinates of section `moving` to those of section `fixed` (3 x 3, homogeneous)."""
     write_json(path, {"kind": KIND, "fixed": fixed, "moving": moving, "matrix": matrix.tolist(), **record})
 
 
 def read_transform(path: Path) -> dict[str, Any]:
-    """Read a file of :func:`write_transform`; `matrix` is an array.
+    """Read a file written by :func:`write_transform`; `matrix` is an array.
 
     Raises
     ------
     InputError
-        When the file is another one, or its matrix cannot be inverted.
+        When the file is not a transform file, or its matrix cannot be inverted.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -47,15 +47,15 @@ def read_transform(path: Path) -> dict[str, Any]:
 
 
 def stack_sections(latents: Path, transforms: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table of aligned coordinates of every spot, and the table of the sections' transforms."""
+    """Return the table of aligned coordinates of every spot, and the table of the sections' transforms."""
     dataset = read_spots(latents)
-    found = [read_transform(path) for path in transforms]
-    matrices = compose(dataset, found)
-    return coordinates_table(dataset.obs, aligned_coordinates(dataset, matrices)), transforms_table(matrices, found)
+    read = [read_transform(path) for path in transforms]
+    matrices = compose(dataset, read)
+    return coordinates_table(dataset.obs, aligned_coordinates(dataset, matrices)), transforms_table(matrices, read)
 
 
 def compose(dataset: Dataset, transforms: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The transform of each section to the coordinates of the first, from those of all consecutive pairs.
+    """Return the transform of each section to the coordinates of the first, from those of all consecutive pairs.
 
     Raises
     ------
@@ -63,18 +63,20 @@ def compose(dataset: Dataset, transforms: Sequence[Mapping[str, Any]]) -> dict[s
         When the transform of a pair is missing.
     """
     matrices = {(one["fixed"], one["moving"]): one["matrix"] for one in transforms}
-    found = {dataset.sections[0]: np.eye(3)}
+    to_first = {dataset.sections[0]: np.eye(3)}
     for fixed, moving in dataset.section_pairs():
         if (fixed, moving) not in matrices:
             raise InputError(
-                "--transform", f"section '{moving}' has none to '{fixed}'", "one for each pair of sections"
+                "--transform",
+                f"there is no transform of section '{moving}' to '{fixed}'",
+                "one for each pair of consecutive sections",
             )
-        found[moving] = found[fixed] @ matrices[fixed, moving]
-    return found
+        to_first[moving] = to_first[fixed] @ matrices[fixed, moving]
+    return to_first
 
 
 def aligned_coordinates(dataset: Dataset, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Aligned coordinates of all spots (float64, spots x 2)."""
+    """Return the aligned coordinates of all spots (float64, spots x 2)."""
     aligned = np.empty_like(dataset.coordinates, dtype=np.float64)
     for section, rows in dataset.section_rows().items():
         aligned[rows] = apply(matrices[section], dataset.coordinates[rows])
@@ -82,7 +84,7 @@ def aligned_coordinates(dataset: Dataset, matrices: Mapping[str, np.ndarray]) ->
 
 
 def transforms_table(matrices: Mapping[str, np.ndarray], transforms: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per section: how its coordinates become those of the first.
+    """Return one row per section: the transform of its coordinates to those of the first section.
 
     Columns: section; method and score of its alignment to the section before (empty for the first), whether it is
     settled and with what confidence; angle in degrees, scale and whether it is reflected; shift_x and shift_y; and the

@@ -7,15 +7,15 @@ import numpy as np
 from spatialweave.errors import InputError
 
 LARGEST_RESCALING = 1.25
-"""Refinement with a free scale stays within this factor of its start: without a bound two sets of points can always be
+"""Refinement with a free scale stays within this factor of its start. Without a bound, two sets of points can always be
 brought together by shrinking one of them to a point."""
 
 Matrix = np.ndarray
-"""3 x 3, float64; the last row is 0, 0, 1. A point p becomes `(matrix @ [x, y, 1])[:2]`."""
+"""Type of a transform: 3 x 3, float64; the last row is 0, 0, 1. A point p becomes `(matrix @ [x, y, 1])[:2]`."""
 
 
 def apply(matrix: Matrix, points: np.ndarray) -> np.ndarray:
-    """The transformed `points` (n x 2, float64)."""
+    """Return the transformed `points` (n x 2, float64)."""
     return np.asarray(points, dtype=np.float64) @ matrix[:2, :2].T + matrix[:2, 2]
 
 
@@ -27,14 +27,14 @@ def rigid(angle: float, shift: np.ndarray | tuple[float, float], scale: float = 
 
 
 def decompose(matrix: Matrix) -> tuple[float, np.ndarray, float, bool]:
-    """Angle (radians, -pi to pi), shift, scale and reflection: the arguments of :func:`rigid` that give `matrix`."""
+    """Return angle (radians, -pi to pi), shift, scale and reflection: the arguments of :func:`rigid` for `matrix`."""
     reflect = bool(np.linalg.det(matrix[:2, :2]) < 0)
     angle = float(np.arctan2(matrix[1, 0], matrix[0, 0]))
     return angle, matrix[:2, 2].copy(), float(np.hypot(matrix[0, 0], matrix[1, 0])), reflect
 
 
 def about(matrix: Matrix, centre: np.ndarray) -> Matrix:
-    """`matrix` with `centre` instead of the origin as the point that it turns, scales and mirrors about."""
+    """Return `matrix` with `centre` instead of the origin as the point that it turns, scales and mirrors about."""
     return rigid(0.0, centre) @ matrix @ rigid(0.0, -np.asarray(centre))
 
 
@@ -45,16 +45,16 @@ def fit(
     scale: bool = False,
     reflect: bool = False,
 ) -> Matrix:
-    """The transform that brings `source` (n x 2) closest to `target` (n x 2) in weighted least squares.
+    """Fit the transform that brings `source` (n x 2) closest to `target` (n x 2) in weighted least squares.
 
     In the plane the solution of Kabsch (Acta Cryst A32:922, 1976), with `scale` that of Umeyama (IEEE PAMI 13:376,
-    1991), has a closed form: the angle of (sum of dot products, sum of cross products) of the centred points. A
-    mirrored solution is given with `reflect`, and only then.
+    1991), has a closed form: the angle of (sum of dot products, sum of cross products) of the centred points. The
+    solution is mirrored only with `reflect`.
 
     Raises
     ------
     InputError
-        For fewer than two pairs, or when all points of one set are equal: then no angle is best.
+        For fewer than two pairs, or when all points of one set are equal, so that no angle is best.
     """
     source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
     weight = np.ones(len(source)) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -76,7 +76,7 @@ def fit(
 
 
 def disagreement(one: Matrix, other: Matrix, points: np.ndarray) -> float:
-    """Root mean square distance between `points` transformed by `one` and by `other`, in radii of the former.
+    """Return the root mean square distance between `points` transformed by `one` and `other`, in radii of the former.
 
     The radius is the root mean square distance of the transformed points from their mean.
     """

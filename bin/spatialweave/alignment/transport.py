@@ -1,19 +1,19 @@
-"""Optimal transport between two sections with a dustbin, on pairs of spots that are candidates only.
+"""Optimal transport between two sections with a dustbin, restricted to candidate pairs of spots.
 
-The plan P of the spots of a (rows) and b (columns), with one dustbin row and one dustbin column added, is
-``P_ij = exp(S_ij / epsilon + f_i + g_j)`` with the marginals of SpatialFuser: 1 for every spot, `n_b` for the dustbin
-row and `n_a` for the dustbin column (all divided by n_a + n_b there, which changes nothing).
+The plan P of the spots of a (rows) and b (columns) has one additional dustbin row and column. It is ``P_ij = exp(S_ij /
+epsilon + f_i + g_j)`` with the marginals of SpatialFuser: 1 for every spot, `n_b` for the dustbin row and `n_a` for the
+dustbin column (SpatialFuser divides all by n_a + n_b, which changes nothing).
 
-Pairs that are not candidates have either no mass at all (``forbidden``) or the kernel ``exp(0) = 1`` of the published
-code (``constant``). In both cases the kernel is sparse plus constants,
+Pairs that are not candidates have either no mass (``forbidden``) or the kernel ``exp(0) = 1`` of the published code
+(``constant``). In both cases the kernel is sparse plus constants,
 
     K x = c * sum(x) + (K - c)_candidates x + dustbin,   c = 0 or 1.
 
-This is exactly the dense computation, in time and memory linear in the candidates.
+This gives exactly the dense result, in time and memory linear in the number of candidates.
 
-Sinkhorn's sweeps rescale rows and columns in turn. Stopped early, they favour the side that came last. Here both sides
-are rescaled from the other's previous values. These are two chains of the usual sweeps, one that starts with the rows
-and one that starts with the columns; their geometric mean is returned, which does not change when the sections are
+Sinkhorn's sweeps rescale rows and columns in turn. If they stop early, they favour the side that came last. Here both
+sides are rescaled from the other's previous values. These are two chains of the usual sweeps, one that starts with the
+rows and one that starts with the columns. Their geometric mean is returned, which does not change when the sections are
 swapped.
 """
 
@@ -30,12 +30,12 @@ from spatialweave.errors import InputError
 Outside = Literal["forbidden", "constant"]
 
 ABSORB_BEYOND = 1e30
-"""Scalings above this (or below its inverse) move into the potentials, so that small epsilons do not overflow."""
+"""Scalings above this (or below its inverse) are moved into the potentials, so that small epsilons do not overflow."""
 
 
 @dataclass(frozen=True)
 class TransportPlan:
-    """A transport plan; every row and every column of spots sums to 1, the dustbin included.
+    """Transport plan; every row and every column of spots sums to 1, including the dustbin.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class TransportPlan:
     dustbin_a, dustbin_b
         Mass that every spot of a and of b gives the dustbin.
     sweeps
-        Sweeps taken.
+        Number of sweeps.
     error
         Mass in the wrong row or column, as a fraction of all mass, when the sweeps stopped.
     """
@@ -75,7 +75,7 @@ def sinkhorn(
     Parameters
     ----------
     a, b, scores
-        The candidate pairs, each once, sorted by a and then b, and their scores.
+        Candidate pairs, each once, sorted by a and then b, and their scores.
     n_a, n_b
         Number of spots of the two sections, at least 1 each.
     dustbin
@@ -129,7 +129,7 @@ def _in_range(scaling: np.ndarray) -> bool:
 
 
 class _Kernel:
-    """exp(score + f_i + g_j) of the augmented matrix, as a sparse matrix and constants; scores are over epsilon."""
+    """Kernel exp(score + f_i + g_j) of the augmented matrix: a sparse matrix and constants; scores are over epsilon."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class _Kernel:
 
     def _fill(self) -> None:
         values = np.exp(self.scores + self.f[self.a] + self.g[self.b])
-        # The constant 1 of a pair is part of the sum over all spots; its own entry is the rest.
+        # The constant 1 of a pair is part of the sum over all spots; the sparse entry holds the remainder.
         self.matrix.data = -np.expm1(-self.scores) * values if self.constant else values
         self.exp_f, self.exp_g = np.exp(self.f[:-1]), np.exp(self.g[:-1])
         self.to_bin = np.exp(self.dustbin + self.f[:-1] + self.g[-1])
@@ -169,14 +169,14 @@ class _Kernel:
         self.both_bins = np.exp(self.corner + self.f[-1] + self.g[-1])
 
     def times(self, v: np.ndarray) -> np.ndarray:
-        """K v."""
+        """Return K v."""
         spots = self.matrix @ v[:-1] + self.to_bin * v[-1]
         if self.constant:
             spots += self.exp_f * (self.exp_g @ v[:-1])
         return np.append(spots, self.from_bin @ v[:-1] + self.both_bins * v[-1])
 
     def times_transposed(self, u: np.ndarray) -> np.ndarray:
-        """K^T u."""
+        """Return K^T u."""
         spots = self.matrix.T @ u[:-1] + self.from_bin * u[-1]
         if self.constant:
             spots += self.exp_g * (self.exp_f @ u[:-1])

@@ -1,7 +1,7 @@
 """Mapping every spot of a section to its best spot of another section.
 
-SpatialFuser's whole-slice alignment: a spot is mapped to a spot within the radius whose cosine is at least a percentile
-of a null distribution. Several spots may share a target. ``docs/alignment_matching.md`` compares the nulls.
+This is SpatialFuser's whole-slice alignment: a spot is mapped to a spot within the radius whose cosine is at least a
+percentile of a null distribution. Several spots may share a target. ``docs/alignment_matching.md`` compares the nulls.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from spatialweave.settings import configure, option
 
 @dataclass(frozen=True)
 class MappingSettings:
-    """How a section is mapped onto another.
+    """Settings for mapping a section onto another.
 
-    `source` is for those who map pairs of sections: :func:`map_section` maps the section that it is given first.
+    `source` is for callers that map pairs of sections: :func:`map_section` always maps its first section.
     """
 
-    radius: float = option(3.0, "Targets are at most this many spot spacings of the coarser section away.", above=0)
+    radius: float = option(3.0, "Largest distance of a target, in spot spacings of the coarser section.", above=0)
     percentile: float = option(95.0, "Percentile of the null's cosines that a target must reach.", low=0, high=100)
     n_null: int = option(1000, "Pairs of the null.", low=1)
     null: Literal["section", "radius"] = option(
@@ -34,7 +34,7 @@ class MappingSettings:
         "spot within the radius.",
     )
     source: Literal["first", "smaller"] = option(
-        "first", "Which of two sections is mapped onto the other: the first, or, as published, the one of fewer spots."
+        "first", "Which of two sections is mapped onto the other: the first or, as published, that with fewer spots."
     )
     penalty: float = option(
         0.4,
@@ -46,7 +46,7 @@ class MappingSettings:
 
 @dataclass(frozen=True)
 class SectionMapping:
-    """The mapping of the spots of a section a to a section b.
+    """Mapping of the spots of a section a to a section b.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class SectionMapping:
         Cosine with the target, or the highest cosine within the radius where there is no target; NaN where no spot is
         within the radius (float64).
     threshold
-        The null's percentile; NaN where no null pair could be drawn, and then no spot is mapped.
+        Percentile of the null; NaN if no null pair could be drawn, and then no spot is mapped.
     """
 
     target: np.ndarray
@@ -72,32 +72,32 @@ def map_section(
     settings: MappingSettings,
     rng: np.random.Generator,
 ) -> SectionMapping:
-    """Map every spot of a to b.
+    """Map every spot of a to a spot of b.
 
     Parameters
     ----------
     embedding_a, embedding_b, points_a, points_b
         As for :func:`~spatialweave.alignment.matching.match`.
     rng
-        Draws the null.
+        Generator for drawing the null.
 
     Raises
     ------
     InputError
-        For settings out of bounds, shapes that do not fit and values that are not finite.
+        For settings out of bounds, shapes that do not match, or values that are not finite.
     """
     check_sections(embedding_a, embedding_b, points_a, points_b)
     configure(MappingSettings, "whole-section mapping", vars(settings))
     if 0 < settings.percentile < 1:
-        found = f"percentile {settings.percentile} is in percent, and nearly all spots pass it"
-        warn("whole-section mapping", f"{found}; was {100 * settings.percentile:g} meant?")
+        problem = f"percentile {settings.percentile} is in percent, and nearly all spots pass it"
+        warn("whole-section mapping", f"{problem}; did you mean {100 * settings.percentile:g}?")
     points_a, points_b = np.asarray(points_a, np.float64), np.asarray(points_b, np.float64)
     units_a, units_b = unit_rows(embedding_a), unit_rows(embedding_b)
     spacing = shared_spacing(points_a, points_b)
     radius, penalty = settings.radius * spacing, settings.penalty / spacing**2
 
     def pairs(rows: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        """Blocks of (a, b, cosine, value) of the spots `rows` of a; targets rank by their value."""
+        """Yield blocks of (a, b, cosine, value) of the spots `rows` of a; targets rank by their value."""
         for a, b, distance in pair_blocks(points_a[rows], points_b, radius):
             cosine = np.einsum("ij,ij->i", units_a[rows[a]], units_b[b]).astype(np.float64)
             yield rows[a], b, cosine, cosine - penalty * distance**2
@@ -121,12 +121,12 @@ def map_section(
 
 
 def _first_of_each(spot: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The first of every spot in `order`, which is sorted by spot."""
+    """Return the first of every spot in `order`, which is sorted by spot."""
     return order[np.flatnonzero(np.diff(spot[order], prepend=-1))]
 
 
 def _one_of_each(a: np.ndarray, b: np.ndarray, cosine: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """For every spot of the block the cosine of a random one of its candidates."""
+    """Return, for every spot of the block, the cosine of a random one of its candidates."""
     by_pair = np.lexsort((b, a))
     return cosine[_first_of_each(a, by_pair[np.lexsort((rng.random(len(a)), a[by_pair]))])]
 
@@ -140,10 +140,10 @@ def _far_cosines(
     n_null: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Cosines of up to `n_null` random pairs farther apart than `radius`; fewer where nearly all pairs are closer."""
+    """Draw cosines of up to `n_null` random pairs farther apart than `radius`; fewer if nearly all pairs are closer."""
     if len(points_a) == 0 or len(points_b) == 0:
         return np.empty(0)
-    # Ten times as many draws find enough unless the radius holds nine tenths of the section.
+    # Ten times as many draws are enough unless the radius covers nine tenths of the section.
     a, b = rng.integers(len(points_a), size=10 * n_null), rng.integers(len(points_b), size=10 * n_null)
     far = np.flatnonzero(np.linalg.norm(points_a[a] - points_b[b], axis=1) > radius)[:n_null]
     return np.einsum("ij,ij->i", units_a[a[far]], units_b[b[far]]).astype(np.float64)

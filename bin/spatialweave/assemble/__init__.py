@@ -1,1 +1,1 @@
-"""Everything of one dataset in one file, for further analysis."""
+"""Assembly of all results of one dataset in one file, for further analysis."""

@@ -25,7 +25,7 @@ def add_classes(integrated: mudata.MuData, runs: list[MethodRun], metrics: pd.Da
     Parameters
     ----------
     metrics
-        Of all runs; they say which is the best, whose colours the others follow where there are no labels.
+        Metrics of all runs; without labels, colours follow the best run.
     """
     table = integrated.obs.drop(columns=LABEL, errors="ignore")
     colours = {}
@@ -40,20 +40,20 @@ def add_classes(integrated: mudata.MuData, runs: list[MethodRun], metrics: pd.Da
 
 
 def add_names(integrated: mudata.MuData, runs: list[IntegratedRun], names: pd.DataFrame) -> None:
-    """Add, for each run of which domains have names, a column of these; a domain without one keeps its number.
+    """Add a column with the names of domains for each run that has any; a domain without a name keeps its number.
 
     Parameters
     ----------
     names
-        Table :data:`~spatialweave.io.result_tables.NAMES`. A name may be that of several domains; its colour is that of
-        the first.
+        Table :data:`~spatialweave.io.result_tables.NAMES`. Several domains may have the same name; it has the colour
+        of the first.
     """
     for run in runs:
-        own = names[(names["run"] == run.id) & names["named"]]
-        if own.empty or run.key not in integrated.obs:
+        names_of_run = names[(names["run"] == run.id) & names["named"]]
+        if names_of_run.empty or run.key not in integrated.obs:
             continue
         domains = integrated.obs[run.key].cat.categories
-        name_of = dict(zip(own["domain"].astype(str), own["name"], strict=True))
+        name_of = dict(zip(names_of_run["domain"].astype(str), names_of_run["name"], strict=True))
         named = [name_of.get(str(domain), str(domain)) for domain in domains]
         categories = list(dict.fromkeys(named))
         codes = np.array([categories.index(name) for name in named])[integrated.obs[run.key].cat.codes]
@@ -67,12 +67,12 @@ def add_names(integrated: mudata.MuData, runs: list[IntegratedRun], names: pd.Da
 
 
 def add_pseudotime(integrated: mudata.MuData, runs: list[IntegratedRun], times: Mapping[str, np.ndarray]) -> None:
-    """Add a column with the pseudotime of every spot for each run that has one; NaN where nothing joins it to the root.
+    """Add a column with the pseudotime of every spot for each run that has one; NaN if no path joins it to the root.
 
     Parameters
     ----------
     times
-        By the id of a run.
+        Pseudotime by the id of the run.
     """
     for run in runs:
         if run.id in times:
@@ -82,7 +82,7 @@ def add_pseudotime(integrated: mudata.MuData, runs: list[IntegratedRun], times: 
 
 
 def _classes(obs: pd.DataFrame, runs: list[MethodRun], metrics: pd.DataFrame) -> dict[str, SpotClasses]:
-    """By obs column: the labels, and the domains of each run, as far as they are there."""
+    """Return the labels and the domains of each run, where present, by obs column."""
     labels = obs[LABEL].astype(object).fillna("").astype(str).tolist() if LABEL in obs else []
     _, best = first_run(runs, metrics)
     truth, found = colour_classes(labels if any(labels) else None, [run.domains or [] for run in runs], best)

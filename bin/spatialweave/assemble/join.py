@@ -1,4 +1,4 @@
-"""Everything of one dataset in one MuData, for further analysis."""
+"""Assembly of all results of one dataset in one MuData, for further analysis."""
 
 from __future__ import annotations
 
@@ -31,31 +31,41 @@ def assemble(
     Parameters
     ----------
     files
-        Folder with `*.counts.h5mu` (the raw counts of all sections; the same for every recipe, the first is taken),
-        `*.latents.h5mu` (one per recipe), `<method>.seed<k>.h5ad` (embeddings), `<method>.seed<k>.domains.csv` and,
-        where they are there, `<method>.seed<k>.metrics.csv` (for the colours, which follow the best run where there
-        are no labels), `graph.h5ad` (of its graphs the spatial one is taken), `coordinates.csv`,
-        `names.csv` and `pseudotime.csv`.
+        Folder with these files:
+
+        - `*.counts.h5mu`: the raw counts of all sections; equal for every recipe, so the first is used;
+        - `*.latents.h5mu`: one per recipe;
+        - `<method>.seed<k>.h5ad` (embeddings) and `<method>.seed<k>.domains.csv`;
+        - optionally `<method>.seed<k>.metrics.csv` (without labels, colours follow the best run), `graph.h5ad` (only
+          its spatial graph is used), `coordinates.csv`, `names.csv` and `pseudotime.csv`.
     params, versions
         The parameters of the run (JSON) and the versions of its software (YAML).
 
     Returns
     -------
-    The content of the integrated file without X, and the raw counts that become each modality's X. Latents are in its
-    `obsm['X_latent_<recipe>']`, the latents that methods reconstruct in its
-    `obsm['X_denoised_<recipe>_<method>_<seed>']`, the way back to features in its `varm['loadings_<recipe>']`,
-    `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN for features that the recipe left out), embeddings in
-    `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, the methods' other tables in
-    `obsm['<table>_<method>_<seed>']`, domains in `obs['<method>_<seed>']` (categorical, with the report's colours in
-    `uns['<method>_<seed>_colors']`) and their names, where some have one, in `obs['<method>_<seed>_name']`, pseudotime
-    in `obs['<method>_<seed>_pseudotime']`, aligned coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp.
-    Images of the tissue are in `uns['images']`, by section. Sections, labels, domains, their names and colours,
-    pseudotime, coordinates and UMAPs are in each modality, too. Spots are named as in the latents.
+    The content of the integrated file without X, and the raw counts that become each modality's X. Each modality has:
+
+    - latents in `obsm['X_latent_<recipe>']`, and latents that methods reconstruct in
+      `obsm['X_denoised_<recipe>_<method>_<seed>']`;
+    - the map back to features in `varm['loadings_<recipe>']`, `var['mean_<recipe>']` and `var['scale_<recipe>']` (NaN
+      for features that the recipe left out).
+
+    The dataset has:
+
+    - embeddings in `obsm['X_<method>_<seed>']`, their UMAPs in `obsm['X_umap_<method>_<seed>']`, and the methods' other
+      tables in `obsm['<table>_<method>_<seed>']`;
+    - domains in `obs['<method>_<seed>']` (categorical, with the report's colours in `uns['<method>_<seed>_colors']`),
+      their names, if any, in `obs['<method>_<seed>_name']`, and pseudotime in `obs['<method>_<seed>_pseudotime']`;
+    - aligned coordinates in `obsm['spatial_aligned']`, the spatial graph in obsp, and images of the tissue by section
+      in `uns['images']`.
+
+    Sections, labels, domains, their names and colours, pseudotime, coordinates and UMAPs are also in each modality.
+    Spots are named as in the latents.
 
     Raises
     ------
     InputError
-        When the folder lacks counts or latents, or a file holds other spots than they do.
+        When the folder lacks counts or latents, or a file holds other spots.
     """
     latents = {path: read_h5mu(path, "latents") for path in _found(files, "*.latents.h5mu")}
     counts, stored, _ = read_stored_counts(_found(files, "*.counts.h5mu")[0])
@@ -65,7 +75,7 @@ def assemble(
                 _add_latent(counts.mod[name], part, path)
     first = next(iter(latents.values()))
     dataset = str(first.uns["spatialweave"]["dataset"])
-    # In the order of the latents, which the row numbers of long-range neighbours refer to.
+    # Spots keep the order of the latents, since long-range neighbours are row numbers.
     uns = {"spatialweave": stamp("integrated", dataset=dataset)}
     integrated = join_modalities(counts.mod, first.obs, np.asarray(first.obsm["spatial"]), uns)
     if (files / "coordinates.csv").exists():
@@ -90,15 +100,15 @@ def assemble(
 
 
 def _found(files: Path, pattern: str) -> list[Path]:
-    """The files of a folder that match, by name; at least one."""
-    found = sorted(files.glob(pattern))
-    if not found:
+    """Return the files of a folder that match, ordered by name; at least one must match."""
+    paths = sorted(files.glob(pattern))
+    if not paths:
         raise InputError(str(files), f"holds no {pattern} file", fix="pass the folder of a dataset's files")
-    return found
+    return paths
 
 
 def _rows(path: Path, spots: pd.Index, wanted: pd.Index) -> np.ndarray:
-    """The rows of the wanted spots in a file; all must be there."""
+    """Return the rows of the wanted spots in a file, which must hold all of them."""
     rows = spots.get_indexer(wanted)
     if (rows < 0).any():
         found = f"lacks {int((rows < 0).sum())} spots of the counts, the first is '{wanted[int(np.argmax(rows < 0))]}'"
@@ -107,7 +117,7 @@ def _rows(path: Path, spots: pd.Index, wanted: pd.Index) -> np.ndarray:
 
 
 def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, path: Path) -> None:
-    """One modality's latents of the recipe that names the file, and what leads from them back to its features."""
+    """Add one modality's latents of the recipe that names the file, and the map from them back to its features."""
     recipe = path.name.removesuffix(".latents.h5mu")
     rows = _rows(path, latents.obs_names, counts.obs_names)
     counts.obsm[f"X_latent_{recipe}"] = np.asarray(latents.obsm["X_latent"])[rows]
@@ -121,7 +131,7 @@ def _add_latent(counts: anndata.AnnData, latents: anndata.AnnData, path: Path) -
 
 
 def _share(integrated: mudata.MuData, keys: list[str]) -> None:
-    """What can be drawn, inside each modality, too."""
+    """Copy the tables that can be plotted into each modality."""
     for part in integrated.mod.values():
         rows = integrated.obs_names.get_indexer(part.obs_names)
         for key in keys:
@@ -130,7 +140,7 @@ def _share(integrated: mudata.MuData, keys: list[str]) -> None:
 
 
 def _add_graph(integrated: mudata.MuData, path: Path) -> None:
-    """The spatial graph, in the order of the spots."""
+    """Add the spatial graph in the order of the spots."""
     graph = read_h5ad(path, "graph")
     rows = _rows(path, graph.obs_names, integrated.obs_names)
     for key in SPATIAL_GRAPH:
@@ -139,7 +149,7 @@ def _add_graph(integrated: mudata.MuData, path: Path) -> None:
 
 
 def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:
-    """The embeddings of all runs; and the runs with their domains, by method and seed."""
+    """Add the embeddings of all runs; return the runs with their domains, by method and seed."""
     runs: dict[tuple[str, int], MethodRun] = {}
     for path, method, seed, kind in run_files(files):
         if kind == "h5ad":
@@ -155,7 +165,7 @@ def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:
 def _add_embedding(
     integrated: mudata.MuData, embedding: anndata.AnnData, run: IntegratedRun, path: Path
 ) -> pd.DataFrame | None:
-    """The embedding of one run, and the other per-spot outputs of its method; of a consensus its members' domains."""
+    """Add the embedding of one run and its method's other results per spot; return the domains in a consensus."""
     recipe = embedding.uns["spatialweave"].get("recipe", "")
     rows = _rows(path, embedding.obs_names, integrated.obs_names)
     integrated.obsm[run.embedding_key] = np.asarray(embedding.X)[rows]

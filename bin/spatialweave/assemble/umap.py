@@ -1,4 +1,4 @@
-"""The UMAPs of the integrated file, as the report draws them."""
+"""The UMAPs of the integrated file, equal to those in the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_umaps(integrated: mudata.MuData, runs: list[IntegratedRun]) -> None:
-    """Add the UMAP of every embedding, two columns; NaN for spots that the report leaves out of it."""
+    """Add the UMAP of every embedding, two columns; NaN for spots that are not in the report's UMAP."""
     embedded = [run for run in runs if run.embedding_key in integrated.obsm]
     rows = shown_spots(integrated.n_obs)
     rows = rows[choose_spots(len(rows), len(embedded))]

@@ -1,7 +1,7 @@
-"""How well one modality predicts another at spots of other blocks of the tissue.
+"""Prediction of one modality from another at spots of other blocks of the tissue.
 
-Ridge regression, fitted on some blocks of the tissue and evaluated on the others. If the others predict a modality as
-well as its own neighbourhood does, it tells little that they do not.
+Ridge regression is fitted on some blocks of the tissue and evaluated on the others. If the other modalities predict a
+modality as well as its own neighbourhood does, it contains little that they do not.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from spatialweave.graphs.spatial import section_rows
 from spatialweave.io.dataset import Dataset
 
 PENALTIES = 10.0 ** np.arange(1, 5)
-"""Ridge penalties in spots; the one that explains the most counts, for the null, too."""
+"""Ridge penalties in spots; the one that explains the most is used, also for the null."""
 
 TURNS = 39
-"""Random turns and mirror images of the tissue in the null."""
+"""Number of random turns and mirror images of the tissue in the null."""
 
 
 @dataclass(frozen=True)
 class CrossPrediction:
-    """What can be predicted of a modality at spots of other blocks, as fractions of its variance.
+    """How well a modality can be predicted at spots of other blocks, as fractions of its variance.
 
     Attributes
     ----------
     by_others
         From the other modalities, at the spot and its nearest spots.
     by_itself
-        From the same modality at the nearest spots, the spot itself left out.
+        From the same modality at the nearest spots, without the spot itself.
     p
-        Of `by_others`, against the other modalities of the tissue turned or mirrored: what any tissue as smooth would
-        predict.
+        p value of `by_others`, compared with the other modalities of the tissue turned or mirrored: what any equally
+        smooth tissue would predict.
     """
 
     by_others: Interval
@@ -48,12 +48,12 @@ class CrossPrediction:
 
 
 def cross_prediction(dataset: Dataset, hidden: HiddenSpots, name: str, seed: int) -> CrossPrediction | None:
-    """Predict one modality from the others and from itself; None where the others were measured at no spot of it."""
+    """Predict one modality from the others and from itself; None if no other was measured at any of its spots."""
     values, rows = hidden.modalities[name]
     others = [m for m in dataset.modalities if m.name in hidden.modalities and m.name != name]
     if not any(other.present[rows].any() for other in others):
         return None
-    # The regression takes spots block by block; blocks at the same place of several sections are one.
+    # The regression takes spots block by block; blocks at the same position in several sections are merged.
     by_block = np.argsort(hidden.blocks[rows] % N_BLOCKS, kind="stable")
     order, target = rows[by_block], values[by_block]
     blocks = hidden.blocks[order] % N_BLOCKS
@@ -75,7 +75,7 @@ def cross_prediction(dataset: Dataset, hidden: HiddenSpots, name: str, seed: int
 
 
 def _predicted(predictors: np.ndarray, targets: np.ndarray, blocks: np.ndarray) -> BlockRatios:
-    """The fraction of the variance of `targets` that `predictors` explain in blocks on which they were not fitted."""
+    """Return the fraction of the variance of `targets` that `predictors` explain in blocks not used for the fit."""
     ends = np.cumsum(np.bincount(blocks, minlength=N_BLOCKS))
     weights = np.ones(len(targets))
     total = np.bincount(blocks, (targets**2).sum(axis=1), minlength=N_BLOCKS)[None]
@@ -84,15 +84,15 @@ def _predicted(predictors: np.ndarray, targets: np.ndarray, blocks: np.ndarray) 
 
 
 def turned(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
-    """For every spot the one that lies there once its section is turned (by 30 to 330 degrees) or mirrored."""
+    """Return, for every spot, the spot at its position once its section is turned (30 to 330 degrees) or mirrored."""
     from scipy.spatial import cKDTree
 
-    found = np.empty(dataset.n_spots, dtype=np.int64)
+    order = np.empty(dataset.n_spots, dtype=np.int64)
     for _, rows in section_rows(dataset.obs["section"].astype(str).to_numpy()):
         points = dataset.coordinates[rows] - dataset.coordinates[rows].mean(axis=0)
         angle = rng.uniform(np.pi / 6, 11 * np.pi / 6)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         if rng.random() < 0.5:
             turn = turn @ np.diag([1.0, -1.0])
-        found[rows] = rows[cKDTree(points).query(points @ turn.T)[1]]
-    return found
+        order[rows] = rows[cKDTree(points).query(points @ turn.T)[1]]
+    return order

@@ -1,4 +1,4 @@
-"""The assessment of a dataset: from the files of its runs to the tables and the verdict."""
+"""Assessment of a dataset: from the files of its runs to the tables and the verdict."""
 
 from __future__ import annotations
 
@@ -42,19 +42,18 @@ Run = tuple[str, int]
 
 @dataclass(frozen=True)
 class Assessment:
-    """What can be said of a dataset without labels.
+    """Results for a dataset without labels.
 
     Attributes
     ----------
     evidence
         Table :data:`~spatialweave.io.result_tables.EVIDENCE`.
     modality_value
-        Table :data:`~spatialweave.io.result_tables.MODALITY_VALUE`; empty where there is one
-        modality, or no domains.
+        Table :data:`~spatialweave.io.result_tables.MODALITY_VALUE`; empty if there is only one modality, or no domains.
     verdict
-        In words, for JSON.
+        The verdict as text, for JSON.
     line
-        In one line, for the console.
+        The verdict in one line, for the console.
     """
 
     evidence: pd.DataFrame
@@ -73,8 +72,8 @@ def assess(
     domain_files
         One per run, named ``<method>.seed<k>.domains.csv``.
     embedding_files
-        Named ``<method>.seed<k>.h5ad``, of any of these runs; the stability of the others is not computed. That of the
-        consensus says which runs it joins; without it, it is taken to join none.
+        Named ``<method>.seed<k>.h5ad``, for any of these runs; the stability of runs without one is not computed. The
+        file of the consensus lists the runs that it joins; without it, the consensus is assumed to join none.
     latents_file
         Latents of the dataset.
     n_domains
@@ -83,11 +82,11 @@ def assess(
     Raises
     ------
     InputError
-        When a file cannot be used, is not of these spots or is given twice.
+        When a file cannot be used, has other spots or is given twice.
     """
     dataset = read_dataset(latents_file)
     runs = _read_runs(domain_files, dataset)
-    # One thread: with several, the order of additions and so the last digits differ from machine to machine.
+    # One thread: with several, the order of additions, and so the last digits, differ between machines.
     with threadpool_limits(limits=1):
         return _assess(dataset, runs, embedding_files, n_domains, seed)
 
@@ -101,16 +100,18 @@ def _assess(
     sample = part(dataset, rows)
     hidden = HiddenSpots.of(sample)
     tissue = Tissue.of(sample.coordinates, sample.obs["section"].astype(str).to_numpy(), seed)
-    found = evidence(hidden, tissue, permuted, {run: domains[rows] for run, domains in runs.items()}, halves, seed)
-    decided = verdict(found, permuted, joined)
-    # Where there are no domains there is nothing that a modality could add to them.
+    run_evidence = evidence(
+        hidden, tissue, permuted, {run: domains[rows] for run, domains in runs.items()}, halves, seed
+    )
+    decided = verdict(run_evidence, permuted, joined)
+    # Without domains there is nothing that a modality could add to.
     values = None if decided.kind == NO_DOMAINS else modality_values(sample, hidden, permuted, n_domains, seed)
     return Assessment(
-        EVIDENCE.frame(row for run in found for row in _evidence_rows(dataset.name, run)),
+        EVIDENCE.frame(row for run in run_evidence for row in _evidence_rows(dataset.name, run)),
         MODALITY_VALUE.frame(
             [*_modality_rows(dataset.name, values), *run_rows(dataset.name, values, runs, rows)] if values else ()
         ),
-        _as_json(dataset.name, n_domains, decided, found, permuted, values, len(rows)),
+        _as_json(dataset.name, n_domains, decided, run_evidence, permuted, values, len(rows)),
         console_line(dataset.name, decided, values),
     )
 
@@ -122,7 +123,7 @@ def _read_runs(files: Sequence[Path], dataset: Dataset) -> dict[Run, np.ndarray]
         if run in runs:
             raise InputError("--domains", f"run {run_name(path)} is given more than once", "each run once")
         runs[run] = read_domains(path, dataset.obs)
-    # The consensus last: it is made of the others.
+    # The consensus comes last, because it is made from the others.
     return dict(sorted(runs.items(), key=lambda item: (item[0][0] == WEAVE, item[0])))
 
 
@@ -134,7 +135,7 @@ def _run(name: str) -> Run:
 def _of_embeddings(
     files: Sequence[Path], dataset: Dataset, runs: dict[Run, np.ndarray], n_domains: int
 ) -> tuple[dict[Run, list[float]], list[str]]:
-    """The stability of the embeddings, and which runs the consensus joins; its own is made of their domains."""
+    """Return the stability of the embeddings, and the runs that the consensus joins (it has no stability itself)."""
     halves: dict[Run, list[float]] = {}
     joined: list[str] = []
     for path in files:
@@ -152,7 +153,7 @@ def _of_embeddings(
 
 
 def _evidence_rows(dataset: str, run: RunEvidence) -> Iterator[tuple[Any, ...]]:
-    """The rows of one run: those by modality, then those of the run itself."""
+    """Yield the rows of one run: those by modality, then those of the run itself."""
     for modality, support in run.support.items():
         values = {
             "explained": support.explained.value,
@@ -201,14 +202,16 @@ def _modality_rows(dataset: str, values: ModalityValues) -> Iterator[tuple[Any, 
 def run_rows(
     dataset: str, values: ModalityValues, runs: dict[Run, np.ndarray], rows: np.ndarray
 ) -> Iterator[tuple[Any, ...]]:
-    """How far the control finds the domains of each run, with all modalities and without each: rows of MODALITY_VALUE.
+    """Yield rows of MODALITY_VALUE: how well the control recovers the domains of each run.
+
+    The control uses all modalities, and then all but one.
 
     Parameters
     ----------
     runs
-        Domains from 1 of every spot.
+        Domains, numbered from 1, of every spot.
     rows
-        The spots of which `values` are.
+        The spots to which `values` refer.
     """
     found = {(ALL, "run_found"): values.partitions}
     found |= {(value.name, "run_found_without"): value.without for value in values.modalities}
@@ -216,7 +219,7 @@ def run_rows(
         codes = domains[rows] - 1
         for (modality, statistic), partitions in found.items():
             again = found_again(codes, partitions)
-            # Small domains may lie outside of the pieces of the tissue that are looked at.
+            # Small domains may lie outside the sampled pieces of the tissue.
             for domain in np.flatnonzero(np.bincount(codes)).tolist():
                 of = of_domain(f"{method}.seed{seed}", domain + 1)
                 yield dataset, modality, statistic, of, again[domain].value, again[domain].low, again[domain].high

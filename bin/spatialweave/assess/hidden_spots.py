@@ -1,9 +1,9 @@
-"""How well domains predict what was measured at spots that are hidden.
+"""How well domains predict the measurements at hidden spots.
 
-A spot is hidden twice. Its domain is taken from its neighbours alone: the most frequent of theirs. And the mean of each
-domain is computed in blocks of the tissue other than the spot's own. So a domain is worth something only where spots
-beside each other have it, and where it means the same in another part of the tissue. A method that puts single spots
-together because their noise is alike gains nothing: the noise of a spot says nothing about its neighbours.
+A spot is hidden twice. First, its domain is taken from its neighbours alone: the most frequent of theirs. Second, the
+mean of each domain is computed in blocks of the tissue other than the spot's own. So a domain only helps if adjacent
+spots have it, and if it means the same in another part of the tissue. A method that groups single spots because their
+noise is similar gains nothing, since the noise of a spot is independent of its neighbours.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from spatialweave.io.dataset import Dataset
 from spatialweave.io.notices import InputWarning
 
 ALL = "all"
-"""In place of a modality's name: the mean over modalities."""
+"""Used instead of a modality's name for the mean over modalities."""
 
 N_NEIGHBOURS = 8
-"""Nearest spots that say in which domain a hidden spot is."""
+"""Number of nearest spots that determine the domain of a hidden spot."""
 
 SHRINKAGE = 10.0
-"""The mean of a domain is drawn to that of all spots as if so many spots more had the latter: a domain with few spots
-in the other blocks predicts little. As many as the ridge penalty of the registration."""
+"""Number of pseudo-spots by which the mean of a domain is shrunk to the mean of all spots, so that a domain with few
+spots in the other blocks predicts little. It equals the ridge penalty of the registration."""
 
 
 @dataclass(frozen=True)
 class HiddenSpots:
-    """The spots of a dataset, ready to be hidden.
+    """Spots of a dataset, prepared for hiding.
 
     Attributes
     ----------
     neighbours
-        CSR, spots x spots: the nearest spots of each.
+        CSR, spots x spots: the nearest spots of each spot.
     blocks
         int64, one per spot: 25 blocks per section.
     folds
         int64, one per block; no two adjacent blocks have the same.
     modalities
-        By name the latents of the spots that have the modality (float64, scaled to a total variance of 1), and which
-        spots those are (ascending rows).
+        Name -> latents of the spots that have the modality (float64, scaled to a total variance of 1), and which spots
+        those are (ascending rows).
     """
 
     neighbours: sparse.csr_matrix
@@ -58,7 +58,7 @@ class HiddenSpots:
 
     @classmethod
     def of(cls, dataset: Dataset) -> HiddenSpots:
-        """Those of a dataset; of modalities whose latents are constant there is nothing to predict.
+        """Return those of a dataset; modalities with constant latents are left out, since there is nothing to predict.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class HiddenSpots:
         }
         varying = {name: (values, rows) for name, (values, rows) in modalities.items() if values.any()}
         if not varying:
-            raise InputError("latents", "those of all modalities are constant", "values that differ between spots")
+            raise InputError("latents", "all modalities have constant latents", "values that differ between spots")
         with warnings.catch_warnings():
             # GRAPH has already warned of sections that are smaller than this.
             warnings.simplefilter("ignore", InputWarning)
@@ -84,9 +84,9 @@ class HiddenSpots:
         return cls(neighbours, blocks, folds, varying)
 
     def explained(self, domains: np.ndarray) -> dict[str, BlockRatios]:
-        """The fraction of the variance at hidden spots that `domains` (from 0) explain: of each modality, and of all.
+        """Return the fraction of the variance at hidden spots that `domains` (from 0) explain, by modality and for all.
 
-        Below 0 where the domains predict worse than the mean of all spots does.
+        It is below 0 if the domains predict worse than the mean of all spots.
         """
         seen = voted(domains, self.neighbours)
         found = {
@@ -102,14 +102,14 @@ class HiddenSpots:
 
 
 def mean_of(ratios: list[BlockRatios]) -> BlockRatios:
-    """The mean of several scores of the same blocks."""
+    """Return the mean of several scores of the same blocks."""
     return joined([(1.0 / len(ratios), one) for one in ratios])
 
 
 def voted(domains: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:
-    """The most frequent domain (from 0) among each spot's neighbours, itself excluded.
+    """Return the most frequent domain (from 0) among each spot's neighbours, without the spot itself.
 
-    Of equally frequent ones the lower. A spot without neighbours keeps its own.
+    Ties go to the lower number. A spot without neighbours keeps its own domain.
     """
     i, j = edges(neighbours)
     n_domains = int(domains.max()) + 1
@@ -118,10 +118,10 @@ def voted(domains: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:
 
 
 def explained_by_means(domains: np.ndarray, values: np.ndarray, blocks: np.ndarray, folds: np.ndarray) -> BlockRatios:
-    """The fraction of the variance of `values` that the means of domains explain, each computed in other folds.
+    """Return the fraction of the variance of `values` that the means of domains explain, each computed in other folds.
 
-    With m the mean of all spots of the other folds and m_d that of their spots of domain d, drawn to m by
-    :data:`SHRINKAGE`: per block the sum of (y - m)^2 - (y - m_d)^2, over the sum of (y - m)^2.
+    Let m be the mean of all spots of the other folds, and m_d that of their spots of domain d, shrunk to m by
+    :data:`SHRINKAGE`. The result per block is the sum of (y - m)^2 - (y - m_d)^2, over the sum of (y - m)^2.
 
     Parameters
     ----------
@@ -144,13 +144,13 @@ def explained_by_means(domains: np.ndarray, values: np.ndarray, blocks: np.ndarr
     squares = np.bincount(blocks, (values**2).sum(axis=1), minlength=n_blocks)
     explained, total = np.zeros(n_blocks), np.zeros(n_blocks)
     for fold in range(N_FOLDS):
-        others, own = folds != fold, folds == fold
-        known, counted = sums[others].sum(axis=0), spots[others].sum(axis=0)
-        mean = known.sum(axis=0) / max(counted.sum(), 1.0)
-        # How far the mean of each domain lies from that of all.
-        apart = (known - counted[:, None] * mean) / (counted[:, None] + SHRINKAGE)
-        hidden = sums[own] - spots[own][..., None] * mean
-        explained[own] = 2.0 * np.einsum("bkd,kd->b", hidden, apart) - spots[own] @ (apart**2).sum(axis=1)
-        n_own = spots[own].sum(axis=1)
-        total[own] = squares[own] - 2.0 * sums[own].sum(axis=1) @ mean + n_own * (mean @ mean)
+        others, held_out = folds != fold, folds == fold
+        fitted, counted = sums[others].sum(axis=0), spots[others].sum(axis=0)
+        mean = fitted.sum(axis=0) / max(counted.sum(), 1.0)
+        # Difference between the mean of each domain and the mean of all spots.
+        apart = (fitted - counted[:, None] * mean) / (counted[:, None] + SHRINKAGE)
+        hidden = sums[held_out] - spots[held_out][..., None] * mean
+        explained[held_out] = 2.0 * np.einsum("bkd,kd->b", hidden, apart) - spots[held_out] @ (apart**2).sum(axis=1)
+        n_held_out = spots[held_out].sum(axis=1)
+        total[held_out] = squares[held_out] - 2.0 * sums[held_out].sum(axis=1) @ mean + n_held_out * (mean @ mean)
     return BlockRatios(explained[None], total[None], np.ones(1))

@@ -1,4 +1,4 @@
-"""Estimates with the interval that they lie in, from draws of blocks of the tissue."""
+"""Estimates with intervals from draws of blocks of the tissue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEVEL = 95
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, and the bounds within which it is with confidence :data:`LEVEL` (or its range over repeats)."""
+    """Estimate with its bounds at confidence :data:`LEVEL` (or its range over repeats)."""
 
     value: float
     low: float
@@ -21,22 +21,22 @@ class Interval:
 
     @classmethod
     def of_draws(cls, value: float, drawn: np.ndarray) -> Interval:
-        """The percentiles of what was drawn about an estimate."""
+        """Return an estimate with the percentiles of its draws."""
         outside = (100 - LEVEL) / 2
         low, high = np.percentile(drawn, [outside, 100 - outside])
         return cls(value, float(low), float(high))
 
     @classmethod
     def of_repeats(cls, values: Sequence[float]) -> Interval:
-        """The mean, lowest and highest of several values."""
+        """Return the mean, lowest and highest of several values."""
         return cls(float(np.mean(values)), float(min(values)), float(max(values)))
 
     @property
     def above_zero(self) -> bool:
-        """Whether all of it is above 0."""
+        """Whether the whole interval is above 0."""
         return self.low > 0
 
     @property
     def below_zero(self) -> bool:
-        """Whether all of it is below 0."""
+        """Whether the whole interval is below 0."""
         return self.high < 0

@@ -1,12 +1,12 @@
-"""What each modality of a dataset adds: the control with all modalities, without each, and with each alone.
+"""What each modality of a dataset adds: the control with all modalities, without each one, and with each one alone.
 
-The control is used since it treats all modalities alike and takes seconds. What it shows is how much of the tissue each
-modality sees; a trained method may make more or less of it.
+The control is used because it treats all modalities equally and takes seconds. It shows how much of the tissue's
+structure each modality contains; a trained method may make more or less use of it.
 
-By its own measure a modality gains even where it is noise. Domains of averages over neighbours have seen a little of a
-hidden spot, but only of the modalities that they are found with. So what a modality gains of itself is compared with
-what it gains once its spots are permuted within the domains that are found without it: then it shows nothing that the
-others do not.
+By its own measure a modality gains even if it is noise, because domains of averages over neighbours contain some
+information about a hidden spot, but only from the modalities used to find them. So the gain of a modality on itself is
+compared with its gain after its spots are permuted within the domains that are found without it. After this permutation
+it contains nothing that the others do not.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from spatialweave.graphs.smoothing import CONTROL_ROUNDS, scaled, smoothed
 from spatialweave.io.dataset import Dataset, Modality
 
 SEEDS = 3
-"""Clusterings of each embedding."""
+"""Number of clusterings of each embedding."""
 
 N_RANDOM = 1
-"""Random initial partitions of the mixture, besides Ward's and that of k-means."""
+"""Random initial partitions of the mixture, in addition to Ward's and the k-means partition."""
 
 FOUND_AGAIN = 0.5
-"""A domain is found again where one has at least this Jaccard index with it: as many spots in both as in one only."""
+"""Jaccard index from which a domain counts as found again: at least as many spots in both domains as in only one."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class ModalityValue:
     Attributes
     ----------
     gain
-        By modality: the fraction of its variance at hidden spots that the domains of all modalities explain, less what
-        those without this one do; of itself also less what it gains by chance (:func:`_by_chance`). The intervals are
-        over draws of blocks and seeds.
+        Modality -> the fraction of its variance at hidden spots that the domains of all modalities explain, minus that
+        explained by the domains without this modality; for the modality itself also minus its gain by chance
+        (:func:`_by_chance`). The intervals are over draws of blocks and seeds.
     gain_others
         The mean of `gain` over the other modalities.
     stability
-        Agreement of the domains of two random halves of the spots, by what they are found with: ``all`` modalities,
-        ``without`` this one, this one ``alone``. Mean and range over divisions; empty where there are too few spots.
+        Agreement of the domains of two random halves of the spots, found with ``all`` modalities, ``without`` this one,
+        or with this one ``alone``. Mean and range over divisions; empty if there are too few spots.
     again
-        Per domain of all modalities, its highest Jaccard index with a domain found without this one: mean and range
-        over seeds.
+        For each domain of all modalities, its highest Jaccard index with a domain found without this one: mean and
+        range over seeds.
     predicted
-        None where no other modality was measured at the same spots.
+        None if no other modality was measured at the same spots.
     p
-        Of the test whether the domains of all modalities explain more of it than in the permuted tissue.
+        p value of the test whether the domains of all modalities explain more of it than in the permuted tissue.
     without
         The domains (codes from 0) found without it, by seed.
     """
@@ -75,7 +75,7 @@ class ModalityValue:
 
 @dataclass(frozen=True)
 class ModalityValues:
-    """What each modality adds; of the domains of all modalities the sizes, and how far other seeds find them again.
+    """What each modality adds; for the domains of all modalities their sizes, and how well other seeds recover them.
 
     `partitions`: the domains (codes from 0) found with all modalities, by seed.
     """
@@ -86,7 +86,7 @@ class ModalityValues:
     partitions: list[np.ndarray] = field(default_factory=list, compare=False)
 
     def only_with(self, value: ModalityValue) -> list[int]:
-        """The domains (from 1) that other seeds find again, but not the runs without this modality."""
+        """Return the domains (from 1) that other seeds find again, but not the runs without this modality."""
         pairs = zip(self.again, value.again, strict=True)
         return [
             number
@@ -97,33 +97,33 @@ class ModalityValues:
 
 @dataclass(frozen=True)
 class _Control:
-    """The control with some of the modalities: domains by seed (codes from 0), what they explain, their stability."""
+    """Control with some of the modalities: domains by seed (codes from 0), what they explain, their stability."""
 
     partitions: list[np.ndarray]
     explained: list[dict[str, BlockRatios]]
     halves: list[float]
 
     def mean(self, targets: Sequence[str]) -> list[BlockRatios]:
-        """What the domains of each seed explain, mean over some modalities."""
+        """Return what the domains of each seed explain, mean over some modalities."""
         return [mean_of([explained[target] for target in targets]) for explained in self.explained]
 
 
 def modality_values(
     dataset: Dataset, hidden: HiddenSpots, permuted: PermutedTissue, n_domains: int, seed: int
 ) -> ModalityValues | None:
-    """What each modality adds; None where there is only one that varies."""
+    """Compute what each modality adds; return None if only one modality varies."""
     names = list(hidden.modalities)
     if len(names) < 2:
         return None
     seeds = [seed + number for number in range(SEEDS)]
-    found: dict[tuple[str, ...], _Control] = {}
+    controls: dict[tuple[str, ...], _Control] = {}
 
     def control(chosen: Sequence[str]) -> _Control:
-        # Of two modalities, one alone is what there is without the other.
+        # With two modalities, one alone is the same as without the other.
         key = tuple(chosen)
-        if key not in found:
-            found[key] = _control(dataset, hidden, key, n_domains, seeds)
-        return found[key]
+        if key not in controls:
+            controls[key] = _control(dataset, hidden, key, n_domains, seeds)
+        return controls[key]
 
     everything = control(names)
     times = draws(hidden.occupied)
@@ -137,14 +137,14 @@ def modality_values(
             return _gain(everything.mean(targets), less.mean(targets), times, chosen)
 
         chance = _by_chance(dataset, hidden, name, without.partitions, n_domains, seeds)
-        # Of itself it has to gain more than it would by chance.
+        # A modality must gain more on itself than it would by chance.
         expected = [joined([(1.0, one), (1.0, other)]) for one, other in zip(without.mean([name]), chance, strict=True)]
-        own = _gain(everything.mean([name]), expected, times, chosen)
+        own_gain = _gain(everything.mean([name]), expected, times, chosen)
         halves = {"all": everything.halves, "without": without.halves, "alone": alone.halves}
         values.append(
             ModalityValue(
                 name,
-                {target: own if target == name else gain([target]) for target in names},
+                {target: own_gain if target == name else gain([target]) for target in names},
                 gain(others),
                 {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
                 found_again(everything.partitions[0], without.partitions),
@@ -170,14 +170,14 @@ def _control(
 def _by_chance(
     dataset: Dataset, hidden: HiddenSpots, name: str, without: list[np.ndarray], n_domains: int, seeds: list[int]
 ) -> list[BlockRatios]:
-    """The gain of a modality of itself, by seed, where it shows no more than the domains found without it.
+    """Return, by seed, the gain of a modality on itself if it contains no more than the domains found without it.
 
-    Its spots are permuted within these domains, among those of one section with the same modalities.
+    The modality's spots are permuted within these domains, among spots of one section with the same modalities.
 
     Parameters
     ----------
     without
-        Domains (codes from 0) found without it, by seed.
+        Domains (codes from 0) found without the modality, by seed.
     """
     gains = []
     for seed, partition in zip(seeds, without, strict=True):
@@ -191,14 +191,14 @@ def _by_chance(
         values = scaled(moved)[moved.present].astype(np.float64)
         permuted = replace(hidden, modalities={name: (values, hidden.modalities[name][1])})
         embedding = smoothed(modalities, hidden.neighbours, CONTROL_ROUNDS)
-        found = tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1
-        with_it, without_it = (permuted.explained(domains)[name] for domains in (found, partition))
+        partition_with = tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1
+        with_it, without_it = (permuted.explained(domains)[name] for domains in (partition_with, partition))
         gains.append(joined([(1.0, with_it), (-1.0, without_it)]))
     return gains
 
 
 def _gain(more: list[BlockRatios], less: list[BlockRatios], times: np.ndarray, chosen: np.ndarray) -> Interval:
-    """The difference, mean over seeds; its interval is over draws of blocks, each with a random seed of either side."""
+    """Return the mean difference over seeds; the interval is over draws of blocks, each with a random seed per side."""
     value = float(np.mean([a.value for a in more]) - np.mean([b.value for b in less]))
     drawn = [np.array([ratios.values(times) for ratios in side]) for side in (more, less)]
     each = np.arange(len(times))
@@ -206,13 +206,13 @@ def _gain(more: list[BlockRatios], less: list[BlockRatios], times: np.ndarray, c
 
 
 def found_again(domains: np.ndarray, others: list[np.ndarray]) -> list[Interval]:
-    """Per domain of `domains` the highest Jaccard index with a domain of each of `others`."""
-    found = np.array([best_jaccard(domains, other) for other in others])
-    return [Interval.of_repeats(column.tolist()) for column in found.T]
+    """Return, per domain of `domains`, its highest Jaccard index with a domain of each of `others`."""
+    indices = np.array([best_jaccard(domains, other) for other in others])
+    return [Interval.of_repeats(column.tolist()) for column in indices.T]
 
 
 def best_jaccard(domains: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Per domain (codes from 0) the highest Jaccard index with one of `others`: spots in both over spots in either."""
+    """Return, per domain (codes from 0), its highest Jaccard index with a domain of `others`."""
     overlap = overlap_table(domains, int(domains.max()) + 1, others, int(others.max()) + 1)
     either = overlap.sum(axis=1, keepdims=True) + overlap.sum(axis=0, keepdims=True) - overlap
     return np.asarray((overlap / np.maximum(either, 1)).max(axis=1))

@@ -1,15 +1,16 @@
-"""Whether a tissue has domains at all: what the control finds in it, and in the same tissue with the spots permuted.
+"""Test whether a tissue has domains at all: the control on the tissue, and on the same tissue with permuted spots.
 
-Permuting the spots keeps everything that was measured and destroys where. All that the control then finds it has made
-of noise, and by how much such domains seem to predict hidden spots shows how far any method's would: the neighbours'
-domains depend a little on the hidden spot itself, because methods average over neighbours. Since the whole computation
-is repeated for every permutation, the test is exact whatever the statistic (Phipson and Smyth, Stat Appl Genet Mol Biol
-9:39, 2010), where spots of one section with the same modalities are exchangeable. Where a modality was measured stays
-as it is: averages over neighbours are of fewer spots at the rim of a gap and within it, so that gaps scattered over the
-tissue would be no null of a gap in one piece. That spots with and without a modality differ is not tested.
+Permuting the spots keeps all measured values and destroys their positions. Everything that the control then finds is
+made of noise. How well such domains seem to predict hidden spots shows how well those of any method would: the
+neighbours' domains depend a little on the hidden spot itself, because methods average over neighbours. Since the whole
+computation is repeated for every permutation, the test is exact for any statistic (Phipson and Smyth, Stat Appl Genet
+Mol Biol 9:39, 2010), provided that spots of one section with the same modalities are exchangeable. Where a modality was
+measured is not permuted: averages over neighbours use fewer spots at the border of a gap and within it, so gaps
+scattered over the tissue would not be a valid null for a gap in one piece. The test does not cover differences between
+spots with and without a modality.
 
-The more spots an average is taken over, the less of it is any one of them, so that domains of averaged noise seem to
-predict less, the smoother they are. Weak signal of large domains shows only once it is averaged often. So the control
+The more spots an average is taken over, the less any single spot contributes. So domains of averaged noise seem to
+predict less, the smoother they are. Weak signal of large domains shows only after averaging many times. So the control
 averages more and less often here, and a run is compared with noise whose domains are about as smooth as its own.
 """
 
@@ -31,10 +32,10 @@ from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.metrics.neighbours import random_subset
 
 SPOTS = 10_000
-"""Of more spots a random subset is tested: domains of the whole tissue are there, too."""
+"""Larger datasets are tested on a random subset of this size, which also contains domains of the whole tissue."""
 
 PERMUTATIONS = 39
-"""The smallest p value is 1 / 40."""
+"""Number of permutations; the smallest p value is 1 / 40."""
 
 ROUNDS = (CONTROL_ROUNDS, 8, 32)
 """How often latents are averaged over neighbours, ascending."""
@@ -42,18 +43,18 @@ ROUNDS = (CONTROL_ROUNDS, 8, 32)
 
 @dataclass(frozen=True)
 class Averaged:
-    """The fraction of the variance at hidden spots that domains of averaged latents explain, by modality and of all.
+    """Fraction of the variance at hidden spots that domains of averaged latents explain, by modality and for all.
 
     Attributes
     ----------
     rounds
-        How often they were averaged.
+        Number of times the latents were averaged.
     found
-        In the tissue.
+        Value in the tissue.
     permuted
-        In its permutations, one value each.
+        Values in its permutations.
     smoothness
-        Of the domains of the first permutation (:func:`smoothness`).
+        Smoothness of the domains of the first permutation (:func:`smoothness`).
     """
 
     rounds: int
@@ -62,9 +63,10 @@ class Averaged:
     smoothness: float
 
     def standardised(self, modality: str) -> np.ndarray:
-        """What is found in the tissue, then in each permutation, by mean and standard deviation of them all.
+        """Return the value in the tissue, then those in the permutations, standardised by the mean and SD of all of
+        them.
 
-        0 where all are the same, but for rounding.
+        0 if all are equal up to rounding.
         """
         values = np.array([self.found[modality], *self.permuted[modality]])
         apart, spread = values - values.mean(), values.std()
@@ -73,21 +75,21 @@ class Averaged:
 
 @dataclass(frozen=True)
 class PermutedTissue:
-    """A tissue beside its permutations.
+    """Results for a tissue and its permutations.
 
     Attributes
     ----------
     averaged
-        What is found with latents averaged as often as :data:`ROUNDS` has it, ascending.
+        Results with latents averaged as often as each of :data:`ROUNDS`, ascending.
     n_spots
-        Spots that were tested.
+        Number of spots that were tested.
     """
 
     averaged: Sequence[Averaged]
     n_spots: int
 
     def p(self, modality: str) -> float:
-        """Whether the tissue has domains in a modality, or in all.
+        """Return the p value of the test whether the tissue has domains in a modality, or in all.
 
         The statistic is the largest standardised value over the rounds.
         """
@@ -96,24 +98,24 @@ class PermutedTissue:
 
     @property
     def clearest(self) -> Averaged:
-        """Where the tissue stands out most from its permutations."""
+        """The result in which the tissue differs most from its permutations."""
         return max(self.averaged, key=lambda one: one.standardised(ALL)[0])
 
     def p_of_run(self, modality: str, explained: float, smoothness: float) -> float:
-        """The p value of what a run's domains explain, against noise that is as smooth as they are, or rougher."""
+        """Return the p value of what a run's domains explain, against noise that is as smooth or rougher."""
         rougher = [one for one in self.averaged[1:] if one.smoothness <= smoothness]
         return p_value(explained, (rougher or self.averaged[:1])[-1].permuted[modality])
 
 
 def p_value(value: float, null: np.ndarray) -> float:
-    """How probable a value as high is among the draws of the null, itself one of them."""
+    """Return the probability of a value at least this high among the draws of the null, including the value itself."""
     return float((1 + np.sum(null >= value)) / (1 + len(null)))
 
 
 def smoothness(domains: np.ndarray, neighbours: sparse.csr_matrix) -> float:
-    """How much more often neighbours are in the same domain than by chance: 0 = as often, 1 = always.
+    """Return how much more often than by chance neighbours are in the same domain: 0 = as often, 1 = always.
 
-    0 where all spots are in one domain.
+    0 if all spots are in one domain.
 
     Parameters
     ----------
@@ -140,34 +142,34 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
     orders = [np.arange(len(rows))] + [permutation(groups, rng) for _ in range(PERMUTATIONS)]
 
     def domains(order: np.ndarray, rounds: int) -> np.ndarray:
-        """Those found where the measurements of spot order[i] are those of spot i."""
+        """Return the domains found if spot i has the measurements of spot order[i]."""
         modalities = [Modality(m.name, m.latent[order], m.present) for m in sample.modalities]
         embedding = smoothed(modalities, hidden.neighbours, rounds).astype(np.float64)
         return kmeans_partition(embedding, number, seed, n_init=1)
 
     def explained(order: np.ndarray, domains: np.ndarray) -> dict[str, float]:
-        place = np.argsort(order)
-        moved = {name: (values, place[own]) for name, (values, own) in hidden.modalities.items()}
+        position = np.argsort(order)
+        moved = {name: (values, position[spots]) for name, (values, spots) in hidden.modalities.items()}
         return {name: ratios.value for name, ratios in replace(hidden, modalities=moved).explained(domains).items()}
 
     averaged = []
     for rounds in ROUNDS:
         partitions = [domains(order, rounds) for order in orders]
-        found, *null = (explained(order, own) for order, own in zip(orders, partitions, strict=True))
+        found, *null = (explained(order, codes) for order, codes in zip(orders, partitions, strict=True))
         permuted = {name: np.array([values[name] for values in null]) for name in found}
         averaged.append(Averaged(rounds, found, permuted, smoothness(partitions[1], hidden.neighbours)))
     return PermutedTissue(averaged, len(rows))
 
 
 def alike(dataset: Dataset, *codes: np.ndarray) -> np.ndarray:
-    """Per spot a number (int64): the same for spots of one section that have the same modalities (and `codes`)."""
+    """Return a group number (int64) per spot: equal for spots of one section with the same modalities (and `codes`)."""
     sections = np.unique(dataset.obs["section"].astype(str).to_numpy(), return_inverse=True)[1]
     kinds = np.column_stack([sections, *(modality.present for modality in dataset.modalities), *codes])
     return np.unique(kinds, axis=0, return_inverse=True)[1].ravel()
 
 
 def permutation(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order of the spots, within their groups."""
+    """Return a random order of the spots within their groups."""
     order = np.empty(len(groups), dtype=np.int64)
     for _, rows in section_rows(groups):
         order[rows] = rng.permutation(rows)

@@ -1,10 +1,11 @@
-"""Random domains that know the tissue but not what was measured: as many, as large and as smooth as given ones.
+"""Random domains that depend on the tissue but not on the measurements, with the number, sizes and smoothness of given
+ones.
 
-Wherever expression is smooth, any smooth partition of the tissue explains some of it. What domains explain is therefore
+If expression is smooth, any smooth partition of the tissue explains some of it. What domains explain is therefore
 compared with what such random domains explain. They are level sets of random fields on a tissue of any outline: sums of
-cosines with random directions, phases and wavelengths, which is a Gaussian field with the covariance
-exp(-d^2 / 2 l^2) (Rahimi and Recht, NIPS 2007). Its length l, and a fraction of single spots whose domains are
-exchanged, are chosen such that spots at several distances are in the same domain as often as in the given partition.
+cosines with random directions, phases and wavelengths, which is a Gaussian field with the covariance exp(-d^2 / 2 l^2)
+(Rahimi and Recht, NIPS 2007). The length l, and a fraction of single spots whose domains are exchanged, are chosen such
+that spots at several distances are in the same domain as often as in the given partition.
 """
 
 from __future__ import annotations
@@ -21,30 +22,30 @@ LAGS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Distances in spot spacings at which the smoothness of two partitions is compared."""
 
 PAIRS = 20_000
-"""Pairs of spots per distance at most."""
+"""Largest number of pairs of spots per distance."""
 
 LENGTHS = 0.5 * 2.0 ** np.arange(0.0, 8.0, 0.5)
-"""Lengths that are tried, in spot spacings, up to half the extent of the tissue."""
+"""Candidate lengths in spot spacings, used up to half the extent of the tissue."""
 
 TRIALS = 3
-"""Random partitions per length, whose mean smoothness is compared."""
+"""Random partitions per length; their mean smoothness is compared."""
 
 WAVES = 96
-"""Cosines per field."""
+"""Number of cosines per field."""
 
 
 @dataclass(frozen=True)
 class Tissue:
-    """Where the spots are, and pairs of them by distance.
+    """Positions of the spots, and pairs of spots by distance.
 
     Attributes
     ----------
     points
-        float64, spots x 2, in spot spacings; sections lie far apart.
+        float64, spots x 2, in spot spacings; sections are moved far apart.
     pairs
-        Per distance of :data:`LAGS` that the tissue has, the rows of pairs of spots of one section.
+        For each distance of :data:`LAGS` that occurs in the tissue, the rows of pairs of spots of one section.
     extent
-        Of the widest section, in spot spacings.
+        Extent of the widest section, in spot spacings.
     """
 
     points: np.ndarray
@@ -53,50 +54,51 @@ class Tissue:
 
     @classmethod
     def of(cls, coordinates: np.ndarray, sections: np.ndarray, seed: int) -> Tissue:
-        """The tissue of spots at `coordinates` (spots x 2)."""
+        """Return the tissue of spots at `coordinates` (spots x 2)."""
         rng = np.random.default_rng(seed)
         points = np.empty(np.shape(coordinates), dtype=np.float64)
         extent = 0.0
         found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in LAGS]
         for _, rows in section_rows(sections):
-            own = np.asarray(coordinates[rows], dtype=np.float64)
-            points[rows] = own = (own - own.min(axis=0)) / (spacing(own) or 1.0)
-            extent = max(extent, float(np.ptp(own, axis=0).max()))
-            share = max(1, PAIRS * len(rows) // len(coordinates))
-            tree = cKDTree(own)
+            section_points = np.asarray(coordinates[rows], dtype=np.float64)
+            section_points = (section_points - section_points.min(axis=0)) / (spacing(section_points) or 1.0)
+            points[rows] = section_points
+            extent = max(extent, float(np.ptp(section_points, axis=0).max()))
+            most = max(1, PAIRS * len(rows) // len(coordinates))
+            tree = cKDTree(section_points)
             for lag, pairs in zip(LAGS, found, strict=True):
-                pairs.append(tuple(rows[side] for side in _pairs_at(own, tree, lag, share, rng)))
+                pairs.append(tuple(rows[side] for side in _pairs_at(section_points, tree, lag, most, rng)))
         for number, (_, rows) in enumerate(section_rows(sections)):
             points[rows, 0] += number * 1000.0 * max(extent, 1.0)
         joined = [(np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])) for pairs in found]
         return cls(points, [pairs for pairs in joined if len(pairs[0])], extent)
 
     def together(self, domains: np.ndarray) -> np.ndarray:
-        """Per distance the fraction of pairs that are in the same domain."""
+        """Return, per distance, the fraction of pairs that are in the same domain."""
         return np.array([np.mean(domains[a] == domains[b]) for a, b in self.pairs])
 
 
 def _pairs_at(
     points: np.ndarray, tree: cKDTree, lag: float, most: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of spots about `lag` apart: from random spots in random directions, the nearest spot there."""
+    """Return pairs of spots about `lag` apart: random spots, and the nearest spot there in a random direction."""
     start = rng.choice(len(points), min(most, len(points)), replace=False)
     angle = rng.uniform(0.0, 2.0 * np.pi, len(start))
     distance, end = tree.query(points[start] + lag * np.column_stack([np.cos(angle), np.sin(angle)]))
-    there = (distance < 0.75) & (end != start)
-    return start[there], end[there]
+    near = (distance < 0.75) & (end != start)
+    return start[near], end[near]
 
 
 @dataclass(frozen=True)
 class RandomDomains:
-    """Draws random domains like given ones.
+    """Sampler of random domains similar to given ones.
 
     Attributes
     ----------
     sizes
         Spots per domain.
     length
-        Of the random fields, in spot spacings.
+        Length of the random fields, in spot spacings.
     exchanged
         Fraction of the spots whose domains are exchanged at random.
     """
@@ -108,7 +110,7 @@ class RandomDomains:
 
     @classmethod
     def like(cls, tissue: Tissue, domains: np.ndarray, seed: int) -> RandomDomains:
-        """Those like `domains` (codes from 0)."""
+        """Fit a sampler of domains that are similar to `domains` (codes from 0)."""
         sizes = np.bincount(domains)
         sizes = sizes[sizes > 0]
         target = tissue.together(domains) - _by_chance(sizes)
@@ -120,7 +122,7 @@ class RandomDomains:
             waves = trial.waves(rng)
             smooth = np.mean([tissue.together(trial.draw(waves, rng)) for _ in range(TRIALS)], axis=0)
             smooth -= _by_chance(sizes)
-            # Exchanging a fraction e of the spots leaves a pair in place with probability (1 - e)^2.
+            # If a fraction e of the spots is exchanged, a pair stays unchanged with probability (1 - e)^2.
             kept = float(np.clip(smooth @ target / max(smooth @ smooth, 1e-300), 0.0, 1.0))
             misfit = float(np.sum((target - kept * smooth) ** 2))
             if misfit < best[0]:
@@ -128,20 +130,20 @@ class RandomDomains:
         return cls(tissue, sizes, best[1], best[2])
 
     def waves(self, rng: np.random.Generator) -> np.ndarray:
-        """Cosines and sines of random waves at every spot (float32, spots x 2 :data:`WAVES`)."""
+        """Return cosines and sines of random waves at every spot (float32, spots x 2 :data:`WAVES`)."""
         frequencies = rng.standard_normal((2, WAVES)) / self.length
         phase = self.tissue.points @ frequencies
         return np.concatenate([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
 
     def draw(self, waves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One random partition (codes from 0), with exactly the given sizes."""
+        """Draw one random partition (codes from 0), with exactly the given sizes."""
         n_spots, n_domains = len(waves), len(self.sizes)
         fields = waves @ rng.standard_normal((waves.shape[1], n_domains)).astype(np.float32)
         domains = np.empty(n_spots, dtype=np.int64)
         left = np.arange(n_spots)
         order = rng.permutation(n_domains)
         for domain in order[:-1]:
-            # The highest of its own field among the spots that are left.
+            # The spots with the highest values of the domain's field among those that are left.
             highest = np.argpartition(-fields[left, domain], self.sizes[domain] - 1)
             domains[left[highest[: self.sizes[domain]]]] = domain
             left = left[highest[self.sizes[domain] :]]
@@ -152,5 +154,5 @@ class RandomDomains:
 
 
 def _by_chance(sizes: np.ndarray) -> float:
-    """The fraction of pairs that are together in domains of these sizes where place has no influence."""
+    """Return the fraction of pairs in the same domain, for domains of these sizes without spatial structure."""
     return float(np.sum((sizes / sizes.sum()) ** 2))

@@ -1,4 +1,4 @@
-"""The evidence for each run of a dataset, without labels."""
+"""Evidence for each run of a dataset, without labels."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from spatialweave.assess.permuted_tissue import PermutedTissue, p_value, smoothn
 from spatialweave.assess.random_domains import RandomDomains, Tissue
 
 DRAWS = 99
-"""Random domains per run."""
+"""Number of random domains per run."""
 
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
 class Support:
-    """How far the data support the domains of a run, in one modality or in all.
+    """Support of the data for the domains of a run, in one modality or in all.
 
     Attributes
     ----------
     explained
         Fraction of the variance at hidden spots that the domains explain; the interval is over draws of blocks.
     random_mean, random_sd
-        Of what random domains of the same sizes and smoothness explain.
+        Mean and standard deviation of what random domains of the same sizes and smoothness explain.
     p_random
-        Against these.
+        p value against these.
     p_permuted
-        Against domains as smooth of the tissue with its spots permuted (:meth:`PermutedTissue.p_of_run`).
+        p value against equally smooth domains of the tissue with its spots permuted (:meth:`PermutedTissue.p_of_run`).
     """
 
     explained: Interval
@@ -43,39 +43,40 @@ class Support:
 
     @property
     def z(self) -> float:
-        """Standard deviations above random domains; NaN where these all explain the same."""
+        """Standard deviations above random domains; NaN if these all explain the same."""
         return (self.explained.value - self.random_mean) / self.random_sd if self.random_sd > 0 else float("nan")
 
     @property
     def p(self) -> float:
-        """The larger of both p values: the domains have to hold against both."""
+        """The larger of both p values, since the domains must hold against both."""
         return max(self.p_random, self.p_permuted)
 
     @property
     def holds(self) -> bool:
-        """Whether the domains hold against random ones and against a permuted tissue."""
+        """Whether the domains hold against random domains and against a permuted tissue."""
         return self.p <= SIGNIFICANT
 
 
 @dataclass(frozen=True)
 class RunEvidence:
-    """The evidence for one run.
+    """Evidence for one run.
 
     Attributes
     ----------
     support
-        By modality, and of all.
+        Support by modality, and for all.
     behind
-        What it explains less what the run does that explains most of those that are supported (or of all, where none
-        is), of all modalities.
+        What it explains minus what the best supported run explains (or the best of all, if none is supported), for all
+        modalities together. The best run is the one that explains most.
     agreement
-        Mean adjusted Rand index with the other runs; NaN for a single one.
+        Mean adjusted Rand index with the other runs; NaN for a single run.
     seeds
-        The same with the other seeds of its method only.
+        The same with only the other seeds of its method.
     halves
-        Stability of its embedding: agreement of the domains of two random halves of the spots; None where it has none.
+        Stability of its embedding: agreement of the domains of two random halves of the spots; None without an
+        embedding.
     length, exchanged
-        Of the random domains (:class:`RandomDomains`).
+        Parameters of the random domains (:class:`RandomDomains`).
     """
 
     method: str
@@ -107,14 +108,14 @@ def evidence(
     halves: Mapping[tuple[str, int], Sequence[float]],
     seed: int,
 ) -> list[RunEvidence]:
-    """The evidence for every run, in the order of `runs`.
+    """Compute the evidence for every run, in the order of `runs`.
 
     Parameters
     ----------
     runs
-        By method and seed the domain of every spot, any integers.
+        Method and seed -> domain of every spot, any integers.
     halves
-        By method and seed the agreements of halves, where there are any.
+        Method and seed -> agreements of halves, if available.
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -153,7 +154,7 @@ def evidence(
 
 
 def _random(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[str, np.ndarray]:
-    """What random domains explain, by modality one value per draw."""
+    """Return what random domains explain, for each modality one value per draw."""
     rng = np.random.default_rng(seed)
     waves = like.waves(rng)
     explained = [hidden.explained(like.draw(waves, rng)) for _ in range(DRAWS)]
@@ -180,5 +181,5 @@ def _support(
 
 
 def _difference(one: BlockRatios, other: BlockRatios, times: np.ndarray) -> Interval:
-    """The difference of two scores, over the same draws of blocks."""
+    """Return the difference of two scores, over the same draws of blocks."""
     return Interval.of_draws(one.value - other.value, one.values(times) - other.values(times))

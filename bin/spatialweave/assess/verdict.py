@@ -1,8 +1,8 @@
-"""The verdict on a dataset in words: what the evidence carries, and no more.
+"""Verdict on a dataset as text: what the evidence supports, and no more.
 
 No rule that picks one run without labels is known to be reliably better than the median run; the consensus is
-(docs/verdict.md). So the evidence decides whether there are domains at all, which runs hold, and which cannot be told
-apart; and where there is a consensus that holds, the verdict is the consensus.
+(docs/verdict.md). So the evidence decides whether there are domains at all, which runs are supported, and which are
+indistinguishable. If a consensus exists and is supported, the verdict is the consensus.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from spatialweave.io.result_tables import WEAVE
 from spatialweave.modalities import MODALITY_KINDS
 
 NO_DOMAINS, NO_RUN, CHOSEN, UNDECIDED = "no_domains", "no_run", "chosen", "undecided"
-"""Kinds of verdict: the data support no domains; they support those of no run; one is chosen; there is no consensus and
-several runs hold."""
+"""Kinds of verdict: the data support no domains; they support the domains of no run; one run is chosen; there is no
+consensus and several runs are supported."""
 
 HELPS, ADDS, TRADES, HARMS, NOTHING = "helps", "adds", "trades", "harms", "nothing"
-"""What a modality does: it improves the domains by the measure of the others; it shows what they do not; it does so at
-their cost; it only costs; or nothing that could be told from chance."""
+"""Effects of a modality: it improves the domains by the measure of the others; it shows structure that they do not; it
+does so at their cost; it only costs; or it adds nothing distinguishable from chance."""
 
 SHORT = {
     HELPS: "helps",
     ADDS: "adds structure",
     TRADES: "adds structure at the cost of the others",
     HARMS: "costs more than it gives",
-    NOTHING: "adds nothing that can be told",
+    NOTHING: "adds nothing detectable",
 }
-"""The same in short."""
+"""Short forms of the effects."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to believe of a dataset.
+    """Verdict on a dataset.
 
     Attributes
     ----------
     kind
         One of the kinds above.
     choice
-        The run to use, ``<method>.seed<k>``; "" where the evidence carries no choice.
+        The run to use, ``<method>.seed<k>``; "" if the evidence does not support a choice.
     headline
         The verdict in one sentence.
     reasons
@@ -59,12 +59,12 @@ class Verdict:
 
 
 def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: Sequence[str] = ()) -> Verdict:
-    """The verdict on the runs of a dataset.
+    """Return the verdict on the runs of a dataset.
 
     Parameters
     ----------
     joined
-        The runs (``<method>.seed<k>``) that the consensus joins; none where there is no consensus.
+        The runs (``<method>.seed<k>``) that the consensus joins; empty without a consensus.
     """
     tissue = _tissue(permuted)
     if permuted.p(ALL) > SIGNIFICANT:
@@ -78,14 +78,14 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: Seque
     together = [run for run in holding if not run.weaker]
     weaker = [run for run in holding if run.weaker]
     if others:
-        reasons.append(f"Not to be believed: {named(others)} (no more than random domains or a permuted tissue give).")
+        reasons.append(f"Not supported: {named(others)} (no better than random domains or a permuted tissue).")
     if len(together) > 1:
-        reasons.append(f"Not to be told apart: {named(together)}; their differences are within the sampling error.")
+        reasons.append(f"Indistinguishable: {named(together)}; their differences are within the sampling error.")
     if weaker:
         most = next(run for run in holding if run.behind.value == 0)
         reasons.append(
             f"The data support these too, but they explain less than {named([most])}: {named(weaker)}. Where labels "
-            "are known, the run that explains the most is often not the one that is right: this ranks nothing."
+            "are known, the run that explains the most is often not the correct one, so this is not a ranking."
         )
     woven = next((run for run in holding if run.method == WEAVE), None)
     if woven is not None and has_majority(joined):
@@ -98,11 +98,11 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: Seque
         return Verdict(CHOSEN, _id(runs[0]), f"The data support the domains of {named(runs)}.", reasons)
     by_themselves = [run for run in holding if run.method != WEAVE]
     if not by_themselves:
-        headline = f"The data support the domains of {WEAVE}, the consensus, and of no run that it joins."
+        headline = f"The data support the domains of {WEAVE}, the consensus, but of none of the runs that it joins."
         return Verdict(UNDECIDED, "", headline, reasons)
     headline = f"The data support the domains of {named(by_themselves)}"
     if len(together) > 1:
-        headline += ", and cannot tell them apart" if len(together) == len(holding) else ", and choose none"
+        headline += ", and cannot distinguish them" if len(together) == len(holding) else ", and choose none"
     return Verdict(UNDECIDED, "", f"{headline}.", reasons)
 
 
@@ -114,7 +114,7 @@ def _tissue(permuted: PermutedTissue) -> str:
     )
     text = (
         f"{holds}, averaged {clearest.rounds} times over neighbours, explain {percent(found)} of the variance at "
-        f"hidden spots, those that it finds with the spots permuted up to {percent(float(null.max()))} "
+        f"hidden spots; those that it finds with the spots permuted explain up to {percent(float(null.max()))} "
         f"(p = {permuted.p(ALL):.2g}, {len(null)} permutations)."
     )
     silent = [name for name in clearest.found if name != ALL and permuted.p(name) > SIGNIFICANT]
@@ -124,9 +124,9 @@ def _tissue(permuted: PermutedTissue) -> str:
 
 
 def kind_of(value: ModalityValue) -> str:
-    """What a modality does, of the kinds above.
+    """Return the effect of a modality, as defined above.
 
-    It adds structure only where it has any: where the domains explain more of it than in the permuted tissue.
+    It adds structure only if it has any: if the domains explain more of it than in the permuted tissue.
     """
     adds = value.gain[value.name].above_zero and value.p <= SIGNIFICANT
     if value.gain_others.below_zero:
@@ -137,29 +137,29 @@ def kind_of(value: ModalityValue) -> str:
 
 
 def modality_headline(value: ModalityValue) -> str:
-    """What a modality adds, in one sentence."""
+    """Return what a modality adds, in one sentence."""
     others = [name for name in value.gain if name != value.name]
     name, rest = _title(value.name), listing(map(_title, others))
     do = "does" if len(others) == 1 else "do"
     texts = {
         HELPS: f"{name} helps: with it the domains predict {rest} at hidden spots better.",
-        ADDS: f"{name} adds structure that {rest} {do} not show, at no cost to {rest} that can be told.",
+        ADDS: f"{name} adds structure that {rest} {do} not show, at no detectable cost to {rest}.",
         TRADES: f"{name} adds structure of its own, but with it the domains predict {rest} worse: look at both.",
         HARMS: f"{name} costs more than it gives: with it the domains predict {rest} worse, and itself no better.",
-        NOTHING: f"{name} adds nothing to {rest} that can be told from chance.",
+        NOTHING: f"{name} adds nothing to {rest} that is distinguishable from chance.",
     }
     text = texts[kind_of(value)]
     return text[0].upper() + text[1:]
 
 
 def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
-    """The evidence behind it, in sentences."""
+    """Return the evidence for the headline, in sentences."""
     name, reasons = _title(value.name), []
     own, rest = value.gain[value.name], value.gain_others
     reasons.append(
-        f"Variance explained at hidden spots with {name} less without it: of {name}, beyond chance, "
-        f"{points(own.value)} ({points(own.low)} to {points(own.high)}), of the others {points(rest.value)} "
-        f"({points(rest.low)} to {points(rest.high)}) percentage points."
+        f"Variance explained at hidden spots with {name} minus without it: {points(own.value)} ({points(own.low)} to "
+        f"{points(own.high)}) percentage points of {name}, beyond chance, and {points(rest.value)} "
+        f"({points(rest.low)} to {points(rest.high)}) of the others."
     )
     if value.p > SIGNIFICANT:
         reasons.append(f"The domains explain no more of {name} than in the permuted tissue (p = {value.p:.2g}).")
@@ -188,7 +188,7 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
 
 
 def console_line(dataset: str, found: Verdict, values: ModalityValues | None) -> str:
-    """The verdict in one line; what the modalities add, where `values` has it."""
+    """Return the verdict in one line, with what the modalities add if `values` has it."""
     parts = [found.headline.rstrip(".")]
     if values is not None:
         parts += [f"{_title(value.name)} {SHORT[kind_of(value)]}" for value in values.modalities]
@@ -196,7 +196,7 @@ def console_line(dataset: str, found: Verdict, values: ModalityValues | None) ->
 
 
 def named(runs: Iterable[RunEvidence]) -> str:
-    """``smart (seeds 1, 2), spamo (seed 1)``, in the order of the runs; of the consensus no seed."""
+    """Return ``smart (seeds 1, 2), spamo (seed 1)``, in the order of the runs; the consensus has no seed."""
     seeds: dict[str, list[str]] = {}
     for run in runs:
         seeds.setdefault(run.method, []).append(str(run.seed))
@@ -208,18 +208,18 @@ def named(runs: Iterable[RunEvidence]) -> str:
 
 
 def listing(texts: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
     *first, last = texts
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def percent(fraction: float) -> str:
-    """A fraction as a percentage, two significant digits."""
+    """Return a fraction as a percentage with two significant digits."""
     return f"{100 * fraction:.2g}%"
 
 
 def points(fraction: float) -> str:
-    """A difference of fractions in percentage points, with its sign."""
+    """Return a difference of fractions in percentage points, with its sign."""
     return f"{100 * fraction:+.2f}".replace("-", "−")
 
 

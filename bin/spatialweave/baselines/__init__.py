@@ -1,1 +1,1 @@
-"""What methods of other libraries share."""
+"""Code shared by methods of other libraries."""

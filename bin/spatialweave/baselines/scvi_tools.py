@@ -1,4 +1,4 @@
-"""What the methods of scvi-tools share: counts as they take them, seed and threads, the record of a training."""
+"""Code shared by the methods of scvi-tools: input counts, seed and threads, the record of a training."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 def count_data(dataset: Dataset, names: Sequence[str]) -> tuple[np.ndarray, MuData]:
-    """The counts of the modalities `names` in spots that have the first of them, and which spots those are (bool).
+    """Return the counts of the modalities `names` in spots that have the first of them, and those spots (bool).
 
-    Its obs has `batch`: the sections. Where a whole section lacks a modality its counts are zero, by which the models
-    know that it is missing; a single spot that lacks it has the rounded mean of its neighbours. (As missing in a batch
-    of its own, a tenth of the demo's spots without proteins was placed by what it lacks, not by its domain.)
+    Its obs has `batch`: the sections. If a whole section lacks a modality, its counts are zero, which the models treat
+    as missing; a single spot that lacks it has the rounded mean of its neighbours. (When such spots were missing in a
+    batch of their own, a tenth of the demo's spots without proteins was placed by what it lacks, not by its domain.)
 
     Raises
     ------
     InputError
-        When a modality is not there, or its values are no counts.
+        When a modality is missing, or its values are not counts.
     """
     import anndata
     import mudata
@@ -44,7 +44,7 @@ def count_data(dataset: Dataset, names: Sequence[str]) -> tuple[np.ndarray, MuDa
             raise InputError(dataset.name, f"has no {name}", ", ".join(names), "leave the method out")
         values = modalities[name].latent
         if (values < 0).any() or (values != np.round(values)).any():
-            found = f"{name} holds values that are no counts"
+            found = f"{name} holds values that are not counts"
             raise InputError(dataset.name, found, "whole numbers of 0 or more", "leave the method out")
     if unused := modalities.keys() - set(names):
         warn(dataset.name, f"{' and '.join(sorted(unused))} are not used: the method takes {' and '.join(names)}")
@@ -68,7 +68,7 @@ def count_data(dataset: Dataset, names: Sequence[str]) -> tuple[np.ndarray, MuDa
 
 
 def where(**layers: str) -> dict[str, str]:
-    """Which modality has which role in `setup_mudata`; the batches are in the obs of all of them."""
+    """Return the role of each modality in `setup_mudata`; the batches are in the obs of all of them."""
     return {**layers, "batch_key": layers["rna_layer"]}
 
 
@@ -85,7 +85,7 @@ def prepare(run: Run) -> None:
 
 
 def training_record(model: Any, epochs: int) -> dict[str, Any]:
-    """For the training record: the loss of every epoch, and whether all were needed."""
+    """Return the training record: the loss of every epoch, and whether all epochs were needed."""
     losses = model.history["elbo_train"].iloc[:, 0].astype(float).tolist()
     stopped_by = "all epochs done" if len(losses) >= epochs else "no improvement of the validation loss"
     versions = versions_of("scvi-tools")

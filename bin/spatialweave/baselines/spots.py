@@ -1,4 +1,4 @@
-"""The spots that a method of another library takes, and its embedding on all spots."""
+"""Spots used by a method of another library, and its embedding on all spots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def rna_spots(dataset: Dataset) -> tuple[np.ndarray, AnnData]:
-    """The spots with RNA (bool, one per spot of the dataset), and their log values with their coordinates.
+    """Return the spots with RNA (bool, one per spot of the dataset), and their log values with their coordinates.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def rna_spots(dataset: Dataset) -> tuple[np.ndarray, AnnData]:
 
 
 def on_all_spots(dataset: Dataset, measured: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-    """The embedding of all spots; those without the modality that it is made of take the mean of their neighbours."""
+    """Return the embedding of all spots; those without the embedded modality take the mean of their neighbours."""
     full = np.zeros((dataset.n_spots, embedding.shape[1]), dtype=np.float32)
     full[measured] = embedding
     return complete(Modality("embedding", full, measured), dataset.spatial_graph())

@@ -1,1 +1,1 @@
-"""What the domains are: their markers, gene sets, names, shapes and neighbours (docs/characterise.md)."""
+"""Characterisation of domains: markers, gene sets, names, shapes and neighbours (docs/characterise.md)."""

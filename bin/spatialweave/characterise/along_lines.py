@@ -1,4 +1,4 @@
-"""Domains that follow a single row or column of a grid: more likely a trace of the instrument than tissue."""
+"""Domains that follow a single row or column of a grid, which is more likely an instrument artefact than tissue."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import numpy as np
 from spatialweave.graphs.lattice import line_positions
 
 ALONG = "along_lines"
-"""The statistic of structure: fraction of a domain's spots in its own lines."""
+"""Name of the statistic in the structure table: fraction of a domain's spots in its own lines."""
 
 MANY = 0.5
-"""Readers are warned of a domain with this fraction of its spots in its own lines, or more."""
+"""A warning names domains with at least this fraction of their spots in their own lines."""
 
 OWN = 0.5
-"""A domain's own lines are those of whose spots it has this fraction or more, ..."""
+"""A line belongs to a domain that has at least this fraction of the line's spots, ..."""
 
 BESIDE = 0.25
-"""... and of the lines next to them this at most, ..."""
+"""... at most this fraction of the spots in the lines next to it, ..."""
 
 WIDEST = 2
-"""... so many in a row at most."""
+"""... and at most this many such lines in a row."""
 
 FEWEST = 8
-"""Shorter lines are nobody's."""
+"""Shorter lines belong to no domain."""
 
 
 @dataclass(frozen=True)
 class LineOfDomain:
-    """A line of a grid that is nearly all of one domain, as those beside it are not.
+    """Line of a grid that belongs almost entirely to one domain, while the lines beside it do not.
 
     Attributes
     ----------
     domain
-        From 0.
+        Number of the domain, from 0.
     direction
         ``row`` or ``column``.
     position
-        Where it is: y of a row, x of a column, in units of the coordinates.
+        Position of the line: y of a row, x of a column, in units of the coordinates.
     spots
-        Spots of the domain on it.
+        Number of spots of the domain on it.
     """
 
     domain: int
@@ -50,7 +50,7 @@ class LineOfDomain:
 
 
 def own_lines(coordinates: np.ndarray, places: np.ndarray, codes: np.ndarray, n_domains: int) -> list[LineOfDomain]:
-    """The own lines of every domain of a section, rows or columns, whichever hold more of its spots.
+    """Return the own lines of every domain of a section: rows or columns, whichever contain more of its spots.
 
     Parameters
     ----------
@@ -67,17 +67,17 @@ def own_lines(coordinates: np.ndarray, places: np.ndarray, codes: np.ndarray, n_
         fractions = np.where(totals[:, None] >= FEWEST, counts / np.maximum(totals, 1)[:, None], 0.0)
         positions = line_positions(coordinates[:, axis], line)
         for domain in range(n_domains):
-            own = [
-                LineOfDomain(domain, direction, float(positions[one]), int(counts[one, domain]))
-                for one in _narrow(fractions[:, domain])
+            lines = [
+                LineOfDomain(domain, direction, float(positions[number]), int(counts[number, domain]))
+                for number in _narrow(fractions[:, domain])
             ]
-            if sum(one.spots for one in own) > sum(one.spots for one in found.get(domain, [])):
-                found[domain] = own
-    return [one for own in found.values() for one in own]
+            if sum(line.spots for line in lines) > sum(line.spots for line in found.get(domain, [])):
+                found[domain] = lines
+    return [line for lines in found.values() for line in lines]
 
 
 def _narrow(fractions: np.ndarray) -> list[int]:
-    """The lines in runs of :data:`WIDEST` at most where a domain has :data:`OWN`, and little beside them."""
+    """Return the lines in runs of at most :data:`WIDEST` where a domain has :data:`OWN`, and little beside them."""
     ends = np.flatnonzero(np.diff(np.concatenate([[0], fractions >= OWN, [0]]).astype(np.int64)))
     beside = np.concatenate([[0.0], fractions, [0.0]])
     lines: list[int] = []

@@ -1,4 +1,4 @@
-"""What the spots of each domain are: their known labels, and the user's own columns."""
+"""Composition of each domain: the known labels and the user's own columns of its spots."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from spatialweave.characterise.rounding import short
 
 
 def composition(columns: Mapping[str, np.ndarray], codes: np.ndarray, n_domains: int) -> Iterator[dict[str, Any]]:
-    """The classes of every domain in each column, with their fraction of the domain's spots that have a class.
+    """Yield the classes of every domain in each column, as fractions of the domain's spots that have a class.
 
     Parameters
     ----------
     columns
-        By name the class of every spot as text, "" = none.
+        Name of a column -> class of every spot as text; "" = none.
     codes
         Domain of every spot, from 0.
     """

@@ -1,4 +1,4 @@
-"""The characterisation of a dataset: from its files to the tables of what its domains are."""
+"""Characterisation of a dataset: from its files to the tables that describe its domains."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ TABLES = {
     "names": NAMES,
     "gene_sets": GENE_SETS,
 }
-"""The tables by the names of their files; the last two are there only where a panel or gene sets are given."""
+"""Tables by the names of their files; the last two exist only if a panel or gene sets are given."""
 
 PROFILED = 5
-"""Features per domain and modality whose values in every domain are given."""
+"""Number of features per domain and modality whose values in every domain are listed."""
 
 
 def characterise(
@@ -73,7 +73,7 @@ def characterise(
     panel: Path | None = None,
     root: int | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """The tables of :data:`TABLES` by name.
+    """Return the tables of :data:`TABLES` by name.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def characterise(
     gene_sets, panel
         The user's gene sets (GMT) and panel of markers (YAML).
     root
-        The domain (from 1) in which pseudotime begins; None: by the rule of :func:`pseudotime`.
+        The domain (from 1) in which pseudotime begins; None: chosen by the rule of :func:`pseudotime`.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def characterise(
     """
     import pandas as pd
 
-    # The user's files first: a mistake in them should not wait for the counts.
+    # The user's files are read first, so that a mistake in them is reported before the counts are read.
     sets = None if gene_sets is None else read_gmt(gene_sets)
     names = None if panel is None else read_panel(panel)
     sources, measured_in, counts = read_sources(files, runs)
@@ -99,11 +99,14 @@ def characterise(
     rows: dict[str, list[Any]] = {name: [] for name in TABLES}
     times: list[pd.DataFrame] = []
     measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in tables}
-    if measured and not any(one.members for one in measured.values()):
-        warn(str(gene_sets), "no set has three features or more that were measured; are the names of another organism?")
+    if measured and not any(measured_sets.members for measured_sets in measured.values()):
+        warn(
+            str(gene_sets),
+            "no set has at least three measured features; check that its names are those of the measured organism",
+        )
     features = {name.upper() for table in tables for name in table.names}
     if names is not None and not features & {m.feature.upper() for own in names.values() for m in own}:
-        warn(str(panel), "none of its markers was measured; are the names of the features of another kind?")
+        warn(str(panel), "none of its markers was measured; check that its names are of the same kind as the features'")
     for run in sources.runs:
         split = split_spots(sources.dataset, run.codes, run.n_domains, seed)
         pooled: list[MarkerTests] = []
@@ -138,30 +141,30 @@ def characterise(
         rows["neighbours"] += _neighbours(sources, run, graph)
         composed = composition(sources.columns, run.codes, run.n_domains)
         rows["composition"] += [{"run": run.id, **row} for row in composed]
-    given = {"names": names is not None, "gene_sets": sets is not None}
-    found = {name: table.frame(rows[name]) for name, table in TABLES.items() if given.get(name, True)}
-    # A row per spot: not as a list of rows.
-    return found | ({"pseudotime": pd.concat(times, ignore_index=True)} if times else {})
+    optional = {"names": names is not None, "gene_sets": sets is not None}
+    result = {name: table.frame(rows[name]) for name, table in TABLES.items() if optional.get(name, True)}
+    # This table has one row per spot, so it is not built from a list of rows.
+    return result | ({"pseudotime": pd.concat(times, ignore_index=True)} if times else {})
 
 
 def table_of(name: str) -> ResultTable:
-    """The kind of the table in the file ``<name>.csv``."""
+    """Return the kind of the table in the file ``<name>.csv``."""
     return TABLES[name]
 
 
 def _warn_of_untested(run: CharacterisedRun, pooled: list[MarkerTests]) -> None:
-    """Name the domains that have spots enough, but nothing to be compared with in the same section."""
+    """Warn of domains that have enough spots, but nothing to be compared with in the same section."""
     testable = np.any([tests.found.testable for tests in pooled], axis=0)
     sizes = np.max([tests.found.sizes for tests in pooled], axis=0)
     for domain in np.flatnonzero(~testable & (sizes >= FEWEST)).tolist():
         warn(
             f"{run.id}, domain {domain + 1}",
-            f"no section has {FEWEST} spots of it and {FEWEST} others to compare them with, so that it has no markers",
+            f"no section has {FEWEST} spots of it and {FEWEST} other spots to compare them with, so it has no markers",
         )
 
 
 def _best(tests: MarkerTests) -> list[int]:
-    """Each domain's best markers, or features where these are fewer."""
+    """Return each domain's best markers, or its best features if it has fewer markers."""
     is_marker = tests.is_marker
     chosen: list[int] = []
     for number in range(len(tests.found.sizes)):
@@ -172,7 +175,7 @@ def _best(tests: MarkerTests) -> list[int]:
 
 
 def _profiles(run: str, tests: MarkerTests, features: list[int]) -> Iterator[dict[str, Any]]:
-    """Mean and fraction of features in every domain."""
+    """Yield the mean and fraction of features in every domain."""
     for feature in features:
         for domain in np.flatnonzero(tests.found.sizes).tolist():
             yield {
@@ -197,13 +200,13 @@ def _gene_sets(run: str, tests: MarkerTests, sets: MeasuredSets) -> Iterator[dic
 def _neighbours(
     sources: Characterised, run: CharacterisedRun, graph: EmbeddingGraph | None
 ) -> Iterator[dict[str, Any]]:
-    found: Adjacency | None = None
+    total: Adjacency | None = None
     for rows in sources.dataset.section_rows().values():
-        one = adjacency(sources.graph[rows][:, rows], run.codes[rows], run.n_domains)
-        found = one if found is None else found + one
-    assert found is not None
+        counted = adjacency(sources.graph[rows][:, rows], run.codes[rows], run.n_domains)
+        total = counted if total is None else total + counted
+    assert total is not None
     paga = None if graph is None else paga_connectivities(graph, run.codes, run.n_domains)
-    z = found.z
+    z = total.z
     for domain in range(run.n_domains):
         for other in range(run.n_domains):
             at = domain, other
@@ -211,8 +214,8 @@ def _neighbours(
                 "run": run.id,
                 "domain": domain + 1,
                 "other": other + 1,
-                "edges": int(found.observed[at]),
-                "expected": short(found.expected[at]),
+                "edges": int(total.observed[at]),
+                "expected": short(total.expected[at]),
                 "z": short(z[at]),
                 "paga": float("nan") if paga is None or domain == other else short(paga[at]),
             }

@@ -1,4 +1,4 @@
-"""Do denoised markers tell their domain from others better than measured ones? ROC curves, purity and coverage."""
+"""Comparison of denoised and measured markers as classifiers of domains: ROC curves, purity and coverage."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ MARKERS = 3
 """Markers of each domain and modality that are compared: the best that the recipe of the denoising run kept."""
 
 MOST_SPOTS = 50_000
-"""Of more spots a random subset is compared."""
+"""In larger datasets a random subset of this size is compared."""
 
 CURVE_POINTS = 40
-"""Points of a curve that are written."""
+"""Number of points of a curve in the table."""
 
 FEWEST = 10
-"""Spots inside and outside without which there is no curve."""
+"""Curves need at least this many spots inside and outside."""
 
 MEASURED, DENOISED = "measured", "denoised"
 
 DOMAIN, HELD_OUT = "domain", "held out"
-"""What a spot is compared by: the domain of the run, or that of the nearest spots which found it without its help."""
+"""Truths to compare with: the domain in the run, or the domain of the nearest spots, found without the spot itself."""
 
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A run that denoises.
+    """Run that denoises.
 
     Attributes
     ----------
     id
         E.g. ``smart.seed1``.
     recipe
-        Of its latents.
+        Recipe of its latents.
     """
 
     id: str
@@ -61,29 +61,29 @@ class Denoiser:
 
 @dataclass(frozen=True)
 class Truth:
-    """Which spots belong to a domain, by one account; `known` are those that it is known of (both bool)."""
+    """Which spots belong to a domain by one definition; `known` marks the spots for which it is defined (both bool)."""
 
     inside: np.ndarray
     known: np.ndarray
 
 
 def denoisers(files: Path, run: str, spots: Any) -> list[Denoiser]:
-    """The run itself where it denoises; else, as of the consensus, the first seed of each method that does.
+    """Return the run itself if it denoises; otherwise (e.g. for the consensus) the first such seed of each method.
 
     Parameters
     ----------
     spots
-        Names of the dataset's spots, which those of the files must be.
+        Names of the dataset's spots; the files must have the same.
     """
     found: dict[str, Denoiser] = {}
     for path, method, seed, kind in run_files(files):
         if kind != "h5ad":
             continue
-        one = _denoiser(path, f"{method}.seed{seed}", spots)
-        if one is not None and one.id == run:
-            return [one]
-        if one is not None:
-            found.setdefault(method, one)
+        denoiser = _denoiser(path, f"{method}.seed{seed}", spots)
+        if denoiser is not None and denoiser.id == run:
+            return [denoiser]
+        if denoiser is not None:
+            found.setdefault(method, denoiser)
     return list(found.values())
 
 
@@ -111,26 +111,26 @@ def denoised_rows(
     split: SplitSpots,
     seed: int,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of the tables DENOISED_AUC and DENOISED_CURVES of one run, by every run that denoises for it."""
+    """Return the rows of the tables DENOISED_AUC and DENOISED_CURVES of one run, for every run that denoises for it."""
     rows = random_subset(sources.dataset.n_spots, MOST_SPOTS, seed)
     truths = list(_truths(sources, run, split))
     areas: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
-    for one in denoisers(files, run.id, sources.dataset.obs.index):
-        path = files / f"{one.recipe}.latents.h5mu"
+    for denoiser in denoisers(files, run.id, sources.dataset.obs.index):
+        path = files / f"{denoiser.recipe}.latents.h5mu"
         loadings = read_loadings(path) if path.exists() else {}
         for table, tests in tables:
-            if table.modality not in one.modalities or table.modality not in loadings:
+            if table.modality not in denoiser.modalities or table.modality not in loadings:
                 continue
-            own = rows[table.present[rows]]
-            latent = _latent(one, table.modality)[own]
+            measured = rows[table.present[rows]]
+            latent = _latent(denoiser, table.modality)[measured]
             features = _best(tests, loadings[table.modality])
             for domain, numbers in features.items():
-                values = _values(table, loadings[table.modality], latent, own, numbers)
-                facts = {"run": run.id, "denoised_by": one.id, "modality": table.modality, "domain": domain + 1}
+                values = _values(table, loadings[table.modality], latent, measured, numbers)
+                facts = {"run": run.id, "denoised_by": denoiser.id, "modality": table.modality, "domain": domain + 1}
                 for kind, truth in ((kind, of[domain]) for kind, of in truths if domain in of):
-                    known = truth.known[own]
-                    inside = truth.inside[own][known]
+                    known = truth.known[measured]
+                    inside = truth.inside[measured][known]
                     if min(inside.sum(), (~inside).sum()) < FEWEST:
                         continue
                     names = [table.names[number] for number in numbers]
@@ -141,7 +141,7 @@ def denoised_rows(
 
 
 def _truths(sources: Characterised, run: CharacterisedRun, split: SplitSpots) -> Iterator[tuple[str, dict[int, Truth]]]:
-    """By kind the spots of each domain (from 0): of the run, of held-out spots, and of the label that is like it."""
+    """Yield, by kind, the spots of each domain (from 0): of the run, of held-out spots, of the most similar label."""
     everywhere = np.ones(len(run.codes), dtype=bool)
     yield DOMAIN, {domain: Truth(run.codes == domain, everywhere) for domain in range(run.n_domains)}
     again = np.flatnonzero(split.found_again >= FOUND_AGAIN).tolist()
@@ -161,15 +161,15 @@ def _truths(sources: Characterised, run: CharacterisedRun, split: SplitSpots) ->
     yield LABEL, {domain: Truth(codes == label, codes >= 0) for domain, label in like.items()}
 
 
-def _latent(one: Denoiser, modality: str) -> np.ndarray:
+def _latent(denoiser: Denoiser, modality: str) -> np.ndarray:
     import h5py
 
-    with readable(one.path, ".h5ad"), h5py.File(one.path, "r") as file:
+    with readable(denoiser.path, ".h5ad"), h5py.File(denoiser.path, "r") as file:
         return np.asarray(file["obsm"][DENOISED_LATENT + modality])
 
 
 def _best(tests: MarkerTests, loadings: Loadings) -> dict[int, list[int]]:
-    """By domain (from 0) its best markers (numbers of features) of which there are loadings, best first."""
+    """Return, by domain (from 0), its best markers (feature numbers) that have loadings, best first."""
     kept = np.isin(np.array(tests.features, dtype=object), loadings.features.to_numpy())
     found = {}
     for domain in range(len(tests.found.sizes)):
@@ -183,14 +183,14 @@ def _best(tests: MarkerTests, loadings: Loadings) -> dict[int, list[int]]:
 def _values(
     table: FeatureValues, loadings: Loadings, latent: np.ndarray, rows: np.ndarray, numbers: list[int]
 ) -> dict[str, np.ndarray]:
-    """By source the values of features, spots x features."""
-    places = np.array([loadings.features.get_loc(table.names[number]) for number in numbers])
+    """Return the values of features by source, spots x features."""
+    positions = np.array([loadings.features.get_loc(table.names[number]) for number in numbers])
     measured = table.values[:, numbers].tocsr()[rows].toarray()
-    return {MEASURED: measured, DENOISED: loadings.log_values(latent, places)}
+    return {MEASURED: measured, DENOISED: loadings.log_values(latent, positions)}
 
 
 def _together(values: np.ndarray) -> np.ndarray:
-    """One score of several markers: the mean of their standardised values."""
+    """Return one score of several markers: the mean of their standardised values."""
     apart = values.astype(np.float64) - values.mean(axis=0)
     return np.asarray((apart / np.maximum(apart.std(axis=0), 1e-12)).mean(axis=1))
 
@@ -208,7 +208,7 @@ def _areas(
 
 
 def _curves(facts: dict[str, Any], values: dict[str, np.ndarray], inside: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Points of the curves of the markers together, one for each of some thresholds above which a spot is enriched."""
+    """Yield points of the curves of the markers together, one per threshold above which a spot counts as enriched."""
     from sklearn.metrics import roc_curve
 
     n_inside, n_outside = int(inside.sum()), int((~inside).sum())

@@ -1,4 +1,4 @@
-"""Distributions over the spots of each domain: of the values of markers, and of how well modalities are preserved."""
+"""Distributions over the spots of each domain: of marker values, and of how well modalities are preserved."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ VALUE, CORRELATION = "value", "distance_correlation"
 QUANTILES = {"low": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "high": 0.95}
 
 VALUE_SPOTS = 100_000
-"""Of more spots with the modality, the values of a random subset."""
+"""With more measured spots, the values of a random subset of this size are used."""
 
 OTHER_SPOTS = 20_000
-"""Spots to which distances are compared; of more, a random subset."""
+"""Number of spots to which distances are compared; a random subset if there are more."""
 
 ANCHORS = 200
-"""Spots of each domain whose distances are compared; of more, a random subset."""
+"""Number of spots per domain whose distances are compared; a random subset if there are more."""
 
 
 def value_rows(
     run: CharacterisedRun, table: FeatureValues, features: Iterable[int], unit: str, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Rows of table DISTRIBUTIONS: the values of features (by number) in each domain."""
+    """Yield rows of table DISTRIBUTIONS: the values of features (by number) in each domain."""
     measured = np.flatnonzero(table.present)
     rows = measured[random_subset(len(measured), VALUE_SPOTS, seed)]
     codes = run.codes[rows]
     for feature in features:
         values = table.values[:, [feature]].toarray().ravel()[rows]
         for domain in np.unique(codes):
-            own = values[codes == domain]
-            yield _row(run.id, VALUE, table.modality, table.names[feature], int(domain), own, unit)
+            in_domain = values[codes == domain]
+            yield _row(run.id, VALUE, table.modality, table.names[feature], int(domain), in_domain, unit)
 
 
 def correlation_rows(dataset: Dataset, run: CharacterisedRun, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows of table DISTRIBUTIONS: of the spots of each domain, how well their distances to others are preserved.
+    """Yield rows of table DISTRIBUTIONS: how well the spots of each domain preserve their distances to other spots.
 
-    The modality correlation of Du et al., Nat Commun 17:2876 (2026): of each spot, the Pearson correlation between its
-    distances to the other spots in the embedding and in the latents of a modality.
+    This is the modality correlation of Du et al., Nat Commun 17:2876 (2026): for each spot, the Pearson correlation
+    between its distances to the other spots in the embedding and in the latents of a modality.
     """
     if run.embedding is None:
         return
@@ -59,10 +59,10 @@ def correlation_rows(dataset: Dataset, run: CharacterisedRun, seed: int) -> Iter
             own = own[random_subset(len(own), ANCHORS, seed)]
             rows = np.concatenate([own, np.setdiff1d(others, own)])
             anchors = np.arange(len(own))
-            found = distance_correlations(run.embedding[rows], modality.latent[rows], anchors)
-            found = found[np.isfinite(found)]
-            if len(found):
-                yield _row(run.id, CORRELATION, modality.name, "", int(domain), found, "Pearson correlation")
+            correlations = distance_correlations(run.embedding[rows], modality.latent[rows], anchors)
+            correlations = correlations[np.isfinite(correlations)]
+            if len(correlations):
+                yield _row(run.id, CORRELATION, modality.name, "", int(domain), correlations, "Pearson correlation")
 
 
 def _row(

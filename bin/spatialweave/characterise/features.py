@@ -1,4 +1,4 @@
-"""The values that features are compared by: those of each modality transformed, feature by feature."""
+"""Values by which features are compared: the transformed values of each modality, feature by feature."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CENTRED = "log(1 + count over the mean of the protein)"
 """Unit of proteins."""
 
 BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {LOG_COUNTS: np.expm1, ARCSINH: np.sinh, GIVEN: np.asarray}
-"""By unit what undoes the transformation."""
+"""Inverse of the transformation for each unit."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class FeatureValues:
     values
         float32 CSC, spots x features, 0 or more; empty rows where not measured.
     present
-        bool, one per spot: where the modality was measured.
+        bool, one per spot: whether the modality was measured.
     back
-        Undoes the transformation, up to a factor of the feature.
+        Inverse of the transformation, up to a factor per feature.
     unit
-        What the values are, in words.
+        Description of the values.
     """
 
     modality: str
@@ -52,7 +52,7 @@ class FeatureValues:
 
 
 def feature_values(data: mudata.MuData, counts: Mapping[str, Counts], obs: pd.DataFrame) -> list[FeatureValues]:
-    """Those of every modality for the spots of `obs` (by its index).
+    """Return the values of every modality for the spots of `obs` (by its index).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def feature_values(data: mudata.MuData, counts: Mapping[str, Counts], obs: pd.Da
 def transformed(
     modality: str, counts: sparse.csr_matrix, uns: Mapping[str, Any]
 ) -> tuple[sparse.csr_matrix, Callable[[np.ndarray], np.ndarray]]:
-    """The values of measured spots, and what undoes the transformation (:func:`transformation`)."""
+    """Return the values of measured spots, and the inverse of the transformation (:func:`transformation`)."""
     change, back, _ = transformation(modality, counts, uns)
     return change(counts), back
 
@@ -73,10 +73,11 @@ def transformed(
 def transformation(
     modality: str, counts: Counts, uns: Mapping[str, Any]
 ) -> tuple[Change, Callable[[np.ndarray], np.ndarray], str]:
-    """What turns the measurements of some of the spots into values (float32 CSR), what undoes it, and their unit.
+    """Return the transformation of the measurements of spots to values (float32 CSR), its inverse, and their unit.
 
-    They are those that the report shows, but for proteins, which are not scaled to one total but to each one's mean
-    (the centred log-ratio of preprocessing): in a panel of some tens a few that rise would lower all others.
+    The values are those that the report shows, except for proteins. These are scaled not to one total but to each
+    protein's mean (the centred log-ratio of preprocessing), because in a panel of some tens a few that rise would lower
+    all others.
     """
     unit = unit_of(modality, counts, uns)
     if unit == LOG_COUNTS and MODALITY_KINDS[modality].preparation == "adt":
@@ -94,9 +95,9 @@ def _values(modality: str, part: anndata.AnnData, counts: Counts, spots: pd.Inde
 
 
 def _by_feature(counts: Counts, change: Change, rows: np.ndarray, n_spots: int) -> sparse.csc_matrix:
-    """The changed counts feature by feature, at the rows of the dataset's spots; put together block by block.
+    """Return the transformed counts feature by feature, at the rows of the dataset's spots, built block by block.
 
-    Turning the whole matrix would take a second one.
+    Transforming the whole matrix would need memory for a second one.
     """
     detected = spots_per_feature(counts)
     bounds = np.concatenate([[0], np.cumsum(detected)])
@@ -106,9 +107,9 @@ def _by_feature(counts: Counts, change: Change, rows: np.ndarray, n_spots: int) 
     for start, block in numbered(stored_blocks(counts)):
         columns = change(block).tocsc()
         lengths = np.diff(columns.indptr)
-        # Where each entry belongs: after those of its feature in earlier blocks.
-        places = np.arange(columns.nnz) + np.repeat(filled - columns.indptr[:-1], lengths)
-        data[places] = columns.data
-        indices[places] = rows[start + columns.indices]
+        # Position of each entry: after those of its feature in earlier blocks.
+        positions = np.arange(columns.nnz) + np.repeat(filled - columns.indptr[:-1], lengths)
+        data[positions] = columns.data
+        indices[positions] = rows[start + columns.indices]
         filled += lengths
     return sparse.csc_matrix((data, indices, bounds.astype(kind)), shape=(n_spots, counts.shape[1]))

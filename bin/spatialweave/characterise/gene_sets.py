@@ -1,4 +1,4 @@
-"""Gene sets of the user, and which of them the markers of a domain are from more than chance would have it."""
+"""Gene sets of the user, and which of them are enriched among the markers of a domain."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from spatialweave.characterise.rounding import short
 from spatialweave.errors import InputError
 
 MOST_MARKERS = 200
-"""Markers of a domain that are compared with the sets, those with the highest scores: with thousands of spots nearly
-every feature differs a little."""
+"""Markers of a domain that are compared with the sets: those with the highest scores, because with thousands of spots
+nearly every feature differs a little."""
 
 FEWEST_MEASURED = 3
 """Sets with fewer measured features are left out."""
 
 GENES_SHOWN = 50
-"""Common features that the table names per set."""
+"""Number of common features that the table names per set."""
 
 
 def read_gmt(path: Path) -> dict[str, list[str]]:
-    """The gene sets of a GMT file by name: a line each, of a name, a description and the genes, separated by tabs.
+    """Read a GMT file as sets by name: one line per set, with a name, a description and the genes, separated by tabs.
 
     Raises
     ------
     InputError
-        When the file is no such text, holds no set, a line has no genes, or two sets have one name.
+        When the file is not such a text, contains no set, a line has no genes, or two sets have the same name.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -45,12 +45,12 @@ def read_gmt(path: Path) -> dict[str, list[str]]:
         if not name:
             raise InputError(where, "has no name", "a name, a description and genes, separated by tabs")
         if not genes:
-            fix = "write a tab between them" if not rest and " " in line else "add its genes, or remove the line"
+            fix = "separate them with tabs" if not rest and " " in line else "add its genes, or remove the line"
             raise InputError(
                 where, f"set '{name[:60]}' has no genes", "a name, a description and genes, separated by tabs", fix
             )
         if name in sets:
-            raise InputError(where, f"set '{name[:60]}' has a line before", "each set once", "rename or remove one")
+            raise InputError(where, f"set '{name[:60]}' occurs twice", "each set once", "rename or remove one")
         sets[name] = genes
     if not sets:
         raise InputError(str(path), "holds no gene set", "a line per set: name, description, genes, separated by tabs")
@@ -64,7 +64,7 @@ class MeasuredSets:
     Attributes
     ----------
     members
-        By name the indices of the features in the set; case does not matter (CD3E is Cd3e).
+        Name -> indices of the features in the set, ignoring case (CD3E matches Cd3e).
     """
 
     n_features: int
@@ -72,7 +72,7 @@ class MeasuredSets:
 
     @classmethod
     def of(cls, sets: Mapping[str, Sequence[str]], features: Sequence[str]) -> MeasuredSets:
-        """The sets with at least :data:`FEWEST_MEASURED` measured features."""
+        """Return the sets with at least :data:`FEWEST_MEASURED` measured features."""
         index = {name.upper(): number for number, name in reversed(list(enumerate(features)))}
         found = {
             name: np.array(sorted({index[gene.upper()] for gene in genes if gene.upper() in index}), dtype=np.int64)
@@ -82,10 +82,10 @@ class MeasuredSets:
 
 
 def enrichment(sets: MeasuredSets, markers: np.ndarray, features: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Enrichment of each set among the markers of a domain, by p value; sets without one in common are left out.
+    """Yield the enrichment of each set among the markers of a domain, by p value; sets without a marker are left out.
 
-    p: how probable as many common features are if the markers were drawn at random from all measured ones
-    (hypergeometric, one-sided), adjusted for all sets (Benjamini and Hochberg, 1995).
+    p is the probability of at least as many common features if the markers were drawn at random from all measured
+    features (hypergeometric, one-sided), adjusted for all sets (Benjamini and Hochberg, 1995).
 
     Parameters
     ----------
@@ -96,11 +96,11 @@ def enrichment(sets: MeasuredSets, markers: np.ndarray, features: Sequence[str])
 
     if not sets.members or not len(markers):
         return
-    place = {int(feature): rank for rank, feature in enumerate(markers)}
+    rank_of = {int(feature): rank for rank, feature in enumerate(markers)}
     names = list(sets.members)
-    common = [sorted(set(place) & set(sets.members[name].tolist()), key=place.__getitem__) for name in names]
+    common = [sorted(set(rank_of) & set(sets.members[name].tolist()), key=rank_of.__getitem__) for name in names]
     sizes = np.array([len(sets.members[name]) for name in names])
-    overlap = np.array([len(one) for one in common])
+    overlap = np.array([len(features_in_both) for features_in_both in common])
     p = hypergeom.sf(overlap - 1, sets.n_features, sizes, len(markers))
     p_adjusted = false_discovery_control(np.clip(p, 0.0, 1.0))
     for row in np.lexsort((np.arange(len(names)), p)):

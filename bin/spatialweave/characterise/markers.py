@@ -1,4 +1,4 @@
-"""Markers of domains: every feature of a modality tested in every domain, over all sections and in each."""
+"""Markers of domains: every feature of a modality tested in every domain, over all sections and in each one."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from spatialweave.characterise.split import FOUND_AGAIN, SplitSpots
 from spatialweave.metrics.multiple_tests import adjusted
 
 ALL = "all"
-"""In place of a section's name: all sections together."""
+"""Used instead of a section's name for all sections together."""
 
 KEPT = 200
-"""Features per domain, section and modality in the table, those with the highest scores; all were tested."""
+"""Features per domain, section and modality in the table: those with the highest scores; all were tested."""
 
 SIGNIFICANT = 0.05
 
 SMALL = 1e-9
-"""Added to both means of a fold change, as scanpy does."""
+"""Constant added to both means of a fold change, as in scanpy."""
 
 
 @dataclass(frozen=True)
 class MarkerTests:
-    """The tests of one modality in one section or in all (domains x features).
+    """Tests of one modality in one section or in all (domains x features).
 
     Attributes
     ----------
     found
         The domains of the run compared with the rest, on all spots.
     log2_fold_change
-        Of the means, transformed back.
+        Fold change of the means, transformed back.
     p, p_adjusted
-        Of the same spots that the domains were found in.
+        p values on the same spots in which the domains were found.
     scores_split, p_split, p_split_adjusted
-        Of spots that had no part in finding them; NaN in domains that were not found again.
+        The same on spots that were not used to find the domains; NaN in domains that were not found again.
     """
 
     section: str
@@ -55,9 +55,9 @@ class MarkerTests:
 
     @property
     def is_marker(self) -> np.ndarray:
-        """Which features are markers: higher in the domain, with an adjusted p of 0.05 at most.
+        """Which features are markers: higher in the domain, with an adjusted p of at most 0.05.
 
-        Taken from other spots where the domain was found again in these, else from the same.
+        The held-out spots decide if the domain was found again in them; otherwise the same spots do.
         """
         split = np.isfinite(self.p_split_adjusted)
         honest = np.where(split, self.p_split_adjusted, self.p_adjusted)
@@ -66,7 +66,7 @@ class MarkerTests:
             return np.asarray(higher & (honest <= SIGNIFICANT))
 
     def ranked(self, domain: int) -> np.ndarray:
-        """The features that are higher in a domain (from 0), highest score first."""
+        """Return the features that are higher in a domain (from 0), highest score first."""
         scores = self.found.scores[domain]
         order = np.argsort(-np.nan_to_num(scores), kind="stable")
         return np.asarray(order[np.nan_to_num(scores)[order] > 0])
@@ -75,10 +75,10 @@ class MarkerTests:
 def marker_tests(
     table: FeatureValues, sections: dict[str, np.ndarray], codes: np.ndarray, n_domains: int, split: SplitSpots
 ) -> list[MarkerTests]:
-    """Test all features of a modality: over all sections, then, where there are several, in each.
+    """Test all features of a modality: over all sections and, if there are several, in each one.
 
     Over all sections each domain is compared with the rest within every section (:func:`compared`), so that a
-    difference between sections makes no marker.
+    difference between sections does not make a marker.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def marker_tests(
         split_parts.append(rank_sums(table.values, np.where(elsewhere, -1, tested), n_domains))
     results = [_tests(ALL, table, parts, split_parts, again)]
     if len(sections) > 1:
-        for name, own, own_split in zip(sections, parts, split_parts, strict=True):
-            results.append(_tests(name, table, [own], [own_split], again))
+        for name, part, split_part in zip(sections, parts, split_parts, strict=True):
+            results.append(_tests(name, table, [part], [split_part], again))
     return results
 
 
@@ -118,7 +118,7 @@ def _tests(
 
 
 def marker_rows(run: str, tests: MarkerTests, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
-    """The rows of table MARKERS: of every domain the :data:`KEPT` features with the highest scores."""
+    """Yield the rows of table MARKERS: for every domain the :data:`KEPT` features with the highest scores."""
     is_marker, found = tests.is_marker, tests.found
     for domain in np.flatnonzero(found.testable).tolist():
         for feature in tests.ranked(domain)[:KEPT]:

@@ -1,4 +1,4 @@
-"""Names of domains from a panel of markers: a score, how far it is above chance and above the runner-up; or no name."""
+"""Names of domains from a panel of markers: a score, its lead over chance and over the runner-up; or no name."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ from spatialweave.characterise.rounding import short
 from spatialweave.io.notices import warn
 
 LEAST_SCORE = 0.1
-"""A name needs this score at least: its markers have a mean AUC of 0.55."""
+"""Smallest score of a name: its markers have a mean AUC of 0.55."""
 
 LEAST_MARGIN = 0.05
-"""And this lead over the name with the next highest score."""
+"""Smallest lead over the name with the next highest score."""
 
 LEAST_MEASURED = 0.5
-"""And this fraction of its markers measured."""
+"""Smallest fraction of its markers that must be measured."""
 
 STEPS = 1000
-"""Effects (2 AUC - 1) are rounded to one in so many for p values, a hundredth of :data:`LEAST_SCORE`."""
+"""For p values, effects (2 AUC - 1) are rounded to this many steps per 1, a hundredth of :data:`LEAST_SCORE`."""
 
 SMALLEST_P = 1e-12
-"""Smaller p values of one name and domain are rounding of the Fourier transform."""
+"""Smaller p values of one name and domain are rounding errors of the Fourier transform."""
 
 Signature = tuple[tuple[tuple[int, int], int], ...]
-"""How many markers a name has of each modality (its position) and sign, as ((modality, sign), number), in order."""
+"""Number of markers of a name per modality (its position) and sign, as sorted ((modality, sign), number)."""
 
 
 @dataclass(frozen=True)
 class NameScore:
-    """How well one name fits one domain.
+    """Score of one name for one domain.
 
     Attributes
     ----------
     domain
-        From 1.
+        Number of the domain, from 1.
     score
-        Mean over markers of 2 AUC - 1, of negative markers with the other sign: 1 where all spots of the domain have
-        more of every marker than any other spot, 0 where the markers do not tell it from the others; NaN without any.
+        Mean over markers of 2 AUC - 1, with the opposite sign for negative markers: 1 if all spots of the domain have
+        more of every marker than any other spot, 0 if the markers do not distinguish it from the others; NaN without
+        any.
     margin
-        Score less that of the best other name; the score where there is no other.
+        Score minus that of the best other name; the score itself if there is no other.
     p
-        Probability that as many random features of the same modalities score as high, for all names and domains
-        together (Bonferroni).
+        Probability that the same number of random features of the same modalities score as high, for all names and
+        domains together (Bonferroni).
     named
         Whether the domain has this name.
     evidence
@@ -67,24 +68,24 @@ class NameScore:
 
 
 def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
-    """Score every name in every domain, best first, and decide which domains have a name.
+    """Score every name in every domain, best first, and decide which domains get a name.
 
-    In each domain the markers count of those modalities that its spots have. Names that no domain could have, whatever
-    its markers are like, are warned of.
+    In each domain only markers of the modalities that its spots have are counted. A warning lists names that no domain
+    could get with any marker values.
 
     Parameters
     ----------
     tests
-        Of all sections together, one per modality.
+        Tests of all sections together, one per modality.
     """
-    known = [_Measured.of(name, panel, tests) for name in panel]
+    candidates = [_Measured.of(name, panel, tests) for name in panel]
     effects = [2.0 * test.found.auc - 1.0 for test in tests]
     testable = np.array([test.found.testable for test in tests])
-    scores = np.array([one.scores(effects) for one in known])
-    measured = np.array([one.measured(testable) for one in known])
+    scores = np.array([candidate.scores(effects) for candidate in candidates])
+    measured = np.array([candidate.measured(testable) for candidate in candidates])
     pairs = int(np.isfinite(scores).any(axis=1).sum()) * testable.shape[1]
-    p = np.minimum(_p_values(known, effects) * pairs, 1.0)
-    _warn_of_hopeless(known, effects, pairs)
+    p = np.minimum(_p_values(candidates, effects) * pairs, 1.0)
+    _warn_of_hopeless(candidates, effects, pairs)
     found = []
     for domain in np.flatnonzero(testable.any(axis=0)).tolist():
         own = np.where(np.isfinite(scores[:, domain]), scores[:, domain], -np.inf)
@@ -92,19 +93,19 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
             others = np.delete(own, index)
             runner_up = others.max(initial=-np.inf)
             margin = own[index] - (runner_up if np.isfinite(runner_up) else 0.0)
-            one = known[index]
+            candidate = candidates[index]
             named = (
                 own[index] >= LEAST_SCORE
                 and margin >= LEAST_MARGIN
                 and p[index, domain] <= SIGNIFICANT
-                and measured[index, domain] >= LEAST_MEASURED * one.n_markers
+                and measured[index, domain] >= LEAST_MEASURED * candidate.n_markers
             )
             if np.isfinite(own[index]):
-                evidence = one.evidence(tests, domain)
+                evidence = candidate.evidence(tests, domain)
                 found.append(
                     NameScore(
-                        domain + 1, one.name, short(own[index]), short(margin), short(p[index, domain]),
-                        int(measured[index, domain]), one.n_markers, bool(named), evidence,
+                        domain + 1, candidate.name, short(own[index]), short(margin), short(p[index, domain]),
+                        int(measured[index, domain]), candidate.n_markers, bool(named), evidence,
                     )
                 )  # fmt: skip
     return found
@@ -112,9 +113,9 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
 
 @dataclass(frozen=True)
 class _Measured:
-    """The markers of a name that were measured, as (modality's position, feature, sign).
+    """Markers of a name that were measured, as (modality's position, feature, sign).
 
-    `numbers` has the number of each in the panel, where a marker may be of several modalities.
+    `numbers` contains the panel number of each, since a marker may occur in several modalities.
     """
 
     name: str
@@ -124,7 +125,7 @@ class _Measured:
 
     @classmethod
     def of(cls, name: str, panel: Panel, tests: Sequence[MarkerTests]) -> _Measured:
-        """A marker without a modality counts in every one that has a feature of its name."""
+        """Find the measured markers; one without a modality counts in every modality with a feature of its name."""
         indices = []
         for test in tests:
             lower = {feature.upper(): number for number, feature in reversed(list(enumerate(test.features)))}
@@ -132,25 +133,25 @@ class _Measured:
         markers: list[tuple[int, int, int]] = []
         numbers: list[int] = []
         for number, marker in enumerate(panel[name]):
-            places = [
+            matches = [
                 (position, index.get(marker.feature, index.get(marker.feature.upper(), -1)), marker.sign)
                 for position, (test, index) in enumerate(zip(tests, indices, strict=True))
                 if marker.modality in ("", test.modality)
             ]
-            places = [place for place in places if place[1] >= 0]
-            markers += places
-            numbers += [number] * len(places)
+            matches = [match for match in matches if match[1] >= 0]
+            markers += matches
+            numbers += [number] * len(matches)
         return cls(name, markers, numbers, len(panel[name]))
 
     def measured(self, testable: np.ndarray) -> np.ndarray:
-        """How many markers of the panel count in each domain, of `testable` (modalities x domains)."""
+        """Return how many markers of the panel count in each domain, given `testable` (modalities x domains)."""
         counts = np.zeros((self.n_markers, testable.shape[1]), dtype=bool)
         for number, (modality, _, _) in zip(self.numbers, self.markers, strict=True):
             counts[number] |= testable[modality]
         return np.asarray(counts.sum(axis=0))
 
     def scores(self, effects: list[np.ndarray]) -> np.ndarray:
-        """One per domain; NaN where no marker was measured."""
+        """Return one score per domain; NaN if no marker was measured."""
         total, used = np.zeros(len(effects[0])), np.zeros(len(effects[0]))
         for modality, feature, sign in self.markers:
             effect = effects[modality][:, feature]
@@ -160,18 +161,18 @@ class _Measured:
 
     @property
     def signature(self) -> Signature:
-        """What the distribution of its score by chance depends on."""
+        """What the distribution of the score by chance depends on."""
         return tuple(sorted(Counter((modality, sign) for modality, _, sign in self.markers).items()))
 
     def steps(self, rounded: list[np.ndarray]) -> np.ndarray:
-        """The sum of its markers' effects in each domain (int64), of `rounded` effects."""
+        """Return the sum of the markers' effects in each domain (int64), from `rounded` effects."""
         total = np.zeros(len(rounded[0]), dtype=np.int64)
         for modality, feature, sign in self.markers:
             total += sign * rounded[modality][:, feature]
         return total
 
     def evidence(self, tests: Sequence[MarkerTests], domain: int) -> str:
-        """The measured markers, those that speak for the name most first."""
+        """Return the measured markers as text, those that support the name most first."""
         found = []
         for modality, feature, sign in self.markers:
             auc = float(tests[modality].found.auc[domain, feature])
@@ -182,40 +183,40 @@ class _Measured:
         return ", ".join(label for _, label in sorted(found, key=lambda item: -item[0]))
 
 
-def _p_values(known: Sequence[_Measured], effects: Sequence[np.ndarray]) -> np.ndarray:
-    """Probability that random features in place of the markers score as high (names x domains).
+def _p_values(candidates: Sequence[_Measured], effects: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the probability that random features in place of the markers score as high (names x domains).
 
-    Names with as many markers of the same modalities and signs have one distribution in a domain.
+    Names with the same number of markers per modality and sign have the same distribution in a domain.
 
     Parameters
     ----------
     effects
-        By modality, domains x features; NaN where a domain's spots lack the modality, which then counts for nothing.
+        By modality, domains x features; NaN where a domain's spots lack the modality, which is then ignored.
     """
     rounded = [np.rint(STEPS * np.nan_to_num(effect)).astype(np.int64) for effect in effects]
     alike: dict[Signature, list[int]] = defaultdict(list)
-    for index, one in enumerate(known):
-        alike[one.signature].append(index)
-    result = np.ones((len(known), len(effects[0])))
+    for index, candidate in enumerate(candidates):
+        alike[candidate.signature].append(index)
+    result = np.ones((len(candidates), len(effects[0])))
     for signature, indices in alike.items():
-        own = np.array([known[index].steps(rounded) for index in indices])
-        for domain in range(own.shape[1]):
-            result[indices, domain] = upper_tail([effect[domain] for effect in rounded], signature, own[:, domain])
+        sums = np.array([candidates[index].steps(rounded) for index in indices])
+        for domain in range(sums.shape[1]):
+            result[indices, domain] = upper_tail([effect[domain] for effect in rounded], signature, sums[:, domain])
     return result
 
 
 def upper_tail(values: Sequence[np.ndarray], signature: Signature, sums: np.ndarray) -> np.ndarray:
-    """Probability that random features, drawn independently, have a sum of values as high as each of `sums`.
+    """Return the probability that independent random features have a sum of values as high as each of `sums`.
 
-    The distribution of a sum of independent draws is the convolution of theirs, so that it is known without drawing:
-    the product of their Fourier transforms is that of the sum.
+    The distribution of a sum of independent draws is the convolution of their distributions. It is computed exactly as
+    the product of their Fourier transforms.
 
     Parameters
     ----------
     values
-        By modality those of all its features (int64), -:data:`STEPS` to :data:`STEPS`.
+        For each modality, the values of all its features (int64), -:data:`STEPS` to :data:`STEPS`.
     signature
-        How many are drawn; their values count with the sign.
+        How many features are drawn; their values count with the sign.
     sums
         int64.
     """
@@ -230,18 +231,19 @@ def upper_tail(values: Sequence[np.ndarray], signature: Signature, sums: np.ndar
     return np.clip(tail[sums + STEPS * n_drawn], SMALLEST_P, 1.0)
 
 
-def _warn_of_hopeless(known: Sequence[_Measured], effects: Sequence[np.ndarray], pairs: int) -> None:
-    """Warn of names with so few markers that the best of all scores is not rare enough by chance."""
+def _warn_of_hopeless(candidates: Sequence[_Measured], effects: Sequence[np.ndarray], pairs: int) -> None:
+    """Warn of names with so few markers that even the highest possible score is not significant."""
     n_features = [effect.shape[1] for effect in effects]
     hopeless = []
-    for one in known:
-        rarest = np.prod([1.0 / n_features[modality] for modality, _, _ in one.markers])
-        if one.markers and pairs * rarest > SIGNIFICANT:
-            hopeless.append(one.name)
+    for candidate in candidates:
+        rarest = np.prod([1.0 / n_features[modality] for modality, _, _ in candidate.markers])
+        if candidate.markers and pairs * rarest > SIGNIFICANT:
+            hopeless.append(candidate.name)
     if hopeless:
         warn(
             "panel",
-            f"{len(hopeless)} of {len(known)} names, such as '{hopeless[0]}', can be given to no domain: as few random "
-            f"features as they have markers score as high as can be too often for {pairs} pairs of names and domains; "
-            "give them more markers, or leave out names that this tissue cannot have",
+            f"{len(hopeless)} of {len(candidates)} names, such as '{hopeless[0]}', cannot be given to any "
+            "domain: so few random features reach the highest possible score too often for "
+            f"{pairs} pairs of names and domains; give them more markers, or leave out names that this tissue cannot "
+            "have",
         )

@@ -1,4 +1,4 @@
-"""Which domains lie beside which, more or less than chance would have it."""
+"""Which domains are neighbours more or less often than by chance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Adjacency:
     observed
         Number of edges.
     expected, variance
-        Of that number where each section's domains are permuted over its spots.
+        Mean and variance of that number if each section's domains are permuted over its spots.
     """
 
     observed: np.ndarray
@@ -28,22 +28,22 @@ class Adjacency:
 
     @property
     def z(self) -> np.ndarray:
-        """Standard deviations above what is expected; NaN where nothing could vary."""
+        """Standard deviations above the expected number; NaN if the number cannot vary."""
         varies = self.variance > 1e-9
         apart = self.observed - self.expected
         z = apart / np.sqrt(np.where(varies, self.variance, 1.0))
         return np.where(varies, z, np.nan)
 
     def __add__(self, other: Adjacency) -> Adjacency:
-        """Of two sections together: their permutations are independent."""
+        """Add the counts of two sections, whose permutations are independent."""
         return Adjacency(self.observed + other.observed, self.expected + other.expected, self.variance + other.variance)
 
 
 def adjacency(graph: sparse.csr_matrix, codes: np.ndarray, n_domains: int) -> Adjacency:
-    """Count the edges between the domains of a section, with the exact moments of the count under permutation.
+    """Count the edges between the domains of a section, and compute the exact moments of the count under permutation.
 
-    These are the join counts of Cliff and Ord (Spatial Processes, 1981) under non-free sampling: what squidpy's
-    ``nhood_enrichment`` estimates by permuting, without the noise of the permutations.
+    These are the join counts of Cliff and Ord (Spatial Processes, 1981) under non-free sampling. squidpy's
+    ``nhood_enrichment`` estimates the same by permuting, with the noise of the permutations.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ def adjacency(graph: sparse.csr_matrix, codes: np.ndarray, n_domains: int) -> Ad
     counts = np.bincount(codes[i] * n_domains + codes[j], minlength=n_domains**2).reshape(n_domains, n_domains)
     observed = counts + counts.T - np.diag(np.diag(counts))
     degree = np.bincount(np.concatenate([i, j]), minlength=n).astype(np.float64)
-    # Ordered pairs of distinct edges with a spot in common, and without.
+    # Ordered pairs of distinct edges with a spot in common, and without one.
     touching = (degree * (degree - 1)).sum()
     apart = float(n_edges) * (n_edges - 1) - touching
     a = np.bincount(codes, minlength=n_domains).astype(np.float64)
     own, other = a[:, None], a[None, :]
-    # The probability that an edge joins both domains; that two edges with a spot in common do; that two others do.
+    # Probability that one edge joins both domains; that two edges with a common spot do; that two without one do.
     one = 2 * own * other
     both = own * other * (other - 1) + other * own * (own - 1)
     two = 4 * own * (own - 1) * other * (other - 1)
@@ -78,5 +78,5 @@ def adjacency(graph: sparse.csr_matrix, codes: np.ndarray, n_domains: int) -> Ad
 
 
 def _falling(n: int, k: int) -> float:
-    """n (n - 1) ... of k factors, 1 where that is 0: what it divides is 0, too."""
+    """Return n (n - 1) ... with k factors, or 1 if that is 0, since the dividend is then 0 too."""
     return float(np.prod([float(n - step) for step in range(k)])) or 1.0

@@ -1,4 +1,4 @@
-"""Panels of markers that give domains names: what the user's YAML file may hold."""
+"""Panels of markers that name domains, read from the user's YAML file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class PanelMarker:
     Attributes
     ----------
     modality
-        Where it is measured; "": in any.
+        Modality in which it is measured; "" = any.
     sign
-        1: higher in domains of the name, -1: lower.
+        1 if it is higher in domains of the name, -1 if lower.
     """
 
     feature: str
@@ -37,9 +37,9 @@ Panel = dict[str, list[PanelMarker]]
 
 
 def read_panel(path: Path) -> Panel:
-    """The panel of a YAML file.
+    """Read the panel from a YAML file.
 
-    A name has a list of markers; or ``positive`` and ``negative`` lists; or modalities, with either of these in each.
+    A name has either a list of markers, or ``positive`` and ``negative`` lists, or modalities with either of these.
 
     Raises
     ------
@@ -50,12 +50,12 @@ def read_panel(path: Path) -> Panel:
     content = read_yaml(path)
     _refuse_repeated(path)
     if not content:
-        raise InputError(str(path), "names nothing", "names of domains and their markers")
+        raise InputError(str(path), "contains no names", "names of domains and their markers")
     return {_name(path, name): _markers(f"{path}, '{name}'", entry) for name, entry in content.items()}
 
 
 def _refuse_repeated(path: Path) -> None:
-    """YAML's reader keeps the last of several entries with one name, silently."""
+    """Raise an InputError if a name occurs twice, since YAML's reader silently keeps only the last entry."""
     import yaml
 
     def refuse(node: Any) -> None:
@@ -64,7 +64,7 @@ def _refuse_repeated(path: Path) -> None:
             for key, value in node.value:
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    raise InputError(f"{path}, line {line}", f"'{key.value}' has an entry before", "each name once")
+                    raise InputError(f"{path}, line {line}", f"'{key.value}' occurs twice", "each name once")
                 seen.add(key.value)
                 refuse(value)
 
@@ -74,11 +74,11 @@ def _refuse_repeated(path: Path) -> None:
 def _name(path: Path, name: Any) -> str:
     where = f"{path}, name {name!r}"[:200]
     if not isinstance(name, str):
-        raise InputError(where, "is no text", "a name in words", "put it in quotes")
+        raise InputError(where, "is not text", "a name in words", "put it in quotes")
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise InputError(where, "cannot be shown", f"1 to {LONGEST_NAME} letters, digits and signs")
+        raise InputError(where, "cannot be shown", f"1 to {LONGEST_NAME} printable characters")
     if name.strip().isdigit():
-        raise InputError(where, "is a number, which is what domains without a name have", "a name in words")
+        raise InputError(where, "is a number, like the names of unnamed domains", "a name in words")
     return name.strip()
 
 
@@ -97,13 +97,13 @@ def _markers(where: str, entry: Any) -> list[PanelMarker]:
     for marker in found:
         key = marker.modality, marker.feature.upper()
         if key in seen:
-            raise InputError(where, f"marker '{marker.feature}' is there twice", "each marker once")
+            raise InputError(where, f"marker '{marker.feature}' occurs twice", "each marker once")
         seen.add(key)
     return found
 
 
 def _signed(where: str, entry: Any, modality: str) -> list[PanelMarker]:
-    """The markers of a list, or of the lists ``positive`` and ``negative`` of a mapping."""
+    """Yield the markers of a list, or of the lists ``positive`` and ``negative`` of a mapping."""
     if isinstance(entry, list):
         entry = {POSITIVE: entry}
     if not isinstance(entry, dict):
@@ -119,7 +119,7 @@ def _signed(where: str, entry: Any, modality: str) -> list[PanelMarker]:
             if not isinstance(feature, str) or not feature.strip():
                 fix = "put it in quotes"
                 raise InputError(
-                    f"{where}, {key}", f"marker {str(feature)[:60]!r} is no text", "names of features", fix
+                    f"{where}, {key}", f"marker {str(feature)[:60]!r} is not text", "names of features", fix
                 )
             found.append(PanelMarker(feature.strip(), modality, sign))
     return found

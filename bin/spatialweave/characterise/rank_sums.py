@@ -1,8 +1,8 @@
-"""The Wilcoxon rank-sum test of every feature in every domain against all other spots, from the stored values only.
+"""Wilcoxon rank-sum test of every feature in every domain against all other spots, from the stored values only.
 
-Results are those of scanpy's ``rank_genes_groups(method="wilcoxon", tie_correct=True)``. Zeros share one rank, so only
-the values above 0 are sorted: time and memory are linear in them, where scanpy makes chunks of features dense and ranks
-all spots.
+Results are the same as those of scanpy's ``rank_genes_groups(method="wilcoxon", tie_correct=True)``. Zeros share one
+rank, so only the values above 0 are sorted. Time and memory are linear in their number, while scanpy makes chunks of
+features dense and ranks all spots.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 FEWEST = 3
-"""Domains with fewer spots, or all but fewer, are not tested: the normal approximation means nothing for them."""
+"""Domains are not tested if they, or all others together, have fewer spots: the normal approximation fails for them."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class RankSums:
     Attributes
     ----------
     sizes
-        int64, one per domain: spots that took part.
+        int64, one per domain: number of spots used.
     excess
-        Rank sum of the domain less what is expected if it does not matter.
+        Rank sum of the domain minus its expectation if the domain has no effect.
     variance
-        Of the rank sum, corrected for ties.
+        Variance of the rank sum, corrected for ties.
     mean, mean_rest
         Mean value inside and outside.
     fraction, fraction_rest
@@ -44,7 +44,7 @@ class RankSums:
 
     @property
     def n_spots(self) -> int:
-        """Spots that took part."""
+        """Number of spots used."""
         return int(self.sizes.sum())
 
     @property
@@ -54,12 +54,12 @@ class RankSums:
 
     @property
     def scores(self) -> np.ndarray:
-        """Standard normal where the domain does not matter, above 0 where values are higher in it; NaN: not tested."""
+        """Standard normal if the domain has no effect, above 0 if values are higher in it; NaN: not tested."""
         return scores_of(self.excess, self.variance, self.testable)
 
     @property
     def auc(self) -> np.ndarray:
-        """How often a spot of the domain exceeds one outside (U / pairs, a tie counts one half); NaN: not tested."""
+        """Probability that a spot of the domain exceeds one outside (U / pairs, ties count half); NaN: not tested."""
         pairs = (self.sizes * (self.n_spots - self.sizes))[:, None]
         auc = 0.5 + self.excess / np.maximum(pairs, 1)
         auc[~self.testable] = np.nan
@@ -68,19 +68,19 @@ class RankSums:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Domains compared with all other spots, in each of one or several sections (domains x features, unless stated).
+    """Domains compared with all other spots within one or several sections (domains x features, unless stated).
 
     Attributes
     ----------
     sizes
-        int64, one per domain: spots that took part.
+        int64, one per domain: number of spots used.
     testable
-        Which domains some section has enough spots of, inside and outside (bool).
+        Which domains have enough spots inside and outside in some section (bool).
     scores
-        Those of the sections combined (:func:`stratified_scores`).
+        Combined scores of the sections (:func:`stratified_scores`).
     auc, mean, mean_rest, fraction, fraction_rest
-        As of :class:`RankSums`, of the sections in which the domain can be tested, weighted by the spots that it has
-        there: it is compared with the rest as if this were spread over the sections as the domain is.
+        As in :class:`RankSums`, for the sections in which the domain can be tested, weighted by the domain's spots in
+        each. So the domain is compared with the rest as if the rest were spread over the sections as the domain is.
     """
 
     sizes: np.ndarray
@@ -101,7 +101,7 @@ def rank_sums(values: sparse.csc_matrix, codes: np.ndarray, n_domains: int) -> R
     values
         Spots x features; values of 0 or more.
     codes
-        Domain of every spot, from 0; -1: the spot is left out.
+        Domain of every spot, from 0; -1 if the spot is left out.
     """
     matrix = sparse.csc_matrix(values)
     sizes = np.bincount(codes[codes >= 0], minlength=n_domains)
@@ -111,7 +111,7 @@ def rank_sums(values: sparse.csc_matrix, codes: np.ndarray, n_domains: int) -> R
     for feature in range(n_features):
         column = slice(matrix.indptr[feature], matrix.indptr[feature + 1])
         data, inside = matrix.data[column], codes[matrix.indices[column]]
-        # Spots are left out here, since a matrix without them would be a copy.
+        # Spots are left out here, because a matrix without them would be a copy.
         taken = (data > 0) & (inside >= 0)
         data, inside = data[taken], inside[taken]
         order = np.argsort(data)
@@ -141,7 +141,7 @@ def rank_sums(values: sparse.csc_matrix, codes: np.ndarray, n_domains: int) -> R
 
 
 def scores_of(excess: np.ndarray, variance: np.ndarray, testable: np.ndarray) -> np.ndarray:
-    """Excess in standard deviations; 0 where there is no variance, NaN where a domain is not tested."""
+    """Return the excess in standard deviations; 0 if there is no variance, NaN if a domain is not tested."""
     # Rounding leaves a variance of about 1e-16 of its size where all values are equal.
     varies = variance > 1e-9
     scores = np.divide(excess, np.sqrt(np.where(varies, variance, 1.0)), out=np.zeros_like(excess), where=varies)
@@ -150,32 +150,32 @@ def scores_of(excess: np.ndarray, variance: np.ndarray, testable: np.ndarray) ->
 
 
 def stratified_scores(parts: list[RankSums]) -> np.ndarray:
-    """Scores over several sections, each ranked by itself: differences between sections do not count.
+    """Return scores over several sections, each ranked separately, so that differences between sections do not count.
 
-    Rank sums are weighted by 1 / (spots of the section + 1), which is the best choice where the effect is the same in
-    all (van Elteren, Bull Inst Int Stat 37:351, 1960). For one section these are its own scores.
+    Rank sums are weighted by 1 / (spots of the section + 1), the optimal choice if the effect is the same in all
+    sections (van Elteren, Bull Inst Int Stat 37:351, 1960). With one section the scores are that section's.
     """
     weights = [1.0 / (part.n_spots + 1) for part in parts]
     used = [part.testable[:, None] for part in parts]
     excess = sum(w * np.where(u, part.excess, 0.0) for w, u, part in zip(weights, used, parts, strict=True))
     variance = sum(w**2 * np.where(u, part.variance, 0.0) for w, u, part in zip(weights, used, parts, strict=True))
-    # In units of one spot's rank, so that the bound on the variance means the same for every number of spots.
+    # In units of one spot's rank, so that the bound on the variance is the same for every number of spots.
     unit = min(weights)
     testable = np.any([part.testable for part in parts], axis=0)
     return scores_of(np.asarray(excess) / unit, np.asarray(variance) / unit**2, testable)
 
 
 def compared(parts: list[RankSums]) -> Comparison:
-    """The domains compared with all other spots, section by section."""
+    """Compare the domains with all other spots, section by section."""
     sizes = np.array([part.sizes for part in parts])
     tested = np.array([part.testable for part in parts])
     testable = np.asarray(tested.any(axis=0))
-    # A domain that can be tested nowhere is described by all of its spots.
+    # A domain that cannot be tested in any section is described by all of its spots.
     weights = np.where(testable, sizes * tested, sizes).astype(np.float64)
     weights /= np.maximum(weights.sum(axis=0), 1.0)
 
     def mean(name: str) -> np.ndarray:
-        # NaN where a section is not tested, which has no weight then.
+        # The term is NaN where a section is not tested, but then its weight is 0.
         terms = (w[:, None] * getattr(part, name) for w, part in zip(weights, parts, strict=True))
         return np.asarray(sum(np.where(w[:, None] > 0, term, 0.0) for w, term in zip(weights, terms, strict=True)))
 
@@ -186,7 +186,7 @@ def compared(parts: list[RankSums]) -> Comparison:
 
 
 def two_sided(scores: np.ndarray) -> np.ndarray:
-    """p values of standard normal scores; NaN stays."""
+    """Return the p values of standard normal scores; NaN stays NaN."""
     from scipy.special import ndtr
 
     return np.asarray(2.0 * ndtr(-np.abs(scores)))

@@ -1,8 +1,8 @@
-"""Numbers in the tables."""
+"""Rounding of numbers in the tables."""
 
 from __future__ import annotations
 
 
 def short(value: float) -> float:
-    """A number in as many digits as a table needs: five."""
+    """Return a number rounded to five significant digits."""
     return float(f"{value:.5g}")

@@ -13,27 +13,27 @@ from spatialweave.graphs.matrices import edges
 from spatialweave.io.layout import spacing
 
 NEAREST = 8
-"""The neighbour whose distance gives the area of a cell."""
+"""Number of the neighbour whose distance gives the area of a cell."""
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Of the domains of one section, in units of the coordinates (one value per domain).
+    """Shapes of the domains of one section, in units of the coordinates (one value per domain).
 
     Attributes
     ----------
     spots
         Number of spots.
     area
-        That the spots stand for.
+        Area that the spots represent.
     border
         Length of the border with other domains; the edge of the tissue does not count.
     pieces
-        Parts that no edge of the spatial graph joins.
+        Number of parts that no edge of the spatial graph joins.
     largest_piece
-        Fraction of the domain's spots in the largest of them; NaN without spots.
+        Fraction of the domain's spots in the largest piece; NaN without spots.
     roundness
-        Of the largest piece: 1 for a disc, less the longer or the more ragged; NaN without spots.
+        Roundness of the largest piece: 1 for a disc, lower for longer or more ragged pieces; NaN without spots.
     """
 
     spots: np.ndarray
@@ -45,13 +45,13 @@ class Shapes:
 
 
 def shapes(coordinates: np.ndarray, codes: np.ndarray, n_domains: int, graph: sparse.csr_matrix, layout: str) -> Shapes:
-    """The shapes of the domains of one section.
+    """Compute the shapes of the domains of one section.
 
     The border is the number of edges of the spatial graph that cross it, times pi / 2 over the length of edges per
-    area: a line crosses 2 / pi of that many edges per unit of its length, whatever the graph, averaged over the line's
-    directions (the Cauchy-Crofton formula; on a square lattice a line along it comes out 21% too short and one at 45
-    degrees 11% too long). Roundness is the area over 2 pi times the mean squared distance from the centre, which no
-    shape of that area has smaller than a disc (Zunic et al., Pattern Recognition 43:47, 2010).
+    area. Averaged over its directions, a line crosses 2 / pi of that many edges per unit of its length, in any graph
+    (the Cauchy-Crofton formula; on a square lattice a line along it comes out 21% too short and one at 45 degrees 11%
+    too long). Roundness is the area over 2 pi times the mean squared distance from the centre, which is smallest for a
+    disc among all shapes of that area (Zunic et al., Pattern Recognition 43:47, 2010).
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def shapes(coordinates: np.ndarray, codes: np.ndarray, n_domains: int, graph: sp
     domain_of_piece[piece] = codes
     spots = np.bincount(codes, minlength=n_domains)
     largest, roundness = np.full(n_domains, np.nan), np.full(n_domains, np.nan)
-    # Ascending sizes, so that the last piece of a domain that is written is its largest.
+    # Sizes ascend, so that the last piece of a domain that is written is its largest.
     biggest = np.full(n_domains, -1)
     order = np.argsort(piece_sizes, kind="stable")
     biggest[domain_of_piece[order]] = order
@@ -96,7 +96,7 @@ def shapes(coordinates: np.ndarray, codes: np.ndarray, n_domains: int, graph: sp
 
 
 def _roundness(points: np.ndarray, areas: np.ndarray) -> float:
-    """Of spots that are discs of these areas."""
+    """Return the roundness of spots that are discs with these areas."""
     area = areas.sum()
     if area <= 0:
         return float("nan")
@@ -106,10 +106,10 @@ def _roundness(points: np.ndarray, areas: np.ndarray) -> float:
 
 
 def spot_areas(coordinates: np.ndarray, layout: str) -> np.ndarray:
-    """The area that each spot stands for, in squared units of the coordinates.
+    """Return the area that each spot represents, in squared units of the coordinates.
 
-    On a lattice that of its cell. Of cells pi d^2 / 8, with the distance d to the eighth nearest: the mean of this is
-    the area per cell where cells lie at random (d^2 follows a gamma distribution).
+    On a lattice it is the area of the lattice cell. For cells it is pi d^2 / 8, with the distance d to the eighth
+    nearest. If cells lie at random, the mean of this is the area per cell (d^2 follows a gamma distribution).
     """
     step = spacing(coordinates)
     if layout in ("square", "hexagonal"):

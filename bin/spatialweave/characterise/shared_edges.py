@@ -1,4 +1,4 @@
-"""Which edges the neighbour graphs of the modalities, of the embedding and of the tissue have in common."""
+"""Edges that the neighbour graphs of the modalities, of the embedding and of the tissue have in common."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ NEAREST = 10
 """Neighbours of a spot in the graphs of modalities and embedding, as in Du et al., Nat Commun 17:2876 (2026)."""
 
 ANCHORS = 5000
-"""Spots whose edges are compared; of more, a random subset. Their neighbours are looked for among all."""
+"""Spots whose edges are compared; a random subset if there are more. Their neighbours are searched among all spots."""
 
 EMBEDDING, SPATIAL = "embedding", "spatial"
 
 
 def shared_edges(graphs: dict[str, np.ndarray]) -> dict[tuple[str, ...], int]:
-    """How many edges are in exactly these graphs, for every combination that occurs, the most frequent first.
+    """Count the edges that are in exactly these graphs, for every combination that occurs, most frequent first.
 
     Parameters
     ----------
     graphs
-        By name the edges of a graph, a number for each (int64), the same for the same edge.
+        Name -> edges of a graph as numbers (int64), equal for equal edges.
     """
     names = list(graphs)
     every = np.unique(np.concatenate(list(graphs.values())))
@@ -44,10 +44,10 @@ def shared_edges(graphs: dict[str, np.ndarray]) -> dict[tuple[str, ...], int]:
 
 
 def edge_rows(sources: Characterised, run: CharacterisedRun, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows of table SHARED_EDGES, of the spots in which all modalities were measured.
+    """Yield rows of table SHARED_EDGES for the spots at which all modalities were measured.
 
-    An edge leads from a spot to one of its :data:`NEAREST` nearest in the embedding or the latents of a modality, or to
-    a neighbour in the spatial graph.
+    An edge leads from a spot to one of its :data:`NEAREST` nearest spots in the embedding or the latents of a modality,
+    or to a neighbour in the spatial graph.
     """
     if run.embedding is None:
         return

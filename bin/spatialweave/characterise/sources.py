@@ -1,4 +1,4 @@
-"""What CHARACTERISE reads of a dataset's files: the run that the report shows first, and others that are named."""
+"""Files of a dataset that CHARACTERISE reads, for the run that the report shows first and for other named runs."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 LABEL = "label"
 
 CONFIDENCE, WEIGHTS = "confidence", "modality_weights"
-"""The obsm keys of embeddings whose means by domain are given."""
+"""obsm keys of embeddings whose means by domain are reported."""
 
 
 @dataclass(frozen=True)
 class CharacterisedRun:
-    """A run to characterise.
+    """Run to characterise.
 
     Attributes
     ----------
     codes
         Domain of every spot, from 0.
     embedding
-        float32, spots x dimensions; None where there is none.
+        float32, spots x dimensions; None if the run has none.
     per_spot
-        Further values of each spot by name, e.g. ``confidence`` and ``weight_rna``.
+        Name -> further values of each spot, e.g. ``confidence`` and ``weight_rna``.
     member
-        Of a consensus, whose embedding sets domains apart, the id and embedding of the run that agrees with it most.
+        For a consensus, whose embedding separates the domains: id and embedding of the run that agrees with it most.
     """
 
     id: str
@@ -60,7 +60,7 @@ class CharacterisedRun:
 
     @property
     def continuous(self) -> tuple[str, np.ndarray] | None:
-        """The id of a run and its embedding in which domains can pass into each other; None where there is none."""
+        """Id and embedding of a run in which domains can merge into each other; None if there is none."""
         return self.member or (None if self.embedding is None else (self.id, self.embedding))
 
     @property
@@ -71,14 +71,14 @@ class CharacterisedRun:
 
 @dataclass(frozen=True)
 class Characterised:
-    """What there is of a dataset.
+    """Contents of a dataset's files.
 
     Attributes
     ----------
     graph
         Undirected spatial graph over all spots.
     columns
-        By name the class of every spot: its known label, and the user's own columns.
+        Name -> class of every spot: its known label, and the user's own columns.
     """
 
     dataset: Dataset
@@ -89,30 +89,30 @@ class Characterised:
 
     @cached_property
     def places(self) -> dict[str, np.ndarray | None]:
-        """By section the column and row of every spot on a square grid; None off such a grid."""
+        """Section -> column and row of every spot on a square grid; None without such a grid."""
         rows = self.dataset.section_rows()
         return {name: square_lattice(self.dataset.coordinates[own]) for name, own in rows.items()}
 
 
 def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudata.MuData, dict[str, StoredCounts]]:
-    """Read the files of a dataset; and of its joined raw counts all but X, and per modality the counts on disk.
+    """Read the files of a dataset, its joined raw counts without X, and the counts of each modality on disk.
 
     Parameters
     ----------
     files
-        Folder with one ``*.counts.h5mu``, ``*.latents.h5mu``, ``graph.h5ad``, and of each run
+        Folder with one ``*.counts.h5mu``, ``*.latents.h5mu``, ``graph.h5ad``, and for each run
         ``<method>.seed<k>.h5ad``, ``.domains.csv`` and ``.metrics.csv``.
     runs
-        Ids of runs, e.g. ``smart.seed1``; none: the one that the report shows first. Those that the dataset lacks
-        are left out with a notice.
+        Ids of runs, e.g. ``smart.seed1``; if empty, the run that the report shows first. Runs that the dataset does not
+        have are left out with a notice.
 
     Raises
     ------
     InputError
-        When a file is missing or of other spots, or no run has domains.
+        When a file is missing or has other spots, or no run has domains.
     """
     counts_file = _one(files, "*.counts.h5mu")
-    # The recipe of the counts is the first method's; others may hold latents that are no latents, as raw counts.
+    # The counts have the recipe of the first method; the "latents" of other recipes may be e.g. raw counts.
     own = files / counts_file.name.replace(".counts.", ".latents.")
     dataset = read_dataset(own if own.exists() else _one(files, "*.latents.h5mu"))
     counts, stored, sections = read_stored_counts(counts_file)
@@ -138,7 +138,7 @@ def _one(files: Path, pattern: str) -> Path:
 
 
 def _runs(files: Path, dataset: Dataset) -> Iterator[MethodRun]:
-    """The runs that have domains; of embeddings only that of the consensus is read, for its members."""
+    """Yield the runs that have domains; only the embedding of the consensus is read, for its members."""
     for path, method, seed, kind in run_files(files):
         if kind == "domains.csv":
             run = MethodRun(method, seed, read_domains(path, dataset.obs).astype(str).tolist())
@@ -185,7 +185,7 @@ def _run(files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun]) 
 
 
 def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[MethodRun]) -> tuple[str, np.ndarray] | None:
-    """Of the runs that a consensus joins the one whose domains agree with it most, and its embedding."""
+    """Return the run joined by a consensus whose domains agree with it most, and its embedding."""
     from sklearn.metrics import adjusted_rand_score
 
     names = set() if woven.matched_runs is None else set(woven.matched_runs.columns)
@@ -206,7 +206,7 @@ def _graph(path: Path, dataset: Dataset) -> sparse.csr_matrix:
 
 
 def _columns(counts: mudata.MuData, dataset: Dataset) -> dict[str, np.ndarray]:
-    """The label and the user's own columns of every spot, as text; those that say nothing are left out."""
+    """Return the label and the user's own columns of every spot as text; empty columns are left out."""
     columns = {}
     if LABEL in dataset.obs:
         columns[LABEL] = dataset.obs[LABEL].astype(object).fillna("").astype(str).to_numpy()

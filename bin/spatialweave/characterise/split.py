@@ -1,15 +1,15 @@
-"""p values of markers that hold although the domains come from the same data: some spots find them, the others test.
+"""Valid p values of markers although the domains come from the same data: some spots find them, the others test.
 
-Domains that are found in the data differ in it, also where they mean nothing, so a test on the same spots finds markers
-in noise. Splitting the counts of each spot in two (count splitting: Neufeld et al., Biostatistics 25:270, 2024) makes
-the halves independent for Poisson counts only; what varies between spots beyond that is in both halves. So spots are
-split here: a third of them says where the domains are, and every other spot is in the domain of the spots of that third
-around it. It has had no part in that, whatever was measured and however it is distributed.
+Domains that are found in the data differ in it even if they mean nothing, so a test on the same spots finds markers in
+noise. Splitting the counts of each spot in two (count splitting: Neufeld et al., Biostatistics 25:270, 2024) makes the
+halves independent for Poisson counts only; further variation between spots is in both halves. So spots are split here:
+a third of them determines the positions of the domains, and every other spot gets the domain of the finding spots
+around it. The tested spot has no influence on that, for any measurement and any distribution.
 
-The domains of the run itself do not tell where they are in this sense: methods average over neighbours, so that the
-domain of a finding spot depends on the testing spots beside it. What is taken from the run is only what its domains are
-like: a linear discriminant that is fitted in other blocks of the tissue, and applied to the latents of finding spots,
-averaged over finding spots.
+The domains of the run itself do not determine positions independently in this sense: methods average over neighbours,
+so the domain of a finding spot depends on the testing spots beside it. Only the profiles of the domains are taken from
+the run: a linear discriminant that is fitted in other blocks of the tissue, and applied to the latents of finding
+spots, averaged over finding spots.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
 
 FINDING = 1 / 3
-"""Fraction of the spots that find domains. Domains are smooth: a third finds them nearly as well as a half does, and
-more spots are left to test. Of a quarter, a third and a half it finds the most markers on simulated tissues."""
+"""Fraction of the spots that find domains. Domains are smooth: a third finds them nearly as well as a half, and leaves
+more spots for testing. Among a quarter, a third and a half it finds the most markers on simulated tissues."""
 
 N_NEIGHBOURS = 8
-"""Nearest finding spots: to average over, and to say in which domain a testing spot is."""
+"""Number of nearest finding spots: to average over, and to determine the domain of a testing spot."""
 
 FOUND_AGAIN = 0.5
-"""Jaccard index from which a domain counts as found again, as in the verdict; its split p values are left out below."""
+"""Jaccard index from which a domain counts as found again, as in the verdict; below it, split p values are omitted."""
 
 
 @dataclass(frozen=True)
 class SplitSpots:
-    """Domains of the testing spots, found in the others.
+    """Domains of the testing spots, found in the other spots.
 
     Attributes
     ----------
     codes
-        int64, one per spot: the domain under the numbers of the run (from 0); -1: a spot that finds.
+        int64, one per spot: the domain under the numbers of the run (from 0); -1 for finding spots.
     found_again
         One per domain of the run: its Jaccard index with the domain of that number here, over the testing spots.
     """
@@ -80,7 +80,7 @@ def split_spots(dataset: Dataset, codes: np.ndarray, n_domains: int, seed: int) 
 
 
 def _finding(sections: np.ndarray, seed: int) -> np.ndarray:
-    """A random third of the spots of each section (bool)."""
+    """Return a random third of the spots of each section (bool)."""
     rng = np.random.default_rng([seed, *b"split"])
     chosen = np.zeros(len(sections), dtype=bool)
     for _, rows in section_rows(sections):
@@ -89,7 +89,7 @@ def _finding(sections: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _found(dataset: Dataset, finding: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The domains of the finding spots, in their order, by the discriminant of other blocks of the tissue."""
+    """Return the domains of the finding spots, in their order, by the discriminant of other blocks of the tissue."""
     rows = np.flatnonzero(finding)
     sections, coordinates = dataset.obs["section"].astype(str).to_numpy()[rows], dataset.coordinates[rows]
     with warnings.catch_warnings():
@@ -111,14 +111,14 @@ def _found(dataset: Dataset, finding: np.ndarray, codes: np.ndarray) -> np.ndarr
 
 
 def _discriminated(values: np.ndarray, codes: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """The classes of `asked` by a linear discriminant with a shrunken covariance (Ledoit and Wolf, 2004)."""
+    """Classify `asked` by a linear discriminant with a shrunken covariance (Ledoit and Wolf, 2004)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from threadpoolctl import threadpool_limits
 
-    there = np.unique(codes)
-    if len(there) < 2:
-        return np.full(len(asked), there[0] if len(there) else 0, dtype=np.int64)
-    # One thread: with several, the order of additions and so the last digits differ from machine to machine.
+    classes = np.unique(codes)
+    if len(classes) < 2:
+        return np.full(len(asked), classes[0] if len(classes) else 0, dtype=np.int64)
+    # One thread: with several, the order of additions, and so the last digits, differ between machines.
     with threadpool_limits(limits=1):
         fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(values, codes)
         return np.asarray(fitted.predict(asked), dtype=np.int64)
@@ -127,18 +127,18 @@ def _discriminated(values: np.ndarray, codes: np.ndarray, asked: np.ndarray) -> 
 def _around(
     coordinates: np.ndarray, sections: np.ndarray, finding: np.ndarray, domains: np.ndarray, n_domains: int
 ) -> np.ndarray:
-    """The most frequent domain among the nearest finding spots, for every testing spot; else -1."""
+    """Return the most frequent domain among the nearest finding spots for every testing spot, and -1 for the others."""
     of_spot = np.full(len(sections), -1, dtype=np.int64)
     of_spot[finding] = domains
     around = np.full(len(sections), -1, dtype=np.int64)
     for _, rows in section_rows(sections):
-        known, asked = rows[finding[rows]], rows[~finding[rows]]
+        finders, asked = rows[finding[rows]], rows[~finding[rows]]
         if not len(asked):
             continue
-        k = min(N_NEIGHBOURS, len(known))
-        _, nearest = cKDTree(coordinates[known]).query(coordinates[asked], k=np.arange(1, k + 1))
+        k = min(N_NEIGHBOURS, len(finders))
+        _, nearest = cKDTree(coordinates[finders]).query(coordinates[asked], k=np.arange(1, k + 1))
         votes = np.zeros((len(asked), n_domains), dtype=np.int64)
         for neighbour in nearest.T:
-            votes[np.arange(len(asked)), of_spot[known[neighbour]]] += 1
+            votes[np.arange(len(asked)), of_spot[finders[neighbour]]] += 1
         around[asked] = votes.argmax(axis=1)
     return around

@@ -1,4 +1,4 @@
-"""Rows of the table of structure: size, shape and certainty of the domains, over all sections and in each."""
+"""Rows of the structure table: size, shape and certainty of the domains, over all sections and in each one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from spatialweave.io.notices import warn
 FRACTION = "fraction"
 
 MOST_NAMED = 5
-"""Lines of a domain that are named in a warning."""
+"""Number of lines of a domain that a warning lists."""
 
 
 def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
-    """One row per domain, statistic and section (`all`: sums over sections, of roundness the mean by spots).
+    """Yield one row per domain, statistic and section (`all`: sums over sections; for roundness the mean by spots).
 
-    Lengths are in micrometres where these are known of every section, else in units of the coordinates.
+    Lengths are in micrometres if these are known for every section, otherwise in units of the coordinates.
     """
     dataset = sources.dataset
     scale = {size.name: size.micrometres for size in sources.sections}
@@ -47,7 +47,7 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
     on_lines = np.array([along[name] * one.spots for name, one in by_section.items()])
     on_grids = np.array([one.spots * np.isfinite(along[name]) for name, one in by_section.items()]).sum(axis=0)
     of_all[ALONG] = np.where(on_grids > 0, np.nansum(on_lines, axis=0) / np.maximum(on_grids, 1), np.nan)
-    # Sections with 1% of the domain's spots or more.
+    # Sections with at least 1% of the domain's spots.
     fewest = np.maximum(0.01 * of_all["spots"], 1)
     of_all["sections"] = np.sum([one.spots >= fewest for one in by_section.values()], axis=0)
     parts = {ALL: of_all}
@@ -73,7 +73,7 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
 def _along_lines(
     run: CharacterisedRun, section: str, coordinates: np.ndarray, places: np.ndarray | None, codes: np.ndarray
 ) -> np.ndarray:
-    """Fraction of each domain's spots in rows or columns of its own, NaN off square grids; warns of :data:`MANY`."""
+    """Return the fraction of each domain's spots in own rows or columns, NaN off square grids; warn of :data:`MANY`."""
     if places is None:
         return np.full(run.n_domains, np.nan)
     lines = own_lines(coordinates, places, codes, run.n_domains)
@@ -103,7 +103,7 @@ def _statistics(found: Shapes, n_spots: int) -> dict[str, np.ndarray]:
 
 
 def _together(parts: list[Shapes]) -> Shapes:
-    """Sums over sections; of the largest piece the largest of any section, of roundness the mean weighted by spots."""
+    """Return sums over sections; for the largest piece the maximum, for roundness the mean weighted by spots."""
     spots = np.sum([part.spots for part in parts], axis=0)
     safe = np.maximum(spots, 1)
     largest = np.max([np.nan_to_num(part.largest_piece) * part.spots for part in parts], axis=0) / safe

@@ -1,4 +1,4 @@
-"""Which domains pass into each other in the embedding: PAGA and diffusion pseudotime on one graph of scanpy's."""
+"""Transitions between domains in the embedding: PAGA and diffusion pseudotime on one graph as built by scanpy."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     import anndata
 
 GRAPH_SPOTS = 20_000
-"""Of more spots a random subset is taken: an edge between domains does not need all of them."""
+"""With more spots a random subset is used: an edge between domains does not need all of them."""
 
 GRAPH_NEIGHBOURS = 15
-"""Nearest spots in the embedding, scanpy's default."""
+"""Number of nearest spots in the embedding, scanpy's default."""
 
 COMPONENTS = 10
-"""Diffusion components that pseudotime uses, scanpy's default; the first says nothing."""
+"""Diffusion components that pseudotime uses, scanpy's default; the first one is not informative."""
 
 FEWEST_SPOTS = 50
-"""With fewer there is no pseudotime."""
+"""With fewer spots there is no pseudotime."""
 
 SMALLEST_ROOT = 0.01
 """A domain that is chosen as the root has at least this fraction of the spots."""
 
 LENDING = 5
-"""Spots of the subset whose mean pseudotime another spot has: its nearest in the embedding."""
+"""A spot outside the subset gets the mean pseudotime of this many nearest spots of the subset, in the embedding."""
 
 LENDERS = 5000
-"""Spots of the subset that lend theirs; with all of them the search takes four times as long, for the same values."""
+"""Spots of the subset used for that; with all of them the search takes four times as long, for the same values."""
 
 
 @dataclass(frozen=True)
 class EmbeddingGraph:
-    """The graph of nearest spots in an embedding.
+    """Graph of nearest spots in an embedding.
 
     Attributes
     ----------
     rows
-        The spots in it, ascending: all, or a random subset.
+        The spots in the graph, ascending: all, or a random subset.
     data
-        With scanpy's graph in `obsp`, of these spots.
+        Holds the graph of these spots as scanpy stores it, in `obsp`.
     """
 
     rows: np.ndarray
@@ -60,12 +60,12 @@ class EmbeddingGraph:
 
 @dataclass(frozen=True)
 class Pseudotime:
-    """Diffusion pseudotime.
+    """Diffusion pseudotime of every spot.
 
     Attributes
     ----------
     values
-        float64, one per spot: 0 at the root, 1 at the spot furthest from it; NaN where nothing joins it to the root.
+        float64, one per spot: 0 at the root, 1 at the spot furthest from it; NaN for spots not connected to the root.
     root
         The domain in which it begins, from 0.
     """
@@ -76,7 +76,7 @@ class Pseudotime:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """With several threads the order of additions and so the last digits differ from machine to machine."""
+    """Limit to one thread: with several, the order of additions, and so the last digits, differ between machines."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -84,7 +84,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def embedding_graph(embedding: np.ndarray, seed: int) -> EmbeddingGraph:
-    """scanpy's graph of the nearest spots in an embedding, of :data:`GRAPH_SPOTS` random spots where there are more."""
+    """Build scanpy's graph of nearest spots in an embedding, for at most :data:`GRAPH_SPOTS` random spots."""
     import anndata
 
     rows = random_subset(len(embedding), GRAPH_SPOTS, seed)
@@ -103,7 +103,7 @@ def embedding_graph(embedding: np.ndarray, seed: int) -> EmbeddingGraph:
 
 
 def paga_connectivities(graph: EmbeddingGraph, codes: np.ndarray, n_domains: int) -> np.ndarray:
-    """PAGA's connectivities of the domains in the embedding (Wolf et al., Genome Biol 20:59, 2019), by scanpy.
+    """Compute PAGA's connectivities of the domains in the embedding (Wolf et al., Genome Biol 20:59, 2019) by scanpy.
 
     Parameters
     ----------
@@ -112,75 +112,76 @@ def paga_connectivities(graph: EmbeddingGraph, codes: np.ndarray, n_domains: int
 
     Returns
     -------
-    domains x domains, symmetric: edges between two domains in the graph of nearest spots over those expected of a
-    random graph, 1 at most.
+    domains x domains, symmetric: edges between two domains in the graph of nearest spots over those expected in a
+    random graph, at most 1.
     """
     import pandas as pd
     import scanpy
 
     own, data = codes[graph.rows], graph.data
     result = np.zeros((n_domains, n_domains))
-    there = np.unique(own)
-    if len(there) < 2 or "connectivities" not in data.obsp:
+    present = np.unique(own)
+    if len(present) < 2 or "connectivities" not in data.obsp:
         return result
     i, j = edges(data.obsp["connectivities"].tocsr())
     if (own[i] == own[j]).all():
-        # Nothing joins any two domains, which scanpy cannot take.
+        # No edge joins two domains, which scanpy cannot handle.
         return result
-    names = pd.Index([str(code) for code in there])
-    data.obs["domain"] = pd.Categorical.from_codes(np.searchsorted(there, own), names)
+    names = pd.Index([str(code) for code in present])
+    data.obs["domain"] = pd.Categorical.from_codes(np.searchsorted(present, own), names)
     with _one_thread():
         scanpy.tl.paga(data, groups="domain")
-    result[np.ix_(there, there)] = data.uns["paga"]["connectivities"].toarray()
+    result[np.ix_(present, present)] = data.uns["paga"]["connectivities"].toarray()
     return result
 
 
 def pseudotime(
     graph: EmbeddingGraph, embedding: np.ndarray, codes: np.ndarray, root: int | None = None
 ) -> Pseudotime | None:
-    """Diffusion pseudotime (Haghverdi et al., Nat Methods 13:845, 2016) from a domain, on scanpy's diffusion map.
+    """Compute diffusion pseudotime (Haghverdi et al., Nat Methods 13:845, 2016) from a domain, on scanpy's diffusion
+    map.
 
-    The distance to the root spot over the largest one, both by diffusion distance. The root spot is the one of the root
-    domain that is furthest from the mean of all other domains' spots. scanpy's `dpt` gives the same where no eigenvalue
-    is above 0.9994; it ignores the components of those, which along a long trajectory are all that matters. A spot
-    outside the subset has the mean of its :data:`LENDING` nearest among :data:`LENDERS` of the subset, and none where
-    the nearest has none.
+    It is the diffusion distance to the root spot over the largest such distance. The root spot is the spot of the root
+    domain that is furthest from the mean of all other domains' spots. scanpy's `dpt` gives the same if no eigenvalue is
+    above 0.9994. It ignores the components of such eigenvalues, which dominate along a long trajectory. A spot outside
+    the subset gets the mean of its :data:`LENDING` nearest among :data:`LENDERS` of the subset, and none if the nearest
+    has none.
 
     Parameters
     ----------
     codes
         Domain of every spot, from 0.
     root
-        The root domain; None: of those with 1% of the spots or more the one whose mean is furthest from that of all
-        other spots, a tip of what the embedding spans.
+        The root domain. None: among the domains with at least 1% of the spots, the one whose mean is furthest from that
+        of all other spots, an end of the embedding.
 
     Returns
     -------
-    None where fewer than :data:`FEWEST_SPOTS` spots are joined, or they are of one domain.
+    None if fewer than :data:`FEWEST_SPOTS` spots are connected, or all of these are in one domain.
     """
     if "connectivities" not in graph.data.obsp:
         return None
     own = codes[graph.rows]
     if root is not None and not (own == root).any():
-        warn("--pseudotime-root", f"there is no domain {root + 1}; the root is chosen by the rule instead")
+        warn("--pseudotime_root", f"there is no domain {root + 1}; the root is chosen by the default rule instead")
         root = None
-    # What no edge joins to the root has no pseudotime: the largest piece of the graph, or of the root domain.
+    # Only spots connected to the root have a pseudotime: the largest piece of the graph, or of the root domain.
     _, piece = connected_components(graph.data.obsp["connectivities"], directed=False)
     inside = np.flatnonzero(piece == np.bincount(piece if root is None else piece[own == root]).argmax())
     if len(inside) < FEWEST_SPOTS or len(np.unique(own[inside])) < 2:
         if root is not None:
-            warn("--pseudotime-root", f"nothing joins domain {root + 1} to another; there is no pseudotime")
+            warn("--pseudotime_root", f"domain {root + 1} is not connected to another domain; there is no pseudotime")
         return None
     points = diffusion_coordinates(graph.data[inside].copy(), graph.seed)
     root, spot = _root(points, own[inside], root)
     away = np.linalg.norm(points - points[spot], axis=1)
-    found = np.full(len(own), np.nan)
-    found[inside] = away / away.max()
-    return Pseudotime(_for_all(graph, embedding, found), root)
+    scaled = np.full(len(own), np.nan)
+    scaled[inside] = away / away.max()
+    return Pseudotime(_for_all(graph, embedding, scaled), root)
 
 
 def diffusion_coordinates(data: anndata.AnnData, seed: int) -> np.ndarray:
-    """Coordinates (spots x components, float64) whose Euclidean distances are diffusion distances of all path lengths.
+    """Return coordinates (spots x components, float64) whose distances are diffusion distances of all path lengths.
 
     Each component of scanpy's diffusion map is weighted by eigenvalue / (1 - eigenvalue).
     """
@@ -188,14 +189,14 @@ def diffusion_coordinates(data: anndata.AnnData, seed: int) -> np.ndarray:
 
     with _one_thread():
         scanpy.tl.diffmap(data, n_comps=COMPONENTS, random_state=seed)
-    # The graph is in one piece, so that the first component alone is stationary: equal at all spots but for degrees.
+    # The graph is connected, so only the first component is stationary: equal at all spots except for degrees.
     values = np.asarray(data.uns["diffmap_evals"], dtype=np.float64)[1:]
     weights = values / np.maximum(1.0 - values, 1e-6)
     return np.asarray(data.obsm["X_diffmap"][:, 1:] * weights, dtype=np.float64)
 
 
 def _root(points: np.ndarray, codes: np.ndarray, domain: int | None) -> tuple[int, int]:
-    """The root's domain and the row of its spot."""
+    """Return the root's domain and the row of the root spot."""
     sizes, total = np.bincount(codes), points.sum(axis=0)
 
     def others(one: int) -> np.ndarray:
@@ -211,7 +212,7 @@ def _root(points: np.ndarray, codes: np.ndarray, domain: int | None) -> tuple[in
 
 
 def _for_all(graph: EmbeddingGraph, embedding: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Pseudotime of every spot, from that of the spots in the graph."""
+    """Return the pseudotime of every spot, from that of the spots in the graph."""
     values = np.full(len(embedding), np.nan)
     values[graph.rows] = found
     rest = np.setdiff1d(np.arange(len(embedding)), graph.rows, assume_unique=True)
@@ -219,7 +220,7 @@ def _for_all(graph: EmbeddingGraph, embedding: np.ndarray, found: np.ndarray) ->
         lenders = random_subset(len(found), LENDERS, graph.seed)
         nearest, _ = nearest_in(embedding[rest], embedding[graph.rows[lenders]], LENDING)
         lent = found[lenders][nearest]
-        # The nearest says whether the spot is joined to the root; of the others those count that are.
+        # The nearest spot decides whether a spot is connected to the root; the mean is over the connected ones.
         joined = np.isfinite(lent[:, 0])
         values[rest[joined]] = np.nanmean(lent[joined], axis=1)
     return values

@@ -1,4 +1,4 @@
-"""Which domains are larger or smaller under a condition, with donors as replicates."""
+"""Domains that are larger or smaller under a condition, with donors as replicates."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 LOG2 = float(np.log(2))
 CHANGED = 0.05
-"""Adjusted p-value below which a domain does not count for the sizes of the samples."""
+"""Domains with an adjusted p-value below this are not used to estimate the sizes of the samples."""
 
 
 def sizes_of(samples: Samples, domains: pd.Series) -> pd.DataFrame:
-    """Spots of each domain in each sample (samples x domains)."""
+    """Count the spots of each domain in each sample (samples x domains)."""
     import pandas as pd
 
     counts = pd.crosstab(samples.of_spot, domains.to_numpy())
@@ -27,12 +27,12 @@ def sizes_of(samples: Samples, domains: pd.Series) -> pd.DataFrame:
 
 
 def size_factors(counts: np.ndarray, unchanged: np.ndarray | None = None) -> np.ndarray:
-    """The size of each sample (samples x domains -> samples), by domains that do not change.
+    """Return the size of each sample (samples x domains -> samples), estimated from domains that do not change.
 
-    Per sample the median over domains of the ratio to the domain's geometric mean over samples, as for sequencing
-    libraries (Anders and Huber, Genome Biol 11:R106, 2010): one domain that grows makes the fraction of all others
-    smaller, but not their ratio. It holds as long as fewer than half of the domains change. Domains that a sample
-    lacks have half a spot. `unchanged` (bool per domain) are those that it is taken over; None = all.
+    The size is the median over domains of the ratio to the domain's geometric mean over samples, as for sequencing
+    libraries (Anders and Huber, Genome Biol 11:R106, 2010). One domain that grows lowers the fraction of all others,
+    but not their ratio. This holds as long as fewer than half of the domains change. Domains that a sample lacks count
+    as half a spot. The median is over the domains `unchanged` (bool per domain); None = all.
     """
     logs = np.log(counts + 0.5)
     ratios = logs - logs.mean(axis=0)
@@ -40,36 +40,36 @@ def size_factors(counts: np.ndarray, unchanged: np.ndarray | None = None) -> np.
 
 
 def abundance_effects(counts: np.ndarray, design: np.ndarray) -> tuple[list[Effect], np.ndarray]:
-    """The effect of a condition on each domain (natural log), and the p-values adjusted over the domains.
+    """Return the effect of a condition on each domain (natural log), and the p-values adjusted over the domains.
 
-    The median over few domains is drawn towards those that change, so the sizes of the samples are taken a second time
-    without what was found to change, where that leaves half of the domains.
+    The median over few domains is biased towards those that change. So the sizes of the samples are estimated a second
+    time without the domains found to change, if that leaves half of the domains.
     """
 
     def effects(unchanged: np.ndarray | None) -> tuple[list[Effect], np.ndarray]:
         sizes = size_factors(counts, unchanged)
-        found = [rate_effect(column, sizes, design) for column in counts.T]
-        return found, adjusted(np.array([effect.p for effect in found]))
+        by_domain = [rate_effect(column, sizes, design) for column in counts.T]
+        return by_domain, adjusted(np.array([effect.p for effect in by_domain]))
 
-    found, corrected = effects(None)
+    first, corrected = effects(None)
     unchanged = ~(corrected < CHANGED)
-    return (found, corrected) if unchanged.all() or 2 * unchanged.sum() < len(unchanged) else effects(unchanged)
+    return (first, corrected) if unchanged.all() or 2 * unchanged.sum() < len(unchanged) else effects(unchanged)
 
 
 def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[str, object]]:
-    """Per domain and condition the change of its abundance against the reference.
+    """Compute the change of abundance of each domain under each condition, relative to the reference.
 
     Returns
     -------
     Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference` (of those compared), the mean fraction
-    of the spots of a sample in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over
-    the domains).
+    of a sample's spots in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over the
+    domains).
     """
     fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()
     rows: list[dict[str, object]] = []
     for contrast in samples.contrasts():
         effects, corrected = abundance_effects(sizes.to_numpy()[contrast.rows], contrast.design)
-        changed, known = contrast.changed, fractions[contrast.rows]
+        changed, compared = contrast.changed, fractions[contrast.rows]
         for position, (domain, effect) in enumerate(zip(sizes.columns, effects, strict=True)):
             rows.append(
                 {
@@ -78,8 +78,8 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
                     "reference": contrast.reference,
                     "donors": int(changed.sum()),
                     "donors_reference": int((~changed).sum()),
-                    "fraction": known[changed, position].mean(),
-                    "fraction_reference": known[~changed, position].mean(),
+                    "fraction": compared[changed, position].mean(),
+                    "fraction_reference": compared[~changed, position].mean(),
                     "log2_ratio": effect.value / LOG2,
                     "low": effect.low / LOG2,
                     "high": effect.high / LOG2,

@@ -1,4 +1,4 @@
-"""The comparison of the conditions of a dataset: from its files to tables."""
+"""Comparison of the conditions of a dataset: from its files to tables."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ DONOR, CONDITION = f"{CARRIED}donor", f"{CARRIED}condition"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), of the run `run`.
+    """Tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), for the run `run`.
 
-    `few` names the conditions with few donors, "" = none; `pairing` says of every comparison which donors it is of.
+    `few` names the conditions with few donors, "" = none; `pairing` states for every comparison which donors it uses.
     """
 
     dataset: str
@@ -48,13 +48,13 @@ class Comparison:
     expression: pd.DataFrame
 
     def line(self) -> str:
-        """What was found, in one line."""
+        """Return the findings in one line."""
         found = self.abundance[self.abundance["p_adjusted"] < LEVEL]
         changed = ", ".join(f"{row.domain} ({row.condition})" for row in found.itertuples()) or "none"
         n_features = int((self.expression["p_adjusted"] < LEVEL).sum())
         return (
-            f"{self.dataset}: against {self.reference} at {LEVEL:.0%} FDR: domains with another abundance: {changed}; "
-            f"{n_features} features with another expression in a domain"
+            f"{self.dataset}: against {self.reference} at {LEVEL:.0%} FDR: domains that change in abundance: {changed};"
+            f" {n_features} features that change in expression in a domain"
         )
 
 
@@ -71,7 +71,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
     Raises
     ------
     InputError
-        When a file cannot be used, or donors and conditions allow no comparison.
+        When a file cannot be used, or donors and conditions do not allow a comparison.
     """
     import pandas as pd
 
@@ -96,11 +96,11 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
 
 
 def _by_section(sections: pd.Series, values: np.ndarray | None) -> dict[str, str]:
-    """What a column says of each section."""
+    """Return the value of a column for each section."""
     if values is None:
         return {}
-    given = values != ""
-    return dict(zip(sections[given], values[given], strict=True))
+    has_value = values != ""
+    return dict(zip(sections[has_value], values[has_value], strict=True))
 
 
 def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -114,7 +114,7 @@ def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _expression(
     samples: Samples, run: CharacterisedRun, data: mudata.MuData, counts: Mapping[str, Counts]
 ) -> Iterator[dict[str, Any]]:
-    """Of the modalities that are counts, of which alone DESeq2 is a model."""
+    """Yield rows for the modalities that are counts, since DESeq2 models only counts."""
     import pandas as pd
 
     names = list(range(1, run.n_domains + 1))
@@ -125,7 +125,7 @@ def _expression(
         if PRECOMPUTED in part.uns:
             warn(
                 f"modality {modality}",
-                "its values are declared precomputed and are no counts, so that its features are not compared",
+                "its values are declared precomputed and are not counts, so its features are not compared",
             )
             continue
         rows = data.obs_names.get_indexer(part.obs_names)

@@ -1,4 +1,4 @@
-"""Which features change in a domain under a condition: counts of samples by DESeq2's model (pydeseq2)."""
+"""Features that change in a domain under a condition: counts of samples in DESeq2's model (pydeseq2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NORMAL_95 = 1.959964
-"""Standard errors from the middle of a 95% interval, by Wald."""
+"""Half-width of a 95% Wald interval, in standard errors."""
 
 FEWEST_SPOTS = 10
 """A sample with fewer spots of a domain is left out of the comparison in that domain."""
@@ -25,11 +25,11 @@ FEWEST_COUNTS = 10
 """Features with fewer counts in a domain, over all samples, are not tested."""
 
 FEWEST_SAMPLES = 2
-"""Samples per condition without which a domain is not compared."""
+"""A domain with fewer samples per condition is not compared."""
 
 
 def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
-    """Counts added up per sample and domain (samples x domains x features), and their spots (samples x domains)."""
+    """Sum counts per sample and domain (samples x domains x features), and count their spots (samples x domains)."""
     keys = samples.of_spot * n_domains + domains
     shape = (len(samples) * n_domains, len(keys))
     groups = sparse.csr_matrix((np.ones(len(keys)), (keys, np.arange(len(keys)))), shape=shape)
@@ -43,12 +43,12 @@ def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Co
 def differential_expression(
     samples: Samples, domains: pd.Series, names: Sequence[int | str], counts: Counts, features: pd.Index
 ) -> list[dict[str, object]]:
-    """Per domain, condition and feature the change of expression against the reference.
+    """Compute the change of expression of each feature per domain and condition, relative to the reference.
 
     Parameters
     ----------
     domains
-        Per row of `counts` one of `names`.
+        One of `names` per row of `counts`.
     counts
         Raw counts (spots x features).
 
@@ -94,7 +94,7 @@ def _deseq(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats
 
-    # The names that users give may hold anything; a formula may not.
+    # The names given by users may contain characters that a formula cannot.
     samples = contrast.table.iloc[contrast.rows]
     metadata = samples.assign(
         condition=np.where(contrast.changed, "other", "reference"),

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Effect(NamedTuple):
-    """The effect of a condition on the scale of the model, its 95% interval and its p-value (two-sided), by t."""
+    """Effect of a condition on the scale of the model, with its 95% interval and two-sided p-value, by t."""
 
     value: float
     low: float
@@ -18,14 +18,14 @@ class Effect(NamedTuple):
 
 
 NONE = Effect(np.nan, np.nan, np.nan, np.nan)
-"""Where a model cannot be fitted."""
+"""Effect if a model cannot be fitted."""
 
 
 def rate_effect(counts: np.ndarray, sizes: np.ndarray, design: np.ndarray) -> Effect:
-    """The effect (natural log) on a rate, by a quasi-Poisson model with the logarithm of `sizes` as offset.
+    """Estimate the effect (natural log) on a rate in a quasi-Poisson model with the logarithm of `sizes` as offset.
 
     The variance is the mean times a dispersion that is estimated from the samples (Pearson) and is at least 1. Half a
-    count is added to each, so that what one condition lacks has a finite effect.
+    count is added to each, so that a domain absent from one condition has a finite effect.
     """
     from statsmodels.genmod.families import Poisson
     from statsmodels.genmod.generalized_linear_model import GLM
@@ -35,17 +35,17 @@ def rate_effect(counts: np.ndarray, sizes: np.ndarray, design: np.ndarray) -> Ef
         return NONE
     model = GLM(counts + 0.5, design, family=Poisson(), offset=np.log(sizes))
     with warnings.catch_warnings():
-        # A fit that leaves no error is taken for one that cannot be found.
+        # The warning mistakes a fit without residual error for one that cannot be found.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         dispersion = max(1.0, float(model.fit(scale="X2").scale))
         return _first(model.fit(scale=dispersion, use_t=True))
 
 
 def mean_effect(values: np.ndarray, design: np.ndarray, sampling: np.ndarray) -> Effect:
-    """The effect on a mean, by ordinary least squares with a floor of the variance.
+    """Estimate the effect on a mean by ordinary least squares, with a lower bound on the variance.
 
-    Samples that happen to be equal leave no residual, and what is left of one is rounding. They vary by `sampling` (the
-    variance of each value, were it measured again) all the same: the variance of the residuals is at least its mean.
+    Samples that happen to be equal leave no residual except rounding errors. They still vary by `sampling` (the
+    variance of each value if it were measured again), so the variance of the residuals is at least its mean.
     """
     from statsmodels.regression.linear_model import OLS
 
@@ -57,7 +57,7 @@ def mean_effect(values: np.ndarray, design: np.ndarray, sampling: np.ndarray) ->
 
 
 def _estimable(design: np.ndarray) -> bool:
-    """Whether the first term can be told from the others, with samples to spare for the error."""
+    """Return whether the first term is identifiable, with at least one sample more than terms for the error."""
     rank = np.linalg.matrix_rank(design) if len(design) else 0
     return bool(len(design) > rank and rank > np.linalg.matrix_rank(design[:, 1:]))
 

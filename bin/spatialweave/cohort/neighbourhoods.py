@@ -1,4 +1,4 @@
-"""Which domains lie beside each other more, or less, under a condition, with donors as replicates."""
+"""Domains that are neighbours more, or less, often under a condition, with donors as replicates."""
 
 from __future__ import annotations
 
@@ -16,40 +16,42 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 FEWEST_DONORS = 2
-"""Donors per condition with enough of both domains, without which two are not compared."""
+"""Two domains are not compared if fewer donors per condition have enough of both."""
 
 SMALL = 0.01
-"""Fraction of a border that is as good as none."""
+"""Offset of the odds: fraction of a border that is practically none."""
 
 FEWEST_SPOTS = 10
-"""A sample with fewer spots of one of two domains says nothing of their neighbourhood."""
+"""A sample with fewer spots of one of two domains is not used for their neighbourhood."""
 
 
 def contacts(samples: Samples, domains: np.ndarray, n_domains: int, graph: sparse.csr_matrix) -> np.ndarray:
-    """Per sample the number of neighbours between two domains (samples x domains x domains).
+    """Count the neighbours between two domains per sample (samples x domains x domains).
 
     Parameters
     ----------
     domains
-        Per spot 0 .. n_domains - 1.
+        One of 0 .. n_domains - 1 per spot.
     graph
         Symmetric 0/1 (spots x spots).
     """
-    found = graph.tocoo()
-    keys = (samples.of_spot[found.row] * n_domains + domains[found.row]) * n_domains + domains[found.col]
+    joined = graph.tocoo()
+    keys = (samples.of_spot[joined.row] * n_domains + domains[joined.row]) * n_domains + domains[joined.col]
     return np.bincount(keys, minlength=len(samples) * n_domains**2).reshape(len(samples), n_domains, n_domains)
 
 
 def outward(touching: np.ndarray) -> np.ndarray:
-    """The contacts with other domains, without those of a domain with itself."""
+    """Return the contacts with other domains, without those of a domain with itself."""
     return touching * ~np.eye(touching.shape[1], dtype=bool)
 
 
 def borders(touching: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Of the contacts of each domain with others, the fraction that is with each (samples x domains x domains).
+    """Return each domain's contacts with every other, as fractions of its contacts with others (samples x domains x
+    domains).
 
-    Domains are areas, and a neighbour that grows on its far side does not touch them more: contacts are not divided by
-    what abundances alone would make of them. NaN with itself, and where a sample has few spots of a domain.
+    Domains are areas, and a neighbour that grows on its far side does not touch them more. So contacts are not divided
+    by their expectation from abundances. The value is NaN for a domain with itself, and if a sample has few spots of a
+    domain.
     """
     others = outward(touching)
     total = others.sum(axis=2, keepdims=True)
@@ -59,15 +61,15 @@ def borders(touching: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def log_odds(fraction: np.ndarray) -> np.ndarray:
-    """Log2 odds of fractions; 0 and 1 are taken for :data:`SMALL` away from there."""
+    """Return the log2 odds of fractions; 0 and 1 are moved inwards by :data:`SMALL`."""
     return np.asarray(np.log2((fraction + SMALL) / (1 - fraction + SMALL)))
 
 
 def sampling_variance(fraction: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """The variance of :func:`log_odds` of a fraction of `total` contacts, as if these were independent.
+    """Return the variance of :func:`log_odds` of a fraction of `total` contacts, as if these were independent.
 
-    By the delta method, with half a contact added to both sides, without which 0 and 1 would not vary. Contacts beside
-    each other are alike, so that this is the least that fractions vary.
+    It uses the delta method, with half a contact added to both sides, without which 0 and 1 would have no variance.
+    Adjacent contacts are similar, so this is a lower bound.
     """
     smoothed = (fraction * total + 0.5) / (total + 1)
     slope = (1 + 2 * SMALL) / ((smoothed + SMALL) * (1 - smoothed + SMALL)) / np.log(2)
@@ -77,14 +79,13 @@ def sampling_variance(fraction: np.ndarray, total: np.ndarray) -> np.ndarray:
 def differential_neighbourhoods(
     samples: Samples, domains: pd.Series, sizes: pd.DataFrame, graph: sparse.csr_matrix
 ) -> list[dict[str, object]]:
-    """Per domain, neighbour and condition the change of the neighbour's fraction of the domain's border.
+    """Compute the change of the neighbour's fraction of the domain's border, per domain, neighbour and condition.
 
     Returns
     -------
     Rows with `domain`, `neighbour`, `condition`, `reference`, the mean fraction in both, the log2 ratio of the odds,
-    its 95% interval, p-value and adjusted p-value (over the pairs). Pairs that cannot be compared, because fewer
-    than :data:`FEWEST_DONORS` donors have a fraction under one of the conditions or it is the same everywhere, are left
-    out.
+    its 95% interval, p-value and adjusted p-value (over the pairs). Pairs are left out if fewer than
+    :data:`FEWEST_DONORS` donors have a fraction under one of the conditions, or if it is the same everywhere.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The samples of a cohort: all sections of one donor under one condition. They, and not spots, are the replicates."""
+"""Samples of a cohort: all sections of one donor under one condition. Samples, not spots, are the replicates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH_DONORS = 3
-"""Donors per condition below which differences are hardly ever found."""
+"""With fewer donors per condition, differences are hardly ever found."""
 
 GIVE = "write them into the samplesheet's columns condition and donor"
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The samples of one condition and of the reference that are compared.
+    """Samples of one condition and of the reference that are compared.
 
     Attributes
     ----------
@@ -31,10 +31,9 @@ class Contrast:
     rows
         Rows of the samples compared (int64).
     paired
-        Whether donors are compared with themselves; then all of `rows` are of donors with both conditions.
+        Whether donors are compared with themselves; then all of `rows` belong to donors with both conditions.
     some
-        Donors with both conditions where it is not paired, those with one of them where it is: they are not made use of
-        as they could be.
+        Donors that are not fully used: those with both conditions if it is not paired, those with only one if it is.
     """
 
     table: pd.DataFrame
@@ -46,9 +45,10 @@ class Contrast:
 
     @classmethod
     def of(cls, table: pd.DataFrame, condition: str, reference: str) -> Contrast:
-        """Paired where all donors have both conditions, or most of them and :data:`ENOUGH_DONORS`.
+        """Build the contrast, paired if all donors have both conditions, or most of them and :data:`ENOUGH_DONORS`.
 
-        The others are then left out. Where few donors have both, more is known from all of them unpaired.
+        The other donors are then left out. If few donors have both, an unpaired comparison of all donors is more
+        informative.
         """
         chosen = table[table["condition"].isin([condition, reference])]
         twice = chosen["donor"].duplicated(keep=False)
@@ -59,7 +59,7 @@ class Contrast:
         return cls(table, condition, reference, rows.to_numpy(), bool(paired), tuple(sorted(some)))
 
     def within(self, usable: np.ndarray) -> Contrast:
-        """Of its samples those that are `usable` (bool per sample of the cohort), of paired ones in pairs only."""
+        """Keep those of its samples that are `usable` (bool per sample of the cohort); paired samples only in pairs."""
         rows = self.rows[usable[self.rows]]
         if self.paired:
             rows = rows[self.table["donor"].iloc[rows].duplicated(keep=False).to_numpy()]
@@ -67,19 +67,19 @@ class Contrast:
 
     @property
     def changed(self) -> np.ndarray:
-        """Which of its samples have the condition, and not the reference (bool)."""
+        """Which of its samples have the condition, not the reference (bool)."""
         return (self.table["condition"].iloc[self.rows] == self.condition).to_numpy()
 
     @property
     def fewest(self) -> int:
-        """Samples of that one of both conditions that has fewer."""
+        """Number of samples of the condition that has fewer."""
         return int(min(self.changed.sum(), (~self.changed).sum()))
 
     @property
     def design(self) -> np.ndarray:
-        """The design of a linear model (rows x terms, float64): the condition, 0 or 1, comes first.
+        """Design of a linear model (rows x terms, float64): the condition, 0 or 1, comes first.
 
-        The other terms are a constant or, of paired samples, one for each donor.
+        The other terms are a constant or, for paired samples, one per donor.
         """
         import pandas as pd
 
@@ -89,26 +89,26 @@ class Contrast:
 
     @property
     def pairing(self) -> str:
-        """Which donors are compared, in words."""
+        """Description of the compared donors."""
         pair, names = f"{self.condition} against {self.reference}", ", ".join(self.some)
         if self.paired:
-            left_out = f"; left out are those with one of the two only: {names}" if self.some else ""
+            left_out = f"; donors with only one of the two are left out: {names}" if self.some else ""
             return f"{pair}: {len(self.rows) // 2} donors, each compared with itself{left_out}"
         if self.some:
-            return f"{pair}: not paired, since few donors have both ({names}), whose samples count as of different ones"
+            return f"{pair}: not paired, since few donors have both ({names}); their samples count as different donors"
         return f"{pair}: not paired, no donor has both"
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of a dataset.
+    """Samples of a dataset.
 
     Attributes
     ----------
     table
         One row per sample, columns `donor` and `condition`.
     of_spot
-        Per spot the row of its sample (int64).
+        Row of each spot's sample (int64).
     reference
         The condition with which the others are compared.
     """
@@ -122,20 +122,20 @@ class Samples:
 
     @property
     def others(self) -> list[str]:
-        """The conditions that are compared with the reference, sorted."""
+        """Conditions that are compared with the reference, sorted."""
         return sorted(set(self.table["condition"]) - {self.reference})
 
     def donors(self, condition: str) -> int:
-        """Number of donors with a condition."""
+        """Return the number of donors with a condition."""
         return int((self.table["condition"] == condition).sum())
 
     def few(self) -> str:
-        """The conditions with fewer donors than are needed, with their numbers; "" where there are none."""
+        """Return the conditions with too few donors, with their numbers; "" if there are none."""
         conditions = [self.reference, *self.others]
         return ", ".join(f"{name} has {self.donors(name)}" for name in conditions if self.donors(name) < ENOUGH_DONORS)
 
     def contrasts(self) -> list[Contrast]:
-        """The comparisons of the other conditions with the reference."""
+        """Return the comparisons of the other conditions with the reference."""
         return [Contrast.of(self.table, condition, self.reference) for condition in self.others]
 
 
@@ -146,14 +146,14 @@ def read_samples(
     condition: Mapping[str, str],
     reference: str | None = None,
 ) -> Samples:
-    """The samples of a dataset by donor and condition of its sections.
+    """Group the sections of a dataset into samples by donor and condition.
 
     Parameters
     ----------
     sections
         The section of every spot.
     donor, condition
-        By section.
+        Section -> donor and condition.
     reference
         The condition to compare with; None = the first in alphabetical order.
 
@@ -161,12 +161,12 @@ def read_samples(
     ------
     InputError
         When a section has no donor or condition, there are fewer than two conditions or no such reference, or no
-        condition has a second donor.
+        condition has more than one donor.
     """
     import pandas as pd
 
-    for column, given in (("donor", donor), ("condition", condition)):
-        lacking = [name for name in sections.unique() if not given.get(name)]
+    for column, by_section in (("donor", donor), ("condition", condition)):
+        lacking = [name for name in sections.unique() if not by_section.get(name)]
         if lacking:
             raise InputError(where, f"section '{lacking[0]}' has no {column}", f"a {column} for each", GIVE)
     pairs = pd.DataFrame({"donor": sections.map(donor).astype(str), "condition": sections.map(condition).astype(str)})
@@ -175,9 +175,9 @@ def read_samples(
     if len(conditions) < 2:
         raise InputError(where, f"all sections have the condition '{conditions[0]}'", "two or more", GIVE)
     if reference is not None and reference not in conditions:
-        raise InputError("--cohort_reference", f"'{reference}' is no condition", "one of " + ", ".join(conditions))
+        raise InputError("--cohort_reference", f"'{reference}' is not a condition", "one of " + ", ".join(conditions))
     if len(table) == len(conditions):
-        raise InputError(where, "every condition has one donor only", "several donors: they are the replicates")
+        raise InputError(where, "every condition has only one donor", "several donors: they are the replicates")
     rows = pd.MultiIndex.from_frame(table).get_indexer(pd.MultiIndex.from_frame(pairs))
     samples = Samples(table, rows, reference if reference is not None else conditions[0])
     if samples.few():

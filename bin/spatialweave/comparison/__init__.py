@@ -1,1 +1,1 @@
-"""Comparison of the methods of a run: scores with intervals, what can be distinguished, and ranks."""
+"""Comparison of the methods of a run: scores with intervals, distinguishable differences, and ranks."""

@@ -1,4 +1,4 @@
-"""Compare the runs of one dataset: scores with intervals, differences between methods, agreement between runs."""
+"""Comparison of the runs of one dataset: scores with intervals, differences of methods, agreement of runs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEED = 0
-"""Of the resamples, which are the same in every run of the pipeline."""
+"""Seed of the resamples, which are the same in every run of the pipeline."""
 
 Run = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The tables of :mod:`~spatialweave.io.result_tables` of one dataset."""
+    """Tables of :mod:`~spatialweave.io.result_tables` for one dataset."""
 
     scores: pd.DataFrame
     differences: pd.DataFrame
@@ -36,24 +36,24 @@ class Comparison:
 
 
 def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents: Path) -> Comparison:
-    """Compare all runs of a dataset, by every metric that they have.
+    """Compare all runs of a dataset by every metric that they have.
 
-    Metrics of :data:`~spatialweave.metrics.resampling.RESAMPLED` are resampled over the labelled spots; of all others
-    the seeds alone give intervals. The intervals of the differences of one method hold together at 95%.
+    Metrics of :data:`~spatialweave.metrics.resampling.RESAMPLED` are resampled over the labelled spots; for all others
+    only the seeds give intervals. The intervals of one method's differences hold together at 95%.
 
     Parameters
     ----------
     domain_files
         One per run, named ``<method>.seed<k>.domains.csv``.
     metric_files
-        Tables :data:`~spatialweave.io.result_tables.METRICS`; what is of another dataset is left out.
+        Tables :data:`~spatialweave.io.result_tables.METRICS`; rows of other datasets are ignored.
     latents
         Latents of the dataset, for its spots and labels.
 
     Raises
     ------
     InputError
-        When a file cannot be used, is not of these spots, or a run is given twice.
+        When a file cannot be used, has other spots, or a run is given twice.
     """
     dataset = read_spots(latents)
     runs = [method_and_seed(path) for path in domain_files]
@@ -74,7 +74,7 @@ def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents:
 
 
 def resample(dataset: Dataset, domains: Mapping[Run, np.ndarray]) -> tuple[dict[tuple[str, Run], np.ndarray], int]:
-    """Every metric of labels in every resample, by metric and run, and the number of blocks; none without labels."""
+    """Resample every metric of labels, by metric and run, and count the blocks; return nothing without labels."""
     labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else np.array([""])
     known = labels != ""
     if known.sum() < 2:
@@ -83,15 +83,15 @@ def resample(dataset: Dataset, domains: Mapping[Run, np.ndarray]) -> tuple[dict[
     blocks = spatial_blocks(dataset.coordinates[known], sections[known])
     number = int(blocks.max()) + 1
     drawn = resampled_blocks(number, SEED)
-    found = {}
+    resamples = {}
     for run, of_spots in domains.items():
         for metric, values in resampled_agreement(labels[known], of_spots[known], blocks, drawn).items():
-            found[metric, run] = values
-    return found, number
+            resamples[metric, run] = values
+    return resamples, number
 
 
 def runs_of(rows: pd.DataFrame, resamples: Mapping[tuple[str, Run], np.ndarray]) -> Runs:
-    """The scores of one method by one metric, with their resamples where all seeds have them."""
+    """Return the scores of one method by one metric, with their resamples if all seeds have them."""
     rows = rows.sort_values("seed")
     keys = [(str(row.metric), (str(row.method), int(str(row.seed)))) for row in rows.itertuples()]
     complete = keys[0][0] in RESAMPLED and all(key in resamples for key in keys)
@@ -100,16 +100,16 @@ def runs_of(rows: pd.DataFrame, resamples: Mapping[tuple[str, Run], np.ndarray])
 
 
 def score_row(name: tuple[str, str], method: str, clustering: str, runs: Runs, blocks: int) -> tuple[Any, ...]:
-    """A row of :data:`~spatialweave.io.result_tables.SCORES`."""
+    """Return a row of :data:`~spatialweave.io.result_tables.SCORES`."""
     dataset, metric = name
-    found = mean_interval(runs, blocks, highest=1.0 if metric in RESAMPLED and metric not in UNBOUNDED else np.inf)
+    interval = mean_interval(runs, blocks, highest=1.0 if metric in RESAMPLED and metric not in UNBOUNDED else np.inf)
     sd = float(runs.values.std(ddof=1)) if len(runs.values) > 1 else np.nan
-    row = (dataset, method, metric, clustering, len(runs.values), found.value, sd)
-    return (*row, found.low, found.high, found.basis)
+    row = (dataset, method, metric, clustering, len(runs.values), interval.value, sd)
+    return (*row, interval.low, interval.high, interval.basis)
 
 
 def difference_rows(name: tuple[str, str], methods: Mapping[str, Runs], blocks: int) -> list[tuple[Any, ...]]:
-    """Rows of :data:`~spatialweave.io.result_tables.DIFFERENCES`: every method less every other."""
+    """Return rows of :data:`~spatialweave.io.result_tables.DIFFERENCES`: every method minus every other."""
     level = family_level(len(set(methods) - {WEAVE}))
     rows = []
     for method, other in permutations(methods, 2):
@@ -119,7 +119,7 @@ def difference_rows(name: tuple[str, str], methods: Mapping[str, Runs], blocks: 
 
 
 def agreement_table(dataset: str, domains: Mapping[Run, np.ndarray]) -> pd.DataFrame:
-    """The adjusted Rand index between the domains of every two runs (table AGREEMENT)."""
+    """Compute the adjusted Rand index between the domains of every two runs (table AGREEMENT)."""
     from sklearn.metrics import adjusted_rand_score
 
     return AGREEMENT.frame(

@@ -1,9 +1,9 @@
 """Ranks and verdicts of a run, from the scores and differences of its datasets.
 
-A method is better than another where the interval of their difference leaves out 0. The ranks that it can have on a
-dataset are from 1 + (methods that are better) to (methods) - (methods that it is better than): as the intervals of its
-differences hold together at 95%, so does this range (Mogstad, Romano, Shaikh and Wilhelm, Rev Econ Stud 91:476, 2024).
-The consensus is not ranked, since it is made of the others.
+A method is better than another if the interval of their difference excludes 0. Its possible ranks on a dataset are from
+1 + (methods that are better) to (methods) - (methods that it is better than). Since the intervals of its differences
+hold together at 95%, so does this range (Mogstad, Romano, Shaikh and Wilhelm, Rev Econ Stud 91:476, 2024). The
+consensus is not ranked, because it is made from the others.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ IS_CONTROL = "the control"
 
 
 def leaderboard(scores: pd.DataFrame, differences: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The table :data:`~spatialweave.io.result_tables.LEADERBOARD`, by dataset and metric, best mean first.
+    """Build the table :data:`~spatialweave.io.result_tables.LEADERBOARD`, by dataset and metric, best mean first.
 
     Parameters
     ----------
     scores, differences
-        Of all datasets.
+        Tables of all datasets.
     runs
         The table RUNS, for time (mean over seeds) and memory (the largest).
     """
@@ -55,7 +55,7 @@ def leaderboard(scores: pd.DataFrame, differences: pd.DataFrame, runs: pd.DataFr
 
 
 def _ranks(method: str, own: pd.DataFrame, higher: bool) -> dict[str, Any]:
-    """The ranks that a method can have by its differences to the others, and whether it is better than all of them."""
+    """Return the possible ranks of a method from its differences to the others, and whether it beats all of them."""
     if method == WEAVE:
         return {"best_rank": None, "worst_rank": None, "starred": False}
     others = own[own["other"] != WEAVE]
@@ -69,7 +69,7 @@ def _ranks(method: str, own: pd.DataFrame, higher: bool) -> dict[str, Any]:
 
 
 def _against_control(method: str, own: pd.DataFrame, higher: bool) -> dict[str, Any]:
-    """The difference to the control, and what it says in words."""
+    """Return the difference to the control, and its verdict in words."""
     row = own[own["other"] == CONTROL_METHOD]
     if method == CONTROL_METHOD or row.empty:
         verdict = IS_CONTROL if method == CONTROL_METHOD else NO_CONTROL
@@ -82,7 +82,7 @@ def _against_control(method: str, own: pd.DataFrame, higher: bool) -> dict[str, 
 
 
 def verdict_of(value: float, low: float, high: float, higher: bool) -> str:
-    """A difference to the control in words."""
+    """Describe a difference to the control in words."""
     if not np.isfinite([low, high]).all():
         return UNKNOWN
     if low <= 0 <= high:
@@ -91,11 +91,11 @@ def verdict_of(value: float, low: float, high: float, higher: bool) -> str:
 
 
 def overall(board: pd.DataFrame) -> pd.DataFrame:
-    """The table :data:`~spatialweave.io.result_tables.OVERALL`, by metric, best mean rank first.
+    """Build the table :data:`~spatialweave.io.result_tables.OVERALL`, by metric, best mean rank first.
 
-    A method's rank on a dataset is the middle of those that it can have there, so that methods that cannot be
-    distinguished have nearly equal ones. Intervals (t) are over datasets: how it would be on further ones of the kind;
-    that of the rank holds the means of the best and of the worst rank, too.
+    A method's rank on a dataset is the middle of its possible ranks there, so that methods that cannot be distinguished
+    have nearly equal ranks. Intervals (t) are over datasets: they estimate the result on further datasets of the kind.
+    The interval of the rank also contains the means of the best and of the worst rank.
     """
     rows = []
     for metric, of_metric in board.groupby("metric", sort=False):
@@ -110,10 +110,10 @@ def _overall_row(metric: str, method: str, own: pd.DataFrame, n_methods: int) ->
     middle = ((own["best_rank"] + own["worst_rank"]) / 2).to_numpy(dtype=np.float64)
     rank, rank_low, rank_high = over_datasets(middle)
     if len(own) > 1:
-        # Ranks that are equally uncertain everywhere do not differ between datasets, and are not certain for that.
+        # Ranks that are equally uncertain everywhere do not differ between datasets, but are not certain.
         rank_low, rank_high = min(rank_low, own["best_rank"].mean()), max(rank_high, own["worst_rank"].mean())
     value, low, high = over_datasets(own["control_difference"].to_numpy(dtype=np.float64))
-    # The control itself, a run without one, or one dataset with it: the verdict is that of the dataset.
+    # For the control itself, without a control, or with one dataset, the verdict is that of the dataset.
     known = own.loc[own["control_difference"].notna(), "verdict"]
     verdict = verdict_of(value, low, high, higher) if len(known) > 1 else [*known, *own["verdict"]][0]
     return {
@@ -126,7 +126,7 @@ def _overall_row(metric: str, method: str, own: pd.DataFrame, n_methods: int) ->
 
 
 def over_datasets(values: np.ndarray) -> tuple[float, float, float]:
-    """The mean over the datasets that have a value, and its 95% interval by t; NaN where there are too few."""
+    """Return the mean over the datasets that have a value, and its 95% interval by t; NaN if there are too few."""
     from scipy.stats import t
 
     values = values[np.isfinite(values)]

@@ -1,4 +1,4 @@
-"""Assigning the spots of a run to domains, from its files to domains.csv and clustering.json."""
+"""Assignment of the spots of a run to domains, from its files to domains.csv and clustering.json."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def assign_domains(
     Parameters
     ----------
     rounds
-        Of the refinement.
+        Rounds of the refinement.
 
     Returns
     -------
-    The table barcode, section, domain in the order of the embedding, and the record for ``clustering.json``.
+    The table with barcode, section and domain in the order of the embedding, and the record for ``clustering.json``.
 
     Raises
     ------
     InputError
-        When a file cannot be used, the files are not of the same spots, or the embedding cannot be clustered.
+        When a file cannot be used, the files have different spots, or the embedding cannot be clustered.
     """
     embedding = read_h5ad(embedding_file, "embedding")
     graph = read_h5ad(graph_file, "graph")
@@ -54,14 +54,14 @@ def assign_domains(
         "seed": seed,
         "n_domains_asked": n_domains,
     }
-    found = cluster(values, n_domains, clustering, seed)
-    refined = refine(found.labels, graph.obsp["spatial_connectivities"].tocsr(), rounds)
+    clustered = cluster(values, n_domains, clustering, seed)
+    refined = refine(clustered.labels, graph.obsp["spatial_connectivities"].tocsr(), rounds)
     labels = number_by_size(refined)
-    record |= found.record | {
-        "n_domains_clustered": found.n_domains,
+    record |= clustered.record | {
+        "n_domains_clustered": clustered.n_domains,
         "n_domains": int(labels.max()),
         "refine_rounds": rounds,
-        "refined_spots": int((refined != found.labels).sum()),
+        "refined_spots": int((refined != clustered.labels).sum()),
         "sizes": np.bincount(labels)[1:].tolist(),
     }
     table = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Clustering an embedding into numbered domains, by any of the available methods."""
+"""Clustering of an embedding into numbered domains by any of the available methods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Domains:
 
     @property
     def n_domains(self) -> int:
-        """Domains with at least one spot."""
+        """Number of domains with at least one spot."""
         return len(np.unique(self.labels))
 
 
@@ -36,7 +36,7 @@ def cluster(embedding: np.ndarray, n_domains: int, clustering: str, seed: int) -
     Parameters
     ----------
     clustering
-        ``mclust``, ``kmeans`` and ``split_merge`` can return fewer domains where the embedding has fewer distinct rows;
+        ``mclust``, ``kmeans`` and ``split_merge`` can return fewer domains if the embedding has fewer distinct rows;
         ``mclust_r`` is the model of ``mclust`` in R; ``leiden`` and ``louvain`` give exactly the number.
 
     Raises

@@ -1,4 +1,4 @@
-"""Leiden and Louvain on the neighbour graph of an embedding, at the resolution for a given number of domains.
+"""Leiden and Louvain on the neighbour graph of an embedding, at the resolution that gives a number of domains.
 
 Leiden: Traag, Waltman and van Eck, Sci Rep 9:5233 (2019). Louvain: Blondel et al., J Stat Mech P10008 (2008).
 """
@@ -25,17 +25,17 @@ NARROWEST = 1.0005
 def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
     """Cluster by ``leiden`` or ``louvain`` into exactly `n_domains`.
 
-    The graph joins each spot to its 15 nearest in the embedding (undirected, unweighted); the quality is modularity,
-    whose resolution is found by bisection.
+    The graph joins each spot to its 15 nearest spots in the embedding (undirected, unweighted). The quality is
+    modularity, whose resolution is found by bisection.
 
     Returns
     -------
-    labels (integers), and the resolution, the domains it gave and the number of resolutions tried.
+    labels (integers), and the resolution, the number of neighbours and the number of resolutions tried.
 
     Raises
     ------
     InputError
-        When no resolution gives that number; names the nearest number that was found.
+        When no resolution gives that number; the message names the nearest number found.
     """
     import igraph
 
@@ -45,13 +45,13 @@ def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int
     graph = igraph.Graph(n=len(embedding), edges=np.column_stack([source, target])[once])
 
     def partition(resolution: float) -> np.ndarray:
-        # igraph draws from one generator of the process; it is seeded again so that every call has the same draws.
+        # igraph draws from one generator per process; it is seeded again so that every call has the same draws.
         igraph.set_random_number_generator(random.Random(seed))
         if algorithm == "leiden":
-            found = graph.community_leiden(objective_function="modularity", resolution=resolution, n_iterations=4)
+            result = graph.community_leiden(objective_function="modularity", resolution=resolution, n_iterations=4)
         else:
-            found = graph.community_multilevel(resolution=resolution)
-        return np.asarray(found.membership, dtype=np.int64)
+            result = graph.community_multilevel(resolution=resolution)
+        return np.asarray(result.membership, dtype=np.int64)
 
     try:
         resolution, labels, tried = resolution_for(partition, n_domains)
@@ -62,7 +62,7 @@ def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int
         n_components = len(graph.connected_components())
         raise InputError(
             f"--clustering {algorithm}",
-            f"{n_domains} domains are out of reach for this embedding (its neighbour graph has {n_components} "
+            f"no resolution gives {n_domains} domains for this embedding (its neighbour graph has {n_components} "
             f"components); the nearest number found is {n_found}, at resolution {resolution:.4g}",
             fix=f"request {n_found} domains or use the clustering 'mclust'",
         )
@@ -72,13 +72,13 @@ def communities(embedding: np.ndarray, n_domains: int, algorithm: str, seed: int
 def resolution_for(partition: Callable[[float], np.ndarray], n_domains: int) -> tuple[float, np.ndarray, int]:
     """Bisect the resolution (on a log scale) until `partition` gives `n_domains`.
 
-    Returns the resolution and labels whose number of domains is nearest (the lower number where two are), and how many
-    resolutions were tried.
+    Returns the resolution and labels with the nearest number of domains (the lower if two are equally near), and the
+    number of resolutions tried.
     """
     low, high = LOWEST_RESOLUTION, HIGHEST_RESOLUTION
     tried: list[tuple[float, np.ndarray]] = []
     for step in range(MAX_STEPS):
-        # The bisection starts at 1 and not at the ends, because high resolutions are slow.
+        # The bisection starts at 1 rather than at the ends, because high resolutions are slow.
         resolution = float(np.sqrt(low * high)) if step else 1.0
         tried.append((resolution, partition(resolution)))
         n_found = _count(tried[-1][1])

@@ -1,9 +1,9 @@
-"""Consensus of several partitions of the same spots, with what the partitions say about every spot.
+"""Consensus of several partitions of the same spots, with the support of the partitions for every spot.
 
 Each spot is described by the domains that it is in: the 0/1 matrix of spots x domains of all runs. Its spectral
-embedding places spots that share many domains close together; k-means there gives the consensus. That is the spectral
-clustering of the graph in which the weight of two spots is the number of runs that put them together, each divided by
-the size of the domain they share, without ever building it: time and memory are linear in spots.
+embedding places spots that share many domains close together, and k-means on it gives the consensus. This is the
+spectral clustering of a graph in which the weight of two spots is the number of runs that put them together, each
+divided by the size of the domain they share. The graph is never built, so time and memory are linear in spots.
 
 Bipartite graph of spots and clusters: Fern and Brodley, Proc ICML (2004); unit rows: Ng, Jordan and Weiss, NIPS (2001).
 """
@@ -23,42 +23,42 @@ from spatialweave.domains.matching import match_classes, overlap_table
 from spatialweave.errors import InputError
 
 MAJORITY = 3
-"""Methods that a consensus joins for a majority: of two that differ neither has one, and the seeds of a method share
-its mistakes."""
+"""Number of methods that a consensus must join for a majority: two that differ have none, and the seeds of a method
+share its mistakes."""
 
 KMEANS_RUNS = 10
 
 RANK_TOLERANCE = 1e-9
-"""Directions whose singular value is below this fraction of the largest are rounding, and left out."""
+"""Directions with a singular value below this fraction of the largest are rounding errors, and left out."""
 
 
 def by_method(runs: Iterable[str]) -> dict[str, list[str]]:
-    """Runs (``<method>.seed<k>``) by their method."""
-    found: dict[str, list[str]] = {}
+    """Group runs (``<method>.seed<k>``) by their method."""
+    grouped: dict[str, list[str]] = {}
     for run in runs:
-        found.setdefault(run.rpartition(".seed")[0], []).append(run)
-    return found
+        grouped.setdefault(run.rpartition(".seed")[0], []).append(run)
+    return grouped
 
 
 def has_majority(runs: Iterable[str]) -> bool:
-    """Whether the runs (``<method>.seed<k>``) that a consensus joins are of :data:`MAJORITY` methods or more."""
+    """Return whether the runs (``<method>.seed<k>``) of a consensus come from at least :data:`MAJORITY` methods."""
     return len(by_method(runs)) >= MAJORITY
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """One partition for several runs.
+    """Consensus partition of several runs.
 
     Attributes
     ----------
     labels
         int64, one per spot: 1..K by decreasing size.
     matched
-        int64, spots x runs: the domain of each run under the consensus's numbers. 0 where a run's domain has no
-        counterpart, because the run has more domains than the consensus.
+        int64, spots x runs: the domain of each run in the consensus's numbers; 0 if a run's domain has no counterpart,
+        because the run has more domains than the consensus.
     support
-        float64, spots x K: how far the runs place the spot in each domain, rows sum to 1. A run that is in doubt, since
-        spots of several domains are in one of its own, divides its vote among them as these spots are.
+        float64, spots x K: support of the runs for each domain of the spot; rows sum to 1. If a domain of a run
+        contains spots of several consensus domains, the run divides its vote in the same proportions.
     embedding
         float64, spots x dimensions: the spectral embedding.
     """
@@ -70,39 +70,39 @@ class Consensus:
 
     @property
     def confidence(self) -> np.ndarray:
-        """Per spot the support of its domain: a fraction, not a probability that the domain is right."""
+        """Support of each spot's domain: a fraction, not a probability that the domain is correct."""
         return np.asarray(self.support[np.arange(len(self.support)), self.labels - 1])
 
     @property
     def agreement(self) -> np.ndarray:
-        """Per spot the fraction of runs that place it in its domain, once their domains are matched one to one."""
+        """Fraction of runs that place each spot in its domain, after one-to-one matching of their domains."""
         return np.asarray((self.matched == self.labels[:, None]).mean(axis=1))
 
     @property
     def entropy(self) -> np.ndarray:
-        """Per spot the entropy of its support, as a fraction of that of equal support for all domains."""
+        """Entropy of each spot's support, as a fraction of that of equal support for all domains."""
         n_domains = self.support.shape[1]
         return np.asarray(entr(self.support).sum(axis=1) / np.log(max(n_domains, 2)))
 
     @property
     def runner_up(self) -> np.ndarray:
-        """Per spot the other domain with the most support (int64); 0 where no run supports another."""
+        """For each spot the other domain with the most support (int64); 0 if no run supports another."""
         others = self.support.copy()
         others[np.arange(len(others)), self.labels - 1] = 0.0
         return np.where(others.max(axis=1) > 0, others.argmax(axis=1) + 1, 0)
 
 
 def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Consensus:
-    """The consensus of runs.
+    """Compute the consensus of runs.
 
     Parameters
     ----------
     partitions
         One per run: any labels, one per spot.
     n_domains
-        Domains of the consensus; there can be fewer where the runs distinguish fewer groups of spots.
+        Number of domains of the consensus; there can be fewer if the runs distinguish fewer groups of spots.
     seed
-        Of k-means.
+        Seed of k-means.
 
     Raises
     ------
@@ -112,8 +112,8 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
     if len(partitions) < 2:
         raise InputError("consensus", f"{len(partitions)} run is given", "the domains of two runs or more")
     if not 1 <= n_domains <= len(partitions[0]):
-        found = f"{n_domains} domains are requested and there are {len(partitions[0])} spots"
-        raise InputError("consensus", found, f"1 to {len(partitions[0])} domains")
+        problem = f"{n_domains} domains are requested and there are {len(partitions[0])} spots"
+        raise InputError("consensus", problem, f"1 to {len(partitions[0])} domains")
     codes = [np.unique(partition, return_inverse=True)[1] for partition in partitions]
     members = memberships(codes)
     embedding = spectral_embedding(members, n_domains)
@@ -122,7 +122,7 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
 
 
 def memberships(codes: Sequence[np.ndarray]) -> sparse.csr_matrix:
-    """The 0/1 matrix (spots x domains of all runs) of runs whose domains are numbered from 0."""
+    """Return the 0/1 matrix (spots x domains of all runs) of runs whose domains are numbered from 0."""
     n_spots, n_runs = len(codes[0]), len(codes)
     first = np.cumsum([0, *(own.max() + 1 for own in codes)])
     columns = np.column_stack(codes) + first[:-1]
@@ -131,29 +131,29 @@ def memberships(codes: Sequence[np.ndarray]) -> sparse.csr_matrix:
 
 
 def spectral_embedding(members: sparse.csr_matrix, n_dimensions: int) -> np.ndarray:
-    """The leading left singular vectors of memberships whose columns have unit length, rows scaled to unit length.
+    """Return the leading left singular vectors of memberships with unit columns, with rows scaled to unit length.
 
     Parameters
     ----------
     members
         0/1, spots x domains of all runs.
     n_dimensions
-        At most; fewer where the rank of `members` is lower.
+        Largest number; there are fewer if the rank of `members` is lower.
     """
     scaled = members @ sparse.diags(1.0 / np.sqrt(np.asarray(members.sum(axis=0)).ravel()))
-    # The Gram matrix has one row per domain of a run: small, and exact where iterations for the vectors would stop.
+    # The Gram matrix has one row per domain of a run. It is small, and exact, unlike iterations for the vectors.
     values, vectors = np.linalg.eigh((scaled.T @ scaled).toarray())
     order = np.argsort(-values)[:n_dimensions]
     order = order[values[order] > RANK_TOLERANCE * values.max()]
     left = np.asarray(scaled @ (vectors[:, order] / np.sqrt(values[order])))
     lengths = np.linalg.norm(left, axis=1, keepdims=True)
-    # Spots that share no domain with those of the leading directions are at the origin, a group of their own.
+    # Spots that share no domain with those of the leading directions are at the origin, as a separate group.
     apart = lengths < RANK_TOLERANCE * lengths.max()
     return np.where(apart, 0.0, left / np.where(apart, 1.0, lengths))
 
 
 def _support(members: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
-    """Mean over runs of the fractions in which the consensus divides the run's domain of each spot."""
+    """Return the mean over runs of the fractions into which the consensus divides the run's domain of each spot."""
     domains = np.eye(labels.max())[labels - 1]
     fractions = members.T @ domains
     fractions /= fractions.sum(axis=1, keepdims=True)
@@ -161,9 +161,9 @@ def _support(members: sparse.csr_matrix, labels: np.ndarray) -> np.ndarray:
 
 
 def _matched(codes: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
-    """The domains of each run by the consensus's numbers, 0 = none."""
+    """Return the domains of each run in the consensus's numbers, 0 = none."""
     n_domains = int(labels.max())
-    found = np.empty((len(labels), len(codes)), dtype=np.int64)
+    matched = np.empty((len(labels), len(codes)), dtype=np.int64)
     for run, own in enumerate(codes):
-        found[:, run] = match_classes(overlap_table(labels - 1, n_domains, own, int(own.max()) + 1))[own] + 1
-    return found
+        matched[:, run] = match_classes(overlap_table(labels - 1, n_domains, own, int(own.max()) + 1))[own] + 1
+    return matched

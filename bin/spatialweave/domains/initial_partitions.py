@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sklearn.cluster import KMeans
 
 WARD_LIMIT = 5000
-"""Above this Ward's clustering is that of a random subset of this size, because its time is quadratic in spots."""
+"""With more spots, Ward's clustering uses a random subset of this size, because its time is quadratic in spots."""
 
 
 def initial_partitions(values: np.ndarray, n_domains: int, seed: int, n_random: int) -> Iterator[tuple[str, Any]]:
@@ -28,7 +28,7 @@ def initial_partitions(values: np.ndarray, n_domains: int, seed: int, n_random: 
 
 
 def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """Ward's clustering; above :data:`WARD_LIMIT` spots that of a random subset, the others at the nearest centre."""
+    """Return Ward's clustering; above :data:`WARD_LIMIT` spots from a random subset, others at the nearest centre."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     sample = np.arange(len(values))
@@ -36,7 +36,7 @@ def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
         sample = np.sort(np.random.default_rng(seed).choice(len(values), WARD_LIMIT, replace=False))
     if len(sample) < 2:
         return np.zeros(len(values), dtype=np.int64)
-    # Where merges tie (duplicates), fcluster gives fewer than n_domains; the mixture allows that.
+    # If merges tie (duplicates), fcluster gives fewer than n_domains; the mixture allows that.
     labels = fcluster(linkage(values[sample], method="ward"), n_domains, criterion="maxclust") - 1
     if len(sample) == len(values):
         return labels.astype(np.int64)
@@ -45,17 +45,17 @@ def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
 
 
 def kmeans_partition(values: np.ndarray, n_domains: int, seed: int, n_init: int = 5) -> np.ndarray:
-    """k-means, the best of `n_init` runs."""
+    """Return the best of `n_init` runs of k-means."""
     return np.asarray(kmeans_fit(values, n_domains, seed, n_init).labels_, dtype=np.int64)
 
 
 def kmeans_fit(values: np.ndarray, n_domains: int, seed: int, n_init: int) -> KMeans:
-    """scikit-learn's k-means, the best of `n_init` runs, the same on every number of cores."""
+    """Fit scikit-learn's k-means, the best of `n_init` runs, with the same result on every number of cores."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    # One thread: with several, the order of additions and so the last digits differ from run to run.
+    # One thread: with several, the order of additions, and so the last digits, differ between runs.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         # Fewer distinct rows than domains are not an error here.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -63,7 +63,7 @@ def kmeans_fit(values: np.ndarray, n_domains: int, seed: int, n_init: int) -> KM
 
 
 def random_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """Every spot at the nearest of `n_domains` spots that k-means++ draws."""
+    """Assign every spot to the nearest of `n_domains` spots drawn by k-means++."""
     from sklearn.cluster import kmeans_plusplus
 
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -74,6 +74,6 @@ def random_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarra
 
 
 def nearest_centre(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """The index of the nearest of `centres` (centres x dimensions) for every row of `values`; ties to the lower."""
+    """Return the index of the nearest of `centres` (centres x dimensions) per row of `values`; ties to the lower."""
     # |x - c|^2 without |x|^2, which is the same for every centre.
     return np.argmin((centres**2).sum(axis=1) - 2.0 * (values @ centres.T), axis=1)

@@ -1,4 +1,4 @@
-"""What all clusterings share: the check of the embedding, the numbering of domains, and their spatial refinement."""
+"""Common parts of all clusterings: the check of the embedding, the numbering of domains, and spatial refinement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spatialweave.errors import InputError
 
 
 def check_embedding(embedding: np.ndarray, n_domains: int, where: str = "embedding") -> np.ndarray:
-    """The embedding (spots x dimensions) as float64, checked.
+    """Check the embedding (spots x dimensions), and return it as float64.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def check_embedding(embedding: np.ndarray, n_domains: int, where: str = "embeddi
         row, column = np.argwhere(wrong)[0]
         raise InputError(
             f"{where}, row {row + 1}, column {column + 1}",
-            f"value {values[row, column]} is not finite (so in {int(wrong.any(axis=1).sum())} spots)",
+            f"value {values[row, column]} is not finite ({int(wrong.any(axis=1).sum())} spots have such values)",
             "finite numbers",
             "train again, with a lower learning rate if the loss diverged",
         )
@@ -38,13 +38,13 @@ def check_embedding(embedding: np.ndarray, n_domains: int, where: str = "embeddi
 
 
 def size_order(labels: np.ndarray) -> np.ndarray:
-    """The distinct values of `labels` by decreasing number of spots; equal sizes in the order of their first spot."""
+    """Return the distinct `labels` by decreasing number of spots; ties in the order of their first spot."""
     values, first, counts = np.unique(labels, return_index=True, return_counts=True)
     return values[np.lexsort((first, -counts))]
 
 
 def number_by_size(labels: np.ndarray) -> np.ndarray:
-    """Number any labels 1..K by decreasing size (int64); equal sizes in the order of their first spot."""
+    """Number any labels 1..K by decreasing size (int64); ties in the order of their first spot."""
     values, inverse = np.unique(labels, return_inverse=True)
     rank = np.empty(len(values), dtype=np.int64)
     rank[np.searchsorted(values, size_order(labels))] = np.arange(1, len(values) + 1)
@@ -52,10 +52,10 @@ def number_by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def refine(labels: np.ndarray, connectivities: sparse.csr_matrix, rounds: int) -> np.ndarray:
-    """Majority vote over spatial neighbours, `rounds` times, all spots at once.
+    """Refine labels by `rounds` majority votes over spatial neighbours, all spots at once.
 
-    A spot takes the domain of more than half of its neighbours; without such a domain it keeps its own (the rule of
-    SpaGCN, Hu et al., Nat Methods 18:1342, 2021). A domain of scattered spots can disappear.
+    A spot gets the domain of more than half of its neighbours, and keeps its own if there is none (the rule of SpaGCN,
+    Hu et al., Nat Methods 18:1342, 2021). A domain of scattered spots can disappear.
 
     Parameters
     ----------

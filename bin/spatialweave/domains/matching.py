@@ -1,4 +1,4 @@
-"""Which class of one partition is which of another."""
+"""Matching of the classes of one partition to those of another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def overlap_table(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
     Parameters
     ----------
     reference, codes
-        Class codes per spot, from 0; spots with -1 (no class) in either are left out.
+        Class codes per spot, from 0; spots with -1 (no class) in either partition are left out.
     """
     both = (reference >= 0) & (codes >= 0)
     pairs = reference[both].astype(np.int64) * n_classes + codes[both]
@@ -19,7 +19,7 @@ def overlap_table(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
 
 
 def match_classes(overlap: np.ndarray) -> np.ndarray:
-    """The one-to-one assignment of classes that puts the most spots together (Kuhn, 1955, the Hungarian method).
+    """Assign classes one to one so that the most spots match (Kuhn, 1955, the Hungarian method).
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def match_classes(overlap: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    For each class the reference class (int64); -1 where it is left over, or assigned to one without a common spot.
+    For each class the reference class (int64); -1 if it is left over, or assigned to one without a common spot.
     """
     from scipy.optimize import linear_sum_assignment
 

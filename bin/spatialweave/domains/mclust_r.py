@@ -23,15 +23,14 @@ write.csv(data.frame(domain = fit$classification), args[2], row.names = FALSE)
 """
 NO_PACKAGE, NO_FIT = 3, 4
 N_COMPONENTS = 20
-"""In many dimensions mclust's own initial partition puts nearly all spots into one domain; the methods' publications
-reduce to 20."""
+"""Number of principal components. In many dimensions mclust's own initial partition puts nearly all spots into one
+domain; the methods' publications reduce to 20."""
 WHERE = "--clustering mclust_r"
 INSTEAD = "or use the clustering 'mclust', the same model without R"
 
 
 def mclust_r(embedding: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
-    """Cluster the first 20 principal components by ``Mclust(modelNames = "EEE")``, with mclust's own initial
-    partition.
+    """Cluster the first 20 principal components by ``Mclust(modelNames = "EEE")``, with mclust's initial partition.
 
     Returns its labels (1..K).
 
@@ -64,7 +63,7 @@ def mclust_r(embedding: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
 
 
 def _components(embedding: np.ndarray) -> np.ndarray:
-    """The embedding's first 20 principal components; the embedding itself where it has no more dimensions."""
+    """Return the embedding's first 20 principal components, or the embedding itself if it has no more dimensions."""
     if min(embedding.shape) <= N_COMPONENTS:
         return embedding
     from sklearn.decomposition import PCA

@@ -1,11 +1,11 @@
 """Gaussian mixture with one covariance shared by all domains (mclust's model "EEE").
 
-The likelihood of a mixture has many local maxima, and the partition that EM starts from decides which one is found. The
-model is therefore fitted from several initial partitions, and the fit with the highest likelihood is kept.
+The likelihood of a mixture has many local maxima, and the initial partition decides which one EM finds. The model is
+therefore fitted from several initial partitions, and the fit with the highest likelihood is kept.
 
-EM runs on the whitened embedding (zero mean, unit covariance). The model is invariant to that change, and there the
-shared covariance is the identity less the covariance of the means. An iteration costs spots x dimensions x domains
-instead of spots x dimensions^2, and the tolerances do not depend on the embedding's scale.
+EM runs on the whitened embedding (zero mean, unit covariance). The model is invariant to this transformation, after
+which the shared covariance is the identity minus the covariance of the means. An iteration costs spots x dimensions x
+domains instead of spots x dimensions^2, and the tolerances do not depend on the embedding's scale.
 
 Model and criteria: Fraley and Raftery, J Am Stat Assoc 97:611 (2002); Scrucca et al., R Journal 8:289 (2016).
 ICL: Biernacki, Celeux and Govaert, IEEE PAMI 22:719 (2000).
@@ -25,32 +25,32 @@ from spatialweave.domains.initial_partitions import initial_partitions
 from spatialweave.domains.labels import check_embedding, number_by_size, size_order
 
 RANK_TOLERANCE = 1e-5
-"""Directions whose standard deviation is below this fraction of the largest are rounding of float32, and left out."""
+"""Directions with a standard deviation below this fraction of the largest are float32 rounding errors, and left out."""
 
 VARIANCE_FLOOR = 1e-6
-"""Added to the shared covariance, as a fraction of the total variance in every direction."""
+"""Variance added to the shared covariance in every direction, as a fraction of the total variance."""
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-7
-"""EM ends when the mean log-likelihood of a spot rises by less than this (nats)."""
+"""EM ends when the mean log-likelihood of a spot increases by less than this (nats)."""
 
 SHORT_RUN = 30
 """EM steps from every initial partition; only the most likely fits are continued (Biernacki et al., Comput Stat Data
 Anal 41:561, 2003)."""
 
 FINALISTS = 4
-"""Fits that are continued."""
+"""Number of fits that are continued."""
 
 N_RANDOM = 20
-"""Random initial partitions, besides Ward's and that of k-means."""
+"""Number of random initial partitions, in addition to Ward's and the k-means partition."""
 
 SAMPLE = 100_000
-"""Of more spots the best fit of a random subset of this size is where EM on all spots begins."""
+"""With more spots, EM on all spots starts from the best fit of a random subset of this size."""
 
 
 @dataclass(frozen=True)
 class TiedMixture:
-    """A fitted mixture.
+    """Fitted mixture.
 
     Attributes
     ----------
@@ -60,16 +60,16 @@ class TiedMixture:
         spots x K: the probability of each domain, columns in the order of the labels. Components without a spot come
         last, so there can be more columns than labels.
     log_likelihood
-        Of all spots, natural logarithm, over the directions in which the embedding varies.
+        Natural log-likelihood of all spots, over the directions in which the embedding varies.
     start
-        The initial partition: ``ward``, ``kmeans`` or ``random_<i>``; ``constant`` for an embedding whose rows are all
-        equal, where nothing is fitted.
+        The initial partition: ``ward``, ``kmeans`` or ``random_<i>``; ``constant`` if all rows of the embedding are
+        equal, so that nothing is fitted.
     iterations, converged
         EM steps (without those of the short run), and whether the likelihood converged.
     dimensions
         Directions in which the embedding varies.
     starts
-        Of every initial partition the name, log-likelihood, iterations, convergence and number of domains.
+        Name, log-likelihood, iterations, convergence and number of domains of every initial partition.
     """
 
     labels: np.ndarray
@@ -83,12 +83,12 @@ class TiedMixture:
 
     @property
     def n_found(self) -> int:
-        """Domains with at least one spot."""
+        """Number of domains with at least one spot."""
         return int(self.labels.max())
 
     @property
     def n_parameters(self) -> int:
-        """Free parameters: weights, means, one covariance."""
+        """Number of free parameters: weights, means, one covariance."""
         k, d = self.responsibilities.shape[1], self.dimensions
         return (k - 1) + k * d + d * (d + 1) // 2
 
@@ -99,7 +99,7 @@ class TiedMixture:
 
     @property
     def icl(self) -> float:
-        """Integrated completed likelihood: BIC less twice the entropy of the assignment; higher is better."""
+        """Integrated completed likelihood: BIC minus twice the entropy of the assignment; higher is better."""
         return self.bic - 2.0 * float(entr(self.responsibilities).sum())
 
 
@@ -111,21 +111,21 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     embedding
         Spots x dimensions. Duplicate rows, constant columns and any scale are fine.
     n_domains
-        Number of components. A fit in which every component has a spot is preferred over a more likely one in which
-        some have none; with fewer distinct rows than `n_domains`, fewer domains result.
+        Number of components. A fit in which every component has a spot is preferred over a more likely one with empty
+        components. With fewer distinct rows than `n_domains` there are fewer domains.
     seed
-        Of all initial partitions, and of the subset of more than :data:`SAMPLE` spots.
+        Seed of all initial partitions, and of the subset if there are more than :data:`SAMPLE` spots.
 
     Raises
     ------
     InputError
-        For values that are not finite, and for more domains than spots.
+        For values that are not finite, or more domains than spots.
     """
     values = check_embedding(embedding, n_domains)
     white, log_scale = whiten(values)
     if white.shape[1] == 0:
         return TiedMixture(np.ones(len(values), dtype=np.int64), np.ones((len(values), 1)), 0.0, "constant", 0, True, 0)
-    # One thread: the products are too small for more, and their last digits would depend on the number.
+    # One thread: the products are too small for more, and their last digits would depend on the number of threads.
     with threadpool_limits(limits=1):
         if len(values) > SAMPLE:
             return _from_sample(values, white, log_scale, n_domains, seed, n_random)
@@ -143,12 +143,12 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
 def held_out_likelihood(
     embedding: np.ndarray, held_out: np.ndarray, n_domains: int, seed: int, n_random: int = N_RANDOM
 ) -> float:
-    """Mean log-likelihood (natural) of held-out spots by the mixture that is fitted to others.
+    """Return the mean log-likelihood (natural) of held-out spots under the mixture fitted to other spots.
 
     Parameters
     ----------
     embedding, held_out
-        The spots that :func:`tied_mixture` is fitted to, and those whose likelihood is taken (of the directions in
+        The spots that :func:`tied_mixture` is fitted to, and those whose likelihood is computed (in the directions in
         which both together vary); spots x dimensions.
     n_domains, seed, n_random
         As for :func:`tied_mixture`.
@@ -170,7 +170,7 @@ def held_out_likelihood(
 
 
 def _parameters(values: np.ndarray, responsibilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, means and shared covariance of spots whose own mean and covariance may be any."""
+    """Return weights, means and shared covariance of spots that need not be whitened."""
     weights, means, _ = _maximise(values, responsibilities)
     within = values.T @ values / len(values) - (means.T * weights) @ means
     return weights, means, within + VARIANCE_FLOOR * np.eye(values.shape[1])
@@ -179,28 +179,30 @@ def _parameters(values: np.ndarray, responsibilities: np.ndarray) -> tuple[np.nd
 def _from_sample(
     values: np.ndarray, white: np.ndarray, log_scale: float, n_domains: int, seed: int, n_random: int
 ) -> TiedMixture:
-    """The fit to all spots that EM finds from the best fit of a random subset; the starts are those of the latter."""
+    """Fit all spots by EM, starting from the best fit of a random subset; `starts` are those of the subset."""
     rows = np.sort(np.random.default_rng(seed).choice(len(values), SAMPLE, replace=False))
     sample = tied_mixture(values[rows], n_domains, seed, n_random)
-    # The subset's own covariance: that of all spots less the subset's between domains might not be positive definite.
+    # The subset's own covariance: the difference of all spots' and the subset's between-domain covariance might not be
+    # positive definite.
     responsibilities, _ = _expect(white, *_parameters(white[rows], sample.responsibilities))
     fit = _fit(white, responsibilities, sample.start, log_scale, MAX_ITERATIONS)
     return replace(fit, starts=sample.starts)
 
 
 def _rank(fit: TiedMixture) -> tuple[int, float]:
-    """Domains with a spot, then the likelihood, rounded so that fits that reached the same maximum tie."""
+    """Rank by the number of domains with a spot, then by the likelihood, rounded so that equal maxima tie."""
     return fit.n_found, round(fit.log_likelihood / len(fit.labels), 6)
 
 
 def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Coordinates with zero mean and identity covariance (divisor n), and the log-determinant of the map to them.
+    """Return coordinates with zero mean and identity covariance (divisor n), and the log-determinant of the map to
+    them.
 
     Directions of negligible standard deviation (:data:`RANK_TOLERANCE`) are left out.
     """
     centred = values - values.mean(axis=0)
     largest = np.abs(centred).max()
-    # Equal rows differ from their rounded mean by rounding error only.
+    # Equal rows differ from their rounded mean only by rounding error.
     if largest <= 8 * np.finfo(np.float64).eps * np.abs(values).max():
         return np.empty((len(values), 0)), 0.0
     left, singular, _ = linalg.svd(centred / largest, full_matrices=False, overwrite_a=True)
@@ -210,7 +212,7 @@ def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: float, most: int) -> TiedMixture:
-    """At most `most` steps of EM from the responsibilities; `white` has zero mean and identity covariance."""
+    """Run at most `most` steps of EM from the responsibilities; `white` has zero mean and identity covariance."""
     n_spots, n_dimensions = white.shape
     n_domains = responsibilities.shape[1]
     previous, converged, iteration = -np.inf, False, 0
@@ -221,8 +223,8 @@ def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: 
         converged = abs(mean_likelihood - previous) < TOLERANCE
         previous = mean_likelihood
     hard = responsibilities.argmax(axis=1)
-    found = size_order(hard)
-    order = np.concatenate([found, np.setdiff1d(np.arange(n_domains), found)])
+    by_size = size_order(hard)
+    order = np.concatenate([by_size, np.setdiff1d(np.arange(n_domains), by_size)])
     return TiedMixture(
         labels=number_by_size(hard),
         responsibilities=responsibilities[:, order],
@@ -235,7 +237,7 @@ def _fit(white: np.ndarray, responsibilities: np.ndarray, name: str, log_scale: 
 
 
 def _maximise(white: np.ndarray, responsibilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """M-step: weights (K), means (K x dimensions) and the shared covariance."""
+    """Run the M-step: weights (K), means (K x dimensions) and the shared covariance."""
     # The smallest positive addition keeps the mean of an empty component defined (at the origin).
     totals = responsibilities.sum(axis=0) + np.finfo(np.float64).tiny
     weights = totals / totals.sum()
@@ -247,7 +249,7 @@ def _maximise(white: np.ndarray, responsibilities: np.ndarray) -> tuple[np.ndarr
 def _expect(
     white: np.ndarray, weights: np.ndarray, means: np.ndarray, covariance: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """E-step: responsibilities (spots x K), and the mean log-likelihood of a spot in these coordinates."""
+    """Run the E-step: responsibilities (spots x K), and the mean log-likelihood of a spot in these coordinates."""
     n_dimensions = white.shape[1]
     factor = linalg.cho_factor(covariance, lower=True)
     directions = linalg.cho_solve(factor, means.T)

@@ -1,8 +1,8 @@
-"""The number of domains: criteria over a range of numbers, and the one rule that chooses by them.
+"""Number of domains: criteria over a range of numbers, and the rule that chooses by them.
 
-The rule is stability under resampling (Lange et al., Neural Comput 16:1299, 2004): spots are divided at random into two
-halves, each half is clustered, and both partitions are extended to all spots. Where the number of domains is right, the
-halves agree; with too many, domains are cut where chance has it. The other criteria are shown beside it.
+The rule is stability under resampling (Lange et al., Neural Comput 16:1299, 2004). Spots are divided at random into two
+halves, each half is clustered, and both partitions are extended to all spots. If the number of domains is right, the
+halves agree; with too many, domains are split at random. The other criteria are shown for comparison.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 3
-"""The smallest number tried unless another is asked for. Two domains are the first contrast of a tissue, which is
-stable in any case: on four of five real tissues more so than any larger number."""
+"""Smallest number tried unless another is requested. Two domains are the first contrast of a tissue, which is always
+stable: on four of five real tissues more so than any larger number."""
 
 SPOTS = 10_000
-"""Above this the criteria are computed on a random subset, the same for all runs of a dataset."""
+"""With more spots, the criteria are computed on a random subset, which is the same for all runs of a dataset."""
 
 COMPARED = 2_000
-"""Of these so many random ones tell how well the partitions of different methods agree."""
+"""Size of the random subset on which partitions of different methods are compared."""
 
 DIVISIONS = 3
-"""Random divisions of the spots into halves, of which the mean agreement is taken."""
+"""Number of random divisions of the spots into halves; their mean agreement is used."""
 
 N_INIT = 3
-"""Starts of k-means on each half."""
+"""Number of starts of k-means on each half."""
 
 N_RANDOM = 1
-"""Random initial partitions of the mixture, besides Ward's and that of k-means."""
+"""Number of random initial partitions of the mixture, in addition to Ward's and the k-means partition."""
 
 TOLERANCE = 0.02
 """The largest number is chosen whose stability is less than this below the highest."""
@@ -55,22 +55,22 @@ CRITERIA = {
     "icl": "Integrated completed likelihood of the Gaussian mixture; higher is better",
     "held_out": "Log-likelihood of a spot of one random half by the mixture of the other half; higher is better",
 }
-"""The criteria, and what each is."""
+"""Criteria with their descriptions."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What is known of every number of domains of one run.
+    """Criteria and partitions for every number of domains of one run.
 
     Attributes
     ----------
     criteria
-        (number, criterion, value), of all :data:`CRITERIA` but the one that needs other runs; one that is undefined for
-        a number is left out.
+        (number, criterion, value), for all :data:`CRITERIA` except the one that needs other runs; criteria that are
+        undefined for a number are left out.
     spots
-        Rows of the embedding whose domains are kept, the same for all runs of a dataset.
+        Rows of the embedding whose domains are kept; the same for all runs of a dataset.
     partitions
-        By number of domains, those of the mixture for these spots.
+        Number of domains -> domains of the mixture for these spots.
     """
 
     criteria: list[tuple[int, str, float]]
@@ -78,7 +78,7 @@ class Scan:
     partitions: dict[int, np.ndarray]
 
     def partition_rows(self, *run: str | int) -> Iterator[tuple[str | int, ...]]:
-        """Rows of :data:`~spatialweave.io.result_tables.PARTITIONS`; `run` is its dataset, method and seed."""
+        """Yield rows of :data:`~spatialweave.io.result_tables.PARTITIONS`; `run` is its dataset, method and seed."""
         spots = self.spots.tolist()
         for number, labels in self.partitions.items():
             for spot, domain in zip(spots, labels.tolist(), strict=True):
@@ -86,16 +86,16 @@ class Scan:
 
 
 def scan(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> Scan:
-    """Every criterion that one run gives, for every number of domains.
+    """Compute every criterion that one run gives, for every number of domains.
 
     Parameters
     ----------
     embedding
         Spots x dimensions.
     numbers
-        Numbers of domains to try, rising; those above half the spots are left out.
+        Numbers of domains to try, ascending; those above half the number of spots are left out.
     seed
-        Of the halves and all starts.
+        Seed of the halves and all starts.
     """
     from sklearn.metrics import davies_bouldin_score, fowlkes_mallows_score, silhouette_score
 
@@ -123,13 +123,13 @@ def scan(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> Scan:
         rows += [(number, "bic", fit.bic), (number, "icl", fit.icl)]
         rows.append((number, "held_out", _held_out(values, divisions[0], number, seed)))
         if fit.n_found < number:
-            # There are no more distinct groups of spots: larger numbers add empty domains only.
+            # There are no more distinct groups of spots, so larger numbers would only add empty domains.
             break
     return Scan(rows, scanned[compared], partitions)
 
 
 def _held_out(values: np.ndarray, order: np.ndarray, number: int, seed: int) -> float:
-    """Mean log-likelihood of the spots of each half of `order` by the mixture of the other, over all spots."""
+    """Return the mean log-likelihood of the spots of each half of `order` under the other half's mixture."""
     middle = len(order) // 2
     halves = values[order[:middle]], values[order[middle:]]
     total = 0.0
@@ -139,12 +139,12 @@ def _held_out(values: np.ndarray, order: np.ndarray, number: int, seed: int) -> 
 
 
 def between_methods(partitions: pd.DataFrame) -> list[tuple[str, str, int, int, str, float]]:
-    """How well the partitions of each run agree with those of other methods, number by number.
+    """Compute how well the partitions of each run agree with those of other methods, for each number of domains.
 
     Parameters
     ----------
     partitions
-        Of all runs of a dataset (:data:`~spatialweave.io.result_tables.PARTITIONS`), which have the same spots.
+        Partitions of all runs of a dataset (:data:`~spatialweave.io.result_tables.PARTITIONS`), with the same spots.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def between_methods(partitions: pd.DataFrame) -> list[tuple[str, str, int, int, 
 
 
 def half_agreement(embedding: np.ndarray, number: int, seed: int) -> list[float]:
-    """The stability of one number of domains, division by division; empty with fewer than two spots per domain."""
+    """Return the stability of one number of domains per division; empty with fewer than two spots per domain."""
     values = check_embedding(embedding, 1)
     values = values[_scanned(len(values))]
     if number > len(values) // 2:
@@ -178,20 +178,20 @@ def half_agreement(embedding: np.ndarray, number: int, seed: int) -> list[float]
 
 
 def _scanned(n_spots: int) -> np.ndarray:
-    """The rows that the criteria are computed on. No seed: partitions of all runs are compared on the same spots."""
+    """Return the rows used for the criteria. They do not depend on the seed, so that all runs have the same spots."""
     if n_spots <= SPOTS:
         return np.arange(n_spots)
     return np.sort(np.random.default_rng(0).choice(n_spots, SPOTS, replace=False))
 
 
 def _divisions(n_spots: int, seed: int) -> list[np.ndarray]:
-    """Random orders of spots, whose first and second halves are compared."""
+    """Return random orders of spots, whose first and second halves are compared."""
     rng = np.random.default_rng(seed)
     return [rng.permutation(n_spots) for _ in range(DIVISIONS)]
 
 
 def _agreement(values: np.ndarray, order: np.ndarray, number: int, seed: int) -> float:
-    """Adjusted Rand index over all spots between k-means of the first half of `order` and of the second."""
+    """Return the adjusted Rand index over all spots between k-means on the first half of `order` and on the second."""
     from sklearn.metrics import adjusted_rand_score
 
     middle = len(order) // 2
@@ -204,16 +204,16 @@ def _agreement(values: np.ndarray, order: np.ndarray, number: int, seed: int) ->
 
 @dataclass(frozen=True)
 class Choice:
-    """The number of domains of a dataset.
+    """Chosen number of domains of a dataset.
 
     Attributes
     ----------
     number
-        The one chosen.
+        The chosen number.
     runner_up
-        The next most stable one that is not next to it; None where there is none.
+        The next most stable number that is not adjacent to it; None if there is none.
     stability
-        Mean over methods by number of domains.
+        Number of domains -> mean stability over methods.
     at_the_end
         Whether it is the largest number tried, or the smallest above :data:`FEWEST`: others might be more stable.
     """
@@ -225,13 +225,13 @@ class Choice:
 
 
 def choose(table: pd.DataFrame) -> Choice:
-    """Choose by the stability of all runs together: the largest number within :data:`TOLERANCE` of the most stable.
+    """Choose the largest number whose mean stability over all runs is within :data:`TOLERANCE` of the highest.
 
     Parameters
     ----------
     table
         Rows of all runs of a dataset, with the columns method, seed, n_domains, criterion and value. Runs of one method
-        are averaged before methods are. Numbers that some runs lack are left out.
+        are averaged first, then methods. Numbers that some runs lack are left out.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def choose(table: pd.DataFrame) -> Choice:
     by_method = rows.groupby(["method", "n_domains"])["value"].mean().unstack("n_domains").dropna(axis="columns")
     stability = {int(str(number)): float(value) for number, value in by_method.mean().items()}
     if not stability:
-        raise InputError("number of domains", "there are too few spots to choose it", fix="give it: --n_domains")
+        raise InputError("number of domains", "there are too few spots to choose it", fix="set it with --n_domains")
     top = max(stability.values())
     number = max(number for number, value in stability.items() if value > top - TOLERANCE)
     others = {other: value for other, value in stability.items() if abs(other - number) > 1}

@@ -14,23 +14,24 @@ PALETTE = (
     "#66EEBB", "#112299", "#AA4433", "#99DDDD", "#3388FF", "#FF5577", "#885555", "#88EE77",
     "#333355", "#77DDFF", "#CC2288", "#77BB99", "#117788", "#449944",
 )  # fmt: skip
-"""The first six are Okabe and Ito's (2008); each further one is the colour of an RGB grid that is farthest from those
-before it by CIEDE2000, the smallest over normal, deuteranope and protanope vision (Machado et al. 2009).
+"""Colours of domains. The first six are Okabe and Ito's (2008); each further one is the colour of an RGB grid that is
+farthest from the previous ones by CIEDE2000, the smallest over normal, deuteranope and protanope vision (Machado et al.
+2009).
 """
 
 PLAIN = 8
-"""Colours that everybody tells apart; those beyond are striped wherever they are drawn, and carry names on the maps."""
+"""Number of colours that everybody can distinguish. Further ones are drawn with stripes, and have names on the maps."""
 
 MATCHED_SHARE = 0.2
-"""The smallest Jaccard index of a class with one of the reference that gives it that one's colour."""
+"""A class gets the colour of a reference class if their Jaccard index is at least this."""
 
 UNKNOWN_COLOUR = "#C9CED6"
-"""For spots without a class."""
+"""Colour of spots without a class."""
 
 
 @dataclass
 class SpotClasses:
-    """Classes of spots: a code per spot (-1 = none), their names by code, and the index of each one's colour."""
+    """Classes of spots: a code per spot (-1 = none), their names by code, and the colour index of each class."""
 
     codes: np.ndarray
     names: list[str]
@@ -40,18 +41,18 @@ class SpotClasses:
 def colour_classes(
     labels: Sequence[str] | None, runs: Sequence[Sequence[str]], best: int | None
 ) -> tuple[SpotClasses | None, list[SpotClasses]]:
-    """Classes of the labels and of each run, with colours matched by overlap.
+    """Return the classes of the labels and of each run, with colours matched by overlap.
 
-    The labels are the reference; without any the best run is.
+    The labels are the reference or, without labels, the best run.
 
     Parameters
     ----------
     labels
-        One per spot, "" = none; None where no spot has one.
+        One per spot, "" = none; None if no spot has a label.
     runs
-        Per run the domain of every spot; empty for a run without domains.
+        The domain of every spot for each run; empty for a run without domains.
     best
-        Index of the run to show first; None when no run has domains.
+        Index of the run to show first; None if no run has domains.
     """
     truth = None if labels is None else _numbered(labels)
     found = [_by_number(domains) for domains in runs]
@@ -66,13 +67,13 @@ def colour_classes(
 
 
 def _numbered(values: Iterable[object]) -> SpotClasses:
-    """Classes in the colours of their own order."""
+    """Return classes coloured in their own order."""
     codes, names = encode_classes(values)
     return SpotClasses(codes, names, list(range(len(names))))
 
 
 def _by_number(domains: Iterable[object]) -> SpotClasses:
-    """Domains in the colours of their numbers: sections that a saved model labels may lack some of its domains."""
+    """Return domains coloured by their numbers: sections labelled by a saved model may lack some of its domains."""
     classes = _numbered(domains)
     if all(name.isdecimal() and int(name) > 0 for name in classes.names):
         classes.colours = [int(name) - 1 for name in classes.names]
@@ -103,11 +104,11 @@ def _natural_key(name: str) -> tuple[int, float, str]:
 
 
 def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_classes: int) -> list[int]:
-    """Give each class the colour index of the reference class that it overlaps most, over all classes together.
+    """Give each class the colour index of the reference class with the most overlap, matching all classes together.
 
-    Classes are assigned one to one, so that the most spots have the same colour. A class has another colour where the
-    spots in common are less than :data:`MATCHED_SHARE` of those in either: they do not show the same region. Those
-    classes get the indices that follow the reference's own.
+    Classes are matched one to one, so that the most spots have the same colour. A class gets another colour if the
+    common spots are less than :data:`MATCHED_SHARE` of the spots in either class, because they then do not show the
+    same region. Such classes get the indices that follow the reference's.
 
     Parameters
     ----------
@@ -132,10 +133,10 @@ def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
 
 
 def colour(index: int) -> str:
-    """The colour of an index; past the end of the palette it starts again."""
+    """Return the colour of an index; after the end of the palette the colours repeat."""
     return PALETTE[index % len(PALETTE)]
 
 
 def is_striped(index: int) -> bool:
-    """Whether spots in the colour of an index carry stripes, too."""
+    """Return whether spots in the colour of an index also have stripes."""
     return index >= PLAIN

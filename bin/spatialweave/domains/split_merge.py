@@ -1,7 +1,7 @@
-"""Split and merge: many small groups of spots by k-means, merged by Ward's criterion to the number asked for.
+"""Split and merge: many small groups of spots by k-means, merged by Ward's criterion to the requested number.
 
-That is Ward's clustering in time linear in spots: of single spots it would be quadratic, and groups much smaller than
-domains stand for their spots.
+This is Ward's clustering in time linear in spots. For single spots it would be quadratic, so groups much smaller than
+domains represent their spots.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from spatialweave.domains.initial_partitions import kmeans_partition
 
 SPLIT = 5
-"""Groups before the merging, per domain."""
+"""Groups per domain before merging."""
 
 
 def split_merge(values: np.ndarray, n_domains: int, seed: int) -> tuple[np.ndarray, int]:
@@ -19,7 +19,7 @@ def split_merge(values: np.ndarray, n_domains: int, seed: int) -> tuple[np.ndarr
 
     Returns
     -------
-    Labels (int64), fewer than `n_domains` where there are fewer distinct rows; and the number of groups before merging.
+    Labels (int64), fewer than `n_domains` if there are fewer distinct rows; and the number of groups before merging.
     """
     groups = kmeans_partition(values, min(SPLIT * n_domains, len(values)), seed, n_init=1)
     _, groups = np.unique(groups, return_inverse=True)
@@ -29,17 +29,17 @@ def split_merge(values: np.ndarray, n_domains: int, seed: int) -> tuple[np.ndarr
 
 
 def merge_groups(centres: np.ndarray, sizes: np.ndarray, n_left: int) -> np.ndarray:
-    """Merge groups of spots until `n_left` are left, each time the pair that raises the sum of squares the least.
+    """Merge groups of spots until `n_left` remain, each time the pair that increases the sum of squares the least.
 
-    The sum is that of the squared distances of spots to the centre of their group. Merging groups of m and n spots with
-    centres d apart raises it by d^2 m n / (m + n) (Ward, J Am Stat Assoc 58:236, 1963). Ties go to the first pair.
+    This is the sum of the squared distances of spots to the centre of their group. Merging groups of m and n spots with
+    centres d apart increases it by d^2 m n / (m + n) (Ward, J Am Stat Assoc 58:236, 1963). Ties go to the first pair.
 
     Parameters
     ----------
     centres
         float64, groups x dimensions.
     sizes
-        Spots of each group.
+        Number of spots of each group.
 
     Returns
     -------
@@ -66,6 +66,6 @@ def merge_groups(centres: np.ndarray, sizes: np.ndarray, n_left: int) -> np.ndar
 
 
 def _rise(centres: np.ndarray, sizes: np.ndarray, group: int) -> np.ndarray:
-    """What merging `group` with every group adds to the sum of squares."""
+    """Return the increase in the sum of squares if `group` is merged with each group."""
     squared = ((centres - centres[group]) ** 2).sum(axis=1)
     return np.asarray(squared * sizes * sizes[group] / (sizes + sizes[group]))

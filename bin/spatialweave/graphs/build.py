@@ -1,4 +1,4 @@
-"""From a dataset and a recipe to the graph file of the data contract."""
+"""Construction of the graph file of the data contract from a dataset and a recipe."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from spatialweave.io.dataset import ALL_AT_ONCE, Dataset, Modality
 def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
     """Build the graph file's content: ``obsp['<name>_distances']`` (directed) and ``_connectivities`` (0/1, symmetric).
 
-    `<name>` is ``spatial`` and, where the recipe has feature graphs, each modality; of a dataset that is trained on by
-    tiles it has the spatial graph only, and the recipe by which feature graphs are built in each part. Spots that a
-    modality lacks have no edges in its graph.
+    `<name>` is ``spatial`` and, if the recipe has feature graphs, each modality. For a dataset that is trained on by
+    tiles, the file has only the spatial graph, and the recipe for building feature graphs in each part. Spots that lack
+    a modality have no edges in its graph.
     """
     distances = {"spatial": spatial_distances(dataset, recipe.spatial)}
     if recipe.features is not None and dataset.n_spots <= ALL_AT_ONCE:
@@ -43,7 +43,7 @@ def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
 
 
 def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_matrix:
-    """The directed spatial graph of a dataset, block-diagonal over its sections."""
+    """Build the directed spatial graph of a dataset, block-diagonal over its sections."""
     sections = dataset.obs["section"].astype(str).to_numpy()
     if recipe.kind == "radius":
         return spatial.radius(dataset.coordinates, sections, recipe.radius)
@@ -56,10 +56,10 @@ def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_mat
 
 
 def feature_distances(modality: Modality, recipe: FeatureRecipe, touching: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The directed feature graph of a modality, over all spots of the dataset; `touching` = the undirected spatial one.
+    """Build the directed feature graph of a modality over all spots; `touching` is the undirected spatial graph.
 
-    Single spots are noisy and can be similar by chance. With `rounds` in the recipe, spots are
-    compared by averages over the spatial neighbours that have the modality, themselves included.
+    Single spots are noisy and can be similar by chance. With `rounds` in the recipe, spots are compared by averages
+    over themselves and the spatial neighbours that have the modality.
     """
     present = np.flatnonzero(modality.present)
     own = touching[present][:, present]

@@ -1,4 +1,4 @@
-"""Latents of all spots, for libraries that take no missing values."""
+"""Latents of all spots, for libraries that do not accept missing values."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def complete(modality: Modality, graph: sparse.csr_matrix) -> np.ndarray:
-    """The latent (float32, spots x dimensions) with a value for every spot.
+    """Return the latent (float32, spots x dimensions) with a value for every spot.
 
-    A spot without the modality takes the mean of its neighbours in `graph` that have it, or have taken one in the round
-    before. Those that no round reaches, e.g. all of a section without it, take the mean of the modality.
+    A spot without the modality gets the mean of its neighbours in `graph` that have it, or got a value in the round
+    before. Spots that no round reaches, e.g. a whole section without the modality, get the mean of the modality.
     """
     filled = np.where(modality.present[:, None], modality.latent, np.float32(0))
     has = modality.present.copy()
@@ -29,14 +29,14 @@ def complete(modality: Modality, graph: sparse.csr_matrix) -> np.ndarray:
         if not new.any():
             filled[~has] = filled[modality.present].mean(axis=0)
             break
-        # Rows of spots that have none are zero.
+        # Rows of spots without a value are zero.
         filled[new] = (neighbours[new] @ filled) / count[new, None]
         has |= new
     return filled
 
 
 def smoothed(values: np.ndarray, graph: sparse.csr_matrix, rounds: int) -> np.ndarray:
-    """Average every row `rounds` times over the neighbours in `graph` and itself (float32)."""
+    """Average every row `rounds` times over itself and its neighbours in `graph` (float32)."""
     neighbours = with_self(graph)
     counts = np.asarray(neighbours.sum(axis=1))
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Nearest neighbours in feature space: within one set of spots, between two, and mutual ones."""
+"""Nearest neighbours in feature space: within one set of spots, between two sets, and mutual ones."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SPARE_CANDIDATES = 8
 
 
 def feature_knn(features: np.ndarray, k: int, metric: str = "euclidean") -> sparse.csr_matrix:
-    """The k nearest spots of each spot in feature space, itself excluded.
+    """Find the k nearest spots of each spot in feature space, without the spot itself.
 
     Parameters
     ----------
     features
         Spots x dimensions, finite.
     metric
-        ``euclidean``, or ``correlation`` (1 - Pearson correlation of the two rows; 1 for a row that is constant).
+        ``euclidean``, or ``correlation`` (1 - Pearson correlation of the two rows; 1 for a constant row).
 
     Returns
     -------
-    CSR matrix, spots x spots, float64: row i holds the distances from i to its k nearest (directed). Ties go to the
-    earlier spot. With k or fewer other spots, all of them, with a warning.
+    CSR matrix, spots x spots, float64: row i contains the distances from i to its k nearest spots (directed). Ties go
+    to the earlier spot. If there are no more than k other spots, all of them are used, with a warning.
     """
     if k >= len(features):
         warn("features", f"{len(features) - 1} neighbours per spot instead of {k}: {len(features)} spots were measured")
@@ -42,15 +42,15 @@ def feature_knn(features: np.ndarray, k: int, metric: str = "euclidean") -> spar
 def nearest_in(
     queries: np.ndarray, reference: np.ndarray, k: int, metric: str = "euclidean"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and distances (queries x k) of the nearest rows of `reference`, nearest first, ties to the earlier row.
+    """Return indices and distances (queries x k) of the nearest rows of `reference`, nearest first.
 
-    `k` is lowered to the number of rows of `reference` where it has fewer.
+    Ties go to the earlier row. `k` is lowered to the number of rows of `reference` if it has fewer.
     """
     return _search(_prepare(queries, metric), _prepare(reference, metric), min(k, len(reference)), metric, itself=False)
 
 
 def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray, k: int, metric: str = "euclidean") -> np.ndarray:
-    """Rows of `a` and `b` each of which is among the k nearest of the other (Haghverdi et al., Nat Biotechnol 36:421).
+    """Find rows of `a` and `b` that are among each other's k nearest (Haghverdi et al., Nat Biotechnol 36:421).
 
     Returns pairs x 2 (int64, row of `a` and row of `b`), sorted.
     """
@@ -63,7 +63,7 @@ def mutual_nearest_neighbours(a: np.ndarray, b: np.ndarray, k: int, metric: str 
 
 
 def _prepare(features: np.ndarray, metric: str) -> np.ndarray:
-    """float64 rows in which the Euclidean order is that of `metric`."""
+    """Return float64 rows whose Euclidean order is that of `metric`."""
     if metric not in DISTANCES:
         raise InputError("metric", f"'{metric}' is not known", "one of " + ", ".join(DISTANCES))
     values = np.asarray(features, dtype=np.float64)
@@ -80,7 +80,7 @@ def _prepare(features: np.ndarray, metric: str) -> np.ndarray:
 def _search(
     queries: np.ndarray, reference: np.ndarray, k: int, metric: str, itself: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and distances (queries x k); with `itself` row i of the reference is no neighbour of query i."""
+    """Return indices and distances (queries x k); with `itself`, row i is not a neighbour of query i."""
     if k < 1:
         return np.empty((len(queries), 0), dtype=np.int64), np.empty((len(queries), 0))
     n_candidates = min(k + itself + SPARE_CANDIDATES, len(reference))
@@ -100,14 +100,15 @@ def _search(
 
 
 def _distances(rows: np.ndarray, others: np.ndarray, metric: str) -> np.ndarray:
-    """Distance of each row (n x d) to each of its candidates (n x c x d)."""
+    """Return the distance of each row (n x d) to each of its candidates (n x c x d)."""
     if metric == "correlation":
         return np.clip(1.0 - np.einsum("nd,ncd->nc", rows, others), 0.0, 2.0)
     return np.sqrt(((rows[:, None, :] - others) ** 2).sum(axis=2))
 
 
 def _candidates(queries: np.ndarray, reference: np.ndarray, n_candidates: int) -> np.ndarray:
-    """Likely nearest rows of `reference`, centred and scaled: float32 loses small differences beside a large offset."""
+    """Return likely nearest rows of `reference`."""
+    # Centred and scaled, because float32 loses small differences beside a large offset.
     centre = reference.mean(axis=0)
     scale = np.abs(reference - centre).max() or 1.0
     return nearest((queries - centre) / scale, (reference - centre) / scale, n_candidates)[0]

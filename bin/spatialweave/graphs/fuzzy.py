@@ -1,6 +1,6 @@
-"""The weights that UMAP and scanpy give to a graph of nearest neighbours (McInnes et al., arXiv:1802.03426).
+"""Weights that UMAP and scanpy give to a graph of nearest neighbours (McInnes et al., arXiv:1802.03426).
 
-umap-learn gives the same, but compiles its functions in every process first, which takes ten seconds.
+umap-learn gives the same weights, but first compiles its functions in every process, which takes ten seconds.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ import numpy as np
 from scipy import sparse
 
 STEPS = 64
-"""Of the bisection, as in umap-learn."""
+"""Number of steps of the bisection, as in umap-learn."""
 
 SMALLEST_SCALE = 1e-3
-"""The least scale of a spot, as a fraction of the mean distance to its neighbours, as in umap-learn."""
+"""Smallest scale of a spot, as a fraction of the mean distance to its neighbours, as in umap-learn."""
 
 
 def fuzzy_connectivities(distances: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The fuzzy union of the neighbourhoods of all spots: symmetric, spots x spots, weights from 0 to 1.
+    """Return the fuzzy union of the neighbourhoods of all spots: symmetric, spots x spots, weights from 0 to 1.
 
-    Neighbour j of spot i at distance d has the weight exp(-(d - r) / s), 1 at most: r is the distance of the nearest
-    neighbour that is not in the same place, and s such that the weights of all, the spot itself counted, add up to
-    log2 of their number. Two spots with the weights a and b for each other are joined with a + b - a b.
+    Neighbour j of spot i at distance d has the weight exp(-(d - r) / s), at most 1. Here r is the distance of the
+    nearest neighbour with other coordinates, and s is such that the weights of all neighbours, including the spot
+    itself, add up to log2 of their number. Two spots with the weights a and b for each other are joined with a + b - a
+    b.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def fuzzy_connectivities(distances: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _scales(d: np.ndarray, nearest: np.ndarray, beyond: np.ndarray) -> np.ndarray:
-    """The scale s of each spot, by bisection."""
+    """Find the scale s of each spot by bisection."""
     n_spots, k = d.shape
     target = np.log2(k + 1)
     low, high, scale = np.zeros(n_spots), np.full(n_spots, np.inf), np.ones(n_spots)
@@ -49,6 +50,6 @@ def _scales(d: np.ndarray, nearest: np.ndarray, beyond: np.ndarray) -> np.ndarra
         high = np.where(above, scale, high)
         low = np.where(above, low, scale)
         scale = np.where(np.isinf(high), 2 * scale, (low + high) / 2)
-    # The spot itself, at distance 0, counts in these means.
+    # These means include the spot itself, at distance 0.
     mean = np.where(nearest > 0, d.sum(axis=1) / (k + 1), d.sum() / (n_spots * (k + 1)))
     return np.maximum(scale, np.maximum(SMALLEST_SCALE * mean, np.finfo(np.float64).tiny))

@@ -1,4 +1,4 @@
-"""Rows and columns of spots that lie on a square lattice, whatever its rotation."""
+"""Rows and columns of spots on a square lattice with any rotation."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import numpy as np
 from spatialweave.io.layout import SAMPLE, infer_layout
 
 FIRST = 64
-"""Spots about the middle that the lattice is first fitted to."""
+"""Number of spots about the middle to which the lattice is first fitted."""
 
 GROWTH = 4
-"""How many times more spots each further fit is made on."""
+"""Factor by which the number of spots grows from fit to fit."""
 
 OFF = 0.25
-"""A spot this fraction of a line's distance from its line, or nearer, is on it."""
+"""A spot is on a line if it is at most this fraction of the line distance away from it."""
 
 AROUND = 8
-"""Neighbours of a spot whose directions and distances are looked at."""
+"""Number of neighbours of a spot whose directions and distances are used."""
 
 ON_LATTICE = 0.95
-"""Fraction of the spots that have to be on a line of each direction, at a place of their own."""
+"""Fraction of the spots that must be on a line of each direction, each at its own position."""
 
 
 def square_lattice(coordinates: np.ndarray) -> np.ndarray | None:
-    """Column and row of every spot, numbered from 0 (int64, spots x 2); None where spots are not on a square lattice.
+    """Return column and row of every spot, numbered from 0 (int64, spots x 2); None if there is no square lattice.
 
     Columns run in the direction nearest to x, rows in that nearest to y. Lines may be missing, the two directions may
-    have different distances, and the lattice may be rotated: a wave is fitted to the spots in each direction, such that
-    all of them have the same phase. It is first fitted to some spots, since a small error of its length would add up to
-    whole lines across a section, then to more and more.
+    have different distances, and the lattice may be rotated. In each direction a wave is fitted to the spots, such that
+    all of them have the same phase. It is first fitted to some spots and then to more and more, since a small error of
+    its length would add up to whole lines across a section.
 
     Parameters
     ----------
     coordinates
-        float, spots x 2, of one section.
+        float, spots x 2, for one section.
     """
     points = np.asarray(coordinates, dtype=np.float64)
     if infer_layout(points) != "square":
@@ -44,7 +44,7 @@ def square_lattice(coordinates: np.ndarray) -> np.ndarray | None:
     nearest = bonds[:, 0][bonds[:, 0].any(axis=1)]
     if not len(nearest):
         return None
-    # Bonds a quarter turn apart are the same.
+    # Bonds that differ by a quarter turn are equivalent.
     angle = np.angle(np.exp(4j * np.arctan2(nearest[:, 1], nearest[:, 0])).mean()) / 4
     numbers = []
     for direction in (np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])):
@@ -52,13 +52,13 @@ def square_lattice(coordinates: np.ndarray) -> np.ndarray | None:
         if number is None:
             return None
         numbers.append(number)
-    # As one number each: rows of two take ten times as long to compare.
-    n_places = len(np.unique(numbers[0] * (numbers[1].max() + 1) + numbers[1]))
-    return np.column_stack(numbers) if n_places >= ON_LATTICE * len(points) else None
+    # One number per position: comparing rows of two numbers takes ten times as long.
+    n_positions = len(np.unique(numbers[0] * (numbers[1].max() + 1) + numbers[1]))
+    return np.column_stack(numbers) if n_positions >= ON_LATTICE * len(points) else None
 
 
 def line_positions(coordinate: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """Where the lines of one direction are: the median coordinate (one value per spot) of each; NaN without spots."""
+    """Return the median coordinate of each line of one direction (from one value per spot); NaN without spots."""
     import pandas as pd
 
     medians = pd.Series(np.asarray(coordinate, dtype=np.float64)).groupby(lines).median()
@@ -66,7 +66,7 @@ def line_positions(coordinate: np.ndarray, lines: np.ndarray) -> np.ndarray:
 
 
 def _bonds(points: np.ndarray) -> np.ndarray:
-    """From spots (all, or :data:`SAMPLE` of them) to their :data:`AROUND` nearest, spots x neighbours x 2."""
+    """Return vectors from spots (:data:`SAMPLE` at most) to their :data:`AROUND` nearest, spots x neighbours x 2."""
     from scipy.spatial import cKDTree
 
     rng = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def _bonds(points: np.ndarray) -> np.ndarray:
 
 
 def _pitch(bonds: np.ndarray, direction: np.ndarray) -> float:
-    """Distance of lines: the median of the shortest bonds along their normal."""
+    """Return the distance of lines: the median of the shortest bonds along their normal."""
     lengths, along = np.linalg.norm(bonds, axis=1), np.abs(bonds @ direction)
     along = along[(along > 0.95 * lengths) & (lengths > 0)]
     if not len(along):
@@ -85,7 +85,7 @@ def _pitch(bonds: np.ndarray, direction: np.ndarray) -> float:
 
 
 def _line_numbers(points: np.ndarray, direction: np.ndarray, pitch: float) -> np.ndarray | None:
-    """The number of each spot's line, counted along `direction`; None where too many spots are beside their lines."""
+    """Return each spot's line number, counted along `direction`; None if too many spots are off their lines."""
     middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
     offsets = points - middle
     order = np.argsort((offsets**2).sum(axis=1), kind="stable")

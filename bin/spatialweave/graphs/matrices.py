@@ -1,7 +1,7 @@
 """Sparse neighbour matrices: building, symmetry, normalisation.
 
-A stored entry is an edge, whatever its value: two spots with the same coordinates have a stored distance of 0.
-Everything here therefore works on the sparsity structure, and nothing drops stored zeros.
+A stored entry is an edge, whatever its value: two spots with the same coordinates have a stored distance of 0. So all
+functions here work on the sparsity structure, and none drops stored zeros.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scipy import sparse
 def from_edges(
     rows: np.ndarray, columns: np.ndarray, values: np.ndarray, n_spots: int, dtype: type = np.float64
 ) -> sparse.csr_matrix:
-    """A CSR matrix (n_spots x n_spots, sorted indices) from distinct edges; values of 0 stay stored."""
+    """Build a CSR matrix (n_spots x n_spots, sorted indices) from distinct edges; values of 0 stay stored."""
     order = np.lexsort((columns, rows))
     starts = np.zeros(n_spots + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=n_spots), out=starts[1:])
@@ -21,13 +21,13 @@ def from_edges(
 
 
 def edges(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of every stored entry, row by row."""
+    """Return row and column of every stored entry, row by row."""
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     return rows, matrix.indices.astype(np.int64)
 
 
 def structure(matrix: sparse.csr_matrix, columns: np.ndarray | None = None) -> sparse.csr_matrix:
-    """The same stored entries, each 1 (float32); only those in `columns` (bool, one per column), where given."""
+    """Return the stored entries as 1 (float32), or only those in `columns` (bool, one per column) if given."""
     kept = np.ones(matrix.nnz, dtype=bool) if columns is None else columns[matrix.indices]
     kept_before = np.concatenate([[0], np.cumsum(kept)])
     ones = np.ones(kept.sum(), dtype=np.float32)
@@ -35,7 +35,7 @@ def structure(matrix: sparse.csr_matrix, columns: np.ndarray | None = None) -> s
 
 
 def with_self(matrix: sparse.csr_matrix, *others: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The stored entries of all matrices and the diagonal: every spot is its own neighbour. Values are positive."""
+    """Return the stored entries of all matrices and the diagonal (each spot neighbours itself); values are positive."""
     joined = structure(matrix)
     for other in others:
         joined = joined + structure(other)
@@ -43,19 +43,19 @@ def with_self(matrix: sparse.csr_matrix, *others: sparse.csr_matrix) -> sparse.c
 
 
 def is_mutual(rows: np.ndarray, columns: np.ndarray, n_spots: int) -> np.ndarray:
-    """Which of distinct directed edges (row, column) have their reverse among them (bool, one per edge)."""
+    """Return which of distinct directed edges (row, column) occur in reverse too (bool, one per edge)."""
     return np.isin(rows * n_spots + columns, columns * n_spots + rows)
 
 
 def mutual_only(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Keep the edges whose reverse is stored too; their values stay."""
+    """Keep the edges whose reverse is also stored, with their values."""
     i, j = edges(matrix)
     kept = is_mutual(i, j, matrix.shape[0])
     return from_edges(i[kept], j[kept], matrix.data[kept], matrix.shape[0])
 
 
 def symmetrise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Undirected 0/1 graph (float32): i and j are joined where (i, j) or (j, i) is stored."""
+    """Return the undirected 0/1 graph (float32): i and j are joined if (i, j) or (j, i) is stored."""
     directed = structure(matrix)
     joined = directed.maximum(directed.T).tocsr()
     joined.sort_indices()
@@ -70,9 +70,9 @@ def row_normalise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def gcn_normalise(matrix: sparse.csr_matrix, self_loops: bool = True) -> sparse.csr_matrix:
-    """D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf and Welling, ICLR 2017).
+    """Return D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf and Welling, ICLR 2017).
 
-    Without `self_loops` the identity is left out. A diagonal already in `matrix` is replaced, not added to.
+    Without `self_loops` the identity is left out. A diagonal already in `matrix` is replaced.
     """
     adjacency = sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
     if self_loops:

@@ -1,4 +1,4 @@
-"""The one search for nearest neighbours: faiss in float32, exact up to a limit, by an inverted-file index above it."""
+"""Search for nearest neighbours by faiss in float32: exact up to a limit, with an inverted-file index above it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 
 EXACT_LIMIT = 50_000
-"""Reference points up to which every pair is compared; above, an index looks into the nearest lists only."""
+"""Up to this many reference points every pair is compared; above, an index searches only the nearest lists."""
 
 POINTS_PER_LIST = 400
 LISTS_PROBED = 40
 
 
 def nearest(queries: np.ndarray, reference: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest reference points of each query by Euclidean distance, nearest first.
+    """Find the k nearest reference points of each query by Euclidean distance, nearest first.
 
-    float32 arithmetic mis-ranks near ties: callers that need the exact order search a few more and rank again.
+    float32 arithmetic can mis-rank near ties. Callers that need the exact order search for a few more and rank again.
 
     Parameters
     ----------
     queries, reference
         Points x dimensions, converted to float32.
     k
-        At most the number of reference points.
+        Number of neighbours, at most the number of reference points.
 
     Returns
     -------
@@ -44,12 +44,12 @@ def nearest(queries: np.ndarray, reference: np.ndarray, k: int) -> tuple[np.ndar
         return indices, np.maximum(squared, 0)
     index: Any = faiss.IndexIVFFlat(exact, n_dims, n_points // POINTS_PER_LIST)
     index.nprobe = LISTS_PROBED
-    # 40 points per list train it well enough; all points would take longer than the search.
+    # 40 points per list are enough to train the index; training on all points would take longer than the search.
     sample = np.random.default_rng(0).choice(n_points, 40 * index.nlist, replace=False)
     index.train(searched[np.sort(sample)])
     index.add(searched)
     squared, indices = index.search(points, k)
-    # Where the probed lists hold too few points, faiss pads with -1: those queries are compared with every point.
+    # If the probed lists contain too few points, faiss pads with -1: those queries are compared with every point.
     short = np.flatnonzero((indices < 0).any(axis=1))
     if len(short):
         complete = faiss.IndexFlatL2(n_dims)

@@ -17,25 +17,25 @@ MAX_NEIGHBOURS = 500
 MAX_RADIUS = 1000
 
 EPIGENOME = "epigenome"
-"""The kind of a dataset of chromatin or histone marks, with RNA or without, and nothing else."""
+"""Name for a dataset of chromatin or histone marks, with or without RNA, and nothing else."""
 
 
 @dataclass(frozen=True)
 class SpatialRecipe:
-    """The spatial graph of a dataset."""
+    """Settings of the spatial graph of a dataset."""
 
     kind: Literal["knn", "radius", "delaunay"] = option("knn", "How neighbours are found.")
     k: int | None = option(
         None, "Neighbours per spot (knn); auto: by the platform's layout.", low=0, high=MAX_NEIGHBOURS, none="auto"
     )
     radius: float = option(
-        0.0, "How far neighbours may be, in median spot spacings (radius).", above=0, high=MAX_RADIUS
+        0.0, "Largest distance of neighbours, in median spot spacings (radius).", above=0, high=MAX_RADIUS
     )
 
 
 @dataclass(frozen=True)
 class FeatureRecipe:
-    """The feature graph of every modality."""
+    """Settings of the feature graph of every modality."""
 
     k: int = option(20, "Nearest spots per spot.", low=1, high=MAX_NEIGHBOURS)
     metric: Literal["euclidean", "correlation"] = option("euclidean", "How spots are compared.")
@@ -47,7 +47,7 @@ class FeatureRecipe:
 
 @dataclass(frozen=True)
 class GraphRecipe:
-    """What a recipe file says for one dataset; without `features` there are no feature graphs."""
+    """Recipe for one dataset; without `features` there are no feature graphs."""
 
     spatial: SpatialRecipe
     features: FeatureRecipe | None = None
@@ -55,16 +55,16 @@ class GraphRecipe:
     def changed(
         self, n_neighbours: int | None = None, radius: float | None = None, feature_neighbours: int | None = None
     ) -> GraphRecipe:
-        """The same recipe with other neighbours; None leaves it as it is.
+        """Return the recipe with other neighbours; None leaves a setting as it is.
 
         Parameters
         ----------
         n_neighbours
-            Spatial neighbours per spot, of a recipe of kind knn; 0 = none.
+            Spatial neighbours per spot, for a recipe of kind knn; 0 = none.
         radius
-            In place of them all spots that near, in median spot spacings, whatever the recipe's kind.
+            Use instead all spots within this radius, in median spot spacings, whatever the recipe's kind.
         feature_neighbours
-            Neighbours per spot in the feature graphs; a recipe without them stays without.
+            Neighbours per spot in the feature graphs; ignored for a recipe without them.
         """
         spatial, features = self.spatial, self.features
         if radius is not None:
@@ -73,8 +73,8 @@ class GraphRecipe:
             spatial = SpatialRecipe("radius", radius=radius)
         if n_neighbours is not None:
             if spatial.kind != "knn":
-                found = f"the recipe's spatial graph is '{spatial.kind}'"
-                raise InputError("--n-neighbours", found, "a recipe of kind knn")
+                problem = f"the recipe's spatial graph is '{spatial.kind}'"
+                raise InputError("--n-neighbours", problem, "a recipe of kind knn")
             spatial = replace(spatial, k=n_neighbours)
         if features is not None and feature_neighbours is not None:
             features = replace(features, k=feature_neighbours)
@@ -82,12 +82,12 @@ class GraphRecipe:
 
 
 def read_recipe(path: Path, platform: str = "", modalities: Collection[str] = ()) -> GraphRecipe:
-    """Read a recipe file for a dataset; unknown keys, kinds and values out of bounds are refused by name.
+    """Read a recipe file for a dataset; unknown keys, unknown kinds and values out of bounds are refused by name.
 
     Parameters
     ----------
     platform, modalities
-        Of the dataset: the recipe's `overrides` for epigenomes apply where it is one, then those of its platform.
+        Those of the dataset: the recipe's `overrides` for epigenomes apply if it is one, then those of its platform.
     """
     content = read_yaml(path)
     kinds = dict.fromkeys((EPIGENOME, *PLATFORMS), GraphRecipe)
@@ -103,7 +103,7 @@ def read_recipe(path: Path, platform: str = "", modalities: Collection[str] = ()
 
 
 def is_epigenome(modalities: Collection[str]) -> bool:
-    """Whether a dataset of these modalities is a spatial epigenome: genomic intervals, and nothing else but RNA."""
+    """Return whether a dataset of these modalities is a spatial epigenome: genomic intervals, and else only RNA."""
     intervals = {name for name in modalities if MODALITY_KINDS[name].intervals}
     return bool(intervals) and set(modalities) <= {"rna", *intervals}
 
@@ -119,7 +119,7 @@ def _check_keys(where: str, given: Mapping[str, Any], resulting: SpatialRecipe) 
 
 
 def neighbours_by_layout(layout: str, where: str) -> int:
-    """How many spots touch a spot in a layout; `where` names the file for the error."""
+    """Return how many spots touch a spot in a layout; `where` names the file for the error."""
     if layout not in NEIGHBOURS_BY_LAYOUT:
         raise InputError(where, f"layout '{layout}' is not known", "one of " + ", ".join(NEIGHBOURS_BY_LAYOUT))
     return NEIGHBOURS_BY_LAYOUT[layout]

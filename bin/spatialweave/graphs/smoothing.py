@@ -1,4 +1,4 @@
-"""Latents scaled to equal weight and averaged over neighbours: the embedding of the control, without any training."""
+"""Latents scaled to equal weight and averaged over neighbours: the embedding of the control, without training."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def smoothed(
     rounds: int,
     scalings: Sequence[tuple[np.ndarray, float]] | None = None,
 ) -> np.ndarray:
-    """Each modality scaled to total variance 1, averaged `rounds` times over neighbours and self, and concatenated.
+    """Scale each modality to total variance 1, average `rounds` times over neighbours and self, and concatenate.
 
-    A spot without a modality takes the mean of its neighbours that have it; the neighbours' value counts as had in the
-    next round. A spot that no round reaches keeps zero, the mean of the modality.
+    A spot without a modality gets the mean of its neighbours that have it, and counts as having it in the next round. A
+    spot that no round reaches keeps zero, the mean of the modality.
 
     Parameters
     ----------
     scalings
-        Of each modality the mean and factor of other spots (:func:`scaling`); None = those of these.
+        Mean and factor of each modality, from other spots (:func:`scaling`); None = from these spots.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def smoothed(
 
 
 def scaling(modality: Modality) -> tuple[np.ndarray, float]:
-    """The mean of the latent over the spots that have it, and the factor that makes its variances sum to one."""
+    """Return the latent's mean over the spots that have it, and the factor that makes its variances sum to one."""
     measured = modality.latent[modality.present].astype(np.float64)
     mean = measured.mean(axis=0)
     total = (measured - mean).var(axis=0).sum()
@@ -52,7 +52,7 @@ def scaling(modality: Modality) -> tuple[np.ndarray, float]:
 
 
 def scaled(modality: Modality, by: tuple[np.ndarray, float] | None = None) -> np.ndarray:
-    """The latent centred and scaled `by` mean and factor, or by its own (:func:`scaling`); zero where missing."""
+    """Return the latent centred and scaled `by` mean and factor, or by its own (:func:`scaling`); zero if missing."""
     mean, factor = scaling(modality) if by is None else by
     block = np.zeros(modality.latent.shape, dtype=np.float32)
     block[modality.present] = (modality.latent[modality.present].astype(np.float64) - mean) * factor
@@ -60,7 +60,7 @@ def scaled(modality: Modality, by: tuple[np.ndarray, float] | None = None) -> np
 
 
 def smooth(block: np.ndarray, present: np.ndarray, neighbours: sparse.csr_matrix, rounds: int) -> np.ndarray:
-    """Average `rounds` times over the neighbours (self among them) that have a value."""
+    """Average `rounds` times over the neighbours (including self) that have a value."""
     has = present.astype(np.float32)
     for _ in range(rounds):
         count = neighbours @ has

@@ -1,7 +1,7 @@
-"""Graphs over spots by their coordinates, section by section: no edge ever joins two sections.
+"""Graphs over spots by their coordinates, section by section: an edge never joins two sections.
 
-All functions take `coordinates` (spots x 2, platform units) and `sections` (one name or code per spot), and return a
-CSR matrix (float64, spots x spots) whose row i holds the distances from spot i to its neighbours, itself excluded.
+All functions take `coordinates` (spots x 2, platform units) and `sections` (one name or code per spot). They return a
+CSR matrix (float64, spots x spots) whose row i contains the distances from spot i to its neighbours, without itself.
 Spots with the same coordinates are neighbours at a stored distance of 0.
 """
 
@@ -22,13 +22,13 @@ TIE_PRECISION = 1e-9
 """Distances that differ by less than this fraction of the spots' spacing count as equal."""
 
 MAX_TIE_CANDIDATES = 1024
-"""Ties are sought among this many nearest spots; among more at the same coordinates the tree's order decides."""
+"""Ties are searched among this many nearest spots; among more at the same coordinates the tree's order decides."""
 
 MAX_MEAN_DEGREE = 500
-"""A radius that gives more neighbours per spot than this is refused."""
+"""A radius with a larger mean number of neighbours per spot is refused."""
 
 LONG_EDGE = 3.0
-"""Delaunay edges longer than this many times the section's median edge bridge gaps and hulls, and are cut."""
+"""Delaunay edges longer than this many times the section's median edge bridge gaps and hulls, and are removed."""
 
 ROWS_AT_ONCE = 200_000
 
@@ -36,38 +36,39 @@ Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def knn(coordinates: np.ndarray, sections: np.ndarray, k: int) -> sparse.csr_matrix:
-    """The k nearest spots of each spot, exactly k per row (directed); none where k is 0.
+    """Find the k nearest spots of each spot, exactly k per row (directed); none if k is 0.
 
-    Ties, which every border of a lattice has, go to the spot with the lower x, then the lower y, then the earlier
-    spot: the graph depends on the coordinates and not on the order of the spots. In a section of k spots or fewer
+    Ties, which occur at every border of a lattice, go to the spot with the lower x, then the lower y, then the earlier
+    spot. So the graph depends on the coordinates and not on the order of the spots. In a section of k spots or fewer
     all others are neighbours, with a warning.
     """
     return _by_section(coordinates, sections, lambda points, name: _knn_edges(points, k, name))
 
 
 def radius(coordinates: np.ndarray, sections: np.ndarray, units: float) -> sparse.csr_matrix:
-    """All spots within `units` times the section's median spot spacing (symmetric).
+    """Find all spots within `units` times the section's median spot spacing (symmetric).
 
     Raises
     ------
     InputError
-        When a spot would have more than :data:`MAX_MEAN_DEGREE` neighbours in the mean.
+        When spots would have more than :data:`MAX_MEAN_DEGREE` neighbours on average.
     """
     return _by_section(coordinates, sections, lambda points, name: _radius_edges(points, units, name))
 
 
 def delaunay(coordinates: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix:
-    """The edges of the Delaunay triangulation, those longer than :data:`LONG_EDGE` median edges cut (symmetric).
+    """Return the edges of the Delaunay triangulation without those longer than :data:`LONG_EDGE` median edges
+    (symmetric).
 
-    Of several spots with the same coordinates the first is triangulated and the others are joined to it. A section
-    whose spots are on one line has no triangles; its spots are joined to their two nearest, with a warning. On a
-    square lattice either diagonal of a square is right, and the choice is arbitrary.
+    Among several spots with the same coordinates the first is triangulated and the others are joined to it. A section
+    whose spots are on one line has no triangles; its spots are joined to their two nearest, with a warning. On a square
+    lattice the choice between the two diagonals of a square is arbitrary.
     """
     return _by_section(coordinates, sections, _delaunay_edges)
 
 
 def section_rows(sections: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Every section's name and the ascending indices of its spots."""
+    """Yield every section's name and the ascending indices of its spots."""
     names, codes = np.unique(np.asarray(sections).astype(str), return_inverse=True)
     order = np.argsort(codes, kind="stable")
     yield from zip(names.tolist(), np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True)
@@ -76,7 +77,7 @@ def section_rows(sections: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def _by_section(
     coordinates: np.ndarray, sections: np.ndarray, build: Callable[[np.ndarray, str], Edges]
 ) -> sparse.csr_matrix:
-    """Build each section's edges on its own and put them together block by block."""
+    """Build each section's edges separately and combine them block by block."""
     points = np.asarray(coordinates, dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(wrong):
@@ -114,7 +115,7 @@ def _knn_edges(points: np.ndarray, k: int, section: str) -> Edges:
 def _nearest(
     tree: cKDTree, points: np.ndarray, rows: np.ndarray, k: int, rank: np.ndarray, unit: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of `rows` and their distances (rows x k), ties by `rank`."""
+    """Return the k nearest of `rows` and their distances (rows x k), ties by `rank`."""
     target = np.empty((len(rows), k), dtype=np.int64)
     distance = np.empty((len(rows), k))
     open_rows = np.arange(len(rows))
@@ -130,7 +131,7 @@ def _nearest(
         distance[open_rows] = np.take_along_axis(found, order, axis=1)
         if n_candidates in (tree.n, MAX_TIE_CANDIDATES + k):
             break
-        # A spot beyond the candidates may tie with the last one chosen: look further for those rows only.
+        # A spot beyond the candidates may tie with the last chosen one: search further, for those rows only.
         chosen = np.take_along_axis(steps, order[:, -1:], axis=1)[:, 0]
         open_rows = open_rows[farthest <= chosen]
         n_candidates = min(4 * n_candidates, MAX_TIE_CANDIDATES + k)
@@ -160,8 +161,8 @@ def _delaunay_edges(points: np.ndarray, section: str) -> Edges:
         # Centred, because Qhull loses precision with a large offset.
         triangulation = Delaunay(distinct - distinct.mean(axis=0))
     except (QhullError, ValueError):
-        found = "has no triangulation (too few spots, or all on one line); spots are joined to their 2 nearest instead"
-        warn(f"section '{section}'", found)
+        problem = "has no triangulation (too few spots, or all on one line); spots are joined to their 2 nearest"
+        warn(f"section '{section}'", problem)
         return _symmetric(_knn_edges(points, min(2, len(points) - 1), section), len(points))
     pairs = np.concatenate([triangulation.simplices[:, [0, 1]], triangulation.simplices[:, [1, 2]],
                             triangulation.simplices[:, [0, 2]]])  # fmt: skip
@@ -174,13 +175,13 @@ def _delaunay_edges(points: np.ndarray, section: str) -> Edges:
 
 
 def _both_ways(points: np.ndarray, pairs: np.ndarray) -> Edges:
-    """Each pair as two edges, with its distance."""
+    """Return each pair as two edges, with its distance."""
     source, target = np.concatenate([pairs, pairs[:, ::-1]]).T
     return source, target, np.linalg.norm(points[source] - points[target], axis=1)
 
 
 def _symmetric(edges: Edges, n_spots: int) -> Edges:
-    """Add the reverse of every edge that has none."""
+    """Add the reverse of every edge that lacks it."""
     source, target, distance = (np.concatenate(column) for column in zip(edges, _reverse(edges), strict=True))
     _, kept = np.unique(source * n_spots + target, return_index=True)
     return source[kept], target[kept], distance[kept]

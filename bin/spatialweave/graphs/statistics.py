@@ -13,7 +13,7 @@ from spatialweave.io.result_tables import GRAPH_STATISTICS
 
 
 def graph_statistics(data: anndata.AnnData) -> pd.DataFrame:
-    """Tidy table graph, statistic, value: one row per statistic of every graph in a graph file.
+    """Return a tidy table (graph, statistic, value) with one row per statistic of every graph in a graph file.
 
     Degrees, isolated spots and components are those of the undirected graph; `one_way_share` is the fraction of
     directed edges without their reverse; `median_edge_length` is in platform units (feature graphs: the metric's).
@@ -24,12 +24,12 @@ def graph_statistics(data: anndata.AnnData) -> pd.DataFrame:
             name = key.removesuffix("_distances")
             statistics = statistics_of(data.obsp[key], data.obsp[f"{name}_connectivities"])
             rows += [(name, statistic, value) for statistic, value in statistics.items()]
-    # Of type object, so that counts stay whole numbers in the table.
+    # Of type object, so that counts stay integers in the table.
     return pd.DataFrame(rows, columns=GRAPH_STATISTICS.columns, dtype=object)
 
 
 def statistics_of(distances: sparse.csr_matrix, connectivities: sparse.csr_matrix) -> dict[str, float]:
-    """The statistics of one graph, by name; those of edges are left out where there is no edge."""
+    """Return the statistics of one graph by name; those of edges are left out if there is no edge."""
     degree = np.diff(connectivities.indptr)
     n_components, component = connected_components(connectivities, directed=False)
     statistics: dict[str, float] = {

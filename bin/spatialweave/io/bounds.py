@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     import h5py
 
 BELIEVED_BYTES = 128 * 2**20
-"""An array of up to this size is believed to be what the file says."""
+"""Size in bytes up to which the declared shape of an array is trusted."""
 
 BELIEVED_RATIO = 10_000
-"""How many times larger than on disk a larger array may be. Gzip shrinks nothing to less than 1/1032."""
+"""Largest ratio of declared to stored size of a larger array. Gzip compresses nothing to less than 1/1032."""
 
 TEXT_BYTES = 16 * 2**20
 TEXT_RATIO = 800
-"""A gzipped table that expands beyond both is taken for a trap; one count in 20,000 cells still stays below 700."""
+"""Limits for a gzipped table, which may not exceed both. With one count in 20,000 cells the ratio is below 700."""
 
 SPOTS_RATIO = 100
-"""The same for tables of a few columns per spot, whose barcodes shrink little."""
+"""Largest ratio for tables with a few columns per spot, whose barcodes compress little."""
 
 BLOSC_HEADER = 16
-"""Bytes at the beginning of a Blosc chunk; the last four are the length of the chunk."""
+"""Length of the header of a Blosc chunk in bytes; its last four bytes are the length of the chunk."""
 
 GZIP = b"\x1f\x8b"
-"""How gzipped files begin. Their names do not tell: browsers unpack downloads and leave the name."""
+"""First bytes of a gzipped file. Its name is not reliable: browsers unpack downloads and keep the name."""
 
 LINE_BYTES = 256 * 2**20
-"""The longest line of a table; a header of ten million features is about as long."""
+"""Length limit of a line of a table; a header with ten million features is about as long."""
 
 
 def check_hdf5(path: Path | str, file: h5py.File) -> None:
@@ -59,7 +59,7 @@ def check_zarr(path: Path, group: Any) -> None:
 
 
 def check_blosc(folder: Path) -> None:
-    """Refuse an array of which a Blosc chunk is not as long as its header says: Blosc reads on beyond its end."""
+    """Refuse an array with a Blosc chunk that is not as long as its header says: Blosc would read beyond its end."""
     for chunk in folder.rglob("*"):
         if chunk.is_file() and not chunk.name.startswith(".") and chunk.name != "zarr.json":
             with chunk.open("rb") as stream:
@@ -67,24 +67,24 @@ def check_blosc(folder: Path) -> None:
             stored = chunk.stat().st_size
             promised = int.from_bytes(header[-4:], "little")
             if len(header) < BLOSC_HEADER or promised != stored:
-                found = f"is damaged: {stored} bytes, where its header says {promised}"
+                found = f"is damaged: it has {stored} bytes, but its header says {promised}"
                 raise InputError(str(chunk), found, "a whole chunk", "copy the store again")
 
 
 def check_array(where: str, shape: tuple[int, ...], item_bytes: int, stored: int) -> None:
-    """Refuse an array that is large and says that it holds far more values than its `stored` bytes can be."""
+    """Refuse a large array that declares far more values than its `stored` bytes can hold."""
     promised = math.prod(shape) * max(1, item_bytes)
     if promised > BELIEVED_BYTES and promised > BELIEVED_RATIO * stored:
         raise InputError(
             where,
-            f"its shape {shape} promises {promised / 2**20:.0f} MiB, and {stored} bytes are stored",
-            "an array that is stored",
+            f"its shape {shape} promises {promised / 2**20:.0f} MiB, but {stored} bytes are stored",
+            "an array that is stored in full",
             "write or copy the file again",
         )
 
 
 class BoundedText(io.RawIOBase):
-    """The bytes of a text table, refused where a line, or what a gzipped one expands to, is beyond all reason."""
+    """Bytes of a text table; a line that is too long, or a gzipped table that expands too much, is refused."""
 
     def __init__(self, path: Path, ratio: int = TEXT_RATIO) -> None:
         self.path, self.ratio = path, ratio
@@ -94,11 +94,11 @@ class BoundedText(io.RawIOBase):
         self.total = self.line = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` from the source and look at what came."""
+        """Fill `buffer` from the source and check the bytes read."""
         piece = self.source.read(len(buffer))
         buffer[: len(piece)] = piece
         self.total += len(piece)

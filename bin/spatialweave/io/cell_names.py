@@ -1,8 +1,8 @@
-"""Names of cells that a machine numbers inside each field of view, and the matching of a table's cells to a section's.
+"""Names of cells that are numbered inside each field of view, and the matching of a table's cells to a section's.
 
 The files of CosMx give field and number. Here such a cell is called "12_345" (field, number); squidpy, spatialdata-io
-and Seurat call it "345_12". Where many fields have many cells, most names of one order are names in the other order,
-too, but of other cells.
+and Seurat call it "345_12". Where many fields have many cells, most names in one order also exist in the other order,
+but belong to other cells.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 
 FIELD, CELL = "fov", "cell_ID"
-"""The columns (any case) of field and cell. Beside `cell_ID` AtoMx writes `cell_id`, names such as "c_1_12_345"."""
+"""Columns (any case) of field and cell. Besides `cell_ID`, AtoMx writes `cell_id` with names such as "c_1_12_345"."""
 
 FIELD_AND_CELL = "field and cell"
-"""What their names are called in messages, as one column."""
+"""Name in messages for the two columns together."""
 
 PAIR = r"^(\d+)_(\d+)$"
-"""Names of field and number, in either order."""
+"""Pattern of names made of field and number, in either order."""
 
 
 def has_fields(columns: Iterable[str]) -> bool:
-    """Whether a table of cells may name them by field and number."""
+    """Return whether a table of cells may name them by field and number."""
     return {FIELD, CELL.lower()} <= {str(name).lower() for name in columns}
 
 
 def cell_names(path: Path, frame: pd.DataFrame) -> pd.Series:
-    """Names made of field and cell, as "12_345", where cells have numbers; other names are unique without the field."""
+    """Return names such as "12_345" (field, cell) if cells have numbers; other names are unique without the field."""
     field, cell = (frame[tables.find_column(path, frame, (name,))].astype(str).str.strip() for name in (FIELD, CELL))
     return field + "_" + cell if cell.str.isdecimal().all() else cell
 
 
 def key_columns(path: Path, table: pd.DataFrame) -> list[str]:
-    """The columns that name the rows of a table: field and cell where it has both, else its barcodes."""
+    """Return the columns that name the rows of a table: field and cell if it has both, else its barcodes."""
     names = [(FIELD,), (CELL,)] if has_fields(table.columns) else [BARCODE_NAMES]
-    return [str(tables.find_column(path, table, one)) for one in names]
+    return [str(tables.find_column(path, table, choices)) for choices in names]
 
 
 def row_names(path: Path, table: pd.DataFrame) -> pd.Index:
-    """The names of the rows of a table, by :func:`key_columns`; empty and repeated ones are refused.
+    """Return the names of the rows of a table, from :func:`key_columns`; empty and repeated names are refused.
 
-    Where field and cell repeat, as in a table of several slides, its barcodes are the names, if it has such.
+    Where field and cell repeat, as in a table of several slides, the barcodes are used if the table has any.
     """
     *fields, key = key_columns(path, table)
     if not fields:
@@ -65,55 +65,55 @@ def row_names(path: Path, table: pd.DataFrame) -> pd.Index:
 def matched_names(
     where: str, table: pd.DataFrame, spots: pd.Index, tables_of_spots: Iterable[pd.DataFrame]
 ) -> pd.Index:
-    """The names of the rows of `table` by which they are cells of a section.
+    """Return names of the rows of `table` that match the cells of a section.
 
-    They are its index, one of its columns of barcodes where it has field and cell besides, or its index with field and
-    number exchanged: by the columns of fields, where both sides have one, else whatever matches most cells.
+    Candidates are its index, its index with field and number exchanged and, if it also has field and cell, each of its
+    columns of barcodes. Columns of fields decide where both sides have one; else the names that match most cells.
 
     Parameters
     ----------
     where
-        The table, for messages.
+        Name of the table in messages.
     table
         Under the names by :func:`row_names`.
     spots
         The names of the section.
     tables_of_spots
-        What the files of the section say of its spots, under their names.
+        Tables of spots from the files of the section, indexed by the names of the spots.
 
     Raises
     ------
     InputError
-        Where both orders match as many cells, and nothing tells which is which.
+        If both orders match equally many cells and nothing shows which is right.
     """
     names = table.index
     made = has_fields(table.columns)
     if not made and not re.match(PAIR, names[0]):
         return names
     exchanged = names.str.replace(PAIR, r"\2_\1", regex=True)
-    own, theirs = _begin_with_field([table]), _begin_with_field(tables_of_spots)
-    if own is not None and theirs is not None:
-        found = names if own == theirs else exchanged
+    field_first, section_field_first = _begin_with_field([table]), _begin_with_field(tables_of_spots)
+    if field_first is not None and section_field_first is not None:
+        matched = names if field_first == section_field_first else exchanged
     else:
         candidates = [*(_barcodes(table) if made else ()), names, exchanged]
-        found = max(candidates, key=lambda candidate: int(candidate.isin(spots).sum()))
+        matched = max(candidates, key=lambda candidate: int(candidate.isin(spots).sum()))
         # Two files that agree in names of their own mean the same cells; names made here may be in another order.
-        if (made or theirs) and any(found is one for one in (names, exchanged)):
-            _check_order(where, names, exchanged, spots, in_table=bool(theirs))
-    if found is exchanged and not names.equals(exchanged):
+        if (made or section_field_first) and any(matched is order for order in (names, exchanged)):
+            _check_order(where, names, exchanged, spots, in_table=bool(section_field_first))
+    if matched is exchanged and not names.equals(exchanged):
         cell = int((names != exchanged).argmax())
         warn(
             where,
-            "field of view and number in the names of cells are the other way round than in the section; they are "
+            "the names of cells have field of view and number in the opposite order to the section; they are "
             f"exchanged ('{names[cell]}' is '{exchanged[cell]}' there)",
         )
-    return found
+    return matched
 
 
 def _check_order(where: str, names: pd.Index, exchanged: pd.Index, spots: pd.Index, in_table: bool) -> None:
-    """Refuse names that match as many cells in one order of field and number as in the other, but other cells.
+    """Refuse names that match equally many, but different, cells in both orders of field and number.
 
-    `in_table` says that the order in the table is what is not known, else it is that in the section.
+    With `in_table`, the unknown order is that of the table, else that of the section.
     """
     as_they_are, turned = names.isin(spots), exchanged.isin(spots)
     differ = np.asarray(names != exchanged) & (as_they_are | turned)
@@ -130,7 +130,7 @@ def _check_order(where: str, names: pd.Index, exchanged: pd.Index, spots: pd.Ind
 
 
 def _begin_with_field(frames: Iterable[pd.DataFrame]) -> bool | None:
-    """Whether names of field and number begin with the field, by the columns of fields; None where nothing tells."""
+    """Return whether names of field and number begin with the field; None if the columns of fields do not show it."""
     orders = {order for order in map(_begins_with_field, frames) if order is not None}
     return orders.pop() if len(orders) == 1 else None
 
@@ -146,7 +146,7 @@ def _begins_with_field(frame: pd.DataFrame) -> bool | None:
 
 
 def _barcodes(table: pd.DataFrame) -> Iterator[pd.Index]:
-    """The names in each column of barcodes that has a name for every row and none twice."""
+    """Yield the names in each column of barcodes that names every row once."""
     for barcode in BARCODE_NAMES:
         for position, column in enumerate(table.columns):
             if str(column).strip().lower() == barcode:

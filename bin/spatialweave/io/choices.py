@@ -1,4 +1,4 @@
-"""What a row of the samplesheet says of how its files are read, for the readers of formats that leave a choice."""
+"""Choices in a row of the samplesheet about how its files are read, for formats that leave a choice."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ USED_BY = {
     "bin": ".gef, .gem, imzML, fragments, Visium HD outs or a SpatialData store with tables of several bins",
     "peaks": "fragments or imzML",
 }
-"""Each choice, and the files that have it."""
+"""Files to which each choice applies."""
 
 PEAKS = ("peaks", EVERY)
 
 
 @dataclass
 class Choices:
-    """What can be chosen of a file.
+    """Choices for reading a file.
 
     Attributes
     ----------
     bins
-        The size of bins, in what the format counts in, or "cell": per modality, or for all (:data:`EVERY`).
+        The size of bins, in the unit of the format, or "cell": per modality, or for all (:data:`EVERY`).
     modality
-        The modality that the file is given as, if any.
+        The modality under which the user gives the file, if any.
     peaks
-        A file with the intervals, or the masses, that are counted.
+        A file with the intervals or masses to count.
     section_column, section
         As in :class:`~spatialweave.io.section_input.SectionInput`, for formats that read one section of several.
     known
-        The barcodes of spots whose coordinates are known, for formats that list many others.
+        The barcodes of spots with known coordinates, for formats that also list many other barcodes.
     taken
-        The choices that a reader has asked for, each with the modality that it was named for.
+        The choices that a reader has used, each with the modality for which it was made.
     """
 
     bins: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Choices:
     taken: set[tuple[str, str]] = field(default_factory=set)
 
     def on(self, modality: str | None) -> Choices:
-        """The same for a file that is given as a modality; what is taken is shared."""
+        """Return the choices for a file that is given as a modality; `taken` is shared."""
         return replace(self, modality=modality)
 
     @property
@@ -62,12 +62,12 @@ class Choices:
         return self.modality if self.modality and self.modality in self.bins else EVERY
 
     def take_bin(self) -> str | None:
-        """The bin of the file, which has bins."""
+        """Return the bin of a file that has bins, and record that it was used."""
         self.taken.add(("bin", self._of))
         return self.bin
 
     def take_number(self, default: int, most: int = 10**9) -> tuple[int, bool]:
-        """The bin as a number of at least 1, and whether it is the default, since none is named."""
+        """Return the bin as a number from 1, and whether it is the default because none is named."""
         text = self.take_bin()
         if text is None:
             return default, True
@@ -76,14 +76,14 @@ class Choices:
         return int(text), False
 
     def take_intervals(self) -> Path | None:
-        """The file of genomic intervals, if one is named: any but one that has been taken for masses."""
+        """Return the file of genomic intervals, if one is named and was not used as a list of masses."""
         if self.peaks is None or (PEAKS in self.taken and not self._is_bed(self.peaks)):
             return None
         self.taken.add(PEAKS)
         return self.peaks
 
     def take_masses(self) -> Path | None:
-        """The list of masses, if one is named: any file but a BED."""
+        """Return the list of masses, if one is named: any file but a BED file."""
         if self.peaks is None or self._is_bed(self.peaks):
             return None
         self.taken.add(PEAKS)
@@ -94,14 +94,14 @@ class Choices:
         return path.name.lower().removesuffix(".gz").endswith((".bed", ".narrowpeak", ".broadpeak"))
 
     def check_taken(self) -> None:
-        """Refuse what was chosen where no file has this choice."""
-        given = [("bin", modality, size) for modality, size in self.bins.items()]
-        given += [(*PEAKS, str(self.peaks))] if self.peaks is not None else []
-        for name, modality, value in given:
+        """Refuse a choice that applies to none of the files."""
+        chosen = [("bin", modality, size) for modality, size in self.bins.items()]
+        chosen += [(*PEAKS, str(self.peaks))] if self.peaks is not None else []
+        for name, modality, value in chosen:
             if (name, modality) not in self.taken:
                 raise InputError(
                     f"--{name}",
-                    f"'{modality and f'{modality}:'}{value}' has no meaning for the files of this row",
+                    f"'{modality and f'{modality}:'}{value}' does not apply to any file of this row",
                     USED_BY[name],
                     f"leave {name} empty",
                 )

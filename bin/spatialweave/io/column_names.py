@@ -1,4 +1,4 @@
-"""What columns are called that hold coordinates, barcodes, or other facts about spots and no features of them."""
+"""Names of columns that hold coordinates, barcodes or other facts about spots, and not features."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ GLOBAL_PAIRS = (
     ("x_global_px", "y_global_px", "pixel"),
     ("x_slide_mm", "y_slide_mm", "millimetre"),
 )
-"""Columns with the positions on the slide, where others hold positions inside a field of view."""
+"""Columns with positions on the slide, in files whose other columns hold positions inside a field of view."""
 
 ON_SLIDE = frozenset({"x_centroid", "center_x", *(x for x, _y, _unit in GLOBAL_PAIRS)})
-"""Columns of x that hold positions on the slide: besides those, what Xenium and MERSCOPE write."""
+"""Columns of x with positions on the slide: :data:`GLOBAL_PAIRS` and those of Xenium and MERSCOPE."""
 
 OBS_PAIRS = (
     *GLOBAL_PAIRS,
@@ -38,10 +38,10 @@ OBS_PAIRS = (
     ("imagecol", "imagerow", "pixel"),
     ("array_col", "array_row", "array"),
 )
-"""Columns (any case) that hold x and y, and their unit, in the order to look."""
+"""Columns (any case) that hold x and y, and their unit, in the order in which they are searched."""
 
 FRAME_PAIRS = (*OBS_PAIRS, ("col", "row", "unknown"), ("column", "row", "unknown"))
-"""The same for tables that hold nothing but coordinates."""
+"""Such columns of tables that hold only coordinates."""
 
 DEPTHS = ("z", "z_centroid", "center_z", "centroid_z", "z_coord", "z_location", "z_um")
 """Columns (any case) with the third coordinate."""
@@ -50,10 +50,10 @@ BARCODE_NAMES = (
     *("barcode", "barcodes", "spot", "spot_id", "spot id", "spot index", "spot_index"),
     *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id", ""),
 )
-"""What the column of barcodes may be called (any case); "" is the unnamed index column that pandas and R write."""
+"""Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
 FIELDS, SECTIONS, BATCHES, PLANES = "fields of view", "sections", "batches", "planes"
-"""What the columns say that tell parts of a file apart."""
+"""Kinds of parts of a file that a column can distinguish."""
 
 PART_NAMES = {
     FIELDS: ("fov", "fov_name"),
@@ -65,17 +65,17 @@ PART_NAMES = {
     ),
     BATCHES: ("batch", "batch_id"),
 }
-"""Columns (any case, with or without signs between words) that say to which field of view, section or batch a spot
-belongs. Batches may be sections, but also lanes of the sequencing of one."""
+"""Columns (any case, with or without characters between words) that give the field of view, section or batch of a spot.
+Batches may be sections, but also sequencing lanes of one section."""
 
 
 def spelled(name: str) -> str:
-    """A name as it is compared: lower case, "_" between words. Without signs, "MAXX" would be the same as "max_x"."""
+    """Return a name in the form in which it is compared: lower case, "_" between words ("MAXX" is not "max_x")."""
     return re.sub(r"[ .-]+", "_", str(name).strip().lower())
 
 
 def _squeezed(name: str) -> str:
-    """A name without signs, for names that no feature has: "sampleID" is "sample_id"."""
+    """Return a name without "_", for names that no feature has: "sampleID" is "sample_id"."""
     return spelled(name).replace("_", "")
 
 
@@ -83,7 +83,7 @@ _PARTS = {_squeezed(name): what for what, names in {**PART_NAMES, PLANES: DEPTHS
 
 
 def parts_named(column: str) -> str:
-    """What a column of this name tells apart: :data:`FIELDS`, :data:`SECTIONS` ...; "" where its name does not say."""
+    """Return the kind of parts that a column distinguishes, e.g. :data:`FIELDS`; "" if its name does not show it."""
     return _PARTS.get(_squeezed(column), "")
 
 
@@ -111,17 +111,17 @@ _FACTS = frozenset(
         *("seurat_clusters", "percent_mt", "percent_mito", "percent_ribo", "unmapped"),
         *("control_probe_counts", "control_codeword_counts", "unassigned_codeword_counts"),
         *("genomic_control_counts", "deprecated_codeword_counts"),
-        # Of features, in exports that have the spots in columns.
+        # A fact about features, in exports with the spots in columns.
         "Interval Width (+/- Da)",
     )
 )
 
 _FACT_PATTERNS = re.compile(
-    # Positions as QuPath, scikit-image, CellProfiler, inForm, HALO write them: "Centroid X µm", "centroid-0", "XMin".
+    # Positions as written by QuPath, scikit-image, CellProfiler, inForm, HALO: "Centroid X µm", "centroid-0", "XMin".
     r"(?:cell_|nucleus_)?(?:location_)?(?:centroid|center|centre|position)_(?:[xyz012])(?:_.*)?"
     r"|(?:cell_|nucleus_)?[xyz]_(?:centroid|center|centre|position|coord|coordinate)(?:_.*)?"
     r"|[xyz]_?(?:min|max)|image_?(?:number|id)|object_?number"
-    # Seurat's and scanpy's sums, the unnamed column of a table that was saved twice.
+    # Sums by Seurat and scanpy, and the unnamed column of a table that was saved twice.
     r"|ncount_.*|nfeature_.*|pct_counts_.*|unnamed_\d+"
 )
 
@@ -132,14 +132,14 @@ _SHAPES = re.compile(
     r"(?:_(?:px|um|m|px_2|um_2|m_2))?"
     r"|areashape_.*"
 )
-"""Facts about cells that are features of their morphology."""
+"""Names of facts about cells that are features of the modality morphology."""
 
 
 def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
-    """Positions of the columns that are no features: coordinates and well-known facts about spots (area, fov ...).
+    """Return positions of the columns that are not features: coordinates and well-known facts (area, fov ...).
 
-    Single letters may be genes (y and z are of the fly), as row may be: they are coordinates only where both of a pair
-    are there. Of the modality morphology, shapes are features.
+    Single letters may be genes (y and z are genes of the fly), and so may row: they are coordinates only if both
+    columns of a pair are present. In the modality morphology, shapes are features.
     """
     lowered = [str(name).strip().lower() for name in names]
     present = set(lowered)

@@ -1,4 +1,4 @@
-"""The data contract between stages: what a file must hold, checked wherever a stage reads it.
+"""The data contract between stages: required content of each file, checked wherever a stage reads it.
 
 Six kinds of file pass between stages (docs/design.md describes each):
 
@@ -44,21 +44,20 @@ if TYPE_CHECKING:
 CONTRACT_VERSION = 1
 
 CARRIED = "meta_"
-"""Columns of obs that begin so, e.g. meta_donor, are the user's own of the samplesheet: carried along, not used."""
+"""Prefix of obs columns copied from the user's own samplesheet columns, e.g. meta_donor; they are not used."""
 
 TRUE_SPATIAL = "spatial_true"
-"""The obsm key of coordinates in the tissue that are known from elsewhere (simulated sections), used only to score
-alignments."""
+"""The obsm key of true coordinates in the tissue (of simulated sections), used only to score alignments."""
 
 PRECOMPUTED = "precomputed"
-"""In a modality's uns, where the user says that its values are no raw counts: the obsm key of its file with latents, or
-"values". In its obsm: these latents."""
+"""Key in uns of a modality whose values are declared not to be raw counts: holds the obsm key of latents in its file,
+or "values". In its obsm, the key of these latents."""
 
 MEASURED = "measured"
-"""In a modality's uns, `counts` or `intensities`, where it is not what the modality usually is."""
+"""Key in a modality's uns: `counts` or `intensities`, where this differs from the default of the modality."""
 
 MICROMETRES = "micrometres"
-"""In the stamp of a section: micrometres per coordinate unit, where they are known."""
+"""Key in the stamp of a section: micrometres per coordinate unit, where known."""
 
 FACTS = {
     "section": ("dataset", "section", "platform", "layout"),
@@ -68,21 +67,21 @@ FACTS = {
     "embedding": ("dataset",),
     "integrated": ("dataset",),
 }
-"""What the stamp of each kind holds at least."""
+"""Facts that the stamp of each kind must hold."""
 
 OF_MATRICES: dict[str, Any] = {"compression": "gzip", "compression_opts": 2, "shuffle": True}
-"""How matrices are compressed. With the bytes of the same place in their numbers side by side, a sparse matrix takes
-0.7 of the space and 0.55 of the time of gzip alone; higher levels take a third longer for 5% less."""
+"""Compression of matrices. With the shuffle filter, a sparse matrix takes 0.7 of the space and 0.55 of the time of gzip
+alone; higher levels take a third longer for 5% less space."""
 
 CHUNK_VALUES = 32_768
-"""How many values are compressed together where a matrix is written by blocks: near what HDF5 chooses for one of 30 to
-200 million that is written in one piece."""
+"""Values per chunk of a matrix that is written by blocks: close to the choice of HDF5 for a matrix of 30 to 200 million
+values that is written in one piece."""
 
 PARTS = ("obs", "var", "obsm", "varm", "obsp", "varp", "uns")
-"""What a modality has besides matrices."""
+"""Parts of a modality besides matrices."""
 
 CONTAINERS = {".h5mu": "MuData", ".h5ad": "anndata"}
-"""What the root of such a file calls itself."""
+"""Encoding type of the root of such a file."""
 
 
 def read_h5mu(path: Path, kind: str) -> mudata.MuData:
@@ -137,7 +136,7 @@ def read_without_counts(path: Path, kind: str) -> mudata.MuData:
 
 @contextmanager
 def readable(path: Path, suffix: str) -> Iterator[None]:
-    """Refuse a file that is not HDF5, is no MuData (.h5mu) or AnnData (.h5ad), or breaks while it is read."""
+    """Refuse a file that is not HDF5, is not MuData (.h5mu) or AnnData (.h5ad), or fails while it is read."""
     import h5py
 
     with reading(path, f"{suffix} file", AGAIN):
@@ -166,7 +165,7 @@ def check_kind(path: Path, uns: Any, kind: str) -> None:
 
 
 def stamp(kind: str, **facts: str | int | float | bool) -> dict[str, Any]:
-    """The uns['spatialweave'] entry of a contract file: its kind and facts about it (dataset, section, layout...)."""
+    """Return the uns['spatialweave'] entry of a contract file: its kind and facts (dataset, section, layout...)."""
     return {"kind": kind, "contract": CONTRACT_VERSION, **facts}
 
 
@@ -190,7 +189,7 @@ def join_modalities(
 
 
 def is_intensities(modality: str, uns: Mapping[str, Any]) -> bool:
-    """Whether the values of a modality are intensities and not counts."""
+    """Return whether the values of a modality are intensities and not counts."""
     return str(uns.get(MEASURED, MODALITY_KINDS[modality].values)) == INTENSITIES
 
 
@@ -205,10 +204,10 @@ def write(
     Parameters
     ----------
     links
-        Further names for something in the file, each with its first name, e.g. layers/counts: X.
+        Further names of elements in the file, each with the first name of the element, e.g. layers/counts: X.
     counts
-        What becomes X, some spots at a time, of modalities (by name) that have none in memory; of an AnnData that of
-        the name "".
+        X, read some spots at a time, of the modalities (by name) that have none in memory; the name of an AnnData is
+        "".
     """
     import h5py
     from anndata.io import write_elem
@@ -217,7 +216,7 @@ def write(
     matrices = {group: part.X for group, part in parts.items() if part.X is not None and not part.is_view}
     with atomic_path(Path(path)) as temporary:
         try:
-            # Apart, since both libraries pass filters on to single texts, too, which can have none but the compression.
+            # X is written separately: both libraries also pass filters to scalar strings, which allow only compression.
             for group in matrices:
                 parts[group].X = None
             data.write(temporary, compression="gzip")
@@ -234,11 +233,11 @@ def write(
 
 
 def _write_blocks(group: h5py.Group, counts: SpotBlocks) -> None:
-    """Write X some spots at a time, or copy it compressed as it is where a file holds just that."""
+    """Write X some spots at a time, or copy it without decompression where a file holds exactly these values."""
     import numpy as np
     from anndata.io import sparse_dataset, write_elem
 
-    # AnnData without X writes an element that says so.
+    # AnnData without X writes an element of type "null".
     group.pop("X", None)
     if isinstance(counts, StoredCounts) and counts.is_canonical:
         with counts.source() as element:
@@ -250,10 +249,10 @@ def _write_blocks(group: h5py.Group, counts: SpotBlocks) -> None:
             stored.append(block)
             continue
         if counts.nnz > np.iinfo(np.int32).max:
-            # The type of the first block's bounds is that of all that are appended to.
+            # All appended blocks take the type of the first block's bounds.
             block = block.copy()
             block.indptr = block.indptr.astype(np.int64)
-        # Of several blocks the first says nothing of how much there is to come.
+        # The size of the first of several blocks does not give the total size.
         chunks = {} if block.shape == counts.shape else {"chunks": (CHUNK_VALUES,)}
         write_elem(group, "X", block, dataset_kwargs={**OF_MATRICES, **chunks})
         stored = sparse_dataset(group["X"])

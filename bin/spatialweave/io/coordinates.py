@@ -20,15 +20,15 @@ from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 
 OBSM_KEYS = ("spatial", "X_spatial", "spatial_coords", "X_spatial_coords")
-"""Where AnnData files keep coordinates, in the order to look."""
+"""The obsm keys of coordinates in AnnData files, in the order in which they are searched."""
 
 GLOBAL_KEYS = ("spatial_fov", "spatial_global")
-"""Where they keep positions on the slide, beside those inside each field of view (squidpy's reader of CosMx)."""
+"""The obsm keys of positions on the slide in files that also hold positions inside fields of view (squidpy, CosMx)."""
 
 ROWS = (78, 128)
 """Rows of the Visium slides of 6.5 and 11 mm, which have 128 and 224 columns."""
 CHANNELS = re.compile(r"^(\d{1,4})x(\d{1,4})(?:-\d+)?$")
-"""Names that are coordinates."""
+"""Pattern of names of spots that are coordinates."""
 
 LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*, array_row/array_col of obs"
 
@@ -36,9 +36,9 @@ LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*
 def in_obsm(
     obsm: Mapping[str, Any], names: pd.Index, where: str, keys: Sequence[str] = OBSM_KEYS
 ) -> Coordinates | None:
-    """Coordinates from the first of `keys` that is there; of three dimensions the first two are kept.
+    """Return coordinates from the first of `keys` that is present; only two of three dimensions are kept.
 
-    The columns of a DataFrame are taken by their names, in any order, where these are known.
+    Columns of a DataFrame with known names are found by name, in any order.
     """
     for key in keys:
         if key not in obsm:
@@ -61,7 +61,7 @@ def in_obsm(
 
 
 def _by_name(table: pd.DataFrame, slot: str) -> tuple[pd.DataFrame, str]:
-    """Columns x and y (and z) of a table by their names, and their unit; as they are where no name says which is x."""
+    """Return the columns x and y (and z) of a table, and their unit; all columns if no name shows which is x."""
     columns = {str(name).strip().lower(): name for name in reversed(table.columns)}
     for x, y, unit in FRAME_PAIRS:
         if x in columns and y in columns:
@@ -73,7 +73,7 @@ def _by_name(table: pd.DataFrame, slot: str) -> tuple[pd.DataFrame, str]:
 
 
 def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] = OBS_PAIRS) -> Coordinates | None:
-    """Coordinates from the first of `pairs` among the columns of `obs`."""
+    """Return coordinates from the first of `pairs` among the columns of `obs`."""
     columns = {str(name).strip().lower(): name for name in reversed(obs.columns)}
     for x_name, y_name, unit in pairs:
         if x_name not in columns or y_name not in columns:
@@ -93,17 +93,17 @@ def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] 
 
 
 def in_names(names: pd.Index, where: str) -> Coordinates | None:
-    """Coordinates from names such as "12x7", as DBiT-seq calls its pixels: channels of the first and second chip."""
-    found = names.str.extract(CHANNELS)
-    if not len(names) or found.isna().any(axis=None):
+    """Return coordinates from names such as "12x7" of DBiT-seq pixels: channels of the first and second chip."""
+    channels = names.str.extract(CHANNELS)
+    if not len(names) or channels.isna().any(axis=None):
         return None
-    return Coordinates(names, found.to_numpy(dtype=np.float64), f"{where}, names of the spots", "array")
+    return Coordinates(names, channels.to_numpy(dtype=np.float64), f"{where}, names of the spots", "array")
 
 
 def on_slide(obsm: Mapping[str, Any], obs: pd.DataFrame, where: str) -> Coordinates | None:
-    """Positions on the slide, where a file keeps them beside positions inside each field of view.
+    """Return positions on the slide, where a file holds them besides positions inside each field of view.
 
-    Those that cannot be read are left out with a warning, since the file has others.
+    Positions that cannot be read are left out with a warning, since the file has others.
     """
     try:
         return in_obsm(obsm, obs.index, where, GLOBAL_KEYS) or in_obs(obs, where, GLOBAL_PAIRS)
@@ -113,9 +113,9 @@ def on_slide(obsm: Mapping[str, Any], obs: pd.DataFrame, where: str) -> Coordina
 
 
 def _straighten(array: np.ndarray) -> np.ndarray:
-    """Coordinates from array columns and rows: Visium counts every second column in each row of a hexagonal grid.
+    """Return coordinates from array columns and rows; Visium uses every second column in each row of a hexagonal grid.
 
-    There, column + row is even for every spot; then a step of two columns is one spacing, and a row is sqrt(3)/2.
+    There, column + row is even for every spot: two columns are one spacing, and one row is sqrt(3)/2 spacings.
     """
     total = array.sum(axis=1)
     if np.isnan(total).any() or (total % 2 != 0).any() or (array[:, 0] % 2 == 0).all():
@@ -124,10 +124,10 @@ def _straighten(array: np.ndarray) -> np.ndarray:
 
 
 def straightened(coordinates: Coordinates) -> Coordinates:
-    """Rows and columns of a hexagonal slide, where they are given as x and y in either order, as places on the slide.
+    """Return positions on a hexagonal slide where x and y are its array rows and columns, in either order.
 
     They are recognised by whole numbers whose sum is even for every spot, with touching spots one row and one column
-    apart, and told apart by :data:`ROWS`. Other coordinates, and those that cannot be told apart, stay as they are.
+    apart, and distinguished by :data:`ROWS`. All other coordinates are returned unchanged.
     """
     values = coordinates.values
     whole = (values >= 0).all() and (values == np.floor(values)).all() and (values.sum(axis=1) % 2 == 0).all()
@@ -137,7 +137,7 @@ def straightened(coordinates: Coordinates) -> Coordinates:
         beyond = values.max(axis=0) >= rows
         if beyond.sum() == 1:
             array = values[:, ::-1] if beyond[1] else values
-            warn(coordinates.where, "holds array rows and columns; the spots are put in their places on the slide")
+            warn(coordinates.where, "holds array rows and columns; they are converted to positions on the slide")
             return replace(coordinates, values=_straighten(array), unit="array")
     return coordinates
 
@@ -151,9 +151,9 @@ def _checked(coordinates: Coordinates) -> Coordinates:
 
 
 def read_coordinates(path: Path) -> Coordinates:
-    """Coordinates from a CSV, TSV or parquet table with the columns barcode, x, y (any order and case, others ignored).
+    """Read a CSV, TSV or parquet table with the columns barcode, x, y (any order and case; others are ignored).
 
-    Space Ranger's tissue positions, with and without a header and whatever the file is called, are taken as they are.
+    Space Ranger's tissue positions are also read, with or without a header and under any file name.
     """
     from spatialweave.io.readers import space_ranger
 
@@ -174,7 +174,7 @@ def read_coordinates(path: Path) -> Coordinates:
 
 
 def name_as_section(given: Coordinates, tables_of_spots: Sequence[pd.DataFrame]) -> None:
-    """Call the spots of a table of coordinates as the files of the section do, whose tables of spots these are."""
+    """Rename the spots of a table of coordinates as in the files of the section, whose tables of spots are given."""
     if given.table is not None:
         first, *rest = (table.index.astype(str) for table in tables_of_spots)
         given.names = matched_names(given.where, given.table, first.append(rest), tables_of_spots)

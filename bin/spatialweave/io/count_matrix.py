@@ -1,6 +1,6 @@
-"""Raw counts as a sparse matrix, spots x features: its canonical form, what is wrong with it, passes over it.
+"""Raw counts as a sparse matrix, spots x features: its canonical form, its faults, and passes over it.
 
-Nothing here makes a matrix dense.
+No function here makes a matrix dense.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ FAULTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "is negative": lambda values: values < 0,
     NOT_WHOLE: lambda values: values != np.floor(values),
 }
-"""Why a value can be no raw count, in the order in which it is told, and for which values of an array it holds."""
+"""Reasons why a value cannot be a raw count, in the order in which they are reported, each with its test of values."""
 
 
 class SpotBlocks(Protocol):
-    """A matrix, spots x features, that gives some spots at a time, so that it need not be in memory."""
+    """Matrix, spots x features, that is read some spots at a time and need not be in memory."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -35,15 +35,15 @@ class SpotBlocks(Protocol):
 
     @property
     def nnz(self) -> int:
-        """Stored entries, at most."""
+        """Upper limit of the number of stored entries."""
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """The spots in order, in blocks of about :data:`BLOCK_ENTRIES` stored entries; a block must not be changed."""
+        """Yield the spots in order, in blocks of about :data:`BLOCK_ENTRIES` stored entries; do not change a block."""
 
 
 @dataclass
 class Problem:
-    """The first value that cannot be a raw count: its position, what is wrong with it, and whether it is a fraction."""
+    """First value that cannot be a raw count: its position, the fault, and whether it is a fraction."""
 
     row: int
     column: int
@@ -52,19 +52,19 @@ class Problem:
 
 
 def to_csr(matrix: Any) -> sparse.csr_matrix:
-    """CSR, float32, with sorted, unique indices and no stored zeros; a sparse matrix is never made dense.
+    """Return a matrix as CSR, float32, with sorted, unique indices and no stored zeros; it is never made dense.
 
     Raises
     ------
     ValueError
-        When the matrix is not two-dimensional, not of numbers, or its index arrays contradict each other.
+        When the matrix is not two-dimensional or not numeric, or its index arrays contradict each other.
     """
     if matrix.ndim != 2:
         raise ValueError(f"the matrix has {matrix.ndim} dimensions, not 2")
     if matrix.dtype.kind not in "biuf":
         raise ValueError(f"the matrix holds values of type {matrix.dtype}, not numbers")
     if sparse.issparse(matrix) and matrix.format in ("csr", "csc"):
-        # Before anything walks the index arrays: scipy's kernels trust them, and a damaged file would crash Python.
+        # This comes first, since scipy's kernels trust the index arrays and a damaged file would crash Python.
         if any(array.dtype.kind not in "iu" for array in (matrix.indices, matrix.indptr)):
             raise ValueError("the matrix has indices that are not whole numbers")
         matrix.check_format(full_check=True)
@@ -76,17 +76,17 @@ def to_csr(matrix: Any) -> sparse.csr_matrix:
 
 
 Counts: TypeAlias = sparse.csr_matrix | SpotBlocks
-"""A matrix in memory, or one that is walked over."""
+"""Matrix in memory, or one that is read by blocks."""
 
 
 @dataclass
 class FeatureSums:
-    """What one pass over counts tells of each feature.
+    """Sums over the spots for each feature, from one pass over counts.
 
     Attributes
     ----------
     detected
-        int64, in how many spots.
+        int64, number of spots with the feature.
     sums, squares
         float64, sums of the counts and of their squares; exact for whole numbers.
     """
@@ -97,7 +97,7 @@ class FeatureSums:
 
 
 def rows_per_block(n_rows: int, n_entries: int) -> int:
-    """How many rows have about :data:`BLOCK_ENTRIES` of all stored entries."""
+    """Return the number of rows that hold about :data:`BLOCK_ENTRIES` of all stored entries."""
     return max(1, BLOCK_ENTRIES * n_rows // max(n_entries, 1))
 
 
@@ -116,12 +116,12 @@ def stored_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
 
 
 def spot_blocks(counts: Counts) -> Iterator[sparse.csr_matrix]:
-    """The same blocks in float64."""
+    """Yield the blocks of :func:`stored_blocks` in float64."""
     return (block.astype(np.float64, copy=False) for block in stored_blocks(counts))
 
 
 def numbered(blocks: Iterable[sparse.csr_matrix]) -> Iterator[tuple[int, sparse.csr_matrix]]:
-    """Blocks of spots, each with the number of its first spot."""
+    """Yield blocks of spots, each with the number of its first spot."""
     start = 0
     for block in blocks:
         yield start, block
@@ -130,7 +130,7 @@ def numbered(blocks: Iterable[sparse.csr_matrix]) -> Iterator[tuple[int, sparse.
 
 @dataclass(frozen=True)
 class FilteredCounts:
-    """Some spots and features (boolean masks) of counts."""
+    """Counts of selected spots and features (boolean masks)."""
 
     counts: Counts
     spots: np.ndarray
@@ -143,45 +143,45 @@ class FilteredCounts:
 
     @property
     def nnz(self) -> int:
-        """Stored entries, at most."""
+        """Upper limit of the number of stored entries."""
         return int(self.counts.nnz)
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """The spots in order."""
+        """Yield the spots in order."""
         for start, block in numbered(stored_blocks(self.counts)):
-            own = self.spots[start : start + block.shape[0]]
-            if own.any():
-                part = block if own.all() else block[own]
+            selected = self.spots[start : start + block.shape[0]]
+            if selected.any():
+                part = block if selected.all() else block[selected]
                 yield part if self.features.all() else part[:, np.flatnonzero(self.features)]
 
 
 @dataclass
 class Survey:
-    """What one pass over counts tells of each feature, and whether all values are counts.
+    """Number of spots with each feature, and the faults of the values, from one pass over counts.
 
     Attributes
     ----------
     detected
-        int64, in how many spots.
+        int64, number of spots with each feature.
     faults
-        By what may be wrong (:data:`FAULTS`): the first spot of each feature where it is (int64, -1 = nowhere), and the
-        value there (float32).
+        For each fault (:data:`FAULTS`): the first spot of each feature with it (int64, -1 = none) and the value there
+        (float32).
     """
 
     detected: np.ndarray
     faults: dict[str, tuple[np.ndarray, np.ndarray]]
 
     def problem(self, fractions: bool, features: np.ndarray | None = None) -> Problem | None:
-        """The first value that is not finite, negative or, unless `fractions` are allowed, not a whole number.
+        """Return the first value that is not finite, negative or, unless `fractions` are allowed, not a whole number.
 
         Parameters
         ----------
         features
-            Only these (positions, ascending); None: all.
+            Features to check (positions, ascending); None: all.
         """
-        looked = np.arange(len(self.detected)) if features is None else features
+        checked = np.arange(len(self.detected)) if features is None else features
         for text, (rows, values) in self.faults.items():
-            faulty = looked[rows[looked] >= 0]
+            faulty = checked[rows[checked] >= 0]
             if len(faulty) and not (fractions and text == NOT_WHOLE):
                 column = int(faulty[rows[faulty].argmin()])
                 return Problem(int(rows[column]), column, f"value {values[column]:g} {text}", text == NOT_WHOLE)
@@ -189,32 +189,32 @@ class Survey:
 
 
 def survey(counts: Counts) -> Survey:
-    """Walk over counts once; `counts` must hold no stored zeros."""
+    """Make one pass over counts, which must hold no stored zeros."""
     n_features = counts.shape[1]
     nowhere = np.full(n_features, -1, dtype=np.int64)
-    found = Survey(
+    result = Survey(
         np.zeros(n_features, dtype=np.int64),
         {text: (nowhere.copy(), np.zeros(n_features, dtype=np.float32)) for text in FAULTS},
     )
     for start, block in numbered(stored_blocks(counts)):
-        found.detected += np.bincount(block.indices, minlength=n_features)
-        for text, (rows, values) in found.faults.items():
+        result.detected += np.bincount(block.indices, minlength=n_features)
+        for text, (rows, values) in result.faults.items():
             faulty = np.flatnonzero(FAULTS[text](block.data))
             columns, first = np.unique(block.indices[faulty], return_index=True)
             new = rows[columns] < 0
-            columns, places = columns[new], faulty[first[new]]
-            rows[columns] = start + np.searchsorted(block.indptr, places, side="right") - 1
-            values[columns] = block.data[places]
-    return found
+            columns, entries = columns[new], faulty[first[new]]
+            rows[columns] = start + np.searchsorted(block.indptr, entries, side="right") - 1
+            values[columns] = block.data[entries]
+    return result
 
 
 def find_problem(counts: sparse.csr_matrix, fractions: bool) -> Problem | None:
-    """What :meth:`Survey.problem` finds in counts."""
+    """Return the first fault of counts, as :meth:`Survey.problem` does."""
     return survey(counts).problem(fractions)
 
 
 def in_memory(counts: Counts) -> sparse.csr_matrix:
-    """All spots at once (float64 where they were not in memory); the matrix must not be changed."""
+    """Return all spots at once (float64 if they were not in memory); the matrix must not be changed."""
     if isinstance(counts, sparse.csr_matrix):
         return counts
     blocks = list(spot_blocks(counts))
@@ -222,18 +222,18 @@ def in_memory(counts: Counts) -> sparse.csr_matrix:
 
 
 def feature_sums(counts: Counts) -> FeatureSums:
-    """Spots, sum and sum of squares of each feature; `counts` must hold no stored zeros."""
+    """Return spots, sum and sum of squares of each feature; `counts` must hold no stored zeros."""
     n_features = counts.shape[1]
-    found = FeatureSums(np.zeros(n_features, dtype=np.int64), np.zeros(n_features), np.zeros(n_features))
+    result = FeatureSums(np.zeros(n_features, dtype=np.int64), np.zeros(n_features), np.zeros(n_features))
     for block in spot_blocks(counts):
-        found.detected += np.bincount(block.indices, minlength=n_features)
-        found.sums += np.bincount(block.indices, block.data, minlength=n_features)
-        found.squares += np.bincount(block.indices, block.data**2, minlength=n_features)
-    return found
+        result.detected += np.bincount(block.indices, minlength=n_features)
+        result.sums += np.bincount(block.indices, block.data, minlength=n_features)
+        result.squares += np.bincount(block.indices, block.data**2, minlength=n_features)
+    return result
 
 
 def spots_per_feature(counts: Counts) -> np.ndarray:
-    """In how many spots each feature was detected (int64, one per feature); `counts` must hold no stored zeros."""
+    """Return the number of spots with each feature (int64); `counts` must hold no stored zeros."""
     detected = np.zeros(counts.shape[1], dtype=np.int64)
     for block in spot_blocks(counts):
         detected += np.bincount(block.indices, minlength=counts.shape[1])
@@ -241,6 +241,6 @@ def spots_per_feature(counts: Counts) -> np.ndarray:
 
 
 def spot_totals(counts: Counts, features: np.ndarray) -> np.ndarray:
-    """Sum of each spot over the features of a boolean mask (float64, one per spot)."""
+    """Return the sum of each spot over the features of a boolean mask (float64, one per spot)."""
     weights = features.astype(np.float64)
     return np.concatenate([block @ weights for block in spot_blocks(counts)])

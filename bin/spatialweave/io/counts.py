@@ -22,10 +22,7 @@ RAW_COUNTS, NON_NEGATIVE = "raw counts: whole numbers of 0 or more", "intensitie
 
 @dataclass
 class FoundCounts:
-    """The counts of one modality: spots x features, and the features under unique names.
-
-    `slot` is where in the file they were.
-    """
+    """Counts of one modality (spots x features), its features under unique names, and their `slot` in the file."""
 
     counts: Counts
     features: pd.DataFrame
@@ -33,35 +30,35 @@ class FoundCounts:
 
 
 def find_counts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, FoundCounts]:
-    """The raw counts of each modality of a measurement, from the first of its slots in which all of them are such.
+    """Return the raw counts of each modality of a measurement, from the first slot in which all values are raw counts.
 
-    A layer that the user names is the only slot. Of intensities fractions are right.
+    If the user names a layer, only this slot is used. Intensities may be fractions.
 
-    Values are checked once it is known which columns are which modality: those of others may hold anything.
+    Values are checked once the modality of each column is known: columns that are not used may hold anything.
 
     Parameters
     ----------
     wanted
-        The only modality that is taken; None: all that the file names.
+        The only modality to return; None: all that the file names.
 
     Raises
     ------
     InputError
-        When no slot holds raw counts: names the first bad value of the last slot and where was looked.
+        When no slot holds raw counts: names the first bad value of the last slot, and the slots searched.
     """
     where = measurement.where
     tried: list[str] = []
     complaint, bad, is_fraction = ("there is no matrix", where), "", False
     for slot, load in _slots(measurement, declared.layer(wanted or measurement.modality)).items():
-        counts, features, found = _load(measurement, slot, load)
-        if not found.detected.any():
+        counts, features, values = _load(measurement, slot, load)
+        if not values.detected.any():
             empty = f"{slot} is empty ({counts.shape[0]} spots x {counts.shape[1]} features, 0 counts)"
             tried.append(empty)
             complaint, is_fraction = (empty, where), False
             continue
         groups = feature_groups(measurement, features, wanted)
         for modality, columns in groups.columns.items():
-            problem = found.problem(declared.allows_fractions(modality), columns)
+            problem = values.problem(declared.allows_fractions(modality), columns)
             if problem is not None:
                 spot, feature = measurement.obs.index[problem.row], features.index[problem.column]
                 complaint = (problem.text, f"{where}, {slot}, row {problem.row + 1} ('{spot}'), column '{feature}'")
@@ -77,7 +74,7 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
             for modality, columns in groups.columns.items():
                 if not len(columns):
                     raise InputError(where, f"has no feature of {modality}: {'; '.join(groups.left_out)}")
-                if not found.detected[columns].any():
+                if not values.detected[columns].any():
                     raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
                 named = named_features(features.iloc[columns], where)
                 parts[modality] = FoundCounts(_of_features(counts, columns), named, slot)
@@ -92,24 +89,24 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
 
 
 def _slots(measurement: Measurement, layer: str | None) -> dict[str, Loader]:
-    """Where counts are looked for, in this order: in the layer that the user names, else wherever they usually are."""
+    """Return the slots to search for counts, in order: the layer that the user names, else the usual slots."""
     if layer is None:
         return measurement.slots
-    known = {**measurement.layers, **measurement.slots}
-    if "layers['counts']" in known:
-        known["counts"] = known.pop("layers['counts']")
-    if layer not in known:
+    named = {**measurement.layers, **measurement.slots}
+    if "layers['counts']" in named:
+        named["counts"] = named.pop("layers['counts']")
+    if layer not in named:
         return measurement.slots
-    return {slot_name(layer): known[layer]}
+    return {slot_name(layer): named[layer]}
 
 
 def slot_name(layer: str) -> str:
-    """The slot of a layer that the user names."""
+    """Return the slot of a layer that the user names."""
     return layer if layer in ("X", "raw") else f"layers['{layer}']"
 
 
 def _advice(measurement: Measurement, modality: str, is_fraction: bool) -> str:
-    """What can be done about values that are no counts."""
+    """Return the fix for values that are not counts."""
     export = "export the matrix as it was before normalisation"
     if not is_fraction:
         return export
@@ -128,7 +125,7 @@ def _holds_whole_numbers(measurement: Measurement, layer: str) -> bool:
 
 
 def _load(measurement: Measurement, slot: str, load: Loader) -> tuple[Counts, pd.DataFrame, Survey]:
-    """The matrix of a slot on the spots of the measurement, the table of its features, and what its values are."""
+    """Return the matrix of a slot on the measurement's spots, the table of its features, and a survey of its values."""
     guard = partial(reading, measurement.where, f"matrix in {slot}")
     with guard():
         matrix, features = load()
@@ -142,7 +139,7 @@ def _load(measurement: Measurement, slot: str, load: Loader) -> tuple[Counts, pd
 
 
 def _of_spots(counts: Counts, rows: np.ndarray | None) -> Counts:
-    """The counts of some spots (positions, ascending; None: of all)."""
+    """Return the counts of some spots (positions, ascending; None: of all)."""
     if isinstance(counts, sparse.csr_matrix):
         return counts if rows is None else counts[rows]
     n_spots, n_features = counts.shape
@@ -153,7 +150,7 @@ def _of_spots(counts: Counts, rows: np.ndarray | None) -> Counts:
 
 
 def _of_features(counts: Counts, columns: np.ndarray) -> Counts:
-    """The counts of some features (positions, ascending)."""
+    """Return the counts of some features (positions, ascending)."""
     n_spots, n_features = counts.shape
     if len(columns) == n_features:
         return counts
@@ -163,7 +160,7 @@ def _of_features(counts: Counts, columns: np.ndarray) -> Counts:
 
 
 def named_features(features: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The table of features under unique plain names; repeated names get a number, with a warning."""
+    """Return the table of features under unique plain names; repeated names get a number, with a warning."""
     from anndata.utils import make_index_unique
 
     names = plain_names(features.index, where, "feature")

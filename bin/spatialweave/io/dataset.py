@@ -1,4 +1,4 @@
-"""What a method sees: the spots of a dataset, the latents of each modality, and graphs over the spots."""
+"""Input of a method: the spots of a dataset, the latents of each modality, and graphs over the spots."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 ALL_AT_ONCE = 100_000
-"""Spots up to which a dataset is trained on all at once, with the feature graphs of its graph file; larger ones are
-trained on by tiles, and feature graphs are built in each part."""
+"""Largest number of spots with which a method is trained on all spots at once, with the feature graphs of the graph
+file. Larger datasets are split into tiles, and feature graphs are built in each part."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Modality:
 
 @dataclass
 class Dataset:
-    """What a method sees: spots, coordinates, the latents of each modality, and graphs over the spots.
+    """Input of a method: spots, coordinates, the latents of each modality, and graphs over the spots.
 
     Attributes
     ----------
@@ -64,16 +64,16 @@ class Dataset:
     layout
         ``hexagonal``, ``square`` or ``cells``.
     platform
-        One of :data:`spatialweave.platforms.PLATFORMS`; the layout where no platform is named.
+        One of :data:`spatialweave.platforms.PLATFORMS`; the layout if no platform is named.
     recipe
         The preprocessing recipe behind the latents.
     aligned
         float64, spots x 2: aligned coordinates; None where the sections were not aligned.
     true_coordinates
-        float64, spots x 2: coordinates in the tissue known from elsewhere, used to score alignments. Only
-        :func:`read_spots` reads them, so that no method sees them; None where they are not known.
+        float64, spots x 2: true coordinates in the tissue, used to score alignments. Only :func:`read_spots` reads
+        them, so that no method sees them; None where they are not known.
     graph_recipe
-        How the graphs were built, as in a file of assets/graphs; empty where it is not known.
+        Recipe of the graphs, as in a file of assets/graphs; empty if unknown.
     """
 
     name: str
@@ -99,28 +99,28 @@ class Dataset:
         return list(dict.fromkeys(self.obs["section"].astype(str)))
 
     def section_rows(self) -> dict[str, np.ndarray]:
-        """Section -> the rows of its spots (int64, ascending), in the order of the stack."""
+        """Return the rows of the spots (int64, ascending) of each section, in the order of the stack."""
         names = self.obs["section"].to_numpy().astype(str)
         return {name: np.flatnonzero(names == name) for name in self.sections}
 
     def section_pairs(self) -> list[tuple[str, str]]:
-        """The pairs of consecutive sections, in the order of the stack."""
+        """Return the pairs of consecutive sections, in the order of the stack."""
         return list(pairwise(self.sections))
 
     def spatial_graph(self) -> sparse.csr_matrix:
-        """The undirected spatial graph."""
+        """Return the undirected spatial graph."""
         return self._graph("spatial_connectivities", "spatial")
 
     def spatial_distances(self) -> sparse.csr_matrix:
-        """The directed spatial graph, with its distances."""
+        """Return the directed spatial graph, with its distances."""
         return self._graph("spatial_distances", "spatial")
 
     def feature_graph(self, modality: str) -> sparse.csr_matrix:
-        """The undirected feature graph of a modality."""
+        """Return the undirected feature graph of a modality."""
         return self._graph(f"{modality}_connectivities", "tissue")
 
     def feature_distances(self, modality: str) -> sparse.csr_matrix:
-        """The directed feature graph of a modality, with its distances."""
+        """Return the directed feature graph of a modality, with its distances."""
         return self._graph(f"{modality}_distances", "tissue")
 
     def _graph(self, key: str, recipe: str) -> sparse.csr_matrix:
@@ -130,7 +130,7 @@ class Dataset:
 
 
 def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None = None) -> Dataset:
-    """Join a latents file and, where given, a graph file and a table of aligned coordinates into what a method sees.
+    """Read the input of a method from a latents file and, where given, a graph file and a table of aligned coordinates.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
 
 
 def read_spots(latents: Path, aligned: Path | None = None) -> Dataset:
-    """The spots of a latents file with their coordinates, also the true ones, but without modalities and graphs.
+    """Read the spots of a latents file with their coordinates and true coordinates, without modalities and graphs.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def read_spots(latents: Path, aligned: Path | None = None) -> Dataset:
 
 @contextmanager
 def open_latents(path: Path) -> Iterator[h5py.File]:
-    """A latents file, checked and open for reading: methods need its latents but not what leads back to features."""
+    """Open a latents file for reading and check it; methods need its latents but not its loadings."""
     import h5py
     from anndata.io import read_elem
 
@@ -181,7 +181,7 @@ def open_latents(path: Path) -> Iterator[h5py.File]:
 
 
 def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
-    """The dataset of an open latents file, without its modalities."""
+    """Return the dataset of an open latents file, without its modalities."""
     from anndata.io import read_elem
 
     from spatialweave.io.result_tables import read_aligned_coordinates
@@ -203,12 +203,13 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
 
 
 def _modality(path: Path, name: str, group: h5py.Group, spots: pd.Index) -> Modality:
-    """One modality of an open latents file, on all spots."""
+    """Return one modality of an open latents file, on all spots."""
     from anndata.io import read_elem
 
     rows = spots.get_indexer(read_elem(group["obs"]).index)
     if (rows < 0).any() or len(np.unique(rows)) < len(rows):
-        raise InputError(f"{path}, modality {name}", "has spots twice or that the dataset lacks", "its spots", AGAIN)
+        found = "has a spot twice, or a spot that the dataset lacks"
+        raise InputError(f"{path}, modality {name}", found, "its spots", AGAIN)
     latent = check_table(f"{path}, modality {name}, obsm['X_latent']", read_elem(group["obsm/X_latent"]), len(rows))
     full = np.zeros((len(spots), latent.shape[1]), dtype=np.float32)
     full[rows] = latent

@@ -1,4 +1,4 @@
-"""What the user says about the values in the files of a section, and what follows where nothing is said."""
+"""Statements of the user about the values in the files of a section, and the defaults without them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from spatialweave.modalities import INTENSITIES, MODALITY_KINDS
 from spatialweave.platforms import PLATFORMS
 
 EVERY = ""
-"""Stands for every modality in what the user says."""
+"""Stands for every modality in a statement of the user."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What the user says about values.
+    """Statements of the user about the values of modalities.
 
     Attributes
     ----------
@@ -25,9 +25,9 @@ class Declared:
     layers
         Per modality (or :data:`EVERY`) the layer that holds its counts.
     platform
-        The platform, where it is named.
+        The platform, where the user names it.
     of_file
-        The platform that the format of a file tells.
+        The platform that the format of a file implies.
     """
 
     precomputed: Mapping[str, str] = field(default_factory=dict)
@@ -37,22 +37,22 @@ class Declared:
     of_file: str | None = None
 
     def measures(self, modality: str) -> str:
-        """Whether a modality's values are counts or intensities: as said, else by the platform or the modality."""
-        said = self.measured.get(modality) or self.measured.get(EVERY)
-        if said:
-            return said
+        """Return `counts` or `intensities` for a modality: as declared, else by the platform or the modality."""
+        declared = self.measured.get(modality) or self.measured.get(EVERY)
+        if declared:
+            return declared
         named = [name for name in (self.platform, self.of_file) if name is not None]
         of_platform = any(modality in PLATFORMS[name].intensities for name in named)
         return INTENSITIES if of_platform else MODALITY_KINDS[modality].values
 
     def on(self, platform: str | None) -> Declared:
-        """The same for a file of which the format tells the platform."""
+        """Return the same statements for a file whose format implies a platform."""
         return replace(self, of_file=platform)
 
     def allows_fractions(self, modality: str) -> bool:
-        """Whether values other than whole numbers are right."""
+        """Return whether values of a modality may be fractions."""
         return modality in self.precomputed or self.measures(modality) == INTENSITIES
 
     def layer(self, modality: str | None) -> str | None:
-        """The layer that is named for a modality, or for all."""
+        """Return the layer that is named for a modality, or for all."""
         return self.layers.get(modality or EVERY) or self.layers.get(EVERY)

@@ -22,13 +22,13 @@ OWN_SECTION = "own_section"
 """The obsm key of the embedding before averaging over matched spots of other sections."""
 
 LONG_RANGE = "long_range"
-"""The obsm key of each spot's long-range neighbours: a table of row numbers from 0, -1 = none."""
+"""The obsm key of long-range neighbours of each spot: a table of row numbers from 0, -1 = none."""
 
 MATCHED_RUNS = "matched_runs"
 """The obsm key of the domains of all runs under the consensus's numbers: a table, one column per run, 0 = none."""
 
 DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
-"""What the obsm keys of reconstructed features and latents begin with; the modality follows."""
+"""Prefixes of the obsm keys of reconstructed features and latents; the modality follows."""
 
 
 def write_embedding(
@@ -45,10 +45,10 @@ def write_embedding(
     embedding
         float32, spots x dimensions, in the order of `dataset.obs`.
     training
-        How it came about: method, config, seed, losses, epochs, seconds, memory, versions. Stored as JSON text in
+        Record of the training: method, config, seed, losses, epochs, seconds, memory, versions. Stored as JSON text in
         uns['training'], since HDF5 has no lists of mixed or missing values.
     extras
-        Further arrays and tables per spot, stored in obsm by key: what `training.outputs` makes of a method's extras.
+        Further arrays and tables per spot, stored in obsm by key: made by `training.outputs` from a method's extras.
     """
     import anndata
 
@@ -70,5 +70,5 @@ def write_training_record(path: Path, dataset: str, training: dict[str, Any]) ->
 
 
 def training_record(embedding: anndata.AnnData) -> dict[str, Any]:
-    """The uns['training'] record of an embedding, as written by :func:`write_embedding`."""
+    """Return the uns['training'] record of an embedding, as written by :func:`write_embedding`."""
     return dict(json.loads(str(embedding.uns["training"])))

@@ -1,4 +1,4 @@
-"""Which columns of a matrix are which modality, and which are no features at all."""
+"""The modality of each column of a matrix, and columns that are not features."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ from spatialweave.io.measurement import Measurement
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
 
 TYPE_COLUMNS = ("feature_types", "feature_type", "Type", "type", "modality")
-"""Columns of var that may name the type of each feature; those after the first only if they name nothing else."""
+"""Columns of var with the type of each feature; those after the first are used only if all values are known types."""
 
 
 @dataclass
 class FeatureGroups:
-    """The columns of each modality (positions, ascending), and in words what is left out."""
+    """Columns of each modality (positions, ascending), and a text on each group of columns that is left out."""
 
     columns: dict[str, np.ndarray]
     left_out: list[str] = field(default_factory=list)
 
 
 def feature_groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None) -> FeatureGroups:
-    """Which columns belong to which modality: by the option, the file's own name for it, or the feature types.
+    """Assign columns to modalities: by the option, the file's own name of the modality, or the feature types.
 
-    Coordinates and well-known facts about spots among the features, as matrices made from tables of cells have them,
-    belong to none.
+    Coordinates and well-known facts about spots, as in matrices made from tables of cells, belong to no modality.
     """
     names = [str(name) for name in features.index]
     groups = FeatureGroups(_by_modality(measurement, features, wanted))
     taken = np.zeros(len(names), dtype=bool)
     for modality, columns in groups.columns.items():
-        own = np.setdiff1d(columns, np.array(facts_among(names, modality), dtype=int))
-        groups.columns[modality] = own
-        taken[own] = True
+        kept = np.setdiff1d(columns, np.array(facts_among(names, modality), dtype=int))
+        groups.columns[modality] = kept
+        taken[kept] = True
     facts = [i for i in facts_among(names) if not taken[i]]
     if facts:
         named = ", ".join(f"'{names[i]}'" for i in facts)
-        groups.left_out.append(f"{named} are coordinates or facts about spots, no features, and are left out")
+        groups.left_out.append(f"{named} are coordinates or facts about spots, not features, and are left out")
     types = _types(features)
     if types is not None and not measurement.modality:
         taken[facts] = True
@@ -52,7 +51,7 @@ def feature_groups(measurement: Measurement, features: pd.DataFrame, wanted: str
 
 
 def _types(features: pd.DataFrame) -> np.ndarray | None:
-    """The type of each feature as the file names it; None where it does not."""
+    """Return the type of each feature as named in the file; None if the file does not name it."""
     for column in TYPE_COLUMNS:
         if column in features.columns:
             types = features[column].to_numpy(dtype=object)
@@ -74,7 +73,7 @@ def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str |
             return {wanted: everything}
         raise InputError(
             where,
-            "does not say which modality it holds (no var column 'feature_types')",
+            "does not name the modality that it holds (no var column 'feature_types')",
             fix="give it as --rna or another modality",
         )
     meaning = {kind: modality_of(kind) for kind in pd.unique(types)}
@@ -94,7 +93,7 @@ def _by_modality(measurement: Measurement, features: pd.DataFrame, wanted: str |
 
 
 def _way_out(wanted: str | None, types: list[str]) -> str:
-    """What to do where all features are called genes, as some programs call whatever they write; else nothing."""
+    """Return the fix where all features are called genes, as some programs call all features; else ""."""
     if not wanted or types != [MODALITY_KINDS["rna"].feature_type]:
         return ""
     kind = MODALITY_KINDS[wanted].feature_type

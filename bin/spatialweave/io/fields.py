@@ -1,8 +1,7 @@
-"""Fields of view, libraries or sections of one file: told apart, and never laid over each other.
+"""Fields of view, libraries or sections of one file: find them, and refuse those that lie over each other.
 
-Sections are known by columns that are named like them, by the names of libraries, and by barcodes or points that two
-groups of spots have in common, whatever the column is called, or by what stands around the barcodes where no column
-says it.
+Sections are recognised by the names of columns, by the names of libraries, or by barcodes or points that two groups of
+spots have in common. These groups come from any column or, without one, from the text around the barcodes.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
 
 ONE_SECTION = "none"
-"""The section column of files whose spots are one section, whatever their columns say."""
+"""Value of the option section_column for files whose spots are one section, whatever their columns say."""
 
 GROUPS = "groups"
-"""What a column tells apart whose name does not say it."""
+"""Kind of parts of a column whose name does not show the kind."""
 
 MOST = {FIELDS: 10**9, SECTIONS: 1_000, BATCHES: 100, PLANES: 100, GROUPS: 100}
-"""More values than these are no such parts: Seurat's orig.ident can be the number of the cell."""
+"""Largest number of parts of each kind; columns with more are ignored (Seurat's orig.ident may number the cells)."""
 
 FEWEST_IN_PLANE = 10
-"""Spots, on average; depths of which fewer have the same are those of spots and not of planes."""
+"""Smallest average number of spots per plane; if fewer spots have the same depth, depths are not planes."""
 
 BARCODE = re.compile(r"[ACGTN]{12,}|s_\d+um_\d+_\d+")
-"""What names one spot of a section, in a name: a sequence, or the bin of Visium HD. What programs add before or behind
-it when they join files says which file it is of."""
+"""Part of a name that identifies a spot of a section: a sequence, or the bin of Visium HD. Programs that join files add
+text before or after it that identifies the file."""
 
 
 @dataclass
 class _Parts:
-    """Parts that a column tells apart, or, if it has no name, what is around the barcodes."""
+    """Parts that a column distinguishes or, if it has no name, the text around the barcodes."""
 
     column: str
     what: str
@@ -51,7 +50,7 @@ class _Parts:
 
 @dataclass
 class _Overlap:
-    """Two of the parts that lie over each other, and how much they have in common ("100 barcodes"), if that is why."""
+    """Two of the parts that lie over each other, with what they have in common ("100 barcodes") if this shows it."""
 
     parts: _Parts
     pair: tuple[int, int]
@@ -63,16 +62,16 @@ class _Overlap:
 
 
 def settle_fields(measurement: Measurement) -> None:
-    """Take the positions on the slide, where a file has them and its first ones lie over each other field by field."""
+    """Use positions on the slide if a file has them and its other positions lie over each other field by field."""
     coordinates = measurement.coordinates
     if coordinates is None or measurement.on_slide is None:
         return
-    found = _by_name(coordinates, _parts(coordinates.values, measurement.obs, measurement.libraries))
-    if found:
-        one, other = found.names()
+    overlap = _by_name(coordinates, _parts(coordinates.values, measurement.obs, measurement.libraries))
+    if overlap:
+        one, other = overlap.names()
         warn(
             coordinates.where,
-            f"positions of '{one}' and '{other}' ('{found.parts.column}') lie over each other, as positions inside "
+            f"positions of '{one}' and '{other}' ('{overlap.parts.column}') lie over each other, as positions inside "
             f"fields of view do; those on the slide are used, from {measurement.on_slide.where}",
         )
         measurement.coordinates = measurement.on_slide
@@ -84,30 +83,30 @@ def check_fields(
     libraries: tuple[str, ...],
     one_section: bool = False,
 ) -> None:
-    """Refuse coordinates by which fields of view, libraries or sections lie over each other.
+    """Refuse coordinates with which fields of view, libraries or sections lie over each other.
 
     Parameters
     ----------
     coordinates
-        Of all spots of the section.
+        Coordinates of all spots of the section.
     tables
-        Per file its table of spots, whose columns say where each spot belongs.
+        Table of spots of each file, whose columns may assign each spot to a part.
     libraries
         Names of the libraries that the files hold.
     one_section
-        The user says that the spots are of one section: all but fields of view causes a warning only.
+        The user says that the spots are one section: everything but fields of view only causes a warning.
     """
     assigned = False
     for where, table in tables.items():
         rows = coordinates.names.get_indexer(table.index)
-        known = table.iloc[np.flatnonzero(rows >= 0)]
+        located = table.iloc[np.flatnonzero(rows >= 0)]
         values = coordinates.values[rows[rows >= 0]]
-        parts = list(_parts(values, known, libraries))
+        parts = list(_parts(values, located, libraries))
         assigned = assigned or any(part.what != PLANES for part in parts)
-        assigned = assigned or any(_are_libraries(column, libraries) for _name, column in known.items())
-        found = _by_name(coordinates, parts) or _by_repeats(values, known) or _by_batch(parts, known.index)
-        if found:
-            _refuse(where, coordinates.where, found, one_section)
+        assigned = assigned or any(_are_libraries(column, libraries) for _name, column in located.items())
+        overlap = _by_name(coordinates, parts) or _by_repeats(values, located) or _by_batch(parts, located.index)
+        if overlap:
+            _refuse(where, coordinates.where, overlap, one_section)
         elif not one_section:
             _say_taken_for_one(where, parts)
     if len(libraries) > 1 and not assigned and not one_section:
@@ -115,36 +114,36 @@ def check_fields(
 
 
 def _refuse(where: str, positions: str, overlap: _Overlap, one_section: bool) -> None:
-    """Refuse parts that lie over each other, or warn of them where the user says that they are one section."""
+    """Refuse parts that lie over each other, or warn of them if the user says that they are one section."""
     parts, (one, other) = overlap.parts, overlap.names()
     found = f"and those of '{one}' and '{other}' lie over each other at the positions of {positions}"
     found = f"holds {len(parts.groups.names)} {parts.what} ({parts.listed()}), {found}"
     found += f" and have {overlap.common} in common" if overlap.common else ""
-    place = f"{where}, column '{parts.column}'" if parts.column else f"{where}, names of the spots"
+    source = f"{where}, column '{parts.column}'" if parts.column else f"{where}, names of the spots"
     if parts.what == FIELDS:
         raise InputError(
-            place,
+            source,
             found,
             "positions on the slide",
             "give them in obsm['spatial_fov'], in columns CenterX_global_px and CenterY_global_px, or as a table "
             "barcode,x,y in the column spatial",
         )
     if one_section:
-        warn(place, f"{found}; they are taken for one section, as section_column {ONE_SECTION} says")
+        warn(source, f"{found}; they are used as one section, as section_column {ONE_SECTION} says")
         return
     split = (
         f"write one row per section in the samplesheet, all with section_column {parts.column}, and {parts.listed()} "
         "in the column section"
         if parts.column
-        else "add a column to obs, or to the table of coordinates, that says which spot is of which section, and write "
+        else "add a column with the section of each spot to obs, or to the table of coordinates, and write "
         "one row per section in the samplesheet, all with the name of that column in section_column"
     )
     fix = f"{split}; if they are one tissue all the same, write section_column {ONE_SECTION}"
-    raise InputError(place, found, "one section", fix)
+    raise InputError(source, found, "one section", fix)
 
 
 def _say_taken_for_one(where: str, parts: Sequence[_Parts]) -> None:
-    """Warn of several sections in one table that are apart from each other, and of batches all over the tissue."""
+    """Warn of several sections in one table that do not overlap, and of batches that cover the same tissue."""
     for part in parts:
         if part.what == FIELDS:
             continue
@@ -152,15 +151,15 @@ def _say_taken_for_one(where: str, parts: Sequence[_Parts]) -> None:
         lie = "all over the tissue" if any(part.groups.overlapping()) else "side by side"
         warn(
             f"{where}, column '{part.column}'",
-            f"{several} {lie} ({part.listed()}), taken for one; section_column {part.column} with a row for each "
-            "splits them",
+            f"{several} {lie} ({part.listed()}), used as one section; to split them, write a row for each with "
+            f"section_column {part.column}",
         )
         return
 
 
 def _check_unassigned(coordinates: Coordinates, libraries: tuple[str, ...]) -> None:
-    """Several libraries of which no column says which spot is of which."""
-    found = f"holds {len(libraries)} libraries ({', '.join(libraries[:6])}), and no column says which spot is of which"
+    """Warn of several libraries if no column gives the library of each spot; refuse them if spots coincide."""
+    found = f"holds {len(libraries)} libraries ({', '.join(libraries[:6])}), and no column gives the library of a spot"
     same = len(coordinates.values) - len(np.unique(coordinates.values, axis=0))
     if same > SMALL * len(coordinates.values):
         raise InputError(
@@ -169,21 +168,21 @@ def _check_unassigned(coordinates: Coordinates, libraries: tuple[str, ...]) -> N
             "one section",
             "add such a column to obs and name it in section_column",
         )
-    warn(coordinates.where, f"{found}; it is taken for one section")
+    warn(coordinates.where, f"{found}; it is used as one section")
 
 
 def _parts(values: np.ndarray, table: pd.DataFrame, libraries: tuple[str, ...]) -> Iterator[_Parts]:
-    """What columns tell apart by their names, or since their values are the names of libraries."""
+    """Yield the parts of each column that is recognised by its name, or by values that are the names of libraries."""
     for name, column in table.items():
-        what = parts_named(str(name)) or (SECTIONS if _are_libraries(column, libraries) else "")
-        most = min(MOST[what], len(table) // FEWEST_IN_PLANE) if what == PLANES else MOST.get(what, 0)
-        groups = group_texts(column, most) if what else None
+        kind = parts_named(str(name)) or (SECTIONS if _are_libraries(column, libraries) else "")
+        most = min(MOST[kind], len(table) // FEWEST_IN_PLANE) if kind == PLANES else MOST.get(kind, 0)
+        groups = group_texts(column, most) if kind else None
         if groups is not None:
-            yield _Parts(str(name), what, Groups(values, groups))
+            yield _Parts(str(name), kind, Groups(values, groups))
 
 
 def _are_libraries(column: pd.Series, libraries: tuple[str, ...]) -> bool:
-    """Whether the values of a column are names of several libraries."""
+    """Return whether the values of a column are names of several libraries."""
     if len(libraries) < 2 or column.dtype != object:
         return False
     named = set(column.unique()) - {""}
@@ -191,9 +190,9 @@ def _are_libraries(column: pd.Series, libraries: tuple[str, ...]) -> bool:
 
 
 def _by_name(coordinates: Coordinates, parts: Iterable[_Parts]) -> _Overlap | None:
-    """The first parts that lie over each other and are no parts of one section by the name of their column."""
+    """Return the first parts that lie over each other and, by the column's name, are not parts of one section."""
     for part in parts:
-        # Positions on the slide are right whatever the fields: centres of cells may lie beyond the edge of theirs.
+        # Positions on the slide are right for all fields, though a cell's centre may lie outside its field.
         if part.what == BATCHES or (coordinates.global_by_name and part.what == FIELDS):
             continue
         pair = next(part.groups.overlapping(), None)
@@ -203,10 +202,10 @@ def _by_name(coordinates: Coordinates, parts: Iterable[_Parts]) -> _Overlap | No
 
 
 def _by_batch(parts: Sequence[_Parts], names: pd.Index) -> _Overlap | None:
-    """Batches that lie over each other and are sections: not all over the same area, or in the names of the spots.
+    """Return batches that lie over each other and are sections: they cover different areas, or are in spots' names.
 
-    Lanes of the sequencing of one section have spots everywhere in it; anndata adds the batch to the names of the spots
-    of the objects that it joins.
+    Sequencing lanes of one section have spots everywhere in it; anndata adds the batch to the names of the spots of the
+    objects that it joins.
     """
     for part in parts:
         groups, pairs = part.groups, list(part.groups.overlapping()) if part.what == BATCHES else []
@@ -222,10 +221,10 @@ def _by_batch(parts: Sequence[_Parts], names: pd.Index) -> _Overlap | None:
 
 
 def _by_repeats(values: np.ndarray, table: pd.DataFrame) -> _Overlap | None:
-    """The fewest groups by any column that lie over each other and have barcodes or points in common.
+    """Return the fewest groups by any column that lie over each other and have barcodes or points in common.
 
-    A barcode has one place in a section, so that these are sections, whatever the column is called. Types of cells and
-    lanes lie over each other as well, without that.
+    A barcode has one position in a section, so such groups are sections, whatever the name of the column. Cell types
+    and lanes also lie over each other, but have no barcodes or points in common.
     """
     barcodes, around = _barcodes(table)
     points = np.unique(values @ np.array([1, 1j]), return_inverse=True)[1]
@@ -235,12 +234,12 @@ def _by_repeats(values: np.ndarray, table: pd.DataFrame) -> _Overlap | None:
     columns = [(str(name), column) for name, column in table.items() if column.dtype.kind != "f"]
     if around is not None:
         columns.append(("", around))
-    found = [overlap for name, column in columns if (overlap := _repeating(name, column, values, keys))]
-    return min(found, key=lambda overlap: len(overlap.parts.groups.names), default=None)
+    overlaps = [overlap for name, column in columns if (overlap := _repeating(name, column, values, keys))]
+    return min(overlaps, key=lambda overlap: len(overlap.parts.groups.names), default=None)
 
 
 def _repeating(name: str, column: pd.Series, values: np.ndarray, keys: Mapping[str, np.ndarray]) -> _Overlap | None:
-    """Two groups by one column that lie over each other and have many of the keys in common."""
+    """Return two groups by one column that lie over each other and have many of the keys in common."""
     texts = group_texts(column, MOST[GROUPS])
     if texts is None:
         return None
@@ -255,9 +254,9 @@ def _repeating(name: str, column: pd.Series, values: np.ndarray, keys: Mapping[s
 
 
 def _barcodes(table: pd.DataFrame) -> tuple[np.ndarray, pd.Series | None]:
-    """A number for the barcode of each spot, -1 = none; and, where some are repeated, the names without them.
+    """Return a number for the barcode of each spot (-1 = none) and, if some are repeated, the text around barcodes.
 
-    They are looked for in the names of the spots, then in columns of barcodes.
+    Barcodes are searched in the names of the spots, then in columns of barcodes.
     """
     columns = [column for name, column in table.items() if str(name).strip().lower() in BARCODE_NAMES]
     for names in (table.index.to_series(), *columns):
@@ -276,6 +275,6 @@ def _barcodes(table: pd.DataFrame) -> tuple[np.ndarray, pd.Series | None]:
 
 
 def _are_repeated(codes: np.ndarray) -> bool:
-    """Whether several spots have the code of another; -1 = none."""
+    """Return whether several spots have the code of another spot; -1 = none."""
     known = codes[codes >= 0]
     return len(known) - int(np.count_nonzero(np.bincount(known))) >= FEWEST_COMMON

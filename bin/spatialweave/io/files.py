@@ -1,4 +1,4 @@
-"""Writing so that a killed or failing stage never leaves a half-written file under its final name."""
+"""Writing of files such that a stage that is killed or fails never leaves a partial file under its final name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 from spatialweave.errors import InputError
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-"""Names of datasets, sections and methods, which become names of files."""
+"""Pattern of names of datasets, sections and methods, which become names of files."""
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`; on success it is renamed to `target`, on an error removed.
+    """Yield a temporary path beside `target`; it is renamed to `target` on success, and removed on an error.
 
-    The temporary name keeps the suffixes of `target`, since some writers choose the format by them.
+    The temporary name keeps the suffixes of `target`, since some writers choose the format from them.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; one that is not JSON is an InputError."""
+    """Return the content of a JSON file; a file that is not JSON raises an InputError."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

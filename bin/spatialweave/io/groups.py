@@ -1,4 +1,4 @@
-"""Groups of the spots of a section, by any column: which of them lie over each other in space."""
+"""Groups of the spots of a section by any column, and the groups that lie over each other in space."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from scipy import sparse
 from spatialweave.io.labels import clean
 
 OVERLAP = 0.5
-"""Two groups of spots lie over each other where their boxes share more than this fraction of the smaller one. Boxes of
-neighbouring fields share their margins only."""
+"""Two groups of spots lie over each other if their bounding boxes share more than this fraction of the smaller box.
+Boxes of neighbouring fields share only their margins."""
 
 SMALL = 0.1
-"""Groups with fewer than this fraction of the spots of the median group are not looked at: what is cut off at the edge
-of a slide can lie within the margin of its neighbour."""
+"""Groups with fewer than this fraction of the spots of the median group are ignored: a field cut off at the edge of a
+slide can lie within the margin of its neighbour."""
 
 COMPARED = 2_000
-"""Groups that are compared in pairs at most; more than these are sampled."""
+"""Largest number of groups that are compared in pairs; more groups are sampled."""
 
 COMMON = 0.2
-"""Two groups repeat each other where at least this fraction of the smaller one is in both. Sections that lie over each
-other on a lattice share more; random barcodes of several wells are the same by chance in less than a thirtieth."""
+"""Two groups repeat each other if at least this fraction of the smaller group is in both. Sections that lie over each
+other on a lattice share more; of random barcodes of several wells, less than a thirtieth are equal by chance."""
 
 FEWEST_COMMON = 3
 
 ALONE = 0.99
-"""And where no group holds more than the rest of its own barcodes, or points, twice: cells of one type do, where
-several were put at one point."""
+"""Smallest fraction of distinct barcodes or points within the groups of such a pair. Groups of one cell type have fewer
+where several cells were placed at one point."""
 
 ALIKE = 0.25
-"""Groups are spread alike where their means differ by less than this part of their deviation, and their deviations by
-less than this logarithm, besides chance."""
+"""Groups are spread alike if their means differ by less than this fraction of their standard deviation, and the
+logarithms of the standard deviations by less than this, with an allowance for chance."""
 
 
 class Groups:
-    """The spots whose group and place are known.
+    """Groups of the spots whose group and coordinates are known.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class Groups:
     Attributes
     ----------
     names, sizes
-        Of the groups, sorted by name.
+        Names and sizes of the groups, sorted by name.
     used, codes
-        Positions of the known spots, and the position of the group of each.
+        Positions of these spots, and the position of the group of each.
     """
 
     def __init__(self, values: np.ndarray, groups: np.ndarray) -> None:
@@ -63,7 +63,7 @@ class Groups:
         self.sizes = np.bincount(codes, minlength=len(names))
 
     def overlapping(self) -> Iterator[tuple[int, int]]:
-        """Pairs of groups whose spots lie over each other."""
+        """Yield pairs of groups whose spots lie over each other."""
         if len(self.names) < 2:
             return
         kept = np.flatnonzero(self.sizes >= SMALL * np.median(self.sizes))
@@ -73,7 +73,7 @@ class Groups:
         highest = np.full((len(self.names), 2), -np.inf)
         np.minimum.at(lowest, self.codes, self._values)
         np.maximum.at(highest, self.codes, self._values)
-        # A group of one spot, or of spots on a line, has a box, too.
+        # A group of one spot, or of spots on a line, also needs a box with an area.
         highest = highest + 1e-9 * max(float(np.ptp(self._values, axis=0).max()), np.finfo(float).tiny)
         for position, group in enumerate(kept[:-1]):
             others = kept[position + 1 :]
@@ -85,12 +85,12 @@ class Groups:
                 yield int(group), int(other)
 
     def repeating(self, keys: np.ndarray) -> np.ndarray:
-        """Which groups have many keys in common, and none twice in themselves: bool, groups x groups.
+        """Return which groups have many keys in common and hardly any key twice: bool, groups x groups.
 
         Parameters
         ----------
         keys
-            One whole number per spot, -1 = unknown. Memory is that of groups x groups.
+            One whole number per spot, -1 = unknown.
         """
         known = keys[self.used] >= 0
         codes, keys = self.codes[known], keys[self.used][known]
@@ -98,13 +98,13 @@ class Groups:
         if held.nnz < ALONE * len(keys):
             return np.zeros((len(self.names), len(self.names)), dtype=bool)
         held.data[:] = 1
-        # Keys of one group only say nothing, and are most of them.
+        # Most keys are in one group only and are not needed.
         held = held[:, np.asarray(held.sum(axis=0)).ravel() > 1]
         smaller = np.minimum.outer(self.sizes, self.sizes)
         return np.asarray((held @ held.T).toarray() >= np.maximum(FEWEST_COMMON, COMMON * smaller))
 
     def spread_alike(self, one: int, other: int) -> bool:
-        """Whether the spots of two groups are spread over the same area: their means and deviations agree."""
+        """Return whether the spots of two groups cover the same area: their means and standard deviations agree."""
         means, deviations = (table[[one, other]] for table in self._spread)
         # Three standard errors.
         most = ALIKE + 3 * np.sqrt((1 / self.sizes[[one, other]]).sum())
@@ -124,9 +124,9 @@ class Groups:
 
 
 def group_texts(column: pd.Series, most: int) -> np.ndarray | None:
-    """The values of a column as those of :class:`Groups`; None where they are fewer than 2 or more than `most`."""
+    """Return the values of a column as text for :class:`Groups`; None if fewer than 2 or more than `most` differ."""
     codes, values = pd.factorize(column)
     if not 2 <= len(values) <= most:
         return None
-    # The last is that of missing ones, whose code is -1.
+    # Missing values have the code -1, the position of the "" at the end.
     return np.append(clean(pd.Series(values)), "")[codes]

@@ -1,4 +1,4 @@
-"""HDF5 files, opened to be read; what cannot be decompressed here is told by the name of its filter."""
+"""Opening of HDF5 files for reading; data that cannot be decompressed here is reported with the name of its filter."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FILTERS = {
     32015: "zstd",
     32026: "blosc2",
 }
-"""Names of filters that hdf5plugin brings, by the numbers under which the HDF Group has registered them."""
+"""Names of the filters of hdf5plugin, by the numbers under which the HDF Group has registered them."""
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file to be read.
+    """Open a file for reading.
 
     Raises
     ------
     InputError
-        When reading it fails and it has a dataset whose filter is not installed: HDF5 itself does not say which.
+        When reading fails and a dataset needs a filter that is not installed: HDF5 itself does not name it.
     """
     import h5py
 
@@ -51,7 +51,7 @@ def _refuse_missing_filters(path: Path, file: h5py.File, error: OSError) -> None
         if number is not None:
             raise InputError(
                 f"{path}, {name}",
-                f"is compressed by HDF5 filter {number} ({FILTERS.get(number, 'of no known name')}), which is not here",
+                f"is compressed by HDF5 filter {number} ({FILTERS.get(number, 'unnamed')}), which is not installed",
                 "gzip or no compression",
                 "open the file where hdf5plugin is installed, and write it again with compression='gzip'",
             ) from error
@@ -60,11 +60,11 @@ def _refuse_missing_filters(path: Path, file: h5py.File, error: OSError) -> None
 
 
 def missing_filter(item: Any) -> int | None:
-    """The number of the first filter of an HDF5 dataset that is not installed; None where all are, and of all else."""
+    """Return the number of the first filter of an HDF5 dataset that is not installed; None if there is none."""
     import h5py
 
     if not isinstance(item, h5py.Dataset):
         return None
-    made = item.id.get_create_plist()
-    numbers = (made.get_filter(position)[0] for position in range(made.get_nfilters()))
+    properties = item.id.get_create_plist()
+    numbers = (properties.get_filter(position)[0] for position in range(properties.get_nfilters()))
     return next((number for number in numbers if not h5py.h5z.filter_avail(number)), None)

@@ -1,4 +1,4 @@
-"""Images of tissues as files and arrays hold them, turned into 8 bits per colour."""
+"""Images of tissues from files and arrays, converted to 8 bits per colour."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ MOST_PIXELS = 400_000_000
 """Images with more pixels are refused before they are decoded; with three bytes each, these take 1.2 GB."""
 
 BRIGHTEST = 99.8
-"""The percentile that becomes white where values are not 8 bits: a few pixels of fluorescence are far brighter."""
+"""Percentile that becomes white if values are not 8 bits: a few pixels of fluorescence are far brighter."""
 
 TRANSPARENT = "white"
-"""What shows through transparent pixels."""
+"""Colour that shows through transparent pixels."""
 
 
 def read_image(path: Path) -> Image:
-    """A PNG, JPEG or TIFF file as an RGB image; of a TIFF file with several images the first.
+    """Read a PNG, JPEG or TIFF file as an RGB image; from a TIFF file with several images, the first is read.
 
     Raises
     ------
     InputError
-        When there is no such file, it is no such image, or has more than :data:`MOST_PIXELS` pixels.
+        When there is no such file, it is not such an image, or has more than :data:`MOST_PIXELS` pixels.
     """
     from PIL import Image as images
 
     expected = "image (PNG, JPEG or TIFF)"
     if path.is_dir():
         raise InputError(str(path), "is a folder", expected)
-    # Pillow refuses images that are large for a photograph; those of tissues often are, and are refused here.
+    # Pillow refuses images that are large for a photograph, as tissue images often are; check_size has its own limit.
     limit, images.MAX_IMAGE_PIXELS = images.MAX_IMAGE_PIXELS, None
     try:
         with reading(path, expected, "save it as PNG"), images.open(path, formats=FORMATS) as opened:
@@ -49,7 +49,7 @@ def read_image(path: Path) -> Image:
 
 
 def check_size(where: str, size: tuple[int, ...]) -> None:
-    """Refuse an image with too many pixels, or none; `size` is its width and height."""
+    """Refuse an image with no or too many pixels; `size` is its width and height."""
     width, height = size
     if width < 1 or height < 1:
         raise InputError(where, f"is an image of {width} x {height} pixels", "an image with pixels")
@@ -63,7 +63,7 @@ def check_size(where: str, size: tuple[int, ...]) -> None:
 
 
 def to_rgb(image: Image) -> Image:
-    """An image of any mode as RGB: transparent pixels white, values of more than 8 bits stretched."""
+    """Convert an image of any mode to RGB: transparent pixels become white, values of more than 8 bits are rescaled."""
     from PIL import Image as images
 
     if image.mode[0] in "IF":
@@ -76,14 +76,14 @@ def to_rgb(image: Image) -> Image:
 
 
 def of_array(values: np.ndarray) -> Image:
-    """An array as an RGB image.
+    """Convert an array to an RGB image.
 
     Parameters
     ----------
     values
-        Height x width, or height x width x channels: three or four are red, green, blue and opacity, of others the
-        first is shown in grey. 8-bit values are taken as they are, fractions (0 to 1) as colours; of others the range
-        from 0 to :data:`BRIGHTEST` becomes dark to bright.
+        Height x width, or height x width x channels. Three or four channels are red, green, blue and opacity; with any
+        other number, the first is shown in grey. 8-bit values are used unchanged, fractions (0 to 1) as colours; other
+        values are scaled such that 0 is dark and the percentile :data:`BRIGHTEST` is bright.
     """
     from PIL import Image as images
 
@@ -94,21 +94,21 @@ def of_array(values: np.ndarray) -> Image:
     if values.shape[2] not in (3, 4):
         values = values[:, :, :1]
     if values.dtype != np.uint8:
-        known = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         top = 1.0
-        if known.max() > 1 or values.dtype.kind in "ui":
-            colours = values.dtype.kind == "f" and values.shape[2] > 1 and known.max() <= 255
-            top = 255.0 if colours else float(np.percentile(known, BRIGHTEST)) or float(known.max()) or 1.0
-        values = np.round(np.clip(known / top, 0, 1) * 255).astype(np.uint8)
+        if finite.max() > 1 or values.dtype.kind in "ui":
+            colours = values.dtype.kind == "f" and values.shape[2] > 1 and finite.max() <= 255
+            top = 255.0 if colours else float(np.percentile(finite, BRIGHTEST)) or float(finite.max()) or 1.0
+        values = np.round(np.clip(finite / top, 0, 1) * 255).astype(np.uint8)
     if values.shape[2] == 1:
         return images.fromarray(values[:, :, 0]).convert("RGB")
     return to_rgb(images.fromarray(np.ascontiguousarray(values)))
 
 
 def read_thinned(stored: Any, where: str, most_rows: int) -> tuple[Image, int]:
-    """A stored array (height x width, or with channels last) as an RGB image, and every how many-th pixel it has.
+    """Read a stored array (height x width, or with channels last) as an RGB image; also return the step between pixels.
 
-    More than `most_rows` rows or columns are left out evenly, before they are in memory.
+    Rows and columns are thinned evenly to about `most_rows` before they are in memory.
     """
     shape = tuple(stored.shape)
     if len(shape) not in (2, 3):

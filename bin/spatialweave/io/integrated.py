@@ -1,4 +1,4 @@
-"""The integrated file of a dataset, which ASSEMBLE writes, EXPORT reads and users go on with."""
+"""The integrated file of a dataset, which ASSEMBLE writes and which EXPORT and users read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LABEL = "label"
 """The obs column of the known domains."""
 
 SPATIAL_GRAPH = ("spatial_connectivities", "spatial_distances")
-"""The obsp keys of the spatial graph, which are squidpy's too."""
+"""The obsp keys of the spatial graph, as in squidpy."""
 
 
 COLOUR = re.compile("#[0-9A-Fa-f]{6}")
@@ -47,12 +47,12 @@ class IntegratedRun:
 
     @property
     def key(self) -> str:
-        """Its obs column, and the end of its other keys, e.g. "smart_1"."""
+        """Obs column of its domains, and ending of its other keys, e.g. "smart_1"."""
         return f"{self.method}_{self.seed}"
 
     @property
     def names_key(self) -> str:
-        """The obs column with the names of its domains, where some have one."""
+        """Obs column with the names of its domains, if any has a name."""
         return f"{self.key}_name"
 
     @property
@@ -77,7 +77,7 @@ class IntegratedRun:
 
     @property
     def id(self) -> str:
-        """What its files are called, e.g. "smart.seed1"."""
+        """Name of its files, e.g. "smart.seed1"."""
         return f"{self.method}.seed{self.seed}"
 
 
@@ -88,13 +88,13 @@ class Integrated:
     Attributes
     ----------
     data
-        All but the X of the modalities.
+        Everything but the X of the modalities.
     counts
-        These, on disk.
+        X of each modality, on disk.
     runs
-        Those with domains or an embedding. The domains of a run are the categories of `data.obs[run.key]`.
+        Runs with domains or an embedding. The domains of a run are the categories of `data.obs[run.key]`.
     images
-        Of the tissue, by section, of those that have one.
+        Images of the tissue, by section, of the sections that have one.
     """
 
     data: mudata.MuData
@@ -104,28 +104,28 @@ class Integrated:
 
     @property
     def classes(self) -> list[str]:
-        """The obs columns with classes of spots: labels, domains of each run, their names, as far as they are there."""
+        """Obs columns with classes of spots: labels, domains of each run and their names, where present."""
         of_runs = [key for run in self.runs for key in (run.key, run.names_key)]
         return [key for key in (LABEL, *of_runs) if key in self.data.obs]
 
 
 def colour_key(column: str) -> str:
-    """The uns key of the colours of an obs column's categories, as scanpy and squidpy look for it."""
+    """Return the uns key of the colours of an obs column's categories, as in scanpy and squidpy."""
     return f"{column}_colors"
 
 
 def runs_text(runs: Sequence[IntegratedRun]) -> str:
-    """The list of runs as uns holds it."""
+    """Return the list of runs as JSON text for uns."""
     return json.dumps([asdict(run) for run in runs])
 
 
 def read_integrated(path: Path) -> Integrated:
-    """Read an integrated file and check all that an export relies on.
+    """Read an integrated file and check everything that an export relies on.
 
     Raises
     ------
     InputError
-        Naming the file and the slot.
+        When a check fails; names the file and the slot.
     """
     data = read_without_counts(path, "integrated")
     counts = counts_of_spots(path, data)
@@ -151,16 +151,16 @@ def _read_runs(path: Path, text: Any) -> list[IntegratedRun]:
     try:
         runs = [IntegratedRun(str(entry["method"]), int(entry["seed"])) for entry in json.loads(str(text))]
     except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}, uns['{RUNS}']", f"is no list of runs ({error})", fix=AGAIN) from error
+        raise InputError(f"{path}, uns['{RUNS}']", f"is not a list of runs ({error})", fix=AGAIN) from error
     return runs
 
 
 def _check_classes(path: Path, data: mudata.MuData, column: str) -> None:
-    """Refuse classes that are no categories, or have not a colour each."""
+    """Refuse classes that are not categories with one colour each."""
     if not isinstance(data.obs[column].dtype, pd.CategoricalDtype):
         raise InputError(f"{path}, obs['{column}']", "is not categorical", "a category per domain", AGAIN)
     colours = data.uns.get(colour_key(column), ())
     n_classes = len(data.obs[column].cat.categories)
-    if isinstance(colours, str) or [bool(COLOUR.fullmatch(str(one))) for one in colours] != [True] * n_classes:
+    if isinstance(colours, str) or [bool(COLOUR.fullmatch(str(colour))) for colour in colours] != [True] * n_classes:
         where = f"{path}, uns['{colour_key(column)}']"
         raise InputError(where, "is not a list of one colour per class", f"{n_classes} colours like #0072B2", AGAIN)

@@ -1,4 +1,4 @@
-"""The raw counts of a whole dataset in one file: its sections joined, as PREPROCESS joins them."""
+"""The raw counts of a whole dataset in one file, with its sections joined by PREPROCESS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECTIONS = "sections"
 
 @dataclass(frozen=True)
 class SectionSize:
-    """One section before joining: its spots and features per modality, and micrometres per coordinate unit if known."""
+    """Size of a section before joining: spots and features per modality; micrometres per coordinate unit if known."""
 
     name: str
     platform: str
@@ -45,20 +45,20 @@ def joined_counts(
     images: Mapping[str, TissueImage],
     **facts: str,
 ) -> mudata.MuData:
-    """The content of a counts file.
+    """Return the content of a counts file.
 
     Parameters
     ----------
     parts
-        Per modality raw counts (CSR, float32) of the features that all sections with it share.
+        Raw counts (CSR, float32) of each modality, with the features that all sections with the modality share.
     obs, coordinates
         Spots and their coordinates (float64, spots x 2), as in the latents.
     sections
-        In the order of the stack.
+        Sizes of the sections in the order of the stack.
     images
-        By section, of those that have one.
+        Images by section, of the sections that have one.
     facts
-        Of the stamp: dataset, platform, layout.
+        Facts of the stamp: dataset, platform, layout.
     """
     uns = {
         "spatialweave": stamp("counts", **facts),
@@ -69,18 +69,18 @@ def joined_counts(
 
 
 def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
-    """The joined raw counts of a dataset, and its sections in the order of the stack.
+    """Read the joined raw counts of a dataset, and its sections in the order of the stack.
 
     Returns
     -------
-    Per modality X (CSR, float32), the obs columns that all its sections have and, where one section only has the
+    For each modality X (CSR, float32), the obs columns that all its sections have and, if only one section has the
     modality, its var columns. The MuData's own obs (`barcode`, `section` and, where known, `label`) and
     obsm['spatial'] are those of the latents.
 
     Raises
     ------
     InputError
-        When the file is of another kind, holds no raw counts, or does not say what its sections are.
+        When the file is of another kind, holds no raw counts, or lacks a valid list of its sections.
     """
     data = read_h5mu(path, "counts")
     check_modalities(path, data)
@@ -89,7 +89,7 @@ def read_joined_counts(path: Path) -> tuple[mudata.MuData, list[SectionSize]]:
 
 
 def read_stored_counts(path: Path) -> tuple[mudata.MuData, dict[str, StoredCounts], list[SectionSize]]:
-    """The same without X; and per modality the counts on disk, which are checked whenever they are walked over."""
+    """Read the same without X; counts of each modality stay on disk, and are checked whenever they are read."""
     data = read_without_counts(path, "counts")
     return data, counts_of_spots(path, data), _sections(path, data)
 
@@ -97,16 +97,16 @@ def read_stored_counts(path: Path) -> tuple[mudata.MuData, dict[str, StoredCount
 def _sections(path: Path, data: mudata.MuData) -> list[SectionSize]:
     try:
         sections = [SectionSize(**entry) for entry in json.loads(str(data.uns[SECTIONS]))]
-        known = [section.name for section in sections]
+        names = [section.name for section in sections]
     except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}, uns['{SECTIONS}']", f"is no list of sections ({error})", fix=AGAIN) from error
-    if known != list(dict.fromkeys(data.obs["section"].astype(str))):
-        raise InputError(f"{path}, uns['{SECTIONS}']", f"names {', '.join(known)}", "the sections of obs", AGAIN)
+        raise InputError(f"{path}, uns['{SECTIONS}']", f"is not a list of sections ({error})", fix=AGAIN) from error
+    if names != list(dict.fromkeys(data.obs["section"].astype(str))):
+        raise InputError(f"{path}, uns['{SECTIONS}']", f"names {', '.join(names)}", "the sections of obs", AGAIN)
     return sections
 
 
 def counts_of_spots(path: Path, data: mudata.MuData) -> dict[str, StoredCounts]:
-    """The counts of every modality on disk; modalities with spots that the dataset lacks are refused."""
+    """Return the counts of every modality on disk; modalities with spots that the dataset lacks are refused."""
     counts = stored_counts(path, data)
     _check_spots(path, data)
     return counts

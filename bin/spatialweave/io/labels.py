@@ -18,14 +18,14 @@ LABEL_NAMES = (
     *("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth"),
     *("ground truth", "anno", "manual-anno"),
 )
-"""What the column of labels in a table may be called (any case); the one beside the barcodes may have any name."""
+"""Names (any case) of the column of labels in a table; a single column beside the barcodes may have any name."""
 
 UNLABELLED = ("", "nan", "na", "n/a", "<na>", "none", "null")
 """Texts (any case) that other programs write where a spot has no label."""
 
 
 def check_labels(option: str, observations: dict[str, pd.DataFrame]) -> None:
-    """Refuse labels that cannot be found, before any counts are read; arguments as of :func:`find_labels`."""
+    """Refuse labels that cannot be found, before any counts are read; arguments as in :func:`find_labels`."""
     if _is_table(option):
         _read_table(Path(option))
     elif _is_list(option):
@@ -35,7 +35,7 @@ def check_labels(option: str, observations: dict[str, pd.DataFrame]) -> None:
 
 
 def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
-    """Labels of `spots`: from a table or list, when `option` ends like one, or from the column `option` of obs.
+    """Return the labels of `spots`: from a table or list if `option` ends like one, or from the obs column `option`.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.In
         Path of a table with the columns barcode and label, path of a .txt with one label per line, or the name of a
         column.
     observations
-        File name -> its obs, in the order of the file; the files in the order to look.
+        The obs of each file, in the order of the file; files are searched in order.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def find_labels(option: str, observations: dict[str, pd.DataFrame], spots: pd.In
 
 
 def clean(values: pd.Series) -> np.ndarray:
-    """Labels as plain strings: missing ones "", whole floats without their ".0"."""
+    """Convert labels to plain strings: missing labels become "", whole floats lose their ".0"."""
     if values.dtype.kind == "f":
         values = values.map(lambda value: "" if pd.isna(value) else f"{value:.15g}")
     texts = (plain_text(value).strip() for value in values.astype(object))
@@ -73,7 +73,7 @@ def _is_list(option: str) -> bool:
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, np.ndarray, str]:
-    """A table under its barcodes, their labels, and what the column of these is called."""
+    """Return a table under its barcodes, their labels, and the name of the column of labels."""
     tables.check_file(path, "a table with the columns barcode and label")
     table = tables.read_strings(path)
     keys = key_columns(path, table)
@@ -95,14 +95,14 @@ def _from_table(path: Path, observations: dict[str, pd.DataFrame], spots: pd.Ind
     unknown = int((~names.isin(spots)).sum())
     if unknown:
         warn(str(path), f"{unknown} of {len(names)} rows name no spot of the section and are left out")
-    found = np.where(rows < 0, "", labels[rows])
-    if not (found != "").any():
+    spot_labels = np.where(rows < 0, "", labels[rows])
+    if not (spot_labels != "").any():
         raise InputError(f"{path}, column '{label}'", "holds no label", "the domain of at least one spot")
-    return np.asarray(found, dtype=object)
+    return np.asarray(spot_labels, dtype=object)
 
 
 def _read_list(path: Path) -> np.ndarray:
-    """The labels of a list, one per line."""
+    """Return the labels of a list, one per line."""
     tables.check_file(path, "a list with one label per line")
     with tables.open_text(path) as stream:
         lines = stream.read().rstrip().splitlines()
@@ -113,7 +113,7 @@ def _read_list(path: Path) -> np.ndarray:
 
 
 def _from_list(path: Path, observations: dict[str, pd.DataFrame], spots: pd.Index) -> np.ndarray:
-    """Labels of a list, whose lines are the spots of a file in its order or, where these are numbers, by number."""
+    """Return labels from a list with one line per spot of a file, in its order or, if spots are numbers, by number."""
     values = _read_list(path)
     names = next((obs.index for obs in observations.values() if len(obs) == len(values)), None)
     fix = "write barcodes and labels to a CSV"
@@ -126,14 +126,14 @@ def _from_list(path: Path, observations: dict[str, pd.DataFrame], spots: pd.Inde
         raise InputError(str(path), f"{len(values)} different labels in {len(values)} lines", "one label per line", fix)
     numbers = pd.to_numeric(pd.Series(names.to_numpy(dtype=object)), errors="coerce").to_numpy(dtype=float)
     if np.array_equal(np.sort(numbers), np.arange(len(numbers))):
-        # Simulated spots are called by their line, in whatever order they are stored.
+        # Simulated spots are named by their line and may be stored in any order.
         values = values[numbers.astype(np.int64)]
     rows = names.get_indexer(spots)
     return np.asarray(np.where(rows < 0, "", values[rows]), dtype=object)
 
 
 def _holders(column: str, observations: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The files whose obs has the column; at least one must."""
+    """Return the files whose obs has the column; at least one must have it."""
     holders = {where: obs for where, obs in observations.items() if column in obs.columns}
     if not holders:
         names = sorted({str(name) for obs in observations.values() for name in obs.columns})
@@ -163,9 +163,9 @@ def _from_columns(column: str, observations: dict[str, pd.DataFrame], spots: pd.
                 f"'{labels[rows][first]}' in {source[rows][first]}",
                 "one label per spot",
             )
-        given = values != ""
-        labels[rows[given]] = values[given]
-        source[rows[given]] = where
+        labelled = values != ""
+        labels[rows[labelled]] = values[labelled]
+        source[rows[labelled]] = where
     if not (labels != "").any():
         raise InputError(f"{next(iter(holders))}, obs column '{column}'", "holds no label", "the domains of spots")
     return labels

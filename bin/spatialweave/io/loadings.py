@@ -1,4 +1,4 @@
-"""From latents back to features: the loadings that preprocessing leaves in a latents file."""
+"""Loadings in a latents file, with which latents are converted back to features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Loadings:
-    """What turns the latents of one modality into values of its features.
+    """Linear map from the latents of one modality to the values of its features.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Loadings:
     mean
         float64, mean of each feature's prepared values.
     scale
-        float64, what each feature's log values were divided by; 1 where they were not.
+        float64, divisor of each feature's log values; 1 where they were not scaled.
     """
 
     features: pd.Index
@@ -37,34 +37,34 @@ class Loadings:
     scale: np.ndarray
 
     def log_values(self, latent: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """The log values (float32, spots x features) of some features, by position, that latents predict."""
+        """Return the log values (float32, spots x features) that latents predict for features, given by position."""
         prepared = latent @ self.matrix[features].T + self.mean[features]
         return np.asarray(prepared * self.scale[features], dtype=np.float32)
 
     def variance(self, latent: np.ndarray) -> np.ndarray:
-        """Variance over the spots of each feature's prepared value that latents lead to, without these values.
+        """Return the variance over the spots of each feature's prepared value, without computing these values.
 
-        Where features were scaled, it is the fraction of a feature's variance that the latents hold.
+        If features were scaled, this is the fraction of a feature's variance that the latents hold.
         """
         covariance = np.atleast_2d(np.cov(latent.astype(np.float64), rowvar=False, bias=True))
         return np.asarray(np.einsum("fd,fd->f", self.matrix @ covariance, self.matrix))
 
 
 def read_loadings(path: Path) -> dict[str, Loadings]:
-    """The loadings of each modality of a latents file; latents that are no linear map of features have none."""
+    """Read the loadings of each modality of a latents file; latents that are not a linear map of features have none."""
     from anndata.io import read_elem
 
-    found = {}
+    loadings = {}
     with open_latents(path) as file:
         for name in MODALITIES:
             if f"{name}/varm/loadings" not in file["mod"]:
                 continue
             var = read_elem(file["mod"][name]["var"])
             matrix = np.asarray(read_elem(file["mod"][name]["varm/loadings"]), dtype=np.float32)
-            found[name] = Loadings(var.index, matrix, var["mean"].to_numpy(), var["scale"].to_numpy())
-    return found
+            loadings[name] = Loadings(var.index, matrix, var["mean"].to_numpy(), var["scale"].to_numpy())
+    return loadings
 
 
 def column_name(feature: str) -> str:
-    """A feature's name as that of a table's column: a slash, which HDF5 keeps for itself, becomes "_"."""
+    """Return a feature's name as a column name: a slash, which has a meaning in HDF5, becomes "_"."""
     return feature.replace("/", "_")

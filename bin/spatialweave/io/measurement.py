@@ -1,4 +1,4 @@
-"""What every reader returns: one modality as a file holds it, before any check of its values."""
+"""The result of every reader: one matrix of a file, before any check of its values."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Loader = Callable[[], "tuple[sparse.spmatrix | Opener, pd.DataFrame]"]
 
 @dataclass
 class Coordinates:
-    """The coordinates (`values`: float64, spots x 2; NaN = unknown) of the spots `names`, and where they were read.
+    """Coordinates (`values`: float64, spots x 2; NaN = unknown) of the spots `names`, and their source (`where`).
 
-    `table` has what a table of coordinates says beside them, one row per spot; `global_by_name` says that by the names
-    of their columns they are positions on the slide and not inside a field of view.
+    `table` holds all columns of a table of coordinates, one row per spot. `global_by_name` is True if the names of the
+    columns show that they are positions on the slide and not inside a field of view.
     """
 
     names: pd.Index
@@ -38,7 +38,7 @@ class Coordinates:
     global_by_name: bool = False
 
     def at(self, rows: np.ndarray) -> Coordinates:
-        """The coordinates of the spots at `rows` (positions)."""
+        """Return the coordinates of the spots at `rows` (positions)."""
         table = None if self.table is None else self.table.iloc[rows]
         return replace(self, names=self.names[rows], values=self.values[rows], table=table)
 
@@ -54,27 +54,27 @@ class Measurement:
     obs
         One row per spot, index = barcodes.
     slots
-        Where raw counts may be, in the order to look: slot name -> function that loads the matrix (spots x features),
-        or what opens it to be read by blocks, and the table of its features. Loading is put off so that only the slot
-        in use is ever in memory.
+        Slots that may hold raw counts, in the order in which they are searched: slot name -> function that returns the
+        matrix (spots x features), or an opener of it to read by blocks, and the table of its features. Loading is
+        deferred so that only the slot in use is in memory.
     layers
-        Further matrices that may be named, by the names of their layers.
+        Further matrices that the user may name, by the names of their layers.
     absent
-        Slots that were looked for and are not in the file, for messages.
+        Slots that were searched and are not in the file, for messages.
     coordinates
         One row per row of `obs`.
     on_slide
-        Likewise, positions on the slide, where the file holds such beside `coordinates`.
+        Positions on the slide, one row per row of `obs`, if the file holds them besides `coordinates`.
     libraries
-        The libraries of which the file says that it holds images or positions.
+        The libraries whose images or positions the file holds.
     modality
-        Its modality, where the file says so; else it is found from ``feature_types`` of the features or the option.
+        Its modality, if the file names it; else it is found from ``feature_types`` of the features or the option.
     tables
-        Loads a table of its spots (spots x columns) by the obsm key, in formats that have such.
+        Loads a table of its spots (spots x columns) by the obsm key, in formats that have obsm.
     turned
-        Gives the same matrix with its columns as spots, in formats that do not say which are which.
+        Returns the same matrix with its columns as spots, in formats that do not show which axis holds the spots.
     image
-        Loads the image of the section of this name, None where there is none, in formats that have such.
+        Loads the image of the section with this name, None if there is none, in formats with images.
     """
 
     where: str
@@ -104,9 +104,9 @@ class Measurement:
 
 @contextmanager
 def reading(path: Path | str, what: str, fix: str = "write or copy the file again") -> Iterator[None]:
-    """Turn whatever a format's library raises on a file it cannot read into an :class:`InputError`.
+    """Turn any exception of a library that cannot read a file into an :class:`InputError`.
 
-    The libraries raise exceptions of every kind on damaged files, so all are meant; running out of memory is not.
+    Libraries raise exceptions of every kind on damaged files, so all are caught, except for a lack of memory.
     """
     try:
         yield
@@ -120,7 +120,7 @@ def reading(path: Path | str, what: str, fix: str = "write or copy the file agai
 
 
 def plain_names(names: Any, where: str, axis: str) -> pd.Index:
-    """Names as plain Python strings in an object index; missing or empty ones are refused."""
+    """Return names as plain Python strings in an object index; missing or empty names are refused."""
     values = [plain_text(value) for value in np.asarray(names, dtype=object)]
     for position, value in enumerate(values):
         if not value.strip():
@@ -129,22 +129,22 @@ def plain_names(names: Any, where: str, axis: str) -> pd.Index:
 
 
 def plain_text(value: Any) -> str:
-    """A value as text, "" where it is missing; files can hold a list, a record or bytes per spot."""
+    """Return a value as text, "" if it is missing; files can hold a list, a record or bytes per spot."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value).replace("\0", "")
 
 
 UNWRITABLE = ("", ".", "_index")
-"""Names of columns that mean something else to HDF5 or AnnData, or nothing."""
+"""Names of columns that are empty or have a special meaning in HDF5 or AnnData."""
 
 
 def plain_frame(frame: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
-    """A copy of `frame` with bool, integer, float and plain string columns only, under `index`.
+    """Return a copy of `frame` with only bool, integer, float and plain string columns, under `index`.
 
-    Categories, nullable and Arrow-backed columns become plain ones (text: "" where missing; numbers: NaN), since
-    later stages and other versions of the libraries must be able to read the file. Columns that cannot be written under
-    their names are left out.
+    Categories, nullable and Arrow-backed columns become plain (missing text is "", missing numbers are NaN), so that
+    later stages and other versions of the libraries can read the file. Columns whose names cannot be written are left
+    out.
     """
     columns: dict[str, np.ndarray] = {}
     for name, column in zip(frame.columns.astype(str), (frame.iloc[:, i] for i in range(frame.shape[1])), strict=True):
@@ -156,7 +156,7 @@ def plain_frame(frame: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
 
 
 def plain_column(column: pd.Series) -> np.ndarray:
-    """The values of one column as bool, integer, float or plain strings ("" where missing)."""
+    """Return the values of one column as bool, integer, float or plain strings ("" where missing)."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
         return column.to_numpy()

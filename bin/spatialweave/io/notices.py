@@ -1,4 +1,4 @@
-"""Things the user should know but need not fix: one line each on stderr."""
+"""Warnings about input that the user need not fix, printed as one line each on stderr."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 
 class InputWarning(UserWarning):
-    """Input that was used, but not quite as it was given."""
+    """Warning about input that was changed, or partly left out, before use."""
 
 
 NOTES = "SPATIALWEAVE_NOTICES"
-"""The environment variable with the file in which a stage notes its warnings; unset: in none."""
+"""Environment variable with the path of the file to which a stage appends its warnings; unset: no file."""
 
 _RECORDS: list[list[str]] = []
 
@@ -30,13 +30,13 @@ def warn(where: str, text: str) -> None:
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """The lines of all warnings that are given meanwhile, as a list that grows; they are shown all the same."""
+    """Yield a list to which the line of each warning in the context is added; the warnings are also shown."""
     record: list[str] = []
     _RECORDS.append(record)
     try:
         yield record
     finally:
-        # By place: lists of the same lines are equal.
+        # Not `remove`, which would also find another list with the same lines.
         _RECORDS.pop()
 
 
@@ -49,9 +49,9 @@ def _note(line: str) -> None:
 
 @contextmanager
 def notices_only() -> Iterator[None]:
-    """Print every :class:`InputWarning` as one ``WARNING:`` line on stderr, and no warning of any library.
+    """Print every :class:`InputWarning` as one ``WARNING:`` line on stderr, and no warnings of libraries.
 
-    They are also noted in the file that the environment names, for the pipeline to collect.
+    The lines are also appended to the file named in the environment (:data:`NOTES`), which the pipeline collects.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
-"""Spots that two files call by running numbers: paired by their barcodes or places where the numbers are not the same.
+"""Spots that two files name by running numbers: paired by barcodes where the same number means different spots.
 
-A number is a position in a table. Where spots have been left out of one table and the rest numbered anew, the same
-number is another spot in each.
+A number is a position in a table. If spots have been left out of one table and the rest numbered again, the same number
+is a different spot in each table.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from spatialweave.io.notices import warn
 from spatialweave.io.readers.spelling import without_number
 
 MOVED = 0.5
-"""Numbers contradict the places where more than this fraction of those that a number moves are places of other spots:
-coordinates in another frame are at none."""
+"""Numbers contradict coordinates if, of the spots whose coordinates differ between the files, more than this fraction
+are at coordinates of other spots. Coordinates in another frame are at none."""
 
 
 def settle_numbers(measurements: Sequence[Measurement], given: Coordinates | None) -> None:
-    """Name spots by their barcodes, where files call them by numbers that mean other barcodes in another file.
+    """Name spots by their barcodes if files name them by numbers that mean different barcodes in different files.
 
     Raises
     ------
     InputError
-        Where they contradict each other and cannot be joined by barcodes.
+        If the numbers contradict each other and the files cannot be joined by barcodes.
     """
     numbered = [measurement for measurement in measurements if _are_numbers(measurement.obs.index)]
     for one, other in combinations(numbered, 2):
@@ -53,31 +53,31 @@ def settle_numbers(measurements: Sequence[Measurement], given: Coordinates | Non
 
 
 def _are_numbers(names: pd.Index) -> bool:
-    # The first tells most; names of one section may be repeated before it is selected.
+    # Checking the first name is usually enough; names may be repeated before one section is selected.
     return bool(len(names) and str(names[0]).isdecimal() and names.is_unique and names.str.isdecimal().all())
 
 
 def _common_barcodes(one: Measurement, other: Measurement) -> list[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """Columns of barcodes that two files have, and these barcodes without the numbers of wells.
+    """Return columns of barcodes that two files have, and these barcodes without the numbers of wells.
 
-    A column in which both repeat values is none: "cell" may be the type of the cell.
+    A column with repeated values in both files is not used: "cell" may be the type of the cell.
     """
-    found = []
+    shared_columns = []
     for column in one.obs.columns.intersection(other.obs.columns, sort=False):
         if str(column).strip().lower() not in BARCODE_NAMES:
             continue
         series = one.obs[column], other.obs[column]
         if any(values.is_unique for values in series):
             plain = [without_number(pd.Index(clean(values), dtype=object)).to_numpy() for values in series]
-            found.append((str(column), (plain[0], plain[1])))
-    return found
+            shared_columns.append((str(column), (plain[0], plain[1])))
+    return shared_columns
 
 
 def _join(numbered: Sequence[Measurement], given: Coordinates | None, column: str, why: InputError) -> None:
-    """Name all spots that are numbered by the values of a column, which must name each of them."""
+    """Name all numbered spots by the values of a column, which must name each spot once."""
     fix = f"name the spots of all files by their barcodes, or give each a column '{column}' that names every spot once"
     if given is not None and _are_numbers(given.names):
-        raise InputError(why.where, f"{why.found}, and {given.where} calls spots by numbers, too", "barcodes", fix)
+        raise InputError(why.where, f"{why.found}, and {given.where} also names spots by numbers", "barcodes", fix)
     names = []
     for measurement in numbered:
         texts = pd.Index(clean(measurement.obs[column]) if column in measurement.obs else [], dtype=object)
@@ -88,16 +88,16 @@ def _join(numbered: Sequence[Measurement], given: Coordinates | None, column: st
     warn(why.where, f"{why.found}: the files are joined by '{column}' and not by the numbers of their spots")
     for measurement, texts in zip(numbered, names, strict=True):
         measurement.obs = measurement.obs.set_axis(texts)
-        for place in ("coordinates", "on_slide"):
-            known = getattr(measurement, place)
-            setattr(measurement, place, None if known is None else replace(known, names=texts))
+        for name in ("coordinates", "on_slide"):
+            coordinates = getattr(measurement, name)
+            setattr(measurement, name, None if coordinates is None else replace(coordinates, names=texts))
 
 
 def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, np.ndarray]) -> None:
-    """Refuse numbers that are at other spots' places in the other file; warn where nothing says whose they are."""
+    """Refuse numbers whose coordinates belong to other spots in the other file; warn if they cannot be checked."""
     fix = "name the spots of both files by their barcodes"
     if one.coordinates is not None and other.coordinates is not None:
-        all_points, theirs = (known.values @ np.array([1, 1j]) for known in (one.coordinates, other.coordinates))
+        all_points, theirs = (placed.values @ np.array([1, 1j]) for placed in (one.coordinates, other.coordinates))
         points, theirs = all_points[rows[0]], theirs[rows[1]]
         moved = np.flatnonzero(points != theirs)
         if not len(moved):
@@ -106,7 +106,7 @@ def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, 
             spot = other.obs.index[rows[1][moved[0]]]
             raise InputError(
                 other.where,
-                f"spot '{spot}' is at another place than in {one.where}, where another spot is called by its number "
+                f"spot '{spot}' has other coordinates than in {one.where}, where its number names another spot "
                 f"({len(moved)} spots differ)",
                 "the same numbers for the same spots",
                 fix,
@@ -114,12 +114,13 @@ def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, 
     if len(one.obs) != len(other.obs) and all(_run(m.obs.index) for m in (one, other)):
         warn(
             other.where,
-            f"calls its {len(other.obs)} spots by numbers, as {one.where} does its {len(one.obs)}; the same numbers "
-            f"are taken for the same spots, though no barcodes or coordinates in both say so (to be sure, {fix})",
+            f"names its {len(other.obs)} spots by numbers, and so does {one.where} with {len(one.obs)} spots; equal "
+            f"numbers are assumed to be the same spots, without common barcodes or coordinates to check (to be sure, "
+            f"{fix})",
         )
 
 
 def _run(names: pd.Index) -> bool:
-    """Whether numbers run from 0 or 1 without a gap: then nothing shows that spots have been left out."""
+    """Return whether numbers run from 0 or 1 without a gap, so that they do not show whether spots were left out."""
     numbers = np.sort(names.astype(float).to_numpy())
     return bool(numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1)

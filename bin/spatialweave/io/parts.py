@@ -1,4 +1,4 @@
-"""The modalities that a file holds, selected and with their raw counts checked."""
+"""Selection of the modalities of a file, and the check of their raw counts."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModalityPart:
-    """One modality of the section: its counts, and what its own file says about its spots.
+    """One modality of the section: its counts, and what its file holds about its spots.
 
     Attributes
     ----------
     where, slot
         The file, and the matrix in it.
     data, counts
-        Spots and features, and their counts; these are X where they are in memory.
+        Spots and features, and their counts; counts in memory are also X of `data`.
     coordinates, libraries, platform, image
         As in :class:`~spatialweave.io.measurement.Measurement`.
     """
@@ -53,7 +53,7 @@ class ModalityPart:
 
 
 def read_file(path: Path, wanted: str | None, choices: Choices) -> list[Measurement]:
-    """The matrices of one file: all, or those of the modality that is `wanted`."""
+    """Read the matrices of one file: all, or those of the modality that is `wanted`."""
     measurements = read(path, choices)
     if wanted and len(measurements) > 1:
         named = [m for m in measurements if m.modality == wanted]
@@ -65,19 +65,19 @@ def read_file(path: Path, wanted: str | None, choices: Choices) -> list[Measurem
 
 
 def modality_parts(measurement: Measurement, wanted: str | None, declared: Declared) -> dict[str, ModalityPart]:
-    """The modalities of one matrix: all that it names, or the one that is `wanted`."""
+    """Return the modalities of one matrix: all that it names, or the one that is `wanted`."""
     parts: dict[str, ModalityPart] = {}
     declared = declared.on(measurement.platform)
-    for modality, found in find_counts(measurement, wanted, declared).items():
+    for modality, counts in find_counts(measurement, wanted, declared).items():
         layer = declared.layers.get(modality)
-        if layer and found.slot != slot_name(layer):
+        if layer and counts.slot != slot_name(layer):
             raise InputError(
-                f"{measurement.where}, {found.slot}",
-                f"{modality} would be read from here, not from the layer '{layer}' that is named for it",
+                f"{measurement.where}, {counts.slot}",
+                f"{modality} would be read from here and not from its layer '{layer}', as declared",
                 "that layer in this file",
                 "name one layer for the whole row, or give each modality a file of its own",
             )
-        data = _anndata(measurement, found)
+        data = _anndata(measurement, counts)
         measured = declared.measures(modality)
         if measured != MODALITY_KINDS[modality].values:
             data.uns[MEASURED] = measured
@@ -85,9 +85,9 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
             _add_precomputed(data, measurement, declared.precomputed[modality])
         parts[modality] = ModalityPart(
             measurement.where,
-            found.slot,
+            counts.slot,
             data,
-            found.counts,
+            counts.counts,
             measurement.coordinates,
             measurement.libraries,
             measurement.platform,
@@ -97,17 +97,17 @@ def modality_parts(measurement: Measurement, wanted: str | None, declared: Decla
 
 
 def add_parts(parts: dict[str, ModalityPart], more: Mapping[str, ModalityPart]) -> None:
-    """Add modalities to those of a section; one that is there already, or is another's matrix again, is refused."""
+    """Add modalities to those of a section; refuse one that is present, or that has the same matrix as another."""
     for modality, part in more.items():
         if modality in parts:
             before = parts[modality].where
             again = f"which {before} gives as well" if before != part.where else "twice"
             raise InputError(part.where, f"holds {modality}, {again}", "each modality once")
-        for other, known in parts.items():
-            if _same_matrix(known, part):
+        for other, present in parts.items():
+            if _same_matrix(present, part):
                 raise InputError(
                     part.where,
-                    f"{modality} is the same matrix as {other}, given by {known.where}",
+                    f"{modality} is the same matrix as {other}, given by {present.where}",
                     "a matrix for each modality",
                     "say which features are which in var['feature_types'] ('Gene Expression', 'Antibody Capture' ...), "
                     "or write one file for each",
@@ -116,14 +116,14 @@ def add_parts(parts: dict[str, ModalityPart], more: Mapping[str, ModalityPart]) 
 
 
 def _same_matrix(one: ModalityPart, other: ModalityPart) -> bool:
-    """Whether two modalities hold the same values of the same features in the same spots."""
+    """Return whether two modalities hold the same values of the same features in the same spots."""
     if not one.data.obs_names.equals(other.data.obs_names) or not one.data.var_names.equals(other.data.var_names):
         return False
     return _digests(one.counts) == _digests(other.counts)
 
 
 def _digests(counts: Counts) -> list[bytes]:
-    """What tells counts from others, whatever the blocks: of entries per spot, features and values."""
+    """Return digests of the entries per spot, the features and the values, which do not depend on the blocks."""
     digests = [blake2b(), blake2b(), blake2b()]
     for block in stored_blocks(counts):
         arrays = np.diff(block.indptr).astype(np.int64), block.indices.astype(np.int64), block.data
@@ -133,7 +133,7 @@ def _digests(counts: Counts) -> list[bytes]:
 
 
 def _add_precomputed(data: anndata.AnnData, measurement: Measurement, key: str) -> None:
-    """Mark a modality's values as no raw counts, and give it the latents of that obsm key ("" = none)."""
+    """Mark a modality's values as precomputed, and add the latents of that obsm key ("" = none)."""
     data.uns[PRECOMPUTED] = key or "values"
     if not key:
         return

@@ -1,4 +1,4 @@
-"""Statistics of the tissue's image around every spot: colour, brightness and texture, without any trained network."""
+"""Statistics of the tissue's image around every spot: colour, brightness and texture, without a trained network."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ STATISTICS = tuple(f"{statistic}_{channel}" for statistic in ("mean", "sd") for 
 """The features, in the order of the columns."""
 
 FEWEST_PIXELS = 3
-"""A patch has at least so many pixels per side: one pixel has no standard deviation."""
+"""Smallest number of pixels per side of a patch; a single pixel has no standard deviation."""
 
 
 def patch_size(image: TissueImage, diameter: float) -> int:
-    """Pixels per side of a square patch as wide as a spot (`diameter` in coordinate units)."""
+    """Return the pixels per side of a square patch as wide as a spot (`diameter` in coordinate units)."""
     return max(FEWEST_PIXELS, round(diameter * image.scale))
 
 
 def patch_statistics(image: TissueImage, coordinates: np.ndarray, side: int) -> np.ndarray:
-    """Mean and standard deviation of every channel in a square patch around every spot.
+    """Compute the mean and standard deviation of every channel in a square patch around every spot.
 
-    By sums over rectangles (Crow, Computer Graphics 18:207, 1984): time is linear in pixels plus spots, whatever the
-    size of the patches. Patches are cut off at the edges of the image.
+    Summed-area tables (Crow, Computer Graphics 18:207, 1984) make the time linear in pixels plus spots for any size of
+    the patches. Patches are cut off at the edges of the image.
 
     Parameters
     ----------
     coordinates
-        float64, spots x 2; on the image.
+        float64, spots x 2; all on the image.
     side
         Pixels per side of a patch.
 
@@ -60,7 +60,7 @@ def patch_statistics(image: TissueImage, coordinates: np.ndarray, side: int) -> 
 
 
 def _channels(pixels: Image) -> list[np.ndarray]:
-    """:data:`CHANNELS` of an image, each float64, height x width, 0 to 255."""
+    """Return the :data:`CHANNELS` of an image, each float64, height x width, 0 to 255."""
     from scipy.ndimage import sobel
 
     colours = np.asarray(pixels, dtype=np.float64)
@@ -71,13 +71,13 @@ def _channels(pixels: Image) -> list[np.ndarray]:
     # Sobel's sums of weights are 8: an edge from 0 to 255 has a gradient of at most 255 * sqrt(2) / 2 per pixel.
     gradient = np.hypot(sobel(brightness, axis=0), sobel(brightness, axis=1)) / 8
     directions = [(1 + weight * turn) * 127.5 for turn in (np.cos(angle), np.sin(angle))]
-    # In steps of 1/16, so that sums over the whole image are exact: a difference of rounded sums may be below 0.
+    # Values in steps of 1/16 keep sums over the whole image exact; a difference of rounded sums may be below 0.
     derived = [np.round(channel * 16) / 16 for channel in (*directions, saturation, gradient)]
     return [colours[:, :, 0], colours[:, :, 1], colours[:, :, 2], *derived]
 
 
 def _sums(channel: np.ndarray) -> np.ndarray:
-    """The sum of all pixels above and left of every corner; height + 1 x width + 1."""
+    """Return the sum of all pixels above and left of every corner; height + 1 x width + 1."""
     table = np.zeros((channel.shape[0] + 1, channel.shape[1] + 1))
     channel.cumsum(axis=0).cumsum(axis=1, out=table[1:, 1:])
     return table

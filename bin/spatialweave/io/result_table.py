@@ -1,7 +1,7 @@
-"""A kind of table (CSV): its columns, what their cells hold, and the one reader and writer of it.
+"""Definition of a kind of table (CSV): its columns, their cells, and its only reader and writer.
 
-Readers are strict, since a table that is taken for what it is not spoils every result after it. Numbers are parsed by
-pandas' default parser, whose last digit may differ from the one written.
+Readers are strict, since a wrong table would spoil every later result. Numbers are parsed by pandas' default parser,
+whose last digit may differ from the one written.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellType:
-    """What the cells of a column hold.
+    """Content of the cells of a column.
 
     Attributes
     ----------
     expected
-        A cell in words, for errors.
+        Description of a cell, for errors.
     dtype
-        Of the column once it is read.
+        Type of the column after reading.
     parse
-        From the column as pandas read it (text, unless all cells are numbers) to its values, and where cells are wrong.
+        Converts the column as read by pandas (text, unless all cells are numbers) to values and a mask of wrong cells.
     missing
         Texts that mean a missing number.
     """
@@ -86,7 +86,7 @@ FLAG = CellType("True or False", "bool", _flag)
 
 @dataclass(frozen=True)
 class ResultTable:
-    """One kind of table: its columns in order, with what their cells hold."""
+    """One kind of table: its columns in order, with the type of their cells."""
 
     cells: Mapping[str, CellType]
 
@@ -96,13 +96,13 @@ class ResultTable:
         return list(self.cells)
 
     def frame(self, rows: Iterable[Any]) -> pd.DataFrame:
-        """A table of these rows (tuples or mappings by column)."""
+        """Return a table of these rows (tuples or mappings by column)."""
         import pandas as pd
 
         return pd.DataFrame(list(rows), columns=self.columns)
 
     def write(self, path: Path, table: pd.DataFrame) -> None:
-        """Write a table of exactly these columns, whole or not at all."""
+        """Write a table with exactly these columns, whole or not at all."""
         if list(table.columns) != self.columns:
             raise ValueError(f"{path.name} has the columns {list(table.columns)}, not {self.columns}")
         write_csv(path, table)
@@ -113,7 +113,7 @@ class ResultTable:
         Raises
         ------
         InputError
-            When the file is no CSV, lacks a column, or a cell holds something else than its column should.
+            When the file is not a CSV, lacks a column, or a cell is not of the type of its column.
         """
         import pandas as pd
 
@@ -132,7 +132,7 @@ class ResultTable:
         return pd.DataFrame(checked)
 
     def read_all(self, paths: Iterable[Path]) -> pd.DataFrame:
-        """Read several tables as one, their rows in the order of `paths`; without any, a table without rows."""
+        """Read several tables as one, with rows in the order of `paths`; without paths, return a table without rows."""
         import pandas as pd
 
         empty = pd.DataFrame({name: pd.Series(dtype=cell.dtype) for name, cell in self.cells.items()})
@@ -141,14 +141,14 @@ class ResultTable:
 
 
 def _read_csv(path: Path, cells: Mapping[str, CellType]) -> pd.DataFrame:
-    """A CSV with numbers where whole columns hold any, and all else as text."""
+    """Read a CSV; columns of numbers hold floats unless a cell is not a number, and all others hold text."""
     import pandas as pd
 
     text = {name: str for name, cell in cells.items() if cell.dtype != "float64"}
     missing = {name: list(cell.missing) for name, cell in cells.items() if cell.missing}
     try:
         with warnings.catch_warnings():
-            # Lines with more cells than the header would lose them with no more than a warning.
+            # By default, extra cells in a line are dropped with only a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 path, dtype=text, na_values=missing, keep_default_na=False, index_col=False, low_memory=False

@@ -1,4 +1,4 @@
-"""The tables (CSV) that stages hand on and publish, and readers of those that have a row per spot."""
+"""The tables (CSV) that stages write, and readers of the tables with a row per spot."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ DOMAINS = ResultTable({"barcode": TEXT, "section": TEXT, "domain": COUNT})
 """The domain of every spot of one run: 1..K by decreasing size."""
 
 WEAVE = "weave"
-"""The name in place of a method's, in all tables and files, of the consensus of a dataset's runs."""
+"""Name of the consensus of a dataset's runs, used as the method in all tables and files."""
 
 REFERENCE = "reference"
-"""The name in place of a method's of sections that a saved model has labelled."""
+"""Name used as the method for sections that a saved model has labelled."""
 
 WOVEN = ResultTable(
     {**DOMAINS.cells, **dict.fromkeys(("confidence", "agreement", "entropy"), NUMBER), "next_domain": TEXT}
 )
-"""The domain of every spot by the consensus, how sure it is (fractions), and the domain with the next most support: ""
-where no run supports another."""
+"""The domain of every spot by the consensus, its certainty (fractions), and the domain with the next most support: ""
+if no run supports another."""
 
 LABELLED = ResultTable({**DOMAINS.cells, "probability": NUMBER, "unlikeness": NUMBER})
-"""The domain of every spot by a saved model, its probability, and how unlike the model's reference the spot is; the
+"""The domain of every spot by a saved model, its probability, and the unlikeness of the spot to the model's reference;
 domains keep the numbers of the reference."""
 
 LIKENESS = ResultTable({"section": TEXT, "verdict": TEXT, "modality": TEXT, "statistic": TEXT, "value": NUMBER})
-"""How like a saved model's reference each section is, one row per statistic and modality (docs/reference.md)."""
+"""Likeness of each section to a saved model's reference, one row per statistic and modality (docs/reference.md)."""
 
 METRICS = ResultTable({**_RUN, "clustering": TEXT, "n_domains": WHOLE, "metric": TEXT, "value": OPTIONAL})
 """One row per metric; docs/metrics.md defines them."""
 
 CONTROL_METHOD = "pca_smooth"
-"""The control that every method is compared with."""
+"""Control with which every method is compared."""
 
 _INTERVAL = {"low": OPTIONAL, "high": OPTIONAL, "basis": TEXT}
 
@@ -49,15 +49,15 @@ SCORES = ResultTable(
     {"dataset": TEXT, "method": TEXT, "metric": TEXT, "clustering": TEXT, "seeds": COUNT, "mean": NUMBER,
      "sd": OPTIONAL, **_INTERVAL}
 )  # fmt: skip
-"""One row per method and metric: mean and standard deviation over seeds, and the 95% interval of the mean over what
-`basis` says."""
+"""One row per method and metric: mean and standard deviation over seeds, and the 95% interval of the mean; `basis`
+names the units of the interval."""
 
 DIFFERENCES = ResultTable(
     {**dict.fromkeys(("dataset", "metric", "method", "other"), TEXT), "difference": NUMBER, **_INTERVAL,
      "distinguishable": FLAG}
 )  # fmt: skip
-"""One row per ordered pair of methods and metric: `method` less `other`, by the same resamples of the spots; the
-intervals of one method's differences hold together at 95%."""
+"""One row per ordered pair of methods and metric: `method` minus `other`, with the same resamples of the spots. The
+intervals of all differences of one method hold simultaneously at 95%."""
 
 AGREEMENT = ResultTable({**_RUN, "other": TEXT, "other_seed": WHOLE, "ari": NUMBER})
 """One row per pair of runs: the adjusted Rand index between their domains, over all spots."""
@@ -70,19 +70,19 @@ LEADERBOARD = ResultTable(
     {**SCORES.cells, "best_rank": OPTIONAL, "worst_rank": OPTIONAL, "starred": FLAG, **_VERDICT, "seconds": OPTIONAL,
      "peak_rss_mb": OPTIONAL}
 )  # fmt: skip
-"""One row per dataset, method and metric that has a direction: the score, the ranks that the method can have, whether
-it is better than every other, and how it is to the control."""
+"""One row per dataset, method and metric that has a direction: the score, the possible ranks of the method, whether it
+is better than every other method, and its comparison with the control."""
 
 OVERALL = ResultTable(
     {"metric": TEXT, "method": TEXT, "datasets": COUNT, "mean": NUMBER, "mean_rank": OPTIONAL, "rank_low": OPTIONAL,
      "rank_high": OPTIONAL, **_VERDICT, **dict.fromkeys(("above", "below", "indistinguishable"), WHOLE),
      "seconds": OPTIONAL}
 )  # fmt: skip
-"""One row per method and metric over all datasets, intervals over datasets; and on how many the method is above the
-control, below, and neither."""
+"""One row per method and metric over all datasets, with intervals over datasets, and the numbers of datasets on which
+the method is above the control, below it, and indistinguishable from it."""
 
 NUMBERS = ResultTable({**_RUN, "n_domains": COUNT, "criterion": TEXT, "value": OPTIONAL})
-"""Criteria of the number of domains: one row per run, number and criterion."""
+"""Criteria for the number of domains: one row per run, number and criterion."""
 
 PARTITIONS = ResultTable({**_RUN, "n_domains": COUNT, "spot": WHOLE, "domain": COUNT})
 """Domains of some spots (by number, from 0) of a run, for every number of domains."""
@@ -91,7 +91,7 @@ ALIGNMENT = ResultTable({**_RUN, "section_a": TEXT, "section_b": TEXT, "metric":
 """One row per metric of a pair of consecutive sections."""
 
 NEAREST = "nearest_"
-"""Prefix of the alignment metrics of nearest pairs: spots that are each other's nearest."""
+"""Prefix of the alignment metrics of nearest pairs: two spots that are each other's nearest."""
 
 PAIRS = ResultTable(
     {
@@ -105,7 +105,8 @@ PAIRS = ResultTable(
 SPOTS = ResultTable(
     {"section": TEXT, "barcode": TEXT, "mapped_to": TEXT, "similarity": OPTIONAL, "unmatched": OPTIONAL}
 )
-"""Per spot of the mapped section: the spot of the other that it is mapped to ("" = none), its unmatched fraction."""
+"""One row per spot of the mapped section: the spot of the other section to which it is mapped ("" = none), and its
+unmatched fraction."""
 
 COORDINATES = ResultTable({"section": TEXT, "barcode": TEXT, "x": NUMBER, "y": NUMBER})
 """Aligned coordinates of the spots of all sections."""
@@ -117,8 +118,8 @@ TRANSFORMS = ResultTable(
         "shift_x": NUMBER, "shift_y": NUMBER, **{f"m{i}{j}": NUMBER for i in (1, 2) for j in (1, 2, 3)},
     }
 )  # fmt: skip
-"""Per section, how its coordinates become the aligned ones: whether the evidence settles its alignment to the section
-before, and with what confidence; angle in degrees, and the matrix row by row."""
+"""One row per section: the transform from its coordinates to the aligned ones (angle in degrees; matrix row by row),
+whether the evidence settles its alignment to the section before, and the confidence."""
 
 RUNS = ResultTable(
     {
@@ -127,10 +128,10 @@ RUNS = ResultTable(
         **dict.fromkeys(("epochs", "seconds", "peak_rss_mb", "peak_gpu_mb"), OPTIONAL),
     }
 )
-"""One row per planned run; what its training took."""
+"""One row per planned run: its status, and the time and memory of its training."""
 
 COMPLETED, FAILED = "completed", "failed"
-"""The status of a run."""
+"""Values of the status of a run."""
 
 INDEX = ResultTable({**_RUN, **dict.fromkeys(("status", "embedding", "domains", "integrated", "report"), TEXT)})
 """One row per planned run: paths of its files, relative to the results folder."""
@@ -141,27 +142,28 @@ QC_SUMMARY = ResultTable(
         "n_before": WHOLE, "n_failed": WHOLE, "percent_failed": OPTIONAL, "n_after": WHOLE,
     }
 )  # fmt: skip
-"""Per check of quality control, the spots or features that failed it."""
+"""One row per check of quality control: the spots or features that failed it."""
 
 GRID_LINES = ResultTable(
     {**dict.fromkeys(("section", "modality", "direction"), TEXT), "line": COUNT, "position": NUMBER, "spots": COUNT,
      "ratio": NUMBER, "shifted": FLAG}
 )  # fmt: skip
-"""Rows and columns of a square grid of spots: where (x of a column, y of a row), the spots that could be compared with
-both sides, the totals relative to those beside it, and whether they differ all along the line."""
+"""Rows and columns of a square grid of spots: the position (x of a column, y of a row), the spots that could be
+compared with both sides, the ratio of their totals to those on both sides, and whether they differ all along the
+line."""
 
 UNDERSTOOD = ResultTable(dict.fromkeys(("section", "modality", "item", "value", "source"), TEXT))
-"""What INGEST understood of the files of a section, one row per thing; the modality is `all` for the section itself."""
+"""Facts that INGEST found in the files of a section, one per row; the modality is `all` for the section itself."""
 
 NOTICES = ResultTable(dict.fromkeys(("process", "task", "notice"), TEXT))
-"""One row per warning of a task: what was used, but not quite as it was given."""
+"""One row per warning of a task about input that was changed, or partly left out, before use."""
 
 GRAPH_STATISTICS = ResultTable({"graph": TEXT, "statistic": TEXT, "value": OPTIONAL})
 """One row per statistic of a neighbour graph."""
 
 
 EVIDENCE = ResultTable({**_RUN, "modality": TEXT, "statistic": TEXT, "value": OPTIONAL})
-"""Evidence for each run without labels, by modality (`all`: of all) and statistic (docs/verdict.md)."""
+"""Label-free evidence for each run, by modality (`all`: all modalities) and statistic (docs/verdict.md)."""
 
 MODALITY_VALUE = ResultTable(
     {
@@ -172,11 +174,11 @@ MODALITY_VALUE = ResultTable(
         **dict.fromkeys(("value", "low", "high"), OPTIONAL),
     }
 )
-"""What each modality adds, one row per statistic and what it is of: a modality, a domain, one of a run, or nothing."""
+"""Contribution of each modality, one row per statistic; `of` is a modality, a domain, a domain of a run, or empty."""
 
 
 def of_domain(run: str, domain: int) -> str:
-    """What a row of MODALITY_VALUE is of where it is of a domain of a run, e.g. ``smart.seed1:3``."""
+    """Return the `of` of a row of MODALITY_VALUE about a domain of a run, e.g. ``smart.seed1:3``."""
     return f"{run}:{domain}"
 
 
@@ -189,7 +191,7 @@ MARKERS = ResultTable(
                          "p_split", "p_split_adjusted", "found_again"), OPTIONAL),
     }
 )  # fmt: skip
-"""The features that are highest in each domain against all other spots, in each section and in `all`
+"""Features with the highest values in each domain compared with all other spots, in each section and in `all`
 (docs/characterise.md)."""
 
 PROFILES = ResultTable(
@@ -203,7 +205,7 @@ STRUCTURE = ResultTable(
 """Size, shape and certainty of each domain, one row per statistic."""
 
 BESIDE = ResultTable({**_OF_DOMAIN, "other": COUNT, **dict.fromkeys(("edges", "expected", "z", "paga"), OPTIONAL)})
-"""One row per pair of domains, in both orders and of each with itself: edges of the spatial graph between them."""
+"""One row per pair of domains, in both orders and including equal domains: edges of the spatial graph between them."""
 
 COMPOSITION = ResultTable({**_OF_DOMAIN, "column": TEXT, "class": TEXT, "spots": COUNT, "fraction": NUMBER})
 """The known labels and the user's own columns among the spots of each domain."""
@@ -212,42 +214,45 @@ NAMES = ResultTable(
     {**_OF_DOMAIN, "name": TEXT, "named": FLAG, **dict.fromkeys(("score", "margin", "p"), NUMBER), "measured": WHOLE,
      "markers": WHOLE, "evidence": TEXT}
 )  # fmt: skip
-"""How well each name of the panel fits each domain, best first, and whether the domain has it."""
+"""Fit of each name of the panel to each domain, best first, and whether the domain has the name."""
 
 GENE_SETS = ResultTable(
     {"run": TEXT, "modality": TEXT, "domain": COUNT, "gene_set": TEXT,
      **dict.fromkeys(("overlap", "markers", "set_size", "background"), WHOLE),
      **dict.fromkeys(("enrichment", "p", "p_adjusted"), NUMBER), "genes": TEXT}
 )  # fmt: skip
-"""The gene sets that markers of a domain are from, by p value."""
+"""The gene sets that contain markers of a domain, ordered by p value."""
 
 DISTRIBUTIONS = ResultTable(
     {"run": TEXT, "quantity": TEXT, "modality": TEXT, "feature": TEXT, "domain": COUNT, "spots": COUNT,
      **dict.fromkeys(("mean", "low", "q25", "median", "q75", "high"), NUMBER), "unit": TEXT}
 )  # fmt: skip
-"""Distribution over the spots of each domain, of the values of its best markers (`value`) and of the correlation of
-distances in the embedding and in a modality (`distance_correlation`, no feature): mean, and quantiles 5% to 95%."""
+"""Distribution over the spots of each domain: of the values of its best markers (`value`), and of the correlation of
+distances in the embedding and in a modality (`distance_correlation`, without a feature). Mean, and quantiles 5% to
+95%."""
 
 GRAPHS_JOINED = " + "
-"""Between the names of the graphs that have an edge."""
+"""Separator between the names of the graphs that have an edge."""
 
 SHARED_EDGES = ResultTable({"run": TEXT, "graphs": TEXT, "edges": COUNT, "fraction": NUMBER, "spots": COUNT})
-"""How many edges are in exactly these neighbour graphs, e.g. `embedding + rna`."""
+"""Number of edges that are in exactly these neighbour graphs, e.g. `embedding + rna`."""
 
 _DENOISED = {"run": TEXT, "denoised_by": TEXT, "modality": TEXT, "domain": COUNT, "truth": TEXT}
 
 DENOISED_AUC = ResultTable(
     {**_DENOISED, "feature": TEXT, "spots": COUNT, "inside": COUNT, "auc_measured": NUMBER, "auc_denoised": NUMBER}
 )
-"""How well markers (`all`: their mean) tell a domain from the others, as measured and as a run denoises them."""
+"""AUC with which markers (`all`: their mean) distinguish a domain from the others, as measured and as denoised by a
+run."""
 
 DENOISED_CURVES = ResultTable(
     {**_DENOISED, "values": TEXT, **dict.fromkeys(("enriched", "purity", "coverage", "outside"), NUMBER)}
 )
-"""The same for each threshold above which a spot is enriched in a domain's markers: the curves behind `all`."""
+"""Purity and coverage for each threshold above which a spot is enriched in a domain's markers: the curves behind `all`
+of DENOISED_AUC."""
 
 PSEUDOTIME = ResultTable({"run": TEXT, "embedding": TEXT, "section": TEXT, "barcode": TEXT, "pseudotime": OPTIONAL})
-"""Diffusion pseudotime of every spot, 0 to 1, in the embedding of a run; empty where nothing joins it to the root."""
+"""Diffusion pseudotime of every spot, 0 to 1, in the embedding of a run; empty if no path joins it to the root."""
 
 _COMPARED = {"condition": TEXT, "reference": TEXT}
 _CHANGE = dict.fromkeys(("low", "high", "p", "p_adjusted"), OPTIONAL)
@@ -281,25 +286,25 @@ EXPRESSION = ResultTable(
 
 
 def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
-    """The domain of every spot of `obs` (columns barcode and section), int64, in the order of `obs`.
+    """Read the domain of every spot of `obs` (columns barcode and section), int64, in the order of `obs`.
 
     Raises
     ------
     InputError
-        When the file is no such table, or its spots are not exactly those of `obs`.
+        When the file is not such a table, or its spots are not exactly those of `obs`.
     """
     table = DOMAINS.read(path)
     return table["domain"].to_numpy()[_rows_of_spots(path, table, obs, "cluster again")]
 
 
 def coordinates_table(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
-    """The table of the coordinates (spots x 2) of the spots of `obs` (columns section and barcode)."""
+    """Return the table of the coordinates (spots x 2) of the spots of `obs` (columns section and barcode)."""
     table = obs[["section", "barcode"]].astype(str).reset_index(drop=True)
     return table.assign(x=coordinates[:, 0], y=coordinates[:, 1])
 
 
 def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True) -> np.ndarray:
-    """The aligned coordinates of every spot of `obs`, float64, spots x 2, in the order of `obs`.
+    """Read the aligned coordinates of every spot of `obs`, float64, spots x 2, in the order of `obs`.
 
     Parameters
     ----------
@@ -309,7 +314,7 @@ def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True)
     Raises
     ------
     InputError
-        When the file is no such table, or a spot is missing, occurs twice or may not be there.
+        When the file is not such a table, or a spot is missing, occurs twice or is not allowed.
     """
     table = COORDINATES.read(path)
     rows = _rows_of_spots(path, table, obs, "align again", others)
@@ -317,7 +322,7 @@ def read_aligned_coordinates(path: Path, obs: pd.DataFrame, others: bool = True)
 
 
 def pseudotime_table(run: str, embedding: str, obs: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
-    """The table of a run's pseudotime of the spots of `obs`, and of the run (`embedding`) by whose embedding it is."""
+    """Return the table of a run's pseudotime of the spots of `obs`; `embedding` is the run whose embedding was used."""
     table = obs[["section", "barcode"]].astype(str).reset_index(drop=True)
     table.insert(0, "run", run)
     table.insert(1, "embedding", embedding)
@@ -325,30 +330,30 @@ def pseudotime_table(run: str, embedding: str, obs: pd.DataFrame, values: np.nda
 
 
 def read_pseudotime(path: Path, obs: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
-    """By run whose embedding it is in, and the pseudotime of every spot of `obs`, float64, in the order of `obs`.
+    """Read, for each run, the run whose embedding was used, and the pseudotime (float64) of every spot of `obs`.
 
     Raises
     ------
     InputError
-        When the file is no such table, or the spots of a run are not exactly those of `obs`.
+        When the file is not such a table, or the spots of a run are not exactly those of `obs`.
     """
     table = PSEUDOTIME.read(path)
-    found = {}
-    for run, own in table.groupby("run", sort=False):
-        rows = _rows_of_spots(path, own, obs, "run CHARACTERISE again")
-        found[str(run)] = str(own["embedding"].iloc[0]), own["pseudotime"].to_numpy()[rows]
-    return found
+    by_run = {}
+    for run, rows_of_run in table.groupby("run", sort=False):
+        rows = _rows_of_spots(path, rows_of_run, obs, "run CHARACTERISE again")
+        by_run[str(run)] = str(rows_of_run["embedding"].iloc[0]), rows_of_run["pseudotime"].to_numpy()[rows]
+    return by_run
 
 
 def _rows_of_spots(path: Path, table: pd.DataFrame, obs: pd.DataFrame, fix: str, others: bool = False) -> np.ndarray:
-    """The row of each spot of `obs` in a table with the columns section and barcode."""
+    """Return the row of each spot of `obs` in a table with the columns section and barcode."""
     import pandas as pd
 
     spots = pd.MultiIndex.from_frame(table[["section", "barcode"]])
     wanted = pd.MultiIndex.from_frame(obs[["section", "barcode"]].astype(str))
     if not spots.is_unique:
         row = int(np.argmax(spots.duplicated()))
-        found = f"spot {name_of_spot(table, row)} has a line before"
+        found = f"spot {name_of_spot(table, row)} also has an earlier line"
         raise InputError(f"{path}, line {row + 2}", found, "each spot once")
     foreign = ~spots.isin(wanted)
     if foreign.any() and not others:
@@ -364,5 +369,5 @@ def _rows_of_spots(path: Path, table: pd.DataFrame, obs: pd.DataFrame, fix: str,
 
 
 def name_of_spot(table: pd.DataFrame, row: int, side: str = "") -> str:
-    """The spot in a row of a table, for messages; `side` is what follows the columns' names ("_a" in pairs)."""
+    """Return the spot in a row of a table, for messages; `side` is the suffix of the columns' names ("_a" in pairs)."""
     return f"'{table[f'barcode{side}'].iloc[row]}' of section '{table[f'section{side}'].iloc[row]}'"

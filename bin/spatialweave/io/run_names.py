@@ -1,4 +1,4 @@
-"""The names of files that say which run they are of."""
+"""Names of files that contain the name of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ DOMAINS_FILE = re.compile(r"(?P<run>[a-z0-9_]+\.seed[0-9]+)\.domains\.csv")
 
 
 def run_name(path: Path) -> str:
-    """``smart.seed1`` of ``smart.seed1.domains.csv``."""
+    """Return ``smart.seed1`` for ``smart.seed1.domains.csv``."""
     match = DOMAINS_FILE.fullmatch(path.name)
     if match is None:
-        raise InputError(str(path), "its name does not say which run it is of", "<method>.seed<k>.domains.csv")
+        raise InputError(str(path), "its name does not contain the name of a run", "<method>.seed<k>.domains.csv")
     return match["run"]
 
 
 def method_and_seed(path: Path) -> tuple[str, int]:
-    """``("smart", 1)`` of ``smart.seed1.domains.csv``."""
+    """Return ``("smart", 1)`` for ``smart.seed1.domains.csv``."""
     method, _, seed = run_name(path).rpartition(".seed")
     return method, int(seed)

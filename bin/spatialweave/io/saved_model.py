@@ -1,7 +1,7 @@
-"""A saved model: a folder with `model.json`, which describes it, and `model.safetensors`, which has its numbers.
+"""A saved model: a folder with `model.json`, which describes it, and `model.safetensors`, which holds its numbers.
 
-Such folders are exchanged between laboratories, so that nothing in one is trusted: it holds no code, and format, names,
-shapes, types and numbers are checked before they are used.
+Such folders are exchanged between laboratories, so nothing in them is trusted: a folder holds no code, and its format,
+names, shapes, types and numbers are checked before use.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from spatialweave.errors import InputError
 from spatialweave.io.files import atomic_path, read_json, write_json
 
 FORMAT = 1
-"""Of the folder; a model of another one is refused."""
+"""Version of the folder's format; a model of another format is refused."""
 
 DESCRIPTION, ARRAYS = "model.json", "model.safetensors"
 
 LARGEST_DESCRIPTION = 200_000_000
-"""Bytes. Names of half a million peaks take 20 million."""
+"""Limit in bytes. The names of half a million peaks take 20 million."""
 
 KINDS = {"float32", "float64", "int64"}
 
-AGAIN = "save the model again, or copy the folder again from where it is whole"
+AGAIN = "save the model again, or copy the folder again from an undamaged copy"
 
 KEYS: dict[str, type | tuple[type, ...]] = {
     "spatialweave": str,
@@ -47,19 +47,19 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "domains": dict,
     "training": dict,
 }
-"""What a description holds, besides `format` and `arrays`."""
+"""Entries of a description, besides `format` and `arrays`, with their types."""
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model as its folder has it.
+    """Content of the folder of a model.
 
     Attributes
     ----------
     description
         The content of `model.json`, with at least :data:`KEYS`.
     arrays
-        By name; what comes before the first full stop says what they are of.
+        Arrays by name; the text before the first full stop names the part of the model.
     """
 
     where: Path
@@ -67,18 +67,18 @@ class SavedModel:
     arrays: Mapping[str, np.ndarray]
 
     def part(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays whose names begin with `name` and a full stop, by the rest of the name."""
+        """Return the arrays whose names begin with `name` and a full stop, by the rest of the name."""
         return {key[len(name) + 1 :]: value for key, value in self.arrays.items() if key.startswith(name + ".")}
 
     def array(self, name: str, *shape: int | None) -> np.ndarray:
-        """An array of that shape, None = any length; one that is missing or of another shape is refused."""
-        found = self.arrays.get(name)
-        if found is None:
+        """Return an array of that shape, None = any length; a missing array or another shape is refused."""
+        array = self.arrays.get(name)
+        if array is None:
             raise InputError(f"{self.where}, {name}", "is missing", "the numbers of a model", AGAIN)
-        if found.ndim != len(shape) or any(w is not None and w != n for w, n in zip(shape, found.shape, strict=True)):
+        if array.ndim != len(shape) or any(w is not None and w != n for w, n in zip(shape, array.shape, strict=True)):
             expected = " x ".join("any" if width is None else str(width) for width in shape) or "one number"
-            raise InputError(f"{self.where}, {name}", f"has the shape {found.shape}", expected, AGAIN)
-        return found
+            raise InputError(f"{self.where}, {name}", f"has the shape {array.shape}", expected, AGAIN)
+        return array
 
 
 def write_model(folder: Path, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -98,7 +98,7 @@ def read_model(folder: Path) -> SavedModel:
     Raises
     ------
     InputError
-        For a folder that is no model, is of another format, or is damaged.
+        For a folder that is not a model, has another format, or is damaged.
     """
     description = read_description(folder)
     arrays = _read_arrays(folder / ARRAYS, description["arrays"])
@@ -106,7 +106,7 @@ def read_model(folder: Path) -> SavedModel:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What `model.json` of a folder says, checked; the numbers are not read."""
+    """Read and check `model.json` of a folder, without its numbers."""
     path = folder / DESCRIPTION
     for name in (DESCRIPTION, ARRAYS):
         if not (folder / name).is_file():
@@ -118,7 +118,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise InputError(str(path), "is not readable JSON (too deep)", fix=AGAIN) from error
     if not isinstance(content, dict) or "format" not in content:
-        raise InputError(str(path), "does not say its format", f"the format {FORMAT} of a saved model", AGAIN)
+        raise InputError(str(path), "has no entry 'format'", f"the format {FORMAT} of a saved model", AGAIN)
     if content["format"] != FORMAT:
         found = f"is of the format {content['format']!r}"
         raise InputError(str(path), found, f"{FORMAT}", "save the model again by this version, or use that one")
@@ -138,7 +138,7 @@ def _read_arrays(path: Path, expected: Mapping[str, Any]) -> dict[str, np.ndarra
     from safetensors.numpy import load_file
 
     if _digest(path) != expected["sha256"]:
-        raise InputError(str(path), "is not the file that model.json was written with", "an unchanged file", AGAIN)
+        raise InputError(str(path), "is not the file for which model.json was written", "an unchanged file", AGAIN)
     try:
         arrays = load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:

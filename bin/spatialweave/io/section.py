@@ -1,4 +1,4 @@
-"""From files to one section: modalities selected, checked and joined over the union of their spots."""
+"""Reading of the files of one section: modalities are selected, checked and joined over the union of their spots."""
 
 from __future__ import annotations
 
@@ -39,71 +39,71 @@ MORPHOLOGY = "morphology"
 
 @dataclass
 class Section:
-    """A section (the "section" contract of docs/design.md).
+    """Section, as in the "section" contract of docs/design.md.
 
     Attributes
     ----------
     data
-        Modalities whose counts are read by blocks have no X.
+        The section; modalities whose counts are read by blocks have no X.
     counts
-        The counts of these, which are in their files.
+        Counts of these modalities, which stay in their files.
     """
 
     data: mudata.MuData
     counts: dict[str, SpotBlocks]
 
     def in_memory(self) -> mudata.MuData:
-        """The same with all counts in X."""
+        """Read all counts into X, and return the section."""
         for name, counts in self.counts.items():
             self.data.mod[name].X = in_memory(counts).astype(np.float32)
         return self.data
 
 
 def read_section(row: SectionInput) -> mudata.MuData:
-    """The section that :func:`understand_section` reads, in memory."""
+    """Return the section of :func:`understand_section`, in memory."""
     return understand_section(row)[0].in_memory()
 
 
 def understand_section(row: SectionInput) -> tuple[Section, Understood]:
-    """Read, check and join the files of one section; also what was understood of them.
+    """Read, check and join the files of one section, and record the facts found in them.
 
     Raises
     ------
     InputError
-        For whatever in the files or their combination cannot be used.
+        For anything in the files or their combination that cannot be used.
     """
     if not row.files and row.multi is None:
         raise InputError("command line", "no modality is given", f"--multi or at least one of {known_names()}")
     named_platform = platform(row.platform).name if row.platform else None
     understood = Understood(row.section)
     with recorded() as notices:
-        given = read_coordinates(row.spatial) if row.spatial else None
-        parts = read_parts(row, given)
+        table = read_coordinates(row.spatial) if row.spatial else None
+        parts = read_parts(row, table)
         spots = all_spots(parts)
-        coordinates = section_coordinates(parts, spots, given)
+        coordinates = section_coordinates(parts, spots, table)
         if named_platform and platform(named_platform).layout == "hexagonal":
             coordinates = straightened(coordinates)
-        # Of a section that a column selects, the libraries are told apart already.
-        apart = [] if row.selects else [name for part in parts.values() for name in part.libraries]
-        libraries = tuple(dict.fromkeys(apart))
-        check_fields(coordinates, _tables_of_spots(parts, given), libraries, row.section_column == ONE_SECTION)
+        # If a column selects the section, its libraries are separated already.
+        names = [] if row.selects else [name for part in parts.values() for name in part.libraries]
+        libraries = tuple(dict.fromkeys(names))
+        check_fields(coordinates, _tables_of_spots(parts, table), libraries, row.section_column == ONE_SECTION)
         labels = None
         if row.labels:
             labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
-        found_platform, why = _platform(named_platform, parts, coordinates)
+        platform_name, why = _platform(named_platform, parts, coordinates)
         image = section_image(row.section, row.image, row.scale, parts, coordinates)
         if row.image_features:
             parts = _with_morphology(parts, image, coordinates)
     facts: dict[str, str | int | float] = {
         "dataset": row.dataset,
         "section": row.section,
-        "platform": found_platform,
-        "layout": platform(found_platform).layout,
+        "platform": platform_name,
+        "layout": platform(platform_name).layout,
         "coordinate_unit": coordinates.unit,
     }
     if row.order is not None:
         facts["order"] = row.order
-    length = micrometres(coordinates, found_platform)
+    length = micrometres(coordinates, platform_name)
     if length is not None:
         facts[MICROMETRES] = length
     understood.add("spots", len(spots))
@@ -112,7 +112,7 @@ def understand_section(row: SectionInput) -> tuple[Section, Understood]:
         values = INTENSITIES if is_intensities(name, part.data.uns) else COUNTS
         understood.add("features", part.data.n_vars, f"{values} of {part.where}, {part.slot}", name)
     understood.add("shared spots", shared_by_all(parts), "spots that every modality has")
-    understood.add("platform", found_platform, why)
+    understood.add("platform", platform_name, why)
     unit = "" if coordinates.unit == "unknown" else f" {coordinates.unit}"
     understood.add("spacing", f"{spacing(coordinates.values):.6g}{unit}", "median distance to the nearest spot")
     understood.add("coordinates", coordinates.where)
@@ -139,32 +139,34 @@ def understand_section(row: SectionInput) -> tuple[Section, Understood]:
 def _with_morphology(
     parts: Mapping[str, ModalityPart], image: tuple[TissueImage, str] | None, coordinates: Coordinates
 ) -> dict[str, ModalityPart]:
-    """The modalities with the statistics of the image as one more."""
+    """Add the statistics of the image as a modality."""
     if MORPHOLOGY in parts:
-        raise InputError("--image-features", f"{parts[MORPHOLOGY].where} has a modality {MORPHOLOGY}", "one of both")
+        raise InputError(
+            "--image-features", f"{parts[MORPHOLOGY].where} has a modality {MORPHOLOGY}", "only one of them"
+        )
     if image is None:
         raise InputError("--image-features", "the section has no image that can be used", fix="give one by --image")
     return {**parts, MORPHOLOGY: morphology(*image, coordinates)}
 
 
 def _tables_of_spots(parts: Mapping[str, ModalityPart], given: Coordinates | None) -> dict[str, pd.DataFrame]:
-    """Per file its table of spots."""
-    found = {part.where: part.data.obs for part in parts.values()}
+    """Return the table of spots of each file."""
+    tables = {part.where: part.data.obs for part in parts.values()}
     if given is not None and given.table is not None:
-        found[given.where] = given.table
-    return found
+        tables[given.where] = given.table
+    return tables
 
 
 def _platform(named: str | None, parts: Mapping[str, ModalityPart], coordinates: Coordinates) -> tuple[str, str]:
-    """The platform and why it is that: as named, else as the files say where the coordinates do not contradict."""
+    """Return the platform and the reason: the name given, else by the files if coordinates do not contradict them."""
     inferred = infer_layout(coordinates.values)
     likely = next((part.platform for part in parts.values() if part.platform), None)
     if named:
         if platform(named).layout != inferred:
             warn(
                 coordinates.where,
-                f"the spots look like the layout '{inferred}', but the platform {named} is '{platform(named).layout}'; "
-                "that is used (give pixels, not array rows and columns)",
+                f"the spots look like the layout '{inferred}', but the layout of the platform {named} is "
+                f"'{platform(named).layout}', which is used (give pixels, not array rows and columns)",
             )
         return named, "as given"
     if likely and (platform(likely).layout == inferred or len(coordinates.values) < FEWEST):
@@ -172,19 +174,19 @@ def _platform(named: str | None, parts: Mapping[str, ModalityPart], coordinates:
     if likely:
         warn(
             coordinates.where,
-            f"the spots look like the layout '{inferred}', but {likely}, as the files are named, is "
+            f"the spots look like the layout '{inferred}', but that of {likely}, the platform of the files' format, is "
             f"'{platform(likely).layout}'; '{inferred}' is used (name the platform if it is another)",
         )
     return inferred, "by the coordinates"
 
 
 def _true_coordinates(parts: dict[str, ModalityPart], spots: pd.Index) -> np.ndarray | None:
-    """True coordinates of the spots (spots x 2), where the modalities' tables give one for every spot."""
+    """Return true coordinates of the spots (spots x 2) if the modalities' tables give them for every spot."""
     true = np.full((len(spots), 2), np.nan)
     for part in parts.values():
         if all(column in part.data.obs for column in TRUE_COLUMNS):
-            given = [pd.to_numeric(part.data.obs[column], errors="coerce").to_numpy(float) for column in TRUE_COLUMNS]
-            true[spots.get_indexer(part.data.obs_names)] = np.column_stack(given)
+            columns = [pd.to_numeric(part.data.obs[column], errors="coerce").to_numpy(float) for column in TRUE_COLUMNS]
+            true[spots.get_indexer(part.data.obs_names)] = np.column_stack(columns)
     return true if np.isfinite(true).all() else None
 
 

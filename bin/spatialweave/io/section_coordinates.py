@@ -1,4 +1,4 @@
-"""The coordinates of all spots of a section, from those of its files or from a table beside them."""
+"""The coordinates of all spots of a section, from its files or from a separate table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
 
 FARTHEST = 1e12
-"""Larger coordinates are refused: computing with them would lose precision."""
+"""Largest coordinate that is accepted; computations with larger ones would lose precision."""
 
 
 def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, given: Coordinates | None) -> Coordinates:
-    """Coordinates of all spots: from the table where given, else from the files of the modalities, which must agree."""
-    own = [part.coordinates for part in parts.values() if part.coordinates is not None]
+    """Return coordinates of all spots: from the table if given, else from the modalities' files, which must agree."""
+    sources = [part.coordinates for part in parts.values() if part.coordinates is not None]
     if given is not None:
         if not given.names.isin(spots).any():
             feature_names = any(given.names.isin(part.data.var_names).any() for part in parts.values())
@@ -29,22 +29,22 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
                 "the barcodes of the matrices",
                 "transpose the matrix to spots x features" if feature_names else "",
             )
-        if own and not own[0].where.startswith(f"{given.where},"):
-            warn(given.where, f"its coordinates are used, not those of {own[0].where}")
-        own = [given]
-    if not own:
+        if sources and not sources[0].where.startswith(f"{given.where},"):
+            warn(given.where, f"its coordinates are used, not those of {sources[0].where}")
+        sources = [given]
+    if not sources:
         looked = ", ".join(dict.fromkeys(part.where for part in parts.values()))
         raise InputError(looked, f"no coordinates (looked in {LOOKED})", fix="give a table barcode,x,y by --spatial")
     coordinates = np.full((len(spots), 2), np.nan)
-    for source in own:
+    for source in sources:
         rows = spots.get_indexer(source.names)
-        known = (rows >= 0) & ~np.isnan(source.values).any(axis=1)
-        _agree(coordinates, rows[known], spots, source, source.values[known])
-        coordinates[rows[known]] = source.values[known]
+        usable = (rows >= 0) & ~np.isnan(source.values).any(axis=1)
+        _agree(coordinates, rows[usable], spots, source, source.values[usable])
+        coordinates[rows[usable]] = source.values[usable]
     missing = np.flatnonzero(np.isnan(coordinates).any(axis=1))
     if len(missing):
         raise InputError(
-            own[0].where,
+            sources[0].where,
             f"{len(missing)} of {len(spots)} spots have no coordinates (first: '{spots[missing[0]]}')",
             "x and y of every spot",
             "complete the table, or leave those spots out of the matrices",
@@ -52,19 +52,25 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
     far = np.flatnonzero((np.abs(coordinates) > FARTHEST).any(axis=1))
     if len(far):
         found = f"spot '{spots[far[0]]}' is at {coordinates[far[0]].tolist()}"
-        raise InputError(own[0].where, found, f"coordinates up to {FARTHEST:g}", "give pixels or micrometres")
+        raise InputError(sources[0].where, found, f"coordinates up to {FARTHEST:g}", "give pixels or micrometres")
     same = len(coordinates) - len(np.unique(coordinates, axis=0))
     if len(coordinates) > 1 and (same == len(coordinates) - 1 or np.ptp(coordinates, axis=0).max() < 1 / FARTHEST):
-        raise InputError(own[0].where, f"all {len(coordinates)} spots are at the same point", "coordinates that differ")
+        raise InputError(
+            sources[0].where, f"all {len(coordinates)} spots are at the same point", "coordinates that differ"
+        )
     if same:
-        warn(own[0].where, f"{same} spots are at the same point as another spot")
+        warn(sources[0].where, f"{same} spots are at the same point as another spot")
     return Coordinates(
-        spots, coordinates, own[0].where, own[0].unit, global_by_name=all(source.global_by_name for source in own)
+        spots,
+        coordinates,
+        sources[0].where,
+        sources[0].unit,
+        global_by_name=all(source.global_by_name for source in sources),
     )
 
 
 def _agree(coordinates: np.ndarray, rows: np.ndarray, spots: pd.Index, source: Coordinates, values: np.ndarray) -> None:
-    """Refuse coordinates that contradict those already known of the same spots."""
+    """Refuse coordinates that contradict coordinates of the same spots from an earlier source."""
     before = coordinates[rows]
     extent = float(np.ptp(values, axis=0).max()) if len(values) else 0.0
     differ = (np.abs(before - values) > 1e-6 * extent).any(axis=1)

@@ -1,4 +1,4 @@
-"""Section files: what INGEST and QC write, read with every check that the stages rely on."""
+"""Reading of section files, which INGEST and QC write, with every check that the stages rely on."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ COUNTS_EXPECTED = "raw counts, spots x features"
 
 @dataclass
 class SectionFile:
-    """A section file: all but the counts, whose spots are those of `data`, and per modality the counts on disk."""
+    """Content of a section file: `data` without counts, and the counts of each modality on disk."""
 
     data: mudata.MuData
     counts: dict[str, StoredCounts]
 
 
 def read_section_file(path: Path) -> SectionFile:
-    """Read a section file and check all that the stages rely on; the values of counts whenever these are read.
+    """Read a section file and check everything that the stages rely on; counts are checked whenever they are read.
 
     Raises
     ------
     InputError
-        Naming the file, the modality and the slot.
+        When a check fails; names the file, the modality and the slot.
     """
     data = read_without_counts(path, "section")
     platform(str(data.uns["spatialweave"]["platform"]), f"{path}, platform")
@@ -62,15 +62,15 @@ def read_section_file(path: Path) -> SectionFile:
 
 
 def stored_counts(path: Path, data: mudata.MuData) -> dict[str, StoredCounts]:
-    """The counts of every modality of an .h5mu file, which come out as canonical CSR a block of spots at a time.
+    """Return the counts of every modality of an .h5mu file, which are read as blocks of spots in canonical CSR.
 
-    Modalities that are not known are refused, and values that are anything but raw counts. Those that the user has
-    declared as precomputed may hold other values of 0 or more, and latents.
+    Unknown modalities and values that are not raw counts are refused. Modalities declared as precomputed may hold any
+    values of 0 or more, and latents.
 
     Parameters
     ----------
     data
-        All but the counts of the file (:func:`~spatialweave.io.contract.read_without_counts`).
+        The file without its counts (:func:`~spatialweave.io.contract.read_without_counts`).
     """
     counts = {}
     for name, part in data.mod.items():
@@ -80,7 +80,7 @@ def stored_counts(path: Path, data: mudata.MuData) -> dict[str, StoredCounts]:
 
 
 def check_modalities(path: Path, data: mudata.MuData) -> None:
-    """The same checks of modalities in memory, whose counts become canonical CSR in place."""
+    """Check modalities in memory like :func:`stored_counts`; their counts become canonical CSR in place."""
     for name, part in data.mod.items():
         _check_modality(path, name, part)
         if part.X is None:
@@ -94,7 +94,7 @@ def check_modalities(path: Path, data: mudata.MuData) -> None:
 
 
 def _check_modality(path: Path, name: str, part: anndata.AnnData) -> None:
-    """Refuse a modality that is not known, or whose spots, features or latents cannot be used."""
+    """Refuse a modality that is unknown, or whose spots, features or latents cannot be used."""
     if name not in MODALITIES:
         raise InputError(str(path), f"unknown modality '{name}'", "one of " + ", ".join(MODALITIES))
     where = f"{path}, modality {name}"
@@ -116,10 +116,10 @@ def _stored_counts(path: Path, name: str, part: anndata.AnnData) -> StoredCounts
     @contextmanager
     def element() -> Iterator[h5py.Group | h5py.Dataset]:
         with h5py.File(path, "r") as file:
-            found = file[f"mod/{name}"].get("X")
-            if found is None or found.attrs.get("encoding-type") == "null":
+            matrix = file[f"mod/{name}"].get("X")
+            if matrix is None or matrix.attrs.get("encoding-type") == "null":
                 raise InputError(where, "has no X", "raw counts in X")
-            yield found
+            yield matrix
 
     @contextmanager
     def guard() -> Iterator[None]:
@@ -136,7 +136,7 @@ def _stored_counts(path: Path, name: str, part: anndata.AnnData) -> StoredCounts
 
 
 def _check_values(path: Path, name: str, part: anndata.AnnData, counts: sparse.csr_matrix, first: int = 0) -> None:
-    """Refuse counts, of the spots from `first` on, that are none."""
+    """Refuse a block of values that are not counts; `first` is the number of its first spot."""
     fractions = is_intensities(name, part.uns) or PRECOMPUTED in part.uns
     problem = find_problem(counts, fractions)
     if problem is not None:

@@ -1,4 +1,4 @@
-"""The image of a section: the one given, or that its files hold, if its spots are on it; and the unit of length."""
+"""The image of a section, given or from its files, if the spots are on it; and the unit of length."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from spatialweave.io.tissue_image import TissueImage
 from spatialweave.platforms import platform
 
 OUTSIDE = 0.5
-"""An image with more than this fraction of the spots beside it is not where they are."""
+"""An image with more than this fraction of the spots outside it is misplaced."""
 
 SMALL = 0.05
-"""Spots that span less than this fraction of both sides of an image may be in other units."""
+"""Spots that span less than this fraction of both sides of an image may have coordinates in another unit."""
 
 BIN = re.compile(r"s_(\d{3})um_")
-"""Space Ranger names the bins of Visium HD by their width in micrometres."""
+"""Names of the bins of Visium HD by Space Ranger, with their width in micrometres."""
 
 UNITS = {"micrometre": 1.0, "millimetre": 1000.0}
-"""Micrometres in units of coordinates."""
+"""Micrometres per unit of coordinates."""
 
 
 def section_image(
     section: str, given: Path | None, scale: float | None, parts: Mapping[str, ModalityPart], coordinates: Coordinates
 ) -> tuple[TissueImage, str] | None:
-    """The image of a section and where it was found, None where there is none.
+    """Return the image of a section and its source, None if there is none.
 
     Parameters
     ----------
     given
-        An image file. Where it cannot be used this is an error; an image that a file happens to hold is left out with
-        a warning.
+        An image file. It is an error if it cannot be used; an image from a data file is left out with a warning
+        instead.
     scale
-        Pixels of that file per coordinate unit; by default those of Space Ranger's scale factors beside it, or 1.
+        Pixels of that file per coordinate unit; by default from Space Ranger's scale factors beside it, or 1.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def section_image(
 
 
 def _held(section: str, part: ModalityPart, coordinates: Coordinates) -> TissueImage | None:
-    """The image that the file of a modality holds, if it can be used."""
+    """Return the image in the file of a modality, if it can be used."""
     try:
         image = part.image(section) if part.image is not None else None
     except InputError as error:
@@ -93,9 +93,9 @@ def _held(section: str, part: ModalityPart, coordinates: Coordinates) -> TissueI
 
 
 def morphology(image: TissueImage, where: str, coordinates: Coordinates) -> ModalityPart:
-    """The statistics of the image around every spot as a modality, of the spots that are on the image.
+    """Return the statistics of the image around every spot on the image as a modality.
 
-    A patch is as wide as a spot: by the scale factors of the image, else as the distance of neighbouring spots.
+    A patch is as wide as a spot: by the scale factors of the image, else the distance of neighbouring spots.
     """
     import anndata
     from scipy import sparse
@@ -112,7 +112,7 @@ def morphology(image: TissueImage, where: str, coordinates: Coordinates) -> Moda
 
 
 def _misplaced(image: TissueImage, coordinates: Coordinates) -> str:
-    """What is wrong where most spots are not on an image, "" where nothing is; a warning where it may be wrong."""
+    """Return the problem if most spots are not on an image, else ""; warn if the image may be misplaced."""
     points = coordinates.values
     beside = ~image.inside(points, margin=spacing(points))
     (width, height), (left, top, right, bottom) = image.size, image.box()
@@ -131,11 +131,11 @@ def _misplaced(image: TissueImage, coordinates: Coordinates) -> str:
 
 
 def micrometres(coordinates: Coordinates, named: str) -> float | None:
-    """Micrometres per coordinate unit, None where they are not known.
+    """Return micrometres per coordinate unit, None if unknown.
 
-    By the unit of the coordinates, by the bins of Visium HD, or by the pitch of the platform `named`: then it is the
-    median distance of neighbouring spots. (The diameter in Space Ranger's scale factors is that of a spot of 55
-    micrometres in some versions, and in others not.)
+    They follow from the unit of the coordinates, or else from the bin width of Visium HD or the pitch of the platform
+    `named`, which are set equal to the median distance of neighbouring spots. (The diameter in Space Ranger's scale
+    factors is that of a spot of 55 micrometres only in some versions.)
     """
     if coordinates.unit in UNITS:
         return UNITS[coordinates.unit]
@@ -145,5 +145,5 @@ def micrometres(coordinates: Coordinates, named: str) -> float | None:
 
 
 def _bin_width(barcodes: pd.Index) -> float | None:
-    found = BIN.match(str(barcodes[0])) if len(barcodes) else None
-    return float(found[1]) if found else None
+    match = BIN.match(str(barcodes[0])) if len(barcodes) else None
+    return float(match[1]) if match else None

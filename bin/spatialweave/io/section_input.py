@@ -1,4 +1,4 @@
-"""The files of one row of the samplesheet, as modalities on the spots that belong to the section."""
+"""Reading of the files of one row of the samplesheet as modalities on the spots that belong to the section."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from spatialweave.modalities import MODALITIES
 class SectionInput:
     """One row of the samplesheet: `files` by modality, `multi` with several modalities, and facts about them.
 
-    `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its
-    statistics around the spots are a modality. `section_column` is a column of obs; the section is what it calls by
-    the section's name; :data:`~spatialweave.io.fields.ONE_SECTION` says that the files hold one. `precomputed`,
-    `measured` and `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in
+    `image` is a picture of the tissue with `scale` pixels per coordinate unit; with `image_features`, its statistics
+    around the spots are a modality. `section_column` is a column of obs that selects the spots with the section's name;
+    :data:`~spatialweave.io.fields.ONE_SECTION` means that the files hold one section. `precomputed`, `measured` and
+    `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in
     :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
     """
 
@@ -55,49 +55,49 @@ class SectionInput:
 
     @property
     def selects(self) -> bool:
-        """Whether a column selects the section among several of the files."""
+        """Whether a column selects the section among several in the files."""
         return bool(self.section_column) and self.section_column != ONE_SECTION
 
 
-def read_parts(row: SectionInput, given: Coordinates | None) -> dict[str, ModalityPart]:
-    """The modalities of all files, on the spots that belong to the section."""
-    measurements = _read_files(row, given)
-    known = pd.Index([], dtype=object) if given is None else given.names
-    known = known.append([m.obs.index for m, _wanted in measurements if m.turned is None])
-    measurements = [(_turned_where_needed(m, known), wanted) for m, wanted in measurements]
+def read_parts(row: SectionInput, coordinates: Coordinates | None) -> dict[str, ModalityPart]:
+    """Read the modalities of all files, on the spots that belong to the section; `coordinates` are those of a table."""
+    measurements = _read_files(row, coordinates)
+    spot_names = pd.Index([], dtype=object) if coordinates is None else coordinates.names
+    spot_names = spot_names.append([m.obs.index for m, _wanted in measurements if m.turned is None])
+    measurements = [(_turned_where_needed(m, spot_names), wanted) for m, wanted in measurements]
     alone = [measurement for measurement, _wanted in measurements]
-    if given is not None:
-        name_as_section(given, [measurement.obs for measurement in alone])
+    if coordinates is not None:
+        name_as_section(coordinates, [measurement.obs for measurement in alone])
     if row.selects and row.section_column:
         if any(row.section_column not in measurement.obs for measurement in alone):
-            # The spots of a file without that column are selected by their names.
-            settle_numbers(alone, given)
-        select_section(alone, given, row.section_column, row.section)
+            # A file without that column is selected by the names of its spots.
+            settle_numbers(alone, coordinates)
+        select_section(alone, coordinates, row.section_column, row.section)
     for measurement in alone:
         make_plain(measurement)
-        if given is None and measurement.coordinates is None:
+        if coordinates is None and measurement.coordinates is None:
             measurement.coordinates = in_names(measurement.obs.index, measurement.where)
             measurement.platform = "dbit" if measurement.coordinates is not None else measurement.platform
-    settle_numbers(alone, given)
-    select_in_tissue(alone, given)
+    settle_numbers(alone, coordinates)
+    select_in_tissue(alone, coordinates)
     if row.labels:
         check_labels(row.labels, {measurement.where: measurement.obs for measurement in alone})
     declared = Declared(row.precomputed, row.measured, row.layers, row.platform)
     _check_layers(alone, declared)
     parts: dict[str, ModalityPart] = {}
     for measurement, wanted in measurements:
-        if given is None:
+        if coordinates is None:
             settle_fields(measurement)
         add_parts(parts, modality_parts(measurement, wanted, declared))
-    for option, said in (("--precomputed", row.precomputed), ("--measured", row.measured), ("--layer", row.layers)):
-        idle = [name for name in said if name != EVERY and name not in parts]
-        if idle:
-            raise InputError(option, f"the section has no {idle[0]}", "one of " + ", ".join(parts))
+    for option, named in (("--precomputed", row.precomputed), ("--measured", row.measured), ("--layer", row.layers)):
+        absent = [name for name in named if name != EVERY and name not in parts]
+        if absent:
+            raise InputError(option, f"the section has no {absent[0]}", "one of " + ", ".join(parts))
     return {name: parts[name] for name in MODALITIES if name in parts}
 
 
-def _read_files(row: SectionInput, given: Coordinates | None) -> list[tuple[Measurement, str | None]]:
-    """The matrices of all files, each with the modality that it is given as."""
+def _read_files(row: SectionInput, coordinates: Coordinates | None) -> list[tuple[Measurement, str | None]]:
+    """Read the matrices of all files, each with the modality under which its file is given."""
     files: list[tuple[Path, str | None]] = [(row.files[name], name) for name in MODALITIES if name in row.files]
     files += [(row.multi, None)] if row.multi is not None else []
     choices = Choices(
@@ -105,12 +105,12 @@ def _read_files(row: SectionInput, given: Coordinates | None) -> list[tuple[Meas
         peaks=row.peaks,
         section_column=row.section_column,
         section=row.section,
-        known=None if given is None else given.names,
+        known=None if coordinates is None else coordinates.names,
     )
     measurements: list[tuple[Measurement, str | None]] = []
-    # The others tell which barcodes are spots.
+    # Files that list all barcodes come last: the others show which barcodes are spots.
     for path, wanted in sorted(files, key=lambda file: lists_all_barcodes(file[0])):
-        if given is None and lists_all_barcodes(path):
+        if coordinates is None and lists_all_barcodes(path):
             placed = [m.coordinates.names for m, _wanted in measurements if m.coordinates is not None]
             choices.known = placed[0].append(placed[1:]).unique() if placed else None
         measurements += [(measurement, wanted) for measurement in read_file(path, wanted, choices.on(wanted))]
@@ -131,12 +131,12 @@ def _check_layers(measurements: Sequence[Measurement], declared: Declared) -> No
 
 
 def _turned_where_needed(measurement: Measurement, known: pd.Index) -> Measurement:
-    """The measurement with its columns as spots, where these and not its rows have the names of spots."""
+    """Return the measurement with its columns as spots if the columns, and not the rows, have the names of spots."""
     if measurement.turned is None or measurement.obs.index.isin(known).any():
         return measurement
     turned = measurement.turned()
     named_by_place = in_names(turned.obs.index, "") is not None and in_names(measurement.obs.index, "") is None
     if not turned.obs.index.isin(known).any() and not named_by_place:
         return measurement
-    warn(measurement.where, "its columns have the names of the spots: its rows are taken for features")
+    warn(measurement.where, "its columns have the names of the spots, so its rows are read as features")
     return turned

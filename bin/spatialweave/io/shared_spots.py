@@ -1,4 +1,4 @@
-"""Which spots the modalities of a section have in common."""
+"""The spots that the modalities of a section have in common."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
 
 FEWEST = 0.2
-"""A modality that shares a smaller fraction of its spots (or of those of the others, if these are fewer) is refused:
-its names are most likely those of other spots."""
+"""A modality that shares a smaller fraction of its spots (or of the others' spots, if these are fewer) is refused: its
+names most likely belong to other spots."""
 
 FEW = 0.5
-"""One that shares a smaller fraction causes a warning."""
+"""A modality that shares a smaller fraction causes a warning."""
 
 
 def all_spots(parts: Mapping[str, ModalityPart]) -> pd.Index:
-    """All spots in the order of first appearance; a modality that shares hardly any spot with the others is refused."""
+    """Return all spots in order of first appearance; refuse a modality that shares hardly any spot with the others."""
     for name, part in reversed(list(parts.items())):
         others = pd.Index([], dtype=object)
         for key, other in parts.items():
@@ -41,33 +41,33 @@ def _check_share(name: str, part: ModalityPart, others: pd.Index) -> None:
     fewer = min(len(names), len(others))
     if shared >= FEW * fewer:
         return
-    own, other = names[~names.isin(others)][0], others[~others.isin(names)][0]
+    unshared, other = names[~names.isin(others)][0], others[~others.isin(names)][0]
     found = f"only {shared} of {len(names)} barcodes of {name} are" if shared else f"no barcode of {name} is"
-    found += f" among those of the other modalities; the first that is not: '{own}', theirs: '{other}'"
+    found += f" among those of the other modalities; the first that is not: '{unshared}', theirs: '{other}'"
     if shared >= FEWEST * fewer:
         warn(part.where, found)
         return
     plain = {_without_ending(other) for other in others}
-    # What stands behind the last sign may be all that tells names apart ("spot_12").
+    # The ending may be the only part that distinguishes names ("spot_12").
     distinct = len(plain) > FEW * len(others)
-    agree = distinct and sum(_without_ending(own) in plain for own in names) >= FEW * fewer
+    agree = distinct and sum(_without_ending(name) in plain for name in names) >= FEW * fewer
     raise InputError(
         part.where,
         found,
         "the same names for the same spots",
         "give all files the same endings of names (such as -1): without them the names agree"
         if agree
-        else "name the spots alike, or leave this modality out",
+        else "use the same names of spots in all files, or leave this modality out",
     )
 
 
 def _without_ending(barcode: str) -> str:
-    """A barcode without what programs and joins of tables add behind it: "-1", "-1-A1", "_2"."""
+    """Return a barcode without the endings that programs and joins of tables add: "-1", "-1-A1", "_2"."""
     return re.sub(r"([-_][A-Za-z0-9]{1,4})+$", "", barcode)
 
 
 def shared_by_all(parts: Mapping[str, ModalityPart]) -> int:
-    """How many spots every modality has."""
+    """Return the number of spots that every modality has."""
     first, *rest = (part.data.obs_names for part in parts.values())
     for names in rest:
         first = first[first.isin(names)]

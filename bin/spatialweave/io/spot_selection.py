@@ -1,4 +1,4 @@
-"""Which spots of the files belong to the section: those of one section of several, in the tissue."""
+"""Selection of the spots of the files that belong to the section and are in the tissue."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from spatialweave.io.notices import warn
 
 IN_TISSUE = "in_tissue"
 SEURAT_FLAG, SEURAT_PIXEL = "tissue", frozenset({"imagerow", "imagecol"})
-"""What Seurat's table of coordinates calls the flag, and the columns beside it; elsewhere `tissue` names an organ."""
+"""Name of the flag in Seurat's table of coordinates, and columns beside it; elsewhere `tissue` names an organ."""
 
 YES, NO = ("1", "1.0", "true", "t", "yes"), ("0", "0.0", "false", "f", "no")
-"""What flags are written as (any case), by R and by pandas too."""
+"""Texts (any case) of flags, including those of R and pandas."""
 
 
 def name_of_section(value: str) -> str:
-    """A value of a column as the name of a section, which may not hold blanks and most other signs."""
+    """Convert a value of a column to a name of a section, which may not hold blanks and most other characters."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", value)
 
 
 def select_section(measurements: Sequence[Measurement], table: Coordinates | None, column: str, section: str) -> None:
-    """Restrict all measurements to the spots that `column` of their own tables says to be of `section`.
+    """Restrict all measurements to the spots that belong to `section` by `column` of their own tables.
 
     A file without that column is restricted to the barcodes that the others, or the table of coordinates, select.
     """
     holders = [m for m in measurements if column in m.obs.columns]
-    given = table.table if table is not None and table.table is not None else pd.DataFrame()
-    if not holders and column not in given.columns:
-        columns = sorted({str(name) for frame in (*(m.obs for m in measurements), given) for name in frame.columns})
+    listed = table.table if table is not None and table.table is not None else pd.DataFrame()
+    if not holders and column not in listed.columns:
+        columns = sorted({str(name) for frame in (*(m.obs for m in measurements), listed) for name in frame.columns})
         near = difflib.get_close_matches(column, columns, n=3, cutoff=0.5) or columns[:8]
         raise InputError(
             ", ".join(dict.fromkeys(m.where for m in measurements)),
@@ -45,7 +45,7 @@ def select_section(measurements: Sequence[Measurement], table: Coordinates | Non
         )
     selected = [_restrict_to_section(m, column, section) for m in holders]
     if not holders:
-        selected = [given.index[_of_section(str(table.where if table else ""), given[column], column, section)]]
+        selected = [listed.index[_of_section(str(table.where if table else ""), listed[column], column, section)]]
     names = selected[0].append(selected[1:])
     for measurement in measurements:
         if column not in measurement.obs.columns:
@@ -53,7 +53,7 @@ def select_section(measurements: Sequence[Measurement], table: Coordinates | Non
             if not len(measurement.obs):
                 raise InputError(
                     measurement.where,
-                    f"none of its barcodes is of section '{section}' by the column '{column}' of the other files",
+                    f"none of its barcodes belongs to section '{section}' by the column '{column}' of the other files",
                     "the barcodes of that section",
                 )
 
@@ -64,22 +64,22 @@ def _restrict_to_section(measurement: Measurement, column: str, section: str) ->
 
 
 def _of_section(where: str, values: pd.Series, column: str, section: str) -> np.ndarray:
-    """The rows of `section`."""
+    """Return the rows of `section`."""
     texts = clean(values)
-    found = [text for text in dict.fromkeys(texts) if text and section in (text, name_of_section(text))]
-    if len(found) != 1:
+    matches = [text for text in dict.fromkeys(texts) if text and section in (text, name_of_section(text))]
+    if len(matches) != 1:
         names = list(dict.fromkeys(name_of_section(text) for text in texts if text))
         listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        wrong = f"several of its values mean section '{section}'" if found else f"no spot is of section '{section}'"
+        wrong = f"several of its values mean section '{section}'" if matches else f"no spot is of section '{section}'"
         raise InputError(f"{where}, obs column '{column}'", wrong, f"one of {listed} as the section")
-    return np.flatnonzero(texts == found[0])
+    return np.flatnonzero(texts == matches[0])
 
 
 def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | None) -> None:
-    """Leave out the spots that a column in_tissue, of a file or of the table of coordinates, says to be outside.
+    """Leave out the spots that are outside the tissue by a column in_tissue of a file or of the table of coordinates.
 
-    The column may be spelled in any way that :func:`~spatialweave.io.column_names.spelled` takes for the same, and be
-    that of Seurat (:data:`SEURAT_FLAG`).
+    Spellings that :func:`~spatialweave.io.column_names.spelled` treats as equal are accepted, and so is Seurat's column
+    (:data:`SEURAT_FLAG`).
     """
     flagged = _flagged(measurements, table)
     outside: set[str] = set()
@@ -94,7 +94,7 @@ def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | N
         total.update(measurement.obs.index)
         lost.update(measurement.obs.index[out])
         if out.all():
-            raise InputError(measurement.where, "no spot of it is in the tissue", "in_tissue = 1 for some")
+            raise InputError(measurement.where, "none of its spots is in the tissue", "in_tissue = 1 for some spots")
         if out.any():
             measurement.keep(np.flatnonzero(~out))
     if lost:
@@ -104,7 +104,7 @@ def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | N
 
 
 def _flagged(measurements: Sequence[Measurement], table: Coordinates | None) -> list[tuple[str, pd.Series]]:
-    """The columns that say which spots are in the tissue, and where they are."""
+    """Return the columns that flag the spots in the tissue, and the source of each."""
     frames = [(f"{m.where}, obs", m.obs) for m in measurements]
     if table is not None and table.table is not None:
         frames.append((table.where, table.table))
@@ -112,18 +112,18 @@ def _flagged(measurements: Sequence[Measurement], table: Coordinates | None) -> 
 
 
 def _flags_among(frame: pd.DataFrame) -> list[int]:
-    """Positions of the columns that say which spots are in the tissue."""
+    """Return positions of the columns that flag the spots in the tissue."""
     names = [spelled(name) for name in frame.columns]
     flags = [i for i, name in enumerate(names) if name == IN_TISSUE]
     if SEURAT_FLAG in names and set(names) >= SEURAT_PIXEL:
         position = names.index(SEURAT_FLAG)
-        # Organs may be named beside Seurat's coordinates, too.
+        # Beside Seurat's coordinates, the column may also name organs.
         flags += [position] if np.isin(_texts(frame.iloc[:, position]), (*YES, *NO)).all() else []
     return flags
 
 
 def _is_outside(where: str, flags: pd.Series) -> np.ndarray:
-    """Where a flag is 0; anything but 0 and 1, or false and true, is refused."""
+    """Return where a flag is 0; anything but 0 and 1, or false and true, is refused."""
     texts = _texts(flags)
     odd = np.flatnonzero(~np.isin(texts, (*YES, *NO)))
     if len(odd):
@@ -140,7 +140,7 @@ def _texts(flags: pd.Series) -> np.ndarray:
 
 
 def make_plain(measurement: Measurement) -> None:
-    """Give the spots plain names, and plain columns; missing names and such that occur twice are refused."""
+    """Give the spots plain names and plain columns; missing and repeated names are refused."""
     names = plain_names(measurement.obs.index, measurement.where, "spot")
     twice = np.flatnonzero(names.duplicated())
     if len(twice):

@@ -1,4 +1,4 @@
-"""What the stages rely on in each other's files, checked where a file is read."""
+"""Checks of the content on which stages rely in each other's files, made where a file is read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ AGAIN = "run the stage that writes it again"
 
 
 def check_facts(path: Path, stamp: Mapping[str, Any], facts: tuple[str, ...]) -> None:
-    """Refuse a stamp (uns['spatialweave']) that lacks one of `facts`, or holds anything but text there."""
+    """Refuse a stamp (uns['spatialweave']) in which one of `facts` is missing or is not text."""
     for fact in facts:
         if not isinstance(stamp.get(fact), str):
-            raise InputError(f"{path}, uns['spatialweave']", f"does not say its {fact} as text", fix=AGAIN)
+            raise InputError(f"{path}, uns['spatialweave']", f"does not hold its {fact} as text", fix=AGAIN)
 
 
 def check_spots(path: Path, obs: pd.DataFrame) -> None:
-    """Refuse a table of spots without a name, barcode and section for each, or with the same name twice."""
+    """Refuse a table of spots without a name, barcode and section for each spot, or with the same name twice."""
     if not len(obs):
         raise InputError(str(path), "holds no spot", "at least one", AGAIN)
     for column in ("barcode", "section"):
@@ -40,7 +40,7 @@ def check_spots(path: Path, obs: pd.DataFrame) -> None:
 
 
 def check_coordinates(path: Path, values: Any, n_spots: int) -> np.ndarray:
-    """Coordinates (obsm['spatial']) as float64; anything but a finite x and y of every spot is refused."""
+    """Return coordinates (obsm['spatial']) as float64; anything but a finite x and y of every spot is refused."""
     array = check_table(f"{path}, obsm['spatial']", values, n_spots, "spot", "finite x and y")
     if array.shape[1] != 2:
         raise InputError(f"{path}, obsm['spatial']", f"has the shape {array.shape}", f"({n_spots}, 2)", AGAIN)
@@ -50,9 +50,9 @@ def check_coordinates(path: Path, values: Any, n_spots: int) -> np.ndarray:
 def check_table(
     where: str, values: Any, n_rows: int, row_name: str = "row", expected: str = "finite numbers"
 ) -> np.ndarray:
-    """An array of numbers with `n_rows` rows and at least one column; anything else is refused.
+    """Return an array of numbers with `n_rows` rows and at least one column; anything else is refused.
 
-    Numbers must be finite in single precision as well, which methods work in; the squares of others would not be.
+    Numbers must also be finite in single precision, which methods use.
     """
     array = np.asarray(values)
     if array.ndim != 2 or len(array) != n_rows or not array.shape[1]:
@@ -69,7 +69,7 @@ def check_table(
 
 
 def check_graph(path: Path, data: anndata.AnnData | mudata.MuData) -> None:
-    """Refuse a graph whose matrices are not sparse, hold anything but finite distances, or contradict themselves."""
+    """Refuse a graph whose matrices are not sparse, hold values that are not finite distances, or are inconsistent."""
     from scipy import sparse
 
     for key, matrix in data.obsp.items():
@@ -81,7 +81,7 @@ def check_graph(path: Path, data: anndata.AnnData | mudata.MuData) -> None:
         try:
             matrix.check_format(full_check=True)
         except ValueError as error:
-            raise InputError(where, f"contradicts itself ({error})", "a graph over the spots", AGAIN) from error
+            raise InputError(where, f"is inconsistent ({error})", "a graph over the spots", AGAIN) from error
         if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
             raise InputError(where, "holds an edge that is negative or not finite", "0 or more", AGAIN)
 
@@ -94,11 +94,11 @@ def check_embedding(path: Path, data: anndata.AnnData) -> None:
 
 
 def check_record(path: Path, uns: Mapping[str, Any]) -> None:
-    """Refuse what is no record of a training: JSON text of names and values, the method a text, the seed a number."""
+    """Refuse a record of a training that is not JSON of names and values with a method (text) and seed (number)."""
     try:
         record = json.loads(str(uns["training"]))
         if not isinstance(record["method"], str) or type(record["seed"]) is not int:
-            raise TypeError("its method is no text, or its seed no whole number")
+            raise TypeError("its method is not a text, or its seed is not a whole number")
     except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}, uns['training']", f"is not a record of a training ({error})", "method and seed", "train again"

@@ -1,4 +1,4 @@
-"""The raw counts of a modality as a file holds them, read and checked some spots at a time."""
+"""The raw counts of a modality in a file, read and checked some spots at a time."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from spatialweave.io.count_matrix import Counts, rows_per_block, to_csr
 from spatialweave.io.hdf5 import missing_filter
 
 Opener = Callable[[], AbstractContextManager[Any]]
-"""Opens a file and gives the HDF5 or zarr element of a matrix, or its :class:`CompressedRows`."""
+"""Function that opens a file and yields the HDF5 or zarr element of a matrix, or its :class:`CompressedRows`."""
 
 Guard = Callable[[], AbstractContextManager[None]]
-"""Turns what a library raises on a damaged file into an error for the user."""
+"""Context that turns the exceptions of libraries on damaged files into an error for the user."""
 
 Check = Callable[[sparse.csr_matrix, int], None]
-"""Takes a block (canonical CSR, float32) and the number of its first spot, and refuses what is no count."""
+"""Function of a block (canonical CSR, float32) and the number of its first spot that refuses values that are not
+counts."""
 
 LONGEST_CHUNK = 20_000_000
-"""The most values of a chunk of a file by blocks (160 MB as float64), which is decompressed whole for any of them."""
+"""Most values per chunk of a file that is read by blocks (160 MB as float64); a chunk is always decompressed whole."""
 
 
 @dataclass(frozen=True)
 class CompressedRows:
-    """The arrays of a sparse matrix of an open file: `data` and `indices` of its rows, one after the other."""
+    """Arrays of a sparse matrix in an open file: `data` and `indices` of its rows, one after the other."""
 
     data: Any
     indices: Any
@@ -38,19 +39,19 @@ class CompressedRows:
 
 
 class StoredCounts:
-    """A matrix on disk, spots x features; a :class:`~spatialweave.io.count_matrix.SpotBlocks`.
+    """Matrix on disk, spots x features; a :class:`~spatialweave.io.count_matrix.SpotBlocks`.
 
-    CSR and dense matrices are read by blocks, every time that they are walked over; those of any other form, and those
-    of one block, are read once and kept.
+    CSR and dense matrices are read by blocks in every pass; matrices of any other form, and matrices of one block, are
+    read once and kept.
 
     Parameters
     ----------
     source
         Opens the matrix.
     guard
-        Around all that is read.
+        Context for everything that is read.
     check
-        Sees every block before it is given.
+        Called with every block before it is returned.
 
     Raises
     ------
@@ -82,7 +83,7 @@ class StoredCounts:
         self._checked = False
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """The spots in order as canonical CSR (float32); a block must not be changed."""
+        """Yield the spots in order as canonical CSR (float32); a block must not be changed."""
         if self._whole is not None:
             yield self._checked_whole(self._whole)
             return
@@ -104,7 +105,7 @@ class StoredCounts:
         self._canonical = canonical
 
     def at(self, rows: np.ndarray) -> sparse.csr_matrix:
-        """Some spots by their numbers, in that order; what lies between the first and the last is read."""
+        """Return the spots at `rows`, in that order; everything between the first and the last is read."""
         first, stop = int(rows.min()), int(rows.max()) + 1
         if self._whole is not None:
             return self._checked_whole(self._whole)[rows]
@@ -120,19 +121,19 @@ class StoredCounts:
         return whole
 
     def check_all(self) -> None:
-        """Walk over all spots, so that a value that is no count is refused now."""
+        """Read all spots once, so that a value that is not a count is refused now."""
         for _block in self.blocks():
             pass
 
     @property
     def is_canonical(self) -> bool:
-        """Whether the file holds exactly what :meth:`blocks` gives, so that its arrays can be copied as they are."""
+        """Whether the file holds exactly the output of :meth:`blocks`, so that its arrays can be copied unchanged."""
         if self._canonical is None:
             self.check_all()
         return bool(self._canonical)
 
     def _rows_per_block(self, element: Any) -> int:
-        """How many spots are read at once: of a dense matrix whole chunks, so that none is read for several blocks."""
+        """Return the spots per block; blocks of a dense matrix are whole chunks, so that each chunk is read once."""
         size = rows_per_block(self.shape[0], self.nnz)
         if self._is_csr or not element.chunks:
             return size
@@ -140,7 +141,7 @@ class StoredCounts:
         return size // in_chunk * in_chunk or max(size, min(in_chunk, most))
 
     def _block(self, element: Any, start: int, stop: int) -> tuple[sparse.csr_matrix, bool]:
-        """The spots from `start` to `stop`, and whether they are stored as they are given."""
+        """Return the spots from `start` to `stop`, and whether the file stores exactly these arrays."""
         rows = _compressed_rows(element)
         if rows is None:
             return to_csr(np.asarray(element[start:stop])), False
@@ -155,20 +156,20 @@ class StoredCounts:
 
 
 def as_counts(matrix: Any, guard: Guard = nullcontext) -> Counts:
-    """A matrix as a reader gives it, in its canonical form: in memory, or on disk where the reader gives an opener.
+    """Return a reader's matrix in canonical form: in memory, or on disk if the reader gives an opener.
 
     Raises
     ------
     ValueError
-        As :func:`~spatialweave.io.count_matrix.to_csr` and :class:`StoredCounts`.
+        See :func:`~spatialweave.io.count_matrix.to_csr` and :class:`StoredCounts`.
     """
     return StoredCounts(matrix, guard) if callable(matrix) else to_csr(matrix)
 
 
 def is_by_blocks(element: Any) -> bool:
-    """Whether blocks of a matrix can be read: it is dense, or CSR without anything odd but, perhaps, in its entries.
+    """Return whether a matrix can be read by blocks: it is dense, or CSR without faults outside its entries.
 
-    Whatever is wrong with any other matrix is told where it is read whole.
+    The fault of any other matrix is reported when it is read whole.
     """
     try:
         rows = _compressed_rows(element)
@@ -182,17 +183,17 @@ def is_by_blocks(element: Any) -> bool:
     except MemoryError:
         raise
     except Exception:
-        # The libraries raise exceptions of every kind on damaged files.
+        # Libraries raise exceptions of every kind on damaged files.
         return False
 
 
 def _is_of_numbers(array: Any) -> bool:
-    """Whether the values are of a type that scipy takes, and can be decompressed."""
+    """Return whether the values have a type that scipy accepts, and can be decompressed."""
     return array.dtype.kind in "biuf" and array.dtype != np.float16 and missing_filter(array) is None
 
 
 def _compressed_rows(element: Any) -> CompressedRows | None:
-    """The arrays of a CSR matrix, None of any other."""
+    """Return the arrays of a CSR matrix; None for any other matrix."""
     if isinstance(element, CompressedRows):
         return element
     if not hasattr(element, "keys") or element.attrs.get("encoding-type") != "csr_matrix":
@@ -202,9 +203,9 @@ def _compressed_rows(element: Any) -> CompressedRows | None:
 
 
 def _bounds(rows: CompressedRows) -> np.ndarray:
-    """Where the entries of each row begin and end (int64); arrays that do not fit each other are refused.
+    """Return where the entries of each row begin and end (int64); inconsistent arrays are refused.
 
-    Scipy's kernels trust them, and a damaged file would crash Python.
+    Scipy's kernels trust these bounds, and a damaged file would crash Python.
     """
     bounds, n_entries = np.asarray(rows.indptr[...]), rows.data.shape
     if bounds.dtype.kind not in "iu" or rows.indices.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""Strict reading of small text tables (coordinates, labels) and the location of errors in any text table."""
+"""Strict reading of small text tables (coordinates, labels), and search for the first error in any text table."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from spatialweave.io.measurement import plain_text, reading
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 MARKS = ("\t", ",", ";")
-"""What may separate cells."""
+"""Characters that may separate cells."""
 
 
 def check_file(path: Path, expected: str) -> None:
-    """Refuse what is not there, cannot be looked at, or is no file: reading a pipe would wait for ever."""
+    """Refuse a path that does not exist, cannot be accessed, or is not a file: reading a pipe would wait for ever."""
     with reading(path, "file", "give the user who runs this permission to read it"):
         if not path.exists():
             raise InputError(str(path), "no such file", expected)
         if not path.is_file():
-            raise InputError(str(path), "is no file", expected)
+            raise InputError(str(path), "is not a file", expected)
 
 
 def is_text_table(path: Path) -> bool:
-    """Whether the name says that it is a table of text; whether it is gzipped its first bytes say."""
+    """Return whether the name has the ending of a text table (gzipped or not)."""
     return path.name.lower().endswith(TEXT_SUFFIXES)
 
 
 @dataclass(frozen=True)
 class Start:
-    """How a text table begins: lines before its header (comments), and what separates its cells."""
+    """Beginning of a text table: the number of lines before its header (comments), and the separator of its cells."""
 
     comments: int
     separator: str
 
 
 def start(path: Path) -> Start:
-    """Where the header of a text table is, and its separator.
+    """Find the header of a text table, and its separator.
 
     Lines before the header that begin with "#" are comments, unless the last of them has as many cells as the line
-    below it: then it is the header. The separator is that of the file's ending, unless the line below the header says
-    that it is another.
+    below it: then it is the header. The separator follows from the file's ending, unless the line below the header
+    shows another.
     """
     comments, last = 0, ""
     with open_text(path) as stream:
@@ -60,19 +60,19 @@ def start(path: Path) -> Start:
             comments, last = comments + 1, line
             line = stream.readline()
         usual = "," if ".csv" in path.name.lower() else "\t"
-        found = [mark for mark in sorted(MARKS, key=lambda mark: mark != usual) if mark in line]
-        # One more line of a table, which may be long, is read only where there is a choice.
-        row = next((row for row in stream if row.strip()), "") if len(found) > 1 else ""
-    separator = _separator(line, row, found) or usual
+        marks = [mark for mark in sorted(MARKS, key=lambda mark: mark != usual) if mark in line]
+        # Lines may be long, so the next one is read only if there is a choice.
+        row = next((row for row in stream if row.strip()), "") if len(marks) > 1 else ""
+    separator = _separator(line, row, marks) or usual
     if last.startswith("#") and separator in last and last.count(separator) == line.count(separator):
         comments -= 1
     return Start(comments, separator)
 
 
 def _separator(header: str, row: str, marks: Sequence[str]) -> str | None:
-    """The mark that gives a row as many cells as the header, or one more, as R writes it; else the first of `marks`.
+    """Return the mark that gives a row as many cells as the header, or one more (as R writes); else the first mark.
 
-    Names may hold the other marks, as those of lipids do: PC(16:0,18:1). Of several that fit, the one of most cells.
+    Names may hold the other marks, as those of lipids do: PC(16:0,18:1). If several fit, the one with most cells wins.
     """
     cells = {mark: _n_cells(row, mark) for mark in marks}
     for surplus in (0, 1):
@@ -86,12 +86,12 @@ def _n_cells(line: str, mark: str) -> int:
     try:
         return len(next(csv.reader([line], delimiter=mark), []))
     except csv.Error:
-        # Of a line without this mark the only cell may be longer than is allowed.
+        # A line without this mark is a single cell, which may be longer than allowed.
         return 0
 
 
 def open_binary(path: Path, ratio: int = TEXT_RATIO) -> io.BufferedReader:
-    """The bytes of a (gzipped) text table, refused where they expand beyond all reason: more than `ratio` times."""
+    """Open the bytes of a (gzipped) text table, which are refused if they expand more than `ratio` times."""
     return io.BufferedReader(BoundedText(path, ratio), 1 << 20)
 
 
@@ -121,7 +121,7 @@ def _not_utf8(path: Path) -> InputError:
 
 
 def read_header(path: Path) -> list[str]:
-    """The column names of a text table, stripped of blanks; an empty file is refused."""
+    """Return the column names of a text table, stripped of blanks; an empty file is refused."""
     with open_text(path) as stream:
         for _number, cells in lines(stream, start(path)):
             return [cell.strip() for cell in [cells[0].removeprefix("#"), *cells[1:]]]
@@ -129,12 +129,12 @@ def read_header(path: Path) -> list[str]:
 
 
 def skip_header(stream: TextIO, begin: Start) -> None:
-    """Move an open table to behind its header, however many lines that takes."""
+    """Move an open table past its header, which may have several lines."""
     next(lines(stream, begin), None)
 
 
 def lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of the header and every row below it, without blank lines."""
+    """Yield line number and cells of the header and of every row below it, without blank lines."""
     for _comment in range(begin.comments):
         stream.readline()
     reader = csv.reader(stream, delimiter=begin.separator)
@@ -144,7 +144,7 @@ def lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every row below the header; blank lines are skipped, ragged rows refused."""
+    """Yield line number and cells of every row below the header; blank lines are skipped, ragged rows refused."""
     width = 0
     with open_text(path) as stream:
         for number, cells in lines(stream, start(path)):
@@ -155,14 +155,14 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 raise InputError(
                     f"{path}, line {number}",
                     f"has {len(cells)} cells",
-                    f"{width}, as in the header (the column of barcodes needs a name, too)",
+                    f"{width}, as in the header (the column of barcodes also needs a name)",
                     "complete the line",
                 )
             yield number, cells
 
 
 def read_strings(path: Path) -> pd.DataFrame:
-    """A text or parquet table as strings; columns that parquet stores as numbers stay such.
+    """Read a text or parquet table as strings; columns that parquet stores as numbers stay numbers.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def read_strings(path: Path) -> pd.DataFrame:
         return _read_parquet(path)
     if not is_text_table(path):
         raise InputError(str(path), "unknown kind of table", ".csv, .tsv, .txt (all also .gz) or .parquet")
-    # A first look at what is gzipped, without parsing, which takes a hundred times as long and much memory.
+    # Gzipped tables are first expanded without parsing, which takes a hundred times as long and much memory.
     with reading(path, "text table"), BoundedText(path, SPOTS_RATIO) as first:
         while first.gzipped and first.total < 4 * TEXT_BYTES and first.read(1 << 20):
             pass
@@ -192,11 +192,11 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
         table = pyarrow.parquet.read_table(path).to_pandas()
     if not isinstance(table.index, pd.RangeIndex):
-        # Pandas writes the barcodes as an index, with a name or without.
+        # Pandas writes the barcodes as an index, with or without a name.
         table = table.rename_axis(["" if name is None else name for name in table.index.names]).reset_index()
     if not len(table):
         raise InputError(str(path), "has no rows", "one row per spot")
-    # Numbers stay such: as text, a million rows would take a hundred times as long and ten times the memory.
+    # Numbers stay numbers: as text, a million rows would take a hundred times as long and ten times the memory.
     columns = {i: _plain(table.iloc[:, i]) for i in range(table.shape[1])}
     frame = pd.DataFrame(columns, index=[f"row {i + 1}" for i in range(len(table))])
     frame.columns = pd.Index([str(name) for name in table.columns], dtype=object)
@@ -210,9 +210,9 @@ def _plain(column: pd.Series) -> np.ndarray:
 
 
 def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], required: bool = True) -> str | None:
-    """The column called by one of `names`, earlier names first, spelled so or else in any case.
+    """Return the column with one of `names`, earlier names first, spelled exactly or else in any case.
 
-    None, and two of the same name, are refused.
+    Two columns with the same name are refused, and so is a table without any, unless `required` is False.
     """
     spelled = [(str(column).strip(), str(column)) for column in table.columns]
     for name in names:
@@ -234,16 +234,16 @@ def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], require
 
 
 def to_number(cell: str) -> float | None:
-    """The nearest float64 (pandas' own parser may be off by the last bit), or None for what is no number."""
+    """Return the nearest float64 (pandas' own parser may be off by the last bit), or None if it is not a number."""
     try:
-        # Python takes underscores between digits; no other program writes them.
+        # Python accepts underscores between digits; no other program writes them.
         return float(cell.replace("_", "?"))
     except ValueError:
         return None
 
 
 def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
-    """A column as float64; text, empty cells and non-finite values are refused with their location."""
+    """Return a column as float64; text, empty cells and non-finite values are refused with their location."""
     cells = table[column]
     as_stored = cells.dtype.kind in "iuf"
     values = (
@@ -259,7 +259,7 @@ def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
-    """The barcodes of a table; empty or repeated ones are refused with their location."""
+    """Return the barcodes of a table; empty or repeated barcodes are refused with their location."""
     names = pd.Index([plain_text(value) for value in table[column].astype(object)], dtype=object)
     empty = np.flatnonzero(names == "")
     if len(empty):
@@ -275,9 +275,9 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
 
 
 def first_bad_cell(path: Path, skipped: Collection[int] = ()) -> InputError:
-    """The error that names the first cell of a matrix that is not a finite number.
+    """Return the error for the first cell of a matrix that is not a finite number.
 
-    The first column is barcodes; those at the positions `skipped` may hold anything.
+    The first column holds barcodes; columns at the positions `skipped` may hold anything.
     """
     header = read_header(path)
     for number, cells in rows(path):

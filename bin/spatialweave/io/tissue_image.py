@@ -1,4 +1,4 @@
-"""The image of a section's tissue: how files keep it, and where its pixels are among the spots."""
+"""The image of a section's tissue: its form in files, and the position of its pixels among the spots."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGE, IMAGES = "image", "images"
-"""The uns keys of a section's image, and of those of all sections of a dataset by their names."""
+"""The uns keys of a section's image, and of the images of all sections of a dataset by section name."""
 
 LARGEST_SIDE = 2_000
-"""Images are kept with at most so many pixels on their longer side: as many as Space Ranger's hires image has."""
+"""Most pixels on the longer side of a stored image, as in Space Ranger's hires image."""
 
 
 @dataclass(frozen=True)
 class TissueImage:
-    """An image, 8 bits per colour, with its axes along those of the coordinates; y goes down in both.
+    """Image, 8 bits per colour, with its axes along those of the coordinates; y points down in both.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class TissueImage:
     offset
         The pixel (x, y) at the origin of the coordinates: pixel = scale * coordinate + offset.
     spot_diameter
-        In coordinate units, where the input says it.
+        In coordinate units, if the input holds it.
     """
 
     png: bytes
@@ -56,7 +56,7 @@ class TissueImage:
         offset: tuple[float, float] = (0.0, 0.0),
         spot_diameter: float | None = None,
     ) -> TissueImage:
-        """An RGB image, made smaller where it has more than :data:`LARGEST_SIDE` pixels on a side."""
+        """Make a tissue image of an RGB image, reduced to at most :data:`LARGEST_SIDE` pixels per side."""
         from PIL import Image as images
 
         factor = min(1.0, LARGEST_SIDE / max(pixels.size))
@@ -70,7 +70,7 @@ class TissueImage:
 
     @classmethod
     def of_uns(cls, where: str, stored: Any) -> TissueImage:
-        """The image that a file of the data contract keeps at `where`; one that is damaged is refused."""
+        """Return the image that a file of the data contract stores at `where`; a damaged image is refused."""
         from PIL import Image as images
 
         with reading(where, "image", AGAIN):
@@ -86,7 +86,7 @@ class TissueImage:
         return cls(png, size, scale, (x, y), diameter if math.isfinite(diameter) and diameter > 0 else None)
 
     def uns(self) -> dict[str, Any]:
-        """The image as files of the data contract keep it."""
+        """Return the image as stored in files of the data contract."""
         return {
             "png": np.frombuffer(self.png, dtype=np.uint8),
             "scale": self.scale,
@@ -95,32 +95,33 @@ class TissueImage:
         }
 
     def pixels(self) -> Image:
-        """The image itself, RGB."""
+        """Return the image itself, RGB."""
         from PIL import Image as images
 
         with images.open(io.BytesIO(self.png), formats=["PNG"]) as opened:
             return opened.convert("RGB")
 
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom edge in coordinate units."""
+        """Return the left, top, right and bottom edge in coordinate units."""
         (width, height), (x, y) = self.size, self.offset
         return (0 - x) / self.scale, (0 - y) / self.scale, (width - x) / self.scale, (height - y) / self.scale
 
     def inside(self, coordinates: np.ndarray, margin: float = 0.0) -> np.ndarray:
-        """Which spots are on the image, or at most `margin` (coordinate units) beside it; bool."""
+        """Return which spots are on the image or at most `margin` (coordinate units) outside it; bool."""
         left, top, right, bottom = self.box()
         low, high = np.array([left, top]) - margin, np.array([right, bottom]) + margin
         return np.asarray(((coordinates >= low) & (coordinates <= high)).all(axis=1))
 
 
 def images_of(where: str, uns: Mapping[str, Any]) -> dict[str, TissueImage]:
-    """The images of a file with several sections, by section; none where it has none."""
+    """Return the images of a file with several sections, by section; empty if it has none."""
     stored = uns.get(IMAGES, {})
     if not isinstance(stored, Mapping):
         raise InputError(f"{where}, uns['{IMAGES}']", "is not a group of images", fix=AGAIN)
-    return {str(name): TissueImage.of_uns(f"{where}, uns['{IMAGES}']['{name}']", one) for name, one in stored.items()}
+    named = ((str(name), image) for name, image in stored.items())
+    return {name: TissueImage.of_uns(f"{where}, uns['{IMAGES}']['{name}']", image) for name, image in named}
 
 
 def images_uns(images: Mapping[str, TissueImage]) -> dict[str, Any]:
-    """The uns entry of the images of several sections, empty without any."""
+    """Return the uns entry of the images of several sections; empty without images."""
     return {IMAGES: {name: image.uns() for name, image in images.items()}} if images else {}

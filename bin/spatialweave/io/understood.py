@@ -1,4 +1,4 @@
-"""What INGEST understood of the files of a section: one line for the log, and a table for the results."""
+"""Facts that INGEST found in the files of a section, as one line for the log and a table for the results."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL = "all"
-"""Stands for the modality where something is about the section."""
+"""Stands for the modality in facts about the whole section."""
 
 
 @dataclass
 class Understood:
-    """What was understood of a section.
+    """Facts about a section.
 
     Attributes
     ----------
     rows
-        Modality (or :data:`ALL`), what it is about, what was understood, and where it was found or why.
+        Modality (or :data:`ALL`), item, value, and the source of or reason for the value.
     """
 
     section: str
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def add(self, item: str, value: object, source: str = "", modality: str = ALL) -> None:
-        """Add one thing that was understood."""
+        """Add one fact."""
         self.rows.append((modality, item, str(value), source))
 
     def shorten(self, paths: Iterable[Path]) -> None:
-        """Name files without their folders."""
+        """Remove the folders from the names of files."""
         for path in paths:
             self.rows = [
                 (modality, item, value.replace(str(path), path.name), source.replace(str(path), path.name))
@@ -42,11 +42,11 @@ class Understood:
             ]
 
     def table(self) -> pd.DataFrame:
-        """One row per thing (:data:`~spatialweave.io.result_tables.UNDERSTOOD`)."""
+        """Return one row per fact (:data:`~spatialweave.io.result_tables.UNDERSTOOD`)."""
         return UNDERSTOOD.frame((self.section, *row) for row in self.rows)
 
     def line(self) -> str:
-        """All of it in one line."""
+        """Return all facts in one line."""
         values = {(modality, item): (value, source) for modality, item, value, source in self.rows}
         modalities = list(dict.fromkeys(modality for modality, *_ in self.rows if modality != ALL))
         parts = [
@@ -66,7 +66,7 @@ class Understood:
 
 
 def understood(table: pd.DataFrame) -> Understood:
-    """What a table of :data:`~spatialweave.io.result_tables.UNDERSTOOD` says of its section."""
+    """Return the facts in a table of :data:`~spatialweave.io.result_tables.UNDERSTOOD`."""
     columns = ("modality", "item", "value", "source")
     rows = [(str(a), str(b), str(c), str(d)) for a, b, c, d in table[list(columns)].itertuples(index=False)]
     return Understood(str(table["section"].iloc[0]), rows)

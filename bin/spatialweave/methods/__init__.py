@@ -1,1 +1,1 @@
-"""The integration methods, one module each: see :mod:`spatialweave.method` for what a module provides."""
+"""Integration methods, one module each: :mod:`spatialweave.method` defines what a module provides."""

@@ -1,4 +1,4 @@
-"""BANKSY (Singhal et al., Nature Genetics 56:431, 2024), by its package: own values, neighbours' means, gradients."""
+"""BANKSY (Singhal et al., Nature Genetics 56:431, 2024), with its package: own values, neighbours' means, gradients."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 DECAY = "scaled_gaussian"
-"""How the weight of a neighbour decays with its distance: the package's default."""
+"""Decay of a neighbour's weight with its distance: the package's default."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of BANKSY, by default those that its authors take for domains."""
+    """Settings of BANKSY; the defaults are those of its authors for domains."""
 
     n_dims: int = option(20, "Principal components of the BANKSY matrix.", low=1, high=200)
     spatial_share: float = option(
@@ -50,7 +50,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     spots = anndata.AnnData(values, obs=pd.DataFrame(index=dataset.obs.index))
     spots.obsm["spatial"] = side_by_side(dataset)
     neighbours = min(config.n_neighbours, (dataset.n_spots - 1) // (config.max_order + 1))
-    # The package prints what it does.
+    # The package prints its progress.
     with contextlib.redirect_stdout(sys.stderr):
         found = initialize_banksy(
             spots,
@@ -73,7 +73,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def side_by_side(dataset: Dataset) -> np.ndarray:
-    """The coordinates with sections so far apart that no spot has neighbours in another, as the authors do it."""
+    """Return coordinates with sections so far apart that no spot has neighbours in another, as the authors do."""
     placed = np.array(dataset.coordinates, dtype=np.float64)
     step = 10 * np.ptp(placed, axis=0).max()
     for number, rows in enumerate(dataset.section_rows().values()):

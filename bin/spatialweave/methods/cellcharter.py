@@ -1,7 +1,7 @@
-"""CellCharter (Varrone et al., Nature Genetics 56:74, 2024): its aggregation of neighbourhoods, by its package.
+"""CellCharter (Varrone et al., Nature Genetics 56:74, 2024): aggregation of neighbourhoods, with its package.
 
-The publication aggregates latents of scVI or totalVI; here those of the recipe, each modality of equal weight as in the
-control. Its clustering is replaced by that of all methods.
+The publication aggregates latents of scVI or totalVI. Here the latents of the recipe are used, each modality with equal
+weight as in the control. The clustering is the one used for all methods.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     blocks = [complete(replace(modality, latent=scaled(modality)), graph) for modality in dataset.modalities]
     spots = anndata.AnnData(obs=pd.DataFrame({"sample": "all"}, index=dataset.obs.index))
     spots.obsm["X_latent"] = np.concatenate(blocks, axis=1)
-    # No edge joins sections, so that they need not be told apart.
+    # No edge joins sections, so they need no separate treatment.
     spots.obsp["spatial_connectivities"] = sparse.csr_matrix(graph)
     cellcharter.gr.aggregate_neighbors(spots, n_layers=config.n_layers, use_rep="X_latent")
     return Fitted(

@@ -1,4 +1,4 @@
-"""A control that ignores what was measured: the coordinates of the spots are their embedding. Nothing is trained."""
+"""Control that ignores the measurements: the coordinates of the spots are the embedding. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """It has no settings."""
+    """The control has no settings."""
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset` by its coordinates, each section about its centre; root mean square 1."""
+    """Embed `dataset` by its coordinates, each section centred; root mean square 1."""
     points = np.array(dataset.coordinates, dtype=np.float64)
     for own in dataset.section_rows().values():
         points[own] -= points[own].mean(axis=0)

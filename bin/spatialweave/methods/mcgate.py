@@ -1,6 +1,6 @@
 """MCGATE, the single-section encoder of SpatialFuser (bioRxiv 2025.09.14.676067): graph attention, tied both ways.
 
-docs/methods/mcgate.md explains the method, where this departs from the publication, and what each part is worth.
+docs/methods/mcgate.md explains the method, how it differs from the publication, and the effect of each part.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config(McgateConfig, TileConfig, TrainingConfig):
-    """Settings; the defaults are one set for all tissues."""
+    """Settings; the defaults are the same for all tissues."""
 
     n_dims: int = option(16, "Dimensions of the embedding.", low=1, high=4096)
 
 
 @dataclass
 class Batch:
-    """What a network learns from at a time, with its neighbourhood."""
+    """Training data of a network at a time, with its neighbourhood."""
 
     inputs: MaskedInputs
     encoder: McgateEncoder
@@ -73,7 +73,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     def function(batch: Batch) -> dict[str, Tensor]:
         return embedded(batch, history.epochs, config)
 
-    # Embedding changes what has been found.
+    # Computing the embedding changes the long-range neighbours.
     as_trained = [replace(one) for one in found]
     fitted = fitted_tables(batches.everywhere(function), dataset, inputs)
     fitted.record = history.record(
@@ -84,10 +84,10 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
-    """Embed spots by a network that was trained on others; needs the spatial graph.
+    """Embed spots with a network trained on others; needs the spatial graph.
 
-    The patterns of attention follow the embedding of the spots themselves, of which there is none at first: they are
-    made twice, so that the last pass follows an embedding that had a pattern, as in training.
+    Attention patterns follow the embedding of the spots themselves, which does not exist at first. They are computed
+    twice, so that the last pass follows an embedding that had a pattern, as in training.
     """
     tiling = Tiling(dataset, config.batch_spots, 1, run)
     inputs = frozen_inputs(dataset, state, config, run)
@@ -100,7 +100,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
 
     batches = Batches(tiling, make_batch, inputs.reach + 2 * len(network.layers))
     statistics = statistics_of(state, run.device)
-    # A training's last pass settles once: statistics of its first pass serve two here.
+    # The last pass of a training settles once; here statistics of its first pass serve two passes.
     once = len(network.layers) * (4 if config.feed_forward else 2)
     tables = batches.everywhere(lambda batch: embedded(batch, 0, config, settle=2), statistics[:once] + statistics)
     fitted = fitted_tables(tables, dataset, inputs)
@@ -109,20 +109,20 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
 
 
 def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs) -> Fitted:
-    """What :func:`embedded` makes of every spot, as the method returns it."""
+    """Return the result of :func:`embedded` for every spot in the form that the method returns."""
     embedding, extras = tables.pop(EMBEDDING), extras_of(tables, dataset)
     return Fitted(embedding, extras=extras, denoised=inputs.to_latents(tables))
 
 
 def partners_of(fitted: Fitted) -> float:
-    """Long-range neighbours of a spot, on average."""
+    """Return the mean number of long-range neighbours of a spot."""
     if LONG_RANGE not in fitted.extras:
         return 0.0
     return round(float((fitted.extras[LONG_RANGE].to_numpy() >= 0).sum() / len(fitted.embedding)), 3)
 
 
 def embedded(batch: Batch, epochs: int, config: Config, settle: int = 1) -> dict[str, Tensor]:
-    """The embedding, where attention goes, long-range neighbours, and every modality rebuilt, by name."""
+    """Return the embedding, attention fractions, long-range neighbours, and every rebuilt modality, by name."""
     inputs, encoder = batch.inputs, batch.encoder
     z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), epochs, settle)
     spots = inputs.patch.dataset.obs.index
@@ -135,7 +135,7 @@ def embedded(batch: Batch, epochs: int, config: Config, settle: int = 1) -> dict
 
 
 def loss_terms(network: Mcgate) -> Terms:
-    """The loss terms of an epoch: per modality the squared error of the rebuilt input, on masked spots."""
+    """Return the loss terms of an epoch: for each modality the squared error of the rebuilt input on masked spots."""
 
     def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
         inputs = batch.inputs

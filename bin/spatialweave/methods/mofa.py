@@ -1,6 +1,6 @@
-"""MOFA+ (Argelaguet et al., Genome Biology 21:111, 2020), by its library mofapy2: factors of the features themselves.
+"""MOFA+ (Argelaguet et al., Genome Biology 21:111, 2020), with its library mofapy2: factors of the features themselves.
 
-It knows nothing of space; `rounds` averages its factors over the spatial neighbours.
+It does not use spatial positions; `rounds` averages its factors over the spatial neighbours.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset`: modalities are views of equal variance, sections groups; what was not measured is missing."""
+    """Embed `dataset`: modalities are views of equal variance, sections are groups, unmeasured values are missing."""
     from mofapy2.run.entry_point import entry_point
 
     groups = dataset.section_rows()
@@ -43,7 +43,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         [np.where(modality.present[rows, None], modality.latent[rows], np.nan) for rows in groups.values()]
         for modality in dataset.modalities
     ]
-    # The library prints what it does.
+    # The library prints its progress.
     with contextlib.redirect_stdout(sys.stderr):
         mofa = entry_point()
         mofa.set_data_options(scale_views=True, use_float32=True)

@@ -1,6 +1,6 @@
-"""MultiVI (Ashuach et al., Nature Methods 20:1222, 2023), by scvi-tools: a variational autoencoder of RNA and peaks.
+"""MultiVI (Ashuach et al., Nature Methods 20:1222, 2023), with scvi-tools: variational autoencoder of RNA and peaks.
 
-It takes counts. It knows nothing of space.
+It takes counts and does not use spatial positions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of MultiVI, those of the library."""
+    """Settings of MultiVI; the defaults are the library's."""
 
     n_dims: int = option(20, "Dimensions of the embedding.", low=1, high=1000, aliases=("n_latent",))
     epochs: int = option(500, "Epochs at most; it stops early.", low=1, aliases=("max_epochs",))

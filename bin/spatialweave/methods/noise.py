@@ -1,4 +1,4 @@
-"""A control that knows nothing: the embedding is drawn from a standard normal distribution. Nothing is trained."""
+"""Control without information: the embedding is drawn from a standard normal distribution. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset` at random; the seed decides."""
+    """Embed `dataset` at random, by the seed."""
     drawn = run.numpy_generator().standard_normal((dataset.n_spots, config.n_dims))
     return Fitted(drawn.astype(np.float32))

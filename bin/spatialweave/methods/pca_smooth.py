@@ -1,6 +1,6 @@
 """The control: latents of equal weight, concatenated and averaged over the spatial neighbours. Nothing is trained.
 
-Any method worth its training should beat it; it runs beside every method, under the same clustering.
+A method worth its training should beat it; it runs beside every method, with the same clustering.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def embed(dataset: Dataset, config: Config, run: Run, state: Mapping[str, np.ndarray]) -> Fitted:
-    """Embed spots as those that a state is of, with their means and scales."""
+    """Embed spots with the means and scales of a saved state."""
     scalings = []
     for modality in (chosen := _chosen(dataset, config)):
         mean, factor = (state.get(f"input.{modality.name}.{what}", np.empty(0)) for what in ("centre", "factor"))
@@ -52,7 +52,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: Mapping[str, np.nda
 
 
 def _chosen(dataset: Dataset, config: Config) -> list[Modality]:
-    """The modalities that are used, at least one."""
+    """Return the modalities to use, at least one."""
     chosen = [modality for modality in dataset.modalities if config.modality in ("all", modality.name)]
     if not chosen:
         known = nearest_name(config.modality, [modality.name for modality in dataset.modalities])

@@ -1,7 +1,7 @@
 """SMART (Du et al. 2026), trained to predict masked spots instead of the noise of visible ones.
 
 GraphSAGE encoders per modality, a linear fusion, GraphSAGE decoders, reconstruction and triplet losses, as in
-:mod:`spatialweave.methods.smart_paper`. docs/methods/smart.md lists what differs and what each change is worth.
+:mod:`spatialweave.methods.smart_paper`. docs/methods/smart.md lists the differences and the effect of each.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 MINING = zlib.crc32(b"mining")
-"""Tells the random numbers of the mining in parts from those of other purposes."""
+"""Separates the random numbers of the mining in parts from those of other purposes."""
 
 MINING_ROUNDS = 2
-"""Averages over the neighbours before mining; positives are outside of each other's window, which they may overlap."""
+"""Averaging rounds before mining; a positive lies outside the window of its anchor, but their windows may overlap."""
 
 Miner = Callable[[MaskedInput, Patch, np.random.Generator], np.ndarray]
-"""Finds the triplets (3 x triplets) of a modality among the spots of a part that count."""
+"""Function that finds the triplets (3 x triplets) of a modality among the counted spots of a part."""
 
 
 @dataclass(frozen=True)
 class Config(SmartConfig, TileConfig, TrainingConfig):
-    """Settings: one set for all tissues."""
+    """Settings; the defaults are the same for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096, aliases=("emb_dim",))
     n_hidden: int = option(64, "Dimensions of the encodings and of the hidden layers.", low=1, high=4096)
@@ -85,27 +85,27 @@ class Smart(nn.Module):
             reset_uniform(parameter, self.fusion.in_features, generator)
 
     def forward(self, inputs: Sequence[Tensor], sums: Messages) -> Tensor:
-        """The embedding: spots x dimensions; `sums` is what the convolutions gather by."""
+        """Return the embedding (spots x dimensions); `sums` is what the convolutions gather by."""
         encodings = [encoder(x, sums) for encoder, x in zip(self.encoders, inputs, strict=True)]
         return self.fusion(torch.cat(encodings, dim=1))
 
 
 @dataclass
 class Batch:
-    """What a network learns from at a time: spots with what they gather by, and the triplets among them.
+    """Training data of a network at a time: spots with what they gather by, and the triplets among them.
 
     Attributes
     ----------
     sums
-        What the convolutions gather by.
+        Argument that the convolutions gather by.
     triplets
         Maps an embedding to the differences of anchor and positive, and of anchor and negative, of every modality.
     sizes
-        Triplets of each modality.
+        Number of triplets of each modality.
     triplet_weights
-        Per modality its triplets over those of an average part.
+        For each modality its triplets over those of an average part.
     along_edges
-        Maps an embedding to the differences along the edges of the spots that count; None = they are not needed.
+        Maps an embedding to the differences along the edges of the counted spots; None = they are not needed.
     """
 
     inputs: MaskedInputs
@@ -152,7 +152,7 @@ def fit_mined(dataset: Dataset, config: Config, run: Run, miner: Miner, tiles_pe
 
 
 def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
-    """Embed spots by a network that was trained on others; needs the spatial graph."""
+    """Embed spots with a network trained on others; needs the spatial graph."""
     tiling = Tiling(dataset, config.batch_spots, 1, run)
     inputs = frozen_inputs(dataset, state, config, run)
     network = Smart(inputs.widths, config)
@@ -169,7 +169,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
 def mined(
     tiling: Tiling, inputs: ScaledInputs, depth: int, rng: np.random.Generator, miner: Miner
 ) -> list[list[np.ndarray]]:
-    """The triplets of every part and modality; `rng` draws those of a dataset that is one part."""
+    """Return the triplets of every part and modality; `rng` draws those of a dataset that is one part."""
     found, team = [], tiling.run.team
     for number in team.own(range(tiling.n_parts)):
         patch = tiling.patch(number, depth)
@@ -179,12 +179,12 @@ def mined(
 
 
 def reach(inputs: ScaledInputs, config: Config) -> int:
-    """How many steps of the spatial graph a spot's losses depend on: the input, encoder and decoder."""
+    """Return how many steps of the spatial graph a spot's losses depend on: the input, encoder and decoder."""
     return inputs.reach + 2 * config.layers
 
 
 def embedded(network: Smart, batch: Batch) -> dict[str, Tensor]:
-    """The embedding, and the features of every modality rebuilt from it, by name."""
+    """Return the embedding, and the features of every modality rebuilt from it, by name."""
     z = network(batch.inputs.seen(), batch.sums)
     rebuilt = [decoder(z, batch.sums) for decoder in network.decoders]
     return {EMBEDDING: z, **{one.name: x for one, x in zip(batch.inputs.modalities, rebuilt, strict=True)}}
@@ -195,7 +195,7 @@ def make_batch(
 ) -> Batch:
     """Return a part of the dataset with the triplets (3 x triplets) of each modality, of `totals` in all parts."""
     graph, n_spots = patch.dataset.spatial_graph(), patch.dataset.n_spots
-    # For GraphSAGE the means that make the input, the spot itself included.
+    # For GraphSAGE, the means that also make the input; they include the spot itself.
     sage = config.encoder == "sage"
     sums = patch.neighbours if sage else messages(config.encoder, graph, device=patch.device)
     pairs = np.concatenate([found[[0, other]] for found in triplets for other in (1, 2)], axis=1)
@@ -215,23 +215,23 @@ def make_batch(
 
 
 def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
-    """Triplets (3 x triplets) of one modality, on averages over the neighbours; a positive is in no such window."""
+    """Find triplets (3 x triplets) of one modality in averages over neighbours; positives lie outside the window."""
     spots = np.flatnonzero(one.present.cpu().numpy() & patch.within(0))
     features, graph = mining_features(one, patch.neighbours), patch.dataset.spatial_graph()
     return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_fraction, rng, spots)
 
 
 def mining_features(one: MaskedInput, neighbours: Propagation) -> np.ndarray:
-    """What triplets are mined in: a modality averaged over the neighbours (float32, spots x dimensions)."""
+    """Return a modality averaged over neighbours, in which triplets are mined (float32, spots x dimensions)."""
     return np.asarray(visible_average(one.features, one.present, neighbours, MINING_ROUNDS).cpu().numpy())
 
 
 def loss_terms(network: Smart, signal: Mapping[str, float], config: Config) -> Terms:
-    """The weighted loss terms of an epoch: per modality the error on masked spots and the triplet loss; smoothness.
+    """Return the weighted loss terms of an epoch: error on masked spots and triplet loss per modality; smoothness.
 
-    `signal` has by modality, in their order, the standard deviation that neighbours predict
-    (:meth:`~spatialweave.training.masking.ScaledInputs.signal`). Where noise is most of a modality, spots that are
-    nearest in it are alike by chance.
+    `signal` holds for each modality, in order, the standard deviation that neighbours predict
+    (:meth:`~spatialweave.training.masking.ScaledInputs.signal`). In a modality that is mostly noise, the nearest spots
+    are alike by chance.
     """
     names = list(signal)
     reconstruction_weights = by_modality(config.reconstruction_weights, names, "reconstruction_weights")
@@ -243,17 +243,17 @@ def loss_terms(network: Smart, signal: Mapping[str, float], config: Config) -> T
         inputs, sums = batch.inputs, batch.sums
         mask = inputs.mask(epoch)
         z = network(inputs.seen(mask), sums)
-        # All decoders begin with the same sums over neighbours.
+        # All decoders start with the same sums over neighbours.
         first = shared_sums(config.encoder, sums, z)
         values = inputs.reconstruction_terms([decoder(z, sums, first) for decoder in network.decoders], mask)
-        # In units of the embedding's own scale, or the margin could be met by making the embedding larger.
+        # In units of the embedding's scale; otherwise a larger embedding would meet the margin.
         scale = inputs.patch.counted(z.detach()).std(dim=0).mean().clamp_min(1e-6)
         distances = pair_distance(batch.triplets(z / scale)).split([size for size in batch.sizes for _ in range(2)])
         if batch.along_edges is not None:
             values["smoothness"] = config.smoothness_weight * smoothness(batch.along_edges(z / scale))
         for m, name in enumerate(names):
             values[f"reconstruction_{name}"] = reconstruction_weights[name] * values[f"reconstruction_{name}"]
-            # A mean over the triplets of a part; those of a part with few must not count more.
+            # A mean over the triplets of a part; those of a part with few triplets must not count more.
             loss = batch.triplet_weights[m] * triplet_loss(distances[2 * m], distances[2 * m + 1], config.margin)
             weight = config.triplet_weight * strength[name] * triplet_weights[name] / len(names)
             values[f"triplet_{name}"] = weight * loss

@@ -1,7 +1,7 @@
 """SMART-MS: SMART over several sections, joined by triplets of mutually nearest spots of different sections.
 
-Du et al., Nat Commun 17:2876, 2026. The parts and the training are those of :mod:`spatialweave.methods.smart`;
-docs/methods/smart_ms.md lists what differs from the publication, and what each part is worth.
+Du et al., Nat Commun 17:2876, 2026. Its parts and training are those of :mod:`spatialweave.methods.smart`;
+docs/methods/smart_ms.md lists the differences from the publication, and the effect of each part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spatialweave.settings import option
 from spatialweave.training.sections import several_sections
 
 TILES_PER_PART = 32
-"""Of one section a part has half or fewer: spots find their counterparts only among enough places of it."""
+"""Tiles per part. At most half are of one section; spots find counterparts only if a part has enough of them."""
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -51,14 +51,14 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 embed = smart.embed
-"""Spots of a section that was not trained on go through the same network."""
+"""Embeds spots of a section that was not trained on with the same network."""
 
 
 def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
-    """Refuse a dataset whose sections fall into parts that have no modality in common: nothing could join these."""
+    """Refuse a dataset whose sections fall into groups without a common modality, which nothing could join."""
     has = {name: {one.name for one in dataset.modalities if one.present[rows].any()} for name, rows in sections.items()}
     reached = set(has[next(iter(has))])
-    # Sections join one after the other, each by what it shares with any that has joined.
+    # Sections join one after the other, each by a modality that it has in common with any joined one.
     for _ in has:
         reached.update(*(own for own in has.values() if not own.isdisjoint(reached)))
     apart = [name for name, own in has.items() if own.isdisjoint(reached)]
@@ -72,7 +72,7 @@ def check_shared(dataset: Dataset, sections: dict[str, np.ndarray]) -> None:
 
 
 def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:
-    """The number of every spot's section in the stack (int64), from 0."""
+    """Return the number of every spot's section in the stack (int64), from 0."""
     number = np.empty(sum(map(len, sections.values())), dtype=np.int64)
     for index, rows in enumerate(sections.values()):
         number[rows] = index
@@ -80,7 +80,7 @@ def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
-    """Triplets (3 x triplets) of one modality, across the sections that have it and, if wanted, within each."""
+    """Find triplets (3 x triplets) of one modality across the sections that have it and, optionally, within each."""
     features, sections = smart.mining_features(one, patch.neighbours), patch.dataset.section_rows()
     graph = patch.dataset.spatial_graph()
     present = one.present.cpu().numpy() & patch.within(0)

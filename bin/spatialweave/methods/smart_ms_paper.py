@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config(smart_paper.Config):
-    """Settings of SMART, with the published ones of the triplets across sections."""
+    """Settings of SMART, with the published settings of the triplets across sections."""
 
     n_nearest: int = option(2, "Nearest spots of another section among which mutual pairs are searched.", 1, 100)
     anchors: Literal["both", "first"] = option("first", "Ends of a pair that are anchors; published: the first.")

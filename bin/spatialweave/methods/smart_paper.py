@@ -1,7 +1,7 @@
 """SMART as published: GraphSAGE encoders, a linear fusion, GraphSAGE decoders, triplets of mutual nearest spots.
 
-Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md explains each variant
-and where it departs from the publication. The default is :mod:`spatialweave.methods.smart`.
+Du et al., Nat Commun 17:2876, 2026, doi 10.1038/s41467-026-70821-5. docs/methods/smart.md explains each variant and its
+differences from the publication. The default is :mod:`spatialweave.methods.smart`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config(SmartConfig, OptimiserConfig):
-    """Settings of SMART; the defaults are the published ones, the presets hold those of the published analyses."""
+    """Settings of SMART; the defaults are the published ones, the presets those of the published analyses."""
 
     variant: Literal["released", "paper"] = option("paper", "Which SMART: see docs/methods/smart.md.")
     n_dims: int = option(
@@ -68,20 +68,20 @@ class Config(SmartConfig, OptimiserConfig):
 
 @dataclass(frozen=True)
 class Variant:
-    """What sets the variants apart.
+    """Differences between the variants.
 
     Attributes
     ----------
     train_all
-        Train every weight; otherwise the fusion only, over encodings that never change.
+        Train every weight; otherwise only the fusion, on encodings that never change.
     after_layer
-        What follows every convolution.
+        Function applied after every convolution.
     summed
-        The reconstruction loss is a sum over the dimensions of a modality, instead of a mean.
+        Sum the reconstruction loss over the dimensions of a modality, instead of averaging it.
     directed
-        A spot averages over the spots that list it as a neighbour, instead of over both directions.
+        Average over the spots that list a spot as a neighbour, instead of over both directions.
     mining_cap
-        Most spots that take part in triplets, drawn at random; None = all.
+        Maximal number of spots in triplets, drawn at random; None = all.
     """
 
     train_all: bool
@@ -92,7 +92,7 @@ class Variant:
 
 
 def unit_relu(x: Tensor) -> Tensor:
-    """ReLU, then each row divided by its norm (Hamilton et al., NeurIPS 2017, algorithm 1)."""
+    """Apply ReLU, then divide each row by its norm (Hamilton et al., NeurIPS 2017, algorithm 1)."""
     return unit_rows(functional.relu(x))
 
 
@@ -101,7 +101,7 @@ VARIANTS = {
     "paper": Variant(train_all=True, after_layer=unit_relu, summed=True, directed=False, mining_cap=None),
 }
 
-# The published code initialises each layer twice; doing the same gives the same weights from a seed.
+# The published code initialises each layer twice; this reproduces its weights from a seed.
 RESETS = 2
 
 
@@ -126,7 +126,7 @@ class PublishedSmart(nn.Module):
             decoder.reset_parameters(generator, times=RESETS)
 
     def encode(self, inputs: Sequence[ModalityInput]) -> Tensor:
-        """All encodings side by side: spots x (dimensions * modalities)."""
+        """Return all encodings side by side: spots x (dimensions * modalities)."""
         return torch.cat([one.encode(encoder) for one, encoder in zip(inputs, self.encoders, strict=True)], dim=1)
 
 
@@ -139,7 +139,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def mine(modality: Modality, config: Config, run: Run) -> np.ndarray:
-    """Triplets (3 x triplets) of one modality, among the spots that have it."""
+    """Find triplets (3 x triplets) of one modality among the spots that have it."""
     spots = np.flatnonzero(modality.present)
     cap = VARIANTS[config.variant].mining_cap
     if cap is not None and len(spots) > cap:
@@ -164,15 +164,15 @@ def fit_triplets(dataset: Dataset, triplets: Sequence[np.ndarray], config: Confi
 
 
 def sending_graph(dataset: Dataset, directed: bool) -> sparse.csr_matrix:
-    """The graph whose row i holds the spots that send to i.
+    """Return the graph whose row i holds the spots that send to i.
 
-    Directed: those that list i among their nearest, as in the published code. Else: both directions.
+    Directed: those that list i among their nearest, as in the published code. Otherwise: both directions.
     """
     return dataset.spatial_distances().T.tocsr() if directed else dataset.spatial_graph()
 
 
 def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> PublishedSmart:
-    """The network with the initial weights that the seed gives; what the variant does not train is frozen."""
+    """Build the network with the initial weights of the seed; weights that the variant does not train are frozen."""
     network = PublishedSmart([one.n_dims for one in inputs], config)
     network.reset_parameters(run.torch_generator())
     if not VARIANTS[config.variant].train_all:
@@ -182,7 +182,7 @@ def build(inputs: Sequence[ModalityInput], config: Config, run: Run) -> Publishe
 
 
 def encoder(network: PublishedSmart, inputs: Sequence[ModalityInput], variant: Variant) -> Callable[[], Tensor]:
-    """A function that gives the current encodings; where the encoders are not trained, computed once."""
+    """Return a function that gives the current encodings; computed only once if the encoders are not trained."""
     if variant.train_all:
         return lambda: network.encode(inputs)
     with torch.no_grad():
@@ -198,7 +198,7 @@ def loss_terms(
     triplets: Sequence[np.ndarray],
     config: Config,
 ) -> Terms:
-    """The weighted loss terms of an epoch: per modality the triplet loss on the embedding and the reconstruction."""
+    """Return the weighted loss terms of an epoch: for each modality the triplet loss and the reconstruction."""
     device = inputs[0].features.device
     n_spots = len(inputs[0].features)
     sums = messages(config.encoder, graph, device=device)
@@ -213,7 +213,7 @@ def loss_terms(
 
     def terms(_epoch: int, _batch: None) -> dict[str, Tensor]:
         z = network.fusion(encode())
-        # All decoders begin with the same sums over neighbours.
+        # All decoders start with the same sums over neighbours.
         first = shared_sums(config.encoder, sums, z)
         distances = pair_distance(differences(z)).split(sizes)
         values = {}
@@ -232,7 +232,7 @@ def loss_terms(
 
 
 def stop_rule(config: Config) -> StopRule:
-    """SMART's stop rule, or none for a window of 0."""
+    """Return SMART's stop rule, or none for a window of 0."""
     if config.stop_window == 0:
         return never
     return SlopeRule(config.stop_window, config.stop_slope, ("triplet", "reconstruction"))

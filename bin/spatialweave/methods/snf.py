@@ -1,7 +1,7 @@
 """Similarity network fusion (Wang et al., Nature Methods 11:333, 2014) on sparse graphs, and its spectral embedding.
 
-The publication multiplies dense matrices of spots x spots. Here the diffused similarities of a spot are kept for its
-`n_kept` most similar spots only, so that time and memory are linear in spots; with `n_kept` of all spots the result is
+The publication multiplies dense matrices of spots x spots. Here each spot keeps diffused similarities only for its
+`n_kept` most similar spots, so time and memory are linear in spots. If `n_kept` is the number of spots, the result is
 that of the publication.
 """
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 CHUNK = 1000
-"""Rows whose largest entries are searched at a time."""
+"""Number of rows whose largest entries are searched at a time."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of SNF; those of the publication, but for what is kept."""
+    """Settings of SNF; the defaults are those of the publication, except for `n_kept`."""
 
     n_dims: int = option(15, "Dimensions of the spectral embedding.", low=1, high=200)
     n_neighbours: int = option(20, "Nearest neighbours that a spot's similarities spread over.", low=1, aliases=("K",))
@@ -40,7 +40,7 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset` by its fused similarities. One modality has nothing to fuse: they are its own.
+    """Embed `dataset` by its fused similarities; a single modality uses its own similarities.
 
     A spot without a modality enters with the mean of its neighbours (:func:`spatialweave.graphs.complete.complete`).
     """
@@ -54,24 +54,24 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def affinity(latent: np.ndarray, n_kept: int, n_neighbours: int, width: float) -> sparse.csr_matrix:
-    """exp(-d^2 / 2(width e)^2) of each spot, itself and its `n_kept` nearest ones, symmetric.
+    """Return exp(-d^2 / 2(width e)^2) of each spot, itself and its `n_kept` nearest ones, symmetric.
 
     e is the mean of their distance d and of the mean distances of both to their nearest neighbours. This is the kernel
-    of the authors' package, SNFtool; that of their equation 1 depends on the units of the latents.
+    of the authors' package, SNFtool; the kernel of their equation 1 depends on the units of the latents.
     """
     n_spots = len(latent)
     k = min(n_kept, n_spots - 1) + 1
     found, squared = nearest(latent, latent, k)
     rows, columns, distances = np.arange(n_spots).repeat(k), found.ravel(), np.sqrt(squared, dtype=np.float64).ravel()
     others = rows != columns
-    # A spot is not its own neighbour; where duplicates push it out of its row, the farthest is left out instead.
+    # A spot is not its own neighbour; if duplicates push it out of its row, the farthest is left out instead.
     nearby = np.sort(np.where(others, distances, np.inf).reshape(n_spots, k), axis=1)[:, : min(n_neighbours, k - 1)]
     mean = nearby.mean(axis=1)
     rows, columns, distances = rows[others], columns[others], distances[others]
     scale = (mean[rows] + mean[columns] + distances) / 3
-    # Duplicates have distance and scale 0, and the similarity 1.
+    # Duplicates have distance and scale 0, and similarity 1.
     ratio = np.divide(distances, width * scale, out=np.zeros_like(distances), where=scale > 0)
-    # Nothing that is stored is 0: products and maxima would drop it.
+    # No stored entry may be 0: products and maxima would drop it.
     values = np.maximum(np.exp(-np.square(ratio) / 2), np.finfo(float).tiny)
     directed = from_edges(rows, columns, values, n_spots)
     return (directed.maximum(directed.T) + sparse.identity(n_spots)).tocsr()
@@ -92,23 +92,23 @@ def fuse(affinities: list[sparse.csr_matrix], config: Config) -> sparse.csr_matr
 
 
 def spread(own: sparse.csr_matrix, state: sparse.csr_matrix, n_kept: int) -> sparse.csr_matrix:
-    """own state own^T, symmetric; of every row of both products the `n_kept` largest entries."""
+    """Return own state own^T, symmetric; every row of both products keeps its `n_kept` largest entries."""
     return symmetric(largest(largest(own @ state, n_kept) @ own.T, n_kept))
 
 
 def with_half(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Rows that sum to one half over the other spots, and one half for the spot itself."""
+    """Scale rows to sum to one half over the other spots, and set one half for the spot itself."""
     others = matrix - sparse.diags(matrix.diagonal())
     return (row_normalise(sparse.csr_matrix(others)) + sparse.identity(matrix.shape[0])).tocsr() / 2
 
 
 def symmetric(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The mean of a matrix and its transpose."""
+    """Return the mean of a matrix and its transpose."""
     return ((matrix + matrix.T) / 2).tocsr()
 
 
 def largest(matrix: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
-    """The `k` largest entries of every row, which are positive."""
+    """Return the `k` largest entries of every row, which are positive."""
     matrix = sparse.csr_matrix(matrix)
     lengths = np.diff(matrix.indptr)
     kept = []
@@ -118,7 +118,7 @@ def largest(matrix: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
         if width <= k:
             kept.append(np.arange(matrix.indptr[first], matrix.indptr[first + len(own)]))
             continue
-        # Rows side by side, the shorter ones filled up with zeros.
+        # Rows side by side, the shorter ones padded with zeros.
         filled = np.arange(width) < own[:, None]
         block = np.zeros(filled.shape)
         block[filled] = matrix.data[matrix.indptr[first] : matrix.indptr[first + len(own)]]

@@ -1,9 +1,9 @@
 """SpaBalance (Advanced Science 2025): what each modality explains alone and what they share, balanced in training.
 
-Per modality a GCN encoder on the spatial and on the feature graph, a mixer of the two views, attention between the
-modalities' spots, a gate that weighs the modalities spot by spot, and linear GCN decoders. The losses of each modality
-(reconstruction, infomax) and those of the modalities together (cycle consistency, Barlow twins) are balanced.
-docs/methods/spabalance.md lists what differs from the publication and what each part is worth.
+Each modality has a GCN encoder on the spatial and the feature graph, a mixer of the two views, and a linear GCN
+decoder. Attention joins the modalities' spots, and a gate weighs the modalities spot by spot. The losses of each
+modality (reconstruction, infomax) and those of the modalities together (cycle consistency, Barlow twins) are balanced.
+docs/methods/spabalance.md lists the differences from the publication and the effect of each part.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 WEIGHTS = "modality_weights"
 
 MIXED, REACH = 2, 3
-"""Steps around a spot whose mixed encodings its losses depend on (a cycle decodes and encodes; attention gathers from
-neighbours, and so does the decoder), and whose inputs."""
+"""Steps around a spot whose mixed encodings its losses depend on (a cycle decodes and encodes; attention and decoder
+gather from neighbours), and steps around it whose inputs they depend on."""
 
 
 @dataclass(frozen=True)
 class Config(TileConfig, TrainingConfig):
-    """Settings: one set for all tissues."""
+    """Settings; the defaults are the same for all tissues."""
 
     n_dims: int = option(32, "Dimensions of the embedding.", low=1, high=4096, aliases=("dim_output",))
     n_hidden: int = option(64, "Dimensions of the encodings of each view.", low=1, high=4096)
@@ -90,15 +90,15 @@ class Config(TileConfig, TrainingConfig):
 
 @dataclass
 class SpaBalanceGraphs:
-    """Where the network propagates and attends.
+    """Graphs that the network propagates and attends over.
 
     Attributes
     ----------
     spatial, features
         D^-1/2 (A + I) D^-1/2 of the spatial graph and of each modality's feature graph.
     near
-        Per modality the spots that a spot always attends to: itself, its spatial neighbours, and its neighbours in the
-        modality's features. None where every spot is a landmark.
+        For each modality the spots that a spot always attends to: itself, its spatial neighbours, and its neighbours in
+        the modality's features. None if every spot is a landmark.
     landmarks
         Indices of the spots that represent all others.
     """
@@ -111,25 +111,25 @@ class SpaBalanceGraphs:
 
 @dataclass
 class Batch:
-    """What a network learns from at a time."""
+    """Training data of a network at a time."""
 
     inputs: MaskedInputs
     graphs: SpaBalanceGraphs
 
 
 class SpaBalanceOutput(NamedTuple):
-    """What the network makes of all modalities: lists with one entry per modality, each spots x dimensions.
+    """Output of the network for all modalities: lists with one entry per modality, each spots x dimensions.
 
     Attributes
     ----------
     features
         Encodings on the feature graph, before the ReLU.
     mixed
-        Both views of a modality mixed.
+        Mixtures of both views of each modality.
     embedding
         Spots x dimensions.
     weights
-        Of the modalities in the embedding: spots x modalities.
+        Weights of the modalities in the embedding: spots x modalities.
     """
 
     features: list[Tensor]
@@ -170,11 +170,11 @@ class SpaBalance(nn.Module):
         nn.init.zeros_(cast(nn.Linear, self.gate[-1]).bias)
 
     def forward(self, seen: Sequence[Tensor], graphs: SpaBalanceGraphs) -> SpaBalanceOutput:
-        """Encode what is seen of each modality (spots x its dimensions), and fuse it."""
+        """Encode the visible values of each modality (spots x its dimensions), and fuse them."""
         spatial = [encoder(x, graphs.spatial) for encoder, x in zip(self.encoders, seen, strict=True)]
         features = [encoder(x, own) for encoder, x, own in zip(self.encoders, seen, graphs.features, strict=True)]
         mixed = [mixer(*views) for mixer, *views in zip(self.mixers, spatial, features, strict=True)]
-        # What weighs the modalities: each one's own row and what it gathers from the others, all of spread 1.
+        # Input of the gate: each modality's own row and what it gathers from the others, all of spread 1.
         rows = [one / spread(one).detach() for one in mixed]
         informed = list(rows)
         for attention, (receiver, sender) in zip(self.attention, self.pairs, strict=False):
@@ -185,11 +185,11 @@ class SpaBalance(nn.Module):
         return SpaBalanceOutput(features, mixed, embedding, weights)
 
     def decode(self, embedding: Tensor, graphs: SpaBalanceGraphs) -> list[Tensor]:
-        """The features of every modality, rebuilt from the embedding."""
+        """Rebuild the features of every modality from the embedding."""
         return [decoder(embedding, graphs.spatial) for decoder in self.decoders]
 
     def cycle(self, encoding: Tensor, through: int, graphs: SpaBalanceGraphs) -> Tensor:
-        """An encoding decoded as the features of another modality, and encoded again by that one's encoder."""
+        """Decode an encoding as the features of another modality, and encode these with that modality's encoder."""
         encoded = self.encoders[through](self.decoders[through](encoding, graphs.spatial), graphs.spatial)
         return cast(ViewMixer, self.mixers[through]).of_one_view(encoded)
 
@@ -226,13 +226,13 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
-    """Embed spots by a network that was trained on others, whose landmarks stand for all that are not near.
+    """Embed spots with a network trained on others, whose landmarks represent all spots that are not near.
 
     Needs the spatial graph and every modality's feature graph.
     """
     tiling = Tiling(dataset, config.batch_spots, 1, run)
     inputs = frozen_inputs(dataset, state, config, run)
-    # Their places only: keys and values are those of the landmarks of the training.
+    # Only their positions; keys and values are those of the training's landmarks.
     landmarks = choose_landmarks(dataset.n_spots, config.n_landmarks, run.torch_generator())
     batches = make_batches(tiling, inputs, landmarks, config, run)
     network = SpaBalance(inputs.widths, config, inputs.signal())
@@ -245,7 +245,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
 
 
 def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs) -> Fitted:
-    """What :func:`embedded` makes of every spot, as the method returns it."""
+    """Return the result of :func:`embedded` for every spot in the form that the method returns."""
     names = [one.name for one in inputs.modalities]
     weights = pd.DataFrame(tables.pop(WEIGHTS), index=dataset.obs.index, columns=names)
     embedding = tables.pop(EMBEDDING)
@@ -253,7 +253,7 @@ def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: Scale
 
 
 def embedded(network: SpaBalance, batch: Batch) -> dict[str, Tensor]:
-    """The embedding, the modalities' weights in it, and the features of every modality rebuilt from it, by name."""
+    """Return the embedding, the modalities' weights in it, and every modality's features rebuilt from it, by name."""
     encoded = network(batch.inputs.seen(), batch.graphs)
     rebuilt = network.decode(encoded.embedding, batch.graphs)
     tables = {EMBEDDING: encoded.embedding, WEIGHTS: encoded.weights}
@@ -261,7 +261,7 @@ def embedded(network: SpaBalance, batch: Batch) -> dict[str, Tensor]:
 
 
 def make_batches(tiling: Tiling, inputs: ScaledInputs, landmarks: Tensor, config: Config, run: Run) -> Batches[Batch]:
-    """The batches of a dataset; `landmarks` are those of the whole, of which a part has its own."""
+    """Return the batches of a dataset; `landmarks` are those of the whole dataset, a part has its own."""
     part_graphs = PartGraphs(tiling, MIXED)
 
     def make_batch(patch: Patch) -> Batch:
@@ -272,7 +272,7 @@ def make_batches(tiling: Tiling, inputs: ScaledInputs, landmarks: Tensor, config
 
 
 def make_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: str) -> SpaBalanceGraphs:
-    """The graphs on the device, with the landmarks."""
+    """Return the graphs on the device, with the landmarks."""
     spatial = dataset.spatial_graph()
     names = [modality.name for modality in dataset.modalities]
     features = [gcn_propagation(dataset.feature_graph(name), device) for name in names]
@@ -283,13 +283,13 @@ def make_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: str
 
 
 def group_of(term: str) -> str:
-    """Which losses are summed before balancing: those of one modality, or those of the modalities together."""
+    """Return the group of a loss, whose losses are summed before balancing: one modality, or all together."""
     kind, _, modality = term.partition("_")
     return modality if kind in ("reconstruction", "infomax") else TOGETHER
 
 
 def loss_terms(network: SpaBalance, config: Config, run: Run) -> Terms:
-    """The weighted loss terms of an epoch."""
+    """Return the weighted loss terms of an epoch."""
 
     def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
         inputs, graphs = batch.inputs, batch.graphs
@@ -317,18 +317,18 @@ def loss_terms(network: SpaBalance, config: Config, run: Run) -> Terms:
 def shared_terms(
     network: SpaBalance, batch: Batch, encoded: SpaBalanceOutput, config: Config, learned: bool
 ) -> dict[str, Tensor]:
-    """What the modalities should have in common: cycles over all ordered pairs, Barlow twins over all pairs.
+    """Return losses of what modalities should share: cycles over ordered pairs, Barlow twins over all pairs.
 
     With a linear path, both are scaled to the number of pairs of two modalities.
 
-    With a linear path, a cycle's error is in units of the encoding's own mean square, or it could be met by making
-    encodings smaller; without one, layer normalisation fixes their size. With `learned` it is weighted by uncertainty,
-    error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
+    With a linear path, a cycle's error is also in units of the encoding's mean square; otherwise smaller encodings
+    would lower it. Without one, layer normalisation fixes their size. With `learned` the error is weighted by
+    uncertainty, error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
     """
     names = [one.name for one in batch.inputs.modalities]
     counted = batch.inputs.patch.counted
     present, mixed = [counted(one.present) for one in batch.inputs.modalities], list(map(counted, encoded.mixed))
-    # The published sums over pairs grow with the square of the modalities: three would be pulled together first of all.
+    # The published sums over pairs grow with the square of the number of modalities, and would dominate with three.
     of_two = 2 / len(network.pairs) if config.linear_path and network.pairs else 1.0
     values = {}
     for p, (i, j) in enumerate(network.pairs):
@@ -348,6 +348,6 @@ def shared_terms(
 
 
 def shuffles(n_spots: int, count: int, run: Run, epoch: int) -> list[Tensor]:
-    """Random orders of the spots, by seed and epoch."""
+    """Return random orders of the spots, by seed and epoch."""
     generator = run.generator(epoch, "shuffling")
     return [torch.randperm(n_spots, generator=generator) for _ in range(count)]

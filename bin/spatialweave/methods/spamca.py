@@ -1,9 +1,9 @@
 """SpaMCA: a masked graph autoencoder whose modalities agree spot by spot and cluster by cluster.
 
-Per modality one linear GCN layer, with the same weights on the spatial and on the feature graph; attention over the two
-views; a linear fusion; linear GCN decoders. Spots are masked and rebuilt; heads align the modalities and draw the
-embedding towards confident clusters. docs/methods/spamca.md lists what differs from the publication and what each part
-is worth.
+Each modality has one linear GCN layer, with the same weights on the spatial and the feature graph, attention over the
+two views, and a linear GCN decoder; a linear map fuses the modalities. Spots are masked and rebuilt. Heads align the
+modalities and draw the embedding towards confident clusters. docs/methods/spamca.md lists the differences from the
+publication and the effect of each part.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 TEMPERATURE = 0.5
-"""Of the contrast between clusters, as published."""
+"""Temperature of the contrast between clusters, as published."""
 
 LAYERS = 2
-"""Graph convolutions between what is seen and what is rebuilt: encoder and decoder."""
+"""Number of graph convolutions between the visible and the rebuilt values: encoder and decoder."""
 
 
 @dataclass(frozen=True)
 class Config(TileConfig, TrainingConfig):
-    """Settings: one set for all tissues."""
+    """Settings; the defaults are the same for all tissues."""
 
     variant: Literal["tuned", "paper", "released"] = option(
         "tuned", "`tuned`; `paper`: masked spots are zero, rows of unit length; `released`: also what the code does."
@@ -73,7 +73,7 @@ class Config(TileConfig, TrainingConfig):
 
 @dataclass
 class SpaMcaGraphs:
-    """D^-1/2 (A + I) D^-1/2 of the spatial graph and of each modality's feature graph."""
+    """Matrices D^-1/2 (A + I) D^-1/2 of the spatial graph and of each modality's feature graph."""
 
     spatial: Propagation
     features: list[Propagation]
@@ -81,21 +81,21 @@ class SpaMcaGraphs:
 
 @dataclass
 class Batch:
-    """What a network learns from at a time."""
+    """Training data of a network at a time."""
 
     inputs: MaskedInputs
     graphs: SpaMcaGraphs
 
 
 class SpaMcaOutput(NamedTuple):
-    """What the network makes of all modalities.
+    """Output of the network for all modalities.
 
     Attributes
     ----------
     encodings
-        Per modality, both views together: spots x dimensions.
+        For each modality both views together: spots x dimensions.
     views
-        Per modality the weights of the spatial and of the feature view: spots x 2.
+        For each modality the weights of the spatial and of the feature view: spots x 2.
     embedding
         Spots x dimensions.
     """
@@ -106,14 +106,14 @@ class SpaMcaOutput(NamedTuple):
 
 
 class SpaMca(nn.Module):
-    """The autoencoder and its heads; with one modality there is nothing to align, and no instance heads."""
+    """Autoencoder with its heads; with one modality there is nothing to align, and there are no instance heads."""
 
     def __init__(self, widths: Sequence[int], n_dims: int, n_clusters: int, scaled: bool = True) -> None:
         super().__init__()
         several = len(widths) > 1
         self.encoders = nn.ModuleList([GcnLayer(width, n_dims) for width in widths])
         self.attentions = nn.ModuleList([ViewAttention(n_dims, scaled) for _ in widths])
-        # Two linear maps in a row, as published: the same functions as one, but learned along other paths.
+        # Two linear maps in a row, as published: the same functions as one map, but learned along other paths.
         self.fusion = nn.Sequential(nn.Linear(n_dims * len(widths), n_dims), nn.Linear(n_dims, n_dims))
         self.decoders = nn.ModuleList([GcnLayer(n_dims, width) for width in widths])
         self.instance_heads = nn.ModuleList([InstanceHead(n_dims) for _ in widths if several])
@@ -137,13 +137,13 @@ class SpaMca(nn.Module):
         return SpaMcaOutput(encodings, views, self.fusion(torch.cat(encodings, dim=1)))
 
     def rebuild(self, embedding: Tensor, graphs: SpaMcaGraphs) -> list[Tensor]:
-        """Each modality's features as its decoder sees them in the embedding."""
+        """Return each modality's features, decoded from the embedding."""
         return [decoder(embedding, graphs.spatial) for decoder in self.decoders]
 
 
 @dataclass
 class MaskedViews:
-    """What the network sees of each modality, and which spots it has to rebuild (bool); one entry per modality."""
+    """Network input of each modality, and the spots to rebuild (bool); one entry per modality."""
 
     spatial: list[Tensor]
     features: list[Tensor]
@@ -151,7 +151,7 @@ class MaskedViews:
 
 
 def mask_views(inputs: MaskedInputs, variant: str, epoch: int) -> MaskedViews:
-    """The inputs of an epoch (counted from 1); the released code masks at inference (epoch 0) as well."""
+    """Return the inputs of an epoch (counted from 1); the released code also masks at inference (epoch 0)."""
     if variant == "tuned":
         mask = inputs.mask(epoch)
         seen = inputs.seen(mask)
@@ -168,7 +168,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
     tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
     inputs = scale_inputs(tiling, config, run)
-    # What the convolutions gather from must have been seen in full.
+    # The convolutions gather from spots whose own inputs must be complete.
     graphs = PartGraphs(tiling, LAYERS)
     batches = Batches(tiling, lambda patch: make_batch(graphs.added(patch), inputs), inputs.reach + LAYERS)
     network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
@@ -186,7 +186,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
-    """Embed spots by a network that was trained on others; needs the spatial graph and the feature graphs."""
+    """Embed spots with a network trained on others; needs the spatial graph and the feature graphs."""
     tiling = Tiling(dataset, config.batch_spots, 1, run)
     inputs = frozen_inputs(dataset, state, config, run)
     graphs = PartGraphs(tiling, LAYERS)
@@ -202,7 +202,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
 
 
 def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: ScaledInputs, config: Config) -> Fitted:
-    """What :func:`embedded` makes of every spot, as the method returns it."""
+    """Return the result of :func:`embedded` for every spot in the form that the method returns."""
     spots = dataset.obs.index
     names = [f"{one.name} {view}" for one in inputs.modalities for view in ("spatial", "features")]
     extras = {
@@ -216,14 +216,14 @@ def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: Scale
 
 
 def make_batch(patch: Patch, scaled: ScaledInputs) -> Batch:
-    """A part of the dataset; needs its feature graphs."""
+    """Return a part of the dataset as a batch; needs its feature graphs."""
     own = patch.dataset
     features = [gcn_propagation(own.feature_graph(one.name), patch.device) for one in own.modalities]
     return Batch(scaled.at(patch), SpaMcaGraphs(gcn_propagation(own.spatial_graph(), patch.device), features))
 
 
 def embedded(network: SpaMca, batch: Batch, variant: str) -> dict[str, Tensor]:
-    """The embedding, the weights of the views, cluster probabilities, and every modality rebuilt, by name."""
+    """Return the embedding, view weights, cluster probabilities, and every rebuilt modality, by name."""
     inputs, seen = batch.inputs, batch.inputs.seen()
     shown = mask_views(inputs, "released", epoch=0) if variant == "released" else MaskedViews(seen, seen, [])
     encoded = network(shown.spatial, shown.features, batch.graphs)
@@ -237,7 +237,7 @@ def embedded(network: SpaMca, batch: Batch, variant: str) -> dict[str, Tensor]:
 
 
 def loss_terms(network: SpaMca, config: Config) -> Terms:
-    """The weighted loss terms of an epoch: error on masked spots, and what the heads add."""
+    """Return the weighted loss terms of an epoch: error on masked spots, and the terms of the heads."""
 
     def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
         inputs, graphs = batch.inputs, batch.graphs
@@ -262,21 +262,21 @@ def head_terms(
     config: Config,
     weight: Callable[..., float] = lambda *_: 1.0,
 ) -> dict[str, Tensor]:
-    """Return how far modalities differ on spots and on clusters (mean over pairs), and clusters from the target.
+    """Return losses between modalities on spots and on clusters (mean over pairs), and of clusters from the target.
 
     A spot that lacks a modality does not count in that modality's clusters.
 
     Parameters
     ----------
     present
-        Per modality the spots that have it (bool).
+        For each modality the spots that have it (bool).
     weight
-        Of the terms of spots that have some modalities, by their numbers (:meth:`MaskedInputs.weight`).
+        Function from modality numbers to the weight of terms of spots that have them (:meth:`MaskedInputs.weight`).
     """
     head = network.cluster_head
     own = [head(y).exp() * there[:, None] for y, there in zip(encoded.encodings, present, strict=True)]
     log_fused = head(encoded.embedding)
-    # Two tables a pair, as in the mean over pairs.
+    # Two tables per pair, as in the mean over pairs.
     cluster = 2 * torch.stack([weight(m) * cluster_imbalance(table) for m, table in enumerate(own)]).mean()
     values = {}
     pairs = list(combinations(range(len(own)), 2))

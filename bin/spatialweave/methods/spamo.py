@@ -1,7 +1,7 @@
 """SPAMO: graph encoders that blend a spatial and a learned feature graph, attention between modalities, gated fusion.
 
 After Su et al. (SPAMO: Spatial Multi-Omics Integration via Dual-Graph Encoding and Cross-Modal Interaction), for any
-number of modalities. docs/methods/spamo.md lists what differs from the publication and what each part is worth.
+number of modalities. docs/methods/spamo.md lists the differences from the publication and the effect of each part.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
 WEIGHTS = "modality_weights"
 
 ENCODED, REACH = 2, 4
-"""Steps around a spot whose encodings its losses depend on (attention and decoder gather from neighbours), and whose
-inputs (so do both layers of an encoder)."""
+"""Steps around a spot whose encodings its losses depend on (attention and decoder gather from neighbours), and steps
+around it whose inputs they depend on (both layers of an encoder gather)."""
 
 
 @dataclass(frozen=True)
 class Config(TileConfig, TrainingConfig):
-    """Settings of SPAMO: one set for all tissues."""
+    """Settings of SPAMO; the defaults are the same for all tissues."""
 
     ELSEWHERE = MappingProxyType({"KNN_k": "--feature_neighbours"})
 
@@ -100,9 +100,9 @@ class Config(TileConfig, TrainingConfig):
 
 @dataclass
 class FixedGraphs:
-    """What does not change in training: the spatial graph, and by modality the spots that each spot attends to.
+    """Graphs that stay fixed in training: the spatial graph, and for each modality the spots that each spot attends to.
 
-    `around` takes the means around a spot that the smoothness compares it with.
+    `around` computes the means around a spot that the smoothness term compares it with.
     """
 
     spatial: Propagation
@@ -113,7 +113,7 @@ class FixedGraphs:
 
 @dataclass
 class Batch:
-    """What a network learns from at a time, with the learned graphs of its spots."""
+    """Training data of a network at a time, with the learned graphs of its spots."""
 
     inputs: MaskedInputs
     fixed: FixedGraphs
@@ -123,7 +123,7 @@ class Batch:
 class Spamo(nn.Module):
     """Encoders, fusion, decoders (dropout and a linear graph convolution) and the discriminator of shuffled spots.
 
-    `graphs` are the learned graphs: of every part of the dataset one for each modality.
+    `graphs` are the learned graphs: one for each modality of every part of the dataset.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Spamo(nn.Module):
         self.discriminator.reset_parameters(generator, bilinear=not self.linear_path)
 
     def forward(self, inputs: Sequence[Tensor], batch: Batch, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The embedding and the encodings of all modalities, each spots x dimensions."""
+        """Return the embedding and the encodings of all modalities, each spots x dimensions."""
         fixed = batch.fixed
         encodings = [
             encoder(x, fixed.spatial, graph, own)
@@ -170,13 +170,13 @@ class Spamo(nn.Module):
         return self.fusion(encodings, fixed.near, fixed.landmarks), encodings
 
     def rebuild(self, z: Tensor, spatial: Propagation) -> list[Tensor]:
-        """Every modality's features from the embedding."""
+        """Rebuild every modality's features from the embedding."""
         kept = self.dropout(z)
         return [decoder(kept, spatial) for decoder in self.decoders]
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset`; needs the spatial graph and the feature graphs' distances by correlation."""
+    """Embed `dataset`; needs the spatial graph and feature graphs with correlation distances."""
     tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
     inputs = scale_inputs(tiling, config, run)
     part_graphs, depth = PartGraphs(tiling, ENCODED), inputs.reach + REACH
@@ -209,7 +209,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def embedded(network: Spamo, batch: Batch) -> dict[str, Tensor]:
-    """The embedding, the modalities' weights in it, and the features of every modality rebuilt from it, by name."""
+    """Return the embedding, the modalities' weights in it, and every modality's features rebuilt from it, by name."""
     z, encodings = network(batch.inputs.seen(), batch, [graph.weights() for graph in batch.learned])
     rebuilt = network.rebuild(z, batch.fixed.spatial)
     tables = {EMBEDDING: z, WEIGHTS: sizes(encodings)}
@@ -217,7 +217,7 @@ def embedded(network: Spamo, batch: Batch) -> dict[str, Tensor]:
 
 
 def fixed_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: str) -> FixedGraphs:
-    """The graphs that do not change, with the landmarks; where these are all spots, nothing else is attended to."""
+    """Return the fixed graphs, with the landmarks; if these are all spots, nothing else is attended to."""
     unused = not config.cross_attention or len(landmarks) == dataset.n_spots
     near = [None if unused else attended(dataset, m, device) for m in range(len(dataset.modalities))]
     graph = dataset.spatial_graph()
@@ -225,17 +225,17 @@ def fixed_graphs(dataset: Dataset, config: Config, landmarks: Tensor, device: st
 
 
 def learned_graphs(dataset: Dataset, config: Config, device: str) -> list[LearnedGraph]:
-    """The learned graph of every modality at its start."""
+    """Return the initial learned graph of every modality."""
     count = len(dataset.modalities)
     return [learned_graph(dataset.feature_distances(one.name), count, config, device) for one in dataset.modalities]
 
 
 def learned_graph(distances: sparse.csr_matrix, n_modalities: int, config: Config, device: str) -> LearnedGraph:
-    """The graph of a modality from the distances of its nearest spots by correlation.
+    """Return the graph of a modality from the correlation distances of its nearest spots.
 
-    As published, two modalities' graphs start from the distances (so that far neighbours weigh more), added up where
-    both spots list each other, at most 1; three modalities' from weights of 1. Both are normalised before they are
-    learned, and again with every use.
+    As published, the graphs of two modalities start from the distances (so far neighbours weigh more), added up if both
+    spots list each other, at most 1; those of three modalities start from weights of 1. Both are normalised before they
+    are learned, and again with every use.
     """
     if config.learned_graph == "default":
         return LearnedGraph(correlation_similarity(distances), config.graph_momentum, device)
@@ -244,7 +244,7 @@ def learned_graph(distances: sparse.csr_matrix, n_modalities: int, config: Confi
 
 
 def attended(dataset: Dataset, receiver: int, device: str) -> EdgeGraph:
-    """The spots that each spot always attends to: itself, its neighbours in space and in the other modalities."""
+    """Return the spots that each spot always attends to: itself, its neighbours in space and in other modalities."""
     names = [one.name for k, one in enumerate(dataset.modalities) if k != receiver] or [
         dataset.modalities[receiver].name
     ]
@@ -253,13 +253,13 @@ def attended(dataset: Dataset, receiver: int, device: str) -> EdgeGraph:
 
 
 def sizes(encodings: Sequence[Tensor]) -> Tensor:
-    """By spot the length of each modality's encoding as a fraction of all lengths; all enter the mean equally."""
+    """Return the length of each modality's encoding as a fraction of all lengths; all enter the mean equally."""
     lengths = torch.stack([encoding.norm(dim=1) for encoding in encodings], dim=1).clamp_min(1e-12)
     return lengths / lengths.sum(dim=1, keepdim=True)
 
 
 def loss_terms(network: Spamo, config: Config, run: Run) -> Terms:
-    """The weighted loss terms of an epoch; graph, smoothness and infomax of weight 0 are not computed."""
+    """Return the weighted loss terms of an epoch; graph, smoothness and infomax of weight 0 are not computed."""
     published = config.learned_graph == "published"
 
     def terms(epoch: int, batch: Batch) -> dict[str, Tensor]:
@@ -269,7 +269,7 @@ def loss_terms(network: Spamo, config: Config, run: Run) -> Terms:
             for graph, own in zip(graphs, learned, strict=True):
                 graph.follow(own)
         mask = inputs.mask(epoch)
-        # As published, the first epoch propagates over the graphs that the learned ones start from.
+        # As published, the first epoch propagates over the initial graphs of the learned ones.
         weights = [graph.target for graph in graphs] if published and epoch == 1 else learned
         seen = inputs.seen(mask)
         z, _ = network(seen, batch, weights)
@@ -286,7 +286,7 @@ def loss_terms(network: Spamo, config: Config, run: Run) -> Terms:
             order = torch.randperm(inputs.n_spots, generator=run.generator(epoch, "shuffling")).to(run.device)
             shuffled, _ = network([x[order] for x in seen], batch, weights)
             z, shuffled = counted(z), counted(shuffled)
-            # Shuffling does not change the mean of the linear path, so that a linear score could not tell them apart.
+            # Shuffling does not change the mean of the linear path, so a linear score could not distinguish them.
             true, false = (functional.elu(z), functional.elu(shuffled)) if config.linear_path else (z, shuffled)
             summary = torch.sigmoid(network.summary(true.mean(dim=0)))
             logits = [network.discriminator(rows, summary) for rows in (true, false)]
@@ -297,15 +297,15 @@ def loss_terms(network: Spamo, config: Config, run: Run) -> Terms:
 
 
 def dissimilarity(z: Tensor, around: Propagation, counted: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
-    """1 less the mean product of a spot's unit row and the mean of those around it; 0 where all point one way.
+    """Return 1 minus the mean product of a spot's unit row and the mean of those around it; 0 if all are parallel.
 
-    `counted` takes the spots that count from a table of all.
+    `counted` takes the spots that count from a table of all spots.
     """
     unit = functional.normalize(z, dim=1)
     return 1 - counted((unit * around(unit)).sum(dim=1)).mean()
 
 
 def weighted_means(graph: sparse.csr_matrix, device: str) -> Propagation:
-    """Means around each spot, itself included, by D^-1/2 (A + I) D^-1/2 with rows divided by their sum if above 1."""
+    """Return means around each spot and itself, by D^-1/2 (A + I) D^-1/2 with rows over their sum if it exceeds 1."""
     weights = gcn_normalise(graph)
     return Propagation(weights, 1 / np.maximum(np.asarray(weights.sum(axis=1)).ravel(), 1), device)

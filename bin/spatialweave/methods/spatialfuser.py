@@ -1,7 +1,7 @@
 """SpatialFuser: encoders of several sections, one fusion map, and losses that join matched spots of different sections.
 
-bioRxiv 2025.09.14.676067. The encoder is :mod:`spatialweave.methods.mcgate`; docs/methods/spatialfuser.md lists what
-differs from the publication, and what each part is worth.
+bioRxiv 2025.09.14.676067. The encoder is :mod:`spatialweave.methods.mcgate`; docs/methods/spatialfuser.md lists the
+differences from the publication, and the effect of each part.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 HELD_OUT = 1_000_003
-"""Moment of the random stream of the spots held out; searches of pairs have the numbers of their epochs."""
+"""Moment of the random stream of the held-out spots; searches of pairs have the numbers of their epochs."""
 
 
 @dataclass(frozen=True)
 class Config(SectionEncodersConfig):
-    """Settings: those of MCGATE, and those of the fusion."""
+    """Settings of MCGATE and of the fusion."""
 
     temperature: float = option(0.3, "Divides the attention scores; small = sharp.", low=1e-3)
     alpha: float = option(0.0, "Fraction of the attention that goes to long-range neighbours.", 0.0, 1.0)
@@ -120,11 +120,11 @@ class Config(SectionEncodersConfig):
     )
 
     def schedule(self) -> Schedule:
-        """Both phases, one after the other."""
+        """Return the schedule of both phases, one after the other."""
         return replace(super().schedule(), epochs=self.epochs + self.fusion_epochs)
 
     def rules(self) -> MatchingRules:
-        """How spots are matched, in training and after it."""
+        """Return how spots are matched, in training and after it."""
         rules = RULES[self.matching]
         pairs = replace(rules.pairs, radius=self.radius, temperature=self.match_temperature, top=self.top)
         if self.enough is not None:
@@ -138,7 +138,7 @@ class Config(SectionEncodersConfig):
 
 
 class SpatialFuser(nn.Module):
-    """The encoders, the map that all sections share, and the pairs of matched spots."""
+    """Encoders, the map that all sections share, and the pairs of matched spots."""
 
     def __init__(self, encoders: Sequence[Mcgate], finder: PairFinder, identity_start: bool) -> None:
         super().__init__()
@@ -148,12 +148,12 @@ class SpatialFuser(nn.Module):
         self.finder, self.identity_start = finder, identity_start
 
     def forward(self, encoded: Sequence[Tensor], batch: SectionsBatch) -> Tensor:
-        """The fused embedding (the part's spots x dimensions) of each encoder's embedding."""
+        """Return the fused embedding (the part's spots x dimensions) of each encoder's embedding."""
         fused: Tensor = self.fusion(torch.cat(list(encoded))[batch.order])
         return fused
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights of the encoders and of the map, which may begin as the identity."""
+        """Set the initial weights of the encoders and of the map, which may start as the identity."""
         for encoder in self.encoders:
             cast(Mcgate, encoder).reset_parameters(generator)
         if not self.identity_start:
@@ -165,19 +165,19 @@ class SpatialFuser(nn.Module):
 
 
 def make_tiling(dataset: Dataset, config: Config, run: Run) -> Tiling:
-    """The parts of the dataset, of tiles that go through all sections: a part has both ends of most pairs."""
+    """Return the parts of the dataset, with tiles through all sections: a part has both ends of most pairs."""
     aligned_coordinates(dataset)
     return Tiling(dataset, config.batch_spots, config.schedule().epochs, run, through_sections=True)
 
 
 def pair_finder(tiling: Tiling, config: Config, run: Run) -> PairFinder:
-    """What finds the pairs of the consecutive sections that the fusion's losses join."""
+    """Return the finder of pairs of the consecutive sections that the fusion's losses join."""
     settings, epochs = config.rules().pairs, config.fusion_epochs
     return PairFinder(tiling, tiling.dataset.section_pairs(), config.n_dims, settings, epochs, config.match_step, run)
 
 
 def parameter_groups(network: SpatialFuser, groups: Sequence[SectionGroup], config: Config) -> list[dict[str, Any]]:
-    """The encoders and the map, each with its step size."""
+    """Return the encoders and the map, each with its step size."""
     encoders = [{"params": list(group.network.parameters()), "lr": group.learning_rate} for group in groups]
     rate = config.learning_rate if config.fusion_rate is None else config.fusion_rate
     return [*encoders, {"params": list(network.fusion.parameters()), "lr": rate}]
@@ -229,12 +229,12 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 def loss_terms(
     network: SpatialFuser, groups: Sequence[SectionGroup], batches: Batches[SectionsBatch], config: Config
 ) -> Terms:
-    """The weighted loss terms of an epoch.
+    """Return the weighted loss terms of an epoch.
 
-    Per modality the mean squared error on masked spots, mean over sections; and, 0 in the pre-training, the distance of
-    matched spots, their triplet losses, and the direction loss, mean over pairs of sections. With `steady` the
-    reconstruction weighs the same in both phases; as published the loss rises in scale at the fusion, which multiplies
-    Adam's steps until its averages have followed.
+    These are, for each modality, the mean squared error on masked spots, mean over sections; and, 0 in the
+    pre-training, the distance of matched spots, their triplet losses, and the direction loss, mean over pairs of
+    sections. With `steady` the reconstruction has the same weight in both phases. As published, the scale of the loss
+    rises at the fusion, which multiplies Adam's steps until its averages have followed.
     """
     finder = network.finder
     n_sections = len(finder.sections)
@@ -256,7 +256,7 @@ def loss_terms(
                 weighted = len(one.group.names) / n_sections * error
                 values[name] = values[name] + weighted if name in values else weighted
         zero = fused.new_zeros(())
-        # A part may lie where a section, and so a modality, is not.
+        # A section, and so a modality, may be missing in a part.
         for group in groups:
             for modality in group.inputs.modalities:
                 values.setdefault(f"reconstruction_{modality.name}", zero)
@@ -280,13 +280,13 @@ def loss_terms(
         return torch.from_numpy(tables[EMBEDDING])
 
     def comparable(batch: SectionsBatch, encoded: Sequence[Encoded]) -> list[Tensor]:
-        # Sections that share an encoder are comparable as they are: losses that change it cost agreement.
+        # Sections that share an encoder are comparable as they are; losses that change it would cost agreement.
         return [
             z.detach() if len(one.group.names) > 1 else z for (z, _), one in zip(encoded, batch.groups, strict=True)
         ]
 
     def joining_terms(fused: Tensor, joined: JoinedSpots, patch: Patch) -> dict[str, Tensor]:
-        # In units of its scale, whose gradient counts: else distances would fall by shrinking all embeddings.
+        # In units of its scale, including its gradient; otherwise smaller embeddings would lower the distances.
         unit = patch.counted(fused).std(dim=0).mean().clamp_min(1e-6) if config.relative else 1.0
         near, apart = (joined.weight * loss for loss in joined.partners.losses(fused / unit, config.margin))
         losses = [direction_loss(fused[a], fused[b]) for a, b in joined.sections]
@@ -303,7 +303,7 @@ def embedded(
     groups: Sequence[SectionGroup],
     config: Config,
 ) -> dict[str, Tensor]:
-    """Of a part the embedding by own sections, where attention goes, and every modality's rebuilt latents, by name."""
+    """Return a part's embedding by own sections, attention fractions, and every modality's rebuilt latents, by name."""
     fused = network([z for z, _ in encoded], batch)
     weights = [given for _, given in encoded]
     dataset_rows = np.arange(batch.patch.n_all) if batch.patch.rows is None else batch.patch.rows

@@ -1,7 +1,7 @@
-"""SpatialGlue (Long et al., Nature Methods 21:1658, 2024), by its authors' package on our latents and graphs.
+"""SpatialGlue (Long et al., Nature Methods 21:1658, 2024), with its authors' package on our latents and graphs.
 
-The package's network, losses and training loop are used as they are. Its graphs are made by way of dense matrices of
-spots x spots, and its number of epochs is that of a list of platforms: both come from here instead.
+The package's network, losses and training loop are used unchanged. It builds its graphs from dense matrices of spots x
+spots, and takes its number of epochs from a list of platforms: here both are given instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of SpatialGlue, by default those of its platform SPOTS."""
+    """Settings of SpatialGlue; the defaults are those of its platform SPOTS."""
 
     n_dims: int = option(64, "Dimensions of the embedding.", low=1, high=1000, aliases=("dim_output",))
     epochs: int = option(600, "Epochs.", low=1)
@@ -54,7 +54,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         warn(dataset.name, f"SpatialGlue takes two modalities: {how}")
     sides = [[first], others or [first]]
     fix_seed(run.seed)
-    # Its constructor would make the graphs.
+    # Its constructor would build the graphs.
     model: Any = Train_SpatialGlue.__new__(Train_SpatialGlue)
     model.device = torch.device("cpu")
     model.epochs, model.learning_rate, model.weight_decay = config.epochs, config.learning_rate, 0.0
@@ -81,7 +81,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
 
 
 def feature_graph(dataset: Dataset, side: list[Modality]) -> sparse.csr_matrix:
-    """The feature graph of one modality, or the edges of those of several together."""
+    """Return the feature graph of one modality, or the edges of the graphs of several together."""
     joined = dataset.feature_graph(side[0].name)
     for modality in side[1:]:
         joined = joined + dataset.feature_graph(modality.name)

@@ -1,4 +1,4 @@
-"""STAGATE (Dong and Zhang, Nature Communications 13:1739, 2022), by its package stagate-modern: RNA alone."""
+"""STAGATE (Dong and Zhang, Nature Communications 13:1739, 2022), with its package stagate-modern: RNA only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of STAGATE, those of the package."""
+    """Settings of STAGATE; the defaults are the package's."""
 
     n_dims: int = option(30, "Dimensions of the embedding.", low=1, high=1000)
     n_hidden: int = option(512, "Width of the hidden layer.", low=1)

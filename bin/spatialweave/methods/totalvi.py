@@ -1,6 +1,6 @@
-"""totalVI (Gayoso et al., Nature Methods 18:272, 2021), by scvi-tools: a variational autoencoder of RNA and proteins.
+"""totalVI (Gayoso et al., Nature Methods 18:272, 2021), with scvi-tools: variational autoencoder of RNA and proteins.
 
-It takes counts. It knows nothing of space.
+It takes counts and does not use spatial positions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of totalVI; the library's, but for the epochs, which it takes from the number of spots."""
+    """Settings of totalVI; the library's defaults, except the epochs, which it takes from the number of spots."""
 
     n_dims: int = option(20, "Dimensions of the embedding.", low=1, high=1000, aliases=("n_latent",))
     epochs: int = option(400, "Epochs at most; it stops early.", low=1, aliases=("max_epochs",))
@@ -28,7 +28,7 @@ class Config:
 
 
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
-    """Embed `dataset`: sections are batches, and proteins that were not measured in a section are missing there."""
+    """Embed `dataset`: sections are batches; proteins that were not measured in a section are missing there."""
     measured, counts = count_data(dataset, ("rna", "adt"))
     prepare(run)
     from scvi.model import TOTALVI

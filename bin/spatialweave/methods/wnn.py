@@ -1,4 +1,4 @@
-"""Weighted nearest neighbours (Hao et al., Cell 184:3573, 2021), by muon, and the spectral embedding of their graph."""
+"""Weighted nearest neighbours (Hao et al., Cell 184:3573, 2021) by muon, and the spectral embedding of their graph."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
             record={"versions": versions_of("muon")},
         )
     joined = mudata.MuData(parts)
-    # More candidates than its default of 200 would not fit the smallest tissues.
+    # More candidates than its default of 200 would exceed the smallest tissues.
     candidates = min(200, dataset.n_spots - 1)
     muon.pp.neighbors(joined, n_neighbors=k, n_multineighbors=candidates, random_state=run.seed)
     weights = pd.DataFrame({name: joined.obs[f"{name}:mod_weight"] for name in parts}, index=dataset.obs.index)

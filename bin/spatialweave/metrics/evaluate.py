@@ -25,18 +25,18 @@ from spatialweave.metrics.tissue import (
 
 
 def evaluate(dataset: Dataset, embedding: np.ndarray | None, domains: np.ndarray, seed: int) -> dict[str, float]:
-    """Every metric that is defined, by name, in the order of docs/metrics.md.
+    """Compute every metric that is defined, by name, in the order of docs/metrics.md.
 
     Parameters
     ----------
     dataset
-        Its graphs must hold ``spatial_connectivities``. Several sections add the metrics across them.
+        Its graphs must contain ``spatial_connectivities``. With several sections, metrics across them are added.
     embedding
-        Spots x dimensions, in the order of the dataset; None for the metrics of domains alone.
+        Spots x dimensions, in the order of the dataset; None to compute only the metrics of domains.
     domains
         Integers from 1, one per spot.
     seed
-        Draws the subsets of spots that some metrics are computed on.
+        Seed for the subsets of spots that some metrics are computed on.
     """
     sections = dataset.obs["section"].astype(str).to_numpy()
     found: dict[str, float] = {}
@@ -66,6 +66,6 @@ def evaluate(dataset: Dataset, embedding: np.ndarray | None, domains: np.ndarray
 
 def _nearest_spots(points: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix:
     with warnings.catch_warnings():
-        # Small sections have fewer neighbours, which the metrics take into account; GRAPH has already warned of them.
+        # Small sections have fewer neighbours, which the metrics allow; GRAPH has already warned of them.
         warnings.simplefilter("ignore", InputWarning)
         return spatial.knn(points, sections, N_NEIGHBOURS)

@@ -9,10 +9,10 @@ from spatialweave.metrics import mixing, transfer
 
 
 def across_sections(dataset: Dataset, embedding: np.ndarray | None, domains: np.ndarray, seed: int) -> dict[str, float]:
-    """The metrics of several sections, by name, in the order of docs/metrics.md; NaN where undefined.
+    """Compute the metrics of several sections, by name, in the order of docs/metrics.md; NaN where undefined.
 
-    Without labels or aligned coordinates, the metrics that need them are left out; with one section all are.
-    Parameters as for :func:`spatialweave.metrics.evaluate.evaluate`.
+    Without labels or aligned coordinates, the metrics that need them are left out; with one section all are. The
+    parameters are those of :func:`spatialweave.metrics.evaluate.evaluate`.
     """
     sections = dataset.obs["section"].astype(str).to_numpy()
     n_sections = len(np.unique(sections))

@@ -1,16 +1,17 @@
 """95% intervals of a method's mean score over its seeds, and of the difference between two methods.
 
-Two things vary: the seeds of a training, and the spots that a tissue happens to have. With x_s the score of seed s, S
-seeds, and resamples of the spots (:mod:`~spatialweave.metrics.resampling`) that are the same for all runs,
+Two things vary: the seeds of a training, and the spots that a tissue happens to have. Let x_s be the score of seed s, S
+the number of seeds, and let the resamples of the spots (:mod:`~spatialweave.metrics.resampling`) be the same for all
+runs.
 
     SE^2 = C + s^2 / S, at least the variance of the mean over seeds in the resamples,
 
-C being the mean covariance of two seeds' scores in the resamples, i.e. the part that the spots contribute whatever the
-seed, and s^2 the variance of x_s, which holds what a seed contributes by itself. An interval is the mean and SE times a
-quantile of t, with the degrees of freedom of Satterthwaite (Biometrics Bull 2:110, 1946): blocks - 1 for C, S - 1 for
-the seeds. It is centred at the score, not at the mean of the resamples, which is higher since blocks drawn twice agree
-with themselves. Without resamples (metrics that need no labels) the seeds alone count, and one seed gives no interval;
-with one seed and resamples, the spots alone count.
+C is the mean covariance of two seeds' scores in the resamples, i.e. the part due to the spots, which does not depend on
+the seed. s^2 is the variance of x_s, which contains the contribution of the seed. An interval is the mean plus or minus
+SE times a quantile of t, with the degrees of freedom of Satterthwaite (Biometrics Bull 2:110, 1946): blocks - 1 for C,
+S - 1 for the seeds. It is centred at the score, not at the mean of the resamples, which is higher because blocks drawn
+twice agree with themselves. Without resamples (metrics that need no labels) only the seeds count, and one seed gives no
+interval. With one seed and resamples, only the spots count.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SPOTS_AND_SEEDS, SPOTS, SEEDS, NOTHING = "spots and seeds", "spots", "seeds", "none"
-"""What an interval is over."""
+"""What an interval covers."""
 
 LEVEL = 0.95
 
@@ -31,14 +32,14 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Runs:
-    """The scores of one method by one metric.
+    """Scores of one method by one metric.
 
     Attributes
     ----------
     values
         One per seed, float64.
     resamples
-        Seeds x resamples; the resamples are those of every other method, too. None where nothing was resampled.
+        Seeds x resamples; the resamples are the same for all methods. None if nothing was resampled.
     """
 
     values: np.ndarray
@@ -46,7 +47,7 @@ class Runs:
 
     @property
     def basis(self) -> str:
-        """What an interval of these is over."""
+        """What an interval of these scores covers."""
         several = len(self.values) > 1
         if self.resamples is None:
             return SEEDS if several else NOTHING
@@ -55,7 +56,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean or a difference, its interval (NaN without one) and what that is over."""
+    """Mean or difference with its interval (NaN without one) and what the interval covers."""
 
     value: float
     low: float
@@ -64,13 +65,13 @@ class Estimate:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return bool(self.low > 0 or self.high < 0)
 
 
 @dataclass
 class _Variance:
-    """Independent parts of a variance with their degrees of freedom, and the least that it is."""
+    """Independent parts of a variance with their degrees of freedom, and a lower bound of the total."""
 
     parts: list[tuple[float, int]] = field(default_factory=list)
     least: float = 0.0
@@ -89,14 +90,14 @@ class _Variance:
 
 
 def mean_interval(runs: Runs, blocks: int, highest: float = np.inf, level: float = LEVEL) -> Estimate:
-    """The mean over seeds with its interval.
+    """Return the mean over seeds with its interval.
 
     Parameters
     ----------
     blocks
         Number of blocks that were resampled.
     highest
-        The largest value that the metric can have; the interval ends there.
+        Largest value that the metric can have; the interval ends there.
     """
     value = float(runs.values.mean())
     if runs.basis == NOTHING:
@@ -106,9 +107,9 @@ def mean_interval(runs: Runs, blocks: int, highest: float = np.inf, level: float
 
 
 def difference(one: Runs, other: Runs, blocks: int, level: float = LEVEL) -> Estimate:
-    """The difference of two methods' means with its interval, by the same resamples of the spots.
+    """Return the difference of two methods' means with its interval, from the same resamples of the spots.
 
-    What both methods owe to the same spots cancels. Where one has no interval of its own, the difference has none.
+    Effects of the spots that both methods share cancel. If either method has no interval, the difference has none.
     """
     value = float(one.values.mean() - other.values.mean())
     if abs(value) <= ROUNDING * abs(float(one.values.mean())):
@@ -121,30 +122,30 @@ def difference(one: Runs, other: Runs, blocks: int, level: float = LEVEL) -> Est
 
 
 def family_level(n_methods: int) -> float:
-    """The level of one comparison so that all of a method with the others hold together at 95% (Bonferroni)."""
+    """Return the level of one comparison such that all comparisons of a method hold together at 95% (Bonferroni)."""
     return 1 - (1 - LEVEL) / max(1, n_methods - 1)
 
 
 def _variance(methods: Sequence[Runs], signs: Sequence[float], blocks: int) -> _Variance:
-    """The variance of the sum of the methods' means, each with its sign."""
-    found = _Variance()
+    """Return the variance of the sum of the methods' means, each with its sign."""
+    variance = _Variance()
     for runs in methods:
         n_seeds = len(runs.values)
         if n_seeds > 1:
-            found.parts.append((float(runs.values.var(ddof=1)) / n_seeds, n_seeds - 1))
+            variance.parts.append((float(runs.values.var(ddof=1)) / n_seeds, n_seeds - 1))
     resampled = [runs.resamples for runs in methods if runs.resamples is not None]
     if len(resampled) == len(methods) and blocks > 1:
-        # n blocks drawn n times vary by (n - 1) / n of what n blocks do.
+        # n blocks drawn n times have (n - 1) / n of the variance of n blocks.
         scale = blocks / (blocks - 1)
         means = sum(sign * one.mean(axis=0) for sign, one in zip(signs, resampled, strict=True))
-        found.least = scale * float(np.var(means, ddof=1))
+        variance.least = scale * float(np.var(means, ddof=1))
         alone = sum(_of_seeds(one) for one in resampled)
-        found.parts.append((max(found.least - scale * alone, 0.0), blocks - 1))
-    return found
+        variance.parts.append((max(variance.least - scale * alone, 0.0), blocks - 1))
+    return variance
 
 
 def _of_seeds(resamples: np.ndarray) -> float:
-    """What the variance of the mean over seeds has beyond the covariance of two seeds (seeds x resamples)."""
+    """Return the variance of the mean over seeds in excess of the covariance of two seeds (seeds x resamples)."""
     n_seeds = len(resamples)
     if n_seeds < 2:
         return 0.0

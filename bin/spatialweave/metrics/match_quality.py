@@ -1,6 +1,6 @@
 """Quality of the matches between two sections, with and without labels and true coordinates.
 
-Functions of aligned coordinates, labels and pairs only; docs/metrics.md has the definitions. `a` and `b` are the
+The functions use only aligned coordinates, labels and pairs; docs/metrics.md has the definitions. `a` and `b` are the
 sections of a pair.
 """
 
@@ -13,10 +13,10 @@ import numpy as np
 from spatialweave.alignment.spot_pairs import nearest_pairs
 
 NEAR_TRUTH = 1.5
-"""In spacings: a match counts as right when the true coordinates of its spots are at most this far apart."""
+"""A match counts as correct if the true coordinates of its spots are at most this far apart, in spacings."""
 
 MATCHABLE = 1.0
-"""In spacings: a spot is matchable when the other section has a spot at most this far from its true coordinates."""
+"""A spot is matchable if the other section has a spot at most this far from its true coordinates, in spacings."""
 
 SLACK = 1e-6
 """Limits are raised by this fraction, because on a lattice many distances equal the limit up to rounding."""
@@ -24,7 +24,7 @@ SLACK = 1e-6
 
 @dataclass(frozen=True)
 class MatchedSection:
-    """The spots of one section of a pair.
+    """Spots of one section of a pair.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class MatchedSection:
     labels
         Text, "" = unlabelled; None without labels.
     truth
-        float64, spots x 2: true coordinates, in one system for both sections; None where they are not known.
+        float64, spots x 2: true coordinates, in one system for both sections; None if unknown.
     """
 
     points: np.ndarray
@@ -50,22 +50,22 @@ def match_quality(
     mapping: tuple[np.ndarray, np.ndarray] | None = None,
     threshold: float | None = None,
 ) -> dict[str, float]:
-    """Every metric that is defined, by name, in the order of docs/metrics.md.
+    """Compute every metric that is defined, by name, in the order of docs/metrics.md.
 
     Parameters
     ----------
     pairs
         Spots of `a` and spots of `b` (indices from 0), pair by pair; a spot may be in several.
     accepted
-        bool, one per pair. Only accepted pairs enter the metrics.
+        bool, one per pair. Only accepted pairs are used in the metrics.
     spacing
-        Spot spacing in the aligned coordinates, the unit of all distances. Where it is 0, metrics that need a unit are
+        Spot spacing in the aligned coordinates, the unit of all distances. If it is 0, metrics that need a unit are
         left out.
     mapping
-        The whole-section mapping: mapped spots with their targets, as `pairs`. Its metrics have the prefix
+        The whole-section mapping: mapped spots with their targets, in the form of `pairs`. Its metrics have the prefix
         ``mapping_``.
     threshold
-        The cosine below which the mapping gave a spot no target.
+        Cosine below which the mapping gave a spot no target.
     """
     in_a, in_b = (np.asarray(side)[accepted] for side in pairs)
     truth = _true_coordinates(a, b) if spacing > 0 else None
@@ -89,7 +89,7 @@ def _pair_quality(
     spacing: float,
     truth: tuple[np.ndarray, np.ndarray] | None,
 ) -> dict[str, float]:
-    """The metrics of a set of accepted pairs; NaN where undefined."""
+    """Return the metrics of a set of accepted pairs; NaN where undefined."""
     matched_a, matched_b = np.zeros(len(a.points), dtype=bool), np.zeros(len(b.points), dtype=bool)
     matched_a[in_a], matched_b[in_b] = True, True
     found = {
@@ -117,7 +117,7 @@ def _against_truth(
     matched_spots: tuple[np.ndarray, np.ndarray],
     spacing: float,
 ) -> dict[str, float]:
-    """The metrics that compare pairs with the spots' true coordinates."""
+    """Return the metrics that compare pairs with the spots' true coordinates."""
     apart = np.linalg.norm(truth[0][in_a] - truth[1][in_b], axis=1)
     found = {"near_truth": _mean(apart <= NEAR_TRUTH * spacing * (1.0 + SLACK))}
     for side, own, other, matched in zip("ab", truth, truth[::-1], matched_spots, strict=True):
@@ -132,14 +132,14 @@ def _against_truth(
 
 
 def _true_coordinates(a: MatchedSection, b: MatchedSection) -> tuple[np.ndarray, np.ndarray] | None:
-    """True coordinates of both sections in the system of the aligned ones; None where they are not known.
+    """Return the true coordinates of both sections in the system of the aligned ones; None if unknown.
 
     The affine map that takes the true coordinates of `a` to its aligned ones (least squares) is applied to those of
-    `b`. Whatever the system of the true coordinates, the remaining difference is the registration error of `b` on `a`.
+    `b`. For any system of the true coordinates, the remaining difference is the registration error of `b` on `a`.
     """
     if a.truth is None or b.truth is None:
         return None
-    # Centred, because coordinates far from the origin cost precision.
+    # Centred, because coordinates far from the origin lose precision.
     centre = a.truth.mean(axis=0) if len(a.truth) else np.zeros(2)
     design, other = (np.column_stack([side - centre, np.ones(len(side))]) for side in (a.truth, b.truth))
     affine, _, rank, _ = np.linalg.lstsq(design, a.points, rcond=None)

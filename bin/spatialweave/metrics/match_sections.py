@@ -1,4 +1,4 @@
-"""Matching and mapping all consecutive sections of a dataset by an embedding, and the quality of the matches."""
+"""Matching and mapping of all consecutive sections of a dataset by an embedding, and the quality of the matches."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def match_sections(
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]]:
     """Match and map the spots of all consecutive sections by an embedding and aligned coordinates.
 
-    The rules are those that the method itself matches by, which are in the embedding's training record; the default
-    ones for a method that matches nothing. The null of the mapping is drawn by the seed of the embedding's training.
+    The rules are those that the method itself uses, as recorded in the embedding's training record, or the default
+    rules for a method without matching. The null of the mapping is drawn with the seed of the training.
 
     Parameters
     ----------
     radius
-        In spot spacings; None = by the rules.
+        In spot spacings; None = as in the rules.
     percentile
-        Percentile of the null's cosines that a mapped spot must reach; None = by the rules.
+        Percentile of the null's cosines that a mapped spot must reach; None = as in the rules.
 
     Returns
     -------
-    The table of metrics (`ALIGNMENT` of :mod:`spatialweave.io.result_tables`), and per pair of sections the table of
-    matched pairs and the table of the mapped section's spots.
+    The table of metrics (`ALIGNMENT` of :mod:`spatialweave.io.result_tables`), and for each pair of sections the table
+    of matched pairs and the table of the mapped section's spots.
 
     Raises
     ------
     InputError
-        When the files are not of the same spots.
+        When the files have different spots.
     """
     dataset = read_spots(latents, coordinates)
     vectors, record = _read_vectors(embedding, dataset)
@@ -68,21 +68,21 @@ def match_sections(
 
 @dataclass(frozen=True)
 class DirectedMapping:
-    """The mapping of one section of a pair onto the other; `source` is 0 where the first is mapped, else 1."""
+    """Mapping of one section of a pair onto the other; `source` is 0 if the first section is mapped, else 1."""
 
     source: int
     mapping: SectionMapping
 
     @property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """The mapped spots with their targets: indices in the first and in the second section."""
+        """Mapped spots with their targets: indices in the first and in the second section."""
         mapped = np.flatnonzero(self.mapping.target >= 0)
         pair = (mapped, self.mapping.target[mapped])
         return pair if self.source == 0 else pair[::-1]
 
 
 def _mapped(inputs: Sequence[np.ndarray], rules: MatchingRules, rng: np.random.Generator) -> DirectedMapping:
-    """One section of a pair (embeddings and coordinates as :func:`match` takes them) mapped onto the other."""
+    """Map one section of a pair (embeddings and coordinates as for :func:`match`) onto the other."""
     e_a, e_b, p_a, p_b = inputs
     if rules.mapping.source == "smaller" and len(p_b) < len(p_a):
         return DirectedMapping(1, map_section(e_b, e_a, p_b, p_a, rules.mapping, rng))
@@ -90,7 +90,7 @@ def _mapped(inputs: Sequence[np.ndarray], rules: MatchingRules, rng: np.random.G
 
 
 def _changed(rules: MatchingRules, radius: float | None, percentile: float | None) -> MatchingRules:
-    """The rules with what the user has set."""
+    """Return the rules with the user's settings."""
     pairs, mapping = rules.pairs, rules.mapping
     if radius is not None:
         pairs, mapping = replace(pairs, radius=radius), replace(mapping, radius=radius)
@@ -100,9 +100,9 @@ def _changed(rules: MatchingRules, radius: float | None, percentile: float | Non
 
 
 def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, dict[str, Any]]:
-    """The embedding (float32) to match by, and the record of its training.
+    """Return the embedding (float32) used for matching, and the record of its training.
 
-    Where a method averages its embedding over matching spots of other sections, that is the embedding before.
+    If a method averages its embedding over matching spots of other sections, this is the embedding before averaging.
     """
     data = read_h5ad(path, "embedding")
     if not data.obs_names.equals(dataset.obs.index):
@@ -111,7 +111,7 @@ def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, dict[str, A
 
 
 def _matched_section(dataset: Dataset, rows: np.ndarray) -> MatchedSection:
-    """The spots `rows` with their labels and true coordinates, where these are known."""
+    """Return the spots `rows` with their labels and true coordinates, if known."""
     labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else None
     if dataset.aligned is None:
         raise InputError("--coordinates", "are missing", fix="align the sections first")
@@ -125,7 +125,7 @@ def _matched_section(dataset: Dataset, rows: np.ndarray) -> MatchedSection:
 def _metrics(
     sections: Sequence[MatchedSection], matches: SpotMatches, nearest: SpotMatches, mapping: DirectedMapping
 ) -> dict[str, float]:
-    """The metrics of a pair of sections, followed by those of nearest pairs."""
+    """Return the metrics of a pair of sections, followed by those of nearest pairs."""
     a, b = sections
     spacing = shared_spacing(a.points, b.points)
     pairs = (matches.a, matches.b)
@@ -140,7 +140,7 @@ def _metrics(
 def _pairs_table(
     spots: Sequence[pd.DataFrame], sections: Sequence[MatchedSection], matches: SpotMatches
 ) -> pd.DataFrame:
-    """One row per pair of spots that are among each other's best."""
+    """Return one row per pair of spots that are among each other's best."""
     columns: dict[str, np.ndarray] = {}
     for side, obs, section, rows in zip("ab", spots, sections, (matches.a, matches.b), strict=True):
         columns[f"section_{side}"] = obs["section"].astype(str).to_numpy()[rows]
@@ -152,7 +152,7 @@ def _pairs_table(
 
 
 def _spots_table(spots: Sequence[pd.DataFrame], matches: SpotMatches, directed: DirectedMapping) -> pd.DataFrame:
-    """One row per spot of the mapped section: its target ("" = none), its similarity, and its unmatched fraction."""
+    """Return one row per spot of the mapped section: target ("" = none), similarity and unmatched fraction."""
     source, mapping = directed.source, directed.mapping
     own, others = spots[source], spots[1 - source]["barcode"].astype(str).to_numpy()
     return pd.DataFrame(
@@ -161,7 +161,7 @@ def _spots_table(spots: Sequence[pd.DataFrame], matches: SpotMatches, directed: 
             "barcode": own["barcode"].astype(str).to_numpy(),
             "mapped_to": np.where(mapping.target >= 0, others[np.maximum(mapping.target, 0)], ""),
             "similarity": mapping.score,
-            # Transport ends within a tolerance, and a spot's mass may be a little above 1.
+            # Transport stops within a tolerance, so a spot's mass may be slightly above 1.
             "unmatched": np.minimum((matches.dustbin_a, matches.dustbin_b)[source], 1.0),
         }
     )

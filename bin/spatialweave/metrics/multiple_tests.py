@@ -6,7 +6,7 @@ import numpy as np
 
 
 def adjusted(p: np.ndarray) -> np.ndarray:
-    """p values adjusted by Benjamini and Hochberg (1995), of a table row by row; NaN stays and does not count."""
+    """Adjust p values by Benjamini and Hochberg (1995), row by row for tables; NaN stays and does not count."""
     from scipy.stats import false_discovery_control
 
     result = np.full(p.shape, np.nan)

@@ -1,10 +1,10 @@
 """How much agreement with the labels would vary over other spots of the same tissue: a bootstrap over spatial blocks.
 
-Neighbouring spots have the same label and are wrong together, so that resampling single spots would take them for
-independent evidence and give intervals that are too narrow. Compact blocks of spots are resampled instead (Künsch, Ann
-Stat 17:1217, 1989, for series; Lahiri, Resampling Methods for Dependent Data, 2003, for planes). Agreement depends on
-the table of labels by domains only, and the table of a resample is the sum of those of its blocks: time is linear in
-spots, whatever the number of resamples.
+Neighbouring spots have the same label and are wrong together. Resampling single spots would treat them as independent
+evidence and give intervals that are too narrow. So compact blocks of spots are resampled (Künsch, Ann Stat 17:1217,
+1989, for series; Lahiri, Resampling Methods for Dependent Data, 2003, for planes). Agreement depends only on the table
+of labels by domains, and the table of a resample is the sum of those of its blocks. So time is linear in spots for any
+number of resamples.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import numpy as np
 from scipy import sparse
 
 N_BLOCKS = 16
-"""Few and large: intervals then hold also where errors are in patches (docs/metrics.md has the simulation). That so few
-blocks do not show their own spread well is what the t distribution of N_BLOCKS - 1 degrees of freedom is for."""
+"""Number of blocks: few and large, so that intervals also hold if errors are in patches (docs/metrics.md has the
+simulation). The t distribution with N_BLOCKS - 1 degrees of freedom accounts for the uncertain spread of so few."""
 
 N_RESAMPLES = 1000
 
 MOST_CELLS = 2_000_000
-"""Cells of the tables of resamples that are in memory at a time."""
+"""Largest number of cells of the tables of resamples in memory at a time."""
 
 
 def spatial_blocks(coordinates: np.ndarray, sections: np.ndarray) -> np.ndarray:
-    """Divide spots into :data:`N_BLOCKS` compact blocks of nearly equal size: the block of every spot, from 0.
+    """Divide spots into :data:`N_BLOCKS` compact blocks of nearly equal size; return the block of every spot, from 0.
 
-    No block is in two sections; sections get blocks by their spots, at least one. A section is halved again and again,
-    at a quantile of the coordinate in which it is wider. Fewer spots than blocks are a block each.
+    No block is in two sections. Sections get blocks in proportion to their spots, at least one. A section is halved
+    repeatedly, at a quantile of the coordinate in which it is wider. If there are fewer spots than blocks, each is a
+    block.
     """
     n_spots = len(coordinates)
     blocks = np.empty(n_spots, dtype=np.int64)
@@ -49,13 +50,13 @@ def spatial_blocks(coordinates: np.ndarray, sections: np.ndarray) -> np.ndarray:
 
 
 def resampled_blocks(n_blocks: int, seed: int, n_resamples: int = N_RESAMPLES) -> np.ndarray:
-    """How often each block is in each resample (resamples x blocks): as many as there are, drawn with replacement."""
+    """Draw how often each block is in each resample (resamples x blocks): as many as there are, with replacement."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=n_resamples).astype(np.float64)
 
 
 def block_tables(labels: np.ndarray, domains: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """The table of labels by domains of every block, flat (blocks x cells that any block has), and its shape.
+    """Count labels by domains in every block, flat (blocks x cells), and return the counts with their shape.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def block_tables(labels: np.ndarray, domains: np.ndarray, blocks: np.ndarray) ->
 
 
 def pairwise(tables: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of pairs of spots of every table of labels by domains (tables x labels x domains)."""
+    """Compute the pair metrics of every table of labels by domains (tables x labels x domains)."""
 
     def pairs(counts: np.ndarray) -> np.ndarray:
         return np.asarray((counts * (counts - 1)).sum(axis=-1) / 2)
@@ -83,7 +84,7 @@ def pairwise(tables: np.ndarray) -> dict[str, np.ndarray]:
     largest = (labels + domains) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
-            # Both partitions have one part, or only parts of one spot: they are the same.
+            # Both partitions have one part, or only parts of one spot, so they are the same.
             "ari": np.where(largest == chance, 1.0, (together - chance) / (largest - chance)),
             "fowlkes_mallows": together / np.sqrt(labels * domains),
             "jaccard": together / (labels + domains - together),
@@ -91,7 +92,7 @@ def pairwise(tables: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def information(tables: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of information of every table of labels by domains (tables x labels x domains)."""
+    """Compute the information metrics of every table of labels by domains (tables x labels x domains)."""
 
     def entropy(counts: np.ndarray) -> np.ndarray:
         fractions = counts / counts.sum(axis=-1, keepdims=True)
@@ -115,24 +116,24 @@ def information(tables: np.ndarray) -> dict[str, np.ndarray]:
 
 RESAMPLED = ("ari", "fowlkes_mallows", "jaccard", "nmi", "v_measure", "homogeneity", "completeness",
              "mutual_information")  # fmt: skip
-"""The metrics of labels that are resampled, by their name in metrics.csv. `ami` is not: its expectation takes as long
-for every resample as for the whole tissue."""
+"""Metrics of labels that are resampled, by their name in metrics.csv. `ami` is not: its expectation takes as long for
+every resample as for the whole tissue."""
 
 UNBOUNDED = ("mutual_information",)
-"""Those that can be above 1."""
+"""Resampled metrics that can be above 1."""
 
 
 def resampled_agreement(
     labels: np.ndarray, domains: np.ndarray, blocks: np.ndarray, drawn: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The metrics of :data:`RESAMPLED` in every resample.
+    """Compute the metrics of :data:`RESAMPLED` in every resample.
 
     Parameters
     ----------
     labels, domains, blocks
         One per spot; spots without a label are left out by the caller.
     drawn
-        How often each block is in each resample (:func:`resampled_blocks`); the same for all runs that are compared.
+        How often each block is in each resample (:func:`resampled_blocks`); the same for all compared runs.
     """
     counts, shape = block_tables(labels, domains, blocks)
     found = []

@@ -1,4 +1,4 @@
-"""The metrics of one run of a method, from its files to the rows of metrics.csv."""
+"""Metrics of one run of a method, from its files to the rows of metrics.csv."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def metrics_table(
     clustering: str,
     coordinates_file: Path | None = None,
 ) -> pd.DataFrame:
-    """The metrics of one run of a method as a tidy table.
+    """Compute the metrics of one run of a method as a tidy table.
 
     A metric that is undefined (silhouette of a single domain, agreement without labels) has no row. `n_domains` is the
-    number of domains with at least one spot. Of the consensus, whose embedding is made of domains, only the metrics of
-    domains are meaningful.
+    number of domains with at least one spot. For the consensus, whose embedding is made from domains, only the metrics
+    of domains are meaningful.
 
     Raises
     ------
     InputError
-        When a file cannot be used, or the files are not of the same spots.
+        When a file cannot be used, or the files have different spots.
     """
     dataset = read_dataset(latents_file, graph_file, coordinates_file)
     if "spatial_connectivities" not in dataset.graphs:

@@ -1,6 +1,6 @@
 """Coherence of the domains in the tissue. NaN where a metric is undefined.
 
-Neighbours are of the same section: coordinates of different sections cannot be compared.
+Neighbours are in the same section, because coordinates of different sections cannot be compared.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ N_NEIGHBOURS = 10
 """Neighbours per spot in Moran's I and PAS."""
 
 SMALLEST_DOMAIN = 3
-"""CHAOS leaves out a domain with fewer spots than this in a section, as in the publication."""
+"""CHAOS leaves out a domain with fewer spots in a section, as in the publication."""
 
 
 def morans_i(domains: np.ndarray, neighbours: sparse.csr_matrix) -> dict[int, float]:
-    """Moran's I of the membership (0/1) of each domain (Moran, Biometrika 37:17, 1950).
+    """Compute Moran's I of the membership (0/1) of each domain (Moran, Biometrika 37:17, 1950).
 
     I = (n / W) * sum_ij w_ij z_i z_j / sum_i z_i^2 with z the centred membership, w the neighbour graph with rows that
-    sum to 1 and W the sum of all weights. Membership instead of the domain's number, because the latter's result would
-    depend on the numbering. For 0/1 variables one pass over the edges is enough for all domains.
+    sum to 1 and W the sum of all weights. Membership is used because the result for domain numbers would depend on the
+    numbering. For 0/1 variables one pass over the edges is enough for all domains.
 
     Parameters
     ----------
     domains
         Integers >= 0, one per spot.
     neighbours
-        Row i holds the neighbours of spot i (:data:`N_NEIGHBOURS` nearest); stored values do not matter.
+        Row i contains the neighbours of spot i (:data:`N_NEIGHBOURS` nearest); stored values do not matter.
 
     Returns
     -------
-    By domain; a domain of all spots has no variance and is left out. Empty without edges.
+    Domain -> Moran's I; a domain of all spots has no variance and is left out. Empty without edges.
     """
     weights = row_normalise(structure(neighbours).astype(np.float64))
     total = float(weights.data.sum())
@@ -58,7 +58,7 @@ def morans_i(domains: np.ndarray, neighbours: sparse.csr_matrix) -> dict[int, fl
 
 
 def mean_morans_i(by_domain: dict[int, float], domains: np.ndarray) -> float:
-    """Mean of Moran's I over domains, weighted by their number of spots."""
+    """Return the mean of Moran's I over domains, weighted by their number of spots."""
     if not by_domain:
         return float("nan")
     sizes = np.bincount(domains)[list(by_domain)]
@@ -66,10 +66,10 @@ def mean_morans_i(by_domain: dict[int, float], domains: np.ndarray) -> float:
 
 
 def chaos(domains: np.ndarray, coordinates: np.ndarray, sections: np.ndarray) -> float:
-    """CHAOS: distance to the nearest spot of the same domain, averaged over spots; lower is better.
+    """Compute CHAOS: distance to the nearest spot of the same domain, averaged over spots; lower is better.
 
-    Shang and Zhou, Nat Commun 13:7203 (2022): each coordinate is scaled to unit variance, here within its section;
-    distances are summed over the domains with more than two spots in the section, and divided by the number of all
+    Shang and Zhou, Nat Commun 13:7203 (2022). Each coordinate is scaled to unit variance, here within its section.
+    Distances are summed over the domains with more than two spots in the section, and divided by the number of all
     spots.
     """
     distance = 0.0
@@ -85,9 +85,9 @@ def chaos(domains: np.ndarray, coordinates: np.ndarray, sections: np.ndarray) ->
 
 
 def abnormal_spots(domains: np.ndarray, neighbours: sparse.csr_matrix) -> float:
-    """PAS: fraction of spots with more than half (6 or more) of their 10 nearest in other domains; lower is better.
+    """Compute PAS: fraction of spots with over half (6 or more) of their 10 nearest in other domains; lower is better.
 
-    Shang and Zhou, Nat Commun 13:7203 (2022). In sections too small for 10 neighbours a spot has fewer; NaN without
+    Shang and Zhou, Nat Commun 13:7203 (2022). Spots have fewer neighbours in sections too small for 10; NaN without
     edges.
     """
     degree = np.diff(neighbours.indptr)
@@ -99,7 +99,7 @@ def abnormal_spots(domains: np.ndarray, neighbours: sparse.csr_matrix) -> float:
 
 
 def neighbour_agreement(domains: np.ndarray, connectivities: sparse.csr_matrix) -> float:
-    """Fraction of a spot's neighbours in the spatial graph that are in its domain, mean over spots with neighbours."""
+    """Return the fraction of a spot's spatial neighbours that are in its domain, mean over spots with neighbours."""
     degree = np.diff(connectivities.indptr)
     if not degree.any():
         return float("nan")

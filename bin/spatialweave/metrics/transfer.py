@@ -14,13 +14,13 @@ from spatialweave.metrics.neighbours import random_subset
 
 TRANSFER_NEIGHBOURS = 15
 TRANSFER_SPOTS = 5000
-"""Spots of all sections together whose labels are predicted from the other sections; all, where there are no more."""
+"""Largest number of spots, over all sections, whose labels are predicted from the other sections."""
 
 
 def ari_by_section(domains: np.ndarray, labels: np.ndarray, sections: np.ndarray) -> dict[str, float]:
-    """Adjusted Rand index of each section's labelled spots, by section, in the order of first appearance.
+    """Return the adjusted Rand index of each section's labelled spots, in the order of first appearance.
 
-    Sections with fewer than two different labels are left out: there the index can only be 0 or 1.
+    Sections with fewer than two different labels are left out, because there the index can only be 0 or 1.
     """
     found = {}
     for section in dict.fromkeys(sections.tolist()):
@@ -31,11 +31,11 @@ def ari_by_section(domains: np.ndarray, labels: np.ndarray, sections: np.ndarray
 
 
 def label_transfer(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarray, seed: int) -> float:
-    """Accuracy of labels predicted from another section, mean over ordered pairs of sections.
+    """Return the accuracy of labels predicted from another section, mean over ordered pairs of sections.
 
-    The prediction for a spot is the commonest label among its 15 nearest labelled spots (all, where there are fewer) of
-    the other section in the embedding (Euclidean); ties go to the label first in alphabetical order. Spots without a
-    label, and those whose label the other section lacks, are left out. At most :data:`TRANSFER_SPOTS` random spots are
+    The prediction for a spot is the most frequent label among its 15 nearest labelled spots (all, if there are fewer)
+    of the other section in the embedding (Euclidean). Ties go to the first label in alphabetical order. Spots without a
+    label, and spots whose label the other section lacks, are left out. At most :data:`TRANSFER_SPOTS` random spots are
     predicted, so that all pairs together take time linear in spots.
     """
     known = np.flatnonzero(labels != "")
@@ -54,27 +54,27 @@ def label_transfer(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarr
 
 
 def _commonest(codes: np.ndarray, n_codes: int) -> np.ndarray:
-    """The commonest code of each row, the lowest of several."""
+    """Return the most frequent code of each row; ties go to the lowest."""
     cells = np.arange(len(codes))[:, None] * n_codes + codes
     return np.bincount(cells.ravel(), minlength=len(codes) * n_codes).reshape(len(codes), -1).argmax(axis=1)
 
 
 def domain_section_ami(domains: np.ndarray, sections: np.ndarray) -> float:
-    """Adjusted mutual information of domains and sections: 1 = the domains are the sections, 0 = chance."""
+    """Return the adjusted mutual information of domains and sections: 1 = the domains are the sections, 0 = chance."""
     return float(metrics.adjusted_mutual_info_score(sections, domains))
 
 
 def section_agreement(dataset: Dataset, domains: np.ndarray) -> float:
-    """Cohen's kappa between the domains of corresponding spots, mean over pairs of consecutive sections.
+    """Return Cohen's kappa between the domains of corresponding spots, mean over pairs of consecutive sections.
 
-    Two spots correspond when one is the other's nearest in its section, in aligned coordinates, and not farther than
-    the larger of the sections' spot spacings. Kappa (Educ Psychol Meas 20:37, 1960) is the fraction with equal domains,
-    corrected for chance; unlike the Rand index it is low when each section has its own domains. -1 to 1.
+    Two spots correspond if one is the other's nearest in its section, in aligned coordinates, and not farther than the
+    larger of the sections' spot spacings. Kappa (Educ Psychol Meas 20:37, 1960) is the fraction with equal domains,
+    corrected for chance. Unlike the Rand index, it is low if each section has its own domains. -1 to 1.
 
     Parameters
     ----------
     dataset
-        With aligned coordinates; NaN without.
+        The dataset, with aligned coordinates; the result is NaN without them.
     domains
         One per spot.
     """

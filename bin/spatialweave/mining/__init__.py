@@ -1,1 +1,1 @@
-"""Triplets of spots mined from latents: which spots are similar, and which are far. NumPy only."""
+"""Mining of triplets of spots from latents: which spots are similar, and which are far apart. NumPy only."""

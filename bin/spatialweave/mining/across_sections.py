@@ -1,7 +1,7 @@
-"""Triplets across sections: spots of two sections that are mutually among each other's nearest, against far spots.
+"""Triplets across sections: mutually nearest spots of two sections, against far spots.
 
-From SMART-MS (Du et al. 2026). Section numbers, not their names or their order, decide what a pair is; the published
-rule, by which only the first section of a pair supplies anchors, is a choice.
+From SMART-MS (Du et al. 2026). Section numbers, not names or their order, define the pairs. The published rule, by
+which only the first section of a pair supplies anchors, is an option.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from spatialweave.mining.triplets import far_spots
 
 
 def cross_pairs(points: np.ndarray, sections: np.ndarray, n_nearest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (i, j) of different sections, each among the other's `n_nearest` nearest spots of the other's section.
+    """Find pairs (i, j) of different sections, each among the `n_nearest` spots of its section nearest to the other.
 
-    Over all pairs of sections, Euclidean, by :func:`spatialweave.graphs.features.mutual_nearest_neighbours`.
+    All pairs of sections are searched, Euclidean, by :func:`spatialweave.graphs.features.mutual_nearest_neighbours`.
 
     Parameters
     ----------
     points
         float32, spots x dimensions.
     sections
-        One whole number per spot.
+        One integer per spot.
 
     Returns
     -------
-    Both directions of every pair, by i and then by j.
+    Both directions of every pair, sorted by i and then by j.
     """
     members = [np.flatnonzero(sections == section) for section in np.unique(sections)]
     pairs = [np.empty((0, 2), dtype=np.int64)]
@@ -49,21 +49,22 @@ def mine_cross_triplets(
     spots: np.ndarray,
     both_sides: bool = True,
 ) -> np.ndarray:
-    """Mine triplets among `spots`: anchor and positive of two sections, the negative of the anchor's own.
+    """Mine triplets among `spots`: anchor and positive from two sections, the negative from the anchor's section.
 
     Parameters
     ----------
     features
         Spots x dimensions, comparable between sections.
     sections
-        One whole number per spot of `features`, in stack order.
+        One integer per spot of `features`, in stack order.
     n_nearest
         Nearest spots in the other section among which mutual pairs are searched.
     far
-        Fraction of the spots of the anchor's section, the farthest from it, that negatives are drawn from uniformly.
+        Fraction of the spots of the anchor's section that are farthest from it; negatives are drawn uniformly from
+        them.
     both_sides
-        Every pair gives two triplets, one anchored at either end; else, as published, the anchor is always the end in
-        the section of the lower number.
+        Whether every pair gives two triplets, one anchored at either end. Otherwise, as published, the anchor is always
+        in the section with the lower number.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def mine_cross_triplets(
     parts = [np.empty((3, 0), dtype=np.int64)]
     for section in np.unique(of[anchors]):
         own, mine = np.flatnonzero(of == section), of[anchors] == section
-        # The only spot of a section has no other that could be its negative.
+        # The only spot of a section has no other spot that could be its negative.
         if len(own) > 1:
             negatives = own[far_spots(points[own], np.searchsorted(own, anchors[mine]), far, rng)]
             parts.append(np.stack([anchors[mine], positives[mine], negatives]))

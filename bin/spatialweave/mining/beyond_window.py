@@ -11,7 +11,7 @@ from spatialweave.graphs.nearest import nearest
 from spatialweave.mining.triplets import far_spots
 
 CANDIDATES = 64
-"""Spots among which a spot's nearest are searched, those within the window included."""
+"""Number of spots among which a spot's nearest are searched, including those within the window."""
 
 
 def mine_distant_triplets(
@@ -23,14 +23,14 @@ def mine_distant_triplets(
     rng: np.random.Generator,
     spots: np.ndarray,
 ) -> np.ndarray:
-    """Mine triplets among `spots`, leaving out pairs that are at most `hops` steps apart in the graph.
+    """Mine triplets among `spots`, without pairs that are at most `hops` steps apart in the graph.
 
-    Anchor and positive are among each other's `n_nearest` nearest of the spots beyond the window (Euclidean, from the
-    64 nearest in all); the negative is uniform among the `far` fraction of spots farthest from the anchor.
+    Anchor and positive are among each other's `n_nearest` nearest spots beyond the window (Euclidean, from the 64
+    nearest in all). The negative is drawn uniformly from the `far` fraction of spots farthest from the anchor.
 
     Returns
     -------
-    int64, 3 x triplets: anchor, positive, negative. Each mutual pair occurs twice, once from either side.
+    int64, 3 x triplets: anchor, positive, negative. Each mutual pair occurs twice, once from each side.
     """
     if len(spots) < 3:
         return np.empty((3, 0), dtype=np.int64)
@@ -47,18 +47,18 @@ def mine_distant_triplets(
 
 
 def distant_mutual(embedding: np.ndarray, n_nearest: int, close: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Pairs of spots mutually among each other's `n_nearest` nearest (Euclidean), pairs in `close` left out.
+    """Find pairs of spots among each other's `n_nearest` nearest (Euclidean), without pairs in `close`.
 
     Parameters
     ----------
     embedding
-        Spots x dimensions; between rows of unit length the order is that of the cosines.
+        Spots x dimensions; for rows of unit length the order is that of the cosines.
     close
-        Spots x spots: every stored entry is a pair left out.
+        Spots x spots: every stored entry is a pair to leave out.
 
     Returns
     -------
-    CSR, spots x spots, symmetric: the stored entries are the pairs. The nearest are searched among :data:`CANDIDATES`.
+    CSR, spots x spots, symmetric: the stored entries are the pairs. Neighbours are searched among :data:`CANDIDATES`.
     """
     near = feature_knn(embedding, min(CANDIDATES, len(embedding) - 1))
     i, j = edges(near)
@@ -69,9 +69,9 @@ def distant_mutual(embedding: np.ndarray, n_nearest: int, close: sparse.csr_matr
 
 
 def _mutual_beyond(i: np.ndarray, j: np.ndarray, close: sparse.csr_matrix, n_nearest: int) -> np.ndarray:
-    """Which of the candidates j of the spots i are mutual among the first `n_nearest` of each spot outside `close`.
+    """Return which candidates j of the spots i are mutual among the first `n_nearest` of each spot outside `close`.
 
-    Candidates come by spot, and the nearest first.
+    Candidates are sorted by spot, nearest first.
     """
     n_spots = close.shape[0]
     close_i, close_j = edges(close.tocsr())
@@ -84,7 +84,7 @@ def _mutual_beyond(i: np.ndarray, j: np.ndarray, close: sparse.csr_matrix, n_nea
 
 
 def within(graph: sparse.csr_matrix, hops: int) -> sparse.csr_matrix:
-    """Nonzero at (i, j) if j can be reached from i in at most `hops` steps; every spot reaches itself."""
+    """Return a matrix that is nonzero at (i, j) if j is at most `hops` steps from i; every spot reaches itself."""
     step = with_self(graph)
     reached = sparse.identity(graph.shape[0], dtype=np.float32, format="csr")
     for _ in range(hops):

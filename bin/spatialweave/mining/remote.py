@@ -1,4 +1,4 @@
-"""Spots that are far from a spot on the tissue."""
+"""Sampling of spots that are far from a spot on the tissue."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from spatialweave.mining.triplets import REJECTION_ROUNDS
 
 
 def remote_spots(points: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
-    """For every spot one other, uniform among those farther than `radius` from it.
+    """Draw one other spot for every spot, uniformly from those farther than `radius` from it.
 
-    Spots are drawn until one is far enough; a spot without success (nearly all are within the radius) takes the
-    farthest of its draws.
+    Spots are drawn until one is far enough. If none is (nearly all are within the radius), the farthest draw is used.
 
     Parameters
     ----------
     points
-        Spots x 2, of one section.
+        Spots x 2, from one section.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Attention between spots and between views, linear in spots.
 
-Attention of every spot to all others (Vaswani et al., NeurIPS 2017) is estimated from the spots near it in the graphs,
-taken as they are, and from random landmark spots, each of which represents an equal part of all others. A landmark that
-is near represents itself alone, so with every spot a landmark the attention is exact.
+Attention of every spot to all others (Vaswani et al., NeurIPS 2017) is estimated from two sets of spots: those near it
+in the graphs, which are used as they are, and random landmark spots, each of which represents an equal part of all
+other spots. A landmark that is near represents only itself, so the attention is exact when every spot is a landmark.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from spatialweave.nn.over_spots import are_fixed, over_spots
 
 
 class SpotAttention(nn.Module):
-    """Spots attend to spots: y_i = o(sum_j softmax_j(q_i . k_j / sqrt(d)) v_j), in `heads` blocks of d columns.
+    """Attention of spots to spots: y_i = o(sum_j softmax_j(q_i . k_j / sqrt(d)) v_j), in `heads` blocks of d columns.
 
     Parameters
     ----------
     n_dims
         Width of queries and of the result; divisible by `heads`.
     n_keys
-        Width of what keys and values are made from.
+        Width of the rows that keys and values are computed from.
     """
 
     def __init__(self, n_dims: int, n_keys: int, heads: int = 1, dropout: float = 0.0) -> None:
@@ -38,20 +38,20 @@ class SpotAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights, as torch does: queries and keys Xavier uniform, all else as linear maps."""
+        """Set the initial weights as torch does: queries and keys Xavier uniform, everything else as linear maps."""
         reset_linear(self, generator)
         for layer in (self.query, self.key):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
 
     def forward(self, receiving: Tensor, sending: Tensor, near: EdgeGraph | None, landmarks: Tensor) -> Tensor:
-        """What each spot gathers: spots x dimensions.
+        """Return what each spot gathers: spots x dimensions.
 
         Parameters
         ----------
         receiving, sending
             Spots x `n_dims` and spots x `n_keys`.
         near
-            For every spot the spots that it always attends to; None = none.
+            The spots that each spot always attends to; None = none.
         landmarks
             Indices of the spots that represent all others.
         """
@@ -66,14 +66,14 @@ class SpotAttention(nn.Module):
         shift = far.detach().amax(dim=2)
         if near is not None:
             close = near.dot(query, key, self.heads)
-            # Landmarks that stand for all parts are none of this one's spots.
+            # Landmarks that are fixed for all parts are not among the spots of this part.
             none = torch.zeros(n_spots, n_far, dtype=torch.bool, device=landmarks.device)
-            known = none if are_fixed() else near_landmarks(near, landmarks)
+            is_near = none if are_fixed() else near_landmarks(near, landmarks)
             others = n_spots - near.sum(torch.ones_like(close[:, :1]))
-            # A landmark represents its part of the spots that are not near; one that is near has been counted.
-            represented = others / (n_far - known.sum(dim=1, keepdim=True)).clamp_min(1)
+            # A landmark represents its part of the spots that are not near; near landmarks are already counted.
+            represented = others / (n_far - is_near.sum(dim=1, keepdim=True)).clamp_min(1)
             far = far + torch.log(represented.clamp_min(1))[:, :, None]
-            far = far.masked_fill(known[:, None, :], -torch.inf)
+            far = far.masked_fill(is_near[:, None, :], -torch.inf)
             shift = torch.maximum(far.detach().amax(dim=2), near.largest(close))
         powers = torch.exp(far - shift[:, :, None])
         total = powers.sum(dim=2)
@@ -87,30 +87,30 @@ class SpotAttention(nn.Module):
 
 
 def near_landmarks(near: EdgeGraph, landmarks: Tensor) -> Tensor:
-    """Whether each landmark is one of the near spots of each spot: bool, spots x landmarks."""
+    """Return whether each landmark is one of the near spots of each spot: bool, spots x landmarks."""
     number = landmarks.new_full((near.n_spots,), -1)
     number[landmarks] = torch.arange(len(landmarks), device=landmarks.device)
     column = number[near.senders]
-    found = column >= 0
-    known = torch.zeros(near.n_spots, len(landmarks), dtype=torch.bool, device=landmarks.device)
-    known[near.receivers[found], column[found]] = True
-    return known
+    is_landmark = column >= 0
+    is_near = torch.zeros(near.n_spots, len(landmarks), dtype=torch.bool, device=landmarks.device)
+    is_near[near.receivers[is_landmark], column[is_landmark]] = True
+    return is_near
 
 
 def choose_landmarks(n_spots: int, n_landmarks: int, generator: torch.Generator) -> Tensor:
-    """Distinct random spots, ascending; all spots where `n_landmarks` is as large."""
+    """Draw distinct random spots, in ascending order; all spots if `n_landmarks` is at least their number."""
     if n_landmarks >= n_spots:
         return torch.arange(n_spots)
     return torch.randperm(n_spots, generator=generator)[:n_landmarks].sort().values
 
 
 class ViewAttention(nn.Module):
-    """Weighs views of a spot: weights = softmax over views of tanh(E Omega) u (as in SpatialGlue).
+    """Weighting of the views of a spot: weights = softmax over views of tanh(E Omega) u (as in SpatialGlue).
 
     Parameters
     ----------
     scaled
-        The scores read E in units of its root mean square; those of a small E are all near 0, and the weights equal.
+        Divide E by its root mean square before scoring; the scores of a small E are all near 0, and the weights equal.
     """
 
     def __init__(self, n_dims: int, scaled: bool = False) -> None:

@@ -1,8 +1,8 @@
 """Stacks of torch_geometric's graph convolutions, with sums over neighbours by :class:`Propagation`.
 
-Two layers of SAGEConv forward and backward, 20,000 spots, 6 neighbours, 30 to 64 dimensions, one CPU thread: 36 ms with
-these sums, 95 ms with torch_geometric's own over a list of edges; GCNConv 25 and 196 ms, GraphConv 34 and 83 ms. The
-sums of GATConv have weights that change, and stay torch_geometric's.
+Time of two SAGEConv layers forward and backward (20,000 spots, 6 neighbours, 30 to 64 dimensions, one CPU thread): 36
+ms with these sums, 95 ms with torch_geometric's own over a list of edges; GCNConv 25 and 196 ms, GraphConv 34 and 83
+ms. GATConv keeps torch_geometric's sums, because its edge weights change.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Kind = Literal["sage", "gcn", "gat", "graph"]
 """GraphSAGE with means over neighbours, graph convolution, graph attention, graph convolution without normalisation."""
 
 HEADS = 2
-"""Of graph attention; their results are averaged."""
+"""Number of heads of graph attention; their results are averaged."""
 
 Messages = Propagation | Tensor | Callable[[Tensor], Tensor]
-"""What a convolution gathers by: sums over neighbours or, for graph attention, edges (2 x edges: sender, receiver)."""
+"""Argument of a convolution: sums over neighbours or, for graph attention, edges (2 x edges: sender, receiver)."""
 
 Step = Callable[[Tensor], Tensor]
 
@@ -36,7 +36,7 @@ Step = Callable[[Tensor], Tensor]
 def messages(
     kind: Kind, graph: sparse.csr_matrix, senders: np.ndarray | None = None, device: torch.device | str = "cpu"
 ) -> Propagation | Tensor:
-    """What convolutions of a kind gather by on a graph.
+    """Return what convolutions of a kind use to gather on a graph.
 
     Parameters
     ----------
@@ -57,19 +57,19 @@ def messages(
 
 
 def shared_sums(kind: Kind, sums: Messages, x: Tensor) -> Tensor | None:
-    """sums(x), which the first layers of several stacks can share if their kind begins with it; None if not."""
+    """Return sums(x) if this kind of convolution starts with it, so that several stacks can share it; else None."""
     return None if isinstance(sums, Tensor) or kind == "gcn" else sums(x)
 
 
 class ConvolutionStack(nn.Module):
-    """Convolutions of one kind, one after the other.
+    """Convolutions of one kind, applied one after the other.
 
     Parameters
     ----------
     widths
         Dimensions of the input and of every layer's result.
     between, last
-        What follows every layer but the last, and the last (default: nothing).
+        Functions applied after every layer but the last, and after the last (default: none).
     """
 
     def __init__(self, kind: Kind, widths: Sequence[int], between: Step, last: Step | None = None) -> None:
@@ -81,7 +81,7 @@ class ConvolutionStack(nn.Module):
     def forward(self, x: Tensor, sums: Messages, first: Tensor | None = None) -> Tensor:
         """Map `x` (spots x inputs) to spots x outputs.
 
-        `sums` is what :func:`messages` makes; `first` is sums(x) where the caller has it already
+        `sums` is the result of :func:`messages`; `first` is sums(x) if the caller has computed it already
         (see :func:`shared_sums`).
         """
         for number, layer in enumerate(self.layers):
@@ -92,7 +92,7 @@ class ConvolutionStack(nn.Module):
         return x if self.last is None else self.last(x)
 
     def reset_parameters(self, generator: torch.Generator, times: int = 1) -> None:
-        """Set torch_geometric's initial weights of every layer, `times` times over (the last counts)."""
+        """Set torch_geometric's initial weights of every layer `times` times; only the last draw is kept."""
         for layer in cast(Iterable[MessagePassing], self.layers):
             for _ in range(times):
                 # torch_geometric draws from torch's global generator.
@@ -106,7 +106,7 @@ def _convolution(kind: Kind, n_inputs: int, n_outputs: int) -> nn.Module:
     if kind == "gat":
         return GATConv(n_inputs, n_outputs, heads=HEADS, concat=False, add_self_loops=False)
     if kind == "gcn":
-        # The weights of the edges are those of the propagation.
+        # The propagation already holds the edge weights.
         convolution = GCNConv(n_inputs, n_outputs, normalize=False)
     else:
         convolution = {"sage": SAGEConv, "graph": GraphConv}[kind](n_inputs, n_outputs)
@@ -115,5 +115,5 @@ def _convolution(kind: Kind, n_inputs: int, n_outputs: int) -> nn.Module:
 
 
 def _sum_over_neighbours(sums: Callable[[Tensor], Tensor], x: Any, **unused: Any) -> Tensor:
-    """What torch_geometric calls to gather `x`, which some convolutions give as (of senders, of receivers)."""
+    """Gather `x` in place of torch_geometric; some convolutions give it as a pair (of senders, of receivers)."""
     return sums(x[0] if isinstance(x, tuple) else x)

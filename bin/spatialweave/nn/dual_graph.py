@@ -12,7 +12,7 @@ from spatialweave.nn.strength import as_wide_as
 
 
 class DualGraphEncoder(nn.Module):
-    """Two graph convolutions over A = s S + (1 - s) G, of the spatial graph S and the learned graph G of a modality.
+    """Two graph convolutions over A = s S + (1 - s) G, with the spatial graph S and the learned graph G of a modality.
 
     N = LN(A relu(A x W1) W2), with s = sigmoid(a) learned. The encoding is N or, with a linear path,
     A x W0 + r N, with N scaled to the spread of A x W0.
@@ -20,11 +20,11 @@ class DualGraphEncoder(nn.Module):
     Parameters
     ----------
     widths
-        Of the input, the hidden layer and the encoding.
+        Widths of the input, the hidden layer and the encoding.
     dropout
         Fraction of the inputs dropped in training.
     balance_start
-        a at the start.
+        Initial value of a.
     strength
         r; None = no linear path.
     """
@@ -53,7 +53,7 @@ class DualGraphEncoder(nn.Module):
                 nn.init.xavier_uniform_(layer.weight, generator=generator)
 
     def forward(self, x: Tensor, spatial: Propagation, graph: LearnedGraph, weights: Tensor) -> Tensor:
-        """Encode `x` (spots x inputs) as spots x dimensions; `weights` are those of the learned `graph`."""
+        """Encode `x` (spots x inputs) as spots x dimensions; `weights` are the edge weights of the learned `graph`."""
         balance = torch.sigmoid(self.balance)
 
         def blend(y: Tensor) -> Tensor:

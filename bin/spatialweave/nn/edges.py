@@ -1,7 +1,7 @@
-"""Weighted sums over the neighbours of each spot where the weights are learned, one per edge and head.
+"""Weighted sums over the neighbours of each spot with learned weights, one per edge and head.
 
-Two products carry everything: `dot` (one number per edge from its two spots) and `weighted_sum` (one row per spot from
-its edges). Each is the gradient of the other, and neither writes a message per edge: memory is edges x heads.
+Two products do all the work: `dot` (one number per edge from its two spots) and `weighted_sum` (one row per spot from
+its edges). Each is the gradient of the other. Neither stores a message per edge, so memory is edges x heads.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from spatialweave.nn.propagation import Propagation
 
 
 class EdgeGraph:
-    """Directed edges over spots, grouped by the spot that receives.
+    """Directed edges between spots, grouped by the receiving spot.
 
     Parameters
     ----------
     matrix
         spots x spots, CSR; every stored entry (i, j), whatever its value, is an edge from j to i.
     device
-        Where the products will run.
+        Device that runs the products.
 
     Attributes
     ----------
@@ -56,44 +56,44 @@ class EdgeGraph:
         self._sum = Propagation(sparse.csr_matrix((ones, (receivers, numbers)), shape=shape[::-1]), device=device)
 
     def of_receivers(self, x: Tensor) -> Tensor:
-        """Rows of `x` (spots x columns) by the receiver of each edge: edges x columns."""
+        """Return the row of `x` (spots x columns) of the receiver of each edge: edges x columns."""
         return self._from_receiver(x)
 
     def of_senders(self, x: Tensor) -> Tensor:
-        """Rows of `x` (spots x columns) by the sender of each edge: edges x columns."""
+        """Return the row of `x` (spots x columns) of the sender of each edge: edges x columns."""
         return self._from_sender(x)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Sum of `values` (edges x columns) over the edges that each spot receives: spots x columns."""
+        """Sum `values` (edges x columns) over the edges that each spot receives: spots x columns."""
         return self._sum(values)
 
     def largest(self, values: Tensor) -> Tensor:
-        """Largest of `values` (edges x columns) per receiving spot, without gradient; -inf without edges."""
+        """Return the largest of `values` (edges x columns) per receiving spot, without gradient; -inf without edges."""
         return torch.segment_reduce(values.detach(), "max", offsets=self._offsets, axis=0, initial=-torch.inf)
 
     def softmax(self, scores: Tensor) -> Tensor:
-        """Softmax of `scores` (edges x heads) over the edges that each spot receives."""
+        """Compute the softmax of `scores` (edges x heads) over the edges that each spot receives."""
         powers = torch.exp(scores - self.of_receivers(self.largest(scores).nan_to_num(neginf=0.0)))
         return powers / self.of_receivers(self.sum(powers))
 
     def dot(self, receiving: Tensor, sending: Tensor, heads: int = 1) -> Tensor:
-        """Per edge and head the product of the receiver's row of `receiving` and the sender's of `sending`.
+        """Multiply the receiver's row of `receiving` with the sender's row of `sending`, for each edge and head.
 
         Both are spots x dimensions; head h owns the h-th of `heads` equal blocks of columns. Returns edges x heads.
         """
         return _Dot.apply(receiving, sending, self, heads)
 
     def weighted_sum(self, weights: Tensor, sending: Tensor) -> Tensor:
-        """Sum over received edges of weight (edges x heads) times the sender's row of `sending` (spots x dimensions).
+        """Sum weight (edges x heads) times the sender's row of `sending` (spots x dimensions) over the received edges.
 
         Head h of the weights applies to the h-th of equal blocks of columns. Returns spots x dimensions.
         """
         return _WeightedSum.apply(weights, sending, self)
 
     def dot_product(self, receiving: Tensor, sending: Tensor, heads: int) -> Tensor:
-        """:meth:`dot`, not recorded for differentiation."""
+        """Compute :meth:`dot` without recording it for differentiation."""
         with warnings.catch_warnings():
-            # torch calls its CSR tensors experimental; the product is as fast as one written for it.
+            # torch calls its CSR tensors experimental; the product is as fast as a custom one.
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
             shape = (self.n_spots, self.n_spots)
             support = torch.sparse_csr_tensor(self._offsets, self.senders, receiving.new_zeros(self.n_edges), shape)
@@ -104,16 +104,16 @@ class EdgeGraph:
         return torch.stack(products, dim=1)
 
     def sum_to_receivers(self, weights: Tensor, sending: Tensor) -> Tensor:
-        """:meth:`weighted_sum`, not recorded for differentiation."""
+        """Compute :meth:`weighted_sum` without recording it for differentiation."""
         return _bag_sums(weights, sending, self.senders, self._offsets)
 
     def sum_to_senders(self, weights: Tensor, receiving: Tensor) -> Tensor:
-        """The transpose of :meth:`sum_to_receivers`: sums over the edges that each spot sends."""
+        """Apply the transpose of :meth:`sum_to_receivers`: sum over the edges that each spot sends."""
         return _bag_sums(weights[self._by_sender], receiving, self._receivers_by_sender, self._sender_offsets)
 
 
 def _bag_sums(weights: Tensor, values: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-    """Weighted sums of rows of `values` between offsets; head by head, since a bag has one weight per row."""
+    """Sum weighted rows of `values` between offsets; head by head, since a bag has one weight per row."""
     sums = [
         functional.embedding_bag(
             rows,
@@ -129,7 +129,7 @@ def _bag_sums(weights: Tensor, values: Tensor, rows: Tensor, offsets: Tensor) ->
 
 
 class _Dot(torch.autograd.Function):
-    """Gradients of the edge products are weighted sums."""
+    """Edge products, whose gradients are weighted sums."""
 
     @staticmethod
     def forward(ctx: Any, receiving: Tensor, sending: Tensor, graph: EdgeGraph, heads: int) -> Tensor:
@@ -145,7 +145,7 @@ class _Dot(torch.autograd.Function):
 
 
 class _WeightedSum(torch.autograd.Function):
-    """The gradient in the weights is an edge product, that in the rows a sum over the edges sent."""
+    """Weighted sums: the gradient of the weights is an edge product, that of the rows a sum over the sent edges."""
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, sending: Tensor, graph: EdgeGraph) -> Tensor:

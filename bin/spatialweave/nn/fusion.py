@@ -15,14 +15,14 @@ from spatialweave.nn.propagation import row_differences
 
 
 class Partners:
-    """Matched spots, and for every spot one far away in its own section.
+    """Matched spots, and for every spot a distant one in its own section.
 
     Parameters
     ----------
     first, second
         int64, one per pair: rows of the two matched spots.
     far
-        int64, one per spot: a far spot of the same section.
+        int64, one per spot: a distant spot of the same section.
     """
 
     def __init__(self, first: np.ndarray, second: np.ndarray, far: np.ndarray, device: torch.device | str) -> None:
@@ -31,9 +31,9 @@ class Partners:
         self._differences = row_differences(*ends, len(far), device)
 
     def losses(self, embedding: Tensor, margin: float) -> tuple[Tensor, Tensor]:
-        """Mean distance of matched spots, and the triplet losses of both ends, added; zero without pairs.
+        """Return the mean distance of matched spots, and the sum of both ends' triplet losses; zero without pairs.
 
-        Matched spots should be nearer to each other than either is to its far spot, by `margin`.
+        Matched spots should be nearer to each other than to their far spots, by `margin`.
         """
         near, far_first, far_second = pair_distance(self._differences(embedding)).split([self.n_pairs] * 3)
         apart = triplet_loss(near, far_first, margin) + triplet_loss(near, far_second, margin)
@@ -41,9 +41,9 @@ class Partners:
 
 
 def direction_loss(first: Tensor, second: Tensor) -> Tensor:
-    """1 less the mean cosine over all pairs of a row of `first` and one of `second`.
+    """Return 1 minus the mean cosine over all pairs of a row of `first` and a row of `second`.
 
-    The mean over pairs is the product of the two mean unit rows, so that no pair is ever formed.
+    The mean over pairs is the product of the two mean unit rows, so no pairs are formed.
     """
     means = [functional.normalize(rows, dim=1).mean(dim=0) for rows in (first, second)]
     return 1 - torch.dot(*means)

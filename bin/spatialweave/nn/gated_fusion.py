@@ -1,4 +1,4 @@
-"""SPAMO's fusion of the modalities: attention between spots of different modalities, and a gate; or a linear map."""
+"""SPAMO's fusion of the modalities: attention between spots of different modalities and a gate, or a linear map."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from spatialweave.nn.strength import as_wide_as, spread
 class GatedFusion(nn.Module):
     """The embedding g MLP(c) + (1 - g) mean(E) with g = r sigmoid(gate(c)).
 
-    c are the encodings E of all modalities and, beside them, LN(E + factor * gathered), with what the spots gather by
-    attention from the other modalities' encodings (from its own where there is no other).
+    c holds the encodings E of all modalities and, beside them, LN(E + factor * gathered). Spots gather by attention
+    from the other modalities' encodings, or from their own if there is only one modality.
 
     Parameters
     ----------
     factor
-        On what is gathered.
+        Factor on the gathered values.
     dropout
         Fraction of attention weights and hidden units dropped in training.
     strength
-        r, with encodings brought to spread 1 before they attend, and MLP(c) to the spread of mean(E). None = as
-        published: r is 1, nothing is scaled, and keys and values of several others are made without a map that joins
-        them first.
+        r; encodings are then scaled to spread 1 before they attend, and MLP(c) to the spread of mean(E). None = as
+        published: r is 1, nothing is scaled, and keys and values of several other modalities are computed without a map
+        that joins them first.
     """
 
     def __init__(self, n_modalities: int, n_dims: int, factor: float, dropout: float, strength: float | None) -> None:
@@ -53,14 +53,14 @@ class GatedFusion(nn.Module):
         )
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights: as torch does for linear maps and, in the default, for attention."""
+        """Set the initial weights as torch does for linear maps and, by default, for attention."""
         reset_linear(self, generator)
         if self.strength is not None:
             for attention in cast(Iterable[SpotAttention], self.attention):
                 attention.reset_parameters(generator)
 
     def forward(self, encodings: Sequence[Tensor], near: Sequence[EdgeGraph | None], landmarks: Tensor) -> Tensor:
-        """Fuse encodings (each spots x dimensions); `near` are the spots that each modality always attends to."""
+        """Fuse encodings (each spots x dimensions); `near` holds the spots that each modality always attends to."""
         sizes = [1.0 if self.strength is None else spread(encoding).detach() for encoding in encodings]
         rows = [encoding / size for encoding, size in zip(encodings, sizes, strict=True)]
         enhanced = []
@@ -76,7 +76,7 @@ class GatedFusion(nn.Module):
 
 
 class LinearFusion(nn.Module):
-    """Without attention: the embedding is LN(Linear(E)) of the encodings of all modalities, as published."""
+    """Fusion without attention, as published: the embedding is LN(Linear(E)) of the encodings of all modalities."""
 
     def __init__(self, n_modalities: int, n_dims: int) -> None:
         super().__init__()
@@ -84,10 +84,10 @@ class LinearFusion(nn.Module):
         self.norm = nn.LayerNorm(n_dims)
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Set the initial weights, as torch does for linear maps."""
+        """Set the initial weights as torch does for linear maps."""
         reset_linear(self, generator)
 
     def forward(self, encodings: Sequence[Tensor], near: Sequence[EdgeGraph | None], landmarks: Tensor) -> Tensor:
-        """As :meth:`GatedFusion.forward`."""
+        """Concatenate and project; graph arguments are accepted for the same signature and ignored."""
         merged: Tensor = self.norm(self.merge(torch.cat(list(encodings), dim=1)))
         return merged

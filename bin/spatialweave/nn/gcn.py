@@ -11,12 +11,12 @@ from spatialweave.nn.propagation import Propagation
 
 
 def gcn_propagation(graph: sparse.csr_matrix, device: torch.device | str = "cpu") -> Propagation:
-    """The product with D^-1/2 (A + I) D^-1/2 of an undirected graph."""
+    """Return the product with D^-1/2 (A + I) D^-1/2 of an undirected graph."""
     return Propagation(gcn_normalise(graph), device=device)
 
 
 class GcnLayer(nn.Module):
-    """y = A x W, without bias; the product with A is taken on the side with fewer columns."""
+    """Layer y = A x W without bias; the product with A is taken on the side with fewer columns."""
 
     def __init__(self, n_inputs: int, n_outputs: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Graph attention over local and long-range neighbours, and the way back with the same weights.
+"""Graph attention over local and long-range neighbours, and its transpose with the same weights.
 
-From MCGATE, the encoder of SpatialFuser (bioRxiv 2025.09.14.676067). A layer gathers what neighbours send with weights
-that follow from both ends of an edge; its transpose, which the decoder takes, gathers with the same weights and maps
-back with the same matrix.
+From MCGATE, the encoder of SpatialFuser (bioRxiv 2025.09.14.676067). A layer gathers what neighbours send, with weights
+computed from both ends of an edge. The decoder uses its transpose, which gathers with the same weights and maps back
+with the same matrix.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from spatialweave.nn.edges import EdgeGraph
 
 @dataclass
 class Neighbourhood:
-    """Where spots gather from.
+    """The spots that each spot gathers from.
 
     Attributes
     ----------
     local
         Edges to every spot from its neighbours and itself.
     pattern
-        Edges of `local` x heads: similarity of the two ends, a cosine; None = 1 everywhere.
+        Edges of `local` x heads: cosine similarity of the two ends; None = 1 everywhere.
     distant
-        Edges to every spot from its long-range neighbours and itself; None = none anywhere.
+        Edges to every spot from its long-range neighbours and itself; None = there are none.
     alpha
         Fraction of the attention that goes along `distant`.
     temperature
-        Divides the scores: an edge outweighs another by a factor of exp(1 / temperature) at most where both ends are
-        equally similar.
+        Divisor of the scores. If both ends are equally similar, an edge outweighs another by at most a factor of
+        exp(1 / temperature).
     """
 
     local: EdgeGraph
@@ -42,7 +42,7 @@ class Neighbourhood:
     temperature: float = 1.0
 
     def gather(self, values: Tensor, weights: AttentionWeights) -> Tensor:
-        """Weighted sums of rows of `values` (spots x dimensions), head by head on equal blocks of columns."""
+        """Return weighted sums of rows of `values` (spots x dimensions), head by head on equal blocks of columns."""
         gathered = self.local.weighted_sum(weights.local, values)
         if self.distant is None or weights.distant is None:
             return gathered
@@ -59,17 +59,17 @@ class AttentionWeights:
 
 
 class GraphAttention(nn.Module):
-    """y_i = sum_j a_ij W x_j with a_ij = softmax_j(m_ij sigmoid(u . W x_i + v . W x_j) / temperature), per head.
+    """Layer y_i = sum_j a_ij W x_j, a_ij = softmax_j(m_ij sigmoid(u . W x_i + v . W x_j) / temperature), per head.
 
     Head h owns the h-th equal block of the outputs, with its own u, v and weights a; m is the pattern of
-    :class:`Neighbourhood`. Along long-range edges m is 1. The gradient of the softmax is the true one.
+    :class:`Neighbourhood`, and 1 along long-range edges. The gradient of the softmax is exact.
 
     Parameters
     ----------
     heads
-        Divides `n_outputs`.
+        Number of heads; divides `n_outputs`.
     split
-        Heads divide the inputs as well: head h sees the h-th block of columns only.
+        Divide the inputs between the heads as well: head h sees only the h-th block of columns.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, heads: int, split: bool = False) -> None:
@@ -81,9 +81,9 @@ class GraphAttention(nn.Module):
         self.sender = nn.Parameter(torch.empty(heads, n_outputs // heads))
 
     def reset_parameters(self, generator: torch.Generator, stacked: bool = False) -> None:
-        """Set the initial weights: Xavier normal, every block and every head by itself.
+        """Set the initial weights: Xavier normal, each block and head by itself.
 
-        With `stacked` as in the released code: gain sqrt(2), and fans of all blocks, or heads, as one tensor.
+        With `stacked`, as in the released code: gain sqrt(2), and the fans of all blocks or heads as one tensor.
         """
         if stacked:
             scores = torch.empty(self.heads, 2, self.receiver.shape[1], 1)
@@ -99,13 +99,13 @@ class GraphAttention(nn.Module):
             nn.init.xavier_normal_(vectors, generator=generator)
 
     def forward(self, x: Tensor, around: Neighbourhood) -> tuple[Tensor, AttentionWeights]:
-        """What each spot gathers (spots x outputs) of `x` (spots x inputs), and the weights."""
+        """Return what each spot gathers (spots x outputs) of `x` (spots x inputs), and the weights."""
         z = _blockwise(x, self.weight)
         weights = self.weigh(z, around)
         return around.gather(z, weights), weights
 
     def weigh(self, z: Tensor, around: Neighbourhood) -> AttentionWeights:
-        """The attention weights that follow from the mapped inputs `z` (spots x outputs)."""
+        """Return the attention weights computed from the mapped inputs `z` (spots x outputs)."""
         blocks = z.unflatten(1, (self.heads, -1))
         receiving, sending = (blocks * self.receiver).sum(dim=2), (blocks * self.sender).sum(dim=2)
         scores = _scores(around.local, receiving, sending) / around.temperature
@@ -116,26 +116,26 @@ class GraphAttention(nn.Module):
         return AttentionWeights(local, around.distant.softmax(scores))
 
     def transposed(self, y: Tensor, around: Neighbourhood, weights: AttentionWeights) -> Tensor:
-        """The way back: gather `y` (spots x outputs) with the same `weights`; W transposed maps to spots x inputs."""
+        """Gather `y` (spots x outputs) with the same `weights`, and map it to spots x inputs by W transposed."""
         return _blockwise(around.gather(y, weights), self.weight.transpose(1, 2))
 
 
 def _scores(graph: EdgeGraph, receiving: Tensor, sending: Tensor) -> Tensor:
-    """sigmoid(receiving_i + sending_j) on every edge from j to i: edges x heads."""
+    """Return sigmoid(receiving_i + sending_j) for every edge from j to i: edges x heads."""
     return torch.sigmoid(graph.of_receivers(receiving) + graph.of_senders(sending))
 
 
 def _blockwise(x: Tensor, weight: Tensor) -> Tensor:
-    """Block b of the columns of `x` times weight[b] (blocks x inputs x outputs), side by side."""
+    """Return block b of the columns of `x` times weight[b] (blocks x inputs x outputs), side by side."""
     if len(weight) == 1:
         return x @ weight[0]
     return torch.einsum("nbi,bio->nbo", x.unflatten(1, (len(weight), -1)), weight).flatten(1)
 
 
 def edge_cosines(graph: EdgeGraph, embedding: Tensor, heads: int) -> Tensor:
-    """Cosine of the two ends of every edge in each of `heads` equal blocks of columns, without gradient.
+    """Return the cosine of the two ends of every edge in each of `heads` equal blocks of columns, without gradient.
 
-    Returns edges x heads; 0 where an end is all zero.
+    The result is edges x heads; 0 if an end is all zero.
     """
     with torch.no_grad():
         unit = functional.normalize(embedding.float().unflatten(1, (heads, -1)), dim=2).flatten(1)

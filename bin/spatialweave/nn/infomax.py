@@ -1,4 +1,4 @@
-"""Deep graph infomax (Velickovic et al., ICLR 2019): discriminate true encodings from those of shuffled features."""
+"""Deep graph infomax (Velickovic et al., ICLR 2019): tell true encodings from those of shuffled features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spatialweave.nn.propagation import Propagation
 
 
 class Discriminator(nn.Module):
-    """logit = e' W s + b for an encoding e and a summary s."""
+    """Discriminator with logit = e' W s + b for an encoding e and a summary s."""
 
     def __init__(self, n_dims: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Discriminator(nn.Module):
         self.bias = nn.Parameter(torch.empty(1))
 
     def reset_parameters(self, generator: torch.Generator, bilinear: bool = False) -> None:
-        """Set the initial weights: Xavier uniform, bias 0; or, with `bilinear`, as torch does for bilinear maps."""
+        """Set the initial weights: Xavier uniform and bias 0 or, with `bilinear`, as torch does for bilinear maps."""
         if bilinear:
             for parameter in (self.weight, self.bias):
                 reset_uniform(parameter, len(self.weight), generator)
@@ -30,12 +30,12 @@ class Discriminator(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, encodings: Tensor, summary: Tensor) -> Tensor:
-        """One logit per spot; `summary` is one row for all spots or one per spot."""
+        """Return one logit per spot; `summary` has one row for all spots, or one per spot."""
         return ((encodings @ self.weight) * summary).sum(dim=1) + self.bias
 
 
 def infomax_loss(true: Tensor, shuffled: Tensor) -> Tensor:
-    """Binary cross-entropy of logits: true encodings have the label 1, shuffled ones 0; ln 2 for logits of 0."""
+    """Return the binary cross-entropy of logits with label 1 for true and 0 for shuffled encodings; ln 2 for zeros."""
     return 0.5 * (functional.softplus(-true).mean() + functional.softplus(shuffled).mean())
 
 
@@ -46,14 +46,14 @@ def neighbourhood_infomax(
     graph: Propagation,
     counted: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> Tensor:
-    """Infomax in both directions: true encodings fit the summary of their neighbourhood, shuffled ones that of theirs.
+    """Apply infomax in both directions: true encodings fit their neighbourhood's summary, shuffled ones theirs.
 
-    The summary is the mean over the neighbourhood, of unit length, through a sigmoid. `counted` takes the spots that
-    count from a table of all.
+    The summary is the mean over the neighbourhood, scaled to unit length and passed through a sigmoid. `counted` takes
+    the spots that count from a table of all spots.
     """
     loss = torch.zeros((), device=true.device)
     for own, other in ((true, shuffled), (shuffled, true)):
-        # Lengths do not count, so neither does the sum of a row of the graph.
+        # Lengths do not matter, so the row sums of the graph do not either.
         summary = counted(torch.sigmoid(functional.normalize(graph(own), dim=1)))
         loss = loss + infomax_loss(discriminator(counted(own), summary), discriminator(counted(other), summary))
     return loss

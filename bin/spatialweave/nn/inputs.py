@@ -1,4 +1,4 @@
-"""A modality as a graph network sees it: features on the device, and which spots have it."""
+"""Input of a graph network from one modality: features on the device, and which spots have it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class ModalityInput:
     """Features, presence and masked sums over neighbours of one modality.
 
     Only spots that have the modality send messages. A spot without it enters with the mean of its neighbours that have
-    it; where no neighbour has it, its encoding is the mean encoding, which holds nothing about the spot.
+    it. If no neighbour has it, its encoding is the mean encoding, which holds nothing about the spot.
 
     Attributes
     ----------
     name
-        The modality.
+        Name of the modality.
     features
-        float32, spots x dimensions; rows of spots without the modality are filled as above (zero where nothing can).
+        float32, spots x dimensions; spots without the modality are filled as above (zero if that is impossible).
     present
-        bool, one per spot: where it was measured; None = everywhere.
+        bool, one per spot: whether it was measured; None = everywhere.
     sums
-        What convolutions gather by, over the neighbours that have the modality.
+        Argument that convolutions gather by, over the neighbours that have the modality.
     """
 
     def __init__(
         self, modality: Modality, graph: sparse.csr_matrix, device: torch.device | str, kind: Kind = "sage"
     ) -> None:
         complete = bool(modality.present.all())
-        # Values of spots without the modality must not matter, not even a NaN.
+        # Values of spots without the modality must not matter, not even NaN.
         measured = np.where(modality.present[:, None], modality.latent, np.float32(0))
         self.name = modality.name
         senders = None if complete else modality.present
@@ -53,11 +53,11 @@ class ModalityInput:
 
     @property
     def n_dims(self) -> int:
-        """Dimensions of the features."""
+        """Number of dimensions of the features."""
         return self.features.shape[1]
 
     def encode(self, encoder: nn.Module) -> Tensor:
-        """The encodings of all spots, by an encoder that takes features and sums over neighbours."""
+        """Encode all spots with an encoder that takes features and sums over neighbours."""
         encodings = encoder(self.features, self.sums)
         if self.present is None or self._reached is None:
             return encodings

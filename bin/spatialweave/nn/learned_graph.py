@@ -1,8 +1,8 @@
-"""A graph whose edge weights are learned: one weight per undirected edge of a fixed sparse support.
+"""A graph with learned edge weights: one weight per undirected edge of a fixed sparse support.
 
 As in SPAMO, the graph starts from the nearest neighbours in a modality's latents, is re-weighted by the losses of the
-network that propagates over it, and is held near a moving average of itself. There it is a dense matrix; but an entry
-that is zero at the start has no gradient, so a weight per edge is the same graph in linear memory.
+network that propagates over it, and is held near a moving average of itself. SPAMO uses a dense matrix; but an entry
+that is zero at the start has no gradient, so one weight per edge is the same graph in linear memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.propagation import Propagation
 
 LARGEST_DISTANCE = 2.0
-"""Of two rows by correlation: 1 - (-1)."""
+"""Largest correlation distance of two rows: 1 - (-1)."""
 
 
 class LearnedGraph(nn.Module):
@@ -28,24 +28,24 @@ class LearnedGraph(nn.Module):
     Parameters
     ----------
     similarities
-        W at the start: spots x spots, CSR, symmetric. Every stored entry off the diagonal is an edge.
+        Initial W: spots x spots, CSR, symmetric. Every stored entry off the diagonal is an edge.
     momentum
         Weight of the old target in :meth:`follow`.
     device
-        Where the graph lives.
+        Device of the graph.
     normalised
-        As published: W, with one weight more for each spot itself, starts at G of `similarities`, so that self-loops
-        are added and rows normalised twice; G is also the target at the start. An edge's weight is the mean of one for
-        each direction, so that either follows half of the mean's gradient.
+        As published: W, with one more weight for each spot itself, starts at G of `similarities`, so self-loops are
+        added and rows normalised twice; G is also the initial target. An edge's weight is the mean of one for each
+        direction, so each follows half of the mean's gradient.
 
     Attributes
     ----------
     strengths
-        W, one number per undirected edge.
+        W: one number per undirected edge.
     own
-        The weight of each spot itself, beside 1; learned where `normalised`, else 0.
+        Weight of each spot itself, in addition to 1; learned if `normalised`, else 0.
     target
-        The moving average of G, one number per directed edge and spot; a buffer, so that checkpoints hold it.
+        Moving average of G: one number per directed edge and spot; a buffer, so that checkpoints hold it.
     """
 
     target: Tensor
@@ -84,27 +84,27 @@ class LearnedGraph(nn.Module):
                 self.own.copy_(weights[self.edges.receivers == self.edges.senders])
 
     def weights(self) -> Tensor:
-        """G: one number per directed edge and spot, in the order of :attr:`edges`."""
+        """Return G: one number per directed edge and spot, in the order of :attr:`edges`."""
         itself = self._of_spots(1 + functional.relu(self.own)[:, None])
         strengths: Tensor = self.strengths
         if self.normalised:
-            # Both directions start alike and stay alike: one number stands for both, with the gradient of either.
+            # Both directions start equal and stay equal: one number stands for both, with the gradient of either.
             strengths = strengths.detach().lerp(strengths, 0.5)
         raw = self._of_edges(functional.relu(strengths)[:, None]) + itself
         root = self.edges.sum(raw).rsqrt()
         return (raw * self.edges.of_receivers(root) * self.edges.of_senders(root))[:, 0]
 
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
-        """The product G x (spots x dimensions); `weights` are :meth:`weights` where the caller has them already."""
+        """Return the product G x (spots x dimensions); `weights` are :meth:`weights` if already computed."""
         return self.edges.weighted_sum((self.weights() if weights is None else weights)[:, None], x)
 
     def follow(self, weights: Tensor | None = None) -> None:
-        """Move the target towards the graph as it is; `weights` as in :meth:`forward`."""
+        """Move the target towards the current graph; `weights` as in :meth:`forward`."""
         with torch.no_grad():
             self.target.lerp_(self.weights() if weights is None else weights, 1 - self.momentum)
 
     def distance(self, weights: Tensor | None = None, spots: Tensor | None = None) -> Tensor:
-        """Frobenius norm of G less its target, of the rows `spots` (int64; None: all); no gradient where it is zero."""
+        """Return the Frobenius norm of G minus its target over rows `spots` (int64; None = all); no gradient at 0."""
         moved = (self.weights() if weights is None else weights) - self.target
         if spots is not None:
             counts = torch.zeros_like(self.own, dtype=torch.bool)
@@ -114,7 +114,7 @@ class LearnedGraph(nn.Module):
 
 
 def _numbered(similarities: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The support with the diagonal: both directions of the n-th edge hold n (from 1), the diagonal -1."""
+    """Return the support with the diagonal: both directions of the n-th edge hold n (from 1), the diagonal -1."""
     n_spots = similarities.shape[0]
     i, j = edges(similarities)
     upper = i < j
@@ -126,7 +126,7 @@ def _numbered(similarities: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def correlation_similarity(distances: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Similarity 1 - distance of spots joined by a directed graph of correlation distances; joined either way, joined.
+    """Return the similarity 1 - distance of spots joined, in either direction, by a graph of correlation distances.
 
     Returns
     -------
@@ -135,13 +135,13 @@ def correlation_similarity(distances: sparse.csr_matrix) -> sparse.csr_matrix:
     Raises
     ------
     InputError
-        Where a distance cannot be one of correlation.
+        If a distance cannot be a correlation distance.
     """
     if distances.nnz and not -1e-6 <= distances.data.min() <= distances.data.max() <= LARGEST_DISTANCE + 1e-6:
         found = f"holds distances from {distances.data.min():.4g} to {distances.data.max():.4g}"
         fix = "build the feature graphs with `metric: correlation`"
         raise InputError("graph", found, "distances by correlation, 0 to 2", fix)
-    # Shifted by one, so that a similarity of 0 stays stored in the maximum. Made from its parts: scipy may sort the
+    # Shifted by one, so that a similarity of 0 stays stored in the maximum. Built from its parts: scipy may sort the
     # indices of a copy, and values written to it later would no longer belong to them.
     parts = (1 + np.clip(1 - distances.data, 0, None), distances.indices.copy(), distances.indptr.copy())
     shifted = sparse.csr_matrix(parts, shape=distances.shape, dtype=np.float64)

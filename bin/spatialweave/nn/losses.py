@@ -10,9 +10,9 @@ from torch.nn import functional
 def reconstruction_loss(
     target: Tensor, reconstruction: Tensor, present: Tensor | None = None, count: float | None = None
 ) -> Tensor:
-    """Mean squared error over all dimensions of the spots in `present` (bool; None = all); zero without spots.
+    """Return the mean squared error over all dimensions of the spots in `present` (bool; None = all); 0 without spots.
 
-    With `count` their squared errors are divided by that number instead of theirs.
+    With `count`, the sum of squared errors is divided by that number of spots instead.
     """
     if present is None:
         return functional.mse_loss(reconstruction, target)
@@ -22,12 +22,12 @@ def reconstruction_loss(
 
 
 def pair_distance(differences: Tensor) -> Tensor:
-    """|d + e| of each row d of `differences` (pairs x dimensions), e = 1e-6 in each coordinate, as torch has it."""
+    """Return |d + e| for each row d of `differences` (pairs x dimensions), e = 1e-6 in each coordinate, as in torch."""
     return torch.linalg.vector_norm(differences + 1e-6, dim=1)
 
 
 def triplet_loss(near: Tensor, far: Tensor, margin: float) -> Tensor:
-    """Mean over triplets of max(0, near - far + margin); zero without triplets.
+    """Return the mean over triplets of max(0, near - far + margin); zero without triplets.
 
     `near` and `far` are the distances of each anchor to its positive and to its negative.
     """
@@ -37,5 +37,5 @@ def triplet_loss(near: Tensor, far: Tensor, margin: float) -> Tensor:
 
 
 def smoothness(differences: Tensor) -> Tensor:
-    """Mean of |d|^2 over rows d of `differences` (edges x dimensions); zero without edges."""
+    """Return the mean of |d|^2 over rows d of `differences` (edges x dimensions); zero without edges."""
     return differences.square().sum() / max(len(differences), 1)

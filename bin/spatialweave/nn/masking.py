@@ -1,7 +1,7 @@
 """Learning from masked spots: averages over visible spots, and the receptive field that predicts masked ones.
 
-A spot's noise is its own, its tissue is shared with its neighbours. What predicts a spot's latent from its neighbours
-alone is therefore signal (Batson and Royer, Noise2Self, ICML 2019), and needs no labels.
+The noise of a spot is its own; its tissue is shared with its neighbours. What predicts a spot's latent from its
+neighbours alone is therefore signal (Batson and Royer, Noise2Self, ICML 2019). This needs no labels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from spatialweave.nn.propagation import Propagation
 
 FOLDS = 5
-"""Parts into which the spots are split to measure a receptive field; each is masked once."""
+"""Number of parts into which the spots are split to measure a receptive field; each is masked once."""
 
 
 def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
@@ -24,15 +24,15 @@ def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, ro
     Parameters
     ----------
     values
-        Spots x dimensions; rows that are not visible have no influence if finite.
+        Spots x dimensions; rows that are not visible have no influence if they are finite.
     visible
         bool, one per spot.
     neighbours
-        Mean over the neighbours, the spot itself among them.
+        Mean over the neighbours and the spot itself.
 
     Returns
     -------
-    Spots x dimensions; zero where no visible spot is within reach.
+    Spots x dimensions; zero if no visible spot is within reach.
     """
     *_, average = visible_averages(values, visible, neighbours, rounds)
     return average
@@ -40,7 +40,7 @@ def visible_average(values: Tensor, visible: Tensor, neighbours: Propagation, ro
 
 def visible_averages(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Iterator[Tensor]:
     """Yield :func:`visible_average` of 1, 2, ..., `rounds` rounds (at least one)."""
-    # The fraction of visible spots goes along as one more column: one product instead of two.
+    # The fraction of visible spots is one more column: one product instead of two.
     weight = visible.to(values.dtype)[:, None]
     both = torch.cat([values * weight, weight], dim=1)
     for _ in range(rounds):
@@ -49,7 +49,7 @@ def visible_averages(values: Tensor, visible: Tensor, neighbours: Propagation, r
 
 
 def network_input(values: Tensor, visible: Tensor, neighbours: Propagation, rounds: int) -> Tensor:
-    """What an encoder sees: :func:`visible_average`; for no rounds, a spot's own value if visible, else that of one."""
+    """Return :func:`visible_average`; without rounds, the value of a visible spot, and one round for other spots."""
     if rounds == 0 and bool(visible.all()):
         return values
     average = visible_average(values, visible, neighbours, max(rounds, 1))
@@ -64,10 +64,10 @@ def explained_by_neighbours(
     rng: np.random.Generator,
     target: Tensor | None = None,
 ) -> np.ndarray:
-    """Fraction of the variance of masked spots explained by averages over 1, 2, ..., `max_rounds` rounds.
+    """Return the fraction of the variance of masked spots explained by averages over 1, 2, ..., `max_rounds` rounds.
 
-    Every dimension's prediction is scaled by its least-squares factor (at least 0), so that an average over few spots
-    is not penalised for its noise twice. `target` (bool) are the spots that are predicted; None = all that are present.
+    Each dimension's prediction is scaled by its least-squares factor (at least 0), so that an average over few spots is
+    not penalised twice for its noise. `target` (bool) marks the spots to predict; None = all that are present.
     """
     target = present if target is None else target
     fold = torch.as_tensor(rng.integers(FOLDS, size=len(values)), device=values.device)
@@ -86,5 +86,5 @@ def explained_by_neighbours(
 
 
 def smallest_sufficient(explained: np.ndarray, fraction: float) -> int:
-    """The fewest rounds (1, 2, ...) that explain at least `fraction` of what the best number of rounds explains."""
+    """Return the fewest rounds (1, 2, ...) that explain at least `fraction` of what the best number explains."""
     return int(np.flatnonzero(explained >= fraction * explained.max())[0]) + 1

@@ -1,4 +1,4 @@
-"""The network of MCGATE (bioRxiv 2025.09.14.676067): graph attention, encoder and decoder with the same weights."""
+"""The MCGATE network (bioRxiv 2025.09.14.676067): graph attention, encoder and decoder with the same weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_WIDTH = 4096
 
 @dataclass(frozen=True)
 class McgateConfig:
-    """Settings of the network, and of where its attention goes."""
+    """Settings of the network and of its attention."""
 
     ELSEWHERE = MappingProxyType({"K": "--n_neighbours (and the setting n_nearest)", "n_svgs": "--variable_features"})
 
@@ -48,7 +48,7 @@ class McgateConfig:
 
 
 class AttentionLayer(nn.Module):
-    """Attention, batch normalisation; then, with `feed_forward`, x + ELU(W x + b) and batch normalisation."""
+    """Attention and batch normalisation; then, with `feed_forward`, x + ELU(W x + b) and batch normalisation."""
 
     def __init__(self, n_inputs: int, n_outputs: int, config: McgateConfig) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class AttentionLayer(nn.Module):
         self.attention.reset_parameters(generator, self.stacked_start)
         reset_linear(self, generator)
         if self.block is not None:
-            # The block begins as a small correction beside the linear path, which carries weak signal.
+            # The block starts as a small correction to the linear path, which carries weak signal.
             with torch.no_grad():
                 self.block.weight.mul_(self.block_start)
                 self.block.bias.mul_(self.block_start)
@@ -79,13 +79,13 @@ class AttentionLayer(nn.Module):
 
 
 class Mcgate(nn.Module):
-    """The encoder's layers, whose attention decodes as well, and the embedding that gives the next epoch's pattern.
+    """Layers of the encoder, whose attention also decodes, and the embedding that gives the next epoch's pattern.
 
     Attributes
     ----------
     latest, anchor
-        Buffers, so that a checkpoint holds them: the embedding of the last epoch, and the one in which the present
-        long-range neighbours were found.
+        Buffers, so that a checkpoint holds them: the embedding of the last epoch, and the one used to find the current
+        long-range neighbours.
     """
 
     latest: Tensor
@@ -103,14 +103,14 @@ class Mcgate(nn.Module):
         self._anchored_after = 0
 
     def settle_anchor(self, done: int) -> None:
-        """Make the last embedding the one in which long-range neighbours are found, once after `done` epochs."""
+        """Use the last embedding to find long-range neighbours, once after `done` epochs."""
         if self._anchored_after != done:
             self.anchor.copy_(self.latest)
             self._anchored_after = done
 
     @property
     def stack(self) -> list[AttentionLayer]:
-        """The layers, first to last."""
+        """The layers, from first to last."""
         return cast("list[AttentionLayer]", list(self.layers))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -119,7 +119,7 @@ class Mcgate(nn.Module):
             layer.reset_parameters(generator)
 
     def forward(self, x: Tensor, around: Neighbourhood) -> tuple[Tensor, list[AttentionWeights]]:
-        """The embedding (spots x dimensions) of the input (spots x inputs), and each layer's attention."""
+        """Return the embedding (spots x dimensions) of the input (spots x inputs), and each layer's attention."""
         x = functional.pad(x, (0, self.padding))
         weights = []
         for layer in self.stack:
@@ -128,7 +128,7 @@ class Mcgate(nn.Module):
         return x, weights
 
     def decode(self, z: Tensor, around: Neighbourhood, weights: Sequence[AttentionWeights]) -> Tensor:
-        """The input rebuilt from the embedding through the transposed layers, an ELU between them (and at the end)."""
+        """Rebuild the input from the embedding by the transposed layers, with an ELU between them (and at the end)."""
         for number, layer in reversed(list(enumerate(self.stack))):
             z = layer.attention.transposed(z, around, weights[number])
             if number > 0 or self.output_elu:
@@ -137,7 +137,7 @@ class Mcgate(nn.Module):
 
 
 def layer_widths(config: McgateConfig) -> list[int]:
-    """Outputs of each layer; refuses hidden widths that are no numbers, and widths that the heads do not divide."""
+    """Return the width of each layer; refuse hidden widths that are not numbers or not divisible by the heads."""
     named = [("n_hidden", width) for width in hidden_widths(config.n_hidden)] + [("n_dims", config.n_dims)]
     for name, width in named:
         if width % config.heads:
@@ -146,7 +146,7 @@ def layer_widths(config: McgateConfig) -> list[int]:
 
 
 def hidden_widths(text: str) -> list[int]:
-    """The widths in a text such as 512-64; none for "none" and for 0."""
+    """Return the widths in a text such as 512-64; no widths for "none" and for 0."""
     parts = [] if text in (NONE, "0") else text.split("-")
     if not all(part.isdecimal() and 0 < int(part) <= MAX_WIDTH for part in parts):
         raise InputError("setting 'n_hidden'", f"'{text}'", f"widths up to {MAX_WIDTH}, e.g. 512 or 512-64, or {NONE}")

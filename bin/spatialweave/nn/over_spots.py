@@ -1,8 +1,8 @@
-"""Statistics over spots inside a network: of the spots at hand or, at inference by parts, the same for all parts.
+"""Statistics over spots inside a network: of the current spots or, at inference by parts, the same for all parts.
 
-A network that divides by the spread of its spots, or attends to some that stand for all, maps a spot differently in
-every part of the tissue. So the statistics of a few parts are noted first, in the order in which the network takes
-them, and their means (or, of rows of spots, all of them) then hold for every part.
+A network that divides by the spread of its spots, or attends to landmarks, maps the same spot differently in every
+part of the tissue. So the statistics of a few parts are recorded first, in the order in which the network uses them.
+Their means (or, for rows of spots, all rows) then hold for every part.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import torch
 from torch import Tensor, nn
 
 Notes = list[Tensor]
-"""What a pass through a network took, first to last."""
+"""Statistics used in one pass through a network, from first to last."""
 
 _noted: Notes | None = None
 _given: Iterator[Tensor] | None = None
 
 
 def over_spots(statistic: Tensor) -> Tensor:
-    """A statistic of the spots at hand, or the one that holds for all parts."""
+    """Return a statistic of the current spots, or the one fixed for all parts."""
     if _noted is not None:
         _noted.append(statistic.detach())
     return statistic if _given is None else next(_given)
 
 
 def are_fixed() -> bool:
-    """Whether the statistics are given, and not those of the spots at hand."""
+    """Return whether the statistics are fixed instead of computed from the current spots."""
     return _given is not None
 
 
 class SpotNorm(nn.BatchNorm1d):
-    """Batch normalisation by the spots at hand, also after training, without running averages.
+    """Batch normalisation over the current spots, also after training, without running averages.
 
-    Those would mix the epochs and, in a layer that serves several inputs, the inputs.
+    Running averages would mix the epochs and, in a layer that serves several inputs, the inputs.
     """
 
     def __init__(self, width: int, eps: float = 1e-5) -> None:
@@ -51,7 +51,7 @@ class SpotNorm(nn.BatchNorm1d):
 
 @contextmanager
 def noted() -> Iterator[Notes]:
-    """Within it every statistic is noted."""
+    """Record every statistic within this context."""
     global _noted
     notes: Notes = []
     _noted = notes
@@ -63,7 +63,7 @@ def noted() -> Iterator[Notes]:
 
 @contextmanager
 def fixed(statistics: Sequence[Tensor]) -> Iterator[None]:
-    """Within it these take the places of the statistics, one after the other, of a single pass through the network."""
+    """Use these values, in order, as the statistics of a single pass through the network within this context."""
     global _given
     _given = iter(statistics)
     try:
@@ -73,7 +73,7 @@ def fixed(statistics: Sequence[Tensor]) -> Iterator[None]:
 
 
 def joined(passes: Sequence[Notes]) -> Notes:
-    """One set of statistics from those of several parts: tables are put together, everything else is averaged."""
+    """Join the statistics of several parts: concatenate tables of rows, average everything else."""
     return [
         torch.cat(values) if values[0].dim() > 1 else torch.stack(values).mean(dim=0)
         for values in zip(*passes, strict=True)

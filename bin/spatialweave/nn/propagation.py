@@ -1,4 +1,4 @@
-"""Products with constant sparse matrices over spots: neighbour means, row selections, any weighted graph.
+"""Products with constant sparse matrices over spots: neighbour means, row selections, weighted graphs.
 
 Measured on two CPU threads (50,000 spots, 6 neighbours, 64 dimensions, one product): scatter-add of edge messages
 57 ms, torch.sparse CSR 3-11 ms, embedding_bag 1 ms. embedding_bag sums the rows of every bag without writing a
@@ -19,7 +19,7 @@ from spatialweave.graphs.matrices import structure
 
 
 class _Bags(NamedTuple):
-    """The rows of a CSR matrix: which entries each sums, and their weights (None = all one)."""
+    """The rows of a CSR matrix: the entries that each row sums, and their weights (None = all one)."""
 
     columns: Tensor
     offsets: Tensor
@@ -27,9 +27,9 @@ class _Bags(NamedTuple):
 
 
 class Propagation:
-    """The constant linear map y = diag(scale) A x over spots, differentiable in x.
+    """Constant linear map y = diag(scale) A x over spots, differentiable in x.
 
-    The transpose is made once, so that the gradient A^T diag(scale) g is the same kind of product as the forward pass.
+    The transpose is built once, so that the gradient A^T diag(scale) g is the same kind of product as the forward pass.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Propagation:
     scale
         One factor per row, e.g. 1/degree for means; None = 1.
     device
-        Where the products will run.
+        Device that runs the products.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class _Propagate(torch.autograd.Function):
 
 
 def _bags(matrix: sparse.csr_matrix, device: torch.device | str) -> _Bags:
-    # 32-bit indices are up to 7x faster on the CPU; scipy already uses 64 bits where 32 would not do.
+    # 32-bit indices are up to 7x faster on the CPU; scipy already uses 64 bits where 32 are not enough.
     matrix.sort_indices()
     index_type = np.int32 if matrix.nnz < np.iinfo(np.int32).max else np.int64
     weights = None
@@ -105,12 +105,12 @@ def _sum_bags(x: Tensor, bags: _Bags) -> Tensor:
 def neighbour_mean(
     graph: sparse.csr_matrix, senders: np.ndarray | None = None, device: torch.device | str = "cpu"
 ) -> Propagation:
-    """Mean over the graph neighbours of each spot; a spot without any gets zero.
+    """Return the map to the mean over the graph neighbours of each spot; zero for a spot without neighbours.
 
     Parameters
     ----------
     graph
-        spots x spots; every stored entry of row i (whatever its value, also zero) is a neighbour of i.
+        spots x spots; every stored entry of row i (also a zero) is a neighbour of i.
     senders
         bool, one per spot: only these enter the means (e.g. spots where a modality was measured). None = all.
     """
@@ -122,7 +122,7 @@ def neighbour_mean(
 def row_differences(
     first: np.ndarray, second: np.ndarray, n_spots: int, device: torch.device | str = "cpu"
 ) -> Propagation:
-    """The map x -> x[first] - x[second] for two index arrays of one length, whose gradient sums in a fixed order."""
+    """Return the map x -> x[first] - x[second] for two index arrays; its gradient sums in a fixed order."""
     columns = np.stack([first, second], axis=1).ravel()
     weights = np.tile(np.array([1, -1], dtype=np.float32), len(first))
     offsets = np.arange(0, 2 * len(first) + 1, 2)

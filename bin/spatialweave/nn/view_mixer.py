@@ -1,4 +1,4 @@
-"""SpaBalance's mixer of the two views of a modality: its encoding on the spatial and on the feature graph."""
+"""SpaBalance's mixer of the two views of a modality: its encodings on the spatial and the feature graph."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from spatialweave.nn.strength import as_wide_as
 
 
 class ViewMixer(nn.Module):
-    """Three layers over both views: dropout, linear map, ReLU, layer normalisation; and beside them a linear path.
+    """Three layers over both views (dropout, linear map, ReLU, layer normalisation), with a linear path beside them.
 
-    With the path, Y = L + r N with L a linear map of the weighted mean of both views and N the layers' output, scaled
-    to the spread of L; else Y = N. The layers see the views after a ReLU, the path before.
+    With the path, Y = L + r N, where L is a linear map of the weighted mean of both views and N the output of the
+    layers, scaled to the spread of L. Without it, Y = N. The layers see the views after a ReLU, the path before it.
 
     Parameters
     ----------
     widths
-        Of a view, the hidden layers, and Y.
+        Widths of a view, of the hidden layers, and of Y.
     dropout
         Fraction of the inputs of each layer dropped in training.
     strength
@@ -49,7 +49,7 @@ class ViewMixer(nn.Module):
         return path + self.strength * as_wide_as(mixed, path)
 
     def of_one_view(self, view: Tensor) -> Tensor:
-        """What a cycle compares with a mixer's output: the path of an encoding or, without one, its ReLU."""
+        """Return what a cycle compares with a mixer's output: the path of an encoding or, without a path, its ReLU."""
         path: Tensor = functional.relu(view) if self.linear is None else self.linear(view)
         return path
 

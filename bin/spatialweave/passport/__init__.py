@@ -1,1 +1,1 @@
-"""Passports of domains: all that the stages have found out about each one, on one page."""
+"""Passports of domains: all results of the stages about each domain, on one page."""

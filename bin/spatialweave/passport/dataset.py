@@ -1,4 +1,4 @@
-"""The passports of a dataset's domains, from what its stages wrote."""
+"""Construction of the passports of a dataset's domains from the outputs of its stages."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OF_COHORT = {"meta_donor", "meta_condition"}
 
 
 def run_id(run: MethodRun) -> str:
-    """The id of a run, e.g. ``smart.seed1``."""
+    """Return the id of a run, e.g. ``smart.seed1``."""
     return f"{run.method}.seed{run.seed}"
 
 
 def run_title(run: MethodRun, titles: Mapping[str, str]) -> str:
-    """What the report calls a run."""
+    """Return the report's title of a run."""
     title = titles.get(run.method, run.method)
     return title if run.method == WEAVE else f"{title}, seed {run.seed}"
 
@@ -41,14 +41,14 @@ def passports(
     tables: FoundTables,
     titles: Mapping[str, str],
 ) -> dict[str, list[Passport]]:
-    """The passports of the domains of the run shown first, and of all that were characterised, by the run's id.
+    """Build the passports of the domains of the run shown first, and of all characterised runs, by the run's id.
 
     Parameters
     ----------
     first
-        Position in `runs` of the one that the report shows first; None where none has domains.
+        Position in `runs` of the run that the report shows first; None if no run has domains.
     titles
-        Per method its title.
+        Title of each method.
     """
     if first is None:
         return {}
@@ -56,14 +56,14 @@ def passports(
     wanted = dict.fromkeys([run_id(runs[first]), *tables.runs])
     by_id = {run_id(run): run for run in runs}
     methods = {(run.method, run.seed): codes[run_id(run)] for run in runs if run.domains and run.method != WEAVE}
-    found = {}
+    result = {}
     for name in (name for name in wanted if name in codes):
         run = by_id[name]
         others = {key: own for key, own in methods.items() if key != (run.method, run.seed)}
         seen = seen_by_runs(codes[name], others)
         cohort = tables.cohort if run is runs[first] and {"abundance", "samples"} <= set(tables.cohort) else {}
-        found[name] = list(_of_run(spots, run, codes[name], seen, tables, cohort, titles))
-    return found
+        result[name] = list(_of_run(spots, run, codes[name], seen, tables, cohort, titles))
+    return result
 
 
 def _of_run(
@@ -80,7 +80,7 @@ def _of_run(
     values = seen.agreement if confidence is None else confidence[CONFIDENCE].to_numpy(dtype=np.float64)
     missing = list(_missing(run, tables, cohort, spots, values))
     if values_of is None or not values_of["statistic"].eq("run_found").any():
-        missing.append("Which modality it needs: ASSESS (--assess) weighs that, of two modalities or more.")
+        missing.append("Which modality it needs: ASSESS (--assess) computes that for two or more modalities.")
     sections, section_names = spots.stack()
     sizes = np.bincount(sections, minlength=len(section_names))
     for domain in np.flatnonzero(np.bincount(codes)).tolist():
@@ -138,11 +138,11 @@ def _missing(
     spots: DatasetSpots,
     values: np.ndarray | None,
 ) -> Iterator[str]:
-    """What a passport cannot have, and the option that gives it."""
+    """Yield what a passport cannot contain, and the option that provides it."""
     if not tables:
         yield (
-            f"Markers, gene sets, shape and neighbours: this run was not characterised; "
-            f"--characterise_runs {run_id(run)} does it."
+            f"Markers, gene sets, shape and neighbours: this run was not characterised; use "
+            f"--characterise_runs {run_id(run)}."
         )
     else:
         if "gene_sets" not in tables:
@@ -150,9 +150,9 @@ def _missing(
         if "names" not in tables:
             yield "A name: no panel of markers was given; --panel takes a YAML file."
     if values is None:
-        yield "How sure it is, and which methods see it: there is one run only; --methods or --seeds gives others."
+        yield "How certain it is, and which methods see it: there is only one run; --methods or --seeds adds others."
     if not cohort and spots.obs["section"].nunique() > 1:
         yield (
-            "Donors and conditions: compared for the run shown first, where the samplesheet has the columns donor and "
-            "condition."
+            "Donors and conditions: they are compared for the run shown first, if the samplesheet has the columns "
+            "donor and condition."
         )

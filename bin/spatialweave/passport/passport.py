@@ -1,4 +1,4 @@
-"""The passport of a domain: what the stages have found out about it, as numbers, whoever draws them."""
+"""Passport of a domain: the results of the stages about it, as numbers, independent of their display."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Marker:
-    """A feature that is higher in the domain than in all other spots; see docs/characterise.md for its numbers.
+    """Feature that is higher in the domain than in all other spots; see docs/characterise.md for its numbers.
 
-    `held_out`: whether `p_adjusted` is of spots that had no part in finding the domain.
+    `held_out`: whether `p_adjusted` comes from spots that were not used to find the domain.
     """
 
     feature: str
@@ -27,7 +27,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class ModalityMarkers:
-    """The markers of the domain in one modality: the best ones, and how many there are in the table."""
+    """Markers of the domain in one modality: the best ones, and their number in the table."""
 
     modality: str
     best: list[Marker]
@@ -36,7 +36,7 @@ class ModalityMarkers:
 
 @dataclass(frozen=True)
 class GeneSet:
-    """A gene set of which the markers hold more than chance would have it."""
+    """Gene set that is enriched among the markers."""
 
     modality: str
     name: str
@@ -59,7 +59,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class SectionShare:
-    """A section: spots of the domain in it, as a fraction of the domain and of the section."""
+    """Spots of the domain in a section, as a fraction of the domain and of the section."""
 
     section: str
     spots: int
@@ -69,7 +69,7 @@ class SectionShare:
 
 @dataclass(frozen=True)
 class NameScore:
-    """A name of the panel and how well it fits."""
+    """Name of the panel with its score."""
 
     name: str
     named: bool
@@ -83,7 +83,7 @@ class NameScore:
 
 @dataclass(frozen=True)
 class Change:
-    """The domain under one condition against the reference: its abundance, and what changes in it and at its border."""
+    """Domain under one condition against the reference: its abundance, and changes in it and at its border."""
 
     condition: str
     reference: str
@@ -107,9 +107,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Found:
-    """How far the control finds the domain: its highest Jaccard index with one of the control's, mean and range.
+    """How well the control finds the domain: its highest Jaccard index with a domain of the control, mean and range.
 
-    `without` is the modality that was left out; None where the control had all. The range is over seeds.
+    `without` is the modality that was left out; None if the control had all. The range is over seeds.
     """
 
     without: str | None
@@ -120,7 +120,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Donor:
-    """One donor under one condition: spots of the domain, and their fraction of all."""
+    """One donor under one condition: number and fraction of its spots in the domain."""
 
     donor: str
     condition: str
@@ -130,28 +130,28 @@ class Donor:
 
 @dataclass(frozen=True)
 class Passport:
-    """All that is known of one domain of one run.
+    """All results about one domain of one run.
 
     Attributes
     ----------
     run, run_title
-        Id of the run, e.g. ``smart.seed1``, and what the report calls it.
+        Id of the run, e.g. ``smart.seed1``, and its title in the report.
     number
-        Of the domain, from 1.
+        Number of the domain, from 1.
     name
-        That of the user's panel; None where it has none.
+        Name from the user's panel; None if it has none.
     fraction
-        Of all spots.
+        Fraction of all spots.
     structure, units
         Statistics over all sections by name, as in structure.csv, and their units.
     certainty_is
-        What `certainty` is of: ``confidence`` of the consensus, or ``agreement`` with the other runs.
+        What `certainty` measures: ``confidence`` of the consensus, or ``agreement`` with the other runs.
     modality_weights
-        Mean weight of each modality over the spots, of methods that weigh them.
+        Mean weight of each modality over the spots, for methods that weight them.
     by_modality
-        How far the control finds the domain with all modalities, first, and without each.
+        How well the control finds the domain, first with all modalities, then without each.
     missing
-        What was not computed, each with the option that gives it.
+        What was not computed, each with the option that provides it.
     """
 
     run: str
@@ -179,14 +179,14 @@ class Passport:
 
     @property
     def label(self) -> str:
-        """Number, and name where there is one."""
+        """Number, and name if there is one."""
         return f"{self.number}: {self.name}" if self.name else str(self.number)
 
     @property
     def seeing(self) -> dict[str, tuple[int, int]]:
-        """Per other method, how many of its runs see the domain, and how many there are."""
-        found: dict[str, tuple[int, int]] = {}
+        """For each other method, how many of its runs see the domain, and how many runs it has."""
+        counts: dict[str, tuple[int, int]] = {}
         for one in self.sightings:
-            seen, all_runs = found.get(one.method, (0, 0))
-            found[one.method] = seen + one.seen, all_runs + 1
-        return found
+            seen, all_runs = counts.get(one.method, (0, 0))
+            counts[one.method] = seen + one.seen, all_runs + 1
+        return counts

@@ -1,4 +1,4 @@
-"""What the tables of the stages say of one domain."""
+"""Rows of the stages' tables for one domain."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOP_MARKERS = 8
-"""Markers per modality."""
+"""Number of markers per modality."""
 
 TOP_SETS = 5
-"""Gene sets per modality."""
+"""Number of gene sets per modality."""
 
 TOP_NEIGHBOURS = 6
 TOP_CLASSES = 5
-"""Classes of each known column."""
+"""Number of classes per known column."""
 
 TOP_NAMES = 3
 TOP_CHANGED = 5
-"""Features named that change in the domain between conditions."""
+"""Number of features listed that change in the domain between conditions."""
 
 
 def markers_of(table: pd.DataFrame, domain: int) -> list[ModalityMarkers]:
-    """The markers of a domain over all sections, by modality in the order of the table, best first."""
+    """Return the markers of a domain over all sections, by modality in the order of the table, best first."""
     pooled = table[table["section"] == "all"]
     own = pooled[(pooled["domain"] == domain) & pooled["marker"]]
     return [_markers(str(name), own[own["modality"] == name]) for name in dict.fromkeys(pooled["modality"])]
@@ -57,7 +57,7 @@ def _markers(modality: str, own: pd.DataFrame) -> ModalityMarkers:
 
 
 def gene_sets_of(table: pd.DataFrame, domain: int) -> list[GeneSet]:
-    """The gene sets of a domain that stand out, by modality."""
+    """Return the significant gene sets of a domain, by modality."""
     own = table[(table["domain"] == domain) & (table["p_adjusted"] <= SIGNIFICANT)]
     best = own.groupby("modality", sort=False).head(TOP_SETS)
     return [
@@ -70,7 +70,7 @@ def gene_sets_of(table: pd.DataFrame, domain: int) -> list[GeneSet]:
 
 
 def neighbours_of(table: pd.DataFrame, domain: int) -> list[Neighbour]:
-    """The other domains at the border of a domain, those with the most of it first."""
+    """Return the other domains at the border of a domain, those with the largest part of it first."""
     own = table[(table["domain"] == domain) & (table["other"] != domain) & (table["edges"] > 0)]
     total = float(own["edges"].sum())
     best = own.sort_values("edges", ascending=False, kind="stable").head(TOP_NEIGHBOURS)
@@ -81,7 +81,7 @@ def neighbours_of(table: pd.DataFrame, domain: int) -> list[Neighbour]:
 
 
 def classes_of(table: pd.DataFrame, domain: int, leave_out: set[str]) -> dict[str, list[tuple[str, int, float]]]:
-    """Per known column the most frequent classes of a domain's spots, with their number and fraction."""
+    """Return, per known column, the most frequent classes of a domain's spots, with their number and fraction."""
     own = table[(table["domain"] == domain) & ~table["column"].isin(leave_out)]
     own = own.sort_values("spots", ascending=False, kind="stable")
     found: dict[str, list[tuple[str, int, float]]] = {}
@@ -93,14 +93,14 @@ def classes_of(table: pd.DataFrame, domain: int, leave_out: set[str]) -> dict[st
 
 
 def names_of(table: pd.DataFrame, domain: int) -> list[NameScore]:
-    """The names of the panel that fit a domain best."""
+    """Return the names of the panel that fit a domain best."""
     own = table[table["domain"] == domain].head(TOP_NAMES)
     columns = ["name", "named", "score", "margin", "p", "measured", "markers", "evidence"]
     return [NameScore(*row) for row in own[columns].itertuples(index=False)]
 
 
 def changes_of(tables: dict[str, pd.DataFrame], domain: int) -> list[Change]:
-    """What COHORT found of a domain, by condition."""
+    """Return the results of COHORT for a domain, by condition."""
     abundance = tables["abundance"]
     found = []
     for row in abundance[abundance["domain"] == domain].to_dict("records"):
@@ -127,20 +127,20 @@ def _significant(tables: dict[str, pd.DataFrame], name: str, domain: int, condit
 
 
 def found_by_modality(table: pd.DataFrame, run: str, domain: int) -> list[Found]:
-    """How far the control finds a domain with all modalities, first, and without each; empty where nobody knows."""
+    """Return how well the control finds a domain, first with all modalities, then without each; empty if unknown."""
     own = table[(table["of"] == of_domain(run, domain)) & table["statistic"].isin(["run_found", "run_found_without"])]
-    found = [
+    rows = [
         Found(
             None if row["statistic"] == "run_found" else str(row["modality"]),
             float(row["value"]), float(row["low"]), float(row["high"]),
         )
         for row in own.to_dict("records")
     ]  # fmt: skip
-    return sorted(found, key=lambda one: one.without is not None)
+    return sorted(rows, key=lambda one: one.without is not None)
 
 
 def donors_of(table: pd.DataFrame, domain: int) -> list[Donor]:
-    """The donors with the domain's spots, by condition."""
+    """Return the donors with the domain's spots, by condition."""
     own = table[table["domain"] == domain].sort_values(["condition", "donor"], kind="stable")
     return [
         Donor(str(row["donor"]), str(row["condition"]), int(row["spots"]), float(row["fraction"]))

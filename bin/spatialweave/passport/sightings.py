@@ -1,4 +1,4 @@
-"""Which runs see a domain: the best matching domain of every run, and where its spots are in other runs."""
+"""Runs that see a domain: the best matching domain of every run, and where its spots are in other runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from spatialweave.domains.matching import match_classes, overlap_table
 
 SEEN = 0.5
-"""A run sees a domain where its matching one has at least this Jaccard index with it: as many spots in both as in one
-only."""
+"""A run sees a domain if its matching domain has at least this Jaccard index with it: as many spots in both as in only
+one."""
 
 BINS = 10
-"""Of the distribution of what is known of every spot, from 0 to 1."""
+"""Number of bins of the distribution of a value per spot, from 0 to 1."""
 
 Run = tuple[str, int]
 """Method and seed."""
@@ -27,13 +27,13 @@ class Sighting:
     Attributes
     ----------
     domain
-        The run's domain (from 1) that is matched with it, one to one for all domains; None where it is left over.
+        The run's domain (from 1) that is matched with it, one to one for all domains; None if it is left over.
     jaccard
-        Spots in both over spots in either; 0 without a match.
+        Number of spots in both over the number in either; 0 without a match.
     inside
         The largest fraction of the domain's spots that lie in one domain of the run.
     together_with
-        The other domains (from 1) most spots of which lie in that same domain of the run.
+        The other domains (from 1) with most of their spots in that same domain of the run.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Certainty:
-    """How sure a domain is at its spots.
+    """Certainty of a domain at its spots.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Certainty:
     doubtful
         Fraction of its spots below one half.
     rival
-        The other domain (from 1) in which the other runs place most of its spots, once domains are matched one to one;
-        None where they place none elsewhere.
+        The other domain (from 1) in which the other runs place most of its spots, after one-to-one matching of the
+        domains; None if they place none elsewhere.
     rival_fraction
         Fraction of its spots that they place there, mean over runs.
     """
@@ -80,11 +80,11 @@ class SeenByRuns:
     Attributes
     ----------
     sightings
-        Per domain one for each other run.
+        For each domain, one per other run.
     agreement
-        Per spot the fraction of the other runs that place it in its domain (float64); None without other runs.
+        For each spot, the fraction of the other runs that place it in its domain (float64); None without other runs.
     placed
-        Domains x domains: the fraction of the spots of each that the others place in each, mean over runs.
+        Domains x domains: the fraction of the spots of each domain that the others place in each, mean over runs.
     """
 
     sightings: list[list[Sighting]]
@@ -92,7 +92,7 @@ class SeenByRuns:
     placed: np.ndarray
 
     def certainty(self, codes: np.ndarray, values: np.ndarray, domain: int) -> Certainty:
-        """How sure a domain (from 0) is, by a value from 0 to 1 per spot."""
+        """Return the certainty of a domain (from 0), from a value from 0 to 1 per spot."""
         own = values[codes == domain]
         elsewhere = self.placed[domain].copy()
         elsewhere[domain] = 0.0
@@ -115,7 +115,7 @@ def seen_by_runs(codes: np.ndarray, others: Mapping[Run, np.ndarray]) -> SeenByR
     codes
         Domain of every spot, from 0.
     others
-        The same of the other runs.
+        The same for the other runs.
     """
     n_domains = int(codes.max()) + 1
     sizes = np.bincount(codes, minlength=n_domains)
@@ -127,9 +127,9 @@ def seen_by_runs(codes: np.ndarray, others: Mapping[Run, np.ndarray]) -> SeenByR
         overlap = overlap_table(codes, n_domains, other, n_other)
         matched = match_classes(overlap)
         agreement += matched[other] == codes
-        for own, found in enumerate(matched.tolist()):
-            if found >= 0:
-                placed[:, found] += overlap[:, own] / np.maximum(sizes, 1)
+        for number, code in enumerate(matched.tolist()):
+            if code >= 0:
+                placed[:, code] += overlap[:, number] / np.maximum(sizes, 1)
         container = overlap.argmax(axis=1)
         inside = overlap.max(axis=1) / np.maximum(sizes, 1)
         either = sizes[:, None] + np.bincount(other, minlength=n_other) - overlap

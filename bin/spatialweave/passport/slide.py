@@ -1,4 +1,4 @@
-"""The passport of a domain as one slide: text that stays text in PDF and SVG, and spots as an image."""
+"""Passport of a domain as one slide: text that stays text in PDF and SVG, and spots as an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("pdf", "png", "svg")
 SIZE = (13.333, 7.5)
-"""Inches: a slide of 16:9."""
+"""Size in inches: a slide of 16:9."""
 
 DPI = 150
 TITLE, MOST_MAPS = 22, 3
@@ -40,12 +40,12 @@ STYLE: Any = {
     "ytick.color": INK,
     "text.parse_math": False,
 }
-"""Fonts stay fonts, names with a $ are no formulas, and the same input gives the same file."""
+"""Fonts stay fonts, a $ in a name does not start a formula, and the same input gives the same file."""
 
 
 @dataclass(frozen=True)
 class MarkerMap:
-    """The values of one marker at all spots, NaN where its modality was not measured."""
+    """Values of one marker at all spots, NaN where its modality was not measured."""
 
     title: str
     values: np.ndarray
@@ -53,20 +53,20 @@ class MarkerMap:
 
 @dataclass(frozen=True)
 class Slide:
-    """What a slide shows.
+    """Contents of a slide.
 
     Attributes
     ----------
     inside
         bool, one per spot: whether it is in the domain.
     colour
-        Of the domain, as #rrggbb.
+        Colour of the domain, as #rrggbb.
     markers
-        Those that are drawn as small maps, :data:`MOST_MAPS` at most.
+        Markers that are drawn as small maps, at most :data:`MOST_MAPS`.
     labels
-        By number the label of each domain of the run.
+        Number -> label of each domain of the run.
     titles
-        Per method its title.
+        Title of each method.
     """
 
     passport: Passport
@@ -79,10 +79,10 @@ class Slide:
     titles: Mapping[str, str]
 
     def write(self, folder: Path, formats: Sequence[str]) -> list[Path]:
-        """Write it in some of :data:`FORMATS` and return the files."""
+        """Write the slide in some of :data:`FORMATS` and return the files."""
         from matplotlib import rc_context
 
-        # Without the domain's name: a slide of a later run, with other names, takes the place of this one.
+        # Without the domain's name, so that a slide of a later run with other names replaces this one.
         paths = [folder / f"domain_{self.passport.number}.{kind}" for kind in formats]
         with rc_context(STYLE):
             figure = self.figure()
@@ -93,7 +93,7 @@ class Slide:
         return paths
 
     def figure(self) -> Figure:
-        """The slide as a figure of matplotlib."""
+        """Draw the slide as a figure of matplotlib."""
         # The object interface: no display, no global state, nothing left open.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -150,5 +150,5 @@ class Slide:
         if self.markers:
             text += " Maps of markers: bright is much, from 0 to the 99.5th percentile of each."
         if self.spots.is_sample:
-            text += f" Of {number(len(self.inside))} spots a random {number(self.spots.n_drawn)} are drawn."
+            text += f" A random {number(self.spots.n_drawn)} of {number(len(self.inside))} spots are drawn."
         return text

@@ -1,4 +1,4 @@
-"""The panels of a slide beside its maps, each in its place on the figure."""
+"""Panels of a slide beside its maps, each at its position on the figure."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ INK, SOFT, LINE, ACCENT, OTHERS, ALARM = "#1b2430", "#55606e", "#d5dbe2", "#0072
 TINY, SMALL, TEXT, HEAD = 7.5, 8, 9, 10.5
 MARKERS_SHOWN, ROWS_SHOWN, LINES_SHOWN, TABLES_SHOWN = 5, 9, 4, 3
 LEFT, MIDDLE, RIGHT = 0.36, 0.685, 0.975
-"""Where the columns beside the maps begin and end, as fractions of the width."""
+"""Horizontal limits of the columns beside the maps, as fractions of the width."""
 
 
 def head(figure: Figure, x: float, y: float, text: str) -> None:
-    """A heading."""
+    """Draw a heading."""
     figure.text(x, y, text, fontsize=HEAD, fontweight="bold", va="center")
 
 
 def cut(text: str, length: int) -> str:
-    """A text of so many characters at most."""
+    """Cut a text to at most `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -45,7 +45,7 @@ def _plain(axes: Axes) -> None:
 
 
 def certainty(figure: Figure, one: Passport, labels: Mapping[int, str]) -> None:
-    """How sure the domain is: a distribution and a sentence."""
+    """Draw the certainty of the domain: a distribution and a sentence."""
     if one.certainty is None:
         return
     head(figure, LEFT, 0.85, "How sure is it?")
@@ -61,7 +61,7 @@ def certainty(figure: Figure, one: Passport, labels: Mapping[int, str]) -> None:
 
 
 def sightings(figure: Figure, one: Passport, titles: Mapping[str, str]) -> None:
-    """Which runs see the domain: a dot each, and a sentence."""
+    """Draw which runs see the domain: a dot each, and a sentence."""
     if not one.sightings:
         return
     text, alone = seen_sentence(one, titles)
@@ -69,7 +69,7 @@ def sightings(figure: Figure, one: Passport, titles: Mapping[str, str]) -> None:
     methods: dict[str, list[float]] = {}
     for sighting in one.sightings:
         methods.setdefault(titles.get(sighting.method, sighting.method), []).append(sighting.jaccard)
-    # Those that see it best, where there are more than there is room for.
+    # If there is not enough room, those that see it best.
     shown = sorted(methods, key=lambda name: -max(methods[name]))[:ROWS_SHOWN]
     axes = figure.add_axes((MIDDLE + 0.115, 0.6, 0.17, 0.2))
     for row, name in enumerate(shown):
@@ -87,12 +87,12 @@ def sightings(figure: Figure, one: Passport, titles: Mapping[str, str]) -> None:
 
 
 def need(figure: Figure, one: Passport) -> None:
-    """Which modality the domain needs, in a sentence."""
+    """Write a sentence on which modality the domain needs."""
     figure.text(MIDDLE, 0.485, _wrapped(need_sentence(one), 62), fontsize=SMALL, va="top", color=SOFT)
 
 
 def markers(figure: Figure, one: Passport) -> None:
-    """A small table per modality: feature, fold change, AUC, fractions and p."""
+    """Draw a small table per modality: feature, fold change, AUC, fractions and p."""
     known = [found for found in one.markers if found.best][:TABLES_SHOWN]
     if not known:
         return
@@ -117,14 +117,14 @@ def markers(figure: Figure, one: Passport) -> None:
 
 
 def texts(figure: Figure, one: Passport, labels: Mapping[int, str]) -> None:
-    """What is left, in three columns."""
+    """Write the remaining facts in three columns."""
     for x, (title, lines) in zip((LEFT, 0.57, 0.78), _blocks(one, labels), strict=False):
         head(figure, x, 0.225, title)
         figure.text(x, 0.2, "\n".join(lines), fontsize=SMALL, va="top", linespacing=1.45)
 
 
 def _blocks(one: Passport, labels: Mapping[int, str]) -> list[tuple[str, list[str]]]:
-    """Titles and lines, those that matter most first."""
+    """Return titles and lines, the most important first."""
     blocks = []
     if one.neighbours:
         lines = [

@@ -1,4 +1,4 @@
-"""The slides of a dataset's domains, from the files of its stages."""
+"""Writing of the slides of a dataset's domains from the files of its stages."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def write_slides(
     formats: Sequence[str],
     out_dir: Path,
 ) -> list[Path]:
-    """Write a slide per domain of the run that the report shows first and of those that were characterised.
+    """Write one slide per domain of the run that the report shows first and of characterised runs.
 
     Parameters
     ----------
     files
         Folder with the files of the runs, and the tables of CHARACTERISE and COHORT.
     out_dir
-        Gets a folder per run.
+        Receives a folder per run.
 
     Raises
     ------
@@ -77,5 +77,5 @@ def write_slides(
 
 
 def _best_markers(page: Passport) -> list[tuple[str, str]]:
-    """Modality and name of the best marker of each modality that has one."""
+    """Return modality and name of the best marker of each modality that has one."""
     return [(found.modality, found.best[0].feature) for found in page.markers if found.best]

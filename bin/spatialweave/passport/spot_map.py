@@ -13,31 +13,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_SPOTS = 100_000
-"""Spots on a map of a slide; of more a random sample is drawn, which nobody can tell from all of them."""
+"""Maximal number of spots on a map of a slide; of more a random sample is drawn, which looks the same."""
 
 MISSING = "#e4e8ed"
 PERCENTILE = 99.5
-"""Of the values above 0, the top of the colour scale, as in the report."""
+"""Percentile of the values above 0 at the top of the colour scale, as in the report."""
 
 MARKER_SHAPES = {"square": "s", "hexagonal": "h", "cells": "o"}
 FILL = {"square": 1.2, "hexagonal": 1.12, "cells": 0.95}
-"""Of the distance between spots, the size of one; those of lattices overlap, so that no background shines through."""
+"""Size of a spot relative to the distance between spots; on lattices spots overlap, so that no background shows."""
 
 
 @dataclass(frozen=True)
 class SpotMap:
-    """Where the spots are drawn.
+    """Positions of the drawn spots.
 
     Attributes
     ----------
     coordinates
         float64, spots x 2; y grows downwards.
     titles
-        Of the sections, with the middle of their upper edges; one section needs none.
+        Titles of the sections, with the middle of their upper edges; a single section needs none.
     micrometres
-        Per unit; None where that is not known.
+        Micrometres per coordinate unit; None if unknown.
     rows
-        The spots that are drawn, ascending.
+        Indices of the spots that are drawn, ascending.
     """
 
     coordinates: np.ndarray
@@ -56,7 +56,7 @@ class SpotMap:
         titles: list[tuple[str, float, float]],
         micrometres: float | None,
     ) -> SpotMap:
-        """Of all spots, or of a random sample where they are many."""
+        """Map all spots, or a random sample if there are many."""
         rows = random_subset(len(coordinates), MOST_SPOTS, seed=0)
         return cls(coordinates, spacing, layout, titles if len(titles) > 1 else [], micrometres, rows)
 
@@ -71,7 +71,7 @@ class SpotMap:
         return self.n_drawn < len(self.coordinates)
 
     def draw_classes(self, axes: Axes, inside: np.ndarray, colour: str, others: str) -> None:
-        """The spots inside in a colour above all others, section titles and a scale bar."""
+        """Draw the spots inside in a colour above all others, section titles and a scale bar."""
         own = inside[self.rows]
         for rows, fill in ((self.rows[~own], others), (self.rows[own], colour)):
             self._scatter(axes, rows, fill)
@@ -80,7 +80,7 @@ class SpotMap:
         self._bar(axes)
 
     def draw_values(self, axes: Axes, values: np.ndarray) -> None:
-        """Values from 0 (dark) to the top of their scale (bright); spots without one in grey."""
+        """Draw values from 0 (dark) to the top of their scale (bright), and spots without a value in grey."""
         known = np.isfinite(values[self.rows])
         positive = values[np.isfinite(values) & (values > 0)]
         top = float(np.percentile(positive, PERCENTILE)) if len(positive) else 1.0
@@ -90,7 +90,7 @@ class SpotMap:
 
     def _scatter(self, axes: Axes, rows: np.ndarray, fill: str | np.ndarray, top: float | None = None) -> None:
         points = self._points_per_unit(axes)
-        # Of a sample, as if its spots were spread over the tissue.
+        # For a sample, as if its spots were spread over the tissue.
         size = self.spacing * np.sqrt(len(self.coordinates) / max(self.n_drawn, 1)) * FILL.get(self.layout, 1.0)
         x, y = self.coordinates[rows].T
         axes.scatter(
@@ -99,18 +99,18 @@ class SpotMap:
         )  # fmt: skip
 
     def _points_per_unit(self, axes: Axes) -> float:
-        """Frame the axes about all spots, units of x and y as long as each other, and return their length in points."""
+        """Frame the axes about all spots with equal units of x and y, and return the length of a unit in points."""
         low, high = self.coordinates.min(axis=0) - self.spacing, self.coordinates.max(axis=0) + self.spacing
         inches = np.array(axes.get_window_extent().size) / axes.figure.dpi
         per_unit = float((inches / np.maximum(high - low, 1e-9)).min())
         middle, half = (low + high) / 2, inches / per_unit / 2
-        # Below its heading, not in the middle of what is free.
+        # Directly below the heading, not in the middle of the free space.
         axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(low[1] + 2 * half[1], low[1]))
         axes.axis("off")
         return 72 * per_unit
 
     def _bar(self, axes: Axes) -> None:
-        """A bar of a round length below the tissue; none where its unit is not known."""
+        """Draw a bar of a round length below the tissue, unless its unit is unknown."""
         if not self.micrometres:
             return
         left, right = axes.get_xlim()

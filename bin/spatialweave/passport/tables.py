@@ -1,4 +1,4 @@
-"""The tables of CHARACTERISE, COHORT and ASSESS among the files of a dataset, as far as they are there."""
+"""Tables of CHARACTERISE, COHORT and ASSESS among the files of a dataset, as far as they exist."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ COHORT: dict[str, ResultTable] = {
 
 @dataclass(frozen=True)
 class FoundTables:
-    """What the stages wrote, by the names of the files; those that were not computed are absent.
+    """Tables written by the stages, by file name; those that were not computed are absent.
 
-    `cohort` is of the run that the report shows first, `modality_value` of all runs.
+    `cohort` is for the run that the report shows first, `modality_value` for all runs.
     """
 
     characterised: dict[str, pd.DataFrame]
@@ -53,14 +53,14 @@ class FoundTables:
     modality_value: pd.DataFrame | None
 
     def of_run(self, run: str) -> dict[str, pd.DataFrame]:
-        """The tables of CHARACTERISE with the rows of one run; none where it was not characterised."""
+        """Return the tables of CHARACTERISE with the rows of one run; empty if it was not characterised."""
         if run not in self.runs:
             return {}
         return {name: table[table["run"] == run] for name, table in self.characterised.items()}
 
     @property
     def runs(self) -> list[str]:
-        """The ids of the runs that were characterised."""
+        """Ids of the characterised runs."""
         structure = self.characterised.get("structure")
         return [] if structure is None else [str(run) for run in structure["run"].unique()]
 
@@ -71,7 +71,7 @@ def read_tables(folder: Path | None) -> FoundTables:
     Raises
     ------
     InputError
-        When one of them is damaged.
+        When a table is damaged.
     """
     return FoundTables(
         _present(folder, CHARACTERISED),
@@ -86,6 +86,6 @@ def _present(folder: Path | None, kinds: dict[str, ResultTable]) -> dict[str, pd
 
 
 def read_table(folder: Path | None, name: str, table: ResultTable) -> pd.DataFrame | None:
-    """The table in the file ``<name>.csv`` of a folder or those in it; None where there is none, or an empty one."""
+    """Read the file ``<name>.csv`` in a folder or its subfolders; return None if there is none, or an empty one."""
     paths = sorted(folder.rglob(f"{name}.csv")) if folder is not None and folder.is_dir() else []
     return next((table.read(path) for path in paths if path.stat().st_size), None)

@@ -1,4 +1,4 @@
-"""What a passport says in words, in the report and on the slide."""
+"""Sentences of a passport, for the report and the slide."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from spatialweave.report.text import modality
 
 
 def certainty_sentence(one: Passport, labels: Mapping[int, str]) -> str:
-    """How sure the domain is, and with which other one it is confused most.
+    """Return how certain the domain is, and with which other domain it is confused most.
 
     Parameters
     ----------
     labels
-        By number the label of each domain of the run.
+        Number -> label of each domain of the run.
     """
     if one.certainty is None:
         return ""
@@ -27,13 +27,13 @@ def certainty_sentence(one: Passport, labels: Mapping[int, str]) -> str:
     share = 100 * one.certainty.rival_fraction
     placed = "less than 1%" if share < 1 else f"{share:.0f}%"
     rival = labels.get(one.certainty.rival, str(one.certainty.rival))
-    return f"{text} Confused most with domain {rival}: other runs place {placed} of its spots there, in the mean."
+    return f"{text} Confused most with domain {rival}: other runs place {placed} of its spots there, on average."
 
 
 def seen_sentence(one: Passport, titles: Mapping[str, str]) -> tuple[str, bool]:
-    """Which methods see the domain, and whether one alone does.
+    """Return which methods see the domain, and whether only one does.
 
-    Of a run that is not the consensus, its own method sees it in any case.
+    For a run that is not the consensus, its own method always sees it.
     """
     own = one.run.rpartition(".seed")[0]
     seeing = {method: seen for method, (seen, _) in one.seeing.items()}
@@ -46,7 +46,7 @@ def seen_sentence(one: Passport, titles: Mapping[str, str]) -> tuple[str, bool]:
         others = "method" if len(seeing) == 2 else f"{len(seeing) - 1} methods"
         return f"{found[0]} alone sees it: no run of the other {others} has such a domain.", True
     if not found:
-        return "No single run has such a domain: it is where parts of their domains overlap.", True
+        return "No single run has such a domain: it lies where parts of their domains overlap.", True
     if len(found) == len(seeing):
         return f"{'Both' if len(seeing) == 2 else f'All {len(seeing)}'} methods see it.", False
     lacking = [titles.get(method, method) for method, seen in seeing.items() if not seen]
@@ -54,12 +54,12 @@ def seen_sentence(one: Passport, titles: Mapping[str, str]) -> tuple[str, bool]:
 
 
 def need_sentence(one: Passport) -> str:
-    """Which modality the domain needs, by the control with and without each; "" where that is not known."""
+    """Return which modality the domain needs, by the control with and without each; "" if unknown."""
     with_all = next((found for found in one.by_modality if found.without is None), None)
     if with_all is None:
         return ""
     if with_all.jaccard < SEEN:
-        return "The control does not find it with all modalities either, so that this says nothing of them."
+        return "The control does not find it with all modalities either, so this does not show which modality it needs."
     needed = [modality(found.without) for found in one.by_modality if found.without and found.high < SEEN]
     if needed:
         return f"It needs {_listing(needed)}: without {'it' if len(needed) == 1 else 'either of them'} it is not found."
@@ -67,7 +67,7 @@ def need_sentence(one: Passport) -> str:
 
 
 def _of_seeds(one: Passport) -> str:
-    """Of one method only, how many of its other seeds see the domain."""
+    """Return, for a single method, how many of its other seeds see the domain."""
     seen = sum(sighting.seen for sighting in one.sightings)
     return f"{seen} of {len(one.sightings)} other seeds see it."
 
@@ -81,5 +81,5 @@ def _listing(names: list[str]) -> str:
 
 
 def p_text(value: float) -> str:
-    """A p value as a table needs it: 0.03, 0.004, 2e−07."""
+    """Format a p value for a table: 0.03, 0.004, 2e−07."""
     return f"{value:.0e}".replace("-", "−") if 0 < value < 0.001 else f"{value:.3f}".rstrip("0").rstrip(".")

@@ -14,12 +14,12 @@ from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 TARGET_SUM = 10_000.0
-"""The total of every spot where proteins are not compared by ratios."""
+"""Total of every spot if proteins are not compared by ratios."""
 
 
 @dataclass(frozen=True)
 class AdtSettings(PreparationSettings):
-    """How proteins are treated."""
+    """Options for proteins."""
 
     clr_per: Literal["protein", "spot", "none", "counts"] = option(
         REQUIRED,
@@ -32,8 +32,8 @@ class AdtSettings(PreparationSettings):
 def prepare(counts: Counts, settings: AdtSettings) -> Prepared:
     """Prepare raw protein counts (spots x proteins): centred log-ratio, then division by the standard deviation.
 
-    The ratio is that of each protein or of each spot, by `clr_per`; or none, and log(1 + x) of spots of one total;
-    or the counts themselves.
+    By `clr_per`, the ratio is taken over each protein or each spot; or values are log(1 + x) of spots with equal
+    totals; or the counts themselves.
     """
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)
@@ -48,10 +48,10 @@ def prepare(counts: Counts, settings: AdtSettings) -> Prepared:
 
 
 def clr(values: Counts, per: str = "protein") -> list[Operation]:
-    """The operations of the centred log-ratio, with the means of these spots: zeros stay zeros.
+    """Return the operations of the centred log-ratio, with the means of these spots; zeros stay zeros.
 
-    x becomes log(1 + x / exp(mean of log(1 + x))), the mean over all spots for each "protein" (the variant of Seurat
-    and muon) or over all proteins for each "spot" (that of SpatialGlue and the methods after it).
+    x becomes log(1 + x / exp(mean of log(1 + x))), with the mean over all spots for each "protein" (the variant of
+    Seurat and muon) or over all proteins for each "spot" (the variant of SpatialGlue and later methods).
     """
     if per == "spot":
         return [Operation("clr_spots")]
@@ -63,5 +63,5 @@ def clr(values: Counts, per: str = "protein") -> list[Operation]:
 
 
 def panel_size(counts: Counts, min_spots: int) -> int:
-    """How many proteins are detected in at least `min_spots` spots."""
+    """Return the number of proteins detected in at least `min_spots` spots."""
     return int((spots_per_feature(counts) >= min_spots).sum())

@@ -1,4 +1,4 @@
-"""Latents of new sections as a saved model makes them of counts: nothing is fitted to the sections but their shift."""
+"""Latents of new sections from counts with a saved model; only the shift of each section is fitted."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 0.5
-"""Sections that have a smaller fraction of the features behind the model's latents are refused."""
+"""Sections with a smaller fraction of the features behind the model's latents are refused."""
 
 NOTABLE = 0.9
-"""A smaller fraction than that causes a warning."""
+"""Sections with a smaller fraction cause a warning."""
 
 
 def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path: Path | None = None) -> mudata.MuData:
-    """Turn the raw counts of new sections into latents as those of the model's dataset were made.
+    """Turn the raw counts of new sections into latents in the same way as those of the model's dataset.
 
     Parameters
     ----------
     sections
         Section files, in the order of the stack.
     counts_path
-        Where to write the joined raw counts.
+        File for the joined raw counts.
 
     Raises
     ------
     InputError
-        When the sections lack a modality of the model or too many of its features, or were measured otherwise.
+        When the sections lack a modality of the model or too many of its features, or hold other kinds of values.
     """
     dataset = join_sections(sections)
     facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
@@ -58,7 +58,7 @@ def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path
         found = f"no section has the modality '{missing[0]}'"
         raise InputError(f"dataset '{dataset.dataset}'", found, "all of " + ", ".join(preparations))
     for name in [name for name in dataset.counts if name not in preparations]:
-        warn(f"modality {name}", f"is left out: the model knows {', '.join(preparations)}")
+        warn(f"modality {name}", f"is left out: the model has only {', '.join(preparations)}")
     if counts_path is not None:
         write_joined(dataset, counts_path)
     correct = bool(model.description["correct_sections"])
@@ -71,71 +71,71 @@ def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path
 
 
 def frozen_preparations(model: SavedModel) -> dict[str, FrozenPreparation]:
-    """How the model makes latents, by modality."""
-    found = {}
+    """Return the model's preparation of latents for each modality."""
+    preparations = {}
     for name, plain in model.description["modalities"].items():
         where = f"{model.where}, modality {name}"
         if name not in MODALITY_KINDS or not isinstance(plain, dict):
-            raise InputError(where, "is not a modality that is known here", ", ".join(MODALITY_KINDS), AGAIN)
+            raise InputError(where, "is not a known modality", ", ".join(MODALITY_KINDS), AGAIN)
         try:
-            found[name] = FrozenPreparation.of_parts(plain, model.part(f"preprocess.{name}"))
+            preparations[name] = FrozenPreparation.of_parts(plain, model.part(f"preprocess.{name}"))
         except ValueError as error:
-            raise InputError(where, f"cannot be used ({error})", "what --save_model wrote", AGAIN) from error
-    if not found:
-        raise InputError(str(model.where), "knows no modality", "at least one", AGAIN)
-    return found
+            raise InputError(where, f"cannot be used ({error})", "content written by --save_model", AGAIN) from error
+    if not preparations:
+        raise InputError(str(model.where), "has no modality", "at least one", AGAIN)
+    return preparations
 
 
 def known_counts(
     modality: str, frozen: FrozenPreparation, counts: sparse.csr_matrix, names: pd.Index
 ) -> tuple[sparse.csr_matrix, list[str]]:
-    """The counts of the features that a model knows, and these by its names; as :func:`known_features` says."""
+    """Return counts of the features that a model knows, and their names in the model; see :func:`known_features`."""
     pick, known = known_features(modality, frozen, names)
     return to_csr(counts @ pick), known
 
 
 def known_features(modality: str, frozen: FrozenPreparation, names: pd.Index) -> tuple[sparse.csr_matrix, list[str]]:
-    """What counts are multiplied by to have the features that a model knows, and these by its names.
+    """Return the matrix that maps counts to the features that a model knows, and their names in the model.
 
-    Several features that mean one are summed.
+    Several features that mean the same are summed.
 
     Raises
     ------
     InputError
-        When too few of the features behind the latents are there.
+        When too few of the features behind the latents are present.
     """
     import pandas as pd
 
     known = pd.Index(dict.fromkeys([*frozen.features, *frozen.detected]), dtype=object)
     columns = columns_among(modality, known, names)
-    there = np.unique(columns[columns >= 0])
-    shared = float(np.isin(np.arange(len(frozen.features)), there).mean())
+    present = np.unique(columns[columns >= 0])
+    shared = float(np.isin(np.arange(len(frozen.features)), present).mean())
     if shared < FEWEST:
-        examples = "; ".join(f"{who} '{own[0]}'" for who, own in (("there", names), ("in the model", known)))
+        examples = f"'{names[0]}' in the sections, '{known[0]}' in the model"
         raise InputError(
             f"modality {modality}",
             f"has {shared:.0%} of the {len(frozen.features)} features behind the model's latents (e.g. {examples})",
             f"at least {FEWEST:.0%}",
-            "give features the names that the model's dataset has",
+            "name the features as in the model's dataset",
         )
     if shared < NOTABLE:
         text = f"has {shared:.0%} of the {len(frozen.features)} features behind the model's latents"
-        warn(f"modality {modality}", f"{text}; the others take their mean there")
+        warn(f"modality {modality}", f"{text}; the others are set to their mean in the model's dataset")
     place = np.full(len(known), -1, dtype=np.int64)
-    place[there] = np.arange(len(there))
+    place[present] = np.arange(len(present))
     kept = np.flatnonzero(columns >= 0)
     pick = sparse.csr_matrix(
-        (np.ones(len(kept), np.float32), (kept, place[columns[kept]])), shape=(len(columns), len(there))
+        (np.ones(len(kept), np.float32), (kept, place[columns[kept]])), shape=(len(columns), len(present))
     )
-    return pick, known[there].tolist()
+    return pick, known[present].tolist()
 
 
 def _check_platform(model: SavedModel, facts: dict[str, str]) -> None:
-    """Warn of a platform that the model has not seen: counts of another one differ in more than depth."""
+    """Warn of a platform other than the model's: its counts differ in more than depth."""
     for fact in ("platform", "layout"):
-        own = str(model.description[fact])
-        if facts[fact] != own:
-            warn(f"dataset '{facts['dataset']}'", f"its {fact} is {facts[fact]}, and that of the model {own}")
+        of_model = str(model.description[fact])
+        if facts[fact] != of_model:
+            warn(f"dataset '{facts['dataset']}'", f"its {fact} is {facts[fact]}, and that of the model {of_model}")
             return
 
 
@@ -151,7 +151,7 @@ def _latent(name: str, joined: JoinedModality, frozen: FrozenPreparation, model:
     if measured != wanted:
         raise InputError(f"modality {name}", f"holds {measured}", f"{wanted}, as the model's dataset")
     pick, names = known_features(name, frozen, data.var_names)
-    # Each spot's latents are made of its own counts alone.
+    # Each spot's latents depend only on its own counts, so blocks can be transformed one by one.
     blocks = (to_csr(block @ pick) for block in joined.counts.blocks())
     scores = np.concatenate([frozen.latents(*frozen.transformed(block, names)) for block in blocks])
     record: dict[str, Any] = {
@@ -181,7 +181,7 @@ def _latent(name: str, joined: JoinedModality, frozen: FrozenPreparation, model:
 
 
 def _divisors(frozen: FrozenPreparation) -> np.ndarray:
-    """What features were divided by after the logarithm, if they were."""
+    """Return the divisors of features after the logarithm; 1 if they were not scaled."""
     last = frozen.operations[-1] if frozen.operations else None
     if last is None or last.name != "columns" or len(frozen.operations) == 1:
         return np.ones(len(frozen.features))
@@ -189,7 +189,7 @@ def _divisors(frozen: FrozenPreparation) -> np.ndarray:
 
 
 def clusters_of(model: SavedModel, name: str, n_dims: int) -> ReferenceClusters | None:
-    """The clusters of a modality's latents that new sections are brought to; None where they are not."""
+    """Return the clusters of a modality's latents to which new sections are corrected; None without correction."""
     if not model.description["correct_sections"] or not model.description["modalities"][name].get("corrected"):
         return None
     centres = model.array(f"clusters.{name}.centres", None, n_dims)
@@ -200,7 +200,7 @@ def clusters_of(model: SavedModel, name: str, n_dims: int) -> ReferenceClusters 
 def _corrected(
     scores: np.ndarray, sections: np.ndarray, clusters: ReferenceClusters, record: dict[str, Any]
 ) -> np.ndarray:
-    """Every section's shift taken away, as far as it has spots enough to tell; steps and notes go to the record."""
+    """Remove the shift of every section that has enough spots to estimate it; add steps and notes to the record."""
     scores = scores.copy()
     small = []
     for section in dict.fromkeys(sections.tolist()):
@@ -212,6 +212,6 @@ def _corrected(
     record["steps"].append({"step": "sections_to_reference", "clusters": len(clusters.sizes)})
     if small:
         record["notes"].append(
-            f"not brought to the reference, fewer than {MIN_SPOTS} spots: section {', '.join(small)}"
+            f"not corrected to the reference, fewer than {MIN_SPOTS} spots: section {', '.join(small)}"
         )
     return scores

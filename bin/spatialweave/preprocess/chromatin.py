@@ -1,4 +1,4 @@
-"""Chromatin: accessibility (ATAC) and histone marks: TF-IDF, totals, log; latent semantic indexing; or as RNA."""
+"""Chromatin accessibility (ATAC) and histone marks: TF-IDF, totals, log; latent semantic indexing; or as RNA."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 TF_SCALE = 1e4
-"""The scale factor of the term frequency, muon's default."""
+"""Scale factor of the term frequency, muon's default."""
 
 NO_VARIANCE = 1e-10
 """Components with a smaller fraction of the first one's sum of squares are rounding noise."""
@@ -27,7 +27,7 @@ NO_VARIANCE = 1e-10
 
 @dataclass(frozen=True)
 class ChromatinSettings(PreparationSettings):
-    """How chromatin is treated."""
+    """Options for chromatin."""
 
     method: Literal["tf_idf", "lsi", "as_rna"] = option(
         REQUIRED, "TF-IDF before the PCA, latent semantic indexing, or variable features as those of RNA."
@@ -46,10 +46,10 @@ def prepare(counts: Counts, settings: ChromatinSettings) -> Prepared:
 
     - tf_idf: :func:`tf_idf`, every spot to `target_sum`, log(1 + x);
     - lsi: counts times :func:`inverse_frequency`, every spot to `target_sum`, log(1 + x), :func:`lsi`. A term frequency
-      before the weights would cancel, because it is a factor of the whole spot, as the total is;
-    - as_rna: what :func:`spatialweave.preprocess.rna.prepare` does, for gene activities or few peaks.
+      before the weights would cancel, since it is a factor of the whole spot, like the total;
+    - as_rna: :func:`spatialweave.preprocess.rna.prepare`, for gene activities or few peaks.
 
-    No peak is selected but by `as_rna`, and none is scaled. Spots without counts are kept, as rows of zeros.
+    Peaks are selected only by `as_rna`, and never scaled. Spots without counts are kept, as rows of zeros.
     """
     if settings.method == "as_rna":
         chosen = rna.RnaSettings(
@@ -87,10 +87,10 @@ def prepare(counts: Counts, settings: ChromatinSettings) -> Prepared:
 
 
 def tf_idf(values: Counts) -> list[Operation]:
-    """The operations of term frequency times inverse document frequency, both on a log scale (muon's defaults).
+    """Return the operations of term frequency times inverse document frequency, both on a log scale (muon's defaults).
 
     TF = log(1 + 10,000 x / spot total), IDF = log(1 + N / peak total); the peak total is the sum of its counts, not
-    the number of spots that have it.
+    the number of spots with the peak.
     """
     sums = column_sums(values)
     rarity = np.log1p(_inverse(sums, values.shape[0]))
@@ -98,7 +98,7 @@ def tf_idf(values: Counts) -> list[Operation]:
 
 
 def inverse_frequency(values: Counts) -> np.ndarray:
-    """Number of spots / peak total, for each peak; 0 for a peak without counts."""
+    """Return number of spots / peak total, for each peak; 0 for a peak without counts."""
     return _inverse(column_sums(values), values.shape[0])
 
 
@@ -107,36 +107,36 @@ def _inverse(totals: np.ndarray, n_spots: int) -> np.ndarray:
 
 
 def lsi(matrix: sparse.csr_matrix, n_components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Left singular vectors after the first, standardised within each spot, as SpatialGlue and GLUE take them.
+    """Return left singular vectors after the first, standardised within each spot, as in SpatialGlue and GLUE.
 
-    The matrix is not centred, so that its first singular vector follows the depth of the spots. The vectors are not
-    scaled by their singular values; each spot's row over all of them, the first included, is brought to mean 0 and
-    standard deviation 1 (n - 1). That is why signs matter here: the largest entry of each vector is positive.
+    The matrix is not centred, so its first singular vector follows the depth of the spots. The vectors are not scaled
+    by their singular values; each spot's row over all of them, including the first, is standardised to mean 0 and
+    standard deviation 1 (n - 1). Signs therefore matter: the largest entry of each vector is positive.
 
     Returns
     -------
-    float32, spots x `n_components` or as many as the matrix has; zeros for spots without counts. And what leads from
-    the matrix to the vectors, the first included (float64, peaks x vectors).
+    float32, spots x `n_components`, or as many as the matrix has; zeros for spots without counts. Also the projection
+    from the matrix to the vectors, including the first (float64, peaks x vectors).
 
     Raises
     ------
     InputError
-        When the matrix has one component only.
+        When the matrix has only one component.
     """
     vectors, values = _left_singular_vectors(matrix, n_components + 1)
     if vectors.shape[1] < 2:
-        raise InputError("LSI", "the spots differ in depth only", "at least two components", "leave this modality out")
+        raise InputError("LSI", "the spots differ only in depth", "at least two components", "leave this modality out")
     # From M = U S V', V / S = M' U / S^2.
     projection = np.asarray(matrix.T @ (vectors / values**2))
-    # What ARPACK leaves in rows of zeros is rounding noise, which standardising would turn into a signal.
+    # ARPACK leaves rounding noise in rows of zeros, which standardisation would turn into a signal.
     return standardised(vectors, np.asarray(matrix.sum(axis=1)).ravel() == 0), projection
 
 
 def _left_singular_vectors(matrix: sparse.csr_matrix, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """Spots x components (float64), largest singular value first, without those of rounding noise; and the values."""
+    """Return spots x components (float64), largest singular value first, without rounding noise; and the values."""
     shorter = min(matrix.shape)
     if wanted < shorter:
-        # ARPACK converges to rounding whatever it starts from; a constant start makes it the same every time.
+        # ARPACK converges up to rounding from any start; a constant start makes the result reproducible.
         start = np.random.default_rng(0).uniform(-1, 1, shorter)
         vectors, values, _ = svds(matrix, wanted, v0=start, return_singular_vectors="u")
     else:

@@ -1,7 +1,7 @@
-"""The features that sections of one dataset share: by name, chromatin peaks by overlapping intervals.
+"""The features that sections of one dataset share: by name, or by overlapping intervals for chromatin peaks.
 
-Files of one tissue differ in the spelling of features: case differs, Ensembl identifiers carry a version or not, and
-peaks are called section by section, so that hardly two begin and end at the same base.
+Files of one tissue differ in the spelling of features: case differs, Ensembl identifiers have a version or not, and
+peaks are called section by section, so that hardly any two begin and end at the same base.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOTABLE = 0.1
-"""A section that loses a larger fraction of its features to the others causes a warning."""
+"""A section that loses a larger fraction of its features, since others lack them, causes a warning."""
 
 MOSTLY = 0.5
-"""Peaks are joined where at most this fraction of a section's names are those of all sections: with more, they are one
-set, of which quality control may have left out others in every section. Chromatin features are taken for peaks where
-more than this fraction of every section's names are intervals."""
+"""Peaks are joined if at most this fraction of a section's names occur in all sections. With more, the sections have
+the same set of peaks, from which quality control may have removed different ones. Chromatin features are treated as
+peaks if more than this fraction of every section's names are intervals."""
 
 EXAMPLES = 2
 SECTIONS_SHOWN = 4
@@ -39,7 +39,7 @@ INTERVAL = re.compile(r"(.+?)[:_-](\d{1,12})[-_](\d{1,12})")
 
 EXACT, PLAIN, PEAK = "exact", "plain", "peak"
 Key = tuple[str, str]
-"""How a feature is compared, and what is compared."""
+"""Kind of comparison of a feature, and the text that is compared."""
 
 Interval = tuple[str, int, int]
 """Chromosome, start and end in bases; the end is excluded."""
@@ -52,16 +52,16 @@ class Common:
     Attributes
     ----------
     names
-        Their names, in the order of the first section.
+        Names of the common features, in the order of the first section.
     columns
-        Per section and feature of it (int64): the position of its common feature, -1 where it has none.
+        Position of the common feature of each feature, for each section (int64); -1 = none.
     """
 
     names: pd.Index
     columns: list[np.ndarray]
 
     def counts(self, counts: sparse.csr_matrix, section: int) -> sparse.csr_matrix:
-        """Counts of a section (by number) on the common features; several that fall into one are summed."""
+        """Return counts of a section (by number) on the common features; several that fall into one are summed."""
         columns = self.columns[section]
         if np.array_equal(columns, np.arange(len(self.names))):
             return counts
@@ -71,13 +71,13 @@ class Common:
 
 
 def common_features(modality: str, features: Sequence[pd.Index], sections: Sequence[str]) -> Common:
-    """The features of `modality` that all the sections that have it share.
+    """Find the features of `modality` that are shared by all sections with this modality.
 
-    Names count as the same where they are equal but for case and the version of an Ensembl identifier; a spelling that
-    would join two features of one section is compared as it stands. Peaks (``chr1:100-600``, ``chr1-100-600``,
-    ``chr1_100_600``; the end does not belong to the interval) are joined across sections into the union of those that
-    overlap, directly or through others, and kept where every section has at least one; where most names of every
-    section are those of all, nothing is joined. Losses and names that differ are warned of.
+    Names are the same if they are equal apart from case and the version of an Ensembl identifier; a spelling that would
+    join two features of one section is compared exactly. Peaks (``chr1:100-600``, ``chr1-100-600``, ``chr1_100_600``;
+    the end is not part of the interval) are joined across sections into the union of those that overlap, directly or
+    through others, and kept if every section has at least one. If most names of every section occur in all sections,
+    nothing is joined. Losses and names that differ cause warnings.
 
     Parameters
     ----------
@@ -119,13 +119,13 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
 
 
 def columns_among(modality: str, known: pd.Index, names: pd.Index) -> np.ndarray:
-    """For each of `names` the position in `known` of the feature that it means (int64); -1 = none.
+    """Return, for each of `names`, the position in `known` of the same feature (int64); -1 = none.
 
-    Names are compared as by :func:`common_features`. Peaks of which few have the name of a known one mean the known
-    peak that they overlap most.
+    Names are compared as in :func:`common_features`. If few peaks have the name of a known peak, each is matched to the
+    known peak with the largest overlap.
     """
-    own, others = _name_keys([known, names])
-    position = {key: number for number, key in enumerate(own)}
+    known_keys, others = _name_keys([known, names])
+    position = {key: number for number, key in enumerate(known_keys)}
     by_name = np.fromiter((position.get(key, -1) for key in others), np.int64, len(names))
     if not MODALITY_KINDS[modality].intervals or (by_name >= 0).sum() > MOSTLY * min(len(known), len(names)):
         return by_name
@@ -136,31 +136,31 @@ def columns_among(modality: str, known: pd.Index, names: pd.Index) -> np.ndarray
 
 
 def _most_overlapping(known: Sequence[Interval | None], others: Sequence[Interval | None]) -> np.ndarray:
-    """For each of `others` the position of the interval in `known` that shares most bases with it; -1 = none does.
+    """Return, for each of `others`, the position of the interval in `known` that shares most bases with it; -1 = none.
 
-    Known intervals of a chromosome do not overlap each other, as those of one dataset.
+    Known intervals of a chromosome do not overlap each other, since they are from one dataset.
     """
     by_chromosome: dict[str, list[tuple[int, int, int]]] = {}
-    for number, one in enumerate(known):
-        if one is not None:
-            by_chromosome.setdefault(_chromosome(one), []).append((one[1], one[2], number))
+    for number, interval in enumerate(known):
+        if interval is not None:
+            by_chromosome.setdefault(_chromosome(interval), []).append((interval[1], interval[2], number))
     starts = {}
-    for name, own in by_chromosome.items():
-        own.sort()
-        starts[name] = [start for start, _, _ in own]
-    found = np.full(len(others), -1, dtype=np.int64)
-    for number, one in enumerate(others):
-        if one is None or _chromosome(one) not in by_chromosome:
+    for name, peaks in by_chromosome.items():
+        peaks.sort()
+        starts[name] = [start for start, _, _ in peaks]
+    positions = np.full(len(others), -1, dtype=np.int64)
+    for number, interval in enumerate(others):
+        if interval is None or _chromosome(interval) not in by_chromosome:
             continue
-        own, most = by_chromosome[_chromosome(one)], 0
-        place = bisect_left(starts[_chromosome(one)], one[2]) - 1
-        while place >= 0 and own[place][1] > one[1]:
-            start, end, position = own[place]
-            shared = min(end, one[2]) - max(start, one[1])
+        peaks, most = by_chromosome[_chromosome(interval)], 0
+        candidate = bisect_left(starts[_chromosome(interval)], interval[2]) - 1
+        while candidate >= 0 and peaks[candidate][1] > interval[1]:
+            start, end, position = peaks[candidate]
+            shared = min(end, interval[2]) - max(start, interval[1])
             if shared > most:
-                most, found[number] = shared, position
-            place -= 1
-    return found
+                most, positions[number] = shared, position
+            candidate -= 1
+    return positions
 
 
 def _chromosome(interval: Interval) -> str:
@@ -168,7 +168,7 @@ def _chromosome(interval: Interval) -> str:
 
 
 def _name_keys(features: Sequence[pd.Index]) -> list[list[Key]]:
-    """A key per feature, equal where names mean the same: the plain spelling, or the name itself if that is unsafe."""
+    """Return a key per feature, equal if names mean the same: the plain spelling, or the name if that is ambiguous."""
     plain = [[_plain(name) for name in own] for own in features]
     unsafe: set[str] = set()
     for own in plain:
@@ -182,16 +182,16 @@ def _name_keys(features: Sequence[pd.Index]) -> list[list[Key]]:
 
 
 def _plain(name: str) -> str:
-    """The name without case and without the version of an Ensembl identifier; dots of other names stay."""
+    """Return the name in lower case and without the version of an Ensembl identifier; dots of other names stay."""
     folded = name.casefold()
     versioned = ENSEMBL.fullmatch(folded)
     return versioned[1] if versioned else folded
 
 
 def _peak_keys(modality: str, features: Sequence[pd.Index]) -> list[list[Key]] | None:
-    """A key per feature: the merged interval for peaks, as in :func:`_name_keys` for names that are no intervals.
+    """Return a key per feature: the merged interval for peaks, and that of :func:`_name_keys` for other names.
 
-    None where few features of a section are intervals: those are then not peaks but, for example, gene activities.
+    Return None if few features of a section are intervals: they are then not peaks but, e.g., gene activities.
     """
     parsed = [[_interval(name) for name in own] for own in features]
     if any(sum(interval is not None for interval in own) <= MOSTLY * len(own) for own in parsed):
@@ -202,23 +202,25 @@ def _peak_keys(modality: str, features: Sequence[pd.Index]) -> list[list[Key]] |
         keys[section][i] = (PEAK, name)
     odd = [own[i] for own, part in zip(features, parsed, strict=True) for i, known in enumerate(part) if not known]
     if odd:
-        warn(f"modality {modality}", f"{len(odd)} features are no intervals (e.g. '{odd[0]}'): compared by name")
+        warn(
+            f"modality {modality}", f"{len(odd)} features are not intervals (e.g. '{odd[0]}') and are compared by name"
+        )
     return keys
 
 
 def _interval(name: str) -> Interval | None:
-    """Chromosome, start and end (bases, end excluded) of a peak's name; None for other names and empty intervals."""
-    found = INTERVAL.fullmatch(name)
-    if not found or int(found[3]) <= int(found[2]):
+    """Return chromosome, start and end (bases, end excluded) of a peak's name; None for other or empty intervals."""
+    match = INTERVAL.fullmatch(name)
+    if not match or int(match[3]) <= int(match[2]):
         return None
-    return found[1], int(found[2]), int(found[3])
+    return match[1], int(match[2]), int(match[3])
 
 
 def merge_intervals(intervals: Sequence[Interval]) -> list[str]:
-    """For each interval the union of all that overlap it, directly or through others, as ``chr1:100-600``.
+    """Return, for each interval, the union of all that overlap it, directly or through others, as ``chr1:100-600``.
 
-    The end is excluded: intervals that only touch do not overlap. "chr1" and "1" are the same chromosome, named as it
-    is first. Time n log n.
+    The end is excluded: intervals that only touch do not overlap. "chr1" and "1" are the same chromosome, and its first
+    name is used. Time is n log n.
     """
     import pandas as pd
 
@@ -246,7 +248,7 @@ def merge_intervals(intervals: Sequence[Interval]) -> list[str]:
 
 
 def _warn_of_spellings(modality: str, features: Sequence[pd.Index], common: Common) -> None:
-    """Warn of how many features are the same though their names are not."""
+    """Warn of features that are treated as the same although their names differ."""
     differ: dict[str, str] = {}
     for own, columns in zip(features[1:], common.columns[1:], strict=True):
         kept = columns >= 0
@@ -257,13 +259,13 @@ def _warn_of_spellings(modality: str, features: Sequence[pd.Index], common: Comm
         first, second = next(iter(differ.items()))
         warn(
             f"modality {modality}",
-            f"{len(differ)} features are named differently in the sections (e.g. '{first}' and '{second}') and taken "
-            "for the same: names were compared without case and Ensembl versions",
+            f"{len(differ)} features are named differently in the sections (e.g. '{first}' and '{second}') and treated "
+            "as the same: names were compared without case and Ensembl versions",
         )
 
 
 def _warn_of_losses(modality: str, sections: Sequence[str], common: Common) -> None:
-    """Say which sections lose a notable fraction of their features because other sections lack them."""
+    """Warn of sections that lose a notable fraction of their features because other sections lack them."""
     lost = [
         f"{int((columns < 0).sum())} of {len(columns)} in section '{section}'"
         for section, columns in zip(sections, common.columns, strict=True)

@@ -1,4 +1,4 @@
-"""A whole dataset: sections and a recipe in, latents out."""
+"""Preprocessing of a whole dataset: its sections become latents by a recipe."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def preprocess(
     sections
         Section files, in the order of the stack.
     counts_path
-        Where to write the joined raw counts.
+        File for the joined raw counts.
     variable_features, components
         Numbers of variable features and of components, instead of the recipe's.
 
     Returns
     -------
-    The latents, as docs/design.md describes that kind of file.
+    The content of a latents file, as in docs/design.md.
 
     Raises
     ------
     InputError
-        When a section or the recipe cannot be used, or a modality has no feature left or none that varies.
+        When a section or the recipe cannot be used, or a modality has no features left, or none that varies.
     """
     recipe = read_recipe(recipe_path).changed(variable_features, components)
     dataset = join_sections(sections)
@@ -63,12 +63,12 @@ def preprocess(
     if joining is None:
         joining = SectionsSettings(harmony=False)
         if dataset.n_sections > 1:
-            warn(str(recipe_path), "says nothing about sections: their latents are not corrected (harmony: false)")
+            warn(str(recipe_path), "has no block 'sections': latents are not corrected by section (harmony: false)")
     latent: dict[str, anndata.AnnData] = {}
     for name in settings:
         latent[name] = _latent(name, dataset.counts[name], settings[name], joining, seed)
     if counts_path is not None:
-        # Here, since the files are known to hold canonical counts, which are copied, once they have been walked over.
+        # Written last: after a pass over the files, canonical counts are known to be such and are copied.
         write_joined(dataset, counts_path)
     uns = {"spatialweave": stamp("latents", recipe=recipe.name, harmony=joining.harmony, **facts)}
     latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
@@ -78,20 +78,20 @@ def preprocess(
 
 
 def _settings(recipe: Recipe, dataset: JoinedSections) -> dict[str, PreparationSettings]:
-    """How each modality is treated; widths may depend on the number of proteins."""
+    """Return the settings of each modality; dimensions may depend on the number of proteins."""
     intensities = {name: is_intensities(name, joined.data.uns) for name, joined in dataset.counts.items()}
-    known = (dataset.platform, dataset.n_sections)
+    facts = (dataset.platform, dataset.n_sections)
     n_proteins = None
     if "adt" in dataset.counts:
-        min_spots = recipe.settings("adt", *known, is_intensities=intensities["adt"]).min_spots
+        min_spots = recipe.settings("adt", *facts, is_intensities=intensities["adt"]).min_spots
         n_proteins = adt.panel_size(dataset.counts["adt"].counts, min_spots)
-    return {name: recipe.settings(name, *known, n_proteins, intensities[name]) for name in dataset.counts}
+    return {name: recipe.settings(name, *facts, n_proteins, intensities[name]) for name in dataset.counts}
 
 
 def _latent(
     name: str, joined: JoinedModality, settings: PreparationSettings, joining: SectionsSettings, seed: int
 ) -> anndata.AnnData:
-    """One modality's latent, the way back to its features, and in uns['preprocess'] the record of how it came about."""
+    """Return one modality's latent, its map back to features, and in uns['preprocess'] the record of the steps."""
     import anndata
     import pandas as pd
 
@@ -99,7 +99,7 @@ def _latent(
         return _precomputed(joined.data)
     try:
         prepared = preparation_of(name, is_intensities(name, joined.data.uns)).prepare(joined.counts, settings)
-        # Latents that a preparation makes itself are no linear map of features: no loadings lead back.
+        # Latents that a preparation makes itself are not a linear map of features, so they have no loadings.
         components, scores = None, prepared.scores
         if scores is None:
             if settings.n_components == 0:
@@ -135,20 +135,20 @@ def _latent(
 
 
 def _precomputed(data: anndata.AnnData) -> anndata.AnnData:
-    """The latent that the section file has for a modality, as it is; no loadings lead back to the features."""
+    """Return the latent of a modality from its section file, unchanged and without loadings."""
     import anndata
     import pandas as pd
 
-    given = np.ascontiguousarray(data.obsm[PRECOMPUTED], dtype=np.float32)
+    values = np.ascontiguousarray(data.obsm[PRECOMPUTED], dtype=np.float32)
     record = {
         "steps": [{"step": "precomputed", "obsm": str(data.uns[PRECOMPUTED])}],
         "n_spots": data.n_obs,
         "n_features_in": data.n_vars,
         "n_features": data.n_vars,
-        "n_dims": given.shape[1],
+        "n_dims": values.shape[1],
         "notes": [],
     }
-    latent = anndata.AnnData(obs=pd.DataFrame(index=data.obs_names), obsm={"X_latent": given})
+    latent = anndata.AnnData(obs=pd.DataFrame(index=data.obs_names), obsm={"X_latent": values})
     latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
     return latent
 
@@ -156,7 +156,7 @@ def _precomputed(data: anndata.AnnData) -> anndata.AnnData:
 def _with_loadings(
     latent: anndata.AnnData, prepared: Prepared, components: PrincipalComponents, names: pd.Index
 ) -> anndata.AnnData:
-    """The same latent with the way back to its features: loadings, means and divisors of those that took part."""
+    """Add the map back to features to a latent: loadings, means and divisors of the features behind it."""
     import anndata
     import pandas as pd
 
@@ -172,7 +172,7 @@ def _with_loadings(
 def _frozen(
     prepared: Prepared, components: PrincipalComponents | None, names: pd.Index, themselves: bool
 ) -> FrozenPreparation:
-    """How the latents of other spots are made like these."""
+    """Return the preparation that makes the latents of other spots in the same way."""
     values = prepared.values
     n_spots, n_features = values.shape
     mean = np.empty(n_features)

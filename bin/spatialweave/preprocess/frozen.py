@@ -1,7 +1,7 @@
-"""The way from counts to latents with the numbers of the dataset that it was fitted to, for spots of other datasets.
+"""Preparation of latents from counts with the numbers fitted to one dataset, for spots of other datasets.
 
-Every preparation notes its operations with what it measured over the dataset (:class:`Operation`); they are carried out
-again on other counts, and the result is projected as the dataset's own was.
+Every preparation records its operations with the numbers that it measured over the dataset (:class:`Operation`). They
+are applied to other counts, and the result is projected in the same way as the dataset's own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from spatialweave.io.stage_checks import AGAIN
 from spatialweave.preprocess.matrices import normalise_total, scale_columns, scale_rows
 
 FROZEN = "frozen"
-"""The uns key, in a modality's latents, of how latents of other spots are made like these."""
+"""The uns key, in a modality's latents, of the preparation for other spots."""
 
 ALL, CHOSEN = "all", "chosen"
-"""Whose counts a spot's total is of: all features that were detected, or those that were chosen."""
+"""Features in a spot's total: all that were detected, or those that were chosen."""
 
 PCA, LSI, FEATURES = "pca", "lsi", "features"
-"""How the transformed values become latents."""
+"""Projections from transformed values to latents."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One change of a matrix, spots x features.
+    """Operation on a matrix, spots x features.
 
     Attributes
     ----------
@@ -38,10 +38,10 @@ class Operation:
         ``total`` (spots are scaled to `target`), ``log1p``, ``arcsinh``, ``columns`` (features are multiplied by
         `numbers`), or ``clr_spots`` (centred log-ratio of each spot).
     target, of
-        Of ``total``: the total, and whose it is (:data:`ALL`, :data:`CHOSEN`).
+        For ``total``: the total, and its features (:data:`ALL`, :data:`CHOSEN`).
     numbers
-        float64. Of ``columns`` one factor per chosen feature. Of ``total`` each feature's fraction of all counts, by
-        which the total is lowered where features are missing.
+        float64. For ``columns``, one factor per chosen feature. For ``total``, each feature's fraction of all counts,
+        by which the total is lowered if features are missing.
     """
 
     name: str
@@ -52,20 +52,20 @@ class Operation:
 
 @dataclass(frozen=True)
 class FrozenPreparation:
-    """From raw counts of one modality to latents, as they were made of another dataset's.
+    """Preparation of latents from raw counts of one modality, with numbers fitted to another dataset.
 
     Attributes
     ----------
     features
-        Names of the chosen features, those behind the latents.
+        Names of the chosen features, which are behind the latents.
     detected
-        Names of all features that spots' totals are of; empty where no operation needs them.
+        Names of all features in the spots' totals; empty if no operation needs them.
     operations
-        In order.
+        Operations in order.
     projection
         :data:`PCA`, :data:`LSI` or :data:`FEATURES`.
     matrix
-        float64, features x dimensions; of LSI one dimension more than the latents; of FEATURES features x 0.
+        float64, features x dimensions; for LSI one dimension more than the latents; for FEATURES features x 0.
     mean
         float64, mean of each feature after the operations.
     """
@@ -84,48 +84,49 @@ class FrozenPreparation:
         return len(self.features) if self.projection == FEATURES else width - (self.projection == LSI)
 
     def transformed(self, counts: sparse.csr_matrix, names: Sequence[str]) -> tuple[sparse.csr_matrix, np.ndarray]:
-        """What the projection takes of other counts, spots x features, by their names in the spelling of the model's.
+        """Apply the operations to other counts, spots x features; `names` are those of the features in the model.
 
         Returns
         -------
-        float64 CSR, spots x chosen features that are there, and their positions among :attr:`features`.
+        float64 CSR, spots x chosen features that are present, and their positions among :attr:`features`.
         """
         column_of = {name: column for column, name in enumerate(names)}
-        found = np.array([position for position, name in enumerate(self.features) if name in column_of], dtype=np.int64)
-        matrix = counts[:, [column_of[self.features[position]] for position in found]].astype(np.float64)
+        present = np.array([place for place, name in enumerate(self.features) if name in column_of], dtype=np.int64)
+        matrix = counts[:, [column_of[self.features[position]] for position in present]].astype(np.float64)
         for operation in self.operations:
             if operation.name == "total":
                 if operation.of == ALL:
-                    here = np.array([name in column_of for name in self.detected])
+                    in_total = np.array([name in column_of for name in self.detected])
                     weights = np.zeros(counts.shape[1])
                     weights[[column_of[name] for name in self.detected if name in column_of]] = 1
-                    totals, known = counts.astype(np.float64) @ weights, here
+                    totals = counts.astype(np.float64) @ weights
                 else:
-                    totals, known = np.asarray(matrix.sum(axis=1)).ravel(), _mask(found, len(self.features))
-                share = 1.0 if known.all() else float(operation.numbers[known].sum())
-                normalise_total(matrix, totals, operation.target * share)
+                    in_total = _mask(present, len(self.features))
+                    totals = np.asarray(matrix.sum(axis=1)).ravel()
+                fraction = 1.0 if in_total.all() else float(operation.numbers[in_total].sum())
+                normalise_total(matrix, totals, operation.target * fraction)
             else:
-                CHANGES[operation.name](matrix, operation.numbers[found] if len(operation.numbers) else found)
-        return matrix, found
+                CHANGES[operation.name](matrix, operation.numbers[present] if len(operation.numbers) else present)
+        return matrix, present
 
-    def latents(self, matrix: sparse.csr_matrix, found: np.ndarray) -> np.ndarray:
-        """The latents (float32, spots x dimensions) of what :meth:`transformed` returns.
+    def latents(self, matrix: sparse.csr_matrix, present: np.ndarray) -> np.ndarray:
+        """Return the latents (float32, spots x dimensions) from the result of :meth:`transformed`.
 
-        Missing features take their mean.
+        Missing features are set to their mean.
         """
-        absent = np.setdiff1d(np.arange(len(self.features)), found)
+        absent = np.setdiff1d(np.arange(len(self.features)), present)
         if self.projection == FEATURES:
             values = np.tile(self.mean.astype(np.float32), (matrix.shape[0], 1))
-            values[:, found] = matrix.toarray()
+            values[:, present] = matrix.toarray()
             return values
         if self.projection == PCA:
-            own = self.matrix[found]
-            return np.asarray(matrix @ own - self.mean[found] @ own, dtype=np.float32)
-        vectors = matrix @ self.matrix[found] + self.mean[absent] @ self.matrix[absent]
+            loadings = self.matrix[present]
+            return np.asarray(matrix @ loadings - self.mean[present] @ loadings, dtype=np.float32)
+        vectors = matrix @ self.matrix[present] + self.mean[absent] @ self.matrix[absent]
         return standardised(vectors, np.asarray(matrix.sum(axis=1)).ravel() == 0)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The same as plain values, for JSON, and as arrays by name."""
+        """Return the preparation as plain values, for JSON, and arrays by name."""
         arrays = {"matrix": self.matrix, "mean": self.mean}
         operations = []
         for number, operation in enumerate(self.operations):
@@ -142,12 +143,12 @@ class FrozenPreparation:
 
     @classmethod
     def of_parts(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> FrozenPreparation:
-        """What :meth:`parts` returned.
+        """Make a preparation from the result of :meth:`parts`.
 
         Raises
         ------
         ValueError
-            Where they do not fit together; the text says what and where.
+            When the parts do not fit together; the text names the part.
         """
         features, detected = _names(plain, "features"), _names(plain, "detected")
         projection = plain.get("projection")
@@ -160,10 +161,10 @@ class FrozenPreparation:
             raise ValueError(f"matrix has the shape {matrix.shape} for {len(features)} features")
         if mean.shape != (len(features),):
             raise ValueError(f"mean has the shape {mean.shape} for {len(features)} features")
-        given = plain.get("operations")
-        if not isinstance(given, list):
-            raise ValueError("operations is no list")
-        operations = [_operation(one, number, arrays, len(features), len(detected)) for number, one in enumerate(given)]
+        entries = plain.get("operations")
+        if not isinstance(entries, list):
+            raise ValueError("operations is not a list")
+        operations = [_operation(entry, i, arrays, len(features), len(detected)) for i, entry in enumerate(entries)]
         return cls(features, detected, operations, projection, matrix, mean)
 
 
@@ -190,7 +191,7 @@ def _operation(
 def _names(plain: Mapping[str, Any], key: str) -> list[str]:
     names = plain.get(key)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{key} is no list of names")
+        raise ValueError(f"{key} is not a list of names")
     if len(set(names)) < len(names):
         raise ValueError(f"{key} has a name twice")
     return names
@@ -215,7 +216,7 @@ def _clr_spots(matrix: sparse.csr_matrix, _numbers: np.ndarray) -> None:
 
 
 def carry_out(operations: Sequence[Operation], matrix: sparse.csr_matrix) -> None:
-    """Operations other than ``total``, on all features that they are of, in place."""
+    """Apply operations other than ``total`` in place, on all features."""
     for operation in operations:
         CHANGES[operation.name](matrix, operation.numbers)
 
@@ -226,18 +227,18 @@ CHANGES: dict[str, Callable[[sparse.csr_matrix, np.ndarray], None]] = {
     "columns": scale_columns,
     "clr_spots": _clr_spots,
 }
-"""The operations that need nothing but the matrix and their numbers, in place."""
+"""The operations that need only the matrix and their numbers; they work in place."""
 
 
 def log_ratio_of_spots(matrix: sparse.csr_matrix) -> None:
-    """log(1 + x / exp(mean of log(1 + x))), the mean over all features of each spot, in place; zeros stay zeros."""
+    """Apply log(1 + x / exp(mean of log(1 + x))) in place, with the mean over a spot's features; zeros stay zeros."""
     logged = sparse.csr_matrix((np.log1p(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
     scale_rows(matrix, np.exp(-np.asarray(logged.mean(axis=1)).ravel()))
     np.log1p(matrix.data, out=matrix.data)
 
 
 def standardised(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """Rows brought to mean 0 and standard deviation 1 (n - 1), without the first column (float32); zero if `empty`."""
+    """Standardise rows to mean 0 and standard deviation 1 (n - 1), drop the first column (float32); 0 if `empty`."""
     vectors = np.where(empty[:, None], 0.0, vectors)
     vectors -= vectors.mean(axis=1, keepdims=True)
     sd = vectors.std(axis=1, ddof=1, keepdims=True)
@@ -246,27 +247,29 @@ def standardised(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
 
 
 def total(target: float, of: str, sums: np.ndarray) -> Operation:
-    """Scaling to a total; `sums` are the features' sums over all spots of what it is of."""
+    """Return the operation that scales to a total; `sums` are the sums over all spots of the features in the total."""
     everything = sums.sum()
     return Operation("total", target, of, sums / everything if everything > 0 else np.zeros(len(sums)))
 
 
 def frozen_uns(frozen: FrozenPreparation) -> dict[str, Any]:
-    """The uns entry of a modality's latents."""
+    """Return the uns entry of a modality's latents."""
     plain, arrays = frozen.parts()
     return {"plain": json.dumps(plain), "arrays": arrays}
 
 
 def read_frozen(where: str, uns: Mapping[str, Any]) -> FrozenPreparation:
-    """What :func:`frozen_uns` made; `where` names the file and the modality.
+    """Read the result of :func:`frozen_uns`; `where` names the file and the modality.
 
     Raises
     ------
     InputError
-        Where there is none, as for latents that the user gave, or it contradicts itself.
+        When there is none, as for latents that the user gave, or it is inconsistent.
     """
     if FROZEN not in uns:
-        raise InputError(where, "does not say how its latents are made from counts", "latents made by PREPROCESS")
+        raise InputError(
+            where, "does not hold the preparation of its latents from counts", "latents made by PREPROCESS"
+        )
     try:
         return FrozenPreparation.of_parts(json.loads(str(uns[FROZEN]["plain"])), uns[FROZEN]["arrays"])
     except (KeyError, TypeError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""Harmony: latents of several sections brought together, so that similar spots of different sections are close.
+"""Harmony: correction of the latents of several sections, so that similar spots of different sections are close.
 
-Spots are clustered softly on the unit sphere, with a penalty on clusters that hold few sections; within each cluster,
-what a section adds to the latents is estimated by ridge regression and taken away (Korsunsky et al., Nature Methods
-16:1289, 2019). harmonypy does the work; its defaults differ from those that SMART uses for several sections.
+Spots are clustered softly on the unit sphere, with a penalty on clusters that hold few sections. Within each cluster,
+the contribution of a section to the latents is estimated by ridge regression and removed (Korsunsky et al., Nature
+Methods 16:1289, 2019). harmonypy does the computation; its defaults differ from those of SMART for several sections.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 from spatialweave.preprocess.recipe import SectionsSettings
 
 MIN_SPOTS = 30
-"""Sections with fewer spots are too small to estimate what they add; also the mean number of spots in a cluster."""
+"""Fewest spots of a section whose contribution can be estimated; also the mean number of spots in a cluster."""
 
 MAX_CLUSTERS = 100
 RIDGE = 1.0
 CLUSTERING_STEPS = 200
 CLUSTERING_TOLERANCE = 1e-5
 TOLERANCE = 1e-4
-"""As in harmony-pytorch, which SMART uses. harmonypy's own (4 steps, 1e-3, 1e-2) end long before sections mix."""
+"""Values of harmony-pytorch, used by SMART. Those of harmonypy (4 steps, 1e-3, 1e-2) stop long before sections mix."""
 
 
 def correct(
@@ -29,8 +29,8 @@ def correct(
 ) -> tuple[np.ndarray, dict[str, Any] | None, str | None]:
     """Correct the latents of one modality by section; time and memory are linear in spots.
 
-    Spots with a latent of zero (no counts at all) have no direction and stay zero. The correction is a shift of every
-    spot by what its section adds to its clusters, so that the loadings still lead back to features, approximately.
+    Spots with a latent of zero (no counts at all) have no direction and stay zero. The correction shifts every spot by
+    the contribution of its section to its clusters, so the loadings still map back to features approximately.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def correct(
 
     Returns
     -------
-    The corrected latents (float32), the step for the record and a note for the user. Where there is nothing to correct
-    or it cannot be done, the latents as they were and no step; the note says why it could not be done.
+    The corrected latents (float32), the step for the record and a note for the user. If there is nothing to correct, or
+    correction is not possible, the unchanged latents and no step; the note then gives the reason.
     """
     names = np.unique(sections)
     if len(names) < 2 or not settings.harmony:
@@ -66,11 +66,11 @@ def correct(
 
 
 def _harmony(latent: np.ndarray, sections: np.ndarray, settings: SectionsSettings, seed: int) -> tuple[np.ndarray, int]:
-    """The corrected latents (float32), and the rounds that it took."""
+    """Return the corrected latents (float32), and the number of rounds."""
     import harmonypy
 
     result = harmonypy.run_harmony(
-        # Dimensions x spots: a matrix with as many of one as of the other would otherwise be taken for the transpose.
+        # Dimensions x spots: otherwise harmonypy would transpose a square matrix.
         latent.T,
         {"section": sections},
         "section",

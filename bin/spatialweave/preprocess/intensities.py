@@ -1,4 +1,4 @@
-"""Intensities of whatever modality: stained proteins, gene activities, denoised or corrected expression."""
+"""Intensities of any modality: stained proteins, gene activities, denoised or corrected expression."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from spatialweave.preprocess.values import Values
 from spatialweave.settings import REQUIRED, option
 
 VALUES_AT_ONCE = 32_000_000
-"""Values above 0 that are held at a time where their medians are taken (128 MB)."""
+"""Number of values above 0 that are held at a time to compute medians (128 MB)."""
 
 
 @dataclass(frozen=True)
 class IntensitySettings(PreparationSettings):
-    """How intensities are treated."""
+    """Options for intensities."""
 
     variable_features: int | None = option(
         REQUIRED,
@@ -41,9 +41,8 @@ class IntensitySettings(PreparationSettings):
 def prepare(counts: Counts, settings: IntensitySettings) -> Prepared:
     """Prepare intensities (spots x features): transformation, the features that vary most, scaling.
 
-    Spots are not scaled to one total: that a cell is bright in all of its stains is no matter of sampling depth, and
-    where one stain dominates the total, all others would take on its pattern. `as_rna` scales them all the same, as
-    SpatialFuser does.
+    Spots are not scaled to one total: a cell that is bright in all of its stains was not sampled more deeply, and if
+    one stain dominated the total, all others would take on its pattern. Only `as_rna` scales them, as in SpatialFuser.
     """
     if settings.transform == "as_rna":
         chosen = rna.RnaSettings(
@@ -72,18 +71,18 @@ def prepare(counts: Counts, settings: IntensitySettings) -> Prepared:
 
 
 def arcsinh(values: Counts) -> list[Operation]:
-    """The operations of arcsinh(x / median of the positive values of the feature): linear near 0, logarithmic above.
+    """Return the operations of arcsinh(x / median of the feature's positive values): linear near 0, logarithmic above.
 
-    The median as the unit makes the result the same for any gain of the instrument.
+    With the median as the unit, the result is the same for any gain of the instrument.
     """
     factors = 1 / _medians(values)
     return [Operation("columns", numbers=factors), Operation("arcsinh")]
 
 
 def _medians(values: Counts) -> np.ndarray:
-    """Median of the positive values of each feature, 1 where there are none.
+    """Return the median of the positive values of each feature, 1 where there are none.
 
-    Taken from as many features at a time as have :data:`VALUES_AT_ONCE` values together, in a pass for each group.
+    Each pass handles a group of features with about :data:`VALUES_AT_ONCE` values together.
     """
     medians = np.ones(values.shape[1])
     group = np.cumsum(spots_per_feature(values)) // VALUES_AT_ONCE
@@ -92,9 +91,9 @@ def _medians(values: Counts) -> np.ndarray:
         pieces: list[list[np.ndarray]] = [[] for _ in features]
         for block in spot_blocks(values):
             columns = block[:, features].tocsc()
-            for found, piece in zip(pieces, np.split(columns.data, columns.indptr[1:-1]), strict=True):
-                found.append(piece[piece > 0].astype(np.float32))
-        for feature, found in zip(features, pieces, strict=True):
-            positive = np.concatenate(found)
+            for parts, piece in zip(pieces, np.split(columns.data, columns.indptr[1:-1]), strict=True):
+                parts.append(piece[piece > 0].astype(np.float32))
+        for feature, parts in zip(features, pieces, strict=True):
+            positive = np.concatenate(parts)
             medians[feature] = np.median(positive.astype(np.float64)) if len(positive) else 1.0
     return medians

@@ -1,4 +1,4 @@
-"""The sections of a dataset, joined."""
+"""Joining of the sections of a dataset."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class JoinedModality:
     Attributes
     ----------
     data
-        The features that all sections with the modality share, without X; the obs columns that all of them have. Where
-        only one section has it, var and obsm are as in its file.
+        The features that all sections with the modality share, without X; the obs columns that all of them have. If
+        only one section has the modality, var and obsm are as in its file.
     counts
-        Raw counts of these, from the sections' files.
+        Raw counts of these features, from the sections' files.
     sections
         The section of each spot.
     """
@@ -50,7 +50,7 @@ class JoinedModality:
 
 @dataclass(frozen=True)
 class StackedCounts:
-    """The counts of several sections, one below the other, on their common features."""
+    """Counts of several sections on their common features, one section below the other."""
 
     parts: list[StoredCounts]
     common: Common
@@ -62,11 +62,11 @@ class StackedCounts:
 
     @property
     def nnz(self) -> int:
-        """Stored entries, at most."""
+        """Upper limit of the number of stored entries."""
         return sum(part.nnz for part in self.parts)
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """The spots in order; a block ends with its section."""
+        """Yield the spots in order; a block holds spots of one section."""
         for number, part in enumerate(self.parts):
             for block in part.blocks():
                 yield self.common.counts(block, number)
@@ -79,7 +79,7 @@ class JoinedSections:
     Attributes
     ----------
     sections
-        Their sizes before, in the order of the stack.
+        Sizes before joining, in the order of the stack.
     obs
         One row per spot: index = unique spot names, columns `barcode`, `section` and, where known, `label`.
     coordinates
@@ -87,9 +87,9 @@ class JoinedSections:
     true_coordinates
         True coordinates of simulated spots (float64, spots x 2), if all sections have them; else None.
     counts
-        Per modality the spots where it was measured.
+        Counts of each modality on the spots where it was measured.
     images
-        By section, of those that have one.
+        Images by section, of the sections that have one.
     """
 
     dataset: str
@@ -111,23 +111,23 @@ class JoinedSections:
 def join_sections(paths: Sequence[Path]) -> JoinedSections:
     """Read the sections of one dataset and join them.
 
-    One section keeps its barcodes as spot names; with several they become ``<section>:<barcode>``. Sections
-    come in the order of `paths`. Each modality is restricted to the features that all the sections which have it share
-    (:mod:`spatialweave.preprocess.common_features`), in the order of the first.
+    A single section keeps its barcodes as spot names; with several sections they become ``<section>:<barcode>``.
+    Sections are in the order of `paths`. Each modality is restricted to the features shared by all sections that have
+    it (:mod:`spatialweave.preprocess.common_features`), in the order of the first section.
 
     Raises
     ------
     InputError
-        When a file is no section, the files belong to several datasets or platforms, a section comes twice, or the
-        sections share no feature of a modality.
+        When a file is not a section, the files belong to several datasets or platforms, a section is given twice, or
+        the sections share no feature of a modality.
     """
     read = [read_section_file(path) for path in paths]
-    files = [one.data for one in read]
+    files = [file.data for file in read]
     facts = [file.uns["spatialweave"] for file in files]
     for fact in ("dataset", "platform", "layout"):
-        found = list(dict.fromkeys(str(f[fact]) for f in facts))
-        if len(found) > 1:
-            raise InputError("--section", f"sections differ in {fact}: {', '.join(found)}", f"one {fact} per dataset")
+        values = list(dict.fromkeys(str(f[fact]) for f in facts))
+        if len(values) > 1:
+            raise InputError("--section", f"sections differ in {fact}: {', '.join(values)}", f"one {fact} per dataset")
     names = [str(f["section"]) for f in facts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -153,7 +153,7 @@ def join_sections(paths: Sequence[Path]) -> JoinedSections:
 def write_joined(dataset: JoinedSections, path: Path) -> None:
     """Write the joined raw counts."""
     joined = joined_counts(
-        {name: one.data for name, one in dataset.counts.items()},
+        {name: modality.data for name, modality in dataset.counts.items()},
         dataset.obs,
         dataset.coordinates,
         dataset.sections,
@@ -162,7 +162,7 @@ def write_joined(dataset: JoinedSections, path: Path) -> None:
         platform=dataset.platform.name,
         layout=dataset.layout,
     )
-    write(joined, path, counts={name: one.counts for name, one in dataset.counts.items()})
+    write(joined, path, counts={name: modality.counts for name, modality in dataset.counts.items()})
 
 
 def _spot_names(barcodes: pd.Index, section: str, n_sections: int) -> pd.Index:
@@ -170,7 +170,7 @@ def _spot_names(barcodes: pd.Index, section: str, n_sections: int) -> pd.Index:
 
 
 def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
-    """The obs table of the dataset; labels and the user's own columns are "" in sections without them."""
+    """Return the obs table of the dataset; labels and the user's own columns are "" in sections without them."""
     import pandas as pd
 
     parts = []
@@ -191,12 +191,12 @@ def _join_obs(files: list[mudata.MuData], names: list[str]) -> pd.DataFrame:
 
 
 def _further_columns(obs: pd.DataFrame) -> list[str]:
-    """The label and the user's own columns, as far as they are there."""
+    """Return the names of the label and the user's own columns that are present."""
     return [column for column in obs.columns if column == "label" or column.startswith(CARRIED)]
 
 
 def _true_coordinates(files: list[mudata.MuData]) -> np.ndarray | None:
-    """True coordinates of all spots (float64, spots x 2), where every section has them, finite; else None."""
+    """Return true coordinates of all spots (float64, spots x 2) if every section has finite ones; else None."""
     parts = [np.asarray(file.obsm[TRUE_SPATIAL], dtype=np.float64) for file in files if TRUE_SPATIAL in file.obsm]
     usable = [part for part in parts if part.ndim == 2 and part.shape[1] == 2 and np.isfinite(part).all()]
     return np.concatenate(usable) if len(usable) == len(files) else None
@@ -215,7 +215,7 @@ def _size(file: mudata.MuData, name: str) -> SectionSize:
 
 
 def _join_counts(files: list[SectionFile], names: list[str]) -> dict[str, JoinedModality]:
-    """Each modality's counts over all sections, on the features that they share."""
+    """Return each modality's counts over all sections, on the features that they share."""
     joined = {}
     for modality in MODALITIES:
         having = [
@@ -238,17 +238,23 @@ def _join_counts(files: list[SectionFile], names: list[str]) -> dict[str, Joined
 
 
 def _stack(modality: str, parts: list[anndata.AnnData], sections: list[str]) -> tuple[anndata.AnnData, Common]:
-    """Several sections of a modality, one below the other, without their counts; and their common features."""
+    """Return several sections of a modality, one below the other, without counts; and their common features."""
     import anndata
     import pandas as pd
 
     if any(PRECOMPUTED in part.obsm for part in parts):
-        found = "several sections, one of them with latents of its own"
-        raise InputError(f"modality {modality}", found, "one section, or counts", "compute the latents of all together")
+        found = "several sections, one of them with precomputed latents"
+        raise InputError(
+            f"modality {modality}", found, "one section, or counts", "compute the latents of all sections together"
+        )
     measured = [is_intensities(modality, part.uns) for part in parts]
     if len(set(measured)) > 1:
         named = ", ".join(f"{s} {'intensities' if m else 'counts'}" for s, m in zip(sections, measured, strict=True))
-        raise InputError(f"modality {modality}", f"its sections differ in what is measured: {named}", "one of both")
+        raise InputError(
+            f"modality {modality}",
+            f"its sections hold different kinds of values: {named}",
+            "the same kind in all sections",
+        )
     common = common_features(modality, [part.var_names for part in parts], sections)
     stacked = anndata.AnnData(
         obs=pd.concat([part.obs for part in parts], join="inner"),

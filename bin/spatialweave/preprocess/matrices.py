@@ -1,4 +1,4 @@
-"""Changes and sums of sparse spots x features matrices on the way to latents. None of them makes a matrix dense."""
+"""Operations on sparse spots x features matrices and their sums. None of them makes a matrix dense."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spatialweave.io.count_matrix import BLOCK_ENTRIES, Counts, spot_blocks
 
 
 def scale_rows(matrix: sparse.csr_matrix, factors: np.ndarray) -> None:
-    """Multiply every row in place by its factor, some rows at a time: a factor per entry takes as much as the data."""
+    """Multiply every row in place by its factor, some rows at a time, since a factor per entry takes much memory."""
     n_rows = matrix.shape[0]
     step = max(1, BLOCK_ENTRIES * n_rows // max(matrix.nnz, 1))
     for start in range(0, n_rows, step):
@@ -26,19 +26,19 @@ def scale_columns(matrix: sparse.csr_matrix, factors: np.ndarray) -> None:
 
 
 def normalise_total(matrix: sparse.csr_matrix, totals: np.ndarray, target: float) -> None:
-    """Scale spots in place by target / total; spots with a total of 0 stay as they are."""
+    """Scale spots in place by target / total; spots with a total of 0 are not changed."""
     scale_rows(matrix, target / np.where(totals > 0, totals, target))
 
 
 def column_sums(matrix: Counts) -> np.ndarray:
-    """Sum of each feature over the spots (float64)."""
+    """Return the sum of each feature over the spots (float64)."""
     return np.asarray(sum(block.sum(axis=0, dtype=np.float64) for block in spot_blocks(matrix))).ravel()
 
 
 def standard_deviations(matrix: Counts) -> np.ndarray:
-    """Standard deviation of each feature over the spots, n - 1 denominator (float64); 0 for constant features.
+    """Return the standard deviation (n - 1, float64) of each feature over the spots; 0 for constant features.
 
-    Scaled :class:`~spatialweave.preprocess.values.Values` know theirs, which saves a pass.
+    Scaled :class:`~spatialweave.preprocess.values.Values` already hold theirs, which saves a pass.
     """
     known: np.ndarray | None = getattr(matrix, "deviations", None)
     if known is not None:
@@ -50,6 +50,6 @@ def standard_deviations(matrix: Counts) -> np.ndarray:
             block, axis=0, last_mean=mean, last_var=variance, last_n=n_seen
         )
     variance *= n_spots / max(n_spots - 1, 1)
-    # A constant feature's variance comes out as rounding noise; it must not be blown up to 1 by scaling.
+    # The variance of a constant feature is rounding noise, which scaling must not raise to 1.
     variance[variance <= 1e-12 * mean**2] = 0
     return np.sqrt(variance)

@@ -15,7 +15,7 @@ from spatialweave.settings import REQUIRED, option
 
 @dataclass(frozen=True)
 class MetaboliteSettings(PreparationSettings):
-    """How metabolites are treated."""
+    """Options for metabolites."""
 
     target_sum: float = option(REQUIRED, "The total to which every spot is scaled.", above=0)
     scale: bool = option(REQUIRED, "Whether features are divided by their standard deviation.")
@@ -25,7 +25,7 @@ def prepare(counts: Counts, settings: MetaboliteSettings) -> Prepared:
     """Prepare metabolite intensities (spots x peaks): every spot to `target_sum`, log(1 + x), scaling per metabolite.
 
     Total-ion-current normalisation and a logarithm are the usual treatment of imaging mass spectrometry. All
-    metabolites are kept: a panel is small and was chosen.
+    metabolites are kept, since a panel is small and was selected.
     """
     steps: list[dict[str, Any]] = []
     kept = detected_features(counts, settings.min_spots, steps)

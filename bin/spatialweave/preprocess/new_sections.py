@@ -1,8 +1,8 @@
-"""Latents of new sections brought to those of a reference, as Harmony brings sections of one dataset together.
+"""Correction of the latents of new sections to those of a reference, as Harmony corrects sections of one dataset.
 
-The reference stays as it is, and so do its clusters: each new section is assigned softly to them, and what it adds to
-each of them, estimated by ridge regression together with the reference's own spots, is taken away. Of the reference
-only a table per cluster is needed (Symphony: Kang et al., Nature Communications 12:5890, 2021).
+The reference and its clusters do not change. The spots of each new section are assigned softly to the clusters; the
+section's contribution to each cluster is estimated by ridge regression, together with the reference's own spots, and
+removed. Only sums per cluster are needed of the reference (Symphony: Kang et al., Nature Communications 12:5890, 2021).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from spatialweave.preprocess.harmony import MAX_CLUSTERS, MIN_SPOTS, RIDGE
 
 SOFTNESS = 0.1
-"""Width of the soft assignment, that of Harmony and Symphony."""
+"""Width of the soft assignment, as in Harmony and Symphony."""
 
 SAMPLE = 100_000
-"""Clusters are those of so many random spots of a larger reference."""
+"""Number of random spots of a larger reference that are clustered."""
 
 
 @dataclass(frozen=True)
@@ -39,35 +39,35 @@ class ReferenceClusters:
     sums: np.ndarray
 
     def corrected(self, latent: np.ndarray) -> np.ndarray:
-        """Latents of one section (spots x dimensions), corrected (float32); those of zero stay zero.
+        """Return corrected latents (float32) of one section (spots x dimensions); rows of zeros stay zero.
 
-        With N spots of the reference and n of the section in a cluster, and their sums C and F, the section's part of
-        the regression on [1, is new] with ridge r on the latter is (N F - n C) / ((N + n)(n + r) - n^2).
+        With N spots of the reference and n of the section in a cluster, and their sums C and F, the section's term in
+        the regression on [1, is new], with ridge r on the latter, is (N F - n C) / ((N + n)(n + r) - n^2).
         """
         rows = np.flatnonzero(latent.any(axis=1))
-        own = latent[rows].astype(np.float64)
-        assigned = self.assigned(own)
-        n, sums = assigned.sum(axis=0)[:, None], assigned.T @ own
+        nonzero = latent[rows].astype(np.float64)
+        assigned = self.assigned(nonzero)
+        n, sums = assigned.sum(axis=0)[:, None], assigned.T @ nonzero
         size = self.sizes[:, None]
         added = (size * sums - n * self.sums) / ((size + n) * (n + RIDGE) - n**2)
         result = latent.astype(np.float32).copy()
-        result[rows] = own - assigned @ added
+        result[rows] = nonzero - assigned @ added
         return result
 
     def common_shift(self, latent: np.ndarray) -> np.ndarray:
-        """What a section (spots x dimensions) adds to the reference's latents everywhere: one number per dimension.
+        """Return the overall shift of a section (spots x dimensions) from the reference: one number per dimension.
 
-        It is the median over the section's spots of their differences from what their clusters are on average: unlike
-        the correction, it leaves a part of the tissue that the reference does not have where it is.
+        It is the median over the section's spots of their differences from the means of their clusters. Unlike the
+        correction, it does not move a tissue that is missing in the reference towards the reference.
         """
-        own = latent[latent.any(axis=1)].astype(np.float64)
-        if not len(own):
+        nonzero = latent[latent.any(axis=1)].astype(np.float64)
+        if not len(nonzero):
             return np.zeros(latent.shape[1])
         means = self.sums / np.maximum(self.sizes, np.finfo(np.float64).tiny)[:, None]
-        return np.asarray(np.median(own - self.assigned(own) @ means, axis=0))
+        return np.asarray(np.median(nonzero - self.assigned(nonzero) @ means, axis=0))
 
     def assigned(self, latent: np.ndarray) -> np.ndarray:
-        """Of every spot the fraction in each cluster, by the cosine with its centre: spots x clusters."""
+        """Return the fraction of every spot in each cluster, by the cosine with its centre: spots x clusters."""
         unit = latent / np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), 1e-12)
         scores = 2 * (unit @ self.centres.T - 1) / SOFTNESS
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -75,21 +75,21 @@ class ReferenceClusters:
 
 
 def reference_clusters(latent: np.ndarray, seed: int) -> ReferenceClusters | None:
-    """The clusters of a reference's latents (spots x dimensions); None where there are too few spots for any.
+    """Find the clusters of a reference's latents (spots x dimensions); None if there are too few spots.
 
-    They are found on the unit sphere, as many as Harmony takes.
+    Clustering is on the unit sphere, with as many clusters as in Harmony.
     """
     from sklearn.cluster import KMeans
 
-    own = latent[latent.any(axis=1)].astype(np.float64)
-    n_clusters = min(MAX_CLUSTERS, len(own) // MIN_SPOTS)
+    nonzero = latent[latent.any(axis=1)].astype(np.float64)
+    n_clusters = min(MAX_CLUSTERS, len(nonzero) // MIN_SPOTS)
     if n_clusters < 1:
         return None
-    unit = own / np.linalg.norm(own, axis=1, keepdims=True)
+    unit = nonzero / np.linalg.norm(nonzero, axis=1, keepdims=True)
     if len(unit) > SAMPLE:
         unit = unit[np.sort(np.random.default_rng(seed).choice(len(unit), SAMPLE, replace=False))]
     centres = KMeans(n_clusters, n_init=1, random_state=seed).fit(unit).cluster_centers_
     centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     clusters = ReferenceClusters(centres, np.empty(0), np.empty(0))
-    assigned = clusters.assigned(own)
-    return ReferenceClusters(centres, assigned.sum(axis=0), assigned.T @ own)
+    assigned = clusters.assigned(nonzero)
+    return ReferenceClusters(centres, assigned.sum(axis=0), assigned.T @ nonzero)

@@ -19,15 +19,16 @@ NO_VARIANCE = 1e-10
 COVARIANCE_SPOTS = 20_000
 COVARIANCE_FEATURES = 5000
 SPOTS_PER_FEATURE = 10
-"""From so many spots on, with at most so many features, and so many spots for each, the covariance of all features is
-computed: it takes a third of the time of ARPACK, which needs many steps where the last components are noise alike."""
+"""The covariance of all features is computed with at least this many spots, at most this many features, and at least
+this many spots per feature. It takes a third of the time of ARPACK, which needs many steps if the last components are
+similar noise."""
 
 ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """Scores on the principal components, and the way back: ``scores @ loadings.T + mean`` is near the matrix.
+    """Scores on the principal components, and their inverse: ``scores @ loadings.T + mean`` is near the matrix.
 
     Attributes
     ----------
@@ -38,11 +39,11 @@ class PrincipalComponents:
     mean
         float64, mean of each varying feature.
     varying
-        bool, one per feature of the matrix; the others took no part.
+        bool, one per feature of the matrix; constant features are not used.
     variance_ratio
         Fraction of the total variance that each component explains, descending; empty for features themselves.
     note
-        Why there are fewer components than requested; None when there are not.
+        Reason why there are fewer components than requested; None otherwise.
     """
 
     scores: np.ndarray
@@ -54,9 +55,9 @@ class PrincipalComponents:
 
 
 def features_themselves(matrix: Counts) -> PrincipalComponents:
-    """Latents that are the features, neither centred nor reduced: each is its own component, in the order of columns.
+    """Return the features themselves as components, neither centred nor reduced, in the order of columns.
 
-    The result is dense: float32, spots x features.
+    The scores are dense: float32, spots x features.
     """
     n_features = matrix.shape[1]
     scores = np.empty(matrix.shape, dtype=np.float32)
@@ -73,12 +74,12 @@ def features_themselves(matrix: Counts) -> PrincipalComponents:
 
 
 def principal_components(matrix: Counts, n_components: int, seed: int) -> PrincipalComponents:
-    """Scores of the spots on the leading principal components.
+    """Compute the scores of the spots on the leading principal components.
 
-    Exact (scikit-learn's ARPACK solver with implicit centring; of many spots the eigenvectors of the covariance) and so
-    independent of the seed up to rounding. Signs are set so that the largest loading of each component is positive,
-    whatever the order of the spots. There are at most as many components as spots less one, as features that vary, and
-    as components with any variance. By the covariance the matrix is only walked over; else it is brought to memory.
+    The result is exact (scikit-learn's ARPACK solver with implicit centring or, with many spots, eigenvectors of the
+    covariance), so it does not depend on the seed up to rounding. The largest loading of each component is positive,
+    in any order of the spots. The number of components is at most the number of spots minus 1, of features that vary,
+    and of components with any variance. With the covariance, the matrix is read by blocks; else it is held in memory.
 
     Raises
     ------
@@ -92,11 +93,11 @@ def principal_components(matrix: Counts, n_components: int, seed: int) -> Princi
     wanted = min(n_components, n_features, n_spots - 1)
     many = n_spots >= max(COVARIANCE_SPOTS, SPOTS_PER_FEATURE * n_features)
     if many and n_features <= COVARIANCE_FEATURES:
-        found = _by_covariance(matrix, varying, wanted)
+        result = _by_covariance(matrix, varying, wanted)
     else:
-        found = _by_scikit_learn(_of_varying(in_memory(matrix), varying), wanted, seed)
-    scores, directions, mean, ratio = found
-    # Components without variance are rounding noise, which a later rescaling would turn into a signal.
+        result = _by_scikit_learn(_of_varying(in_memory(matrix), varying), wanted, seed)
+    scores, directions, mean, ratio = result
+    # Components without variance are rounding noise, which later scaling would turn into a signal.
     n_real = int((ratio > NO_VARIANCE).sum())
     note = None
     if n_real < n_components:
@@ -131,7 +132,7 @@ def _by_scikit_learn(matrix: sparse.csr_matrix, wanted: int, seed: int) -> Found
 
 
 def _by_covariance(matrix: Counts, varying: np.ndarray, wanted: int) -> Found:
-    """The eigenvectors of the covariance of the features, which is summed over blocks of spots."""
+    """Return the eigenvectors of the covariance of the features, which is summed over blocks of spots."""
     n_spots, n_features = matrix.shape[0], int(varying.sum())
     products, sums = np.zeros((n_features, n_features)), np.zeros(n_features)
     for _, part in numbered(spot_blocks(matrix)):

@@ -1,4 +1,4 @@
-"""The ways to prepare a modality, by the names under which modalities.yml chooses among them."""
+"""The preparations of modalities, by their names in modalities.yml."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from spatialweave.preprocess.prepared import Prepared
 
 @dataclass(frozen=True)
 class Preparation:
-    """From raw counts (spots x features) and settings to what the PCA takes.
+    """Function that turns raw counts (spots x features) into the input of the PCA, with its settings.
 
     Attributes
     ----------
     settings
         The dataclass of its options (:class:`spatialweave.preprocess.prepared.PreparationSettings`).
     prepare
-        Takes counts and settings.
+        Function of counts and settings.
     """
 
     settings: type
@@ -37,10 +37,10 @@ PREPARATIONS = {
 }
 
 OF_INTENSITIES = Preparation(intensities.IntensitySettings, intensities.prepare)
-"""Of modalities that are usually counted, where intensities were measured."""
+"""Preparation of intensities of modalities that are usually counted."""
 
 
 def preparation_of(modality: str, is_intensities: bool = False) -> Preparation:
-    """How `modality` is prepared, by the table of modalities and by what was measured."""
+    """Return the preparation of `modality`, by the table of modalities and the kind of its values."""
     kind = MODALITY_KINDS[modality]
     return OF_INTENSITIES if is_intensities and kind.values != INTENSITIES else PREPARATIONS[kind.preparation]

@@ -1,4 +1,4 @@
-"""What every modality's preparation hands to the PCA."""
+"""The result of every modality's preparation, which is the input of the PCA."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spatialweave.settings import REQUIRED, option
 
 @dataclass(frozen=True)
 class PreparationSettings:
-    """The options that every preparation has."""
+    """Options of every preparation."""
 
     min_spots: int = option(REQUIRED, "Features detected in fewer spots are left out.", low=0)
     components: int | None = option(
@@ -37,22 +37,22 @@ class PreparationSettings:
 
 @dataclass
 class Prepared:
-    """A modality ready for the PCA.
+    """Modality ready for the PCA.
 
     Attributes
     ----------
     values
-        Of the chosen features: transformed and scaled, not centred.
+        Values of the chosen features: transformed and scaled, not centred.
     divisors
-        What each chosen feature was divided by to scale it; 1 where it was not.
+        Divisor with which each chosen feature was scaled; 1 without scaling.
     steps
         The steps taken, in order, each with its name and values.
     notes
         Departures from the recipe, one line each.
     scores
-        Latents (float32, spots x dimensions) of a preparation that makes them itself; None where the PCA does.
+        Latents (float32, spots x dimensions) if the preparation makes them itself; None if the PCA does.
     projection
-        What leads to them from the values (float64, features x dimensions), with the dimension that is left out.
+        Projection from the values to these latents (float64, features x dimensions), with the dimension left out.
     """
 
     values: Values
@@ -66,12 +66,12 @@ class Prepared:
 def detected_features(
     counts: Counts, min_spots: int, steps: list[dict[str, Any]], detected: np.ndarray | None = None
 ) -> np.ndarray:
-    """Boolean mask of the features detected in at least `min_spots` spots; the step is added to `steps`.
+    """Return a boolean mask of the features detected in at least `min_spots` spots; add the step to `steps`.
 
     Parameters
     ----------
     detected
-        In how many spots each feature was detected, where that is known.
+        Number of spots in which each feature was detected, if known.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def normalise_and_log(
     Parameters
     ----------
     all_sums
-        Where the totals are of all detected features and not of the chosen ones: the sums of these over all spots.
+        If totals are over all detected features and not only the chosen ones: the sums of all over the spots.
     """
     done = total(target_sum, CHOSEN, column_sums(values)) if all_sums is None else total(target_sum, ALL, all_sums)
     steps += [{"step": "normalise_total", "target_sum": target_sum}, {"step": "log1p"}]
@@ -107,7 +107,7 @@ def normalise_and_log(
 def scale(values: Values, wanted: bool, steps: list[dict[str, Any]]) -> tuple[Values, np.ndarray]:
     """Divide features by their standard deviation, if `wanted`; the step is added to `steps`.
 
-    Returns the values and what each feature was divided by, which is 1 without scaling.
+    Returns the values and the divisor of each feature, which is 1 without scaling.
     """
     if not wanted:
         return values, np.ones(values.shape[1])

@@ -1,4 +1,4 @@
-"""Recipes: which steps a method's preprocessing takes, read from YAML and checked key by key."""
+"""Recipes: the steps of a method's preprocessing, read from YAML and checked key by key."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from spatialweave.preprocess.prepared import PreparationSettings
 from spatialweave.settings import REQUIRED, check_block, configure, option, read_yaml
 
 WITHOUT_PANEL = 50
-"""Components of `panel` in a dataset without proteins."""
+"""Number of components for `panel` in a dataset without proteins."""
 
 IMAGE_BASED, SEVERAL_SECTIONS = "image_based", "several_sections"
 
 
 @dataclass(frozen=True)
 class SectionsSettings:
-    """What is done about differences between the sections of a dataset."""
+    """Options for the correction of differences between the sections of a dataset."""
 
     harmony: bool = option(REQUIRED, "Whether the latents are corrected by section.")
     theta: float = option(0.0, "Harmony's penalty on clusters that hold few of the sections; 0 is none.", low=0)
@@ -30,10 +30,10 @@ class SectionsSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as written: options per modality, and what changes for kinds of datasets; `sections` if given.
+    """Recipe as written: options per modality, overrides for kinds of datasets, and `sections` if given.
 
-    `intensities` are the options of modalities that are usually counted, where intensities were measured.
-    `changes` are options that hold for every modality that has them, whatever the file says.
+    `intensities` are the options for intensities of modalities that are usually counted. `changes` are options that
+    replace those of the file in every modality that has them.
     """
 
     path: Path
@@ -49,9 +49,9 @@ class Recipe:
         return self.path.stem
 
     def changed(self, variable_features: int | None = None, components: int | None = None) -> Recipe:
-        """The same recipe with other numbers of variable features and of components; None leaves them as they are."""
-        given = {"variable_features": variable_features, "components": components}
-        return replace(self, changes={name: number for name, number in given.items() if number is not None})
+        """Return the recipe with other numbers of variable features and of components; None leaves them unchanged."""
+        changes = {"variable_features": variable_features, "components": components}
+        return replace(self, changes={name: number for name, number in changes.items() if number is not None})
 
     def settings(
         self,
@@ -61,28 +61,28 @@ class Recipe:
         n_proteins: int | None = None,
         is_intensities: bool = False,
     ) -> PreparationSettings:
-        """The settings of a modality on a platform, with the overrides that apply.
+        """Return the settings of a modality on a platform, with the overrides that apply.
 
-        Where its values are intensities and the modality is usually counted, they are those of `intensities`.
-        `n_proteins` is the size of the dataset's panel, None without proteins: `components: panel` is one less.
+        For intensities of a modality that is usually counted, the settings are those of `intensities`. `n_proteins` is
+        the size of the dataset's panel, None without proteins; `components: panel` is `n_proteins` minus 1.
 
         Raises
         ------
         InputError
-            When the recipe says nothing about this modality.
+            When the recipe has no options for this modality.
         """
         preparation = preparation_of(modality, is_intensities)
         if preparation is OF_INTENSITIES and self.intensities is None:
             raise InputError(
                 str(self.path),
-                f"says nothing about intensities, which the modality '{modality}' of this dataset holds",
+                f"has no options for intensities, which the modality '{modality}' of this dataset holds",
                 "a block intensities",
-                "copy that of assets/preprocess/smart.yml",
+                "copy the block of assets/preprocess/smart.yml",
             )
         if modality not in self.modalities:
             raise InputError(
                 str(self.path),
-                f"says nothing about the modality '{modality}' of this dataset",
+                f"has no options for the modality '{modality}' of this dataset",
                 f"an entry modalities.{modality}",
                 "add it, or leave the modality out of the samplesheet",
             )
@@ -90,7 +90,7 @@ class Recipe:
         overrides = [self.overrides.get(kind, {}).get(modality, {}) for kind, applies in kinds if applies]
         block = preparation.settings
         changes = {item.name: self.changes[item.name] for item in fields(block) if item.name in self.changes}
-        # Overrides are about counts.
+        # Overrides apply only to counts.
         options = [self.intensities] if preparation is OF_INTENSITIES else [self.modalities[modality], *overrides]
         settings: PreparationSettings = configure(block, str(self.path), *options, changes)
         if settings.components is None:
@@ -104,7 +104,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises
     ------
     InputError
-        Naming the file, the key, what was found and the nearest right name.
+        When a key or value is wrong; names the file, the key, the value and the nearest known name.
     """
     modalities = {modality: preparation_of(modality).settings for modality in MODALITIES}
     overrides = dict.fromkeys((IMAGE_BASED, *PLATFORMS, SEVERAL_SECTIONS), modalities)

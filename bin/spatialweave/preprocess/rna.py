@@ -16,7 +16,7 @@ from spatialweave.settings import REQUIRED, option
 
 @dataclass(frozen=True)
 class RnaSettings(PreparationSettings):
-    """How RNA is treated."""
+    """Options for RNA."""
 
     variable_features: int | None = option(
         REQUIRED, "How many highly variable genes are kept; all: every gene.", low=1, none="all"
@@ -30,10 +30,9 @@ class RnaSettings(PreparationSettings):
 def prepare(counts: Counts, settings: RnaSettings) -> Prepared:
     """Prepare raw RNA counts (spots x genes).
 
-    Genes in fewer than `min_spots` spots are left out; `variable_features` are chosen on the raw counts; every spot is
-    scaled to `target_sum` over *all* genes left, then log(1 + x), or left as counted without one; variable genes are
-    divided by their standard deviation. Scaling before or after the restriction to variable genes is the same, as it is
-    done gene by gene.
+    Genes in fewer than `min_spots` spots are left out, and `variable_features` are chosen on the raw counts. With a
+    `target_sum`, every spot is scaled to it over *all* remaining genes, then log(1 + x) is taken. Variable genes are
+    divided by their standard deviation; this is done gene by gene, so it does not depend on the choice of genes.
     """
     steps: list[dict[str, Any]] = []
     notes: list[str] = []

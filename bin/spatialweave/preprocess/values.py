@@ -1,4 +1,4 @@
-"""Prepared values of a modality, made of its counts some spots at a time whenever they are needed."""
+"""Prepared values of a modality, computed from its counts some spots at a time whenever they are needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from spatialweave.preprocess.matrices import normalise_total, standard_deviation
 
 @dataclass
 class Values:
-    """Chosen features of counts after operations; a :class:`~spatialweave.io.count_matrix.SpotBlocks` in float64.
+    """Values of chosen features after operations; a :class:`~spatialweave.io.count_matrix.SpotBlocks` in float64.
 
-    Not kept, since they would take more memory than the counts, unless they are one block.
+    Values are kept only if they are a single block, since they take more memory than the counts.
 
     Attributes
     ----------
@@ -26,11 +26,11 @@ class Values:
     features
         Positions of the chosen features among those of the counts, ascending.
     operations
-        In order.
+        Operations in order.
     detected
-        Positions of the features that the totals of :data:`~spatialweave.preprocess.frozen.ALL` are of.
+        Positions of the features in the totals of :data:`~spatialweave.preprocess.frozen.ALL`.
     deviations
-        Standard deviation of each chosen feature over the spots, where it is known.
+        Standard deviation of each chosen feature over the spots, if known.
     """
 
     counts: Counts
@@ -47,17 +47,17 @@ class Values:
 
     @property
     def nnz(self) -> int:
-        """Stored entries, at most."""
+        """Upper limit of the number of stored entries."""
         return int(self.counts.nnz)
 
     def then(self, *operations: Operation) -> Values:
-        """The values after further operations."""
+        """Return the values after further operations."""
         return replace(self, operations=[*self.operations, *operations], deviations=None)
 
     def scaled(self) -> tuple[Values, np.ndarray]:
-        """Features divided by their standard deviation (n - 1), and what they were divided by: 1 for constant ones.
+        """Return features divided by their standard deviation (n - 1), and the divisors, 1 for constant features.
 
-        Centring is left to the PCA, which does it implicitly: here it would make the values dense.
+        Centring is left to the PCA, which does it implicitly; here it would make the values dense.
         """
         deviations = standard_deviations(self)
         divisors = np.where(deviations > 0, deviations, 1.0)
@@ -65,12 +65,12 @@ class Values:
         return replace(scaled, deviations=deviations / divisors), divisors
 
     def only(self, chosen: np.ndarray) -> Values:
-        """Some of the features (positions among them), after operations that are done feature by feature."""
-        operations = [replace(one, numbers=one.numbers[chosen]) if len(one.numbers) else one for one in self.operations]
+        """Return some of the features (positions among them); all operations must act feature by feature."""
+        operations = [replace(op, numbers=op.numbers[chosen]) if len(op.numbers) else op for op in self.operations]
         return replace(self, features=self.features[chosen], operations=operations, deviations=None)
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """The spots in order; a block must not be changed."""
+        """Yield the spots in order; a block must not be changed."""
         if self._whole is not None:
             yield self._whole
             return

@@ -1,4 +1,4 @@
-"""Highly variable features on raw counts: the "seurat_v3" choice."""
+"""Selection of highly variable features on raw counts by the "seurat_v3" method."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from spatialweave.io.count_matrix import Counts, FeatureSums, feature_sums, spot
 def seurat_v3(
     counts: Counts, candidates: np.ndarray, n_top: int, sums: FeatureSums | None = None, span: float = 0.3
 ) -> tuple[np.ndarray, str | None]:
-    """Choose the features whose variance exceeds most what their mean predicts.
+    """Choose the features whose variance most exceeds the variance predicted from their mean.
 
     The expected log10 variance is a loess fit (degree 2) on the log10 mean; counts are clipped at
-    mean + sqrt(n) * expected standard deviation, and features ranked by the variance of the standardised clipped counts
-    (Stuart et al., Cell 177:1888, 2019). The choice is that of scanpy's ``seurat_v3``, which copies the matrix and
-    compiles code on its first call; this one walks over blocks of spots.
+    mean + sqrt(n) * expected standard deviation, and features are ranked by the variance of the standardised clipped
+    counts (Stuart et al., Cell 177:1888, 2019). The result equals that of scanpy's ``seurat_v3``, which copies the
+    matrix and compiles code on its first call; this function reads blocks of spots.
 
-    Where loess cannot be fitted (few features, or many with the same mean), a quadratic is fitted by least squares
-    instead.
+    If loess cannot be fitted (few features, or many with the same mean), a quadratic is fitted by least squares.
 
     Parameters
     ----------
@@ -29,13 +28,13 @@ def seurat_v3(
     candidates
         Boolean mask of the features to choose from.
     n_top
-        How many to choose; all candidates when there are no more than that.
+        Number of features to choose; all candidates if there are no more.
     sums
-        Of the counts, where they are known.
+        Sums of the counts, if known.
 
     Returns
     -------
-    Boolean mask over all features, and a line saying why the fit fell back (None when it did not).
+    Boolean mask over all features, and a note if a quadratic was fitted (else None).
     """
     if candidates.sum() <= n_top:
         return candidates.copy(), None
@@ -46,14 +45,14 @@ def seurat_v3(
     expected[fitted] = np.sqrt(10**trend)
     score = _standardised_variance(counts, mean, expected)
     score[~candidates] = -np.inf
-    # Stable, so that equal scores are settled by the order of the features and not by chance.
+    # A stable sort breaks ties by the order of the features.
     chosen = np.zeros(counts.shape[1], dtype=bool)
     chosen[np.argsort(-score, kind="stable")[:n_top]] = True
     return chosen, note
 
 
 def _mean_and_variance(sums: FeatureSums, n_spots: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance (n - 1) of each feature; sums of whole numbers are exact in float64."""
+    """Return the mean and variance (n - 1) of each feature; sums of whole numbers are exact in float64."""
     mean = sums.sums / n_spots
     variance = np.maximum(sums.squares / n_spots - mean**2, 0) * n_spots / max(n_spots - 1, 1)
     variance[variance <= 1e-12 * mean**2] = 0
@@ -61,12 +60,12 @@ def _mean_and_variance(sums: FeatureSums, n_spots: int) -> tuple[np.ndarray, np.
 
 
 def _trend(x: np.ndarray, y: np.ndarray, span: float) -> tuple[np.ndarray, str | None]:
-    """Smooth `y` over `x`: loess, or a quadratic where loess fails."""
+    """Smooth `y` over `x` by loess, or by a quadratic if loess fails."""
     from skmisc.loess import loess
 
     # With neighbourhoods of fewer points than a quadratic has coefficients, loess's compiled code can crash Python.
     if int(span * len(x)) >= 3:
-        # Not fitted is a ValueError, from too few distinct points.
+        # With too few distinct points, loess raises a ValueError.
         with suppress(ValueError):
             model = loess(x, y, span=span, degree=2)
             model.fit()
@@ -79,7 +78,7 @@ def _trend(x: np.ndarray, y: np.ndarray, span: float) -> tuple[np.ndarray, str |
 
 
 def _standardised_variance(counts: Counts, mean: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Variance of the counts clipped at mean + sqrt(n) * expected, in units of the expected standard deviation."""
+    """Return the variance of counts clipped at mean + sqrt(n) * expected, divided by the expected variance."""
     n_spots, n_features = counts.shape
     ceiling = mean + np.sqrt(n_spots) * expected
     sums, squares = np.zeros(n_features), np.zeros(n_features)

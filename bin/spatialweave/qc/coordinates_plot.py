@@ -1,4 +1,4 @@
-"""The picture of a section's coordinates: where the spots are, and how far apart."""
+"""Plot of a section's coordinates: positions of the spots, and the distance between them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from spatialweave.qc.section import FilteredSection
 
 AROUND = 6.0
-"""The enlarged panel shows so many spacings to each side of its spot."""
+"""Number of spacings to each side of the middle spot in the enlarged panel."""
 
 
 def write_coordinates(result: FilteredSection, path: Path) -> None:
     """Write the spots of a section before quality control (PNG): all of them, and those around the middle enlarged.
 
-    They are on the image of the tissue, where there is one. Spacing is the median distance of a spot to the nearest
-    one: a bar of several beside the whole section, and one from spot to spot in the enlarged part, where a wrong scale,
-    swapped axes or fields laid over each other are seen.
+    They are drawn on the image of the tissue, if there is one. Spacing is the median distance of a spot to the nearest
+    one. A bar beside the whole section shows several spacings, and a line in the enlarged part shows one, from spot to
+    spot. They reveal a wrong scale, swapped axes or overlapping fields.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -48,12 +48,12 @@ def write_coordinates(result: FilteredSection, path: Path) -> None:
         _scatter(part, near, 30, image)
         part.plot(*np.column_stack([spot, nearest]), color=REMOVED, linewidth=2)
         part.set_title(f"around the middle; spacing {_length(step, result)}", fontsize=9, color=INK)
-    figure.suptitle(f"{result.name}: {len(points)} places of spots", fontsize=11, color=INK)
+    figure.suptitle(f"{result.name}: {len(points)} positions of spots", fontsize=11, color=INK)
     save(figure, path)
 
 
 def _length(value: float, result: FilteredSection) -> str:
-    """A length in coordinate units as text, and in micrometres where these are others and known."""
+    """Format a length in coordinate units, and in micrometres if these differ and are known."""
     facts = result.section.uns["spatialweave"]
     unit = str(facts.get("coordinate_unit", "unknown"))
     text = f"{value:.6g}" + ("" if unit == "unknown" else f" {unit}")
@@ -63,13 +63,13 @@ def _length(value: float, result: FilteredSection) -> str:
 
 
 def bar_spacings(extent: float, step: float) -> int:
-    """How many spacings a bar shows: the largest of 1, 2, 5, 10, 20 ... with which it takes a quarter at most."""
+    """Return how many spacings a bar shows: the largest of 1, 2, 5, 10, 20 ... that takes at most a quarter."""
     fitting = [digit * 10**power for power in range(9) for digit in (1, 2, 5) if digit * 10**power * step <= extent / 4]
     return max(fitting, default=1)
 
 
 def middle_pair(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The point nearest to the middle of all, and the one nearest to it; points are distinct, two at least."""
+    """Return the point nearest to the middle of all points, and its nearest neighbour; needs two distinct points."""
     middle = points[np.argmin(((points - np.median(points, axis=0)) ** 2).sum(axis=1))]
     distances = ((points - middle) ** 2).sum(axis=1)
     distances[distances == 0] = np.inf
@@ -82,6 +82,6 @@ def _scatter(axes: Axes, points: np.ndarray, size: float, image: TissueImage | N
     opacity = 1.0 if image is None else 0.8
     axes.scatter(points[:, 0], points[:, 1], s=size, c=KEPT, alpha=opacity, linewidths=0, rasterized=True)
     axes.set_aspect("equal")
-    # Images and arrays count rows downwards.
+    # Rows of images and arrays are counted downwards.
     axes.invert_yaxis()
     axes.set_axis_off()

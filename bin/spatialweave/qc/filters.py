@@ -1,4 +1,4 @@
-"""Which spots and features stay."""
+"""Selection of the spots and features to keep."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Verdict:
-    """The result of QC for one modality.
+    """Result of QC for one modality.
 
     Attributes
     ----------
     metrics
         One row per spot (:func:`spatialweave.qc.spot_metrics.spot_metrics`).
     failed
-        Per check in use, a boolean array: the spots that fail it.
+        Check in use -> boolean array of the spots that fail it.
     kept_spots, kept_features
         Boolean masks.
     is_intensities
-        Whether intensities were measured, and not counts.
+        Whether intensities were measured instead of counts.
     """
 
     metrics: pd.DataFrame
@@ -43,7 +43,7 @@ class Verdict:
     is_intensities: bool = False
 
     def reasons(self) -> np.ndarray:
-        """Per spot the checks that it fails, joined by ";"; "" for spots that stay."""
+        """Return the failed checks of each spot, joined by ";"; "" for spots that are kept."""
         reasons = np.full(len(self.metrics), "", dtype=object)
         for check, failed in self.failed.items():
             reasons[failed] = [f"{before};{check}" if before else check for before in reasons[failed]]
@@ -53,8 +53,8 @@ class Verdict:
 def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapping[str, float], where: str) -> Verdict:
     """Apply the thresholds to one modality.
 
-    Spots are judged on all features; features on the spots that stay. A spot whose last features go with that is
-    removed as well (check `min_spots`). A metric that is not known (NaN) fails no check.
+    Spots are judged on all features, and features on the kept spots. A spot that thereby loses its last features is
+    also removed (check `min_spots`). An unknown metric (NaN) fails no check.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapp
     Raises
     ------
     InputError
-        When no spot or no feature would be left: names the threshold that removes most.
+        When no spot or no feature would be left; the message names the threshold that removes most.
     """
     metrics = spot_metrics(modality, data, counts)
     failed: dict[str, np.ndarray] = {}
@@ -75,13 +75,14 @@ def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapp
             bound = thresholds[threshold.name]
             empty = np.zeros(len(values), dtype=bool)
             if threshold.bound.metric == "total" and (PRECOMPUTED in data.uns or intensities):
-                # Sums of normalised values are no counts. Of intensities, a spot without any fails at every bound.
+                # Sums of normalised values are not counts. With intensities, a spot whose sum is 0 fails at every
+                # bound.
                 empty = (values <= 0) & intensities & (bound > 0)
                 values = np.full(len(values), np.nan)
             failed[threshold.name] = empty | (values > bound if threshold.bound.is_upper else values < bound)
             if bound != threshold.bound.default and np.isnan(values).all():
                 unknown = threshold.bound.metric.replace("_", " ")
-                warn(f"{where}, modality {modality}", f"{threshold.option} has no effect, as no {unknown} is known")
+                warn(f"{where}, modality {modality}", f"{threshold.option} has no effect, since no {unknown} is known")
     kept = _none_failed(failed, len(metrics))
     if not kept.any():
         check = max(failed, key=lambda name: int(failed[name].sum()))
@@ -90,7 +91,7 @@ def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapp
         raise InputError(
             f"{where}, modality {modality}",
             f"{threshold.option} {thresholds[check]:g} removes {int(failed[check].sum())} of {len(kept)} spots, and "
-            "with the other thresholds none is left",
+            "no spot passes all thresholds",
             f"a threshold that fits {threshold.bound.metric}, here {np.nanmin(values):g} to {np.nanmax(values):g}",
             f"{'raise' if threshold.bound.is_upper else 'lower'} it, or leave this modality out",
         )

@@ -1,5 +1,5 @@
-"""Rows and columns of a grid whose totals differ from those beside them: traces of the instrument, such as a channel of
-DBiT-seq that gave less, or the stripes of small bins."""
+"""Rows and columns of a grid whose totals differ from their neighbours': artefacts of the instrument, such as a channel
+of DBiT-seq with a lower yield, or the stripes of small bins."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BESIDE = 3
-"""A line is compared with so many on either side."""
+"""A line is compared with this many lines on either side."""
 
 FEWEST = 8
-"""A line with fewer spots that can be compared is not judged."""
+"""A line with fewer comparable spots is not judged."""
 
 RATIO = 1.5
-"""A line is shifted when its totals are so many times those beside it, or this fraction of them."""
+"""A line is shifted if its totals are this many times those of its neighbours, or less than the inverse."""
 
 PARTS = 4
-"""The shift has to be there, half as strong or more, in each of so many parts of the line."""
+"""The shift must occur, at least half as strong, in each of this many parts of the line."""
 
 FLOOR = 0.01
-"""Added to totals before their logarithm, as a fraction of their median: what no counts at all stand for."""
+"""Added to totals before their logarithm, as a fraction of their median, so that zero counts have a finite value."""
 
 EMPTIEST = 20
-"""A grid with more places per spot than this is not judged."""
+"""A grid with more positions per spot than this is not judged."""
 
 DIRECTIONS = ("column", "row")
 
@@ -39,23 +39,23 @@ DIRECTIONS = ("column", "row")
 def grid_lines(
     section: str, modality: str, coordinates: np.ndarray, places: np.ndarray, totals: np.ndarray
 ) -> list[dict[str, Any]]:
-    """How the total counts of each row and column of a grid compare with those beside it.
+    """Compare the total counts of each row and column of a grid with those of its neighbours.
 
-    The shift at a spot is the difference of its log total to the median of the three places next to it across the line,
-    on the side where it is smaller, and none where the sides disagree: the edge of a domain is no shift, whichever way
-    it runs. That of a line is the median over its spots. Lines at the border of the grid have one side only, and are
-    not judged. A layer of tissue that is one spot thick and straight across the whole section looks the same.
+    The shift at a spot is the difference between its log total and the median of the three nearest positions across the
+    line, on the side where it is smaller. It is 0 if the sides disagree, so the edge of a domain in any direction is
+    not a shift. The shift of a line is the median over its spots. Lines at the border of the grid have only one side,
+    and are not judged. A layer of tissue that is one spot thick and straight across the whole section looks the same.
 
     Parameters
     ----------
     coordinates, places, totals
-        Of the spots before any of them is removed: spots x 2; column and row
-        (:func:`~spatialweave.graphs.lattice.square_lattice`), spots x 2; total counts or intensities.
+        Before any spot is removed: spots x 2; column and row (:func:`~spatialweave.graphs.lattice.square_lattice`),
+        spots x 2; total counts or intensities.
 
     Returns
     -------
     list
-        Rows of :data:`~spatialweave.io.result_tables.GRID_LINES`; none where there is nothing to compare.
+        Rows of :data:`~spatialweave.io.result_tables.GRID_LINES`; empty if there is nothing to compare.
     """
     shape = places.max(axis=0) + 1
     measured = totals > 0
@@ -83,7 +83,7 @@ def grid_lines(
 
 
 def _shifts(values: np.ndarray) -> Iterator[tuple[int, int, float, bool]]:
-    """Of each line that can be judged (first axis): its number, its spots, its shift, and whether this is one."""
+    """Yield, for each line that can be judged (first axis): number, spots, shift, and whether it counts as shifted."""
     away = np.full((BESIDE, values.shape[1]), np.nan)
     padded = np.concatenate([away, values, away])
     for line in range(len(values)):

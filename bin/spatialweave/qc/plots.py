@@ -1,4 +1,4 @@
-"""The plots of QC: maps and violins of the metrics, with what was removed."""
+"""Plots of QC: maps and violins of the metrics, with the removed spots."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ REMOVED, KEPT, INK = "#d62728", "#4c78a8", "#333333"
 PANEL = 3.4
 MANY = 10_000
 BESIDE = 0.08
-"""How much of an image is shown to each side of the spots, as a fraction of their extent."""
+"""Margin of an image beside the spots, as a fraction of their extent."""
 MAX_VIOLIN = 20_000
-"""Spots per violin: beyond that the density no longer changes, but the time does."""
+"""Largest number of spots per violin: with more, only the time changes, not the density."""
 
 
 def write_maps(result: FilteredSection, path: Path) -> None:
@@ -66,12 +66,12 @@ def write_violins(result: FilteredSection, thresholds: Mapping[str, float], path
 
 
 def _columns(verdict: Verdict) -> list[str]:
-    """The metrics that are known in this modality."""
+    """Return the metrics that are known in this modality."""
     return [column for column in SPOT_METRICS if verdict.metrics[column].notna().any()]
 
 
 def _grid(verdicts: Mapping[str, Verdict], height: float) -> tuple[Figure, dict[tuple[str, str], Axes]]:
-    """A row of panels (`height` inches each) per modality, a column per metric; cells without a metric stay blank."""
+    """Make a row of panels (`height` inches) per modality, a column per metric; cells without a metric stay blank."""
     # The object interface: no display, no global state, nothing left open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -97,12 +97,12 @@ def _title(column: str, verdict: Verdict) -> str:
 
 
 def _shown(values: np.ndarray, column: str) -> np.ndarray:
-    """The values as they are drawn: log10(1 + n) on a log scale, which takes zeros; see :func:`_label_axis`."""
+    """Return the values as drawn: log10(1 + n) on a log scale, which allows zeros; see :func:`_label_axis`."""
     return np.log10(1 + np.maximum(values, 0)) if SPOT_METRICS[column].log_scale else values
 
 
 def _label_axis(axis: Axis, shown: np.ndarray, column: str) -> None:
-    """Label a log scale with round values of the metric itself, and a number of features with whole numbers."""
+    """Label a log scale with round values of the metric itself, and a number of features with integers."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
     if column == "n_features":
@@ -140,7 +140,7 @@ def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> 
         rasterized=True,
     )
     axes.set_aspect("equal")
-    # Images and arrays count rows downwards.
+    # Rows of images and arrays are counted downwards.
     axes.invert_yaxis()
     axes.set_axis_off()
     bar = axes.figure.colorbar(shades, ax=axes, shrink=0.75, pad=0.02)
@@ -150,20 +150,20 @@ def _map(axes: Axes, coordinates: np.ndarray, verdict: Verdict, column: str) -> 
 
 
 def draw_image(axes: Axes, image: TissueImage, points: np.ndarray, opacity: float = 1.0) -> None:
-    """The part of an image around the points, under what is drawn on the axes later."""
+    """Draw the part of an image around the points, below everything that is drawn later."""
     left, top, right, bottom = image.box()
     axes.imshow(image.pixels(), extent=(left, right, bottom, top), alpha=opacity, zorder=-1)
     low, high = points.min(axis=0), points.max(axis=0)
     margin = BESIDE * max(float((high - low).max()), 1e-9)
     axes.set_xlim(low[0] - margin, high[0] + margin)
-    # Up, as without an image: the caller turns the axis.
+    # Upwards, as without an image: the caller inverts the axis.
     axes.set_ylim(low[1] - margin, high[1] + margin)
 
 
 def dot_size(coordinates: np.ndarray) -> float:
-    """Area of a dot in square points such that spots evenly distributed over their bounding box about touch.
+    """Return the area of a dot in square points such that spots spread evenly over their bounding box nearly touch.
 
-    Many spots overlap a little: gaps narrower than a pixel would show as stripes.
+    With many spots they overlap a little, because gaps narrower than a pixel would show as stripes.
     """
     extent = np.maximum(np.ptp(coordinates, axis=0), 1e-9)
     filled = min(extent) / max(extent)
@@ -172,7 +172,7 @@ def dot_size(coordinates: np.ndarray) -> float:
 
 
 def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
-    """Density of one metric over the spots, its median and quartiles, and the removed spots beside it."""
+    """Draw the density of one metric over the spots, its median and quartiles, and the removed spots beside it."""
     values = _shown(verdict.metrics[column].to_numpy(dtype=np.float64), column)
     known = np.isfinite(values)
     shown = values[known]
@@ -186,7 +186,7 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
     axes.vlines(1, low, high, color=INK, linewidth=4)
     axes.plot(1, middle, "o", color="white", markersize=4, markeredgecolor=INK)
     removed = values[known & ~verdict.kept_spots]
-    # Evenly distributed beside the violin, so that many removed spots stay visible and the plot stays the same.
+    # Spread evenly beside the violin, so that many removed spots stay visible and the plot is reproducible.
     axes.scatter(np.linspace(1.42, 1.58, len(removed)), removed, s=4, c=REMOVED, linewidths=0, rasterized=True)
     axes.set_xlim(0.5, 1.65)
     axes.set_xticks([])
@@ -196,6 +196,6 @@ def _violin(axes: Axes, verdict: Verdict, column: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all."""
+    """Write a figure atomically: completely or not at all."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary)

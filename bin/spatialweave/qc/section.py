@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class FilteredSection:
-    """A filtered section, with all that is known about what was removed.
+    """Filtered section with the results of QC.
 
     Attributes
     ----------
     name
         The section's name.
     section
-        The spots and features that stay, without X.
+        The kept spots and features, without X.
     counts
-        Per modality the raw counts of these.
+        Modality -> raw counts of these.
     verdicts
-        Per modality.
+        Modality -> result of QC.
     coordinates
-        Per modality the coordinates of its spots before QC, spots x 2.
+        Modality -> coordinates of its spots before QC, spots x 2.
     spots, summary
         The tables (:mod:`spatialweave.qc.tables`).
     lines
-        Rows and columns of a square grid (:func:`~spatialweave.qc.grid_lines.grid_lines`); None on no such grid.
+        Rows and columns of a square grid (:func:`~spatialweave.qc.grid_lines.grid_lines`); None without such a grid.
     """
 
     name: str
@@ -57,20 +57,20 @@ class FilteredSection:
     lines: pd.DataFrame | None
 
     def image(self) -> TissueImage | None:
-        """The image of the tissue, if there is one."""
+        """Return the image of the tissue, if there is one."""
         return TissueImage.of_uns(self.name, self.section.uns[IMAGE]) if IMAGE in self.section.uns else None
 
 
 def check_section(path: Path, thresholds: Mapping[str, float]) -> FilteredSection:
     """Read a section file and filter it.
 
-    A spot that fails in one modality is removed from that modality only, where it counts as not measured from then on;
-    from the section when no modality is left to it.
+    A spot that fails in one modality is removed only from that modality, and then counts as not measured there. It is
+    removed from the section if no modality is left.
 
     Raises
     ------
     InputError
-        When the file is no section, or the thresholds leave nothing of a modality.
+        When the file is not a section, or the thresholds leave nothing of a modality.
     """
     file = read_section_file(path)
     data = file.data

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import anndata
 
 COMMON = (SpotMetric("total", "counts", log_scale=True), SpotMetric("n_features", "detected features"))
-"""The metrics of every modality."""
+"""Metrics of every modality."""
 
 _ALL = [*COMMON, *(metric for kind in MODALITY_KINDS.values() for metric in kind.metrics)]
 SPOT_METRICS = {metric.name: metric for metric in _ALL}
@@ -25,15 +25,15 @@ SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "sym
 
 
 def spot_metrics(modality: str, data: anndata.AnnData, counts: Counts) -> pd.DataFrame:
-    """One row per spot, the columns of :data:`SPOT_METRICS`; NaN where a metric does not apply or cannot be known.
+    """Compute one row per spot with the columns of :data:`SPOT_METRICS`; NaN if a metric does not apply or is unknown.
 
-    Percentages are of the spot's total: 0 for a spot without counts, and NaN when no feature's name (or gene symbol,
-    where var has one) fits the pattern.
+    Percentages refer to the spot's total: 0 for a spot without counts, and NaN if no feature's name (or gene symbol, if
+    var has one) matches the pattern.
 
     Parameters
     ----------
     data
-        Its spots and features.
+        Spots and features of the modality.
     counts
         Raw counts without stored zeros.
     """
@@ -57,7 +57,7 @@ def spot_metrics(modality: str, data: anndata.AnnData, counts: Counts) -> pd.Dat
 
 
 def _in_one_pass(counts: Counts, groups: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Per spot the totals of all features and of each group (boolean masks), and how many features were detected."""
+    """Return, per spot, the totals of all features and of each group (boolean masks), and the detected features."""
     weights = [np.ones(counts.shape[1]), *(group.astype(np.float64) for group in groups)]
     totals = [np.empty(counts.shape[0]) for _ in weights]
     n_features = np.empty(counts.shape[0], dtype=np.int64)
@@ -72,7 +72,7 @@ def _in_one_pass(counts: Counts, groups: list[np.ndarray]) -> tuple[list[np.ndar
 
 
 def feature_symbols(var: pd.DataFrame) -> pd.Series:
-    """Gene symbols of the features where a column of var holds them, else (of each that has none) their names."""
+    """Return the gene symbols of the features if a column of var has them, otherwise (or if one is missing) names."""
     names = var.index.to_series().astype(str)
     for column in SYMBOL_COLUMNS:
         if column in var:
@@ -81,9 +81,9 @@ def feature_symbols(var: pd.DataFrame) -> pd.Series:
     return names
 
 
-def _input_column(obs: pd.DataFrame, known: tuple[str, ...]) -> np.ndarray | None:
-    """The first numeric obs column under one of the `known` names."""
+def _input_column(obs: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray | None:
+    """Return the first numeric obs column with one of the `names`."""
     for column in obs:
-        if plain_name(column) in known and pd.api.types.is_numeric_dtype(obs[column]):
+        if plain_name(column) in names and pd.api.types.is_numeric_dtype(obs[column]):
             return obs[column].to_numpy(dtype=np.float64)
     return None

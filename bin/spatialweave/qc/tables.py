@@ -1,4 +1,4 @@
-"""The tables of QC."""
+"""Tables of QC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPOT_COLUMNS = ("barcode", "section", "modality", *SPOT_METRICS, "kept", "reason
 
 
 def spots_table(section: str, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
-    """One row per spot and modality (:data:`SPOT_COLUMNS`): metrics, `kept` (true or false), and why not."""
+    """Build one row per spot and modality (:data:`SPOT_COLUMNS`): metrics, `kept` (true or false), and the reason."""
     parts = []
     for modality, verdict in verdicts.items():
         part = verdict.metrics.astype(np.float64).round(4)
@@ -33,16 +33,16 @@ def spots_table(section: str, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
 def summary_table(
     section: str, verdicts: Mapping[str, Verdict], thresholds: Mapping[str, float], n_before: int, n_after: int
 ) -> pd.DataFrame:
-    """One row per modality and check (:data:`~spatialweave.io.result_tables.QC_SUMMARY`).
+    """Build one row per modality and check (:data:`~spatialweave.io.result_tables.QC_SUMMARY`).
 
-    `unit` is `spots` or `features`. Every check counts the spots that fail it by themselves, so that the counts may
-    overlap; the row with the check `any` counts each removed spot once. The last row, modality `all`, is about the
-    section: spots that are left in no modality.
+    `unit` is `spots` or `features`. Every check counts the spots that fail it independently of other checks, so the
+    counts may overlap. The row with the check `any` counts each removed spot once. The last row, modality `all`, counts
+    the spots of the section that are left in no modality.
 
     Parameters
     ----------
     n_before, n_after
-        Spots of the section.
+        Number of spots of the section.
     """
     rows: list[tuple[str, str, str, float | None, int, int]] = []
     for modality, verdict in verdicts.items():

@@ -1,4 +1,4 @@
-"""The thresholds of QC, from the table of modalities. Their defaults remove what holds nothing at all."""
+"""Thresholds of QC, from the table of modalities. The defaults remove only spots and features without any data."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from spatialweave.modalities import MODALITY_KINDS, SpotThreshold
 
 WHOLE_NUMBERS = ("total", "n_features")
-"""Metrics that count something."""
+"""Metrics that are counts."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A bound on one metric of a spot, in all the modalities that declare it.
+    """Bound on one metric of a spot, in all the modalities that declare it.
 
     Attributes
     ----------
     bound
         Its declaration.
     modalities
-        Where it applies.
+        Modalities in which it applies.
     """
 
     bound: SpotThreshold
@@ -32,23 +32,23 @@ class Threshold:
 
     @property
     def option(self) -> str:
-        """How the command line spells it."""
+        """Spelling on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a bound on a number of things."""
+        """Whether it is a bound on an integer."""
         return self.bound.metric in WHOLE_NUMBERS
 
 
 def spot_thresholds() -> tuple[Threshold, ...]:
-    """Every threshold once, in the order in which the modalities declare them."""
+    """Return every threshold once, in the order in which the modalities declare them."""
     declared: dict[str, SpotThreshold] = {}
     modalities: dict[str, list[str]] = {}
     for kind in MODALITY_KINDS.values():
         for bound in kind.thresholds:
             if declared.setdefault(bound.name, bound) != bound:
-                raise ValueError(f"the threshold {bound.name} is declared in two ways")
+                raise ValueError(f"the threshold {bound.name} is declared in two different ways")
             modalities.setdefault(bound.name, []).append(kind.name)
     return tuple(Threshold(bound, tuple(modalities[name])) for name, bound in declared.items())
 
@@ -60,5 +60,5 @@ MIN_SPOTS_DEFAULT = 1
 
 
 def defaults() -> dict[str, float]:
-    """Every threshold's default, by name."""
+    """Return every threshold's default, by name."""
     return {threshold.name: threshold.bound.default for threshold in SPOT_THRESHOLDS} | {MIN_SPOTS: MIN_SPOTS_DEFAULT}

@@ -1,8 +1,8 @@
-"""What of new spots can be compared with a reference, before any correction could make it alike.
+"""Comparison of new spots with a reference, before any correction that could make them similar.
 
-Two things per modality, beside the embedding: where the spots lie in the reference's latents, and how much of what the
-tissue shows the reference's components do not explain. Both are averaged over neighbours, since a single spot is mostly
-noise.
+For each modality, two quantities complement the embedding: the position of the spots in the reference's latents, and
+how much of the tissue's structure the reference's components do not explain. Both are averaged over neighbours, because
+a single spot is mostly noise.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from spatialweave.preprocess.new_sections import ReferenceClusters
 from spatialweave.preprocess.pca import principal_components
 
 ROUNDING = 1e-6
-"""Smaller fractions of what is shared are nothing."""
+"""Smaller fractions of the shared variation count as 0."""
 
 CHANCE = 4.0
-"""Standard errors beyond which spots share variation."""
+"""Number of standard errors beyond which spots share variation."""
 
 ENOUGH = 2 * CHANCE
-"""Standard errors that the reference's variation must be worth in a section for its absence to count. Of sections as
-good as the reference in which it is worth half as many, every second one would be within :data:`CHANCE`."""
+"""Number of standard errors that the reference's variation must reach in a section for its absence to count. If it
+reached only half as many, every second section as good as the reference would be within :data:`CHANCE`."""
 
 CENTRINGS = 3
-"""Times that the unexplained variation is computed: first less the mean of all spots of the section, then less that of
-the half that is explained best, so that a part of the tissue that the reference lacks does not move the mean."""
+"""Number of times that the unexplained variation is computed: first centred at the mean of all spots of the section,
+then at that of the half that is explained best, so that tissue that the reference lacks does not move the mean."""
 
 
 @dataclass(frozen=True)
 class SharedVariation:
-    """What spots share with their neighbours, per spot (float64).
+    """Variation that spots share with their neighbours, per spot (float64).
 
     Attributes
     ----------
     shared, explained
-        Variation that a spot shares with its neighbours, and what of it some components explain; of single spots mostly
-        noise, which sums over many do without.
+        Variation that a spot shares with its neighbours, and the part of it that some components explain. For single
+        spots this is mostly noise, which cancels in sums over many spots.
     unexplained
         The difference, averaged over neighbours.
     """
@@ -53,16 +53,16 @@ class SharedVariation:
 
     @property
     def per_spot(self) -> float:
-        """The mean of what spots with neighbours share; NaN without any."""
+        """Mean of the shared variation over spots with neighbours; NaN without any."""
         n_spots = np.count_nonzero(self.shared)
         return float(self.shared.sum()) / n_spots if n_spots else np.nan
 
     def explained_fraction(self, rows: np.ndarray | slice = slice(None), expected: float = np.nan) -> float:
-        """The fraction of the shared variation of some spots that is explained.
+        """Return the fraction of the shared variation of some spots that is explained.
 
-        Where they show none, since its sum is not beyond :data:`CHANCE` standard errors of a sum of independent ones,
-        it is 0 if as many spots that share `expected` each would be beyond :data:`ENOUGH`, and else NaN: too few spots,
-        or too noisy ones, to tell.
+        If its sum is not beyond :data:`CHANCE` standard errors of a sum of independent values, the spots show no shared
+        variation. Then the fraction is 0 if the same number of spots that share `expected` each would be beyond
+        :data:`ENOUGH`. Otherwise it is NaN: the spots are too few, or too noisy, to decide.
         """
         shared = self.shared[rows]
         total, error = float(shared.sum()), float(np.sqrt((shared**2).sum()))
@@ -73,18 +73,18 @@ class SharedVariation:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of one modality, per spot that has it.
+    """Evidence of one modality, per spot that has it.
 
     Attributes
     ----------
     latents
         float32, spots x dimensions: uncorrected latents, averaged over neighbours.
     shift
-        float64, spots x dimensions: what is common to the latents of each spot's section.
+        float64, spots x dimensions: common shift of the latents of each spot's section.
     variation
-        By the reference's components.
+        Shared variation, and what the reference's components explain of it.
     features
-        The fraction of the reference's features that the spots have.
+        Fraction of the reference's features that the spots have.
     """
 
     latents: np.ndarray
@@ -101,18 +101,18 @@ def evidence(
     sections: np.ndarray,
     clusters: ReferenceClusters | None,
 ) -> Evidence:
-    """The evidence of one modality.
+    """Compute the evidence of one modality.
 
     Parameters
     ----------
     matrix, found
-        As :meth:`FrozenPreparation.transformed` returns them.
+        As returned by :meth:`FrozenPreparation.transformed`.
     graph
         The undirected spatial graph of these spots.
     sections
-        The section of each spot; its mean counts as a difference between sections, which is not tissue.
+        The section of each spot; its mean counts as a difference between sections, not tissue.
     clusters
-        Those of the reference's latents; None = sections are taken to have no shift.
+        Clusters of the reference's latents; None = sections are assumed to have no shift.
     """
     raw = frozen.latents(matrix, found)
     shift = np.zeros(raw.shape)
@@ -130,18 +130,19 @@ def evidence(
 
 
 def _width(frozen: FrozenPreparation) -> int:
-    """How many components tell what the reference explains: as many as there are features would explain anything."""
+    """Return how many components define what the reference explains: as many as features would explain anything."""
     return max(1, min(frozen.n_dims, len(frozen.features) // 2))
 
 
 def shared_variation(
     matrix: sparse.csr_matrix, directions: np.ndarray, graph: sparse.csr_matrix, sections: np.ndarray
 ) -> SharedVariation:
-    """What neighbours share, and what of it orthonormal `directions` (features x components) explain.
+    """Compute the variation that neighbours share, and what orthonormal `directions` (features x components) explain of
+    it.
 
-    It is the product of a spot's transformed values, less the section's mean, with the mean of its neighbours': noise,
-    which is independent between spots, cancels out. The same product of the values projected on the directions is what
-    these explain.
+    The shared variation is the product of a spot's transformed values, centred at the section's mean, with the mean of
+    its neighbours' values. Noise, which is independent between spots, cancels. The explained part is the same product
+    of the values projected on the directions.
     """
     step = row_normalise(structure(graph))
     shared, explained, unexplained = (np.zeros(matrix.shape[0]) for _ in range(3))
@@ -159,7 +160,7 @@ def shared_variation(
                 :, 0
             ]
             count = left <= np.median(left)
-        # Where components explain everything, what is left is rounding.
+        # If the components explain everything, the remainder is rounding error.
         unexplained[rows] = np.where(np.abs(left) > ROUNDING * np.abs(products[0]).mean(), left, 0)
     return SharedVariation(shared, explained, unexplained)
 
@@ -172,9 +173,9 @@ def held_out_variation(
     groups: np.ndarray,
     seed: int,
 ) -> SharedVariation:
-    """The same of a reference's own spots, each group by principal components of the other groups.
+    """Compute the shared variation of a reference's own spots, each group by principal components of the other groups.
 
-    The reference's components follow its own noise, too, so that they explain more of it than of anything else.
+    The reference's components also follow its own noise, so they explain more of it than of any other data.
     """
     shared, explained, unexplained = (np.zeros(matrix.shape[0]) for _ in range(3))
     for group in np.unique(groups):
@@ -183,7 +184,7 @@ def held_out_variation(
         components = principal_components(matrix[others], _width(frozen), seed)
         directions = np.zeros((matrix.shape[1], components.loadings.shape[1]))
         directions[components.varying] = components.loadings
-        # A group may be a part of a section, whose mean is that of all its spots.
+        # A group may be a part of a section; the section's mean is that of all its spots.
         around = np.flatnonzero(np.isin(sections, sections[own]))
         found = shared_variation(matrix[around], directions, graph[around][:, around].tocsr(), sections[around])
         inside = own[around]
@@ -199,7 +200,7 @@ def _centred(
     step: sparse.csr_matrix,
     count: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The products of spots with their neighbours' means, of values and of scores, less the means over some spots."""
+    """Return the products of spots with their neighbours' means, of values and of scores, centred on some spots."""
     has = np.diff(step.indptr) > 0
     found = []
     for product, values in zip(products, (matrix, scores), strict=True):
@@ -211,7 +212,7 @@ def _centred(
 
 
 def _products(matrix: sparse.csr_matrix, step: sparse.csr_matrix) -> np.ndarray:
-    """Of every row the product with the mean of its neighbours' rows; some rows at a time."""
+    """Return the product of every row with the mean of its neighbours' rows, computed in blocks of rows."""
     result = np.empty(matrix.shape[0])
     per_row = max(1, matrix.nnz * max(1, step.nnz) // max(1, matrix.shape[0]) ** 2)
     rows_at_once = max(1, BLOCK_ENTRIES // per_row)

@@ -9,7 +9,7 @@ from scipy import linalg
 from scipy.special import softmax
 
 FLOOR = 1e-6
-"""Added to the covariance, as a fraction of the mean variance in a direction: a constant dimension has no inverse."""
+"""Variance added to the covariance, as a fraction of its mean variance, so that constant dimensions are invertible."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Gaussians:
     covariance: np.ndarray
 
     def squares(self, values: np.ndarray) -> np.ndarray:
-        """Squared Mahalanobis distance of every spot (spots x dimensions) to each class: spots x classes."""
+        """Return squared Mahalanobis distances of every spot (spots x dimensions) to each class: spots x classes."""
         factor = linalg.cholesky(self.covariance, lower=True)
         white = linalg.solve_triangular(factor, np.asarray(values, dtype=np.float64).T, lower=True).T
         centres = linalg.solve_triangular(factor, self.means.T, lower=True).T
@@ -40,27 +40,27 @@ class Gaussians:
         return np.asarray(np.maximum(squares, 0))
 
     def probabilities(self, values: np.ndarray) -> np.ndarray:
-        """The probability of each class for every spot: spots x classes."""
+        """Return the probability of each class for every spot: spots x classes."""
         with np.errstate(divide="ignore"):
             return np.asarray(softmax(np.log(self.weights) - self.squares(values) / 2, axis=1))
 
     def distance(self, values: np.ndarray) -> np.ndarray:
-        """Mahalanobis distance to the nearest class that has spots, divided by the root of the dimensions."""
+        """Return the Mahalanobis distance to the nearest class with spots, divided by the root of the dimensions."""
         nearest = self.squares(values)[:, self.weights > 0].min(axis=1)
         return np.sqrt(nearest / values.shape[1])
 
 
 def gaussians(values: np.ndarray, classes: np.ndarray, n_classes: int) -> Gaussians:
-    """The means and the pooled covariance of classes 0 .. `n_classes` - 1 of spots (spots x dimensions).
+    """Compute means and pooled covariance of classes 0 .. `n_classes` - 1 of spots (spots x dimensions).
 
-    A class without a spot has the weight 0, and the mean of all.
+    A class without spots has the weight 0, and the mean of all spots.
     """
     values = np.asarray(values, dtype=np.float64)
     return weighted_gaussians(values, np.eye(n_classes)[classes])
 
 
 def weighted_gaussians(values: np.ndarray, responsibilities: np.ndarray) -> Gaussians:
-    """The same where spots belong to classes in part (spots x classes)."""
+    """Compute the same if spots belong partly to several classes (spots x classes)."""
     totals = responsibilities.sum(axis=0)
     means = (responsibilities.T @ values) / np.maximum(totals, np.finfo(np.float64).tiny)[:, None]
     means[totals <= 0] = values.mean(axis=0)

@@ -1,12 +1,12 @@
-"""How unlike a reference each spot is, on the scale of the reference's own spots.
+"""How much each spot differs from a reference, on the scale of the reference's own spots.
 
-A spot has several distances: of its embedding and of its latents from the nearest domain of the reference, and what the
-reference's components leave unexplained. Each is turned into the fraction of the reference's spots that are nearer, the
-largest of these fractions is taken, and turned into the fraction of the reference's spots with a smaller one. So a
-fraction of 0.99 or more is reached by one in a hundred spots of the reference, whatever the distances look like: a
-conformal p value is 1 less it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Laxhammar and
-Falkman, Ann Math Artif Intell 74:67, 2015). Reference spots are held out for their distances: domains are described by
-the other sections or, of one section, by the other blocks of the tissue.
+A spot has several distances: of its embedding and of its latents from the nearest domain of the reference, and the part
+that the reference's components leave unexplained. Each distance is converted to the fraction of the reference's spots
+that are nearer. The largest of these fractions is then converted to the fraction of the reference's spots with a
+smaller one. So one in a hundred spots of the reference reaches a fraction of 0.99 or more, for any distribution of the
+distances: a conformal p value is 1 minus it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005;
+Laxhammar and Falkman, Ann Math Artif Intell 74:67, 2015). Reference spots are held out for their distances: domains are
+described by the other sections or, with one section, by the other blocks of the tissue.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import numpy as np
 from spatialweave.reference.gaussians import gaussians
 
 QUANTILES = 1001
-"""Of each distance that are kept, from the smallest to the largest of the reference."""
+"""Number of quantiles of each distance that are kept, from the smallest to the largest of the reference."""
 
 GROUPS = 5
-"""Into so many the reference's spots are divided at most, to be held out: sections or, of one, blocks of its tissue."""
+"""Largest number of groups of held-out reference spots: sections or, with one section, blocks of its tissue."""
 
 UNLIKE = 0.99
-"""Spots of a larger fraction are called unlike the reference: one in a hundred of its own spots."""
+"""Spots with a larger fraction are called unlike the reference: one in a hundred of its own spots."""
 
 
 def held_out_groups(sections: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
-    """The group of every spot (int64): its section or, of one section, its block along the tissue's longer side."""
+    """Return each spot's group (int64): its section or, with one section, its block along the tissue's longer side."""
     names, numbers = np.unique(sections, return_inverse=True)
     if len(names) > 1:
         return np.asarray(numbers % GROUPS, dtype=np.int64)
@@ -38,7 +38,7 @@ def held_out_groups(sections: np.ndarray, coordinates: np.ndarray) -> np.ndarray
 
 
 def held_out_distances(values: np.ndarray, domains: np.ndarray, n_domains: int, groups: np.ndarray) -> np.ndarray:
-    """Distance of every spot to the nearest domain, as the spots of the other groups describe the domains.
+    """Return the distance of every spot to the nearest domain, described by the spots of the other groups.
 
     Parameters
     ----------
@@ -50,28 +50,28 @@ def held_out_distances(values: np.ndarray, domains: np.ndarray, n_domains: int, 
     result = np.empty(len(values))
     for group in np.unique(groups):
         own = groups == group
-        # A group may be all there is, or all others too few to say how the values vary.
+        # A group may be the only one, or all others too few to estimate the covariance.
         others = ~own if (~own).sum() > values.shape[1] else np.ones(len(values), dtype=bool)
         result[own] = gaussians(values[others], domains[others], n_domains).distance(values[own])
     return result
 
 
 def quantiles(distances: np.ndarray) -> np.ndarray:
-    """The quantiles that :func:`nearer` reads fractions off; NaN is left out."""
+    """Return the quantiles from which :func:`nearer` reads fractions; NaN is left out."""
     known = distances[np.isfinite(distances)]
     return np.quantile(known if len(known) else np.zeros(1), np.linspace(0, 1, QUANTILES))
 
 
 def nearer(distances: np.ndarray, of_reference: np.ndarray) -> np.ndarray:
-    """The fraction of the reference's spots that are nearer, 0 to 1; 0 for NaN.
+    """Return the fraction of the reference's spots that are nearer, 0 to 1; 0 for NaN.
 
     Parameters
     ----------
     of_reference
-        What :func:`quantiles` made of its distances.
+        Quantiles of the reference's distances (:func:`quantiles`).
     """
     known = np.where(np.isfinite(distances), distances, -np.inf)
-    # From the left, so that of many equal distances none is nearer than another.
+    # From the left, so that among equal distances none is nearer than another.
     above = np.searchsorted(of_reference, known, side="left")
     inside = (above > 0) & (above < len(of_reference))
     low, high = (of_reference[np.where(inside, above + step, 0)] for step in (-1, 0))
@@ -80,5 +80,5 @@ def nearer(distances: np.ndarray, of_reference: np.ndarray) -> np.ndarray:
 
 
 def farthest(distances: Mapping[str, np.ndarray], of_reference: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Over all distances the largest fraction of the reference's spots that are nearer, one per spot."""
+    """Return the largest fraction, over all distances, of the reference's spots that are nearer, one per spot."""
     return np.max([nearer(values, of_reference[name]) for name, values in distances.items()], axis=0)

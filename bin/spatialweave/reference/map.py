@@ -1,4 +1,4 @@
-"""New sections labelled by a saved model: embedding, domains, how unlike the reference spots and sections are."""
+"""Labelling of new sections by a saved model: embedding, domains, and how much spots and sections differ from it."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 EXTRA = "reference"
-"""The obsm key of the table of every spot's probability of its domain and how unlike the reference it is."""
+"""obsm key of the table with every spot's probability of its domain and its unlikeness to the reference."""
 
 PROBABILITY, UNLIKENESS = "probability", "unlikeness"
 
 
 @dataclass
 class Mapped:
-    """New sections as a model labels them.
+    """New sections as labelled by a model.
 
     Attributes
     ----------
     fitted
-        As of a training, with the table :data:`EXTRA` and the record.
+        As from a training, with the table :data:`EXTRA` and the record.
     domains
         The table LABELLED.
     clustering
-        A record as of CLUSTER.
+        A record as written by CLUSTER.
     sections
-        How like the reference each section is.
+        How similar each section is to the reference.
     names
         Rows of the table of names, without the run.
     """
@@ -73,14 +73,14 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     Parameters
     ----------
     latents, counts, graph
-        Of the sections, by the model's preprocessing and its graph recipe.
+        Files of the sections, made by the model's preprocessing and graph recipe.
 
     Raises
     ------
     InputError
-        When the model cannot be used, or the files are not of its modalities.
+        When the model cannot be used, or the files have other modalities.
     """
-    said = model.description
+    description = model.description
     dataset = read_dataset(latents, graph)
     method, config = _method(model)
     run.started = time.monotonic()
@@ -103,12 +103,12 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     of_reference = {name: _quantiles(model, name) for name in distances}
     unlikeness = nearer(farthest(distances, of_reference), _quantiles(model, "combined"))
     sections = [
-        _likeness(section, rows, unlikeness, evidence, said["modalities"])
+        _likeness(section, rows, unlikeness, evidence, description["modalities"])
         for section, rows in dataset.section_rows().items()
     ]
     for one in sections:
         if one.verdict != LIKE:
-            warn(f"dataset '{dataset.name}'", one.sentence(said["dataset"]))
+            warn(f"dataset '{dataset.name}'", one.sentence(description["dataset"]))
     fitted.extras[EXTRA] = pd.DataFrame(
         {PROBABILITY: probability, UNLIKENESS: unlikeness}, index=dataset.obs.index
     ).astype(np.float32)
@@ -136,9 +136,9 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
 
 
 def _record(model: SavedModel, fitted: Fitted, config: Any, run: Run) -> dict[str, Any]:
-    """The record of an embedding that nothing was trained for."""
-    said = model.description
-    source = {key: said[key] for key in ("dataset", "sections", "spots", "method", "spatialweave")}
+    """Return the record of an embedding without training."""
+    description = model.description
+    source = {key: description[key] for key in ("dataset", "sections", "spots", "method", "spatialweave")}
     return {
         **NOTHING_TRAINED,
         **fitted.record,
@@ -159,30 +159,30 @@ def _likeness(
     rows: np.ndarray,
     unlikeness: np.ndarray,
     evidence: Mapping[str, tuple[np.ndarray, Evidence, np.ndarray]],
-    said: Mapping[str, Any],
+    described: Mapping[str, Any],
 ) -> SectionLikeness:
-    """The verdict on a section.
+    """Return the verdict on a section.
 
     Parameters
     ----------
     rows
-        Of its spots.
+        Rows of its spots.
     unlikeness
-        Of all spots.
+        Unlikeness of all spots.
     evidence
-        By modality the rows of the spots that have it, their evidence, and which of them are far.
-    said
-        By modality what the model says.
+        Modality -> rows of the spots that have it, their evidence, and which of them are far.
+    described
+        Modality -> its description in the model.
     """
     explained, far, of_reference = {}, {}, {}
     for name, (present, found, is_far) in evidence.items():
         here = np.isin(present, rows)
-        expected = _number(said[name].get("shared")) * found.features
+        expected = _number(described[name].get("shared")) * found.features
         like = np.flatnonzero(here & (unlikeness[present] <= UNLIKE))
         explained[name] = found.variation.explained_fraction(like, expected)
         far[name] = float(is_far[here].mean()) if here.any() else 0.0
-        of_reference[name] = _number(said[name].get("explained"))
-        # A section without a modality is not judged by it.
+        of_reference[name] = _number(described[name].get("explained"))
+        # A section without a modality is not judged on it.
         if not here.any():
             del explained[name]
     return section_likeness(section, unlikeness[rows], explained, of_reference, far)
@@ -198,7 +198,7 @@ def _gaussians(model: SavedModel, name: str, n_dims: int) -> Gaussians:
     covariance = model.array(f"{name}.covariance", n_dims, n_dims)
     where = f"{model.where}, {name}"
     if not len(weights) or (weights < 0).any() or not np.isclose(weights.sum(), 1, atol=1e-6):
-        raise InputError(f"{where}.weights", "are no fractions that sum to 1", "the weights of domains", AGAIN)
+        raise InputError(f"{where}.weights", "are not fractions that sum to 1", "the weights of domains", AGAIN)
     try:
         np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError as error:
@@ -214,22 +214,23 @@ def _quantiles(model: SavedModel, name: str) -> np.ndarray:
 
 
 def check_model(model: SavedModel) -> None:
-    """Refuse a model that cannot be used, as far as that can be seen without spots.
+    """Raise an InputError for a model that cannot be used, as far as this can be seen without spots.
 
     Raises
     ------
     InputError
-        Naming what is wrong with it.
+        The message names the problem.
     """
     _method(model)
     preparations = frozen_preparations(model)
     domain_facts(model)
     configure_recorded(GraphRecipe, f"{model.where}, graph", model.description["graph"])
     number = model.description["domains"].get("number")
-    found = len(model.array("mixture.weights", None))
-    if number != found:
-        raise InputError(f"{model.where}, domains", f"number is {number!r}", f"{found}, those of the mixture", AGAIN)
-    _gaussians(model, "mixture", model.array("mixture.means", found, None).shape[1])
+    n_classes = len(model.array("mixture.weights", None))
+    if number != n_classes:
+        expected = f"{n_classes}, those of the mixture"
+        raise InputError(f"{model.where}, domains", f"number is {number!r}", expected, AGAIN)
+    _gaussians(model, "mixture", model.array("mixture.means", n_classes, None).shape[1])
     for name in (EMBEDDING, "combined"):
         _quantiles(model, name)
     for name, frozen in preparations.items():
@@ -240,25 +241,25 @@ def check_model(model: SavedModel) -> None:
 
 
 def _method(model: SavedModel) -> tuple[Any, Any]:
-    """The method's module and its settings."""
+    """Return the method's module and its settings."""
     module = model.description["module"]
     if module not in method_names() or not hasattr(method := load_method(module), "embed"):
-        found = f"the method '{module}' cannot embed spots that it was not trained on"
-        raise InputError(str(model.where), found, "a model of one that can", AGAIN)
+        problem = f"the method '{module}' cannot embed spots that it was not trained on"
+        raise InputError(str(model.where), problem, "a model of a method that can", AGAIN)
     where = f"{model.where}, settings"
     return method, configure_recorded(method.Config, where, model.description["settings"])
 
 
 def domain_facts(model: SavedModel) -> tuple[int, list[dict[str, Any]]]:
-    """Rounds of refinement, and the rows of the table of names, without the run."""
-    said = model.description["domains"]
+    """Return the rounds of refinement, and the rows of the table of names, without the run."""
+    described = model.description["domains"]
     where = f"{model.where}, domains"
-    rounds, names = said.get("refine", 0), said.get("names", [])
+    rounds, names = described.get("refine", 0), described.get("names", [])
     if type(rounds) is not int or not 0 <= rounds <= 100:
         raise InputError(where, f"refine is {rounds!r}", "0 to 100 rounds", AGAIN)
     columns = {column: cell for column, cell in NAMES.cells.items() if column != "run"}
     if not isinstance(names, list) or not all(isinstance(row, dict) and row.keys() == columns.keys() for row in names):
-        raise InputError(where, "names are no rows of a table of names", ", ".join(columns), AGAIN)
+        raise InputError(where, "names are not rows of a table of names", ", ".join(columns), AGAIN)
     for row in names:
         for column, value in row.items():
             if not isinstance(value, str if columns[column] is TEXT else int | float):

@@ -1,4 +1,4 @@
-"""A trained run as a folder that labels new sections: what of it is kept, and how."""
+"""Saving of a trained run as a folder that labels new sections."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 EM_STEPS = 500
 CONVERGED = 1e-9
-"""EM ends when no probability changes by more."""
+"""EM ends when no probability changes by more than this."""
 
 EMBEDDING = "embedding"
-"""The name of the embedding among the distances from a reference."""
+"""Name of the embedding among the distances from a reference."""
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run, by the stages that wrote them."""
+    """Files of one run, by the stages that wrote them."""
 
     latents: Path
     counts: Path
@@ -55,7 +55,7 @@ class RunFiles:
 
 
 def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The description and the arrays of a model (:mod:`spatialweave.io.saved_model`).
+    """Build the description and the arrays of a model (:mod:`spatialweave.io.saved_model`).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
     Raises
     ------
     InputError
-        When a file cannot be used, the files are not of one run, or latents cannot be made of other counts.
+        When a file cannot be used, the files are not from one run, or latents cannot be computed from other counts.
     """
     dataset = read_dataset(files.latents, files.graph)
     latents = read_h5mu(files.latents, "latents")
@@ -145,10 +145,11 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
 def frozen_mixture(
     values: np.ndarray, domains: np.ndarray, dataset: Dataset, clustering: Mapping[str, Any]
 ) -> tuple[Gaussians, float]:
-    """The mixture that gives new spots their domains, and the fraction of the run's spots that it gives back theirs.
+    """Fit the mixture that assigns domains to new spots; also return the fraction of the run's spots it reproduces.
 
-    That of mclust is found again by EM from the domains; of other clusterings it is the Gaussians of their domains. The
-    one that gives back more is taken. Refinement over neighbours is part of the assignment.
+    For mclust the mixture is recovered by EM from the domains; for other clusterings it consists of the Gaussians of
+    their domains. The candidate that reproduces more spots is used. Refinement over neighbours is part of the
+    assignment.
 
     Parameters
     ----------
@@ -171,12 +172,12 @@ def frozen_mixture(
 def assigned(
     mixture: Gaussians, values: np.ndarray, graph: sparse.csr_matrix, rounds: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The domain (from 0) of every spot, and its probability of being in it.
+    """Assign every spot to a domain (from 0), and return its probability of being in it.
 
     Parameters
     ----------
     rounds
-        Of refinement by a vote of the neighbours; a spot that it moves keeps the probability of the domain it gets.
+        Rounds of refinement by a vote of the neighbours; a spot that it moves gets the probability of its new domain.
     """
     probabilities = mixture.probabilities(values)
     domains = refine(probabilities.argmax(axis=1), graph, rounds)
@@ -201,7 +202,7 @@ def _known(number: float) -> float | None:
 def transformed(
     name: str, frozen: FrozenPreparation, counts: mudata.MuData, dataset: Dataset
 ) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray, sparse.csr_matrix, np.ndarray]:
-    """What evidence is of: rows of the spots that have a modality, values, features, graph, and sections of them."""
+    """Return the inputs of the evidence of a modality: rows of its spots, values, features, graph, and sections."""
     part = counts.mod[name]
     rows = dataset.obs.index.get_indexer(part.obs_names)
     if (rows < 0).any():
@@ -212,7 +213,7 @@ def transformed(
 
 
 def on_all(values: np.ndarray, rows: np.ndarray, n_spots: int) -> np.ndarray:
-    """Values of some spots on all of them, NaN where there are none."""
+    """Return values of some spots for all spots, NaN for the others."""
     result = np.full(n_spots, np.nan)
     result[rows] = values
     return result
@@ -233,11 +234,11 @@ def _state(path: Path) -> dict[str, np.ndarray]:
 
 
 def _names(path: Path | None, run: str) -> list[dict[str, Any]]:
-    """Of the table of names the rows of the domains that have one, without the run."""
+    """Return the rows of the table of names for the domains that have one, without the run."""
     if path is None:
         return []
     table = NAMES.read(path)
     own = table[(table["run"] == run) & table["named"]].drop(columns="run")
-    # By way of JSON, which has no types of numpy.
+    # Through JSON, which has no numpy types.
     rows: list[dict[str, Any]] = json.loads(own.to_json(orient="records"))
     return rows

@@ -1,1 +1,1 @@
-"""The HTML reports."""
+"""HTML reports."""

@@ -1,4 +1,4 @@
-"""Read how the sections of a dataset were aligned: aligned coordinates, matched spots, metrics."""
+"""Read the alignment of the sections of a dataset: aligned coordinates, matched spots, metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MatchedSpots:
     accepted
         bool, one per pair.
     distance
-        float64, one per pair, in spot spacings; NaN where not known.
+        float64, one per pair, in spot spacings; NaN if unknown.
     """
 
     method: str
@@ -49,7 +49,7 @@ class MatchedSpots:
 
 @dataclass
 class SectionAlignment:
-    """What is known of the alignment of a dataset's sections; what was not given is empty.
+    """Alignment of a dataset's sections; fields without a file are empty.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class SectionAlignment:
     transforms
         One row per section (table :data:`~spatialweave.io.result_tables.TRANSFORMS`).
     metrics
-        Of the dataset (table :data:`~spatialweave.io.result_tables.ALIGNMENT`).
+        Metrics of the dataset (table :data:`~spatialweave.io.result_tables.ALIGNMENT`).
     """
 
     coordinates: np.ndarray | None = None
@@ -68,14 +68,14 @@ class SectionAlignment:
 
 
 def read_alignment(folder: Path | None, dataset: str, spots: DatasetSpots) -> SectionAlignment | None:
-    """Read the alignment files of a folder, known by their names; None where there are none.
+    """Read the alignment files of a folder, recognised by their names; None if there are none.
 
     Files: `coordinates.csv`, `transforms.csv`, `<method>.seed<k>.<a>--<b>.pairs.csv`, `<method>.seed<k>.alignment.csv`.
 
     Raises
     ------
     InputError
-        When a file is not such a table, or holds spots or sections that the dataset does not have.
+        When a file is not a valid table, or holds spots or sections that the dataset does not have.
     """
     files = sorted(folder.rglob("*.csv")) if folder is not None and folder.is_dir() else []
     found, metrics = SectionAlignment(), []
@@ -100,7 +100,7 @@ def read_alignment(folder: Path | None, dataset: str, spots: DatasetSpots) -> Se
 
 
 class SpotFinder:
-    """Rows of spots by section and barcode."""
+    """Finder of rows of spots by section and barcode."""
 
     def __init__(self, spots: DatasetSpots) -> None:
         import pandas as pd
@@ -109,7 +109,7 @@ class SpotFinder:
         self._rows = pd.MultiIndex.from_frame(spots.obs[["section", "barcode"]])
 
     def rows(self, path: Path, pairs: pd.DataFrame, side: str) -> np.ndarray:
-        """The row of each spot on one side ("_a", "_b") of the pairs; one that the dataset lacks is an InputError."""
+        """Return the row of each spot on one side ("_a", "_b") of the pairs; InputError if the dataset lacks one."""
         import pandas as pd
 
         rows = self._rows.get_indexer(pd.MultiIndex.from_frame(pairs[[f"section{side}", f"barcode{side}"]]))
@@ -121,7 +121,7 @@ class SpotFinder:
 
 
 def _read_matches(path: Path, method: str, seed: int, finder: SpotFinder) -> list[MatchedSpots]:
-    """The pairs of one file; nothing of a file without any."""
+    """Read the pairs of one file; nothing if it has none."""
     table = PAIRS.read(path)
     if table.empty:
         return []
@@ -135,5 +135,5 @@ def _read_matches(path: Path, method: str, seed: int, finder: SpotFinder) -> lis
 
 
 def pair_name(names: Sequence[str], sections: tuple[int, int]) -> str:
-    """Title of a pair of sections, e.g. "s1 → s2"."""
+    """Return the title of a pair of sections, e.g. "s1 → s2"."""
     return f"{names[sections[0]]} → {names[sections[1]]}"

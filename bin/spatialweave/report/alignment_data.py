@@ -1,4 +1,4 @@
-"""The data behind the pictures of the alignment (drawn by static/alignment.js)."""
+"""Data for the pictures of the alignment (drawn by static/alignment.js)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.layout import median_spacing
 
 MAX_POINTS = 20_000
-"""Spots drawn in each picture; beyond, a random subset, so that the pictures can be turned without delay."""
+"""Maximal number of spots per picture; of more, a random subset is drawn, so that pictures turn without delay."""
 
 MAX_LINES = 300
-"""Lines drawn per pair of sections; more would cover each other."""
+"""Maximal number of lines per pair of sections; more would cover each other."""
 
 
 def alignment_data(
     alignment: SectionAlignment, spots: DatasetSpots, rows: np.ndarray, runs: list[MethodRun], titles: dict[str, str]
 ) -> dict[str, Any]:
-    """What the pictures of the alignment draw, as a value for JSON.
+    """Return the data that the pictures of the alignment draw, as a value for JSON.
 
     Parameters
     ----------
     rows
-        The spots of the page; the value names spots by their position in it.
+        Spots of the page; the value refers to spots by their position in it.
     titles
-        Per method its title.
+        Title of each method.
     """
     codes, names = spots.stack()
     aligned = (
@@ -58,7 +58,7 @@ def alignment_data(
 
 
 def centred(coordinates: np.ndarray, codes: np.ndarray, n_sections: int) -> np.ndarray:
-    """Coordinates with the middle of every section at 0, for sections without aligned coordinates."""
+    """Return coordinates with the middle of every section at 0, for sections without aligned coordinates."""
     result = np.empty_like(coordinates)
     for code in range(n_sections):
         part = coordinates[codes == code]
@@ -71,7 +71,7 @@ def _spacing(coordinates: np.ndarray, codes: np.ndarray, n_sections: int) -> flo
 
 
 def _lines(matches: MatchedSpots, rows: np.ndarray) -> dict[str, Any]:
-    """Counts of a match, and the ends of a sample of its accepted pairs of which the page draws both spots."""
+    """Return counts of a match, and the ends of a sample of its accepted pairs whose spots are both on the page."""
     ends = [_positions(side[matches.accepted], rows) for side in (matches.a, matches.b)]
     both = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0))
     chosen = both[random_subset(len(both), MAX_LINES, seed=0)]
@@ -87,6 +87,6 @@ def _lines(matches: MatchedSpots, rows: np.ndarray) -> dict[str, Any]:
 
 
 def _positions(spots: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Position of each spot in the sorted `rows`, -1 = not there."""
+    """Return the position of each spot in the sorted `rows`, -1 if it is missing."""
     found = np.minimum(np.searchsorted(rows, spots), len(rows) - 1)
     return np.where(rows[found] == spots, found, -1)

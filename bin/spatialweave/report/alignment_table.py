@@ -1,4 +1,4 @@
-"""The metrics of an alignment as a table: what they mean, good values, and those of nearest pairs beside them."""
+"""Metrics of an alignment as a table: their meaning, good values, and the values of nearest pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN_METRICS = {
         "Fraction matched",
         True,
         "Spots of the smaller section with an accepted partner in the other. Above 0.5 is good where the sections show "
-        "the same tissue; read it with the agreement below: many partners are of no use when they are wrong.",
+        "the same tissue; read it with the agreement below: many wrong partners are of no use.",
     ),
     "label_agreement": (
         "Same label",
@@ -61,7 +61,7 @@ SHOWN_METRICS = {
         "Fraction of mapped spots whose match carries the same label.",
     ),
 }
-"""The metrics that are shown: title, whether higher is better (None = no direction), help. The rest is in the files."""
+"""Metrics shown: title, whether higher is better (None = no direction), help. The files hold all metrics."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class PairScores:
     Attributes
     ----------
     scores, nearest
-        One per method of the table; None = not known.
+        One per method of the table; None = unknown.
     """
 
     pair: str
@@ -90,7 +90,7 @@ class AlignmentMetric:
 
 
 def metric_rows(metrics: pd.DataFrame | None) -> tuple[list[str], list[AlignmentMetric]]:
-    """The table of metrics: its columns (methods, by name) and its rows."""
+    """Return the columns (methods, by name) and the rows of the table of metrics."""
     if metrics is None or metrics.empty:
         return [], []
     methods = sorted(metrics["method"].unique())
@@ -110,7 +110,7 @@ def metric_rows(metrics: pd.DataFrame | None) -> tuple[list[str], list[Alignment
 
 
 def _scores(rows: pd.DataFrame, pair: tuple[str, str], methods: list[str], higher: bool | None) -> list[Score | None]:
-    """Mean and standard deviation over seeds per method; the best mean is marked."""
+    """Return the mean and standard deviation over seeds per method, with the best mean marked."""
     own = rows[(rows["section_a"] == pair[0]) & (rows["section_b"] == pair[1])]
     result: list[Score | None] = []
     for method in methods:
@@ -137,19 +137,19 @@ TRANSFORM_HEADER = {
     "settled": "settled",
     "confidence": "confidence",
 }
-"""Columns of the table of transforms that are shown, with their titles."""
+"""Columns shown in the table of transforms, with their titles."""
 
 
 def transforms_table(transforms: pd.DataFrame | None) -> ReportTable | None:
-    """The transform of each section to the aligned coordinates, ready for the template."""
+    """Return the transform of each section to the aligned coordinates, ready for the template."""
     if transforms is None:
         return None
     words = {name: transforms[name].map({True: "yes", False: "no"}) for name in ("reflected", "settled")}
-    # Nothing was compared for the first section, `none` and `fgw`.
+    # Nothing was compared for the first section, nor with `none` and `fgw`.
     words["settled"] = words["settled"].where(transforms["confidence"].notna(), "")
     shown = transforms[list(TRANSFORM_HEADER)].assign(**words)
     rows = shown.astype(object).to_numpy().tolist()
     title = "How each section was transformed to the coordinates of the first"
     if not transforms["settled"].all():
-        title += "; where this is not settled, another place is about as good: look at the overlay"
+        title += "; where this is not settled, another transform is about as good: look at the overlay"
     return ReportTable(title, list(TRANSFORM_HEADER.values()), rows)

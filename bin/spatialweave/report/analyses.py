@@ -1,4 +1,4 @@
-"""Charts of what CHARACTERISE measured of a run beyond its markers: distributions, graphs, trajectories, sections."""
+"""Charts of results of CHARACTERISE other than markers: distributions, graphs, trajectories, sections."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 ALL = "all"
 
 GREY = "#8591a0"
-"""Of domains whose colour is not known."""
+"""Colour of domains whose colour is unknown."""
 
 GRAPHS = {"embedding": "embedding", "spatial": "tissue"}
-"""Titles of graphs that are no modality's."""
+"""Titles of graphs that do not belong to a modality."""
 
 TABLES = {
     "structure": STRUCTURE,
@@ -55,20 +55,20 @@ TABLES = {
 
 @dataclass
 class AnalysesPart:
-    """Charts of one run; those that were not measured are None or empty.
+    """Charts of one run; those without measurements are None or empty.
 
     Attributes
     ----------
     correlations
-        How well each modality's distances are preserved, by domain.
+        Preservation of each modality's distances, by domain.
     values
-        Of the best marker of each domain, by modality.
+        Values of the best marker of each domain, by modality.
     edges, edge_spots
-        The neighbour graphs' edges in common, and of how many spots.
+        Edges that the neighbour graphs have in common, and the number of spots they come from.
     joined
-        PAGA, in the order of pseudotime where there is one.
+        PAGA, in the order of pseudotime if there is one.
     timed
-        Whether there is one.
+        Whether there is a pseudotime.
     """
 
     run: str
@@ -84,14 +84,14 @@ class AnalysesPart:
 
 
 def read_analyses(
-    folder: Path | None, titles: Mapping[str, str], looks: Mapping[str, dict[str, Any] | None]
+    folder: Path | None, titles: Mapping[str, str], domains_by_run: Mapping[str, dict[str, Any] | None]
 ) -> AnalysesPart | None:
-    """The first run that CHARACTERISE was given; None where it has not run.
+    """Read the analyses of the first run that CHARACTERISE was given; None if it has not run.
 
     Parameters
     ----------
-    looks
-        By run the names and colours of its domains, as the page has them.
+    domains_by_run
+        For each run the names and colours of its domains, as the page has them.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def read_analyses(
     run = str(structure["run"].iloc[0])
     own = {name: table[table["run"] == run] for name, table in found.items() if table is not None}
     try:
-        return _part(run, own, titles, looks.get(run))
+        return _part(run, own, titles, domains_by_run.get(run))
     except (KeyError, ValueError, IndexError) as error:
         problem = f"do not fit together ({error})"
         raise InputError(
@@ -172,7 +172,7 @@ def _correlations(spread: pd.DataFrame, labels: Mapping[int, str]) -> list[BoxPl
 
 
 def _values(spread: pd.DataFrame, markers: pd.DataFrame, labels: Mapping[int, str]) -> list[tuple[str, list[BoxPlot]]]:
-    """By modality a plot of the best marker of each domain."""
+    """Return for each modality a plot of the best marker of each domain."""
     best = markers[(markers["section"] == ALL) & markers["marker"]].groupby(["modality", "domain"], sort=True).head(1)
     found: dict[str, dict[str, BoxPlot]] = {}
     values = spread[spread["quantity"] == "value"]

@@ -1,4 +1,4 @@
-"""Domains in a row, with arcs between those that are joined, as numbers for inline SVG."""
+"""Domains in a row with arcs between connected ones, as numbers for inline SVG."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 STEP, LEFT, RIGHT, TOP, BOTTOM, LABELS = 84, 60, 60, 14, 92, 20
 WIDEST, FEWEST = 9.0, 0.05
-"""Width of an arc of 1, in pixels; and the connectivity below which none is drawn."""
+"""Width of an arc of connectivity 1, in pixels; and the connectivity below which no arc is drawn."""
 
 
 @dataclass
 class Arc:
-    """A path between two domains."""
+    """Path between two domains."""
 
     path: str
     width: float
@@ -23,7 +23,7 @@ class Arc:
 
 @dataclass
 class Node:
-    """A domain: where it is, its name, and what is written below."""
+    """Domain: its position, its name, and the text below it."""
 
     x: float
     colour: str
@@ -43,7 +43,7 @@ class ArcPlot:
 
 
 def arc_plot(names: Sequence[str], colours: Sequence[str], joined: np.ndarray, below: Sequence[str]) -> ArcPlot:
-    """Lay out domains in the order given.
+    """Lay out domains in the given order.
 
     Parameters
     ----------

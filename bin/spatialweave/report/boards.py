@@ -1,4 +1,4 @@
-"""What the run report shows of one dataset: its leaderboard, further metrics, and how far runs agree."""
+"""Contents of the run report for one dataset: its leaderboard, further metrics, and the agreement of runs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAD = "ari"
-"""The metric of a leaderboard, where there are labels."""
+"""Metric of a leaderboard, if there are labels."""
 
 
 @dataclass
 class LeaderRow:
-    """One method on one dataset.
+    """Row of one method on one dataset.
 
     Attributes
     ----------
     lead
-        Its row of the table LEADERBOARD for the metric :data:`LEAD`; None where there is none.
+        Its row of the table LEADERBOARD for the metric :data:`LEAD`; None if there is none.
     scores
-        Of the board's metrics, None where there is none.
+        Values of the board's metrics; None if there is none.
     rank
-        Mean rank without labels, None where there is none.
+        Mean rank without labels; None if there is none.
     done, planned
-        Seeds that completed, and all.
+        Number of seeds that completed, and of all seeds.
     """
 
     method: str
@@ -48,7 +48,7 @@ class LeaderRow:
 
 @dataclass
 class HeatCell:
-    """A cell of a heat map: the value (NaN = none), and colours of the cell and its text."""
+    """Cell of a heat map: the value (NaN = none), and colours of the cell and its text."""
 
     value: float
     fill: str
@@ -57,7 +57,7 @@ class HeatCell:
 
 @dataclass
 class HeatMap:
-    """Mean agreement of the runs of two methods; on the diagonal that of the seeds of one."""
+    """Mean agreement between the runs of two methods; on the diagonal, between the seeds of one method."""
 
     methods: list[str]
     rows: list[list[HeatCell]]
@@ -65,7 +65,7 @@ class HeatMap:
 
 @dataclass
 class Board:
-    """One dataset, best method first; `link` is its own report, relative to the run's."""
+    """Board of one dataset, best method first; `link` is the dataset's report, relative to the run's."""
 
     dataset: str
     link: str
@@ -78,7 +78,7 @@ class Board:
 
 
 def board(dataset: str, tables: Mapping[str, pd.DataFrame], titles: dict[str, str]) -> Board:
-    """The board of one dataset: by mean ARI where there are labels, else by mean rank over the metrics without.
+    """Build the board of one dataset: by mean ARI if there are labels, else by mean rank over the other metrics.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def board(dataset: str, tables: Mapping[str, pd.DataFrame], titles: dict[str, st
 
 
 def _strip(own: pd.DataFrame, rows: list[LeaderRow], titles: dict[str, str]) -> StripPlot | None:
-    """The seeds of every method by the first metric there is, with the intervals where they are of that metric."""
+    """Return the seeds of every method by the first available metric, with intervals if they are of that metric."""
     lead = next((name for name in (LEAD, *metric_list.RANKED) if (own["metric"] == name).any()), None)
     if lead is None:
         return None
@@ -137,13 +137,13 @@ def _strip(own: pd.DataFrame, rows: list[LeaderRow], titles: dict[str, str]) -> 
 
 
 def short_metric(name: str) -> metric_list.MetricInfo:
-    """A metric under its short title, with the full one in the definition."""
+    """Return a metric with its short title, and the full one in the definition."""
     metric = metric_list.describe(name)
     return replace(metric, title=metric_list.KEY_METRICS[name], definition=f"{metric.title}. {metric.definition}")
 
 
 def _position(row: LeaderRow, labelled: bool) -> tuple[float, str]:
-    """Sorting key: best first, methods without a result last; the consensus first where there is nothing to rank by."""
+    """Return a sorting key: best first, methods without a result last; without a ranking the consensus comes first."""
     if labelled:
         return (-row.lead["mean"] if row.lead else float("inf")), row.method
     if row.method == WEAVE and row.done:
@@ -152,7 +152,7 @@ def _position(row: LeaderRow, labelled: bool) -> tuple[float, str]:
 
 
 def heat_map(methods: list[str], agreement: pd.DataFrame) -> HeatMap | None:
-    """How far the runs of every two methods agree, in the order of `methods`; None without two runs."""
+    """Compute the mean agreement of the runs of every two methods, in their order; None without two runs."""
     if agreement.empty:
         return None
     pairs = agreement.groupby(["method", "other"])["ari"].agg(["sum", "count"]).to_dict("index")
@@ -172,7 +172,7 @@ LIGHT, DARK = (247, 251, 253), (11, 93, 122)
 
 
 def _cell(value: float) -> HeatCell:
-    """A shade from that of 0 (or less) to that of 1; text in white where it is dark."""
+    """Return a cell with a shade between those of 0 (or less) and 1, and white text if it is dark."""
     if not np.isfinite(value):
         return HeatCell(value, "transparent", "inherit")
     part = min(max(value, 0.0), 1.0)

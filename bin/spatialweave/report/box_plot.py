@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from spatialweave.report.strips import ticks
+from spatialweave.report.axis import Axis
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 460, 130, 16, 20, 24, 40
 
 
 class Spread(NamedTuple):
-    """A distribution: 5%, quartiles, 95% and mean, in units of the axis or in pixels."""
+    """Distribution: 5%, quartiles, 95% and mean, in units of the axis or in pixels."""
 
     low: float
     q25: float
@@ -24,7 +24,7 @@ class Spread(NamedTuple):
 
 @dataclass
 class Box:
-    """The distribution of one domain."""
+    """Distribution of one domain."""
 
     name: str
     spread: Spread
@@ -43,7 +43,7 @@ class BoxRow:
 
 @dataclass
 class BoxPlot:
-    """A box plot in pixels, for templates/macros.html."""
+    """Box plot in pixels, for templates/macros.html."""
 
     title: str
     axis: str
@@ -57,23 +57,18 @@ class BoxPlot:
 def box_plot(title: str, axis: str, boxes: Sequence[Box]) -> BoxPlot:
     """Lay out boxes; the axis includes 0."""
     spreads = [one.spread for one in boxes]
-    scale = ticks(min(0.0, *(one.low for one in spreads)), max(0.0, *(max(one.high, one.mean) for one in spreads)))
-    low, high = scale[0], scale[-1]
-
-    def position(value: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
-
+    low, high = min(one.low for one in spreads), max(max(one.high, one.mean) for one in spreads)
+    scale = Axis(min(0.0, low), max(0.0, high), LEFT, RIGHT, WIDTH)
     rows = [
         BoxRow(
             one.name,
             TOP + ROW * (index + 0.5),
-            Spread(*map(position, one.spread)),
+            Spread(*map(scale.at, one.spread)),
             _in_words(one.spread, one.spots),
         )
         for index, one in enumerate(boxes)
     ]
-    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
-    return BoxPlot(title, axis, WIDTH, TOP + ROW * len(rows) + BOTTOM, LEFT, marks, rows)
+    return BoxPlot(title, axis, WIDTH, TOP + ROW * len(rows) + BOTTOM, LEFT, scale.marks, rows)
 
 
 def _in_words(spread: Spread, spots: int) -> str:

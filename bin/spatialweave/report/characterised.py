@@ -1,4 +1,4 @@
-"""What the domains are, in a dataset's report: a row per domain, its names and gene sets, and dot plots of markers."""
+"""Domains in a dataset's report: a row per domain, its names and gene sets, and dot plots of markers."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 ALL = "all"
 
 TOP = 3
-"""Markers per domain and modality in the table and in the dot plots."""
+"""Number of markers per domain and modality in the table and in the dot plots."""
 
 TOP_HEAT = 5
-"""The same in the heat maps."""
+"""Number of markers per domain and modality in the heat maps."""
 
 BESIDE_SHOWN = 2
-"""Other domains named per domain."""
+"""Number of neighbouring domains named per domain."""
 
 TOP_SETS = 3
-"""Gene sets per domain and modality."""
+"""Number of gene sets per domain and modality."""
 
 WEIGHT = "weight_"
-"""What the statistics of modality weights begin with."""
+"""Prefix of the statistics of modality weights."""
 
 SIGNIFICANT = 0.05
 
@@ -51,20 +51,20 @@ TABLES: dict[str, ResultTable] = {
 
 @dataclass
 class CharacterisedPart:
-    """What the report says of the domains of one run.
+    """Characterisation of the domains of one run.
 
     Attributes
     ----------
     run
-        Its id.
+        Id of the run.
     names
         Candidate names of each domain with their scores; None without a panel.
     gene_sets
-        The gene sets of each domain; None without any.
+        Gene sets of each domain; None if there are none.
     named, unknown
-        Number of domains that have a name, and of those that are not found again.
+        Number of domains that have a name, and of domains that are not found again.
     along_lines
-        The domains that lie along rows or columns of the grid.
+        Domains that lie along rows or columns of the grid.
     """
 
     run: str
@@ -82,7 +82,7 @@ class CharacterisedPart:
 
 
 def read_characterised(folder: Path | None, titles: dict[str, str]) -> CharacterisedPart | None:
-    """The first run that CHARACTERISE was given; None where it has not run.
+    """Read the results of the first run that CHARACTERISE was given; None if it has not run.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
 
 
 def _chosen(names: pd.DataFrame | None) -> dict[int, str]:
-    """The names of the domains that have one."""
+    """Return the names of the domains that have one."""
     if names is None:
         return {}
     named = names[names["named"]]
@@ -159,7 +159,7 @@ def _label(domain: int, names: dict[int, str]) -> str:
 
 
 def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str:
-    """The other domains at its border, those with the most neighbours across it first, with their percentage."""
+    """List the domains at its border by the number of neighbours across it, with their percentage."""
     own = neighbours[(neighbours["domain"] == domain) & (neighbours["other"] != domain) & (neighbours["edges"] > 0)]
     best = own.sort_values("edges", ascending=False, kind="stable").head(BESIDE_SHOWN)
     total = own["edges"].sum()
@@ -170,7 +170,7 @@ def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str
 
 
 def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, str]) -> ReportTable:
-    """Size and shape of every domain, and what else is known of its spots."""
+    """Tabulate the size and shape of every domain, and further statistics of its spots."""
     known = ("area", "border", "pieces", "largest_piece", "roundness", ALONG)
     shown = [name for name in known if name in pooled] + [name for name in pooled if str(name).startswith(WEIGHT)]
     header = ["domain"]
@@ -185,7 +185,7 @@ def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, 
 def _best_profiles(
     name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str], top: int
 ) -> tuple[list[str], list[str], np.ndarray, np.ndarray] | None:
-    """The best markers of each domain, all domains, and mean and fraction of those in these; None without any."""
+    """Return the best markers of each domain, all domains, and the means and fractions in these; None if none."""
     own = markers[markers["modality"] == name]
     best = own.groupby("domain", sort=True).head(top)
     best = best.sort_values("domain", kind="stable").drop_duplicates("feature")
@@ -236,7 +236,7 @@ def _sets_table(sets: pd.DataFrame | None, names: dict[int, str]) -> ReportTable
         for _, row in best.iterrows()
     ]  # fmt: skip
     header = ["domain", "modality", "gene set", "in common", "enrichment", "p, adjusted", "features in common"]
-    return ReportTable("Gene sets of which the markers hold more than chance would have it", header, rows)
+    return ReportTable("Gene sets enriched among the markers", header, rows)
 
 
 def _short(value: Any) -> str:

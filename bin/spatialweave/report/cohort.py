@@ -1,4 +1,4 @@
-"""The page of a cohort: what differs between conditions, over donors."""
+"""Page of a cohort: differences between conditions, over donors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 20
-"""Rows of a table of the page, at most; the CSV files have all."""
+"""Maximal number of rows in a table of the page; the CSV files have all."""
 
 
 def write_cohort_page(found: Comparison, target: Path) -> None:
-    """Write the page, one HTML file that needs nothing else."""
+    """Write the page as one HTML file without external resources."""
     conditions = list(dict.fromkeys(found.abundance["condition"]))
     donors = found.samples.drop_duplicates(["donor", "condition"])
     render(
@@ -49,7 +49,7 @@ def write_cohort_page(found: Comparison, target: Path) -> None:
 
 
 def abundance_plot(abundance: pd.DataFrame, condition: str) -> IntervalPlot | None:
-    """The log2 ratio of every domain with its interval; filled where it differs at the level."""
+    """Plot the log2 ratio of every domain with its interval; filled if it differs at the level."""
     rows = abundance[(abundance["condition"] == condition) & abundance["low"].notna()].sort_values("domain")
     estimates = [
         Estimate(
@@ -61,7 +61,7 @@ def abundance_plot(abundance: pd.DataFrame, condition: str) -> IntervalPlot | No
 
 
 def fraction_table(samples: pd.DataFrame) -> ReportTable:
-    """The fraction of each domain in each sample, in percent."""
+    """Tabulate the fraction of each domain in each sample, in percent."""
     wide = samples.pivot(index=["condition", "donor"], columns="domain", values="fraction")
     cells = [[f"{100 * value:.1f}" for value in row] for row in wide.to_numpy()]
     rows = [[*names, *row] for names, row in zip(wide.index, cells, strict=True)]
@@ -69,7 +69,7 @@ def fraction_table(samples: pd.DataFrame) -> ReportTable:
 
 
 def changed_table(table: pd.DataFrame, caption: str, names: list[str], effect: str) -> ReportTable | None:
-    """The rows that differ at the level, those of the smallest p-values first; None where there are none."""
+    """Return the rows that differ at the level, by increasing p-value; None if there are none."""
     found = table[table["p_adjusted"] < LEVEL].sort_values("p")
     if not len(found):
         return None

@@ -1,4 +1,4 @@
-"""The consensus in a dataset's report: when it is shown first, and where the runs agree with it."""
+"""Consensus in a dataset's report: when it is shown first, and how far the runs agree with it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 TITLE = "weave (consensus)"
 
 REFERENCE_TITLE = "reference (saved model)"
-"""Of sections that a saved model has labelled."""
+"""Title for sections labelled by a saved model."""
 
 
 def woven_run(runs: list[MethodRun]) -> MethodRun | None:
-    """The consensus among the runs; None where there is none that has domains."""
+    """Return the consensus among the runs; None if there is none with domains."""
     return next((run for run in runs if run.method == WEAVE and run.domains and run.matched_runs is not None), None)
 
 
 def members(run: MethodRun) -> dict[str, list[str]]:
-    """The runs of a consensus by their method."""
+    """Return the runs of a consensus by their method."""
     return by_method(_joined(run))
 
 
@@ -37,7 +37,7 @@ def _joined(run: MethodRun) -> list[str]:
 
 
 def shown_first(runs: list[MethodRun]) -> BestRun | None:
-    """The consensus, as the run to look at first, where it has a majority (:func:`has_majority`); else None."""
+    """Return the consensus, as the run to show first, if it has a majority (:func:`has_majority`); else None."""
     run = woven_run(runs)
     if run is None or not has_majority(_joined(run)):
         return None
@@ -46,18 +46,18 @@ def shown_first(runs: list[MethodRun]) -> BestRun | None:
 
 
 def first_run(runs: list[MethodRun], metrics: pd.DataFrame) -> tuple[BestRun | None, int | None]:
-    """The run to look at first, with its index in `runs`: the consensus (:func:`shown_first`), else the best run."""
+    """Return the run to show first and its index in `runs`: the consensus (:func:`shown_first`), else the best run."""
     best = shown_first(runs) or best_run(metrics, {(run.method, run.seed): run.domains for run in runs if run.domains})
     found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
     return best, next(found, None)
 
 
 def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTable | None:
-    """Where the runs agree with the consensus, a row per domain and one for all; None without a consensus.
+    """Tabulate the agreement of the runs with the consensus: a row per domain and one for all; None without consensus.
 
-    Columns: the domain, its spots, their mean confidence, how many percent of them have a confidence below one half,
-    the other domain with the most support at its spots, and by method the percentage of its spots that the method's
-    runs place in it.
+    Columns: the domain, its spots, their mean confidence, the percentage of them with a confidence below one half, the
+    other domain with the most support at its spots, and by method the percentage of its spots that the method's runs
+    place in it.
     """
     run = woven_run(runs)
     if run is None or run.domains is None or run.matched_runs is None:

@@ -1,4 +1,4 @@
-"""Accuracy against the time of training, as numbers for inline SVG: a point per method."""
+"""Accuracy against training time, as numbers for inline SVG: a point per method."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.report.axis import ticks
 from spatialweave.report.boards import LEAD
-from spatialweave.report.strips import ticks
 from spatialweave.report.text import duration, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 340, 56, 300, 16, 46
-"""In pixels; the plot is as high, or higher where that many names need it."""
+"""Sizes in pixels; HEIGHT is a minimum, which more names exceed."""
 LABEL = 15
-"""Height of a line of text: labels are moved apart by it."""
+"""Height of a line of text: the least distance between labels."""
 
 
 @dataclass
 class CostPoint:
-    """One method in pixels: its point, the ends of its interval (NaN = none), and the height of its name."""
+    """Method in pixels: its point, the ends of its interval (NaN = none), and the height of its name."""
 
     name: str
     x: float
@@ -37,7 +37,7 @@ class CostPoint:
 
 @dataclass
 class CostPlot:
-    """The chart, for templates/run.html."""
+    """Chart for templates/run.html."""
 
     points: list[CostPoint]
     x_ticks: list[tuple[float, str]]
@@ -48,10 +48,10 @@ class CostPlot:
 
 
 def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
-    """Mean ARI over datasets against mean seconds of a training (log scale); intervals where there is one dataset.
+    """Plot mean ARI over datasets against mean seconds of a training (log scale); with intervals for a single dataset.
 
-    Methods that miss a dataset are left out, since means over other datasets say nothing of the method; and the
-    consensus, whose time is that of all its runs. None without a method that has both.
+    Methods that miss a dataset are left out, since a mean over other datasets is not comparable. The consensus is left
+    out because its time is that of all its runs. None without a method that has both values.
     """
     rows = board[(board["metric"] == LEAD) & board["seconds"].notna() & (board["method"] != WEAVE)]
     n_datasets = board.loc[board["metric"] == LEAD, "dataset"].nunique()
@@ -79,8 +79,8 @@ def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
     points = []
     for (method, seconds, mean, low, high), label in zip(found, labels, strict=True):
         title = titles.get(method, method)
-        said = f"{title}: {number(mean)} in {duration(seconds)}"
-        points.append(CostPoint(title, across(seconds), up(mean), up(low), up(high), label, said))
+        text = f"{title}: {number(mean)} in {duration(seconds)}"
+        points.append(CostPoint(title, across(seconds), up(mean), up(low), up(high), label, text))
     return CostPlot(
         points,
         [
@@ -94,7 +94,7 @@ def cost_plot(board: pd.DataFrame, titles: dict[str, str]) -> CostPlot | None:
 
 
 def _apart(heights: list[float], lowest: float) -> list[float]:
-    """Heights (ascending) moved to be a line of text apart: down, and back up where the last is below `lowest`."""
+    """Move heights (ascending) to be a line of text apart: down, then back up if the last is below `lowest`."""
     moved = np.array(heights)
     for at in range(1, len(moved)):
         moved[at] = max(moved[at], moved[at - 1] + LABEL)

@@ -10,7 +10,7 @@ SIDE, LEFT, RIGHT, TOP, BOTTOM = 150, 40, 12, 24, 40
 
 @dataclass
 class Curve:
-    """One curve: x,y x,y ... in pixels."""
+    """Curve as x,y x,y ... in pixels."""
 
     name: str
     colour: str
@@ -20,7 +20,7 @@ class Curve:
 
 @dataclass
 class CurvePlot:
-    """A square chart in pixels, for templates/macros.html; `chance` is the line of chance, "" for none."""
+    """Square chart in pixels, for templates/macros.html; `chance` is the line of chance, "" for none."""
 
     title: str
     label: str

@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING
 from spatialweave.domains.palette import colour
 from spatialweave.report.curve_plot import CurvePlot, curve_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import decimals, modality
+from spatialweave.report.text import decimals, modality, run_title
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TRUTHS = ("label", "held out", "domain")
-"""What spots are compared by, the best evidence first: the first that is there is drawn."""
+"""Truths that spots are compared by, best evidence first; the first available one is drawn."""
 
 MEASURED = "var(--ink, #1b2430)"
 
 
 @dataclass
 class DenoisedPart:
-    """What the report says of denoised markers.
+    """Comparison of denoised markers.
 
     Attributes
     ----------
     truth
-        What the curves are of.
+        Truth that the curves use.
     better, compared
-        Of the comparisons by it, in how many the denoised markers tell more.
+        Number of comparisons by it in which the denoised markers are better, and of all.
     keys
-        Name, colour and whether it is dashed, of each kind of curve.
+        Name, colour and whether it is dashed, for each kind of curve.
     plots
-        By modality ROC curves, and purity against coverage.
+        For each modality ROC curves, and purity against coverage.
     """
 
     truth: str
@@ -50,12 +50,12 @@ def denoised_part(
     labels: Mapping[int, str],
     titles: Mapping[str, str],
 ) -> DenoisedPart | None:
-    """The table and the curves; None where no run denoises."""
+    """Return the table and the curves; None if no run denoises."""
     if areas is None or curves is None or areas.empty:
         return None
     truth = next(one for one in TRUTHS if (areas["truth"] == one).any())
     runs = list(dict.fromkeys(areas["denoised_by"]))
-    names = {run: _title(run, titles) for run in runs}
+    names = {run: run_title(run, titles) for run in runs}
     together = areas[areas["feature"] == "all"]
     shown = together[together["truth"] == truth]
     header = ["domain", "modality", "denoised by", "markers"]
@@ -74,11 +74,6 @@ def denoised_part(
     )
 
 
-def _title(run: str, titles: Mapping[str, str]) -> str:
-    method, _, seed = run.rpartition(".seed")
-    return f"{titles.get(method, method)}, seed {seed}"
-
-
 def _rows(areas: pd.DataFrame, labels: Mapping[int, str], names: Mapping[str, str]) -> list[list[str]]:
     there = [one for one in TRUTHS if (areas["truth"] == one).any()]
     rows = []
@@ -93,14 +88,14 @@ def _rows(areas: pd.DataFrame, labels: Mapping[int, str], names: Mapping[str, st
 def _plots(
     rows: pd.DataFrame, labels: Mapping[int, str], runs: Mapping[str, tuple[str, str]]
 ) -> tuple[list[CurvePlot], list[CurvePlot]]:
-    """By domain the ROC curves, and purity against coverage."""
+    """Return the ROC curves by domain, and purity against coverage."""
     roc, purity = [], []
     for domain, own in rows.groupby("domain", sort=True):
         lines: list[tuple[str, str, bool, pd.DataFrame]] = []
         for run, (name, shade) in runs.items():
             part = own[own["denoised_by"] == run]
             measured = part[part["values"] == "measured"]
-            # Measured values are the same for all runs, but for the markers that a recipe kept.
+            # Measured values are the same for all runs, except for the markers that a recipe kept.
             if len(measured) and not any(dashed for _, _, dashed, _ in lines):
                 lines.append(("measured", MEASURED, True, measured))
             if len(part):

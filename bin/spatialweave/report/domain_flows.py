@@ -1,4 +1,4 @@
-"""Which domains of a section correspond to which of the next, by the matched spots."""
+"""Correspondence of the domains of consecutive sections, by the matched spots."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from spatialweave.report.inputs import MethodRun
 
 MAX_ROWS = 40
-"""Rows of a table; beyond, the rarest are left out."""
+"""Maximal number of rows of a table; the rarest are left out."""
 
 
 def domain_flows(
     matches: Sequence[MatchedSpots], runs: Sequence[MethodRun], sections: Sequence[str], titles: Mapping[str, str]
 ) -> list[ReportTable]:
-    """A table per method and pair of sections; a method's first seed with domains counts.
+    """Return a table per method and pair of sections, from the first seed of a method with domains.
 
     Each row is a domain of the first section, one of the second, the number of accepted pairs that join them, and its
     fraction of the first domain's pairs. Domains and rows come by falling number of pairs.

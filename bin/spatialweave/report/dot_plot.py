@@ -9,14 +9,14 @@ import numpy as np
 
 ROW, COLUMN, LEFT, TOP, BOTTOM, RIGHT = 20, 46, 190, 28, 92, 40
 MOST = 8.0
-"""Radius of a dot for all spots, in pixels."""
+"""Radius of a dot that stands for all spots, in pixels."""
 
 FAINTEST = 0.08
 
 
 @dataclass
 class Dot:
-    """One feature in one domain."""
+    """Dot of one feature in one domain."""
 
     x: float
     y: float
@@ -27,7 +27,7 @@ class Dot:
 
 @dataclass
 class DotPlot:
-    """A dot plot in pixels, for templates/macros.html."""
+    """Dot plot in pixels, for templates/macros.html."""
 
     title: str
     width: int
@@ -47,7 +47,7 @@ def dot_plot(
     ----------
     mean, fraction
         Features x domains: mean of the transformed values, and fraction of the spots with the feature. Depth is the
-        mean less the smallest of the feature over the range of the feature.
+        mean minus the smallest mean of the feature, over the range of the feature.
     """
     depth = depth_of(mean)
     xs = [LEFT + COLUMN * (index + 0.5) for index in range(len(domains))]
@@ -75,6 +75,6 @@ def dot_plot(
 
 
 def depth_of(mean: np.ndarray) -> np.ndarray:
-    """Each row from its smallest (0) to its largest value (1); 0 where a value is missing or all are the same."""
+    """Scale each row from its smallest (0) to its largest value (1); 0 if a value is missing or all are equal."""
     low, high = np.nanmin(mean, axis=1, keepdims=True), np.nanmax(mean, axis=1, keepdims=True)
     return np.asarray(np.nan_to_num((mean - low) / np.where(high > low, high - low, 1.0)))

@@ -1,4 +1,4 @@
-"""Compact, safe data for the page: arrays as compressed base64, JSON that cannot leave its script element."""
+"""Compact, safe data for the page: arrays as compressed base64, JSON that cannot end its script element."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pack_text(texts: list[str]) -> dict[str, Any]:
 
 
 def smallest_type(largest: int) -> type[np.unsignedinteger]:
-    """The smallest unsigned type that holds `largest`."""
+    """Return the smallest unsigned type that holds `largest`."""
     if largest <= np.iinfo(np.uint8).max:
         return np.uint8
     return np.uint16 if largest <= np.iinfo(np.uint16).max else np.uint32
@@ -41,7 +41,7 @@ def _deflate(data: bytes) -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """JSON for a script element: no character in it can end the element or start a comment; NaN becomes null."""
+    """Return JSON for a script element: no character can end the element or start a comment; NaN becomes null."""
     text = json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

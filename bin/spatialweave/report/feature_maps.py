@@ -1,4 +1,4 @@
-"""The features that a reader of the page can look up: all markers, then as many others as there is room for."""
+"""Features that a reader can look up on the page: all markers, then as many others as fit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from spatialweave.report.encode import pack
 from spatialweave.report.features import FeatureTable, most_variable, quantise
 
 ROOM = 12_000_000
-"""Characters of the page for maps of features, over all modalities: the most variable ones fill it."""
+"""Size of the page's feature maps in characters, over all modalities; the most variable features fill it."""
 
 
 @dataclass
 class Lookup:
-    """How many features of a modality the page holds, of how many."""
+    """Number of features of a modality on the page, and in the data."""
 
     modality: str
     held: int
@@ -24,23 +24,23 @@ class Lookup:
 
     @property
     def partial(self) -> bool:
-        """Whether some features are not on the page."""
+        """Whether some features are missing on the page."""
         return self.held < self.measured
 
 
 def mapped_features(
     tables: list[FeatureTable], markers: list[tuple[str, int]], rows: np.ndarray, room: int = ROOM
 ) -> list[dict[str, Any]]:
-    """Maps of features for the page.
+    """Return maps of features for the page.
 
     Parameters
     ----------
     markers
-        Modality and feature of those that are there in any case, in this order, first.
+        Modality and feature of those that are always included, first and in this order.
     rows
-        The spots on the maps.
+        Spots on the maps.
     room
-        Characters for all maps. Modalities share it equally; what one with few features leaves is for the others.
+        Characters for all maps. Modalities share it equally; what one with few features leaves goes to the others.
     """
     by_name = {table.modality: table for table in tables}
     found = [_feature(by_name[name], feature, rows) for name, feature in markers]
@@ -62,7 +62,7 @@ def mapped_features(
 
 
 def lookups(tables: list[FeatureTable], found: list[dict[str, Any]]) -> list[Lookup]:
-    """Per modality how many of its features are among those of :func:`mapped_features`."""
+    """Return for each modality how many of its features are among those of :func:`mapped_features`."""
     held = [feature["modality"] for feature in found]
     return [Lookup(table.modality, held.count(table.modality), len(table.names)) for table in tables]
 

@@ -14,7 +14,7 @@ ROW, COLUMN, GAP = 17, 46, 1
 
 @dataclass
 class Cell:
-    """One feature in one domain."""
+    """Cell of one feature in one domain."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass
 class HeatPlot:
-    """A heat map in pixels, for templates/macros.html."""
+    """Heat map in pixels, for templates/macros.html."""
 
     title: str
     width: int
@@ -43,8 +43,8 @@ def heat_plot(title: str, features: Sequence[str], domains: Sequence[str], mean:
     Parameters
     ----------
     mean
-        Features x domains: mean of the transformed values, NaN where the modality was not measured. Depth is the mean
-        less the smallest of the feature over the range of the feature.
+        Features x domains: mean of the transformed values, NaN if the modality was not measured. Depth is the mean
+        minus the smallest mean of the feature, over the range of the feature.
     """
     depth = depth_of(mean)
     cells = [

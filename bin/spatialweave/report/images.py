@@ -1,4 +1,4 @@
-"""The images of the tissue for the maps of the page (static/images.js and static/maps.js)."""
+"""Images of the tissue for the maps of the page (static/images.js and static/maps.js)."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from spatialweave.report.inputs import DatasetSpots
 from spatialweave.report.layout import GAP
 
 AROUND = 0.25
-"""How much of an image is shown around the spots of a single section, as a fraction of their extent. Beside another
-section there is room for half the gap between them."""
+"""Margin of an image around the spots of a single section, as a fraction of their extent. With several sections the
+margin is half the gap between them."""
 
 SMALLEST_SIDE = 600
-"""Images of many sections are made smaller, so that the page is not many times as large, but not below this."""
+"""Least size of the images of many sections, which are made smaller to keep the page small."""
 
 QUALITY = 85
-"""Of the JPEG images, from 0 to 100."""
+"""Quality of the JPEG images, from 0 to 100."""
 
 
 def map_images(
     images: Mapping[str, TissueImage], spots: DatasetSpots, sections: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The images on the map, one per section that has one.
+    """Return the images on the map, one per section that has one.
 
     Parameters
     ----------
     sections
-        The page's `sections`: names, and scales and offsets from platform units to the map (:mod:`.layout`).
+        Value `sections` of the page: names, and scales and offsets from platform units to the map (:mod:`.layout`).
 
     Returns
     -------
@@ -67,7 +67,7 @@ def map_images(
 
 
 def micrometres_on_map(sizes: list[SectionSize], sections: Mapping[str, Any]) -> list[float | None]:
-    """Per section micrometres per unit of the map, None where they are not known."""
+    """Return for each section the micrometres per unit of the map, None if unknown."""
     known = {size.name: size.micrometres for size in sizes}
     lengths = [known.get(name) for name in sections["names"]]
     return [length and length / scale for length, scale in zip(lengths, sections["scales"], strict=True)]
@@ -76,11 +76,11 @@ def micrometres_on_map(sizes: list[SectionSize], sections: Mapping[str, Any]) ->
 def _cut_out(
     image: TissueImage, points: np.ndarray, margin: float, side: int
 ) -> tuple[str, tuple[float, float, float, float]]:
-    """The part of an image around points as a data URI, and its edges in coordinate units."""
+    """Return the part of an image around points as a data URI, and its edges in coordinate units."""
     (width, height), (x, y) = image.size, image.offset
     low = (points.min(axis=0) - margin) * image.scale + (x, y)
     high = (points.max(axis=0) + margin) * image.scale + (x, y)
-    # Whole pixels inside the margin: that of the section beside begins where it ends.
+    # Whole pixels inside the margin: the margin of the next section begins where it ends.
     left, top = (int(v) for v in np.clip(np.ceil(low), 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.floor(high), (left + 1, top + 1), (width, height)))
     pixels = image.pixels().crop((left, top, right, bottom))

@@ -1,4 +1,4 @@
-"""Read what the stages before the report wrote; what is absent, because a run failed, stays empty."""
+"""Read the files of the stages before the report; files missing after a failed run leave empty values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
 @dataclass
 class MethodRun:
-    """One method with one seed, with what its stages wrote.
+    """Files of one method with one seed.
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class MethodRun:
     extras
         Further per-spot outputs of the method, as tables by name.
     denoised
-        Per modality a table of features that the method reconstructed.
+        For each modality a table of features that the method reconstructed.
     matched_runs
-        Of the consensus: per spot the domain of each run under its numbers, 0 = none.
+        For the consensus: the domain of each run at each spot, renumbered to match; 0 = none.
     """
 
     method: str
@@ -67,14 +67,14 @@ class MethodRun:
 
 @dataclass
 class DatasetSpots:
-    """The spots of a dataset in the order of its latents.
+    """Spots of a dataset in the order of its latents.
 
     Attributes
     ----------
     obs
         Index = unique spot names, columns `barcode` and `section`, as text.
     labels
-        One per spot, "" = none; None where no spot has one.
+        One per spot, "" = none; None if no spot has one.
     coordinates
         float64, spots x 2, platform units.
     """
@@ -88,7 +88,7 @@ class DatasetSpots:
         return len(self.obs)
 
     def stack(self) -> tuple[np.ndarray, list[str]]:
-        """Section code of every spot (int32), and the sections' names by code in the order of the stack."""
+        """Return the section code of every spot (int32), and the section names by code in the order of the stack."""
         import pandas as pd
 
         codes, names = pd.factorize(self.obs["section"])
@@ -96,7 +96,7 @@ class DatasetSpots:
 
 
 def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
-    """The spots of a latents file, and per modality its preprocessing record."""
+    """Read the spots of a latents file, and the preprocessing record of each modality."""
     data = read_h5mu(latents, "latents")
     labels = _texts(data.obs["label"]) if "label" in data.obs else []
     record = {name: _json_text(data.mod[name].uns.get("preprocess", "{}")) for name in MODALITIES if name in data.mod}
@@ -112,9 +112,9 @@ def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
 def read_counts(
     path: Path | None, spots: DatasetSpots
 ) -> tuple[list[SectionSize], list[FeatureTable], dict[str, TissueImage]]:
-    """The sections before joining, per modality the normalised counts of all spots, and by section the images.
+    """Read the sections before joining: normalised counts of all spots by modality, and images by section.
 
-    All are empty where no file is given.
+    All are empty if no file is given.
 
     Raises
     ------
@@ -130,9 +130,9 @@ def read_counts(
 
 
 def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> FeatureTable:
-    """The counts of one modality in the order of the spots, normalised; empty rows where it was not measured.
+    """Return the normalised counts of one modality in the order of the spots; empty rows for unmeasured spots.
 
-    They are taken out of `data`, which held them.
+    They are removed from `data`.
     """
     from scipy import sparse
 
@@ -143,12 +143,12 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
     names = [str(name) for name in part.var_names]
     values = sparse.csr_matrix(part.X)
     part.X = None
-    # A copy only where it differs: of many spots it is gigabytes.
+    # Copy only if it differs: with many spots a copy takes gigabytes.
     if not np.array_equal(rows, np.arange(len(spots))):
         ones = np.ones(len(rows), dtype=np.float32)
         values = sparse.csr_matrix((ones, (rows, np.arange(len(rows)))), shape=(len(spots), len(rows))) @ values
     unit = unit_of(modality, values, part.uns)
-    # Counts in place: of many spots a copy is gigabytes.
+    # Normalise in place: with many spots a copy takes gigabytes.
     changed = log_normalise(values, copy=False) if unit == LOG_COUNTS else change_to(unit, values)(values)
     return FeatureTable(modality, names, changed, present, unit)
 
@@ -156,15 +156,15 @@ def _feature_table(modality: str, data: mudata.MuData, spots: DatasetSpots) -> F
 def read_features(
     path: Path | None, spots: DatasetSpots, wanted: Collection[tuple[str, str]]
 ) -> tuple[list[SectionSize], dict[tuple[str, str], np.ndarray]]:
-    """The sections before joining, and the values of some features at all spots, NaN where not measured.
+    """Read the sections before joining, and the values of some features at all spots, NaN if not measured.
 
-    The values are those of :func:`read_counts`, but only a block of spots is in memory at a time. Both are empty where
-    no file is given.
+    The values are those of :func:`read_counts`, but only a block of spots is in memory at a time. Both are empty if no
+    file is given.
 
     Parameters
     ----------
     wanted
-        Modality and name of features; those that were not measured are left out.
+        Modality and name of features; unmeasured ones are left out.
 
     Raises
     ------
@@ -195,17 +195,17 @@ def _check_same_spots(path: Path, data: mudata.MuData, spots: DatasetSpots) -> N
 
 
 def read_runs(files: Path | None, spots: DatasetSpots, embeddings_of: Sequence[str] | None = None) -> list[MethodRun]:
-    """All runs of which an embedding or domains exist, by method and seed.
+    """Read all runs that have an embedding or domains, by method and seed.
 
     Parameters
     ----------
     embeddings_of
-        The methods whose embeddings are read; None: all.
+        Methods whose embeddings are read; None: all.
 
     Raises
     ------
     InputError
-        When an embedding or domains are of other spots than the latents.
+        When an embedding or domains have other spots than the latents.
     """
     runs: dict[tuple[str, int], MethodRun] = {}
     for path, method, seed, kind in run_files(files):
@@ -223,7 +223,7 @@ def read_runs(files: Path | None, spots: DatasetSpots, embeddings_of: Sequence[s
 
 
 def run_files(folder: Path | None) -> list[tuple[Path, str, int, str]]:
-    """The files `<method>.seed<k>.<kind>` of a folder as (path, method, seed, kind), without those of no length."""
+    """Return the non-empty files `<method>.seed<k>.<kind>` of a folder as (path, method, seed, kind)."""
     found = []
     for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else []:
         match = RUN_FILE.match(path.name)
@@ -246,29 +246,29 @@ def _read_embedding(path: Path, spots: DatasetSpots, run: MethodRun) -> None:
 
 
 def read_metrics(files: Path | None, dataset: str) -> pd.DataFrame:
-    """The metrics of all runs of a dataset (table :data:`~spatialweave.io.result_tables.METRICS`)."""
+    """Read the metrics of all runs of a dataset (table :data:`~spatialweave.io.result_tables.METRICS`)."""
     table = METRICS.read_all(path for path, _, _, kind in run_files(files) if kind == "metrics.csv")
     return table[table["dataset"] == dataset]
 
 
 def read_differences(files: Path | None) -> pd.DataFrame:
-    """The differences between the methods of a dataset (table DIFFERENCES); without rows where there is no file."""
+    """Read the differences between the methods of a dataset (table DIFFERENCES); without rows if there is no file."""
     found = sorted(files.rglob("*.differences.csv")) if files is not None and files.is_dir() else []
     return DIFFERENCES.read_all(path for path in found if path.stat().st_size)
 
 
 def read_failures(path: Path | None) -> list[dict[str, Any]]:
-    """What failed in the run, one record per failed step; empty where there is no file."""
+    """Read the failures of the run, one record per failed step; empty if there is no file."""
     return [] if path is None else _read_json(path, list, "a list of failures")
 
 
 def read_left_out(path: Path | None) -> list[dict[str, Any]]:
-    """The methods that were not run on a dataset, with the reason; empty where there is no file."""
+    """Read the methods that were not run on a dataset, with the reason; empty if there is no file."""
     return [] if path is None else _read_json(path, list, "a list of methods that were left out")
 
 
 def read_params(path: Path | None) -> dict[str, Any]:
-    """The parameters of the run; empty where there is no file."""
+    """Read the parameters of the run; empty if there is no file."""
     return {} if path is None else _read_json(path, dict, "names and values")
 
 
@@ -280,7 +280,7 @@ def _read_json(path: Path, kind: type[Kind], expected: str) -> Kind:
 
 
 def read_versions(path: Path | None) -> dict[str, Any]:
-    """Software versions: names to versions, or processes to such mappings; empty where there is no file."""
+    """Read software versions: names to versions, or processes to such mappings; empty if there is no file."""
     import yaml
 
     if path is None or not path.is_file():
@@ -293,7 +293,7 @@ def read_versions(path: Path | None) -> dict[str, Any]:
 
 
 def read_presets(folder: Path | None) -> dict[str, MethodPreset]:
-    """The methods' presets by name; the report uses their title, summary, citation and DOI."""
+    """Read the methods' presets by name; the report uses their title, summary, citation and DOI."""
     if folder is None or not folder.is_dir():
         return {}
     return {path.stem: read_preset(path) for path in sorted(folder.glob("*.yml"))}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from spatialweave.report.strips import ticks
+from spatialweave.report.axis import Axis
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 720, 230, 24, 24, 8, 40
 
 
 @dataclass
 class Estimate:
-    """One row in units of the axis: a value, its interval, and the band that chance gives (None: no band)."""
+    """Row in units of the axis: a value, its interval, and the band expected by chance (None: no band)."""
 
     name: str
     value: float
@@ -38,12 +38,12 @@ class PlotRow:
 
 @dataclass
 class IntervalPlot:
-    """A plot in pixels, for templates/macros.html.
+    """Plot in pixels, for templates/macros.html.
 
     Attributes
     ----------
     line
-        Where a dashed line is; None: nowhere.
+        Position of a dashed line; None: no line.
     """
 
     label: str
@@ -67,34 +67,28 @@ def interval_plot(
     Parameters
     ----------
     label
-        What the plot shows, for those who cannot see it.
+        Description of the plot for screen readers.
     title
-        Below the axis.
+        Title below the axis.
     unit
-        Follows the numbers in the rows' texts.
+        Unit after the numbers in the rows' texts.
     """
     if not estimates:
         return None
     everything = [value for one in estimates for value in (one.low, one.high, *(one.band or ()))]
     everything += [0.0] + ([] if line is None else [line])
-    scale = ticks(min(everything), max(everything))
-    low, high = scale[0], scale[-1]
-
-    def position(value: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
-
+    axis = Axis(min(everything), max(everything), LEFT, RIGHT, WIDTH)
     rows = [
         PlotRow(
             one.name,
             TOP + ROW * (index + 0.5),
-            position(one.value),
-            position(one.low),
-            position(one.high),
-            (position(one.band[0]), position(one.band[1])) if one.band else None,
+            axis.at(one.value),
+            axis.at(one.low),
+            axis.at(one.high),
+            (axis.at(one.band[0]), axis.at(one.band[1])) if one.band else None,
             one.faint,
             f"{one.value:.3g}{unit} ({one.low:.3g} to {one.high:.3g})".replace("-", "−"),
         )
         for index, one in enumerate(estimates)
     ]
-    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
-    return IntervalPlot(label, title, marks, rows, None if line is None else position(line))
+    return IntervalPlot(label, title, axis.marks, rows, None if line is None else axis.at(line))

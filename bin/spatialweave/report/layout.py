@@ -1,4 +1,4 @@
-"""Where the spots of several sections go on one map."""
+"""Positions of the spots of several sections on one map."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ GAP = 0.08
 """Space between sections, as a fraction of the widest one."""
 
 WIDE = 3
-"""From this number of sections on, a map takes the whole width of the page."""
+"""Number of sections from which on a map takes the whole width of the page."""
 
 PANEL, WIDE_PANEL = (590, 440), (1200, 420)
-"""Width and height (pixels) in which a map of few and of many sections is to be as large as it can."""
+"""Width and height (pixels) to fill with a map of few and of many sections."""
 
 OTHER_UNITS = 1.5
-"""Sections whose spots are this many times further apart, or nearer, than usual are in other units."""
+"""Ratio of spot distances to the usual one from which on a section is taken to be in other units."""
 
 
 @dataclass
 class Arrangement:
-    """Sections side by side.
+    """Arrangement of sections side by side.
 
     Attributes
     ----------
     coordinates
         float64, spots x 2, map coordinates; y grows downwards on the map, as in images.
     scales
-        Per section what its coordinates were multiplied with: 1 unless its units are not those of the others.
+        For each section the factor on its coordinates: 1 unless its units differ from those of the others.
     offsets
-        Per section what was added after that; subtract it and divide by the scale to get platform units.
+        For each section the shift added after that; subtract it and divide by the scale to get platform units.
     titles
-        Per section the map position of its title: middle of its upper edge.
+        For each section the map position of its title: middle of its upper edge.
     spacing
-        Median distance from a spot to its nearest one in the same section; 0 where no section has two spots.
+        Median distance from a spot to its nearest one in the same section; 0 if no section has two spots.
     aspect
         Width of the whole map over its height.
     """
@@ -48,7 +48,7 @@ class Arrangement:
 
 
 def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arrangement:
-    """Place sections in the rows of a grid that shows them largest; a single section stays where it is.
+    """Place sections in the rows of a grid that shows them largest; leave a single section in place.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
 
 
 def _per_row(n_sections: int, cell: np.ndarray) -> int:
-    """The number of sections per row with which they are drawn largest, rows as even as they can be."""
+    """Return the number of sections per row that shows them largest, with rows as even as possible."""
     panel = PANEL if n_sections < WIDE else WIDE_PANEL
 
     def pixels(per_row: int) -> float:
@@ -91,7 +91,7 @@ def _per_row(n_sections: int, cell: np.ndarray) -> int:
 
 
 def _scales(spacings: list[float]) -> list[float]:
-    """Factors that bring sections in other units (images of another resolution) to the usual distance of spots."""
+    """Return factors that bring sections in other units (other image resolution) to the usual spot distance."""
     known = [spacing for spacing in spacings if spacing > 0]
     usual = float(np.median(known)) if known else 0.0
 
@@ -102,7 +102,7 @@ def _scales(spacings: list[float]) -> list[float]:
 
 
 def median_spacing(points: np.ndarray) -> float:
-    """Median distance from a point to its nearest one; 0 for fewer than two points."""
+    """Return the median distance from a point to its nearest one; 0 for fewer than two points."""
     from scipy.spatial import cKDTree
 
     return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1])) if len(points) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""What was done, in words for a methods section, from the records that the stages left."""
+"""Text for a methods section, composed from the records of the stages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STEPS = {
     "variable_features": "variable features",
     "harmony": "Harmony by section",
 }
-"""Names in the preprocessing records, in words."""
+"""Descriptions of names in the preprocessing records."""
 
 CLUSTERING = {
     "mclust": (
@@ -76,7 +76,7 @@ CLUSTERING["mclust_r"] = (f"{CLUSTERING['mclust'][0]}, by the R package mclust",
 
 @dataclass(frozen=True)
 class Reference:
-    """A work to cite; `url` may be empty."""
+    """Work to cite; `url` may be empty."""
 
     text: str
     url: str
@@ -91,7 +91,7 @@ class MethodsText:
 
 
 def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
-    """The spots, sections and modalities of the dataset."""
+    """Describe the spots, sections and modalities of the dataset."""
     sections = spots.obs["section"].nunique()
     measured = text.listing([text.modality(name) for name in modalities])
     sentence = f"The dataset holds {text.number(len(spots))} spots of {sections} section{'s' * (sections > 1)}"
@@ -100,13 +100,13 @@ def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
 
 
 def qc_paragraph(params: dict[str, Any]) -> str:
-    """The thresholds of quality control."""
+    """Describe the thresholds of quality control."""
     thresholds = [f"{text.words(key[3:])} {text.plain(params[key])}" for key in sorted(params) if key.startswith("qc_")]
     return f"Spots and features had to pass these thresholds: {', '.join(thresholds)}." if thresholds else ""
 
 
 def preprocessing_paragraphs(records: dict[str, Any]) -> list[str]:
-    """Per modality the steps of its preprocessing record."""
+    """Describe the steps of each modality's preprocessing record."""
     paragraphs = []
     for name, record in records.items():
         steps = [_step(step) for step in record.get("steps", [])]
@@ -116,14 +116,14 @@ def preprocessing_paragraphs(records: dict[str, Any]) -> list[str]:
 
 
 def _step(step: dict[str, Any]) -> str:
-    """One step with its values, e.g. "variable features (kept 3000, method seurat_v3)"."""
+    """Describe one step with its values, e.g. "variable features (kept 3000, method seurat_v3)"."""
     title = STEPS.get(str(step.get("step")), text.words(str(step.get("step"))))
     values = [f"{text.words(key)} {text.plain(value)}" for key, value in step.items() if key != "step"]
     return f"{title} ({', '.join(values)})" if values else title
 
 
 def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset]) -> list[str]:
-    """One paragraph per method: what it is, the seeds, the epochs."""
+    """Write one paragraph per method: its summary, the seeds, the epochs."""
     paragraphs = []
     for method in dict.fromkeys(run.method for run in runs if run.method != WEAVE):
         own = [run for run in runs if run.method == method]
@@ -147,12 +147,12 @@ def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset])
 
 
 def reference_paragraph(source: dict[str, Any], presets: dict[str, MethodPreset]) -> str:
-    """How a saved model labelled sections.
+    """Describe how a saved model labelled sections.
 
     Parameters
     ----------
     source
-        Of the record: the dataset, sections, spots and method of the model.
+        Source in the record: the dataset, sections, spots and method of the model.
     """
     method = str(source.get("method", ""))
     title = presets[method].title if method in presets else method
@@ -160,15 +160,15 @@ def reference_paragraph(source: dict[str, Any], presets: dict[str, MethodPreset]
     return (
         f"Nothing was trained: the spots were embedded and assigned to domains by a saved model of {title}, which was "
         f"trained on {int(source.get('spots', 0)):,} spots of the dataset '{source.get('dataset', '')}' (sections "
-        f"{sections}). Counts were prepared with the numbers of that dataset, and what each section adds to its "
-        "clusters was taken away (Kang et al., Nature Communications 12:5890, 2021). The unlikeness of a spot is the "
-        "fraction of that dataset's spots, held out, that are nearer to it: by the embedding, by the latents, and by "
-        "the variation that its components do not explain, whichever is largest."
+        f"{sections}). Counts were prepared with the parameters of that dataset, and the shift of each section "
+        "in its clusters was removed (Kang et al., Nature Communications 12:5890, 2021). The unlikeness of a spot is "
+        "the fraction of that dataset's spots, held out, that are nearer to it: by the embedding, by the latents, and "
+        "by the variation that its components do not explain, whichever is largest."
     )
 
 
 def clustering_paragraph(names: list[str], refine: int | None) -> str:
-    """How the domains came from the embeddings, the same way for every method."""
+    """Describe how the domains were derived from the embeddings, in the same way for every method."""
     names = [name for name in names if name != REFERENCE]
     if not names:
         return ""
@@ -183,7 +183,7 @@ def clustering_paragraph(names: list[str], refine: int | None) -> str:
 
 
 def consensus_paragraph(methods: list[str]) -> str:
-    """How the runs were joined; nothing where there is no consensus among `methods`."""
+    """Describe how the runs were joined; empty without a consensus among `methods`."""
     if WEAVE not in methods:
         return ""
     return (
@@ -195,7 +195,7 @@ def consensus_paragraph(methods: list[str]) -> str:
 
 
 def verdict_paragraph(part: VerdictPart | None) -> str:
-    """How the evidence without labels was weighed; nothing where it was not."""
+    """Describe how the evidence without labels was assessed; empty if it was not."""
     if part is None:
         return ""
     return (
@@ -208,7 +208,7 @@ def verdict_paragraph(part: VerdictPart | None) -> str:
 
 
 def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
-    """What was measured, and how the pictures were made."""
+    """Describe the measurements, and how the pictures were made."""
     sentence = "Domains were scored without labels by their shape in the embedding, their coherence in the tissue and "
     sentence += "the embedding's faithfulness to the modalities"
     if with_labels:
@@ -219,7 +219,7 @@ def evaluation_paragraph(with_labels: bool, umap: bool) -> str:
 
 
 def uses_harmony(records: dict[str, Any]) -> bool:
-    """Whether a preprocessing record has Harmony among its steps."""
+    """Return whether a preprocessing record has Harmony among its steps."""
     return any(step.get("step") == "harmony" for record in records.values() for step in record.get("steps", []))
 
 
@@ -231,7 +231,7 @@ def references(
     umap: bool,
     harmony: bool = False,
 ) -> list[Reference]:
-    """The works to cite: methods, Harmony, clustering, consensus, agreement, and UMAP."""
+    """Return the works to cite: methods, Harmony, clustering, consensus, agreement, and UMAP."""
     found = [
         Reference(presets[method].citation, text.doi_link(presets[method].doi))
         for method in methods

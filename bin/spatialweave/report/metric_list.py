@@ -1,4 +1,4 @@
-"""The metrics that the reports show: titles, groups, directions and definitions."""
+"""Metrics in the reports: titles, groups, directions and definitions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHER = "Further metrics"
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How a metric is shown: its title, its group, whether higher is better (None = no direction), its definition."""
+    """Display of a metric: its title, its group, whether higher is better (None = no direction), its definition."""
 
     title: str
     group: str
@@ -131,7 +131,7 @@ METRIC_INFO = {
         "Batch silhouette",
         SECTIONS,
         True,
-        "1 less the absolute silhouette of the sections among a label's spots, mean over labels: 1 = mixed.",
+        "1 minus the absolute silhouette of the sections among a label's spots, mean over labels: 1 = mixed.",
     ),
     "graph_connectivity": MetricInfo(
         "Graph connectivity",
@@ -170,11 +170,11 @@ METRIC_INFO = {
         "Fraction of a spot's nearest spots in this modality that are among its nearest in the embedding.",
     ),
 }
-"""By the name in metrics.csv, in the order of the table; the last two end with the modality's name there."""
+"""By the name in metrics.csv, in the order of the table; the last two names also end with the modality's name."""
 
 LEFT_OUT = ("morans_i_domain_", "ari_section_", "effective_sections", "labelled_spots", "unlabelled_spots")
-"""Beginnings of names in metrics.csv that the tables leave out: counts, metrics of single sections, iLISI before it is
-scaled, and metrics of single domains, whose numbers mean different regions in different runs."""
+"""Prefixes of metrics.csv names that the tables leave out: counts, metrics of single sections, iLISI before scaling,
+and metrics of single domains, whose numbers mean different regions in different runs."""
 
 MODALITY_TITLES = {name: kind.title for name, kind in MODALITY_KINDS.items()}
 
@@ -188,7 +188,7 @@ KEY_METRICS = {
     "ilisi": "iLISI",
     "label_transfer": "Label transfer",
 }
-"""Columns of the leaderboard, with short titles; the last two where there are several sections."""
+"""Columns of the leaderboard, with short titles; the last two need several sections."""
 
 RANKED = (
     "silhouette",
@@ -201,11 +201,11 @@ RANKED = (
     "ilisi",
     "section_agreement",
 )
-"""What the ranking without labels averages over; the last two where there are several sections."""
+"""Metrics averaged by the ranking without labels; the last two need several sections."""
 
 
 def describe(name: str) -> MetricInfo:
-    """How to show a metric; one that is not known is shown under its own name, without a direction."""
+    """Return how to show a metric; an unknown one has its own name as title, and no direction."""
     if name in METRIC_INFO:
         return METRIC_INFO[name]
     for base in ("distance_correlation", "knn_overlap"):

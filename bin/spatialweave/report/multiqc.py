@@ -1,7 +1,7 @@
-"""Tables for MultiQC: its custom content, found by the names of the files (``*_mqc.tsv``), with their own headers.
+"""Tables for MultiQC: custom content, recognised by file names (``*_mqc.tsv``), with their own headers.
 
-A file is tab-separated text below a header of YAML in comments (MultiQC's documentation, "Custom content"). The first
-column is the name of the row, which must be unique in a table; files of one ``id`` are one table.
+A file is tab-separated text below a YAML header in comments (MultiQC's documentation, "Custom content"). The first
+column is the name of the row, which must be unique in a table. Files with the same ``id`` form one table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PARENT = "spatialweave"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its title, what it means, and the format of its numbers (Python's; "" = text)."""
+    """Column of a table: its title, its meaning, and the format of its numbers (Python's; "" = text)."""
 
     title: str
     description: str
@@ -42,13 +42,13 @@ def write_table(
     Parameters
     ----------
     target
-        A path ending in ``_mqc.tsv``.
+        Path ending in ``_mqc.tsv``.
     name
         Identifier of the table in MultiQC.
     columns
-        By their keys, in order.
+        Columns by key, in order.
     rows
-        The name of each row, and its cells; None and NaN are left empty.
+        Name of each row, and its cells; None and NaN are left empty.
     """
     header = {
         "id": f"{PARENT}_{name}",
@@ -62,7 +62,7 @@ def write_table(
                     "only_defined_headers": True, "col1_header": "of"},
         "headers": {key: _header(column) for key, column in columns.items()},
     }  # fmt: skip
-    # JSON is YAML, and needs no quoting rules of its own; a value per line keeps it readable.
+    # JSON is YAML without quoting problems; one value per line keeps it readable.
     lines = [f"# {key}: {json.dumps(value)}" for key, value in header.items()]
     lines.append("\t".join(["of", *columns]))
     lines += ["\t".join([_text(row), *map(_text, cells)]) for row, cells in rows]
@@ -75,19 +75,19 @@ def _header(column: Column) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A cell: no tabs or breaks, nothing for what is missing."""
+    """Return a cell: no tabs or line breaks, empty for missing values."""
     if value is None or value != value:
         return ""
     return " ".join(str(value).split())
 
 
 def of_run(row: Mapping[Any, Any]) -> str:
-    """The name of the row of one run."""
+    """Return the row name of one run."""
     return f"{row['dataset']} {row['method']} seed {row['seed']}"
 
 
 def write_metrics(target: Path, metrics: pd.DataFrame, titles: Mapping[str, str]) -> None:
-    """A row per run, a column for each of the metrics in `titles` that any run has."""
+    """Write a row per run, with a column for each metric in `titles` that any run has."""
     columns = {name: Column(title, f"See docs/metrics.md: {name}") for name, title in titles.items()}
     columns = {name: column for name, column in columns.items() if (metrics["metric"] == name).any()}
     rows = []
@@ -109,22 +109,22 @@ RESOURCES = {
 
 
 def write_resources(target: Path, runs: pd.DataFrame) -> None:
-    """A row per planned run: whether it completed, and what its training took."""
+    """Write a row per planned run: whether it completed, and its training time and memory."""
     rows = [(of_run(row), [row[name] for name in RESOURCES]) for row in runs.to_dict("records")]
-    write_table(target, "resources", "Resources", "What the training of every run took.", RESOURCES, rows)
+    write_table(target, "resources", "Resources", "Time and memory of the training of every run.", RESOURCES, rows)
 
 
-NOTICES = {"step": Column("Step", "The step that gave it", ""), "notice": Column("Notice", "What it says", "")}
+NOTICES = {"step": Column("Step", "Step that reported it", ""), "notice": Column("Notice", "Text of the notice", "")}
 
 
 def write_notices(target: Path, notices: pd.DataFrame) -> None:
-    """A row per warning of a task."""
-    said = "What was used, but not quite as it was given."
+    """Write a row per warning of a task."""
+    description = "Inputs that were used, but not exactly as given."
     rows = [
         (f"{number}: {row['task']}", [row["process"], row["notice"]])
         for number, row in enumerate(notices.to_dict("records"), start=1)
     ]
-    write_table(target, "notices", "Notices", said, NOTICES, rows)
+    write_table(target, "notices", "Notices", description, NOTICES, rows)
 
 
 LEADERBOARD = {
@@ -136,7 +136,7 @@ LEADERBOARD = {
 
 
 def write_leaderboard(target: Path, board: pd.DataFrame, metric: str) -> None:
-    """A row per dataset and method: the score with its interval, and the verdict."""
+    """Write a row per dataset and method: the score with its interval, and the verdict."""
     rows = [
         (f"{row['dataset']} {row['method']}", [row[name] for name in LEADERBOARD])
         for row in board[board["metric"] == metric].to_dict("records")
@@ -147,16 +147,16 @@ def write_leaderboard(target: Path, board: pd.DataFrame, metric: str) -> None:
 QC = {
     "n_before": Column("before", "Spots or features before quality control", "{:,.0f}"),
     "n_failed": Column("removed", "Those that failed a check", "{:,.0f}"),
-    "percent_failed": Column("removed, %", "The same in percent", "{:,.1f}"),
-    "n_after": Column("left", "Those that stay", "{:,.0f}"),
+    "percent_failed": Column("removed, %", "Removed, in percent", "{:,.1f}"),
+    "n_after": Column("left", "Spots or features that remain", "{:,.0f}"),
 }
 
 
 def write_qc(target: Path, dataset: str, summary: pd.DataFrame) -> None:
-    """What quality control of one section removed: a row per modality, of spots and of features."""
+    """Write what quality control of one section removed: rows for spots and for features of each modality."""
     total = summary[(summary["check"] == "any") | (summary["unit"] == "features")]
     rows = [
         (f"{dataset} {row['section']} {row['modality']} {row['unit']}", [row[name] for name in QC])
         for row in total.to_dict("records")
     ]
-    write_table(target, "qc", "Quality control", "What was removed of every section.", QC, rows)
+    write_table(target, "qc", "Quality control", "Spots and features removed from every section.", QC, rows)

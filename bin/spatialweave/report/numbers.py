@@ -1,4 +1,4 @@
-"""How the number of domains was chosen: the curves of all criteria as inline SVG, and a table of them."""
+"""Choice of the number of domains: the curves of all criteria as inline SVG, and a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGE, SMALL = (720, 260), (340, 200)
 
 @dataclass
 class Curve:
-    """One criterion of one method over the numbers of domains, in pixels: x,y x,y ..."""
+    """Criterion of one method over the numbers of domains, in pixels: x,y x,y ..."""
 
     name: str
     colour: str
@@ -33,16 +33,16 @@ class Curve:
 
 @dataclass
 class CriterionPlot:
-    """A criterion for templates/macros.html.
+    """Criterion for templates/macros.html.
 
     Attributes
     ----------
     curves
         One per method, and last the mean over them.
     chosen
-        Pixels of the number chosen.
+        Position of the chosen number in pixels.
     x_ticks, y_ticks
-        Pixels and text.
+        Positions in pixels, and text.
     """
 
     title: str
@@ -60,7 +60,7 @@ class CriterionPlot:
 
 @dataclass
 class NumberOfDomains:
-    """What the report says of the choice: the criterion that decides it, the others, and all as a table."""
+    """Choice of the number: the deciding criterion, the others, and a table of all."""
 
     choice: Choice
     stability: CriterionPlot
@@ -71,7 +71,7 @@ class NumberOfDomains:
 
 
 def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDomains | None:
-    """Read the criteria of a dataset's runs (n_domains.csv); None where the number was given."""
+    """Read the criteria of a dataset's runs (n_domains.csv); None if the number was given."""
     path = folder / "n_domains.csv" if folder is not None else None
     if path is None or not path.is_file() or not path.stat().st_size:
         return None
@@ -92,7 +92,7 @@ def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDo
 def _plot(
     rows: pd.DataFrame, criterion: str, choice: Choice, titles: dict[str, str], size: tuple[int, int]
 ) -> CriterionPlot:
-    """The curves of a criterion: from 0 (or the least value below it) to 1 where no value is above, else to fit."""
+    """Plot a criterion: from 0 (or the least value below it) to 1 if no value is above, else fitted to the values."""
     own = rows[rows["criterion"] == criterion]
     by_method = own.groupby(["n_domains", "method"])["value"].mean().unstack("method")
     numbers = sorted(choice.stability)
@@ -130,7 +130,7 @@ def _plot(
 
 
 def _table(rows: pd.DataFrame, numbers: list[int]) -> ReportTable:
-    """The criteria by number of domains, mean over methods."""
+    """Tabulate the criteria by number of domains, mean over methods."""
     means = rows.groupby(["criterion", "n_domains", "method"])["value"].mean().groupby(level=[0, 1]).mean()
     cells = [[number, *(means.get((name, number)) for name in CRITERIA)] for number in numbers]
     header = ["domains", *(words(name) for name in CRITERIA)]

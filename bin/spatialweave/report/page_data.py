@@ -1,4 +1,4 @@
-"""The data behind the interactive part of a dataset report (read by static/data.js)."""
+"""Data for the interactive part of a dataset report (read by static/data.js)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from spatialweave.report.projection import choose_spots, project
 from spatialweave.report.text import modality as modality_title
 
 MAX_MAP_SPOTS = 1_000_000
-"""Largest number of spots on a map; beyond, a random subset is drawn, and the page states it."""
+"""Maximal number of spots on a map; of more, a random subset is drawn, and the page says so."""
 
 MAX_MARKERS = 60
-"""Markers of domains that are on the page however large it is."""
+"""Number of markers of domains on the page, whatever its size."""
 
 MARKERS_PER_DOMAIN = 5
 MAX_LOSS_POINTS = 400
 
 
 def packed(classes: SpotClasses, rows: np.ndarray) -> dict[str, Any]:
-    """Classes for the page: names, counts over all spots, colours, and the codes of the spots in `rows`."""
+    """Return classes for the page: names, counts over all spots, colours, and the codes of the spots in `rows`."""
     counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.names))
     return {
         "names": classes.names,
@@ -43,7 +43,7 @@ def packed(classes: SpotClasses, rows: np.ndarray) -> dict[str, Any]:
 
 
 def shown_spots(n_spots: int) -> np.ndarray:
-    """The spots on the maps: all, or a sorted random subset, the same every time."""
+    """Return the spots on the maps: all, or a sorted random subset that is always the same."""
     return random_subset(n_spots, MAX_MAP_SPOTS, seed=0)
 
 
@@ -56,16 +56,16 @@ def page_data(
     best: int | None,
     wanted: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """Everything the page draws, as a value for JSON.
+    """Return everything the page draws, as a value for JSON.
 
     Parameters
     ----------
     titles
-        Per method its title.
+        Title of each method.
     best
-        Index of the run to show first; None when no run has domains.
+        Index of the run to show first; None if no run has domains.
     wanted
-        Modality and name of features that are to have a map before all others, as far as they were measured.
+        Modality and name of features that get a map before all others, if they were measured.
     """
     rows = shown_spots(len(spots))
     section_codes, section_names = spots.stack()
@@ -74,7 +74,7 @@ def page_data(
     markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)
     found = features.positions(tables, wanted) + features.choose_features([markers[i] for i in order], MAX_MARKERS)
-    # Those that are wanted take the place of others, so that a large page grows no larger.
+    # Wanted features replace others, so the page does not grow.
     chosen = list(dict.fromkeys(found))[:MAX_MARKERS]
     mapped = mapped_features(tables, chosen, rows)
     by_name = {table.modality: table for table in tables}
@@ -141,7 +141,7 @@ def _umap(run: MethodRun, rows: np.ndarray) -> dict[str, Any] | None:
 
 
 def _top_features(table: FeatureTable, rows: np.ndarray) -> dict[str, Any]:
-    """Names of the features used, and per spot the positions of its top features in them (one past the end = none)."""
+    """Return names of the used features, and per spot positions of its top features in them (past the end = none)."""
     top = features.top_features(table)[rows]
     used = np.unique(top[top >= 0])
     codes = np.where(top < 0, len(used), np.searchsorted(used, top)).astype(smallest_type(len(used)))
@@ -149,7 +149,7 @@ def _top_features(table: FeatureTable, rows: np.ndarray) -> dict[str, Any]:
 
 
 def thin_losses(losses: dict[str, list[float]]) -> dict[str, dict[str, list[float]]]:
-    """Loss curves as epoch and value, thinned evenly to :data:`MAX_LOSS_POINTS`, first and last epoch kept."""
+    """Return loss curves as epoch and value, thinned evenly to :data:`MAX_LOSS_POINTS`, with first and last epoch."""
     thinned = {}
     for term, values in losses.items():
         if values:

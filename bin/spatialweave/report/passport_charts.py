@@ -1,11 +1,11 @@
-"""The charts of a passport as numbers for inline SVG: a distribution, and dots per row between two ends."""
+"""Charts of a passport as numbers for inline SVG: a distribution, and rows of dots between two ends."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spatialweave.report.strips import ticks
+from spatialweave.report.axis import Axis, ticks
 from spatialweave.report.text import number
 
 WIDTH, RIGHT, TOP, AXIS = 520, 18, 10, 40
@@ -15,7 +15,7 @@ DOTS_LEFT, ROW = 170, 24
 
 @dataclass
 class Bar:
-    """One bin: its place, and what it holds in words."""
+    """One bin: its position, and its contents in words."""
 
     x: float
     y: float
@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass
 class Distribution:
-    """A histogram in pixels, for templates/passport_macros.html."""
+    """Histogram in pixels, for templates/passport_macros.html."""
 
     label: str
     title: str
@@ -41,7 +41,7 @@ class Distribution:
 
 @dataclass
 class DotRow:
-    """One row: its name, height, dots, and values in words; `strong` for a row that matters more."""
+    """Row: its name, height, dots, and values in words; `strong` marks a row that matters more."""
 
     name: str
     y: float
@@ -52,7 +52,7 @@ class DotRow:
 
 @dataclass
 class Dots:
-    """Dots per row in pixels; `line` is where a dashed line is, None for nowhere."""
+    """Rows of dots in pixels; `line` is the position of a dashed line, None for no line."""
 
     label: str
     title: str
@@ -97,24 +97,19 @@ def dots(
     ends: tuple[float, float] | None = None,
     line: float | None = None,
 ) -> Dots:
-    """Lay out rows of a name, its values, what they are in words, and whether the row is strong.
+    """Lay out rows of a name, its values, their description in words, and whether the row is strong.
 
     Parameters
     ----------
     ends
-        Of the axis; None: 0 and what holds all values.
+        Ends of the axis; None: 0 and the largest value.
     """
     everything = [value for _, values, _, _ in rows for value in values]
-    scale = ticks(*ends) if ends else ticks(0.0, max([*everything, 1e-9]))
-    low, high = scale[0], scale[-1]
-
-    def position(value: float) -> float:
-        return round(DOTS_LEFT + (WIDTH - DOTS_LEFT - RIGHT) * (value - low) / (high - low), 1)
-
+    low, high = ends or (0.0, max([*everything, 1e-9]))
+    axis = Axis(low, high, DOTS_LEFT, RIGHT, WIDTH)
     laid = [
-        DotRow(name, TOP + ROW * (index + 0.5), [position(value) for value in values], text, strong)
+        DotRow(name, TOP + ROW * (index + 0.5), [axis.at(value) for value in values], text, strong)
         for index, (name, values, text, strong) in enumerate(rows)
     ]
-    marks = [(position(tick), f"{tick:g}") for tick in scale]
-    at = None if line is None else position(line)
-    return Dots(label, title, WIDTH, TOP + ROW * len(rows) + AXIS, DOTS_LEFT, marks, laid, at)
+    at = None if line is None else axis.at(line)
+    return Dots(label, title, WIDTH, TOP + ROW * len(rows) + AXIS, DOTS_LEFT, axis.marks, laid, at)

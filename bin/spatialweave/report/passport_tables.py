@@ -1,4 +1,4 @@
-"""The tables, charts and sentences of a passport in a dataset's report."""
+"""Tables, charts and sentences of a passport in a dataset's report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spatialweave.report.text import listing, modality, words
 
 @dataclass
 class MarkerTable:
-    """The markers of one modality: rows of a feature and its cells."""
+    """Markers of one modality: rows of a feature and its cells."""
 
     modality: str
     title: str
@@ -33,7 +33,7 @@ def _by_method(one: Passport, titles: Mapping[str, str]) -> list[tuple[str, list
 
 
 def seen_chart(one: Passport, titles: Mapping[str, str]) -> Dots | None:
-    """A dot per run, by method; None without other runs."""
+    """Plot a dot per run, by method; None without other runs."""
     if not one.sightings:
         return None
     rows = [
@@ -47,7 +47,7 @@ def seen_chart(one: Passport, titles: Mapping[str, str]) -> Dots | None:
 
 
 def seen_table(one: Passport, titles: Mapping[str, str]) -> ReportTable | None:
-    """The matching domain of every run; None without other runs."""
+    """Tabulate the matching domain of every run; None without other runs."""
     if not one.sightings:
         return None
     rows = [
@@ -62,7 +62,7 @@ def seen_table(one: Passport, titles: Mapping[str, str]) -> ReportTable | None:
 
 
 def marker_table(found: ModalityMarkers) -> MarkerTable:
-    """The best markers of one modality."""
+    """Tabulate the best markers of one modality."""
     rows = [
         (
             m.feature,
@@ -80,12 +80,12 @@ def marker_table(found: ModalityMarkers) -> MarkerTable:
 
 
 def _at_least(count: int) -> str:
-    """The table of CHARACTERISE holds 200 features at most."""
+    """Return the count as text; the table of CHARACTERISE holds 200 features at most."""
     return f"{count} or more" if count >= 200 else str(count)
 
 
 def gene_set_table(one: Passport) -> ReportTable | None:
-    """The gene sets that stand out; None without any."""
+    """Tabulate the enriched gene sets; None if there are none."""
     if not one.gene_sets:
         return None
     rows = [
@@ -100,7 +100,7 @@ def gene_set_table(one: Passport) -> ReportTable | None:
         for s in one.gene_sets
     ]
     return ReportTable(
-        "Gene sets with more markers than chance would have it",
+        "Gene sets enriched among the markers",
         ["gene set", "modality", "in common", "times chance", "p, adjusted", "features in common"],
         rows,
         True,
@@ -108,7 +108,7 @@ def gene_set_table(one: Passport) -> ReportTable | None:
 
 
 def neighbour_table(one: Passport, labels: Mapping[int, str]) -> ReportTable | None:
-    """The other domains at the border; None without any."""
+    """Tabulate the other domains at the border; None if there are none."""
     if not one.neighbours:
         return None
     rows = [
@@ -124,7 +124,7 @@ def _rounded(value: float, digits: int) -> float | None:
 
 
 def section_table(one: Passport) -> ReportTable | None:
-    """The spots in each section; None where there is one."""
+    """Tabulate the spots in each section; None if there is one section."""
     if len(one.sections) < 2:
         return None
     rows = [[s.section, s.spots, f"{100 * s.of_domain:.1f}", f"{100 * s.of_section:.1f}"] for s in one.sections]
@@ -132,7 +132,7 @@ def section_table(one: Passport) -> ReportTable | None:
 
 
 def class_tables(one: Passport) -> list[ReportTable]:
-    """A table per known column."""
+    """Return a table per known column."""
     return [
         ReportTable(
             f"By {words(column.removeprefix('meta_'))}",
@@ -144,7 +144,7 @@ def class_tables(one: Passport) -> list[ReportTable]:
 
 
 def need_chart(one: Passport) -> Dots | None:
-    """How far the control finds the domain, with all modalities and without each; None where that is not known."""
+    """Plot how well the control finds the domain, with all modalities and without each; None if unknown."""
     if not one.by_modality:
         return None
     rows = [
@@ -161,7 +161,7 @@ def need_chart(one: Passport) -> Dots | None:
 
 
 def donor_chart(donors: Sequence[Donor]) -> Dots | None:
-    """A dot per donor, by condition; None without a cohort."""
+    """Plot a dot per donor, by condition; None without a cohort."""
     if not donors:
         return None
     found: dict[str, list[float]] = {}
@@ -175,12 +175,12 @@ def donor_chart(donors: Sequence[Donor]) -> Dots | None:
 
 
 def change_sentence(change: Change, labels: Mapping[int, str]) -> str:
-    """A condition against the reference in a sentence."""
+    """Describe a condition against the reference in a sentence."""
     pair = f"{change.condition} ({change.donors} donors) against {change.reference} ({change.donors_reference})"
     if change.log2_ratio != change.log2_ratio:
         text = f"{pair}: too few spots to compare its abundance."
     else:
-        verdict = "differs" if change.significant else "cannot be told from chance"
+        verdict = "differs" if change.significant else "does not differ detectably"
         interval = f"{change.low:.2f} to {change.high:.2f}"
         text = (
             f"{pair}: the abundance {verdict}: log2 ratio {change.log2_ratio:+.2f} (95% interval {interval}), "
@@ -195,7 +195,7 @@ def change_sentence(change: Change, labels: Mapping[int, str]) -> str:
 
 
 def name_table(one: Passport) -> ReportTable | None:
-    """The names that fit best; None without a panel."""
+    """Tabulate the names that fit best; None without a panel."""
     if not one.names:
         return None
     rows: list[list[Any]] = [

@@ -1,4 +1,4 @@
-"""The passports of domains in a dataset's report: what the template shows of each."""
+"""Passports of domains in a dataset's report: values for the template."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ FACTS = {
 """Statistics of structure.csv at the top of a passport."""
 
 FROM = {ALONG: MANY}
-"""Those that are shown from a value on only."""
+"""Statistics that are shown only from a certain value on."""
 
 HELP = {
-    "pieces": "parts that no neighbours join",
-    "roundness": "1 for a disc, less the more ragged",
-    ALONG: "fraction of its spots in single rows or columns: probably no tissue",
-    "found_again": "Jaccard index with the domain that a third of the spots finds",
+    "pieces": "unconnected parts",
+    "roundness": "1 for a disc, lower for ragged shapes",
+    ALONG: "fraction of its spots in single rows or columns: probably not tissue",
+    "found_again": "Jaccard index with the domain found in a third of the spots",
 }
 
 
 @dataclass
 class Fact:
-    """A number at the top of a passport: what it is, its value, and its unit or meaning."""
+    """Number at the top of a passport: its title, its value, and its unit or meaning."""
 
     title: str
     value: str
@@ -60,7 +60,7 @@ class Fact:
 
 @dataclass
 class PassportPage:
-    """One passport for templates/parts/passports.html."""
+    """Passport for templates/parts/passports.html."""
 
     fragment: str
     passport: Passport
@@ -86,36 +86,42 @@ class PassportPage:
 
 
 def fragment(run: str, number: int, first: str) -> str:
-    """What follows # in the address of a passport."""
+    """Return the part after # in the address of a passport."""
     return f"domain-{number}" if run == first else f"{run}/domain-{number}"
 
 
 def passport_pages(
-    found: Mapping[str, Sequence[Passport]], titles: Mapping[str, str], looks: Mapping[str, Mapping[str, Any]]
+    found: Mapping[str, Sequence[Passport]], titles: Mapping[str, str], domains_by_run: Mapping[str, Mapping[str, Any]]
 ) -> list[PassportPage]:
-    """The pages of all passports, those of the run shown first before others.
+    """Return the pages of all passports; the run shown first comes first.
 
     Parameters
     ----------
-    looks
-        By the run's id the page's classes of its domains (:func:`spatialweave.report.page_data.packed`).
+    domains_by_run
+        For each run id the page's classes of its domains (:func:`spatialweave.report.page_data.packed`).
     """
     first = next(iter(found), "")
     return [
-        _page(one, fragment(run, one.number, first), _swatch(looks[run], one), {p.number: p.label for p in own}, titles)
+        _page(
+            one,
+            fragment(run, one.number, first),
+            _swatch(domains_by_run[run], one),
+            {p.number: p.label for p in own},
+            titles,
+        )
         for run, own in found.items()
         for one in own
     ]
 
 
 def best_markers(found: Mapping[str, Sequence[Passport]]) -> list[tuple[str, str]]:
-    """Modality and name of the best marker of each domain in each modality, of the first run's domains first."""
+    """Return modality and name of the best marker of each domain in each modality; the first run's domains first."""
     markers = [marker for own in found.values() for one in own for marker in one.markers]
     return [(marker.modality, marker.best[0].feature) for marker in markers if marker.best]
 
 
 def passport_links(pages: Sequence[PassportPage]) -> dict[str, dict[str, str]]:
-    """By the run's id, and by the number and the label of a domain, the fragment of its passport."""
+    """Return the fragments of passports by run id, and by the number and the label of a domain."""
     links: dict[str, dict[str, str]] = {}
     for page in pages:
         own = links.setdefault(page.passport.run, {})
@@ -159,7 +165,7 @@ def _page(
 
 
 def _swatch(classes: Mapping[str, Any], one: Passport) -> str:
-    """CSS of a domain's colour, with the stripes of colours beyond the plain ones."""
+    """Return the CSS of a domain's colour, with stripes for colours beyond the plain ones."""
     code = classes["names"].index(str(one.number))
     colour = classes["colours"][code]
     if not classes["striped"][code]:

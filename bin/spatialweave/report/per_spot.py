@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_COLUMNS = 12
-"""Columns of weights and probabilities drawn per run."""
+"""Number of columns of weights and probabilities drawn per run."""
 
 MAX_DENOISED = 6
-"""Denoised features drawn per run and modality."""
+"""Number of denoised features drawn per run and modality."""
 
 MAX_VALUES = 300_000
-"""Spots drawn x runs, beyond which fewer runs are drawn: with 24 columns each, some 7 MB of the page."""
+"""Number of spots x runs beyond which fewer runs are drawn: with 24 columns each, about 7 MB of the page."""
 
 NAMES = {
     "reference": lambda column: {
@@ -36,7 +36,7 @@ NAMES = {
     "cluster_probabilities": lambda column: f"Probability of cluster {column}",
     "attention": lambda column: f"Attention to {column}",
 }
-"""Titles of the columns of tables that methods have in common, in the order in which they are offered."""
+"""Titles of the columns of tables that methods have in common, in the order of the menu."""
 
 UNITS = {
     "reference": "0 to 1: probability, or fraction of the reference's spots that are nearer to it",
@@ -47,14 +47,14 @@ UNITS = {
     "cluster_probabilities": "probability, 0 to 1",
     "attention": "fraction of the attention, 0 to 1",
 }
-"""What the numbers of these tables are."""
+"""Meaning of the numbers in these tables."""
 
 WHOLE_SCALE = ("confidence", "support", "reference")
-"""Tables of fractions whose maps reach from 0 to 1, so that they can be compared between datasets."""
+"""Tables of fractions whose maps reach from 0 to 1, so that datasets can be compared."""
 
 
 class MeasuredFeatures:
-    """The measured features that the page shows beside denoised ones, each packed once for all runs."""
+    """Measured features that the page shows beside denoised ones, each packed once for all runs."""
 
     def __init__(self, tables: list[FeatureTable], rows: np.ndarray) -> None:
         self._tables = {table.modality: table for table in tables}
@@ -67,7 +67,7 @@ class MeasuredFeatures:
         self.features: list[dict[str, Any]] = []
 
     def position(self, name: str, column: str) -> int | None:
-        """Position in `features` of the measured feature of a denoised column; None where it was not measured."""
+        """Return the position in `features` of the measured feature of a denoised column; None if not measured."""
         feature = self._columns.get(name, {}).get(column)
         if feature is None:
             return None
@@ -81,14 +81,14 @@ class MeasuredFeatures:
 
 
 def drawn_runs(runs: list[MethodRun], best: int | None, n_rows: int) -> set[int]:
-    """Whose tables go into the page: the run shown first, then the first seed of each method, while there is room."""
+    """Return the runs whose tables go into the page: the run shown first, then first seeds of methods that fit."""
     first = {run.method: index for index, run in reversed(list(enumerate(runs))) if run.domains}
     order = dict.fromkeys(([best] if best is not None else []) + sorted(first.values()))
     return set(list(order)[: max(1, MAX_VALUES // max(n_rows, 1))])
 
 
 def per_spot(run: MethodRun, measured: MeasuredFeatures, rows: np.ndarray) -> dict[str, Any] | None:
-    """The maps of one run, for JSON; None where its method has no outputs beyond the embedding."""
+    """Return the maps of one run, for JSON; None if its method has no outputs beyond the embedding."""
     extras = _extras(run.extras, rows)
     denoised = [
         drawn for name, table in run.denoised.items() for drawn in _denoised(name, table, measured, rows)[:MAX_DENOISED]
@@ -97,7 +97,7 @@ def per_spot(run: MethodRun, measured: MeasuredFeatures, rows: np.ndarray) -> di
 
 
 def _extras(tables: dict[str, pd.DataFrame], rows: np.ndarray) -> list[dict[str, Any]]:
-    """Columns of the tables. Those of one table share a scale, so that their colours can be compared."""
+    """Return columns of the tables. Columns of one table share a scale, so that their colours can be compared."""
     found: list[dict[str, Any]] = []
     for key in sorted(tables, key=lambda key: (list(NAMES).index(key) if key in NAMES else len(NAMES), key)):
         values = tables[key].to_numpy(dtype=np.float64)
@@ -124,7 +124,7 @@ def _denoised(name: str, table: pd.DataFrame, measured: MeasuredFeatures, rows: 
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    """The ends of a scale: the 0.5th and the 99.5th percentile of what is finite."""
+    """Return the ends of a scale: the 0.5th and the 99.5th percentile of the finite values."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return 0.0, 1.0

@@ -1,7 +1,8 @@
 """UMAP of embeddings, fast enough for a report and the same for the same seed.
 
-By umappp (https://libscran.github.io/umappp, C++) through scranpy, whose wheels hold compiled code. umap-learn compiles
-its loops in every process, all of them in a fresh container, which takes longer than the rest of a small report.
+It uses umappp (https://libscran.github.io/umappp, C++) through scranpy, whose wheels hold compiled code. umap-learn
+compiles its loops in every process, and all of them in a fresh container, which takes longer than the rest of a small
+report.
 """
 
 from __future__ import annotations
@@ -12,33 +13,33 @@ from spatialweave.graphs.nearest import nearest
 from spatialweave.metrics.neighbours import random_subset
 
 MAX_SPOTS = 20_000
-"""Largest number of spots projected per run."""
+"""Maximal number of spots projected per run."""
 
 MAX_TOTAL = 60_000
-"""Largest number of spots projected over all runs of a dataset: it bounds the time that a report takes."""
+"""Maximal number of spots projected over all runs of a dataset; it bounds the time of a report."""
 
 NEIGHBOURS = 14
-"""Nearest neighbours of a spot, itself not counted: the 15 of umap-learn's default count it."""
+"""Nearest neighbours of a spot, without itself; umap-learn's default of 15 counts it."""
 
 EXTENT = 10.0
-"""Largest absolute coordinate at the start, as in umap-learn."""
+"""Largest absolute initial coordinate, as in umap-learn."""
 
 NOISE = 1e-4
-"""Standard deviation of the noise at the start, as in umap-learn."""
+"""Standard deviation of the initial noise, as in umap-learn."""
 
 
 def choose_spots(n_spots: int, n_runs: int, seed: int = 0) -> np.ndarray:
-    """The spots to project: all, or a random subset (sorted, the same for all runs) where they are too many."""
+    """Choose the spots to project: all, or a random subset (sorted, the same for all runs) if they are too many."""
     limit = min(MAX_SPOTS, max(MAX_TOTAL // max(n_runs, 1), 1000))
     return random_subset(n_spots, limit, seed)
 
 
 def project(embedding: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """UMAP (McInnes et al. 2018) of spots x dimensions in two dimensions; float32, spots x 2.
+    """Compute UMAP (McInnes et al. 2018) of spots x dimensions in two dimensions; float32, spots x 2.
 
-    15 exact Euclidean neighbours (the spot itself counted), minimal distance 0.3, 200 epochs, started from the first
+    15 exact Euclidean neighbours (including the spot itself), minimal distance 0.3, 200 epochs, started from the first
     two principal components. None for fewer than 4 spots or an embedding without variance, which have no neighbourhood
-    structure to show.
+    structure.
     """
     points = np.ascontiguousarray(embedding, dtype=np.float32)
     if len(points) < 4 or not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
@@ -59,7 +60,7 @@ def project(embedding: np.ndarray, seed: int = 0) -> np.ndarray | None:
 
 
 def _start(points: np.ndarray, seed: int) -> np.ndarray:
-    """The first two principal components, scaled as in umap-learn, with noise that separates equal points."""
+    """Return the first two principal components, scaled as in umap-learn, with noise that separates equal points."""
     centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     scores = np.zeros((len(points), 2))
@@ -69,9 +70,9 @@ def _start(points: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _nearest(points: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and Euclidean distances of the points nearest to each, itself left out, nearest first."""
+    """Return indices and Euclidean distances of the points nearest to each, without itself, nearest first."""
     indices, squared = nearest(points, points, neighbours + 1)
-    # A point is not always first in its own row: others may coincide with it. Without it, the last of the row goes.
+    # A point may not come first in its own row if others coincide with it. If it is missing, the last one is dropped.
     own = indices == np.arange(len(points))[:, None]
     own[~own.any(axis=1), -1] = True
     shape = (len(points), neighbours)

@@ -1,4 +1,4 @@
-"""When, how and with what a run was made, from the record that the workflow passes to the reports."""
+"""Date, parameters and software of a run, from the record that the workflow passes to the reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spatialweave import __version__
 from spatialweave.errors import InputError
 
 PACKAGES = ("anndata", "igraph", "mudata", "numpy", "pandas", "scanpy", "scikit-learn", "scipy", "scranpy")
-"""What the steps beside the trainings depend on."""
+"""Packages that the steps other than training depend on."""
 
 NAMES = {
     "started": "started",
@@ -28,22 +28,22 @@ NAMES = {
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What is known of a run, by the keys of :data:`NAMES`; all are text."""
+    """Facts of a run, by the keys of :data:`NAMES`; all are text."""
 
     facts: dict[str, str]
 
     def line(self) -> str:
-        """Date and version, for the head of the page."""
+        """Return date and version, for the head of the page."""
         date = self.facts.get("started", "")[:10]
         return f"spatialweave {__version__}{f', run of {date}' if date else ''}"
 
     def rows(self) -> list[tuple[str, str]]:
-        """Title and value of what is known."""
+        """Return title and value of the known facts."""
         return [("spatialweave", __version__), *((NAMES[key], self.facts[key]) for key in NAMES if self.facts.get(key))]
 
 
 def read_run(text: str | None) -> RunRecord | None:
-    """The record of a run, from JSON in base64; None where none is given.
+    """Read the record of a run from JSON in base64; None if none is given.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def read_run(text: str | None) -> RunRecord | None:
 
 
 def versions_of_runs(records: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Software and versions: of the trainings by their records, and of the other steps, which run in this one."""
+    """Return software and versions: of the trainings from their records, and of the other steps, from this one."""
     found: dict[str, set[str]] = {}
     own = {name: version(name) for name in PACKAGES if _is_installed(name)}
     for versions in [own, *(record.get("versions", {}) for record in records)]:

@@ -1,4 +1,4 @@
-"""The map of pseudotime of the run that CHARACTERISE was given."""
+"""Map of pseudotime of the run that CHARACTERISE was given."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from spatialweave.io.result_tables import WEAVE, read_pseudotime
 from spatialweave.report.encode import pack
 from spatialweave.report.features import quantise_between
 from spatialweave.report.inputs import DatasetSpots, MethodRun
+from spatialweave.report.text import run_title
 
 
 def pseudotime_map(
     folder: Path | None, spots: DatasetSpots, runs: list[MethodRun], rows: np.ndarray, titles: Mapping[str, str]
 ) -> dict[str, Any] | None:
-    """The column of the first run that has one, for JSON, with its name, the root domain, the run by whose
-    embedding it is ("": its own) and the fraction of the spots that are joined to the root; None without any.
+    """Return the pseudotime of the first run that has one, for JSON; None if no run has one. It comes with its name,
+    the root domain, the run whose embedding it uses ("": its own) and the fraction of the spots that are joined to the
+    root.
 
     Raises
     ------
     InputError
-        When the file is damaged, or of other spots.
+        When the file is damaged, or has other spots.
     """
     paths = sorted(folder.rglob("pseudotime.csv")) if folder is not None and folder.is_dir() else []
     found = next((read_pseudotime(path, spots.obs) for path in paths if path.stat().st_size), {})
@@ -38,7 +40,7 @@ def pseudotime_map(
         return {
             "name": f"Pseudotime of {name}, from domain {root}",
             "root": root,
-            "by": "" if embedding == own else _title(embedding, titles),
+            "by": "" if embedding == own else run_title(embedding, titles),
             "joined": float(np.isfinite(values).mean()),
             "low": 0.0,
             "top": 1.0,
@@ -47,8 +49,3 @@ def pseudotime_map(
             "steps": pack(quantise_between(values[rows], 0.0, 1.0)),
         }
     return None
-
-
-def _title(run: str, titles: Mapping[str, str]) -> str:
-    method, _, seed = run.rpartition(".seed")
-    return f"{titles.get(method, method)}, seed {seed}"

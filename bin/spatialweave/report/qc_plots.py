@@ -1,4 +1,4 @@
-"""The plots of quality control for a page."""
+"""Plots of quality control for a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class QcPlots:
 
 
 def qc_plots(folder: Path | None) -> list[QcPlots]:
-    """QC plots by section, as far as they are there."""
+    """Read the available QC plots by section."""
     if folder is None or not folder.is_dir():
         return []
     names = sorted({path.name.split(".qc_")[0] for path in folder.rglob("*.qc_*")})

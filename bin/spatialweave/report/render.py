@@ -1,4 +1,4 @@
-"""Put a page together: template, styles and scripts in one file that needs no network and runs no foreign script."""
+"""Build a page: template, styles and scripts in one file that needs no network and runs no external script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def render(template: str, target: Path, scripts: list[str], **context: Any) -> N
     scripts
         Modules of static/ that the page starts.
     context
-        What the template uses. Every string is escaped by jinja2 unless it is Markup.
+        Variables of the template. Every string is escaped by jinja2 unless it is Markup.
     """
     script = linked(scripts)
     page = (
@@ -43,7 +43,7 @@ def render(template: str, target: Path, scripts: list[str], **context: Any) -> N
 
 
 def _policy(script: str) -> str:
-    """A content security policy that allows this script by its hash, nothing else, and no connection anywhere."""
+    """Return a content security policy that allows only this script, by its hash, and no connections."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -77,7 +77,7 @@ def _environment() -> Any:
 
 
 def image_uri(path: Path) -> str:
-    """A PNG file as a data URI, "" where it is absent or empty."""
+    """Return a PNG file as a data URI, "" if it is missing or empty."""
     if not path.is_file() or not path.stat().st_size:
         return ""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

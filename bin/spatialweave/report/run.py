@@ -1,4 +1,4 @@
-"""The report of a whole run: which method to believe on which dataset, what failed, and what it cost."""
+"""Report of a whole run: which method to trust on which dataset, what failed, and what it cost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunSources:
-    """The files a run report is made from; see bin/report_run.py."""
+    """Files that a run report is made from; see bin/report_run.py."""
 
     metrics: Path | None = None
     runs: Path | None = None
@@ -41,7 +41,7 @@ class RunSources:
 
 
 def write_run_report(sources: RunSources, target: Path) -> None:
-    """Read the tables of a run and write its report, one HTML file that needs nothing else."""
+    """Read the tables of a run and write its report as one HTML file without external resources."""
     read = {"metrics": METRICS, "runs": RUNS, "leaderboard": LEADERBOARD, "overall": OVERALL, "agreement": AGREEMENT}
     found = {name: table.read_all(filter(None, [getattr(sources, name)])) for name, table in read.items()}
     metrics, runs = found["metrics"], found["runs"]
@@ -83,7 +83,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
 def compose_methods(
     runs: pd.DataFrame, metrics: pd.DataFrame, presets: dict[str, MethodPreset], params: dict[str, Any]
 ) -> methods_text.MethodsText:
-    """The methods section of the run; what differs between datasets is in their own reports."""
+    """Compose the methods section of the run; differences between datasets are in their own reports."""
     records = [
         MethodRun(str(row.method), int(str(row.seed)), training={"epochs": row.epochs})
         for row in runs.drop_duplicates(["method", "seed"]).fillna({"epochs": 0}).itertuples()

@@ -1,4 +1,4 @@
-"""Scores as the reports show them: mean over seeds, the best method where there is one, the best run, and a ranking."""
+"""Scores in the reports: mean over seeds, the best method if there is one, the best run, and a ranking."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Score:
-    """A metric of one method over its seeds.
+    """Metric of one method over its seeds.
 
     Attributes
     ----------
     sd
         Sample standard deviation, NaN for fewer than two seeds.
     best
-        Whether it is better than that of every other method, by more than the intervals of the differences.
+        Whether it is better than every other method by more than the intervals of the differences.
     """
 
     mean: float
@@ -44,7 +44,7 @@ class Score:
 
 
 def summarise(metrics: pd.DataFrame, starred: Set[tuple[str, str]] = frozenset()) -> dict[str, dict[str, Score]]:
-    """Mean and standard deviation over seeds of one dataset, by metric and method.
+    """Return mean and standard deviation over the seeds of one dataset, by metric and method.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def summarise(metrics: pd.DataFrame, starred: Set[tuple[str, str]] = frozenset()
 
 
 def starred(differences: pd.DataFrame) -> set[tuple[str, str]]:
-    """The metric and method of the best scores of one dataset, from its table DIFFERENCES."""
+    """Return the metric and method of the best scores of one dataset, from its table DIFFERENCES."""
     found = set()
     for (metric, method), rows in differences.groupby(["metric", "method"]):
         higher = describe(str(metric)).higher
@@ -72,14 +72,14 @@ def starred(differences: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def is_best(method: str, differences: pd.DataFrame, higher: bool) -> bool:
-    """Whether a method is distinguishably better than every other by one metric; the consensus does not compete."""
+    """Return whether a method is distinguishably better than all others by a metric; the consensus does not compete."""
     others = differences[(differences["method"] == method) & (differences["other"] != WEAVE)]
     better = others["distinguishable"] & ((others["difference"] > 0) == higher)
     return method != WEAVE and len(others) > 0 and bool(better.all())
 
 
 def ordered_metrics(metrics: pd.DataFrame) -> list[str]:
-    """Metric names in the order of :data:`METRIC_INFO`' groups, unknown ones last."""
+    """Return metric names in the order of the groups of :data:`METRIC_INFO`, unknown ones last."""
     groups = [WITH_LABELS, DOMAINS, TISSUE, SECTIONS, FIDELITY, OTHER]
     known = list(METRIC_INFO)
 
@@ -90,9 +90,9 @@ def ordered_metrics(metrics: pd.DataFrame) -> list[str]:
 
 
 def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:
-    """Mean rank over :data:`RANKED` of each group of `by`, sorted (1 = best on all); groups with none are left out.
+    """Return mean ranks over :data:`RANKED` of each group of `by`, sorted (1 = best on all), if it has any.
 
-    The consensus is not ranked: it is made of the others.
+    The consensus is not ranked, because it is made of the others.
     """
     rows = metrics[metrics["metric"].isin(RANKED) & (metrics["method"] != WEAVE)]
     wide = rows.pivot_table(index=by, columns="metric", values="value", aggfunc="mean")
@@ -104,7 +104,7 @@ def mean_ranks(metrics: pd.DataFrame, by: list[str]) -> pd.Series:
 
 @dataclass
 class BestRun:
-    """The run to look at first, the reason in words, and whether the labels took part in it."""
+    """Run to show first, the reason in words, and whether the labels took part in the choice."""
 
     method: str
     seed: int
@@ -113,15 +113,15 @@ class BestRun:
 
 
 def best_run(metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[str]]) -> BestRun | None:
-    """The method with the best mean: by ARI where there are labels, else by mean rank; and of it the typical seed.
+    """Return the method with the best mean, by ARI if there are labels, else by mean rank; with its typical seed.
 
     Labels may choose among methods, whose means they compare, but never a seed: that would show the luckiest. The
-    consensus is no method, and controls are there to be beaten: one is the best only where there is nothing else.
+    consensus is not a method. Controls are there to be beaten, so one is the best only if there is nothing else.
 
     Parameters
     ----------
     domains
-        By method and seed the domains of the runs that have any.
+        For each method and seed the domains of the runs that have any.
     """
     methods = {run for run in domains if run[0] != WEAVE}
     available = {run for run in methods if run[0] not in CONTROLS} or methods or set(domains)
@@ -131,14 +131,14 @@ def best_run(metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[s
     method, why, by_labels = _best_method(metrics[keep] if len(keep) else metrics, available)
     own = {seed: domains[name, seed] for name, seed in sorted(available) if name == method}
     if len(own) > 2:
-        why += "; of its seeds the one that agrees most with the others"
+        why += "; the seed that agrees most with the others"
     elif len(own) == 2:
-        why += "; of its two seeds the first"
+        why += "; the first of its two seeds"
     return BestRun(method, typical_seed(own), why, by_labels)
 
 
 def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]]) -> tuple[str, str, bool]:
-    """The best method, the reason, and whether labels took part."""
+    """Return the best method, the reason, and whether labels took part."""
     ari = usable[(usable["metric"] == "ari") & usable["value"].notna()]
     if len(ari):
         method = str(ari.groupby("method")["value"].mean().idxmax())
@@ -149,11 +149,11 @@ def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]]) -> tuple
     if len(ranks):
         reason = "the only method" if len(ranks) == 1 else f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)})"
         return str(ranks.index[0]), f"{reason} over the metrics that need no labels", False
-    return min(available)[0], "the first that has domains; no metrics are available", False
+    return min(available)[0], "the first method with domains; no metrics are available", False
 
 
 def typical_seed(domains: Mapping[int, Sequence[str]]) -> int:
-    """The seed whose domains agree most with the others' by mean adjusted Rand index; the lowest of equal ones."""
+    """Return the seed whose domains have the highest mean adjusted Rand index with the others; the lowest of equals."""
     if len(domains) < 3:
         return min(domains)
     from sklearn.metrics import adjusted_rand_score

@@ -1,4 +1,4 @@
-"""Link the ES modules of static/ into one script: a page that is one file has nothing to import from."""
+"""Link the ES modules of static/ into one script: a single-file page has nothing to import from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ EXPORT = re.compile(r"^export (?=(?:const|let|class|function|async function) )",
 
 
 def linked(entries: list[str]) -> str:
-    """The modules and all that they import, each once and after what it imports, in one scope.
+    """Return the modules and their imports, each once and after its imports, in one scope.
 
-    Their top-level names therefore differ from each other, which tests/report/test_scripts.py checks.
+    Their top-level names must therefore all differ, which tests/report/test_scripts.py checks.
 
     Parameters
     ----------
@@ -38,5 +38,5 @@ def _visit(name: str, order: dict[str, str]) -> None:
 
 @cache
 def read(name: str) -> str:
-    """A file of static/."""
+    """Read a file of static/."""
     return (STATIC / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Shares of the domains in sections as numbers for inline SVG: a bar per section, a segment per domain."""
+"""Fractions of the domains in sections as numbers for inline SVG: a bar per section, a segment per domain."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 WIDTH, LEFT, RIGHT, ROW, BAR, TOP, BOTTOM = 900, 180, 24, 32, 24, 8, 40
 READABLE = 18
-"""Pixels that a segment needs for its domain's number."""
+"""Width in pixels that a segment needs for its domain's number."""
 
 
 @dataclass
 class Segment:
-    """One domain in one section."""
+    """Segment of one domain in one section."""
 
     x: float
     width: float
@@ -24,7 +24,7 @@ class Segment:
 
 @dataclass
 class ShareRow:
-    """One section."""
+    """Row of one section."""
 
     name: str
     y: float
@@ -49,7 +49,7 @@ def share_plot(fractions: Mapping[str, Sequence[float]], names: Sequence[str], c
     Parameters
     ----------
     names, colours
-        Of the domains, in the order of the fractions; a name begins with the domain's number.
+        Names and colours of the domains, in the order of the fractions; a name begins with the domain's number.
     """
     span = WIDTH - LEFT - RIGHT
     rows = []
@@ -68,6 +68,6 @@ def share_plot(fractions: Mapping[str, Sequence[float]], names: Sequence[str], c
 
 
 def _ink(colour: str) -> str:
-    """Black on bright colours, white on dark ones."""
+    """Return black for bright colours, white for dark ones."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#1b2430" if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "#ffffff"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from spatialweave.report.axis import Axis
 from spatialweave.report.metric_list import MetricInfo
 from spatialweave.report.text import number
 
@@ -16,7 +16,7 @@ WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 840, 280, 24, 30, 8, 40
 
 @dataclass
 class StripRow:
-    """One method: its name, the height of its row, the dots, the mean (NaN without dots) and its interval, if any."""
+    """Row of one method: its name, height, dots, mean (NaN without dots) and its interval, if any."""
 
     name: str
     y: float
@@ -28,7 +28,7 @@ class StripRow:
 
 @dataclass
 class StripPlot:
-    """A strip plot in pixels, for templates/macros.html."""
+    """Strip plot in pixels, for templates/macros.html."""
 
     title: str
     arrow: str
@@ -40,14 +40,14 @@ class StripPlot:
 
 @dataclass
 class Seeds:
-    """The values of one method's seeds, and the interval of their mean where there is one."""
+    """Values of one method's seeds, and the interval of their mean if there is one."""
 
     values: list[float]
     interval: tuple[float, float] | None = None
 
 
 def strip(metric: MetricInfo, methods: dict[str, Seeds]) -> StripPlot | None:
-    """Lay out the values per method; None when there are none."""
+    """Lay out the values per method; None if there are none."""
     finite = {name: [v for v in seeds.values if math.isfinite(v)] for name, seeds in methods.items()}
     intervals = {
         name: seeds.interval if seeds.interval and all(map(math.isfinite, seeds.interval)) else None
@@ -57,19 +57,14 @@ def strip(metric: MetricInfo, methods: dict[str, Seeds]) -> StripPlot | None:
     if not everything:
         return None
     everything += [end for interval in intervals.values() for end in interval or ()]
-    scale = ticks(min(everything), max(everything))
-    low, high = scale[0], scale[-1]
-
-    def position(value: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
-
+    axis = Axis(min(everything), max(everything), LEFT, RIGHT, WIDTH)
     rows = [
         StripRow(
             name,
             TOP + ROW * (index + 0.5),
-            [position(v) for v in seeds],
-            position(float(np.mean(seeds))) if seeds else float("nan"),
-            _ends(intervals[name], position),
+            [axis.at(v) for v in seeds],
+            axis.at(float(np.mean(seeds))) if seeds else float("nan"),
+            _ends(intervals[name], axis),
             f"mean {number(float(np.mean(seeds)))} of {len(seeds)} seed{'s' * (len(seeds) > 1)}"
             if seeds
             else "no result",
@@ -77,19 +72,8 @@ def strip(metric: MetricInfo, methods: dict[str, Seeds]) -> StripPlot | None:
         for index, (name, seeds) in enumerate(finite.items())
     ]
     arrow = {True: "higher is better", False: "lower is better", None: ""}[metric.higher]
-    marks = [(position(tick), f"{tick:.6g}".replace("-", "−")) for tick in scale]
-    return StripPlot(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, marks, rows)
+    return StripPlot(metric.title, arrow, WIDTH, TOP + ROW * len(rows) + BOTTOM, axis.marks, rows)
 
 
-def _ends(interval: tuple[float, float] | None, position: Callable[[float], float]) -> tuple[float, float] | None:
-    return None if interval is None else (position(interval[0]), position(interval[1]))
-
-
-def ticks(low: float, high: float) -> list[float]:
-    """Round values that enclose low..high, at most about six."""
-    span = high - low or abs(high) or 1.0
-    step = 10 ** math.floor(math.log10(span / 4))
-    step *= next(factor for factor in (1, 2, 2.5, 5, 10) if span / (step * factor) <= 5)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    last = max(last, first + 1)
-    return [round(step * index, 10) for index in range(first, last + 1)]
+def _ends(interval: tuple[float, float] | None, axis: Axis) -> tuple[float, float] | None:
+    return None if interval is None else (axis.at(interval[0]), axis.at(interval[1]))

@@ -27,7 +27,7 @@ def _is_number(value: Any) -> bool:
 
 @dataclass
 class ReportTable:
-    """A table with a header and a caption; `as_given`: its numbers are printed as they are."""
+    """Table with a header and a caption; `as_given`: its numbers are printed unchanged."""
 
     caption: str
     header: list[str]
@@ -35,7 +35,7 @@ class ReportTable:
     as_given: bool = False
 
     def is_number(self, column: int) -> bool:
-        """Whether a column holds numbers (or nothing) only."""
+        """Return whether a column holds only numbers (or nothing)."""
         return all(_is_number(row[column]) for row in self.rows)
 
 
@@ -53,7 +53,7 @@ QC_HEADER = {
 
 
 def qc_table(folder: Path | None) -> ReportTable | None:
-    """What quality control removed and why, all sections in one table; None where there are no summaries."""
+    """Tabulate what quality control removed and why, with all sections in one table; None without summaries."""
     paths = sorted(folder.rglob("*.qc_summary.csv")) if folder is not None and folder.is_dir() else []
     found = [path for path in paths if path.stat().st_size]
     if not found:
@@ -69,21 +69,23 @@ def qc_table(folder: Path | None) -> ReportTable | None:
 
 
 def understood_lines(folder: Path | None) -> list[str]:
-    """What INGEST understood of the files, one line per section."""
+    """Return what INGEST detected in the files, one line per section."""
     paths = sorted(folder.rglob("*.ingest.csv")) if folder is not None and folder.is_dir() else []
     return [understood(UNDERSTOOD.read(path)).line() for path in paths if path.stat().st_size]
 
 
 def notices_table(path: Path | None) -> ReportTable | None:
-    """The warnings of all tasks; None where there are none."""
+    """Tabulate the warnings of all tasks; None if there are none."""
     if path is None or not path.stat().st_size:
         return None
     rows = NOTICES.read(path).to_numpy().tolist()
-    return ReportTable("What was used, but not quite as it was given", ["step", "of", "notice"], rows) if rows else None
+    return (
+        ReportTable("Inputs that were used, but not exactly as given", ["step", "of", "notice"], rows) if rows else None
+    )
 
 
 def graph_tables(paths: Sequence[Path]) -> list[ReportTable]:
-    """Graph statistics (graph, statistic, value), one row per statistic, one column per graph."""
+    """Tabulate graph statistics (graph, statistic, value): one row per statistic, one column per graph."""
     tables = []
     for path in paths:
         if not path.stat().st_size:
@@ -98,7 +100,7 @@ def graph_tables(paths: Sequence[Path]) -> list[ReportTable]:
 
 @dataclass
 class MetricRow:
-    """One metric over the columns of a :class:`MetricGroup`."""
+    """Metric over the columns of a :class:`MetricGroup`."""
 
     metric: metric_list.MetricInfo
     scores: list[scores.Score | None]
@@ -113,7 +115,7 @@ class MetricGroup:
 
 
 def metric_groups(metrics: pd.DataFrame, starred: Set[tuple[str, str]]) -> tuple[list[str], list[MetricGroup]]:
-    """The metrics table of a dataset: its columns (methods, by name), and its rows in groups."""
+    """Return the metrics table of a dataset: its columns (methods, by name), and its rows in groups."""
     if metrics.empty:
         return [], []
     summary = scores.summarise(metrics, starred)
@@ -130,7 +132,7 @@ RESOURCES = ("epochs", "stopped_by", "device", "seconds", "peak_rss_mb", "peak_g
 
 
 def resource_rows(runs: list[MethodRun]) -> list[dict[str, Any]]:
-    """Per run what its training took; None where it is not known."""
+    """Return the training time, memory and status of each run; None if unknown."""
     return [
         {
             "method": run.method,
@@ -144,7 +146,7 @@ def resource_rows(runs: list[MethodRun]) -> list[dict[str, Any]]:
 
 
 def settings(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """A nested mapping as (dotted name, value) pairs, sorted; what is not set is left out."""
+    """Flatten a nested mapping to sorted (dotted name, value) pairs; unset values are left out."""
     if not isinstance(value, dict):
         return [(prefix, plain(value))] if value is not None else []
     pairs = []
@@ -155,7 +157,7 @@ def settings(value: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 
 def versions(value: dict[str, Any]) -> list[tuple[str, str]]:
-    """Software and versions: names once, all versions of a name together.
+    """Return software and versions: each name once, with all its versions.
 
     `value` maps names to versions, or processes to such mappings.
     """

@@ -1,9 +1,10 @@
-"""Numbers and settings as text, as the reports print them."""
+"""Numbers and settings as text for the reports."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from spatialweave.report.metric_list import MODALITY_TITLES
@@ -13,11 +14,11 @@ DOI = re.compile(r"^10\.\d{4,9}/\S+$")
 
 
 THOUSANDS = "\u202f"
-"""Between groups of digits: a narrow space that does not break."""
+"""Separator of thousands: a narrow space that does not break."""
 
 
 def number(value: Any) -> str:
-    """A number in at most four significant digits, thousands grouped; a dash for missing ones; text as it is."""
+    """Format a number with at most four significant digits, thousands grouped; a dash if missing; keep text."""
     try:
         parsed = float(value)
     except (TypeError, ValueError):
@@ -32,7 +33,7 @@ def number(value: Any) -> str:
 
 
 def decimals(value: Any, signed: bool = False, digits: int = 3) -> str:
-    """A number with as many digits after the point, as scores are compared; a dash for a missing one."""
+    """Format a number with a fixed number of decimals, as for scores; a dash if missing."""
     try:
         parsed = float(value)
     except (TypeError, ValueError):
@@ -43,7 +44,7 @@ def decimals(value: Any, signed: bool = False, digits: int = 3) -> str:
 
 
 def plain_number(value: Any) -> str:
-    """A number as JavaScript reads it, "" for a missing one."""
+    """Format a number for JavaScript, "" if missing."""
     try:
         parsed = float(value)
     except (TypeError, ValueError):
@@ -52,18 +53,18 @@ def plain_number(value: Any) -> str:
 
 
 def score(value: Score | None) -> str:
-    """Mean ± standard deviation; the mean alone for one seed."""
+    """Format mean ± standard deviation; only the mean for one seed."""
     if value is None or not math.isfinite(value.mean):
         return "–"
     if not math.isfinite(value.sd):
         return number(value.mean)
-    # A standard deviation below the last digit of the mean needs no digits of its own.
+    # A standard deviation below the last digit of the mean needs no extra digits.
     sd = f"{value.sd:.3f}" if value.sd < 0.001 <= 0.1 * abs(value.mean) else number(value.sd)
     return f"{number(value.mean)} ± {sd}"
 
 
 def duration(seconds: Any) -> str:
-    """Seconds as "42 s", "3 min 5 s" or "2 h 10 min"."""
+    """Format seconds as "42 s", "3 min 5 s" or "2 h 10 min"."""
     try:
         whole = float(seconds)
     except (TypeError, ValueError):
@@ -77,7 +78,7 @@ def duration(seconds: Any) -> str:
 
 
 def memory(megabytes: Any) -> str:
-    """Megabytes as "512 MB" or "3.2 GB"; a dash for none."""
+    """Format megabytes as "512 MB" or "3.2 GB"; a dash for none."""
     try:
         size = float(megabytes)
     except (TypeError, ValueError):
@@ -88,23 +89,29 @@ def memory(megabytes: Any) -> str:
 
 
 def modality(name: str) -> str:
-    """A modality's title."""
+    """Return a modality's title."""
     return MODALITY_TITLES.get(name, name)
 
 
+def run_title(run: str, titles: Mapping[str, str]) -> str:
+    """Return the title of a run with the id `<method>.seed<k>`."""
+    method, _, seed = run.rpartition(".seed")
+    return f"{titles.get(method, method)}, seed {seed}"
+
+
 def doi_link(doi: Any) -> str:
-    """The address of a DOI, "" for what is none."""
+    """Return the address of a DOI, "" if it is not a DOI."""
     text = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:)", "", str(doi or "").strip())
     return f"https://doi.org/{text}" if DOI.match(text) else ""
 
 
 def listing(words: list[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """Join words as "a", "a and b", "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
 def plain(value: Any) -> str:
-    """A setting's value in words."""
+    """Format a setting's value in words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -117,5 +124,5 @@ def plain(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """A field's name with underscores as spaces."""
+    """Return a field's name with underscores as spaces."""
     return str(name).replace("_", " ")

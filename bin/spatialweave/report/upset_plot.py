@@ -1,21 +1,21 @@
-"""UpSet plots as numbers for inline SVG: a bar for every combination of sets, and dots for the sets that are in it."""
+"""UpSet plots as numbers for inline SVG: a bar for every combination of sets, and dots for its sets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spatialweave.report.strips import ticks
+from spatialweave.report.axis import ticks
 from spatialweave.report.text import number
 
 LEFT, RIGHT, TOP, BARS, GAP, ROW, COLUMN, BAR = 210, 20, 26, 150, 14, 24, 34, 20
 MOST = 20
-"""Combinations that are drawn, the most frequent ones."""
+"""Number of combinations drawn, most frequent first."""
 
 
 @dataclass
 class Column:
-    """One combination: its bar, the rows of its dots, and the line that joins them."""
+    """Combination: its bar, the rows of its dots, and the line that joins them."""
 
     x: float
     y: float
@@ -28,12 +28,12 @@ class Column:
 
 @dataclass
 class UpsetPlot:
-    """An UpSet plot in pixels, for templates/macros.html.
+    """UpSet plot in pixels, for templates/macros.html.
 
     Attributes
     ----------
     left_out
-        Combinations that are not drawn.
+        Number of combinations that are not drawn.
     """
 
     label: str
@@ -59,7 +59,7 @@ def upset_plot(label: str, axis: str, sets: Mapping[str, str], counts: Mapping[t
     sets
         Titles of the sets by name, from the top.
     counts
-        By names of the sets that a combination is in exactly; the most frequent come first.
+        Count by names of exactly the sets that a combination is in; the most frequent come first.
     """
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: -item[1])[:MOST]

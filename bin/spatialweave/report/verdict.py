@@ -1,4 +1,4 @@
-"""The verdict of ASSESS in a dataset's report: its words, a chart of the runs, and what each modality adds."""
+"""Verdict of ASSESS in a dataset's report: its text, a chart of the runs, and what each modality adds."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ COLUMNS = {
 
 @dataclass
 class VerdictPart:
-    """What the report says of the runs.
+    """Verdict on the runs.
 
     Attributes
     ----------
     bad
-        Whether the verdict is that the data support no domains, or those of no run.
+        Whether the verdict is that the data support no domains, or not those of any run.
     """
 
     headline: str
@@ -49,7 +49,7 @@ class VerdictPart:
 
 @dataclass
 class ModalityPart:
-    """What the report says of one modality."""
+    """Verdict on one modality."""
 
     name: str
     headline: str
@@ -58,7 +58,7 @@ class ModalityPart:
 
 @dataclass
 class ModalitiesPart:
-    """What the report says of all modalities."""
+    """Verdict on all modalities."""
 
     modalities: list[ModalityPart]
     plot: IntervalPlot | None
@@ -66,7 +66,7 @@ class ModalitiesPart:
 
 
 def read_verdict(folder: Path | None) -> tuple[VerdictPart | None, ModalitiesPart | None]:
-    """The verdict on the runs, and what each modality adds; None for what there is not.
+    """Read the verdict on the runs, and what each modality adds; None for missing files.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def read_verdict(folder: Path | None) -> tuple[VerdictPart | None, ModalitiesPar
         part = _runs(found, EVIDENCE.read(_needed(folder, "evidence.csv")))
         modalities = _modalities(found, MODALITY_VALUE.read(_needed(folder, "modality_value.csv")))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise InputError(str(file), f"is no verdict ({error})", fix="run ASSESS again") from error
+        raise InputError(str(file), f"is not a verdict ({error})", fix="run ASSESS again") from error
     return part, modalities
 
 
@@ -145,12 +145,12 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
 
 
 def _run_title(method: str, seed: int) -> str:
-    """The run as the sentences name it."""
+    """Return the name of the run in sentences."""
     return method if method == WEAVE else f"{method}, seed {seed}"
 
 
 def _by_modality(evidence: pd.DataFrame) -> dict[Any, list[float | None]]:
-    """Per run what its domains explain of each modality, in percent."""
+    """Return for each run what its domains explain of each modality, in percent."""
     rows = evidence[(evidence["statistic"] == "explained") & (evidence["modality"] != ALL)]
     found: dict[Any, list[float | None]] = {}
     for method, seed, value in zip(rows["method"], rows["seed"], rows["value"], strict=True):
@@ -188,7 +188,7 @@ def _modalities(found: dict[str, Any], table: pd.DataFrame) -> ModalitiesPart | 
 
 
 def _domains_table(table: pd.DataFrame, names: list[str]) -> ReportTable:
-    """How far each domain of all modalities is found again, by other seeds and without each modality."""
+    """Tabulate how well each domain of all modalities is found again, by other seeds and without each modality."""
     again = table[table["statistic"] == "found_again"].set_index("of")["value"]
     without = table[table["statistic"] == "found_without"].set_index(["modality", "of"])["value"]
     rows = [

@@ -1,6 +1,6 @@
-"""Simulated cohorts: one section of each donor, whose domains lie in bands; under the second condition one is wider.
+"""Simulated cohorts: one section of each donor, with domains in bands, one of which is wider in the second condition.
 
-Donors differ: the widths of their bands and the base rates of their features are log-normal about those of all.
+Donors differ: the widths of their bands and the base rates of their features are log-normal about common values.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ CONDITIONS = ("control", "treated")
 
 @dataclass(frozen=True)
 class Cohort:
-    """A cohort to simulate.
+    """Specification of a cohort to simulate.
 
     Attributes
     ----------
     tissue
         The grid of every section, the number of domains and the counts; its pattern is not used.
     donors
-        Donors of each condition.
+        Number of donors of each condition.
     grows
-        The domain (0, 1, ...) that is `ratio` times as wide under the second condition.
+        The domain (0, 1, ...) that is `ratio` times as wide in the second condition.
     changes
-        As many of the last features of each modality double there under the second condition.
+        Number of features, the last of each modality, that double in this domain in the second condition.
     width_sd, rate_sd
         Standard deviation of the natural logarithm of the widths, and of a feature's rates, over donors.
     """

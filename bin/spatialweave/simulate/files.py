@@ -1,4 +1,4 @@
-"""Simulated tissues as files: counts as .h5ad, and the samplesheet to run on them."""
+"""Writing of simulated tissues: counts as .h5ad, and a samplesheet for them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def write_series(
 ) -> None:
     """Write one .h5ad per section and modality and a samplesheet.csv of all sections into `out_dir`.
 
-    A modality that a section lacks is an empty cell of the table. `cells`: the spots are cells, on no lattice. The
-    donor and the condition of a section, where obs has them, are columns of the table.
+    A modality that a section lacks is an empty cell of the table. With `cells`, the spots are cells without a lattice.
+    The donor and the condition of a section, if obs has them, are columns of the table.
     """
     import pandas as pd
 
@@ -49,14 +49,14 @@ def write_series(
         obs = next(iter(tissue.values())).obs
         line |= {name: str(obs[name].iloc[0]) for name in OF_SECTION if name in obs}
         lines.append(line | {"labels": LABEL, "platform": platform, "n_domains": n_domains})
-    there = [name for name in MODALITIES if any(name in line for line in lines)]
+    present = [name for name in MODALITIES if any(name in line for line in lines)]
     of_section = [name for name in OF_SECTION if name in lines[0]]
-    columns = ["dataset", "section", "order", *there, "labels", "platform", "n_domains", *of_section]
+    columns = ["dataset", "section", "order", *present, "labels", "platform", "n_domains", *of_section]
     write_csv(Path(out_dir) / "samplesheet.csv", pd.DataFrame(lines, columns=columns))
 
 
 def _write_counts(tissue: Mapping[str, anndata.AnnData], out_dir: Path, stem: str) -> dict[str, str]:
-    """Write one .h5ad per modality; returns modality -> file name."""
+    """Write one .h5ad per modality, and return the name of each file."""
     names = {name: f"{stem}_{name}.h5ad" for name in tissue}
     for name, data in tissue.items():
         with atomic_path(Path(out_dir) / names[name]) as path:

@@ -1,6 +1,6 @@
-"""A drawn image of a simulated tissue, stained about as with haematoxylin and eosin (H&E).
+"""Image of a simulated tissue with a stain similar to haematoxylin and eosin (H&E).
 
-Stains take light away by the law of Beer and Lambert, with the colours of Ruifrok and Johnston (Anal Quant Cytol
+Stains absorb light by the law of Beer and Lambert, with the colours of Ruifrok and Johnston (Anal Quant Cytol
 Histol 23:291, 2001): ``intensity = 255 * exp(-sum over stains of amount * colour)``. Domains differ in the number of
 nuclei and the amount of eosin; borders, texture and vessels are smooth random fields.
 """
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
-"""Optical densities of red, green and blue: haematoxylin, eosin."""
+"""Optical densities of haematoxylin and eosin in red, green and blue."""
 
 GLASS = np.array([0.04, 0.05, 0.04])
 """Optical density of the slide without tissue."""
 
 MARGIN = 2.0
-"""Glass around the lattice of spots, in spot spacings."""
+"""Width of the glass around the lattice of spots, in spot spacings."""
 
 ROW_HEIGHT = np.sqrt(3) / 2
 """Distance of neighbouring rows of a hexagonal lattice, in spot spacings."""
 
 NUCLEI = 60
-"""Nuclei in a square as wide as a spot spacing, where they are densest (100 micrometres: cells of some 13)."""
+"""Largest number of nuclei in a square as wide as a spot spacing (100 micrometres, with cells of about 13)."""
 
 
 def outline(spec: Tissue, positions: np.ndarray) -> np.ndarray:
-    """Which points (columns and rows, points x 2) the tissue covers: all but the corners and shallow bays."""
+    """Return which points (columns and rows, points x 2) the tissue covers: all but the corners and shallow bays."""
     x, y = (2 * (positions + 0.5) / (spec.cols, spec.rows) - 1).T
     angle = np.arctan2(y, x)
     edge = 0.96 + 0.03 * np.cos(2 * angle - 0.6) - 0.04 * np.cos(3 * angle + 0.9)
@@ -41,12 +41,12 @@ def outline(spec: Tissue, positions: np.ndarray) -> np.ndarray:
 
 
 def draw(spec: Tissue, seed: int, pixels: float) -> Image:
-    """The image of a tissue under a hexagonal lattice, RGB.
+    """Draw the RGB image of a tissue under a hexagonal lattice.
 
     Parameters
     ----------
     pixels
-        Pixels per spot spacing. The first spot is at the pixel ``MARGIN * pixels`` from the left and from above.
+        Pixels per spot spacing. The first spot is at the pixel ``MARGIN * pixels`` from the left and the top.
     """
     from PIL import Image as images
 
@@ -61,7 +61,7 @@ def draw(spec: Tissue, seed: int, pixels: float) -> Image:
     points = positions.reshape(-1, 2)
     domain = domains_at(spec, points).reshape(shape)
     inside = outline(spec, points).reshape(shape)
-    # Steps of a circle: any number of domains differ, neighbours in number the most.
+    # Steps around a circle: all domains differ, and domains with consecutive numbers differ the most.
     turn = 2 * np.pi * (np.arange(spec.n_domains) * 0.382 % 1.0)
     crowded, pink = (0.6 + 0.4 * np.cos(turn))[domain], (0.33 + 0.15 * np.sin(turn))[domain]
     vessel = _smooth(random, shape, 0.5 * pixels)
@@ -76,7 +76,7 @@ def draw(spec: Tissue, seed: int, pixels: float) -> Image:
 
 
 def _smooth(random: np.random.Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
-    """A random field of mean 0 and standard deviation 1 that changes over `scale` pixels."""
+    """Return a random field of mean 0 and standard deviation 1 that changes over `scale` pixels."""
     field = _blurred(random.standard_normal(shape, dtype=np.float32), scale)
     return np.asarray((field - field.mean()) / field.std())
 

@@ -1,4 +1,4 @@
-"""The tissues and series that `simulate.py` offers by name."""
+"""The named tissues, cohorts and series of `simulate.py`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SMALL = {
     "adt": replace(_ADT, n_features=30),
     "atac": replace(_ATAC, n_features=150),
 }
-# About a bin of Stereo-seq or Visium HD: 2,000 genes, of which a spot has counts of about 200.
+# Similar to a bin of Stereo-seq or Visium HD: 2,000 genes, of which a spot has counts of about 200.
 _BIN_RNA = CountModel(2000, mean=0.092, dispersion=1.5)
-# Either of two modalities alone is too weak on the blocks; any two together are enough.
+# Each modality alone is too weak on the blocks; any two together are enough.
 _WEAK = {"rna": replace(_RNA, strength=1.3), "adt": replace(_ADT, strength=0.9), "atac": replace(_ATAC, strength=1.6)}
 
 PRESETS: dict[str, Tissue] = {
@@ -35,15 +35,15 @@ PRESETS: dict[str, Tissue] = {
 COHORTS: dict[str, Cohort] = {
     "cohort": Cohort(Tissue(20, 24, "layers", 5, 1.5, {"rna": _SMALL["rna"], "adt": _SMALL["adt"]})),
 }
-"""`cohort`: four donors of each of two conditions; under the second the third domain is 2.5 times as wide."""
+"""`cohort`: four donors of each of two conditions; in the second, the third domain is 2.5 times as wide."""
 
-# About a cortex imaged in cells: a small panel, sparse counts, six layers that pass into each other.
+# Similar to a cortex imaged in cells: a small panel, sparse counts, six layers with gradual borders.
 _CORTEX = Tissue(45, 34, "layers", 6, 0.8, {"rna": CountModel(80, mean=0.3, dispersion=0.8)}, depth_sd=0.4, blend=1.5)
 _N_CELLS = (1525, 2042)
 
 
 def _cells(name: str, n_cells: int) -> SimulatedSection:
-    """That many cells on the cortex."""
+    """Return a section of the cortex with this number of cells."""
     return SimulatedSection(name, spacing=(_CORTEX.rows * _CORTEX.cols / n_cells) ** 0.5, lattice="cells")
 
 
@@ -67,11 +67,11 @@ SERIES: dict[str, SectionSeries] = {
             SimulatedSection("section3", -30.0, shift=(-20.0, 15.0), bend=1.5, lattice="slide"),
         ),
     ),
-    # No turn or mirror image of the blocks looks like them, and a domain has several separate pieces: a location is
-    # recognised by its surroundings, not by its own counts.
+    # The blocks differ from all of their rotations and mirror images, and a domain has several separate pieces, so a
+    # location is recognised by its surroundings and not by its own counts.
     "pair": SectionSeries(replace(_SHAPES, pattern="blocks"), _PAIR),
     "crossmodal": SectionSeries(
-        # The outline covers a good two fifths of the grid.
+        # The outline covers a little more than two fifths of the grid.
         replace(_SHAPES, pattern="blocks", rows=48, cols=48),
         (
             SimulatedSection("section1", modalities=("rna",)),
@@ -91,6 +91,6 @@ SERIES: dict[str, SectionSeries] = {
         ),
     ),
 }
-"""`series`: three sections of the demo's tissue. `pair`: one turned, cut and thinned. `crossmodal`: RNA against protein
-on a tissue whose outline shows its orientation. `cells_pair`: two sections of cells that lie registered. `series_test`:
-three small sections with a strong signal."""
+"""`series`: three sections of the demo's tissue. `pair`: two sections, one of them rotated, cut and thinned.
+`crossmodal`: RNA against protein on a tissue whose outline shows its orientation. `cells_pair`: two sections of cells
+that are registered. `series_test`: three small sections with a strong signal."""

@@ -1,15 +1,15 @@
-"""Simulated series: sections through one tissue, whose spots' true coordinates are known.
+"""Simulated series: sections through one tissue with known true coordinates of the spots.
 
 Tissue coordinates are in spot spacings: column and row of the simulated grid, as in
-:mod:`~spatialweave.simulate.tissue`. Every section lays its own lattice of spots on it, loses what is cut off, draws
-its own counts (serial sections share the tissue, not the spots) and has its own coordinates on the slide:
+:mod:`~spatialweave.simulate.tissue`. Every section has its own lattice of spots, may be cut, draws its own counts
+(serial sections share the tissue, not the spots) and has its own coordinates on the slide:
 
     slide = scale * R(rotation) M (true + bending(true) - centre) + centre + shift
 
 with R the rotation from x towards y, M the mirroring of x (or none) and the centre of the tissue, so that ``shift`` is
-how far the centre moves. The bending is a sum of cosines of one full wave over the tissue with random weights. On the
-whole grid it is orthogonal to every affine map: it holds no shift, rotation or scale of its own, so that the matrix of
-:func:`slide_transform` stays the best affine description of the section.
+the movement of the centre. The bending is a sum of cosines of one full wave over the tissue with random weights. On the
+whole grid it is orthogonal to every affine map: it contains no shift, rotation or scale, so the matrix of
+:func:`slide_transform` remains the best affine description of the section.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ FEWEST_SPOTS = 10
 
 @dataclass(frozen=True)
 class SimulatedSection:
-    """How one section of a series is cut, laid down and measured. The default is the tissue as it is.
+    """Cutting, placement and measurement of one section of a series. The default is the unchanged tissue.
 
     Attributes
     ----------
     rotation
         Degrees from x towards y.
     shift
-        How far the tissue's centre moves in x and y, in the slide's units.
+        Movement of the tissue's centre in x and y, in the slide's units.
     scale
         The slide's units per spot spacing of the tissue.
     reflect
         Whether the section is turned over: x is mirrored before the rotation.
     bend
-        How far the smooth bending moves a spot at most, in spot spacings.
+        Largest movement of a spot by the smooth bending, in spot spacings.
     cut, cut_angle
         Fraction of the spots that a straight cut removes, and the direction of the removed edge from the tissue's
         centre (degrees from x towards y in tissue coordinates); None draws one at random.
@@ -62,11 +62,11 @@ class SimulatedSection:
     spacing
         Distance of neighbouring spots, in spot spacings of the tissue; the square root of a cell's area with ``cells``.
     lattice
-        ``tissue`` for spots along the tissue's columns and rows, ``slide`` for spots along the axes of the slide, as a
-        measuring grid has them under a tissue that was laid down at an angle; ``cells`` for no lattice but irregular
-        coordinates with gaps (:mod:`~spatialweave.simulate.cells`).
+        ``tissue`` for spots along the tissue's columns and rows; ``slide`` for spots along the axes of the slide, as in
+        a measuring grid under a tissue placed at an angle; ``cells`` for irregular coordinates with gaps and without a
+        lattice (:mod:`~spatialweave.simulate.cells`).
     offset
-        How far the lattice is moved along its own axes, in spot spacings.
+        Movement of the lattice along its own axes, in spot spacings.
     """
 
     name: str
@@ -92,7 +92,7 @@ class SectionSeries:
     Attributes
     ----------
     outline
-        ``whole`` for the full rectangle, ``lobed`` for a tissue with a rounded outline that no turn or mirror image
+        ``whole`` for the full rectangle, ``lobed`` for a tissue with a rounded outline that no rotation or mirror image
         maps onto itself.
     """
 
@@ -108,19 +108,19 @@ def simulate_series(spec: SectionSeries, seed: int) -> dict[str, dict[str, annda
     -------
     Section -> modality -> AnnData of its spots: raw counts in X (CSR, float32), obsm['spatial'] (the slide's units),
     obsm['spatial_true'] (tissue coordinates, in spot spacings; float64), obs['label']. The same spec and seed give the
-    same result; a section depends on no other, and a modality on no other.
+    same result; a section does not depend on other sections, nor a modality on other modalities.
 
     Raises
     ------
     InputError
-        For a series that makes no sense (see :func:`check`).
+        For an invalid series (see :func:`check`).
     """
     check(spec)
     return {section.name: _measure(spec, section, seed) for section in spec.sections}
 
 
 def slide_transform(tissue: Tissue, section: SimulatedSection) -> np.ndarray:
-    """The 3 x 3 matrix (homogeneous) from tissue coordinates to the section's, without its bending."""
+    """Return the 3 x 3 matrix (homogeneous) from tissue coordinates to the section's, without its bending."""
     turn = np.deg2rad(section.rotation)
     linear = section.scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     if section.reflect:
@@ -133,12 +133,12 @@ def slide_transform(tissue: Tissue, section: SimulatedSection) -> np.ndarray:
 
 
 def between(tissue: Tissue, fixed: SimulatedSection, moving: SimulatedSection) -> np.ndarray:
-    """The 3 x 3 matrix that moves `moving`'s coordinates onto `fixed`'s: what an alignment should find."""
+    """Return the 3 x 3 matrix from `moving`'s coordinates to `fixed`'s, which an alignment should find."""
     return slide_transform(tissue, fixed) @ np.linalg.inv(slide_transform(tissue, moving))
 
 
 def bending(tissue: Tissue, section: SimulatedSection, seed: int, true: np.ndarray) -> np.ndarray:
-    """How far the section's bending moves the points `true` (points x 2), in spot spacings."""
+    """Return the displacement of the points `true` (points x 2) by the section's bending, in spot spacings."""
     random = tissues.generator(seed, f"{section.name} bending")
     weights = random.standard_normal((2, 3))
     weights /= np.abs(weights).sum(axis=1, keepdims=True)
@@ -150,7 +150,7 @@ def bending(tissue: Tissue, section: SimulatedSection, seed: int, true: np.ndarr
 
 
 def spot_coordinates(spec: SectionSeries, section: SimulatedSection, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The spots of a section: their barcodes, and tissue coordinates (spots x 2)."""
+    """Return the barcodes and tissue coordinates (spots x 2) of the spots of a section."""
     centre = _centre(spec.tissue)
     if section.lattice == "cells":
         size = _size(spec.tissue)
@@ -162,15 +162,15 @@ def spot_coordinates(spec: SectionSeries, section: SimulatedSection, seed: int) 
     turn = np.eye(2)
     if section.lattice == "slide":
         turn = slide_transform(spec.tissue, section)[:2, :2] / section.scale
-    # The lattice's first spot is half a spacing inside the tissue's border, as in a tissue simulated alone.
+    # The lattice's first spot is half a spacing inside the tissue's border, as in a single simulated tissue.
     first = (section.spacing - 1.0) / 2 + np.array(section.offset)
-    # As many steps to either side as the tissue, seen along the lattice's axes, is wide and high.
+    # The lattice covers the width and height of the tissue along the lattice's axes.
     half = np.abs(turn) @ _size(spec.tissue) / 2
     low = np.floor((centre - half - first) / section.spacing).astype(int)
     high = np.ceil((centre + half - first) / section.spacing).astype(int)
     steps = (np.arange(start, stop + 1) for start, stop in zip(low, high, strict=True))
     col, row = (axis.ravel() for axis in np.meshgrid(*steps))
-    # Rows times an orthogonal matrix: its transpose, so its inverse, is applied to every point.
+    # Rows times an orthogonal matrix apply its transpose, which is its inverse, to every point.
     points = (first + section.spacing * np.column_stack([col, row]) - centre) @ turn + centre
     inside = np.flatnonzero(_within(spec, points))
     kept = inside[_uncut(section, seed, points[inside] - centre)]
@@ -180,7 +180,7 @@ def spot_coordinates(spec: SectionSeries, section: SimulatedSection, seed: int) 
 
 
 def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[str, anndata.AnnData]:
-    """One section: modality -> AnnData."""
+    """Return the AnnData of each modality of one section."""
     import anndata
     import pandas as pd
 
@@ -211,7 +211,7 @@ def _measure(spec: SectionSeries, section: SimulatedSection, seed: int) -> dict[
 def _counts(
     tissue: Tissue, section: SimulatedSection, name: str, seed: int, shares: np.ndarray, depth: np.ndarray
 ) -> sparse.csr_matrix:
-    """A section's counts of one modality: the tissue's rates, the section's own batch factors, draws and thinning."""
+    """Draw a section's counts of one modality with the tissue's rates and the section's batch factors and thinning."""
     model = tissue.modalities[name]
     base = tissues.base_rates(model, tissues.generator(seed, f"rates {name}"))
     batch = tissues.generator(seed, f"{section.name} batch {name}").standard_normal(model.n_features)
@@ -225,7 +225,7 @@ def _counts(
 
 
 def _size(tissue: Tissue) -> np.ndarray:
-    """Width and height of the tissue in spot spacings."""
+    """Return the width and height of the tissue in spot spacings."""
     return np.array([tissue.cols, tissue.rows], dtype=np.float64)
 
 
@@ -234,26 +234,26 @@ def _centre(tissue: Tissue) -> np.ndarray:
 
 
 def _within(spec: SectionSeries, points: np.ndarray) -> np.ndarray:
-    """Which points the tissue covers."""
+    """Return which points the tissue covers."""
     size = _size(spec.tissue)
     inside = np.all((points >= -0.5) & (points < size - 0.5), axis=1)
     if spec.outline == "lobed":
         x, y = (2 * (points - _centre(spec.tissue)) / size).T
         angle = np.arctan2(y, x)
-        # Two- and threefold lobes out of step: neither a turn nor a mirror image maps the sum onto itself.
+        # Twofold and threefold lobes are out of phase: no rotation or mirror image maps the sum onto itself.
         edge = 0.74 + 0.12 * np.cos(2 * angle - 0.6) + 0.09 * np.cos(3 * angle + 0.9) + 0.05 * np.cos(angle)
         inside &= np.hypot(x, y) <= edge
     return inside
 
 
 def _uncut(section: SimulatedSection, seed: int, from_centre: np.ndarray) -> np.ndarray:
-    """Which of the spots a straight cut leaves: all but the fraction that is farthest towards the cut edge."""
+    """Return which spots a straight cut leaves: all but the fraction that is farthest towards the cut edge."""
     if section.cut == 0.0 or len(from_centre) == 0:
         return np.ones(len(from_centre), dtype=bool)
     angle = section.cut_angle
     if angle is None:
         angle = tissues.generator(seed, f"{section.name} cut").uniform(0.0, 360.0)
     towards = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
-    # A whole row of the lattice may be on the line and must fall on one side of it, whatever the rounding.
+    # A whole row of the lattice may be on the line; rounding keeps all of it on one side.
     distance = np.round(from_centre @ towards, 9)
     return distance <= np.quantile(distance, 1.0 - section.cut)

@@ -1,4 +1,4 @@
-"""Refusal of series of sections that make no sense, naming section and option."""
+"""Check of a series of sections to simulate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LATTICES = ("tissue", "slide", "cells")
 
 
 def check(spec: SectionSeries) -> None:
-    """Refuse a series that makes no sense, naming section and option."""
+    """Refuse an invalid series; the error names section and option."""
     tissues.check(spec.tissue)
     if spec.outline not in ("whole", "lobed"):
         raise InputError("outline", f"'{spec.outline}' is not known", "one of whole, lobed")
@@ -27,7 +27,7 @@ def check(spec: SectionSeries) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
             raise InputError("sections", f"the name '{name}' cannot be used", "letters, digits, '_', '-' and '.'")
         if names.count(name) > 1:
-            raise InputError("sections", f"'{name}' is there twice", "a name of its own for each section")
+            raise InputError("sections", f"'{name}' is given twice", "a different name for each section")
     for section in spec.sections:
         _check_section(spec.tissue, section)
 
@@ -37,7 +37,7 @@ def _check_section(tissue: Tissue, section: SimulatedSection) -> None:
     limits: list[tuple[str, float, bool, str]] = [
         ("rotation", section.rotation, abs(section.rotation) <= 360, "degrees from -360 to 360"),
         ("scale", section.scale, 1e-6 <= section.scale <= 1e6, "a factor from 0.000001 to 1000000"),
-        # Up to a tenth of the tissue the bending cannot fold it: 2 pi sqrt(2) bend / size stays below 1.
+        # Bending by up to a tenth of the tissue cannot fold it: 2 pi sqrt(2) bend / size stays below 1.
         ("bend", section.bend, 0 <= section.bend <= most_bend, f"0 to {most_bend:g} spot spacings"),
         ("cut", section.cut, 0 <= section.cut <= 0.9, "a fraction from 0 to 0.9"),
         ("thin", section.thin, 0 < section.thin <= 1, "a fraction above 0 and up to 1"),

@@ -8,8 +8,8 @@ binomial, optionally with extra zeros (ZINB), as in the simulation of the SMART 
     count = 0 with probability p, else Poisson(m * g), g ~ Gamma(shape theta, mean 1)
     mean = (1 - p) m,  variance = (1 - p) (m + m^2 / theta) + p (1 - p) m^2
 
-so `signal` is the natural logarithm of a marker's rise. Counts are drawn for a block of spots at a time and kept
-sparse: time is linear in spots, and memory beyond the result does not grow with them.
+so `signal` is the natural logarithm of a marker's increase. Counts are drawn for a block of spots at a time and kept
+sparse: time is linear in spots, and memory besides the result does not grow with them.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ SHAPES = np.array(
 BLOCKS = np.array([[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2], [3, 3, 1, 4, 4, 2], [3, 3, 0, 4, 4, 1], [2, 3, 0, 0, 4, 1]])
 
 PATCHES = 2
-"""Patches of each domain of the pattern ``regions``."""
+"""Number of patches of each domain in the pattern ``regions``."""
 
 STEP = np.array([0.7548776662466927, 0.5698402909980532])
-"""Steps in x and y from the centre of one patch to that of the next, in widths and heights of the tissue: the centres
-are spread evenly, but on no grid (the R2 sequence, Roberts, 2018)."""
+"""Steps in x and y from the centre of one patch to that of the next, in widths and heights of the tissue. The centres
+are spread evenly, but not on a grid (the R2 sequence, Roberts, 2018)."""
 
 
 @dataclass(frozen=True)
 class CountModel:
-    """How one modality is counted.
+    """Model of the counts of one modality.
 
     Attributes
     ----------
@@ -68,15 +68,15 @@ class CountModel:
     mean
         Base rate of a typical feature; the features' rates are log-normal about it with `feature_sd` (natural log).
     dispersion
-        theta of the negative binomial: the smaller, the noisier.
+        theta of the negative binomial; a smaller theta means more noise.
     zero_inflation
-        Probability p of a zero over and above the negative binomial's own.
+        Probability p of a zero in addition to those of the negative binomial.
     marker_fraction
-        Fraction of the features that are raised in one domain, the domains taking turns.
+        Fraction of the features that are raised in one domain, one domain after the other.
     strength
         Factor on the tissue's `signal` in this modality.
     blind_to
-        A domain (0, 1, ...) that has no markers here: this modality alone cannot detect it; None for none.
+        A domain (0, 1, ...) without markers in this modality, which alone cannot detect it; None for none.
     """
 
     n_features: int
@@ -91,23 +91,23 @@ class CountModel:
 
 @dataclass(frozen=True)
 class Tissue:
-    """A tissue to simulate: a grid of `rows` x `cols` spots cut into domains, and how each modality is counted.
+    """Specification of a tissue to simulate: a grid of `rows` x `cols` spots in domains, and a model per modality.
 
     Attributes
     ----------
     pattern
-        ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them apart),
+        ``shapes`` (four shapes on a background), ``blocks`` (five domains in rectangles, some of them separate),
         ``regions`` (polygons of unequal size, two of each domain) or ``layers`` (bent bands).
     blend
         ``layers`` only: standard deviation in spots of the blur of expression across borders; labels stay sharp.
     n_domains
         Number of domains; ``shapes`` and ``blocks`` use the first 2-5 of theirs.
     signal
-        Natural logarithm of a marker's rise in its domain; 0 = no domains to be seen.
+        Natural logarithm of a marker's increase in its domain; 0 = domains cannot be detected.
     depth_sd
         Standard deviation of the natural logarithm of the spots' depth.
     missing
-        Modality -> fraction of the spots at which it is not measured. No spot loses all of its modalities.
+        Fraction of the spots at which each modality is not measured. No spot loses all of its modalities.
     """
 
     rows: int
@@ -127,13 +127,13 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
     Returns
     -------
     Modality -> AnnData of the spots at which it was measured: raw counts in X (CSR, float32), obsm['spatial']
-    (column, row), obs['label']. The same spec and seed give the same result; a modality's counts depend on neither
-    which other modalities there are nor which spots are missing.
+    (column, row), obs['label']. The same spec and seed give the same result; a modality's counts do not depend on other
+    modalities or on missing spots.
 
     Raises
     ------
     InputError
-        For a tissue that makes no sense (see :func:`check`).
+        For an invalid tissue (see :func:`check`).
     """
     check(spec)
     row, col = np.divmod(np.arange(spec.rows * spec.cols), spec.cols)
@@ -142,7 +142,7 @@ def simulate(spec: Tissue, seed: int) -> dict[str, anndata.AnnData]:
 
 
 def simulate_spots(spec: Tissue, seed: int, barcodes: np.ndarray, positions: np.ndarray) -> dict[str, anndata.AnnData]:
-    """Simulate the spots at `positions` (columns and rows, not necessarily whole) as :func:`simulate` does."""
+    """Simulate the spots at `positions` (columns and rows, not necessarily whole) like :func:`simulate`."""
     import anndata
     import pandas as pd
 
@@ -166,7 +166,7 @@ def simulate_spots(spec: Tissue, seed: int, barcodes: np.ndarray, positions: np.
 
 
 def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
-    """The domain (0..n_domains-1) at any point of the tissue.
+    """Return the domain (0..n_domains-1) at any point of the tissue.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def domains_at(spec: Tissue, positions: np.ndarray) -> np.ndarray:
 
 
 def domain_shares(spec: Tissue, positions: np.ndarray) -> np.ndarray:
-    """The domains' shares in the expression at any point (points x domains): one domain's, but where layers blend."""
+    """Return the domains' fractions of the expression at points (points x domains): 1 for one domain unless blended."""
     if not spec.blend:
         return np.eye(spec.n_domains)[domains_at(spec, positions)]
     from scipy.special import ndtr
@@ -203,7 +203,7 @@ def domain_shares(spec: Tissue, positions: np.ndarray) -> np.ndarray:
 
 
 def _layers(spec: Tissue, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The depth of points within the layers, in heights of the tissue, and the depths of the layers' borders."""
+    """Return the depth of points in the layers, in heights of the tissue, and the depths of the layers' borders."""
     x, y = ((positions + 0.5) / (spec.cols, spec.rows)).T
     # Bands of unequal width, bent along the columns by up to 6% of the height.
     width = 1.0 + 0.5 * np.cos(2.0 * np.arange(spec.n_domains))
@@ -211,7 +211,7 @@ def _layers(spec: Tissue, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def base_rates(model: CountModel, random: np.random.Generator) -> np.ndarray:
-    """The base rate of every feature of a modality, log-normal about its mean."""
+    """Draw the base rate of every feature of a modality, log-normal about its mean."""
     return model.mean * np.exp(model.feature_sd * random.standard_normal(model.n_features))
 
 
@@ -223,7 +223,7 @@ def draw_counts(
     Parameters
     ----------
     shares, depth
-        Share of each domain (spots x domains, see :func:`domain_shares`) and depth of every spot.
+        Fraction of each domain (spots x domains, see :func:`domain_shares`) and depth of every spot.
     base
         Base rate of every feature.
     """
@@ -242,7 +242,7 @@ def draw_counts(
 
 
 def markers(model: CountModel, n_domains: int) -> np.ndarray:
-    """0/1, domains x features: which features are raised in which domain. The first features are the markers."""
+    """Return a 0/1 table, domains x features, of the features raised in each domain; the first features are markers."""
     seen = [domain for domain in range(n_domains) if domain != model.blind_to]
     table = np.zeros((n_domains, model.n_features))
     marker = np.arange(round(model.marker_fraction * model.n_features))
@@ -251,7 +251,7 @@ def markers(model: CountModel, n_domains: int) -> np.ndarray:
 
 
 def check(spec: Tissue) -> None:
-    """Refuse a tissue that makes no sense, naming the option."""
+    """Refuse an invalid tissue; the error names the option."""
     limits: list[tuple[str, float, bool, str]] = [
         ("rows", spec.rows, 6 <= spec.rows <= 100_000, "6 to 100000"),
         ("cols", spec.cols, 6 <= spec.cols <= 100_000, "6 to 100000"),
@@ -277,7 +277,7 @@ def check(spec: Tissue) -> None:
 
 
 def select_modalities(spec: Tissue, names: list[str]) -> Tissue:
-    """The same tissue with only the modalities `names`."""
+    """Return the tissue with only the modalities `names`."""
     for name in names:
         if name not in spec.modalities:
             raise InputError("modalities", f"'{name}' is not in this preset", "some of " + ", ".join(spec.modalities))
@@ -287,29 +287,29 @@ def select_modalities(spec: Tissue, names: list[str]) -> Tissue:
 
 
 def measured(spec: Tissue, n_spots: int, seed: int, section: str = "") -> dict[str, np.ndarray]:
-    """Modality -> at which of a section's spots it was measured."""
+    """Return a mask, for each modality, of the section's spots at which it was measured."""
     names = ordered(spec.modalities)
     present = {}
     for name in names:
         order = generator(seed, f"{section} missing {name}".lstrip()).permutation(n_spots)
         present[name] = order >= round(spec.missing.get(name, 0.0) * n_spots)
     lost = ~np.any(list(present.values()), axis=0)
-    # A spot without any measurement is no spot: it keeps the modality that is the least often missing.
+    # A spot without any modality keeps the modality that is missing least often.
     best = min(names, key=lambda name: spec.missing.get(name, 0.0))
     present[best] |= lost
     return present
 
 
 def ordered(modalities: Mapping[str, CountModel]) -> list[str]:
-    """The names of modalities in the order that the whole project uses."""
+    """Return the names of modalities in the order of :data:`MODALITIES`."""
     return [name for name in MODALITIES if name in modalities]
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """An own random stream for each purpose, so that one choice does not shift the numbers of another."""
+    """Return a separate random stream for each purpose, so that one choice does not shift the numbers of another."""
     return np.random.default_rng([seed, *purpose.encode()])
 
 
 def feature_names(modality: str, n_features: int) -> list[str]:
-    """Names of a modality's features, written as that modality writes them."""
+    """Return names of a modality's features in the usual style of that modality."""
     return [FEATURE_NAMES[modality](i) for i in range(n_features)]

@@ -1,4 +1,4 @@
-"""A simulated tissue as Space Ranger writes a Visium library: matrix, positions of the spots, images of the tissue."""
+"""Writing of a simulated tissue as a Visium library of Space Ranger: matrix, positions of spots, tissue images."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ PITCH = 140
 """Pixels of the full image per spot spacing, which is 100 micrometres."""
 
 SPOT, FIDUCIAL = 0.65, 1.05
-"""Diameters that Space Ranger gives for spots and fiducials, in spot spacings."""
+"""Diameters of spots and fiducials in Space Ranger's files, in spot spacings."""
 
 HIRES, LOWRES = 2000, 600
-"""Pixels of the images on their longer side: at most, as Space Ranger has them."""
+"""Largest number of pixels on the longer side of the images, as in Space Ranger."""
 
 DETAIL = 24
-"""Pixels of the larger image per spot spacing: fewer only where the image would be larger than :data:`HIRES`."""
+"""Pixels of the larger image per spot spacing; fewer if the image would be larger than :data:`HIRES`."""
 
 
 def write_visium(spec: Tissue, seed: int, out_dir: Path, dataset: str) -> None:
     """Simulate a tissue on Visium's hexagonal lattice, and write it with an image, labels and a samplesheet.
 
-    The spots without tissue are in the table of positions only. The labels are a table of barcode and label.
+    Spots without tissue are only in the table of positions. The labels are a table of barcode and label.
 
     Raises
     ------
     InputError
-        For a tissue that makes no sense, and for one that lacks a modality at some spots: a matrix of Space Ranger has
-        all features at all spots.
+        For an invalid tissue, and for a tissue that lacks a modality at some spots: a matrix of Space Ranger has all
+        features at all spots.
     """
     import pandas as pd
 
@@ -70,7 +70,7 @@ def write_visium(spec: Tissue, seed: int, out_dir: Path, dataset: str) -> None:
 
 
 def _write_matrix(path: Path, tissue: Mapping[str, anndata.AnnData]) -> None:
-    """The 10x HDF5 file, version 3: spots are columns, so that the rows of our matrices are its compressed columns."""
+    """Write a 10x HDF5 file, version 3; its spots are columns, so rows of our matrices are its compressed columns."""
     import h5py
     from scipy import sparse
 
@@ -95,7 +95,7 @@ def _text(values: pd.Index | list[str]) -> np.ndarray:
 
 
 def _write_images(folder: Path, spec: Tissue, seed: int) -> None:
-    """Both images and their scale factors: pixels of an image per pixel of the full one."""
+    """Write both images and their scale factors: pixels of an image per pixel of the full image."""
     longest = max(spec.cols, histology.ROW_HEIGHT * spec.rows) + 2 * histology.MARGIN
     hires = histology.draw(spec, seed, min(DETAIL, HIRES / longest))
     factors = {"spot_diameter_fullres": SPOT * PITCH, "fiducial_diameter_fullres": FIDUCIAL * PITCH}

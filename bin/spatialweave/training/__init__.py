@@ -1,1 +1,1 @@
-"""What all methods train with: the run's device and seeds, the loop, stop rules, checkpoints, masks."""
+"""Training parts that all methods share: the run's device and seeds, the loop, stop rules, checkpoints, masks."""

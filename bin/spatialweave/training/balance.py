@@ -1,9 +1,9 @@
-"""Balancing losses that share parameters: where their gradients conflict, the update lowers none at another's cost.
+"""Balancing of losses that share parameters: if their gradients conflict, no loss is lowered at another's cost.
 
-SpaBalance, after MMPareto (Wei and Hu, ICML 2024), weighs each modality's loss against that of all together by the
-shortest convex combination of the two gradients where they conflict (Desideri, Comptes Rendus Mathematique 2012). That
-is nearly the shorter gradient, so that a small loss steers the training. The default changes the sum of the gradients
-only as far as is needed for no loss to rise.
+SpaBalance, after MMPareto (Wei and Hu, ICML 2024), weighs each modality's loss against the loss of all modalities
+together. If the two gradients conflict, it takes their shortest convex combination (Desideri, Comptes Rendus
+Mathematique 2012). That is nearly the shorter gradient, so a small loss steers the training. The default changes the
+sum of the gradients only as far as is needed for no loss to rise.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from spatialweave.training.loop import Backward
 Rule = Literal["projected", "min_norm"]
 
 TOGETHER = "together"
-"""The group of the losses that all modalities have in common; every other group belongs to one modality."""
+"""Group of the losses that all modalities have in common; every other group belongs to one modality."""
 
 
 def balanced_backward(
     parameters: Sequence[nn.Parameter], group_of: Callable[[str], str], rule: Rule = "projected"
 ) -> Backward:
-    """A `backward` for the training loop: terms of one group are summed, the groups are balanced against each other.
+    """Return a `backward` for the training loop that sums the terms of each group and balances the groups.
 
-    Every batch is balanced by itself, and the results add up.
+    Each batch is balanced by itself, and the results are added up.
 
     Parameters
     ----------
     parameters
-        All trainable ones.
+        All trainable parameters.
     group_of
-        The group of a loss term, by its name.
+        Maps the name of a loss term to its group.
     rule
-        `projected`: :func:`balanced`. `min_norm`: the sum of the groups by :func:`pair_weights`.
+        `projected`: use :func:`balanced`. `min_norm`: sum the groups with :func:`pair_weights`.
     """
 
     def backward(values: Mapping[str, Tensor]) -> None:
@@ -62,25 +62,25 @@ def balanced_backward(
 
 
 def balanced(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> list[Tensor]:
-    """One gradient per parameter from those of several losses.
+    """Combine the gradients of several losses into one gradient per parameter.
 
-    A parameter that one loss reaches takes its gradient. All that two or more reach are balanced together; a loss that
-    does not reach one of them has the gradient 0 there, so that entries of different losses always belong to the same
-    parameter.
+    A parameter that one loss reaches takes its gradient. All parameters that two or more losses reach are balanced
+    together; a loss that does not reach one of them has the gradient 0 there, so entries of different losses always
+    belong to the same parameter.
 
     Parameters
     ----------
     parameters
-        Give the shapes.
+        Parameters that give the shapes.
     gradients
-        Per loss one entry per parameter; None = the loss does not reach it.
+        For each loss one entry per parameter; None = the loss does not reach it.
     """
-    reached = [[found for row in gradients if (found := row[p]) is not None] for p in range(len(parameters))]
+    reached = [[gradient for row in gradients if (gradient := row[p]) is not None] for p in range(len(parameters))]
     result = [
-        found[0] if len(found) == 1 else torch.zeros_like(parameter)
-        for parameter, found in zip(parameters, reached, strict=True)
+        reaching[0] if len(reaching) == 1 else torch.zeros_like(parameter)
+        for parameter, reaching in zip(parameters, reached, strict=True)
     ]
-    shared = [p for p, found in enumerate(reached) if len(found) > 1]
+    shared = [p for p, reaching in enumerate(reached) if len(reaching) > 1]
     if shared:
         vectors = torch.stack([_flat([parameters[p] for p in shared], [row[p] for p in shared]) for row in gradients])
         combined = common_direction(vectors).split([parameters[p].numel() for p in shared])
@@ -90,9 +90,9 @@ def balanced(parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor |
 
 
 def common_direction(vectors: Tensor) -> Tensor:
-    """Combine gradients (losses x entries) into one along which no loss rises; their sum where no two conflict.
+    """Combine gradients (losses x entries) into one along which no loss rises: their sum if no two conflict.
 
-    It is the vector nearest to the sum that has no negative product with any of them.
+    The result is the vector nearest to the sum that has no negative product with any of them.
     """
     gram = _products(vectors)
     if gram.min() >= 0:
@@ -103,7 +103,7 @@ def common_direction(vectors: Tensor) -> Tensor:
 def weighted(
     parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]], names: Sequence[str]
 ) -> list[Tensor]:
-    """One gradient per parameter: the sum of those of the groups `names`, weighted by :func:`pair_weights`."""
+    """Return one gradient per parameter: the sum over the groups `names`, weighted by :func:`pair_weights`."""
     vectors = torch.stack([_flat(parameters, row) for row in gradients])
     weights = torch.as_tensor(pair_weights(_products(vectors), names), dtype=vectors.dtype, device=vectors.device)
     parts = (weights @ vectors).split([parameter.numel() for parameter in parameters])
@@ -111,10 +111,11 @@ def weighted(
 
 
 def pair_weights(gram: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Weights of groups whose gradients have these inner products: each modality's against that of all together.
+    """Return weights of groups whose gradients have these inner products.
 
-    Both of a pair have 1/2 where their product is positive, else the weights of their shortest convex combination; the
-    group of all together has the mean of its weights in all pairs. Where there are no pairs all weights are 1.
+    Each modality's group is paired with the group of all modalities together. Both weights are 1/2 if their product is
+    positive, else those of their shortest convex combination. The group of all together has the mean of its weights in
+    all pairs. Without pairs all weights are 1.
     """
     if TOGETHER not in names or len(names) == 1:
         return np.ones(len(names))
@@ -130,10 +131,10 @@ def pair_weights(gram: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def projection_weights(gram: np.ndarray) -> np.ndarray:
-    """Weights of vectors with these inner products that give the vector nearest to their sum without negative products.
+    """Return weights that give the vector nearest to the sum without negative products; `gram` has the inner products.
 
     They are 1 + u, where u >= 0 makes the sum of all (1 + u_i) g_i shortest (the dual of the projection on the cone of
-    the vectors d with g_i . d >= 0), a non-negative least squares problem.
+    the vectors d with g_i . d >= 0). This is a non-negative least squares problem.
     """
     root = _root(gram)
     added, _ = nnls(root, -root.sum(axis=1))
@@ -141,20 +142,20 @@ def projection_weights(gram: np.ndarray) -> np.ndarray:
 
 
 def _root(gram: np.ndarray) -> np.ndarray:
-    """R with R' R = `gram` over its trace."""
+    """Return R with R' R = `gram` over its trace."""
     values, directions = np.linalg.eigh(gram / max(np.trace(gram), np.finfo(float).tiny))
     return np.sqrt(values.clip(0))[:, None] * directions.T
 
 
 def min_norm_weights(gram: np.ndarray) -> np.ndarray:
-    """Weights >= 0 of sum 1 of two vectors with these inner products: the point nearest to 0 on the segment between."""
+    """Return weights >= 0 of sum 1 that give the point nearest to 0 between two vectors with these inner products."""
     apart = gram[0, 0] + gram[1, 1] - 2 * gram[0, 1]
     first = 0.5 if apart <= 0 else np.clip((gram[1, 1] - gram[0, 1]) / apart, 0, 1)
     return np.array([first, 1 - first])
 
 
 def _products(vectors: Tensor) -> np.ndarray:
-    """Inner products of the rows, in double precision."""
+    """Return the inner products of the rows, in double precision."""
     double = vectors.detach().double()
     products: np.ndarray = (double @ double.T).cpu().numpy()
     return products

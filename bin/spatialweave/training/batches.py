@@ -1,4 +1,4 @@
-"""What a training takes into an update: parts of the dataset, made ready one by one; and what it makes of all spots."""
+"""Batches of a training: parts of the dataset, prepared one by one, and results computed for all spots."""
 
 from __future__ import annotations
 
@@ -18,51 +18,51 @@ from spatialweave.training.tiles import Patch, Tiling
 B = TypeVar("B")
 
 EMBEDDING = "embedding"
-"""The name of the embedding among the tables that a network makes of every spot."""
+"""Name of the embedding among the tables that a network computes for every spot."""
 
 MEASURED_PARTS = 8
-"""Parts whose statistics over spots hold for all at inference."""
+"""Number of parts whose statistics over spots are used for all parts at inference."""
 
 
 class Source(Protocol):
-    """Where :func:`spatialweave.training.loop.train` takes batches from.
+    """Source of the batches of :func:`spatialweave.training.loop.train`.
 
     Attributes
     ----------
     parts_of_update
-        Batches of an update in all processes together.
+        Number of batches of an update in all processes together.
     """
 
     parts_of_update: int
 
     def of_update(self, number: int) -> Iterator[tuple[float, Any]]:
-        """This process's batches of an update (counted from 1); the weights of all batches sum to 1."""
+        """Yield this process's batches of an update (counted from 1); the weights of all batches sum to 1."""
 
 
 class AllAtOnce:
-    """For terms that hold all spots themselves: one batch, None, in every update."""
+    """Source for terms that hold all spots themselves: one batch, None, in every update."""
 
     parts_of_update = 1
 
     def of_update(self, number: int) -> Iterator[tuple[float, None]]:
-        """The one batch."""
+        """Yield the one batch."""
         yield 1.0, None
 
 
 class Batches(Generic[B]):
-    """The parts of a tiling, each made into what a method's loss terms and network take.
+    """Parts of a tiling, each converted to what a method's loss terms and network take.
 
     Parameters
     ----------
     make
-        Makes it, from a part with its halo. Those of as many spots as may be trained on at once are kept.
+        Converts a part with its halo. Results are kept for as many spots as may be trained on at once.
     reach
-        Depth of the halo, in steps of the spatial graph: how far the network gathers for a spot and its losses.
+        Depth of the halo in steps of the spatial graph: how far the network gathers for a spot and its losses.
 
     Attributes
     ----------
     whole
-        Whether there is one batch only, of all spots.
+        Whether there is only one batch, of all spots.
     """
 
     def __init__(self, tiling: Tiling, make: Callable[[Patch], B], reach: int) -> None:
@@ -80,16 +80,16 @@ class Batches(Generic[B]):
         self._made = made
 
     def part(self, number: int) -> B:
-        """What is made of a part."""
+        """Return the batch of a part."""
         return self._made(number)[1]
 
     def of_update(self, number: int) -> Iterator[tuple[float, B]]:
-        """This process's batches of an update (counted from 1), weighted by their spots of all that count in it."""
+        """Yield this process's batches of an update (counted from 1), weighted by their fraction of counted spots."""
         taken = self._tiling.of_update(number)
         sizes = [1 if self._tiling.whole else len(self._tiling.parts[k]) for k in taken]
         for size, k in self._tiling.run.team.own(list(zip(sizes, taken, strict=True))):
             if not self._tiling.whole:
-                # What layers drop depends on update and part only, not on what was drawn before.
+                # Dropout depends only on update and part, not on what was drawn before.
                 torch.manual_seed(self._tiling.run.generator(number, f"part {k}").initial_seed())
             yield size / sum(sizes), self.part(k)
 
@@ -97,11 +97,11 @@ class Batches(Generic[B]):
     def everywhere(
         self, function: Callable[[B], Mapping[str, Tensor]], statistics: Notes | None = None
     ) -> dict[str, np.ndarray]:
-        """What `function` makes of every spot (spots x columns, by name), part by part, without gradient.
+        """Apply `function` to all parts, without gradient; return its tables of all spots (spots x columns, by name).
 
-        It maps a batch to tables of all spots in it, of which the rows that count are kept, as float32 or whole
-        numbers. Statistics over spots that it takes (:mod:`spatialweave.nn.over_spots`) are those that are given or,
-        of several parts, those of :meth:`statistics`.
+        It maps a batch to tables of all spots in the batch. The rows that count are kept, as float32 or whole numbers.
+        Statistics over spots (:mod:`spatialweave.nn.over_spots`) are the given ones or, with several parts, those of
+        :meth:`statistics`.
         """
         result: dict[str, np.ndarray] = {}
         if statistics is None:
@@ -109,23 +109,23 @@ class Batches(Generic[B]):
         for number in self._tiling.run.team.own(range(self._tiling.n_parts)):
             patch, batch = self._made(number)
             with fixed(statistics) if statistics else nullcontext():
-                found_here = function(batch)
-            for name, values in found_here.items():
+                tables = function(batch)
+            for name, values in tables.items():
                 counted = patch.counted(values)
-                found = (counted.float() if counted.is_floating_point() else counted).cpu().numpy()
+                rows = (counted.float() if counted.is_floating_point() else counted).cpu().numpy()
                 if self._tiling.whole:
-                    result[name] = found
+                    result[name] = rows
                     continue
                 if name not in result:
-                    result[name] = np.zeros((patch.n_all, *found.shape[1:]), dtype=found.dtype)
-                result[name][self._tiling.parts[number]] = found
+                    result[name] = np.zeros((patch.n_all, *rows.shape[1:]), dtype=rows.dtype)
+                result[name][self._tiling.parts[number]] = rows
         return self._tiling.run.team.summed(result)
 
     @torch.no_grad()
     def statistics(self, function: Callable[[B], Mapping[str, Tensor]]) -> Notes:
-        """What `function` measures over spots, in the first :data:`MEASURED_PARTS` parts together; empty if nothing.
+        """Measure the statistics over spots that `function` uses, in the first :data:`MEASURED_PARTS` parts together.
 
-        Parts of which it makes no table are passed over.
+        Parts for which it returns no table are skipped. The result is empty if it uses no statistics.
         """
         passes: list[Notes] = []
         for number in range(self._tiling.n_parts):

@@ -1,4 +1,4 @@
-"""Saving and resuming the state of a training, so that a resumed run ends like an undisturbed one."""
+"""Saving and resuming the state of a training, so that a resumed run ends like an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 class Stateful(Protocol):
-    """What updates the weights: an optimiser, with or without a schedule."""
+    """Object that updates the weights: an optimiser, with or without a schedule."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Its state."""
+        """Return its state."""
 
     def load_state_dict(self, state: Any, /) -> None:
-        """Take up a state."""
+        """Load a state."""
 
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def identity(method: str, config: Any, dataset: Dataset, run: Run) -> str:
-    """Digest of everything that decides a run's result: a checkpoint is resumed only by the run that wrote it."""
+    """Return a digest of everything that decides a run's result; only the same run resumes its checkpoint."""
     settings = [method, asdict(config), run.seed, run.device, versions()]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for source in sorted(_PACKAGE.rglob("*.py")):
@@ -94,7 +94,7 @@ def restore(path: Path, identity: str, model: nn.Module, updates: Stateful) -> d
     import torch
 
     try:
-        # To the CPU, so that a file of a GPU is not taken for a broken one where there is no GPU.
+        # Load to the CPU, so that a checkpoint from a GPU does not seem broken on a machine without one.
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["identity"] != identity:
             return None
@@ -106,7 +106,7 @@ def restore(path: Path, identity: str, model: nn.Module, updates: Stateful) -> d
         return {name: list(values) for name, values in state["losses"].items()}
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    # Damaged bytes make the reader of the format fail in any way.
+    # Damaged bytes can raise any exception in the format's reader.
     except Exception as error:
         raise InputError(
             str(path), "is not a readable checkpoint", fix="delete it to start this training from the beginning"
@@ -114,7 +114,7 @@ def restore(path: Path, identity: str, model: nn.Module, updates: Stateful) -> d
 
 
 def discard(path: Path) -> None:
-    """Delete a checkpoint that is no longer needed, with what killed runs left of writing it."""
+    """Delete a checkpoint that is no longer needed, and temporary files left by killed runs."""
     path.unlink(missing_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name[:80])}.*"):
         shutil.rmtree(left, ignore_errors=True)

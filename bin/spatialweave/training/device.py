@@ -1,4 +1,4 @@
-"""Torch's side of a run: the device, the global seed, deterministic algorithms and memory."""
+"""Torch settings of a run: the device, the global seed, deterministic algorithms and memory."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def set_up(name: str, seed: int, threads: int | None = None) -> str:
     Raises
     ------
     InputError
-        When the GPU is requested and absent.
+        When a GPU is requested and there is none.
     """
-    # cuBLAS is reproducible only with a fixed workspace, chosen before its first use.
+    # cuBLAS is reproducible only with a fixed workspace, set before its first use.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     chosen = choose(name)
     if threads is not None:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
-    # Filling every new tensor guards against reading memory before writing it, which no product here does.
+    # Filling new tensors guards against reading uninitialised memory, which no product here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     reuse_freed_memory()
     if chosen == "cuda":
@@ -41,7 +41,7 @@ def set_up(name: str, seed: int, threads: int | None = None) -> str:
 
 
 def choose(name: str) -> str:
-    """Resolve `auto`, `cpu` or `cuda`; a GPU that was requested and is not there is an error, never a CPU run."""
+    """Resolve `auto`, `cpu` or `cuda`; a requested GPU that is missing is an error, never a CPU run."""
     if name not in DEVICES:
         raise InputError("--device", f"'{name}' is not a device", "one of " + ", ".join(DEVICES))
     available = torch.cuda.is_available()
@@ -56,7 +56,7 @@ def choose(name: str) -> str:
 
 
 def describe(device: str) -> str:
-    """The device in words, for log and record."""
+    """Describe the device in words, for the log and the record."""
     if device == "cuda":
         return f"cuda ({torch.cuda.get_device_name()})"
     return f"cpu ({torch.get_num_threads()} threads)"
@@ -65,8 +65,8 @@ def describe(device: str) -> str:
 def reuse_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors for the next epoch, instead of returning it to the system.
 
-    By default every tensor above 32 MB is mapped anew: at 200,000 spots page faults took 40% of an epoch. The peak is
-    the same, since an epoch needs what the one before it needed. Where there is no glibc, nothing happens.
+    By default every tensor above 32 MB is mapped again: at 200,000 spots page faults took 40% of an epoch. The peak
+    stays the same, since every epoch needs as much as the one before. Without glibc, nothing happens.
     """
     mmap_threshold, trim_threshold, largest = -3, -1, 2**31 - 1
     with contextlib.suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""What a trained method keeps, so that spots that it has not seen can be embedded without training."""
+"""State of a trained method, which embeds new spots without training."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ INPUT = ("centre", "factor", "rounds", "explained")
 
 
 def state_of(network: nn.Module, inputs: ScaledInputs, statistics: Notes) -> dict[str, np.ndarray]:
-    """The weights of a network, the scaling of its inputs, and the statistics over spots that it takes.
+    """Return the weights of a network, the scaling of its inputs, and the statistics over spots that it uses.
 
-    Buffers are left out: they are about the spots that it was trained on.
+    Buffers are left out: they belong to the spots that it was trained on.
     """
     state = {f"network.{name}": value.detach().cpu().numpy() for name, value in network.named_parameters()}
     for one in inputs.modalities:
         values = (one.centre, one.factor, np.array(one.rounds, dtype=np.int64), one.explained)
         state |= {f"input.{one.name}.{what}": np.asarray(value) for what, value in zip(INPUT, values, strict=True)}
-    # Numbered with leading zeros, so that the order of names is that of the statistics.
+    # Leading zeros make the order of names that of the statistics.
     return state | {f"statistic.{k:04}": value.cpu().numpy() for k, value in enumerate(statistics)}
 
 
 def statistics_of(state: State, device: str) -> Notes:
-    """The statistics over spots, in the order in which the network takes them."""
+    """Return the statistics over spots, in the order in which the network uses them."""
     names = sorted(name for name in state if name.startswith("statistic."))
     return [torch.as_tensor(np.array(state[name]), device=device) for name in names]
 
 
 def restore(network: nn.Module, state: State) -> None:
-    """Give a network the weights of a state.
+    """Load the weights of a state into a network.
 
     Raises
     ------
     InputError
-        Where the state has others than the network, or of another shape.
+        If the weights of the state and of the network differ in names or shapes.
     """
     wanted = dict(network.named_parameters())
     given = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
@@ -65,12 +65,12 @@ def restore(network: nn.Module, state: State) -> None:
 
 
 def frozen_inputs(dataset: Dataset, state: State, config: InputConfig, run: Run) -> ScaledInputs:
-    """The inputs of a dataset, scaled and averaged as those that a network was trained on.
+    """Return the inputs of a dataset, scaled and averaged like those that a network was trained on.
 
     Raises
     ------
     InputError
-        Where the state lacks a modality, or fits latents of another width.
+        If the state lacks a modality, or fits latents of another width.
     """
     modalities = []
     for modality in dataset.modalities:

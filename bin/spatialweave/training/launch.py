@@ -1,4 +1,4 @@
-"""Several processes for one training, as torchrun starts them: on one node, or on all nodes of a Slurm job."""
+"""Several processes for one training, started as torchrun does: on one node, or on all nodes of a Slurm job."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from spatialweave.errors import InputError
 
 
 def is_member() -> bool:
-    """Whether this process was started by :func:`run_as_team`, or by torchrun."""
+    """Return whether this process was started by :func:`run_as_team` or by torchrun."""
     return "LOCAL_RANK" in os.environ
 
 
 def run_as_team(processes: int, nodes: int = 1) -> int:
-    """Run this very command again in so many processes, and wait for them.
+    """Run this command again in `processes` processes, and wait for them.
 
-    The first process of all writes files and the log. Of the others an error is shown that the first does not have.
+    The first process writes files and the log. An error of another process is shown if the first does not have it too.
 
     Parameters
     ----------
     processes
-        On this node, one per GPU where there are any.
+        Number of processes on this node, one per GPU if there are any.
     nodes
-        Of the Slurm job that this process is a task of; each has one such task.
+        Number of nodes of the Slurm job that this process is a task of; each has one such task.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def run_as_team(processes: int, nodes: int = 1) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    # It reports failures in many lines of its own; ours has the error itself.
+    # It reports failures in many lines; our log has the error itself.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     run_id, endpoint, here = _meeting_point(nodes)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,13 +74,13 @@ def run_as_team(processes: int, nodes: int = 1) -> int:
 
 
 def _meeting_point(nodes: int) -> tuple[str, str, dict[str, bool]]:
-    """Name of the team, address where its processes find each other, and whether that is here, where needed."""
+    """Return the team's name, the address where its processes meet and, if needed, whether that is this node."""
     if nodes == 1:
-        # Port 0: any that is free.
+        # Port 0: any free port.
         return f"training-{os.getpid()}", "localhost:0", {}
     try:
         job, node = int(os.environ["SLURM_JOB_ID"]), int(os.environ["SLURM_NODEID"])
-        # Where srun was started: the job's first node. Jobs that share a node differ in their number.
+        # Address where srun was started: the job's first node. Jobs that share a node have different numbers.
         endpoint = f"{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{20000 + job % 40000}"
     except (KeyError, ValueError):
         raise InputError("--nodes", f"is {nodes} outside a task of a Slurm job", "1", "start it by srun") from None

@@ -1,4 +1,4 @@
-"""The one training loop of all methods: batches, early stop, checkpoints, progress and a NaN guard."""
+"""The training loop of all methods: batches, early stop, checkpoints, progress and a NaN guard."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from spatialweave.training.stopping import StopRule, never
 Terms = Callable[[int, Any], Mapping[str, Tensor]]
 """Computes an epoch's loss terms (already weighted) on a batch, by name; their sum is minimised. Epochs count from 1.
 
-Without batches it is given None."""
+Without batches its argument is None."""
 
 Backward = Callable[[Mapping[str, Tensor]], None]
-"""Adds to the gradients of the trainable parameters what follows from the loss terms of a batch."""
+"""Adds to the gradients of the trainable parameters, given the loss terms of a batch."""
 
 
 @dataclass
 class History:
-    """What a training went through: per term (and `total`) one value per update, why it ended, and the time it took.
+    """Course of a training: for each term (and `total`) one value per update, why it ended, and the time it took.
 
-    `preparation` and `seconds` are the time before and in the loop.
+    `preparation` and `seconds` are the times before the loop and in it.
     """
 
     losses: dict[str, list[float]] = field(default_factory=lambda: {"total": []})
@@ -47,7 +47,7 @@ class History:
         return len(self.losses["total"])
 
     def record(self, **facts: Any) -> dict[str, Any]:
-        """For the training record: `losses`, `epochs`, `stopped_by`, `timings`, and `facts` of the method's own."""
+        """Return the training record: `losses`, `epochs`, `stopped_by`, `timings`, and the method's own `facts`."""
         return {
             "losses": self.losses,
             "epochs": self.epochs,
@@ -69,15 +69,15 @@ def train(
 ) -> History:
     """Minimise the sum of `terms` over the trainable parameters of `model`, in place.
 
-    Every epoch: evaluate `stop`, compute the terms of one batch after the other, record their weighted sums, update by
-    the sum of their gradients. The last weights are kept. With `backward` the gradients are those that it adds, instead
-    of those of the sum. `groups` are torch's parameter groups, for parts of the model with a step size of their own;
-    None = one group. Without `batches` the terms are given None: they hold all spots themselves.
+    In each epoch: evaluate `stop`, compute the terms of one batch after the other, record their weighted sums, and
+    update by the sum of their gradients. The last weights are kept. With `backward`, the gradients are those that it
+    adds. `groups` are torch's parameter groups, for parts of the model with their own step size; None = one group.
+    Without `batches` the terms are called with None: they hold all spots themselves.
 
     Raises
     ------
     InputError
-        When a loss term is not finite: names the epoch and the term.
+        When a loss term is not finite; the message names the epoch and the term.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     updates = Updates(trainable if groups is None else groups, schedule)
@@ -125,7 +125,7 @@ def train(
 
 
 def _save(path: Path, run: Run, model: nn.Module, updates: Updates, history: History) -> None:
-    """Write a checkpoint; a full disk must not end the training that it protects."""
+    """Write a checkpoint; a full disk must not end the training."""
     try:
         checkpoint.save(path, run.identity, model, updates, history.losses)
     except (OSError, RuntimeError) as error:
@@ -134,7 +134,7 @@ def _save(path: Path, run: Run, model: nn.Module, updates: Updates, history: His
 
 
 def _resumed(model: nn.Module, updates: Updates, run: Run) -> History:
-    """The history to go on from: that of the checkpoint if this run has one, else an empty one."""
+    """Return the history to continue from: that of the checkpoint if this run has one, else an empty one."""
     if run.checkpoint is None or not run.checkpoint.exists():
         return History()
     losses = checkpoint.restore(run.checkpoint, run.identity, model, updates)
@@ -147,7 +147,7 @@ def _resumed(model: nn.Module, updates: Updates, run: Run) -> History:
 
 
 def _summed(values: Mapping[str, Tensor], epoch: int) -> tuple[Tensor, dict[str, float]]:
-    """The sum to minimise, and every term and `total` as numbers, fetched from the device in one go."""
+    """Return the sum to minimise, and all terms and `total` as numbers, fetched from the device at once."""
     stacked = torch.stack([value.float() for value in values.values()])
     total = stacked.sum()
     fetched = torch.cat([stacked, total[None]]).tolist()

@@ -1,7 +1,7 @@
-"""What a network sees of each modality: scaled latents, averaged over a receptive field, with some spots masked.
+"""Input of a network from each modality: scaled latents, averaged over a receptive field, with some spots masked.
 
 A network that sees a spot's latent and reconstructs it is rewarded for copying the spot's noise. Methods therefore mask
-a random fraction of the spots in every epoch and predict those from their neighbours (:mod:`spatialweave.nn.masking`).
+a random fraction of the spots in every epoch and predict them from their neighbours (:mod:`spatialweave.nn.masking`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 SAMPLE_SPOTS = 262_144
-"""Spots of the sample that receptive fields are chosen on, where a dataset is trained on by parts."""
+"""Number of spots in the sample that receptive fields are chosen on, if a dataset is trained on by parts."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class MaskedInput:
     Attributes
     ----------
     features
-        float32, spots x dimensions, of mean square 1 or as measured; zero where missing.
+        float32, spots x dimensions, of mean square 1 or as measured; zero if missing.
     present
-        bool, one per spot: where it was measured.
+        bool, one per spot: whether it was measured.
     rounds
-        Of averaging over neighbours before the network.
+        Rounds of averaging over neighbours before the network.
     explained
         Fraction of the variance of masked spots that 1, 2, ... rounds explain.
     centre, factor
@@ -83,7 +83,7 @@ class MaskedInput:
         return float(self.explained.max()) if len(self.explained) else 1.0
 
     def to_latents(self, features: Tensor | np.ndarray) -> np.ndarray:
-        """Features, e.g. from a decoder, in the units of the latents; a constant dimension is its centre."""
+        """Convert features, e.g. from a decoder, to the units of the latents; a constant dimension gets its centre."""
         values = features if isinstance(features, np.ndarray) else features.detach().float().cpu().numpy()
         inverse = np.divide(1.0, self.factor, out=np.zeros_like(self.factor), where=self.factor > 0)
         return (values * inverse + self.centre).astype(np.float32)
@@ -91,14 +91,14 @@ class MaskedInput:
 
 @dataclass
 class ScaledInputs:
-    """All modalities of a dataset, scaled, with the receptive field of each; what its parts see is made from it.
+    """All modalities of a dataset, scaled, with the receptive field of each; inputs of parts are made from it.
 
     Attributes
     ----------
     mask_fraction
-        Of the spots, in an epoch.
+        Fraction of the spots masked in an epoch.
     run
-        Has the random stream of the masks.
+        Run that has the random stream of the masks.
     """
 
     modalities: list[MaskedInput]
@@ -107,24 +107,24 @@ class ScaledInputs:
 
     @property
     def widths(self) -> list[int]:
-        """Dimensions of each modality."""
+        """Number of dimensions of each modality."""
         return [one.features.shape[1] for one in self.modalities]
 
     @property
     def reach(self) -> int:
-        """How many steps of the spatial graph :meth:`MaskedInputs.seen` gathers over."""
+        """Number of steps of the spatial graph that :meth:`MaskedInputs.seen` gathers over."""
         return max(1, *(one.rounds for one in self.modalities))
 
     def signal(self) -> list[float]:
-        """Per modality the root of its predictability: the standard deviation of what its neighbours predict, of 1.
+        """Root of each modality's predictability: standard deviation of what neighbours predict, as a fraction of 1.
 
-        Strengths of layers that may bend the latents are given for a modality that is all signal, and multiplied by
-        this: a nonlinear map of single spots spreads their noise over the embedding.
+        Strengths of nonlinear layers are set for a modality that is all signal, and multiplied by this number: a
+        nonlinear map of single spots spreads their noise over the embedding.
         """
         return [one.predictability**0.5 for one in self.modalities]
 
     def at(self, patch: Patch) -> MaskedInputs:
-        """The inputs of a part of the dataset, or of all of it."""
+        """Return the inputs of a part of the dataset, or of all of it."""
         modalities = self.modalities
         if patch.rows is not None:
             modalities = [
@@ -133,13 +133,13 @@ class ScaledInputs:
         return MaskedInputs(modalities, self.mask_fraction, self.run, patch, [one.present for one in self.modalities])
 
     def to_latents(self, reconstructed: Sequence[Tensor] | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Reconstructed features of all modalities, in their order or by name, in the units of the latents."""
+        """Convert reconstructed features of all modalities, in their order or by name, to the units of the latents."""
         if isinstance(reconstructed, Mapping):
             return {one.name: one.to_latents(reconstructed[one.name]) for one in self.modalities}
         return {one.name: one.to_latents(x) for one, x in zip(self.modalities, reconstructed, strict=True)}
 
     def record(self) -> dict[str, Any]:
-        """For the training record: per modality the rounds of averaging and what they were chosen by."""
+        """Return the training record: for each modality the rounds of averaging and what they were chosen by."""
         return {
             one.name: {"rounds": one.rounds, "explained": [round(float(value), 5) for value in one.explained]}
             for one in self.modalities
@@ -148,14 +148,14 @@ class ScaledInputs:
 
 @dataclass
 class MaskedInputs(ScaledInputs):
-    """What the network sees of all modalities of a part of the dataset, or of all of it, and what it must predict.
+    """Inputs of the network from all modalities of a part of the dataset (or of all of it), and what it must predict.
 
     Attributes
     ----------
     patch
         The part.
     present
-        Per modality the spots of the whole dataset that have it (bool).
+        For each modality the spots of the whole dataset that have it (bool).
     """
 
     patch: Patch
@@ -164,20 +164,20 @@ class MaskedInputs(ScaledInputs):
 
     @property
     def n_spots(self) -> int:
-        """Number of spots, those of a halo among them."""
+        """Number of spots, including those of a halo."""
         return len(self.modalities[0].features)
 
     @property
     def neighbours(self) -> Propagation:
-        """Mean over the spatial neighbours, the spot itself among them."""
+        """Mean over the spatial neighbours and the spot itself."""
         return self.patch.neighbours
 
     def mask(self, epoch: int) -> Tensor:
-        """The spots masked in an epoch (bool): the same ones, whatever part of the dataset is looked at."""
+        """Return the spots masked in an epoch (bool): the same ones, whichever part of the dataset is used."""
         return self.patch.taken(random_mask(self.patch.n_all, self.mask_fraction, self.run, epoch))
 
     def seen(self, mask: Tensor | None = None) -> list[Tensor]:
-        """Per modality what the network sees (spots x dimensions) while the spots in `mask` are masked; None = none."""
+        """Return the network's inputs (spots x dimensions) with the spots in `mask` masked; None = no masked spots."""
         return [
             network_input(
                 one.features, one.present if mask is None else one.present & ~mask, self.neighbours, one.rounds
@@ -186,12 +186,12 @@ class MaskedInputs(ScaledInputs):
         ]
 
     def reconstruction_terms(self, reconstructed: Sequence[Tensor], mask: Tensor) -> dict[str, Tensor]:
-        """Per modality :meth:`reconstruction_term`."""
+        """Return :meth:`reconstruction_term` of each modality."""
         terms = [self.reconstruction_term(m, features, mask) for m, features in enumerate(reconstructed)]
         return {f"reconstruction_{one.name}": term for one, term in zip(self.modalities, terms, strict=True)}
 
     def reconstruction_term(self, m: int, reconstructed: Tensor, mask: Tensor) -> Tensor:
-        """Return the mean squared error of a modality over the masked spots, or over all where none are ever masked.
+        """Return the mean squared error of a modality over the masked spots, or over all if none are ever masked.
 
         In a part, the sum over its spots is divided by their number in an average part, so that the terms of all parts
         add up to that of the whole dataset (:meth:`weight`).
@@ -205,7 +205,7 @@ class MaskedInputs(ScaledInputs):
         return reconstruction_loss(features, rebuilt, target, expected)
 
     def weight(self, *numbers: int) -> float:
-        """Return by what to multiply a mean over the spots of a part that have all modalities `numbers`.
+        """Return the factor on a mean over the spots of a part that have all modalities `numbers`.
 
         It is the number of these spots over that in an average part. Means so weighted, and weighted by the parts'
         fractions of all spots, add up to the mean over all such spots of the dataset. Without it, a spot of a part in
@@ -217,7 +217,7 @@ class MaskedInputs(ScaledInputs):
         return here / max(self.patch.share * everywhere, 1.0)
 
     def _measured(self, *numbers: int) -> tuple[int, int]:
-        """Return how many spots have all these modalities: of those that count here, and of the whole dataset."""
+        """Return how many counted spots here, and how many spots of the whole dataset, have all these modalities."""
         if numbers not in self._counts:
             everywhere = torch.stack([self.present[m] for m in numbers]).all(dim=0)
             here = self.patch.counted(self.patch.taken(everywhere))
@@ -231,16 +231,16 @@ def scale_inputs(tiling: Tiling, config: InputConfig, run: Run, rng: np.random.G
     Parameters
     ----------
     rng
-        Draws the spots that receptive fields are tried on; None = a generator of its own from the run's seed.
+        Draws the spots that receptive fields are tried on; None = a generator from the run's seed.
     """
-    # Of a dataset that is trained on by parts, receptive fields are tried on a sample.
+    # If a dataset is trained on by parts, receptive fields are tried on a sample.
     return scale_by_sample(tiling.dataset, tiling.sample(SAMPLE_SPOTS, config.max_rounds), config, run, rng)
 
 
 def scale_by_sample(
     dataset: Dataset, sample: Patch, config: InputConfig, run: Run, rng: np.random.Generator | None = None
 ) -> ScaledInputs:
-    """:func:`scale_inputs` where receptive fields are chosen on a `sample` of the dataset."""
+    """Apply :func:`scale_inputs`, with receptive fields chosen on a `sample` of the dataset."""
     rng = run.numpy_generator() if rng is None else rng
     modalities = []
     for modality, tried in zip(dataset.modalities, sample.dataset.modalities, strict=True):
@@ -261,16 +261,16 @@ def prepare_input(
 ) -> MaskedInput:
     """Scale a modality, and choose its rounds of averaging by how well they predict masked spots.
 
-    The network's own layers reach further, so the input is averaged one round less than is best.
+    The network's layers reach further, so the input is averaged one round less than is best.
 
     Parameters
     ----------
     neighbours
-        Mean over the neighbours and the spot itself; of the `sample`, where the rounds are chosen on one.
+        Mean over the neighbours and the spot itself; of the `sample`, if the rounds are chosen on one.
     sample
         The modality on some of the spots; None = all.
     counted
-        bool, one per spot of the sample: those that are to be predicted; None = all.
+        bool, one per spot of the sample: the spots to predict; None = all.
     """
     explained, rounds = np.empty(0), 0
     if config.max_rounds > 0:
@@ -288,15 +288,15 @@ def prepare_input(
 
 
 def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The latent centred, dimensions of standard deviation s scaled to s^power, to mean square 1; zero where missing.
+    """Centre the latent, scale dimensions of standard deviation s to s^power, then to mean square 1; zero if missing.
 
     Returns
     -------
     features
         float32, spots x dimensions.
     centre, factor
-        Per dimension, so that features = (latent - centre) * factor where the modality was measured; the factor is 0
-        for a dimension that does not vary.
+        Per dimension, so that features = (latent - centre) * factor for measured spots; the factor is 0 for a dimension
+        that does not vary.
     """
     measured = modality.latent[modality.present].astype(np.float64)
     n_dims = modality.latent.shape[1]
@@ -312,13 +312,13 @@ def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np
 
 
 def as_measured(modality: Modality) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The latent as it is, zero where missing; a centre of 0 and factors of 1, as :func:`scaled` returns them."""
+    """Return the latent as it is, zero if missing, with a centre of 0 and factors of 1, like :func:`scaled`."""
     n_dims = modality.latent.shape[1]
     features = np.where(modality.present[:, None], modality.latent, 0).astype(np.float32)
     return features, np.zeros(n_dims), np.ones(n_dims)
 
 
 def random_mask(n_spots: int, fraction: float, run: Run, epoch: int) -> Tensor:
-    """The spots masked in an epoch (bool, on the run's device), each with probability `fraction`."""
+    """Draw the spots masked in an epoch (bool, on the run's device), each with probability `fraction`."""
     drawn = torch.rand(n_spots, generator=run.generator(epoch, "masking"))
     return (drawn < fraction).to(run.device)

@@ -1,4 +1,4 @@
-"""Pairs of matched spots of consecutive sections, found again every few epochs by the embedding as it is learned."""
+"""Pairs of matched spots of consecutive sections, found again every few epochs in the embedding during training."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class JoinedSpots:
-    """What joins sections in a part of the dataset, or in all of it.
+    """Links between sections in a part of the dataset, or in all of it.
 
     Attributes
     ----------
     partners
         The matched spots, and a far spot for every spot.
     weight
-        Matched pairs per spot, relative to the whole dataset's: the mean over pairs of all parts, each with its weight
-        and its share of the spots, is that over all pairs.
+        Matched pairs per spot, relative to the whole dataset. The mean over pairs of all parts, each with its weight
+        and its fraction of the spots, is the mean over all pairs.
     sections
-        For every two sections that are joined and have spots here, the rows of these.
+        For each two sections that are joined and have spots here, the rows of these spots.
     """
 
     partners: Partners
@@ -45,29 +45,29 @@ class JoinedSpots:
 
 
 class PairFinder(nn.Module):
-    """Keeps the pairs of matched spots, and a far spot for every spot, up to date between epochs.
+    """Finder that keeps the pairs of matched spots, and a far spot for every spot, up to date between epochs.
 
-    Spots of the whole dataset are matched; a part has those pairs of which it has both ends. A module of the network
-    for its buffers, which a checkpoint then holds.
+    Spots of the whole dataset are matched; a part has the pairs with both ends in it. It is a module of the network so
+    that a checkpoint holds its buffers.
 
     Parameters
     ----------
     tiling
-        Of the dataset.
+        Tiling of the dataset.
     joined
         Pairs of sections to match.
     n_dims
-        Of the embedding.
+        Dimensions of the embedding.
     settings
-        How spots are matched; far spots are farther than its radius (in spot spacings).
+        Settings of the matching; far spots are farther than its radius (in spot spacings).
     epochs, every
-        How many epochs use pairs, and after how many they are found again.
+        Number of epochs that use pairs, and number of epochs after which pairs are searched again.
 
     Attributes
     ----------
     matched, counts
-        Buffers: the embedding that the present pairs were found in (spots x dimensions), and how many pairs each search
-        found (searches x pairs of sections).
+        Buffers: the embedding used to find the current pairs (spots x dimensions), and the number of pairs found by
+        each search (searches x pairs of sections).
     """
 
     matched: Tensor
@@ -97,7 +97,7 @@ class PairFinder(nn.Module):
         self.register_buffer("counts", torch.zeros(-(-epochs // every), len(self.joined), dtype=torch.int64))
 
     def _far_from(self) -> dict[str, float]:
-        """By section the distance beyond which spots are far: the radius of matching, the larger of two pairs'."""
+        """Return for each section the distance beyond which spots are far: the largest radius of its pairs."""
         radii = dict.fromkeys(self.sections, 0.0)
         for pair in self.joined:
             unit = shared_spacing(*(self.aligned[self.sections[name]] for name in pair))
@@ -107,10 +107,10 @@ class PairFinder(nn.Module):
 
     @torch.no_grad()
     def prepare(self, done: int, embed: Callable[[], Tensor], patch: Patch) -> JoinedSpots | None:
-        """What joins the sections in a part after `done` epochs that use pairs.
+        """Return what joins the sections in a part after `done` epochs that use pairs.
 
-        None if no sections are joined, or if `done` is negative. Pairs are those of the embedding of all spots, which
-        `embed` makes, after the last multiple of `every` epochs.
+        The result is None if no sections are joined, or if `done` is negative. Pairs are found in the embedding of all
+        spots after the last multiple of `every` epochs, which `embed` computes.
         """
         if done < 0 or not self.joined:
             return None
@@ -118,7 +118,7 @@ class PairFinder(nn.Module):
         if found_after != self._found_after:
             if found_after == done:
                 self.matched.copy_(embed())
-            # Else a checkpoint was resumed, which holds the embedding that they were found in.
+            # Otherwise a checkpoint was resumed, which holds the embedding that the pairs were found in.
             self._first, self._second, counts = self.find(self.matched.cpu().numpy())
             self.counts[found_after // self.every] = torch.tensor(counts)
             self._found_after, self._in_part = found_after, {}
@@ -127,12 +127,12 @@ class PairFinder(nn.Module):
         return self._in_part[patch.number]
 
     def find(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Pairs of the sections that are joined.
+        """Find pairs of the sections that are joined.
 
         Returns
         -------
-        The rows of their first and of their second spots, without those pairs whose spots are in different parts; and
-        how many every two sections have, with those.
+        The rows of their first and of their second spots, without pairs whose spots are in different parts; and the
+        number of pairs of each two sections, with those.
         """
         first, second = [], []
         for a, b in self.joined:
@@ -153,7 +153,7 @@ class PairFinder(nn.Module):
         return ends[0][inside], ends[1][inside], counts
 
     def within(self, patch: Patch, first: np.ndarray, second: np.ndarray, moment: int) -> JoinedSpots:
-        """Of the pairs (rows of both spots in the dataset) those of a part, with far spots of the part."""
+        """Select the pairs (rows of both spots in the dataset) of a part, and add far spots of the part."""
         rows = np.arange(patch.n_all) if patch.rows is None else patch.rows
         place = np.full(patch.n_all, -1)
         counted = np.flatnonzero(patch.within(0))
@@ -177,7 +177,7 @@ class PairFinder(nn.Module):
 
 
 def aligned_coordinates(dataset: Dataset) -> np.ndarray:
-    """The aligned coordinates (spots x 2); a dataset without is refused."""
+    """Return the aligned coordinates (spots x 2); refuse a dataset without them."""
     if dataset.aligned is None:
         fix = "let the alignment stage run before, and give its coordinates to this one"
         raise InputError(f"dataset '{dataset.name}'", "its sections are not aligned", "aligned coordinates", fix)

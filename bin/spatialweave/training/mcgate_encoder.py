@@ -1,4 +1,4 @@
-"""An MCGATE network with its neighbourhood, which follows the embedding as it is learned."""
+"""MCGATE network with its neighbourhood, which follows the embedding during training."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 
 ATTENTION = "attention"
-"""The name of the table of where attention goes."""
+"""Name of the table of attention fractions."""
 
 ATTENTION_COLUMNS = ("itself", "neighbours", "long range")
-"""Where a spot's attention goes."""
+"""Targets of a spot's attention."""
 
 
 class Expansion:
-    """Long-range neighbours: spots beyond the neighbourhood whose embeddings are mutually among each other's nearest.
+    """Long-range neighbours: spots beyond the neighbourhood that are mutual nearest neighbours in the embedding.
 
     Parameters
     ----------
     graph
         Spatial graph: a spot's long-range neighbours are more than `beyond` steps away along its edges.
     spots
-        bool, one per spot: those that take part.
+        bool, one per spot: whether it takes part.
     """
 
     def __init__(self, graph: sparse.csr_matrix, config: McgateConfig, spots: np.ndarray) -> None:
@@ -50,7 +50,7 @@ class Expansion:
         self._n_spots, self._n_nearest = len(spots), config.n_nearest
 
     def pairs(self, embedding: Tensor) -> sparse.csr_matrix:
-        """Mutual nearest neighbours by cosine: the stored entries, spots x spots."""
+        """Return mutual nearest neighbours by cosine: the stored entries, spots x spots."""
         unit = functional.normalize(embedding.detach().float(), dim=1).cpu().numpy()[self._spots]
         found = distant_mutual(unit, self._n_nearest, self._close)
         i, j = edges(found)
@@ -59,21 +59,21 @@ class Expansion:
 
 @dataclass
 class FoundPairs:
-    """Long-range neighbours of a part of the dataset, and after how many epochs the embedding was that gave them."""
+    """Long-range neighbours of a part of the dataset, and the number of epochs after which they were found."""
 
     after: int = 0
     pairs: sparse.csr_matrix | None = None
 
 
 class McgateEncoder:
-    """A network and its neighbourhood: keeps pattern and long-range neighbours up to date between epochs.
+    """Network and its neighbourhood; keeps pattern and long-range neighbours up to date between epochs.
 
     Parameters
     ----------
     patch
         The part of the dataset; None = all of it.
     found
-        Its long-range neighbours, which outlast the encoder; None = none so far.
+        Its long-range neighbours, which outlive the encoder; None = none so far.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class McgateEncoder:
             alpha=config.alpha,
             temperature=config.temperature,
         )
-        # One step leads to a spot's own neighbours only, as published; several go along edges of either direction.
+        # One step leads only to a spot's own neighbours, as published; several steps follow edges of either direction.
         steps = graph if config.beyond == 1 else dataset.spatial_graph()
-        # The embedding of spots further out is not known.
+        # The embedding of spots further out is not computed.
         inside = self.patch.within(len(network.layers))
         self.expansion = Expansion(steps, config, inside) if config.alpha > 0 else None
         self.found = FoundPairs() if found is None else found
@@ -104,17 +104,17 @@ class McgateEncoder:
 
     @torch.no_grad()
     def prepare(self, epoch: int) -> Neighbourhood:
-        """What an epoch gathers over: by the embeddings of the epoch before and of the last multiple of `step`."""
+        """Return an epoch's neighbourhood, from the embeddings of the last epoch and the last multiple of `step`."""
         done = epoch - 1
         latest = self.patch.taken(self.network.latest)
-        # A part that was not taken before has no embedding.
+        # A part that was not used before has no embedding.
         if done > 0 and self.config.local_pattern and bool(self.patch.counted(latest).any()):
             self.around.pattern = edge_cosines(self.around.local, latest, self.config.heads)
         found_after = done - done % self.config.step
         if self.expansion is not None and found_after != self.found.after:
             if found_after == done:
                 self.network.settle_anchor(done)
-            # Else the part was not taken then, or a checkpoint was resumed, which holds the embedding.
+            # Otherwise the part was not used then, or a checkpoint was resumed, which holds the embedding.
             anchor = self.patch.taken(self.network.anchor)
             if bool(self.patch.counted(anchor).any()):
                 self.find(anchor)
@@ -122,13 +122,13 @@ class McgateEncoder:
         return self.around
 
     def find(self, embedding: Tensor) -> None:
-        """Look for long-range neighbours in an embedding, and gather along them from now on."""
+        """Search for long-range neighbours in an embedding, and gather along them from now on."""
         assert self.expansion is not None
         self.found.pairs = self.expansion.pairs(embedding)
         self._gather_along(self.found.pairs)
 
     def keep(self, z: Tensor) -> None:
-        """Keep the embedding of an epoch, which gives the next one's pattern."""
+        """Keep the embedding of an epoch, which determines the next pattern."""
         if self.patch.core is None:
             self.network.latest.copy_(z.detach())
         else:
@@ -140,10 +140,10 @@ class McgateEncoder:
 
     @torch.no_grad()
     def settle(self, x: Tensor, epochs: int, times: int = 1) -> tuple[Tensor, list[AttentionWeights]]:
-        """Embedding and attention of every layer after `epochs`, for an input without masked spots.
+        """Return the embedding and the attention of every layer after `epochs`, for an input without masked spots.
 
-        The first pass makes the embedding that pattern and long-range neighbours of the second are of; so on, as many
-        `times`.
+        Pattern and long-range neighbours of each pass follow the embedding of the pass before; the passes are repeated
+        `times` times.
         """
         z, weights = self.network(x, self.prepare(epochs + 1))
         for _ in range(times):
@@ -156,15 +156,15 @@ class McgateEncoder:
 
     @torch.no_grad()
     def settled(self, x: Tensor, epochs: int, times: int = 1) -> tuple[Tensor, Tensor, AttentionWeights]:
-        """:meth:`settle`, with the rebuilt input and the attention of the last layer only."""
+        """Return :meth:`settle` with the rebuilt input, and only the attention of the last layer."""
         z, weights = self.settle(x, epochs, times)
         return z, self.network.decode(z, self.around, weights), weights[-1]
 
 
 def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.Index) -> pd.DataFrame:
-    """Where each spot's attention goes, mean over heads: to itself, its neighbours, its long-range neighbours.
+    """Return each spot's attention, mean over heads: to itself, its neighbours, its long-range neighbours.
 
-    Without long-range neighbours there is no column of theirs.
+    The last column is left out if there are no long-range neighbours.
     """
 
     def to_itself(graph: EdgeGraph, given: Tensor) -> np.ndarray:
@@ -183,20 +183,20 @@ def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.
 def long_range_partners(
     around: Neighbourhood, weights: AttentionWeights, spots: pd.Index, n_nearest: int, rows: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Each spot's long-range neighbours, the one with most attention first.
+    """Return each spot's long-range neighbours, by decreasing attention.
 
     Parameters
     ----------
     weights
-        Of the last layer.
+        Attention of the last layer.
     n_nearest
-        Columns: no spot has more long-range neighbours.
+        Number of columns; no spot has more long-range neighbours.
     rows
-        The rows in the dataset of the encoder's spots; None = they are all of them.
+        Rows of the encoder's spots in the dataset; None = it has all spots.
 
     Returns
     -------
-    int64, spots x "1" to `n_nearest`: rows of the dataset, -1 where there are no more.
+    int64, spots x "1" to `n_nearest`: rows of the dataset, -1 if there are no more.
     """
     table = np.full((len(spots), n_nearest), -1, dtype=np.int64)
     graph = around.distant
@@ -213,7 +213,7 @@ def long_range_partners(
 
 
 def extras_of(tables: dict[str, np.ndarray], dataset: Dataset) -> dict[str, pd.DataFrame]:
-    """Where attention goes, and long-range neighbours where there are any, taken out of the tables of every spot."""
+    """Take the attention fractions, and long-range neighbours if there are any, from the tables of every spot."""
     attention = tables.pop(ATTENTION)
     columns = ATTENTION_COLUMNS[: attention.shape[1]]
     extras = {ATTENTION: pd.DataFrame(attention, dataset.obs.index, columns)}

@@ -1,4 +1,4 @@
-"""Values of single modalities or sections, given as text: rna:2+adt:0.5."""
+"""Values of single modalities or sections given as text: rna:2+adt:0.5."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spatialweave.settings import nearest_name
 
 
 def by_modality(text: str, names: Sequence[str], setting: str) -> dict[str, float]:
-    """The weight of every modality in `names`, 1 for those that `text` does not name.
+    """Return the weight of every modality in `names`, 1 for those that `text` does not name.
 
     Raises
     ------
@@ -21,12 +21,12 @@ def by_modality(text: str, names: Sequence[str], setting: str) -> dict[str, floa
 
 
 def named_values(text: str, setting: str, known: Collection[str]) -> dict[str, str]:
-    """The values in a text such as ``rna:0.003+adt:0.001``, by name.
+    """Return the values in a text such as ``rna:0.003+adt:0.001``, by name.
 
     Raises
     ------
     InputError
-        For another form, or a name that is not known.
+        If the text has another form, or a name is unknown.
     """
     values = {}
     for item in filter(None, text.split("+")):
@@ -40,7 +40,7 @@ def named_values(text: str, setting: str, known: Collection[str]) -> dict[str, s
 
 
 def number(text: str, setting: str) -> float:
-    """A finite number of at least 0 from text; other text is refused."""
+    """Parse a finite number of at least 0; refuse other text."""
     try:
         value = float(text)
     except ValueError:

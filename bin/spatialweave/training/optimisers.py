@@ -1,4 +1,4 @@
-"""How weights are updated: the optimiser, its step size, and how that changes over the epochs."""
+"""Updates of the weights: the optimiser, its step size, and how that changes over the epochs."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from spatialweave.settings import option
 
 MOMENTUM = 0.9
-"""Of SGD."""
+"""Momentum of SGD."""
 
 COSINE_END = 0.01
-"""The cosine ends at this fraction of the first step size."""
+"""Last step size of the cosine, as a fraction of the first."""
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 5
-"""The step size is multiplied by the factor after more than so many epochs without a lower total loss."""
+"""Factor on the step size, and the number of epochs without a lower total loss after which it is applied."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train.
+    """Length and speed of a training.
 
     Attributes
     ----------
     epochs
-        Most epochs; one update each.
+        Maximal number of epochs; one update each.
     learning_rate, weight_decay
-        Of the optimiser. `adam` and `sgd` add the decay to the gradient (L2 form), `adamw` shrinks the weights apart
-        from the gradient (Loshchilov and Hutter, ICLR 2019).
+        Settings of the optimiser. `adam` and `sgd` add the decay to the gradient (L2 form), `adamw` shrinks the weights
+        separately (Loshchilov and Hutter, ICLR 2019).
     optimiser
         `adam`, `adamw` or `sgd` (with momentum).
     rate
-        How the step size changes: `none`, `cosine` (to :data:`COSINE_END` of it in the last epoch), or `plateau`.
+        Course of the step size: `none`, `cosine` (to :data:`COSINE_END` of it in the last epoch), or `plateau`.
     """
 
     epochs: int
@@ -50,17 +50,17 @@ class Schedule:
 
 
 def cosine_factor(done: int, epochs: int) -> float:
-    """What the step size is multiplied by after `done` of the epochs: from 1 to :data:`COSINE_END`."""
+    """Return the factor on the step size after `done` of the epochs: from 1 to :data:`COSINE_END`."""
     return COSINE_END + (1 - COSINE_END) * (1 + math.cos(math.pi * done / epochs)) / 2
 
 
 class Updates:
-    """An optimiser of given weights whose step size follows a schedule; its state belongs in a checkpoint.
+    """Optimiser whose step size follows a schedule; its state belongs in a checkpoint.
 
     Parameters
     ----------
     parameters
-        Trainable ones, or torch's parameter groups for parts with a step size of their own.
+        Trainable parameters, or torch's parameter groups for parts with their own step size.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], schedule: Schedule) -> None:
@@ -73,13 +73,13 @@ class Updates:
             self.optimiser = kind(parameters, rate, weight_decay=decay)
         self._scheduler: LambdaLR | ReduceLROnPlateau | None = None
         if schedule.rate == "cosine":
-            # A factor, so that it is the same for groups with a step size of their own.
+            # A factor, so that it also applies to groups with their own step size.
             self._scheduler = LambdaLR(self.optimiser, partial(cosine_factor, epochs=max(schedule.epochs, 1)))
         elif schedule.rate == "plateau":
             self._scheduler = ReduceLROnPlateau(self.optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         self.optimiser.zero_grad(set_to_none=True)
 
     def step(self, total: float) -> None:
@@ -91,12 +91,12 @@ class Updates:
             self._scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         rate = {} if self._scheduler is None else self._scheduler.state_dict()
         return {"optimiser": self.optimiser.state_dict(), "rate": rate}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from the state of a checkpoint."""
         self.optimiser.load_state_dict(state["optimiser"])
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["rate"])
@@ -117,5 +117,5 @@ class OptimiserConfig:
     )
 
     def schedule(self) -> Schedule:
-        """How long and how fast to train."""
+        """Return the schedule of the training."""
         return Schedule(self.epochs, self.learning_rate, self.weight_decay, self.optimiser, self.learning_rate_schedule)

@@ -1,4 +1,4 @@
-"""What a method computes per spot beyond its embedding, checked and laid out for the embedding file."""
+"""Per-spot results of a method beyond its embedding, checked and laid out for the embedding file."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
 
 N_FEATURES = 24
-"""Denoised features written per modality."""
+"""Number of denoised features written per modality."""
 
 FRACTIONS = ("modality_weights", "view_weights", "cluster_probabilities", "attention")
-"""Extras whose values are fractions, 0 to 1. Rows sum to 1, but for those of views, which are weighed per modality."""
+"""Extras whose values are fractions, 0 to 1. Rows sum to 1, except for views, which are weighed per modality."""
 
 UNUSABLE = ("", ".", "_index")
-"""Names that HDF5 or anndata keep for themselves."""
+"""Names reserved by HDF5 or anndata."""
 
 
 def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.ndarray | pd.DataFrame]:
-    """The obsm entries of an embedding file (docs/design.md): extras, denoised latents, a few denoised features.
+    """Return the obsm entries of an embedding file (docs/design.md): extras, denoised latents, a few denoised features.
 
     Parameters
     ----------
     latents
-        The latents file of `dataset`; it is read only where the method rebuilds latents.
+        Latents file of `dataset`; read only if the method rebuilds latents.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.nd
     entries: dict[str, np.ndarray | pd.DataFrame] = {}
     for key, table in fitted.extras.items():
         check_extra(key, table, dataset)
-        # Numbers of spots stay whole: above 2^24 float32 has no room for them.
+        # Keep spot numbers whole: float32 cannot hold those above 2^24.
         whole = all(np.issubdtype(kind, np.integer) for kind in table.dtypes)
         entries[key] = table if whole else table.astype(np.float32)
     if fitted.own is not None:
@@ -80,7 +80,7 @@ def check_extra(key: str, table: pd.DataFrame, dataset: Dataset) -> None:
 
 
 def check_denoised(name: str, latent: np.ndarray, dataset: Dataset) -> None:
-    """Refuse denoised latents of a modality that the dataset lacks, of another shape, or with values not finite."""
+    """Refuse denoised latents of a modality that the dataset lacks, of another shape, or with non-finite values."""
     shapes = {modality.name: modality.latent.shape for modality in dataset.modalities}
     key = f"denoised['{name}']"
     if name not in shapes:
@@ -96,14 +96,14 @@ def _defect(what: str, problem: str) -> RuntimeError:
 
 
 def denoised_features(latent: np.ndarray, loadings: Loadings, spots: pd.Index) -> pd.DataFrame:
-    """The :data:`N_FEATURES` features of which denoised latents hold the largest variance, on the log scale.
+    """Return the :data:`N_FEATURES` features with the largest variance in the denoised latents, on the log scale.
 
-    Variances are those of the prepared values, so that features that were scaled compete with the fraction of their
-    variance that the method explains, and the strongly expressed ones have no advantage.
+    Variances are those of the prepared values, so scaled features compete by the fraction of their variance that the
+    method explains, and strongly expressed ones have no advantage.
 
     Returns
     -------
-    float32, spots x features, by falling variance; a slash in a name, which HDF5 keeps for itself, becomes "_".
+    float32, spots x features, by falling variance; a slash in a name, which HDF5 reserves, becomes "_".
     """
     columns: dict[str, int] = {}
     for feature in np.argsort(-loadings.variance(latent), kind="stable"):
@@ -117,17 +117,17 @@ def denoised_features(latent: np.ndarray, loadings: Loadings, spots: pd.Index) -
 
 
 def usable(name: object) -> bool:
-    """Whether HDF5 and anndata can hold a column of that name."""
+    """Return whether HDF5 and anndata can hold a column of that name."""
     return isinstance(name, str) and name not in UNUSABLE and "/" not in name
 
 
 def write_state(path: Path, method: str, fitted: Fitted) -> None:
-    """Write the state of a fit, whole or not at all.
+    """Write the state of a fit, completely or not at all.
 
     Raises
     ------
     InputError
-        Where the method keeps none.
+        If the method keeps none.
     """
     from safetensors.numpy import save_file
 

@@ -1,4 +1,4 @@
-"""Feature graphs and landmarks of the parts that a dataset is trained on by, among a part's own spots."""
+"""Feature graphs and landmarks of the parts of a dataset, among each part's own spots."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class PartGraphs:
-    """Adds the feature graphs to the dataset of a part; the whole dataset has those of its file, if there are any.
+    """Builder of the feature graphs of parts; the whole dataset has those of its file, if there are any.
 
-    They are built once per part, as the recipe of the file says: a spot's nearest are searched in its part.
+    They are built once per part with the recipe in the file: nearest spots are searched within the part.
 
     Parameters
     ----------
     depth
-        Spots of the halo up to so many steps away take part; nothing is known of those further out.
+        Spots of the halo up to this many steps away take part; nothing is known about those further out.
     """
 
     def __init__(self, tiling: Tiling, depth: int) -> None:
@@ -44,7 +44,7 @@ class PartGraphs:
         self._given = tiling.whole and all(f"{one.name}_distances" in dataset.graphs for one in dataset.modalities)
 
     def added(self, patch: Patch) -> Patch:
-        """The same part, with its feature graphs."""
+        """Return the same part with its feature graphs."""
         if self._given or self._recipe is None:
             return patch
         near, spatial = patch.within(self.depth), patch.dataset.spatial_graph()
@@ -53,7 +53,7 @@ class PartGraphs:
             key = patch.number, modality.name
             if key not in self._distances:
                 known = replace(modality, present=modality.present & near)
-                # A part may lie where a modality was not measured.
+                # A modality may be missing in a whole part.
                 several = known.present.sum() > 1
                 found = feature_distances(known, self._recipe, spatial) if several else sparse.csr_matrix(spatial.shape)
                 self._distances[key] = found.astype("float32")
@@ -63,9 +63,9 @@ class PartGraphs:
 
 
 def landmarks_of(patch: Patch, of_all: Tensor, run: Run) -> Tensor:
-    """Random spots that represent all others in the attention: those of the whole dataset, or as many of a part's own.
+    """Return random spots that represent all others in the attention: of the whole dataset, or from a part's own spots.
 
-    At inference by parts those of several parts stand for all (:mod:`spatialweave.nn.over_spots`).
+    At inference by parts, landmarks of several parts represent all spots (:mod:`spatialweave.nn.over_spots`).
     """
     if patch.core is None:
         return of_all.to(patch.device)

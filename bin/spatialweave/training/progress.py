@@ -1,4 +1,4 @@
-"""Progress lines that read well in a log file: one every few seconds, each complete in itself."""
+"""Progress lines for a log file: one every few seconds, each complete in itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass
 class Progress:
-    """Logs `epoch 120/300  loss 3.41 (...)  0.11 s/epoch  at most 20 s left`, at most every `seconds` seconds."""
+    """Log of `epoch 120/300  loss 3.41 (...)  0.11 s/epoch  at most 20 s left`, at most every `seconds` seconds."""
 
     epochs: int
     log: Callable[[str], None]
@@ -26,7 +26,7 @@ class Progress:
         self._last = float("-inf")
 
     def epoch(self, epoch: int, terms: Mapping[str, float]) -> None:
-        """Count `epoch` as done, with its losses; logs the first, the last and one every few seconds."""
+        """Count `epoch` as done, with its losses; log the first, the last and one every few seconds."""
         now = self.clock()
         self._done += 1
         if now - self._last < self.seconds and epoch != self.epochs:
@@ -41,9 +41,9 @@ class Progress:
 
 @contextmanager
 def noting(log: Callable[[str], None], path: Path | None) -> Iterator[Callable[[str], None]]:
-    """A log that also keeps its last line in a file, for whoever watches; the file is deleted in the end.
+    """Return a log that also keeps its last line in a file for progress displays; the file is deleted at the end.
 
-    A training does not fail where the file cannot be written. Without a path the log stays as it is.
+    A training does not fail if the file cannot be written. Without a path the log is returned unchanged.
     """
     if path is None:
         yield log
@@ -63,13 +63,13 @@ def noting(log: Callable[[str], None], path: Path | None) -> Iterator[Callable[[
 
 
 def describe(terms: Mapping[str, float]) -> str:
-    """`loss 3.41 (reconstruction_rna 1.2, triplet_rna 0.3)`."""
+    """Format losses as `loss 3.41 (reconstruction_rna 1.2, triplet_rna 0.3)`."""
     parts = ", ".join(f"{name} {value:.4g}" for name, value in terms.items() if name != "total")
     return f"loss {terms['total']:.5g} ({parts})"
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `3 min 20 s` or `2 h 5 min`."""
+    """Format seconds as `8 s`, `3 min 20 s` or `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

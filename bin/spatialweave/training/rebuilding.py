@@ -1,4 +1,4 @@
-"""Latents of every modality rebuilt for every section, and how far those of modalities not measured there are right."""
+"""Latents of every modality rebuilt for every section, and their accuracy for modalities not measured there."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
 
 FEWEST = 10
-"""Held-out partners below which no correlation is given."""
+"""Least number of held-out partners for a correlation."""
 
 
 def hold_out(groups: Sequence[SectionGroup], held: Tensor) -> None:
-    """Let the spots `held` (bool) count as not measured, in training, in every modality that another group lacks."""
+    """Treat the spots `held` (bool) as not measured, in training, in every modality that another group lacks."""
     everywhere = set.intersection(*({one.name for one in group.inputs.modalities} for group in groups))
     for group in groups:
         kept = ~held[torch.as_tensor(group.rows, device=held.device)]
@@ -40,18 +40,18 @@ def rebuild(
     fused: Tensor,
     weights: Sequence[Sequence[AttentionWeights]],
 ) -> dict[str, np.ndarray]:
-    """The latents of every modality (float32, spots x dimensions), rebuilt from the fused embedding of a part's spots.
+    """Rebuild the latents of every modality (float32, spots x dimensions) from the fused embedding of a part's spots.
 
-    The spots of a group are decoded with its own decoder. Modalities that it lacks come from the decoders of the groups
-    that have them (their mean): the spots gather by their own attention of the last layer, since that of another
-    encoder is not defined between them, and the other decoder maps what they gathered.
+    The spots of a group are decoded with its own decoder. Modalities that it lacks come from the mean of the decoders
+    of the groups that have them. For these, the spots gather by their own attention of the last layer, since the
+    attention of another encoder is not defined between them, and the other decoder maps the result.
 
     Parameters
     ----------
     groups
-        All of the dataset, also those without spots in the part.
+        All groups of the dataset, including those without spots in the part.
     weights
-        The attention of each group of the part, layer by layer.
+        Attention of each group of the part, layer by layer.
     """
     sums: dict[str, np.ndarray] = {}
     times: dict[str, np.ndarray] = {}
@@ -76,10 +76,10 @@ def rebuild(
 def rebuilt_against_partners(
     dataset: Dataset, rebuilt: dict[str, np.ndarray], embedding: np.ndarray, held: np.ndarray, settings: MatchSettings
 ) -> dict[str, dict[str, Any]]:
-    """Agreement of rebuilt latents of modalities that a section lacks with those measured in matched spots.
+    """Compare rebuilt latents of modalities that a section lacks with those measured in matched spots.
 
     Only partners that were held out from training count (`held`, bool). A key names the modality, the section that it
-    is rebuilt for and the one that measured it; its value has the number of partners and their correlation: that of
+    is rebuilt for and the one that measured it. Its value has the number of partners and their correlation: that of
     each latent dimension, averaged by its variance.
     """
     found: dict[str, dict[str, Any]] = {}
@@ -89,7 +89,7 @@ def rebuilt_against_partners(
     assert points is not None
     lacks = {name: {one.name for one in dataset.modalities if not one.present[own].any()} for name, own in rows.items()}
     for a, b in dataset.section_pairs():
-        # What both lack neither has measured.
+        # A modality that both lack was measured in neither.
         if lacks[a] == lacks[b]:
             continue
         matches = match(embedding[rows[a]], embedding[rows[b]], points[rows[a]], points[rows[b]], settings)
@@ -107,7 +107,7 @@ def rebuilt_against_partners(
 
 
 def correlation(rebuilt: np.ndarray, measured: np.ndarray) -> float:
-    """Pearson correlation of each column (spots x dimensions), averaged with the measured variances as weights."""
+    """Return the Pearson correlations of columns (spots x dimensions), averaged with measured variances as weights."""
     x, y = (values.astype(np.float64) - values.mean(axis=0, dtype=np.float64) for values in (rebuilt, measured))
     covariance, scale = (x * y).mean(axis=0), x.std(axis=0) * y.std(axis=0)
     of_each = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
@@ -116,5 +116,5 @@ def correlation(rebuilt: np.ndarray, measured: np.ndarray) -> float:
 
 
 def draw_held(n_spots: int, fraction: float, rng: np.random.Generator, device: str) -> Tensor:
-    """The spots that are held out (bool), each with probability `fraction`."""
+    """Draw the spots to hold out (bool), each with probability `fraction`."""
     return torch.as_tensor(rng.random(n_spots) < fraction, device=device)

@@ -1,6 +1,6 @@
-"""Where and how a training runs: device, seeds, threads, log, checkpoints; and what it used.
+"""Environment of a training run: device, seeds, threads, log, checkpoints; and the resources it used.
 
-Nothing here needs torch until a method draws from one of its generators: a method may do without it.
+Nothing here needs torch until a method draws from one of its generators, so a method may work without it.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
     import torch
 
 PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "faiss-cpu")
-"""What the numbers depend on, where it is installed."""
+"""Packages that results depend on, if they are installed."""
 
 
 def log_to_stderr(line: str) -> None:
-    """Write one line to stderr at once, so that it shows in a log file while the run goes on."""
+    """Write one line to stderr at once, so that it appears in a log file during the run."""
     print(line, file=sys.stderr, flush=True)
 
 
 @dataclass
 class Run:
-    """One training run: everything about it that is no setting of the method.
+    """One training run: everything about it that is not a setting of the method.
 
     Attributes
     ----------
     device
         Where tensors live: ``cpu`` or ``cuda``.
     seed
-        Of every random stream of the run, 0 to 2^31 - 1.
+        Seed of every random stream of the run, 0 to 2^31 - 1.
     threads
-        CPU threads; None = as many as the libraries take.
+        Number of CPU threads; None = the libraries' defaults.
     checkpoint
-        File to save the state to and to resume from; None = no checkpoints.
+        File that stores the state, for resuming; None = no checkpoints.
     checkpoint_seconds
         Least time between two checkpoints.
     progress_seconds
@@ -58,9 +58,9 @@ class Run:
     identity
         Digest of code, method, configuration, data and seed: a checkpoint of another run is not resumed.
     log
-        Takes one line of progress.
+        Function that takes one line of progress.
     started
-        When the method began (seconds, monotonic clock).
+        Start of the method (seconds, monotonic clock).
     team
         The processes that train together.
     """
@@ -77,26 +77,26 @@ class Run:
     team: Team = field(default_factory=Team)
 
     def numpy_generator(self, *moment: int) -> np.random.Generator:
-        """A new generator by the seed and, for what is drawn again in training, the moment; none is the moment 0."""
+        """Return a new generator from the seed and the moment of a repeated draw; without `moment`, that is 0."""
         return np.random.default_rng((self.seed, *moment))
 
     def torch_generator(self) -> torch.Generator:
-        """A new CPU generator by the seed: initial weights are the same on every device."""
+        """Return a new CPU generator from the seed: initial weights are the same on every device."""
         import torch
 
         return torch.Generator().manual_seed(self.seed)
 
     def generator(self, epoch: int, stream: str) -> torch.Generator:
-        """A new CPU generator by seed, epoch and the name of what is drawn, e.g. ``masking``.
+        """Return a new CPU generator from seed, epoch and the name of what is drawn, e.g. ``masking``.
 
-        Streams of different names are independent, and what an epoch draws does not depend on the epochs before it, so
-        that a resumed run draws the same.
+        Streams of different names are independent. Draws of an epoch do not depend on the epochs before it, so a
+        resumed run draws the same.
         """
         import torch
 
-        # Masks have the number 0, which the results in docs/benchmarks.md depend on.
+        # Masks have the number 0; the results in docs/benchmarks.md depend on it.
         number = 0 if stream == "masking" else zlib.crc32(stream.encode())
-        # The first draws of generators seeded by consecutive small integers are similar; large odd factors spread them.
+        # Generators seeded by consecutive small integers draw similar first numbers; large odd factors spread them.
         state = (self.seed * 1_000_003 + epoch) * 0x9E3779B1 + number * 0x9E3779B97F4A7C15
         return torch.Generator().manual_seed(state % 2**63)
 
@@ -107,14 +107,14 @@ def prepare(method: str, seed: int, device: str = "auto", threads: int | None = 
     Parameters
     ----------
     method
-        The method's module. It is imported here, which shows whether it uses torch.
+        Module of the method. It is imported here, which shows whether it uses torch.
     device
-        `auto`, `cpu` or `cuda`; a method without torch runs on the CPU in any case.
+        `auto`, `cpu` or `cuda`; a method without torch always runs on the CPU.
 
     Raises
     ------
     InputError
-        When the method is not known, or the GPU is requested and absent.
+        When the method is unknown, or a GPU is requested and there is none.
     """
     load_method(method)
     if threads is not None:
@@ -137,7 +137,7 @@ def prepare(method: str, seed: int, device: str = "auto", threads: int | None = 
 
 
 def describe_device(run: Run) -> str:
-    """The device in words, for log and record."""
+    """Describe the device in words, for the log and the record."""
     if "torch" in sys.modules:
         from spatialweave.training import device as devices
 
@@ -146,7 +146,7 @@ def describe_device(run: Run) -> str:
 
 
 def peak_memory(device: str) -> dict[str, float]:
-    """Largest host memory of the process so far and GPU memory since :func:`prepare`, in MB (10^6 bytes)."""
+    """Return peak host memory of the process and GPU memory since :func:`prepare`, in MB (10^6 bytes)."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     gpu = 0
     if device == "cuda":
@@ -157,12 +157,12 @@ def peak_memory(device: str) -> dict[str, float]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers of every method depend on, as far as it is installed."""
+    """Return the installed versions of packages that the results of every method depend on."""
     return {"spatialweave": __version__, "python": platform.python_version(), **versions_of(*PACKAGES)}
 
 
 def versions_of(*packages: str) -> dict[str, str]:
-    """Versions of packages by name, as far as they are installed."""
+    """Return the versions of packages by name, if they are installed."""
     found = {}
     for name in packages:
         try:

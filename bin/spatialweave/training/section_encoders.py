@@ -1,4 +1,4 @@
-"""The encoders of several sections: one per section, or one for all sections of the same modalities."""
+"""Encoders of several sections: one per section, or one for all sections with the same modalities."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 Encoded = tuple[Tensor, list[AttentionWeights]]
-"""An encoder's embedding (its spots x dimensions), and the attention of each of its layers."""
+"""Embedding of an encoder (its spots x dimensions), and the attention of each of its layers."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,19 @@ class SectionGroup:
     Attributes
     ----------
     names
-        Sections.
+        Names of the sections.
     rows
-        Its spots in the dataset (int64, ascending).
+        Rows of its spots in the dataset (int64, ascending).
     dataset
-        Of these spots, with the modalities that any of them has.
+        Dataset of these spots, with the modalities that any of them has.
     inputs, known
-        What is to be embedded, and what is known in training.
+        Inputs to embed, and inputs known in training.
     config
         Settings of its network.
     learning_rate
-        Of its network.
+        Step size of its network.
     found
-        The long-range neighbours of every part.
+        Long-range neighbours of every part.
     """
 
     names: list[str]
@@ -86,12 +86,12 @@ class SectionGroup:
 
     @property
     def name(self) -> str:
-        """That of its sections."""
+        """Name made of the names of its sections."""
         return " and ".join(self.names)
 
     @property
     def reach(self) -> int:
-        """How many steps of the spatial graph a spot's losses depend on: input, encoder, and a decoder as deep."""
+        """Number of graph steps that a spot's losses depend on: those of input, encoder, and a decoder as deep."""
         return self.inputs.reach + 2 * len(self.network.layers)
 
 
@@ -102,9 +102,9 @@ class GroupBatch:
     Attributes
     ----------
     rows
-        Its spots among those of the part (int64).
+        Rows of its spots in the part (int64).
     inputs, known
-        As those of the group.
+        Like those of the group.
     """
 
     group: SectionGroup
@@ -121,9 +121,9 @@ class SectionsBatch:
     Attributes
     ----------
     groups
-        Those with spots in the part.
+        Groups with spots in the part.
     order
-        The part's spots among those of its groups, one group after the other.
+        Order of the part's spots among those of its groups, one group after the other.
     """
 
     patch: Patch
@@ -134,13 +134,13 @@ class SectionsBatch:
         self.order = torch.argsort(torch.cat([one.rows for one in self.groups]))
 
     def mask(self, epoch: int) -> Tensor:
-        """The spots masked in an epoch (bool)."""
+        """Return the spots masked in an epoch (bool)."""
         inputs = self.groups[0].inputs
         return self.patch.taken(random_mask(self.patch.n_all, inputs.mask_fraction, inputs.run, epoch))
 
 
 def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: SectionEncodersConfig) -> dict[str, Any]:
-    """For every section a key; sections with the same one share an encoder."""
+    """Return a key for every section; sections with the same key share an encoder."""
     if not config.shared_encoder:
         return {name: name for name in sections}
     return {
@@ -152,7 +152,7 @@ def encoder_keys(dataset: Dataset, sections: dict[str, np.ndarray], config: Sect
 def make_groups(
     tiling: Tiling, sections: dict[str, np.ndarray], config: SectionEncodersConfig, run: Run
 ) -> list[SectionGroup]:
-    """The encoders, with what they see: one per section, or per set of modalities where encoders are shared."""
+    """Make the encoders with their inputs: one per section, or per set of modalities if encoders are shared."""
     dataset = tiling.dataset
     of_key: dict[Any, list[str]] = {}
     for name, key in encoder_keys(dataset, sections, config).items():
@@ -179,12 +179,12 @@ def make_groups(
 
 
 def own_value(values: dict[str, str], names: Sequence[str], otherwise: str) -> str:
-    """The value of the encoder with these section and modality names, the first that has one; else `otherwise`."""
+    """Return the value of the first section or modality of an encoder that has one; else `otherwise`."""
     return next((values[name] for name in names if name in values), otherwise)
 
 
 def make_batches(tiling: Tiling, groups: Sequence[SectionGroup], run: Run) -> Batches[SectionsBatch]:
-    """The parts of a tiling with the encoders of their spots."""
+    """Return the parts of a tiling with the encoders of their spots."""
 
     def make(patch: Patch) -> SectionsBatch:
         batches = []
@@ -204,9 +204,9 @@ def make_batches(tiling: Tiling, groups: Sequence[SectionGroup], run: Run) -> Ba
 
 
 def encode(batch: SectionsBatch, mask: Tensor) -> list[Encoded]:
-    """What each encoder makes of a part while the spots in `mask` are masked, by the present neighbourhoods.
+    """Encode a part with each encoder while the spots in `mask` are masked, by the current neighbourhoods.
 
-    These embeddings give the next epoch's patterns.
+    The embeddings determine the next epoch's patterns.
     """
     encoded = []
     for one in batch.groups:
@@ -222,9 +222,9 @@ def everywhere(
     encoded: Callable[[GroupBatch], Encoded],
     function: Callable[[SectionsBatch, list[Encoded]], Mapping[str, Tensor]],
 ) -> dict[str, np.ndarray]:
-    """What `function` makes of every spot, by name, from what the encoders make of each part.
+    """Apply `function` to the encodings of each part, and return its tables for every spot, by name.
 
-    A group may have no spots in a part, so what is measured over spots is noted for each group by itself.
+    A group may have no spots in a part, so statistics over spots are recorded for each group separately.
     """
 
     statistics: dict[str, Notes] = {}

@@ -1,4 +1,4 @@
-"""The sections of a dataset, for methods that treat each by itself or compare them."""
+"""Sections of a dataset, for methods that treat them separately or compare them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def several_sections(dataset: Dataset, method: str, instead: str) -> dict[str, np.ndarray]:
-    """The rows of each section of a dataset of two or more.
+    """Return the rows of each section of a dataset of two or more.
 
     Raises
     ------
     InputError
-        For a dataset of one section; names the method to take `instead`.
+        For a dataset of one section; the message names the method to use `instead`.
     """
     rows = dataset.section_rows()
     if len(rows) < 2:
@@ -30,7 +30,7 @@ def several_sections(dataset: Dataset, method: str, instead: str) -> dict[str, n
 
 
 def restricted(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    """The dataset of those spots only, with the modalities that any of them has; no graph may join them to others."""
+    """Return the dataset of those spots, with the modalities that any has; no graph may join them to others."""
     modalities = [
         Modality(one.name, one.latent[rows], one.present[rows]) for one in dataset.modalities if one.present[rows].any()
     ]

@@ -1,4 +1,4 @@
-"""From a method's preset to a fitted embedding with its complete record."""
+"""Fit of a method from its preset to an embedding with its complete record."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset
 from spatialweave.method import Fitted, load_method
 from spatialweave.presets import MethodPreset
@@ -17,11 +18,11 @@ from spatialweave.training import checkpoint
 from spatialweave.training.run import Run, describe_device, peak_memory, versions, versions_of
 
 NOTHING_TRAINED = {"losses": {"total": []}, "epochs": 0, "stopped_by": "nothing to train"}
-"""The record of a method that reports no training."""
+"""Record of a method that reports no training."""
 
 
 def every_epoch(epochs: int, package: str) -> dict[str, Any]:
-    """The record of a training by a library that runs all epochs and keeps no losses."""
+    """Return the record of a training by a library that runs all epochs and keeps no losses."""
     return {"epochs": epochs, "stopped_by": "all epochs done", "versions": versions_of(package)}
 
 
@@ -35,10 +36,14 @@ def fit_preset(
     Raises
     ------
     InputError
-        For an unknown method or preset, an unknown setting, or a value of wrong type or out of bounds.
+        For an unknown method or preset, an unknown setting, a value of wrong type or out of bounds, or a dataset of
+        more spots than the method can take.
     RuntimeError
         When the embedding holds a value that is not finite.
     """
+    if 0 < preset.most_spots < dataset.n_spots:
+        found, fix = f"has {dataset.n_spots} spots", f"leave {preset.name} out of --methods"
+        raise InputError(f"dataset '{dataset.name}'", found, f"{preset.most_spots} at most for {preset.title}", fix)
     method = load_method(preset.module)
     chosen, settings = preset.settings(dataset.platform, dataset.layout, len(dataset.modalities), preset_name)
     where = f"method '{preset.name}'"
@@ -59,7 +64,7 @@ def fit_preset(
         "device": describe_device(run),
         "seconds": round(time.monotonic() - run.started, 3),
         **peak_memory(run.device),
-        # A method that is another's library adds its version.
+        # A method from another library adds its version.
         "versions": versions() | fitted.record.get("versions", {}),
     }
     return fitted

@@ -10,7 +10,7 @@ from spatialweave.settings import option
 
 @dataclass(frozen=True)
 class SmartConfig:
-    """The convolutions, the far spots of triplets, and factors of losses."""
+    """Settings of the convolutions, of the far spots of triplets, and factors of losses."""
 
     far_fraction: float = option(
         0.6, "Fraction of spots, the farthest from the anchor, that negatives come from.", 1e-6, 1.0

@@ -1,4 +1,4 @@
-"""Rules that end a training early. Each is evaluated before an epoch's update, with the losses recorded so far."""
+"""Rules that end a training early, evaluated before each epoch's update with the losses recorded so far."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Losses = Mapping[str, Sequence[float]]
 
 
 class StopRule(Protocol):
-    """Says whether to stop before the update of `epoch` (from 1), given the losses of the epochs before it."""
+    """Rule that decides whether to stop before the update of `epoch` (from 1), given the losses of earlier epochs."""
 
     def __call__(self, epoch: int, losses: Losses) -> str | None:
-        """Return why to stop, or None to go on."""
+        """Return why to stop, or None to continue."""
 
 
 def never(epoch: int, losses: Losses) -> str | None:
@@ -25,15 +25,15 @@ def never(epoch: int, losses: Losses) -> str | None:
 
 @dataclass(frozen=True)
 class SlopeRule:
-    """Stop when one of several losses has become flat (SMART's rule, Du et al. 2026).
+    """Rule that stops when one of several losses has become flat (SMART's rule, Du et al. 2026).
 
-    At epochs divisible by `every` and greater than `window`, a least-squares line is fitted to each series' last
-    `window` values. Stop if the absolute slope of any is below `limit` and none of the slopes is exactly zero.
+    At epochs divisible by `every` and greater than `window`, a least-squares line is fitted to the last `window` values
+    of each series. Stop if the absolute slope of any is below `limit` and none of the slopes is exactly zero.
 
     Attributes
     ----------
     series
-        Each is the sum of the terms whose name begins with it, e.g. ``triplet`` = triplet_rna + triplet_adt.
+        Names; each stands for the sum of the terms that begin with it, e.g. ``triplet`` = triplet_rna + triplet_adt.
     """
 
     window: int
@@ -42,7 +42,7 @@ class SlopeRule:
     every: int = 10
 
     def __call__(self, epoch: int, losses: Losses) -> str | None:
-        """Return why to stop, or None to go on."""
+        """Return why to stop, or None to continue."""
         if epoch % self.every or epoch <= self.window:
             return None
         slopes = {name: slope(_summed(losses, name)[-self.window :]) for name in self.series}
@@ -53,12 +53,12 @@ class SlopeRule:
 
 
 def slope(values: Sequence[float] | np.ndarray) -> float:
-    """Slope of the least-squares line through (0, values[0]), (1, values[1]), ..."""
+    """Return the slope of the least-squares line through (0, values[0]), (1, values[1]), ..."""
     x = np.arange(len(values)) - (len(values) - 1) / 2
     return float(x @ np.asarray(values, dtype=np.float64) / (x @ x))
 
 
 def _summed(losses: Losses, series: str) -> np.ndarray:
-    """Per epoch, the sum of the terms of a series."""
+    """Sum the terms of a series, per epoch."""
     terms = [values for name, values in losses.items() if name == series or name.startswith(f"{series}_")]
     return np.sum([np.asarray(values, dtype=np.float64) for values in terms], axis=0)

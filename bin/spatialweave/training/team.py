@@ -1,7 +1,7 @@
-"""The processes of one training: each takes some parts of an update, all make the same step.
+"""Processes of one training: each takes some parts of an update, and all make the same step.
 
-Gradients are exchanged part by part and added up in the order of the parts, as one process adds them up, so that the
-result does not depend on the number of processes.
+Gradients are exchanged part by part and added in the order of the parts, as one process does, so the result does not
+depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 @dataclass
 class Team:
-    """The processes; one, unless :func:`joined_team` found others.
+    """Processes of a training; only one unless :func:`joined_team` found others.
 
     Attributes
     ----------
     rank
-        This process's number, from 0. Process 0 alone writes files and the log.
+        Number of this process, from 0. Only process 0 writes files and the log.
     size
         Number of processes.
     """
@@ -38,11 +38,11 @@ class Team:
     _rows: list[Tensor] = field(default_factory=list, repr=False)
 
     def own(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's share of a list that all processes have: every size-th, from its rank on."""
+        """Return this process's part of a list that all processes have: every size-th item, from its rank on."""
         return items[self.rank :: self.size]
 
     def all_of(self, own: Sequence[T]) -> list[T]:
-        """The list of which every process has its :meth:`own` share."""
+        """Return the list of which every process has its :meth:`own` part."""
         if self.size == 1:
             return list(own)
         import torch.distributed as dist
@@ -56,7 +56,7 @@ class Team:
         return self.all_of([value])
 
     def part_done(self, parameters: Sequence[Tensor], numbers: dict[str, float]) -> None:
-        """Put the gradients of a part, and its losses, aside; they are added up by :meth:`update_done`."""
+        """Store the gradients of a part and its losses; :meth:`update_done` adds them up."""
         if self.size == 1:
             return
         import torch
@@ -74,14 +74,14 @@ class Team:
         import torch.distributed as dist
 
         if n_parts < self.size:
-            # Whoever had no part has no names of losses either.
+            # A process without a part has no names of losses either.
             told = [names]
             dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
             names = told[0]
         sizes = [parameter.numel() for parameter in parameters]
         width = sum(sizes) + len(sizes) + len(names)
         most = -(-n_parts // self.size)
-        # A process has fewer parts than another, or none.
+        # Some processes have fewer parts than others, or none.
         empty = torch.zeros(width, dtype=torch.float64, device=parameters[0].device)
         mine = torch.stack(self._rows + [empty] * (most - len(self._rows)))
         self._rows.clear()
@@ -90,7 +90,7 @@ class Team:
         rows = [theirs[k % self.size][k // self.size] for k in range(n_parts)]
         split = [row.split([sum(sizes), len(sizes), len(names)]) for row in rows]
         reached = torch.stack([part[1] for part in split]).any(dim=0).tolist()
-        # In the precision and order in which one process adds them up.
+        # Same precision and order in which one process adds them up.
         total = torch.stack([part[0] for part in split]).to(parameters[0].dtype)
         summed = total[0]
         for row in total[1:]:
@@ -100,9 +100,9 @@ class Team:
         return dict(zip(names, torch.stack([part[2] for part in split]).sum(dim=0).tolist(), strict=True))
 
     def summed(self, tables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The sums of tables over all processes; in each the rows of others are zero.
+        """Sum tables over all processes; in each, rows of other processes are zero.
 
-        A process that had no part has no tables; process 0 has all.
+        A process without parts has no tables; process 0 has all.
         """
         if self.size == 1:
             return tables
@@ -120,9 +120,9 @@ class Team:
         return result
 
     def disband(self, why: str) -> None:
-        """Go on as the only process; all others end here, well.
+        """Continue as the only process; all others end here without an error.
 
-        For what one process has to do: the user is told `why`.
+        This is for work that one process has to do: the user is told `why`.
         """
         if self.size == 1:
             return
@@ -136,7 +136,7 @@ class Team:
 
 
 def joined_team(device: str) -> Team:
-    """The team that this process was started as a member of, by its environment variables; else one of one."""
+    """Return the team that started this process, by its environment variables; else a team of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return Team()
@@ -148,10 +148,10 @@ def joined_team(device: str) -> Team:
         if wanted > there:
             raise InputError("--processes", f"{wanted}, and this node has {there} GPUs for them", f"at most {there}")
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    # Tables are exchanged on the host, gradients where they are.
+    # Tables are exchanged on the host, gradients on their device.
     dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     team = Team(dist.get_rank(), size)
     if team.rank > 0:
-        # What all find, the first one tells.
+        # Notes that all processes would report are reported by the first.
         os.environ.pop(NOTES, None)
     return team

@@ -1,8 +1,8 @@
-"""Tissue cut into tiles, so that a training holds some of the spots at a time, and every spot still has its neighbours.
+"""Tissue cut into tiles, so that a training holds only some spots at a time, and every spot keeps its neighbours.
 
-All that a network gathers for a spot lies within a few steps of the spatial graph. A part of the dataset is a few tiles
-from anywhere in it; around them lies a halo as deep as the network reaches, which is gathered from and does not count.
-The whole dataset is one part without a halo. docs/scale.md explains what stays exact.
+Everything that a network gathers for a spot lies within a few steps of the spatial graph. A part of the dataset is a
+few tiles from anywhere in it. Around them lies a halo as deep as the network reaches; its spots are gathered from but
+do not count. The whole dataset is one part without a halo. docs/scale.md explains what stays exact.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from spatialweave.training.run import Run
 
 BATCH_SPOTS, PART_SPOTS = 32_768, 8_192
-"""Spots of an update by tiles, and most spots of a part; what is searched within a part is searched among those."""
+"""Spots of an update by tiles, and most spots of a part; searches within a part run among these."""
 
 PARTS_PER_UPDATE = 4
-"""Fewest: smaller batches are of smaller parts. One update can be shared out among so many processes."""
+"""Least number of parts of an update: smaller batches have smaller parts. As many processes can share an update."""
 
 TILES_PER_PART = 4
-"""More, smaller tiles make a part more like the whole dataset, and its halo larger."""
+"""Number of tiles per part. More, smaller tiles make a part more like the whole dataset, and its halo larger."""
 
 
 @dataclass(frozen=True)
 class TileConfig:
-    """The setting of methods that can be trained by tiles."""
+    """Setting of methods that can be trained by tiles."""
 
     batch_spots: int | None = option(
         None,
@@ -57,17 +57,17 @@ class Patch:
     Attributes
     ----------
     number
-        Of the part, from 0.
+        Number of the part, from 0.
     dataset
-        These spots only, with their modalities and spatial graphs.
+        Dataset of these spots, with their modalities and spatial graphs.
     n_all
-        Spots of the dataset that it was cut from.
+        Number of spots of the dataset that it was cut from.
     rows
         Their rows in that dataset (int64, ascending); None = it is the whole dataset.
     steps
-        Of each spot from the nearest that counts, along the spatial graph: 0 = it counts; None = all count.
+        Steps of each spot from the nearest counted spot, along the spatial graph: 0 = it counts; None = all count.
     share
-        The spots that count as a fraction of those of all parts.
+        The counted spots as a fraction of those of all parts.
     """
 
     number: int
@@ -80,30 +80,30 @@ class Patch:
 
     @cached_property
     def core(self) -> Tensor | None:
-        """The spots that count (int64); None = all."""
+        """The counted spots (int64); None = all."""
         return None if self.steps is None else torch.as_tensor(np.flatnonzero(self.steps == 0), device=self.device)
 
     @cached_property
     def neighbours(self) -> Propagation:
-        """The mean over the spatial neighbours, the spot itself among them."""
+        """The mean over the spatial neighbours and the spot itself."""
         return neighbour_mean(with_self(self.dataset.spatial_graph()), device=self.device)
 
     def counted(self, x: Tensor) -> Tensor:
-        """The rows of `x` (spots x anything) of the spots that count."""
+        """Return the rows of `x` (spots x anything) of the counted spots."""
         return x if self.core is None else x[self.core]
 
     def taken(self, x: Tensor) -> Tensor:
-        """Of a table of the whole dataset (spots x anything) the rows of this part's spots."""
+        """Return the rows of this part's spots from a table of the whole dataset (spots x anything)."""
         return x if self.rows is None else x[torch.as_tensor(self.rows, device=x.device)]
 
     def within(self, steps: int) -> np.ndarray:
-        """The spots at most so many steps from one that counts (bool)."""
+        """Return the spots at most this many steps from a counted one (bool)."""
         return np.ones(self.dataset.n_spots, dtype=bool) if self.steps is None else self.steps <= steps
 
     def only(self, dataset: Dataset, spots: np.ndarray) -> Patch:
-        """The same part of a `dataset` that has the rows `spots` (ascending) of this one's only, with the same share.
+        """Restrict the part to a `dataset` that has only its rows `spots` (ascending), with the same share.
 
-        No edge may join them to others. It has no spots where the part has none of them.
+        No edge may join them to others. The result has no spots if the part has none of them.
         """
         if self.rows is None or self.steps is None:
             return replace(self, dataset=dataset, n_all=dataset.n_spots)
@@ -113,22 +113,22 @@ class Patch:
 
 
 class Tiling:
-    """The parts of a dataset, and which of them an update is of.
+    """Parts of a dataset, and the parts of each update.
 
-    Tiles are put together to parts at random, once, by the run's seed. Each is of one section, and sections are shared
-    out evenly; or each goes through all sections, as they lie over each other. Updates take the parts in a random
-    order, a new one whenever all have been taken, and none twice.
+    Tiles are combined to parts at random, once, by the run's seed. Each tile is of one section, and sections are
+    distributed evenly; or each tile goes through all sections, as they lie over each other. Updates take the parts in a
+    random order, with a new order when all have been taken, and no part twice.
 
     Parameters
     ----------
     batch_spots
-        The setting of :class:`TileConfig`.
+        Setting of :class:`TileConfig`.
     updates
-        That will be made: an update takes as many parts as are needed to see every spot once.
+        Number of updates: an update takes as many parts as are needed to see every spot once.
     tiles_per_part
         Default: :data:`TILES_PER_PART`.
     through_sections
-        Whether a tile goes through all sections; these need aligned coordinates.
+        Whether a tile goes through all sections; this needs aligned coordinates.
     """
 
     def __init__(
@@ -170,28 +170,28 @@ class Tiling:
 
     @property
     def n_parts(self) -> int:
-        """Number of parts, 1 where all spots are trained on at once."""
+        """Number of parts, 1 if all spots are trained on at once."""
         return max(len(self.parts), 1)
 
     def patch(self, number: int, reach: int) -> Patch:
-        """A part with a halo of so many steps; the whole dataset where all spots are trained on at once."""
+        """Return a part with a halo of that many steps; the whole dataset if all spots are trained on at once."""
         if self.whole:
             return Patch(0, self.dataset, self.dataset.n_spots, self.run.device)
         return self._around(number, self.parts[number], reach)
 
     def patches(self, reach: int) -> Iterator[Patch]:
-        """All parts, one after the other."""
+        """Iterate over all parts, one after the other."""
         return (self.patch(number, reach) for number in range(self.n_parts))
 
     def sample(self, n_spots: int, reach: int) -> Patch:
-        """The first parts, with about so many spots, as one."""
+        """Return the first parts, with about that many spots, as one part."""
         if self.whole:
             return self.patch(0, reach)
         n_parts = -(-n_spots * len(self.parts) // self.dataset.n_spots)
         return self._around(0, np.sort(np.concatenate(self.parts[:n_parts])), reach)
 
     def of_update(self, number: int) -> list[int]:
-        """The numbers of the parts of an update; updates count from 1."""
+        """Return the numbers of the parts of an update; updates count from 1."""
         if self.whole:
             return [0]
         end = number * self.per_update
@@ -200,18 +200,18 @@ class Tiling:
         return self._taken[end - self.per_update : end]
 
     def part_of_spots(self) -> np.ndarray:
-        """The number of every spot's part (int64)."""
+        """Return the number of every spot's part (int64)."""
         part = np.zeros(self.dataset.n_spots, dtype=np.int64)
         for number, rows in enumerate(self.parts):
             part[rows] = number
         return part
 
     def record(self) -> dict[str, int]:
-        """For the training record: the number of parts, and of those that an update takes."""
+        """Return the training record: the number of parts, and how many an update takes."""
         return {"parts": self.n_parts, "parts_per_update": self.per_update}
 
     def _next_order(self) -> list[int]:
-        """All parts at random, last those that the update within which the order begins has taken already."""
+        """Return all parts in random order; last those already taken by the update in which the order begins."""
         done = len(self._taken)
         of_this_update = set(self._taken[done - done % self.per_update :])
         generator = self.run.generator(done // self.n_parts, "parts")
@@ -227,7 +227,7 @@ class Tiling:
 def make_parts(
     dataset: Dataset, part_spots: int, tiles_per_part: int, run: Run, through_sections: bool = False
 ) -> list[np.ndarray]:
-    """The rows of each part (ascending): tiles of all sections, or through them, shared out evenly and at random."""
+    """Return the rows of each part (ascending): tiles of or through all sections, shared out evenly at random."""
     n_parts = -(-dataset.n_spots // part_spots)
     generator = run.generator(0, "tiles")
     stacks, points = list(dataset.section_rows().values()), dataset.coordinates
@@ -242,7 +242,7 @@ def make_parts(
 
 
 def cut(coordinates: np.ndarray, n_tiles: int) -> list[np.ndarray]:
-    """Spots in compact tiles of equal size, give or take one: halved across the longer side, again and again.
+    """Cut spots into compact tiles of equal size, give or take one, by repeated halving across the longer side.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def cut(coordinates: np.ndarray, n_tiles: int) -> list[np.ndarray]:
 
 
 def with_halo(graph: sparse.csr_matrix, core: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the spots at most `reach` steps from one of `core` (int64, ascending), and the steps of each."""
+    """Return the rows of spots at most `reach` steps from one of `core` (int64, ascending), and the steps of each."""
     steps = np.full(graph.shape[0], -1, dtype=np.int16)
     steps[core] = 0
     frontier = core
@@ -282,7 +282,7 @@ def with_halo(graph: sparse.csr_matrix, core: np.ndarray, reach: int) -> tuple[n
 
 
 def local(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    """The dataset of those spots, with all modalities and the spatial graphs between them, without other graphs."""
+    """Return the dataset of those spots, with all modalities and the spatial graphs between them; no other graphs."""
     return replace(
         dataset,
         obs=dataset.obs.iloc[rows],

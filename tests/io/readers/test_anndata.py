@@ -238,7 +238,7 @@ def filtered(path: Path, dataset: str, number: int) -> None:
         ("X/indptr", 32004, "lz4"),
         ("X/data", 32026, "blosc2"),
         ("X", 32015, "zstd"),
-        ("var/_index", 4711, "of no known name"),
+        ("var/_index", 4711, "unnamed"),
     ],
 )
 def test_a_filter_of_hdf5_that_is_not_here_is_named(
@@ -247,7 +247,7 @@ def test_a_filter_of_hdf5_that_is_not_here_is_named(
     path = tmp_path / "rna.h5ad"
     adata(tissue, kind=np.asarray if dataset == "X" else sparse.csr_matrix).write_h5ad(path)
     filtered(path, dataset, number)
-    expected = rf"rna.h5ad, {dataset}: is compressed by HDF5 filter {number} \({name}\), which is not here; "
+    expected = rf"rna.h5ad, {dataset}: is compressed by HDF5 filter {number} \({name}\), which is not installed; "
     with pytest.raises(
         InputError, match=expected + ".*hdf5plugin is installed, and write it again with compression='gzi"
     ):

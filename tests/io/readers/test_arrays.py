@@ -73,7 +73,7 @@ def hd(tissue, tmp_path: Path, write_tenx_h5: Callable) -> Path:
 
 def test_bins_of_visium_hd(tissue, hd: Path) -> None:
     with pytest.warns(
-        InputWarning, match=r"bins of 8 micrometres are read \(the column bin names others: 8, 16, cell\)"
+        InputWarning, match=r"bins of 8 micrometres are read \(set the column bin for others: 8, 16, cell\)"
     ):
         result, understood = understand_section(SectionInput("d", "s", {"rna": hd}))
         data = result.in_memory()
@@ -228,7 +228,7 @@ def test_regions_that_lie_over_each_other_in_obsm_are_sections(tissue, tmp_path:
     assert list(part.obs_names) == tissue.spots[10:]
     np.testing.assert_array_equal(part.obsm["spatial"], tissue.coordinates[:10])
     path = store(tissue, tmp_path / "apart.zarr", {"table": slice(None)}, spatial=tissue.coordinates)
-    with pytest.warns(InputWarning, match=r"holds 2 sections side by side \(left.part, right\), taken for one"):
+    with pytest.warns(InputWarning, match=r"holds 2 sections side by side \(left.part, right\), used as one"):
         assert section({"rna": path}).n_obs == 20
 
 
@@ -252,7 +252,7 @@ def test_tables_of_regions_are_sections(tissue, tmp_path: Path) -> None:
 def test_tables_of_bins(tissue, tmp_path: Path) -> None:
     path = store(tissue, tmp_path / "s.zarr", {"square_008um": slice(10), "square_016um": slice(5)})
     with pytest.warns(
-        InputWarning, match=r"the table 'square_008um' is read \(the column bin names other bins: 8, 16\)"
+        InputWarning, match=r"the table 'square_008um' is read \(set the column bin for other bins: 8, 16\)"
     ):
         assert section({"rna": path}).n_obs == 10
     assert section({"rna": path}, bins={"": "16"}).n_obs == 5

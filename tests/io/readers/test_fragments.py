@@ -85,7 +85,7 @@ def test_each_modality_has_its_bin(tissue, tmp_path: Path, spatial_csv: Path) ->
     data = section(files, spatial=spatial_csv, bins={"histone": "1000", "": "700"})
     holds(data.mod["atac"], counted(listed, tile(700)), tissue.spots)
     holds(data.mod["histone"], counted(listed, tile(1000)), tissue.spots)
-    with pytest.raises(InputError, match=r"--bin: 'adt:5' has no meaning for the files of this row"):
+    with pytest.raises(InputError, match=r"--bin: 'adt:5' does not apply to any file of this row"):
         section(files, spatial=spatial_csv, bins={"histone": "1000", "adt": "5"})
 
 
@@ -136,7 +136,7 @@ def test_another_modality_tells_the_spots(tissue, tmp_path: Path, write_tenx_h5:
     path = write(tmp_path / "fragments.tsv.gz", listed)
     rna = tissue.table("rna").set_axis([spot[:-2] for spot in tissue.spots])
     rna.assign(x=tissue.coordinates[:, 0], y=tissue.coordinates[:, 1]).to_csv(tmp_path / "rna.csv")
-    with pytest.warns(InputWarning, match="barcodes are compared without the number behind them"):
+    with pytest.warns(InputWarning, match="barcodes are compared without the number at their end"):
         data = section({"rna": tmp_path / "rna.csv", "atac": path})
     expected = Counter({(spot[:-2], tile): n for (spot, tile), n in counted(listed, tile(5000)).items()})
     holds(data.mod["atac"], expected, [spot[:-2] for spot in tissue.spots])
@@ -212,8 +212,8 @@ def test_damaged_fragments(tissue, tmp_path: Path, spatial_csv: Path, lines: str
     ("bed", "message"),
     [
         ("", "peaks.bed: holds no peaks"),
-        ("chr1\t1\t9\nchr1:1-9\n", "peaks.bed, line 2: is no interval; expected chromosome, start and end"),
-        ("chr1\t9\t1\n", "peaks.bed, line 1: is no interval"),
+        ("chr1\t1\t9\nchr1:1-9\n", "peaks.bed, line 2: is not an interval; expected chromosome, start and end"),
+        ("chr1\t9\t1\n", "peaks.bed, line 1: is not an interval"),
         ("1\t0\t300000\n", "no fragment lies in a peak; expected the same names of chromosomes"),
     ],
 )
@@ -227,7 +227,7 @@ def test_damaged_peaks(tissue, tmp_path: Path, spatial_csv: Path, bed: str, mess
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({}, "holds fragments, and nothing says where its barcodes are"),
+        ({}, "holds fragments, but its barcodes have no coordinates"),
         ({"bins": {"": "50"}}, "'50' cannot be used for tiles; expected at least 100 base pairs"),
         ({"bins": {"": "cell"}}, "--bin: 'cell' cannot be used"),
     ],

@@ -280,7 +280,7 @@ def test_cosmx(tmp_path: Path, ending: str, cell_first: bool, quoted: bool) -> N
         data = result.in_memory()
     holds(data.mod["rna"], IN_FIELDS, GENES, RNA)
     said = " | ".join(str(notice.message) for notice in notices)
-    assert "2 rows with cell_ID 0 are outside of cells, left out" in said
+    assert "2 rows with cell_ID 0 are outside the cells, left out" in said
     assert "types Control are left out (4 features)" in said
     assert "platform cosmx (by the format of the files)" in understood.line()
     assert list(data.obs["label"][["1_1", "2_1"]]) == ["a", "b"]
@@ -330,7 +330,7 @@ def test_proteins_of_cosmx_are_intensities(tmp_path: Path, as_multi: bool) -> No
 
 def test_whole_numbers_without_controls_need_a_modality(tmp_path: Path) -> None:
     folder = cosmx(tmp_path / "flat", pd.DataFrame(RNA, columns=GENES))
-    with pytest.raises(InputError, match=r"does not say which modality it holds.*give it as --rna or another modality"):
+    with pytest.raises(InputError, match=r"does not name the modality.*give it as --rna or another modality"):
         section(multi=folder)
     holds(section({"rna": folder}).mod["rna"], IN_FIELDS, GENES, RNA)
 

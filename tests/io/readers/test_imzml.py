@@ -173,8 +173,8 @@ def test_compressed_spectra_are_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("mz\n", "masses.csv: holds no m/z"),
-        ("184.1\nPC\n", "masses.csv, line 2: 'PC' is no m/z"),
-        ("-3\n", "masses.csv, line 1: '-3' is no m/z"),
+        ("184.1\nPC\n", "masses.csv, line 2: 'PC' is not an m/z"),
+        ("-3\n", "masses.csv, line 1: '-3' is not an m/z"),
         ("950\n", "no pixel has an intensity at a peak"),
     ],
 )

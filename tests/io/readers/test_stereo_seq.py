@@ -65,7 +65,7 @@ def test_bins_of_a_gef(tmp_path: Path, sizes: tuple[int, ...], size: int) -> Non
 def test_the_default_is_bins_of_50_and_is_said(tmp_path: Path) -> None:
     table = records(n=20_000, side=1000)
     path = gef(tmp_path / "S.gef", table, 1, name="geneName", resolution=None)
-    with pytest.warns(InputWarning, match=r"S.gef: is counted in bins of 50 x 50 DNB \(the column bin names another"):
+    with pytest.warns(InputWarning, match=r"S.gef: is counted in bins of 50 x 50 DNB \(the column bin sets another"):
         data = section(multi=path)
     holds(data.mod["rna"], binned(table, 50))
     assert data.uns["spatialweave"]["coordinate_unit"] == "unknown"
@@ -130,7 +130,7 @@ def test_cells_of_a_gem(tmp_path: Path) -> None:
     (tmp_path / "S.gem").write_bytes(gem(table, "MIDCount", cells=True))
     table["cell"] = table["x"] // 60 * (table["y"] > 100)
     outside = int((table["cell"] == 0).sum())
-    with pytest.warns(InputWarning, match=f"{outside} records are outside of cells"):
+    with pytest.warns(InputWarning, match=f"{outside} records are outside the cells"):
         data = section(multi=tmp_path / "S.gem", bins={"": "cell"})
     inside = table[table["cell"] > 0]
     names = inside["cell"].astype(str)
@@ -171,9 +171,9 @@ def test_cells_of_a_gem_that_is_binned_already(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stored", "chosen", "message"),
     [
-        (100, "150", "S.gem, #BinSize: its records are bins of 100 DNB, of which 150 is no multiple; expected a mul"),
-        (50, "20", "its records are bins of 50 DNB, of which 20 is no multiple"),
-        ("bin50", "20", "its records are bins of 50 DNB, of which 20 is no multiple"),
+        (100, "150", "S.gem, #BinSize: its records are bins of 100 DNB, and 150 is not a multiple of 100; expected"),
+        (50, "20", "its records are bins of 50 DNB, and 20 is not a multiple of 50"),
+        ("bin50", "20", "its records are bins of 50 DNB, and 20 is not a multiple of 50"),
     ],
 )
 def test_bins_that_a_gem_does_not_make_up(tmp_path: Path, stored: object, chosen: str | None, message: str) -> None:
@@ -183,10 +183,10 @@ def test_bins_that_a_gem_does_not_make_up(tmp_path: Path, stored: object, chosen
 
 
 @pytest.mark.parametrize("stored", [0, "", "1.5", "CellBin", "9" * 30])
-def test_a_width_of_bins_that_is_none_is_said(tmp_path: Path, stored: object) -> None:
+def test_an_invalid_bin_width_causes_a_warning(tmp_path: Path, stored: object) -> None:
     table = records(n=500)
     (tmp_path / "S.gem").write_bytes(gem(table, "MIDCount", stored=stored))
-    with pytest.warns(InputWarning, match=f"S.gem, #BinSize: '{stored}' is no width of bins"):
+    with pytest.warns(InputWarning, match=f"S.gem, #BinSize: '{stored}' is not a bin width"):
         holds(section(multi=tmp_path / "S.gem", bins={"": "20"}).mod["rna"], binned(table, 20))
 
 
@@ -218,9 +218,9 @@ def far(path: Path) -> None:
     ("damage", "chosen", "message"),
     [
         (no_records, None, "S.gef: is not a readable .gef file"),
-        (fewer_records, None, "its genes have .* records, and there are"),
+        (fewer_records, None, "its genes have .* records, but the file has"),
         (other_file, None, "it has neither a group 'geneExp' nor a group 'cellBin'"),
-        (far, None, "a place is not within 0 .. 2097152"),
+        (far, None, "a position is not within 0 .. 2097152"),
         (lambda path: path.write_bytes(path.read_bytes()[:3000]), None, "S.gef: is not a readable .gef file"),
         (lambda path: None, "cell", "holds no cells .no group 'cellBin'.; expected a .cellbin.gef"),
         (lambda path: None, "7.5", "--bin: '7.5' cannot be used; expected a whole number"),
@@ -237,7 +237,7 @@ def test_damaged_gef(tmp_path: Path, damage: Callable[[Path], object], chosen: s
 def test_bins_that_do_not_make_up_those_wanted(tmp_path: Path) -> None:
     path = gef(tmp_path / "S.gef", records(), 50, 100)
     with pytest.raises(
-        InputError, match=r"has no bins of which 20 is a multiple; expected a multiple of (50, 100|100, 50)"
+        InputError, match=r"has no bins whose width divides 20; expected a multiple of (50, 100|100, 50)"
     ):
         section(multi=path, bins={"": "20"})
 
@@ -248,11 +248,15 @@ def test_bins_that_do_not_make_up_those_wanted(tmp_path: Path) -> None:
         ("geneID\tx\ty\nA\t1\t2\n", None, "S.gem: has no column 'count'"),
         ("geneID\tx\ty\tMIDCount\nA\t1\tb\t3\n", None, "S.gem: is not a readable .gem table"),
         ("geneID\tx\ty\tMIDCount\nA\t1\t2\n", None, "S.gem: is not a readable .gem table"),
-        ("geneID\tx\ty\tMIDCount\nA\t-1\t2\t3\n", None, "a place is not within"),
+        ("geneID\tx\ty\tMIDCount\nA\t-1\t2\t3\n", None, "a position is not within"),
         ("geneID\tx\ty\tMIDCount\n", None, "S.gem: is not a readable .gem table .Empty CSV file"),
         ("geneID\tx\ty\tMIDCount\nA\t1\t2\t3\n", "cell", "S.gem: has no column of cells"),
-        ("geneID\tx\ty\tMIDCount\tlabel\nA\t1\t2\t3\t0\n", "cell", "no record of it is in a cell"),
-        ("geneID\tx\ty\tMIDCount\tlabel\nA\t1\t2\t3\t-4\n", "cell", "a cell has a number below 0"),
+        ("geneID\tx\ty\tMIDCount\tlabel\nA\t1\t2\t3\t0\n", "cell", "none of its records is in a cell"),
+        (
+            "geneID\tx\ty\tMIDCount\tlabel\nA\t1\t2\t3\t-4\n",
+            "cell",
+            "a cell number is negative or larger than 4398046511103",
+        ),
     ],
 )
 def test_damaged_gem(tmp_path: Path, content: str, chosen: str | None, message: str) -> None:
@@ -263,5 +267,5 @@ def test_damaged_gem(tmp_path: Path, content: str, chosen: str | None, message: 
 
 def test_a_bin_for_files_that_have_none_is_refused(tissue, tmp_path: Path, spatial_csv: Path) -> None:
     tissue.table("rna").to_csv(tmp_path / "rna.csv")
-    with pytest.raises(InputError, match=r"--bin: '50' has no meaning for the files of this row; expected \.gef"):
+    with pytest.raises(InputError, match=r"--bin: '50' does not apply to any file of this row; expected \.gef"):
         section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv, bins={"": "50"})

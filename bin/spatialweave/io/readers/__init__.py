@@ -22,7 +22,7 @@ Reader = Callable[[Path], list[Measurement]]
 
 
 def read(path: Path, choices: Choices | None = None) -> list[Measurement]:
-    """Read a file or folder of any known format; the name decides on the format, of folders and tables the content."""
+    """Read a file or folder of a known format, recognised by its name or, for folders and tables, its content."""
     with reading(path, "file or folder", "give the user who runs this permission to read it"):
         if not path.exists():
             raise InputError(str(path), "no such file or folder", KINDS)
@@ -34,7 +34,7 @@ def read(path: Path, choices: Choices | None = None) -> list[Measurement]:
 
 
 def lists_all_barcodes(path: Path) -> bool:
-    """Whether a file says nothing of positions and lists barcodes of no spot, so that others must tell the spots."""
+    """Return whether a file has no positions and lists barcodes that are not spots, so that other files define them."""
     from spatialweave.io.readers import fragments
 
     with reading(path, "file or folder", "give the user who runs this permission to read it"):
@@ -74,16 +74,16 @@ def _file_reader(path: Path, choices: Choices) -> Reader:
         return _table_reader(path, choices)
     if name.endswith((".mtx", ".mtx.gz")):
         raise InputError(str(path), "is one file of a 10x matrix", "the folder that holds it", "give the folder")
-    known = foreign.explain_name(path)
-    if known:
-        raise known
+    explained = foreign.explain_name(path)
+    if explained:
+        raise explained
     raise InputError(
         str(path), f"unknown kind of file '{suffix or path.name}'", KINDS, "convert it (pickles are never opened)"
     )
 
 
 def _table_reader(path: Path, choices: Choices) -> Reader:
-    """Tables are told by their columns."""
+    """Return the reader of a table, chosen by its columns."""
     from spatialweave.io import tables
     from spatialweave.io.readers import cosmx, stereo_seq_gem, table
 
@@ -119,7 +119,7 @@ def _folder_reader(path: Path, choices: Choices) -> Reader:
         (slide_seq.is_slide_seq, slide_seq.read),
         (imzml.is_imzml, partial(imzml.read, choices=choices)),
     ]
-    found = next((reader for is_kind, reader in kinds if is_kind(path)), None)
-    if found is None:
+    reader_of_kind = next((reader for is_kind, reader in kinds if is_kind(path)), None)
+    if reader_of_kind is None:
         raise InputError(str(path), "unknown kind of folder", KINDS)
-    return found
+    return reader_of_kind

@@ -12,7 +12,7 @@ from spatialweave.io.readers.store import measure
 
 
 def read(path: Path) -> list[Measurement]:
-    """The one matrix of an .h5ad file."""
+    """Read the matrix of an .h5ad file."""
     with reading(path, ".h5ad file"):
         with open_hdf5(path) as file:
             check_hdf5(path, file)

@@ -16,12 +16,12 @@ METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a folder is a zarr group."""
+    """Return whether a folder is a zarr group."""
     return any((path / name).is_file() for name in METADATA)
 
 
 def is_anndata(path: Path) -> bool:
-    """Whether a folder is a zarr group named or laid out as an AnnData."""
+    """Return whether a folder is a zarr group with the name or the structure of an AnnData."""
     return is_zarr(path) and ((path / "obs").is_dir() or path.suffix.lower() == ".zarr")
 
 
@@ -35,7 +35,7 @@ def refuse_pickles(path: Path) -> None:
 
 
 def read(path: Path) -> list[Measurement]:
-    """The one matrix of an AnnData zarr store."""
+    """Read the matrix of an AnnData zarr store."""
     refuse_pickles(path)
     with reading(path, "AnnData .zarr store"):
         with open_group(path) as group:
@@ -45,7 +45,7 @@ def read(path: Path) -> list[Measurement]:
 
 @contextmanager
 def open_group(path: Path, inner: str = "") -> Iterator[Any]:
-    """The zarr group `inner` of a store on disk."""
+    """Open the zarr group `inner` of a store on disk."""
     import zarr
 
     group = zarr.open_group(str(path), mode="r")

@@ -1,4 +1,4 @@
-"""Tables of cells that a machine writes beside its matrix: one row per cell, with its position."""
+"""Tables of cells that an instrument writes besides its matrix: one row per cell, with its position."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from spatialweave.io.measurement import Measurement, plain_names, reading
 from spatialweave.io.notices import warn
 
 Namer = Callable[[Path, pd.DataFrame], pd.Series]
-"""Makes the names of the cells from the columns of their table."""
+"""Function that makes the names of the cells from the columns of their table."""
 
 
 def named_by(*columns: str) -> Namer:
-    """Cells are named by the first of these columns (any case) that is there."""
+    """Return a namer that uses the first of these columns (any case) that is present."""
     return lambda path, table: table[tables.find_column(path, table, columns)]
 
 
 def read_cells(path: Path, text_columns: tuple[str, ...], namer: Namer) -> pd.DataFrame:
-    """A table of cells (.csv, .csv.gz or .parquet), under the names of its cells; each may be there once.
+    """Read a table of cells (.csv, .csv.gz or .parquet), indexed by the names of its cells, each of which occurs once.
 
-    The index is called as the column with the names.
+    The index has the name of the column with the names.
 
     Parameters
     ----------
     text_columns
-        Columns (lower case) of identifiers, which are no numbers even where they look like some.
+        Columns (lower case) of identifiers, which are read as text even if they look like numbers.
     """
     tables.check_file(path, "a table of cells")
     table = _parquet(path) if path.name.endswith(".parquet") else _text(path, text_columns)
@@ -70,16 +70,16 @@ def _text(path: Path, text_columns: tuple[str, ...]) -> pd.DataFrame:
             float_precision="round_trip",
             low_memory=False,
         )
-        # Pandas takes the first cells of rows that are longer than the header for an index.
+        # Pandas makes an index of the first cells of rows that are longer than the header.
         if not isinstance(table.index, pd.RangeIndex):
             raise ValueError(f"rows have more cells than the header, which has {len(header)}")
     return table
 
 
 def place(measurement: Measurement, cells: pd.DataFrame, where: Path) -> None:
-    """Give the cells of a matrix the positions and all else that a table says of them, besides their names.
+    """Add the positions and other columns of a table of cells to the cells of a matrix.
 
-    Cells that the table does not have are left out; a table of other cells is refused.
+    Cells that are not in the table are left out; a table of other cells is refused.
     """
     coordinates = in_obs(cells, str(where))
     if coordinates is None:
@@ -87,24 +87,24 @@ def place(measurement: Measurement, cells: pd.DataFrame, where: Path) -> None:
         raise InputError(str(where), f"has no columns of coordinates (found: {listed})", "x and y of each cell")
     names = plain_names(measurement.obs.index, measurement.where, "cell")
     rows = cells.index.get_indexer(names)
-    known = np.flatnonzero(rows >= 0)
-    if not len(known):
+    placed = np.flatnonzero(rows >= 0)
+    if not len(placed):
         raise InputError(
             str(where),
             f"its cells (first: '{cells.index[0]}') match no cell of the matrix (first: '{names[0]}')",
             "the cells of the matrix",
-            "take matrix and table from one run of the machine",
+            "use the matrix and the table of the same run of the instrument",
         )
-    if len(known) < len(names):
+    if len(placed) < len(names):
         lost = names[int((rows < 0).argmax())]
         warn(
             measurement.where,
-            f"{len(names) - len(known)} of {len(names)} cells are not in {where.name} (first: '{lost}'), left out",
+            f"{len(names) - len(placed)} of {len(names)} cells are not in {where.name} (first: '{lost}'), left out",
         )
     measurement.obs = measurement.obs.set_axis(names)
-    if len(known) < len(names):
-        measurement.keep(known)
-    beside = cells.iloc[rows[known]]
+    if len(placed) < len(names):
+        measurement.keep(placed)
+    beside = cells.iloc[rows[placed]]
     fresh = [name for name in beside.columns if name not in (*measurement.obs.columns, cells.index.name)]
     measurement.obs = pd.concat([measurement.obs, beside[fresh]], axis=1)
-    measurement.coordinates = coordinates.at(rows[known])
+    measurement.coordinates = coordinates.at(rows[placed])

@@ -1,6 +1,6 @@
 """CosMx flat files: the matrix of an experiment (exprMat_file.csv) and its table of cells (metadata_file.csv).
 
-A cell is named by its field of view and its number there, which is unique inside the field only.
+A cell is named by its field of view and its number there, which is unique only inside the field.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from spatialweave.io.readers.folder import find, need
 COUNTS, CELLS = "exprMat_file.csv", "metadata_file.csv"
 
 NAMES = (FIELD, CELL.lower(), "cell", "slide_id")
-"""Columns (lower case) that name cells or where they are, and are no features."""
+"""Columns (lower case) that name or locate cells and are not features."""
 
 CONTROL = re.compile(r"(negprb|negative|negadd|systemcontrol|falsecode)[-_ ]?\d*", re.IGNORECASE)
-"""Names of negative control probes and of codes that stand for no gene; only matrices of RNA have them."""
+"""Names of negative control probes and of codes that do not stand for a gene; only matrices of RNA have them."""
 
 OUTSIDE = "0"
-"""The number of what lies in no cell of its field."""
+"""The cell number of everything outside the cells of a field."""
 
 
 def is_cosmx(path: Path) -> bool:
-    """Whether a folder holds flat files of CosMx."""
+    """Return whether a folder holds flat files of CosMx."""
     return find(path, COUNTS) is not None
 
 
 def is_matrix(header: Sequence[str]) -> bool:
-    """Whether a text table is a matrix of CosMx: it begins with field and cell, in either order."""
+    """Return whether a text table is a matrix of CosMx: it begins with field and cell, in either order."""
     return has_fields(header[:3])
 
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a folder with flat files, at the positions of its cells on the slide (pixels)."""
+    """Read the matrix of a folder with flat files, with the positions of its cells on the slide (pixels)."""
     cells_file = need(path, CELLS, what="the table of cells beside the matrix of CosMx")
     (measurement,) = read_matrix(need(path, COUNTS, what="the matrix of CosMx"))
     place(measurement, read_cells(cells_file, NAMES, cell_names), cells_file)
@@ -54,7 +54,7 @@ def read(path: Path) -> list[Measurement]:
 
 
 def read_matrix(path: Path) -> list[Measurement]:
-    """A matrix of CosMx, with field and cell in either order; what lies in no cell is left out."""
+    """Read a matrix of CosMx, with field and cell in either order; rows outside the cells are left out."""
     header = tables.read_header(path)
     facts = {i for i, name in enumerate(header) if name.lower() in NAMES}
     facts |= set(facts_among(header))
@@ -64,7 +64,7 @@ def read_matrix(path: Path) -> list[Measurement]:
         index=pd.Index([name for i, name in enumerate(header) if i and i not in facts], dtype=object)
     )
     if not len(features):
-        raise InputError(str(path), "has no features beside field and cell", "one column per gene or protein")
+        raise InputError(str(path), "has no features besides field and cell", "one column per gene or protein")
     kind = _kind(features.index, matrix.data)
     if kind:
         control = features.index.str.fullmatch(CONTROL)
@@ -74,15 +74,15 @@ def read_matrix(path: Path) -> list[Measurement]:
     obs.index = pd.Index(cell_names(path, obs), dtype=object)
     measurement = Measurement(str(path), obs, {"matrix": lambda: (matrix, features)}, platform="cosmx")
     if len(inside) < len(obs):
-        warn(str(path), f"{len(obs) - len(inside)} rows with {number} {OUTSIDE} are outside of cells, left out")
+        warn(str(path), f"{len(obs) - len(inside)} rows with {number} {OUTSIDE} are outside the cells, left out")
         measurement.keep(inside)
     if not len(inside):
-        raise InputError(str(path), f"every row has {number} {OUTSIDE}, outside of cells", "cells")
+        raise InputError(str(path), f"every row has {number} {OUTSIDE}, outside the cells", "cells")
     return [measurement]
 
 
 def _kind(names: pd.Index, values: np.ndarray) -> str:
-    """The type of the features as 10x calls it; "" where the file leaves it open."""
+    """Return the type of the features in 10x terms; "" if the file does not show it."""
     if names.str.fullmatch(CONTROL).any():
         return "Gene Expression"
     return "Protein Expression" if (values != np.floor(values)).any() else ""

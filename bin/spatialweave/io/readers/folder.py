@@ -1,4 +1,4 @@
-"""Files of a folder by the names that the machines give them, behind any prefix, as downloads have them."""
+"""Search for files of a folder by the names that instruments give them, after any prefix that downloads add."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from spatialweave.errors import InputError
 
 
 def find(folder: Path, *names: str) -> Path | None:
-    """The file or folder called by the first of `names` that is there, gzipped or not; None without any.
+    """Return the file or folder with the first of `names` that is present, gzipped or not; None if none is.
 
-    One that bears the name itself goes before those that only end in it; of these, several are refused, since nothing
-    says which is meant.
+    An exact name is preferred to names with this ending; several of the latter are refused as ambiguous.
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     for name in names:
         spelled = (name, f"{name}.gz")
         exact = [entry for entry in entries if entry.name in spelled]
-        found = exact[:1] or [entry for entry in entries if entry.name.endswith(spelled)]
-        if len(found) > 1:
-            listed = ", ".join(entry.name for entry in found[:5])
+        matches = exact[:1] or [entry for entry in entries if entry.name.endswith(spelled)]
+        if len(matches) > 1:
+            listed = ", ".join(entry.name for entry in matches[:5])
             raise InputError(str(folder), f"holds several files {name} ({listed})", "one", "make a folder for each")
-        if found:
-            return found[0]
+        if matches:
+            return matches[0]
     return None
 
 
 def need(folder: Path, *names: str, what: str) -> Path:
-    """As :func:`find`, but refuse a folder that has none of them."""
-    found = find(folder, *names)
-    if found is None:
+    """Return the result of :func:`find`; a folder that has none of the names is refused."""
+    match = find(folder, *names)
+    if match is None:
         raise InputError(str(folder), f"has no {' or '.join(names)}", what, "copy the whole folder")
-    return found
+    return match

@@ -1,4 +1,4 @@
-"""Well-known files that hold no matrix of counts, or one that no reader here opens: told for what they are."""
+"""Well-known files without a matrix of counts, or with one that cannot be read here, and the messages about them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ KINDS = {
         "an object of R",
         "write it from R as .h5ad (e.g. anndataR, sceasy) or as a 10x matrix folder (DropletUtils::write10xCounts)",
     ),
-    (".cloupe", ".loupe"): ("a file of Loupe Browser", "give the outs folder that it was made with"),
+    (".cloupe", ".loupe"): ("a file of Loupe Browser", "give the outs folder from which it was made"),
     (".bam", ".fastq", ".fastq.gz", ".fq.gz"): ("sequencing reads", "count them first, e.g. by Space Ranger"),
     (".xlsx", ".xls"): ("a spreadsheet", "save it as CSV"),
 }
-"""Endings of names -> what such a file is, and how to get a matrix of counts."""
+"""Kind of file by the ending of its name, and how to get a matrix of counts."""
 
 
 def explain_name(path: Path) -> InputError | None:
-    """What a file is by the ending of its name, where that is known and no reader opens it."""
+    """Return the error for a file whose ending is known but which no reader opens; None for any other file."""
     name = path.name.lower()
     for endings, (kind, fix) in KINDS.items():
         if name.endswith(endings):

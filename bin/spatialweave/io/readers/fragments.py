@@ -1,7 +1,7 @@
 """Fragments of chromatin (fragments.tsv.gz): counted in peaks, or in tiles of one size, for spots with coordinates.
 
-A fragment counts once in each interval that holds one of its two ends, where the transposase has cut: paired insertion
-counting (Miao and Kim, Nature Methods 21, 32, 2024). The file is read as a stream; only counts are kept.
+A fragment counts once in each interval that contains one or both of its ends, where the transposase has cut: paired
+insertion counting (Miao and Kim, Nature Methods 21, 32, 2024). The file is read as a stream; only counts are kept.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ ENDINGS = (".tsv", ".tsv.gz", ".bed", ".bed.gz")
 NAMES = ("chromosome", "start", "end", "barcode")
 
 TILE = 5_000
-"""Length of a tile in base pairs, where the row names no other."""
+"""Default length of a tile in base pairs."""
 
 SHORTEST_TILE = 100
 
 BLOCK_BYTES = 16 * 2**20
-"""What is parsed at once."""
+"""Bytes that are parsed at once."""
 
 MITOCHONDRIAL = frozenset({"chrm", "chrmt", "mt", "m"})
-"""Names (lower case) of the mitochondrial chromosome, which holds no chromatin; peaks on it are counted."""
+"""Names (lower case) of the mitochondrial chromosome, which has no chromatin; only peaks on it are counted."""
 
 
 def is_fragments(path: Path) -> bool:
-    """Whether a file holds fragments, by its first line: chromosome, start, end and barcode, separated by tabs."""
+    """Return whether the first line of a file is a fragment: chromosome, start, end and barcode, separated by tabs."""
     if not path.name.lower().endswith(ENDINGS) or not path.is_file() or path.stat().st_size == 0:
         return False
     with tables.open_text(path) as stream:
@@ -47,35 +47,35 @@ def is_fragments(path: Path) -> bool:
     cells = line.rstrip("\r\n").split("\t")
     if len(cells) not in (4, 5, 6) or not all(cell.isascii() and cell.isdecimal() for cell in cells[1:3]):
         return False
-    # Names of features may be numbers, as masses are.
+    # In a table of masses, names of features are numbers.
     return int(cells[1]) < int(cells[2]) and not cells[3].isdecimal()
 
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
-    """Counts of the spots of `choices.known` in the peaks of `choices.peaks` or, without these, in tiles."""
-    known = choices.known
-    if known is None or not len(known):
+    """Count fragments of the spots of `choices.known` in the peaks of `choices.peaks` or, without these, in tiles."""
+    spots = choices.known
+    if spots is None or not len(spots):
         raise InputError(
             str(path),
-            "holds fragments, and nothing says where its barcodes are",
+            "holds fragments, but its barcodes have no coordinates",
             "a table barcode,x,y in the column spatial, or another modality with coordinates",
-            "add one: only barcodes with a place are counted",
+            "add one: only barcodes with coordinates are counted",
         )
     peaks = choices.take_intervals()
     size, default = choices.take_number(TILE)
     if peaks is not None and not default:
-        raise InputError("--bin", f"'{size}' is given beside peaks", "one of them: tiles of a size, or peaks")
+        raise InputError("--bin", f"'{size}' is given together with peaks", "one of them: tiles of a size, or peaks")
     if size < SHORTEST_TILE:
         raise InputError("--bin", f"'{size}' cannot be used for tiles", f"at least {SHORTEST_TILE} base pairs")
-    counted = _Counted(known, str(path))
+    counted = _Counted(spots, str(path))
     intervals: Intervals = Tiles(size, MITOCHONDRIAL) if peaks is None else Peaks.read(peaks)
     for batch in _batches(path):
         _count(path, batch, intervals, counted)
-    return [_measurement(path, known, intervals, counted, f"tiles of {size} base pairs" if peaks is None else "")]
+    return [_measurement(path, spots, intervals, counted, f"tiles of {size} base pairs" if peaks is None else "")]
 
 
 class _Counted:
-    """What is added up while the file is read."""
+    """Counts that are added up while the file is read."""
 
     def __init__(self, known: pd.Index, where: str) -> None:
         self.spelling = Spelling(known, where)
@@ -86,7 +86,7 @@ class _Counted:
 
 
 def _batches(path: Path) -> Iterator[tuple[int, Any]]:
-    """Blocks of lines (as Arrow: names as dictionaries, places as integers), each with the number of its first line."""
+    """Yield blocks of lines (Arrow: names as dictionaries, positions as integers) and their first line's number."""
     import pyarrow
     from pyarrow import csv
 
@@ -148,20 +148,20 @@ def _measurement(path: Path, known: pd.Index, intervals: Intervals, counted: _Co
             str(path),
             f"none of its barcodes (first: '{counted.first_barcode}') has coordinates (first that has: '{known[0]}')",
             "the barcodes of the spots",
-            "name the spots alike",
+            "use the same names of spots in both files",
         )
     keys, sums = counted.tally.result()
     if not len(keys):
         raise InputError(str(path), f"no fragment lies in {intervals.what}", "the same names of chromosomes in both")
     rows, columns, matrix = as_matrix(keys, sums, Intervals.BITS)
     used = int(counted.per_spot.sum())
-    says = [f"{used} of {counted.total} fragments are of spots with coordinates"]
+    notices = [f"{used} of {counted.total} fragments are of spots with coordinates"]
     if tiles:
-        says.append(f"counted in {tiles} (the column bin names another size, peaks a file of intervals)")
-    says += intervals.notices()
+        notices.append(f"counted in {tiles} (the column bin sets another size, peaks a file of intervals)")
+    notices += intervals.notices()
     if counted.spelling.changed:
-        says.append("barcodes are compared without the number behind them (-1)")
-    warn(str(path), "; ".join(says))
+        notices.append("barcodes are compared without the number at their end (-1)")
+    warn(str(path), "; ".join(notices))
     features = pd.DataFrame({"feature_types": "Peaks"}, index=pd.Index(intervals.names(columns), dtype=object))
     obs = pd.DataFrame({"n_fragments": counted.per_spot[rows]}, index=known[rows])
     return Measurement(str(path), obs, {"counts": lambda: (matrix, features)})

@@ -1,8 +1,8 @@
 """Imaging mass spectrometry (.imzML with its .ibd), read by pyimzml: intensities of peaks per pixel.
 
-Without a list of masses, peaks are picked on the mean spectrum, as Cardinal and METASPACE's preparation do: its local
-maxima, the highest first, each at least two tolerances from those before it. A peak's intensity in a pixel is the sum
-within the tolerance.
+Without a list of masses, peaks are picked on the mean spectrum, as in Cardinal and the preparation for METASPACE: its
+local maxima, the highest first, each at least two tolerances from all higher peaks. A peak's intensity in a pixel is
+the sum within the tolerance.
 """
 
 from __future__ import annotations
@@ -25,54 +25,54 @@ from spatialweave.io.readers import peak_picking
 from spatialweave.io.readers.folder import find
 
 TOLERANCE = 20
-"""In parts per million to either side, where the row names no other."""
+"""Default tolerance in parts per million to either side."""
 
 RAREST = 0.01
-"""A peak that was picked must be in this fraction of the pixels."""
+"""Smallest fraction of the pixels with a peak that was picked; rarer peaks are left out."""
 
 COMPRESSED = "MS:1000574"
-"""The accession of zlib compression, which pyimzml hands over as it is."""
+"""The accession of zlib compression, which pyimzml does not decompress."""
 
 
 def is_imzml(path: Path) -> bool:
-    """Whether a folder holds an .imzML file."""
+    """Return whether a folder holds an .imzML file."""
     return find(path, ".imzML", ".imzml") is not None
 
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
-    """Pixels x peaks of an .imzML file, or of the folder with it and its .ibd."""
+    """Read pixels x peaks of an .imzML file, or of the folder with it and its .ibd."""
     file = (find(path, ".imzML", ".imzml") or path) if path.is_dir() else path
     tolerance, default = choices.take_number(TOLERANCE, 100_000)
-    given = choices.take_masses()
+    masses_file = choices.take_masses()
     with reading(file, "imzML file"), _opened(file) as spectra:
-        if given is not None:
-            names, masses = read_masses(given)
+        if masses_file is not None:
+            names, masses = read_masses(masses_file)
         else:
             masses = _picked(spectra, tolerance * 1e-6)
             names = [f"{mass:.4f}" for mass in masses]
         matrix = spectra.sums(masses * (1 - tolerance * 1e-6), masses * (1 + tolerance * 1e-6))
         coordinates, unit = spectra.coordinates()
-    if given is None:
+    if masses_file is None:
         often = np.flatnonzero(matrix.getnnz(axis=0) >= max(1, RAREST * matrix.shape[0]))
         matrix, masses, names = matrix[:, often], masses[often], [names[i] for i in often]
     if not matrix.nnz:
         raise InputError(
-            str(path), "no pixel has an intensity at a peak", "spectra with peaks", "name others, or a larger bin"
+            str(path), "no pixel has an intensity at a peak", "spectra with peaks", "give other masses or a larger bin"
         )
     picked = (
         ""
-        if given is not None
-        else f"{len(masses)} peaks of the mean spectrum (the column peaks names a list of m/z), "
+        if masses_file is not None
+        else f"{len(masses)} peaks of the mean spectrum (the column peaks gives a list of m/z), "
     )
     warn(
         str(path),
-        f"{picked}summed within {tolerance} ppm" + (" (the column bin names another tolerance)" if default else ""),
+        f"{picked}summed within {tolerance} ppm" + (" (the column bin sets another tolerance)" if default else ""),
     )
     features = pd.DataFrame({"mz": masses}, index=pd.Index(names, dtype=object))
     several = len(np.unique(coordinates[:, 2])) > 1
     pixels = [tuple(row) if several else tuple(row[:2]) for row in spectra.places.tolist()]
     spots = pd.Index(["_".join(map(str, pixel)) for pixel in pixels], dtype=object)
-    # The name of a column by which sections are told apart.
+    # Sections are separated by a column with this name.
     obs = pd.DataFrame({"section": spectra.places[:, 2].astype(str)} if several else {}, index=spots)
     where = f"{path}, positions of the pixels"
     return [
@@ -88,7 +88,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
 
 
 def read_masses(path: Path) -> tuple[list[str], np.ndarray]:
-    """Names and m/z of a list: one per line, m/z first and then, if at all, a name; a header is skipped."""
+    """Read names and m/z from a list: one m/z per line, optionally followed by a name; a header is skipped."""
     tables.check_file(path, "a list of m/z")
     names: list[str] = []
     masses: list[float] = []
@@ -102,7 +102,7 @@ def read_masses(path: Path) -> tuple[list[str], np.ndarray]:
                 continue
             if mass is None or not 0 < mass < 1e7:
                 raise InputError(
-                    f"{path}, line {number}", f"'{cells[0]}' is no m/z", "a number above 0 in the first column"
+                    f"{path}, line {number}", f"'{cells[0]}' is not an m/z", "a number above 0 in the first column"
                 )
             masses.append(mass)
             names.append(next((cell for cell in cells[1:] if cell), f"{mass:.4f}"))
@@ -120,7 +120,7 @@ def _opened(file: Path) -> Iterator[Spectra]:
 
 
 def _binary(file: Path) -> Path:
-    """The .ibd beside an .imzML, or beside the file that a link leads to, as the pipeline stages single files."""
+    """Return the .ibd beside an .imzML, or beside the target of a link, since the pipeline stages files as links."""
     for beside in (file, file.resolve()):
         for ending in (".ibd", ".IBD"):
             if beside.with_suffix(ending).is_file():
@@ -131,7 +131,7 @@ def _binary(file: Path) -> Path:
 
 
 class Spectra:
-    """The spectra of an opened .imzML, one at a time."""
+    """Spectra of an opened .imzML, read one at a time."""
 
     def __init__(self, parser: Any, stream: Any) -> None:
         self._parser = parser
@@ -147,7 +147,7 @@ class Spectra:
         self.centroided = parser.spectrum_mode == "centroid"
 
     def _check_ends(self, stream: Any) -> None:
-        """Refuse spectra that end beyond their file, before room is made for them."""
+        """Refuse spectra that end beyond their file, before memory is allocated for them."""
         stored = stream.seek(0, 2)
         parser = self._parser
         for what, offsets, lengths, precision in (
@@ -168,37 +168,37 @@ class Spectra:
         return len(self.places)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """m/z, ascending, and intensities (float64) of each pixel."""
+        """Yield m/z, ascending, and intensities (float64) of each pixel."""
         for number in range(len(self)):
             masses, values = self._parser.getspectrum(number)
             if len(masses) != len(values):
                 raise ValueError(f"spectrum {number + 1} has {len(masses)} m/z and {len(values)} intensities")
             masses, values = masses.astype(np.float64), values.astype(np.float64)
             if not (np.isfinite(masses).all() and (masses > 0).all()):
-                raise ValueError(f"spectrum {number + 1} has an m/z that is no number above 0")
+                raise ValueError(f"spectrum {number + 1} has an m/z that is not a number above 0")
             if (np.diff(masses) < 0).any():
                 order = np.argsort(masses, kind="stable")
                 masses, values = masses[order], values[order]
             yield masses, values
 
     def sums(self, lowest: np.ndarray, highest: np.ndarray) -> sparse.csr_matrix:
-        """Sums of intensities from `lowest` to `highest` m/z, pixels x windows; windows may overlap."""
+        """Return sums of intensities from `lowest` to `highest` m/z, pixels x windows; windows may overlap."""
         indptr, indices, data = [0], [], []
         for masses, values in self:
             ends = np.searchsorted(masses, highest, side="right")
             starts = np.searchsorted(masses, lowest, side="left")
-            # Sums over [start, end), and by turns over what lies between; the zero is for windows at the end.
+            # Every second sum, over [start, end), is kept; the zero serves windows at the end.
             pairs = np.column_stack([starts, ends]).ravel()
-            found = np.add.reduceat(np.append(values, 0.0), pairs)[::2]
-            used = np.flatnonzero((starts < ends) & (found != 0))
+            window_sums = np.add.reduceat(np.append(values, 0.0), pairs)[::2]
+            used = np.flatnonzero((starts < ends) & (window_sums != 0))
             indices.append(used)
-            data.append(found[used].astype(np.float32))
+            data.append(window_sums[used].astype(np.float32))
             indptr.append(indptr[-1] + len(used))
         shape = (len(self), len(lowest))
         return sparse.csr_matrix((np.concatenate(data), np.concatenate(indices), indptr), shape=shape)
 
     def coordinates(self) -> tuple[np.ndarray, str]:
-        """x, y and z of the pixels (float64) in micrometres where their size is given, and the unit."""
+        """Return x, y and z of the pixels (float64), in micrometres if their size is given, and the unit."""
         sizes = [self._parser.imzmldict.get(f"pixel size {axis}") for axis in "xy"]
         sizes[1] = sizes[1] or sizes[0]
         values = self.places.astype(np.float64)
@@ -208,7 +208,7 @@ class Spectra:
 
 
 def _picked(spectra: Spectra, tolerance: float) -> np.ndarray:
-    """m/z of the peaks of the mean spectrum, ascending."""
+    """Return m/z of the peaks of the mean spectrum, ascending."""
     if spectra.continuous:
         axis, total = np.empty(0), np.zeros(0)
         for masses, values in spectra:

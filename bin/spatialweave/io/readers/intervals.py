@@ -1,4 +1,4 @@
-"""Genomic intervals in which fragments are counted: tiles of one size, or peaks of a BED file."""
+"""Genomic intervals in which fragments are counted: tiles of equal size, or peaks of a BED file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from spatialweave.errors import InputError
 from spatialweave.io import tables
 
 PLACE_BITS = 25
-"""Bits of the number of a tile on its chromosome: places are below 2^31, tiles have 100 base pairs or more."""
+"""Bits of the number of a tile on its chromosome: positions are below 2^31, tiles have 100 base pairs or more."""
 
 
 class Intervals(ABC):
-    """Intervals by number, less than 2^:attr:`BITS`."""
+    """Intervals with numbers less than 2^:attr:`BITS`."""
 
     BITS: ClassVar[int] = 39
     what = "an interval"
@@ -26,7 +26,7 @@ class Intervals(ABC):
         self.codes: dict[str, int] = {}
 
     def chromosomes(self, names: Sequence[str]) -> np.ndarray:
-        """The codes of chromosomes by their names (int64; -1 = not counted)."""
+        """Return the codes of chromosomes by their names (int64; -1 = not counted)."""
         return np.array([self._code(name) for name in names], dtype=np.int64)
 
     @abstractmethod
@@ -34,19 +34,19 @@ class Intervals(ABC):
 
     @abstractmethod
     def columns(self, chromosomes: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """The number of the interval that holds each place (0-based), -1 = none."""
+        """Return the number of the interval that contains each position (0-based), -1 = none."""
 
     @abstractmethod
     def names(self, columns: np.ndarray) -> list[str]:
-        """The names of intervals, as "chr1:5000-10000": 0-based, the end is not part of it."""
+        """Return the names of intervals, e.g. "chr1:5000-10000": 0-based, without the end."""
 
     def notices(self) -> list[str]:
-        """What the user should know of them."""
+        """Return texts for the user about the intervals."""
         return []
 
 
 class Tiles(Intervals):
-    """Tiles of one size from the start of each chromosome; those of the chromosomes `left_out` are not counted."""
+    """Tiles of equal size from the start of each chromosome; the chromosomes `left_out` are not counted."""
 
     what = "a tile"
 
@@ -65,23 +65,23 @@ class Tiles(Intervals):
         return code
 
     def columns(self, chromosomes: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """The tile of each place, by chromosome and number on it."""
+        """Return the tile of each position, a number made of chromosome and number on it."""
         return np.where(chromosomes < 0, -1, (chromosomes << PLACE_BITS) | (places // self.size))
 
     def names(self, columns: np.ndarray) -> list[str]:
-        """Names with the whole tile, even at the end of a chromosome."""
+        """Return names with the range of the whole tile, even at the end of a chromosome."""
         by_code = list(self.codes)
         starts = (columns & ((1 << PLACE_BITS) - 1)) * self.size
         pairs = zip(columns >> PLACE_BITS, starts, strict=True)
         return [f"{by_code[code]}:{start}-{start + self.size}" for code, start in pairs]
 
     def notices(self) -> list[str]:
-        """Chromosomes that are left out."""
+        """Return a text about the chromosomes that are left out."""
         return [f"those of {', '.join(sorted(self._skipped))} are left out"] if self._skipped else []
 
 
 class Peaks(Intervals):
-    """Peaks that do not overlap; such that do are joined."""
+    """Peaks that do not overlap; overlapping peaks are joined."""
 
     what = "a peak"
 
@@ -100,7 +100,7 @@ class Peaks(Intervals):
 
     @classmethod
     def read(cls, path: Path) -> Peaks:
-        """The peaks of a BED file (also .narrowPeak, .broadPeak and .gz): chromosome, start, end, separated by tabs."""
+        """Read peaks from a BED file (also .narrowPeak, .broadPeak, .gz): chromosome, start, end, separated by tabs."""
         tables.check_file(path, "a BED file of peaks")
         names, places = [], []
         with tables.open_text(path) as stream:
@@ -112,7 +112,7 @@ class Peaks(Intervals):
                 if len(place) != 2 or not 0 <= place[0] < place[1] < 2**31 or not cells[0]:
                     raise InputError(
                         f"{path}, line {number}",
-                        "is no interval",
+                        "is not an interval",
                         "chromosome, start and end, separated by tabs",
                         "give a BED file",
                     )
@@ -127,17 +127,17 @@ class Peaks(Intervals):
         return self.codes.get(name, -1)
 
     def columns(self, chromosomes: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """The peak of each place, in the order of the genome."""
+        """Return the peak of each position, numbered in the order of the genome."""
         at = (chromosomes << 32) + places
-        found = np.searchsorted(self.starts, at, side="right") - 1
-        return np.where((chromosomes >= 0) & (found >= 0) & (at < self.ends[found]), found, -1)
+        peaks = np.searchsorted(self.starts, at, side="right") - 1
+        return np.where((chromosomes >= 0) & (peaks >= 0) & (at < self.ends[peaks]), peaks, -1)
 
     def names(self, columns: np.ndarray) -> list[str]:
-        """Names of the peaks after joining."""
+        """Return the names of the peaks after joining."""
         by_code = list(self.codes)
         low = (1 << 32) - 1
         return [f"{by_code[self.starts[i] >> 32]}:{self.starts[i] & low}-{self.ends[i] & low}" for i in columns]
 
     def notices(self) -> list[str]:
-        """How many peaks were joined."""
+        """Return a text about the number of peaks that were joined."""
         return [f"{self.joined} peaks that overlap others are joined with them"] if self.joined else []

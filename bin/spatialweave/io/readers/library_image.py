@@ -1,4 +1,4 @@
-"""The images of Visium libraries: in Space Ranger's folder `spatial`, and in uns['spatial'] as scanpy keeps them."""
+"""The images of Visium libraries, from Space Ranger's folder `spatial` or from uns['spatial'] as written by scanpy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from spatialweave.io.notices import warn
 from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
 
 SIZES = ("hires", "lowres")
-"""The sizes of a library's image, in the order to look."""
+"""The sizes of a library's image, in the order in which they are searched."""
 
 
 def in_folder(folder: Path) -> TissueImage | None:
-    """The image of Space Ranger's folder `spatial`, None where it has none; files may have a prefix, as downloads do.
+    """Read the image of Space Ranger's folder `spatial`, None if it has none; names of files may have a prefix.
 
     Raises
     ------
     InputError
-        When the image or its scale factors cannot be read, or the image has none.
+        When the image or its scale factors cannot be read, or scale factors are missing.
     """
     for name in SIZES:
         files = sorted(folder.glob(f"*tissue_{name}_image.png"))
@@ -42,20 +42,20 @@ def in_folder(folder: Path) -> TissueImage | None:
 
 
 def factors_beside(image: Path) -> dict[str, Any] | None:
-    """Space Ranger's scale factors in the folder of an image, None where there are none, or several."""
-    # A pipeline gives a link to the image alone.
-    found = sorted(image.resolve().parent.glob("*scalefactors_json.json"))
-    if len(found) != 1:
+    """Return Space Ranger's scale factors from the folder of an image, None if there are none or several."""
+    # The pipeline stages only a link to the image.
+    files = sorted(image.resolve().parent.glob("*scalefactors_json.json"))
+    if len(files) != 1:
         return None
-    with reading(found[0], "scalefactors_json.json"):
-        factors = json.loads(found[0].read_text(encoding="utf-8"))
+    with reading(files[0], "scalefactors_json.json"):
+        factors = json.loads(files[0].read_text(encoding="utf-8"))
         if not isinstance(factors, dict):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
     return factors
 
 
 def scale_beside(image: Path) -> float | None:
-    """The scale of one of Space Ranger's images, known by its name and the scale factors beside it."""
+    """Return the scale of an image of Space Ranger, from its name and the scale factors beside it."""
     for name in SIZES:
         if image.name.endswith(f"tissue_{name}_image.png"):
             factors = factors_beside(image)
@@ -64,7 +64,7 @@ def scale_beside(image: Path) -> float | None:
 
 
 def in_uns(where: str, spatial: Any, section: str) -> TissueImage | None:
-    """The image of one library of uns['spatial'] (an HDF5 or zarr group): the only one with an image, or the section's.
+    """Read the image of a library in uns['spatial'] (HDF5 or zarr group): the only one with an image, or the section's.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def in_uns(where: str, spatial: Any, section: str) -> TissueImage | None:
     libraries = [name for name in spatial if hasattr(spatial[name], "keys") and len(spatial[name].get("images", ()))]
     if len(libraries) > 1 and section not in libraries:
         listed = ", ".join(map(str, libraries[:6]))
-        warn(where, f"holds images of {len(libraries)} libraries ({listed}), none called '{section}': no image is used")
+        warn(where, f"holds images of {len(libraries)} libraries ({listed}), none named '{section}': no image is used")
         return None
     if not libraries:
         return None
@@ -107,7 +107,7 @@ def _diameter(factors: Mapping[str, Any]) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """A number above 0, None for anything else."""
+    """Return a number above 0, None for anything else."""
     try:
         number = float(plain_text(np.asarray(value).item()))
     except (TypeError, ValueError):

@@ -13,19 +13,19 @@ from spatialweave.io.readers.folder import find, need
 
 COUNTS, CELLS = "cell_by_gene.csv", "cell_metadata.csv"
 NAMES = ("entityid", "cell", "cell_id", "")
-"""What the column of cells is called, in the versions of the software."""
+"""Names of the column of cells, in the versions of the software."""
 
 BLANK = "blank-"
-"""How the names of blank barcodes begin (any case); they measure the background and are no genes."""
+"""Prefix (any case) of the names of blank barcodes, which measure the background and are not genes."""
 
 
 def is_merscope(path: Path) -> bool:
-    """Whether a folder is what MERSCOPE writes."""
+    """Return whether a folder was written by MERSCOPE."""
     return find(path, COUNTS) is not None
 
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a MERSCOPE folder without blank barcodes."""
+    """Read the matrix of a MERSCOPE folder without blank barcodes."""
     cells_file = need(path, CELLS, what="the table of cells of a MERSCOPE folder")
     (measurement,) = table.read(need(path, COUNTS, what="a MERSCOPE folder"))
     matrix, features = measurement.slots["matrix"]()

@@ -1,4 +1,4 @@
-"""MuData in HDF5 (.h5mu): one AnnData per modality, and tables that all of them share."""
+"""MuData in HDF5 (.h5mu): one AnnData per modality, and tables shared by all modalities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spatialweave.modalities import is_derived, known_names, modality_of
 
 
 def read(path: Path) -> list[Measurement]:
-    """The modalities of an .h5mu file whose names are known; shared obs columns and coordinates are passed on."""
+    """Read the modalities of an .h5mu file with known names; they receive the shared obs columns and coordinates."""
     with reading(path, ".h5mu file"):
         with open_hdf5(path) as file:
             check_hdf5(path, file)
@@ -30,21 +30,22 @@ def read(path: Path) -> list[Measurement]:
             names = list(file["mod"])
             shared = read_frame(file["obs"], file.get("uns", {}))
             shared = plain_frame(shared, plain_names(shared.index, str(path), "spot"))
-            # Under the name of a modality MuData keeps in which spots it is.
+            # An obsm entry with the name of a modality is MuData's mask of its spots.
             keys = [key for key in OBSM_KEYS if key in file.get("obsm", {}) and key not in names]
             obsm = {key: read_table(file["obsm"][key]) for key in keys}
-        known = {name: modality_of(name) for name in names}
-        if not any(known.values()):
+        modalities = {name: modality_of(name) for name in names}
+        if not any(modalities.values()):
             raise InputError(str(path), f"holds the modalities {', '.join(names)}", f"some of {known_names()}")
         for name in names:
-            if known[name] is None:
+            if modalities[name] is None:
                 warn(str(path), f"modality '{name}' is none of {known_names()} and is left out")
-        originals = {known[name] for name in names if not is_derived(name)}
-        for name in [name for name in names if is_derived(name) and known[name] in originals]:
-            warn(str(path), f"modality '{name}' is computed from another {known.pop(name)} of the file and is left out")
+        originals = {modalities[name] for name in names if not is_derived(name)}
+        for name in [name for name in names if is_derived(name) and modalities[name] in originals]:
+            modality = modalities.pop(name)
+            warn(str(path), f"modality '{name}' is computed from another {modality} of the file and is left out")
         measurements = [
             measure(f"{path}, modality '{name}'", _opener(path, name), modality)
-            for name, modality in known.items()
+            for name, modality in modalities.items()
             if modality
         ]
     coordinates = in_obsm(obsm, shared.index, str(path))
@@ -58,7 +59,7 @@ def read(path: Path) -> list[Measurement]:
 
 
 def _of_spots(coordinates: Coordinates, names: pd.Index) -> Coordinates:
-    """The coordinates of the spots `names`; NaN where there are none."""
+    """Return the coordinates of the spots `names`; NaN where there are none."""
     if not coordinates.names.is_unique:
         raise InputError(coordinates.where, "names a spot twice", "each barcode once")
     rows = coordinates.names.get_indexer(names)

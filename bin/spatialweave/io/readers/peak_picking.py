@@ -7,39 +7,39 @@ from bisect import bisect_left, insort
 import numpy as np
 
 MOST = 1_000
-"""Peaks that are kept, the highest."""
+"""Largest number of peaks; the highest are kept."""
 
 NOISE_LEVELS = 10
-"""How far a peak of a profile must rise above its surroundings, in units of the noise."""
+"""Smallest height of a peak of a profile above its surroundings, in units of the noise."""
 
 BINS_PER_TOLERANCE = 2
 SPAN = np.log(1e6)
-"""Bins cover m/z 1 to 1e6, as logarithms: their width is proportional to m/z."""
+"""Logarithmic range of the bins, m/z 1 to 1e6: the width of a bin is proportional to m/z."""
 
 
 def peaks_of_profile(masses: np.ndarray, mean: np.ndarray, tolerance: float) -> np.ndarray:
-    """m/z of the peaks of a mean spectrum on one axis.
+    """Return m/z of the peaks of a mean spectrum on one axis.
 
     Parameters
     ----------
     masses, mean
         The axis (ascending) and the mean intensities on it.
     tolerance
-        As a fraction of m/z.
+        Tolerance as a fraction of m/z.
     """
     from scipy.signal import find_peaks
 
     steps = np.diff(mean)
     noise = 1.4826 * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2)
-    # Zeros at both ends, so that a maximum there is one, too.
-    found = find_peaks(
+    # Zeros at both ends make a maximum at an end a peak.
+    positions = find_peaks(
         np.concatenate([[0.0], mean, [0.0]]), prominence=max(NOISE_LEVELS * noise, np.finfo(float).tiny)
     )[0]
-    return apart(masses[found - 1], mean[found - 1], tolerance)
+    return apart(masses[positions - 1], mean[positions - 1], tolerance)
 
 
 def apart(masses: np.ndarray, heights: np.ndarray, tolerance: float) -> np.ndarray:
-    """The highest peaks that are more than two tolerances from each other, by ascending m/z; at most :data:`MOST`."""
+    """Return the highest peaks more than two tolerances from each other, by ascending m/z; at most :data:`MOST`."""
     kept: list[float] = []
     for position in np.lexsort((masses, -heights)):
         mass = float(masses[position])
@@ -53,7 +53,7 @@ def apart(masses: np.ndarray, heights: np.ndarray, tolerance: float) -> np.ndarr
 
 
 class Binned:
-    """The mean of spectra that have an m/z axis each, in bins narrower than the tolerance (a fraction of m/z)."""
+    """Mean of spectra with an m/z axis each, in bins narrower than the tolerance (a fraction of m/z)."""
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = tolerance
@@ -69,7 +69,7 @@ class Binned:
         np.add.at(self.moment, bins[inside], (values * masses)[inside])
 
     def peaks(self, n_spectra: int) -> np.ndarray:
-        """m/z of the peaks: of a local maximum of the sums over a tolerance, the mean m/z there."""
+        """Return m/z of the peaks: the mean m/z around each local maximum of the sums over a tolerance."""
         from scipy.signal import find_peaks
 
         reach = BINS_PER_TOLERANCE
@@ -80,7 +80,7 @@ class Binned:
         around = found[:, None] + np.arange(-reach, reach + 1)
         around = np.clip(around, 0, len(self.total) - 1)
         total = self.total[around].sum(axis=1)
-        # Sums of positive numbers: where rounding is all that is left, there is no peak.
+        # A sum that is 0 apart from rounding errors is not a peak.
         found, total, around = (array[total > 0] for array in (found, total, around))
         masses = self.moment[around].sum(axis=1) / total
         return apart(masses, total / n_spectra, self.tolerance)

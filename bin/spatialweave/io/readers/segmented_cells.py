@@ -1,4 +1,4 @@
-"""Cells that Space Ranger has segmented (Visium HD, outs/segmented_outputs): a matrix, and outlines of the cells."""
+"""Cells segmented by Space Ranger (Visium HD, outs/segmented_outputs): a matrix, and outlines of the cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUTLINES = "cell_segmentations.geojson"
 
 
 def is_segmented(path: Path) -> bool:
-    """Whether a folder is `segmented_outputs`."""
+    """Return whether a folder is `segmented_outputs`."""
     return _matrix(path) is not None
 
 
@@ -26,7 +26,7 @@ def _matrix(path: Path) -> Path | None:
 
 
 def read(path: Path) -> list[Measurement]:
-    """The cells at the centroids of their outlines, in pixels of the full image."""
+    """Read the cells, with the centroids of their outlines in pixels of the full image."""
     matrix = _matrix(path) or path
     outlines = need(path, OUTLINES, what="the outlines of the cells beside their matrix")
     measurement = (tenx_matrix if matrix.is_dir() else tenx_h5).read(matrix)[0]
@@ -46,7 +46,7 @@ def read(path: Path) -> list[Measurement]:
 
 
 def read_centroids(path: Path) -> pd.DataFrame:
-    """x and y of the cells under the barcodes that the matrix calls them by ("cellid_000000001-1")."""
+    """Read x and y of the cells, indexed by their barcodes in the matrix ("cellid_000000001-1")."""
     with reading(path, "GeoJSON file of outlines"):
         import shapely
         from pyogrio.raw import read as read_features

@@ -13,32 +13,32 @@ from spatialweave.io.readers.folder import find, need
 
 COUNTS = ("digital_expression.txt", "MappedDGEForR.csv")
 BEADS = ("bead_locations.csv", "BeadLocationsForR.csv", "BeadLocations.csv")
-"""What the files are called, behind the name of the puck."""
+"""Names of the files, after the name of the puck."""
 
 
 def is_slide_seq(path: Path) -> bool:
-    """Whether a folder is what the pipeline of Slide-seq writes."""
+    """Return whether a folder was written by the pipeline of Slide-seq."""
     return find(path, *COUNTS) is not None
 
 
 def read(path: Path) -> list[Measurement]:
-    """The beads whose locations are known."""
+    """Read the beads with known locations."""
     beads_file = need(path, *BEADS, what="the locations of the beads beside the digital expression of Slide-seq")
     beads = read_coordinates(beads_file)
     genes_in_rows = table.read(need(path, *COUNTS, what="a Slide-seq folder"))[0]
     assert genes_in_rows.turned is not None
     measurement = genes_in_rows.turned()
     rows = beads.names.get_indexer(measurement.obs.index)
-    known = (rows >= 0).nonzero()[0]
-    if not len(known):
+    located = (rows >= 0).nonzero()[0]
+    if not len(located):
         raise InputError(
             str(beads_file),
             f"its beads (first: '{beads.names[0]}') are not those of the matrix (first: '{measurement.obs.index[0]}')",
             "the beads of the matrix",
         )
-    if len(known) < len(rows):
-        warn(str(path), f"{len(rows) - len(known)} of {len(rows)} beads are not in {beads_file.name}, left out")
-    measurement.keep(known)
-    measurement.coordinates = beads.at(rows[known])
+    if len(located) < len(rows):
+        warn(str(path), f"{len(rows) - len(located)} of {len(rows)} beads are not in {beads_file.name}, left out")
+    measurement.keep(located)
+    measurement.coordinates = beads.at(rows[located])
     measurement.where, measurement.platform, measurement.modality = str(path), "slide_seq", "rna"
     return [measurement]

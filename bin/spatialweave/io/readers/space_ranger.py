@@ -1,6 +1,6 @@
-"""Space Ranger `outs` folders (Visium; of Visium HD the bins that are named), and folders of spatial ATAC.
+"""Space Ranger `outs` folders (Visium, and chosen bins of Visium HD), and folders of spatial ATAC.
 
-The latter have peaks or fragments beside `tissue_positions_list.csv`, as AtlasXomics delivers its DBiT-seq.
+The latter have peaks or fragments beside `tissue_positions_list.csv`, as in DBiT-seq data from AtlasXomics.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from spatialweave.io.readers.spelling import Spelling
 
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 BIN = re.compile(r"s_\d+um_\d+_\d+")
-"""How Space Ranger names the bins of Visium HD."""
+"""Names of the bins of Visium HD by Space Ranger."""
 
 POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
-"""In the order to look; each also .gz, and behind any prefix, as downloads have it."""
+"""Files of positions in the order in which they are searched; each also .gz, and after any prefix of a download."""
 
 AGGREGATED = "aggr_tissue_positions"
-"""In the names of those of several sections."""
+"""Part of the names of files with positions of several sections."""
 
 MATRICES = ("filtered_feature_bc_matrix", "raw_feature_bc_matrix", "filtered_peak_bc_matrix", "raw_peak_bc_matrix")
-"""In the order to look; of the raw matrix, only the spots in the tissue are read."""
+"""Matrices in the order in which they are searched; of a raw matrix, only the spots in the tissue are read."""
 
 FRAGMENTS = "fragments.tsv"
 
 BINNED, SEGMENTED = "binned_outputs", "segmented_outputs"
 BIN_FOLDER = re.compile(r"square_0*([1-9]\d*)um")
-"""How the folders of the bins of Visium HD are named."""
+"""Names of the folders of the bins of Visium HD."""
 
 BIN_WIDTH = 8
-"""Micrometres of the bins that are read where the row names no other: those that 10x recommends."""
+"""Default width of the bins in micrometres, as recommended by 10x."""
 
 CELL = "cell"
 
 
 def is_outs(path: Path) -> bool:
-    """Whether a folder holds a matrix or tissue positions as Space Ranger writes them, or bins, or cells."""
+    """Return whether a folder holds a matrix, tissue positions, bins or cells written by Space Ranger."""
     folders = (path / BINNED).is_dir() or (path / SEGMENTED).is_dir() or segmented_cells.is_segmented(path)
     return (
         folders or bool(_matrices(path)) or any((path / "spatial").glob("*tissue_positions*")) or _is_spatial_atac(path)
@@ -59,7 +59,7 @@ def _is_spatial_atac(path: Path) -> bool:
 
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
-    """The matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
+    """Read the matrix of an outs folder with pixel coordinates, restricted to spots in the tissue."""
     if (path / BINNED).is_dir() or (path / SEGMENTED).is_dir():
         path = _bin_folder(path, choices)
     if segmented_cells.is_segmented(path):
@@ -72,7 +72,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
     if AGGREGATED in positions_file.name:
         raise InputError(
             str(positions_file),
-            "holds the positions of several sections, which spaceranger aggr has joined",
+            "holds the positions of several sections, joined by spaceranger aggr",
             "one section",
             "give the outs folder of each section, as spaceranger count wrote it, in a row of its own",
         )
@@ -91,7 +91,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
     if len(inside) < len(barcodes):
         warn(str(path), f"{len(barcodes) - len(inside)} of {len(barcodes)} spots are outside the tissue, left out")
     if not len(inside):
-        raise InputError(str(positions_file), "no spot of the matrix is in the tissue", "in_tissue = 1 for some")
+        raise InputError(str(positions_file), "no spot of the matrix is in the tissue", "in_tissue = 1 for some spots")
     columns = [name for name in ("array_row", "array_col") if name not in measurement.obs.columns]
     measurement.obs = pd.concat([measurement.obs.set_axis(barcodes), placed[columns]], axis=1)
     measurement.keep(inside)
@@ -103,7 +103,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
 
 
 def _bin_folder(path: Path, choices: Choices) -> Path:
-    """The folder of the bins, or of the cells, of Visium HD that are named."""
+    """Return the folder of the chosen bins, or of the cells, of Visium HD."""
     widths = {}
     if (path / BINNED).is_dir():
         named = {entry: BIN_FOLDER.fullmatch(entry.name) for entry in sorted((path / BINNED).iterdir())}
@@ -120,28 +120,28 @@ def _bin_folder(path: Path, choices: Choices) -> Path:
     if width not in widths:
         raise InputError(f"{path}, {BINNED}", f"has no bins of {width} micrometres", f"one of {', '.join(held)} as bin")
     if default:
-        warn(str(path), f"bins of {width} micrometres are read (the column bin names others: {', '.join(held)})")
+        warn(str(path), f"bins of {width} micrometres are read (set the column bin for others: {', '.join(held)})")
     return widths[width]
 
 
 def _position_files(path: Path) -> list[Path]:
-    """The files of the first of :data:`POSITION_FILES` that is there."""
+    """Return the files with the first name of :data:`POSITION_FILES` that is present."""
     folders = [folder for folder in (path / "spatial", path) if folder.is_dir()]
     files = [file for folder in folders for file in sorted(folder.iterdir())]
     named = ([file for file in files if file.name.removesuffix(".gz").endswith(name)] for name in POSITION_FILES)
     return next(filter(None, named), [])
 
 
-def _only(found: list[Path], what: str) -> Path | None:
-    """The one file that was found, None without any; several are refused, since nothing says which is meant."""
-    if len(found) > 1:
-        names = ", ".join(file.name for file in found)
-        raise InputError(str(found[0].parent), f"holds several {what} ({names})", "one", "make a folder for each")
-    return found[0] if found else None
+def _only(paths: list[Path], what: str) -> Path | None:
+    """Return the file that was found, None if there is none; several are refused as ambiguous."""
+    if len(paths) > 1:
+        names = ", ".join(file.name for file in paths)
+        raise InputError(str(paths[0].parent), f"holds several {what} ({names})", "one", "make a folder for each")
+    return paths[0] if paths else None
 
 
 def _matrices(path: Path) -> list[Path]:
-    """The .h5 files, or else folders, of the first of :data:`MATRICES` that is there."""
+    """Return the .h5 files, or else folders, with the first name of :data:`MATRICES` that is present."""
     for name in MATRICES:
         files = sorted(path.glob(f"*{name}.h5"))
         folders = [folder for folder in sorted(path.glob(f"*{name}")) if tenx_matrix.is_matrix_folder(folder)]
@@ -151,23 +151,23 @@ def _matrices(path: Path) -> list[Path]:
 
 
 def _matrix(path: Path, positions: pd.DataFrame, choices: Choices) -> Measurement:
-    found = _only(_matrices(path), "matrices")
+    matrix = _only(_matrices(path), "matrices")
     listed = find(path, FRAGMENTS)
-    # Peaks or tiles that are named are counted, even where a matrix of others is there.
-    if listed is not None and (found is None or choices.peaks is not None):
-        known = positions.index[positions["in_tissue"].to_numpy() == 1]
-        measurement = fragments.read(listed, replace(choices, known=known))[0]
-    elif found is not None:
-        measurement = (tenx_matrix if found.is_dir() else tenx_h5).read(found)[0]
+    # Peaks that the user gives are counted, even if there is a matrix of other peaks.
+    if listed is not None and (matrix is None or choices.peaks is not None):
+        in_tissue = positions.index[positions["in_tissue"].to_numpy() == 1]
+        measurement = fragments.read(listed, replace(choices, known=in_tissue))[0]
+    elif matrix is not None:
+        measurement = (tenx_matrix if matrix.is_dir() else tenx_h5).read(matrix)[0]
     else:
         raise InputError(str(path), "has no filtered_feature_bc_matrix.h5 or folder", "the outs of Space Ranger")
-    if found is None or "peak_bc" in found.name:
+    if matrix is None or "peak_bc" in matrix.name:
         measurement.platform = "dbit"
     return measurement
 
 
 def read_positions(path: Path) -> pd.DataFrame:
-    """Tissue positions, with a header (Space Ranger 2 and later), without (before), or parquet (Visium HD).
+    """Read tissue positions, with a header (Space Ranger 2 and later), without (before), or parquet (Visium HD).
 
     Returns
     -------
@@ -176,9 +176,9 @@ def read_positions(path: Path) -> pd.DataFrame:
     """
     tables.check_file(path, "Space Ranger's tissue positions")
     table = _headless(path) if tables.is_text_table(path) and _has_no_header(path) else tables.read_strings(path)
-    found = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
-    names = tables.unique_barcodes(path, table, found["barcode"])
-    numeric = {name: tables.numbers(path, table, found[name]) for name in COLUMNS[1:]}
+    columns = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
+    names = tables.unique_barcodes(path, table, columns["barcode"])
+    numeric = {name: tables.numbers(path, table, columns[name]) for name in COLUMNS[1:]}
     outside = np.flatnonzero(~np.isin(numeric["in_tissue"], (0, 1)))
     if len(outside):
         where = f"{path}, {table.index[outside[0]]}, column 'in_tissue'"
@@ -188,7 +188,7 @@ def read_positions(path: Path) -> pd.DataFrame:
 
 
 def is_positions(path: Path) -> bool:
-    """Whether a table is one of tissue positions: by its columns, or its six cells where it has no header."""
+    """Return whether a table holds tissue positions: by its columns, or its six cells if it has no header."""
     if not tables.is_text_table(path):
         return path.name.lower().endswith(POSITION_FILES)
     cells = tables.read_header(path)
@@ -215,5 +215,5 @@ def _headless(path: Path) -> pd.DataFrame:
 
 
 def pixels(positions: pd.DataFrame) -> np.ndarray:
-    """x (pixel column) and y (pixel row) of positions, float64, spots x 2."""
+    """Return x (pixel column) and y (pixel row) of positions, float64, spots x 2."""
     return positions[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(dtype=np.float64)

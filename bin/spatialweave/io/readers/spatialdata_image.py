@@ -1,4 +1,4 @@
-"""The image of a SpatialData store: one level of it, turned along the axes of the coordinates."""
+"""The image of a SpatialData store: one level of it, rotated to the axes of the coordinates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from spatialweave.io.spot_selection import name_of_section
 from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
 
 ENOUGH = 1_000
-"""Of the levels of an image the smallest is taken that has so many pixels on its longer side."""
+"""Pixels required on the longer side: the smallest level of an image with as many is used."""
 
 BACKGROUND = "white"
-"""The colour of what lies beside a turned image."""
+"""Colour around a rotated image."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class StoredImage:
     values
         Channels x height x width, not loaded.
     matrix
-        3 x 3, homogeneous: from its pixels to coordinates.
+        3 x 3, homogeneous: transform from its pixels to coordinates.
     """
 
     name: str
@@ -46,20 +46,20 @@ class StoredImage:
 
     @property
     def in_colour(self) -> bool:
-        """Whether it has red, green and blue, and perhaps opacity."""
+        """Whether it has red, green and blue, with or without opacity."""
         return self.values.shape[0] in (3, 4)
 
 
 def store_image(path: Path, table: str, section: str, in_system: bool) -> TissueImage | None:
-    """The image of a store that lies where the spots of a table are; in colour before grey.
+    """Return the image of a store for the spots of a table; colour images are preferred to grey ones.
 
     Parameters
     ----------
     table
-        The table inside the store. The region that it annotates is looked at (of several the one called as `section`);
-        where it annotates none, coordinates are taken for those of "global".
+        The table inside the store. The image must share a coordinate system with the region that it annotates (among
+        several, the one named `section`); without a region, coordinates are assumed to be in the system "global".
     in_system
-        Whether coordinates are those of the region's coordinate system, and not the region's own.
+        Whether coordinates are in the region's coordinate system, and not the region's own.
 
     Raises
     ------
@@ -73,12 +73,12 @@ def store_image(path: Path, table: str, section: str, in_system: bool) -> Tissue
             check_zarr(path, group)
         store = spatialdata.read_zarr(path, selection=("images", "shapes", "points", "labels"))
         regions = [region for region in _regions(path, table) if region in store]
-        named = (one for one in regions if section in (one, name_of_section(one)))
+        named = (name for name in regions if section in (name, name_of_section(name)))
         region = next(named, next(iter(regions), None))
         to_coordinates = {"global": np.eye(3)}
         if region is not None:
             matrices = _matrices(store[region])
-            # As the centres of the spots are computed.
+            # The same system as for the centres of the spots.
             system = "global" if "global" in matrices else next(iter(matrices))
             to_coordinates = {name: np.linalg.inv(matrix) for name, matrix in matrices.items()}
             to_coordinates = {system: np.eye(3)} if in_system else to_coordinates
@@ -87,7 +87,7 @@ def store_image(path: Path, table: str, section: str, in_system: bool) -> Tissue
 
 
 def _regions(path: Path, table: str) -> list[str]:
-    """The regions that a table annotates."""
+    """Return the regions that a table annotates."""
     from anndata.io import read_elem
 
     with open_group(path, table) as group:
@@ -98,7 +98,7 @@ def _regions(path: Path, table: str) -> list[str]:
 
 
 def _chosen(path: Path, found: list[StoredImage]) -> TissueImage:
-    """The smallest level with :data:`ENOUGH` pixels, or the largest; of an image in colour, if there is one."""
+    """Return the smallest level with :data:`ENOUGH` pixels, or the largest; from colour images, if there are any."""
     colour = [image for image in found if image.in_colour] or found
     large = [image for image in colour if image.side >= ENOUGH]
     chosen = min(large, key=lambda image: image.side) if large else max(colour, key=lambda image: image.side)
@@ -111,7 +111,7 @@ def _chosen(path: Path, found: list[StoredImage]) -> TissueImage:
 
 
 def placed(pixels: Any, matrix: np.ndarray) -> TissueImage:
-    """An image (Pillow, RGB) with its axes along those of the coordinates, by the matrix from its pixels to them."""
+    """Transform an image (Pillow, RGB) to the axes of the coordinates, by the matrix from its pixels to them."""
     from PIL import Image as images
 
     linear, shift = matrix[:2, :2], matrix[:2, 2]
@@ -135,22 +135,22 @@ def placed(pixels: Any, matrix: np.ndarray) -> TissueImage:
 
 
 def _matrices(element: Any) -> dict[str, np.ndarray]:
-    """By coordinate system the matrix (3 x 3, homogeneous) from an element's own coordinates to it."""
+    """Return the matrix (3 x 3, homogeneous) from an element's own coordinates to each coordinate system."""
     from spatialdata.transformations import get_transformation
 
     axes = ("x", "y")
-    found = get_transformation(element, get_all=True)
-    return {system: one.to_affine_matrix(input_axes=axes, output_axes=axes) for system, one in found.items()}
+    transforms = get_transformation(element, get_all=True).items()
+    return {system: transform.to_affine_matrix(input_axes=axes, output_axes=axes) for system, transform in transforms}
 
 
 def _levels(name: str, element: Any, to_coordinates: dict[str, np.ndarray]) -> Iterator[StoredImage]:
-    """The levels of an image that has a coordinate system in common with the spots."""
-    own = _matrices(element)
-    system = next((system for system in to_coordinates if system in own), None)
+    """Yield the levels of an image that has a coordinate system in common with the spots."""
+    matrices = _matrices(element)
+    system = next((system for system in to_coordinates if system in matrices), None)
     if system is None:
         return
     levels = [level["image"] for level in element.children.values()] if hasattr(element, "children") else [element]
     first = levels[0].shape
     for level in levels:
         factors = [first[2] / level.shape[2], first[1] / level.shape[1], 1.0]
-        yield StoredImage(name, level.data, to_coordinates[system] @ own[system] @ np.diag(factors))
+        yield StoredImage(name, level.data, to_coordinates[system] @ matrices[system] @ np.diag(factors))

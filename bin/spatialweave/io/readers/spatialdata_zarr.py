@@ -1,4 +1,4 @@
-"""SpatialData stores (.zarr): tables of counts and the shapes, points or label masks that they annotate."""
+"""SpatialData stores (.zarr): tables of counts, and the shapes, points or label masks that they annotate."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from spatialweave.io.spot_selection import name_of_section
 from spatialweave.modalities import modality_of
 
 BIN_TABLE = re.compile(r"square_0*([1-9]\d*)um$")
-"""How tables of the bins of Visium HD are named, by their width in micrometres."""
+"""Names of tables of the bins of Visium HD, with the width in micrometres."""
 
 BIN_WIDTH = 8
-"""The bins that are read where the row names no other."""
+"""Default width of the bins in micrometres."""
 
 
 def is_spatialdata(path: Path) -> bool:
-    """Whether a folder is a zarr group with the elements of SpatialData."""
+    """Return whether a folder is a zarr group with the elements of SpatialData."""
     return is_zarr(path) and any((path / name).is_dir() for name in ("tables", "table", "shapes", "points"))
 
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
-    """The tables of a store; where a table has no coordinates itself, the centroids of what it annotates.
+    """Read the tables of a store; a table without coordinates gets the centroids of the regions that it annotates.
 
-    Of tables of several bins (Visium HD) one is read, and that of the section where tables annotate
-    different regions.
+    If there are tables of several bins (Visium HD), one is read; if tables annotate different regions, the section's
+    table is read.
     """
     refuse_pickles(path)
     with reading(path, "SpatialData .zarr store"):
@@ -53,7 +53,7 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
 
 
 def _of_bin(path: Path, names: list[str], choices: Choices) -> list[str]:
-    """The table of the bins that are named, where there are tables of several."""
+    """Return the table of the chosen bins if there are tables of several bins."""
     widths = {int(match[1]): name for name in names if (match := BIN_TABLE.search(name))}
     if len(widths) < 2:
         return names
@@ -62,12 +62,12 @@ def _of_bin(path: Path, names: list[str], choices: Choices) -> list[str]:
     if width not in widths:
         raise InputError(str(path), f"has no table of bins of {width} micrometres", f"one of {listed} as bin")
     if default:
-        warn(str(path), f"the table '{widths[width]}' is read (the column bin names other bins: {listed})")
+        warn(str(path), f"the table '{widths[width]}' is read (set the column bin for other bins: {listed})")
     return [widths[width]]
 
 
 def _of_section(path: Path, folder: str, names: list[str], choices: Choices) -> list[str]:
-    """All tables, unless they annotate different regions: then that one which the section is called by."""
+    """Return all tables or, if they annotate different regions, the table whose name or region is the section's."""
     regions = {name: _attributes(path, f"{folder}/{name}")[0] for name in names}
     apart = [region for region in regions.values() if region]
     if len(apart) < 2 or all(set(region) & set(apart[0]) for region in apart):
@@ -92,7 +92,7 @@ def _table(path: Path, inner: str, name: str, choices: Choices) -> Measurement:
     opener: Callable[[], Any] = lambda: open_group(path, inner)  # noqa: E731
     measurement = measure(f"{path}, table '{name}'", opener, modality_of(name))
     regions = _attributes(path, inner)[0]
-    # Whatever the coordinates: positions of several regions in one table may be those in the image of each.
+    # Positions of several regions in one table may be relative to the image of each region.
     measurement.libraries = tuple(regions) if len(regions) > 1 else measurement.libraries
     in_system = measurement.coordinates is None
     if in_system:
@@ -103,7 +103,7 @@ def _table(path: Path, inner: str, name: str, choices: Choices) -> Measurement:
 
 
 def _attributes(path: Path, inner: str) -> tuple[list[str], str, str]:
-    """The regions that a table annotates, and the columns with the region and the instance of each spot."""
+    """Return the regions that a table annotates, and the columns with the region and the instance of each spot."""
     from anndata.io import read_elem
 
     with open_group(path, inner) as group:
@@ -115,7 +115,7 @@ def _attributes(path: Path, inner: str) -> tuple[list[str], str, str]:
 
 
 def _centroids(path: Path, inner: str, measurement: Measurement, choices: Choices) -> Coordinates | None:
-    """Centroids of the regions that a table annotates, by the instance key of each spot."""
+    """Return centroids from the regions that a table annotates, by the instance key of each spot."""
     import spatialdata
 
     regions, region_key, instance_key = _attributes(path, inner)

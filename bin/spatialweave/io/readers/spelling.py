@@ -1,4 +1,4 @@
-"""Barcodes that two files spell with and without the number of the well behind them ("-1")."""
+"""Barcodes that end with the number of the well ("-1") in one file and not in another."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from spatialweave.errors import InputError
 
 
 class Spelling:
-    """Finds barcodes among those known: as they are or, where none is found so, without the number behind them.
+    """Search for barcodes among `known`: unchanged or, if none is found, without the number at their end.
 
-    `where` is the file of the barcodes that are to be found, for messages.
+    `where` is the file of the barcodes searched for, for messages.
     """
 
     def __init__(self, known: pd.Index, where: str) -> None:
@@ -19,11 +19,11 @@ class Spelling:
         plain = without_number(known)
         self._plain = plain if plain.is_unique else None
         self.changed: bool | None = None
-        """Whether the number is left out; None while nothing has been found."""
+        """Whether the number is left out; None until a barcode has been found."""
         self._found_as = np.full(len(known), "", dtype=object)
 
     def rows(self, names: pd.Index) -> np.ndarray:
-        """Positions among the barcodes known, -1 = none; barcodes of two wells that would be one spot are refused."""
+        """Return positions among `known`, -1 = none; barcodes of two wells that would be the same spot are refused."""
         rows = self.known.get_indexer(names) if self.changed is not True else np.full(len(names), -1)
         if self.changed is None and (rows >= 0).any():
             self.changed = False
@@ -36,21 +36,21 @@ class Spelling:
         return rows
 
     def _check_one_well(self, names: pd.Index, rows: np.ndarray) -> None:
-        """Refuse a spot that is found by two barcodes, now or before: without the number, sections are one."""
+        """Refuse a spot found by two barcodes in this or earlier calls: without numbers, sections would be mixed."""
         empty = self._found_as[rows] == ""
-        # The first of several stays.
+        # The first of several names is kept.
         self._found_as[rows[empty][::-1]] = names[empty][::-1]
         other = np.flatnonzero(self._found_as[rows] != names)
         if len(other):
             raise InputError(
                 self._where,
-                f"holds the barcodes '{self._found_as[rows[other[0]]]}' and '{names[other[0]]}', and the one place of "
-                f"both is that of '{self.known[rows[other[0]]]}'",
+                f"holds the barcodes '{self._found_as[rows[other[0]]]}' and '{names[other[0]]}', but only "
+                f"'{self.known[rows[other[0]]]}' has coordinates that match both",
                 "the barcodes of one section",
                 "give the files of each section in a row of its own",
             )
 
 
 def without_number(names: pd.Index) -> pd.Index:
-    """Barcodes without the number of the well."""
+    """Return barcodes without the number of the well."""
     return pd.Index(names.astype(str).str.replace(r"-\d+$", "", regex=True), dtype=object)

@@ -1,7 +1,7 @@
-"""Stereo-seq's .gef files (HDF5), counted in square bins or, where these are named, cells.
+"""Stereo-seq's .gef files (HDF5), counted in square bins or, on request, in cells.
 
-Described in the manual of SAW and by STOmics/geftools. Places are in steps of the chip (DNB); `resolution` is their
-distance in nanometres.
+The format is described in the manual of SAW and by STOmics/geftools. Positions are in steps of the chip (DNB);
+`resolution` is the length of a step in nanometres.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from spatialweave.io.notices import warn
 from spatialweave.io.readers.tally import Tally, as_matrix
 
 BIN = 50
-"""Width of a bin in DNB, where the row names no other: 25 micrometres, as in the publications."""
+"""Default width of a bin in DNB: 25 micrometres, as in the publications."""
 
 CELL = "cell"
 GENE_BITS, PLACE_BITS = 20, 21
 MOST_GENES, FARTHEST = 1 << GENE_BITS, 1 << PLACE_BITS
-"""Genes and places that fit into a key of 62 bits; a chip of 13 cm has 260,000 places along a side."""
+"""Limits of genes and positions in a key of 62 bits; a chip of 13 cm has 260,000 positions along a side."""
 
 BLOCK = 4_000_000
-"""Records read at once."""
+"""Number of records read at once."""
 
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
-    """Bins or cells of a .gef file, in micrometres where it says how far places are apart."""
+    """Read bins or cells of a .gef file, in micrometres if it holds the resolution."""
     with reading(path, ".gef file"), open_hdf5(path) as file:
         check_hdf5(path, file)
         has_bins, has_cells = "geneExp" in file, "cellBin" in file
@@ -53,21 +53,21 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
 
 
 def bin_size(path: Path, choices: Choices, stored: int = 1) -> int:
-    """The width of the bins, in places; the default is said: the least multiple of `stored` from :data:`BIN` on."""
+    """Return the width of the bins in DNB; warn of the default, the least multiple of `stored` from :data:`BIN` on."""
     size, default = choices.take_number(-(-BIN // stored) * stored, FARTHEST)
     if default:
-        warn(str(path), f"is counted in bins of {size} x {size} DNB (the column bin names another width, or cell)")
+        warn(str(path), f"is counted in bins of {size} x {size} DNB (the column bin sets another width, or cell)")
     return size
 
 
 def _bins_of_gef(path: Path, groups: Any, size: int) -> Measurement:
     stored = {name: int(name[3:]) for name in groups if name.startswith("bin") and name[3:].isdecimal()}
-    # The smallest of those that make up the bins that are wanted exactly.
+    # Stored bins that divide the wanted bins exactly.
     parts = {width: name for name, width in stored.items() if width and size % width == 0}
     if not parts:
         raise InputError(
             str(path),
-            f"has no bins of which {size} is a multiple",
+            f"has no bins whose width divides {size}",
             f"a multiple of {', '.join(map(str, stored.values()))}",
         )
     group = groups[parts[size] if size in parts else parts[max(parts)]]
@@ -75,7 +75,7 @@ def _bins_of_gef(path: Path, groups: Any, size: int) -> Measurement:
     names = _gene_names(path, genes)
     counts = genes["count"].astype(np.int64)
     if counts.min(initial=0) < 0 or counts.sum() != len(records):
-        raise ValueError(f"its genes have {counts.sum()} records, and there are {len(records)}")
+        raise ValueError(f"its genes have {counts.sum()} records, but the file has {len(records)}")
     ends = np.cumsum(counts)
     bins = Bins(path, size)
     for start in range(0, len(records), BLOCK):
@@ -86,7 +86,7 @@ def _bins_of_gef(path: Path, groups: Any, size: int) -> Measurement:
 
 
 def _gene_names(path: Path, genes: Any) -> pd.Index:
-    """Names where there are such, else identifiers."""
+    """Return the names of genes if the file has them, else identifiers."""
     for name in ("geneName", "gene", "geneID"):
         if name in (genes.dtype.names or ()):
             return plain_names(genes[name], str(path), "gene")
@@ -94,7 +94,7 @@ def _gene_names(path: Path, genes: Any) -> pd.Index:
 
 
 def _resolution(*holders: Any) -> float | None:
-    """Nanometres between places, from the attributes of the first that has it."""
+    """Return nanometres per DNB, from the attributes of the first element that has it."""
     for holder in holders:
         if "resolution" in holder.attrs:
             value = float(np.asarray(holder.attrs["resolution"]).flat[0])
@@ -103,26 +103,28 @@ def _resolution(*holders: Any) -> float | None:
 
 
 class Bins:
-    """Square bins, counted while records are read."""
+    """Square bins, which are counted while records are read."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size, self.tally = path, size, Tally()
 
     def add(self, genes: np.ndarray, x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> None:
-        """Add records."""
+        """Add records to the counts."""
         x, y = x.astype(np.int64), y.astype(np.int64)
         if len(x) and not (min(x.min(), y.min()) >= 0 and max(x.max(), y.max()) < FARTHEST):
-            raise InputError(str(self.path), f"a place is not within 0 .. {FARTHEST}", "x and y in steps of the chip")
+            raise InputError(
+                str(self.path), f"a position is not within 0 .. {FARTHEST}", "x and y in steps of the chip"
+            )
         if len(genes) and genes.max() >= MOST_GENES:
             raise InputError(str(self.path), f"has more than {MOST_GENES} genes", "one row per gene")
         place = ((y // self.size) << PLACE_BITS) | (x // self.size)
         self.tally.add((place << GENE_BITS) | genes.astype(np.int64), counts)
 
     def measurement(self, names: pd.Index, resolution: float | None) -> Measurement:
-        """The bins as spots at their centres, named by their first place, as "100_250"."""
+        """Return the bins as spots at their centres, named by their lowest x and y, e.g. "100_250"."""
         places, genes, matrix = as_matrix(*self.tally.result(), GENE_BITS)
         if not len(places):
-            raise InputError(str(self.path), "holds no counts", "one record per gene and place")
+            raise InputError(str(self.path), "holds no counts", "one record per gene and position")
         corner = np.column_stack([places & (FARTHEST - 1), places >> PLACE_BITS]) * self.size
         spots = pd.Index([f"{x}_{y}" for x, y in corner], dtype=object)
         centres = corner + (self.size - 1) / 2
@@ -139,7 +141,7 @@ def measured(
     platform: str,
     slot: str,
 ) -> Measurement:
-    """Spots at `places`, which become micrometres where the resolution (nanometres per place) is known."""
+    """Return spots at `places` (DNB), converted to micrometres if the resolution (nanometres per DNB) is known."""
     unit = "unknown" if resolution is None else "micrometre"
     values = places * (1.0 if resolution is None else resolution / 1000)
     features = pd.DataFrame({"feature_types": "Gene Expression"}, index=genes)

@@ -1,4 +1,4 @@
-"""Stereo-seq's .gem tables, one line per gene and place: counted in square bins or, where these are named, cells."""
+"""Stereo-seq's .gem tables, one line per gene and position, counted in square bins or, on request, in cells."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ GEM_COLUMNS = {
     "y": ("y",),
     "count": ("midcount", "midcounts", "umicount", "umicounts", "count"),
 }
-"""What the columns of a .gem are called (any case)."""
+"""Names (any case) of the columns of a .gem."""
 
 GEM_CELLS = ("cellid", "cell_id", "cell", "label")
-"""Likewise the column of cells; cell 0 is outside."""
+"""Names (any case) of the column of cells; cell 0 is outside the cells."""
 
 BIN_SIZE = re.compile(r"#\s*BinSize\s*=\s*(.*?)\s*", re.IGNORECASE)
-"""The comment line that says in which bins the records are counted already, of which they name the first place."""
+"""Comment line with the width of the bins in which the records are already counted; x and y are a bin's lowest."""
 
 
 def is_gem(header: Sequence[str]) -> bool:
-    """Whether a text table is a .gem, by its columns."""
+    """Return whether a text table is a .gem, by its columns."""
     lowered = {name.lower() for name in header}
     return {"x", "y"} <= lowered and bool(lowered & {"geneid", "genename"})
 
 
 def read(path: Path, choices: Choices) -> list[Measurement]:
-    """Bins or cells of a .gem table, read as a stream; a cell is where the mean of its records is."""
+    """Read bins or cells of a .gem table as a stream; a cell is at the mean position of its records."""
     header = tables.read_header(path)
     lowered = [name.lower() for name in header]
     columns = {what: next((n for n in names if n in lowered), None) for what, names in GEM_COLUMNS.items()}
     absent = [GEM_COLUMNS[what][-1] for what, name in columns.items() if name is None]
     if absent:
         raise InputError(
-            str(path), f"has no column '{absent[0]}'", "geneID, x, y, MIDCount", "give a .gem as SAW writes it"
+            str(path), f"has no column '{absent[0]}'", "geneID, x, y, MIDCount", "give a .gem written by SAW"
         )
     cell = next((name for name in GEM_CELLS if name in lowered), None)
     stored = _stored_bin(path)
@@ -63,9 +63,9 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
     if size % stored:
         raise InputError(
             f"{path}, #BinSize",
-            f"its records are bins of {stored} DNB, of which {size} is no multiple",
+            f"its records are bins of {stored} DNB, and {size} is not a multiple of {stored}",
             f"a multiple of {stored} as bin",
-            "name one, or give the .gem of bin 1",
+            "choose one, or give the .gem of bin 1",
         )
     bins, genes = Bins(path, size), _Names()
     for block in _blocks(path, lowered, columns):
@@ -74,16 +74,16 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
 
 
 def _stored_bin(path: Path) -> int:
-    """The width of the bins in which the records are counted already, by the comments; 1 where they do not say it."""
+    """Return the width of the bins in which the records are already counted, by the comments; 1 without one."""
     with tables.open_text(path) as stream:
         for _line in range(tables.start(path).comments):
-            said = BIN_SIZE.fullmatch(stream.readline())
-            if said is None:
+            comment = BIN_SIZE.fullmatch(stream.readline())
+            if comment is None:
                 continue
-            width = said[1].lower().removeprefix("bin")
+            width = comment[1].lower().removeprefix("bin")
             if width.isascii() and width.isdecimal() and 1 <= int(width[:12]) <= FARTHEST:
                 return int(width)
-            warn(f"{path}, #BinSize", f"'{said[1]}' is no width of bins; the records are taken for those of bin 1")
+            warn(f"{path}, #BinSize", f"'{comment[1]}' is not a bin width; the records are read as bin 1")
     return 1
 
 
@@ -94,13 +94,13 @@ class _Names:
         self.known: dict[str, int] = {}
 
     def codes(self, column: Any) -> np.ndarray:
-        """The codes of a column that is stored as a dictionary."""
+        """Return the codes of a column that is stored as a dictionary."""
         codes = [self.known.setdefault(name, len(self.known)) for name in column.dictionary.to_pylist()]
         return np.array(codes, dtype=np.int64)[column.indices.to_numpy()]
 
 
 def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -> Any:
-    """Blocks of records (Arrow): columns under the names of `columns`, genes as dictionaries, all else as integers."""
+    """Yield blocks of records (Arrow): columns named as in `columns`, genes as dictionaries, others as integers."""
     import pyarrow
     from pyarrow import csv
 
@@ -122,15 +122,15 @@ def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -
 
 
 def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | None], stored: int) -> Measurement:
-    """Cells where the mean of their records is: of bins of `stored` places, in the middle of these."""
+    """Return cells at the mean position of their records, which are bins of `stored` DNB, each at its middle."""
     genes, tally, sums = _Names(), Tally(), Tally()
     outside = 0
     for block in _blocks(path, header, columns):
         codes, cells = genes.codes(block["gene"]), block[CELL].to_numpy()
-        if len(cells) and not 0 <= cells.min() <= cells.max() < 1 << (62 - GENE_BITS):
-            raise InputError(
-                str(path), "a cell has a number below 0 or beyond all reason", "whole numbers, 0 = outside"
-            )
+        limit = (1 << (62 - GENE_BITS)) - 1
+        if len(cells) and not 0 <= cells.min() <= cells.max() <= limit:
+            found = f"a cell number is negative or larger than {limit}"
+            raise InputError(str(path), found, "whole numbers, 0 = outside the cells")
         inside = cells > 0
         outside += int((~inside).sum())
         tally.add((cells[inside] << GENE_BITS) | codes[inside], block["count"].to_numpy()[inside])
@@ -138,10 +138,10 @@ def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | No
             sums.add((cells[inside] << 2) | which, values[inside])
     ids, used, matrix = as_matrix(*tally.result(), GENE_BITS)
     if not len(ids):
-        raise InputError(str(path), "no record of it is in a cell", "numbers of cells above 0")
+        raise InputError(str(path), "none of its records is in a cell", "numbers of cells above 0")
     if outside:
-        warn(str(path), f"{outside} records are outside of cells (cell 0), left out")
-    # Three for each cell: how many records, and the sums of their x and y.
+        warn(str(path), f"{outside} records are outside the cells (cell 0), left out")
+    # Each cell has three sums: the number of its records, and the sums of their x and y.
     moments = sums.result()[1].reshape(-1, 3)
     spots = pd.Index([str(number) for number in ids], dtype=object)
     names = pd.Index(list(genes.known), dtype=object)[used]

@@ -1,4 +1,4 @@
-"""AnnData in HDF5 and zarr: only the parts needed here are read, each when it is needed."""
+"""AnnData in HDF5 and zarr; only the required parts are read, each when it is needed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ TRUE_COLUMNS = ("true_x", "true_y")
 
 
 def measure(where: str, open_group: Opener, modality: str | None = None) -> Measurement:
-    """One AnnData group, which `open_group` gives, as a measurement; matrices are read only when needed.
+    """Return an AnnData group, opened by `open_group`, as a measurement; matrices are read only when needed.
 
-    Raw counts are looked for in layers['counts'], then raw, then X.
+    Raw counts are searched in layers['counts'], then raw, then X.
     """
     with open_group() as group:
         obs = read_frame(group["obs"], group.get("uns", {}))
@@ -76,14 +76,14 @@ def _image_loader(open_group: Opener, where: str) -> Callable[[str], TissueImage
 
 
 def _with_true_coordinates(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
-    """`obs` with the true coordinates in :data:`TRUE_COLUMNS`; anything but x and y of each spot is left alone."""
+    """Add true coordinates to `obs` in :data:`TRUE_COLUMNS`; anything but x and y of each spot is ignored."""
     if coordinates.shape != (len(obs), 2) or coordinates.dtype.kind not in "iuf":
         return obs
     return obs.assign(**dict(zip(TRUE_COLUMNS, coordinates.astype(np.float64).T, strict=True)))
 
 
 def _with_depth(obs: pd.DataFrame, coordinates: np.ndarray | pd.DataFrame | None) -> pd.DataFrame:
-    """`obs` with the third of three coordinates as its column z, which can tell sections apart."""
+    """Add the third of three coordinates to `obs` as its column z, which can separate sections."""
     if coordinates is None or coordinates.shape != (len(obs), 3) or _depths(obs):
         return obs
     if isinstance(coordinates, pd.DataFrame):
@@ -93,7 +93,7 @@ def _with_depth(obs: pd.DataFrame, coordinates: np.ndarray | pd.DataFrame | None
 
 
 def _depths(table: pd.DataFrame) -> list[Any]:
-    """The columns with a third coordinate."""
+    """Return the columns with a third coordinate."""
     return [name for name in table.columns if parts_named(str(name)) == PLANES]
 
 
@@ -106,7 +106,7 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
     def load() -> tuple[sparse.spmatrix | Opener, pd.DataFrame]:
         with open_group() as group:
             var = read_frame(group[features], group.get("uns", {}))
-            # Before anything is read: a sparse matrix may claim any shape.
+            # This is checked before anything is read, since a sparse matrix may declare any shape.
             shape = tuple(getattr(group[matrix], "shape", group[matrix].attrs.get("shape", (n_spots, len(var)))))
             if shape != (n_spots, len(var)):
                 raise ValueError(f"the matrix has the shape {shape}, for {n_spots} spots and {len(var)} features")
@@ -116,9 +116,9 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
 
 
 def read_frame(element: Any, uns: Mapping[str, Any]) -> pd.DataFrame:
-    """A table of spots or features, in today's encoding or as the structured array that anndata before 0.7 wrote.
+    """Read a table of spots or features in the current encoding, or as a structured array of anndata before 0.7.
 
-    That version kept the codes of categories in the table, and their names in `uns`, as <column>_categories.
+    Those versions kept the codes of categories in the table, and their names in `uns`, as <column>_categories.
     """
     from anndata.io import read_elem
 
@@ -135,19 +135,19 @@ def read_frame(element: Any, uns: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _named(codes: pd.Series, categories: np.ndarray) -> pd.Series:
-    """The categories that are meant by their codes, -1 = missing; a column of anything else as it is.
+    """Return the categories for their codes, -1 = missing; a column of anything else is returned unchanged.
 
-    A column of obs and one of var that are called alike share one entry of uns, which fits only one of them.
+    Columns of obs and var with the same name share one entry of uns, which fits only one of them.
     """
     if codes.dtype.kind not in "iu" or not codes.between(-1, len(categories) - 1).all():
         return codes
-    # What is missing is behind all others, at -1.
+    # Missing values, -1, find the None at the end.
     names = np.array([*categories, None], dtype=object)
     return pd.Series(names[codes.to_numpy()], index=codes.index)
 
 
 def read_table(element: Any) -> np.ndarray | pd.DataFrame:
-    """An element of obsm, with the names of its columns where it has such."""
+    """Read an element of obsm, with the names of its columns if it has any."""
     from anndata.io import read_elem
 
     value = read_elem(element)
@@ -161,18 +161,18 @@ def _values(element: Any) -> np.ndarray:
 
 
 def _libraries(group: Any) -> tuple[str, ...]:
-    """The libraries of uns['spatial'], where scanpy and squidpy keep one entry for each (CELLxGENE a flag as well)."""
+    """Return the libraries of uns['spatial'], which has one entry for each (and a flag, if written by CELLxGENE)."""
     spatial = group.get("uns", {}).get("spatial")
     return tuple(name for name in spatial if name != "is_single") if hasattr(spatial, "keys") else ()
 
 
 def _read_whole(element: Any) -> sparse.spmatrix:
-    """A stored matrix that is not read by blocks."""
+    """Read a stored matrix that is not read by blocks."""
     from anndata.io import read_elem
 
     if not hasattr(element, "shape") or hasattr(element, "keys"):
         return read_elem(element)
     if element.dtype.kind not in "biuf" or len(element.shape) != 2:
         raise TypeError(f"a matrix of numbers was expected, not {element.dtype} of shape {element.shape}")
-    # Of half precision: scipy says which types it takes.
+    # The matrix has half precision; the error of scipy names the supported types.
     return sparse.csr_matrix(element[:1])

@@ -25,16 +25,16 @@ BLOCK_CELLS = 10_000_000
 
 
 def read(path: Path, modality: str | None = None) -> list[Measurement]:
-    """A text matrix, spots x features; whatever is not a number is refused with its line and column.
+    """Read a text matrix, spots x features; cells that are not numbers are refused with their line and column.
 
-    Coordinates and well-known facts about spots among the columns are no features, of the modality as which the file
+    Columns with coordinates or well-known facts about spots are not features; `modality` is that under which the file
     is given, if any.
     """
     header = tables.read_header(path)
     if len(header) < 2:
         raise InputError(
             str(path),
-            "has one column only",
+            "has only one column",
             "barcodes, then one column per feature",
             "separate cells by commas, tabs or semicolons",
         )
@@ -44,9 +44,9 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
     facts = [position + 1 for position in facts_among(header[1:], modality)]
     if facts:
         named = ", ".join(f"'{header[i]}'" for i in facts)
-        warn(str(path), f"the columns {named} are coordinates or facts about spots, no features, and are left out")
+        warn(str(path), f"the columns {named} are coordinates or facts about spots, not features, and are left out")
     if len(facts) == len(header) - 1:
-        raise InputError(str(path), f"has no features beside the columns {named}", "one column per feature")
+        raise InputError(str(path), f"has no features besides the columns {named}", "one column per feature")
     obs, matrix = parse(path, len(header), facts)
     obs.columns = pd.Index([header[i] for i in facts], dtype=object)
     obs = obs.loc[:, ~obs.columns.duplicated()]
@@ -69,9 +69,9 @@ def _measurement(path: Path, obs: pd.DataFrame, matrix: sparse.csr_matrix, featu
 
 
 def parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
-    """Facts about the spots (columns at these positions), under their barcodes, and the matrix of all other columns.
+    """Return facts about the spots (columns at these positions) under their barcodes, and the matrix of other columns.
 
-    Barcodes are the first column, which may be among the facts, too.
+    Barcodes are the first column, which may also be among the facts.
     """
     from scipy import sparse
 
@@ -84,13 +84,13 @@ def parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, s
             tables.skip_header(stream, begin)
             for block in _blocks(stream, begin.separator, width, facts):
                 values = block[columns].to_numpy(dtype=np.float64)
-                # Pandas takes the first cells of rows that are longer than the header for an index.
+                # Pandas makes an index of the first cells of rows that are longer than the header.
                 if not np.isfinite(values).all() or not isinstance(block.index, pd.RangeIndex):
                     raise ValueError("missing, infinite or surplus cells")
                 beside.append(block[sorted({0, *facts})])
                 blocks.append(sparse.csr_matrix(values))
     except ValueError as error:
-        # The fast parser does not say where it stumbled: read again, slowly, to the first bad cell.
+        # The fast parser does not locate the error, so the file is read again to the first bad cell.
         raise tables.first_bad_cell(path, facts) from error
     table = pd.concat(beside)
     if not len(table):
@@ -102,13 +102,13 @@ def parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, s
 
 
 def _numbers_or_text(column: pd.Series) -> pd.Series:
-    """A column of text as numbers, where all of its cells are numbers or empty."""
+    """Return a column of text as numbers if all of its cells are numbers or empty."""
     values = pd.to_numeric(column, errors="coerce")
     return column if (values.isna() & (column != "")).any() else values
 
 
 def _blocks(stream: TextIO, separator: str, width: int, facts: Sequence[int]) -> Iterator[pd.DataFrame]:
-    """Blocks of rows; column 0 holds the barcodes, those of `facts` text, the others float64."""
+    """Yield blocks of rows: barcodes in column 0, text in the columns of `facts`, float64 in the others."""
     types: defaultdict[int, str] = defaultdict(lambda: "float64", dict.fromkeys((0, *facts), "str"))
     with pd.read_csv(
         stream,

@@ -1,4 +1,4 @@
-"""Sums under keys of more entries than fit in memory: only distinct keys are kept."""
+"""Sums by key over more entries than fit in memory; only distinct keys are kept."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from scipy import sparse
 
 FEWEST = 4_000_000
-"""Entries that are gathered before they are added up (64 MB)."""
+"""Number of entries that are collected before they are added up (64 MB)."""
 
 
 class Tally:
-    """Sums of values under keys, added batch by batch; memory grows with the number of distinct keys."""
+    """Sums of values by key, added batch by batch; memory grows with the number of distinct keys."""
 
     def __init__(self) -> None:
         self.keys = np.empty(0, dtype=np.int64)
@@ -19,7 +19,7 @@ class Tally:
         self._n_waiting = 0
 
     def add(self, keys: np.ndarray, values: np.ndarray | None = None) -> None:
-        """Add `values` (1 each without them) under `keys` (int64)."""
+        """Add `values` (by default 1 each) to the sums of `keys` (int64)."""
         batch = _added_up(keys, np.ones(len(keys)) if values is None else values.astype(np.float64))
         self._waiting.append(batch)
         self._n_waiting += len(batch[0])
@@ -27,7 +27,7 @@ class Tally:
             self._settle()
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """All keys, ascending, and their sums."""
+        """Return all keys, ascending, and their sums."""
         self._settle()
         return self.keys, self.sums
 
@@ -42,7 +42,7 @@ class Tally:
 def _added_up(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not len(keys):
         return keys.astype(np.int64), values
-    # Stable, since it merges what is in order already.
+    # A stable sort merges parts that are already in order.
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
@@ -50,11 +50,11 @@ def _added_up(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def as_matrix(keys: np.ndarray, sums: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
-    """Keys that hold a row, and in their last `bits` bits a column, as a matrix of the rows and columns that occur.
+    """Convert keys, whose last `bits` bits are a column and whose other bits are a row, to a matrix.
 
     Returns
     -------
-    The rows' and the columns' parts of the keys, ascending, and their sums, rows x columns (CSR, float32).
+    The rows and the columns that occur, ascending, and their sums, rows x columns (CSR, float32).
     """
     of_row = keys >> bits
     starts = np.flatnonzero(np.concatenate([[True], of_row[1:] != of_row[:-1]])) if len(keys) else np.empty(0, int)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a 10x .h5 file, all feature types; it is loaded when it is needed."""
+    """Read the matrix of a 10x .h5 file with all feature types; it is loaded when it is needed."""
     fix = "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"
     with reading(path, "10x .h5 file", fix), open_hdf5(path) as file:
         check_hdf5(path, file)
-        # Version 2 has a group for each genome, and scanpy reads files of one genome.
+        # Version 2 has a group for each genome; scanpy reads files with one genome.
         group = file["matrix"] if "matrix" in file else next(iter(file.values()))
         barcodes = pd.Index(group["barcodes"][:].astype(str), dtype=object)
 
@@ -48,27 +48,27 @@ def read(path: Path) -> list[Measurement]:
 
 
 def _barcodes_in_rows(group: Any) -> CompressedRows:
-    """The matrix of version 3, which is stored barcode by barcode."""
+    """Return the matrix of version 3, which is stored barcode by barcode."""
     n_features, n_barcodes = (int(length) for length in group["shape"][:])
     return CompressedRows(group["data"], group["indices"], group["indptr"], (n_barcodes, n_features))
 
 
 def _read_whole(group: Any) -> sparse.csr_matrix:
-    """The same at once, as scanpy reads it, but the types are converted by HDF5: scanpy takes twice the memory."""
+    """Read the whole matrix of version 3; HDF5 converts the types, which takes half the memory of scanpy."""
     from scipy import sparse
 
     n_features, n_barcodes = (int(length) for length in group["shape"][:])
     data = group["data"].astype(np.float32)[:]
-    # What does not fit becomes the largest number that does, and is refused with the matrix.
+    # A number that does not fit becomes the largest that does, and is refused with the matrix.
     kind = np.int32 if len(data) < 2**31 else np.int64
     indices, indptr = group["indices"].astype(kind)[:], group["indptr"].astype(kind)[:]
     return sparse.csr_matrix((data, indices, indptr), shape=(n_barcodes, n_features))
 
 
 def _features(group: Any) -> pd.DataFrame:
-    """The features of version 3, as scanpy reads them."""
+    """Return the features of version 3, as in scanpy."""
     n_features = int(group["shape"][0])
-    # Records and opaque bytes are nobody's names.
+    # Records and opaque bytes are ignored.
     columns = {
         name: item[:]
         for name, item in group["features"].items()

@@ -1,6 +1,6 @@
 """10x Genomics matrix folders: matrix.mtx, barcodes.tsv and features.tsv (version 3) or genes.tsv (version 2).
 
-Cell Ranger ATAC writes peaks.bed in their place.
+Cell Ranger ATAC writes peaks.bed instead of features.tsv.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 PREFIXED = re.compile(r"^.*[_.-](?=(matrix|barcodes|features|genes|peaks)\.(mtx|tsv|bed)(\.gz)?$)")
-"""What stands before the names of 10x Genomics, e.g. "GSM1_A1_" in GSM1_A1_matrix.mtx.gz."""
+"""Prefix before the names of 10x Genomics, e.g. "GSM1_A1_" in GSM1_A1_matrix.mtx.gz."""
 
 ENTRY_BYTES = 16
-"""What an entry of a matrix takes in memory."""
+"""Memory of an entry of a matrix in bytes."""
 
 
 def is_matrix_folder(path: Path) -> bool:
-    """Whether a folder holds a matrix.mtx or matrix.mtx.gz."""
+    """Return whether a folder holds a matrix.mtx or matrix.mtx.gz."""
     return _find(path, "matrix.mtx") is not None
 
 
 def _find(folder: Path, *names: str) -> Path | None:
-    """The first of `names`, gzipped or not; else the only file that ends so behind a prefix, as downloads have it."""
+    """Return the file with the first of `names`, gzipped or not; else the only file with one of them after a prefix."""
     spelled = [f"{name}{suffix}" for name in names for suffix in ("", ".gz")]
     exact = next((folder / name for name in spelled if (folder / name).is_file()), None)
     if exact is not None or not folder.is_dir():
@@ -44,12 +44,12 @@ def _find(folder: Path, *names: str) -> Path | None:
 
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a folder, both versions, each file gzipped or not (scanpy reads version 3 only when gzipped)."""
+    """Read the matrix of a folder of either version, each file gzipped or not (scanpy needs version 3 gzipped)."""
     barcodes = _lines(path, "barcodes.tsv")
     rows = _lines(path, "features.tsv", "genes.tsv", "peaks.bed")
     if _find(path, "features.tsv", "genes.tsv") is None:
         rows = [[name, name, "Peaks"] for name in (f"{row[0]}:{'-'.join(row[1:3])}" for row in rows)]
-    # Space Ranger's Visium HD and some exports write one column of names only.
+    # Space Ranger for Visium HD and some exports write only one column of names.
     features = pd.DataFrame(
         {"gene_ids": [row[0] for row in rows]}, index=[row[1] if len(row) > 1 else row[0] for row in rows]
     )
@@ -62,13 +62,13 @@ def read(path: Path) -> list[Measurement]:
 
         file = _find(path, "matrix.mtx") or path / "matrix.mtx"
         with reading(file, "matrix.mtx file"):
-            # Checked before the matrix is read, which takes as much memory as its header claims.
+            # This is checked before the matrix is read, which takes as much memory as its header declares.
             n_rows, n_columns, n_entries, *_ = mminfo(file)
             if (n_columns, n_rows) != (len(barcodes), len(rows)):
                 raise InputError(
                     str(file),
                     f"has {n_rows} rows and {n_columns} columns",
-                    f"{len(rows)} features and {len(barcodes)} barcodes, as the files beside it say",
+                    f"{len(rows)} features and {len(barcodes)} barcodes, as in the files beside it",
                 )
             check_array(f"{file}, header", (n_entries,), ENTRY_BYTES, file.stat().st_size)
             matrix = csr_matrix(mmread(file).T)
@@ -82,5 +82,5 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
     if file is None:
         raise InputError(str(folder), f"has no {' or '.join(names)}", "it beside matrix.mtx (each may be .gz)")
     with reading(file, "table of a 10x matrix folder"), open_text(file) as stream:
-        # Names may hold quotation marks (3' and 5' ends): they are no quoting here.
+        # Names may hold quotation marks (3' and 5' ends), which do not quote text here.
         return [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]

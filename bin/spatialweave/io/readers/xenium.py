@@ -1,6 +1,6 @@
 """Xenium output folders: the cell-feature matrix and the table of cells (positions in micrometres).
 
-Described by 10x Genomics under "Understanding Xenium Outputs". The features of other types than genes and proteins are
+10x Genomics describes them under "Understanding Xenium Outputs". Features of types other than genes and proteins are
 controls: negative control probes and codewords, unassigned, deprecated and blank codewords, genomic controls.
 """
 
@@ -28,12 +28,12 @@ TRANSCRIPTS = "transcripts.parquet"
 
 
 def is_xenium(path: Path) -> bool:
-    """Whether a folder is what Xenium writes."""
+    """Return whether a folder was written by Xenium."""
     return (path / "experiment.xenium").is_file() or find(path, f"{MATRIX}.h5", MATRIX) is not None
 
 
 def read(path: Path) -> list[Measurement]:
-    """The matrix of a Xenium folder; its layers count chosen transcripts. Proteins are intensities."""
+    """Read the matrix of a Xenium folder; its layers count selected transcripts. Proteins are intensities."""
     cells_file = need(path, "cells.parquet", "cells.csv", what="the table of cells of a Xenium folder")
     measurement = _matrix(path)
     if find(path, TRANSCRIPTS) is not None:
@@ -46,21 +46,21 @@ def read(path: Path) -> list[Measurement]:
 
 
 def _matrix(path: Path) -> Measurement:
-    found = find(path, f"{MATRIX}.h5", MATRIX)
-    if found is None:
+    matrix = find(path, f"{MATRIX}.h5", MATRIX)
+    if matrix is None:
         raise InputError(
             str(path),
             f"has no {MATRIX}.h5 or folder {MATRIX}",
             "a Xenium output folder",
             f"copy it, or unpack {MATRIX}.tar.gz",
         )
-    if found.is_dir() and not tenx_matrix.is_matrix_folder(found):
-        raise InputError(str(found), "holds no matrix.mtx", "a 10x matrix folder", "copy the whole folder")
-    return (tenx_matrix if found.is_dir() else tenx_h5).read(found)[0]
+    if matrix.is_dir() and not tenx_matrix.is_matrix_folder(matrix):
+        raise InputError(str(matrix), "holds no matrix.mtx", "a 10x matrix folder", "copy the whole folder")
+    return (tenx_matrix if matrix.is_dir() else tenx_h5).read(matrix)[0]
 
 
 def _layer(path: Path, measurement: Measurement, choice: xenium_transcripts.Choice) -> Loader:
-    """Loads the matrix with the genes counted by a choice of transcripts."""
+    """Return a loader of the matrix with the genes counted from selected transcripts."""
     cells, load_matrix = measurement.obs.index, measurement.slots["matrix"]
 
     def load() -> tuple[sparse.spmatrix, pd.DataFrame]:

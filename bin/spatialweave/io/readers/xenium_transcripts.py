@@ -1,7 +1,7 @@
-"""Xenium's table of transcripts (transcripts.parquet): counts per cell of the transcripts that the user chooses.
+"""Counts per cell of selected transcripts in Xenium's table of transcripts (transcripts.parquet).
 
-Described by 10x Genomics under "Understanding Xenium Outputs". The cell-feature matrix counts the transcripts of a
-quality value of 20 or more that lie anywhere in a cell.
+10x Genomics describes it under "Understanding Xenium Outputs". The cell-feature matrix counts the transcripts with a
+quality value of 20 or more anywhere in a cell.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROWS_PER_BATCH = 1_000_000
 
 @dataclass(frozen=True)
 class Choice:
-    """The transcripts that are counted: of this quality value or more, and only those above a nucleus or all."""
+    """Selection of transcripts: those with this quality value or more, either all or only those over a nucleus."""
 
     quality: int = DEFAULT_QUALITY
     nucleus: bool = False
@@ -37,11 +37,11 @@ CHOICES = {
     **{f"q{quality}": Choice(quality) for quality in (30, 40)},
     **{f"nucleus_q{quality}": Choice(quality, nucleus=True) for quality in (30, 40)},
 }
-"""By the names under which the samplesheet's column `layer` chooses them; the quality values end at 40."""
+"""Choices by their names in the samplesheet's column `layer`; the quality values end at 40."""
 
 
 def count(path: Path, cells: pd.Index, genes: pd.Index, choice: Choice) -> sparse.csr_matrix:
-    """Transcripts of each gene in each cell (CSR, float32), read in batches; those of other names are left out.
+    """Count the transcripts of each gene in each cell (CSR, float32) in batches; other names are left out.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
 
 
 def _positions(values: pd.Series, names: pd.Index, known: dict[object, int]) -> np.ndarray:
-    """The position of each value among the names, -1 where it is none; `known` keeps those that were looked up."""
+    """Return the position of each value among the names, -1 = none; `known` caches the positions found."""
     codes, distinct = pd.factorize(values)
     fresh = [value for value in distinct if value not in known]
     known.update(

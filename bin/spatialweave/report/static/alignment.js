@@ -10,7 +10,7 @@ const LINE_COLOURS = { same: "rgba(11, 93, 122, .5)", other: "rgba(208, 0, 0, .9
 const alignState = { run: 0, pair: 0, overlay: "sections", stack: "domains", lines: "domains", opacity: 0.5, gap: 0.75, hidden: new Set() };
 const scenes = {};
 
-// What spots can be coloured by; null where there is none of it.
+// Classes that spots can be coloured by; null if there are none.
 async function spotClasses(key) {
   const run = DATA.runs[DATA.alignment.runs[alignState.run]?.run];
   const classes = { sections: DATA.sections, domains: run?.domains, labels: DATA.labels }[key];
@@ -33,7 +33,7 @@ async function drawOverlays(spots, aligned) {
   const classes = (await spotClasses(alignState.overlay)) ?? (await spotClasses("sections"));
   drawLegend(byId("aligned-legend"), DATA.sections, alignState.hidden, drawAlignment);
   const layers = (own) => own.rows.map((_, code) => ({ ...layer(own, code, 0, classes), hidden: alignState.hidden.has(code) }));
-  // Colours multiply: where all sections overlap it is dark, and an edge of one alone keeps its colour.
+  // Colours multiply: overlaps of all sections are dark, and the edge of a single section keeps its colour.
   const look = { opacity: alignState.opacity, blend: alignState.overlay === "sections" ? "multiply" : "source-over" };
   const given = { ...aligned, x: asGiven(spots, spots.x, 0), y: asGiven(spots, spots.y, 1) };
   const { classes: legend } = classes;
@@ -59,7 +59,7 @@ async function drawPairs(aligned) {
   };
   const [a, b] = match ? await Promise.all([match.a, match.b].map(unpack)) : [[], []];
   const lines = Array.from(a, (row, index) => ({ layer: 0, a: row, b: b[index], kind: kind(row, b[index]) }))
-    // The disagreeing ones last, on top: they are what to look for.
+    // Disagreeing pairs last, so on top: they need attention.
     .sort((one, two) => (one.kind === "other") - (two.kind === "other"))
     .map((line) => ({ ...line, colour: LINE_COLOURS[line.kind], width: line.kind === "other" ? 1.6 : 1 }));
   scenes["pairs"].show(pair.sections.map((code, z) => layer(aligned, code, z, spots)), { spacing: aligned.spacing, lines, gap: 1.15, legend: { classes: spots.classes } });

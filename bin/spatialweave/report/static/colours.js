@@ -1,4 +1,4 @@
-// What the codes of spots are drawn as: a colour, and stripes where colours alone no longer tell classes apart.
+// Appearance of the codes of spots: a colour, and stripes if colours alone no longer distinguish classes.
 
 import { DATA } from "./data.js";
 import { element } from "./dom.js";
@@ -20,7 +20,7 @@ function stripeOf(colour) {
 export const DARK = matchMedia("screen and (prefers-color-scheme: dark)");
 export const unknownLook = () => ({ colour: DARK.matches ? "#3d4754" : DATA.unknown, stripe: null });
 
-// The same spots where the ground is white whatever the style of the page: on paper, and in saved pictures.
+// The same spots on a background that is always white: on paper, and in saved pictures.
 export const onWhite = (spots) => ({ ...spots, looks: [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }] });
 
 // One look per class, {colour, stripe}, and one more for spots without a class.

@@ -1,4 +1,4 @@
-// What the page was given (page_data.py).
+// Data of the page (page_data.py).
 
 export const DATA = JSON.parse(document.getElementById("data").textContent);
 
@@ -33,7 +33,7 @@ export const featureIndex = new Map(DATA.features.map((feature, index) => [`${fe
 // The value of one of the 254 steps of a quantised feature.
 export const valueOf = ({ low = 0, top }, step) => low + (step * (top - low)) / 254;
 
-// Of every spot, once.
+// Computed once for every spot.
 export const loadSpots = () => (DATA.loaded ??= Promise.all([DATA.x, DATA.y, DATA.barcodes, DATA.sections.codes].map(unpack)).then(([x, y, barcodes, sections]) => ({ x, y, barcodes, sections })));
 
 // For the spots' cards only: large, and not needed before the first one.

@@ -2,7 +2,7 @@
 
 export const byId = (id) => document.getElementById(id);
 
-// An element with properties and children. Texts become text nodes, so no name can act as markup.
+// An element with properties and children. Texts become text nodes, so names cannot act as markup.
 export function element(tag, properties = {}, ...children) {
   const { style, ...rest } = properties;
   const node = Object.assign(document.createElement(tag), rest);

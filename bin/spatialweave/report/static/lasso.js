@@ -1,4 +1,4 @@
-// Drawing around spots on a map, by pointer or by keys, and the table of what marks them.
+// Drawing around spots on a map, by pointer or by keys, and the table of their markers.
 
 import { DATA, valueOf } from "./data.js";
 import { byId, download, element, format, grouped, toolButton } from "./dom.js";
@@ -9,7 +9,7 @@ const LASSO_STEP = 3;  // pixels between two corners
 export const lasso = { on: false, plot: null, corners: [], closed: false, asked: 0, side: null, onFeature: null };
 
 export function lassoButton() {
-  const node = toolButton("Lasso", "Draw around spots, to see what marks them", () => switchLasso(!lasso.on));
+  const node = toolButton("Lasso", "Draw around spots to see their markers", () => switchLasso(!lasso.on));
   node.classList.add("lasso");
   node.setAttribute("aria-pressed", "false");
   return node;
@@ -23,7 +23,7 @@ function switchLasso(on) {
   else if (!lasso.closed) clearRegion();
 }
 
-// A region drawn on an embedding is none on that of another run.
+// A region drawn on an embedding does not apply to that of another run.
 export function forgetEmbedding() {
   if (lasso.plot?.spacing === null) clearRegion();
 }

@@ -33,7 +33,7 @@ export function listenToMap(plot) {
     camera.move(-dx / scale, -dy / scale);
   };
   const describe = (row, event) => plot.onHover?.(row, event);
-  // A click waits until it is no double click.
+  // A click waits until it cannot become a double click.
   let pressed = null, waiting = 0;
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);

@@ -10,13 +10,13 @@ import { boxOf, paintSpots, SpotIndex } from "./spots.js";
 const MARGIN = 10;
 const FONT = 13;
 
-// Where plots look at. All maps of a tissue share one, so that they move together.
+// View of the plots. All maps of a tissue share one, so that they move together.
 export class Camera {
   constructor() {
     Object.assign(this, { plots: [], x: 0, y: 0, zoom: 1, box: null });
   }
 
-  // The box to show at first. Another box starts anew.
+  // The box to show at first. Another box resets the view.
   frame(box) {
     if (this.box && Object.keys(box).every((key) => box[key] === this.box[key])) return;
     this.box = box;
@@ -142,7 +142,7 @@ export class SpotPlot {
     this.canvas.dataset.painted = String(Number(this.canvas.dataset.painted ?? 0) + 1);
   }
 
-  // A bar of a round length, none where the unit is not known.
+  // A bar of a round length, none if the unit is unknown.
   drawBar(scale, width) {
     const bar = roundLength(this.micrometres() / scale, width / 4);
     this.bar.hidden = !bar;
@@ -152,7 +152,7 @@ export class SpotPlot {
     this.bar.textContent = bar.text;
   }
 
-  // The spot drawn nearest to a position of the plot, null for none within reach.
+  // The spot drawn nearest to a position of the plot, null if none is within reach.
   pick(left, top, pixels = 8) {
     const { scale, left: x, top: y } = this.view();
     this.index ??= spotIndex(this.shown, this.spacing);

@@ -1,4 +1,4 @@
-// Names on the map: of classes, so that colour is not all that tells them apart, and of sections.
+// Names on the map: of classes, so that they do not differ by colour only, and of sections.
 
 import { DATA } from "./data.js";
 import { boxOf } from "./spots.js";
@@ -65,13 +65,13 @@ function blur(counts, across, down) {
   return sums;
 }
 
-// Of the spots of a section, or of its image where it reaches further.
+// Upper edge of the spots of a section, or of its image if that reaches further.
 function upperEdge(code) {
   const image = DATA.images.find(({ section }) => section === code);
   return Math.min(DATA.sections.titles[code][1] - DATA.spacing / 2, image?.y ?? Infinity);
 }
 
-// The names of all sections, or of one, each above its section; none where there is only one.
+// The names of all sections, or of one, each above its section; none if there is only one.
 export function sectionTitles(section = null) {
   if (DATA.sections.names.length < 2) return [];
   return DATA.sections.names

@@ -36,7 +36,7 @@ function mapCoordinates(spots) {
   return coordinates.get(state.section);
 }
 
-// Drawings overtake each other where one waits for data that another has: only the one asked for last is finished.
+// Drawings overtake each other if one waits for data: only the last one requested is finished.
 let lastDraw = 0;
 
 // Everything, after another run, comparison or section.
@@ -98,7 +98,7 @@ function redrawSide(name, side, classes, title) {
   done();
 }
 
-// Says what is hidden, and where.
+// State what is hidden, and where.
 function drawHidden() {
   const parts = [["main", current.run?.domains, current.run && runName(current.run)], ["other", current.compared?.classes, current.compared?.name]]
     .filter(([side, classes]) => classes && state.hidden[side].size)
@@ -107,7 +107,7 @@ function drawHidden() {
   byId("hidden-text").textContent = `Hidden on ${state.everywhere ? "every map" : "their own map, and on the UMAP in its colours"}: ${parts.join("; ")}.`;
 }
 
-// A column of numbers in the place of the classes to compare with.
+// A column of numbers instead of the classes to compare with.
 async function drawColumn() {
   const { compared, x, y, notes } = current;
   if (!compared?.column) return;

@@ -38,7 +38,7 @@ export function drawLegend(box, classes, hidden, onChange, passport = () => null
   if (focused >= 0) (focusable()[focused]?.hidden ? focusable()[1] : focusable()[focused])?.focus();
 }
 
-// What colours mean, where nothing is to be hidden.
+// Key of the colours, for classes that cannot be hidden.
 export function drawKeys(box, classes) {
   const looks = classes ? classLooks(classes) : [];
   box.replaceChildren(...(classes?.names ?? []).map((name, code) =>

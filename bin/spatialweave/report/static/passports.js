@@ -22,7 +22,7 @@ const named = () => passportAt(decodeURIComponent(location.hash.slice(1)));
 const everyRow = (length) => new Uint32Array(length).map((_, row) => row);
 const visit = (article) => { location.hash = article.id; };
 
-// The fragment of a domain's passport, null where it has none.
+// The fragment of a domain's passport, null if it has none.
 export function passportOf(run, name) {
   const own = passports.all.find(({ dataset }) => dataset.domain === name && runOf(dataset.run) === run);
   return own ? own.id : null;
@@ -72,12 +72,12 @@ export function startPassports(tissue) {
   follow();
 }
 
-// What paper needs, made ready while nobody waits for it.
+// Prepare the printed page while the page is idle.
 export async function readyPassports() {
   for (const { dataset } of passports.all) if (!passports.codes.has(dataset.run)) passports.codes.set(dataset.run, await unpack(runOf(dataset.run).domains.codes));
 }
 
-// Shows the passport that the address names, or none.
+// Show the passport that the address names, or none.
 function follow() {
   const article = named();
   if (article) showPassport(article);

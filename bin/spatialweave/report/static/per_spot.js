@@ -30,7 +30,7 @@ export async function drawPerSpot() {
   };
   const drawnRuns = DATA.runs.filter((other) => other.perSpot).map(runName).join(", ");
   byId("per-spot-none").hidden = Boolean(run?.perSpot);
-  byId("per-spot-none").textContent = `Nothing is drawn for ${run ? runName(run) : "this run"}: its method has no outputs of this kind, or another of its seeds is drawn. Drawn are: ${drawnRuns || "none"}.`;
+  byId("per-spot-none").textContent = `Nothing is drawn for ${run ? runName(run) : "this run"}: its method has no outputs of this kind, or another of its seeds is drawn. Runs drawn: ${drawnRuns || "none"}.`;
   // All panels take their place before any is drawn: the width of each depends on the others.
   for (const name of PER_SPOT) byId(`${name}-panel`).hidden = !shown[name];
   byId("measured-title").textContent = `Measured: ${shown.measured?.name ?? "–"}`;
@@ -52,7 +52,7 @@ export async function drawPerSpot() {
   done();
 }
 
-// What was measured in every domain, and beside it what a run makes of it.
+// Measured values in every domain, and beside them those denoised by a run.
 function drawDenoised(name, title, column, steps, rows) {
   const { run, codes } = current;
   byId(`${name}-violins`).hidden = !codes.main;

@@ -1,4 +1,4 @@
-// What marks spots that the reader has chosen: every feature of the file, compared between them and all others.
+// Markers of spots that the reader has chosen: every feature of the file, compared between them and all others.
 
 import { DATA, unpack } from "./data.js";
 import { boxOf } from "./spots.js";
@@ -10,7 +10,7 @@ const TOGETHER = 64;  // features that are unpacked at once
 
 // Of one feature, whose values are steps from 0 to 254: area under the ROC curve (how often a spot inside has more than one
 // outside, a tie counting one half: the rank-sum statistic over the pairs), mean steps and fractions above 0. side: one of REGION's
-// for every spot. null where too few spots were measured.
+// for every spot. null if too few spots were measured.
 function compareSides(steps, side) {
   const counts = new Uint32Array(3 * STEPS);
   for (let row = 0; row < side.length; row++) counts[side[row] * STEPS + steps[row]]++;

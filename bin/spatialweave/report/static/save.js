@@ -143,7 +143,7 @@ export function chartTools(chart) {
   return element("div", { className: "tools chart", style: { maxWidth: chart.style.maxWidth } }, button("png"), button("svg"));
 }
 
-// What the marks of a chart mean, a line each, from a height on; where they end, and how wide a picture has room for them.
+// Key of a chart's marks, a line each, from a given height on; returns where it ends and the width that it needs.
 function keyShapes(chart, width, top) {
   const { line } = PICTURE;
   const keys = [...chart.closest(".keyed")?.querySelectorAll(".keys .key") ?? []];

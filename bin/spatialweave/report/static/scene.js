@@ -114,7 +114,7 @@ export class Scene {
 
   paintSpots(pen, layer) {
     const size = Math.max(this.spacing * this.scale * 0.6, 0.8);
-    // Squares tile a square grid, a little larger to do so when it is turned; seen from the side, or of a pixel or two, nobody can tell them from circles.
+    // Squares tile a square grid, a little larger to do so when it is turned; seen from the side, or one or two pixels wide, they look like circles.
     const boxes = size < 2.5 || (!this.solid && DATA.layout === "square");
     const flat = Math.max(Math.cos(this.camera.tilt), 0.3);
     pen.globalAlpha = this.opacity;
@@ -209,7 +209,7 @@ export class Scene {
     this.redraw();
   }
 
-  // The spot under the pointer, of the topmost layer that has one; null for none.
+  // The spot under the pointer, of the topmost layer that has one; null if there is none.
   nearest(x, y) {
     const reach = Math.max((this.spacing * this.scale) / 2, 5) ** 2;
     for (const layer of [...(this.layers ?? [])].reverse()) {

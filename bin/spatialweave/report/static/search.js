@@ -1,4 +1,4 @@
-// Any feature of the file by its name: a field that offers what matches as one types.
+// Any feature of the file by its name: a field that offers matches during typing.
 
 import { DATA } from "./data.js";
 import { byId, element, grouped } from "./dom.js";
@@ -26,7 +26,7 @@ export function startSearch(onFeature) {
   field.oninput = () => {
     const found = offer();
     const exact = positions.get(field.value);
-    note.textContent = found.length ? `${grouped(found.length)} match` : "No feature of this file has this in its name.";
+    note.textContent = found.length ? `${grouped(found.length)} match` : "No feature name in this file contains this text.";
     if (exact !== undefined) onFeature(exact);
   };
   field.onchange = () => {

@@ -1,5 +1,5 @@
 // Painting spots on a canvas. Large ones are shapes. Small ones are written into an image pixel by pixel, which takes
-// milliseconds for a million spots, with or without a graphics card; where many share a pixel, it shows one of them.
+// milliseconds for a million spots, with or without a graphics card; if many share a pixel, it shows one of them.
 
 import { channels, fillOf, STRIPE } from "./colours.js";
 
@@ -114,7 +114,7 @@ export class SpotIndex {
 
   line(y) { return Math.min(Math.max(Math.floor((y - this.box.top) / this.cell), 0), this.down - 1); }
 
-  // The row nearest to (x, y) within reach, of those of which drawn[row] is 1; null for none.
+  // The row nearest to (x, y) within reach, of those of which drawn[row] is 1; null if there is none.
   nearest(x, y, reach, drawn) {
     let [best, distance] = [null, reach * reach];
     for (let line = this.line(y - reach); line <= this.line(y + reach); line++) {

@@ -62,7 +62,7 @@ function start() {
   for (const chart of document.querySelectorAll("svg.strip")) chart.before(chartTools(chart));
   startLasso(showFeature);
   startPassports(tissue);
-  // What the first card needs is made ready while nobody waits for it.
+  // Prepare the data of the first card while the page is idle.
   draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); loadTops(); readyPassports(); }));
   if (DATA.alignment) startAlignment();
 }
@@ -91,7 +91,7 @@ function startChoices() {
   }
 }
 
-// On paper everything is drawn and light, also what was not on the screen yet.
+// For printing, draw everything in light colours, including parts not yet shown on screen.
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details").forEach((node) => { node.dataset.closed = node.open ? "" : "1"; node.open = true; });
   for (const plot of Object.values(plots)) plot.paint({ light: true });

@@ -1,4 +1,4 @@
-// What the reader has chosen, and what is drawn of it.
+// State: the reader's choices, and what is drawn.
 
 import { DATA, runName } from "./data.js";
 
@@ -11,7 +11,7 @@ export const plots = {};
 export let current = null;
 export const setCurrent = (next) => { current = next; };
 
-// What can be mapped beside a run: labels and runs, which are classes, how sure the consensus is, and pseudotime; runs without domains have none.
+// Maps to show beside a run: labels and runs (classes), the confidence of the consensus, and pseudotime; runs without domains have none.
 export function choices() {
   const runs = DATA.runs.map((run, index) => ({ key: `run ${index}`, name: runName(run), classes: run.domains }));
   const labels = DATA.labels ? [{ key: "labels", name: "Labels given", classes: DATA.labels }] : [];

@@ -8,7 +8,7 @@ import { chartTools } from "./save.js";
 
 const VIOLIN_BOX = { wide: 900, narrow: 420, height: 270, left: 70, right: 16, top: 14, bottom: 50 };
 const VALUES = 255;  // steps of a quantised column; 255 itself is a spot that was not measured
-const FEWEST_SPOTS = 3;  // fewer are no distribution
+const FEWEST_SPOTS = 3;  // fewer do not make a distribution
 const LONGEST = 12;  // letters of a name below a violin
 
 // column: {steps (of every spot), low, top, unit}; title: what the values are, and where.
@@ -59,7 +59,7 @@ function violin(name, { density, low, high, quartiles, spots }, colour, middle, 
 }
 
 // From the number of spots at each step: density (at most 1), lowest and highest step, quartiles and number of spots.
-// null where too few were measured.
+// null if too few were measured.
 function spreadOf(counts) {
   let spots = 0, sum = 0, squares = 0;
   counts.forEach((count, step) => { spots += count; sum += count * step; squares += count * step * step; });
