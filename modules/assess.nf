@@ -1,7 +1,7 @@
 include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
-// Which runs of a dataset to believe, and what each modality adds, without labels.
+// Which runs of a dataset to trust, and what each modality adds, without labels.
 process ASSESS {
     tag "${meta.dataset}"
     label 'medium'
