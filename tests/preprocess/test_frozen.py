@@ -111,7 +111,7 @@ def test_as_it_is_stored(case: str) -> None:
     [
         ({"features": []}, "features is empty"),
         ({"features": ["a", "a"]}, "a name twice"),
-        ({"features": "ab"}, "no list of names"),
+        ({"features": "ab"}, "not a list of names"),
         ({"projection": "pickle"}, "'pickle' is not known"),
         ({"operations": {}}, "operations is not a list"),
         ({"operations": [{"name": "exec"}]}, "operation 0 is 'exec'"),

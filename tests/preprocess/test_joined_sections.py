@@ -80,7 +80,7 @@ def test_a_recipe_without_settings_of_sections(write_section: SectionWriter, rec
     paths = [write_section({"rna": (barcodes(), GENES, counts(i)[0])}, section=f"s{i}") for i in range(2)]
     expected = preprocess(paths, recipe_file(PLAIN), 0)["rna"].obsm["X_latent"]
     silent = recipe_file(RECIPE)
-    with pytest.warns(InputWarning, match="says nothing about sections"):
+    with pytest.warns(InputWarning, match="has no block 'sections'"):
         data = preprocess(paths, silent, 0)
     np.testing.assert_array_equal(data["rna"].obsm["X_latent"], expected)
     with warnings.catch_warnings():

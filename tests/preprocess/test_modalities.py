@@ -213,7 +213,7 @@ def test_lsi_of_few_peaks_has_fewer_components() -> None:
         "2 components instead of 6: 50 spots and 4 peaks have no more besides the first, which is left out"
     ]
     assert prepared.steps[-1]["components"] == 2
-    with pytest.raises(InputError, match=r"LSI.*differ in depth only.*leave this modality out"):
+    with pytest.raises(InputError, match=r"LSI.*differ only in depth.*leave this modality out"):
         chromatin.prepare(csr(counts[:, :1]), LSI)
 
 

@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "another modality": (lambda f: ["--adt", mu(f)], "bad.h5mu", "holds rna; expected adt"),
     "one modality under two names": (lambda f: ["--multi", mu(f, ("rna", "GEX"))], "bad.h5mu", "holds rna, which"),
     "same modality twice": (lambda f: ["--rna", h5ad(f), "--multi", mu(f)], "bad.h5mu", "holds rna, which"),
-    "multi without names": (lambda f: ["--multi", h5ad(f, "bad.h5ad")], "bad.h5ad", "does not say which modality"),
+    "multi without names": (lambda f: ["--multi", h5ad(f, "bad.h5ad")], "bad.h5ad", "does not name the modality"),
     "unknown feature type": (tenx_guides, "mtx", "features are of the types 'CRISPR Guide Capture'"),
     "wrong feature type": (
         lambda f: ["--adt", tenx(f), "--spatial", good_coordinates(f)],

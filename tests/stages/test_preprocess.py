@@ -102,7 +102,7 @@ def test_several_sections_in_the_order_given(folder: Path) -> None:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     assert result.stdout == "24 spots; latent dimensions: rna 2\n"
-    assert "says nothing about sections" in result.stderr
+    assert "has no block 'sections'" in result.stderr
     assert list(dict.fromkeys(read_dataset(folder / "latents.h5mu").obs["section"])) == ["s", "r"]
 
 
