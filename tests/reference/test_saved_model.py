@@ -75,7 +75,7 @@ def setting(**values: object) -> Callable[[dict], None]:
         (setting(settings={"n_dimz": 1}), "n_dimz"),
         (setting(graph={"spatial": {"kind": "magic"}}), "kind"),
         (setting(modalities={}), "has no modality"),
-        (setting(modalities={"smell": {}}), "modality smell: is not a modality"),
+        (setting(modalities={"smell": {}}), "modality smell: is not a known modality"),
         (setting(modalities={"rna": {"features": ["a"]}}), "modality rna: cannot be used"),
         (setting(domains={"number": 9, "refine": 0, "names": []}), "number is 9; expected 4"),
         (setting(domains={"number": 4, "refine": -1, "names": []}), "refine is -1"),
