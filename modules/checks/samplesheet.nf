@@ -253,17 +253,24 @@ def sectionOf(base, row, siblings, rules) {
 }
 
 // The names, sizes and dates of the files that are read beside a file or in a folder, '' where there are none. -resume sees a
-// change in them by this: Nextflow looks at the folder alone. Of folders in clouds nothing is listed.
+// change in them by this: Nextflow looks at the folder alone. Of folders in clouds nothing is listed, nor where some may not be read.
 def contentsOf(path) {
     if (path.scheme != 'file') {
         return ''
     }
-    def beside = [path.resolveSibling("${path.baseName}.ibd")] + (path.name.endsWith(".h5") ? [path.resolveSibling("spatial")] : [])
+    def beside = [path.resolveSibling("${path.baseName}.ibd")] + (path.name.endsWith('.h5') ? [path.resolveSibling('spatial')] : [])
     def parts = path.isDirectory() ? [path] : beside.findAll { one -> one.exists() }
-    return parts.collectMany { part -> java.nio.file.Files.walk(part).filter { one -> one.isFile() }.toList() }
-        .collect { one -> "${path.parent.relativize(one)} ${one.size()} ${one.lastModified()}\n" }
-        .sort()
-        .join()
+    try {
+        return parts.collectMany { part -> filesIn(part) }.collect { one -> "${one} ${one.size()} ${one.lastModified()}\n" }.sort().join()
+    }
+    catch (IOException | UncheckedIOException _problem) {
+        return ''
+    }
+}
+
+// The files of a folder, as many as the largest stores have: a cell may name any folder.
+def filesIn(folder) {
+    return java.nio.file.Files.walk(folder).withCloseable { entries -> entries.limit(200000).filter { one -> one.isFile() }.toList() }
 }
 
 // All sections of a samplesheet, whose relative paths start in the folder `data`, or beside it where there is none; every

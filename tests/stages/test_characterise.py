@@ -186,7 +186,7 @@ def test_domains_that_are_sections_have_no_markers_and_it_is_said(run, files, tm
     result = run("--run", "smart.seed1", files=apart)
     assert result.exit_code == 0, result.output
     for domain in (1, 2):
-        assert f"smart.seed1, domain {domain}: no section has 3 spots of it and 3 others" in result.output
+        assert f"smart.seed1, domain {domain}: no section has 3 spots of it and 3 other spots" in result.output
     assert tables(tmp_path / "out")["markers"].empty
 
 
