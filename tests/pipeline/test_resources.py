@@ -68,8 +68,9 @@ def test_an_estimate_starts_nothing_else(pipeline: Pipeline, project: Path) -> N
 
 
 def test_a_method_that_needs_more_than_the_limit_is_left_out_before_its_training(pipeline: Pipeline) -> None:
-    options = ("--methods", "spamca_paper", "--gpus", "2", "--max_memory", "1.GB", "-stub-run")
+    options = ("--methods", "spamca_paper", "--gpus", "2", "--max_memory", "1.GB", "--match_radius", "7", "-stub-run")
     run = pipeline.run("-profile", "test", *options)
+    assert "--match_radius 7 has no effect: no sections are aligned" in run.text and "--align_by" not in run.text
     # Twice what the table has of spamca for next to nothing.
     reason = "needs about 1.9 GB to train, more than --max_memory 1 GB"
     assert f"Dataset 'test' is left out by spamca_paper, which {reason}; raise the limit to train it" in run.text
