@@ -16,8 +16,8 @@ def retryOrGiveUp(task, meta) {
     if (retryable(task.exitStatus) && task.attempt <= 2) {
         return 'retry'
     }
-    // A job that the scheduler rejected never began. Nextflow waits for ever for one that is ignored then.
-    if (!task.workDir.resolve('.command.begin').exists()) {
+    // A job that the scheduler rejected left neither file. Nextflow waits forever for such a job if it is ignored.
+    if (!['.command.begin', '.exitcode'].any { name -> task.workDir.resolve(name).exists() }) {
         return 'finish'
     }
     def log = task.workDir.resolve('.command.err')

@@ -41,9 +41,12 @@ def test_a_rejected_job_ends_the_run_with_the_schedulers_message(
     monkeypatch.setenv("PATH", f"{link_stand_ins(pipeline.folder)}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("NXF_EXECUTOR_POLLINTERVAL", "200ms")
     monkeypatch.setenv("REJECT", "TRAIN .*smart,")
-    run = pipeline.run("-stub-run", "-profile", "test,slurm", "--seeds", "1")
+    run = pipeline.run("-stub-run", "-profile", "test,slurm", "--seeds", "1", "--nodes", "2")
     assert run.code != 0
     assert "Batch job submission failed: Invalid account" in run.text
+    scripts = {task_of(path.parent): path.read_text() for path in (pipeline.folder / "work").glob("*/*/job.submitted")}
+    shared = [name for name, script in scripts.items() if "#SBATCH --nodes=2 --ntasks-per-node=1\n" in script]
+    assert shared == ["INTEGRATE:TRAIN (test, smart, seed 1)"]
 
 
 def test_what_a_job_has_is_read_from_slurms_record() -> None:
