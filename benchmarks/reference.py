@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bin"))
 
 from spatialweave.io.dataset import read_spots  # noqa: E402
+from spatialweave.io.run_names import run_id  # noqa: E402
 from spatialweave.presets import read_preset  # noqa: E402
 
 METHODS = "pca_smooth,smart,smart_ms,spamca,spabalance,mcgate"
@@ -74,7 +75,7 @@ def train(folder: Path, sections: list[Path], method: str, n_domains: int, seed:
     """Run the stages from sections to domains, as the pipeline does."""
     folder.mkdir(parents=True)
     preset = ROOT / "assets" / "methods" / f"{method}.yml"
-    needs, run = read_preset(preset), f"{method}.seed{seed}"
+    needs, run = read_preset(preset), run_id(method, seed)
     files = {
         "latents": folder / "r.latents.h5mu", "counts": folder / "r.counts.h5mu", "graph": folder / "graph.h5ad",
         "embedding": folder / f"{run}.h5ad", "state": folder / f"{run}.safetensors",

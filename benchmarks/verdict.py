@@ -34,6 +34,7 @@ from spatialweave.domains.mixture import tied_mixture
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.run_names import run_id
 from spatialweave.metrics.tissue import abnormal_spots
 from spatialweave.presets import read_preset
 
@@ -90,7 +91,7 @@ def choices(names: list[str], seeds: int, data: Path | None, folder: Path, scrat
             "smoothest": min(plain, key=pas.__getitem__),
             "control": (CONTROL, 0),
         }
-        picked = next((run for run in runs if f"{run[0]}.seed{run[1]}" == decided.choice), None)
+        picked = next((run for run in runs if run_id(*run) == decided.choice), None)
         median, best = float(np.median([ari[run] for run in plain])), max(ari[run] for run in plain)
         row = [median, best, ari[picked] if picked else np.nan, *(ari[run] for run in chosen.values())]
         scores.append(row)
@@ -169,7 +170,7 @@ def judged(
     tissue = Tissue.of(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy(), 0)
     permuted = permuted_tissue(dataset, number, 0)
     found = evidence(HiddenSpots.of(dataset), tissue, permuted, runs, {}, 0)
-    members = [f"{method}.seed{seed}" for method, seed in runs if method not in (CONTROL, WEAVE)]
+    members = [run_id(method, seed) for method, seed in runs if method not in (CONTROL, WEAVE)]
     return found, permuted, verdict(found, permuted, members)
 
 

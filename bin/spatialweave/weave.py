@@ -15,7 +15,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.result_tables import WEAVE, WOVEN, read_domains
-from spatialweave.io.run_names import run_name
+from spatialweave.io.run_names import run_of_file
 from spatialweave.training.run import peak_memory, versions
 from spatialweave.training.session import NOTHING_TRAINED
 
@@ -66,7 +66,7 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
     """
     started = time.monotonic()
     dataset = read_dataset(latents_file)
-    runs = [run_name(path) for path in domain_files]
+    runs = [run_of_file(path, ".domains.csv") for path in domain_files]
     if len(set(runs)) < len(runs):
         raise InputError("--domains", f"run {max(runs, key=runs.count)} is given more than once", "each run once")
     result = consensus([read_domains(path, dataset.obs) for path in domain_files], n_domains, seed)

@@ -32,7 +32,7 @@ from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain, read_domains
-from spatialweave.io.run_names import run_name
+from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,17 +119,12 @@ def _assess(
 def _read_runs(files: Sequence[Path], dataset: Dataset) -> dict[Run, np.ndarray]:
     runs: dict[Run, np.ndarray] = {}
     for path in files:
-        run = _run(run_name(path))
+        run = method_and_seed(run_of_file(path, ".domains.csv"))
         if run in runs:
-            raise InputError("--domains", f"run {run_name(path)} is given more than once", "each run once")
+            raise InputError("--domains", f"run {run_id(*run)} is given more than once", "each run once")
         runs[run] = read_domains(path, dataset.obs)
     # The consensus comes last, because it is made from the others.
     return dict(sorted(runs.items(), key=lambda item: (item[0][0] == WEAVE, item[0])))
-
-
-def _run(name: str) -> Run:
-    method, _, seed = name.rpartition(".seed")
-    return method, int(seed)
 
 
 def _of_embeddings(
@@ -139,7 +134,7 @@ def _of_embeddings(
     halves: dict[Run, list[float]] = {}
     joined: list[str] = []
     for path in files:
-        run = _run(path.name.removesuffix(".h5ad"))
+        run = method_and_seed(run_of_file(path, ".h5ad"))
         if run not in runs:
             continue
         data = read_h5ad(path, "embedding")
@@ -215,13 +210,13 @@ def run_rows(
     """
     found = {(ALL, "run_found"): values.partitions}
     found |= {(value.name, "run_found_without"): value.without for value in values.modalities}
-    for (method, seed), domains in runs.items():
+    for run, domains in runs.items():
         codes = domains[rows] - 1
         for (modality, statistic), partitions in found.items():
             again = found_again(codes, partitions)
             # Small domains may lie outside the sampled pieces of the tissue.
             for domain in np.flatnonzero(np.bincount(codes)).tolist():
-                of = of_domain(f"{method}.seed{seed}", domain + 1)
+                of = of_domain(run_id(*run), domain + 1)
                 yield dataset, modality, statistic, of, again[domain].value, again[domain].low, again[domain].high
 
 

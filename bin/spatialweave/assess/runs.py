@@ -12,6 +12,7 @@ from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval
 from spatialweave.assess.permuted_tissue import PermutedTissue, p_value, smoothness
 from spatialweave.assess.random_domains import RandomDomains, Tissue
+from spatialweave.io.run_names import run_id
 
 DRAWS = 99
 """Number of random domains per run."""
@@ -88,6 +89,11 @@ class RunEvidence:
     halves: Interval | None
     length: float
     exchanged: float
+
+    @property
+    def id(self) -> str:
+        """Name of the run, e.g. "smart.seed1"."""
+        return run_id(self.method, self.seed)
 
     @property
     def supported(self) -> bool:

@@ -93,9 +93,9 @@ def verdict(runs: Sequence[RunEvidence], permuted: PermutedTissue, joined: Seque
             "The consensus is chosen because no rule that picks one run without labels is reliably better than the "
             "median run."
         )
-        return Verdict(CHOSEN, _id(woven), f"Use {WEAVE}, the consensus: the data support its domains.", reasons)
+        return Verdict(CHOSEN, woven.id, f"Use {WEAVE}, the consensus: the data support its domains.", reasons)
     if len(runs) == 1:
-        return Verdict(CHOSEN, _id(runs[0]), f"The data support the domains of {named(runs)}.", reasons)
+        return Verdict(CHOSEN, runs[0].id, f"The data support the domains of {named(runs)}.", reasons)
     by_themselves = [run for run in holding if run.method != WEAVE]
     if not by_themselves:
         headline = f"The data support the domains of {WEAVE}, the consensus, but of none of the runs that it joins."
@@ -225,7 +225,3 @@ def points(fraction: float) -> str:
 
 def _title(name: str) -> str:
     return MODALITY_KINDS[name].title
-
-
-def _id(run: RunEvidence) -> str:
-    return f"{run.method}.seed{run.seed}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,12 @@ import numpy as np
 from spatialweave.characterise.composition import composition
 from spatialweave.characterise.denoised import denoised_rows
 from spatialweave.characterise.distributions import correlation_rows, value_rows
-from spatialweave.characterise.features import feature_values
+from spatialweave.characterise.features import FeatureValues, feature_values
 from spatialweave.characterise.gene_sets import MOST_MARKERS, MeasuredSets, enrichment, read_gmt
 from spatialweave.characterise.markers import MarkerTests, marker_rows, marker_tests
 from spatialweave.characterise.naming import name_domains
 from spatialweave.characterise.neighbours import Adjacency, adjacency
-from spatialweave.characterise.panel import read_panel
+from spatialweave.characterise.panel import Panel, read_panel
 from spatialweave.characterise.rank_sums import FEWEST
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.shared_edges import edge_rows
@@ -96,60 +97,94 @@ def characterise(
     names = None if panel is None else read_panel(panel)
     sources, measured_in, counts = read_sources(files, runs)
     tables = feature_values(measured_in, counts, sources.dataset.obs)
+    measured = {} if sets is None else {table.modality: MeasuredSets.of(sets, table.names) for table in tables}
+    _warn_of_unmeasured(tables, gene_sets, measured, panel, names)
+    given = _Given(seed, measured, names, None if root is None else root - 1)
     rows: dict[str, list[Any]] = {name: [] for name in TABLES}
-    times: list[pd.DataFrame] = []
-    measured = {} if sets is None else {t.modality: MeasuredSets.of(sets, t.names) for t in tables}
-    if measured and not any(measured_sets.members for measured_sets in measured.values()):
-        warn(
-            str(gene_sets),
-            "no set has at least three measured features; check that its names are those of the measured organism",
-        )
-    features = {name.upper() for table in tables for name in table.names}
-    if names is not None and not features & {m.feature.upper() for own in names.values() for m in own}:
-        warn(str(panel), "none of its markers was measured; check that its names are of the same kind as the features'")
     for run in sources.runs:
-        split = split_spots(sources.dataset, run.codes, run.n_domains, seed)
-        pooled: list[MarkerTests] = []
-        for table in tables:
-            tests = marker_tests(table, sources.dataset.section_rows(), run.codes, run.n_domains, split)
-            for one in tests:
-                rows["markers"] += marker_rows(run.id, one, split.found_again)
-            best = _best(tests[0])
-            rows["profiles"] += _profiles(run.id, tests[0], best)
-            rows["distributions"] += value_rows(run, table, best, table.unit, seed)
-            pooled.append(tests[0])
-            if measured:
-                rows["gene_sets"] += _gene_sets(run.id, tests[0], measured[table.modality])
-        _warn_of_untested(run, pooled)
-        if names is not None:
-            rows["names"] += [{"run": run.id, **vars(score)} for score in name_domains(names, pooled)]
-        of_values = list(zip(tables, pooled, strict=True))
-        areas, curves = denoised_rows(files, sources, run, of_values, split, seed)
-        rows["denoised_auc"] += areas
-        rows["denoised_curves"] += curves
-        rows["distributions"] += correlation_rows(sources.dataset, run, seed)
-        rows["shared_edges"] += edge_rows(sources, run, seed)
-        graph = None
-        if run.continuous is not None:
-            name, embedding = run.continuous
-            graph = embedding_graph(embedding, seed)
-            time = pseudotime(graph, embedding, run.codes, None if root is None else root - 1)
-            if time is not None:
-                run.per_spot["pseudotime"] = time.values
-                times.append(pseudotime_table(run.id, name, sources.dataset.obs, time.values))
-        rows["structure"] += structure_rows(sources, run, split.found_again)
-        rows["neighbours"] += _neighbours(sources, run, graph)
-        composed = composition(sources.columns, run.codes, run.n_domains)
-        rows["composition"] += [{"run": run.id, **row} for row in composed]
+        for name, found in _of_run(files, sources, run, tables, given):
+            rows[name] += found
+    # Pseudotime has one row per spot, so it comes as tables instead of rows.
+    times = rows.pop("pseudotime")
     optional = {"names": names is not None, "gene_sets": sets is not None}
-    result = {name: table.frame(rows[name]) for name, table in TABLES.items() if optional.get(name, True)}
-    # This table has one row per spot, so it is not built from a list of rows.
-    return result | ({"pseudotime": pd.concat(times, ignore_index=True)} if times else {})
+    result = {name: TABLES[name].frame(found) for name, found in rows.items() if optional.get(name, True)}
+    return result | {"pseudotime": pd.concat(times, ignore_index=True) if times else PSEUDOTIME.frame([])}
 
 
 def table_of(name: str) -> ResultTable:
     """Return the kind of the table in the file ``<name>.csv``."""
     return TABLES[name]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the user gave: the seed, gene sets by modality, the panel, and the root domain (from 0)."""
+
+    seed: int
+    sets: Mapping[str, MeasuredSets]
+    panel: Panel | None
+    root: int | None
+
+
+def _of_run(
+    files: Path,
+    sources: Characterised,
+    run: CharacterisedRun,
+    tables: Sequence[FeatureValues],
+    given: _Given,
+) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Yield the rows of one run, each with the name of its table."""
+    split = split_spots(sources.dataset, run.codes, run.n_domains, given.seed)
+    pooled: list[MarkerTests] = []
+    for table in tables:
+        tests = marker_tests(table, sources.dataset.section_rows(), run.codes, run.n_domains, split)
+        for one in tests:
+            yield "markers", marker_rows(run.id, one, split.found_again)
+        best = _best(tests[0])
+        yield "profiles", _profiles(run.id, tests[0], best)
+        yield "distributions", value_rows(run, table, best, table.unit, given.seed)
+        if table.modality in given.sets:
+            yield "gene_sets", _gene_sets(run.id, tests[0], given.sets[table.modality])
+        pooled.append(tests[0])
+    _warn_of_untested(run, pooled)
+    if given.panel is not None:
+        yield "names", [{"run": run.id, **vars(score)} for score in name_domains(given.panel, pooled)]
+    of_values = list(zip(tables, pooled, strict=True))
+    areas, curves = denoised_rows(files, sources, run, of_values, split, given.seed)
+    yield "denoised_auc", areas
+    yield "denoised_curves", curves
+    yield "distributions", correlation_rows(sources.dataset, run, given.seed)
+    yield "shared_edges", edge_rows(sources, run, given.seed)
+    graph = None
+    if run.continuous is not None:
+        name, embedding = run.continuous
+        graph = embedding_graph(embedding, given.seed)
+        time = pseudotime(graph, embedding, run.codes, given.root)
+        if time is not None:
+            run.per_spot["pseudotime"] = time.values
+            yield "pseudotime", [pseudotime_table(run.id, name, sources.dataset.obs, time.values)]
+    yield "structure", structure_rows(sources, run, split.found_again)
+    yield "neighbours", _neighbours(sources, run, graph)
+    composed = composition(sources.columns, run.codes, run.n_domains)
+    yield "composition", [{"run": run.id, **row} for row in composed]
+
+
+def _warn_of_unmeasured(
+    tables: Sequence[FeatureValues],
+    gene_sets: Path | None,
+    sets: Mapping[str, MeasuredSets],
+    panel: Path | None,
+    names: Panel | None,
+) -> None:
+    """Warn of gene sets and of a panel none of whose features was measured."""
+    if sets and not any(own.members for own in sets.values()):
+        warn(
+            str(gene_sets),
+            "no set has at least three measured features; check that its names are those of the measured organism",
+        )
+    features = {name.upper() for table in tables for name in table.names}
+    if names is not None and not features & {marker.feature.upper() for own in names.values() for marker in own}:
+        warn(str(panel), "none of its markers was measured; check that its names are of the same kind as the features'")
 
 
 def _warn_of_untested(run: CharacterisedRun, pooled: list[MarkerTests]) -> None:

@@ -20,6 +20,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import check_kind, readable
 from spatialweave.io.embeddings import DENOISED_LATENT
 from spatialweave.io.loadings import Loadings, read_loadings
+from spatialweave.io.run_names import run_id
 from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report.inputs import run_files
 
@@ -79,7 +80,7 @@ def denoisers(files: Path, run: str, spots: Any) -> list[Denoiser]:
     for path, method, seed, kind in run_files(files):
         if kind != "h5ad":
             continue
-        denoiser = _denoiser(path, f"{method}.seed{seed}", spots)
+        denoiser = _denoiser(path, run_id(method, seed), spots)
         if denoiser is not None and denoiser.id == run:
             return [denoiser]
         if denoiser is not None:

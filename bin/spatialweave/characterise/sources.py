@@ -148,7 +148,7 @@ def _runs(files: Path, dataset: Dataset) -> Iterator[MethodRun]:
 
 
 def _chosen(files: Path, dataset: Dataset, found: list[MethodRun], wanted: Sequence[str]) -> list[MethodRun]:
-    by_id = {f"{run.method}.seed{run.seed}": run for run in found}
+    by_id = {run.id: run for run in found}
     for name in wanted:
         if name not in by_id:
             warn("--run", f"dataset {dataset.name} has no run {name} with domains; it is left out")
@@ -161,7 +161,7 @@ def _chosen(files: Path, dataset: Dataset, found: list[MethodRun], wanted: Seque
 
 
 def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData | None:
-    path = files / f"{run.method}.seed{run.seed}.h5ad"
+    path = files / f"{run.id}.h5ad"
     if not path.exists():
         return None
     data = read_h5ad(path, "embedding")
@@ -181,7 +181,7 @@ def _run(files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun]) 
     codes = np.array(run.domains, dtype=np.int64) - 1
     values = None if embedding is None else np.asarray(embedding.X, dtype=np.float32)
     member = _closest(files, dataset, run, found) if run.method == WEAVE else None
-    return CharacterisedRun(f"{run.method}.seed{run.seed}", codes, values, per_spot, member)
+    return CharacterisedRun(run.id, codes, values, per_spot, member)
 
 
 def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[MethodRun]) -> tuple[str, np.ndarray] | None:
@@ -189,12 +189,12 @@ def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[Method
     from sklearn.metrics import adjusted_rand_score
 
     names = set() if woven.matched_runs is None else set(woven.matched_runs.columns)
-    members = [run for run in found if f"{run.method}.seed{run.seed}" in names]
+    members = [run for run in found if run.id in names]
     members.sort(key=lambda run: -float(adjusted_rand_score(woven.domains, run.domains)))
     for run in members:
         embedding = _embedding(files, dataset, run)
         if embedding is not None:
-            return f"{run.method}.seed{run.seed}", np.asarray(embedding.X, dtype=np.float32)
+            return run.id, np.asarray(embedding.X, dtype=np.float32)
     return None
 
 

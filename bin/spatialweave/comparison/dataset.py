@@ -13,7 +13,7 @@ import numpy as np
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, METRICS, SCORES, WEAVE, read_domains
-from spatialweave.io.run_names import method_and_seed
+from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
 from spatialweave.metrics.intervals import Runs, difference, family_level, mean_interval
 from spatialweave.metrics.resampling import RESAMPLED, UNBOUNDED, resampled_agreement, resampled_blocks, spatial_blocks
 
@@ -56,10 +56,10 @@ def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents:
         When a file cannot be used, has other spots, or a run is given twice.
     """
     dataset = read_spots(latents)
-    runs = [method_and_seed(path) for path in domain_files]
+    runs = [method_and_seed(run_of_file(path, ".domains.csv")) for path in domain_files]
     if len(set(runs)) < len(runs):
-        method, seed = max(runs, key=runs.count)
-        raise InputError("--domains", f"run {method}.seed{seed} is given more than once", "each run once")
+        twice = run_id(*max(runs, key=runs.count))
+        raise InputError("--domains", f"run {twice} is given more than once", "each run once")
     domains = {run: read_domains(path, dataset.obs) for run, path in zip(runs, domain_files, strict=True)}
     metrics = METRICS.read_all(metric_files)
     metrics = metrics[(metrics["dataset"] == dataset.name) & metrics["value"].notna()]

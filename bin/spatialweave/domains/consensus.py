@@ -21,6 +21,7 @@ from spatialweave.domains.initial_partitions import kmeans_partition
 from spatialweave.domains.labels import number_by_size
 from spatialweave.domains.matching import match_classes, overlap_table
 from spatialweave.errors import InputError
+from spatialweave.io.run_names import method_and_seed
 
 MAJORITY = 3
 """Number of methods that a consensus must join for a majority: two that differ have none, and the seeds of a method
@@ -36,7 +37,7 @@ def by_method(runs: Iterable[str]) -> dict[str, list[str]]:
     """Group runs (``<method>.seed<k>``) by their method."""
     grouped: dict[str, list[str]] = {}
     for run in runs:
-        grouped.setdefault(run.rpartition(".seed")[0], []).append(run)
+        grouped.setdefault(method_and_seed(run)[0], []).append(run)
     return grouped
 
 

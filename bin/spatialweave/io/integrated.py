@@ -15,6 +15,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_without_counts
 from spatialweave.io.files import FILE_NAME
 from spatialweave.io.joined_counts import counts_of_spots
+from spatialweave.io.run_names import run_id
 from spatialweave.io.stage_checks import AGAIN, check_graph, check_table
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import TissueImage, images_of
@@ -78,7 +79,7 @@ class IntegratedRun:
     @property
     def id(self) -> str:
         """Name of its files, e.g. "smart.seed1"."""
-        return f"{self.method}.seed{self.seed}"
+        return run_id(self.method, self.seed)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Names of files that contain the name of a run."""
+"""The id of a run, `<method>.seed<k>`, and the names of files that contain it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ from pathlib import Path
 
 from spatialweave.errors import InputError
 
-DOMAINS_FILE = re.compile(r"(?P<run>[a-z0-9_]+\.seed[0-9]+)\.domains\.csv")
+RUN = re.compile(r"[a-z0-9_]+\.seed[0-9]+")
 
 
-def run_name(path: Path) -> str:
-    """Return ``smart.seed1`` for ``smart.seed1.domains.csv``."""
-    match = DOMAINS_FILE.fullmatch(path.name)
-    if match is None:
-        raise InputError(str(path), "its name does not contain the name of a run", "<method>.seed<k>.domains.csv")
-    return match["run"]
+def run_id(method: str, seed: int) -> str:
+    """Return ``"smart.seed1"`` for ``"smart", 1``."""
+    return f"{method}.seed{seed}"
 
 
-def method_and_seed(path: Path) -> tuple[str, int]:
-    """Return ``("smart", 1)`` for ``smart.seed1.domains.csv``."""
-    method, _, seed = run_name(path).rpartition(".seed")
+def method_and_seed(run: str) -> tuple[str, int]:
+    """Return ``("smart", 1)`` for ``"smart.seed1"``."""
+    method, _, seed = run.rpartition(".seed")
     return method, int(seed)
+
+
+def run_of_file(path: Path, ending: str) -> str:
+    """Return ``"smart.seed1"`` for ``smart.seed1.domains.csv`` and the ending ``".domains.csv"``.
+
+    Raises
+    ------
+    InputError
+        When the file is not named so.
+    """
+    run = path.name.removesuffix(ending)
+    if run == path.name or not RUN.fullmatch(run):
+        raise InputError(str(path), "its name does not contain the name of a run", f"<method>.seed<k>{ending}")
+    return run

@@ -12,6 +12,7 @@ from spatialweave.passport import rows
 from spatialweave.passport.passport import Passport, SectionShare
 from spatialweave.passport.sightings import SeenByRuns, seen_by_runs
 from spatialweave.passport.tables import FoundTables
+from spatialweave.report.text import run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
 CONFIDENCE = "confidence"
 WEIGHT = "weight_"
 OF_COHORT = {"meta_donor", "meta_condition"}
-
-
-def run_id(run: MethodRun) -> str:
-    """Return the id of a run, e.g. ``smart.seed1``."""
-    return f"{run.method}.seed{run.seed}"
-
-
-def run_title(run: MethodRun, titles: Mapping[str, str]) -> str:
-    """Return the report's title of a run."""
-    title = titles.get(run.method, run.method)
-    return title if run.method == WEAVE else f"{title}, seed {run.seed}"
 
 
 def passports(
@@ -52,10 +42,10 @@ def passports(
     """
     if first is None:
         return {}
-    codes = {run_id(run): np.array(run.domains, dtype=np.int64) - 1 for run in runs if run.domains}
-    wanted = dict.fromkeys([run_id(runs[first]), *tables.runs])
-    by_id = {run_id(run): run for run in runs}
-    methods = {(run.method, run.seed): codes[run_id(run)] for run in runs if run.domains and run.method != WEAVE}
+    codes = {run.id: np.array(run.domains, dtype=np.int64) - 1 for run in runs if run.domains}
+    wanted = dict.fromkeys([runs[first].id, *tables.runs])
+    by_id = {run.id: run for run in runs}
+    methods = {(run.method, run.seed): codes[run.id] for run in runs if run.domains and run.method != WEAVE}
     result = {}
     for name in (name for name in wanted if name in codes):
         run = by_id[name]
@@ -75,7 +65,7 @@ def _of_run(
     cohort: dict[str, pd.DataFrame],
     titles: Mapping[str, str],
 ) -> Iterator[Passport]:
-    tables, values_of = found.of_run(run_id(run)), found.modality_value
+    tables, values_of = found.of_run(run.id), found.modality_value
     confidence = run.extras.get(CONFIDENCE)
     values = seen.agreement if confidence is None else confidence[CONFIDENCE].to_numpy(dtype=np.float64)
     missing = list(_missing(run, tables, cohort, spots, values))
@@ -91,8 +81,8 @@ def _of_run(
         names = rows.names_of(tables["names"], number) if "names" in tables else []
         by_section = np.bincount(sections[inside], minlength=len(section_names)).tolist()
         yield Passport(
-            run=run_id(run),
-            run_title=run_title(run, titles),
+            run=run.id,
+            run_title=run_title(run.id, titles),
             number=number,
             name=next((one.name for one in names if one.named), None),
             n_spots=n_spots,
@@ -118,7 +108,7 @@ def _of_run(
             modality_weights={
                 name.removeprefix(WEIGHT): value for name, value in structure.items() if name.startswith(WEIGHT)
             },
-            by_modality=[] if values_of is None else rows.found_by_modality(values_of, run_id(run), number),
+            by_modality=[] if values_of is None else rows.found_by_modality(values_of, run.id, number),
             missing=missing,
         )
 
@@ -142,7 +132,7 @@ def _missing(
     if not tables:
         yield (
             f"Markers, gene sets, shape and neighbours: this run was not characterised; use "
-            f"--characterise_runs {run_id(run)}."
+            f"--characterise_runs {run.id}."
         )
     else:
         if "gene_sets" not in tables:

@@ -9,7 +9,7 @@ from spatialweave.domains import palette
 from spatialweave.domains.palette import colour_classes
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import WEAVE
-from spatialweave.passport.dataset import passports, run_id
+from spatialweave.passport.dataset import passports
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.slide import MarkerMap, Slide
 from spatialweave.passport.spot_map import SpotMap
@@ -64,7 +64,7 @@ def write_slides(
     _, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], first)
     written = []
     for run, own in zip(runs, classes, strict=True):
-        pages = found.get(run_id(run), [])
+        pages = found.get(run.id, [])
         labels = {page.number: page.label for page in pages}
         for page in pages:
             code = own.names.index(str(page.number))
@@ -72,7 +72,7 @@ def write_slides(
                 page, dataset, spot_map, own.codes == code, palette.colour(own.colours[code]),
                 [MarkerMap(best[1], values[best]) for best in _best_markers(page) if best in values], labels, titles,
             )  # fmt: skip
-            written += slide.write(out_dir / run_id(run), formats)
+            written += slide.write(out_dir / run.id, formats)
     return written
 
 

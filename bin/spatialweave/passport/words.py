@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.run_names import method_and_seed
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.sightings import SEEN
 from spatialweave.report.text import modality
@@ -35,7 +36,7 @@ def seen_sentence(one: Passport, titles: Mapping[str, str]) -> tuple[str, bool]:
 
     For a run that is not the consensus, its own method always sees it.
     """
-    own = one.run.rpartition(".seed")[0]
+    own = method_and_seed(one.run)[0]
     seeing = {method: seen for method, (seen, _) in one.seeing.items()}
     if own != WEAVE:
         seeing[own] = seeing.get(own, 0) + 1

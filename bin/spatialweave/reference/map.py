@@ -67,6 +67,25 @@ class Mapped:
     names: list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class ModalityEvidence:
+    """What one modality says of the new spots.
+
+    Attributes
+    ----------
+    rows
+        Rows of the spots that have it.
+    found
+        How they compare with the reference.
+    far
+        bool, one per row: whether its latents are farther from the reference's domains than its own spots are.
+    """
+
+    rows: np.ndarray
+    found: Evidence
+    far: np.ndarray
+
+
 def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, run: Run) -> Mapped:
     """Embed the spots of new sections by a model's network, and assign them to its domains.
 
@@ -80,7 +99,6 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     InputError
         When the model cannot be used, or the files have other modalities.
     """
-    description = model.description
     dataset = read_dataset(latents, graph)
     method, config = _method(model)
     run.started = time.monotonic()
@@ -90,36 +108,23 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     refine_rounds, names = domain_facts(model)
     domains, probability = assigned(mixture, values, dataset.spatial_graph(), refine_rounds)
 
-    distances, evidence = {EMBEDDING: mixture.distance(values)}, {}
-    joined, _ = read_joined_counts(counts)
-    for name, frozen in frozen_preparations(model).items():
-        rows, matrix, known, graph_here, where = transformed(name, frozen, joined, dataset)
-        found = evidence_of(frozen, matrix, known, graph_here, where, clusters_of(model, name, frozen.n_dims))
-        reference = _gaussians(model, f"latent.{name}", found.latents.shape[1])
-        distances[f"latent_{name}"] = on_all(reference.distance(found.latents - found.shift), rows, dataset.n_spots)
-        distances[f"unexplained_{name}"] = on_all(found.variation.unexplained, rows, dataset.n_spots)
-        far = nearer(reference.distance(found.latents), _quantiles(model, f"latent_{name}")) > UNLIKE
-        evidence[name] = rows, found, far
-    of_reference = {name: _quantiles(model, name) for name in distances}
-    unlikeness = nearer(farthest(distances, of_reference), _quantiles(model, "combined"))
+    unlikeness, evidence = _compared(model, dataset, counts, mixture.distance(values))
     sections = [
-        _likeness(section, rows, unlikeness, evidence, description["modalities"])
+        _likeness(section, rows, unlikeness, evidence, model.description["modalities"])
         for section, rows in dataset.section_rows().items()
     ]
     for one in sections:
         if one.verdict != LIKE:
-            warn(f"dataset '{dataset.name}'", one.sentence(description["dataset"]))
-    fitted.extras[EXTRA] = pd.DataFrame(
-        {PROBABILITY: probability, UNLIKENESS: unlikeness}, index=dataset.obs.index
-    ).astype(np.float32)
+            warn(f"dataset '{dataset.name}'", one.sentence(model.description["dataset"]))
+    per_spot = {PROBABILITY: probability, UNLIKENESS: unlikeness}
+    fitted.extras[EXTRA] = pd.DataFrame(per_spot, index=dataset.obs.index).astype(np.float32)
     fitted.record = _record(model, fitted, config, run)
     table = pd.DataFrame(
         {
             "barcode": dataset.obs["barcode"].astype(str).to_numpy(),
             "section": dataset.obs["section"].astype(str).to_numpy(),
             "domain": (domains + 1).astype(str),
-            PROBABILITY: probability.round(6),
-            UNLIKENESS: unlikeness.round(6),
+            **{name: column.round(6) for name, column in per_spot.items()},
         }
     )
     clustering = {
@@ -133,6 +138,34 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
         "sizes": np.bincount(domains, minlength=len(mixture.weights)).tolist(),
     }
     return Mapped(dataset, fitted, table, clustering, sections, names)
+
+
+def _compared(
+    model: SavedModel, dataset: Dataset, counts: Path, in_embedding: np.ndarray
+) -> tuple[np.ndarray, dict[str, ModalityEvidence]]:
+    """Compare the spots with the model's reference.
+
+    Parameters
+    ----------
+    in_embedding
+        Distance of each spot from the reference in the embedding.
+
+    Returns
+    -------
+    The unlikeness of every spot, and the evidence of each modality.
+    """
+    distances, evidence = {EMBEDDING: in_embedding}, {}
+    joined, _ = read_joined_counts(counts)
+    for name, frozen in frozen_preparations(model).items():
+        rows, matrix, known, graph, sections = transformed(name, frozen, joined, dataset)
+        found = evidence_of(frozen, matrix, known, graph, sections, clusters_of(model, name, frozen.n_dims))
+        reference = _gaussians(model, f"latent.{name}", found.latents.shape[1])
+        distances[f"latent_{name}"] = on_all(reference.distance(found.latents - found.shift), rows, dataset.n_spots)
+        distances[f"unexplained_{name}"] = on_all(found.variation.unexplained, rows, dataset.n_spots)
+        far = nearer(reference.distance(found.latents), _quantiles(model, f"latent_{name}")) > UNLIKE
+        evidence[name] = ModalityEvidence(rows, found, far)
+    of_reference = {name: _quantiles(model, name) for name in distances}
+    return nearer(farthest(distances, of_reference), _quantiles(model, "combined")), evidence
 
 
 def _record(model: SavedModel, fitted: Fitted, config: Any, run: Run) -> dict[str, Any]:
@@ -158,7 +191,7 @@ def _likeness(
     section: str,
     rows: np.ndarray,
     unlikeness: np.ndarray,
-    evidence: Mapping[str, tuple[np.ndarray, Evidence, np.ndarray]],
+    evidence: Mapping[str, ModalityEvidence],
     described: Mapping[str, Any],
 ) -> SectionLikeness:
     """Return the verdict on a section.
@@ -169,18 +202,16 @@ def _likeness(
         Rows of its spots.
     unlikeness
         Unlikeness of all spots.
-    evidence
-        Modality -> rows of the spots that have it, their evidence, and which of them are far.
     described
         Modality -> its description in the model.
     """
     explained, far, of_reference = {}, {}, {}
-    for name, (present, found, is_far) in evidence.items():
-        here = np.isin(present, rows)
-        expected = _number(described[name].get("shared")) * found.features
-        like = np.flatnonzero(here & (unlikeness[present] <= UNLIKE))
-        explained[name] = found.variation.explained_fraction(like, expected)
-        far[name] = float(is_far[here].mean()) if here.any() else 0.0
+    for name, own in evidence.items():
+        here = np.isin(own.rows, rows)
+        expected = _number(described[name].get("shared")) * own.found.features
+        like = np.flatnonzero(here & (unlikeness[own.rows] <= UNLIKE))
+        explained[name] = own.found.variation.explained_fraction(like, expected)
+        far[name] = float(own.far[here].mean()) if here.any() else 0.0
         of_reference[name] = _number(described[name].get("explained"))
         # A section without a modality is not judged on it.
         if not here.any():

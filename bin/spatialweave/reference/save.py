@@ -19,11 +19,11 @@ from spatialweave.io.embeddings import training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import NAMES, read_domains
-from spatialweave.io.run_names import run_name
+from spatialweave.io.run_names import run_of_file
 from spatialweave.modalities import MODALITY_KINDS
 from spatialweave.preprocess.by_model import known_counts
 from spatialweave.preprocess.frozen import FEATURES, FrozenPreparation, read_frozen
-from spatialweave.preprocess.new_sections import reference_clusters
+from spatialweave.preprocess.new_sections import ReferenceClusters, reference_clusters
 from spatialweave.reference.evidence import evidence, held_out_variation
 from spatialweave.reference.gaussians import Gaussians, gaussians, weighted_gaussians
 from spatialweave.reference.likeness import farthest, held_out_distances, held_out_groups, quantiles
@@ -84,32 +84,15 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
     distances = {EMBEDDING: held_out_distances(values, domains - 1, n_domains, groups)}
     arrays = {**_arrays("mixture", mixture), **{f"state.{name}": value for name, value in _state(files.state).items()}}
     modalities: dict[str, Any] = {}
+    inputs = _Inputs(dataset, counts, domains - 1, groups, int(training["seed"]))
     correct = bool(latents.uns["spatialweave"].get("harmony", False))
-    for name in latents.mod:
-        where = f"{files.latents}, modality {name}"
-        frozen = read_frozen(where, latents.mod[name].uns)
-        plain, own_arrays = frozen.parts()
-        arrays |= {f"preprocess.{name}.{key}": value for key, value in own_arrays.items()}
-        clusters = reference_clusters(np.asarray(latents.mod[name].obsm["X_latent"]), int(training["seed"]))
-        if clusters is not None:
-            arrays |= {f"clusters.{name}.{key}": value for key, value in vars(clusters).items()}
-        rows, matrix, present, graph, sections = transformed(name, frozen, counts, dataset)
-        found = evidence(frozen, matrix, present, graph, sections, clusters if correct else None)
-        own_latents = found.latents - found.shift
-        arrays |= _arrays(f"latent.{name}", gaussians(own_latents, domains[rows] - 1, n_domains))
-        own = held_out_distances(own_latents, domains[rows] - 1, n_domains, groups[rows])
-        distances[f"latent_{name}"] = on_all(own, rows, dataset.n_spots)
-        variation = found.variation
-        if frozen.projection != FEATURES:
-            variation = held_out_variation(frozen, matrix, graph, sections, groups[rows], int(training["seed"]))
-        distances[f"unexplained_{name}"] = on_all(variation.unexplained, rows, dataset.n_spots)
-        modalities[name] = {
-            **plain,
-            "measured": str(counts.mod[name].uns.get(MEASURED, MODALITY_KINDS[name].values)),
-            "explained": _known(variation.explained_fraction()),
-            "shared": _known(variation.per_spot),
-            "corrected": clusters is not None,
-        }
+    for name, part in latents.mod.items():
+        frozen = read_frozen(f"{files.latents}, modality {name}", part.uns)
+        clusters = reference_clusters(np.asarray(part.obsm["X_latent"]), inputs.seed)
+        described, own_arrays, own_distances = _modality(name, frozen, clusters, inputs, correct)
+        modalities[name] = described
+        arrays |= own_arrays
+        distances |= own_distances
     of_reference = {name: quantiles(one) for name, one in distances.items()}
     arrays |= {f"calibration.{name}": one for name, one in of_reference.items()}
     arrays["calibration.combined"] = quantiles(farthest(distances, of_reference))
@@ -132,7 +115,7 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
         "domains": {
             "number": n_domains,
             "sizes": np.bincount(domains, minlength=n_domains + 1)[1:].tolist(),
-            "names": _names(files.names, run_name(files.domains)),
+            "names": _names(files.names, run_of_file(files.domains, ".domains.csv")),
             "clustering": str(clustering.get("clustering", "")),
             "refine": int(clustering.get("refine_rounds", 0)),
             "agreement": agreement,
@@ -140,6 +123,62 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
         "training": {"receptive_field": training.get("receptive_field", {}), "epochs": training.get("epochs", 0)},
     }
     return description, arrays
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the references of all modalities are computed from.
+
+    Attributes
+    ----------
+    domains
+        From 0, one per spot.
+    groups
+        The group of each spot that is held out with it.
+    """
+
+    dataset: Dataset
+    counts: mudata.MuData
+    domains: np.ndarray
+    groups: np.ndarray
+    seed: int
+
+
+def _modality(
+    name: str, frozen: FrozenPreparation, clusters: ReferenceClusters | None, inputs: _Inputs, correct: bool
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return a modality's description, arrays, and distances of all spots from the reference.
+
+    Parameters
+    ----------
+    correct
+        Whether the latents were corrected for differences between sections; those of new sections are, too.
+    """
+    n_spots, n_domains = inputs.dataset.n_spots, int(inputs.domains.max()) + 1
+    rows, matrix, present, graph, sections = transformed(name, frozen, inputs.counts, inputs.dataset)
+    domains, groups = inputs.domains[rows], inputs.groups[rows]
+    found = evidence(frozen, matrix, present, graph, sections, clusters if correct else None)
+    latents = found.latents - found.shift
+    variation = found.variation
+    if frozen.projection != FEATURES:
+        variation = held_out_variation(frozen, matrix, graph, sections, groups, inputs.seed)
+    plain, own_arrays = frozen.parts()
+    description = {
+        **plain,
+        "measured": str(inputs.counts.mod[name].uns.get(MEASURED, MODALITY_KINDS[name].values)),
+        "explained": _known(variation.explained_fraction()),
+        "shared": _known(variation.per_spot),
+        "corrected": clusters is not None,
+    }
+    arrays = {f"preprocess.{name}.{key}": value for key, value in own_arrays.items()}
+    if clusters is not None:
+        arrays |= {f"clusters.{name}.{key}": value for key, value in vars(clusters).items()}
+    arrays |= _arrays(f"latent.{name}", gaussians(latents, domains, n_domains))
+    distances = {
+        f"latent_{name}": on_all(held_out_distances(latents, domains, n_domains, groups), rows, n_spots),
+        f"unexplained_{name}": on_all(variation.unexplained, rows, n_spots),
+    }
+    return description, arrays, distances
 
 
 def frozen_mixture(

@@ -20,14 +20,13 @@ from spatialweave.io.result_tables import (
     NAMES,
     SHARED_EDGES,
     STRUCTURE,
-    WEAVE,
 )
 from spatialweave.passport.tables import read_table
 from spatialweave.report.arc_plot import ArcPlot, arc_plot
 from spatialweave.report.box_plot import Box, BoxPlot, Spread, box_plot
 from spatialweave.report.denoised import DenoisedPart, denoised_part
 from spatialweave.report.share_plot import SharePlot, share_plot
-from spatialweave.report.text import decimals, modality
+from spatialweave.report.text import decimals, modality, run_title
 from spatialweave.report.upset_plot import UpsetPlot, upset_plot
 
 if TYPE_CHECKING:
@@ -116,8 +115,6 @@ def read_analyses(
 def _part(
     run: str, tables: dict[str, pd.DataFrame], titles: Mapping[str, str], look: dict[str, Any] | None
 ) -> AnalysesPart:
-    method, _, seed = run.rpartition(".seed")
-    title = titles.get(method, method)
     structure = tables["structure"]
     domains = sorted(int(domain) for domain in structure["domain"].unique())
     colour_of = dict(zip(look["names"], look["colours"], strict=True)) if look else {}
@@ -127,7 +124,7 @@ def _part(
     times = _pooled(structure, "pseudotime")
     return AnalysesPart(
         run,
-        title if method == WEAVE else f"{title}, seed {seed}",
+        run_title(run, titles),
         [] if spread is None else _correlations(spread, labels),
         [] if spread is None or "markers" not in tables else _values(spread, tables["markers"], labels),
         _edges(tables.get("shared_edges")),

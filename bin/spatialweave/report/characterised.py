@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
-from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, WEAVE
+from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE
 from spatialweave.passport.tables import read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.heat_plot import HeatPlot, heat_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import modality, number, words
+from spatialweave.report.text import modality, number, run_title, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,8 +108,6 @@ def read_characterised(folder: Path | None, titles: dict[str, str]) -> Character
 
 
 def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> CharacterisedPart:
-    method, _, seed = run.rpartition(".seed")
-    title = titles.get(method, method)
     structure = tables["structure"]
     pooled = structure[structure["section"] == ALL].pivot_table(index="domain", columns="statistic", values="value")
     sections = [name for name in structure["section"].unique() if name != ALL]
@@ -132,7 +130,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
     found_again = pooled["found_again"] if "found_again" in pooled else pooled["spots"] * 0
     return CharacterisedPart(
         run,
-        title if method == WEAVE else f"{title}, seed {seed}",
+        run_title(run, titles),
         ReportTable("The domains, largest first", header, rows),
         _shapes_table(pooled, dict(zip(structure["statistic"], structure["unit"], strict=True)), names),
         [plot for name in modalities if (plot := _dot_plot(name, pooled_markers, tables["profiles"], names))],

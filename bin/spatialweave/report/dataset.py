@@ -8,7 +8,6 @@ from typing import Any
 from spatialweave.domains import palette
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import WEAVE
-from spatialweave.passport.dataset import run_id
 from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
@@ -63,7 +62,7 @@ def map_data(sources: DatasetSources, results: DatasetResults) -> dict[str, Any]
 def page_parts(sources: DatasetSources, results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
     """Return the tables, charts and texts of the page, by their names in templates/dataset.html."""
     files, runs, titles = sources.files, results.runs, results.titles
-    domains_by_run = {run_id(run): drawn["domains"] for run, drawn in zip(runs, data["runs"], strict=True)}
+    domains_by_run = {run.id: drawn["domains"] for run, drawn in zip(runs, data["runs"], strict=True)}
     pages = passport_pages(results.passports, titles, domains_by_run)
     columns, groups = tables.metric_groups(results.metrics, starred(inputs.read_differences(files)))
     record = read_run(sources.run_record)
@@ -74,7 +73,7 @@ def page_parts(sources: DatasetSources, results: DatasetResults, data: dict[str,
         "titles": titles,
         "consensus": consensus.consensus_table(runs, titles),
         "consensus_name": WEAVE,
-        "consensus_run": next((run_id(run) for run in runs if run.method == WEAVE), ""),
+        "consensus_run": next((run.id for run in runs if run.method == WEAVE), ""),
         "numbers": number_of_domains(files, titles),
         "verdict": results.verdict,
         "modalities": results.modalities,

@@ -18,6 +18,7 @@ from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, train
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
 from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
+from spatialweave.io.run_names import run_id
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
 from spatialweave.presets import MethodPreset, read_preset
@@ -63,6 +64,11 @@ class MethodRun:
     extras: dict[str, pd.DataFrame] = field(default_factory=dict)
     denoised: dict[str, pd.DataFrame] = field(default_factory=dict)
     matched_runs: pd.DataFrame | None = None
+
+    @property
+    def id(self) -> str:
+        """Name of its files, e.g. "smart.seed1"."""
+        return run_id(self.method, self.seed)
 
 
 @dataclass

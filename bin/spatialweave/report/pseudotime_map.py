@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialweave.io.result_tables import WEAVE, read_pseudotime
+from spatialweave.io.result_tables import read_pseudotime
 from spatialweave.report.encode import pack
 from spatialweave.report.features import quantise_between
 from spatialweave.report.inputs import DatasetSpots, MethodRun
@@ -30,17 +30,14 @@ def pseudotime_map(
     paths = sorted(folder.rglob("pseudotime.csv")) if folder is not None and folder.is_dir() else []
     found = next((read_pseudotime(path, spots.obs) for path in paths if path.stat().st_size), {})
     for run in runs:
-        own = f"{run.method}.seed{run.seed}"
-        embedding, values = found.get(own, ("", None))
+        embedding, values = found.get(run.id, ("", None))
         if values is None or not np.isfinite(values).any() or not run.domains:
             continue
         root = run.domains[int(np.nanargmin(values))]
-        title = titles.get(run.method, run.method)
-        name = title if run.method == WEAVE else f"{title}, seed {run.seed}"
         return {
-            "name": f"Pseudotime of {name}, from domain {root}",
+            "name": f"Pseudotime of {run_title(run.id, titles)}, from domain {root}",
             "root": root,
-            "by": "" if embedding == own else run_title(embedding, titles),
+            "by": "" if embedding == run.id else run_title(embedding, titles),
             "joined": float(np.isfinite(values).mean()),
             "low": 0.0,
             "top": 1.0,

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.run_names import method_and_seed
 from spatialweave.report.metric_list import MODALITY_TITLES
 from spatialweave.report.scores import Score
 
@@ -94,9 +96,10 @@ def modality(name: str) -> str:
 
 
 def run_title(run: str, titles: Mapping[str, str]) -> str:
-    """Return the title of a run with the id `<method>.seed<k>`."""
-    method, _, seed = run.rpartition(".seed")
-    return f"{titles.get(method, method)}, seed {seed}"
+    """Return the title of a run, given its id: the consensus, which a dataset has once, is named without its seed."""
+    method, seed = method_and_seed(run)
+    title = titles.get(method, method)
+    return title if method == WEAVE else f"{title}, seed {seed}"
 
 
 def doi_link(doi: Any) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE
+from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE
+from spatialweave.io.run_names import run_id
 from spatialweave.report.interval_plot import Estimate, IntervalPlot, interval_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import modality
+from spatialweave.report.text import modality, run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,7 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
         index=["method", "seed"], columns="statistic", values="value", sort=False
     )
     supported = {(run["method"], run["seed"]): bool(run["supported"]) for run in found["runs"]}
-    names = [_run_title(str(method), seed) for method, seed in wide.index]
+    names = [run_title(run_id(str(method), seed), {}) for method, seed in wide.index]
     rows = [{str(key): float(value) for key, value in row.items()} for _, row in wide.iterrows()]
     runs = [(str(method), int(seed)) for method, seed in wide.index]
     estimates = [
@@ -142,11 +143,6 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
         int(found["random_domains"]),
         int(tissue["permutations"]),
     )
-
-
-def _run_title(method: str, seed: int) -> str:
-    """Return the name of the run in sentences."""
-    return method if method == WEAVE else f"{method}, seed {seed}"
 
 
 def _by_modality(evidence: pd.DataFrame) -> dict[Any, list[float | None]]:
