@@ -80,6 +80,22 @@ def test_the_first_line_of_a_matrix_market_file(tmp_path: Path) -> None:
     assert (size.spots, size.features, size.values) == (4, 3, 5)
 
 
+@pytest.mark.parametrize("features", ["features.tsv.gz", "features.tsv"])
+def test_modalities_of_a_matrix_market_file_are_in_the_table_beside_it(tmp_path: Path, features: str) -> None:
+    with gzip.open(tmp_path / "GSM1_matrix.mtx.gz", "wt") as file:
+        file.write("%%MatrixMarket matrix coordinate integer general\n5 700 9000\n1 1 3\n")
+    types = ["Gene Expression"] * 3 + ["Antibody Capture"] * 2
+    text = "".join(f"id{i}\tname{i}\t{kind}\n" for i, kind in enumerate(types))
+    beside = tmp_path / f"GSM1_{features}"
+    beside.write_bytes(gzip.compress(text.encode()) if features.endswith(".gz") else text.encode())
+    rna, adt = matrix_sizes(tmp_path / "GSM1_matrix.mtx.gz")
+    assert (rna.spots, rna.features, rna.values) == (700, 3, 9000)
+    assert (adt.spots, adt.features, adt.values, adt.bytes) == (700, 2, 0, 0)
+    # Space Ranger 1 wrote no types.
+    beside.write_bytes(gzip.compress(b"id\tname\n" * 5) if features.endswith(".gz") else b"id\tname\n" * 5)
+    assert [size.features for size in matrix_sizes(tmp_path / "GSM1_matrix.mtx.gz")] == [5]
+
+
 def test_other_files_are_guessed_from_their_size(tmp_path: Path) -> None:
     (tmp_path / "counts.csv").write_bytes(b"," * 10_000)
     (size,) = matrix_sizes(tmp_path / "counts.csv")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from spatialweave.io.measurement import reading
 from spatialweave.modalities import modality_of
@@ -34,7 +34,7 @@ MATRICES = (
 class MatrixSize:
     """One matrix: spots, features, values above 0, bytes of its file; `guessed` from the latter alone.
 
-    Of a file with several modalities the first has all bytes, and of one of 10x all values.
+    Of a file with several modalities the first has all bytes, and of 10x files all values.
     """
 
     spots: int
@@ -88,10 +88,9 @@ def _sizes(path: Path) -> Iterator[tuple[int, int, int]]:
         with h5py.File(path, "r") as file:
             yield from _of_group(file)
     elif path.name.endswith((".mtx", ".mtx.gz")):
-        opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt") as lines:
-            features, spots, values = next(line for line in lines if not line.startswith("%")).split()
-        yield int(spots), int(features), int(values)
+        with _text(path) as lines:
+            features, spots, values = map(int, next(line for line in lines if not line.startswith("%")).split())
+        yield from _by_modality(spots, features, values, _types_beside(path))
 
 
 def _of_group(group: Any) -> Iterator[tuple[int, int, int]]:
@@ -103,9 +102,9 @@ def _of_group(group: Any) -> Iterator[tuple[int, int, int]]:
     elif "matrix" in group and "barcodes" in group["matrix"]:
         features, spots = (int(n) for n in group["matrix"]["shape"][:])
         values = int(group["matrix"]["data"].shape[0])
-        # Which values are of which modality is not in the header: all count with the first.
-        for i, number in enumerate(_by_modality(group["matrix"]) or [features]):
-            yield spots, number, values * (i == 0)
+        parts = group["matrix"].get("features", {})
+        types = [bytes(kind).decode() for kind in parts["feature_type"][:]] if "feature_type" in parts else []
+        yield from _by_modality(spots, features, values, types)
     else:
         slot = next((slot for slot in ("layers/counts", "raw/X", "X") if slot in group), None)
         if slot is None:
@@ -119,17 +118,33 @@ def _of_group(group: Any) -> Iterator[tuple[int, int, int]]:
             yield spots, features, spots * features
 
 
-def _by_modality(matrix: Any) -> list[int]:
-    """Return the number of features of each modality of a 10x file; none where it does not say which they are of."""
-    if "features" not in matrix or "feature_type" not in matrix["features"]:
-        return []
-    kinds = Counter(bytes(kind).decode() for kind in matrix["features"]["feature_type"][:])
+def _by_modality(spots: int, features: int, values: int, types: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Split a 10x matrix by the type of each feature; one modality where the types are unknown.
+
+    Which values are of which modality is not in the header: all count with the first.
+    """
     found: Counter[str] = Counter()
-    for kind, number in kinds.items():
+    for kind, number in Counter(types).items():
         modality = modality_of(kind)
         if modality is not None:
             found[modality] += number
-    return list(found.values())
+    for i, number in enumerate(found.values() or [features]):
+        yield spots, number, values * (i == 0)
+
+
+def _types_beside(path: Path) -> list[str]:
+    """Return the type of each feature in the features.tsv beside a matrix.mtx; none where there is no such file."""
+    names = [path.name.replace("matrix.mtx", "features.tsv").removesuffix(".gz") + ending for ending in (".gz", "")]
+    beside = next((found for name in names if (found := path.with_name(name)) != path and found.is_file()), None)
+    if beside is None:
+        return []
+    with _text(beside) as lines:
+        rows = [line.rstrip("\n").split("\t") for line in lines]
+    return [row[2] for row in rows if len(row) > 2]
+
+
+def _text(path: Path) -> IO[str]:
+    return gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
 
 
 @dataclass(frozen=True)
