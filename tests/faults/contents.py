@@ -16,6 +16,7 @@ MEASURED_COLUMNS = {"seconds", "peak_rss_mb", "peak_gpu_mb"}
 MEASURED_KEYS = {"seconds", "peak_rss_mb", "peak_gpu_mb", "timings"}
 # Written by Nextflow while and after it runs, with dates: a killed run leaves none, or those of the run before.
 NEXTFLOW_REPORTS = {"execution_report.html", "timeline.html", "trace.txt", "dag.mmd"}
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # Holds dates and seconds.
 NOT_COMPARED = {".html"}
 
@@ -72,7 +73,7 @@ def _fingerprint(path: Path) -> str:
     elif path.suffix == ".json":
         json.loads(path.read_bytes())
         digest.update(path.read_bytes())
-    elif path.suffix == ".csv":
+    elif path.suffix in SEPARATORS:
         digest.update(_without_measured(path))
     else:
         digest.update(path.read_bytes())
@@ -80,13 +81,18 @@ def _fingerprint(path: Path) -> str:
 
 
 def _without_measured(path: Path) -> bytes:
-    """The bytes of a table; where it has columns of measurements, what is left without them."""
+    """The bytes of a table; where it has columns of measurements, what is left without them.
+
+    Tables for MultiQC begin with lines that describe it, after a #.
+    """
     data = path.read_bytes()
-    header, *rows = csv.reader(io.StringIO(data.decode()))
+    lines = data.decode().splitlines(keepends=True)
+    described = [line for line in lines if line.startswith("# ")]
+    header, *rows = csv.reader(lines[len(described) :], delimiter=SEPARATORS[path.suffix])
     if MEASURED_COLUMNS.isdisjoint(header):
         return data
     kept = [index for index, column in enumerate(header) if column not in MEASURED_COLUMNS]
-    return "\n".join(",".join(row[index] for index in kept) for row in [header, *rows]).encode()
+    return "\n".join([*described, *(",".join(row[index] for index in kept) for row in [header, *rows])]).encode()
 
 
 def _add_item(name: str, item: h5py.Group | h5py.Dataset, digest: hashlib._Hash) -> None:

@@ -51,6 +51,7 @@ def results(tmp_path: Path) -> Path:
     folder = tmp_path / "results"
     folder.mkdir()
     (folder / "runs.csv").write_text("method,seconds\nsmart,1.5\n")
+    (folder / "resources_mqc.tsv").write_text('# id: "resources"\nof\tstatus\tseconds\nsmart\tcompleted\t1.5\n')
     (folder / "params.json").write_text("{}")
     (folder / "report.html").write_text("<html>today</html>\n")
     with h5py.File(folder / "seed1.h5ad", "w") as file:
@@ -62,6 +63,8 @@ def results(tmp_path: Path) -> Path:
 def test_measured_seconds_and_dates_make_no_difference(results: Path) -> None:
     before = fingerprints(results)
     (results / "runs.csv").write_text("method,seconds\nsmart,99\n")
+    table = (results / "resources_mqc.tsv").read_text()
+    (results / "resources_mqc.tsv").write_text(table.replace("1.5", "99"))
     (results / "report.html").write_text("<html>tomorrow</html>\n")
     with h5py.File(results / "seed1.h5ad", "r+") as file:
         del file["uns/training"]
@@ -74,10 +77,13 @@ def test_any_other_change_makes_a_difference(results: Path) -> None:
     (results / "runs.csv").write_text("method,seconds\nspamo,1.5\n")
     with h5py.File(results / "seed1.h5ad", "r+") as file:
         file["X"][0, 1] = 2.0000001
+    table = (results / "resources_mqc.tsv").read_text()
+    (results / "resources_mqc.tsv").write_text(table.replace("completed", "failed"))
     (results / "params.json").unlink()
     (results / "index.csv").write_text("a\n")
     assert differences(before, fingerprints(results)) == [
-        "index.csv should not be there", "params.json is missing", "runs.csv differs", "seed1.h5ad differs",
+        "index.csv should not be there", "params.json is missing", "resources_mqc.tsv differs", "runs.csv differs",
+        "seed1.h5ad differs",
     ]  # fmt: skip
 
 
