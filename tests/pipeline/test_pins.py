@@ -51,3 +51,15 @@ def test_image_and_conda_environment_have_the_same_python(project: Path) -> None
     expected = "{}.{}".format(*PYTHON)
     assert re.findall(r"python:([0-9.]+)-", dockerfile) == [expected]
     assert re.findall(r"python:([0-9.]+)-", recipe) == [expected]
+
+
+def test_every_python_gets_the_same_version_of_a_library(project: Path) -> None:
+    locked = tomllib.loads((project / "uv.lock").read_text())["package"]
+    names = {"uv.lock": [package["name"] for package in locked]}
+    for path in sorted((project / "environments").glob("*/requirements.txt")):
+        pins = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        names[path.parent.name] = [canonicalize_name(Requirement(pin).name) for pin in pins]
+    assert len(names) > 1
+    for where, own in names.items():
+        assert own, where
+        assert sorted({name for name in own if own.count(name) > 1}) == [], where
