@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest, ttest_ind
 
-from spatialweave.cohort.abundance import differential_abundance, size_factors, sizes_of
+from spatialweave.cohort.abundance import (
+    abundance_effects,
+    differential_abundance,
+    in_all_samples,
+    size_factors,
+    sizes_of,
+)
 from spatialweave.cohort.linear import mean_effect, rate_effect
 
 
@@ -61,8 +67,45 @@ def test_a_domain_that_a_condition_lacks(cohort) -> None:
 
 def test_size_factors_do_not_follow_a_domain_that_grows() -> None:
     counts = np.array([[100, 200, 300, 400], [100, 200, 300, 4000], [50, 100, 150, 200]])
-    factors = size_factors(counts)
-    np.testing.assert_allclose(factors / factors[0], [1, 1, 0.5], rtol=0.01)
+    factors = size_factors(counts, in_all_samples(counts))
+    np.testing.assert_allclose(factors / factors[0], [1, 1, 0.5])
+
+
+@pytest.mark.parametrize("absent", [0, 3, 4, 6])
+def test_domains_that_no_compared_sample_has_leave_the_sizes_as_they_are(absent: int) -> None:
+    # Four times the spots in half of the samples, and no domain changes.
+    rng = np.random.default_rng(6)
+    sizes = np.repeat([500, 2000], 4)
+    counts = np.column_stack([rng.poisson(fraction * sizes) for fraction in (0.5, 0.3, 0.2)] + [0 * sizes] * absent)
+    design = np.column_stack([np.repeat([0.0, 1.0], 4), np.ones(8)])
+    factors = size_factors(counts, in_all_samples(counts))
+    np.testing.assert_allclose(factors[4:].mean() / factors[:4].mean(), 4, rtol=0.1)
+    effects, corrected = abundance_effects(counts, design)
+    assert np.nanmin(corrected) > 0.2
+    np.testing.assert_allclose([effect.value for effect in effects[:3]], 0, atol=0.15)
+
+
+def test_domains_of_single_donors_do_not_make_others_change() -> None:
+    rng = np.random.default_rng(7)
+    design = np.column_stack([np.repeat([0.0, 1.0], 4), np.ones(8)])
+    findings, ratios = 0, []
+    for _ in range(20):
+        fractions = rng.dirichlet(150 * np.array([0.4, 0.3, 0.2, 0.1]), size=8)
+        counts = rng.poisson(fractions * np.repeat([500, 2000], 4)[:, None])
+        single = np.zeros((8, 5), dtype=int)
+        single[rng.integers(8, size=5), np.arange(5)] = 60
+        effects, corrected = abundance_effects(np.hstack([counts, single]), design)
+        findings += bool((corrected[:4] < 0.05).any())
+        ratios.append(np.mean([effect.value for effect in effects[:4]]))
+    assert findings <= 2
+    assert abs(np.mean(ratios)) < 0.1
+
+
+def test_without_domains_in_all_samples_the_size_is_the_number_of_spots() -> None:
+    counts = np.array([[10, 0, 30], [0, 20, 60], [40, 40, 80]])
+    assert not in_all_samples(counts).any()
+    factors = size_factors(counts, in_all_samples(counts))
+    np.testing.assert_allclose(factors / factors[0], [1, 2, 4])
 
 
 def test_the_mean_effect_is_a_t_test() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from spatialweave.cohort.linear import Effect, rate_effect
 from spatialweave.cohort.samples import Samples
+from spatialweave.io.notices import warn
 from spatialweave.metrics.multiple_tests import adjusted
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 LOG2 = float(np.log(2))
 CHANGED = 0.05
 """Domains with an adjusted p-value below this are not used to estimate the sizes of the samples."""
+
+FEWEST_SHARED = 2
+"""Number of domains from which the sizes of samples can be estimated."""
 
 
 def sizes_of(samples: Samples, domains: pd.Series) -> pd.DataFrame:
@@ -26,34 +30,53 @@ def sizes_of(samples: Samples, domains: pd.Series) -> pd.DataFrame:
     return counts.reindex(range(len(samples)), fill_value=0)
 
 
-def size_factors(counts: np.ndarray, unchanged: np.ndarray | None = None) -> np.ndarray:
+def in_all_samples(counts: np.ndarray) -> np.ndarray:
+    """Return the domains (bool) from which sizes of samples can be estimated: those with spots in every sample.
+
+    A domain that a sample lacks says nothing about its size, as in DESeq2: with many of them, all samples would get the
+    same size. If fewer than two domains are left, none is returned.
+    """
+    shared = np.asarray((counts > 0).all(axis=0))
+    return shared & (shared.sum() >= FEWEST_SHARED)
+
+
+def size_factors(counts: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Return the size of each sample (samples x domains -> samples), estimated from domains that do not change.
 
     The size is the median over domains of the ratio to the domain's geometric mean over samples, as for sequencing
     libraries (Anders and Huber, Genome Biol 11:R106, 2010). One domain that grows lowers the fraction of all others,
-    but not their ratio. This holds as long as fewer than half of the domains change. Domains that a sample lacks count
-    as half a spot. The median is over the domains `unchanged` (bool per domain); None = all.
+    but not their ratio. This holds as long as fewer than half of the domains change.
+
+    Parameters
+    ----------
+    used
+        Bool per domain; those used must have spots in every sample. Without any, the size is the number of spots.
     """
-    logs = np.log(counts + 0.5)
-    ratios = logs - logs.mean(axis=0)
-    return np.asarray(np.exp(np.median(ratios if unchanged is None else ratios[:, unchanged], axis=1)))
+    if not used.any():
+        totals = counts.sum(axis=1)
+        return np.asarray(totals / np.exp(np.log(totals).mean()))
+    logs = np.log(counts[:, used])
+    return np.asarray(np.exp(np.median(logs - logs.mean(axis=0), axis=1)))
 
 
 def abundance_effects(counts: np.ndarray, design: np.ndarray) -> tuple[list[Effect], np.ndarray]:
     """Return the effect of a condition on each domain (natural log), and the p-values adjusted over the domains.
 
     The median over few domains is biased towards those that change. So the sizes of the samples are estimated a second
-    time without the domains found to change, if that leaves half of the domains.
+    time without the domains found to change, if that leaves half of the domains they are estimated from.
     """
 
-    def effects(unchanged: np.ndarray | None) -> tuple[list[Effect], np.ndarray]:
-        sizes = size_factors(counts, unchanged)
+    def effects(used: np.ndarray) -> tuple[list[Effect], np.ndarray]:
+        sizes = size_factors(counts, used)
         by_domain = [rate_effect(column, sizes, design) for column in counts.T]
         return by_domain, adjusted(np.array([effect.p for effect in by_domain]))
 
-    first, corrected = effects(None)
-    unchanged = ~(corrected < CHANGED)
-    return (first, corrected) if unchanged.all() or 2 * unchanged.sum() < len(unchanged) else effects(unchanged)
+    shared = in_all_samples(counts)
+    first, corrected = effects(shared)
+    unchanged = shared & ~(corrected < CHANGED)
+    if unchanged.sum() == shared.sum() or 2 * unchanged.sum() < shared.sum():
+        return first, corrected
+    return effects(unchanged)
 
 
 def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[str, object]]:
@@ -68,7 +91,14 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
     fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()
     rows: list[dict[str, object]] = []
     for contrast in samples.contrasts():
-        effects, corrected = abundance_effects(sizes.to_numpy()[contrast.rows], contrast.design)
+        counts = sizes.to_numpy()[contrast.rows]
+        if not in_all_samples(counts).any():
+            warn(
+                f"{contrast.condition} against {contrast.reference}",
+                f"fewer than {FEWEST_SHARED} domains are in all samples; domains are compared by their fraction of the "
+                "spots, so one that grows makes all others smaller",
+            )
+        effects, corrected = abundance_effects(counts, contrast.design)
         changed, compared = contrast.changed, fractions[contrast.rows]
         for position, (domain, effect) in enumerate(zip(sizes.columns, effects, strict=True)):
             rows.append(
