@@ -87,3 +87,9 @@ def test_sections_combined(values: sparse.csc_matrix) -> None:
     apart = stratified_scores([rank_sums(first, codes[0], 2), rank_sums(second, codes[1], 2)])
     assert two_sided(together.scores).max() < 1e-6
     assert stats.kstest(two_sided(apart[0]), "uniform").pvalue > 0.01
+
+
+def test_no_p_value_is_zero() -> None:
+    # Perfect separation of 2,000 spots from 2,000 has a score of 54.8.
+    p = two_sided(np.array([-54.8, 100.0, np.nan, 0.0]))
+    assert 0 < p[0] == p[1] < 1e-300 and np.isnan(p[2]) and p[3] == 1.0

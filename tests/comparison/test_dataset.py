@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import anndata
@@ -11,10 +12,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.comparison.dataset import compare
+from spatialweave.comparison.dataset import compare, difference_rows
 from spatialweave.errors import InputError
 from spatialweave.io import contract
 from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, DOMAINS, METRICS, SCORES
+from spatialweave.metrics.intervals import Runs, difference
 
 N = 400
 
@@ -103,3 +105,13 @@ def test_a_run_twice_or_of_other_spots_is_refused(files: Path) -> None:
     (files / "x.csv").write_text("barcode,section,domain\n")
     with pytest.raises(InputError, match="does not contain the name of a run"):
         compare([files / "x.csv"], [], files / "smart.latents.h5mu")
+
+
+def test_differences_of_a_method_and_those_of_the_consensus_are_families_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    methods = {name: Runs(rng.normal(size=5), None) for name in ("a", "b", "c", "weave")}
+    # Two differences among the three methods, three of the consensus to them.
+    levels = {name: 1 - 0.05 / (3 if "weave" in name else 2) for name in permutations(methods, 2)}
+    for _, _, method, other, _, low, high, *_ in difference_rows(("d", "ari"), methods, 16):
+        expected = difference(methods[method], methods[other], 16, levels[method, other])
+        assert (low, high) == (expected.low, expected.high)

@@ -94,6 +94,20 @@ def test_perfect_mixing_and_none():
     assert mixing.graph_connectivity(apart, labels, seed=0) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("size", [6, 9, 14])
+def test_kbet_is_not_defined_for_sections_smaller_than_a_neighbourhood(size):
+    """Of two separate sections of nine spots, the ten nearest are eight of the same and two of the other."""
+    values = np.random.default_rng(0).normal(size=(2 * size, 2)) + np.repeat([[0], [1000]], size, axis=0)
+    sections = np.repeat(["a", "b"], size)
+    assert np.isnan(mixing.kbet(values, sections, seed=0))
+    assert np.isnan(mixing.kbet_per_label(values, sections, np.full(2 * size, "x"), seed=0))
+
+
+def test_kbet_rejects_the_smallest_separate_sections_that_it_takes():
+    values = np.random.default_rng(0).normal(size=(30, 2)) + np.repeat([[0], [1000]], 15, axis=0)
+    assert mixing.kbet(values, np.repeat(["a", "b"], 15), seed=0) == 0.0
+
+
 def test_kbet_equals_scipy():
     values, sections, _ = three_sections()
     codes, sizes = np.unique(sections, return_inverse=True, return_counts=True)[1:]

@@ -104,6 +104,7 @@ def broken_covariance(arrays: dict) -> None:
         (put("mixture.weights", np.ones((2, 2))), "mixture.weights: has the shape (2, 2)"),
         (put("mixture.weights", [0.5, 0.5, 0.5, 0.5]), "not fractions that sum to 1"),
         (put("mixture.means", np.full((4, 32), np.nan)), "mixture.means: has a number that is not finite"),
+        (lambda arrays: arrays.pop("embedding.means"), "embedding.means: is missing"),
         (put("preprocess.rna.mean", np.zeros(3)), "modality rna: cannot be used"),
         (put("preprocess.rna.matrix", np.zeros((3, 2))), "modality rna: cannot be used"),
         (put("calibration.combined", np.zeros(7)), "calibration.combined: has the shape (7,)"),

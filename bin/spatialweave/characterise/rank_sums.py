@@ -186,7 +186,10 @@ def compared(parts: list[RankSums]) -> Comparison:
 
 
 def two_sided(scores: np.ndarray) -> np.ndarray:
-    """Return the p values of standard normal scores; NaN stays NaN."""
+    """Return the p values of standard normal scores; NaN stays NaN.
+
+    Beyond a score of 37 they are smaller than any number of double precision; the smallest (2e-308) stands for them.
+    """
     from scipy.special import ndtr
 
-    return np.asarray(2.0 * ndtr(-np.abs(scores)))
+    return np.asarray(np.maximum(2.0 * ndtr(-np.abs(scores)), np.finfo(np.float64).tiny))

@@ -109,10 +109,14 @@ def score_row(name: tuple[str, str], method: str, clustering: str, runs: Runs, b
 
 
 def difference_rows(name: tuple[str, str], methods: Mapping[str, Runs], blocks: int) -> list[tuple[Any, ...]]:
-    """Return rows of :data:`~spatialweave.io.result_tables.DIFFERENCES`: every method minus every other."""
-    level = family_level(len(set(methods) - {WEAVE}))
+    """Return rows of :data:`~spatialweave.io.result_tables.DIFFERENCES`: every method minus every other.
+
+    The differences of one method to the others are a family, and those of the consensus to all methods are another.
+    """
+    among_methods, of_consensus = family_level(len(set(methods) - {WEAVE})), family_level(len(methods))
     rows = []
     for method, other in permutations(methods, 2):
+        level = of_consensus if WEAVE in (method, other) else among_methods
         found = difference(methods[method], methods[other], blocks, level)
         rows.append((*name, method, other, found.value, found.low, found.high, found.basis, found.distinguishable))
     return rows

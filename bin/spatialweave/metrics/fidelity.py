@@ -21,8 +21,8 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
 
     Distances are Euclidean and include the spot itself. The correlation is averaged over :data:`CORRELATION_ANCHORS`
     random spots, or all spots if there are no more. This is the modality agreement of Du et al., Nat Commun 17:2876
-    (2026), who use every spot as an anchor. Anchors that are equally far from all other spots are left out. -1 to 1,
-    higher is better.
+    (2026), who use every spot as an anchor. NaN if all spots are at one point of the embedding or of the modality. -1
+    to 1, higher is better.
     """
     anchors = random_subset(len(embedding), CORRELATION_ANCHORS, seed)
     correlations = distance_correlations(embedding, latent, anchors)
@@ -31,7 +31,7 @@ def distance_correlation(embedding: np.ndarray, latent: np.ndarray, seed: int) -
 
 
 def distance_correlations(embedding: np.ndarray, latent: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Return that correlation for each of the spots `anchors` (row numbers); NaN if all other spots are equally far."""
+    """Return that correlation for each of the spots `anchors` (row numbers); NaN if all distances are 0."""
     points = [values.astype(np.float64) for values in (embedding, latent)]
     squares = [(values**2).sum(axis=1) for values in points]
     correlations = [np.empty(0)]

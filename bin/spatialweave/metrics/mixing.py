@@ -99,11 +99,11 @@ def kbet(embedding: np.ndarray, sections: np.ndarray, seed: int) -> float:
     The rate is a fraction of the spots. A neighbourhood counts as mixed if Pearson's chi-squared test does not
     distinguish the sections of the k nearest spots from those of all spots (p >= :data:`SIGNIFICANCE`, B - 1 degrees of
     freedom). k is a quarter of the mean section size, from 10 to 70. Perfect mixing gives about 0.95, no mixing gives
-    0.
+    0. NaN for fewer than 3 k spots: a neighbourhood is so large a part of them that separate sections are accepted.
     """
     codes, sizes = np.unique(sections, return_inverse=True, return_counts=True)[1:]
     n_neighbours = int(np.clip(sizes.mean() // 4, SMALLEST_KBET, LARGEST_KBET))
-    if len(sizes) < 2 or len(embedding) <= n_neighbours:
+    if len(sizes) < 2 or len(embedding) < 3 * n_neighbours:
         return float("nan")
     neighbours, _ = nearest_others(embedding, random_subset(len(embedding), ANCHORS, seed), n_neighbours)
     expected = n_neighbours * sizes / len(embedding)
@@ -116,7 +116,7 @@ def kbet_per_label(embedding: np.ndarray, sections: np.ndarray, labels: np.ndarr
     """Return the mean of :func:`kbet` over labels, each within its spots, so that composition does not affect it.
 
     As in Luecken et al., Nat Methods 19:41 (2022), but with Euclidean neighbours instead of diffusion distances. Labels
-    in only one section, or with 10 spots or fewer, are left out.
+    in only one section, or with fewer than 30 spots, are left out.
     """
     return _mean([kbet(embedding[own], sections[own], seed) for own in _by_label(labels)])
 

@@ -4,9 +4,10 @@ A spot has several distances: of its embedding and of its latents from the neare
 that the reference's components leave unexplained. Each distance is converted to the fraction of the reference's spots
 that are nearer. The largest of these fractions is then converted to the fraction of the reference's spots with a
 smaller one. So one in a hundred spots of the reference reaches a fraction of 0.99 or more, for any distribution of the
-distances: a conformal p value is 1 minus it (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005;
-Laxhammar and Falkman, Ann Math Artif Intell 74:67, 2015). Reference spots are held out for their distances: domains are
-described by the other sections or, with one section, by the other blocks of the tissue.
+distances: 1 minus it is a conformal p value, up to one in the number of spots (Vovk, Gammerman and Shafer, Algorithmic
+Learning in a Random World, 2005; Laxhammar and Falkman, Ann Math Artif Intell 74:67, 2015). Reference spots are held
+out for their distances: domains are described by the other sections or, with one section, by the other blocks of the
+tissue.
 """
 
 from __future__ import annotations

@@ -108,7 +108,8 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     refine_rounds, names = domain_facts(model)
     domains, probability = assigned(mixture, values, dataset.spatial_graph(), refine_rounds)
 
-    unlikeness, evidence = _compared(model, dataset, counts, mixture.distance(values))
+    in_embedding = _gaussians(model, EMBEDDING, values.shape[1]).distance(values)
+    unlikeness, evidence = _compared(model, dataset, counts, in_embedding)
     sections = [
         _likeness(section, rows, unlikeness, evidence, model.description["modalities"])
         for section, rows in dataset.section_rows().items()
@@ -261,7 +262,9 @@ def check_model(model: SavedModel) -> None:
     if number != n_classes:
         expected = f"{n_classes}, those of the mixture"
         raise InputError(f"{model.where}, domains", f"number is {number!r}", expected, AGAIN)
-    _gaussians(model, "mixture", model.array("mixture.means", n_classes, None).shape[1])
+    n_dims = model.array("mixture.means", n_classes, None).shape[1]
+    for name in ("mixture", EMBEDDING):
+        _gaussians(model, name, n_dims)
     for name in (EMBEDDING, "combined"):
         _quantiles(model, name)
     for name, frozen in preparations.items():

@@ -82,7 +82,9 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
     groups = held_out_groups(dataset.obs["section"].to_numpy().astype(str), dataset.coordinates)
     n_domains = int(domains.max())
     distances = {EMBEDDING: held_out_distances(values, domains - 1, n_domains, groups)}
-    arrays = {**_arrays("mixture", mixture), **{f"state.{name}": value for name, value in _state(files.state).items()}}
+    # New spots are assigned by the mixture, but their distances are to the domains, as those of the reference's spots.
+    arrays = _arrays("mixture", mixture) | _arrays(EMBEDDING, gaussians(values, domains - 1, n_domains))
+    arrays |= {f"state.{name}": value for name, value in _state(files.state).items()}
     modalities: dict[str, Any] = {}
     inputs = _Inputs(dataset, counts, domains - 1, groups, int(training["seed"]))
     correct = bool(latents.uns["spatialweave"].get("harmony", False))
