@@ -49,6 +49,9 @@ NULLS: dict[str, tuple[Tissue, bool]] = {
     "demo without signal": (replace(DEMO, signal=0.0), False),
     "Poisson counts, one depth": (replace(DEMO, signal=0.0, depth_sd=0.0, modalities={"rna": POISSON}), False),
 }
+SMOOTH = ((3, 8, 30), (3, 2, 100), (5, 2, 100))
+"""Domains, rounds of averaging and features of noise whose domains are found again: the hardest case of split spots."""
+
 SCHEMES = ("all spots", "counts split", "spots split")
 TISSUES = ("demo", "regions", "layers", "blocks")
 REAL = ("DLPFC 151507", "DBiT embryo")
@@ -62,10 +65,10 @@ class Ready:
     tables: list[FeatureValues]
     truth: np.ndarray
 
-    def control(self, n_domains: int) -> np.ndarray:
-        """Return the domains of the control."""
+    def control(self, n_domains: int, rounds: int = CONTROL_ROUNDS) -> np.ndarray:
+        """Return the domains of the control, or of a control that averages more often."""
         graph = symmetrise(knn(self.dataset.coordinates, np.full(self.dataset.n_spots, "one"), 8))
-        return kmeans_partition(smoothed(self.dataset.modalities, graph, CONTROL_ROUNDS).astype(float), n_domains, 0)
+        return kmeans_partition(smoothed(self.dataset.modalities, graph, rounds).astype(float), n_domains, 0)
 
     def tests(self, codes: np.ndarray, n_domains: int, split: SplitSpots) -> list[MarkerTests]:
         """Return the tests of every modality."""
@@ -125,6 +128,26 @@ def null_p_values(spec: Tissue, permuted: bool, seed: int) -> dict[str, np.ndarr
     }
 
 
+def found_again_p_values(n_domains: int, rounds: int, n_features: int, seed: int) -> dict[str, np.ndarray]:
+    """Return the split p values of noise: of all domains, of those found again, and of other noise in these domains."""
+    modality = replace(POISSON, n_features=n_features)
+    spec = replace(DEMO, rows=30, cols=30, signal=0.0, depth_sd=0.0, modalities={"rna": modality})
+    parts, others = (simulate.simulate(spec, number) for number in (seed, 1_000_000 + seed))
+    whole, other = (ready(one, {"rna": one["rna"].X.tocsr()}) for one in (parts, others))
+    codes = whole.control(n_domains, rounds)
+    split = split_spots(whole.dataset, codes, n_domains, seed)
+    everywhere = replace(split, found_again=np.ones(n_domains))
+    (found,), (reported,), (independent,) = (
+        tissue.tests(codes, n_domains, used)
+        for tissue, used in ((whole, everywhere), (whole, split), (other, everywhere))
+    )
+    return {
+        "spots split, all": found.p_split.ravel(),
+        "spots split, found again": reported.p_split.ravel(),
+        "the same domains, other noise": independent.p_split.ravel(),
+    }
+
+
 def real_null_p_values(name: str, data: Path, folder: Path, seed: int) -> dict[str, np.ndarray]:
     """Return the p values of a real tissue with permuted spots, for features in 50 spots or more; no count split."""
     latents, _ = tissues.prepare(name, "smart", "spatial", data, folder)
@@ -154,6 +177,9 @@ def nulls(seeds: int, data: Path | None) -> dict[str, dict[str, np.ndarray]]:
     pooled = {}
     for name, (spec, permuted) in NULLS.items():
         pooled[name] = null_rows(name, [null_p_values(spec, permuted, seed) for seed in range(1, seeds + 1)])
+    for n_domains, rounds, n_features in SMOOTH:
+        runs = [found_again_p_values(n_domains, rounds, n_features, seed) for seed in range(1, 20 * seeds + 1)]
+        null_rows(f"noise, {n_domains} domains, {rounds} rounds, {n_features} features", runs)
     if data is None:
         return pooled
     with tempfile.TemporaryDirectory() as folder:
