@@ -9,8 +9,13 @@ condition. Prints the table of docs/cohorts.md.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
 from spatialweave.cohort.abundance import LOG2, abundance_effects
 

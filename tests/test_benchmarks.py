@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -164,3 +166,17 @@ def test_benchmarks_know_the_options_of_every_stage(
         given = {word for word in stage.arguments.split() if word.startswith("--")}
         assert given <= {option for parameter in parameters for option in parameter.opts}
         assert [one.name for one in parameters if one.required and not given.intersection(one.opts)] == []
+
+
+SCRIPTS = sorted(
+    path.name for path in (Path(__file__).parents[1] / "benchmarks").glob("*.py") if "__main__" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_runs_by_its_path(name: str, project: Path, tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, str(project / "benchmarks" / name), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    assert done.stdout.startswith(f"Usage: {name} ")
