@@ -78,10 +78,10 @@ def test_resumed_equals_undisturbed(
     saving = replace(run, checkpoint=tmp_path / "run.pt", checkpoint_seconds=0.0)
     real = spabalance.shuffles
 
-    def killed(n_spots: int, count: int, run: Run, epoch: int) -> list[torch.Tensor]:
+    def killed(present: list[torch.Tensor], run: Run, epoch: int) -> list[torch.Tensor]:
         if epoch == killed_at:
             raise KeyboardInterrupt
-        return real(n_spots, count, run, epoch)
+        return real(present, run, epoch)
 
     with monkeypatch.context() as patch:
         patch.setattr(spabalance, "shuffles", killed)

@@ -147,13 +147,47 @@ def test_losses_are_grouped_by_modality_and_together() -> None:
 
 
 def test_shuffles_are_by_epoch_and_independent_of_the_mask(run: Run) -> None:
-    one, two = (spabalance.shuffles(4000, 2, run, epoch=9) for _ in range(2))
+    everywhere = torch.ones(4000, dtype=torch.bool)
+    one, two = (spabalance.shuffles([everywhere] * 2, run, epoch=9) for _ in range(2))
     assert torch.equal(one[0], two[0]) and not torch.equal(one[0], one[1])
     assert torch.equal(one[0].sort().values, torch.arange(4000))
-    assert not torch.equal(one[0], spabalance.shuffles(4000, 1, run, epoch=10)[0])
+    assert not torch.equal(one[0], spabalance.shuffles([everywhere], run, epoch=10)[0])
     mask = random_mask(4000, 0.5, run, epoch=9).float()
     # Correlation of the mask with the order: noise is 1 / sqrt(4000) = 0.016.
     assert abs(np.corrcoef(mask, one[0])[0, 1]) < 0.06
+
+
+def test_shuffles_leave_spots_without_the_modality_in_their_places(run: Run) -> None:
+    present = torch.arange(300) % 3 > 0
+    (order,) = spabalance.shuffles([present], run, epoch=9)
+    assert torch.equal(order[~present], torch.arange(300)[~present])
+    assert torch.equal(order[present].sort().values, torch.arange(300)[present])
+    assert (order == torch.arange(300))[present].float().mean() < 0.05
+
+
+def test_spots_without_the_modality_do_not_count_in_infomax_and_cycles(tissue: Tissue, run: Run) -> None:
+    dataset = tissue(missing=0.4)
+    present = torch.as_tensor(dataset.modalities[1].present)
+    assert 0 < present.sum() < len(present)
+    inputs, graphs, network = built(dataset, PLAIN, run)
+    network.eval()
+    batch = spabalance.Batch(inputs, graphs)
+    values = spabalance.loss_terms(network, PLAIN, run)(1, batch)
+    seen = inputs.seen(inputs.mask(1))
+    encoded = network(seen, graphs)
+    start, cycled = encoded.mixed[1][present], network.cycle(encoded.mixed[1], 0, graphs)[present]
+    error = (cycled - start).square().mean() / start.square().mean()
+    shared = spabalance.shared_terms(network, batch, encoded, PLAIN, learned=False)
+    torch.testing.assert_close(shared["consistency_adt_rna"], PLAIN.consistency_weight * error)
+    order = spabalance.shuffles([one.present for one in inputs.modalities], run, 1)[1]
+    shuffled = network.encoders[1](seen[1][order], graphs.features[1])
+    views = encoded.features[1].relu(), shuffled.relu()
+    logits = []
+    for own, other in (views, views[::-1]):
+        summary = torch.sigmoid(torch.nn.functional.normalize(graphs.features[1](own), dim=1))
+        logits.append([network.discriminators[1](one[present], summary[present]) for one in (own, other)])
+    expected = sum((torch.nn.functional.softplus(-a) + torch.nn.functional.softplus(b)).mean() / 2 for a, b in logits)
+    torch.testing.assert_close(values["infomax_adt"], PLAIN.infomax_weight * expected)
 
 
 def test_attention_is_exact_over_the_senders_neighbours(tissue: Tissue, run: Run) -> None:

@@ -8,7 +8,7 @@ docs/methods/spabalance.md lists the differences from the publication and the ef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
@@ -300,13 +300,14 @@ def loss_terms(network: SpaBalance, config: Config, run: Run) -> Terms:
         rebuilt = inputs.reconstruction_terms(network.decode(encoded.embedding, graphs), mask)
         values = {name: config.reconstruction_weight * value for name, value in rebuilt.items()}
         if config.infomax_weight > 0:
-            orders = shuffles(inputs.n_spots, len(names), run, epoch)
+            orders = shuffles([one.present for one in inputs.modalities], run, epoch)
             for m, name in enumerate(names):
                 shuffled = network.encoders[m](seen[m][orders[m].to(run.device)], graphs.features[m])
                 discriminator = cast(Discriminator, network.discriminators[m])
                 views = functional.relu(encoded.features[m]), functional.relu(shuffled)
-                loss = neighbourhood_infomax(discriminator, *views, graphs.features[m], inputs.patch.counted)
-                values[f"infomax_{name}"] = config.infomax_weight * loss
+                measured = counted_with(inputs, m)
+                loss = neighbourhood_infomax(discriminator, *views, graphs.features[m], measured)
+                values[f"infomax_{name}"] = config.infomax_weight * inputs.weight(m) * loss
         learned = epoch > config.uncertainty_from * config.epochs
         values |= shared_terms(network, batch, encoded, config, learned)
         return values
@@ -323,7 +324,8 @@ def shared_terms(
 
     With a linear path, a cycle's error is also in units of the encoding's mean square; otherwise smaller encodings
     would lower it. Without one, layer normalisation fixes their size. With `learned` the error is weighted by
-    uncertainty, error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018).
+    uncertainty, error / (2 e^s) + s / 2 (Kendall et al., CVPR 2018). A cycle counts at the spots that have the modality
+    from which it starts, Barlow twins at those that have both.
     """
     names = [one.name for one in batch.inputs.modalities]
     counted = batch.inputs.patch.counted
@@ -333,13 +335,16 @@ def shared_terms(
     values = {}
     for p, (i, j) in enumerate(network.pairs):
         if config.consistency_weight > 0:
-            error = functional.mse_loss(counted(network.cycle(encoded.mixed[i], j, batch.graphs)), mixed[i])
+            measured = counted_with(batch.inputs, i)
+            cycled, start = measured(network.cycle(encoded.mixed[i], j, batch.graphs)), measured(encoded.mixed[i])
+            error = functional.mse_loss(cycled, start)
             if config.linear_path:
-                error = error / mixed[i].detach().square().mean().clamp_min(1e-6)
+                error = error / start.detach().square().mean().clamp_min(1e-6)
             if learned:
                 log_variance = network.log_variances[p]
                 error = error / (2 * log_variance.exp()) + log_variance / 2
-            values[f"consistency_{names[i]}_{names[j]}"] = of_two * config.consistency_weight * error
+            factor = of_two * config.consistency_weight * batch.inputs.weight(i)
+            values[f"consistency_{names[i]}_{names[j]}"] = factor * error
         if config.barlow_weight > 0 and i < j:
             weight = batch.inputs.weight(i, j)
             difference = weight * barlow_loss(mixed[i], mixed[j], config.off_diagonal, present[i] & present[j])
@@ -347,7 +352,23 @@ def shared_terms(
     return values
 
 
-def shuffles(n_spots: int, count: int, run: Run, epoch: int) -> list[Tensor]:
-    """Return random orders of the spots, by seed and epoch."""
+def counted_with(inputs: MaskedInputs, m: int) -> Callable[[Tensor], Tensor]:
+    """Return a function that takes the counted spots with modality `m` from a table of all spots.
+
+    If none has it, all are taken: their loss has the weight 0 in a part of a dataset (:meth:`MaskedInputs.weight`).
+    """
+    counted = inputs.patch.counted
+    present = counted(inputs.modalities[m].present)
+    return (lambda rows: counted(rows)[present]) if present.any() else counted
+
+
+def shuffles(present: Sequence[Tensor], run: Run, epoch: int) -> list[Tensor]:
+    """Return a random order of the spots that have each modality, by seed and epoch; the others keep their places."""
     generator = run.generator(epoch, "shuffling")
-    return [torch.randperm(n_spots, generator=generator) for _ in range(count)]
+    orders = []
+    for there in (one.cpu() for one in present):
+        drawn = torch.randperm(len(there), generator=generator)
+        order = torch.arange(len(there))
+        order[there] = drawn[there[drawn]]
+        orders.append(order)
+    return orders
