@@ -91,6 +91,10 @@ def test_modalities_of_a_matrix_market_file_are_in_the_table_beside_it(tmp_path:
     rna, adt = matrix_sizes(tmp_path / "GSM1_matrix.mtx.gz")
     assert (rna.spots, rna.features, rna.values) == (700, 3, 9000)
     assert (adt.spots, adt.features, adt.values, adt.bytes) == (700, 2, 0, 0)
+    # A matrix of another name is not of that table.
+    (tmp_path / "other.mtx.gz").write_bytes((tmp_path / "GSM1_matrix.mtx.gz").read_bytes())
+    beside.with_name(features).write_bytes(beside.read_bytes())
+    assert [size.features for size in matrix_sizes(tmp_path / "other.mtx.gz")] == [5]
     # Space Ranger 1 wrote no types.
     beside.write_bytes(gzip.compress(b"id\tname\n" * 5) if features.endswith(".gz") else b"id\tname\n" * 5)
     assert [size.features for size in matrix_sizes(tmp_path / "GSM1_matrix.mtx.gz")] == [5]

@@ -134,9 +134,10 @@ def _by_modality(spots: int, features: int, values: int, types: Sequence[str]) -
 
 def _types_beside(path: Path) -> list[str]:
     """Return the type of each feature in the features.tsv beside a matrix.mtx; none where there is no such file."""
-    names = [path.name.replace("matrix.mtx", "features.tsv").removesuffix(".gz") + ending for ending in (".gz", "")]
-    beside = next((found for name in names if (found := path.with_name(name)) != path and found.is_file()), None)
-    if beside is None:
+    prefix, name, _ = path.name.rpartition("matrix.mtx")
+    files = [path.with_name(f"{prefix}features.tsv{ending}") for ending in (".gz", "")]
+    beside = next((file for file in files if file.is_file()), None)
+    if not name or beside is None:
         return []
     with _text(beside) as lines:
         rows = [line.rstrip("\n").split("\t") for line in lines]
