@@ -151,7 +151,7 @@ def test_like_neighbours_get_more_attention(tissue: Tissue, run: Run) -> None:
     inputs = prepare_inputs(dataset, config, run)
     for epoch in (1, 2):
         terms(epoch)
-    _, _, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), 2)
+    weights = encoder.settle(torch.cat(inputs.seen(), dim=1), 2).attention[-1]
     graph, label = encoder.around.local, dataset.obs["label"].to_numpy()
     same = torch.as_tensor(label[graph.receivers] == label[graph.senders])
     mean_weight = weights.local.mean(dim=1)
@@ -168,6 +168,20 @@ def test_long_range_attention_is_sought_every_step_epochs(tissue: Tissue, run: R
     assert seen[:4] == [None] * 4
     assert all(graph is seen[4] for graph in seen[4:8]) and all(graph is seen[8] for graph in seen[8:])
     assert seen[4] is not seen[8] and seen[4].n_edges > 144
+
+
+def test_settling_leaves_the_training_as_it_is(tissue: Tissue, run: Run) -> None:
+    dataset = tissue()
+    encoder, terms = encoder_of(dataset, SHORT, run)
+    for epoch in range(1, 6):
+        terms(epoch)
+    trained, x = encoder.found.pairs, torch.cat(prepare_inputs(dataset, SHORT, run).seen(), dim=1)
+    first, second = encoder.settle(x, 5), encoder.settle(x, 5)
+    assert torch.equal(first.embedding, second.embedding)
+    assert encoder.found.pairs is trained and trained is not None
+    assert encoder.around.distant is not None and first.around.distant is not None
+    assert encoder.around.distant.n_edges == trained.nnz + dataset.n_spots
+    assert not np.array_equal(first.around.distant.senders, encoder.around.distant.senders)
 
 
 def test_attention_table(tissue: Tissue, run: Run) -> None:

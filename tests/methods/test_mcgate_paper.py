@@ -100,8 +100,8 @@ def test_output_elu_follows_the_last_map(tissue: Tissue, run: Run) -> None:
         network = Mcgate(dataset.n_spots, sum(inputs.widths), config)
         network.reset_parameters(run.torch_generator())
         encoder = mcgate.McgateEncoder(dataset, network, config, run)
-        z, weights = network(torch.cat(inputs.seen(), dim=1), encoder.around)
-        rebuilt.append(network.decode(z, encoder.around, weights).detach())
+        own = encoder.encode(torch.cat(inputs.seen(), dim=1))
+        rebuilt.append(network.decode(own.embedding, own.around, own.attention).detach())
     assert rebuilt[0].min() < -1 < rebuilt[1].min()
     torch.testing.assert_close(rebuilt[1], functional.elu(rebuilt[0]))
 
@@ -145,9 +145,9 @@ def test_one_step_leads_to_a_spots_own_neighbours_only(tissue: Tissue, run: Run,
     config = Config(n_dims=4, heads=1, alpha=0.5, n_nearest=1, beyond=beyond)
     encoder = McgateEncoder(dataset, Mcgate(16, 8, config), config, run)
     angle = np.deg2rad(np.concatenate([[0, 1, -1.5], 50 + 20 * np.arange(13)]))
-    encoder.find(torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1)))
-    edges = encoder.around.distant
-    pairs = set(zip(edges.receivers.tolist(), edges.senders.tolist(), strict=True))
+    assert encoder.expansion is not None
+    mutual = encoder.expansion.pairs(torch.as_tensor(np.stack([np.cos(angle), np.sin(angle)], axis=1)))
+    pairs = set(zip(*(ends.tolist() for ends in mutual.nonzero()), strict=True))
     assert {(0, 2), (2, 0)} & pairs == ({(0, 2), (2, 0)} if found else set())
     assert not {(0, 1), (1, 0), (1, 2), (2, 1)} & pairs
 

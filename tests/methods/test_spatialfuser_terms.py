@@ -15,6 +15,7 @@ from spatialweave.io.layout import spacing
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.training import matched_pairs
 from spatialweave.training.masking import random_mask
+from spatialweave.training.mcgate_encoder import Encoded
 from spatialweave.training.run import Run
 from spatialweave.training.sections import restricted
 
@@ -26,7 +27,7 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     dataset = split((("rna",), ("rna",), ("adt",)))
     config = replace(SHORT, epochs=0, margin=0.7, fusion_weight=0.2, direction_weight=0.3)
     training = set_up(dataset, config, run)
-    encoded: list[list[tuple[torch.Tensor, list]]] = []
+    encoded: list[list[Encoded]] = []
     drawn: list[tuple[np.ndarray, ...]] = []
     encode, partners = spatialfuser.encode, matched_pairs.Partners
     monkeypatch.setattr(spatialfuser, "encode", lambda *given: encoded.append(encode(*given)) or encoded[-1])
@@ -34,12 +35,12 @@ def test_all_terms_of_an_epoch_by_hand(split: Split, run: Run, monkeypatch: pyte
     (batch,) = training.batches
     found = training.terms(1, batch)
 
-    fused = training.network([z for z, _ in encoded[-1]], batch)
+    fused = training.network([own.embedding for own in encoded[-1]], batch)
     embedding = fused.detach().numpy().astype(np.float64)
     mask = random_mask(dataset.n_spots, config.mask_fraction, run, 1)
     expected = {}
-    for group, (_, given), fraction in zip(batch.groups, encoded[-1], (2 / 3, 1 / 3), strict=True):
-        rebuilt = group.encoder.network.decode(fused[group.rows], group.encoder.around, given).detach()
+    for group, own, fraction in zip(batch.groups, encoded[-1], (2 / 3, 1 / 3), strict=True):
+        rebuilt = group.encoder.network.decode(fused[group.rows], own.around, own.attention).detach()
         (one,) = group.inputs.modalities
         of = mask[group.rows]
         expected[f"reconstruction_{one.name}"] = fraction * float(((rebuilt - one.features)[of] ** 2).mean())

@@ -5,7 +5,7 @@ docs/methods/mcgate.md explains the method, how it differs from the publication,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,27 +59,21 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     network.to(run.device)
     found = [FoundPairs() for _ in range(tiling.n_parts)]
 
-    def batches_with(found: list[FoundPairs]) -> Batches[Batch]:
-        def make_batch(patch: Patch) -> Batch:
-            encoder = McgateEncoder(patch.dataset, network, config, run, patch, found[patch.number])
-            return Batch(inputs.at(patch), encoder)
+    def make_batch(patch: Patch) -> Batch:
+        return Batch(inputs.at(patch), McgateEncoder(patch.dataset, network, config, run, patch, found[patch.number]))
 
-        # The decoder gathers as often as the encoder.
-        return Batches(tiling, make_batch, inputs.reach + 2 * len(network.layers))
-
-    batches = batches_with(found)
+    # The decoder gathers as often as the encoder.
+    batches = Batches(tiling, make_batch, inputs.reach + 2 * len(network.layers))
     history = train(network, loss_terms(network), config.schedule(), run, batches=batches)
 
     def function(batch: Batch) -> dict[str, Tensor]:
         return embedded(batch, history.epochs, config)
 
-    # Computing the embedding changes the long-range neighbours.
-    as_trained = [replace(one) for one in found]
     fitted = fitted_tables(batches.everywhere(function), dataset, inputs)
     fitted.record = history.record(
         receptive_field=inputs.record(), long_range_neighbours=partners_of(fitted), **tiling.record()
     )
-    fitted.state = state_of(network, inputs, batches_with(as_trained).statistics(function))
+    fitted.state = state_of(network, inputs, batches.statistics(function))
     return fitted
 
 
@@ -124,11 +118,12 @@ def partners_of(fitted: Fitted) -> float:
 def embedded(batch: Batch, epochs: int, config: Config, settle: int = 1) -> dict[str, Tensor]:
     """Return the embedding, attention fractions, long-range neighbours, and every rebuilt modality, by name."""
     inputs, encoder = batch.inputs, batch.encoder
-    z, rebuilt, weights = encoder.settled(torch.cat(inputs.seen(), dim=1), epochs, settle)
+    z, attention, around = encoder.settle(torch.cat(inputs.seen(), dim=1), epochs, settle)
+    rebuilt = encoder.network.decode(z, around, attention)
     spots = inputs.patch.dataset.obs.index
-    tables = {EMBEDDING: z, ATTENTION: attention_table(encoder.around, weights, spots)}
+    tables = {EMBEDDING: z, ATTENTION: attention_table(around, attention[-1], spots)}
     if config.alpha > 0:
-        tables[LONG_RANGE] = long_range_partners(encoder.around, weights, spots, config.n_nearest, inputs.patch.rows)
+        tables[LONG_RANGE] = long_range_partners(around, attention[-1], spots, config.n_nearest, inputs.patch.rows)
     parts = rebuilt.split(inputs.widths, dim=1)
     tables |= {one.name: x for one, x in zip(inputs.modalities, parts, strict=True)}
     return {name: torch.as_tensor(np.asarray(table)) for name, table in tables.items()}

@@ -25,11 +25,10 @@ from spatialweave.settings import option
 from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.loop import Terms, train
 from spatialweave.training.matched_pairs import JoinedSpots, PairFinder, aligned_coordinates
-from spatialweave.training.mcgate_encoder import ATTENTION, attention_table, extras_of, long_range_partners
+from spatialweave.training.mcgate_encoder import ATTENTION, Encoded, attention_table, extras_of, long_range_partners
 from spatialweave.training.optimisers import Schedule
 from spatialweave.training.rebuilding import draw_held, hold_out, rebuild, rebuilt_against_partners
 from spatialweave.training.section_encoders import (
-    Encoded,
     GroupBatch,
     SectionEncodersConfig,
     SectionGroup,
@@ -247,10 +246,10 @@ def loss_terms(
             one.encoder.prepare(epoch)
         joined = finder.prepare(epoch - 1 - config.epochs, lambda: visible(epoch), batch.patch)
         encoded = encode(batch, mask)
-        fused = network([z for z, _ in encoded], batch)
+        fused = network([own.embedding for own in encoded], batch)
         values: dict[str, Tensor] = {}
-        for one, (_, given) in zip(batch.groups, encoded, strict=True):
-            rebuilt = one.encoder.network.decode(fused[one.rows], one.encoder.around, given)
+        for one, own in zip(batch.groups, encoded, strict=True):
+            rebuilt = one.encoder.network.decode(fused[one.rows], own.around, own.attention)
             errors = one.known.reconstruction_terms(rebuilt.split(one.inputs.widths, dim=1), mask[one.rows])
             for name, error in errors.items():
                 weighted = len(one.group.names) / n_sections * error
@@ -272,17 +271,22 @@ def loss_terms(
     def visible(epoch: int) -> Tensor:
         # The embedding of all spots, with none masked.
         def encoded(one: GroupBatch) -> Encoded:
-            return one.encoder.network(torch.cat(one.known.seen(), dim=1), one.encoder.prepare(epoch))
+            one.encoder.prepare(epoch)
+            return one.encoder.encode(torch.cat(one.known.seen(), dim=1))
 
         tables = everywhere(
-            batches, groups, encoded, lambda batch, found: {EMBEDDING: network([z for z, _ in found], batch)}
+            batches,
+            groups,
+            encoded,
+            lambda batch, found: {EMBEDDING: network([own.embedding for own in found], batch)},
         )
         return torch.from_numpy(tables[EMBEDDING])
 
     def comparable(batch: SectionsBatch, encoded: Sequence[Encoded]) -> list[Tensor]:
         # Sections that share an encoder are comparable as they are; losses that change it would cost agreement.
         return [
-            z.detach() if len(one.group.names) > 1 else z for (z, _), one in zip(encoded, batch.groups, strict=True)
+            own.embedding.detach() if len(one.group.names) > 1 else own.embedding
+            for own, one in zip(encoded, batch.groups, strict=True)
         ]
 
     def joining_terms(fused: Tensor, joined: JoinedSpots, patch: Patch) -> dict[str, Tensor]:
@@ -304,18 +308,17 @@ def embedded(
     config: Config,
 ) -> dict[str, Tensor]:
     """Return a part's embedding by own sections, attention fractions, and every modality's rebuilt latents, by name."""
-    fused = network([z for z, _ in encoded], batch)
-    weights = [given for _, given in encoded]
+    fused = network([own.embedding for own in encoded], batch)
     dataset_rows = np.arange(batch.patch.n_all) if batch.patch.rows is None else batch.patch.rows
     attention, partners = [], []
-    for one, given in zip(batch.groups, weights, strict=True):
-        around, spots = one.encoder.around, one.encoder.patch.dataset.obs.index
-        attention.append(attention_table(around, given[-1], spots))
+    for one, own in zip(batch.groups, encoded, strict=True):
+        spots, last = one.encoder.patch.dataset.obs.index, own.attention[-1]
+        attention.append(attention_table(own.around, last, spots))
         rows = dataset_rows[one.rows.cpu().numpy()]
-        partners.append(long_range_partners(around, given[-1], spots, config.n_nearest, rows))
+        partners.append(long_range_partners(own.around, last, spots, config.n_nearest, rows))
     order = batch.order.cpu().numpy()
     tables: dict[str, Any] = {EMBEDDING: fused, ATTENTION: np.concatenate(attention)[order]}
     if config.alpha > 0:
         tables[LONG_RANGE] = np.concatenate(partners)[order]
-    tables |= rebuild(batch, groups, fused, weights)
+    tables |= rebuild(batch, groups, fused, encoded)
     return {name: torch.as_tensor(table) for name, table in tables.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,14 @@ ATTENTION = "attention"
 
 ATTENTION_COLUMNS = ("itself", "neighbours", "long range")
 """Targets of a spot's attention."""
+
+
+class Encoded(NamedTuple):
+    """Embedding of spots, the attention of every layer, and the neighbourhood that they gathered from."""
+
+    embedding: Tensor
+    attention: list[AttentionWeights]
+    around: Neighbourhood
 
 
 class Expansion:
@@ -100,7 +108,7 @@ class McgateEncoder:
         self.expansion = Expansion(steps, config, inside) if config.alpha > 0 else None
         self.found = FoundPairs() if found is None else found
         if self.found.pairs is not None:
-            self._gather_along(self.found.pairs)
+            self.around.distant = self._edges_of(self.found.pairs)
 
     @torch.no_grad()
     def prepare(self, epoch: int) -> Neighbourhood:
@@ -117,15 +125,15 @@ class McgateEncoder:
             # Otherwise the part was not used then, or a checkpoint was resumed, which holds the embedding.
             anchor = self.patch.taken(self.network.anchor)
             if bool(self.patch.counted(anchor).any()):
-                self.find(anchor)
+                self.found.pairs = self.expansion.pairs(anchor)
+                self.around.distant = self._edges_of(self.found.pairs)
             self.found.after = found_after
         return self.around
 
-    def find(self, embedding: Tensor) -> None:
-        """Search for long-range neighbours in an embedding, and gather along them from now on."""
-        assert self.expansion is not None
-        self.found.pairs = self.expansion.pairs(embedding)
-        self._gather_along(self.found.pairs)
+    def encode(self, x: Tensor) -> Encoded:
+        """Encode spots by the current neighbourhood."""
+        z, attention = self.network(x, self.around)
+        return Encoded(z, attention, self.around)
 
     def keep(self, z: Tensor) -> None:
         """Keep the embedding of an epoch, which determines the next pattern."""
@@ -135,30 +143,25 @@ class McgateEncoder:
             rows = torch.as_tensor(self.patch.rows, device=z.device)
             self.network.latest[self.patch.counted(rows)] = self.patch.counted(z.detach())
 
-    def _gather_along(self, pairs: sparse.csr_matrix) -> None:
-        self.around.distant = EdgeGraph(with_self(pairs), self._device)
+    def _edges_of(self, pairs: sparse.csr_matrix) -> EdgeGraph:
+        return EdgeGraph(with_self(pairs), self._device)
 
     @torch.no_grad()
-    def settle(self, x: Tensor, epochs: int, times: int = 1) -> tuple[Tensor, list[AttentionWeights]]:
-        """Return the embedding and the attention of every layer after `epochs`, for an input without masked spots.
+    def settle(self, x: Tensor, epochs: int, times: int = 1) -> Encoded:
+        """Encode spots after `epochs`, from an input without masked spots.
 
         Pattern and long-range neighbours of each pass follow the embedding of the pass before; the passes are repeated
-        `times` times.
+        `times` times. The encoder's own neighbourhood stays that of the training, so that every call gives the same.
         """
-        z, weights = self.network(x, self.prepare(epochs + 1))
+        around = self.prepare(epochs + 1)
+        z, attention = self.network(x, around)
         for _ in range(times):
             if self.config.local_pattern:
-                self.around.pattern = edge_cosines(self.around.local, z, self.config.heads)
+                around = replace(around, pattern=edge_cosines(around.local, z, self.config.heads))
             if self.expansion is not None:
-                self.find(z)
-            z, weights = self.network(x, self.around)
-        return z, weights
-
-    @torch.no_grad()
-    def settled(self, x: Tensor, epochs: int, times: int = 1) -> tuple[Tensor, Tensor, AttentionWeights]:
-        """Return :meth:`settle` with the rebuilt input, and only the attention of the last layer."""
-        z, weights = self.settle(x, epochs, times)
-        return z, self.network.decode(z, self.around, weights), weights[-1]
+                around = replace(around, distant=self._edges_of(self.expansion.pairs(z)))
+            z, attention = self.network(x, around)
+        return Encoded(z, attention, around)
 
 
 def attention_table(around: Neighbourhood, weights: AttentionWeights, spots: pd.Index) -> pd.DataFrame:

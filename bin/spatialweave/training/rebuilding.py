@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spatialweave.alignment.match_settings import MatchSettings
 from spatialweave.alignment.matching import match
-from spatialweave.nn.graph_attention import AttentionWeights
+from spatialweave.training.mcgate_encoder import Encoded
 from spatialweave.training.section_encoders import SectionGroup, SectionsBatch
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def rebuild(
     batch: SectionsBatch,
     groups: Sequence[SectionGroup],
     fused: Tensor,
-    weights: Sequence[Sequence[AttentionWeights]],
+    encoded: Sequence[Encoded],
 ) -> dict[str, np.ndarray]:
     """Rebuild the latents of every modality (float32, spots x dimensions) from the fused embedding of a part's spots.
 
@@ -50,12 +50,12 @@ def rebuild(
     ----------
     groups
         All groups of the dataset, including those without spots in the part.
-    weights
-        Attention of each group of the part, layer by layer.
+    encoded
+        The spots of each group of the part, as its encoder embeds them.
     """
     sums: dict[str, np.ndarray] = {}
     times: dict[str, np.ndarray] = {}
-    for one, own in zip(batch.groups, weights, strict=True):
+    for one, own in zip(batch.groups, encoded, strict=True):
         measured = {modality.name for modality in one.inputs.modalities}
         rows = one.rows.cpu().numpy()
         for decoding in groups:
@@ -63,8 +63,8 @@ def rebuild(
             if decoding is not one.group and measured.issuperset(names):
                 continue
             network = decoding.network
-            given = own if decoding is one.group else [own[-1]] * len(network.stack)
-            rebuilt = network.decode(fused[one.rows], one.encoder.around, given)
+            attention = own.attention if decoding is one.group else [own.attention[-1]] * len(network.stack)
+            rebuilt = network.decode(fused[one.rows], own.around, attention)
             for name, latent in decoding.inputs.to_latents(rebuilt.split(decoding.inputs.widths, dim=1)).items():
                 if decoding is not one.group and name in measured:
                     continue

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES
-from spatialweave.nn.graph_attention import AttentionWeights
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
 from spatialweave.nn.over_spots import Notes, fixed
 from spatialweave.settings import option
@@ -26,7 +25,7 @@ from spatialweave.training.masking import (
     random_mask,
     scale_by_sample,
 )
-from spatialweave.training.mcgate_encoder import FoundPairs, McgateEncoder
+from spatialweave.training.mcgate_encoder import Encoded, FoundPairs, McgateEncoder
 from spatialweave.training.named_values import named_values, number
 from spatialweave.training.sections import restricted
 from spatialweave.training.tiles import Patch, TileConfig, Tiling
@@ -34,9 +33,6 @@ from spatialweave.training.tiles import Patch, TileConfig, Tiling
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
     from spatialweave.training.run import Run
-
-Encoded = tuple[Tensor, list[AttentionWeights]]
-"""Embedding of an encoder (its spots x dimensions), and the attention of each of its layers."""
 
 
 @dataclass(frozen=True)
@@ -210,9 +206,8 @@ def encode(batch: SectionsBatch, mask: Tensor) -> list[Encoded]:
     """
     encoded = []
     for one in batch.groups:
-        z, given = one.encoder.network(torch.cat(one.known.seen(mask[one.rows]), dim=1), one.encoder.around)
-        one.encoder.keep(z)
-        encoded.append((z, given))
+        encoded.append(one.encoder.encode(torch.cat(one.known.seen(mask[one.rows]), dim=1)))
+        one.encoder.keep(encoded[-1].embedding)
     return encoded
 
 
@@ -232,7 +227,7 @@ def everywhere(
 
         def of_group(batch: SectionsBatch, name: str = group.name) -> Mapping[str, Tensor]:
             own = [one for one in batch.groups if one.group.name == name]
-            return {EMBEDDING: encoded(own[0])[0]} if own else {}
+            return {EMBEDDING: encoded(own[0]).embedding} if own else {}
 
         statistics[group.name] = batches.statistics(of_group)
 
