@@ -87,6 +87,16 @@ def test_any_other_change_makes_a_difference(results: Path) -> None:
     ]  # fmt: skip
 
 
+def test_slides_of_an_earlier_report_may_stay() -> None:
+    expected = {"test/passports/weave.seed1/domain_1.pdf": "a"}
+    earlier = {"test/passports/smart.seed1/domain_1.pdf": "b"}
+    assert differences(expected, expected | earlier) == []
+    assert differences(expected, expected | {"test/passports/weave.seed1/domain_2.pdf": "b"}) == [
+        "test/passports/weave.seed1/domain_2.pdf should not be there"
+    ]
+    assert differences(expected, earlier) == ["test/passports/weave.seed1/domain_1.pdf is missing"]
+
+
 @pytest.mark.parametrize("name", ["runs.csv", "params.json", "report.html", "seed1.h5ad"])
 def test_a_file_that_was_cut_off_is_torn(results: Path, name: str) -> None:
     assert torn(results) == []
