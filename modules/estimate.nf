@@ -1,7 +1,7 @@
 include { givenNumber } from './checks/domains'
 include { isAligned } from './checks/files'
 include { countRuns ; fits ; weaveMembers } from './checks/methods'
-include { isAtOnce ; memoryLimit ; needsOf } from './checks/resources'
+include { batchSpots ; memoryLimit ; needsOf } from './checks/resources'
 include { keptFeatures } from './preprocess'
 
 // What ESTIMATE gets of a dataset, from [section meta, files] of its sections, e.g.
@@ -32,7 +32,8 @@ def trainingOf(method, options) {
     facts += features ? ["features=${features}"] : []
     facts += method.most_spots ? ["most_spots=${method.most_spots}"] : []
     facts += method.processes > 1 ? ["processes=${method.processes}"] : []
-    facts += isAtOnce(method.settings) ? ['at_once=1'] : []
+    def batch = batchSpots(method.settings)
+    facts += batch == null ? [] : ["batch_spots=${batch}"]
     return "${method.name}:${facts.join(',')}".toString()
 }
 

@@ -63,9 +63,11 @@ def test_a_variant_has_the_row_of_its_method_and_every_process_the_whole_dataset
 
 def test_of_a_training_on_all_spots_at_once_all_input_counts() -> None:
     table = TABLE | {("TRAIN", "tiles"): Needs(1.0, 10.0, 5.0, 100.0, 0.5, 1.0, 0.067, 0.1)}
-    both = [Training("tiles"), Training("whole", row="tiles", at_once=True)]
-    gb = {task.method: task.gb for task in expected(MILLION, table, both, 1, EVERY) if task.stage == "TRAIN"}
-    assert gb == pytest.approx({"tiles": 1.0 + 10.0 * (0.067 + 0.03), "whole": 1.0 + 3.67})
+    batches = {"tiles": None, "small": 50_000, "larger": 200_000, "most": 1_000_000, "whole": 0}
+    trainings = [Training(name, row="tiles", batch_spots=spots) for name, spots in batches.items()]
+    gb = {task.method: task.gb for task in expected(MILLION, table, trainings, 1, EVERY) if task.stage == "TRAIN"}
+    tiles, larger = 1.0 + 10.0 * (0.067 + 0.03), 1.0 + 10.0 * (0.134 + 0.1 * (0.367 - 0.134))
+    assert gb == pytest.approx({"tiles": tiles, "small": tiles, "larger": larger, "most": 4.67, "whole": 4.67})
 
 
 def test_latents_that_are_features_are_as_wide_as_the_recipe_keeps_them() -> None:
@@ -82,11 +84,11 @@ def test_latents_that_are_features_are_as_wide_as_the_recipe_keeps_them() -> Non
 
 def test_a_training_is_written_as_its_name_and_what_is_not_the_default() -> None:
     assert read_training("smart") == Training("smart")
-    text = "spamca_paper:recipe=spatialglue,row=spamca,processes=4,at_once=1,features=3000"
-    assert read_training(text) == Training("spamca_paper", "spamca", "spatialglue", 3000, 4, at_once=True)
+    text = "spamca_paper:recipe=spatialglue,row=spamca,processes=4,batch_spots=0,features=3000"
+    assert read_training(text) == Training("spamca_paper", "spamca", "spatialglue", 3000, 4, batch_spots=0)
 
 
-@pytest.mark.parametrize("pair", ["prosesses=2", "processes=many", "at_once"])
+@pytest.mark.parametrize("pair", ["prosesses=2", "processes=many", "batch_spots"])
 def test_another_training_is_refused(pair: str) -> None:
     with pytest.raises(InputError, match=f"'smart:row=smart,{pair}': '{pair}' is not known"):
         read_training(f"smart:row=smart,{pair}")

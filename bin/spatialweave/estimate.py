@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialweave.errors import InputError
+from spatialweave.io.dataset import ALL_AT_ONCE
 from spatialweave.io.sizes import DatasetSize
 
 GB = 1e9
@@ -73,8 +74,8 @@ class Training:
         How many features of a modality are latents themselves, at most; 0 where principal components are.
     processes
         Share a training, with all spots in the memory of each.
-    at_once
-        Whether it is of all spots at once whatever the size of the dataset, although the method has tiles.
+    batch_spots
+        Of an update, where the method has tiles; 0 = all at once, None = as many as the method chooses.
     most_spots
         That the method can take; 0 = any number.
     """
@@ -84,7 +85,7 @@ class Training:
     recipe: str = ""
     features: int = 0
     processes: int = 1
-    at_once: bool = False
+    batch_spots: int | None = None
     most_spots: int = 0
 
 
@@ -99,8 +100,7 @@ def read_training(text: str) -> Training:
     name, _, rest = text.partition(":")
     known: dict[str, Callable[[str], Any]] = {
         **dict.fromkeys(("row", "recipe"), str),
-        **dict.fromkeys(("features", "processes", "most_spots"), int),
-        "at_once": lambda digit: digit != "0",
+        **dict.fromkeys(("features", "processes", "batch_spots", "most_spots"), int),
     }
     found: dict[str, Any] = {}
     for pair in rest.split(",") if rest else []:
@@ -243,8 +243,11 @@ def _task(stage: str, method: str, needs: Needs, inputs: float, times: int) -> T
 
 def _training(training: Training, table: dict[tuple[str, str], Needs], latents: float, seeds: int) -> TaskNeeds:
     needs = table.get(("TRAIN", training.row or training.name)) or table["TRAIN", ""]
-    if training.at_once:
-        needs = replace(needs, bend_gb=0.0)
+    if training.batch_spots is not None:
+        # Above as many spots as an update has, or ALL_AT_ONCE, trainings are by tiles.
+        needs = replace(
+            needs, bend_gb=needs.bend_gb * (training.batch_spots and max(1, training.batch_spots / ALL_AT_ONCE))
+        )
     task = _task("TRAIN", training.name, needs, latents, seeds)
     return replace(task, gb=task.gb * training.processes, most_spots=training.most_spots)
 

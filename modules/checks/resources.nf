@@ -20,9 +20,16 @@ def ancestors(method) {
     return parent ? [parent] + ancestors(parent) : []
 }
 
-// Whether a training that could be by tiles is of all spots at once, by the method's settings, e.g. ['epochs=100', 'batch_spots=0'].
-def isAtOnce(settings) {
-    return settings.any { setting -> setting ==~ /batch_spots=0+/ }
+// Spots of an update that a method's settings name, e.g. 65536 of ['epochs=100', 'batch_spots=65536']; 0: all at once; null: they name none.
+def batchSpots(settings) {
+    return settings.findResult { setting -> setting ==~ /batch_spots=\d+/ ? setting.tokenize('=').last() as long : null }
+}
+
+// Input in GB up to which all spots count, by a row of the table; 0: however much it is. Trainings are by tiles above 100,000 spots
+// (spatialweave.io.dataset.ALL_AT_ONCE), or above as many as one update has.
+def bendOf(needs, settings) {
+    def batch = batchSpots(settings)
+    return batch == 0 ? 0 : (needs.bend_gb as double) * [1, (batch ?: 0) / 100_000].max()
 }
 
 // Bytes of files, those in folders included: of a folder only what is read as counts, since machines put images beside them.
@@ -44,7 +51,7 @@ def countsIn(folder) {
 def expectedMemory(stage, files, method = '', settings = []) {
     def needs = needsOf(stage, method)
     def inputs = bytesOf(files) / 1e9
-    def bend = isAtOnce(settings) ? 0 : needs.bend_gb as double
+    def bend = bendOf(needs, settings)
     def counted = bend && inputs > bend ? bend + (needs.beyond as double) * (inputs - bend) : inputs
     return MemoryUnit.of((((needs.gb as double) + (needs.gb_per_gb as double) * counted) * 1024 ** 3) as long)
 }
