@@ -8,9 +8,7 @@ from typing import Literal
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, stage
 
 
 @stage
@@ -26,9 +24,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--align-reflection", is_flag=True, help="The section may have been turned over.")
 @click.option("--align-scale", is_flag=True, help="The units of the two sections may differ.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Transform (.json) to write."
-)
+@click.option("--out", type=OUT_FILE, required=True, help="Transform (.json) to write.")
 def main(
     latents: Path,
     fixed: str,

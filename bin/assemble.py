@@ -7,22 +7,20 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, FOLDER, OUT_FILE, stage
 
 
 @stage
 @click.option(
     "--files",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Folder with *.counts.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad, *.domains.csv, *.metrics.csv, graph.h5ad, "
     "coordinates.csv, names.csv, pseudotime.csv.",
 )
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--versions", type=FILE, help="Software versions (YAML).")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The integrated .h5mu file.")
+@click.option("--out", type=OUT_FILE, required=True, help="The integrated .h5mu file.")
 def main(files: Path, params: Path | None, versions: Path | None, out: Path) -> None:
     """Join the files of one dataset into one."""
     from spatialweave.assemble.join import assemble

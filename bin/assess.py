@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, SEED, stage
 
 
 @stage
@@ -26,9 +23,11 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu).")
 @click.option("--n-domains", type=click.IntRange(1), required=True, help="Number of domains of the dataset.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
-@click.option("--evidence", type=OUTPUT, required=True, help="Table of the evidence for each run to write (.csv).")
-@click.option("--modality-value", type=OUTPUT, required=True, help="Table of what each modality adds to write (.csv).")
-@click.option("--verdict", type=OUTPUT, required=True, help="The verdict to write (.json).")
+@click.option("--evidence", type=OUT_FILE, required=True, help="Table of the evidence for each run to write (.csv).")
+@click.option(
+    "--modality-value", type=OUT_FILE, required=True, help="Table of what each modality adds to write (.csv)."
+)
+@click.option("--verdict", type=OUT_FILE, required=True, help="The verdict to write (.json).")
 def main(
     domains: tuple[Path, ...],
     embedding: tuple[Path, ...],

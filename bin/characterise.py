@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+from spatialweave.cli import FILE, FOLDER, OUT_FOLDER, SEED, stage
 
 
 @stage
@@ -28,7 +25,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--check", is_flag=True, help="Only check the gene sets and the panel.")
-@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), help="Folder of the tables to write.")
+@click.option("--out-dir", type=OUT_FOLDER, help="Folder of the tables to write.")
 def main(
     files: Path | None,
     run: tuple[str, ...],

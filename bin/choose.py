@@ -7,16 +7,14 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, stage
 
 
 @stage
 @click.option("--criteria", "files", type=FILE, multiple=True, required=True, help="Criteria of one run, of SCAN.")
 @click.option("--partitions", type=FILE, multiple=True, required=True, help="Domains of one run, of SCAN.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The choice (.json) to write.")
-@click.option("--table", required=True, type=click.Path(path_type=Path), help="Criteria of all runs (.csv) to write.")
+@click.option("--out", required=True, type=OUT_FILE, help="The choice (.json) to write.")
+@click.option("--table", required=True, type=OUT_FILE, help="Criteria of all runs (.csv) to write.")
 def main(files: tuple[Path, ...], partitions: tuple[Path, ...], out: Path, table: Path) -> None:
     """Choose the largest number of domains that is about as stable as the most stable one."""
     from dataclasses import asdict

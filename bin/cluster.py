@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
+from spatialweave.cli import OUT_FILE, PATH, SEED, stage
 
 
 @stage
-@click.option("--embedding", required=True, type=click.Path(path_type=Path), help="Embedding file (.h5ad) of TRAIN.")
-@click.option("--graph", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) of GRAPH.")
+@click.option("--embedding", required=True, type=PATH, help="Embedding file (.h5ad) of TRAIN.")
+@click.option("--graph", required=True, type=PATH, help="Graph file (.h5ad) of GRAPH.")
 @click.option(
     "--clustering",
     type=click.Choice(["mclust", "mclust_r", "leiden", "louvain", "kmeans", "split_merge"]),
@@ -25,10 +25,8 @@ from spatialweave.cli import SEED, stage
     "--refine", type=click.IntRange(0, 100), default=0, help="Rounds of majority vote over the spatial graph."
 )
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) to write.")
-@click.option(
-    "--summary", required=True, type=click.Path(path_type=Path), help="Record of the clustering (.json) to write."
-)
+@click.option("--out", required=True, type=OUT_FILE, help="Table of domains (.csv) to write.")
+@click.option("--summary", required=True, type=OUT_FILE, help="Record of the clustering (.json) to write.")
 def main(
     embedding: Path,
     graph: Path,

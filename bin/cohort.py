@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import FOLDER, OUT_FOLDER, stage
 
 
 @stage
 @click.option(
     "--files",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     required=True,
     help="Folder with *.counts.h5mu, *.latents.h5mu, graph.h5ad, and of each run <method>.seed<k>.h5ad, "
     ".domains.csv and .metrics.csv.",
 )
 @click.option("--reference", help="The condition to compare with. [default: the first in alphabetical order]")
-@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write.")
+@click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder to write.")
 def main(files: Path, reference: str | None, out_dir: Path) -> None:
     """Compare the conditions of a dataset: abundance, neighbourhoods and expression of its domains; write tables and a
     page.

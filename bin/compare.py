@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, stage
 
 
 @stage
@@ -19,9 +16,11 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--metrics", type=FILE, multiple=True, help="Table of metrics (.csv) of one run.")
 @click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu), for its spots and labels.")
-@click.option("--scores", type=OUTPUT, required=True, help="Table of scores with intervals to write (.csv).")
-@click.option("--differences", type=OUTPUT, required=True, help="Table of differences between methods to write (.csv).")
-@click.option("--agreement", type=OUTPUT, required=True, help="Table of agreement between runs to write (.csv).")
+@click.option("--scores", type=OUT_FILE, required=True, help="Table of scores with intervals to write (.csv).")
+@click.option(
+    "--differences", type=OUT_FILE, required=True, help="Table of differences between methods to write (.csv)."
+)
+@click.option("--agreement", type=OUT_FILE, required=True, help="Table of agreement between runs to write (.csv).")
 def main(
     domains: tuple[Path, ...],
     metrics: tuple[Path, ...],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import FILE, stage
 from spatialweave.errors import InputError
 
 
@@ -23,7 +23,7 @@ from spatialweave.errors import InputError
 )
 @click.option(
     "--resources",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     required=True,
     help="Table of measured needs (assets/resources.csv).",
 )

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import OUT_FILE, PATH, stage
 
 
 @stage
-@click.option("--embedding", required=True, type=click.Path(path_type=Path), help="Embedding file (.h5ad) of TRAIN.")
-@click.option("--domains", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) of CLUSTER.")
-@click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
-@click.option("--graph", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) of GRAPH.")
-@click.option("--coordinates", type=click.Path(path_type=Path), help="Aligned coordinates (.csv) of STACK.")
+@click.option("--embedding", required=True, type=PATH, help="Embedding file (.h5ad) of TRAIN.")
+@click.option("--domains", required=True, type=PATH, help="Table of domains (.csv) of CLUSTER.")
+@click.option("--latents", required=True, type=PATH, help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--graph", required=True, type=PATH, help="Graph file (.h5ad) of GRAPH.")
+@click.option("--coordinates", type=PATH, help="Aligned coordinates (.csv) of STACK.")
 @click.option("--clustering", required=True, help="Name of the clustering, for the table.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of metrics (.csv) to write.")
+@click.option("--out", required=True, type=OUT_FILE, help="Table of metrics (.csv) to write.")
 def main(
     embedding: Path, domains: Path, latents: Path, graph: Path, coordinates: Path | None, clustering: str, out: Path
 ) -> None:

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import FILE, OUT_FOLDER, stage
 
 
 @stage
 @click.option(
     "--integrated",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     required=True,
     help="The integrated .h5mu file of a dataset.",
 )
 @click.option("--formats", "wanted", required=True, help="Some of h5ad, loupe, seurat, zarr, separated by commas.")
 @click.option(
     "--out-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OUT_FOLDER,
     required=True,
     help="Folder to write integrated/<section>.h5ad, loupe/<section>.<method>.seed<k>.csv, seurat/<section>/, "
     "integrated.zarr and vitessce/<section>.json to.",

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import OUT_FILE, PATH, stage
 from spatialweave.graphs.recipe import MAX_NEIGHBOURS, MAX_RADIUS, read_recipe
 
 
 @stage
-@click.option("--latents", required=True, type=click.Path(path_type=Path), help="Latents file (.h5mu) of PREPROCESS.")
+@click.option("--latents", required=True, type=PATH, help="Latents file (.h5mu) of PREPROCESS.")
 @click.option(
     "--recipe",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Graph recipe (assets/graphs/*.yml), or the folder of a saved model.",
 )
 @click.option(
@@ -34,8 +34,8 @@ from spatialweave.graphs.recipe import MAX_NEIGHBOURS, MAX_RADIUS, read_recipe
     type=click.IntRange(1, MAX_NEIGHBOURS),
     help="Neighbours per spot in the feature graphs, instead of the recipe's; ignored by a recipe without them.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Graph file (.h5ad) to write.")
-@click.option("--stats", required=True, type=click.Path(path_type=Path), help="Table of graph statistics (.csv).")
+@click.option("--out", required=True, type=OUT_FILE, help="Graph file (.h5ad) to write.")
+@click.option("--stats", required=True, type=OUT_FILE, help="Table of graph statistics (.csv).")
 def main(
     latents: Path,
     recipe: Path,

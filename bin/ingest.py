@@ -10,19 +10,17 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import OUT_FILE, PATH, stage
 from spatialweave.errors import InputError
 from spatialweave.io.files import FILE_NAME
 from spatialweave.modalities import MODALITY_KINDS
-
-FILE = click.Path(path_type=Path)
 
 
 def modality_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add one option per modality, in the order of the table of modalities."""
     for kind in reversed(MODALITY_KINDS.values()):
         help_text = kind.file[0].upper() + kind.file[1:] + "."
-        function = click.option(f"--{kind.name}", type=FILE, help=help_text)(function)
+        function = click.option(f"--{kind.name}", type=PATH, help=help_text)(function)
     return function
 
 
@@ -74,9 +72,9 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
 @click.option("--dataset", required=True, help="Name of the dataset of the section.")
 @click.option("--section", required=True, help="Name of the section.")
 @modality_options
-@click.option("--multi", type=FILE, help="File or folder that names the modalities it holds.")
-@click.option("--spatial", type=FILE, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
-@click.option("--image", type=FILE, help="Image of the tissue (PNG, JPEG, TIFF). Default: the one in other files.")
+@click.option("--multi", type=PATH, help="File or folder that names the modalities it holds.")
+@click.option("--spatial", type=PATH, help="Coordinates: CSV, TSV or parquet with barcode, x, y.")
+@click.option("--image", type=PATH, help="Image of the tissue (PNG, JPEG, TIFF). Default: the one in other files.")
 @click.option("--scale", type=float, help="Pixels of --image per coordinate unit. Default: Space Ranger's, or 1.")
 @click.option("--image-features", is_flag=True, help="Statistics of the image around the spots become a modality.")
 @click.option(
@@ -119,9 +117,9 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
     help="Size of bins: DNB or cell (Stereo-seq), micrometres or cell (Visium HD), base pairs (fragments), parts "
     "per million (imzML); repeatable.",
 )
-@click.option("--peaks", type=FILE, help="Intervals (BED) in which fragments are counted, or list of m/z (imzML).")
-@click.option("--out", type=FILE, required=True, help="Section .h5mu to write.")
-@click.option("--out-understood", type=FILE, help="Table (CSV) to write with the facts found in the files.")
+@click.option("--peaks", type=PATH, help="Intervals (BED) in which fragments are counted, or list of m/z (imzML).")
+@click.option("--out", type=OUT_FILE, required=True, help="Section .h5mu to write.")
+@click.option("--out-understood", type=OUT_FILE, help="Table (CSV) to write with the facts found in the files.")
 def main(
     dataset: str,
     section: str,

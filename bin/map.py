@@ -7,16 +7,11 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, FOLDER, OUT_FILE, OUT_FOLDER, stage
 
 
 @stage
-@click.option(
-    "--model", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="The saved model."
-)
+@click.option("--model", type=FOLDER, required=True, help="The saved model.")
 @click.option("--check", is_flag=True, help="Only read the model, and refuse it if it cannot be used.")
 @click.option("--latents", type=FILE, help="Latents of the new sections (.h5mu), made with that model.")
 @click.option("--counts", type=FILE, help="Their joined raw counts (.h5mu), from preprocess.py.")
@@ -24,13 +19,13 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the network runs.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--run", "name", default="reference.seed0", help="Name of the run in the table of names.")
-@click.option("--out", type=OUTPUT, help="Embedding to write (.h5ad).")
-@click.option("--domains", type=OUTPUT, help="Table of domains to write (.csv).")
-@click.option("--summary", type=OUTPUT, help="Record of the assignment to write (.json).")
-@click.option("--record", type=OUTPUT, help="Record to write (.json), in the form of a training record.")
+@click.option("--out", type=OUT_FILE, help="Embedding to write (.h5ad).")
+@click.option("--domains", type=OUT_FILE, help="Table of domains to write (.csv).")
+@click.option("--summary", type=OUT_FILE, help="Record of the assignment to write (.json).")
+@click.option("--record", type=OUT_FILE, help="Record to write (.json), in the form of a training record.")
 @click.option(
     "--tables",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OUT_FOLDER,
     help="Folder for likeness.csv (likeness of each section to the reference) and, if the model has names of domains, "
     "names.csv.",
 )

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FOLDER, stage
 
 
 @stage
@@ -27,7 +25,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Percentile of the null's similarities that a mapped spot must reach. [default: the method's, or 95]",
 )
 @click.option("--prefix", required=True, help="Beginning of the files' names, e.g. smart.seed1.")
-@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
+@click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder to write to.")
 def main(
     embedding: Path,
     latents: Path,

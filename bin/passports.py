@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+from spatialweave.cli import FILE, FOLDER, OUT_FOLDER, stage
 
 
 @stage
@@ -33,7 +30,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     default=["pdf"],
     help="Format of the slides; repeat for several.",
 )
-@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
+@click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder to write to.")
 def main(
     dataset: str,
     latents: Path,

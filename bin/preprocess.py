@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
+from spatialweave.cli import OUT_FILE, PATH, SEED, stage
 
 
 @stage
@@ -16,13 +16,13 @@ from spatialweave.cli import SEED, stage
     "sections",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Section file (.h5mu) after QC; once per section of the dataset, in their order.",
 )
 @click.option(
     "--recipe",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Recipe (.yml): the steps per modality; or the folder of a saved model.",
 )
 @click.option("--variable-features", type=click.IntRange(1), help="Number of variable genes, instead of the recipe's.")
@@ -30,8 +30,8 @@ from spatialweave.cli import SEED, stage
     "--components", type=click.IntRange(1), help="Dimensions of every modality's latent, instead of the recipe's."
 )
 @click.option("--seed", default=0, type=SEED, help="Seed of the PCA's start and of Harmony.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Latents file to write (.h5mu).")
-@click.option("--counts", type=click.Path(path_type=Path), help="Also write the joined raw counts (.h5mu).")
+@click.option("--out", required=True, type=OUT_FILE, help="Latents file to write (.h5mu).")
+@click.option("--counts", type=OUT_FILE, help="Also write the joined raw counts (.h5mu).")
 def main(
     sections: tuple[Path, ...],
     recipe: Path,

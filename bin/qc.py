@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
+from spatialweave.cli import OUT_FILE, OUT_FOLDER, PATH, stage
 from spatialweave.qc.thresholds import MIN_SPOTS_DEFAULT, MIN_SPOTS_HELP, SPOT_THRESHOLDS
 
 
@@ -27,9 +27,9 @@ def threshold_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @stage
-@click.option("--in-section", required=True, type=click.Path(path_type=Path), help="Section file (.h5mu) of INGEST.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Filtered section to write (.h5mu).")
-@click.option("--out-dir", required=True, type=click.Path(path_type=Path), help="Folder for the tables and plots.")
+@click.option("--in-section", required=True, type=PATH, help="Section file (.h5mu) of INGEST.")
+@click.option("--out", required=True, type=OUT_FILE, help="Filtered section to write (.h5mu).")
+@click.option("--out-dir", required=True, type=OUT_FOLDER, help="Folder for the tables and plots.")
 @threshold_options
 def main(in_section: Path, out: Path, out_dir: Path, **thresholds: float) -> None:
     """Remove spots and features that miss a threshold; write tables and plots of the removed ones and the reasons.

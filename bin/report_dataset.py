@@ -5,10 +5,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, PATH, stage
 
 
 @stage
@@ -18,16 +15,16 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--graph-stats", type=FILE, multiple=True, help="Graph statistics (CSV); repeat for each graph.")
 @click.option(
     "--files",
-    type=FOLDER,
+    type=PATH,
     help="Folder with the files of quality control (<section>.qc_*), of the runs (<method>.seed<k>.h5ad, .domains.csv, "
     ".clustering.json, .metrics.csv) and of the alignment (coordinates.csv, transforms.csv, *.pairs.csv, "
     "*.alignment.csv).",
 )
-@click.option("--presets", type=FOLDER, help="Folder with the methods' presets (<method>.yml).")
+@click.option("--presets", type=PATH, help="Folder with the methods' presets (<method>.yml).")
 @click.option("--failures", type=FILE, help="Steps that failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--run-record", help="Record of the start of the run (JSON in base64).")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
+@click.option("--out", type=OUT_FILE, required=True, help="The HTML file to write.")
 def main(
     dataset: str,
     counts: Path | None,

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, FOLDER, OUT_FILE, stage
 
 
 @stage
@@ -17,15 +15,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--overall", type=FILE, help="Mean scores, ranks and verdicts over all datasets (CSV).")
 @click.option("--agreement", type=FILE, help="Agreement between runs (CSV).")
 @click.option("--left-out", type=FILE, help="Methods that were not run on a dataset (JSON list).")
-@click.option(
-    "--presets", type=click.Path(file_okay=False, path_type=Path), help="Folder with the methods' presets (.yml)."
-)
+@click.option("--presets", type=FOLDER, help="Folder with the methods' presets (.yml).")
 @click.option("--notices", type=FILE, help="Warnings of all tasks (CSV).")
 @click.option("--failures", type=FILE, help="Steps that failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--versions", type=FILE, help="Software versions (YAML).")
 @click.option("--run-record", help="Record of the start of the run (JSON in base64).")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
+@click.option("--out", type=OUT_FILE, required=True, help="The HTML file to write.")
 def main(
     metrics: Path,
     runs: Path,

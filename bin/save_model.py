@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FOLDER, stage
 
 
 @stage
@@ -22,7 +20,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--clustering", type=FILE, required=True, help="The record of the clustering (.json), from cluster.py.")
 @click.option("--names", type=FILE, help="Names of the domains (names.csv), from characterise.py.")
 @click.option("--method", "method_file", type=FILE, required=True, help="The method's file of assets/methods (.yml).")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder to write.")
 def main(
     latents: Path,
     counts: Path,

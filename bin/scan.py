@@ -7,16 +7,16 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
+from spatialweave.cli import OUT_FILE, PATH, SEED, stage
 
 
 @stage
-@click.option("--embedding", required=True, type=click.Path(path_type=Path), help="Embedding file (.h5ad) of TRAIN.")
+@click.option("--embedding", required=True, type=PATH, help="Embedding file (.h5ad) of TRAIN.")
 @click.option("--min-domains", type=click.IntRange(2), default=3, help="Smallest number of domains to try.")
 @click.option("--max-domains", type=click.IntRange(2), default=20, help="Largest number of domains to try.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Table of criteria (.csv) to write.")
-@click.option("--partitions", required=True, type=click.Path(path_type=Path), help="Table of domains (.csv) to write.")
+@click.option("--out", required=True, type=OUT_FILE, help="Table of criteria (.csv) to write.")
+@click.option("--partitions", required=True, type=OUT_FILE, help="Table of domains (.csv) to write.")
 def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Path, partitions: Path) -> None:
     """Compute the criteria of docs/metrics.md for every number of domains in a range.
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from spatialweave.cli import SEED, stage
+from spatialweave.cli import OUT_FOLDER, SEED, stage
 from spatialweave.errors import InputError
 
 PRESETS = ("demo", "test", "blocks", "regions", "layers", "bins")
@@ -45,7 +45,7 @@ Spec = TypeVar("Spec", bound=Any)
     help="Write a tissue as a Visium library of Space Ranger with a drawn image (H&E), instead of .h5ad files.",
 )
 @click.option("--dataset", help="Name of the dataset in the samplesheet. [default: preset]")
-@click.option("--out-dir", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
+@click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder for the files.")
 def main(
     preset: str,
     seed: int,

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FOLDER, stage
 
 
 @stage
@@ -22,7 +20,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     required=True,
     help="From ALIGN; once per pair of sections.",
 )
-@click.option("--out-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write to.")
+@click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder to write to.")
 def main(latents: Path, transforms: tuple[Path, ...], out_dir: Path) -> None:
     """Write coordinates.csv (aligned coordinates of every spot) and transforms.csv (one row per section)."""
     from spatialweave.alignment.stack import stack_sections

@@ -7,22 +7,20 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import stage
-
-FILE = click.Path(path_type=Path)
+from spatialweave.cli import OUT_FOLDER, PATH, stage
 
 
 @stage
-@click.option("--record", "records", type=FILE, multiple=True, help="Training record of one run (JSON).")
-@click.option("--metrics", type=FILE, multiple=True, help="Metrics of one run.")
-@click.option("--alignment", type=FILE, multiple=True, help="Alignment metrics of one run.")
-@click.option("--scores", type=FILE, multiple=True, help="Scores with intervals of one dataset.")
-@click.option("--differences", type=FILE, multiple=True, help="Differences between the methods of one dataset.")
-@click.option("--agreement", type=FILE, multiple=True, help="Agreement between the runs of one dataset.")
-@click.option("--planned", type=FILE, required=True, help="JSON list of the planned runs.")
-@click.option("--failures", type=FILE, required=True, help="JSON list of the steps that failed.")
-@click.option("--notices", type=FILE, help="JSON list of the warnings of all tasks.")
-@click.option("--out-dir", type=FILE, required=True, help="Folder for the tables.")
+@click.option("--record", "records", type=PATH, multiple=True, help="Training record of one run (JSON).")
+@click.option("--metrics", type=PATH, multiple=True, help="Metrics of one run.")
+@click.option("--alignment", type=PATH, multiple=True, help="Alignment metrics of one run.")
+@click.option("--scores", type=PATH, multiple=True, help="Scores with intervals of one dataset.")
+@click.option("--differences", type=PATH, multiple=True, help="Differences between the methods of one dataset.")
+@click.option("--agreement", type=PATH, multiple=True, help="Agreement between the runs of one dataset.")
+@click.option("--planned", type=PATH, required=True, help="JSON list of the planned runs.")
+@click.option("--failures", type=PATH, required=True, help="JSON list of the steps that failed.")
+@click.option("--notices", type=PATH, help="JSON list of the warnings of all tasks.")
+@click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder for the tables.")
 def main(
     records: tuple[Path, ...],
     metrics: tuple[Path, ...],

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, OUT_FOLDER, SEED, stage
 
 
 @stage
@@ -42,13 +39,13 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--checkpoint-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OUT_FOLDER,
     help="Save the state there every 30 seconds, and resume from it; deleted at the end.  [default: no checkpoints]",
 )
-@click.option("--progress-file", type=OUTPUT, help="Keep the last line of the log there; deleted at the end.")
-@click.option("--out", type=OUTPUT, required=True, help="Embedding to write (.h5ad).")
-@click.option("--record", type=OUTPUT, help="Training record to write as well (.json).")
-@click.option("--state", type=OUTPUT, help="Trained network to write as well (.safetensors), for save_model.py.")
+@click.option("--progress-file", type=OUT_FILE, help="Keep the last line of the log there; deleted at the end.")
+@click.option("--out", type=OUT_FILE, required=True, help="Embedding to write (.h5ad).")
+@click.option("--record", type=OUT_FILE, help="Training record to write as well (.json).")
+@click.option("--state", type=OUT_FILE, help="Trained network to write as well (.safetensors), for save_model.py.")
 def main(
     latents: Path,
     graph: Path,

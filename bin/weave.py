@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import SEED, stage
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
+from spatialweave.cli import FILE, OUT_FILE, SEED, stage
 
 
 @stage
@@ -20,9 +17,11 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--latents", type=FILE, required=True, help="Latents of the dataset (.h5mu), for its spots.")
 @click.option("--n-domains", type=click.IntRange(1), required=True, help="Number of domains of the consensus.")
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
-@click.option("--out", type=OUTPUT, required=True, help="Table of domains and confidence to write (.csv).")
-@click.option("--embedding", type=OUTPUT, required=True, help="Embedding of the consensus to write (.h5ad).")
-@click.option("--record", type=OUTPUT, required=True, help="Record to write (.json), in the form of a training record.")
+@click.option("--out", type=OUT_FILE, required=True, help="Table of domains and confidence to write (.csv).")
+@click.option("--embedding", type=OUT_FILE, required=True, help="Embedding of the consensus to write (.h5ad).")
+@click.option(
+    "--record", type=OUT_FILE, required=True, help="Record to write (.json), in the form of a training record."
+)
 def main(
     domains: tuple[Path, ...], latents: Path, n_domains: int, seed: int, out: Path, embedding: Path, record: Path
 ) -> None:

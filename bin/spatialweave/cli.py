@@ -6,6 +6,7 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,21 @@ from spatialweave.io.notices import notices_only
 
 SEED = click.IntRange(0, 2**31 - 1)
 """Range of the seeds that every command accepts."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""A file to read."""
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+"""A folder to read."""
+
+PATH = click.Path(path_type=Path)
+"""A file or folder to read; its reader says what is wrong with it, in one line."""
+
+OUT_FILE = click.Path(dir_okay=False, path_type=Path)
+"""A file to write."""
+
+OUT_FOLDER = click.Path(file_okay=False, path_type=Path)
+"""A folder to write, or to write into."""
 
 
 def stage(function: Callable[..., None]) -> click.Command:

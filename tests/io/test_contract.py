@@ -113,3 +113,34 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
         raise RuntimeError("disk full")
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
     assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path, folder: bool) -> None:
+    target = tmp_path / "project"
+    target.mkdir()
+    (target / "raw.csv").write_text("data")
+
+    def write(path: Path) -> None:
+        if folder:
+            path.mkdir()
+            (path / "model.json").write_text("new")
+        else:
+            path.write_text("new")
+
+    with (
+        pytest.raises(InputError, match=r"project: is a folder with raw.csv, which would be lost"),
+        atomic_path(target) as path,
+    ):
+        write(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["project"]
+    assert (target / "raw.csv").read_text() == "data"
+
+
+def test_a_folder_is_replaced_by_its_successor(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    for text in ("old", "new"):
+        with atomic_path(target) as path:
+            path.mkdir()
+            (path / "model.json").write_text(text)
+    assert [(path.name, path.read_text()) for path in target.iterdir()] == [("model.json", "new")]

@@ -22,6 +22,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; it is renamed to `target` on success, and removed on an error.
 
     The temporary name keeps the suffixes of `target`, since some writers choose the format from them.
+
+    Raises
+    ------
+    InputError
+        When `target` is a folder that what was written does not replace entry by entry. It is left as it is.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,10 +35,22 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary = folder / target.name
         yield temporary
         if target.is_dir() and not target.is_symlink():
+            _check_replaces(temporary, target)
             shutil.rmtree(target)
         temporary.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_replaces(new: Path, folder: Path) -> None:
+    """Raise an InputError unless every entry of `folder` has a successor in `new`; others are not ours to delete."""
+    kept = {path.name for path in new.iterdir()} if new.is_dir() else set()
+    lost = sorted(path.name for path in folder.iterdir() if path.name not in kept)
+    if lost or not new.is_dir():
+        found = f"is a folder with {', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}" if lost else "is a folder"
+        raise InputError(
+            str(folder), f"{found}, which would be lost", "a new path", "delete the folder, or name another"
+        )
 
 
 def write_text(target: Path, text: str) -> None:
