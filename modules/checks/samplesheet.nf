@@ -44,6 +44,9 @@ def parseLine(line, separator) {
 }
 
 def readText(path, sheet) {
+    if (isSpreadsheet(path)) {
+        error("Samplesheet ${path}: it is a spreadsheet; save it as CSV (UTF-8)")
+    }
     try {
         return sheet.text
     }
@@ -53,13 +56,20 @@ def readText(path, sheet) {
     }
 }
 
-// [[line number, [cells]], ...] without empty lines; a byte order mark, Windows line ends and quotes are fine.
+def isSpreadsheet(name) {
+    return name.toString() ==~ /(?i).+\.(xlsx?|xlsm|ods|numbers)/
+}
+
+// [[line number, [cells]], ...] without empty lines; a byte order mark, Windows line ends and quotes are fine, and so are comments
+// and Excel's "sep=;" before the header.
 def parseLines(path, sheet) {
     def lines = readText(path, sheet).replaceFirst('^\uFEFF', '').readLines()
+    def first = lines.findIndexOf { line -> line.trim() && !(line ==~ /(?i)\s*(#.*|"?sep=."?\s*)/) }
     // Spreadsheets of many countries write semicolons. A header of several columns holds its separator and no other.
-    def header = lines.find { line -> line.trim() } ?: ''
+    def header = first < 0 ? '' : lines[first]
     def separator = ['\t', ',', ';'].find { mark -> header.contains(mark) } ?: ','
     def parsed = lines.withIndex(1)
+        .drop([first, 0].max())
         .findAll { line, _number -> line.replace(separator, '').trim() }
         .collect { line, number -> [number, parseLine(line, separator)] }
     def broken = parsed.findAll { _number, cells -> cells == null }
@@ -101,6 +111,9 @@ def cellProblem(base, name, cell, rule) {
         return problem.replaceFirst('--', 'column ')
     }
     def isFile = rule.format == 'path' || name == 'labels' && isLabelsFile(cell)
+    if ((isFile || name == 'labels') && isSpreadsheet(cell)) {
+        return "column ${name}: '${cell}' is a spreadsheet; save it as CSV"
+    }
     if (isFile && !locate(base, cell)?.exists()) {
         return "column ${name}: there is no file or folder '${cell}' (relative paths start in ${base.toUriString()})"
     }
@@ -146,6 +159,9 @@ def declarationsOf(row, name) {
 
 // The column that is meant by a name that is none, or null: the modality that is also called so, else the nearest name.
 def meantColumn(name, rules) {
+    if (name ==~ /(sample|slide|slice|library)(_?(id|name))?/) {
+        return 'section'
+    }
     def plain = name.replaceAll('[^a-z0-9]', '')
     def modality = modalities().find { _key, kind -> plain in kind.aliases || plain in (kind.derived ?: []) }
     def near = rules.keySet().toList().closest(name)
@@ -167,6 +183,30 @@ def headerProblems(header, rules) {
         problems << "line 1: '${name}' is not a column" + (meant ? "; did you mean '${meant}'?" : '') + " (columns of your own are called meta_ and letters, digits or '_')"
     }
     return problems
+}
+
+// Cells below no name of a column, as texts; a column of line numbers without a name is harmless.
+def namelessProblems(header, body) {
+    def nameless = header.findIndexValues { name -> !name }*.toInteger()
+    return nameless.collectMany { column ->
+        def cells = body.findAll { _line, cells -> cells[column] }.collect { line, cells -> [line, cells[column]] }
+        cells.every { _line, cell -> cell ==~ /\d+/ }
+            ? []
+            : cells.collect { line, cell -> "line ${line}: column ${column + 1} with '${cell}' has no name in the header" }
+    }
+}
+
+// Files that several sections of a dataset have for the same modality, as texts: without a column that tells the sections apart,
+// each would be all of the file. A SpatialData store has a table per section.
+def sharedFileProblems(rows, counts) {
+    return counts.collectMany { name ->
+        rows.findAll { row -> row[name] && !row[name].endsWith('.zarr') && row.section_column in [null, '', 'none'] }
+            .groupBy { row -> [row.dataset, row[name]] }
+            .findAll { _key, group -> group.size() > 1 }
+            .collect { key, group ->
+                "lines ${group*.line.join(', ')}, column ${name}: '${key[1]}' is given for ${group.size()} sections of dataset '${key[0]}'; give each section its own file, or name the obs column that tells them apart in a column 'section_column'"
+            }
+    }
 }
 
 // Problems between the rows of a dataset, as texts like those of rowProblems.
@@ -213,11 +253,17 @@ def isCohort(rows) {
     return samples.every { condition, donor -> condition && donor } && conditions.size() > 1 && samples.size() > conditions.size()
 }
 
-// The sections of a dataset in the order of the stack: by column order, then by name.
+// The sections of a dataset in the order of the stack: by column order, then by name, in which numbers count as such (s2 before s10).
 def stackOf(rows) {
     return rows.sort(false) { a, b ->
-        (a.order ? a.order.toInteger() : 0) <=> (b.order ? b.order.toInteger() : 0) ?: a.section <=> b.section
+        (a.order ? a.order.toInteger() : 0) <=> (b.order ? b.order.toInteger() : 0)
+            ?: padded(a.section) <=> padded(b.section)
+            ?: a.section <=> b.section
     }*.section
+}
+
+def padded(name) {
+    return name.replaceAll(/\d+/) { digits -> digits.padLeft(64, '0') }
 }
 
 // One section, with the rows of its dataset: what INGEST needs, e.g.
@@ -298,7 +344,9 @@ def readSamplesheet(path, data = null) {
         row + [line: line, section: row.section ?: row.dataset]
     }
     problems += rows.collectMany { row -> rowProblems(base, row.line, row, rules) }
+    problems += namelessProblems(header, body)
     problems += datasetProblems(rows)
+    problems += sharedFileProblems(rows, measuredColumns(rules))
     if (problems) {
         error("Samplesheet ${path}:\n  " + problems.join('\n  '))
     }

@@ -16,7 +16,7 @@ from .text_damage import DAMAGES, LONG
 SHEET = (
     b"dataset,section,rna,labels,platform,n_domains,order\n"
     b"one,s1,a.h5ad,region,visium,7,1\n"
-    b"one,s2,a.h5ad,region,visium,7,2\n"
+    b"one,s2,b.h5ad,region,visium,7,2\n"
 )
 COLUMNS = (
     "dataset", "section", "rna", "adt", "atac", "histone", "metabolite", "morphology", "multi", "spatial", "image",
@@ -65,6 +65,7 @@ def found(schema: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
     here = folder / "sheets"
     (here / "folder").mkdir(parents=True)
     (here / "a.h5ad").touch()
+    (here / "b.h5ad").touch()
     (here / "loop").symlink_to("loop")
     (here / "dangling").symlink_to("nowhere")
     paths = {}

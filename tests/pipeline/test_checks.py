@@ -23,7 +23,7 @@ def refused(pipeline: Pipeline, *arguments: str) -> str:
 
 def sheet(folder: Path, text: str, encoding: str = "utf-8") -> str:
     """Write a samplesheet beside the count files that its rows name."""
-    for name in ("a.h5ad", "b.h5ad"):
+    for name in ("a.h5ad", "b.h5ad", "c.h5ad"):
         (folder / name).touch()
     path = folder / "sheet.csv"
     path.write_bytes(text.encode(encoding))
@@ -136,6 +136,13 @@ SHEETS: list[tuple[str, str | tuple[str, ...]]] = [
     ("dataset,rna,label\none,a.h5ad,x\n", "line 1: 'label' is not a column; did you mean 'labels'?"),
     ("dataset;rna\none;nowhere, or here.h5ad\n", "line 2, column rna: there is no file or folder 'nowhere, or here"),
     ("dataset,rna,rna\none,a.h5ad,a.h5ad\n", "line 1: column 'rna' appears more than once"),
+    ("dataset,sample_id,rna\none,s1,a.h5ad\n", "line 1: 'sample_id' is not a column; did you mean 'section'?"),
+    ("dataset,rna,,platform\none,a.h5ad,b.h5ad,visium\n", "line 2: column 3 with 'b.h5ad' has no name in the header"),
+    ("dataset,rna,labels\none,a.h5ad,spots.xlsx\n", "line 2, column labels: 'spots.xlsx' is a spreadsheet; save it"),
+    (
+        "dataset,section,rna,section_column\none,s1,a.h5ad,\none,s2,a.h5ad,\ntwo,s1,a.h5ad,slide\ntwo,s2,a.h5ad,slide\n",
+        "lines 2, 3, column rna: 'a.h5ad' is given for 2 sections of dataset 'one'; give each section its own file",
+    ),
     *(
         (
             f"dataset,section,order,rna\nbrain,s1,{first},a.h5ad\nbrain,s2,{second},b.h5ad\n",
@@ -198,6 +205,15 @@ SHEETS: list[tuple[str, str | tuple[str, ...]]] = [
 ]
 """Samplesheets, each with all that its refusal has to say; {folder} is the sheet's own."""
 
+STACK = "dataset,section,rna\none,s10,a.h5ad\none,s2,b.h5ad\none,s1,c.h5ad\n"
+SPELLINGS = [
+    STACK,
+    "# of November\n" + STACK,
+    "sep=;\n" + STACK.replace(",", ";"),
+    "0,".join(("," + STACK).splitlines(True)),
+]
+"""The same samplesheet: with a comment, as Excel marks its separator, and with a column of row numbers."""
+
 
 def texts(expected: str | tuple[str, ...]) -> tuple[str, ...]:
     """One text or several as several."""
@@ -213,7 +229,8 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def ended(sheets: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """What the checks make of all of these."""
-    return ends(tmp_path_factory.mktemp("refused"), plans=[given for given, _ in PARAMETERS], sheets=sheets)
+    good = [sheet(tmp_path_factory.mktemp("sheet"), text) for text in SPELLINGS]
+    return ends(tmp_path_factory.mktemp("refused"), plans=[given for given, _ in PARAMETERS], sheets=[*sheets, *good])
 
 
 @pytest.mark.parametrize("number", range(len(PARAMETERS)), ids=lambda number: str(PARAMETERS[number][0]))
@@ -294,6 +311,11 @@ def test_a_panel_that_cannot_be_used_is_refused_before_anything_is_read(pipeline
     assert run.code != 0
     assert "ERROR: panel.yml, 'cortex': is 'Gene1'; expected a list of markers" in run.text
     assert not [task for task in run.tasks("Submitted") if task.startswith("INGEST")]
+
+
+def test_sections_without_an_order_are_stacked_by_name_and_number(ended: dict[str, list[dict[str, Any]]]) -> None:
+    for end in ended["sheets"][len(SHEETS) :]:
+        assert [meta["stack"] for meta in end["accepted"]] == [["s1", "s2", "s10"]] * 3
 
 
 def test_refused_files_are_named_together_and_nothing_is_computed_of_them(pipeline: Pipeline) -> None:
