@@ -68,6 +68,14 @@ def test_reflection_and_scale_only_where_they_are_asked_for() -> None:
     assert transforms.decompose(register(fixed, larger).matrix)[2] == pytest.approx(1.0)
 
 
+def test_blurred_couplings_do_not_shrink_a_section() -> None:
+    fixed, other = section(18, seed=1, noise=0.8), section(18, seed=2, noise=0.8)
+    moving = placed(other, TURN @ transforms.rigid(0.0, (0.0, 0.0), 2.0))
+    found = register(fixed, moving, scale=True)
+    assert transforms.decompose(found.matrix)[2] == pytest.approx(0.5, rel=0.01)
+    assert error(found, moving, fixed.points) < 1.0
+
+
 def test_it_is_the_same_each_time_and_does_not_depend_on_units() -> None:
     fixed, moving = section(15, 1, 0.5), placed(section(15, 2, 0.5), TURN)
     first = register(fixed, moving)

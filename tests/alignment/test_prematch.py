@@ -16,6 +16,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
 
 SIZE = 24.0
+TURN = transforms.rigid(np.radians(40.0), (40.0, -7.0))
 
 
 def lattice(spacing: float = 1.0, hexagonal: bool = False) -> np.ndarray:
@@ -32,10 +33,10 @@ def signals(coordinates: np.ndarray) -> np.ndarray:
     return np.column_stack([disc, band, x + 0.4 * y > 0.85]).astype(float)
 
 
-def latents(coordinates: np.ndarray, modality: str, seed: int) -> np.ndarray:
+def latents(coordinates: np.ndarray, modality: str, seed: int | list[int]) -> np.ndarray:
     """Ten dimensions: a modality's own mixture of the signals in noise."""
     mixture = np.random.default_rng([*modality.encode()]).normal(size=(3, 10))
-    noise = np.random.default_rng([seed, *modality.encode()]).normal(size=(len(coordinates), 10))
+    noise = np.random.default_rng([*np.atleast_1d(seed), *modality.encode()]).normal(size=(len(coordinates), 10))
     return (signals(coordinates) @ mixture + 0.8 * noise).astype(np.float32)
 
 
@@ -88,6 +89,20 @@ def test_lattices_modalities_scale_and_reflection(simulated, settings):
     assert residual(found, moving, true) < 0.5
     _, _, scale, reflected = transforms.decompose(found.matrix)
     assert reflected is reflect and scale == pytest.approx(1.0 / factor, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_free_scale_does_not_shrink_either_section(seed):
+    """Cross-prediction by the spots of one section alone makes it smaller, since uncovered spots cost nothing."""
+    still, moved = lattice(), lattice() + 0.2
+    sections = [
+        SectionFeatures(transforms.apply(matrix, true), {"rna": (latents(true, "rna", [seed, number]), True)})
+        for number, (true, matrix) in enumerate(((still, np.eye(3)), (moved, TURN)))
+    ]
+    there, back = (register(*order, scale=True) for order in (sections, sections[::-1]))
+    scales = [transforms.decompose(one.matrix)[2] for one in (there, back)]
+    assert scales == pytest.approx([1.0, 1.0], abs=0.04)
+    assert residual(there, sections[1], moved) < 0.7
 
 
 def test_never_mirrors_or_rescales_by_default():
@@ -192,6 +207,36 @@ def test_spots_on_a_line_and_at_equal_coordinates():
         found = register(SectionFeatures(twice, {}), SectionFeatures(twice + 7.0, {}))
     placed = transforms.apply(found.matrix, twice + 7.0)
     np.testing.assert_allclose(np.sort(placed, axis=0), np.sort(twice, axis=0), atol=0.05)
+
+
+@pytest.mark.parametrize("factor", [0.5, 10.0])
+def test_coordinates_in_other_units_are_noticed(factor):
+    fixed, moving, _ = pair(np.eye(3))
+    other = SectionFeatures(factor * moving.points, moving.features)
+    with pytest.warns(
+        InputWarning, match=f"its spots {factor:.3g} times as far apart; if the units of coordinates differ"
+    ):
+        register(fixed, other)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        register(fixed, moving)
+        register(fixed, other, scale=True)
+
+
+def test_a_section_within_one_spot_of_the_other_is_refused():
+    fixed, moving, _ = pair(np.eye(3))
+    for one, other, where in ((fixed, moving, "moving"), (moving, fixed, "fixed")):
+        small = SectionFeatures(other.points / 1000, other.features)
+        order = (one, small) if where == "moving" else (small, one)
+        with pytest.raises(InputError, match=f"{where} section: all of it is within 1 spots .* give --align_scale"):
+            register(*order)
+
+
+def test_spots_far_from_the_tissue_are_named():
+    fixed, moving, _ = pair(np.eye(3))
+    moving.points[5] = 1e6, -2e6
+    with pytest.raises(InputError, match=r"moving section: its 480 spots are scattered .* at x 1e\+06, y -2e\+06"):
+        register(fixed, moving)
 
 
 def test_many_spots_are_pooled(monkeypatch):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.spatial.distance import cdist
 
-from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest, nearest_pairs
+from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest, nearest_pairs, pair_blocks
+from spatialweave.errors import InputError
 
 
 def test_nearest_pairs_equals_all_distances():
@@ -28,6 +30,16 @@ def test_mutual_nearest_equals_all_distances():
     a, b, found = mutual_nearest(points_a, points_b, 0.08)
     assert list(zip(a.tolist(), b.tolist(), strict=True)) == expected and 0 < len(expected) < 40
     np.testing.assert_allclose(found, distance[a, b])
+
+
+def test_a_coarse_and_a_fine_section_pair_up_in_either_order():
+    """A spot of 100 micrometres has 3,500 bins of 8 micrometres within three of its spacings."""
+    fine = 0.08 * np.stack(np.indices((100, 100)), axis=-1).reshape(-1, 2)
+    coarse = np.stack(np.indices((8, 8)), axis=-1).reshape(-1, 2) + 0.01
+    for one, other in ((coarse, fine), (fine, coarse)):
+        assert sum(len(a) for a, _, _ in pair_blocks(one, other, 3.0)) == (cdist(one, other) <= 3.0).sum()
+    with pytest.raises(InputError, match=r"10000 spots .* choose a smaller radius"):
+        list(pair_blocks(fine, fine, 300.0))
 
 
 def test_ties_of_mutual_nearest_go_to_the_left_then_below():

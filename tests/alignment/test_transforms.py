@@ -83,7 +83,7 @@ def test_fit_never_mirrors_by_default():
     np.testing.assert_allclose(transforms.apply(transforms.fit(points(), mirrored, reflect=True), points()), mirrored)
 
 
-@pytest.mark.parametrize("source", [np.zeros((5, 2)), np.zeros((1, 2))])
+@pytest.mark.parametrize("source", [np.zeros((5, 2)), np.zeros((1, 2)), np.full((7, 2), 100_000.1)])
 def test_fit_refuses_what_has_no_angle(source):
     with pytest.raises(InputError, match="pairs of points"):
         transforms.fit(source, points()[: len(source)])

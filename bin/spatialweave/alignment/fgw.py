@@ -132,11 +132,21 @@ def _dissimilarities(first: Features, second: Features) -> np.ndarray:
 
 
 def _transform(source: np.ndarray, target: np.ndarray, weights: np.ndarray, settings: PrematchSettings) -> Matrix:
-    """Fit the transform of coupled spots; with `reflection` the mirrored one if that brings them closer."""
+    """Fit the transform of coupled spots; with `reflection` the mirrored one if that brings them closer.
+
+    A free scale is the ratio of the radii. Least squares would give a smaller one where the coupling is blurred.
+    """
+    factor = _radius(target, weights) / _radius(source, weights) if settings.scale else 1.0
     candidates = [
-        transforms.fit(source, target, weights, scale=settings.scale, reflect=reflect)
+        transforms.fit(factor * source, target, weights, reflect=reflect) @ transforms.rigid(0.0, (0.0, 0.0), factor)
         for reflect in ((False, True) if settings.reflection else (False,))
     ]
     return min(
         candidates, key=lambda matrix: float(weights @ ((transforms.apply(matrix, source) - target) ** 2).sum(axis=1))
     )
+
+
+def _radius(points: np.ndarray, weights: np.ndarray) -> float:
+    """Return the root mean square distance of weighted points (n x 2) from their mean."""
+    centred = points - np.average(points, axis=0, weights=weights)
+    return float(np.sqrt(np.average((centred**2).sum(axis=1), weights=weights)))

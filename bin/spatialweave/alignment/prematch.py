@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from spatialweave.alignment.prepared_section import UnpreparedSection, prepare
 from spatialweave.alignment.refinement import (
     refine_by_features,
     refine_by_shape,
+    rescale_by_both,
     search_by_features,
     search_by_shape,
     starts_by_shape,
@@ -31,7 +32,16 @@ from spatialweave.settings import configure
 LEAST_SPACING = 0.5
 """A section whose spacing is below this fraction of the other's is pooled to it, since the other lacks such detail."""
 
+FREE_SCALE = "give --align_scale, or convert the coordinates of one section"
+
 MOST_RECORDED = 12
+
+MOST_AREA = 2_000_000
+"""Largest area of a section's bounding box, in squares of its spacing. Rasters of it take about 250 MB."""
+
+OTHER_UNITS = 1.5
+"""Sections whose spacings and radii both differ by more than this factor are probably in different units, unless the
+factors themselves differ as much."""
 
 
 @dataclass
@@ -88,14 +98,16 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
     Raises
     ------
     InputError
-        For coordinates that are not n x 2 finite numbers, fewer than 3 spots, spots that all have the same coordinates,
-        latents of a different number of spots, or settings out of bounds.
+        For coordinates that are not n x 2 finite numbers, fewer than 3 spots, spots that all have the same coordinates
+        or are scattered over an area too large, sections in very different units, latents of a different number of
+        spots, or settings out of bounds.
 
     Warns
     -----
     InputWarning
         When the evidence does not settle the registration (by shape alone: where the shapes are symmetric), when the
-        features do not predict each other, or when the spots of a section are on one line.
+        features do not predict each other, when the spots of a section are on one line, or when the coordinates of the
+        sections seem to have different units.
     """
     configure(PrematchSettings, "alignment", vars(settings))
     fixed, moving = _checked(fixed, "fixed section"), _checked(moving, "moving section")
@@ -114,6 +126,8 @@ def prematch(fixed: SectionFeatures, moving: SectionFeatures, settings: Prematch
         warn("alignment of sections", problem)
         by_features = False
     choice = choose(places, rivals, judge, by_features)
+    if settings.scale and choice.place.method == "evidence":
+        choice = replace(choice, place=replace(choice.place, matrix=rescale_by_both(scores, choice.place.matrix)))
     to_units = partial(_in_units, to_fixed, to_moving)
     if not choice.settled:
         warn("alignment of sections", _doubt(choice, to_units))
@@ -185,6 +199,8 @@ def _prepared(
     sections of one platform start at the right scale in any units.
     """
     unit = spacing(fixed.points)
+    if not settings.scale:
+        _warn_of_units(fixed.points, moving.points)
     own_unit = spacing(moving.points) if settings.scale else unit
     to_fixed = transforms.rigid(0.0, -fixed.points.mean(axis=0) / unit, 1.0 / unit)
     to_moving = transforms.rigid(0.0, -moving.points.mean(axis=0) / own_unit, 1.0 / own_unit)
@@ -195,7 +211,28 @@ def _prepared(
         UnpreparedSection(fixed_points, fixed.features if use_features else {}, LEAST_SPACING * spacing(moving_points)),
         UnpreparedSection(moving_points, moving.features if use_features else {}, LEAST_SPACING),
     ])  # fmt: skip
+    for where, prepared, given in (("fixed section", first, fixed), ("moving section", second, moving)):
+        if len(prepared.points) < 3:
+            problem = f"all of it is within {len(prepared.points)} spots of the other section"
+            raise InputError(where, problem, "coordinates in the same units", FREE_SCALE)
+        area = np.prod(np.ptp(prepared.points, axis=0) / prepared.spacing)
+        if area > MOST_AREA:
+            x, y = given.points[np.argmax(np.abs(given.points - np.median(given.points, axis=0)).max(axis=1))]
+            problem = f"its {len(given.points)} spots are scattered over {area:.3g} squares of their spacing"
+            fix = f"remove spots far from the tissue; the farthest is at x {x:.6g}, y {y:.6g}"
+            raise InputError(where, problem, f"at most {MOST_AREA:,}", fix)
     return RegistrationScore(first, second, second.points), to_fixed, to_moving
+
+
+def _warn_of_units(fixed: np.ndarray, moving: np.ndarray) -> None:
+    """Warn of coordinates of which one section's seem to be a multiple of the other's."""
+    spacings = spacing(moving) / spacing(fixed)
+    radii = float(np.sqrt(moving.var(axis=0).sum() / fixed.var(axis=0).sum()))
+    factors = np.abs(np.log([spacings, radii]))
+    same_way = (spacings > 1) == (radii > 1)
+    if same_way and factors.min() > np.log(OTHER_UNITS) and np.ptp(factors) < np.log(OTHER_UNITS):
+        problem = f"the moving section is {radii:.3g} times as large, and its spots {spacings:.3g} times as far apart"
+        warn("alignment of sections", f"{problem}; if the units of coordinates differ, {FREE_SCALE}")
 
 
 def _in_units(to_fixed: Matrix, to_moving: Matrix, matrix: Matrix) -> Matrix:

@@ -37,6 +37,10 @@ PRECISION_COARSE = 0.05
 SPOTS_COARSE, SPOTS_FINE = 4_000, 20_000
 """Numbers of moving spots in the coarse and the fine search."""
 
+BACK_WEIGHT, SHAPE_WEIGHT = 0.5, 0.1
+"""Weights of the cross-prediction by the fixed spots, and of the agreement of the shapes, beside the cross-prediction
+by the moving spots, when the scale is refined. docs/alignment_prematching.md has the effect."""
+
 FEWEST_ON_OUTLINE = 3
 """Fewer points than this do not determine a transform."""
 
@@ -104,6 +108,24 @@ def refine_by_features(scores: RegistrationScore, start: Matrix, settings: Prema
     """Return the transform near `start` with the best cross-prediction of single spots, and this score."""
     fine = partial(scores.cross_prediction, width=WIDTH_FINE, most=SPOTS_FINE, averaged=False)
     return local_search(fine, scores.moving.points, start, WIDTH_FINE * scores.spacing, settings.scale)
+
+
+def rescale_by_both(scores: RegistrationScore, start: Matrix) -> Matrix:
+    """Return the similarity transform near `start` with the best cross-prediction by the spots of both sections.
+
+    By the moving spots alone it would be too small, since fixed spots that are left uncovered cost nothing. By both
+    alike it would be too large where the moving section lacks a part.
+    """
+    back = RegistrationScore(scores.moving, scores.fixed, scores.fixed.points)
+
+    def score(matrix: Matrix) -> float:
+        by_moving, by_fixed = (
+            one.cross_prediction(moved, WIDTH_FINE, SPOTS_FINE, averaged=False)
+            for one, moved in ((scores, matrix), (back, np.linalg.inv(matrix)))
+        )
+        return by_moving + BACK_WEIGHT * by_fixed + SHAPE_WEIGHT * scores.shape_agreement(matrix)
+
+    return local_search(score, scores.moving.points, start, WIDTH_FINE * scores.spacing, scale=True)[0]
 
 
 def initial_transforms(

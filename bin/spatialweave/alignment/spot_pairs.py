@@ -11,7 +11,8 @@ from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import TIE_PRECISION
 
 MAX_MEAN_PAIRS = 2000
-"""Radii with a larger mean number of spots are refused, because they are probably in other units."""
+"""Radii with more spots than this about each spot of the finer section, on average, are refused: they are probably in
+other units."""
 
 PAIRS_AT_ONCE = 200_000
 """Pairs per block: callers compute their cosines together, so memory holds this many rows of both embeddings."""
@@ -26,17 +27,19 @@ def pair_blocks(points_a: np.ndarray, points_b: np.ndarray, radius: float) -> It
     Raises
     ------
     InputError
-        When spots have, on average, more than :data:`MAX_MEAN_PAIRS` spots of the other section within the radius.
+        When the spots of the section with more spots have, on average, more than :data:`MAX_MEAN_PAIRS` spots of the
+        other within the radius.
     """
     if len(points_a) == 0 or len(points_b) == 0:
         return
     limit = radius * (1.0 + TIE_PRECISION)
     tree = cKDTree(points_b)
     counts = tree.query_ball_point(points_a, limit, return_length=True)
-    if counts.mean() > MAX_MEAN_PAIRS:
+    mean_pairs = counts.sum() / max(len(points_a), len(points_b))
+    if mean_pairs > MAX_MEAN_PAIRS:
         raise InputError(
             "matching radius",
-            f"{counts.mean():.0f} spots of the other section are within it, on average",
+            f"{mean_pairs:.0f} spots of the other section are within it, on average",
             f"at most {MAX_MEAN_PAIRS}",
             "choose a smaller radius",
         )

@@ -10,6 +10,9 @@ LARGEST_RESCALING = 1.25
 """Refinement with a free scale stays within this factor of its start. Without a bound, two sets of points can always be
 brought together by shrinking one of them to a point."""
 
+EQUAL = 1e-12
+"""Points that differ by less than this fraction of their coordinates are equal, apart from rounding."""
+
 Matrix = np.ndarray
 """Type of a transform: 3 x 3, float64; the last row is 0, 0, 1. A point p becomes `(matrix @ [x, y, 1])[:2]`."""
 
@@ -67,7 +70,9 @@ def fit(
     dot = float(weight @ (a * b).sum(axis=1))
     cross = float(weight @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
     variance = float(weight @ (a * a).sum(axis=1))
-    if not variance > 0 or not (b[weight > 0] != 0).any():
+    # Rounding leaves differences between equal points far from the origin.
+    least = [(EQUAL * np.abs(points[weight > 0]).max()) ** 2 for points in (source, target)]
+    if not variance > least[0] or not float(weight @ (b * b).sum(axis=1)) > least[1]:
         raise InputError("pairs of points", "all points of one set are equal", "points that differ")
     factor = float(np.hypot(dot, cross)) / variance if scale else 1.0
     matrix = rigid(float(np.arctan2(cross, dot)), (0.0, 0.0), factor)
