@@ -40,6 +40,9 @@ def test_rows_of_the_runs(tmp_path: Path) -> None:
     assert [row[:3] for row in runs.table.rows] == [
         ["smart, seed 1", "yes", 20.0], ["noise, seed 1", "no", 0.0], ["weave", "yes", 30.0],
     ]  # fmt: skip
+    # By the header, whose order is that of the keys in verdict.json.
+    assert runs.table.header[-2:] == ["protein (ADT), %", "RNA, %"]
+    assert [row[-2:] for row in runs.table.rows] == [[15.0, 20.0], [-5.0, 0.0], [25.0, 30.0]]
     assert [row.name for row in modalities.plot.rows] == [
         "with RNA: of itself", "with RNA: of protein (ADT)",
         "with protein (ADT): of itself", "with protein (ADT): of RNA",

@@ -13,12 +13,16 @@ Run = tuple[str, int]
 def write_verdict(
     folder: Path, runs: dict[Run, tuple[float, bool]], modalities: list[str], kind: str = "chosen"
 ) -> None:
-    """Write the three files; per run the fraction that its domains explain, and whether the data support them."""
+    """Write the three files; per run the fraction that its domains explain, and whether the data support them.
+
+    Of the first modality they explain that fraction, too, of each further one 0.05 less.
+    """
     numbers = {"explained_low": -0.05, "explained_high": 0.05}
     rows = []
     for (method, seed), (explained, _) in runs.items():
         for modality in [*modalities, "all"]:
-            values = {"explained": explained, **{name: explained + shift for name, shift in numbers.items()}}
+            own = explained if modality == "all" else explained - 0.05 * modalities.index(modality)
+            values = {"explained": own, **{name: own + shift for name, shift in numbers.items()}}
             values |= {"random_mean": 0.01, "random_sd": 0.01, "z": 4.0, "p_random": 0.01, "p_permuted": 0.025}
             rows += [("demo", method, seed, modality, name, value) for name, value in values.items()]
         rows.append(("demo", method, seed, "all", "agreement_with_runs", 0.8))
@@ -55,4 +59,5 @@ def write_verdict(
             for name in (modalities if len(modalities) > 1 else [])
         ],
     }
-    (folder / "verdict.json").write_text(json.dumps(verdict))
+    # As the pipeline writes it, with sorted keys.
+    (folder / "verdict.json").write_text(json.dumps(verdict, sort_keys=True))

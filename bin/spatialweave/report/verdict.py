@@ -128,11 +128,13 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
         100 * tissue["permuted_highest"][ALL],
     )
     cells = []
-    by_modality = _by_modality(evidence) if len(modalities) > 1 else {}
+    by_modality = _by_modality(evidence)
+    columns = modalities if len(modalities) > 1 else []
     for name, run, row in zip(names, runs, rows, strict=True):
         values = [100 * row["explained"], *(row.get(column) for column in COLUMNS if column != "explained")]
-        cells.append([name, "yes" if supported[run] else "no", *map(_short, values), *by_modality.get(run, [])])
-    header = ["run", "supported", *COLUMNS.values(), *(f"{modality(m)}, %" for m in modalities if by_modality)]
+        own = by_modality.get(run, {})
+        cells.append([name, "yes" if supported[run] else "no", *map(_short, values), *(own.get(m) for m in columns)])
+    header = ["run", "supported", *COLUMNS.values(), *(f"{modality(m)}, %" for m in columns)]
     table = ReportTable("Evidence for each run, without labels", header, cells)
     return VerdictPart(
         found["headline"],
@@ -145,12 +147,12 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
     )
 
 
-def _by_modality(evidence: pd.DataFrame) -> dict[Any, list[float | None]]:
+def _by_modality(evidence: pd.DataFrame) -> dict[tuple[str, int], dict[str, float | None]]:
     """Return for each run what its domains explain of each modality, in percent."""
     rows = evidence[(evidence["statistic"] == "explained") & (evidence["modality"] != ALL)]
-    found: dict[Any, list[float | None]] = {}
-    for method, seed, value in zip(rows["method"], rows["seed"], rows["value"], strict=True):
-        found.setdefault((method, seed), []).append(_short(100 * value))
+    found: dict[tuple[str, int], dict[str, float | None]] = {}
+    for method, seed, name, value in rows[["method", "seed", "modality", "value"]].itertuples(index=False):
+        found.setdefault((str(method), int(seed)), {})[str(name)] = _short(100 * value)
     return found
 
 
