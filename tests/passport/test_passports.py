@@ -10,9 +10,10 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import MARKERS, MODALITY_VALUE
 from spatialweave.passport.dataset import passports
-from spatialweave.passport.passport import Passport
+from spatialweave.passport.passport import Found, Passport
 from spatialweave.passport.tables import read_tables
 from spatialweave.passport.words import certainty_sentence, need_sentence, p_text, seen_sentence
+from spatialweave.report.passport_tables import need_chart
 
 from ..report.characterised_files import write_characterised
 from .made import CODES, HALVED, SHIFTED, consensus, run, spots, write_cohort, write_composition
@@ -151,9 +152,29 @@ def test_which_modality_it_needs(of_smart: list[Passport], tmp_path: Path) -> No
     assert [(f.without, f.jaccard) for f in one.by_modality] == [(None, 0.9), ("rna", 0.3), ("adt", 0.4)]
     assert need_sentence(one) == "It needs RNA and protein (ADT): without either of them it is not found."
     assert "does not show which modality it needs" in need_sentence(two)
-    # Some seed finds it without RNA.
-    assert need_sentence(three) == "It needs no single modality: without any one of them it is found by the others."
+    # Some seed finds it without RNA, but not the mean.
+    assert need_sentence(three) == "Uncertain for RNA: without it only some seeds find it."
     assert not any("--assess" in line for line in one.missing)
+
+
+def test_what_it_needs_by_hand(of_smart: list[Passport]) -> None:
+    """Needed: with no seed 0.5 or more. Uncertain: with some, but not in the mean, as the hollow dot of the chart."""
+
+    def needing(**without: tuple[float, float, float]) -> Passport:
+        numbers = [Found(None, 0.9, 0.9, 0.9), *(Found(name, *values) for name, values in without.items())]
+        return replace(of_smart[0], by_modality=numbers)
+
+    found = (0.9, 0.9, 0.9)
+    assert need_sentence(needing(rna=(0.5, 0.45, 0.6), adt=found)) == (
+        "It needs no single modality: without any one of them it is found by the others."
+    )
+    lost, some = (0.2, 0.1, 0.3), (0.35, 0.2, 0.51)
+    assert need_sentence(needing(rna=lost, adt=some)) == (
+        "It needs RNA: without it it is not found. Uncertain for protein (ADT): without it only some seeds find it."
+    )
+    assert need_sentence(needing(rna=lost, adt=lost, atac=lost)).endswith("without any one of them it is not found.")
+    dots = need_chart(needing(rna=some))
+    assert dots is not None and [row.strong for row in dots.rows] == [True, False]
 
 
 def test_p_values_as_text() -> None:

@@ -61,16 +61,25 @@ def need_sentence(one: Passport) -> str:
         return ""
     if with_all.jaccard < SEEN:
         return "The control does not find it with all modalities either, so this does not show which modality it needs."
-    needed = [modality(found.without) for found in one.by_modality if found.without and found.high < SEEN]
+    without = [(modality(found.without), found) for found in one.by_modality if found.without]
+    needed = [name for name, found in without if found.high < SEEN]
+    uncertain = [name for name, found in without if found.jaccard < SEEN <= found.high]
+    texts = []
     if needed:
-        return f"It needs {_listing(needed)}: without {'it' if len(needed) == 1 else 'either of them'} it is not found."
-    return "It needs no single modality: without any one of them it is found by the others."
+        texts.append(f"It needs {_listing(needed)}: without {_each(needed)} it is not found.")
+    if uncertain:
+        texts.append(f"Uncertain for {_listing(uncertain)}: without {_each(uncertain)} only some seeds find it.")
+    return " ".join(texts) or "It needs no single modality: without any one of them it is found by the others."
 
 
 def _of_seeds(one: Passport) -> str:
     """Return, for a single method, how many of its other seeds see the domain."""
     seen = sum(sighting.seen for sighting in one.sightings)
     return f"{seen} of {len(one.sightings)} other seeds see it."
+
+
+def _each(names: list[str]) -> str:
+    return {1: "it", 2: "either of them"}.get(len(names), "any one of them")
 
 
 def _do(names: list[str]) -> str:
