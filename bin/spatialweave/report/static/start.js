@@ -4,7 +4,7 @@ import { startAlignment } from "./alignment.js";
 import { classLooks, DARK } from "./colours.js";
 import { DATA, loadTops, valueOf } from "./data.js";
 import { byId, fill, format } from "./dom.js";
-import { beneath, startImages } from "./images.js";
+import { beneathAll, beneathChosen, startImages } from "./images.js";
 import { startLasso } from "./lasso.js";
 import { Camera, spotIndex, SpotPlot } from "./maps.js";
 import { draw, drawFeature, drawMaps, drawUmap, showFeature } from "./page.js";
@@ -52,7 +52,7 @@ const clicked = {
 
 function start() {
   const tissues = ["map", "compare", "feature", ...PER_SPOT];
-  const tissue = { camera: new Camera(), spacing: DATA.spacing, layout: DATA.layout, ...beneath, onHover: hover };
+  const tissue = { camera: new Camera(), spacing: DATA.spacing, layout: DATA.layout, ...beneathChosen, onHover: hover };
   const embedding = { camera: new Camera(), onHover: hover };
   for (const name of tissues) if (byId(name)) plots[name] = new SpotPlot(name, { ...tissue, lasso: Boolean(byId("region")), onClick: clicked[name] });
   for (const name of ["umap", "mixing"]) if (byId(name)) plots[name] = new SpotPlot(name, { ...embedding, lasso: Boolean(byId("region")) });
@@ -61,7 +61,7 @@ function start() {
   startSearch((index) => { state.feature = index; drawFeature(); });
   for (const chart of document.querySelectorAll("svg.strip")) chart.before(chartTools(chart));
   startLasso(showFeature);
-  startPassports(tissue);
+  startPassports({ ...tissue, ...beneathAll });
   // Prepare the data of the first card while the page is idle.
   draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); loadTops(); readyPassports(); }));
   if (DATA.alignment) startAlignment();
