@@ -20,7 +20,7 @@ from spatialweave.report.feature_maps import lookups
 from spatialweave.report.images import map_images, micrometres_on_map
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
-from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, shown_spots
+from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, projected_spots, shown_spots
 from spatialweave.report.passports import best_markers, passport_links, passport_pages
 from spatialweave.report.provenance import read_run, versions_of_runs
 from spatialweave.report.pseudotime_map import pseudotime_map
@@ -111,6 +111,7 @@ def map_parts(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
         "has_labels": results.spots.labels is not None,
         "has_domains": any(run.domains for run in results.runs),
         "has_umap": any(run["umap"] for run in drawn),
+        "umap_spots": len(projected_spots(len(shown_spots(len(results.spots))), results.runs)),
         "has_losses": any(run["losses"] for run in drawn),
         "has_images": bool(data["images"]),
         "has_scale_bar": any(data["micrometres"]),

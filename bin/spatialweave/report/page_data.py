@@ -47,6 +47,11 @@ def shown_spots(n_spots: int) -> np.ndarray:
     return random_subset(n_spots, MAX_MAP_SPOTS, seed=0)
 
 
+def projected_spots(n_drawn: int, runs: list[MethodRun]) -> np.ndarray:
+    """Return which of the drawn spots are in the UMAPs, the same for all runs."""
+    return choose_spots(n_drawn, sum(run.embedding is not None for run in runs))
+
+
 def page_data(
     dataset: str,
     spots: DatasetSpots,
@@ -78,7 +83,7 @@ def page_data(
     chosen = list(dict.fromkeys(found))[:MAX_MARKERS]
     mapped = mapped_features(tables, chosen, rows)
     by_name = {table.modality: table for table in tables}
-    projected = choose_spots(len(rows), sum(run.embedding is not None for run in runs))
+    projected = projected_spots(len(rows), runs)
     measured, drawn = MeasuredFeatures(tables, rows), drawn_runs(runs, best, len(rows))
     outputs = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
     sections = packed(SpotClasses(section_codes, section_names, list(range(len(section_names)))), rows)

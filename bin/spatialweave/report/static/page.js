@@ -10,7 +10,7 @@ import { drawKeys, drawLegend, drawMarkers, drawScale } from "./panels.js";
 import { passportOf } from "./passports.js";
 import { drawPerSpot } from "./per_spot.js";
 import { featureKey, nameFeature } from "./search.js";
-import { choices, current, done, plots, setCurrent, state, visible } from "./state.js";
+import { choices, current, done, plots, sectionRows, setCurrent, state, visible } from "./state.js";
 import { drawViolins } from "./violins.js";
 
 async function umapCoordinates(run, n) {
@@ -72,7 +72,7 @@ function drawSide(name, side, classes, title) {
   const codes = current.codes[side];
   if (!classes || !codes || !plots[name]) return;
   const hidden = state.hidden[side];
-  const counted = countedClasses(classes, codes);
+  const counted = countedClasses(classes, codes, sectionRows());
   drawLegend(byId(`${name}-legend`), counted, hidden, () => (state.everywhere ? drawMaps() : redrawSide(name, side, classes, title)), (one) => passportOf(DATA.runs.find((run) => run.domains === classes), one));
   byId(`${name}-title`).textContent = title;
   if (name === "compare") byId("compare-scale").hidden = true;
@@ -82,11 +82,10 @@ function drawSide(name, side, classes, title) {
   plots[name].draw(shown, { notes: current.notes, names, title, label: `Map of ${classes.names.length} classes, ${title}. Spots: ${sizes}`, legend: { classes: counted, hidden } });
 }
 
-// Classes with the numbers of their spots, and of those without a class, in the sections that are shown.
-function countedClasses(classes, codes) {
+// Classes with the numbers of their spots, and of those without a class, among some rows.
+function countedClasses(classes, codes, rows) {
   const counts = new Uint32Array(classes.names.length + 1);
-  const { sections } = current.spots;
-  codes.forEach((code, row) => { if (state.section === null || sections[row] === state.section) counts[code]++; });
+  for (const row of rows) counts[codes[row]]++;
   return { ...classes, counts: [...counts.subarray(0, -1)], missing: counts.at(-1) };
 }
 
@@ -159,12 +158,13 @@ export function drawUmap() {
   if (!points) return;
   const sources = { domains: [run.domains, codes.main, ["main"]], compare: [compared?.classes, codes.other, ["other"]], sections: [DATA.sections, spots.sections, []] };
   const [classes, own, sides] = sources[state.colour];
+  const hidden = sides.length ? state.hidden[sides[0]] : new Set();
   const scaled = state.colour === "compare" && compared?.column ? current.column : null;
   const rows = visible(...sides).filter((row) => !Number.isNaN(points.x[row]));
   const shown = { ...points, rows, codes: scaled?.steps ?? own ?? new Uint8Array(spots.x.length), looks: scaled ? scaleLooks() : classes ? classLooks(classes) : [{ colour: "#7a8594", stripe: null }, unknownLook()] };
-  const names = classes && state.names && state.colour !== "sections" ? namesOnMap(shown, classes, sides.length ? state.hidden[sides[0]] : new Set(), null) : [];
+  const names = classes && state.names && state.colour !== "sections" ? namesOnMap(shown, classes, hidden, null) : [];
   drawKeys(byId("umap-legend"), classes);
-  const legend = scaled ? { scale: scaled.scale } : classes && { classes: countedClasses(classes, own) };
+  const legend = scaled ? { scale: scaled.scale } : classes && { classes: countedClasses(classes, own, rows), hidden };
   plots.umap.draw(shown, { names, title: `UMAP of ${runName(run)}`, legend });
   if (byId("mixing") && state.section === null) drawMixing(rows);
 }
@@ -174,7 +174,7 @@ function drawMixing(rows) {
   const order = Uint32Array.from(Array.from({ length: 16 }, (_, slice) => [...rows].filter((_row, index) => index % 16 === slice)).flat());
   drawKeys(byId("mixing-legend"), DATA.sections);
   plots.mixing.draw({ ...current.points, rows: order, codes: current.spots.sections, looks: classLooks(DATA.sections) },
-    { title: `UMAP of ${runName(current.run)} by section`, legend: { classes: DATA.sections } });
+    { title: `UMAP of ${runName(current.run)} by section`, legend: { classes: countedClasses(DATA.sections, current.spots.sections, rows) } });
 }
 
 export function showFeature(index) {

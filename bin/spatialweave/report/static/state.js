@@ -21,19 +21,25 @@ export function choices() {
   return [...labels, ...runs, confidence, time].filter((choice) => choice.classes || choice.column);
 }
 
-// The rows that a map draws: those of the chosen section, without the hidden classes of the sides named; those of both where
-// the reader hides them everywhere.
-export function visible(...sides) {
-  const { spots, codes } = current;
-  const used = (state.everywhere ? ["main", "other"] : sides).filter((side) => codes[side] && state.hidden[side].size);
-  const tests = used.map((side) => ({ hidden: state.hidden[side], codes: codes[side] }));
+// The rows of the chosen section that pass a test.
+function rowsWhere(test) {
+  const { spots } = current;
   const rows = new Uint32Array(spots.x.length);
   let count = 0;
   for (let row = 0; row < spots.x.length; row++) {
-    if (state.section !== null && spots.sections[row] !== state.section) continue;
-    if (tests.every((test) => !test.hidden.has(test.codes[row]))) rows[count++] = row;
+    if ((state.section === null || spots.sections[row] === state.section) && test(row)) rows[count++] = row;
   }
   return rows.subarray(0, count);
+}
+export const sectionRows = () => rowsWhere(() => true);
+
+// The rows that a map draws: those of the chosen section, without the hidden classes of the sides named; those of both where
+// the reader hides them everywhere.
+export function visible(...sides) {
+  const { codes } = current;
+  const used = (state.everywhere ? ["main", "other"] : sides).filter((side) => codes[side] && state.hidden[side].size);
+  const tests = used.map((side) => ({ hidden: state.hidden[side], codes: codes[side] }));
+  return rowsWhere((row) => tests.every((test) => !test.hidden.has(test.codes[row])));
 }
 
 export const done = () => { document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1); };
