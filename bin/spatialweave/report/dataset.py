@@ -102,7 +102,6 @@ def page_parts(sources: DatasetSources, results: DatasetResults, data: dict[str,
 def map_parts(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
     """Return what the template has to know of the maps."""
     drawn = data["runs"]
-    outputs = [run["perSpot"] for run in drawn if run["perSpot"]]
     return {
         "n_spots": len(results.spots),
         "max_map_spots": MAX_MAP_SPOTS,
@@ -115,9 +114,7 @@ def map_parts(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
         "has_losses": any(run["losses"] for run in drawn),
         "has_images": bool(data["images"]),
         "has_scale_bar": any(data["micrometres"]),
-        "has_per_spot": bool(outputs),
-        "has_extras": any(run["extras"] for run in outputs),
-        "has_denoised": any(run["denoised"] for run in outputs),
+        "has_per_spot": any(run["perSpot"] for run in drawn),
         "matched_share": palette.MATCHED_SHARE,
         "plain_colours": palette.PLAIN,
         "wide": data["wide"],

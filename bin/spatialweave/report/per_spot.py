@@ -38,16 +38,25 @@ NAMES = {
 }
 """Titles of the columns of tables that methods have in common, in the order of the menu."""
 
-UNITS = {
-    "reference": "0 to 1: probability, or fraction of the reference's spots that are nearer to it",
-    "confidence": "mean support of the runs, 0 to 1",
+UNITS: dict[str, str | dict[str, str]] = {
+    "reference": {
+        "unlikeness": "fraction of the reference's spots that are nearer to it, 0 to 1",
+        "probability": "probability, 0 to 1",
+    },
+    "confidence": {
+        "confidence": "mean support of the runs, 0 to 1",
+        "agreement": "fraction of the runs that place the spot in its domain, 0 to 1",
+        "entropy": "entropy of the support for all domains, 0 (one domain only) to 1 (equal support)",
+    },
     "support": "fraction of the runs' support, 0 to 1",
     "modality_weights": "fraction of the embedding, 0 to 1",
     "view_weights": "fraction of the embedding, 0 to 1",
     "cluster_probabilities": "probability, 0 to 1",
     "attention": "fraction of the attention, 0 to 1",
 }
-"""Meaning of the numbers in these tables."""
+"""Meaning of the numbers in these tables, or in each of their columns."""
+
+NO_UNIT = "value, no unit"
 
 WHOLE_SCALE = ("confidence", "support", "reference")
 """Tables of fractions whose maps reach from 0 to 1, so that datasets can be compared."""
@@ -106,9 +115,23 @@ def _extras(tables: dict[str, pd.DataFrame], rows: np.ndarray) -> list[dict[str,
             name = NAMES[key](str(column)) if key in NAMES else f"{words(key)}: {column}"
             steps = quantise_between(column_values[rows], low, top)
             whole = key in WHOLE_SCALE
-            unit = UNITS.get(key, "value, no unit")
-            found.append({"name": name, "low": low, "top": top, "whole": whole, "unit": unit, "steps": pack(steps)})
+            found.append(
+                {
+                    "name": name,
+                    "table": key,
+                    "low": low,
+                    "top": top,
+                    "whole": whole,
+                    "unit": _unit(key, str(column)),
+                    "steps": pack(steps),
+                }
+            )
     return found[:MAX_COLUMNS]
+
+
+def _unit(table: str, column: str) -> str:
+    unit = UNITS.get(table, NO_UNIT)
+    return unit if isinstance(unit, str) else unit.get(column, NO_UNIT)
 
 
 def _denoised(name: str, table: pd.DataFrame, measured: MeasuredFeatures, rows: np.ndarray) -> list[dict[str, Any]]:

@@ -75,11 +75,23 @@ function drawSide(name, side, classes, title) {
   const counted = countedClasses(classes, codes, sectionRows());
   drawLegend(byId(`${name}-legend`), counted, hidden, () => (state.everywhere ? drawMaps() : redrawSide(name, side, classes, title)), (one) => passportOf(DATA.runs.find((run) => run.domains === classes), one));
   byId(`${name}-title`).textContent = title;
-  if (name === "compare") byId("compare-scale").hidden = true;
+  if (name === "compare") {
+    byId("compare-scale").hidden = true;
+    byId("compare-read").textContent = compareText(current.compared);
+  } else {
+    byId("map-clicks").hidden = !classes.names.some((one) => passportOf(current.run, one));
+  }
   const shown = { x: current.x, y: current.y, rows: visible(side), codes, looks: classLooks(classes) };
   const names = state.names ? namesOnMap(shown, classes, hidden, current.spots.sections) : [];
   const sizes = classes.names.slice(0, 30).map((one, code) => `${one} ${counted.counts[code]}`).join(", ");
   plots[name].draw(shown, { notes: current.notes, names, title, label: `Map of ${classes.names.length} classes, ${title}. Spots: ${sizes}`, legend: { classes: counted, hidden } });
+}
+
+// What the map to compare with shows.
+function compareText({ key, classes }) {
+  if (classes) return current.run?.domains ? "For comparison with the map beside: borders that both maps have can be trusted more." : "Each spot in the colour of its label.";
+  if (key === "confidence") return "Bright spots: the runs agree on their domain. This does not prove it, since methods can make the same mistake.";
+  return "The darkest spots are in the domain where it begins; the brighter a spot, the farther it is from there in the embedding.";
 }
 
 // Classes with the numbers of their spots, and of those without a class, among some rows.
@@ -119,6 +131,7 @@ async function drawColumn() {
   byId("compare-scale").hidden = false;
   drawScale("compare", scale);
   byId("compare-title").textContent = name;
+  byId("compare-read").textContent = compareText(compared);
   plots.compare.draw({ x, y, rows: visible(), codes, looks: scaleLooks() }, { notes, title: name, label: `Map: ${name}`, legend: { scale } });
 }
 
@@ -152,6 +165,7 @@ export function drawUmap() {
   if (!byId("umap")) return;
   const { spots, run, compared, points, codes } = current;
   byId("umap-legend").hidden = !points;
+  byId("umap-scale").hidden = true;
   if (byId("mixing")) byId("mixing-panel").hidden = !points || state.section !== null;
   byId("umap").hidden = !points;
   byId("umap-none").hidden = Boolean(points);
@@ -164,6 +178,8 @@ export function drawUmap() {
   const shown = { ...points, rows, codes: scaled?.steps ?? own ?? new Uint8Array(spots.x.length), looks: scaled ? scaleLooks() : classes ? classLooks(classes) : [{ colour: "#7a8594", stripe: null }, unknownLook()] };
   const names = classes && state.names && state.colour !== "sections" ? namesOnMap(shown, classes, hidden, null) : [];
   drawKeys(byId("umap-legend"), classes);
+  byId("umap-scale").hidden = !scaled;
+  if (scaled) drawScale("umap", scaled.scale);
   const legend = scaled ? { scale: scaled.scale } : classes && { classes: countedClasses(classes, own, rows), hidden };
   plots.umap.draw(shown, { names, title: `UMAP of ${runName(run)}`, legend });
   if (byId("mixing") && state.section === null) drawMixing(rows);

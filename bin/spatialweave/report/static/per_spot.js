@@ -18,6 +18,15 @@ function chosenColumn(id, columns, key) {
   return chosen?.column ?? null;
 }
 
+// Show the sentences on what a run has: tables by their names, any columns, denoised features, scales that are cut.
+function describe({ extras, denoised }) {
+  const kinds = new Set(extras.map(({ table }) => table));
+  if (extras.length) kinds.add("columns");
+  if (denoised.length) kinds.add("denoised");
+  if (denoised.length || extras.some(({ whole }) => !whole)) kinds.add("cut");
+  for (const node of document.querySelectorAll("#per-spot-note [data-of]")) node.hidden = !node.dataset.of.split(" ").some((kind) => kinds.has(kind));
+}
+
 export async function drawPerSpot() {
   if (!byId("per-spot")) return;
   const { run, x, y, notes } = current;
@@ -31,6 +40,7 @@ export async function drawPerSpot() {
   const drawnRuns = DATA.runs.filter((other) => other.perSpot).map(runName).join(", ");
   byId("per-spot-none").hidden = Boolean(run?.perSpot);
   byId("per-spot-none").textContent = `Nothing is drawn for ${run ? runName(run) : "this run"}: its method has no outputs of this kind, or another of its seeds is drawn. Runs drawn: ${drawnRuns || "none"}.`;
+  describe(outputs);
   // All panels take their place before any is drawn: the width of each depends on the others.
   for (const name of PER_SPOT) byId(`${name}-panel`).hidden = !shown[name];
   byId("measured-title").textContent = `Measured: ${shown.measured?.name ?? "–"}`;

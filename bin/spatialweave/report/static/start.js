@@ -75,12 +75,12 @@ function startChoices() {
   const different = others.find(({ key }) => key === "labels" || DATA.runs[key.slice(4)]?.method !== DATA.runs[state.run]?.method);
   state.compare = (sure ?? different ?? others[0])?.key ?? null;
   fill("run-select", runs, `run ${state.run}`, (key) => { state.run = Number(key.slice(4)); state.hidden.main.clear(); draw(); });
-  if (byId("compare-panel")) byId("compare-panel").hidden = !all.length;
+  if (byId("compare-panel")) byId("compare-panel").hidden = byId("compare-select").parentElement.hidden = state.compare === null;
   fill("compare-select", all, state.compare, (key) => { state.compare = key; state.hidden.other.clear(); draw(); });
   const sections = DATA.sections.names.map((name, code) => ({ key: String(code), name }));
   fill("section-select", [{ key: "", name: "All sections" }, ...sections], "", (key) => { state.section = key === "" ? null : Number(key); draw(); });
   const colours = [{ key: "domains", name: "domain" }];
-  if (byId("compare")) colours.push({ key: "compare", name: "the map beside" });
+  if (state.compare !== null) colours.push({ key: "compare", name: "the map beside" });
   if (sections.length > 1) colours.push({ key: "sections", name: "section" });
   fill("colour-select", colours, "domains", (key) => { state.colour = key; drawUmap(); done(); });
   const timed = byId("show-pseudotime");
