@@ -160,7 +160,8 @@ def test_words_of_a_modality_and_the_console_line() -> None:
     values = ModalityValues([value], [9], [Interval(0.9, 0.8, 1.0)])
     first, only = modality_reasons(value, values)
     assert (
-        "+2.00 (+1.00 to +3.00) percentage points of protein (ADT), beyond chance, and +0.50 (−1.00 to +2.00)" in first
+        "+2.00 (+1.00 to +3.00) percentage points of protein (ADT), after subtracting the gain expected by chance, "
+        "and +0.50 (−1.00 to +2.00)" in first
     )
     assert only.startswith("Domain 1 appears only with it")
     line = console_line("embryo", verdict([run("smart")], TISSUE), values)

@@ -158,8 +158,8 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
     own, rest = value.gain[value.name], value.gain_others
     reasons.append(
         f"Variance explained at hidden spots with {name} minus without it: {points(own.value)} ({points(own.low)} to "
-        f"{points(own.high)}) percentage points of {name}, beyond chance, and {points(rest.value)} "
-        f"({points(rest.low)} to {points(rest.high)}) of the others."
+        f"{points(own.high)}) percentage points of {name}, after subtracting the gain expected by chance, and "
+        f"{points(rest.value)} ({points(rest.low)} to {points(rest.high)}) of the others."
     )
     if value.p > SIGNIFICANT:
         reasons.append(f"The domains explain no more of {name} than in the permuted tissue (p = {value.p:.2g}).")
