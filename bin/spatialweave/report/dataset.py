@@ -217,7 +217,7 @@ def compose_methods(results: DatasetResults) -> methods_text.MethodsText:
     umap = any(run.embedding is not None for run in runs)
     paragraphs = [
         methods_text.data_paragraph(results.spots, list(preprocessing)),
-        methods_text.qc_paragraph(results.params),
+        methods_text.qc_paragraph(results.params, list(preprocessing)),
         *methods_text.preprocessing_paragraphs(preprocessing),
         *methods_text.training_paragraphs(runs, presets),
         methods_text.clustering_paragraph(clustering, results.params.get("refine")),

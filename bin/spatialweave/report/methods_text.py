@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.io.result_tables import REFERENCE, WEAVE
+from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS, Threshold
 from spatialweave.report import text
 from spatialweave.report.inputs import DatasetSpots, MethodRun
 
@@ -99,10 +101,21 @@ def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
     return f"{sentence}. Spots form a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
 
 
-def qc_paragraph(params: dict[str, Any]) -> str:
-    """Describe the thresholds of quality control."""
-    thresholds = [f"{text.words(key[3:])} {text.plain(params[key])}" for key in sorted(params) if key.startswith("qc_")]
+def qc_paragraph(params: dict[str, Any], modalities: Iterable[str]) -> str:
+    """Describe the thresholds of quality control that can have removed something from these modalities."""
+    names = [one.name for one in SPOT_THRESHOLDS if set(one.modalities) & set(modalities) and _removes(one, params)]
+    thresholds = [
+        f"{text.words(name)} {text.plain(params[f'qc_{name}'])}"
+        for name in [*names, MIN_SPOTS]
+        if f"qc_{name}" in params
+    ]
     return f"Spots and features had to pass these thresholds: {', '.join(thresholds)}." if thresholds else ""
+
+
+def _removes(threshold: Threshold, params: dict[str, Any]) -> bool:
+    """Return whether a spot can be beyond a threshold: no value is negative, and upper bounds are percentages."""
+    value = float(params.get(f"qc_{threshold.name}", threshold.bound.default))
+    return value < 100 if threshold.bound.is_upper else value > 0
 
 
 def preprocessing_paragraphs(records: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import EXIT_BAD_INPUT
 from spatialweave.io.result_tables import AGREEMENT, COMPLETED, LEADERBOARD, METRICS, OVERALL, REFERENCE, RUNS, WEAVE
+from spatialweave.modalities import MODALITIES
 from spatialweave.report import inputs, methods_text, tables
 from spatialweave.report.boards import LEAD, board
 from spatialweave.report.consensus import REFERENCE_TITLE, TITLE
@@ -83,7 +84,9 @@ def write_run_report(sources: RunSources, target: Path) -> None:
 def compose_methods(
     runs: pd.DataFrame, metrics: pd.DataFrame, presets: dict[str, MethodPreset], params: dict[str, Any]
 ) -> methods_text.MethodsText:
-    """Compose the methods section of the run; differences between datasets are in their own reports."""
+    """Compose the methods section of the run, for any modalities; differences between datasets are in their own
+    reports.
+    """
     records = [
         MethodRun(str(row.method), int(str(row.seed)), training={"epochs": row.epochs})
         for row in runs.drop_duplicates(["method", "seed"]).fillna({"epochs": 0}).itertuples()
@@ -92,7 +95,7 @@ def compose_methods(
     clustering = sorted(set(metrics["clustering"]))
     labelled = bool((metrics["metric"] == "ari").any())
     paragraphs = [
-        methods_text.qc_paragraph(params),
+        methods_text.qc_paragraph(params, MODALITIES),
         *methods_text.training_paragraphs(records, presets),
         methods_text.clustering_paragraph(clustering, params.get("refine")),
         methods_text.consensus_paragraph(methods),
