@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from spatialweave.domains.palette import PALETTE, colour_classes, encode_classes, is_striped, match_colours
+from spatialweave.domains import palette
+from spatialweave.domains.palette import LOOKS, PALETTE, colour_classes, encode_classes, match_colours, stripes
 
 
 def test_match_colours_by_hand() -> None:
@@ -41,7 +42,10 @@ def test_a_small_overlap_gives_no_colour() -> None:
 
 
 def test_colours_beyond_the_safe_ones_are_striped() -> None:
-    assert [is_striped(index) for index in (0, 7, 8, 30)] == [False, False, True, True]
+    assert [stripes(index) for index in (0, 7, 8, 29, 30, 60)] == [0, 0, 1, 1, 2, 2]
+    looks = [(palette.colour(index), stripes(index)) for index in range(LOOKS + 1)]
+    # As many as there are; the next one repeats.
+    assert len(set(looks[:-1])) == LOOKS and looks[-1] in looks[:-1]
 
 
 def test_renumbered_domains_keep_their_colours() -> None:

@@ -16,7 +16,7 @@ from ..report.characterised_files import write_characterised
 from .text_damage import DAMAGES, LONG
 
 CASES = [(name, damage) for name in (*CHARACTERISED, *COHORT) for damage in DAMAGES]
-LOOK = {"names": ["1", "2", "3"], "colours": ["#0072B2"] * 3, "striped": [False] * 3}
+LOOK = {"names": ["1", "2", "3"], "colours": ["#0072B2"] * 3, "stripes": [0] * 3}
 
 
 @pytest.mark.parametrize(("name", "damage"), CASES if LONG else CASES[::3])

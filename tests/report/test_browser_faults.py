@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
-from spatialweave.domains.palette import PLAIN
+from spatialweave.domains.palette import PLAIN, stripes
 from spatialweave.report.dataset import write_dataset_report
 from spatialweave.report.dataset_results import DatasetSources
 
@@ -104,6 +104,47 @@ def test_classes_beyond_the_safe_colours_have_stripes_and_all_have_names(page: A
             name["y"],
         )
         assert code == name["code"]
+
+
+@pytest.mark.parametrize("size", [4, 40])
+@pytest.mark.parametrize(("index", "lean"), [(8, 1), (30, -1)])
+def test_stripes_have_two_directions_whatever_the_size_of_the_spots(
+    page: Any, size: int, index: int, lean: int
+) -> None:
+    values = page.execute_script(
+        """
+      const [size, stripes] = arguments, side = 40 / size;
+      const canvas = element('canvas', {width: 40, height: 40}), pen = canvas.getContext('2d');
+      const looks = classLooks({colours: ['#0072b2'], stripes: [stripes]});
+      const rows = Uint32Array.from({length: side * side}, (_, k) => k);
+      const x = [...rows].map((k) => k % side + 0.5), y = [...rows].map((k) => Math.floor(k / side) + 0.5);
+      const spots = {x, y, rows, codes: x.map(() => 0), looks, spacing: 1, shape: 'square'};
+      paintSpots(pen, spots, {left: 0, top: 0, scale: size});
+      return [...pen.getImageData(0, 0, 40, 40).data].filter((_, at) => at % 4 === 0);
+    """,
+        size,
+        stripes(index),
+    )
+    red = np.array(values).reshape(40, 40)
+    assert set(np.unique(red)) == {0, 255}
+    # Stripes go on in the row below, one pixel to the left if they rise, else to the right.
+    assert (np.roll(red, (1, -lean), (0, 1))[1:, 1:-1] == red[1:, 1:-1]).all()
+    pattern = "return stripePattern('', '#fff', arguments[0]).getAttribute('patternTransform')"
+    assert page.execute_script(pattern, lean) == f"rotate({45 * lean})"
+
+
+def test_passports_have_the_colours_and_stripes_of_the_map(page: Any) -> None:
+    pairs = page.execute_script("""
+      const { domains } = DATA.runs[DATA.best], looks = classLooks(domains);
+      const style = (node) => getComputedStyle(node).backgroundColor + getComputedStyle(node).backgroundImage;
+      return passports.all.map((article) => {
+        const look = looks[domains.names.indexOf(article.dataset.domain)];
+        const drawn = element('span', { style: swatchStyle(look) });
+        document.body.append(drawn);
+        return [style(article.querySelector('h3 .swatch')), style(drawn)];
+      });
+    """)
+    assert len(pairs) == N_DOMAINS and all(own == drawn for own, drawn in pairs)
 
 
 @pytest.mark.parametrize(("shape", "corner"), [("cells", False), ("hexagonal", False), ("square", True)])

@@ -22,6 +22,9 @@ farthest from the previous ones by CIEDE2000, the smallest over normal, deuteran
 PLAIN = 8
 """Number of colours that everybody can distinguish. Further ones are drawn with stripes, and have names on the maps."""
 
+LOOKS = PLAIN + 2 * len(PALETTE)
+"""Number of different colours with their stripes; further ones repeat."""
+
 MATCHED_SHARE = 0.2
 """A class gets the colour of a reference class if their Jaccard index is at least this."""
 
@@ -137,6 +140,12 @@ def colour(index: int) -> str:
     return PALETTE[index % len(PALETTE)]
 
 
-def is_striped(index: int) -> bool:
-    """Return whether spots in the colour of an index also have stripes."""
-    return index >= PLAIN
+def stripes(index: int) -> int:
+    """Return the stripes of spots in the colour of an index: 0 for none, 1 for rising, 2 for falling ones."""
+    return 0 if index < PLAIN else 1 if index < PLAIN + len(PALETTE) else 2
+
+
+def ink_on(colour: str) -> str:
+    """Return the colour of text and stripes on a colour: dark on bright ones, white on dark ones."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#1b2430" if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "#ffffff"

@@ -117,6 +117,7 @@ def map_parts(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
         "has_per_spot": any(run["perSpot"] for run in drawn),
         "matched_share": palette.MATCHED_SHARE,
         "plain_colours": palette.PLAIN,
+        "different_looks": palette.LOOKS,
         "wide": data["wide"],
         "aspect": data["aspect"],
     }

@@ -37,7 +37,7 @@ def packed(classes: SpotClasses, rows: np.ndarray) -> dict[str, Any]:
         "names": classes.names,
         "counts": counts.tolist(),
         "colours": [palette.colour(index) for index in classes.colours],
-        "striped": [palette.is_striped(index) for index in classes.colours],
+        "stripes": [palette.stripes(index) for index in classes.colours],
         "codes": pack_codes(classes.codes[rows], len(classes.names)),
     }
 

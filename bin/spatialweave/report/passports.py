@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatialweave.characterise.along_lines import ALONG, MANY
+from spatialweave.domains.palette import ink_on
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.words import certainty_sentence, need_sentence, seen_sentence
 from spatialweave.report.passport_charts import Distribution, Dots, distribution
@@ -165,12 +166,13 @@ def _page(
 
 
 def _swatch(classes: Mapping[str, Any], one: Passport) -> str:
-    """Return the CSS of a domain's colour, with stripes for colours beyond the plain ones."""
+    """Return the CSS of a domain's colour and stripes, as static/colours.js has them."""
     code = classes["names"].index(str(one.number))
-    colour = classes["colours"][code]
-    if not classes["striped"][code]:
+    colour, stripes = classes["colours"][code], classes["stripes"][code]
+    if not stripes:
         return f"background:{colour}"
-    return f"background:repeating-linear-gradient(135deg,#fff 0 1.4px,{colour} 1.4px 4px)"
+    angle = 135 if stripes == 1 else 45
+    return f"background:repeating-linear-gradient({angle}deg,{ink_on(colour)} 0 1.4px,{colour} 1.4px 4px)"
 
 
 def _facts(one: Passport) -> list[Fact]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from spatialweave.domains.palette import ink_on
+
 WIDTH, LEFT, RIGHT, ROW, BAR, TOP, BOTTOM = 900, 180, 24, 32, 24, 8, 40
 READABLE = 18
 """Width in pixels that a segment needs for its domain's number."""
@@ -60,14 +62,8 @@ def share_plot(fractions: Mapping[str, Sequence[float]], names: Sequence[str], c
             if width > 0:
                 shown = name.partition(":")[0] if width >= READABLE else ""
                 text = f"domain {name}: {100 * fraction:.1f}% of the spots of {section}"
-                segments.append(Segment(round(at, 2), width, colour, _ink(colour), shown, text))
+                segments.append(Segment(round(at, 2), width, colour, ink_on(colour), shown, text))
             at += span * fraction
         rows.append(ShareRow(section, TOP + ROW * (index + 0.5), segments))
     marks = [(LEFT + span * tick / 100, f"{tick}%") for tick in (0, 25, 50, 75, 100)]
     return SharePlot(WIDTH, TOP + ROW * len(rows) + BOTTOM, LEFT, BAR, marks, rows)
-
-
-def _ink(colour: str) -> str:
-    """Return black for bright colours, white for dark ones."""
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return "#1b2430" if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "#ffffff"

@@ -23,9 +23,9 @@ export const unknownLook = () => ({ colour: DARK.matches ? "#3d4754" : DATA.unkn
 // The same spots on a background that is always white: on paper, and in saved pictures.
 export const onWhite = (spots) => ({ ...spots, looks: [...spots.looks.slice(0, -1), { colour: DATA.unknown, stripe: null }] });
 
-// One look per class, {colour, stripe}, and one more for spots without a class.
-export function classLooks({ colours, striped }) {
-  const looks = colours.map((colour, code) => ({ colour, stripe: striped[code] ? stripeOf(colour) : null }));
+// One look per class, {colour, stripe, lean}, and one more for spots without a class. lean: 1 for rising stripes, -1 for falling ones.
+export function classLooks({ colours, stripes }) {
+  const looks = colours.map((colour, code) => ({ colour, stripe: stripes[code] ? stripeOf(colour) : null, lean: stripes[code] === 2 ? -1 : 1 }));
   return [...looks, unknownLook()];
 }
 
@@ -38,13 +38,13 @@ const SCALE_LOOKS = Array.from({ length: 255 }, (_, step) => {
 export const scaleLooks = () => [...SCALE_LOOKS, unknownLook()];
 
 // The same stripes in a legend.
-export function swatchStyle({ colour, stripe }) {
+export function swatchStyle({ colour, stripe, lean }) {
   if (!stripe) return { background: colour };
-  return { background: `repeating-linear-gradient(135deg, ${stripe} 0 1.4px, ${colour} 1.4px 4px)` };
+  return { background: `repeating-linear-gradient(${lean > 0 ? 135 : 45}deg, ${stripe} 0 1.4px, ${colour} 1.4px 4px)` };
 }
 
 // The fill of a look on a canvas.
-export function fillOf(pen, { colour, stripe }) {
+export function fillOf(pen, { colour, stripe, lean }) {
   if (!stripe) return colour;
   const { every, width } = STRIPE;
   const tile = element("canvas", { width: every, height: every });
@@ -53,7 +53,7 @@ export function fillOf(pen, { colour, stripe }) {
   brush.fillRect(0, 0, every, every);
   brush.fillStyle = stripe;
   for (let row = 0; row < every; row++) {
-    for (let at = 0; at < width; at++) brush.fillRect((at + every - row) % every, row, 1, 1);
+    for (let at = 0; at < width; at++) brush.fillRect((at + every - lean * row) % every, row, 1, 1);
   }
   return pen.createPattern(tile, "repeat");
 }

@@ -125,7 +125,7 @@ function highlighted({ dataset }, { x, y }) {
   const code = domains.names.indexOf(dataset.domain);
   const codes = passports.codes.get(dataset.run).map((value) => (value === code ? 0 : 1));
   const rest = domains.counts.reduce((sum, value) => sum + value, 0) - domains.counts[code];
-  const classes = { names: [`domain ${dataset.label}`, "other domains"], counts: [domains.counts[code], rest], colours: [domains.colours[code], unknownLook().colour], striped: [domains.striped[code], false] };
+  const classes = { names: [`domain ${dataset.label}`, "other domains"], counts: [domains.counts[code], rest], colours: [domains.colours[code], unknownLook().colour], stripes: [domains.stripes[code], 0] };
   return { x, y, rows: everyRow(x.length), codes, looks: classLooks(classes), classes };
 }
 

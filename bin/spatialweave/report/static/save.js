@@ -63,16 +63,16 @@ function spotShapes(spots, view, width, height) {
   return groups.flatMap((group, code) => {
     if (!group.length) return [];
     const path = group.map((row) => shape((spots.x[row] - view.left) * view.scale, (spots.y[row] - view.top) * view.scale)).join("");
-    const { colour, stripe } = spots.looks[code];
+    const { colour, stripe, lean } = spots.looks[code];
     const plain = drawing("path", { d: path, fill: colour });
     if (!stripe) return [plain];
-    return [plain, stripePattern(code, stripe), drawing("path", { d: path, fill: `url(#stripe${code})` })];
+    return [plain, stripePattern(code, stripe, lean), drawing("path", { d: path, fill: `url(#stripe${code})` })];
   });
 }
 
-function stripePattern(code, stripe) {
+function stripePattern(code, stripe, lean) {
   const { every, width } = STRIPE;
-  return drawing("pattern", { id: `stripe${code}`, width: every / Math.SQRT2, height: every, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+  return drawing("pattern", { id: `stripe${code}`, width: every / Math.SQRT2, height: every, patternUnits: "userSpaceOnUse", patternTransform: `rotate(${45 * lean})` },
     drawing("rect", { width: width / Math.SQRT2, height: every, fill: stripe }));
 }
 
@@ -96,10 +96,10 @@ function legendShapes(legend, width, top) {
   const across = Math.max(Math.floor((width - 28) / column), 1);
   const shapes = shown.flatMap(({ code }, index) => {
     const [x, y] = [14 + (index % across) * column, top + Math.floor(index / across) * line];
-    const { colour, stripe } = looks[code];
+    const { colour, stripe, lean } = looks[code];
     const box = { x, y: y - 11, width: 13, height: 13 };
     const own = [drawing("rect", { ...box, fill: colour })];
-    if (stripe) own.push(stripePattern(`key${code}`, stripe), drawing("rect", { ...box, fill: `url(#stripekey${code})` }));
+    if (stripe) own.push(stripePattern(`key${code}`, stripe, lean), drawing("rect", { ...box, fill: `url(#stripekey${code})` }));
     return [...own, label(texts[index], x + 20, y)];
   });
   return [shapes, top + Math.ceil(shown.length / across) * line];

@@ -65,18 +65,20 @@ function paintPixels(pen, { x, y, codes, looks, shape }, { left, top, scale }, r
   const pixels = new Uint32Array(image.data.buffer);
   const plain = Uint32Array.from(looks, ({ colour }) => packedColour(colour));
   const stripes = Uint32Array.from(looks, ({ colour, stripe }) => packedColour(stripe ?? colour));
+  const leans = Int32Array.from(looks, ({ lean = 1 }) => lean);
+  const shift = STRIPE.every * height;
   const discs = shape !== "square" && size >= 2.5;
   const half = (Math.max(size, 1) * (discs ? OVERLAP : 1)) / 2;
   for (const row of rows) {
     const [px, py] = [(x[row] - left) * scale, (y[row] - top) * scale];
-    const [colour, stripe] = [plain[codes[row]], stripes[codes[row]]];
+    const [colour, stripe, lean] = [plain[codes[row]], stripes[codes[row]], leans[codes[row]]];
     const first = Math.max(Math.round(py - half), 0), last = Math.min(Math.round(py + half), height);
     for (let v = first; v < last; v++) {
       // A disc covers the pixels whose middles it covers; squares meet without gaps.
       const reach = discs ? Math.sqrt(Math.max(half * half - (v + 0.5 - py) ** 2, 0)) - 0.5 : half;
       const from = Math.max(discs ? Math.ceil(px - reach - 1) : Math.round(px - reach), 0);
       const to = Math.min(discs ? Math.floor(px + reach) + 1 : Math.round(px + reach), width);
-      for (let u = from; u < to; u++) pixels[v * width + u] = (u + v) % STRIPE.every < STRIPE.width ? stripe : colour;
+      for (let u = from; u < to; u++) pixels[v * width + u] = (u + lean * v + shift) % STRIPE.every < STRIPE.width ? stripe : colour;
     }
   }
   pen.putImageData(image, 0, 0);
