@@ -33,6 +33,8 @@ class Arrangement:
         For each section the shift added after that; subtract it and divide by the scale to get platform units.
     titles
         For each section the map position of its title: middle of its upper edge.
+    room
+        Width of a title that does not reach into the next section's.
     spacing
         Median distance from a spot to its nearest one in the same section; 0 if no section has two spots.
     aspect
@@ -43,6 +45,7 @@ class Arrangement:
     scales: list[float]
     offsets: list[tuple[float, float]]
     titles: list[tuple[float, float]]
+    room: float
     spacing: float
     aspect: float
 
@@ -74,9 +77,8 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
         titles.append((float(top[0] + span[0] / 2), float(top[1])))
     usual = [spacing * scale for spacing, scale in zip(spacings, scales, strict=True) if spacing > 0]
     width, height = np.array([per_row, -(-n_sections // per_row)]) * cell
-    return Arrangement(
-        placed, scales, offsets, titles, float(np.median(usual)) if usual else 0.0, float(width / height)
-    )
+    spacing = float(np.median(usual)) if usual else 0.0
+    return Arrangement(placed, scales, offsets, titles, float(cell[0]), spacing, float(width / height))
 
 
 def _per_row(n_sections: int, cell: np.ndarray) -> int:

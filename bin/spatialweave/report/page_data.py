@@ -87,7 +87,12 @@ def page_data(
     measured, drawn = MeasuredFeatures(tables, rows), drawn_runs(runs, best, len(rows))
     outputs = [per_spot(run, measured, rows) if index in drawn else None for index, run in enumerate(runs)]
     sections = packed(SpotClasses(section_codes, section_names, list(range(len(section_names)))), rows)
-    sections |= {"scales": arrangement.scales, "offsets": arrangement.offsets, "titles": arrangement.titles}
+    sections |= {
+        "scales": arrangement.scales,
+        "offsets": arrangement.offsets,
+        "titles": arrangement.titles,
+        "room": arrangement.room,
+    }
     return {
         "dataset": dataset,
         "layout": spots.layout,

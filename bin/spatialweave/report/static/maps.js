@@ -2,13 +2,12 @@
 
 import { DARK, onWhite } from "./colours.js";
 import { element } from "./dom.js";
-import { ON_COLOURS, paintText, roundLength, TITLE } from "./labels.js";
+import { FONT, ON_COLOURS, paintText, placeTexts, roundLength, TITLE } from "./labels.js";
 import { paintRegion } from "./lasso.js";
 import { listenToMap, mapTools, TOOLS, ZOOM } from "./map_tools.js";
 import { boxOf, paintSpots, SpotIndex } from "./spots.js";
 
 const MARGIN = 10;
-const FONT = 13;
 
 // View of the plots. All maps of a tissue share one, so that they move together.
 export class Camera {
@@ -134,8 +133,9 @@ export class SpotPlot {
     pen.globalAlpha = 1;
     const font = light ? 2 * FONT : FONT;
     const onPage = DARK.matches && !light ? { ink: "#e4e9ef", edge: "#1b2129" } : ON_COLOURS;
-    this.notes.forEach((note) => paintText(pen, note.text, ...place(note), "bottom", font, onPage));
-    this.names.forEach((name) => paintText(pen, name.text, ...place(name), "middle", font, ON_COLOURS));
+    const { titles, names } = placeTexts(this.notes, this.names, view, font);
+    titles.forEach(({ text, x, y }) => paintText(pen, text, x, y, "bottom", font, onPage));
+    names.forEach(({ text, x, y }) => paintText(pen, text, x, y, "middle", font, ON_COLOURS));
     paintRegion(pen, this, place);
     this.ring.hidden = true;
     this.drawBar(view.scale, width);

@@ -71,10 +71,11 @@ function upperEdge(code) {
   return Math.min(DATA.sections.titles[code][1] - DATA.spacing / 2, image?.y ?? Infinity);
 }
 
-// The names of all sections, or of one, each above its section; none if there is only one.
+// The names of all sections, or of one, each above its section; none if there is only one. room: the width that one of several has.
 export function sectionTitles(section = null) {
   if (DATA.sections.names.length < 2) return [];
+  const room = section === null ? DATA.sections.room : Infinity;
   return DATA.sections.names
-    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code), code }))
+    .map((text, code) => ({ text, x: DATA.sections.titles[code][0], y: upperEdge(code), code, room }))
     .filter(({ code }) => section === null || code === section);
 }

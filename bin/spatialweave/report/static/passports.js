@@ -3,7 +3,7 @@
 import { classLooks, scaleLooks, unknownLook } from "./colours.js";
 import { DATA, featureIndex, loadSpots, runName, unpack } from "./data.js";
 import { byId, element, fill } from "./dom.js";
-import { ON_COLOURS, paintText, roundLength, TITLE } from "./labels.js";
+import { ON_COLOURS, paintText, placeTexts, roundLength, TITLE } from "./labels.js";
 import { Camera, SpotPlot } from "./maps.js";
 import { sectionTitles } from "./names.js";
 import { drawScale } from "./panels.js";
@@ -171,7 +171,7 @@ function paperMap(article) {
   const pen = canvas.getContext("2d");
   shown.looks[1] = { colour: DATA.unknown, stripe: null };
   paintSpots(pen, { ...shown, spacing: DATA.spacing, shape: DATA.layout }, view);
-  for (const { text, x, y } of sectionTitles()) paintText(pen, text, (x - view.left) * scale, (y - view.top) * scale, "bottom", 20, ON_COLOURS);
+  for (const { text, x, y } of placeTexts(sectionTitles(), [], view, 20).titles) paintText(pen, text, x, y, "bottom", 20, ON_COLOURS);
   const bar = roundLength(plots["passport-where"].micrometres() / scale, width / 5);
   if (bar) {
     pen.fillStyle = "#000";

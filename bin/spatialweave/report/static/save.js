@@ -3,7 +3,7 @@
 import { classLooks, onWhite, STRIPE, VIRIDIS } from "./colours.js";
 import { DATA } from "./data.js";
 import { byId, download, drawing, element, grouped } from "./dom.js";
-import { roundLength } from "./labels.js";
+import { FONT, placeTexts, roundLength } from "./labels.js";
 import { lasso } from "./lasso.js";
 import { shortName } from "./names.js";
 import { scaleEnds } from "./panels.js";
@@ -13,7 +13,7 @@ const PICTURE = { width: 640, height: 560, head: 44, line: 20, scale: 3 };
 const MOST_SHAPES = 60000;  // spots; more are an image in the SVG
 const INK = "#1b2430";
 
-const label = (text, x, y, more = {}) => drawing("text", { x, y, "font-size": 13, fill: INK, ...more }, text);
+const label = (text, x, y, more = {}) => drawing("text", { x, y, "font-size": FONT, fill: INK, ...more }, text);
 
 function panelPicture(plot) {
   const { width, height, head } = PICTURE;
@@ -26,8 +26,9 @@ function panelPicture(plot) {
   }
   inside.append(drawing("g", { opacity: plot.opacity }, ...spotShapes(onWhite(plot.spots()), view, width, height)));
   const halo = { "text-anchor": "middle", "font-weight": 600, stroke: "#fff", "stroke-width": 4, "paint-order": "stroke", "stroke-linejoin": "round" };
-  for (const [texts, shift] of [[plot.notes, -4], [plot.names, 4]]) {
-    for (const one of texts) inside.append(label(one.text, place(one)[0], place(one)[1] + shift, halo));
+  const { titles, names } = placeTexts(plot.notes, plot.names, view, FONT);
+  for (const [texts, shift] of [[titles, -4], [names, 4]]) {
+    for (const { text, x, y } of texts) inside.append(label(text, x, y + shift, halo));
   }
   if (lasso.closed && lasso.plot.camera === plot.camera) {
     const points = lasso.corners.map(([x, y]) => place({ x, y }).map((value) => value.toFixed(1)).join()).join(" ");
