@@ -65,8 +65,12 @@ def test_by_its_address_and_closed_by_escape(page: Any, report: Path) -> None:
     assert "Domain 3" in article.text and "What marks it, in each modality" in article.text
     ActionChains(page).send_keys(Keys.ESCAPE).perform()
     wait(page, f"!{OPEN} && location.hash === ''")
-    # A foreign address opens nothing.
+    # A foreign address opens nothing, neither one that is not valid, also where the page starts.
     page.execute_script("location.hash = '#domain-99'")
+    assert not page.execute_script(f"return {OPEN}")
+    page.get("about:blank")
+    page.get(report.as_uri() + "#100%")
+    wait(page, "document.body.dataset.drawn")
     assert not page.execute_script(f"return {OPEN}")
     assert page.get_log("browser") == []
 

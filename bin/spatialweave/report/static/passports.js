@@ -18,9 +18,17 @@ const passports = { all: [], open: null, maps: null, printing: false, codes: new
 const runOf = (id) => DATA.runs.find((run) => `${run.method}.seed${run.seed}` === id);
 const passportAt = (fragment) => passports.all.find(({ id }) => id === fragment) ?? null;
 const siblings = (article) => passports.all.filter((other) => other.dataset.run === article.dataset.run);
-const named = () => passportAt(decodeURIComponent(location.hash.slice(1)));
 const everyRow = (length) => new Uint32Array(length).map((_, row) => row);
 const visit = (article) => { location.hash = article.id; };
+
+// The passport that the address names, null if it names none, or is not a valid address.
+function named() {
+  try {
+    return passportAt(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null;
+  }
+}
 
 // The fragment of a domain's passport, null if it has none.
 export function passportOf(run, name) {
