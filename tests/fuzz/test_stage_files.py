@@ -218,7 +218,7 @@ def test_damaged_verdict(name: str, damage: str, copied: Path) -> None:
     content = (copied / name).read_bytes()
     (copied / name).write_bytes(TEXT_DAMAGES[damage](content))
     try:
-        part, _ = read_verdict(copied)
+        part, _ = read_verdict(copied, {})
     except InputError as refusal:
         assert "\n" not in str(refusal)
     else:

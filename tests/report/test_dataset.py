@@ -109,7 +109,7 @@ def test_top_features_are_those_of_the_spots_region(sources: DatasetSources, tmp
 def test_failures_of_this_dataset_only(sources: DatasetSources, tmp_path: Path) -> None:
     page = dataset_page(sources, tmp_path)
     rows = [row for row in page.rows if "TRAIN" in row]
-    assert rows == [["demo", "smart", "9", "TRAIN", "1", "loss is NaN at step 3", "/tmp/w/.command.err"]]
+    assert rows == [["demo", "SMART", "9", "TRAIN", "1", "loss is NaN at step 3", "/tmp/w/.command.err"]]
 
 
 def test_names_cannot_become_markup(make_dataset: Callable[..., DatasetSources], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from .page import dataset_page
 from .verdict_files import write_verdict
 
 RUNS = {("smart", 1): (0.2, True), ("noise", 1): (0.0, False), ("weave", 1): (0.3, True)}
+TITLES = {"smart": "SMART", "weave": "weave (consensus)"}
 
 
 def test_chart_by_hand() -> None:
@@ -33,12 +34,12 @@ def test_chart_by_hand() -> None:
 
 def test_rows_of_the_runs(tmp_path: Path) -> None:
     write_verdict(tmp_path, RUNS, ["rna", "adt"])
-    runs, modalities = read_verdict(tmp_path)
+    runs, modalities = read_verdict(tmp_path, TITLES)
     assert runs is not None and modalities is not None and runs.plot is not None and modalities.plot is not None
-    assert [row.name for row in runs.plot.rows] == ["smart, seed 1", "noise, seed 1", "weave"]
+    assert [row.name for row in runs.plot.rows] == ["SMART, seed 1", "noise, seed 1", "weave (consensus)"]
     assert [row.faint for row in runs.plot.rows] == [False, True, False]
     assert [row[:3] for row in runs.table.rows] == [
-        ["smart, seed 1", "yes", 20.0], ["noise, seed 1", "no", 0.0], ["weave", "yes", 30.0],
+        ["SMART, seed 1", "yes", 20.0], ["noise, seed 1", "no", 0.0], ["weave (consensus)", "yes", 30.0],
     ]  # fmt: skip
     # By the header, whose order is that of the keys in verdict.json.
     assert runs.table.header[-2:] == ["protein (ADT), %", "RNA, %"]
@@ -50,11 +51,21 @@ def test_rows_of_the_runs(tmp_path: Path) -> None:
     assert modalities.table.rows == [["1", 0.9, 0.4, 0.4], ["2", 0.9, 0.4, 0.4]]
 
 
+def test_sentences_have_the_titles_of_the_methods(tmp_path: Path) -> None:
+    write_verdict(tmp_path, RUNS, ["rna"])
+    path = tmp_path / "verdict.json"
+    named = "The data support the domains of smart (seeds 1, 2), noise (seed 3) and weave."
+    path.write_text(path.read_text().replace("The verdict <in> one sentence.", named).replace("A reason.", named))
+    runs, _ = read_verdict(tmp_path, TITLES)
+    titled = "The data support the domains of SMART (seeds 1, 2), noise (seed 3) and weave."
+    assert runs is not None and runs.headline == titled and runs.reasons == [titled, "Another reason."]
+
+
 def test_without_files_there_is_no_verdict(tmp_path: Path) -> None:
-    assert read_verdict(None) == read_verdict(tmp_path) == (None, None)
+    assert read_verdict(None, TITLES) == read_verdict(tmp_path, TITLES) == (None, None)
     for name in ("verdict.json", "evidence.csv", "modality_value.csv"):
         (tmp_path / name).touch()
-    assert read_verdict(tmp_path) == (None, None)
+    assert read_verdict(tmp_path, TITLES) == (None, None)
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"headline": 1', '{"runs": [], "tissue": {}, "modalities": []}'])
@@ -62,14 +73,14 @@ def test_a_damaged_verdict_is_refused(tmp_path: Path, content: str) -> None:
     write_verdict(tmp_path, RUNS, ["rna"])
     (tmp_path / "verdict.json").write_text(content)
     with pytest.raises(InputError, match=r"verdict\.json"):
-        read_verdict(tmp_path)
+        read_verdict(tmp_path, TITLES)
 
 
 def test_a_lost_table_is_refused(tmp_path: Path) -> None:
     write_verdict(tmp_path, RUNS, ["rna"])
     (tmp_path / "evidence.csv").unlink()
     with pytest.raises(InputError, match=r"evidence\.csv"):
-        read_verdict(tmp_path)
+        read_verdict(tmp_path, TITLES)
 
 
 @pytest.mark.usefixtures("fast_umap")

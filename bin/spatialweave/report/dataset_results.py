@@ -102,7 +102,7 @@ def read_results(sources: DatasetSources) -> DatasetResults:
     presets = inputs.read_presets(sources.presets)
     best, shown = consensus.first_run(runs, metrics)
     titles = method_titles(presets, runs)
-    verdict, modalities = read_verdict(files)
+    verdict, modalities = read_verdict(files, titles)
     return DatasetResults(
         spots,
         preprocessing,

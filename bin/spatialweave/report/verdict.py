@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL = "all"
+NAMED = re.compile(r"([a-z0-9_]+) \((seeds? \d+(?:, \d+)*)\)")
+"""Runs in the sentences of ASSESS, e.g. "smart (seeds 1, 2)"."""
+
 COLUMNS = {
     "explained": "explained, %",
     "z": "z",
@@ -66,8 +71,13 @@ class ModalitiesPart:
     table: ReportTable
 
 
-def read_verdict(folder: Path | None) -> tuple[VerdictPart | None, ModalitiesPart | None]:
+def read_verdict(folder: Path | None, titles: Mapping[str, str]) -> tuple[VerdictPart | None, ModalitiesPart | None]:
     """Read the verdict on the runs, and what each modality adds; None for missing files.
+
+    Parameters
+    ----------
+    titles
+        Title of each method.
 
     Raises
     ------
@@ -79,7 +89,7 @@ def read_verdict(folder: Path | None) -> tuple[VerdictPart | None, ModalitiesPar
         return None, None
     found = read_json(file)
     try:
-        part = _runs(found, EVIDENCE.read(_needed(folder, "evidence.csv")))
+        part = _runs(found, EVIDENCE.read(_needed(folder, "evidence.csv")), titles)
         modalities = _modalities(found, MODALITY_VALUE.read(_needed(folder, "modality_value.csv")))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InputError(str(file), f"is not a verdict ({error})", fix="run ASSESS again") from error
@@ -98,12 +108,12 @@ def _needed(folder: Path, name: str) -> Path:
     return path
 
 
-def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
+def _runs(found: dict[str, Any], evidence: pd.DataFrame, titles: Mapping[str, str]) -> VerdictPart:
     wide = evidence[evidence["modality"] == ALL].pivot_table(
         index=["method", "seed"], columns="statistic", values="value", sort=False
     )
     supported = {(run["method"], run["seed"]): bool(run["supported"]) for run in found["runs"]}
-    names = [run_title(run_id(str(method), seed), {}) for method, seed in wide.index]
+    names = [run_title(run_id(str(method), seed), titles) for method, seed in wide.index]
     rows = [{str(key): float(value) for key, value in row.items()} for _, row in wide.iterrows()]
     runs = [(str(method), int(seed)) for method, seed in wide.index]
     estimates = [
@@ -137,14 +147,19 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame) -> VerdictPart:
     header = ["run", "supported", *COLUMNS.values(), *(f"{modality(m)}, %" for m in columns)]
     table = ReportTable("Evidence for each run, without labels", header, cells)
     return VerdictPart(
-        found["headline"],
+        _titled(found["headline"], titles),
         found["kind"] in ("no_domains", "no_run"),
-        list(found["reasons"]),
+        [_titled(reason, titles) for reason in found["reasons"]],
         plot,
         table,
         int(found["random_domains"]),
         int(tissue["permutations"]),
     )
+
+
+def _titled(sentence: str, titles: Mapping[str, str]) -> str:
+    """Return a sentence of ASSESS with the titles of the methods that it names."""
+    return NAMED.sub(lambda match: f"{titles.get(match[1], match[1])} ({match[2]})", sentence)
 
 
 def _by_modality(evidence: pd.DataFrame) -> dict[tuple[str, int], dict[str, float | None]]:
