@@ -39,6 +39,12 @@ def test_page_is_self_contained_and_allows_its_own_script_only(sources: DatasetS
         assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
 
 
+def test_without_scripts_it_names_the_run_and_what_is_lacking(sources: DatasetSources, tmp_path: Path) -> None:
+    page = dataset_page(sources, tmp_path)
+    assert page.text.count("SMART, seed 1. ") >= 2 and "Loss per epoch of SMART, seed 1." in page.text
+    assert "the markers of the domains and the passports need JavaScript" in page.text
+
+
 def test_same_input_same_page(sources: DatasetSources, tmp_path: Path) -> None:
     first, second = dataset_page(sources, tmp_path).html, dataset_page(sources, tmp_path).html
     assert first == second

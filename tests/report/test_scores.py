@@ -119,6 +119,11 @@ def test_labels_do_not_choose_the_seed() -> None:
     assert "agrees most with the others" in best.why
 
 
+def test_an_only_method_is_not_compared() -> None:
+    best = scores.best_run(make_metrics([("a", 1, "silhouette", 0.2)]), available(("a", 1)))
+    assert best is not None and best.why == "the only method"
+
+
 def test_best_run_without_labels_is_by_mean_rank() -> None:
     table = make_metrics(
         [

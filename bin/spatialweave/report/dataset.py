@@ -28,6 +28,7 @@ from spatialweave.report.qc_plots import qc_plots
 from spatialweave.report.questions import questions
 from spatialweave.report.render import render
 from spatialweave.report.scores import BestRun, starred
+from spatialweave.report.text import run_title
 
 
 def write_dataset_report(sources: DatasetSources, target: Path) -> None:
@@ -103,6 +104,7 @@ def map_parts(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
     """Return what the template has to know of the maps."""
     drawn = data["runs"]
     return {
+        "shown_run": "" if results.shown is None else run_title(results.runs[results.shown].id, results.titles),
         "n_spots": len(results.spots),
         "max_map_spots": MAX_MAP_SPOTS,
         "lookups": lookups(results.features, data["features"]),

@@ -67,10 +67,7 @@ def _environment() -> Any:
         "duration",
         "memory",
         "modality",
-        "plain",
-        "words",
         "listing",
-        "doi_link",
     ):
         environment.filters[name] = getattr(text, name)
     return environment

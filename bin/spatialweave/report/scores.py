@@ -147,8 +147,8 @@ def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]]) -> tuple
         return method, f"highest mean agreement with the labels ({average})", True
     ranks = mean_ranks(usable, ["method"]) if len(usable) else usable
     if len(ranks):
-        reason = "the only method" if len(ranks) == 1 else f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)})"
-        return str(ranks.index[0]), f"{reason} over the metrics that need no labels", False
+        rank = f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)}) over the metrics that need no labels"
+        return str(ranks.index[0]), "the only method" if len(ranks) == 1 else rank, False
     return min(available)[0], "the first method with domains; no metrics are available", False
 
 
