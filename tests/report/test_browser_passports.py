@@ -174,6 +174,21 @@ def test_another_run_and_its_markers(closed: Any) -> None:
     assert "a2" in article.text and len(article.find_elements("css selector", "button.to-map")) == 1
 
 
+def test_on_paper_at_once(page: Any, report: Path) -> None:
+    """As a program prints that does not wait until the page is idle."""
+    page.get("about:blank")
+    # With an idle time that never comes.
+    script = page.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "window.requestIdleCallback = () => {};"}
+    )
+    page.get(report.as_uri())
+    wait(page, "document.body.dataset.drawn")
+    page.execute_script("paperPassports()")
+    assert page.execute_script("return document.querySelectorAll('.on-paper .paper-map').length") == 3
+    page.execute_script("screenPassports()")
+    page.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
 def pages_on_paper(page: Any) -> int:
     pdf = page.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})
     return len(re.findall(rb"/Type\s*/Page\b(?!s)", base64.b64decode(pdf["data"])))

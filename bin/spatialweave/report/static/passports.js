@@ -80,7 +80,7 @@ export function startPassports(tissue) {
   follow();
 }
 
-// Prepare the printed page while the page is idle.
+// Unpack what the printed page needs: printing does not wait.
 export async function readyPassports() {
   for (const { dataset } of passports.all) if (!passports.codes.has(dataset.run)) passports.codes.set(dataset.run, await unpack(runOf(dataset.run).domains.codes));
 }

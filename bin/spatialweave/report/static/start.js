@@ -62,8 +62,8 @@ function start() {
   for (const chart of document.querySelectorAll("svg.strip")) chart.before(chartTools(chart));
   startLasso(showFeature);
   startPassports({ ...tissue, ...beneathAll });
-  // Prepare the data of the first card while the page is idle.
-  draw().then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); loadTops(); readyPassports(); }));
+  // Passports first: whoever waits for the maps can print them, too. The data of the first card when the page is idle.
+  readyPassports().then(draw).then(() => requestIdleCallback(() => { spotIndex(current, DATA.spacing); loadTops(); }));
   if (DATA.alignment) startAlignment();
 }
 
