@@ -103,7 +103,7 @@ def test_columns_of_the_consensus_have_their_own_meaning(page: Any) -> None:
     assert found == {
         "Confidence": "mean support of the runs, 0 to 1",
         "Agreement": "fraction of the runs that place the spot in its domain, 0 to 1",
-        "Entropy": "entropy of the support for all domains, 0 (one domain only) to 1 (equal support)",
+        "Entropy": "entropy of the support for all domains, 0 (one domain) to 1 (equal support)",
     }
 
 
@@ -115,6 +115,27 @@ def test_the_note_on_per_spot_outputs_is_about_those_of_the_run(page: Any) -> No
     text = page.find_element("id", "per-spot-note").text
     assert all(part in text for part in sentences)
     choose_run(page, "weave")
+
+
+def test_saved_pictures_hold_all_of_their_title_and_scale(page: Any) -> None:
+    title = "A feature with a name as long as that of a linked enhancer chr12:123456789-123457289 " + "x" * 120
+    inside, texts, height = page.execute_script(
+        """
+      const plot = plots.extra, { title, legend } = plot;
+      Object.assign(plot, { title: arguments[0], legend: { scale: { ...legend.scale, unit: arguments[0] } } });
+      const picture = panelPicture(plot);
+      Object.assign(plot, { title, legend });
+      document.body.append(picture);
+      const texts = [...picture.querySelectorAll('text')];
+      const boxes = texts.map((text) => text.getBBox());
+      const found = [boxes.every(({ x, width }) => x >= 0 && x + width <= 640), texts.map((text) => text.textContent)];
+      picture.remove();
+      return [...found, Number(picture.getAttribute('height')) - boxes.at(-1).y];
+    """,
+        title,
+    )
+    # Once as the title, once as the unit of the scale.
+    assert inside and "".join(texts).replace(" ", "").count(title.replace(" ", "")) == 2 and height > 0
 
 
 @pytest.mark.parametrize(

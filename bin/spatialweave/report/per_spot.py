@@ -46,7 +46,7 @@ UNITS: dict[str, str | dict[str, str]] = {
     "confidence": {
         "confidence": "mean support of the runs, 0 to 1",
         "agreement": "fraction of the runs that place the spot in its domain, 0 to 1",
-        "entropy": "entropy of the support for all domains, 0 (one domain only) to 1 (equal support)",
+        "entropy": "entropy of the support for all domains, 0 (one domain) to 1 (equal support)",
     },
     "support": "fraction of the runs' support, 0 to 1",
     "modality_weights": "fraction of the embedding, 0 to 1",

@@ -6,7 +6,7 @@ export const TITLE = 20;  // pixels for the names above the upper sections
 export const FONT = 13;
 export const ON_COLOURS = { ink: "#1b2430", edge: "#ffffff" };
 
-const fontOf = (size) => `600 ${size}px system-ui, sans-serif`;
+const fontOf = (size, family = "system-ui, sans-serif") => `600 ${size}px ${family}`;
 
 // Text with an edge, so that it can be read on everything.
 export function paintText(pen, text, x, y, baseline, size, { ink, edge }) {
@@ -16,17 +16,33 @@ export function paintText(pen, text, x, y, baseline, size, { ink, edge }) {
 }
 
 const ruler = element("canvas").getContext("2d");
-function widthOf(text, size) {
-  ruler.font = fontOf(size);
+function widthOf(text, font) {
+  ruler.font = font;
   return ruler.measureText(text).width;
 }
 
 // A text that is at most so many pixels wide, with … for what is cut off.
 function cutText(text, size, most) {
-  if (widthOf(text, size) <= most) return text;
+  const font = fontOf(size);
+  if (widthOf(text, font) <= most) return text;
   const letters = [...text];
-  while (letters.length && widthOf(`${letters.join("")}…`, size) > most) letters.pop();
+  while (letters.length && widthOf(`${letters.join("")}…`, font) > most) letters.pop();
   return letters.length ? `${letters.join("")}…` : "";
+}
+
+// A text in lines of at most so many pixels, broken at spaces, or within words that are longer than a line.
+export function wrapText(text, size, family, most) {
+  const font = fontOf(size, family);
+  const lines = [];
+  let rest = [...text];
+  while (widthOf(rest.join(""), font) > most) {
+    let end = rest.length - 1;
+    while (end > 1 && widthOf(rest.slice(0, end).join(""), font) > most) end--;
+    const space = rest.lastIndexOf(" ", end);
+    lines.push(rest.slice(0, space > 0 ? space : end).join(""));
+    rest = rest.slice(space > 0 ? space + 1 : end);
+  }
+  return [...lines, rest.join("")];
 }
 
 // Titles and names at their places in pixels: titles cut to their room, and of names those that lie on no text before them.
@@ -45,7 +61,7 @@ export function placeTexts(titles, names, view, size) {
 
 // above: pixels of the text that are above its place.
 function textBox({ x, y, text }, size, above) {
-  const half = widthOf(text, size) / 2;
+  const half = widthOf(text, fontOf(size)) / 2;
   return { left: x - half, right: x + half, top: y - above, bottom: y - above + size };
 }
 

@@ -3,20 +3,28 @@
 import { classLooks, onWhite, STRIPE, VIRIDIS } from "./colours.js";
 import { DATA } from "./data.js";
 import { byId, download, drawing, element, grouped } from "./dom.js";
-import { FONT, placeTexts, roundLength } from "./labels.js";
+import { FONT, placeTexts, roundLength, wrapText } from "./labels.js";
 import { lasso } from "./lasso.js";
 import { shortName } from "./names.js";
 import { scaleEnds } from "./panels.js";
 import { FILL, inView, OVERLAP, paintSpots, SMALL } from "./spots.js";
 
-const PICTURE = { width: 640, height: 560, head: 44, line: 20, scale: 3 };
+const PICTURE = { width: 640, height: 560, head: 44, line: 20, scale: 3, margin: 14, title: 17, family: "Helvetica, Arial, sans-serif" };
 const MOST_SHAPES = 60000;  // spots; more are an image in the SVG
 const INK = "#1b2430";
 
 const label = (text, x, y, more = {}) => drawing("text", { x, y, "font-size": FONT, fill: INK, ...more }, text);
 
+// The title in as many lines as it needs, and the height of all.
+function titleShapes(text) {
+  const { width, head, line, margin, title, family } = PICTURE;
+  const lines = wrapText(text, title, family, width - 2 * margin);
+  return [lines.map((one, index) => label(one, margin, 28 + index * line, { "font-size": title, "font-weight": 600 })), head + (lines.length - 1) * line];
+}
+
 function panelPicture(plot) {
-  const { width, height, head } = PICTURE;
+  const { width, height } = PICTURE;
+  const [title, head] = titleShapes(plot.title);
   const view = plot.view(width, height, 8);
   const place = ({ x, y }) => [(x - view.left) * view.scale, (y - view.top) * view.scale];
   const inside = drawing("g", { "clip-path": "url(#frame)" });
@@ -41,9 +49,9 @@ function panelPicture(plot) {
   }
   const [legend, below] = legendShapes(plot.legend, width, height + head + 14);
   const frame = drawing("clipPath", { id: "frame" }, drawing("rect", { width, height }));
-  return drawing("svg", { xmlns: "http://www.w3.org/2000/svg", width, height: below + 10, viewBox: `0 0 ${width} ${below + 10}`, "font-family": "Helvetica, Arial, sans-serif" },
+  return drawing("svg", { xmlns: "http://www.w3.org/2000/svg", width, height: below + 10, viewBox: `0 0 ${width} ${below + 10}`, "font-family": PICTURE.family },
     drawing("defs", {}, frame), drawing("rect", { width: "100%", height: "100%", fill: "#fff" }),
-    label(plot.title, 14, 28, { "font-size": 17, "font-weight": 600 }), drawing("g", { transform: `translate(0 ${head})` }, inside), ...legend);
+    ...title, drawing("g", { transform: `translate(0 ${head})` }, inside), ...legend);
 }
 
 function spotShapes(spots, view, width, height) {
@@ -79,12 +87,14 @@ function stripePattern(code, stripe, lean) {
 
 // The legend from a height on, and where it ends.
 function legendShapes(legend, width, top) {
-  const { line } = PICTURE;
+  const { line, margin, family } = PICTURE;
   if (legend?.scale) {
     const { unit } = legend.scale;
     const steps = VIRIDIS.map((colour, at) => drawing("rect", { x: 110 + at * 10, y: top - 10, width: 10.5, height: 12, fill: colour }));
     const [lowest, highest] = scaleEnds(legend.scale);
-    return [[label(lowest, 14, top), ...steps, label(`${highest} \u00a0 ${unit}`, 116 + VIRIDIS.length * 10, top)], top + line];
+    const left = 116 + VIRIDIS.length * 10;
+    const lines = wrapText(`${highest} \u00a0 ${unit}`, FONT, family, width - left - margin);
+    return [[label(lowest, 14, top), ...steps, ...lines.map((text, index) => label(text, left, top + index * line))], top + lines.length * line];
   }
   if (!legend?.classes) return [[], top];
   const looks = onWhite({ looks: classLooks(legend.classes) }).looks;
@@ -111,10 +121,11 @@ export function saveScene(scene, kind) {
   const { canvas, div, legend } = scene;
   const { width } = PICTURE, height = (width * canvas.height) / canvas.width;
   const title = div.closest(".panel").querySelector("h4").textContent;
-  const [shapes, below] = legendShapes(legend, width, height + PICTURE.head + 14);
-  const picture = drawing("svg", { xmlns: "http://www.w3.org/2000/svg", width, height: below + 10, viewBox: `0 0 ${width} ${below + 10}`, "font-family": "Helvetica, Arial, sans-serif" },
-    drawing("rect", { width: "100%", height: "100%", fill: "#fff" }), label(title, 14, 28, { "font-size": 17, "font-weight": 600 }),
-    drawing("image", { href: canvas.toDataURL(), y: PICTURE.head, width, height }), ...shapes);
+  const [heading, head] = titleShapes(title);
+  const [shapes, below] = legendShapes(legend, width, height + head + 14);
+  const picture = drawing("svg", { xmlns: "http://www.w3.org/2000/svg", width, height: below + 10, viewBox: `0 0 ${width} ${below + 10}`, "font-family": PICTURE.family },
+    drawing("rect", { width: "100%", height: "100%", fill: "#fff" }), ...heading,
+    drawing("image", { href: canvas.toDataURL(), y: head, width, height }), ...shapes);
   return save(picture, `${DATA.dataset}_${title}`, kind);
 }
 
@@ -127,7 +138,7 @@ function chartPicture(chart) {
   const { width, height } = chart.viewBox.baseVal;
   const keys = keyShapes(chart, width, height);
   const size = { width: keys.width, height: keys.below, viewBox: `0 0 ${keys.width} ${keys.below}` };
-  for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", ...size, "font-family": "Helvetica, Arial, sans-serif" })) copy.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", ...size, "font-family": PICTURE.family })) copy.setAttribute(name, value);
   copy.prepend(drawing("rect", { width: "100%", height: "100%", fill: "#fff" }));
   copy.append(...keys.shapes);
   for (const node of copy.querySelectorAll("[fill], [stroke]")) {
