@@ -58,7 +58,7 @@ RECORD = """
 def test_names_of_many_sections_and_domains_do_not_lie_on_each_other(
     browser: Any, make_dataset: Callable[..., DatasetSources], tmp_path: Path
 ) -> None:
-    names = tuple(f"Section {index:02d} of the left hemisphere, with a very long name" for index in range(12))
+    names = tuple(f"Section_{index:02d}_of_the_left_hemisphere_with_a_very_long_name" for index in range(12))
     recipe = {"rows": 8, "columns": 8, "n_domains": 16, "labels": False, "methods": ("smart",), "seeds": (1,)}
     write_dataset_report(make_dataset(sections=names, **recipe), tmp_path / "report.html")
     browser.get((tmp_path / "report.html").as_uri())
@@ -73,6 +73,14 @@ def test_names_of_many_sections_and_domains_do_not_lie_on_each_other(
         for other in drawn[:index]:
             apart = one["left"] >= other["right"] or other["left"] >= one["right"]
             assert apart or one["top"] >= other["bottom"] or other["top"] >= one["bottom"], (one, other)
+    # Neither do those in keys make the page wider than a narrow screen.
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    right = browser.execute_script(
+        "return [...document.querySelectorAll('.key')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert len(right) >= 12 and max(right) <= 390
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     # In a saved picture, too.
     texts = browser.execute_script(
         "return [...panelPicture(plots.map).querySelectorAll('text')].map((t) => t.textContent)"
