@@ -100,3 +100,17 @@ def test_palette_has_no_colour_twice() -> None:
 def test_a_domain_that_is_missing_leaves_the_others_their_colours():
     _, (found,) = colour_classes(None, [["1", "3", "10", "3"]], 0)
     assert (found.names, found.colours) == (["1", "3", "10"], [0, 2, 9])
+
+
+def test_lines_are_seen_on_dark_pages() -> None:
+    """By the contrast of WCAG 2.1 with a card of the page."""
+
+    def light(shade: str) -> float:
+        srgb = np.array([int(shade[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    def contrast(shade: str) -> float:
+        return (light(shade) + 0.05) / (light("#1b2129") + 0.05)
+
+    assert {shade for shade in PALETTE if contrast(shade) < 2.1} == set(PALETTE) - set(palette.LINES)

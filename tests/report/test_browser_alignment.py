@@ -124,6 +124,17 @@ def test_a_drawing_of_layers_is_saved(stack: Any, tmp_path: Path) -> None:
     assert stack.get_log("browser") == []
 
 
+def test_another_style_of_the_screen_redraws_the_layers(stack: Any) -> None:
+    shown = "scenes.stack.layers[0].looks.at(-1).colour"
+    light = stack.execute_script(f"return {shown}")
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    stack.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": dark})
+    wait(stack, f"{shown} !== '{light}'", seconds=10)
+    assert stack.execute_script(f"return {shown} === unknownLook().colour")
+    stack.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    wait(stack, f"{shown} === '{light}'", seconds=10)
+
+
 def test_many_sections_take_the_width_and_one_alone_half(stack: Any) -> None:
     width = "document.getElementById('map').clientWidth"
     all_sections = stack.execute_script(f"return {width}")

@@ -19,6 +19,11 @@ farthest from the previous ones by CIEDE2000, the smallest over normal, deuteran
 2009).
 """
 
+DARK = ("#770011", "#664455", "#112299", "#333355")
+"""Colours of the palette that a line on a dark page would not show."""
+
+LINES = tuple(colour for colour in PALETTE if colour not in DARK)
+
 PLAIN = 8
 """Number of colours that everybody can distinguish. Further ones are drawn with stripes, and have names on the maps."""
 
@@ -138,6 +143,11 @@ def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
 def colour(index: int) -> str:
     """Return the colour of an index; after the end of the palette the colours repeat."""
     return PALETTE[index % len(PALETTE)]
+
+
+def line_colour(index: int) -> str:
+    """Return the colour of a line that can be seen on light and on dark pages; after the last one they repeat."""
+    return LINES[index % len(LINES)]
 
 
 def stripes(index: int) -> int:

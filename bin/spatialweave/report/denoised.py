@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spatialweave.domains.palette import colour
+from spatialweave.domains.palette import line_colour
 from spatialweave.report.curve_plot import CurvePlot, curve_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import decimals, modality, run_title
@@ -66,9 +66,12 @@ def denoised_part(
         int((shown["auc_denoised"] > shown["auc_measured"]).sum()),
         len(shown),
         ReportTable("Area under the ROC curve: 0.5 is chance, 1 perfect", header, _rows(areas, labels, names), True),
-        [("measured", MEASURED, True), *((names[run], colour(at), False) for at, run in enumerate(runs))],
+        [("measured", MEASURED, True), *((names[run], line_colour(at), False) for at, run in enumerate(runs))],
         [
-            (modality(str(name)), *_plots(rows, labels, {run: (names[run], colour(at)) for at, run in enumerate(runs)}))
+            (
+                modality(str(name)),
+                *_plots(rows, labels, {run: (names[run], line_colour(at)) for at, run in enumerate(runs)}),
+            )
             for name, rows in own.groupby("modality", sort=False)
         ],
     )

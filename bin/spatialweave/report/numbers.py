@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.domains.number import CRITERIA, DIVISIONS, STABILITY, TOLERANCE, Choice, choose
-from spatialweave.domains.palette import colour
+from spatialweave.domains.palette import line_colour
 from spatialweave.io.result_tables import NUMBERS
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import number, words
@@ -114,7 +114,8 @@ def _plot(
         return Curve(name, shade, " ".join(f"{across(int(str(k)))},{up(v)}" for k, v in values.dropna().items()))
 
     curves = [
-        curve(titles.get(str(method), str(method)), colour(n), by_method[method]) for n, method in enumerate(by_method)
+        curve(titles.get(str(method), str(method)), line_colour(n), by_method[method])
+        for n, method in enumerate(by_method)
     ]
     every = numbers if width == LARGE[0] else numbers[:: -(-len(numbers) // 8)]
     return CriterionPlot(

@@ -17,7 +17,7 @@ async function spotClasses(key) {
   return classes ? { classes, codes: await unpack(classes.codes), looks: classLooks(classes) } : null;
 }
 
-async function drawAlignment() {
+export async function drawAlignment() {
   const spots = await loadSpots();
   const [x, y, points] = await Promise.all([DATA.alignment.x, DATA.alignment.y, DATA.alignment.points].map(unpack));
   const rows = DATA.sections.names.map((name, code) => points.filter((row) => spots.sections[row] === code));

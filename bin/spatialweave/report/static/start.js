@@ -1,6 +1,6 @@
 // The card of a spot, and the start of the page.
 
-import { startAlignment } from "./alignment.js";
+import { drawAlignment, startAlignment } from "./alignment.js";
 import { classLooks, DARK } from "./colours.js";
 import { DATA, loadTops, valueOf } from "./data.js";
 import { byId, fill, format } from "./dom.js";
@@ -101,6 +101,9 @@ addEventListener("afterprint", screenPassports);
 addEventListener("afterprint", () => Object.values(plots).forEach((plot) => plot.redraw()));
 addEventListener("afterprint", () => document.querySelectorAll("details").forEach((node) => { node.open = !node.dataset.closed; }));
 
-DARK.addEventListener("change", () => draw());
+DARK.addEventListener("change", () => {
+  draw();
+  if (DATA.alignment) drawAlignment();
+});
 
 start();
