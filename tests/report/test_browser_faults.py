@@ -259,6 +259,17 @@ def test_text_can_be_read_on_light_and_dark(page: Any) -> None:
     media(page)
 
 
+def test_by_the_keyboard_every_table_can_be_scrolled_and_metrics_are_explained(page: Any) -> None:
+    reached = page.execute_script("""
+      return [...document.querySelectorAll('.scroll')].map(
+        (box) => box.tabIndex === 0 && box.getAttribute('role') === 'region' && box.hasAttribute('aria-label'));
+    """)
+    assert len(reached) > 10 and all(reached)
+    metrics = page.find_elements("css selector", "#metrics-table abbr")
+    meanings = page.find_element("css selector", "#metrics details").get_attribute("textContent")
+    assert len(metrics) > 3 and all(one.get_attribute("title") in meanings for one in metrics)
+
+
 def test_maps_obey_the_keyboard_and_speak(page: Any) -> None:
     canvas = page.find_element("css selector", "#map canvas")
     assert canvas.get_attribute("role") == "img"

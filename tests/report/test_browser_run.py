@@ -70,7 +70,8 @@ def test_tables_sort_by_a_click_and_by_the_keyboard(browser: Any, report: Path) 
     browser.get(report.as_uri())
     assert browser.get_log("browser") == []
     assert column(browser, 1) == ["0.900", "0.800", "0.700"]
-    heads = browser.find_elements("css selector", "table.leaders thead th")[:9]
+    heads = browser.find_elements("css selector", "table.leaders thead th button")[:9]
+    assert len(heads) == 9 and all(head.accessible_name for head in heads)
     browser.execute_script("arguments[0].click()", heads[1])
     assert column(browser, 1) == ["0.700", "0.800", "0.900"]
     # Seconds are sorted as numbers, not by their text.
@@ -78,7 +79,11 @@ def test_tables_sort_by_a_click_and_by_the_keyboard(browser: Any, report: Path) 
     assert column(browser, 7) == ["9.0 s", "30 s", "1 min 40 s"]
     heads[7].send_keys("\ue007")
     assert column(browser, 7) == ["1 min 40 s", "30 s", "9.0 s"]
-    assert heads[7].get_attribute("aria-sort") == "descending"
+    sorted_heads = browser.find_elements("css selector", "table.leaders thead [aria-sort]")
+    assert [head.get_attribute("aria-sort") for head in sorted_heads[:1]] == ["descending"]
+    assert (
+        sorted_heads[0].aria_role == "columnheader" and sorted_heads[0].find_element("tag name", "button") == heads[7]
+    )
 
 
 def test_numbers_are_sorted_as_they_are_written(browser: Any, report: Path) -> None:
@@ -87,9 +92,17 @@ def test_numbers_are_sorted_as_they_are_written(browser: Any, report: Path) -> N
     written = ["1\u202f234", "4.0e\u221204", "\u22120.100"]
     rows = "[...document.querySelector('table.leaders').tBodies[0].rows]"
     browser.execute_script(f"{rows}.forEach((r, i) => {{ r.cells[1].innerText = arguments[0][i]; }})", written)
-    head = browser.find_element("css selector", "table.leaders thead th:nth-child(2)")
+    head = browser.find_element("css selector", "table.leaders thead th:nth-child(2) button")
     browser.execute_script("arguments[0].click()", head)
     assert column(browser, 1) == written[::-1]
+
+
+def test_by_the_keyboard_every_table_can_be_scrolled(browser: Any, report: Path) -> None:
+    browser.get(report.as_uri())
+    boxes = browser.find_elements("css selector", ".scroll")
+    assert len(boxes) > 5
+    for box in boxes:
+        assert box.get_attribute("tabindex") == "0" and box.aria_role == "region" and box.get_attribute("aria-label")
 
 
 @pytest.mark.parametrize("width", [1280, 1440])

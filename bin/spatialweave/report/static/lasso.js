@@ -113,7 +113,7 @@ function drawRegionTable(found) {
     const head = element("tr", {}, ...titles.map((title, at) => element("th", { className: at ? "number" : "", textContent: title })));
     const caption = element("caption", { textContent: `${modality}: highest in the region. Means of ${unit}` });
     const none = element("tr", {}, element("td", { colSpan: titles.length, textContent: "No feature is higher in the region." }));
-    return element("div", { className: "scroll" }, element("table", { className: "wide markers" }, caption, element("thead", {}, head), element("tbody", {}, ...(rows.length ? rows : [none]))));
+    return element("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: `Markers of the region: ${modality}` }, element("table", { className: "wide markers" }, caption, element("thead", {}, head), element("tbody", {}, ...(rows.length ? rows : [none]))));
   }));
 }
 

@@ -98,6 +98,6 @@ export function drawMarkers(run, featureIndex, onFeature) {
       body.append(element("tr", {}, element("th", { scope: "row" }, swatch, run.domains.names[code]), cell));
     });
     const head = element("thead", {}, element("tr", {}, element("th", { textContent: "domain" }), element("th", { textContent: `${title}: highest against the other domains (difference of the means of ${unitOf(modality)})` })));
-    return element("div", { className: "scroll" }, element("table", { className: "wide markers" }, head, body));
+    return element("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: `Markers: ${title}` }, element("table", { className: "wide markers" }, head, body));
   }));
 }

@@ -1,4 +1,7 @@
 // Tables of the class "sortable": a click on a head sorts by its column, a second one the other way.
+
+import { element } from "./dom.js";
+
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const value = (row, column) => {
@@ -19,13 +22,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       rows.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : down ? order(b, a) : order(a, b)));
       for (const [, row] of rows) body.append(row);
     };
-    head.tabIndex = 0;
-    head.addEventListener("click", sort);
-    head.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") {
-        event.preventDefault();
-        sort();
-      }
-    });
+    // The button has the focus, not the words in it.
+    head.querySelectorAll("[tabindex]").forEach((node) => node.removeAttribute("tabindex"));
+    head.append(element("button", { type: "button", onclick: sort }, ...head.childNodes));
   });
 }
