@@ -305,6 +305,10 @@ def test_micrometres_by_the_unit_and_by_the_bins_of_visium_hd(tmp_path: Path) ->
     path = h5ad(tmp_path / "hd.h5ad", spots, obsm={"spatial": grid(2, 3, 29.0)})
     assert outs(path).uns["spatialweave"]["micrometres"] == pytest.approx(8 / 29)
     xy = dict(zip(("x_centroid", "y_centroid"), grid(2, 3).T, strict=True))
-    path = h5ad(tmp_path / "xenium.h5ad", [f"c{i}" for i in range(6)], obs=xy)
+    cells = [f"c{i}" for i in range(6)]
+    path = h5ad(tmp_path / "xenium.h5ad", cells, obs={**xy, "transcript_counts": range(6)})
     assert outs(path).uns["spatialweave"]["micrometres"] == 1
+    # MCMICRO gives the columns of Xenium in pixels.
+    path = h5ad(tmp_path / "mcmicro.h5ad", cells, obs={**xy, "Area": range(6)})
+    assert "micrometres" not in outs(path).uns["spatialweave"]
     assert "micrometres" not in outs(small(tmp_path)).uns["spatialweave"]

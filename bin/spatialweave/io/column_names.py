@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 GLOBAL_PAIRS = (
     ("centerx_global_px", "centery_global_px", "pixel"),
@@ -20,7 +20,7 @@ OBS_PAIRS = (
     ("pxl_col_in_fullres", "pxl_row_in_fullres", "pixel"),
     ("pxl_col", "pxl_row", "pixel"),
     ("x", "y", "unknown"),
-    ("x_centroid", "y_centroid", "micrometre"),
+    ("x_centroid", "y_centroid", "unknown"),
     ("center_x", "center_y", "micrometre"),
     ("centroid_x", "centroid_y", "unknown"),
     ("x_coord", "y_coord", "unknown"),
@@ -38,7 +38,7 @@ OBS_PAIRS = (
     ("imagecol", "imagerow", "pixel"),
     ("array_col", "array_row", "array"),
 )
-"""Columns (any case) that hold x and y, and their unit, in the order in which they are searched."""
+"""Columns that hold x and y, as :func:`plain_name` spells them, and their unit, in the order of the search."""
 
 FRAME_PAIRS = (*OBS_PAIRS, ("col", "row", "unknown"), ("column", "row", "unknown"))
 """Such columns of tables that hold only coordinates."""
@@ -135,22 +135,41 @@ _SHAPES = re.compile(
 """Names of facts about cells that are features of the modality morphology."""
 
 
+def plain_name(name: str) -> str:
+    """Return a name in the form in which columns of coordinates are compared: "Centroid X µm" is "centroid_x_um"."""
+    lowered = str(name).lower().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    return re.sub(r"[^a-z0-9]+", "_", lowered).strip("_")
+
+
+def find_axes(names: Iterable[str], pairs: Sequence[tuple[str, str, str]] = OBS_PAIRS) -> tuple[str, str, str] | None:
+    """Return the first of `pairs` that is among the names of columns, with its unit.
+
+    Xenium and MCMICRO call the same columns x_centroid and y_centroid, in micrometres and in pixels; only Xenium counts
+    transcripts.
+    """
+    present = {plain_name(name) for name in names}
+    for x, y, unit in pairs:
+        if {x, y} <= present:
+            return x, y, "micrometre" if x == "x_centroid" and "transcript_counts" in present else unit
+    return None
+
+
 def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     """Return positions of the columns that are not features: coordinates and well-known facts (area, fov ...).
 
     Single letters may be genes (y and z are genes of the fly), and so may row: they are coordinates only if both
     columns of a pair are present. In the modality morphology, shapes are features.
     """
-    lowered = [str(name).strip().lower() for name in names]
-    present = set(lowered)
+    plain = [plain_name(name) for name in names]
+    present = set(plain)
     pairs = {axis for x, y, _unit in FRAME_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
-    return [i for i, name in enumerate(lowered) if name in pairs or _is_fact(name, modality)]
+    return [i for i, name in enumerate(plain) if name in pairs or _is_fact(names[i], modality)]
 
 
 def _is_fact(name: str, modality: str | None) -> bool:
     if spelled(name) in _FACTS:
         return True
-    plain = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
+    plain = plain_name(name)
     return bool(_FACT_PATTERNS.fullmatch(plain) or (modality != "morphology" and _SHAPES.fullmatch(plain)))

@@ -14,7 +14,15 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.cell_names import matched_names, row_names
-from spatialweave.io.column_names import DEPTHS, FRAME_PAIRS, GLOBAL_PAIRS, OBS_PAIRS, ON_SLIDE
+from spatialweave.io.column_names import (
+    DEPTHS,
+    FRAME_PAIRS,
+    GLOBAL_PAIRS,
+    OBS_PAIRS,
+    ON_SLIDE,
+    find_axes,
+    plain_name,
+)
 from spatialweave.io.layout import spacing
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
@@ -62,34 +70,34 @@ def in_obsm(
 
 def _by_name(table: pd.DataFrame, slot: str) -> tuple[pd.DataFrame, str]:
     """Return the columns x and y (and z) of a table, and their unit; all columns if no name shows which is x."""
-    columns = {str(name).strip().lower(): name for name in reversed(table.columns)}
-    for x, y, unit in FRAME_PAIRS:
-        if x in columns and y in columns:
-            depth = [columns[name] for name in DEPTHS if name in columns][:1]
-            return table[[columns[x], columns[y], *depth]], unit
-    if not all(name[-1:].isdigit() for name in columns):
+    axes = find_axes(table.columns, FRAME_PAIRS)
+    if axes is not None:
+        x, y, unit = axes
+        columns = {plain_name(name): name for name in reversed(table.columns)}
+        depth = [columns[name] for name in DEPTHS if name in columns][:1]
+        return table[[columns[x], columns[y], *depth]], unit
+    if not all(str(name).strip()[-1:].isdigit() for name in table.columns):
         warn(slot, f"its columns {', '.join(map(str, table.columns))} are taken for x and y in this order")
     return table, "unknown"
 
 
 def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] = OBS_PAIRS) -> Coordinates | None:
     """Return coordinates from the first of `pairs` among the columns of `obs`."""
-    columns = {str(name).strip().lower(): name for name in reversed(obs.columns)}
-    for x_name, y_name, unit in pairs:
-        if x_name not in columns or y_name not in columns:
-            continue
-        slot = f"{where}, obs columns '{columns[x_name]}' and '{columns[y_name]}'"
-        pair = [obs[columns[name]] for name in (x_name, y_name)]
-        values = np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in pair])
-        text = np.isnan(values) & ~np.column_stack([column.isna().to_numpy() for column in pair])
-        if text.any():
-            row, axis = np.argwhere(text)[0]
-            found = f"'{pair[axis].iloc[row]}' of spot '{obs.index[row]}' is not a number"
-            raise InputError(slot, found, "x and y of each spot as numbers")
-        if unit == "array":
-            values = _straighten(values)
-        return _checked(Coordinates(obs.index, values, slot, unit, global_by_name=x_name in ON_SLIDE))
-    return None
+    axes = find_axes(obs.columns, pairs)
+    if axes is None:
+        return None
+    x_name, y_name, unit = axes
+    columns = {plain_name(name): name for name in reversed(obs.columns)}
+    slot = f"{where}, obs columns '{columns[x_name]}' and '{columns[y_name]}'"
+    pair = [obs[columns[name]] for name in (x_name, y_name)]
+    values = np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in pair])
+    text = np.isnan(values) & ~np.column_stack([column.isna().to_numpy() for column in pair])
+    if text.any():
+        row, axis = np.argwhere(text)[0]
+        found = f"'{pair[axis].iloc[row]}' of spot '{obs.index[row]}' is not a number"
+        raise InputError(slot, found, "x and y of each spot as numbers")
+    values = _straighten(values) if unit == "array" else values
+    return _checked(Coordinates(obs.index, values, slot, unit, global_by_name=x_name in ON_SLIDE))
 
 
 def in_names(names: pd.Index, where: str) -> Coordinates | None:
@@ -162,12 +170,11 @@ def read_coordinates(path: Path) -> Coordinates:
         positions = space_ranger.read_positions(path)
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
     table = tables.read_strings(path)
-    lowered = {str(name).strip().lower() for name in table.columns}
-    x_name, y_name, unit = next((pair for pair in OBS_PAIRS if {pair[0], pair[1]} <= lowered), ("x", "y", "unknown"))
+    x_name, y_name, unit = find_axes(table.columns) or ("x", "y", "unknown")
     x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
     names = row_names(path, table)
     values = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
-    if lowered & set(DEPTHS):
+    if not {plain_name(name) for name in table.columns}.isdisjoint(DEPTHS):
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
     values = _straighten(values) if unit == "array" else values
     return Coordinates(names, values, str(path), unit, table.set_axis(names), x_name in ON_SLIDE)

@@ -6,9 +6,10 @@ import csv
 import io
 import math
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TextIO
 
@@ -17,11 +18,15 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import SPOTS_RATIO, TEXT_BYTES, TEXT_RATIO, BoundedText
+from spatialweave.io.column_names import plain_name
 from spatialweave.io.measurement import plain_text, reading
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 MARKS = ("\t", ",", ";")
 """Characters that may separate cells."""
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (str, str.lower, plain_name)
+"""Forms in which names of columns are compared, one after the other."""
 
 
 def check_file(path: Path, expected: str) -> None:
@@ -210,14 +215,14 @@ def _plain(column: pd.Series) -> np.ndarray:
 
 
 def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], required: bool = True) -> str | None:
-    """Return the column with one of `names`, earlier names first, spelled exactly or else in any case.
+    """Return the column with one of `names`, earlier names first.
 
-    Two columns with the same name are refused, and so is a table without any, unless `required` is False.
+    A column may be spelled exactly, else in any case, else with other characters between words ("Cell-ID"). Two columns
+    with the same name are refused, and so is a table without any, unless `required` is False.
     """
-    spelled = [(str(column).strip(), str(column)) for column in table.columns]
-    for name in names:
-        exact = [column for stripped, column in spelled if stripped == name]
-        hits = exact or [column for stripped, column in spelled if stripped.lower() == name.lower()]
+    columns = [str(column) for column in table.columns]
+    for name, form in product(names, SPELLINGS):
+        hits = [column for column in columns if form(column.strip()) == form(name)]
         if len(hits) > 1:
             raise InputError(str(path), f"has {len(hits)} columns named '{name}'", "one")
         if hits:
