@@ -96,6 +96,44 @@ def test_what_programs_write_beside_stains_is_no_stain(tmp_path: Path, facts: li
     assert result.mod["adt"].var_names.tolist() == ["CD3", "CD8"]
 
 
+TABLES_OF_CELLS = {
+    "QuPath, micrometres": ("Object ID", {"Centroid X µm": 0, "Centroid Y µm": 1}, "micrometre"),
+    "QuPath, pixels": ("Object ID", {"Centroid X px": 0, "Centroid Y px": 1}, "pixel"),
+    "inForm": ("Cell ID", {"Cell X Position": 0, "Cell Y Position": 1}, "unknown"),
+    "CellProfiler": ("cell_id", {"Location_Center_X": 0, "Location_Center_Y": 1}, "pixel"),
+    "scikit-image": ("CellID", {"centroid-0": 1, "centroid-1": 0}, "pixel"),
+    "scikit-image, volumes": ("CellID", {"centroid-0": 2, "centroid-1": 1, "centroid-2": 0}, "pixel"),
+}
+"""Column of names, the columns of coordinates with the axis (x, y, z) that each holds, and the unit."""
+
+
+@pytest.mark.parametrize("given", ["beside", "alone"])
+@pytest.mark.parametrize("program", TABLES_OF_CELLS)
+def test_coordinates_are_read_from_the_tables_of_programs_that_segment_cells(
+    tmp_path: Path, program: str, given: str
+) -> None:
+    name, axes, unit = TABLES_OF_CELLS[program]
+    places = np.column_stack([XY + 0.25, np.full(20, 3.0)])
+    columns = {column: places[:, axis] for column, axis in axes.items()}
+    pd.DataFrame({name: SPOTS, **columns, "CD3": np.arange(20) + 1.5}).to_csv(tmp_path / "cells.csv", index=False)
+    more = {"spatial": tmp_path / "cells.csv"} if given == "beside" else {}
+    result = read({"adt": tmp_path / "cells.csv"}, platform="codex", **more)
+    np.testing.assert_array_equal(result.obsm["spatial"], places[:, :2])
+    assert result.mod["adt"].var_names.tolist() == ["CD3"]
+    assert result.uns["spatialweave"]["coordinate_unit"] == unit
+
+
+@pytest.mark.parametrize("given", ["beside", "alone"])
+def test_a_cell_of_halo_is_at_the_centre_of_its_box(tmp_path: Path, given: str) -> None:
+    width = np.arange(20) % 3
+    box = {"XMin": XY[:, 0] - width, "XMax": XY[:, 0] + width, "YMin": XY[:, 1] - 2, "YMax": XY[:, 1] + 2}
+    pd.DataFrame({"Object Id": SPOTS, **box, "CD3": width + 1.5}).to_csv(tmp_path / "cells.csv", index=False)
+    more = {"spatial": tmp_path / "cells.csv"} if given == "beside" else {}
+    result = read({"adt": tmp_path / "cells.csv"}, platform="codex", **more)
+    np.testing.assert_array_equal(result.obsm["spatial"], XY)
+    assert result.mod["adt"].var_names.tolist() == ["CD3"]
+
+
 def test_genes_of_one_letter_stay(tmp_path: Path) -> None:
     """Of the fly: yellow (y), zeste (z) and white (w), and relative of woc (row); MAXX is no "max_x"."""
     genes = ["y", "z", "w", "row", "MAXX", "POSTN", "CENPX", "AREG"]

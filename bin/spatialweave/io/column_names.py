@@ -23,6 +23,14 @@ OBS_PAIRS = (
     ("x_centroid", "y_centroid", "unknown"),
     ("center_x", "center_y", "micrometre"),
     ("centroid_x", "centroid_y", "unknown"),
+    # QuPath, inForm, CellProfiler, and scikit-image, which counts axes from the slowest: x is the last.
+    ("centroid_x_um", "centroid_y_um", "micrometre"),
+    ("centroid_x_px", "centroid_y_px", "pixel"),
+    ("cell_x_position", "cell_y_position", "unknown"),
+    ("location_center_x", "location_center_y", "pixel"),
+    ("areashape_center_x", "areashape_center_y", "pixel"),
+    ("centroid_2", "centroid_1", "pixel"),
+    ("centroid_1", "centroid_0", "pixel"),
     ("x_coord", "y_coord", "unknown"),
     ("x_location", "y_location", "unknown"),
     ("coord_x", "coord_y", "unknown"),
@@ -37,8 +45,13 @@ OBS_PAIRS = (
     ("sdimx", "sdimy", "unknown"),
     ("imagecol", "imagerow", "pixel"),
     ("array_col", "array_row", "array"),
+    # The bounding boxes of HALO.
+    ("xmin xmax", "ymin ymax", "unknown"),
 )
-"""Columns that hold x and y, as :func:`plain_name` spells them, and their unit, in the order of the search."""
+"""Columns that hold x and y, as :func:`plain_name` spells them, and their unit, in the order of the search.
+
+Of two columns with a blank between, the mean is the coordinate.
+"""
 
 FRAME_PAIRS = (*OBS_PAIRS, ("col", "row", "unknown"), ("column", "row", "unknown"))
 """Such columns of tables that hold only coordinates."""
@@ -48,7 +61,8 @@ DEPTHS = ("z", "z_centroid", "center_z", "centroid_z", "z_coord", "z_location", 
 
 BARCODE_NAMES = (
     *("barcode", "barcodes", "spot", "spot_id", "spot id", "spot index", "spot_index"),
-    *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id", ""),
+    *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id"),
+    *("object id", "object_id", ""),
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
@@ -103,7 +117,7 @@ _FACTS = frozenset(
             "labels",
             "region",
         ),
-        *("cell_id", "entity_id", "object", "in_tissue"),
+        *("cell_id", "entity_id", "object", "object_id", "in_tissue"),
         *("array_row", "array_col", "row_centroid", "column_centroid", "x_tile", "y_tile", "tile_num"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),
@@ -149,7 +163,7 @@ def find_axes(names: Iterable[str], pairs: Sequence[tuple[str, str, str]] = OBS_
     """
     present = {plain_name(name) for name in names}
     for x, y, unit in pairs:
-        if {x, y} <= present:
+        if {*x.split(), *y.split()} <= present:
             return x, y, "micrometre" if x == "x_centroid" and "transcript_counts" in present else unit
     return None
 

@@ -88,16 +88,21 @@ def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] 
         return None
     x_name, y_name, unit = axes
     columns = {plain_name(name): name for name in reversed(obs.columns)}
-    slot = f"{where}, obs columns '{columns[x_name]}' and '{columns[y_name]}'"
-    pair = [obs[columns[name]] for name in (x_name, y_name)]
-    values = np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(np.float64) for column in pair])
-    text = np.isnan(values) & ~np.column_stack([column.isna().to_numpy() for column in pair])
-    if text.any():
-        row, axis = np.argwhere(text)[0]
-        found = f"'{pair[axis].iloc[row]}' of spot '{obs.index[row]}' is not a number"
-        raise InputError(slot, found, "x and y of each spot as numbers")
+    named = [[columns[name] for name in axis.split()] for axis in (x_name, y_name)]
+    slot = f"{where}, obs columns " + " and ".join(f"'{name}'" for axis in named for name in axis)
+    values = np.column_stack([np.mean([_numbers(obs, name, slot) for name in axis], axis=0) for axis in named])
     values = _straighten(values) if unit == "array" else values
     return _checked(Coordinates(obs.index, values, slot, unit, global_by_name=x_name in ON_SLIDE))
+
+
+def _numbers(obs: pd.DataFrame, column: str, slot: str) -> np.ndarray:
+    """Return a column as float64, NaN where it is missing; text is refused."""
+    values = pd.to_numeric(obs[column], errors="coerce").to_numpy(np.float64)
+    text = np.flatnonzero(np.isnan(values) & ~obs[column].isna().to_numpy())
+    if len(text):
+        found = f"'{obs[column].iloc[text[0]]}' of spot '{obs.index[text[0]]}' is not a number"
+        raise InputError(slot, found, "x and y of each spot as numbers")
+    return values
 
 
 def in_names(names: pd.Index, where: str) -> Coordinates | None:
@@ -171,9 +176,11 @@ def read_coordinates(path: Path) -> Coordinates:
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
     table = tables.read_strings(path)
     x_name, y_name, unit = find_axes(table.columns) or ("x", "y", "unknown")
-    x, y = (tables.find_column(path, table, (name,)) for name in (x_name, y_name))
+    columns = [[str(tables.find_column(path, table, (name,))) for name in axis.split()] for axis in (x_name, y_name)]
     names = row_names(path, table)
-    values = np.column_stack([tables.numbers(path, table, str(name)) for name in (x, y)])
+    values = np.column_stack(
+        [np.mean([tables.numbers(path, table, name) for name in axis], axis=0) for axis in columns]
+    )
     if not {plain_name(name) for name in table.columns}.isdisjoint(DEPTHS):
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
     values = _straighten(values) if unit == "array" else values
