@@ -66,6 +66,12 @@ BARCODE_NAMES = (
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
+INDEX_NAMES = frozenset({*BARCODE_NAMES, "index", "id", "name", "gene", "m/z"})
+"""Names (any case) of a first column that holds names, whatever these look like."""
+
+IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot"}
+"""Names (any case) of a column that holds barcodes wherever it is."""
+
 FIELDS, SECTIONS, BATCHES, PLANES = "fields of view", "sections", "batches", "planes"
 """Kinds of parts of a file that a column can distinguish."""
 
@@ -118,6 +124,7 @@ _FACTS = frozenset(
             "region",
         ),
         *("cell_id", "entity_id", "object", "object_id", "in_tissue"),
+        *("object_type", "name", "class", "classification", "parent"),
         *("array_row", "array_col", "row_centroid", "column_centroid", "x_tile", "y_tile", "tile_num"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),

@@ -279,15 +279,15 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
     return names
 
 
-def first_bad_cell(path: Path, skipped: Collection[int] = ()) -> InputError:
+def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
     """Return the error for the first cell of a matrix that is not a finite number.
 
-    The first column holds barcodes; columns at the positions `skipped` may hold anything.
+    Columns at the positions `skipped`, such as that of the barcodes, may hold anything.
     """
     header = read_header(path)
     for number, cells in rows(path):
         for position, (name, cell) in enumerate(zip(header, cells, strict=True)):
-            if position == 0 or position in skipped:
+            if position in skipped:
                 continue
             where = f"{path}, line {number}, column '{name}'"
             value = to_number(cell)

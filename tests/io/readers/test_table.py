@@ -130,6 +130,59 @@ def test_repeated_feature_names_are_numbered(tissue, tmp_path: Path, spatial_csv
     np.testing.assert_array_equal(result.mod["rna"].X.toarray(), tissue.rna)
 
 
+INTENSITIES = np.random.default_rng(4).gamma(2.0, 3.0, (20, 2)).round(4)
+
+
+@pytest.mark.parametrize("order", ["x y CD3 CD8", "CD3 CD8 x y", "X Y 100.1 200.2", "CD3 CD8 X_centroid Y_centroid"])
+def test_spots_without_a_column_of_names_are_numbered(tissue, tmp_path: Path, order: str) -> None:
+    """No column of such a table is lost: the first one is a coordinate or a stain, and not the names of the spots."""
+    names = order.split()
+    features = [name for name in names if name[0] not in "xyXY"]
+    axes = [name for name in names if name not in features]
+    columns = dict(zip((*axes, *features), np.column_stack([tissue.coordinates, INTENSITIES]).T, strict=True))
+    pd.DataFrame({name: columns[name] for name in names}).to_csv(tmp_path / "cells.csv", index=False)
+    with pytest.warns(InputWarning, match=r"has no column of names \(its first column .* so its spots are numbered"):
+        result = section({"adt": tmp_path / "cells.csv"}, platform="codex")
+    assert result.obs_names.tolist() == [str(number) for number in range(20)]
+    assert result.mod["adt"].var_names.tolist() == features
+    np.testing.assert_array_equal(result.mod["adt"].X.toarray(), INTENSITIES.astype(np.float32))
+    np.testing.assert_array_equal(result.obsm["spatial"], tissue.coordinates)
+
+
+@pytest.mark.parametrize("order", ["CD3,CD8,CellID,x,y", "Image,Object ID,Class,CD3,x,y,CD8", "x,y,Object ID,CD8,CD3"])
+def test_barcodes_that_are_not_in_the_first_column(tissue, tmp_path: Path, order: str) -> None:
+    """QuPath writes the image first."""
+    columns = {"x": tissue.coordinates[:, 0], "y": tissue.coordinates[:, 1], "CD3": INTENSITIES[:, 0]}
+    columns |= {"CD8": INTENSITIES[:, 1], "CellID": tissue.spots, "Object ID": tissue.spots}
+    columns |= {"Image": "slide.tif", "Class": "Tumor"}
+    table = pd.DataFrame({name: columns[name] for name in order.split(",")})
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    with pytest.warns(InputWarning, match="its spots are named by the column '(CellID|Object ID)'"):
+        data = section({"adt": tmp_path / "cells.csv"}, platform="codex").mod["adt"]
+    assert sorted(data.obs_names) == sorted(tissue.spots) and sorted(data.var_names) == ["CD3", "CD8"]
+    found = data[tissue.spots, ["CD3", "CD8"]]
+    np.testing.assert_array_equal(found.X.toarray(), INTENSITIES.astype(np.float32))
+    np.testing.assert_array_equal(found.obsm["spatial"], tissue.coordinates)
+
+
+@pytest.mark.parametrize("names", [[f"{100 + i}.5" for i in range(20)], [f"{i}.0" for i in range(20)][::-1]])
+def test_numbers_may_be_names(tissue, tmp_path: Path, names: list[str]) -> None:
+    """Rising fractions are the m/z of a matrix with spots in columns; whole numbers are those of cells."""
+    pd.DataFrame({"number": names, "A": range(20)}).to_csv(tmp_path / "m.csv", index=False)
+    (measurement,) = read(tmp_path / "m.csv")
+    assert measurement.obs.index.tolist() == names
+
+
+@pytest.mark.parametrize("values", [("TRUE", "FALSE"), ("True", "False"), ("false", "true")])
+def test_a_column_of_true_and_false_is_no_feature(tissue, tmp_path: Path, spatial_csv: Path, holds, values) -> None:
+    table = tissue.table("rna").assign(is_doublet=[values[i % 2] for i in range(20)])
+    table.to_csv(tmp_path / "rna.csv", index_label="barcode")
+    with pytest.warns(InputWarning, match="the columns 'is_doublet' are coordinates or facts"):
+        result = section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv)
+    holds(result, tissue, "rna")
+    assert result.mod["rna"].obs.loc[tissue.spots, "is_doublet"].tolist() == [values[i % 2] for i in range(20)]
+
+
 def no_facts(features: list[str]) -> bool:
     """Whether none is what tables of cells call coordinates and facts about them, as random names can be, too."""
     return not facts_among(features)

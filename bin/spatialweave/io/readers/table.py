@@ -1,9 +1,13 @@
-"""Text matrices (.csv, .tsv, .txt, also .gz): a header of feature names, then one line per spot, its barcode first."""
+"""Text matrices (.csv, .tsv, .txt, also .gz): a header of feature names, then one line per spot, its barcode first.
+
+Tables of cells may lack the column of barcodes: their rows are numbered.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,7 +16,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import facts_among
+from spatialweave.io.column_names import FRAME_PAIRS, IDENTIFIERS, INDEX_NAMES, facts_among, find_axes, plain_name
 from spatialweave.io.coordinates import in_obs, on_slide
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 BLOCK_CELLS = 10_000_000
 """Cells parsed at once (80 MB as float64): only one block of the matrix is ever dense."""
+
+FIRST_ROWS = 100
+"""Rows that show whether the first column holds names."""
 
 
 def read(path: Path, modality: str | None = None) -> list[Measurement]:
@@ -38,20 +45,72 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
             "barcodes, then one column per feature",
             "separate cells by commas, tabs or semicolons",
         )
-    for position, name in enumerate(header[1:], start=2):
-        if not name:
-            raise InputError(f"{path}, line 1, column {position}", "has no name", "the name of a feature")
-    facts = [position + 1 for position in facts_among(header[1:], modality)]
+    named_by = _column_of_names(path, header)
+    others = [i for i in range(len(header)) if i != named_by]
+    for position in others:
+        if not header[position]:
+            raise InputError(f"{path}, line 1, column {position + 1}", "has no name", "the name of a feature")
+    known = {others[i] for i in facts_among([header[i] for i in others], modality)}
+    facts = sorted((known | _true_or_false(path)) - {named_by})
     if facts:
-        named = ", ".join(f"'{header[i]}'" for i in facts)
-        warn(str(path), f"the columns {named} are coordinates or facts about spots, not features, and are left out")
-    if len(facts) == len(header) - 1:
-        raise InputError(str(path), f"has no features besides the columns {named}", "one column per feature")
-    obs, matrix = parse(path, len(header), facts)
+        left_out = ", ".join(f"'{header[i]}'" for i in facts)
+        warn(str(path), f"the columns {left_out} are coordinates or facts about spots, not features, and are left out")
+    columns = [i for i in others if i not in facts]
+    if not columns:
+        raise InputError(str(path), f"has no features besides the columns {left_out}", "one column per feature")
+    obs, matrix = parse(path, len(header), facts, named_by)
     obs.columns = pd.Index([header[i] for i in facts], dtype=object)
     obs = obs.loc[:, ~obs.columns.duplicated()]
-    features = pd.DataFrame(index=pd.Index([n for i, n in enumerate(header) if i and i not in facts], dtype=object))
+    features = pd.DataFrame(index=pd.Index([header[i] for i in columns], dtype=object))
     return [_measurement(path, obs, matrix, features)]
+
+
+def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
+    """Return the position of the column with the names of the rows: the first, unless it holds facts or fractions.
+
+    Then it is that of barcodes, wherever it is; None if there is none.
+    """
+    if header[0].lower() in INDEX_NAMES:
+        return 0
+    elsewhere = next((i for i, name in enumerate(header) if name.lower() in IDENTIFIERS), None)
+    holds = _values(path, header)
+    if not holds and (elsewhere is None or 0 not in facts_among(header)):
+        return 0
+    if elsewhere is None:
+        found = f"its first column '{header[0]}' holds {holds}"
+        warn(str(path), f"has no column of names ({found}), so its spots are numbered from 0")
+    else:
+        warn(str(path), f"its spots are named by the column '{header[elsewhere]}'")
+    return elsewhere
+
+
+def _values(path: Path, header: Sequence[str]) -> str:
+    """Return what the first column holds instead of names: "coordinates", "fractions" or "".
+
+    Fractions that only rise may be names: the m/z of a matrix with spots in columns.
+    """
+    cells = [tables.to_number(cells[0]) for _number, cells in islice(tables.rows(path), FIRST_ROWS)]
+    numbers = np.array([number for number in cells if number is not None])
+    if not len(numbers) or len(numbers) < len(cells):
+        return ""
+    if _is_axis(header):
+        return "coordinates"
+    rising = len(numbers) > 1 and (np.diff(numbers) > 0).all()
+    return "fractions" if (numbers != np.floor(numbers)).any() and not rising else ""
+
+
+def _is_axis(header: Sequence[str]) -> bool:
+    """Return whether the first column is one of those that hold the coordinates."""
+    axes = find_axes(header, FRAME_PAIRS)
+    plain = [plain_name(name) for name in header]
+    # R calls a column of names X, also beside coordinates.
+    return axes is not None and plain[0] in " ".join(axes[:2]).split() and plain.count(plain[0]) == 1
+
+
+def _true_or_false(path: Path) -> set[int]:
+    """Return positions of the columns that say TRUE or FALSE of the first spot, which pandas would read as 1 and 0."""
+    cells = next((cells for _number, cells in tables.rows(path)), [])
+    return {i for i, cell in enumerate(cells) if cell.strip().lower() in ("true", "false")}
 
 
 def _measurement(path: Path, obs: pd.DataFrame, matrix: sparse.csr_matrix, features: pd.DataFrame) -> Measurement:
@@ -68,34 +127,38 @@ def _measurement(path: Path, obs: pd.DataFrame, matrix: sparse.csr_matrix, featu
     )
 
 
-def parse(path: Path, width: int, facts: Sequence[int]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+def parse(
+    path: Path, width: int, facts: Sequence[int], named_by: int | None = 0
+) -> tuple[pd.DataFrame, sparse.csr_matrix]:
     """Return facts about the spots (columns at these positions) under their barcodes, and the matrix of other columns.
 
-    Barcodes are the first column, which may also be among the facts.
+    Barcodes are in the column `named_by`, which may also be among the facts; if it is None, spots are numbered from 0.
     """
     from scipy import sparse
 
-    columns = [i for i in range(1, width) if i not in facts]
+    texts = sorted({*facts} if named_by is None else {*facts, named_by})
+    columns = [i for i in range(width) if i not in texts]
     blocks: list[sparse.csr_matrix] = []
     beside: list[pd.DataFrame] = []
     try:
         begin = tables.start(path)
         with tables.open_text(path) as stream:
             tables.skip_header(stream, begin)
-            for block in _blocks(stream, begin.separator, width, facts):
+            for block in _blocks(stream, begin.separator, width, texts):
                 values = block[columns].to_numpy(dtype=np.float64)
                 # Pandas makes an index of the first cells of rows that are longer than the header.
                 if not np.isfinite(values).all() or not isinstance(block.index, pd.RangeIndex):
                     raise ValueError("missing, infinite or surplus cells")
-                beside.append(block[sorted({0, *facts})])
+                beside.append(block[texts])
                 blocks.append(sparse.csr_matrix(values))
     except ValueError as error:
         # The fast parser does not locate the error, so the file is read again to the first bad cell.
-        raise tables.first_bad_cell(path, facts) from error
+        raise tables.first_bad_cell(path, texts) from error
     table = pd.concat(beside)
     if not len(table):
         raise InputError(str(path), "has a header but no rows", "one line per spot")
-    obs = pd.DataFrame(index=pd.Index([str(name).strip() for name in table[0]], dtype=object))
+    spots = [str(name).strip() for name in (range(len(table)) if named_by is None else table[named_by])]
+    obs = pd.DataFrame(index=pd.Index(spots, dtype=object))
     for i in facts:
         obs[i] = _numbers_or_text(table[i].astype(str).str.strip()).to_numpy()
     return obs, sparse.vstack(blocks, format="csr")
@@ -107,9 +170,9 @@ def _numbers_or_text(column: pd.Series) -> pd.Series:
     return column if (values.isna() & (column != "")).any() else values
 
 
-def _blocks(stream: TextIO, separator: str, width: int, facts: Sequence[int]) -> Iterator[pd.DataFrame]:
-    """Yield blocks of rows: barcodes in column 0, text in the columns of `facts`, float64 in the others."""
-    types: defaultdict[int, str] = defaultdict(lambda: "float64", dict.fromkeys((0, *facts), "str"))
+def _blocks(stream: TextIO, separator: str, width: int, texts: Sequence[int]) -> Iterator[pd.DataFrame]:
+    """Yield blocks of rows: text in the columns of `texts`, float64 in the others."""
+    types: defaultdict[int, str] = defaultdict(lambda: "float64", dict.fromkeys(texts, "str"))
     with pd.read_csv(
         stream,
         sep=separator,
