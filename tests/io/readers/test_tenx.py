@@ -85,6 +85,39 @@ def test_tenx_folder(tissue, tmp_path, holds, write_tenx_folder, spatial_csv, ve
         holds(section(multi=path, spatial=spatial_csv), tissue, "adt")
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_names_that_r_put_in_quotation_marks(
+    tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, version: int
+) -> None:
+    """The files of write.table(sep = "\\t", row.names = FALSE, col.names = FALSE), which quotes all text."""
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, version, False)
+    for name in ("barcodes.tsv", "genes.tsv" if version == 2 else "features.tsv"):
+        lines = (path / name).read_text().splitlines()
+        (path / name).write_text("".join("\t".join(f'"{c}"' for c in line.split("\t")) + "\n" for line in lines))
+    holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
+
+
+def test_quotation_marks_in_some_names_stay(tissue, tmp_path: Path, write_tenx_folder, spatial_csv: Path) -> None:
+    genes = ['"a"', "5'-end", 'b"', "c", "d"]
+    features = [(name, "Gene Expression") for name in genes]
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, 3, True)
+    assert section({"rna": path}, spatial=spatial_csv).mod["rna"].var_names.tolist() == genes
+
+
+@pytest.mark.parametrize("mark", [" ", ","])
+@pytest.mark.parametrize("name", ["features.tsv", "barcodes.tsv"])
+def test_other_separators_than_tabs_are_refused(
+    tissue, tmp_path: Path, write_tenx_folder, spatial_csv: Path, name: str, mark: str
+) -> None:
+    features = [(name, "Gene_Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, 3, False)
+    lines = (path / name).read_text().replace("-1\n", "-1\tx\n").replace("\t", mark)
+    (path / name).write_text(lines)
+    with pytest.raises(InputError, match=rf"{name}, line 1: .* is one cell.*; expected cells separated by tabs"):
+        section({"rna": path}, spatial=spatial_csv)
+
+
 def positions(tissue, folder: Path, layout: str, outside: int) -> None:
     """Write tissue positions; the first `outside` spots are not in the tissue."""
     (folder / "spatial").mkdir(parents=True)

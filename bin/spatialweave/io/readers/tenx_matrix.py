@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 PREFIXED = re.compile(r"^.*[_.-](?=(matrix|barcodes|features|genes|peaks)\.(mtx|tsv|bed)(\.gz)?$)")
 """Prefix before the names of 10x Genomics, e.g. "GSM1_A1_" in GSM1_A1_matrix.mtx.gz."""
 
+OTHER_MARKS = re.compile(r"[ ,]")
+"""Characters that separate cells in files that do not follow the format."""
+
+QUOTED = re.compile(r'".*"')
+"""A cell in quotation marks."""
+
 ENTRY_BYTES = 16
 """Memory of an entry of a matrix in bytes."""
 
@@ -83,4 +89,19 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
         raise InputError(str(folder), f"has no {' or '.join(names)}", "it beside matrix.mtx (each may be .gz)")
     with reading(file, "table of a 10x matrix folder"), open_text(file) as stream:
         # Names may hold quotation marks (3' and 5' ends), which do not quote text here.
-        return [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+        rows = [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+    if rows and all(len(row) == 1 and OTHER_MARKS.search(row[0].strip()) for row in rows):
+        raise InputError(
+            f"{file}, line 1",
+            f"'{rows[0][0]}' is one cell, and all lines hold commas or blanks",
+            "cells separated by tabs",
+            "write it with tabs; names that hold such characters need an identifier and a tab before them",
+        )
+    return _unquoted(rows)
+
+
+def _unquoted(rows: list[list[str]]) -> list[list[str]]:
+    """Return rows without the quotation marks that R puts around every cell of a column of text."""
+    width = min(map(len, rows), default=0)
+    quoted = [i for i in range(width) if all(QUOTED.fullmatch(row[i]) for row in rows)]
+    return [[cell[1:-1] if i in quoted else cell for i, cell in enumerate(row)] for row in rows] if quoted else rows
