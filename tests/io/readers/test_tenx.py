@@ -85,6 +85,18 @@ def test_tenx_folder(tissue, tmp_path, holds, write_tenx_folder, spatial_csv, ve
         holds(section(multi=path, spatial=spatial_csv), tissue, "adt")
 
 
+@pytest.mark.parametrize("gz", [True, False])
+def test_gzipped_matrices_are_told_by_their_bytes(
+    tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, gz: bool
+) -> None:
+    """Browsers unpack downloads and leave the name, and servers send files zipped under names without .gz."""
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, 3, gz)
+    for file in list(path.iterdir()):
+        file.rename(path / (file.name.removesuffix(".gz") if gz else f"{file.name}.gz"))
+    holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_names_that_r_put_in_quotation_marks(
     tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, version: int

@@ -15,7 +15,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_array
 from spatialweave.io.measurement import Measurement, reading
-from spatialweave.io.tables import open_text
+from spatialweave.io.tables import open_binary, open_text
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -68,8 +68,10 @@ def read(path: Path) -> list[Measurement]:
 
         file = _find(path, "matrix.mtx") or path / "matrix.mtx"
         with reading(file, "matrix.mtx file"):
+            # Scipy would tell gzipped files by their names, which downloads may have changed.
+            with open_binary(file) as stream:
+                n_rows, n_columns, n_entries, *_ = mminfo(stream)
             # This is checked before the matrix is read, which takes as much memory as its header declares.
-            n_rows, n_columns, n_entries, *_ = mminfo(file)
             if (n_columns, n_rows) != (len(barcodes), len(rows)):
                 raise InputError(
                     str(file),
@@ -77,7 +79,8 @@ def read(path: Path) -> list[Measurement]:
                     f"{len(rows)} features and {len(barcodes)} barcodes, as in the files beside it",
                 )
             check_array(f"{file}, header", (n_entries,), ENTRY_BYTES, file.stat().st_size)
-            matrix = csr_matrix(mmread(file).T)
+            with open_binary(file) as stream:
+                matrix = csr_matrix(mmread(stream).T)
         return matrix, features
 
     return [Measurement(str(path), pd.DataFrame(index=[row[0] for row in barcodes]), {"matrix": load})]
