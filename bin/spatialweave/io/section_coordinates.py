@@ -12,6 +12,7 @@ from spatialweave.io.coordinates import LOOKED
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
+from spatialweave.io.readers.space_ranger import outs_around
 
 FARTHEST = 1e12
 """Largest coordinate that is accepted; computations with larger ones would lose precision."""
@@ -33,8 +34,12 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
             warn(given.where, f"its coordinates are used, not those of {sources[0].where}")
         sources = [given]
     if not sources:
-        looked = ", ".join(dict.fromkeys(part.where for part in parts.values()))
-        raise InputError(looked, f"no coordinates (looked in {LOOKED})", fix="give a table barcode,x,y by --spatial")
+        files = list(dict.fromkeys(part.where for part in parts.values()))
+        outs = next(filter(None, map(outs_around, files)), None)
+        fix = (
+            f"give the folder {outs}, which holds tissue positions" if outs else "give a table barcode,x,y by --spatial"
+        )
+        raise InputError(", ".join(files), f"no coordinates (looked in {LOOKED})", fix=fix)
     coordinates = np.full((len(spots), 2), np.nan)
     for source in sources:
         rows = spots.get_indexer(source.names)

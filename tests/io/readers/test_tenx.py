@@ -168,6 +168,37 @@ def test_space_ranger_outs(tissue, tmp_path, holds, write_tenx_h5, write_tenx_fo
     assert section(multi=outs, platform="cells").uns["spatialweave"]["platform"] == "cells"
 
 
+@pytest.mark.parametrize("beside", ["spatial/tissue_positions_list.csv", "GSM1_tissue_positions_list.csv"])
+def test_a_matrix_folder_that_holds_its_positions(tissue, tmp_path, holds, write_tenx_folder, beside: str) -> None:
+    """The layout of downloads from GEO."""
+    folder = write_tenx_folder(tmp_path / "GSM1", tissue.spots, *mixed(tissue), 3, True)
+    positions(tissue, folder, "list", outside=3)
+    (folder / "spatial" / "tissue_positions_list.csv").rename(folder / beside)
+    with pytest.warns(InputWarning, match="3 of 20 spots are outside the tissue"):
+        result = section(multi=folder)
+    holds(result, tissue, "rna", tissue.spots[3:])
+    holds(result, tissue, "adt", tissue.spots[3:])
+
+
+@pytest.mark.parametrize("name", ["filtered_feature_bc_matrix", "filtered_feature_bc_matrix.h5"])
+def test_a_matrix_without_the_outs_folder_around_it(
+    tissue, tmp_path: Path, write_tenx_h5, write_tenx_folder, name: str
+) -> None:
+    outs = tmp_path / "outs"
+    positions(tissue, outs, "header", outside=0)
+    if name.endswith(".h5"):
+        write_tenx_h5(outs / name, tissue.spots, *mixed(tissue))
+    else:
+        write_tenx_folder(outs / name, tissue.spots, *mixed(tissue), 3, True)
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / name).symlink_to(outs / name)
+    for path in (outs / name, tmp_path / "task" / name):
+        with pytest.raises(
+            InputError, match=rf"no coordinates .* give the folder {outs}, which holds tissue positions"
+        ):
+            section(multi=path)
+
+
 @pytest.mark.parametrize("name", ["aggr_tissue_positions.csv", "GSM1_aggr_tissue_positions_list.csv"])
 def test_positions_of_aggr_are_refused(tissue, tmp_path: Path, write_tenx_h5: Callable, name: str) -> None:
     positions(tissue, tmp_path, "header", outside=0)

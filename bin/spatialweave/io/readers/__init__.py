@@ -109,6 +109,7 @@ def _folder_reader(path: Path, choices: Choices) -> Reader:
     )
 
     kinds: list[tuple[Callable[[Path], bool], Reader]] = [
+        (space_ranger.is_flat, partial(space_ranger.read, choices=choices)),
         (tenx_matrix.is_matrix_folder, tenx_matrix.read),
         (spatialdata_zarr.is_spatialdata, partial(spatialdata_zarr.read, choices=choices)),
         (anndata_zarr.is_anndata, anndata_zarr.read),

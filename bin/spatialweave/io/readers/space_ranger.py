@@ -54,6 +54,21 @@ def is_outs(path: Path) -> bool:
     )
 
 
+def is_flat(path: Path) -> bool:
+    """Return whether a 10x matrix folder also holds tissue positions, as downloads from GEO do."""
+    return tenx_matrix.is_matrix_folder(path) and bool(_position_files(path))
+
+
+def outs_around(matrix: str) -> Path | None:
+    """Return the outs folder with a matrix that was given alone, if the folder also holds tissue positions."""
+    # Tasks of the pipeline have links to the files.
+    path = Path(matrix).resolve()
+    try:
+        return path.parent if path in _matrices(path.parent) and _position_files(path.parent) else None
+    except PermissionError:
+        return None
+
+
 def _is_spatial_atac(path: Path) -> bool:
     return find(path, FRAGMENTS) is not None and bool(_position_files(path))
 
@@ -141,13 +156,16 @@ def _only(paths: list[Path], what: str) -> Path | None:
 
 
 def _matrices(path: Path) -> list[Path]:
-    """Return the .h5 files, or else folders, with the first name of :data:`MATRICES` that is present."""
+    """Return the .h5 files, or else folders, with the first name of :data:`MATRICES` that is present.
+
+    Without any, the matrix may be in the folder itself.
+    """
     for name in MATRICES:
         files = sorted(path.glob(f"*{name}.h5"))
         folders = [folder for folder in sorted(path.glob(f"*{name}")) if tenx_matrix.is_matrix_folder(folder)]
         if files or folders:
             return files or folders
-    return []
+    return [path] if tenx_matrix.is_matrix_folder(path) else []
 
 
 def _matrix(path: Path, positions: pd.DataFrame, choices: Choices) -> Measurement:
