@@ -89,9 +89,9 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "CSV short row": (csv_with("barcode,A,B\nb0,1,2\nb1,3\n"), "bad.csv, line 3", "has 2 cells"),
     "CSV long row": (csv_with("barcode,A,B\nb0,1,2\nb1,3,4,5\n"), "bad.csv, line 3", "has 4 cells"),
     "CSV all rows long": (
-        csv_with("A,B\nb0,1,2\nb1,3,4\n"),
+        csv_with("barcode,A,B\nb0,1,2,9\nb1,3,4,9\n"),
         "bad.csv, line 2",
-        "has 3 cells; expected 2, as in the header",
+        "has 4 cells; expected 3, as in the header",
     ),
     "CSV trailing comma": (csv_with("barcode,A,B\nb0,1,2,\nb1,3,4,\n"), "bad.csv, line 2", "has 4 cells"),
     "CSV nameless column": (csv_with("barcode,A,\nb0,1,2\n"), "bad.csv, line 1, column 3", "has no name"),

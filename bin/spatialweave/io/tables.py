@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import TextIO
 
@@ -18,7 +18,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import SPOTS_RATIO, TEXT_BYTES, TEXT_RATIO, BoundedText
-from spatialweave.io.column_names import plain_name
+from spatialweave.io.column_names import BARCODE_NAMES, plain_name
 from spatialweave.io.measurement import plain_text, reading
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -126,11 +126,22 @@ def _not_utf8(path: Path) -> InputError:
 
 
 def read_header(path: Path) -> list[str]:
-    """Return the column names of a text table, stripped of blanks; an empty file is refused."""
+    """Return the column names of a text table, stripped of blanks; an empty file is refused.
+
+    R writes no name for the column of barcodes: a header one cell shorter than the first row begins with "".
+    """
     with open_text(path) as stream:
-        for _number, cells in lines(stream, start(path)):
-            return [cell.strip() for cell in [cells[0].removeprefix("#"), *cells[1:]]]
-    raise InputError(str(path), "is empty", "a header line and one line per spot")
+        begin = [cells for _number, cells in islice(lines(stream, start(path)), 2)]
+    if not begin:
+        raise InputError(str(path), "is empty", "a header line and one line per spot")
+    cells, *first_row = begin
+    header = [cell.strip() for cell in [cells[0].removeprefix("#"), *cells[1:]]]
+    return ["", *header] if first_row and _lacks_a_name(header, first_row[0]) else header
+
+
+def _lacks_a_name(header: Sequence[str], row: Sequence[str]) -> bool:
+    """Return whether the first column, and not one after the last, has no name."""
+    return len(row) == len(header) + 1 and bool(row[-1].strip()) and header[0].lower() not in BARCODE_NAMES
 
 
 def skip_header(stream: TextIO, begin: Start) -> None:
@@ -150,17 +161,14 @@ def lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of every row below the header; blank lines are skipped, ragged rows refused."""
-    width = 0
+    width = len(read_header(path))
     with open_text(path) as stream:
-        for number, cells in lines(stream, start(path)):
-            if not width:
-                width = len(cells)
-                continue
+        for number, cells in islice(lines(stream, start(path)), 1, None):
             if len(cells) != width:
                 raise InputError(
                     f"{path}, line {number}",
                     f"has {len(cells)} cells",
-                    f"{width}, as in the header (the column of barcodes also needs a name)",
+                    f"{width}, as in the header",
                     "complete the line",
                 )
             yield number, cells

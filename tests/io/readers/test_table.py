@@ -130,6 +130,26 @@ def test_repeated_feature_names_are_numbered(tissue, tmp_path: Path, spatial_csv
     np.testing.assert_array_equal(result.mod["rna"].X.toarray(), tissue.rna)
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_tables_of_r_have_no_name_for_their_first_column(
+    tissue, tmp_path: Path, holds, spatial_csv: Path, quote: str
+) -> None:
+    """By write.table(sep = "\\t"), the header has one cell less than the rows."""
+
+    def written(name: str, table: pd.DataFrame) -> Path:
+        lines = ["\t".join(f"{quote}{column}{quote}" for column in table.columns)]
+        lines += ["\t".join([f"{quote}{row[0]}{quote}", *map(str, row[1:])]) for row in table.itertuples()]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return tmp_path / name
+
+    rna = written("rna.tsv", tissue.table("rna"))
+    xy = written("xy.tsv", pd.read_csv(spatial_csv, index_col="barcode"))
+    holds(section({"rna": rna}, spatial=xy), tissue, "rna")
+    labels = written("labels.tsv", pd.DataFrame({"label": ["L", "R"] * 10}, index=tissue.spots))
+    result = section({"rna": rna}, spatial=xy, labels=str(labels))
+    assert result.obs.loc[tissue.spots, "label"].tolist() == ["L", "R"] * 10
+
+
 INTENSITIES = np.random.default_rng(4).gamma(2.0, 3.0, (20, 2)).round(4)
 
 
