@@ -60,6 +60,37 @@ def test_unnamed_first_column_is_the_barcode_and_z_is_left_out(tmp_path: Path) -
     assert found.values.tolist() == [[1, 2], [4, 5]]
 
 
+@pytest.mark.parametrize(
+    ("content", "unit"),
+    [
+        # Single Cell Portal, with a row of types; R, which calls an unnamed column X; Slide-seq, without a header.
+        ("NAME,X,Y\nTYPE,numeric,numeric\na,1,2\nb,4,5\n", "unknown"),
+        ("X,imagerow,imagecol\na,2,1\nb,5,4\n", "pixel"),
+        ("a,1,2\nb,4,5\n", "unknown"),
+        ("barcode,row,col\na,2,1\nb,5,4\n", "unknown"),
+        ("barcode,pixel_x,pixel_y\na,1,2\nb,4,5\n", "pixel"),
+        ("barcode,Pixel X,Pixel Y\na,1,2\nb,4,5\n", "pixel"),
+    ],
+)
+def test_other_layouts_of_coordinates(tmp_path: Path, content: str, unit: str) -> None:
+    (tmp_path / "xy.csv").write_text(content)
+    found = read_coordinates(tmp_path / "xy.csv")
+    assert found.names.tolist() == ["a", "b"]
+    assert found.values.tolist() == [[1, 2], [4, 5]]
+    assert found.unit == unit
+
+
+def test_a_spot_may_be_called_type(tmp_path: Path) -> None:
+    (tmp_path / "xy.csv").write_text("NAME,x,y\nTYPE,1,2\nb,4,5\n")
+    assert read_coordinates(tmp_path / "xy.csv").names.tolist() == ["TYPE", "b"]
+
+
+def test_columns_without_names_are_no_first_spot(tmp_path: Path) -> None:
+    (tmp_path / "xy.csv").write_text(",0,1\na,1,2\n")
+    with pytest.raises(InputError, match="has no column 'x'"):
+        read_coordinates(tmp_path / "xy.csv")
+
+
 def test_a_column_spelled_as_it_is_looked_for_wins_over_other_cases(tmp_path: Path) -> None:
     (tmp_path / "xy.csv").write_text("BARCODE,Barcode,barcode,X,x,y\na,b,c,1,2,3\n")
     found = read_coordinates(tmp_path / "xy.csv")

@@ -43,7 +43,9 @@ def cell_names(path: Path, frame: pd.DataFrame) -> pd.Series:
 
 def key_columns(path: Path, table: pd.DataFrame) -> list[str]:
     """Return the columns that name the rows of a table: field and cell if it has both, else its barcodes."""
-    names = [(FIELD,), (CELL,)] if has_fields(table.columns) else [BARCODE_NAMES]
+    # R reads the column without a name that it has written as X.
+    barcode = BARCODE_NAMES if {"x", "y"} <= {str(name).lower() for name in table.columns} else (*BARCODE_NAMES, "x")
+    names = [(FIELD,), (CELL,)] if has_fields(table.columns) else [barcode]
     return [str(tables.find_column(path, table, choices)) for choices in names]
 
 

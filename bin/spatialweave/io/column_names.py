@@ -40,6 +40,7 @@ OBS_PAIRS = (
     ("xcoord", "ycoord", "unknown"),
     ("spatial_x", "spatial_y", "unknown"),
     ("x_pixel", "y_pixel", "pixel"),
+    ("pixel_x", "pixel_y", "pixel"),
     ("x_px", "y_px", "pixel"),
     ("x_um", "y_um", "micrometre"),
     ("sdimx", "sdimy", "unknown"),
@@ -62,14 +63,14 @@ DEPTHS = ("z", "z_centroid", "center_z", "centroid_z", "z_coord", "z_location", 
 BARCODE_NAMES = (
     *("barcode", "barcodes", "spot", "spot_id", "spot id", "spot index", "spot_index"),
     *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id"),
-    *("object id", "object_id", ""),
+    *("object id", "object_id", "", "name"),
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
-INDEX_NAMES = frozenset({*BARCODE_NAMES, "index", "id", "name", "gene", "m/z"})
+INDEX_NAMES = frozenset({*BARCODE_NAMES, "index", "id", "gene", "m/z"})
 """Names (any case) of a first column that holds names, whatever these look like."""
 
-IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot"}
+IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot", "name"}
 """Names (any case) of a column that holds barcodes wherever it is."""
 
 FIELDS, SECTIONS, BATCHES, PLANES = "fields of view", "sections", "batches", "planes"

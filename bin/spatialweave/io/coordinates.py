@@ -15,6 +15,7 @@ from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.cell_names import matched_names, row_names
 from spatialweave.io.column_names import (
+    BARCODE_NAMES,
     DEPTHS,
     FRAME_PAIRS,
     GLOBAL_PAIRS,
@@ -166,7 +167,8 @@ def _checked(coordinates: Coordinates) -> Coordinates:
 def read_coordinates(path: Path) -> Coordinates:
     """Read a CSV, TSV or parquet table with the columns barcode, x, y (any order and case; others are ignored).
 
-    Space Ranger's tissue positions are also read, with or without a header and under any file name.
+    Space Ranger's tissue positions are also read, with or without a header and under any file name, and tables of three
+    columns without a header.
     """
     from spatialweave.io.readers import space_ranger
 
@@ -174,8 +176,8 @@ def read_coordinates(path: Path) -> Coordinates:
     if space_ranger.is_positions(path):
         positions = space_ranger.read_positions(path)
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
-    table = tables.read_strings(path)
-    x_name, y_name, unit = find_axes(table.columns) or ("x", "y", "unknown")
+    table = tables.read_strings(path) if _has_header(path) else tables.read_headless(path, ("barcode", "x", "y"))
+    x_name, y_name, unit = find_axes(table.columns, FRAME_PAIRS) or ("x", "y", "unknown")
     columns = [[str(tables.find_column(path, table, (name,))) for name in axis.split()] for axis in (x_name, y_name)]
     names = row_names(path, table)
     values = np.column_stack(
@@ -185,6 +187,13 @@ def read_coordinates(path: Path) -> Coordinates:
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
     values = _straighten(values) if unit == "array" else values
     return Coordinates(names, values, str(path), unit, table.set_axis(names), x_name in ON_SLIDE)
+
+
+def _has_header(path: Path) -> bool:
+    """Return whether a table of coordinates has a header: without one, it begins with a barcode and two numbers."""
+    cells = tables.read_header(path) if tables.is_text_table(path) else []
+    numbers = [tables.to_number(cell) for cell in cells[1:]]
+    return len(numbers) != 2 or None in numbers or cells[0].lower() in BARCODE_NAMES
 
 
 def name_as_section(given: Coordinates, tables_of_spots: Sequence[pd.DataFrame]) -> None:

@@ -177,6 +177,8 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def read_strings(path: Path) -> pd.DataFrame:
     """Read a text or parquet table as strings; columns that parquet stores as numbers stay numbers.
 
+    A row of types below the header, as the Single Cell Portal has it, is left out.
+
     Returns
     -------
     One row per spot; the index is the position of the row in the file ("line 7"), for messages; columns as in the file.
@@ -190,13 +192,29 @@ def read_strings(path: Path) -> pd.DataFrame:
         while first.gzipped and first.total < 4 * TEXT_BYTES and first.read(1 << 20):
             pass
     header = read_header(path)
-    lines, cells = [], []
+    names: list[str] = []
+    cells: list[list[str]] = []
     for number, row in rows(path):
-        lines.append(f"line {number}")
+        if not names and row[0].strip() == "TYPE" and {cell.strip() for cell in row[1:]} <= {"numeric", "group"}:
+            continue
+        names.append(f"line {number}")
         cells.append([cell.strip() for cell in row])
-    if not lines:
+    if not names:
         raise InputError(str(path), "has a header but no rows", "one line per spot")
-    return pd.DataFrame(cells, index=lines, columns=header, dtype=object)
+    return pd.DataFrame(cells, index=names, columns=header, dtype=object)
+
+
+def read_headless(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a text table without a header, which has these columns, as :func:`read_strings` does."""
+    names, table = [], []
+    with open_text(path) as stream:
+        for number, row in lines(stream, start(path)):
+            if len(row) != len(columns):
+                expected = f"{len(columns)}: {', '.join(columns)}"
+                raise InputError(f"{path}, line {number}", f"has {len(row)} cells", expected)
+            names.append(f"line {number}")
+            table.append([cell.strip() for cell in row])
+    return pd.DataFrame(table, index=names, columns=list(columns), dtype=object)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

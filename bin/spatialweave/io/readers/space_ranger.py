@@ -193,7 +193,8 @@ def read_positions(path: Path) -> pd.DataFrame:
     centre in the full image, pxl_row_in_fullres (y) and pxl_col_in_fullres (x).
     """
     tables.check_file(path, "Space Ranger's tissue positions")
-    table = _headless(path) if tables.is_text_table(path) and _has_no_header(path) else tables.read_strings(path)
+    has_header = not tables.is_text_table(path) or "barcode" in [cell.lower() for cell in tables.read_header(path)]
+    table = tables.read_strings(path) if has_header else tables.read_headless(path, COLUMNS)
     columns = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
     names = tables.unique_barcodes(path, table, columns["barcode"])
     numeric = {name: tables.numbers(path, table, columns[name]) for name in COLUMNS[1:]}
@@ -214,22 +215,6 @@ def is_positions(path: Path) -> bool:
         return True
     numbers = [tables.to_number(cell) for cell in cells[1:]]
     return len(cells) == len(COLUMNS) and numbers[0] in (0, 1) and None not in numbers
-
-
-def _has_no_header(path: Path) -> bool:
-    return "barcode" not in [cell.lower() for cell in tables.read_header(path)]
-
-
-def _headless(path: Path) -> pd.DataFrame:
-    names, cells = [], []
-    with tables.open_text(path) as stream:
-        for number, row in tables.lines(stream, tables.start(path)):
-            if len(row) != len(COLUMNS):
-                expected = f"{len(COLUMNS)}: {', '.join(COLUMNS)}"
-                raise InputError(f"{path}, line {number}", f"has {len(row)} cells", expected)
-            names.append(f"line {number}")
-            cells.append([cell.strip() for cell in row])
-    return pd.DataFrame(cells, index=names, columns=list(COLUMNS), dtype=object)
 
 
 def pixels(positions: pd.DataFrame) -> np.ndarray:
