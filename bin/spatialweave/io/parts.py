@@ -59,7 +59,9 @@ def read_file(path: Path, wanted: str | None, choices: Choices) -> list[Measurem
         named = [m for m in measurements if m.modality == wanted]
         if not named:
             held = ", ".join(sorted({str(m.modality or m.where) for m in measurements}))
-            raise InputError(str(path), f"holds no {wanted} (it holds {held})", f"a file with {wanted}")
+            unnamed = any(m.modality is None for m in measurements)
+            fix = f"call its table '{wanted}' in the file, or give it a file of its own" if unnamed else ""
+            raise InputError(str(path), f"holds no {wanted} (it holds {held})", f"a file with {wanted}", fix)
         return named
     return measurements
 

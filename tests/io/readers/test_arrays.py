@@ -249,6 +249,20 @@ def test_tables_of_regions_are_sections(tissue, tmp_path: Path) -> None:
         section({"rna": path}, name="three")
 
 
+@pytest.mark.parametrize("names", [("table_rna", "table_protein"), ("rna_table", "protein-table")])
+def test_tables_may_be_called_tables(tissue, tmp_path: Path, names: tuple[str, str]) -> None:
+    path = store(tissue, tmp_path / "s.zarr", {names[0]: slice(10), names[1]: slice(1, 10)})
+    data = section(multi=path)
+    assert {name: part.n_obs for name, part in data.mod.items()} == {"rna": 10, "adt": 9}
+    assert section({"adt": path}).n_obs == 9
+
+
+def test_tables_whose_names_say_nothing_are_refused_with_the_names_to_give(tissue, tmp_path: Path) -> None:
+    path = store(tissue, tmp_path / "s.zarr", {"cells": slice(10), "more": slice(1, 10)})
+    with pytest.raises(InputError, match=r"holds no rna .*; to fix this, call its table 'rna' in the file"):
+        section({"rna": path})
+
+
 def test_tables_of_bins(tissue, tmp_path: Path) -> None:
     path = store(tissue, tmp_path / "s.zarr", {"square_008um": slice(10), "square_016um": slice(5)})
     with pytest.warns(

@@ -24,6 +24,9 @@ from spatialweave.modalities import modality_of
 BIN_TABLE = re.compile(r"square_0*([1-9]\d*)um$")
 """Names of tables of the bins of Visium HD, with the width in micrometres."""
 
+AFFIX = re.compile(r"^tables?[_-]|[_-]tables?$", re.IGNORECASE)
+"""Part of the name of a table that says nothing, as in table_rna."""
+
 BIN_WIDTH = 8
 """Default width of the bins in micrometres."""
 
@@ -90,7 +93,7 @@ def _of_section(path: Path, folder: str, names: list[str], choices: Choices) -> 
 
 def _table(path: Path, inner: str, name: str, choices: Choices) -> Measurement:
     opener: Callable[[], Any] = lambda: open_group(path, inner)  # noqa: E731
-    measurement = measure(f"{path}, table '{name}'", opener, modality_of(name))
+    measurement = measure(f"{path}, table '{name}'", opener, modality_of(AFFIX.sub("", name)))
     regions = _attributes(path, inner)[0]
     # Positions of several regions in one table may be relative to the image of each region.
     measurement.libraries = tuple(regions) if len(regions) > 1 else measurement.libraries
