@@ -83,6 +83,42 @@ def test_a_layer_with_counts_is_named_and_can_be_chosen(tmp_path: Path) -> None:
         read({"rna": path}, layers={"": "counts"})
 
 
+NO_COUNTS = {
+    "scaled": (VALUES - VALUES.mean(axis=0), "is negative"),
+    "not a number": (np.where(np.eye(20, 3) == 1, np.nan, VALUES), "is not finite"),
+    "empty": (np.zeros_like(VALUES), "is empty"),
+    "absent": (None, "there is no matrix"),
+}
+
+
+@pytest.mark.parametrize("case", NO_COUNTS)
+def test_a_layer_with_counts_is_named_whatever_x_holds(tmp_path: Path, case: str) -> None:
+    x, found = NO_COUNTS[case]
+    path = write(tmp_path / "a.h5ad", VALUES, raw_counts=np.rint(VALUES * 8))
+    data = anndata.read_h5ad(path)
+    data.X = None if x is None else x.astype(np.float32)
+    data.write_h5ad(path)
+    with pytest.raises(InputError, match=rf"{found}.* in the column layer: raw_counts \(whole numbers\)"):
+        read({"rna": path})
+
+
+@pytest.mark.parametrize("x", [None, np.zeros_like(VALUES)])
+def test_a_file_without_any_value_is_not_called_normalised(tmp_path: Path, x: np.ndarray | None) -> None:
+    path = write(tmp_path / "a.h5ad")
+    data = anndata.read_h5ad(path)
+    data.X = x
+    data.write_h5ad(path)
+    with pytest.raises(InputError, match="to fix this, give a file that holds the counts"):
+        read({"rna": path})
+
+
+def test_a_fraction_is_not_shown_as_a_whole_number(tmp_path: Path) -> None:
+    almost = np.full_like(VALUES, 3.0)
+    almost[1, 0] = np.nextafter(np.float32(3), np.float32(0))
+    with pytest.raises(InputError, match=r"value 2\.9999998 is not a whole number"):
+        read({"rna": write(tmp_path / "a.h5ad", almost)})
+
+
 def test_a_layer_named_for_one_modality_is_not_passed_over(tmp_path: Path) -> None:
     """In one file for all modalities, and where only another modality's file has it."""
     both = write(

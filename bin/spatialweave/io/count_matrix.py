@@ -184,7 +184,7 @@ class Survey:
             faulty = checked[rows[checked] >= 0]
             if len(faulty) and not (fractions and text == NOT_WHOLE):
                 column = int(faulty[rows[faulty].argmin()])
-                return Problem(int(rows[column]), column, f"value {values[column]:g} {text}", text == NOT_WHOLE)
+                return Problem(int(rows[column]), column, f"value {values[column]:.8g} {text}", text == NOT_WHOLE)
         return None
 
 

@@ -54,7 +54,7 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
         if not values.detected.any():
             empty = f"{slot} is empty ({counts.shape[0]} spots x {counts.shape[1]} features, 0 counts)"
             tried.append(empty)
-            complaint, is_fraction = (empty, where), False
+            complaint, bad = (empty, where), ""
             continue
         groups = feature_groups(measurement, features, wanted)
         for modality, columns in groups.columns.items():
@@ -106,13 +106,15 @@ def slot_name(layer: str) -> str:
 
 
 def _advice(measurement: Measurement, modality: str, is_fraction: bool) -> str:
-    """Return the fix for values that are not counts."""
-    export = "export the matrix as it was before normalisation"
-    if not is_fraction:
-        return export
+    """Return the fix for values of a modality that are not counts, or ("") for a file without any value."""
     whole = [name for name in measurement.layers if _holds_whole_numbers(measurement, name)]
     if whole:
         return f"name the layer that holds the counts in the column layer: {' or '.join(whole)} (whole numbers)"
+    if not modality:
+        return "give a file that holds the counts"
+    export = "export the matrix as it was before normalisation"
+    if not is_fraction:
+        return export
     return f"{export}, or, if they are intensities, say so in the column measured: {modality}:intensities"
 
 
