@@ -97,6 +97,22 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
     "CSV nameless column": (csv_with("barcode,A,\nb0,1,2\n"), "bad.csv, line 1, column 3", "has no name"),
     "CSV without separators": (csv_with("barcode A B\nb0 1 2\n"), "bad.csv", "has only one column"),
     "CSV decimal commas": (csv_with("barcode;A;B\nb0;1,5;2\n"), "bad.csv, line 2", "write a point before decimals"),
+    "CSV thousands": (
+        csv_with('barcode,A,B\nb0,"1,234,567",2\n'),
+        "bad.csv, line 2",
+        "fix this, remove the thousands separators (1234567)",
+    ),
+    "CSV thousands or decimals": (
+        csv_with("barcode;A;B\nb0;1,234;2\n"),
+        "bad.csv, line 2",
+        "remove the thousands separators (1234), or write a point before decimals (1.234)",
+    ),
+    "CSV column of text": (
+        csv_with("barcode,A,kind\nb0,1,T\n"),
+        "bad.csv, line 2, column 'kind'",
+        "fix this, leave out the column if it is no feature",
+    ),
+    "CSV cell without a count": (csv_with("barcode,A\nb0,NA\n"), "column 'A'", "write 0 where nothing was counted"),
     "CSV not UTF-8": (csv_with(b"barcode,A\nb0,1\nb\xe4,2\n"), "bad.csv, line 3", "byte 0xe4 is not UTF-8"),
     "CSV duplicated barcode": (csv_with("barcode,A\nb0,1\nb0,2\n"), "bad.csv", "barcode 'b0' names row 1 and row 2"),
     "CSV empty barcode": (csv_with("barcode,A\nb0,1\n,2\n"), "bad.csv", "spot 2 has no name"),
@@ -134,6 +150,11 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         coordinates_with("barcode,x,y\nb0,1,2\nb1,left,3\n"),
         "bad.csv, line 3, column 'x'",
         "'left' is not a",
+    ),
+    "coordinates with decimal commas": (
+        coordinates_with("barcode;x;y\nb0;1,5;2\n"),
+        "bad.csv, line 2, column 'x'",
+        "write a point before decimals",
     ),
     "coordinates NaN": (
         coordinates_with("barcode,x,y\nb0,1,nan\n"),

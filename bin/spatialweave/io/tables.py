@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ from spatialweave.io.measurement import plain_text, reading
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 MARKS = ("\t", ",", ";")
 """Characters that may separate cells."""
+
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
+"""A number with separators of thousands; with a single comma it may also be one with decimals."""
+
+MISSING = ("", "na", "n/a", "null", "none")
+"""Texts (any case) that other programs write for a missing value."""
 
 SPELLINGS: tuple[Callable[[str], str], ...] = (str, str.lower, plain_name)
 """Forms in which names of columns are compared, one after the other."""
@@ -284,7 +291,10 @@ def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
     if len(bad):
         cell = table[column].iloc[bad[0]]
         raise InputError(
-            f"{path}, {table.index[bad[0]]}, column '{column}'", f"'{cell}' is not a finite number", "a number"
+            f"{path}, {table.index[bad[0]]}, column '{column}'",
+            f"'{cell}' is not a finite number",
+            "a number",
+            _comma_fix(str(cell)),
         )
     return values
 
@@ -305,6 +315,25 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
     return names
 
 
+def _number_fix(cell: str) -> str:
+    """Return how to correct the cell of a matrix that is not a number."""
+    if cell.strip().lower() in MISSING:
+        return "write 0 where nothing was counted"
+    return _comma_fix(cell) or "leave out the column if it is no feature"
+
+
+def _comma_fix(cell: str) -> str:
+    """Return how to correct a number with commas; "" for anything else."""
+    cell = cell.strip()
+    if THOUSANDS.fullmatch(cell):
+        plain = cell.replace(",", "")
+        return f"remove the thousands separators ({plain})" + (
+            f", or write a point before decimals ({cell.replace(',', '.')})" if cell.count(",") == 1 else ""
+        )
+    is_decimal = "," in cell and to_number(cell.replace(",", ".")) is not None
+    return "write a point before decimals" if is_decimal else ""
+
+
 def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
     """Return the error for the first cell of a matrix that is not a finite number.
 
@@ -319,9 +348,7 @@ def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
             value = to_number(cell)
             if value is None:
                 found = f"'{cell}' is not a number" if cell.strip() else "the cell is empty"
-                if to_number(cell.replace(",", ".")) is not None:
-                    return InputError(where, found, "a number", "write a point before decimals")
-                return InputError(where, found, "a number", "write 0 where nothing was counted")
+                return InputError(where, found, "a number", _number_fix(cell))
             if not math.isfinite(value):
                 return InputError(where, f"value {cell} is not finite", "a number of 0 or more")
     return InputError(str(path), "cannot be read as a matrix of numbers", "barcodes, then one column per feature")
