@@ -117,6 +117,35 @@ def test_a_modality_on_a_part_of_the_spots_shares_all_of_its_own(tmp_path: Path)
     assert read({"rna": rna, "adt": adt}).n_obs == 40
 
 
+# As R changes them: make.names("AAAC000-1") is "AAAC000.1".
+OTHER_SPELLINGS = {
+    "R": ([f"AAAC{i:03d}.1" for i in range(40)], "check.names = FALSE"),
+    "endings": ([f"AAAC{i:03d}" for i in range(40)], "give all files the same endings"),
+}
+
+
+@pytest.mark.parametrize("names_and_fix", OTHER_SPELLINGS.values(), ids=OTHER_SPELLINGS.keys())
+@pytest.mark.parametrize("table", ["modality", "spots in columns", "coordinates", "labels"])
+def test_the_difference_between_spellings_is_named(
+    tmp_path: Path, names_and_fix: tuple[list[str], str], table: str
+) -> None:
+    names, fix = names_and_fix
+    rna, more = h5ad(tmp_path / "rna.h5ad", SPOTS, {}, {"spatial": XY}), {}
+    files = {"rna": rna}
+    if table == "modality":
+        files["adt"] = h5ad(tmp_path / "adt.h5ad", names, seed=1)
+    elif table == "spots in columns":
+        files["adt"] = tmp_path / "adt.csv"
+        pd.DataFrame(1, index=["CD3", "CD4"], columns=names).to_csv(files["adt"])
+    else:
+        key = "spatial" if table == "coordinates" else "labels"
+        more[key] = tmp_path / f"{key}.csv"
+        frame = pd.DataFrame({"barcode": names, "x": XY[:, 0], "y": XY[:, 1], "label": "L"})
+        frame.to_csv(more[key], index=False)
+    with pytest.raises(InputError, match=f"to fix this, .*{re.escape(fix)}"):
+        read(files, **{key: str(path) if key == "labels" else path for key, path in more.items()})
+
+
 def test_endings_of_barcodes_are_named_as_the_difference(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no barcode of adt is among.*without them the names agree"):
         read(two(tmp_path, [name.removesuffix("-1") for name in SPOTS]))

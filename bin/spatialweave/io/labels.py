@@ -13,6 +13,7 @@ from spatialweave.io import tables
 from spatialweave.io.cell_names import key_columns, matched_names, row_names
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
+from spatialweave.io.spot_names import no_match
 
 LABEL_NAMES = (
     *("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth"),
@@ -87,11 +88,7 @@ def _from_table(path: Path, observations: dict[str, pd.DataFrame], spots: pd.Ind
     names = matched_names(str(path), table, spots, observations.values())
     rows = names.get_indexer(spots)
     if (rows < 0).all():
-        raise InputError(
-            str(path),
-            f"its barcodes (first: '{names[0]}') match no barcode of the section (first: '{spots[0]}')",
-            "the barcodes of the matrices",
-        )
+        raise no_match(str(path), names, spots)
     unknown = int((~names.isin(spots)).sum())
     if unknown:
         warn(str(path), f"{unknown} of {len(names)} rows name no spot of the section and are left out")

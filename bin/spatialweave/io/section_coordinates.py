@@ -13,6 +13,7 @@ from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
 from spatialweave.io.readers.space_ranger import outs_around
+from spatialweave.io.spot_names import no_match
 
 FARTHEST = 1e12
 """Largest coordinate that is accepted; computations with larger ones would lose precision."""
@@ -23,13 +24,10 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
     sources = [part.coordinates for part in parts.values() if part.coordinates is not None]
     if given is not None:
         if not given.names.isin(spots).any():
-            feature_names = any(given.names.isin(part.data.var_names).any() for part in parts.values())
-            raise InputError(
-                given.where,
-                f"its barcodes (first: '{given.names[0]}') match no barcode of the section (first: '{spots[0]}')",
-                "the barcodes of the matrices",
-                "transpose the matrix to spots x features" if feature_names else "",
-            )
+            error = no_match(given.where, given.names, spots, *(part.data.var_names for part in parts.values()))
+            if any(given.names.isin(part.data.var_names).any() for part in parts.values()):
+                raise InputError(error.where, error.found, error.expected, "transpose the matrix to spots x features")
+            raise error
         if sources and not sources[0].where.startswith(f"{given.where},"):
             warn(given.where, f"its coordinates are used, not those of {sources[0].where}")
         sources = [given]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
+from spatialweave.io.spot_names import how_to_agree
 
 FEWEST = 0.2
 """A modality that shares a smaller fraction of its spots (or of the others' spots, if these are fewer) is refused: its
@@ -47,23 +47,13 @@ def _check_share(name: str, part: ModalityPart, others: pd.Index) -> None:
     if shared >= FEWEST * fewer:
         warn(part.where, found)
         return
-    plain = {_without_ending(other) for other in others}
-    # The ending may be the only part that distinguishes names ("spot_12").
-    distinct = len(plain) > FEW * len(others)
-    agree = distinct and sum(_without_ending(name) in plain for name in names) >= FEW * fewer
+    spelled = how_to_agree(names, others) or how_to_agree(part.data.var_names, others)
     raise InputError(
         part.where,
         found,
         "the same names for the same spots",
-        "give all files the same endings of names (such as -1): without them the names agree"
-        if agree
-        else "use the same names of spots in all files, or leave this modality out",
+        spelled or "use the same names of spots in all files, or leave this modality out",
     )
-
-
-def _without_ending(barcode: str) -> str:
-    """Return a barcode without the endings that programs and joins of tables add: "-1", "-1-A1", "_2"."""
-    return re.sub(r"([-_][A-Za-z0-9]{1,4})+$", "", barcode)
 
 
 def shared_by_all(parts: Mapping[str, ModalityPart]) -> int:
