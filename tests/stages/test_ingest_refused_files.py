@@ -155,6 +155,20 @@ REFUSED: dict[str, tuple[Build, str, str]] = {
         "bad",
         "unknown kind of folder",
     ),
+    "folder above outs": (
+        lambda f: ["--rna", str(Path(outs(f, HEADER)).parent)],
+        "",
+        "outs in it",
+    ),
+    "archive": (file_with(b"PK", "bad.zarr.zip"), "bad.zarr.zip", "is an archive; "),
+    "archive of a folder": (
+        file_with(b"\x1f\x8b", "bad.tar.gz"),
+        "bad.tar.gz",
+        "fix this, unpack it, and give the file",
+    ),
+    "compressed h5ad": (file_with(b"\x1f\x8b", "bad.h5ad.gz"), "bad.h5ad.gz", "fix this, unpack it (gunzip)"),
+    "loom": (file_with(b"x", "bad.loom"), "bad.loom", "write it as .h5ad"),
+    "parquet": (file_with(b"PAR1", "bad.parquet"), "bad.parquet", "write it as CSV"),
     "no barcodes.tsv": (
         lambda f: ["--rna", str(Path(text(f, "bad/matrix.mtx", "x")).parent)],
         "bad",

@@ -122,5 +122,11 @@ def _folder_reader(path: Path, choices: Choices) -> Reader:
     ]
     reader_of_kind = next((reader for is_kind, reader in kinds if is_kind(path)), None)
     if reader_of_kind is None:
-        raise InputError(str(path), "unknown kind of folder", KINDS)
+        known = [
+            folder
+            for folder in sorted(path.iterdir())
+            if folder.is_dir() and any(is_kind(folder) for is_kind, _ in kinds)
+        ]
+        listed = " or ".join(str(folder) for folder in known[:5])
+        raise InputError(str(path), "unknown kind of folder", KINDS, f"give the folder {listed} in it" if known else "")
     return reader_of_kind

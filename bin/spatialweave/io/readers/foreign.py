@@ -14,6 +14,10 @@ KINDS = {
     (".cloupe", ".loupe"): ("a file of Loupe Browser", "give the outs folder from which it was made"),
     (".bam", ".fastq", ".fastq.gz", ".fq.gz"): ("sequencing reads", "count them first, e.g. by Space Ranger"),
     (".xlsx", ".xls"): ("a spreadsheet", "save it as CSV"),
+    (".zip", ".tar", ".tar.gz", ".tgz", ".7z"): ("an archive", "unpack it, and give the file or folder that it holds"),
+    (".h5ad.gz", ".h5mu.gz", ".h5.gz", ".gef.gz", ".imzml.gz"): ("a compressed file", "unpack it (gunzip)"),
+    (".loom",): ("a loom file", "write it as .h5ad (anndata.io.read_loom, then write_h5ad)"),
+    (".parquet", ".feather"): ("a table in columns", "write it as CSV"),
 }
 """Kind of file by the ending of its name, and how to get a matrix of counts."""
 
