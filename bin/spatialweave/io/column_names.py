@@ -67,8 +67,8 @@ BARCODE_NAMES = (
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
-INDEX_NAMES = frozenset({*BARCODE_NAMES, "index", "id", "gene", "m/z"})
-"""Names (any case) of a first column that holds names, whatever these look like."""
+_INDEX_NAMES = re.compile(r"(?:.*_)?(?:ids?|index|genes?|m_?z|mass)|.*(?:name|barcode)s?")
+"""Names, as :func:`plain_name` spells them, of a first column that holds names, whatever these look like."""
 
 IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot", "name"}
 """Names (any case) of a column that holds barcodes wherever it is."""
@@ -161,6 +161,11 @@ def plain_name(name: str) -> str:
     """Return a name in the form in which columns of coordinates are compared: "Centroid X µm" is "centroid_x_um"."""
     lowered = str(name).lower().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     return re.sub(r"[^a-z0-9]+", "_", lowered).strip("_")
+
+
+def is_index(name: str) -> bool:
+    """Return whether a first column with this name holds the names of the rows, even if they look like fractions."""
+    return name.lower() in BARCODE_NAMES or bool(_INDEX_NAMES.fullmatch(plain_name(name)))
 
 
 def find_axes(names: Iterable[str], pairs: Sequence[tuple[str, str, str]] = OBS_PAIRS) -> tuple[str, str, str] | None:

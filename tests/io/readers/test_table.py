@@ -193,6 +193,15 @@ def test_numbers_may_be_names(tissue, tmp_path: Path, names: list[str]) -> None:
     assert measurement.obs.index.tolist() == names
 
 
+@pytest.mark.parametrize("name", ["m/z", "Cell Name", "spot id", "mass", "CellBarcode", "gene"])
+def test_a_column_that_is_called_names_holds_names(tmp_path: Path, name: str) -> None:
+    """Fields and cells as "1.10", of which some come after "1.9"."""
+    names = [f"1.{i}" for i in range(1, 21)]
+    pd.DataFrame({name: names, "A": range(20)}).to_csv(tmp_path / "m.csv", index=False)
+    (measurement,) = read(tmp_path / "m.csv")
+    assert measurement.obs.index.tolist() == names
+
+
 @pytest.mark.parametrize("values", [("TRUE", "FALSE"), ("True", "False"), ("false", "true")])
 def test_a_column_of_true_and_false_is_no_feature(tissue, tmp_path: Path, spatial_csv: Path, holds, values) -> None:
     table = tissue.table("rna").assign(is_doublet=[values[i % 2] for i in range(20)])

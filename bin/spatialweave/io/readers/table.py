@@ -16,7 +16,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import FRAME_PAIRS, IDENTIFIERS, INDEX_NAMES, facts_among, find_axes, plain_name
+from spatialweave.io.column_names import FRAME_PAIRS, IDENTIFIERS, facts_among, find_axes, is_index, plain_name
 from spatialweave.io.coordinates import in_obs, on_slide
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
@@ -70,7 +70,7 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
 
     Then it is that of barcodes, wherever it is; None if there is none.
     """
-    if header[0].lower() in INDEX_NAMES:
+    if is_index(header[0]):
         return 0
     elsewhere = next((i for i, name in enumerate(header) if name.lower() in IDENTIFIERS), None)
     holds = _values(path, header)
