@@ -247,6 +247,21 @@ def test_the_null_is_drawn_by_the_seed_of_the_training(project: Path, stack: Sta
     assert thresholds[0] != thresholds[1] == thresholds[2]
 
 
+def test_places_that_do_not_correspond_are_warned_of(project: Path, stack: Stack, tmp_path: Path) -> None:
+    """The embedding of each spot is that of a random one: no alignment makes it more alike at its place."""
+    known = contract.read_h5ad(stack.embedding, "embedding")
+    given = ["--latents", str(stack.latents), "--coordinates", f"{stack.folder}/coordinates.csv", "--prefix", "known"]
+    given += ["--embedding", str(tmp_path / "known.h5ad"), "--out-dir", str(tmp_path)]
+    for order, warns in ((np.arange(len(known)), False), (np.random.default_rng(0).permutation(len(known)), True)):
+        known.X = known.X[order]
+        contract.write(known, tmp_path / "known.h5ad")
+        result = CliRunner().invoke(script(project, "match"), given)
+        assert result.exit_code == 0, result.output
+        assert ("sections section1 and section2: only " in result.output) == warns, result.output
+        table = pd.read_csv(tmp_path / "known.alignment.csv").set_index(["section_a", "metric"])["value"]
+        assert (table["section1", "more_alike_here"] < 0.6) == warns
+
+
 def test_an_unknown_section_and_another_embedding_are_refused(
     project: Path, stack: Stack, toy_run, tmp_path: Path, refused
 ) -> None:

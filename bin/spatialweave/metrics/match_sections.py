@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.alignment.candidates import shared_spacing
+from spatialweave.alignment.elsewhere import more_alike_here
 from spatialweave.alignment.match_settings import MatchingRules, rules_of
 from spatialweave.alignment.matching import SpotMatches, match, match_nearest
 from spatialweave.alignment.whole_section import SectionMapping, map_section
@@ -18,8 +19,13 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.embeddings import OWN_SECTION, training_record
+from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import ALIGNMENT, NEAREST
 from spatialweave.metrics.match_quality import MatchedSection, match_quality
+
+LEAST_ALIKE = 0.6
+"""Below this fraction of spots that are more alike at corresponding places than elsewhere (0.5 by chance), matches
+cannot be relied on."""
 
 
 def match_sections(
@@ -46,6 +52,11 @@ def match_sections(
     ------
     InputError
         When the files have different spots.
+
+    Warns
+    -----
+    InputWarning
+        When spots are hardly more alike at corresponding places than elsewhere.
     """
     dataset = read_spots(latents, coordinates)
     vectors, record = _read_vectors(embedding, dataset)
@@ -60,10 +71,22 @@ def match_sections(
         matches = match(*inputs, rules.pairs)
         mapping = _mapped(inputs, rules, rng)
         found = _metrics(sections, matches, match_nearest(*inputs[2:], rules.pairs.radius), mapping)
+        found["more_alike_here"] = more_alike_here(*inputs, rules.pairs.radius, rng)
+        _warn_of_chance(f"{method}, sections {a} and {b}", found["more_alike_here"])
         metrics += [(dataset.name, method, seed, a, b, name, value) for name, value in found.items()]
         spots = [dataset.obs.iloc[rows[name]] for name in (a, b)]
         tables[a, b] = _pairs_table(spots, sections, matches), _spots_table(spots, matches, mapping)
     return ALIGNMENT.frame(metrics), tables
+
+
+def _warn_of_chance(where: str, alike: float) -> None:
+    if alike < LEAST_ALIKE:
+        problem = (
+            f"only {100 * alike:.0f}% of the spots are more alike at corresponding places than elsewhere (chance: 50%)"
+        )
+        warn(
+            where, f"{problem}; the sections may be aligned wrongly, or too uniform to be matched: look at the overlay"
+        )
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,12 @@ SHOWN_METRICS = {
         None,
         "Mean distance of the second section's spots from their true coordinates, in spot spacings; the same for all.",
     ),
+    "more_alike_here": (
+        "More alike here",
+        True,
+        "Fraction of spots more similar to the best spot of the other section at their place than to one elsewhere; "
+        "0.5 by chance, as where sections are aligned wrongly.",
+    ),
     "mapping_mapped": (
         "Fraction mapped",
         True,
