@@ -102,6 +102,7 @@ TABLES_OF_CELLS = {
     "inForm": ("Cell ID", {"Cell X Position": 0, "Cell Y Position": 1}, "unknown"),
     "CellProfiler": ("cell_id", {"Location_Center_X": 0, "Location_Center_Y": 1}, "pixel"),
     "scikit-image": ("CellID", {"centroid-0": 1, "centroid-1": 0}, "pixel"),
+    "MATLAB": ("CellID", {"Centroid_1": 0, "Centroid_2": 1}, "pixel"),
     "scikit-image, volumes": ("CellID", {"centroid-0": 2, "centroid-1": 1, "centroid-2": 0}, "pixel"),
 }
 """Column of names, the columns of coordinates with the axis (x, y, z) that each holds, and the unit."""

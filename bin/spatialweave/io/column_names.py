@@ -23,7 +23,7 @@ OBS_PAIRS = (
     ("x_centroid", "y_centroid", "unknown"),
     ("center_x", "center_y", "micrometre"),
     ("centroid_x", "centroid_y", "unknown"),
-    # QuPath, inForm, CellProfiler, and scikit-image, which counts axes from the slowest: x is the last.
+    # QuPath, inForm, CellProfiler; scikit-image, which counts axes from the slowest, so that x is the last; MATLAB.
     ("centroid_x_um", "centroid_y_um", "micrometre"),
     ("centroid_x_px", "centroid_y_px", "pixel"),
     ("cell_x_position", "cell_y_position", "unknown"),
@@ -31,6 +31,7 @@ OBS_PAIRS = (
     ("areashape_center_x", "areashape_center_y", "pixel"),
     ("centroid_2", "centroid_1", "pixel"),
     ("centroid_1", "centroid_0", "pixel"),
+    ("centroid_1", "centroid_2", "pixel"),
     ("x_coord", "y_coord", "unknown"),
     ("x_location", "y_location", "unknown"),
     ("coord_x", "coord_y", "unknown"),
@@ -66,6 +67,9 @@ BARCODE_NAMES = (
     *("object id", "object_id", "", "name"),
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
+
+BESIDE = {("centroid_2", "centroid_1"): ("centroid_0",)}
+"""Columns without which a pair is another program's."""
 
 _INDEX_NAMES = re.compile(r"(?:.*_)?(?:ids?|index|genes?|m_?z|mass)|.*(?:name|barcode)s?")
 """Names, as :func:`plain_name` spells them, of a first column that holds names, whatever these look like."""
@@ -176,7 +180,7 @@ def find_axes(names: Iterable[str], pairs: Sequence[tuple[str, str, str]] = OBS_
     """
     present = {plain_name(name) for name in names}
     for x, y, unit in pairs:
-        if {*x.split(), *y.split()} <= present:
+        if {*x.split(), *y.split(), *BESIDE.get((x, y), ())} <= present:
             return x, y, "micrometre" if x == "x_centroid" and "transcript_counts" in present else unit
     return None
 
