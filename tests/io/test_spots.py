@@ -205,7 +205,9 @@ def test_numbers_that_contradict_barcodes_or_places_are_refused_where_nothing_el
 
 
 def test_numbers_of_which_nothing_says_whose_they_are(tmp_path: Path) -> None:
-    with pytest.warns(InputWarning, match=r"adt.h5ad: names its 30 spots by numbers, and so does .*rna.h5ad with 40"):
+    with pytest.warns(
+        InputWarning, match=r"adt.h5ad: names its 30 spots by numbers from 0, and so does .*rna.h5ad with 40"
+    ):
         assert read(numbered(tmp_path, {}, {})).n_obs == 40
     files = numbered(tmp_path, {}, {})
     # These numbers are those of the spots before others were left out.
@@ -213,6 +215,15 @@ def test_numbers_of_which_nothing_says_whose_they_are(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", InputWarning)
         assert read(files).n_obs == 40
+
+
+def test_numbers_from_0_and_from_1_are_different_spots(tmp_path: Path) -> None:
+    files = {
+        "rna": h5ad(tmp_path / "rna.h5ad", NUMBERS),
+        "adt": h5ad(tmp_path / "adt.h5ad", [str(i + 1) for i in range(40)]),
+    }
+    with pytest.raises(InputError, match=r"adt.h5ad: names its 40 spots by numbers from 1, and .* by numbers from 0"):
+        read(files)
 
 
 def test_sections_of_a_file_without_the_column_are_selected_by_barcodes(tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ def test_other_names_are_different_features(first: str, second: str) -> None:
         common("rna", [first], [second])
 
 
+def test_hardly_any_feature_in_common_is_refused() -> None:
+    """Symbols beside identifiers: a few features have no symbol, and so the same name."""
+    unnamed = [f"ENSG0000000000{i}" for i in range(5)]
+    symbols, identifiers = ([*unnamed, *(f"{kind}{i}" for i in range(55))] for kind in ("GENE", "ENSG0000000001"))
+    with pytest.raises(InputError, match=r"the sections share 5 features of rna: section '.*' has 'ENSG00000000000'"):
+        common("rna", symbols, identifiers)
+    with pytest.warns(InputWarning, match="not all sections have"):
+        assert len(common("rna", symbols[:50], identifiers).names) == 5
+
+
 def test_versions_in_three_sections() -> None:
     with pytest.warns(InputWarning, match="1 features are named differently"):
         found = common("rna", ["ENSMUSG00000000001.4"], ["ensmusg00000000001.5"], ["ENSMUSG00000000001"])

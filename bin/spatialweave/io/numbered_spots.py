@@ -111,16 +111,23 @@ def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, 
                 "the same numbers for the same spots",
                 fix,
             )
-    if len(one.obs) != len(other.obs) and all(_run(m.obs.index) for m in (one, other)):
+    first, second = (_start_of_run(m.obs.index) for m in (one, other))
+    if first is None or second is None:
+        return
+    numbered = f"names its {len(other.obs)} spots by numbers from {second}"
+    if first != second:
+        found = f"{numbered}, and {one.where} its {len(one.obs)} spots by numbers from {first}"
+        raise InputError(other.where, found, "the same numbers for the same spots", fix)
+    if len(one.obs) != len(other.obs):
         warn(
             other.where,
-            f"names its {len(other.obs)} spots by numbers, and so does {one.where} with {len(one.obs)} spots; equal "
-            f"numbers are assumed to be the same spots, without common barcodes or coordinates to check (to be sure, "
-            f"{fix})",
+            f"{numbered}, and so does {one.where} with {len(one.obs)} spots; equal numbers are assumed to be the same "
+            f"spots, without common barcodes or coordinates to check (to be sure, {fix})",
         )
 
 
-def _run(names: pd.Index) -> bool:
-    """Return whether numbers run from 0 or 1 without a gap, so that they do not show whether spots were left out."""
+def _start_of_run(names: pd.Index) -> int | None:
+    """Return where numbers start that run from 0 or 1 without a gap, and so do not show whether spots were left out."""
     numbers = np.sort(names.astype(float).to_numpy())
-    return bool(numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1)
+    runs = numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1
+    return int(numbers[0]) if runs else None

@@ -23,6 +23,9 @@ from spatialweave.modalities import MODALITY_KINDS
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST = 0.1
+"""Sections are refused if they share a smaller fraction of the features of the one that has fewest."""
+
 NOTABLE = 0.1
 """A section that loses a larger fraction of its features, since others lack them, causes a warning."""
 
@@ -89,7 +92,7 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
     Raises
     ------
     InputError
-        When nothing is shared, with examples of the names of each section.
+        When hardly anything is shared, with examples of the names of each section.
     """
     import pandas as pd
 
@@ -100,8 +103,8 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
     merged = keys is not None
     keys = keys or _name_keys(features)
     shared = set(keys[0]).intersection(*keys[1:])
-    if not shared:
-        _refuse(modality, features, sections)
+    if not shared or len(shared) < FEWEST * min(len(set(own)) for own in keys):
+        _refuse(modality, features, sections, len(shared))
     order = {key: position for position, key in enumerate(dict.fromkeys(key for key in keys[0] if key in shared))}
     spelling = dict(zip(reversed(keys[0]), reversed(features[0]), strict=True))
     names = [key[1] if key[0] == PEAK else spelling[key] for key in order]
@@ -275,14 +278,14 @@ def _warn_of_losses(modality: str, sections: Sequence[str], common: Common) -> N
         warn(f"modality {modality}", f"features that not all sections have were left out: {', '.join(lost)}")
 
 
-def _refuse(modality: str, features: Sequence[pd.Index], sections: Sequence[str]) -> None:
+def _refuse(modality: str, features: Sequence[pd.Index], sections: Sequence[str], n_shared: int) -> None:
     shown = "; ".join(
         f"section '{section}' has " + ", ".join(f"'{name}'" for name in own[:EXAMPLES])
         for section, own in list(zip(sections, features, strict=True))[:SECTIONS_SHOWN]
     )
     raise InputError(
         "--section",
-        f"the sections share no feature of {modality}: {shown}",
+        f"the sections share {n_shared or 'no'} feature{'s' if n_shared > 1 else ''} of {modality}: {shown}",
         "the same feature names (peaks: overlapping intervals of the same genome)",
         "give all sections the same kind of names, or leave the modality out of some",
     )

@@ -60,6 +60,19 @@ def test_features_are_told_apart_by_their_types(tissue, tmp_path: Path, holds, c
         holds(result, tissue, modality)
 
 
+def test_features_of_raw_have_the_types_of_var(tissue, tmp_path: Path, holds) -> None:
+    """scanpy keeps a var of its own in raw, where other programs write no types."""
+    both = anndata.concat([adata(tissue), adata(tissue, "adt")], axis=1, merge="first")
+    raw = both.copy()
+    both.var["feature_types"] = ["Gene Expression"] * 5 + ["Antibody Capture"] * 5
+    both.raw = raw
+    both.X = both.X.multiply(0.37).tocsr()
+    both.write_h5ad(tmp_path / "both.h5ad")
+    result = section(multi=tmp_path / "both.h5ad")
+    for modality in ("rna", "adt"):
+        holds(result, tissue, modality)
+
+
 def test_a_type_that_is_no_modality_says_nothing(tissue, tmp_path: Path, holds) -> None:
     data = adata(tissue)
     data.var["Type"] = ["protein_coding", "lncRNA", "protein_coding", "rna", "protein_coding"]

@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.column_names import PLANES, parts_named
 from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import GLOBAL_KEYS, OBSM_KEYS, in_obs, in_obsm, on_slide
+from spatialweave.io.feature_groups import TYPE_COLUMNS
 from spatialweave.io.measurement import Loader, Measurement, plain_names, reading
 from spatialweave.io.readers import library_image
 from spatialweave.io.stored_counts import Opener, is_by_blocks
@@ -106,6 +107,8 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
     def load() -> tuple[sparse.spmatrix | Opener, pd.DataFrame]:
         with open_group() as group:
             var = read_frame(group[features], group.get("uns", {}))
+            if features != "var":
+                var = _with_types(var, read_frame(group["var"], group.get("uns", {})))
             # This is checked before anything is read, since a sparse matrix may declare any shape.
             shape = tuple(getattr(group[matrix], "shape", group[matrix].attrs.get("shape", (n_spots, len(var)))))
             if shape != (n_spots, len(var)):
@@ -113,6 +116,14 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
             return open_matrix if is_by_blocks(group[matrix]) else _read_whole(group[matrix]), var
 
     return load
+
+
+def _with_types(features: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return the features of raw with the types that var has for all of them; raw may lack the columns of var."""
+    missing = [name for name in TYPE_COLUMNS if name in known.columns and name not in features.columns]
+    if not missing or not known.index.is_unique or not features.index.isin(known.index).all():
+        return features
+    return features.join(known[missing])
 
 
 def read_frame(element: Any, uns: Mapping[str, Any]) -> pd.DataFrame:
