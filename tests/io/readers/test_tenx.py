@@ -110,6 +110,33 @@ def test_names_that_r_put_in_quotation_marks(
     holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_numbers_of_rows_and_blanks_are_no_names(
+    tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, version: int
+) -> None:
+    """The files of write.table(sep = "\t", quote = FALSE, col.names = FALSE), with a blank at the end of lines."""
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, version, False)
+    for name in ("barcodes.tsv", "genes.tsv" if version == 2 else "features.tsv"):
+        lines = (path / name).read_text().splitlines()
+        (path / name).write_text("".join(f"{i}\t{line} \n" for i, line in enumerate(lines, start=1)))
+    holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("barcodes.tsv", "barcode"), ("features.tsv", "gene_id\tgene_name\ttype")]
+)
+def test_headers_are_named(
+    tissue, tmp_path: Path, write_tenx_folder, spatial_csv: Path, name: str, header: str
+) -> None:
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, 3, False)
+    (path / name).write_text(f"{header}\n{(path / name).read_text()}")
+    first = header.split("\t")[0]
+    with pytest.raises(InputError, match=f"remove the first line of the file that begins with '{first}'"):
+        section({"rna": path}, spatial=spatial_csv)
+
+
 def test_quotation_marks_in_some_names_stay(tissue, tmp_path: Path, write_tenx_folder, spatial_csv: Path) -> None:
     genes = ['"a"', "5'-end", 'b"', "c", "d"]
     features = [(name, "Gene Expression") for name in genes]

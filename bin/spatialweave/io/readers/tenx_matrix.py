@@ -73,10 +73,14 @@ def read(path: Path) -> list[Measurement]:
                 n_rows, n_columns, n_entries, *_ = mminfo(stream)
             # This is checked before the matrix is read, which takes as much memory as its header declares.
             if (n_columns, n_rows) != (len(barcodes), len(rows)):
+                surplus = [lines[0][0] for lines, n in ((rows, n_rows), (barcodes, n_columns)) if len(lines) == n + 1]
                 raise InputError(
                     str(file),
                     f"has {n_rows} rows and {n_columns} columns",
                     f"{len(rows)} features and {len(barcodes)} barcodes, as in the files beside it",
+                    f"remove the first line of the file that begins with '{surplus[0]}', if it is a header"
+                    if surplus
+                    else "",
                 )
             check_array(f"{file}, header", (n_entries,), ENTRY_BYTES, file.stat().st_size)
             with open_binary(file) as stream:
@@ -92,15 +96,22 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
         raise InputError(str(folder), f"has no {' or '.join(names)}", "it beside matrix.mtx (each may be .gz)")
     with reading(file, "table of a 10x matrix folder"), open_text(file) as stream:
         # Names may hold quotation marks (3' and 5' ends), which do not quote text here.
-        rows = [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
-    if rows and all(len(row) == 1 and OTHER_MARKS.search(row[0].strip()) for row in rows):
+        cells = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+        rows = [[cell.strip() for cell in row] for row in cells if row]
+    if rows and all(len(row) == 1 and OTHER_MARKS.search(row[0]) for row in rows):
         raise InputError(
             f"{file}, line 1",
             f"'{rows[0][0]}' is one cell, and all lines hold commas or blanks",
             "cells separated by tabs",
             "write it with tabs; names that hold such characters need an identifier and a tab before them",
         )
-    return _unquoted(rows)
+    return _without_numbers(_unquoted(rows))
+
+
+def _without_numbers(rows: list[list[str]]) -> list[list[str]]:
+    """Return rows without the numbers of rows that R writes before them."""
+    numbered = len(rows) > 1 and all(len(row) > 1 and row[0] == str(i) for i, row in enumerate(rows, start=1))
+    return [row[1:] for row in rows] if numbered else rows
 
 
 def _unquoted(rows: list[list[str]]) -> list[list[str]]:
