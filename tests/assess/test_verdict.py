@@ -23,11 +23,11 @@ from spatialweave.assess.verdict import (
     UNDECIDED,
     console_line,
     kind_of,
-    listing,
     modality_headline,
     modality_reasons,
     verdict,
 )
+from spatialweave.prose import listing
 from spatialweave.report.consensus import shown_first
 from spatialweave.report.inputs import MethodRun
 
@@ -172,4 +172,4 @@ def test_words_of_a_modality_and_the_console_line() -> None:
 
 
 def test_listing() -> None:
-    assert [listing("a"), listing("ab"), listing("abc")] == ["a", "a and b", "a, b and c"]
+    assert [listing(""), listing("a"), listing("ab"), listing("abc")] == ["", "a", "a and b", "a, b and c"]

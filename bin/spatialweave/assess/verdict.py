@@ -17,6 +17,7 @@ from spatialweave.assess.runs import SIGNIFICANT, RunEvidence
 from spatialweave.domains.consensus import has_majority
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.prose import listing
 
 NO_DOMAINS, NO_RUN, CHOSEN, UNDECIDED = "no_domains", "no_run", "chosen", "undecided"
 """Kinds of verdict: the data support no domains; they support the domains of no run; one run is chosen; there is no
@@ -205,12 +206,6 @@ def named(runs: Iterable[RunEvidence]) -> str:
         for method, own in seeds.items()
     ]
     return listing(texts)
-
-
-def listing(texts: Iterable[str]) -> str:
-    """Return ``a``, ``a and b`` or ``a, b and c``."""
-    *first, last = texts
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def percent(fraction: float) -> str:

@@ -8,6 +8,7 @@ from spatialweave.io.result_tables import WEAVE
 from spatialweave.io.run_names import method_and_seed
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.sightings import SEEN
+from spatialweave.prose import listing
 from spatialweave.report.text import modality
 
 
@@ -51,7 +52,7 @@ def seen_sentence(one: Passport, titles: Mapping[str, str]) -> tuple[str, bool]:
     if len(found) == len(seeing):
         return f"{'Both' if len(seeing) == 2 else f'All {len(seeing)}'} methods see it.", False
     lacking = [titles.get(method, method) for method, seen in seeing.items() if not seen]
-    return f"{len(found)} of {len(seeing)} methods see it; {_listing(lacking)} {_do(lacking)} not.", False
+    return f"{len(found)} of {len(seeing)} methods see it; {listing(lacking)} {_do(lacking)} not.", False
 
 
 def need_sentence(one: Passport) -> str:
@@ -66,9 +67,9 @@ def need_sentence(one: Passport) -> str:
     uncertain = [name for name, found in without if found.jaccard < SEEN <= found.high]
     texts = []
     if needed:
-        texts.append(f"It needs {_listing(needed)}: without {_each(needed)} it is not found.")
+        texts.append(f"It needs {listing(needed)}: without {_each(needed)} it is not found.")
     if uncertain:
-        texts.append(f"Uncertain for {_listing(uncertain)}: without {_each(uncertain)} only some seeds find it.")
+        texts.append(f"Uncertain for {listing(uncertain)}: without {_each(uncertain)} only some seeds find it.")
     return " ".join(texts) or "It needs no single modality: without any one of them it is found by the others."
 
 
@@ -84,10 +85,6 @@ def _each(names: list[str]) -> str:
 
 def _do(names: list[str]) -> str:
     return "does" if len(names) == 1 else "do"
-
-
-def _listing(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def p_text(value: float) -> str:

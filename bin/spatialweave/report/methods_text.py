@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.io.result_tables import REFERENCE, WEAVE
+from spatialweave.prose import listing
 from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS, Threshold
 from spatialweave.report import text
 from spatialweave.report.inputs import DatasetSpots, MethodRun
@@ -95,7 +96,7 @@ class MethodsText:
 def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
     """Describe the spots, sections and modalities of the dataset."""
     sections = spots.obs["section"].nunique()
-    measured = text.listing([text.modality(name) for name in modalities])
+    measured = listing([text.modality(name) for name in modalities])
     sentence = f"The dataset holds {text.number(len(spots))} spots of {sections} section{'s' * (sections > 1)}"
     sentence += f", measured in {measured}" if measured else ""
     return f"{sentence}. Spots form a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
@@ -146,7 +147,7 @@ def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset])
         preset = presets.get(method)
         title = preset.title if preset else method
         sentences = [_sentence(f"{title}: {preset.summary}")] if preset else []
-        seeds = text.listing([str(run.seed) for run in own])
+        seeds = listing([str(run.seed) for run in own])
         epochs = sorted({int(run.training["epochs"]) for run in own if run.training.get("epochs")})
         trained = f"{title} was run with seed{'s' if len(own) > 1 else ''} {seeds}"
         if epochs:
@@ -154,7 +155,7 @@ def training_paragraphs(runs: list[MethodRun], presets: dict[str, MethodPreset])
             trained += f" for {span} epoch{'s' if epochs[-1] > 1 else ''}"
         devices = sorted({str(run.training["device"]) for run in own if run.training.get("device")})
         if devices:
-            trained += f" on {text.listing(devices)}"
+            trained += f" on {listing(devices)}"
         paragraphs.append(" ".join([*sentences, _sentence(trained)]))
     return paragraphs
 
@@ -169,7 +170,7 @@ def reference_paragraph(source: dict[str, Any], presets: dict[str, MethodPreset]
     """
     method = str(source.get("method", ""))
     title = presets[method].title if method in presets else method
-    sections = text.listing([str(name) for name in source.get("sections", [])])
+    sections = listing([str(name) for name in source.get("sections", [])])
     return (
         f"Nothing was trained: the spots were embedded and assigned to domains by a saved model of {title}, which was "
         f"trained on {int(source.get('spots', 0)):,} spots of the dataset '{source.get('dataset', '')}' (sections "
@@ -185,7 +186,7 @@ def clustering_paragraph(names: list[str], refine: int | None) -> str:
     names = [name for name in names if name != REFERENCE]
     if not names:
         return ""
-    how = text.listing([CLUSTERING.get(name, (name,))[0] for name in names])
+    how = listing([CLUSTERING.get(name, (name,))[0] for name in names])
     sentence = f"Domains were found in every embedding in the same way, by {how}."
     rounds = int(refine or 0)
     if rounds:

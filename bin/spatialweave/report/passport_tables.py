@@ -9,9 +9,10 @@ from typing import Any
 from spatialweave.passport.passport import Change, Donor, ModalityMarkers, Passport
 from spatialweave.passport.sightings import SEEN
 from spatialweave.passport.words import p_text
+from spatialweave.prose import listing
 from spatialweave.report.passport_charts import Dots, dots
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import listing, modality, words
+from spatialweave.report.text import modality, words
 
 
 @dataclass

@@ -11,6 +11,7 @@ from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.domains.palette import ink_on
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.words import certainty_sentence, need_sentence, seen_sentence
+from spatialweave.prose import listing
 from spatialweave.report.passport_charts import Distribution, Dots, distribution
 from spatialweave.report.passport_tables import (
     MarkerTable,
@@ -27,7 +28,7 @@ from spatialweave.report.passport_tables import (
     seen_table,
 )
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import listing, modality, number
+from spatialweave.report.text import modality, number
 
 FACTS = {
     "area": "Area",

@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from spatialweave.io.files import write_text
+from spatialweave.prose import listing
 from spatialweave.report import text
 from spatialweave.report.scripts import linked, read
 
@@ -67,9 +68,9 @@ def _environment() -> Any:
         "duration",
         "memory",
         "modality",
-        "listing",
     ):
         environment.filters[name] = getattr(text, name)
+    environment.filters["listing"] = listing
     return environment
 
 

@@ -108,11 +108,6 @@ def doi_link(doi: Any) -> str:
     return f"https://doi.org/{text}" if DOI.match(text) else ""
 
 
-def listing(words: list[str]) -> str:
-    """Join words as "a", "a and b", "a, b and c"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
-
-
 def plain(value: Any) -> str:
     """Format a setting's value in words."""
     if isinstance(value, bool):
