@@ -184,6 +184,14 @@ def test_coordinates_of_another_shape_are_refused(shape: tuple[int, ...]) -> Non
         in_obsm({"spatial": np.zeros(shape)}, pd.Index(["a", "b"]), "f")
 
 
+@pytest.mark.parametrize("key", ["Spatial", "coords", "coordinates", "spatial_coordinates"])
+def test_other_names_of_obsm_are_searched_last(key: str) -> None:
+    given = {key: np.array([[1.0, 2]]), "X_pca": np.zeros((1, 2))}
+    found, usual = (in_obsm(obsm, pd.Index(["a"]), "f") for obsm in (given, given | {"spatial": np.array([[3.0, 4]])}))
+    assert found is not None and usual is not None
+    assert (found.values.tolist(), usual.values.tolist()) == ([[1, 2]], [[3, 4]])
+
+
 def test_third_dimension_in_obsm_is_left_out_with_a_warning() -> None:
     with pytest.warns(InputWarning, match="three-dimensional"):
         found = in_obsm({"X_spatial": np.array([[1.0, 2, 3]])}, pd.Index(["a"]), "f")

@@ -28,7 +28,16 @@ from spatialweave.io.layout import spacing
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 
-OBSM_KEYS = ("spatial", "X_spatial", "spatial_coords", "X_spatial_coords")
+OBSM_KEYS = (
+    "spatial",
+    "X_spatial",
+    "spatial_coords",
+    "X_spatial_coords",
+    "Spatial",
+    "spatial_coordinates",
+    "coordinates",
+    "coords",
+)
 """The obsm keys of coordinates in AnnData files, in the order in which they are searched."""
 
 GLOBAL_KEYS = ("spatial_fov", "spatial_global")
