@@ -244,10 +244,9 @@ def _task(stage: str, method: str, needs: Needs, inputs: float, times: int) -> T
 def _training(training: Training, table: dict[tuple[str, str], Needs], latents: float, seeds: int) -> TaskNeeds:
     needs = table.get(("TRAIN", training.row or training.name)) or table["TRAIN", ""]
     if training.batch_spots is not None:
-        # Above as many spots as an update has, or ALL_AT_ONCE, trainings are by tiles.
-        needs = replace(
-            needs, bend_gb=needs.bend_gb * (training.batch_spots and max(1, training.batch_spots / ALL_AT_ONCE))
-        )
+        # Above as many spots as an update has, or ALL_AT_ONCE, trainings are by tiles; never if it has all.
+        reach = max(1.0, training.batch_spots / ALL_AT_ONCE) if training.batch_spots else 0.0
+        needs = replace(needs, bend_gb=reach * needs.bend_gb)
     task = _task("TRAIN", training.name, needs, latents, seeds)
     return replace(task, gb=task.gb * training.processes, most_spots=training.most_spots)
 

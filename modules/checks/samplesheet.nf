@@ -64,7 +64,7 @@ def isSpreadsheet(name) {
 // and Excel's "sep=;" before the header.
 def parseLines(path, sheet) {
     def lines = readText(path, sheet).replaceFirst('^\uFEFF', '').readLines()
-    def first = lines.findIndexOf { line -> line.trim() && !(line ==~ /(?i)\s*(#.*|"?sep=."?\s*)/) }
+    def first = lines.findIndexOf { line -> line.trim() && !(line ==~ /(?i)\s*(#(?!\s*dataset\b).*|"?sep=."?\s*)/) }
     // Spreadsheets of many countries write semicolons. A header of several columns holds its separator and no other.
     def header = first < 0 ? '' : lines[first]
     def separator = ['\t', ',', ';'].find { mark -> header.contains(mark) } ?: ','
@@ -168,19 +168,19 @@ def meantColumn(name, rules) {
     return modality ? modality.key : near ? near.first() : null
 }
 
-def headerProblems(header, rules) {
+def headerProblems(header, line, rules) {
     def named = header.findAll { name -> name }
     def problems = named.countBy { name -> name }.findAll { _name, count -> count > 1 }
-        .collect { name, _count -> "line 1: column '${name}' appears more than once" }
+        .collect { name, _count -> "line ${line}: column '${name}' appears more than once" }
     def unknown = named.findAll { name -> !rules.containsKey(name) }.unique()
     if (!('dataset' in named)) {
         def near = unknown.closest('dataset').take(1)
         unknown -= near
-        problems << "line 1: there is no column 'dataset'" + (near ? "; is '${near.first()}' meant?" : '')
+        problems << "line ${line}: there is no column 'dataset'" + (near ? "; is '${near.first()}' meant?" : '')
     }
     unknown.each { name ->
         def meant = meantColumn(name, rules)
-        problems << "line 1: '${name}' is not a column" + (meant ? "; did you mean '${meant}'?" : '') + " (columns of your own are called meta_ and letters, digits or '_')"
+        problems << "line ${line}: '${name}' is not a column" + (meant ? "; did you mean '${meant}'?" : '') + " (columns of your own are called meta_ and letters, digits or '_')"
     }
     return problems
 }
@@ -197,10 +197,10 @@ def namelessProblems(header, body) {
 }
 
 // Files that several sections of a dataset have for the same modality, as texts: without a column that tells the sections apart,
-// each would be all of the file. A SpatialData store has a table per section.
+// each would be all of the file. A SpatialData store has a table per section, and of fragments those of spots with coordinates count.
 def sharedFileProblems(rows, counts) {
     return counts.collectMany { name ->
-        rows.findAll { row -> row[name] && !row[name].endsWith('.zarr') && row.section_column in [null, '', 'none'] }
+        rows.findAll { row -> row[name] && !(row[name] ==~ /.*(\.zarr\/*|fragments\S*)/) && row.section_column in [null, '', 'none'] }
             .groupBy { row -> [row.dataset, row[name]] }
             .findAll { _key, group -> group.size() > 1 }
             .collect { key, group ->
@@ -335,7 +335,7 @@ def readSamplesheet(path, data = null) {
     }
     def header = lines.first()[1].collect { name -> name.toLowerCase() }
     def rules = columnRules(header)
-    def problems = headerProblems(header, rules)
+    def problems = headerProblems(header, lines.first()[0], rules)
     def body = lines.tail()
     problems += body.findAll { _line, cells -> cells.size() > header.size() }
         .collect { line, cells -> "line ${line}: ${cells.size()} cells, but the header has ${header.size()}; quote cells that hold a separator" }

@@ -108,6 +108,46 @@ TABLES_OF_CELLS = {
 """Column of names, the columns of coordinates with the axis (x, y, z) that each holds, and the unit."""
 
 
+WHOLE_TABLES = {
+    "QuPath": (
+        {"Image": "a.tif", "Object ID": SPOTS, "Object type": "Cell", "Parent": "Root"},
+        "Centroid X µm",
+        "Centroid Y µm",
+    ),
+    "CellProfiler": ({"ImageNumber": 1, "ObjectNumber": range(1, 21)}, "Location_Center_X", "Location_Center_Y"),
+    "inForm": (
+        {"Path": "C:/x", "Tissue Category": "tumour", "Cell ID": SPOTS, "Phenotype": "T"},
+        "Cell X Position",
+        "Cell Y Position",
+    ),
+    "HALO": ({"Image Location": "a.svs", "Analysis Region": "layer 1", "Object Id": range(20)}, "x", "y"),
+    "R": ({"X": range(1, 21), "cell_id": SPOTS}, "x_um", "y_um"),
+}
+"""Columns before the coordinates as programs write them, and those of the coordinates."""
+
+
+@pytest.mark.parametrize("given", ["beside", "alone"])
+@pytest.mark.parametrize("program", WHOLE_TABLES)
+def test_cells_are_named_by_the_column_of_names_wherever_it_is(tmp_path: Path, program: str, given: str) -> None:
+    facts, x, y = WHOLE_TABLES[program]
+    values = np.arange(20) + 1.5
+    table = pd.DataFrame({**facts, x: XY[:, 0], y: XY[:, 1], "CD3": values})
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    more = {"spatial": tmp_path / "cells.csv"} if given == "beside" else {}
+    result = read({"adt": tmp_path / "cells.csv"}, platform="codex", **more)
+    assert result.mod["adt"].var_names.tolist() == ["CD3"]
+    np.testing.assert_array_equal(result.mod["adt"].X.toarray()[:, 0], values)
+    np.testing.assert_array_equal(result.obsm["spatial"], XY)
+
+
+def test_the_numbers_of_rows_beside_a_gene_called_y_are_no_coordinates(tmp_path: Path) -> None:
+    """R reads the column without a name that it has written as X; y (yellow) is a gene of the fly."""
+    pd.DataFrame({"barcode": range(1, 21), "x": XY[:, 0], "y": XY[:, 1]}).to_csv(tmp_path / "xy.csv", index=False)
+    pd.DataFrame({"X": range(1, 21), "y": np.arange(20), "w": 3}).to_csv(tmp_path / "genes.csv", index=False)
+    result = read({"rna": tmp_path / "genes.csv"}, spatial=tmp_path / "xy.csv")
+    assert result.mod["rna"].var_names.tolist() == ["y", "w"]
+
+
 @pytest.mark.parametrize("given", ["beside", "alone"])
 @pytest.mark.parametrize("program", TABLES_OF_CELLS)
 def test_coordinates_are_read_from_the_tables_of_programs_that_segment_cells(

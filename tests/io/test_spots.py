@@ -206,7 +206,7 @@ def test_numbers_that_contradict_barcodes_or_places_are_refused_where_nothing_el
 
 def test_numbers_of_which_nothing_says_whose_they_are(tmp_path: Path) -> None:
     with pytest.warns(
-        InputWarning, match=r"adt.h5ad: names its 30 spots by numbers from 0, and so does .*rna.h5ad with 40"
+        InputWarning, match=r"adt.h5ad: names its 30 spots by numbers from 0, and .*rna.h5ad its 40 from 0"
     ):
         assert read(numbered(tmp_path, {}, {})).n_obs == 40
     files = numbered(tmp_path, {}, {})
@@ -222,7 +222,7 @@ def test_numbers_from_0_and_from_1_are_different_spots(tmp_path: Path) -> None:
         "rna": h5ad(tmp_path / "rna.h5ad", NUMBERS),
         "adt": h5ad(tmp_path / "adt.h5ad", [str(i + 1) for i in range(40)]),
     }
-    with pytest.raises(InputError, match=r"adt.h5ad: names its 40 spots by numbers from 1, and .* by numbers from 0"):
+    with pytest.raises(InputError, match=r"adt.h5ad: names its 40 spots by numbers from 1, and .* its 40 from 0"):
         read(files)
 
 

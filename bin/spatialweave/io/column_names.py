@@ -64,14 +64,17 @@ DEPTHS = ("z", "z_centroid", "center_z", "centroid_z", "z_coord", "z_location", 
 BARCODE_NAMES = (
     *("barcode", "barcodes", "spot", "spot_id", "spot id", "spot index", "spot_index"),
     *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id"),
-    *("object id", "object_id", "", "name"),
+    *("object id", "object_id", "objectnumber", "object_number", "", "name"),
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
 BESIDE = {("centroid_2", "centroid_1"): ("centroid_0",)}
 """Columns without which a pair is another program's."""
 
-_INDEX_NAMES = re.compile(r"(?:.*_)?(?:ids?|index|genes?|m_?z|mass)|.*(?:name|barcode)s?")
+_INDEX_NAMES = re.compile(
+    r"(?:.*_)?(?:ids?|index|genes?|m_?z|mass|features?|peaks?|compounds?|metabolites?|proteins?|markers?)"
+    r"|m_?z_.*|.*(?:name|barcode)s?"
+)
 """Names, as :func:`plain_name` spells them, of a first column that holds names, whatever these look like."""
 
 IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot", "name"}
@@ -129,7 +132,8 @@ _FACTS = frozenset(
             "region",
         ),
         *("cell_id", "entity_id", "object", "object_id", "in_tissue"),
-        *("object_type", "name", "class", "classification", "parent"),
+        *("object_type", "name", "class", "classification", "parent", "image", "path", "phenotype", "tissue_category"),
+        *("analysis_region", "analysis_inputs", "algorithm_name", "image_location"),
         *("array_row", "array_col", "row_centroid", "column_centroid", "x_tile", "y_tile", "tile_num"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),

@@ -114,16 +114,14 @@ def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, 
     first, second = (_start_of_run(m.obs.index) for m in (one, other))
     if first is None or second is None:
         return
-    numbered = f"names its {len(other.obs)} spots by numbers from {second}"
-    if first != second:
-        found = f"{numbered}, and {one.where} its {len(one.obs)} spots by numbers from {first}"
-        raise InputError(other.where, found, "the same numbers for the same spots", fix)
+    found = (
+        f"names its {len(other.obs)} spots by numbers from {second}, and {one.where} its {len(one.obs)} from {first}"
+    )
     if len(one.obs) != len(other.obs):
-        warn(
-            other.where,
-            f"{numbered}, and so does {one.where} with {len(one.obs)} spots; equal numbers are assumed to be the same "
-            f"spots, without common barcodes or coordinates to check (to be sure, {fix})",
-        )
+        assumed = "equal numbers are assumed to be the same spots, without common barcodes or coordinates to check"
+        warn(other.where, f"{found}; {assumed} (to be sure, {fix})")
+    elif first != second:
+        raise InputError(other.where, found, "the same numbers for the same spots", fix)
 
 
 def _start_of_run(names: pd.Index) -> int | None:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import SPOTS_RATIO, TEXT_BYTES, TEXT_RATIO, BoundedText
-from spatialweave.io.column_names import BARCODE_NAMES, plain_name
+from spatialweave.io.column_names import is_index, plain_name
 from spatialweave.io.measurement import plain_text, reading
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -148,7 +148,7 @@ def read_header(path: Path) -> list[str]:
 
 def _lacks_a_name(header: Sequence[str], row: Sequence[str]) -> bool:
     """Return whether the first column, and not one after the last, has no name."""
-    return len(row) == len(header) + 1 and bool(row[-1].strip()) and header[0].lower() not in BARCODE_NAMES
+    return len(row) == len(header) + 1 and bool(row[-1].strip()) and not is_index(header[0])
 
 
 def skip_header(stream: TextIO, begin: Start) -> None:
@@ -255,7 +255,8 @@ def find_column(path: Path, table: pd.DataFrame, names: tuple[str, ...], require
     """
     columns = [str(column) for column in table.columns]
     for name, form in product(names, SPELLINGS):
-        hits = [column for column in columns if form(column.strip()) == form(name)]
+        # A name of foreign letters has no plain form.
+        hits = [column for column in columns if (name or form is str) and form(column.strip()) == form(name)]
         if len(hits) > 1:
             raise InputError(str(path), f"has {len(hits)} columns named '{name}'", "one")
         if hits:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 0.1
-"""Sections are refused if they share a smaller fraction of the features of the one that has fewest."""
+"""Sections of which some have names and others identifiers are refused if they share a smaller fraction of the features
+of the one that has fewest."""
 
 NOTABLE = 0.1
 """A section that loses a larger fraction of its features, since others lack them, causes a warning."""
@@ -38,6 +39,7 @@ EXAMPLES = 2
 SECTIONS_SHOWN = 4
 
 ENSEMBL = re.compile(r"(ens[a-z]*\d{5,})\.\d+")
+IDENTIFIER = r"ens[a-z]*\d{5,}(\.\d+)?"
 INTERVAL = re.compile(r"(.+?)[:_-](\d{1,12})[-_](\d{1,12})")
 
 EXACT, PLAIN, PEAK = "exact", "plain", "peak"
@@ -103,7 +105,8 @@ def common_features(modality: str, features: Sequence[pd.Index], sections: Seque
     merged = keys is not None
     keys = keys or _name_keys(features)
     shared = set(keys[0]).intersection(*keys[1:])
-    if not shared or len(shared) < FEWEST * min(len(set(own)) for own in keys):
+    few = len(shared) < FEWEST * min(len(set(own)) for own in keys)
+    if not shared or (few and len({_are_identifiers(own) for own in features}) > 1):
         _refuse(modality, features, sections, len(shared))
     order = {key: position for position, key in enumerate(dict.fromkeys(key for key in keys[0] if key in shared))}
     spelling = dict(zip(reversed(keys[0]), reversed(features[0]), strict=True))
@@ -276,6 +279,11 @@ def _warn_of_losses(modality: str, sections: Sequence[str], common: Common) -> N
     ]
     if lost:
         warn(f"modality {modality}", f"features that not all sections have were left out: {', '.join(lost)}")
+
+
+def _are_identifiers(names: pd.Index) -> bool:
+    """Return whether most names are identifiers of Ensembl."""
+    return bool(names.str.fullmatch(IDENTIFIER, case=False).mean() > MOSTLY)
 
 
 def _refuse(modality: str, features: Sequence[pd.Index], sections: Sequence[str], n_shared: int) -> None:

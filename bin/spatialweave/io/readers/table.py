@@ -16,7 +16,15 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import FRAME_PAIRS, IDENTIFIERS, facts_among, find_axes, is_index, plain_name
+from spatialweave.io.column_names import (
+    BARCODE_NAMES,
+    FRAME_PAIRS,
+    IDENTIFIERS,
+    facts_among,
+    find_axes,
+    is_index,
+    plain_name,
+)
 from spatialweave.io.coordinates import in_obs, on_slide
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
@@ -51,6 +59,9 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
         if not header[position]:
             raise InputError(f"{path}, line 1, column {position + 1}", "has no name", "the name of a feature")
     known = {others[i] for i in facts_among([header[i] for i in others], modality)}
+    if named_by and header[0] == "X":
+        # The numbers of rows that R has written.
+        known.add(0)
     facts = sorted((known | _true_or_false(path)) - {named_by})
     if facts:
         left_out = ", ".join(f"'{header[i]}'" for i in facts)
@@ -70,11 +81,14 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
 
     Then it is that of barcodes, wherever it is; None if there is none.
     """
-    if is_index(header[0]):
+    if header[0].lower() in BARCODE_NAMES:
         return 0
+    first = [cells[0] for _number, cells in islice(tables.rows(path), FIRST_ROWS)]
     elsewhere = next((i for i, name in enumerate(header) if name.lower() in IDENTIFIERS), None)
-    holds = _values(path, header)
-    if not holds and (elsewhere is None or 0 not in facts_among(header)):
+    holds = "" if is_index(header[0]) else _values(path, header, first)
+    # Numbers of rows, or of images, are no names where others are.
+    numbers = len(set(first)) < len(first) or (header[0] == "X" and _counts_rows(path))
+    if not holds and not (numbers and elsewhere is not None) and (elsewhere is None or 0 not in facts_among(header)):
         return 0
     if elsewhere is None:
         found = f"its first column '{header[0]}' holds {holds}"
@@ -84,16 +98,16 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
     return elsewhere
 
 
-def _values(path: Path, header: Sequence[str]) -> str:
-    """Return what the first column holds instead of names: "coordinates", "fractions" or "".
+def _values(path: Path, header: Sequence[str], first: Sequence[str]) -> str:
+    """Return what the first column, with these cells, holds instead of names: "coordinates", "fractions" or "".
 
     Fractions that only rise may be names: the m/z of a matrix with spots in columns.
     """
-    cells = [tables.to_number(cells[0]) for _number, cells in islice(tables.rows(path), FIRST_ROWS)]
+    cells = [tables.to_number(cell) for cell in first]
     numbers = np.array([number for number in cells if number is not None])
     if not len(numbers) or len(numbers) < len(cells):
         return ""
-    if _is_axis(header):
+    if _is_axis(header) and not (header[0] == "X" and _counts_rows(path)):
         return "coordinates"
     rising = len(numbers) > 1 and (np.diff(numbers) > 0).all()
     return "fractions" if (numbers != np.floor(numbers)).any() and not rising else ""
@@ -105,6 +119,11 @@ def _is_axis(header: Sequence[str]) -> bool:
     plain = [plain_name(name) for name in header]
     # R calls a column of names X, also beside coordinates.
     return axes is not None and plain[0] in " ".join(axes[:2]).split() and plain.count(plain[0]) == 1
+
+
+def _counts_rows(path: Path) -> bool:
+    """Return whether the first column is 1, 2, 3 ...: the numbers that R gives to rows."""
+    return all(cells[0] == str(row) for row, (_number, cells) in enumerate(tables.rows(path), start=1))
 
 
 def _true_or_false(path: Path) -> set[int]:

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 PREFIXED = re.compile(r"^.*[_.-](?=(matrix|barcodes|features|genes|peaks)\.(mtx|tsv|bed)(\.gz)?$)")
 """Prefix before the names of 10x Genomics, e.g. "GSM1_A1_" in GSM1_A1_matrix.mtx.gz."""
 
-OTHER_MARKS = re.compile(r"[ ,]")
-"""Characters that separate cells in files that do not follow the format."""
+OTHER_MARKS = re.compile(r'"[^"]*"([ ,]"[^"]*")+|[^ ,]+(,[^ ,]+)+')
+"""A line of features whose cells are separated by blanks or commas, as other programs write them."""
+
+NUMBERED_WIDTH = {"barcodes.tsv": 2, "genes.tsv": 3, "features.tsv": 4}
+"""Number of columns of files in which R has written numbers of rows before the names."""
 
 QUOTED = re.compile(r'".*"')
 """A cell in quotation marks."""
@@ -98,19 +101,15 @@ def _lines(folder: Path, *names: str) -> list[list[str]]:
         # Names may hold quotation marks (3' and 5' ends), which do not quote text here.
         cells = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
         rows = [[cell.strip() for cell in row] for row in cells if row]
-    if rows and all(len(row) == 1 and OTHER_MARKS.search(row[0]) for row in rows):
-        raise InputError(
-            f"{file}, line 1",
-            f"'{rows[0][0]}' is one cell, and all lines hold commas or blanks",
-            "cells separated by tabs",
-            "write it with tabs; names that hold such characters need an identifier and a tab before them",
-        )
-    return _without_numbers(_unquoted(rows))
+    name = PREFIXED.sub("", file.name).removesuffix(".gz")
+    if name != "barcodes.tsv" and rows and all(len(row) == 1 and OTHER_MARKS.fullmatch(row[0]) for row in rows):
+        raise InputError(f"{file}, line 1", f"'{rows[0][0]}' is one cell", "cells separated by tabs")
+    return _without_numbers(_unquoted(rows), NUMBERED_WIDTH.get(name, 0))
 
 
-def _without_numbers(rows: list[list[str]]) -> list[list[str]]:
-    """Return rows without the numbers of rows that R writes before them."""
-    numbered = len(rows) > 1 and all(len(row) > 1 and row[0] == str(i) for i, row in enumerate(rows, start=1))
+def _without_numbers(rows: list[list[str]], width: int) -> list[list[str]]:
+    """Return rows of this width without the numbers that R writes before them, others as they are."""
+    numbered = all(len(row) == width and row[0] == str(i) for i, row in enumerate(rows, start=1))
     return [row[1:] for row in rows] if numbered else rows
 
 
