@@ -97,29 +97,23 @@ def test_gzipped_matrices_are_told_by_their_bytes(
     holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
 
 
-@pytest.mark.parametrize("version", [2, 3])
-def test_names_that_r_put_in_quotation_marks(
-    tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, version: int
-) -> None:
-    """The files of write.table(sep = "\\t", row.names = FALSE, col.names = FALSE), which quotes all text."""
-    features = [(name, "Gene Expression") for name in tissue.genes]
-    path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, version, False)
-    for name in ("barcodes.tsv", "genes.tsv" if version == 2 else "features.tsv"):
-        lines = (path / name).read_text().splitlines()
-        (path / name).write_text("".join("\t".join(f'"{c}"' for c in line.split("\t")) + "\n" for line in lines))
-    holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
+WRITTEN_BY_R: dict[str, Callable[[int, list[str]], str]] = {
+    "quoted": lambda _row, cells: "\t".join(f'"{cell}"' for cell in cells),
+    "numbered": lambda row, cells: "\t".join([str(row), *cells]) + " ",
+}
+"""Lines of write.table(sep = "\t", col.names = FALSE), which quotes all text, or (quote = FALSE) numbers the rows."""
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_numbers_of_rows_and_blanks_are_no_names(
-    tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, version: int
+@pytest.mark.parametrize("form", WRITTEN_BY_R)
+def test_names_written_by_r(
+    tissue, tmp_path: Path, holds, write_tenx_folder, spatial_csv: Path, version: int, form: str
 ) -> None:
-    """The files of write.table(sep = "\t", quote = FALSE, col.names = FALSE), with a blank at the end of lines."""
     features = [(name, "Gene Expression") for name in tissue.genes]
     path = write_tenx_folder(tmp_path / "matrix", tissue.spots, features, tissue.rna, version, False)
     for name in ("barcodes.tsv", "genes.tsv" if version == 2 else "features.tsv"):
-        lines = (path / name).read_text().splitlines()
-        (path / name).write_text("".join(f"{i}\t{line} \n" for i, line in enumerate(lines, start=1)))
+        rows = [line.split("\t") for line in (path / name).read_text().splitlines()]
+        (path / name).write_text("".join(f"{WRITTEN_BY_R[form](i, row)}\n" for i, row in enumerate(rows, start=1)))
     holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
 
 
