@@ -14,6 +14,7 @@ from spatialweave.domains.consensus import Consensus, consensus
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
+from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, WOVEN, read_domains
 from spatialweave.io.run_names import run_of_file
 from spatialweave.training.run import peak_memory, versions
@@ -70,12 +71,15 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
     if len(set(runs)) < len(runs):
         raise InputError("--domains", f"run {max(runs, key=runs.count)} is given more than once", "each run once")
     result = consensus([read_domains(path, dataset.obs) for path in domain_files], n_domains, seed)
+    if result.by_vote:
+        found = "the runs agree more with each other than with their spectral consensus"
+        warn("consensus", f"{found}, as where domains differ much in size: it is their plurality vote instead")
     table, per_spot = spot_tables(dataset.obs, runs, result)
     record = {
         **NOTHING_TRAINED,
         "method": WEAVE,
         "preset": "",
-        "config": {"n_domains": n_domains, "runs": ", ".join(runs)},
+        "config": {"n_domains": n_domains, "runs": ", ".join(runs), "by_vote": result.by_vote},
         "consensus_of": dict(zip(runs, np.round(agreement_of_runs(result), 4).tolist(), strict=True)),
         "seed": seed,
         "device": "cpu",

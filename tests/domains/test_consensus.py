@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.domains.consensus import Consensus, consensus, memberships, spectral_embedding
+from spatialweave.domains.consensus import Consensus, consensus, memberships, plurality, spectral_embedding
 from spatialweave.errors import InputError
 
 
@@ -98,6 +98,27 @@ def test_invariants(n_spots: int, n_runs: int, n_domains: int, seed: int) -> Non
         assert values.min() >= -1e-12 and values.max() <= 1 + 1e-12
     assert (found.runner_up != found.labels).all() and found.runner_up.max() <= len(sizes)
     assert found.matched.min() >= 0 and found.matched.max() <= len(sizes)
+
+
+def test_domains_of_very_different_sizes_are_those_of_the_vote() -> None:
+    """Where the runs' independent mistakes are as many as the spots of small domains, k-means misses these."""
+    truth = np.repeat(np.arange(6), [3000, 300, 200, 100, 50, 30])
+    runs = [noisy(truth, 0.1, seed) for seed in range(5)]
+    found = consensus(runs, 6, seed=0)
+    assert found.by_vote
+    # Four of five runs are right at nearly every spot.
+    assert adjusted_rand_score(truth, found.labels) > 0.99
+    assert np.bincount(found.labels)[1:].tolist() == sorted(np.bincount(found.labels)[1:], reverse=True)
+    assert not consensus([noisy(np.arange(600) % 6, 0.1, seed) for seed in range(5)], 6, seed=0).by_vote
+
+
+def test_plurality_by_hand() -> None:
+    """The second run names the domains otherwise; of the third, domain 2 has no counterpart."""
+    runs = [np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 0, 0, 0, 0]), np.array([0, 0, 0, 1, 1, 2])]
+    assert plurality(runs, 0).tolist() == plurality(runs, 1).tolist() == [1, 1, 1, 2, 2, 2]
+    # Of two runs the reference decides; domains are numbered by their size.
+    assert plurality(runs[:2], 0).tolist() == [1, 1, 1, 2, 2, 2]
+    assert plurality(runs[:2], 1).tolist() == [2, 2, 1, 1, 1, 1]
 
 
 def test_numbers_of_domains_and_the_order_of_clear_runs_do_not_matter() -> None:

@@ -58,6 +58,23 @@ def test_the_most_likely_start_wins_and_all_are_reported(clouds):
     assert found.log_likelihood == pytest.approx(max(full), abs=1e-3)
 
 
+def test_neighbouring_seeds_share_no_random_partition():
+    values = np.random.default_rng(0).normal(size=(200, 4))
+    drawn = [dict(initial_partitions.initial_partitions(values, 6, seed, 20)) for seed in range(3)]
+    found = [tuple(own[f"random_{i}"]) for own in drawn for i in range(1, 21)]
+    assert len(set(found)) == 60
+
+
+@pytest.mark.parametrize(("n", "d"), [(65, 64), (100, 64), (60, 40)])
+def test_few_spots_in_many_dimensions_are_divided_rightly(n, d):
+    """In as many dimensions as spots whitened spots are equally far apart: sizes alone would decide."""
+    truth = np.arange(n) % 3
+    values = 8.0 * np.eye(3, d)[truth] + np.random.default_rng(1).normal(size=(n, d))
+    found = tied_mixture(values, 3, seed=0)
+    assert adjusted_rand_score(truth, found.labels) == 1.0
+    assert found.dimensions <= 20
+
+
 def test_short_runs_lose_no_maximum(clouds, monkeypatch):
     """Only the most likely starts go on; letting all of them go on finds nothing better."""
     values = clouds(600, 8, 6, 0.5)[0]

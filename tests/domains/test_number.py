@@ -49,6 +49,18 @@ def test_criteria_are_what_they_are_called(clouds: Clouds) -> None:
         assert by_criterion(rows, "icl")[k] == pytest.approx(fit.icl)
 
 
+def test_tiny_domains_and_too_few_groups_are_no_error(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The random spots of the silhouette may all be of one domain; four of three groups are not stable but absent."""
+    monkeypatch.setattr(number, "SHAPED", 20)
+    values = clouds(1000, 3, 1, 1.0)[0]
+    values[:2] += 100.0
+    rows = number.scan(values, [2], seed=0).criteria
+    assert by_criterion(rows, "silhouette") == {} and by_criterion(rows, number.STABILITY)
+    three = np.repeat(np.eye(3), 40, axis=0)
+    found = number.scan(three, range(2, 7), seed=0).criteria
+    assert set(by_criterion(found, number.STABILITY)) == {2, 3}
+
+
 def test_stability_is_the_agreement_of_halves(clouds: Clouds) -> None:
     values = clouds(200, 3, 4, 2.0)[0]
     rng = np.random.default_rng(5)

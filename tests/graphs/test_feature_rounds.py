@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -13,6 +15,7 @@ from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.recipe import FeatureRecipe, read_recipe
 from spatialweave.graphs.spatial import knn
 from spatialweave.io.dataset import Modality
+from spatialweave.io.notices import InputWarning
 
 
 def tissue(n_spots: int = 240, n_sections: int = 2) -> tuple[Modality, sparse.csr_matrix, np.ndarray]:
@@ -44,6 +47,16 @@ def test_neighbours_are_those_of_dense_averages(rounds: int, metric: str) -> Non
         neighbours = slice(inside.indptr[row], inside.indptr[row + 1])
         np.testing.assert_allclose(inside.data[neighbours], expected[inside.indices[neighbours]], atol=1e-4)
         np.testing.assert_allclose(np.sort(inside.data[neighbours]), np.sort(expected)[:4], atol=1e-4)
+
+
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_of_one_or_two_dimensions_distances_are_euclidean(n_dims: int) -> None:
+    """Two numbers have a correlation of 1 or -1, and one has none."""
+    modality, graph, _ = tissue()
+    narrow = replace(modality, latent=modality.latent[:, :n_dims])
+    with pytest.warns(InputWarning, match=f"its latents have {n_dims} dimension.*: spots are compared by Euclidean"):
+        found = feature_distances(narrow, FeatureRecipe(k=4, metric="correlation"), graph)
+    assert (found != feature_distances(narrow, FeatureRecipe(k=4, metric="euclidean"), graph)).nnz == 0
 
 
 def test_averages_do_not_cross_sections() -> None:

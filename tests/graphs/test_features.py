@@ -37,6 +37,19 @@ def test_knn_equals_scikit_learn(values, metric, offset):
     np.testing.assert_allclose(found.toarray(), truth.toarray(), atol=1e-7)
 
 
+@pytest.mark.parametrize("n_constant", [1, 40, 245, 250])
+def test_constant_rows_are_neighbours_by_correlation_only_where_others_are_few(values, n_constant):
+    """Their distance is 1, as far as that of two unrelated rows, although they are near all others in space."""
+    values[:n_constant] = 3.0
+    found = features.feature_knn(values, 7, "correlation")
+    with np.errstate(invalid="ignore"):
+        distance = 1 - np.nan_to_num(np.corrcoef(values))
+    np.fill_diagonal(distance, np.inf)
+    for row in range(n_constant, 250):
+        assert np.sort(found[row].data) == pytest.approx(np.sort(distance[row])[:7], abs=1e-7)
+    assert (found[:n_constant].data == 1.0).all() and found.nnz == 250 * 7
+
+
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
 def test_scale_does_not_matter(values, scale):
     """Also where float32 cannot hold the squares."""

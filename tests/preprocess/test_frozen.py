@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.preprocess import by_model
 from spatialweave.preprocess.common_features import columns_among
 from spatialweave.preprocess.dataset import _frozen
-from spatialweave.preprocess.frozen import FrozenPreparation, Operation, frozen_uns, read_frozen
+from spatialweave.preprocess.frozen import PCA, FrozenPreparation, Operation, frozen_uns, read_frozen
 from spatialweave.preprocess.pca import features_themselves, principal_components
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 
@@ -125,6 +128,15 @@ def test_what_contradicts_itself(change: dict, words: str) -> None:
         FrozenPreparation.of_parts(plain, {"matrix": np.ones((2, 1)), "mean": np.zeros(2)})
 
 
+@pytest.mark.parametrize("before", [[], ["log1p"]])
+def test_scales_of_features_are_those_of_the_last_operation(before: list[str]) -> None:
+    """Latents of images are only scaled: what maps them back must know it."""
+    operations = [*map(Operation, before), Operation("columns", numbers=np.array([0.5, 0.0, 4.0]))]
+    own = FrozenPreparation(list("abc"), [], operations, PCA, np.eye(3), np.zeros(3))
+    assert by_model._divisors(own).tolist() == [2.0, 1.0, 0.25]
+    assert by_model._divisors(replace(own, operations=[Operation("log1p")])).tolist() == [1.0, 1.0, 1.0]
+
+
 def test_latents_that_say_nothing_of_counts() -> None:
     with pytest.raises(InputError, match="does not hold the preparation of its latents"):
         read_frozen("r.latents.h5mu, modality rna", {})
@@ -141,3 +153,10 @@ def test_peaks_by_overlap() -> None:
     others = pd.Index(["chr1:150-340", "1:390-900", "chr2-10-100", "chr3:1-9", "chr2:199-300"])
     # 50 bases of the first peak and 40 of the second; the end of an interval does not belong to it.
     assert columns_among("atac", known, others).tolist() == [0, 1, -1, -1, 2]
+
+
+def test_a_peak_within_which_others_begin_is_still_found() -> None:
+    known = pd.Index(["chr1:100-5000", "chr1:200-300", "chr1:400-500"])
+    assert columns_among("atac", known, pd.Index(["chr1:1000-2000", "chr1:210-290", "chr1:5000-6000"])).tolist()[
+        ::2
+    ] == [0, -1]

@@ -5,6 +5,10 @@ embedding places spots that share many domains close together, and k-means on it
 spectral clustering of a graph in which the weight of two spots is the number of runs that put them together, each
 divided by the size of the domain they share. The graph is never built, so time and memory are linear in spots.
 
+Dividing by the size of domains makes small ones as important as large ones. If domains differ much in size and the
+runs err independently, k-means may divide a large domain instead of finding a small one. So if the runs agree more with
+each other than with this consensus, it is their plurality vote after matching their domains one to one.
+
 Bipartite graph of spots and clusters: Fern and Brodley, Proc ICML (2004); unit rows: Ng, Jordan and Weiss, NIPS (2001).
 """
 
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import sparse
@@ -28,6 +33,9 @@ MAJORITY = 3
 share its mistakes."""
 
 KMEANS_RUNS = 10
+
+COMPARED = 20_000
+"""With more spots, the agreement of the runs is measured on a random subset of this size."""
 
 RANK_TOLERANCE = 1e-9
 """Directions with a singular value below this fraction of the largest are rounding errors, and left out."""
@@ -62,12 +70,15 @@ class Consensus:
         contains spots of several consensus domains, the run divides its vote in the same proportions.
     embedding
         float64, spots x dimensions: the spectral embedding.
+    by_vote
+        Whether the labels are the plurality vote instead of the clusters of the embedding.
     """
 
     labels: np.ndarray
     matched: np.ndarray
     support: np.ndarray
     embedding: np.ndarray
+    by_vote: bool = False
 
     @property
     def confidence(self) -> np.ndarray:
@@ -119,7 +130,53 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
     members = memberships(codes)
     embedding = spectral_embedding(members, n_domains)
     labels = number_by_size(kmeans_partition(embedding, min(n_domains, len(embedding)), seed, KMEANS_RUNS))
-    return Consensus(labels, _matched(codes, labels), _support(members, labels), embedding)
+    voted = _better_vote(codes, labels)
+    labels, by_vote = (labels, False) if voted is None else (voted, True)
+    return Consensus(labels, _matched(codes, labels), _support(members, labels), embedding, by_vote)
+
+
+def _better_vote(codes: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray | None:
+    """Return the plurality vote of the runs if they agree more with each other than with `labels`, and most with it."""
+    from sklearn.metrics import adjusted_rand_score
+
+    rows = np.arange(len(labels))
+    if len(labels) > COMPARED:
+        rows = np.sort(np.random.default_rng(0).choice(len(labels), COMPARED, replace=False))
+    runs = [own[rows] for own in codes]
+    between = np.zeros((len(runs), len(runs)))
+    for i, j in combinations(range(len(runs)), 2):
+        between[i, j] = between[j, i] = adjusted_rand_score(runs[i], runs[j])
+    with_runs = float(np.mean([adjusted_rand_score(labels[rows], own) for own in runs]))
+    if with_runs >= between.sum() / (len(runs) * (len(runs) - 1)):
+        return None
+    voted = plurality(codes, int(between.sum(axis=0).argmax()))
+    of_vote = float(np.mean([adjusted_rand_score(voted[rows], own) for own in runs]))
+    return voted if of_vote > with_runs and voted.max() == labels.max() else None
+
+
+def plurality(codes: Sequence[np.ndarray], reference: int) -> np.ndarray:
+    """Return the domain in which most runs place each spot, after matching their domains one to one to a run's.
+
+    Parameters
+    ----------
+    codes
+        One per run: domains, from 0.
+    reference
+        The run to whose domains those of the others are matched; it also decides ties.
+
+    Returns
+    -------
+    int64, one per spot: 1..K by decreasing size.
+    """
+    own = codes[reference]
+    n_domains = int(own.max()) + 1
+    votes = np.zeros((len(own), n_domains + 1))
+    matched = _matched(codes, own + 1)
+    for run in range(len(codes)):
+        votes[np.arange(len(own)), matched[:, run]] += 1.0
+    votes[np.arange(len(own)), own + 1] += 0.5
+    # Column 0 has the domains without a counterpart.
+    return number_by_size(votes[:, 1:].argmax(axis=1))
 
 
 def memberships(codes: Sequence[np.ndarray]) -> sparse.csr_matrix:

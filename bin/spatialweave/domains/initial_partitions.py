@@ -24,7 +24,9 @@ def initial_partitions(values: np.ndarray, n_domains: int, seed: int, n_random: 
     yield "ward", ward_partition(values, n_domains, seed)
     yield "kmeans", kmeans_partition(values, n_domains, seed)
     for number in range(1, n_random + 1):
-        yield f"random_{number}", random_partition(values, n_domains, seed + number)
+        # Neighbouring seeds share no partition.
+        own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        yield f"random_{number}", random_partition(values, n_domains, own)
 
 
 def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:

@@ -44,6 +44,10 @@ FINALISTS = 4
 N_RANDOM = 20
 """Number of random initial partitions, in addition to Ward's and the k-means partition."""
 
+FEW, FEW_DIMENSIONS, SPOTS_PER_DIMENSION = 2, 20, 3
+"""With at most :data:`FEW` spots per dimension only the leading :data:`FEW_DIMENSIONS` directions are kept, or one per
+:data:`SPOTS_PER_DIMENSION` spots. In as many dimensions as spots, whitened spots are all equally far apart."""
+
 SAMPLE = 100_000
 """With more spots, EM on all spots starts from the best fit of a random subset of this size."""
 
@@ -198,7 +202,8 @@ def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
     """Return coordinates with zero mean and identity covariance (divisor n), and the log-determinant of the map to
     them.
 
-    Directions of negligible standard deviation (:data:`RANK_TOLERANCE`) are left out.
+    Directions of negligible standard deviation (:data:`RANK_TOLERANCE`) are left out, and with few spots all but the
+    leading ones (:data:`FEW`).
     """
     centred = values - values.mean(axis=0)
     largest = np.abs(centred).max()
@@ -207,6 +212,8 @@ def whiten(values: np.ndarray) -> tuple[np.ndarray, float]:
         return np.empty((len(values), 0)), 0.0
     left, singular, _ = linalg.svd(centred / largest, full_matrices=False, overwrite_a=True)
     kept = singular > RANK_TOLERANCE * singular[0]
+    if len(values) <= FEW * kept.sum():
+        kept[max(1, min(FEW_DIMENSIONS, len(values) // SPOTS_PER_DIMENSION)) :] = False
     sds = singular[kept] * largest / np.sqrt(len(values))
     return left[:, kept] * np.sqrt(len(values)), -float(np.log(sds).sum())
 

@@ -32,6 +32,9 @@ SPOTS = 10_000
 COMPARED = 2_000
 """Size of the random subset on which partitions of different methods are compared."""
 
+SHAPED = 2_000
+"""Size of the random subset on which the silhouette is computed."""
+
 DIVISIONS = 3
 """Number of random divisions of the spots into halves; their mean agreement is used."""
 
@@ -110,15 +113,18 @@ def scan(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> Scan:
         if number > len(values) // 2:
             break
         fit = tied_mixture(values, number, seed, n_random=N_RANDOM)
-        rows.append((number, STABILITY, float(np.mean([_agreement(values, half, number, seed) for half in divisions]))))
+        if fit.n_found == number:
+            agreement = [_agreement(values, half, number, seed) for half in divisions]
+            rows.append((number, STABILITY, float(np.mean(agreement))))
         if before is not None:
             rows.append((number - 1, "adjacent", float(fowlkes_mallows_score(before, fit.labels))))
         before, partitions[number] = fit.labels, fit.labels[compared]
         if 1 < fit.n_found < len(values):
             with threadpool_limits(limits=1):
-                sample = min(len(values), 2000)
-                shape = float(silhouette_score(values, fit.labels, sample_size=sample, random_state=seed))
-                rows.append((number, "silhouette", shape))
+                shaped = np.random.default_rng(seed).permutation(len(values))[:SHAPED]
+                if 1 < len(np.unique(fit.labels[shaped])) < len(shaped):
+                    shape = silhouette_score(values[shaped], fit.labels[shaped])
+                    rows.append((number, "silhouette", float(shape)))
                 rows.append((number, "davies_bouldin", float(davies_bouldin_score(values, fit.labels))))
         rows += [(number, "bic", fit.bic), (number, "icl", fit.icl)]
         rows.append((number, "held_out", _held_out(values, divisions[0], number, seed)))

@@ -15,6 +15,10 @@ from spatialweave.graphs.matrices import edges, from_edges, mutual_only, row_nor
 from spatialweave.graphs.recipe import FeatureRecipe, GraphRecipe, SpatialRecipe, neighbours_by_layout
 from spatialweave.io.contract import stamp
 from spatialweave.io.dataset import ALL_AT_ONCE, Dataset, Modality
+from spatialweave.io.notices import warn
+
+LEAST_CORRELATED = 3
+"""Least number of dimensions of which correlations are distances."""
 
 
 def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
@@ -55,6 +59,16 @@ def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_mat
     return spatial.knn(dataset.coordinates, sections, k)
 
 
+def _metric(modality: Modality, recipe: FeatureRecipe) -> str:
+    """Return the metric of the recipe; two numbers have a correlation of 1 or -1, and one has none."""
+    n_dims = modality.latent.shape[1]
+    if recipe.metric == "correlation" and n_dims < LEAST_CORRELATED:
+        found = f"its latents have {n_dims} dimension{'s' if n_dims > 1 else ''}, too few for correlations"
+        warn(f"modality {modality.name}", f"{found}: spots are compared by Euclidean distances")
+        return "euclidean"
+    return recipe.metric
+
+
 def feature_distances(modality: Modality, recipe: FeatureRecipe, touching: sparse.csr_matrix) -> sparse.csr_matrix:
     """Build the directed feature graph of a modality over all spots; `touching` is the undirected spatial graph.
 
@@ -67,7 +81,7 @@ def feature_distances(modality: Modality, recipe: FeatureRecipe, touching: spars
     latent = modality.latent[present]
     for _ in range(recipe.rounds):
         latent = step @ latent
-    matrix = feature_knn(latent, recipe.k, recipe.metric)
+    matrix = feature_knn(latent, recipe.k, _metric(modality, recipe))
     if recipe.mutual:
         matrix = mutual_only(matrix)
     i, j = edges(matrix)

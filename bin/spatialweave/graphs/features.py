@@ -84,7 +84,7 @@ def _search(
     if k < 1:
         return np.empty((len(queries), 0), dtype=np.int64), np.empty((len(queries), 0))
     n_candidates = min(k + itself + SPARE_CANDIDATES, len(reference))
-    candidates = _candidates(queries, reference, n_candidates)
+    candidates = _candidates(queries, reference, n_candidates, metric)
     target = np.empty((len(queries), k), dtype=np.int64)
     distance = np.empty((len(queries), k))
     for start in range(0, len(queries), 4096):
@@ -106,8 +106,26 @@ def _distances(rows: np.ndarray, others: np.ndarray, metric: str) -> np.ndarray:
     return np.sqrt(((rows[:, None, :] - others) ** 2).sum(axis=2))
 
 
-def _candidates(queries: np.ndarray, reference: np.ndarray, n_candidates: int) -> np.ndarray:
+def _candidates(queries: np.ndarray, reference: np.ndarray, n_candidates: int, metric: str) -> np.ndarray:
     """Return likely nearest rows of `reference`."""
+    if metric == "correlation" and not reference.any(axis=1).all():
+        return _without_constant(queries, reference, n_candidates)
+    return _nearest(queries, reference, n_candidates)
+
+
+def _without_constant(queries: np.ndarray, reference: np.ndarray, n_candidates: int) -> np.ndarray:
+    """Return candidates by correlation of which constant rows are the last: at the origin, they are near all others."""
+    constant = ~reference.any(axis=1)
+    varying, n_varying = np.flatnonzero(~constant), min(n_candidates, int((~constant).sum()))
+    last = np.flatnonzero(constant)[: n_candidates - n_varying]
+    found = np.empty((len(queries), n_candidates), dtype=np.int64)
+    found[:, n_varying:] = last
+    if n_varying:
+        found[:, :n_varying] = varying[_nearest(queries, reference[varying], n_varying)]
+    return found
+
+
+def _nearest(queries: np.ndarray, reference: np.ndarray, n_candidates: int) -> np.ndarray:
     # Centred and scaled, because float32 loses small differences beside a large offset.
     centre = reference.mean(axis=0)
     scale = np.abs(reference - centre).max() or 1.0

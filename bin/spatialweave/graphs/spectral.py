@@ -13,8 +13,9 @@ def spectral_embedding(affinity: sparse.csr_matrix, n_dims: int, seed: int) -> n
 
     With D the row sums of the symmetric affinity W, these are the eigenvectors of D^-1/2 W D^-1/2 divided by the root
     of D, i.e. those of the random walk D^-1 W (Shi and Malik, IEEE TPAMI 22:888, 2000), each scaled to variance 1, by
-    decreasing eigenvalue. For a graph in several parts, they include the indicators of the parts. The seed sets the
-    start of the iteration, which affects only the last digits.
+    decreasing eigenvalue. The seed sets the start of the iteration. For a connected graph it affects only the last
+    digits. In a graph of several parts, combinations of the parts' indicators have the same eigenvalue; the iteration
+    finds some of them, which depend on the seed.
     """
     n_spots = affinity.shape[0]
     n_dims = min(n_dims, n_spots - 2)

@@ -183,7 +183,7 @@ def _latent(name: str, joined: JoinedModality, frozen: FrozenPreparation, model:
 def _divisors(frozen: FrozenPreparation) -> np.ndarray:
     """Return the divisors of features after the logarithm; 1 if they were not scaled."""
     last = frozen.operations[-1] if frozen.operations else None
-    if last is None or last.name != "columns" or len(frozen.operations) == 1:
+    if last is None or last.name != "columns":
         return np.ones(len(frozen.features))
     return np.divide(1.0, last.numbers, out=np.ones(len(last.numbers)), where=last.numbers != 0)
 

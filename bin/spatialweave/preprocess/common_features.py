@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -144,23 +145,25 @@ def columns_among(modality: str, known: pd.Index, names: pd.Index) -> np.ndarray
 def _most_overlapping(known: Sequence[Interval | None], others: Sequence[Interval | None]) -> np.ndarray:
     """Return, for each of `others`, the position of the interval in `known` that shares most bases with it; -1 = none.
 
-    Known intervals of a chromosome do not overlap each other, since they are from one dataset.
+    Known intervals may overlap each other.
     """
     by_chromosome: dict[str, list[tuple[int, int, int]]] = {}
     for number, interval in enumerate(known):
         if interval is not None:
             by_chromosome.setdefault(_chromosome(interval), []).append((interval[1], interval[2], number))
-    starts = {}
+    starts, reach = {}, {}
     for name, peaks in by_chromosome.items():
         peaks.sort()
         starts[name] = [start for start, _, _ in peaks]
+        # No interval up to here ends later.
+        reach[name] = list(accumulate((end for _, end, _ in peaks), max))
     positions = np.full(len(others), -1, dtype=np.int64)
     for number, interval in enumerate(others):
         if interval is None or _chromosome(interval) not in by_chromosome:
             continue
-        peaks, most = by_chromosome[_chromosome(interval)], 0
+        peaks, furthest, most = by_chromosome[_chromosome(interval)], reach[_chromosome(interval)], 0
         candidate = bisect_left(starts[_chromosome(interval)], interval[2]) - 1
-        while candidate >= 0 and peaks[candidate][1] > interval[1]:
+        while candidate >= 0 and furthest[candidate] > interval[1]:
             start, end, position = peaks[candidate]
             shared = min(end, interval[2]) - max(start, interval[1])
             if shared > most:
