@@ -34,15 +34,16 @@ process {
 def test_a_finished_dataset_is_reported_while_another_one_trains(
     pipeline: Pipeline, tmp_path: Path, sections: int, arguments: list[str]
 ) -> None:
-    rows = [f"{dataset},s{number},rna.h5ad" for dataset in ("quick", "slow") for number in range(sections)]
-    (tmp_path / "rna.h5ad").touch()
+    rows = [f"{dataset},s{number},{number}.h5ad" for dataset in ("quick", "slow") for number in range(sections)]
+    for number in range(sections):
+        (tmp_path / f"{number}.h5ad").touch()
     (tmp_path / "sheet.csv").write_text("\n".join(["dataset,section,rna", *rows]))
     method = arguments[1].split(",")[0]
     slow = SLOW.replace("@REPORT@", str(pipeline.results / "quick" / "report.html")).replace("@RUN@", f"{method}.seed1")
     (tmp_path / "slow.config").write_text(slow)
-    number = [] if "--n_domains" in arguments else ["--n_domains", "4"]
+    n_domains = [] if "--n_domains" in arguments else ["--n_domains", "4"]
     run = pipeline.run(
-        "-stub-run", "-c", str(tmp_path / "slow.config"), "--input", str(tmp_path / "sheet.csv"), *arguments, *number
+        "-stub-run", "-c", str(tmp_path / "slow.config"), "--input", str(tmp_path / "sheet.csv"), *arguments, *n_domains
     )
     assert run.code == 0, run.text
     lines = run.text.splitlines()
