@@ -44,9 +44,10 @@ FINALISTS = 4
 N_RANDOM = 20
 """Number of random initial partitions, in addition to Ward's and the k-means partition."""
 
-FEW, FEW_DIMENSIONS, SPOTS_PER_DIMENSION = 2, 20, 3
+FEW, FEW_DIMENSIONS, SPOTS_PER_DIMENSION = 4, 20, 3
 """With at most :data:`FEW` spots per dimension only the leading :data:`FEW_DIMENSIONS` directions are kept, or one per
-:data:`SPOTS_PER_DIMENSION` spots. In as many dimensions as spots, whitened spots are all equally far apart."""
+:data:`SPOTS_PER_DIMENSION` spots. In as many dimensions as spots, whitened spots are all equally far apart;
+with a few spots per dimension, the likeliest partition is still one of the noise."""
 
 SAMPLE = 100_000
 """With more spots, EM on all spots starts from the best fit of a random subset of this size."""
