@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import FILE, FOLDER, OUT_FILE, stage
+from spatialweave.cli import ANY_FOLDER, FILE, OUT_FILE, stage
 
 
 @stage
 @click.option(
     "--files",
-    type=FOLDER,
+    type=ANY_FOLDER,
     required=True,
     help="Folder with *.counts.h5mu, *.latents.h5mu, <method>.seed<k>.h5ad, *.domains.csv, *.metrics.csv, graph.h5ad, "
     "coordinates.csv, names.csv, pseudotime.csv.",

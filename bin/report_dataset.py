@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import FILE, OUT_FILE, PATH, stage
+from spatialweave.cli import ANY_FOLDER, FILE, OUT_FILE, stage
 
 
 @stage
@@ -15,12 +15,12 @@ from spatialweave.cli import FILE, OUT_FILE, PATH, stage
 @click.option("--graph-stats", type=FILE, multiple=True, help="Graph statistics (CSV); repeat for each graph.")
 @click.option(
     "--files",
-    type=PATH,
+    type=ANY_FOLDER,
     help="Folder with the files of quality control (<section>.qc_*), of the runs (<method>.seed<k>.h5ad, .domains.csv, "
     ".clustering.json, .metrics.csv) and of the alignment (coordinates.csv, transforms.csv, *.pairs.csv, "
     "*.alignment.csv).",
 )
-@click.option("--presets", type=PATH, help="Folder with the methods' presets (<method>.yml).")
+@click.option("--presets", type=ANY_FOLDER, help="Folder with the methods' presets (<method>.yml).")
 @click.option("--failures", type=FILE, help="Steps that failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")
 @click.option("--run-record", help="Record of the start of the run (JSON in base64).")

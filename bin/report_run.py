@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from spatialweave.cli import FILE, FOLDER, OUT_FILE, stage
+from spatialweave.cli import ANY_FOLDER, FILE, OUT_FILE, stage
 
 
 @stage
@@ -15,7 +15,7 @@ from spatialweave.cli import FILE, FOLDER, OUT_FILE, stage
 @click.option("--overall", type=FILE, help="Mean scores, ranks and verdicts over all datasets (CSV).")
 @click.option("--agreement", type=FILE, help="Agreement between runs (CSV).")
 @click.option("--left-out", type=FILE, help="Methods that were not run on a dataset (JSON list).")
-@click.option("--presets", type=FOLDER, help="Folder with the methods' presets (.yml).")
+@click.option("--presets", type=ANY_FOLDER, help="Folder with the methods' presets (.yml).")
 @click.option("--notices", type=FILE, help="Warnings of all tasks (CSV).")
 @click.option("--failures", type=FILE, help="Steps that failed (JSON list).")
 @click.option("--params", type=FILE, help="Parameters of the run (JSON).")

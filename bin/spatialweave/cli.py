@@ -24,6 +24,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 """A folder to read."""
 
+ANY_FOLDER = click.Path(file_okay=False, path_type=Path)
+"""A folder to read, which is absent where Nextflow had no file to put into it."""
+
 PATH = click.Path(path_type=Path)
 """A file or folder to read; its reader says what is wrong with it, in one line."""
 

@@ -220,7 +220,8 @@ def test_coordinates_in_other_units_are_noticed(factor):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         register(fixed, moving)
-        register(fixed, other, scale=True)
+        found = register(fixed, other, scale=True)
+    assert transforms.decompose(found.matrix)[2] == pytest.approx(1 / factor, rel=0.05)
 
 
 def test_a_section_within_one_spot_of_the_other_is_refused():

@@ -82,6 +82,13 @@ def test_a_written_transform_is_read_back(tmp_path: Path) -> None:
     assert (found["fixed"], found["moving"], found["method"]) == ("a", "b", "icp")
 
 
+def test_a_transform_between_very_different_units_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a--b.transform.json"
+    matrix = np.diag([1e-7, 1e-7, 1.0])
+    path.write_text(json.dumps({"kind": "transform", "fixed": "a", "moving": "b", "matrix": matrix.tolist()}))
+    np.testing.assert_array_equal(read_transform(path)["matrix"], matrix)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -28,9 +28,9 @@ def more_alike_here(
     """Return the fraction of spots of a whose most similar spot of b is here and not elsewhere.
 
     *Here* are the spots of b within the radius; *elsewhere* are as many of those about another spot of a, more than two
-    radii away. Ties count half. The fraction is 0.5 where the alignment is wrong or the sections have nothing in common
-    and, whatever the alignment, in a tissue without domains; and 0.5 (1 + d) where spots are in different domains with
-    the probability d and clearly alike within each.
+    radii away. Ties count half. The fraction is about 0.5 or less where the alignment is wrong, and 0.5 where the
+    sections have nothing in common or, whatever the alignment, in a tissue without domains. It is 0.5 (1 + d) where
+    spots are in different domains with the probability d and clearly alike within each.
 
     Parameters
     ----------

@@ -36,8 +36,8 @@ FREE_SCALE = "give --align_scale, or convert the coordinates of one section"
 
 MOST_RECORDED = 12
 
-MOST_AREA = 20_000_000
-"""Largest area of a section's bounding box, in squares of its spacing. Rasters of it take about 2 GB."""
+MOST_AREA = 10_000_000
+"""Largest area of a section's bounding box, in squares of its spacing. A pair of such sections takes about 4 GB."""
 
 OTHER_UNITS = 1.5
 """Sections whose spacings and radii both differ by more than this factor are probably in different units, unless the

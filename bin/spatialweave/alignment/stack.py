@@ -39,8 +39,9 @@ def read_transform(path: Path) -> dict[str, Any]:
         if content["kind"] != KIND:
             raise ValueError(f"its kind is {content['kind']}")
         matrix = np.array(content["matrix"], dtype=np.float64)
-        wrong = matrix.shape != (3, 3) or not np.isfinite(matrix).all()
-        if wrong or abs(np.linalg.det(matrix[:2, :2])) <= 1e-12 * np.abs(matrix[:2, :2]).max() ** 2:
+        is_finite = matrix.shape == (3, 3) and np.isfinite(matrix).all()
+        # Whatever the units, the determinant is of the size of the squared numbers.
+        if not is_finite or abs(np.linalg.det(matrix[:2, :2])) <= 1e-12 * np.abs(matrix[:2, :2]).max() ** 2:
             raise ValueError("its matrix is not a transform of the plane")
         return {**content, "fixed": str(content["fixed"]), "moving": str(content["moving"]), "matrix": matrix}
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:

@@ -136,7 +136,10 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
 
 
 def _better_vote(codes: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray | None:
-    """Return the plurality vote of the runs if they agree more with each other than with `labels`, and most with it."""
+    """Return the plurality vote of the runs, None if `labels` are better.
+
+    It is better if the runs agree less with `labels` than with each other and with the vote (mean adjusted Rand index).
+    """
     from sklearn.metrics import adjusted_rand_score
 
     rows = np.arange(len(labels))

@@ -65,14 +65,15 @@ class TiedMixture:
         spots x K: the probability of each domain, columns in the order of the labels. Components without a spot come
         last, so there can be more columns than labels.
     log_likelihood
-        Natural log-likelihood of all spots, over the directions in which the embedding varies.
+        Natural log-likelihood of all spots, over the directions that the mixture is fitted in.
     start
         The initial partition: ``ward``, ``kmeans`` or ``random_<i>``; ``constant`` if all rows of the embedding are
         equal, so that nothing is fitted.
     iterations, converged
         EM steps (without those of the short run), and whether the likelihood converged.
     dimensions
-        Directions in which the embedding varies.
+        Number of directions that the mixture is fitted in: those in which the embedding varies or, with few spots, the
+        leading ones.
     starts
         Name, log-likelihood, iterations, convergence and number of domains of every initial partition.
     """

@@ -39,8 +39,8 @@ peaks if more than this fraction of every section's names are intervals."""
 EXAMPLES = 2
 SECTIONS_SHOWN = 4
 
-ENSEMBL = re.compile(r"(ens[a-z]*\d{5,})\.\d+")
-IDENTIFIER = r"ens[a-z]*\d{5,}(\.\d+)?"
+IDENTIFIER = r"ens[a-z]*\d{5,}"
+ENSEMBL = re.compile(rf"({IDENTIFIER})\.\d+")
 INTERVAL = re.compile(r"(.+?)[:_-](\d{1,12})[-_](\d{1,12})")
 
 EXACT, PLAIN, PEAK = "exact", "plain", "peak"
@@ -286,7 +286,7 @@ def _warn_of_losses(modality: str, sections: Sequence[str], common: Common) -> N
 
 def _are_identifiers(names: pd.Index) -> bool:
     """Return whether most names are identifiers of Ensembl."""
-    return bool(names.str.fullmatch(IDENTIFIER, case=False).mean() > MOSTLY)
+    return bool(names.str.fullmatch(rf"{IDENTIFIER}(\.\d+)?", case=False).mean() > MOSTLY)
 
 
 def _refuse(modality: str, features: Sequence[pd.Index], sections: Sequence[str], n_shared: int) -> None:
