@@ -25,6 +25,7 @@ def main(files: tuple[Path, ...], partitions: tuple[Path, ...], out: Path, table
     from spatialweave.io.files import write_json
     from spatialweave.io.notices import warn
     from spatialweave.io.result_tables import NUMBERS, PARTITIONS
+    from spatialweave.prose import listing
 
     rows = NUMBERS.read_all(files)
     between = between_methods(PARTITIONS.read_all(partitions))
@@ -32,10 +33,16 @@ def main(files: tuple[Path, ...], partitions: tuple[Path, ...], out: Path, table
         rows = pd.concat([rows, NUMBERS.frame(between)], ignore_index=True)
     choice = choose(rows)
     if choice.at_the_end:
+        tried = f"{min(choice.stability)} to {max(choice.stability)}"
         warn(
             "number of domains",
-            f"{choice.number} was chosen, at the end of the numbers tried ({min(choice.stability)} to "
-            f"{max(choice.stability)}): others beyond may fit better; try more (--max_domains), or give the number",
+            f"{choice.number} was chosen, at the end of the numbers tried ({tried}): {choice.beyond}",
+        )
+    if choice.left_out:
+        warn(
+            "number of domains",
+            f"{listing(choice.left_out)} took no part in the choice: collapsed, with fewer distinct groups of spots "
+            f"than the {max(choice.stability)} domains tried; look at the embedding before using its domains",
         )
     NUMBERS.write(table, rows)
     write_json(out, asdict(choice))

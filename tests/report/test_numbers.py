@@ -66,4 +66,18 @@ def test_the_page_names_the_choice(
     text = dataset_page(sources, tmp_path).text
     assert "4 domains were chosen" in text
     assert "The runner-up is 2 (0.600)" in text
-    assert ("The choice is at the end of the numbers tried" in text) == at_the_end
+    assert ("The choice is at the end of the numbers tried: more may fit better" in text) == at_the_end
+
+
+@pytest.mark.usefixtures("fast_umap")
+def test_the_page_says_that_fewer_may_fit_and_names_collapsed_runs(
+    make_dataset: Callable[..., DatasetSources], tmp_path: Path
+) -> None:
+    sources = make_dataset()
+    assert sources.files is not None
+    write(sources.files, {"smart": {3: 0.9, 4: 0.6, 5: 0.5}, "spamo": {3: 1.0}})
+    text = dataset_page(sources, tmp_path).text
+    assert "tried: fewer may fit better: try --n_domains 2..5, or give the number." in text
+    assert "Collapsed runs took no part: spamo.seed1." in text
+    # The mean that decides is without the collapsed run.
+    assert "stability (0.900)" in " ".join(text.split())

@@ -45,8 +45,27 @@ def test_a_choice_at_the_end_of_the_range_is_said(call, toy_run, tmp_path):
     call("scan", "--embedding", toy_run.embedding, *numbers, "--out", scanned, "--partitions", partitions)
     outputs = ("--out", tmp_path / "choice.json", "--table", tmp_path / "table.csv")
     result = call("choose", "--criteria", scanned, "--partitions", partitions, *outputs)
-    assert "4 was chosen, at the end of the numbers tried (2 to 4)" in result.stderr
+    assert "4 was chosen, at the end of the numbers tried (2 to 4): more may fit better" in result.stderr
     assert json.loads((tmp_path / "choice.json").read_text())["at_the_end"] is True
+
+
+def test_the_lower_end_and_collapsed_runs_are_said_too(call, tmp_path):
+    stability = {"smart": {3: 0.9, 4: 0.6, 5: 0.5}, "spamo": {3: 1.0}}
+    files = []
+    for method, values in stability.items():
+        files.append(tmp_path / f"{method}.csv")
+        NUMBERS.write(files[-1], NUMBERS.frame(("toy", method, 1, k, "stability", v) for k, v in values.items()))
+    partitions = tmp_path / "partitions.csv"
+    partitions.write_text("dataset,method,seed,n_domains,spot,domain\n")
+    inputs = [word for file in files for word in ("--criteria", file)]
+    outputs = ("--out", tmp_path / "choice.json", "--table", tmp_path / "table.csv")
+    result = call("choose", *inputs, "--partitions", partitions, *outputs)
+    assert result.exit_code == 0, result.output
+    assert "3 was chosen, at the end of the numbers tried (3 to 5): fewer may fit better" in result.stderr
+    assert "spamo.seed1 took no part in the choice: collapsed" in result.stderr
+    choice = json.loads((tmp_path / "choice.json").read_text())
+    assert choice["at_the_end"] is True and choice["left_out"] == ["spamo.seed1"]
+    assert choice["stability"] == {"3": 0.9, "4": 0.6, "5": 0.5}
 
 
 def test_methods_are_compared(call, toy_run, tmp_path):

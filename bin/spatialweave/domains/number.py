@@ -8,7 +8,7 @@ halves agree; with too many, domains are split at random. The other criteria are
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from spatialweave.domains.initial_partitions import kmeans_fit, nearest_centre
 from spatialweave.domains.labels import check_embedding
 from spatialweave.domains.mixture import held_out_likelihood, tied_mixture
 from spatialweave.errors import InputError
+from spatialweave.io.run_names import run_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 FEWEST = 3
 """Smallest number tried unless another is requested. Two domains are the first contrast of a tissue, which is always
 stable: on four of five real tissues more so than any larger number."""
+
+TWO = 2
+"""Smallest number that divides a tissue: nothing is beyond it."""
 
 SPOTS = 10_000
 """With more spots, the criteria are computed on a random subset, which is the same for all runs of a dataset."""
@@ -221,23 +225,39 @@ class Choice:
     stability
         Number of domains -> mean stability over methods.
     at_the_end
-        Whether it is the largest number tried, or the smallest above :data:`FEWEST`: others might be more stable.
+        Whether it is the largest number tried, or the smallest above two: others might be more stable.
+    left_out
+        Collapsed runs (``<method>.seed<k>``), which took no part: their embeddings do not have as many distinct groups
+        of spots as those of most methods.
     """
 
     number: int
     runner_up: int | None
     stability: dict[int, float]
     at_the_end: bool
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def beyond(self) -> str:
+        """If the choice is at the end of the numbers tried: what is there beyond, and how to try it; else ""."""
+        if not self.at_the_end:
+            return ""
+        if self.number == max(self.stability):
+            return "more may fit better: try more with --max_domains, or give the number"
+        return f"fewer may fit better: try --n_domains {TWO}..{max(self.stability)}, or give the number"
 
 
 def choose(table: pd.DataFrame) -> Choice:
     """Choose the largest number whose mean stability over all runs is within :data:`TOLERANCE` of the highest.
 
+    Means of different numbers are of the same runs: numbers that less than half of the methods have are left out, and
+    so are collapsed runs, which lack one of the others.
+
     Parameters
     ----------
     table
         Rows of all runs of a dataset, with the columns method, seed, n_domains, criterion and value. Runs of one method
-        are averaged first, then methods. Numbers that some runs lack are left out.
+        are averaged first, then methods.
 
     Raises
     ------
@@ -245,12 +265,18 @@ def choose(table: pd.DataFrame) -> Choice:
         When no number could be tried.
     """
     rows = table[table["criterion"] == STABILITY]
-    by_method = rows.groupby(["method", "n_domains"])["value"].mean().unstack("n_domains").dropna(axis="columns")
-    stability = {int(str(number)): float(value) for number, value in by_method.mean().items()}
-    if not stability:
+    by_run = rows.groupby(["method", "seed", "n_domains"])["value"].mean().unstack("n_domains")
+    if by_run.empty:
         raise InputError("number of domains", "there are too few spots to choose it", fix="set it with --n_domains")
+    having = by_run.notna().groupby("method").any().mean()
+    by_run = by_run[having.index[having >= 0.5]]
+    whole = by_run.notna().all(axis="columns")
+    left_out = [run_id(str(method), int(seed)) for method, seed in by_run.index[~whole]]
+    means = by_run[whole].groupby("method").mean().mean()
+    stability = {int(str(number)): float(value) for number, value in means.items()}
     top = max(stability.values())
     number = max(number for number, value in stability.items() if value > top - TOLERANCE)
     others = {other: value for other, value in stability.items() if abs(other - number) > 1}
     runner_up = max(others, key=lambda other: (others[other], other)) if others else None
-    return Choice(number, runner_up, stability, number == max(stability) or number == min(stability) > FEWEST)
+    at_the_end = number == max(stability) or number == min(stability) > TWO
+    return Choice(number, runner_up, stability, at_the_end, left_out)

@@ -11,6 +11,7 @@ import numpy as np
 from spatialweave.domains.number import CRITERIA, DIVISIONS, STABILITY, TOLERANCE, Choice, choose
 from spatialweave.domains.palette import line_colour
 from spatialweave.io.result_tables import NUMBERS
+from spatialweave.io.run_names import run_id
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import number, words
 
@@ -77,7 +78,8 @@ def number_of_domains(folder: Path | None, titles: dict[str, str]) -> NumberOfDo
         return None
     rows = NUMBERS.read(path)
     choice = choose(rows)
-    rows = rows[rows["n_domains"].isin(list(choice.stability))]
+    runs = [run_id(method, seed) for method, seed in zip(rows["method"], rows["seed"], strict=True)]
+    rows = rows[rows["n_domains"].isin(list(choice.stability)) & ~np.isin(runs, choice.left_out)]
     found = [
         name for name in CRITERIA if name != STABILITY and rows.loc[rows["criterion"] == name, "value"].notna().any()
     ]
