@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.comparison.dataset import compare, difference_rows
+from spatialweave.comparison.dataset import compare, control_columns, difference_rows
 from spatialweave.errors import InputError
 from spatialweave.io import contract
 from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, DOMAINS, METRICS, SCORES
@@ -115,3 +115,38 @@ def test_differences_of_a_method_and_those_of_the_consensus_are_families_of_thei
     for _, _, method, other, _, low, high, *_ in difference_rows(("d", "ari"), methods, 16):
         expected = difference(methods[method], methods[other], 16, levels[method, other])
         assert (low, high) == (expected.low, expected.high)
+
+
+def with_spots(values: list[float], seed: int) -> Runs:
+    """Scores of seeds with resamples of the spots that share most of their variation."""
+    rng = np.random.default_rng(seed)
+    spots = np.random.default_rng(0).normal(0, 0.03, 1000)
+    return Runs(np.array(values), np.mean(values) + spots + rng.normal(0, 0.01, (len(values), 1000)))
+
+
+def test_the_comparison_with_the_control_does_not_depend_on_other_controls() -> None:
+    one, control = with_spots([0.62, 0.59, 0.61], 1), with_spots([0.55, 0.545, 0.555], 2)
+    others = {name: with_spots([0.1, 0.12, 0.11], 3) for name in ("noise", "coordinates", "pca")}
+    alone = control_columns({"smart": one, "pca_smooth": control}, 16)
+    beside = control_columns({"smart": one, "pca_smooth": control, **others}, 16)
+    expected = difference(one, control, 16, 0.95)
+    assert alone["smart"] == beside["smart"] == (expected.value, expected.low, expected.high, "spots and seeds")
+    assert alone["pca_smooth"] == (None, None, None, "none")
+    # Each further method is one more comparison: with four and the consensus, each holds at 99%.
+    methods = dict.fromkeys(("smart", "spamo", "spamca", "banksy"), one) | {"weave": with_spots([0.63], 4)}
+    found = control_columns(methods | others | {"pca_smooth": control}, 16)
+    strict = difference(one, control, 16, 0.99)
+    assert found["banksy"][1:3] == (strict.low, strict.high)
+    # The consensus is one run, so its interval is over spots.
+    assert found["weave"][3] == "spots"
+    assert control_columns({"smart": one}, 16) == {"smart": (None, None, None, "none")}
+
+
+def test_of_methods_that_equal_the_control_few_are_called_different() -> None:
+    """Eight methods of three seeds drawn as those of the control: in 5% of the runs at most one is called different."""
+    rng, wrong, runs = np.random.default_rng(0), 0, 300
+    for _ in range(runs):
+        scores = {name: Runs(rng.normal(0.5, 0.02, 3)) for name in (*"abcdefgh", "pca_smooth")}
+        found = control_columns(scores, 0)
+        wrong += any(low > 0 or high < 0 for _, low, high, basis in found.values() if basis != "none")
+    assert wrong <= 0.06 * runs

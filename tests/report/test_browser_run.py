@@ -40,7 +40,7 @@ def written(folder: Path, methods: dict[str, float], seconds: dict[str, float]) 
     facts: dict[str, Any] = {
         "metric": "ari", "clustering": "mclust", "seeds": 2, "sd": 0.0, "basis": "spots and seeds", "best_rank": 1,
         "worst_rank": 3, "starred": False, "control_difference": 0.1, "control_low": -0.1, "control_high": 0.3,
-        "verdict": "indistinguishable from the control", "peak_rss_mb": 900.0,
+        "control_basis": "spots and seeds", "verdict": "indistinguishable from the control", "peak_rss_mb": 900.0,
     }  # fmt: skip
     rows = [
         facts | {"dataset": d, "method": m, "mean": v, "low": v - 0.1, "high": v + 0.1, "seconds": seconds[m]}

@@ -97,8 +97,8 @@ def leaders(means: dict[str, float]) -> pd.DataFrame:
         "basis": "spots and seeds", "best_rank": 1, "worst_rank": 2, "starred": False, "seconds": 12.0,
         "peak_rss_mb": 512.0,
     }  # fmt: skip
-    same = {"control_difference": 0.1, "control_low": -0.05, "control_high": 0.25}
-    verdicts = {"pca_smooth": {"verdict": "the control"}}
+    same = {"control_difference": 0.1, "control_low": -0.05, "control_high": 0.25, "control_basis": "spots and seeds"}
+    verdicts = {"pca_smooth": {"verdict": "the control", "control_basis": "none"}}
     other = {"verdict": "indistinguishable from the control"} | same
     return LEADERBOARD.frame(facts | {"method": m, "mean": v} | verdicts.get(m, other) for m, v in means.items())
 
@@ -136,6 +136,25 @@ def test_over_several_datasets(tmp_path: Path) -> None:
     assert row == ["smart", "2", "0.600", "1.0 1.0 to 1.0", "–", "no control", "0", "0", "0", "1 min 30 s"]
     # The one chart has the mean of both.
     assert "smart: 0.600 in 1 min 30 s" in (tmp_path / "report.html").read_text()
+
+
+def test_a_method_that_lacks_a_dataset_is_flagged_and_the_consensus_is_one_run(tmp_path: Path) -> None:
+    METRICS.write(tmp_path / "m.csv", METRICS.frame([("x", m, 1, "mclust", 3, "ari", 0.5) for m in ("smart", "weave")]))
+    RUNS.write(tmp_path / "r.csv", RUNS.frame([(d, "smart", 1, "completed", 1, 90.0, 1.0, 0.0) for d in "xy"]))
+    parts = [("x", "smart", 0.5), ("y", "smart", 0.4), ("x", "spamo", 0.9), ("x", "weave", 0.6), ("y", "weave", 0.5)]
+    board = pd.concat([leaders({method: mean}).assign(dataset=d) for d, method, mean in parts])
+    LEADERBOARD.write(tmp_path / "l.csv", board)
+    OVERALL.write(tmp_path / "o.csv", overall(LEADERBOARD.read(tmp_path / "l.csv")))
+    sources = RunSources(
+        metrics=tmp_path / "m.csv", runs=tmp_path / "r.csv", leaderboard=tmp_path / "l.csv", overall=tmp_path / "o.csv"
+    )
+    write_run_report(sources, tmp_path / "report.html")
+    page = Page(tmp_path / "report.html")
+    rows = {row[0]: row for row in page.rows if len(row) == 10}
+    assert rows["spamo"][1:4] == ["1 of 2", "–", "–"]
+    assert rows["smart"][1:3] == ["2", "0.450"]
+    assert "A method without a result on some of the datasets has neither mean nor rank" in " ".join(page.text.split())
+    assert "weave (consensus) is one run: its intervals are over spots only" in page.text
 
 
 def test_run_report_of_nothing(tmp_path: Path) -> None:

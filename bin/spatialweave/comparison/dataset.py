@@ -12,10 +12,19 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_spots
-from spatialweave.io.result_tables import AGREEMENT, DIFFERENCES, METRICS, SCORES, WEAVE, read_domains
+from spatialweave.io.result_tables import (
+    AGREEMENT,
+    CONTROL_METHOD,
+    DIFFERENCES,
+    METRICS,
+    SCORES,
+    WEAVE,
+    read_domains,
+)
 from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
-from spatialweave.metrics.intervals import Runs, difference, family_level, mean_interval
+from spatialweave.metrics.intervals import NOTHING, Runs, difference, family_level, mean_interval
 from spatialweave.metrics.resampling import RESAMPLED, UNBOUNDED, resampled_agreement, resampled_blocks, spatial_blocks
+from spatialweave.presets import CONTROLS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +77,11 @@ def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents:
     for (metric, clustering), rows in metrics.groupby(["metric", "clustering"], sort=False):
         by_method = {str(method): runs_of(own, resamples) for method, own in rows.groupby("method")}
         name = (dataset.name, str(metric))
-        scores += [score_row(name, method, str(clustering), one, blocks) for method, one in by_method.items()]
+        against = control_columns(by_method, blocks)
+        scores += [
+            (*score_row(name, method, str(clustering), one, blocks), *against[method])
+            for method, one in by_method.items()
+        ]
         differences += difference_rows(name, by_method, blocks)
     return Comparison(SCORES.frame(scores), DIFFERENCES.frame(differences), agreement_table(dataset.name, domains))
 
@@ -100,7 +113,7 @@ def runs_of(rows: pd.DataFrame, resamples: Mapping[tuple[str, Run], np.ndarray])
 
 
 def score_row(name: tuple[str, str], method: str, clustering: str, runs: Runs, blocks: int) -> tuple[Any, ...]:
-    """Return a row of :data:`~spatialweave.io.result_tables.SCORES`."""
+    """Return a row of :data:`~spatialweave.io.result_tables.SCORES`, without the comparison with the control."""
     dataset, metric = name
     interval = mean_interval(runs, blocks, highest=1.0 if metric in RESAMPLED and metric not in UNBOUNDED else np.inf)
     sd = float(runs.values.std(ddof=1)) if len(runs.values) > 1 else np.nan
@@ -108,12 +121,31 @@ def score_row(name: tuple[str, str], method: str, clustering: str, runs: Runs, b
     return (*row, interval.low, interval.high, interval.basis)
 
 
+def control_columns(methods: Mapping[str, Runs], blocks: int) -> dict[str, tuple[Any, ...]]:
+    """Return by method the last columns of SCORES: the difference to the control, its interval and basis.
+
+    The differences of all methods but controls are a family, whatever else is compared: that a control differs from the
+    control is no question, so the intervals of the other controls are only shown.
+    """
+    control = methods.get(CONTROL_METHOD)
+    level = family_level(len(set(methods) - CONTROLS))
+    columns: dict[str, tuple[Any, ...]] = {}
+    for method, runs in methods.items():
+        if control is None or method == CONTROL_METHOD:
+            columns[method] = (None, None, None, NOTHING)
+        else:
+            found = difference(runs, control, blocks, level)
+            columns[method] = (found.value, found.low, found.high, found.basis)
+    return columns
+
+
 def difference_rows(name: tuple[str, str], methods: Mapping[str, Runs], blocks: int) -> list[tuple[Any, ...]]:
     """Return rows of :data:`~spatialweave.io.result_tables.DIFFERENCES`: every method minus every other.
 
     The differences of one method to the others are a family, and those of the consensus to all methods are another.
     """
-    among_methods, of_consensus = family_level(len(set(methods) - {WEAVE})), family_level(len(methods))
+    others = len(set(methods) - {WEAVE})
+    among_methods, of_consensus = family_level(others - 1), family_level(others)
     rows = []
     for method, other in permutations(methods, 2):
         level = of_consensus if WEAVE in (method, other) else among_methods

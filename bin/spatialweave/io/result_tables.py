@@ -45,41 +45,41 @@ CONTROL_METHOD = "pca_smooth"
 
 _INTERVAL = {"low": OPTIONAL, "high": OPTIONAL, "basis": TEXT}
 
+_CONTROL = dict.fromkeys(("control_difference", "control_low", "control_high"), OPTIONAL)
+
 SCORES = ResultTable(
     {"dataset": TEXT, "method": TEXT, "metric": TEXT, "clustering": TEXT, "seeds": COUNT, "mean": NUMBER,
-     "sd": OPTIONAL, **_INTERVAL}
+     "sd": OPTIONAL, **_INTERVAL, **_CONTROL, "control_basis": TEXT}
 )  # fmt: skip
-"""One row per method and metric: mean and standard deviation over seeds, and the 95% interval of the mean; `basis`
-names the units of the interval."""
+"""One row per method and metric: mean and standard deviation over seeds, and the 95% interval of the mean; the mean
+minus that of the control, with an interval that holds simultaneously for all methods but controls. `basis` and
+`control_basis` name what the intervals cover."""
 
 DIFFERENCES = ResultTable(
     {**dict.fromkeys(("dataset", "metric", "method", "other"), TEXT), "difference": NUMBER, **_INTERVAL,
      "distinguishable": FLAG}
 )  # fmt: skip
 """One row per ordered pair of methods and metric: `method` minus `other`, with the same resamples of the spots. The
-intervals of all differences of one method hold simultaneously at 95%."""
+intervals of all differences of one method hold simultaneously at 95%; `basis` names what they cover."""
 
 AGREEMENT = ResultTable({**_RUN, "other": TEXT, "other_seed": WHOLE, "ari": NUMBER})
 """One row per pair of runs: the adjusted Rand index between their domains, over all spots."""
 
-_VERDICT = {
-    "control_difference": OPTIONAL, "control_low": OPTIONAL, "control_high": OPTIONAL, "verdict": TEXT,
-}  # fmt: skip
-
 LEADERBOARD = ResultTable(
-    {**SCORES.cells, "best_rank": OPTIONAL, "worst_rank": OPTIONAL, "starred": FLAG, **_VERDICT, "seconds": OPTIONAL,
-     "peak_rss_mb": OPTIONAL}
+    {**SCORES.cells, "best_rank": OPTIONAL, "worst_rank": OPTIONAL, "starred": FLAG, "verdict": TEXT,
+     "seconds": OPTIONAL, "peak_rss_mb": OPTIONAL}
 )  # fmt: skip
 """One row per dataset, method and metric that has a direction: the score, the possible ranks of the method, whether it
 is better than every other method, and its comparison with the control."""
 
 OVERALL = ResultTable(
-    {"metric": TEXT, "method": TEXT, "datasets": COUNT, "mean": NUMBER, "mean_rank": OPTIONAL, "rank_low": OPTIONAL,
-     "rank_high": OPTIONAL, **_VERDICT, **dict.fromkeys(("above", "below", "indistinguishable"), WHOLE),
-     "seconds": OPTIONAL}
+    {"metric": TEXT, "method": TEXT, "datasets": COUNT, "of_datasets": COUNT, "mean": OPTIONAL, "mean_rank": OPTIONAL,
+     "rank_low": OPTIONAL, "rank_high": OPTIONAL, **_CONTROL, "verdict": TEXT,
+     **dict.fromkeys(("above", "below", "indistinguishable"), WHOLE), "seconds": OPTIONAL}
 )  # fmt: skip
 """One row per method and metric over all datasets, with intervals over datasets, and the numbers of datasets on which
-the method is above the control, below it, and indistinguishable from it."""
+the method is above the control, below it, and indistinguishable from it. A method that lacks some of the datasets has
+neither mean nor rank."""
 
 NUMBERS = ResultTable({**_RUN, "n_domains": COUNT, "criterion": TEXT, "value": OPTIONAL})
 """Criteria for the number of domains: one row per run, number and criterion."""

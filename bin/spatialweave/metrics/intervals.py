@@ -48,10 +48,7 @@ class Runs:
     @property
     def basis(self) -> str:
         """What an interval of these scores covers."""
-        several = len(self.values) > 1
-        if self.resamples is None:
-            return SEEDS if several else NOTHING
-        return SPOTS_AND_SEEDS if several else SPOTS
+        return _basis([self])
 
 
 @dataclass(frozen=True)
@@ -109,21 +106,30 @@ def mean_interval(runs: Runs, blocks: int, highest: float = np.inf, level: float
 def difference(one: Runs, other: Runs, blocks: int, level: float = LEVEL) -> Estimate:
     """Return the difference of two methods' means with its interval, from the same resamples of the spots.
 
-    Effects of the spots that both methods share cancel. If either method has no interval, the difference has none.
+    Effects of the spots that both methods share cancel. The interval covers what those of both methods cover: with one
+    seed of either method, it does not cover the seeds. If that is nothing, there is none.
     """
     value = float(one.values.mean() - other.values.mean())
     if abs(value) <= ROUNDING * abs(float(one.values.mean())):
         value = 0.0
-    bases = {one.basis, other.basis}
-    if NOTHING in bases:
+    basis = _basis([one, other])
+    if basis == NOTHING:
         return Estimate(value, np.nan, np.nan, NOTHING)
     half = _variance([one, other], [1.0, -1.0], blocks).half_width(level, blocks)
-    return Estimate(value, value - half, value + half, bases.pop() if len(bases) == 1 else SPOTS_AND_SEEDS)
+    return Estimate(value, value - half, value + half, basis)
 
 
-def family_level(n_methods: int) -> float:
-    """Return the level of one comparison such that all comparisons of a method hold together at 95% (Bonferroni)."""
-    return 1 - (1 - LEVEL) / max(1, n_methods - 1)
+def family_level(n_comparisons: int) -> float:
+    """Return the level of one of several comparisons such that all hold together at 95% (Bonferroni)."""
+    return 1 - (1 - LEVEL) / max(1, n_comparisons)
+
+
+def _basis(methods: Sequence[Runs]) -> str:
+    """Return what is known of every one of the methods."""
+    several = all(len(runs.values) > 1 for runs in methods)
+    if any(runs.resamples is None for runs in methods):
+        return SEEDS if several else NOTHING
+    return SPOTS_AND_SEEDS if several else SPOTS
 
 
 def _variance(methods: Sequence[Runs], signs: Sequence[float], blocks: int) -> _Variance:

@@ -54,7 +54,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     titles |= {WEAVE: TITLE, REFERENCE: REFERENCE_TITLE}
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
     overall = found["overall"]
-    several = overall[(overall["metric"] == LEAD) & (overall["datasets"].max() > 1)] if len(overall) else overall
+    several = overall[(overall["metric"] == LEAD) & (overall["of_datasets"] > 1)]
     record = read_run(sources.run_record)
     render(
         "run.html",
@@ -62,6 +62,7 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         ["sort.js", "paper.js"],
         boards=[board(dataset, found, titles) for dataset in datasets],
         overall=several.to_dict("records"),
+        incomplete=bool((several["datasets"] < several["of_datasets"]).any()),
         costs=cost_plot(found["leaderboard"], titles),
         runs=runs.to_dict("records"),
         n_done=int((runs["status"] == COMPLETED).sum()),
