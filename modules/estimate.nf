@@ -1,6 +1,6 @@
 include { givenNumber } from './checks/domains'
 include { isAligned } from './checks/files'
-include { countRuns ; fits ; weaveMembers } from './checks/methods'
+include { countRuns ; fits ; isWoven } from './checks/methods'
 include { batchSpots ; memoryLimit ; needsOf } from './checks/resources'
 include { keptFeatures } from './preprocess'
 
@@ -49,7 +49,7 @@ def stageTimes(meta, methods, plan) {
         ALIGN: is_aligned ? meta.stack.size() - 1 : 0,
         MATCH: is_aligned && !plan.model ? runs : 0,
         SCAN: is_open ? runs : 0,
-        WEAVE: countRuns(weaveMembers(options, methods), methods, meta, options) > 1 ? 1 : 0,
+        WEAVE: isWoven(methods, meta, options) ? 1 : 0,
         ASSESS: options.assess ? 1 : 0,
         CHARACTERISE: options.characterise ? 1 : 0,
         COHORT: options.cohort && meta.cohort ? 1 : 0,

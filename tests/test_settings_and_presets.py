@@ -11,7 +11,7 @@ import yaml
 
 from spatialweave.errors import InputError
 from spatialweave.method import load_method, method_names
-from spatialweave.presets import CONTROLS, read_preset
+from spatialweave.presets import CONTROLS, VARIANTS, read_preset
 from spatialweave.settings import REQUIRED, check_block, configure, option, parse_overrides, read_yaml
 
 
@@ -193,6 +193,11 @@ def test_a_method_has_one_name(project):
     """Module, preset and name in tables are the same; a variant runs its own module, or that of a method."""
     presets = {path.stem: read_preset(path) for path in (project / "assets" / "methods").glob("*.yml")}
     assert {name for name, preset in presets.items() if preset.control} == CONTROLS
+
+    def method_of(name):
+        return method_of(presets[name].variant_of) if presets[name].variant_of else name
+
+    assert {name: method_of(name) for name, preset in presets.items() if preset.variant_of} == VARIANTS
     assert set(method_names()) <= set(presets)
     for stem, preset in presets.items():
         assert preset.name == stem

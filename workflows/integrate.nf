@@ -2,7 +2,7 @@
 // consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
-include { countRuns ; fits ; isFirst ; obstacle ; voters ; weaveMembers } from '../modules/checks/methods'
+include { countMembers ; countRuns ; fits ; isFirst ; isWoven ; obstacle ; voters ; weaveMembers } from '../modules/checks/methods'
 include { resultLine                             } from '../modules/checks/progress'
 include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'
@@ -68,7 +68,7 @@ workflow INTEGRATE {
         given: true
     }
     // Baselines have no say where there are methods of our own, and controls none where there are any others.
-    def voting = (voters(methods) ?: methods.findAll { method -> !method.control } ?: methods)*.name
+    def voting = (voters(methods) ?: methods)*.name
     to_scan = trained
         .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voting }
         .combine(by_number.open, by: 0)
@@ -92,13 +92,13 @@ workflow INTEGRATE {
     def members = weaveMembers(options, methods)
     // [recipes meta, latents, graph] of the first recipes only: their spots are those of all
     first_inputs = checked.filter { meta, _latents, _graph -> isFirst(meta, methods) }
-    // [dataset, run meta, latents, graph] where two runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad]
+    // [dataset, run meta, latents, graph] where three runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad]
     woven = first_inputs
-        .filter { meta, _latents, _graph -> countRuns(members, methods, meta, options) > 1 }
+        .filter { meta, _latents, _graph -> isWoven(methods, meta, options) }
         .map { meta, latents, graph ->
             [meta.dataset, [id: "weave.seed${options.seed}".toString(), dataset: meta.dataset, method: 'weave', seed: options.seed], latents, graph]
         }
-    // [dataset, [domains], run meta, latents, graph] of those of which two runs have domains, and of those where all others failed
+    // [dataset, [domains], run meta, latents, graph] of those of which three runs have domains, and of those where fewer succeeded
     by_members = CLUSTER.out.domains
         .filter { meta, _domains -> meta.method in members }
         .map { meta, domains -> [groupKey(meta.dataset, countRuns(members, methods, meta, options)), domains] }
@@ -106,14 +106,23 @@ workflow INTEGRATE {
         .map { key, domains -> [key.groupTarget, domains] }
         .join(woven)
         .branch { _dataset, domains, _meta, _latents, _graph ->
-            several: domains.size() > 1
-            alone: true
+            enough: domains.size() > 2
+            few: true
         }
     // [run meta, [domains], latents, number of domains], e.g. [[id: 'weave.seed1', ...], [smart.seed1.domains.csv, ...], smart.latents.h5mu, 13]
-    to_weave = by_members.several
+    to_weave = by_members.enough
         .join(numbers)
         .map { _dataset, domains, meta, latents, _graph, number -> [meta, domains, latents, number] }
     WEAVE(to_weave, code)
+    // [dataset: 'embryo', method: 'weave', reason: 'needs three runs, and there are two'] where two runs are all there are
+    unwoven = first_inputs
+        .filter { meta, _latents, _graph -> countMembers(methods, meta, options) == 2 }
+        .map { meta, _latents, _graph -> [dataset: meta.dataset, method: 'weave', reason: 'needs three runs, and there are two'] }
+        .mix(by_members.few.map { dataset, domains, _meta, _latents, _graph -> [dataset: dataset, method: 'weave', reason: "needs three runs, and ${domains.size()} succeeded".toString()] })
+        .map { one ->
+            log.warn("Dataset '${one.dataset}' has no consensus (weave), which ${one.reason}; see --seeds and --methods")
+            one
+        }
     // [dataset, run meta, embedding, latents, graph], as of the other runs
     consensus = WEAVE.out.embedding
         .map { meta, embedding -> [meta.dataset, meta, embedding] }
@@ -136,7 +145,7 @@ workflow INTEGRATE {
         .filter { _meta, _domains -> options.assess }
         .join(TRAIN.out.embedding)
         .map { meta, domains, embedding ->
-            [groupKey([meta.dataset, countRuns(members, methods, meta, options) > 1], countRuns(methods*.name, methods, meta, options)), domains, embedding]
+            [groupKey([meta.dataset, isWoven(methods, meta, options)], countRuns(methods*.name, methods, meta, options)), domains, embedding]
         }
         .groupTuple(remainder: true, sort: { file -> file.name })
         .map { key, domains, embeddings -> [key.groupTarget[0], key.groupTarget[1], domains, embeddings] }
@@ -175,7 +184,7 @@ workflow INTEGRATE {
     emit:
     models = models // [run meta, method file, latents, graph, embedding, state, domains, summary], e.g. [[id: 'smart.seed1', ...], smart.yml, smart.latents.h5mu, graph.h5ad, smart.seed1.h5ad, smart.seed1.state.safetensors, smart.seed1.domains.csv, smart.seed1.clustering.json]
     planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(to_weave.map { meta, _domains, _latents, _number -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
-    left_out = unfit.mix(by_members.alone.map { dataset, _domains, _meta, _latents, _graph -> [dataset: dataset, method: 'weave', reason: 'needs two runs, and all others failed'] }) // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
+    left_out = unfit.mix(unwoven) // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']
     records = TRAIN.out.record.mix(WEAVE.out.record) // [run meta, record], e.g. [[id: 'smart.seed1', ...], smart.seed1.training.json]
     metrics = EVALUATE.out.metrics // [run meta, metrics], e.g. [[id: 'smart.seed1', ...], smart.seed1.metrics.csv]
     verdicts = ASSESS.out.verdict // [meta, files], e.g. [[dataset: 'embryo', seed: 1], [verdict.json, evidence.csv, modality_value.csv]]

@@ -118,6 +118,17 @@ CONTROLS = frozenset(
 )
 """The methods with ``control: true``, for stages that read results without the preset files."""
 
+VARIANTS = {
+    **dict.fromkeys(("smart_paper", "smart_released"), "smart"),
+    **dict.fromkeys(("spamca_paper", "spamca_released"), "spamca"),
+    **{f"{name}_paper": name for name in ("mcgate", "smart_ms", "spabalance", "spamo", "spatialfuser")},
+    "mofa_smooth": "mofa",
+    **dict.fromkeys(("pca", "pca_smooth_1", "pca_smooth_4"), "pca_smooth"),
+    **{f"{name}_alone": "pca_smooth" for name in ("rna", "adt", "atac", "histone", "metabolite")},
+}
+"""The method of which each variant is one (that of ``variant_of``, followed to the end), for stages that read results
+without the preset files."""
+
 SECTIONS = ("several", "aligned")
 """What a method may require of a dataset's sections."""
 

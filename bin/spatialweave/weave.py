@@ -63,7 +63,7 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
     Raises
     ------
     InputError
-        When a file cannot be used, has other spots or is given twice, or there are fewer than two files.
+        When a file cannot be used, has other spots or is given twice, or there are fewer than three files.
     """
     started = time.monotonic()
     dataset = read_dataset(latents_file)

@@ -1,7 +1,7 @@
 // How many entries the channels of files get for a dataset if no step fails, so that its report need not wait for other datasets.
 // With too few of them it is made at the end of the run. Whoever adds files to the `files` of a workflow counts them here.
 
-include { countRuns ; weaveMembers } from './methods'
+include { countRuns ; isWoven } from './methods'
 
 // Of PREPARE: what was read and quality control of every section, latents of every recipe, counts, statistics of every graph, and
 // one graph.
@@ -24,8 +24,7 @@ def integratedFiles(meta, methods, options, is_open) {
         return 5
     }
     def runs = countRuns(methods*.name, methods, meta, options)
-    def is_woven = countRuns(weaveMembers(options, methods), methods, meta, options) > 1
-    return runs * (isAligned(meta, methods, options) ? 6 : 4) + (is_woven ? 3 : 0) + (is_open ? 1 : 0) + (options.assess ? 1 : 0)
+    return runs * (isAligned(meta, methods, options) ? 6 : 4) + (isWoven(methods, meta, options) ? 3 : 0) + (is_open ? 1 : 0) + (options.assess ? 1 : 0)
 }
 
 // Whether the sections of a dataset are aligned.

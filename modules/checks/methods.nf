@@ -112,9 +112,11 @@ def chosenPresets(choices, presets) {
     return chosen
 }
 
-// The methods that have a say in the consensus and in the number of domains: neither controls nor baselines.
+// The methods that have a say in the consensus and in the number of domains: the pipeline's own or, where there are none, the
+// baselines; no controls.
 def voters(methods) {
-    return methods.findAll { method -> !method.control && !method.baseline }
+    def serious = methods.findAll { method -> !method.control }
+    return serious.findAll { method -> !method.baseline } ?: serious
 }
 
 // The methods whose runs the consensus joins: those of --weave_members, else all voters; none with --weave false.
@@ -156,6 +158,16 @@ def fits(method, meta) {
 // How many runs of these methods a dataset gets.
 def countRuns(names, methods, meta, options) {
     return options.seeds * methods.count { method -> method.name in names && fits(method, meta) }
+}
+
+// How many runs the consensus of a dataset would join.
+def countMembers(methods, meta, options) {
+    return countRuns(weaveMembers(options, methods), methods, meta, options)
+}
+
+// Whether a dataset has a consensus: of two runs it would be no better than either (domains/consensus.py).
+def isWoven(methods, meta, options) {
+    return countMembers(methods, meta, options) >= 3
 }
 
 // Warns of methods that leave out a dataset, and stops the run if all methods leave one out. Returns the sections unchanged.

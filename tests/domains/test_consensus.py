@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.domains.consensus import Consensus, consensus, memberships, plurality, spectral_embedding
+from spatialweave.domains.consensus import (
+    Consensus,
+    consensus,
+    has_majority,
+    memberships,
+    plurality,
+    spectral_embedding,
+)
 from spatialweave.errors import InputError
 
 
@@ -70,7 +77,7 @@ def test_directions_of_rounding_are_left_out() -> None:
     assert spectral_embedding(memberships(codes), 6).shape == (15, 3)
     # Runs that tell two groups apart give two domains, whatever is asked.
     two = np.repeat([0, 1], 5)
-    assert set(consensus([two, 1 - two], 4, seed=0).labels) == {1, 2}
+    assert set(consensus([two, 1 - two, two], 4, seed=0).labels) == {1, 2}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,7 +92,7 @@ def test_better_than_its_best_run_and_sure_where_it_is_right(seed: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 60), st.integers(2, 5), st.integers(1, 6), st.integers(0, 10**6))
+@given(st.integers(1, 60), st.integers(3, 5), st.integers(1, 6), st.integers(0, 10**6))
 def test_invariants(n_spots: int, n_runs: int, n_domains: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     runs = [rng.integers(0, rng.integers(1, 7), n_spots) for _ in range(n_runs)]
@@ -121,6 +128,15 @@ def test_plurality_by_hand() -> None:
     assert plurality(runs[:2], 1).tolist() == [2, 2, 1, 1, 1, 1]
 
 
+def test_variants_of_a_method_have_no_majority_by_themselves() -> None:
+    runs = ["smart.seed0", "smart_paper.seed0", "smart_released.seed0"]
+    assert not has_majority(runs)
+    assert not has_majority([*runs, "spamo.seed0", "spamo_paper.seed1"])
+    # SMART-MS is a method of its own.
+    assert has_majority([*runs, "spamo.seed0", "smart_ms.seed0"])
+    assert has_majority(["mofa.seed0", "wnn.seed0", "banksy.seed0"])
+
+
 def test_numbers_of_domains_and_the_order_of_clear_runs_do_not_matter() -> None:
     truth = np.random.default_rng(1).integers(0, 4, 400)
     runs = [noisy(truth, 0.15, k) for k in range(5)]
@@ -141,8 +157,8 @@ def test_same_seed_same_result() -> None:
 @pytest.mark.parametrize(
     ("runs", "n_domains", "message"),
     [
-        ([np.array([0, 1])], 2, "1 run is given; expected the domains of two runs or more"),
-        ([np.array([0, 1])] * 2, 3, "3 domains are requested and there are 2 spots"),
+        ([np.array([0, 1])] * 2, 2, "the domains of 2 are given; expected those of three runs or more"),
+        ([np.array([0, 1])] * 3, 3, "3 domains are requested and there are 2 spots"),
     ],
 )
 def test_refusals(runs: list[np.ndarray], n_domains: int, message: str) -> None:

@@ -16,12 +16,12 @@ import pytest
 from .conftest import TO_DOMAINS, Pipeline, Run
 
 METHODS = ("smart", "pca_smooth")
-SEEDS = (1, 2)
+SEEDS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
 def finished(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pipeline, Run]:
-    """A finished run of `-profile test`: one dataset, SMART and the control, two seeds."""
+    """A finished run of `-profile test`: one dataset, SMART and the control, three seeds."""
     pipeline = Pipeline(project, tmp_path_factory.mktemp("flow"))
     return pipeline, pipeline.run("-profile", "test")
 
@@ -125,7 +125,7 @@ def test_tables_hold_every_run_and_both_kinds_of_metric(finished: tuple[Pipeline
             # The test tissue is easy: random domains score 0, so this fails for anything that mixes spots up.
             assert values["ari"] > 0.8
             assert -1 <= values["silhouette"] <= 1
-    # The consensus of the two seeds; its embedding is made of domains, so that only metrics of domains are given.
+    # The consensus of the three seeds; its embedding is made of domains, so that only metrics of domains are given.
     woven = {row["metric"]: float(row["value"]) for row in metrics if row["method"] == "weave"}
     assert woven["ari"] > 0.8 and "silhouette" not in woven and "knn_overlap_rna" not in woven
     for row in rows(run.results / "benchmark" / "runs.csv"):
@@ -150,8 +150,8 @@ def test_leaderboard_is_of_the_metrics(finished: tuple[Pipeline, Run]) -> None:
         (row["method"], row["seed"], row["other"], row["other_seed"])
         for row in rows(run.results / "benchmark" / "agreement.csv")
     }
-    # Four runs and the consensus.
-    assert len(pairs) == 10
+    # Six runs and the consensus.
+    assert len(pairs) == 21
     assert ("pca_smooth", "1", "pca_smooth", "2") in pairs
 
 
@@ -165,7 +165,7 @@ def test_integrated_file_holds_what_every_stage_made(finished: tuple[Pipeline, R
     for method in ("smart", "weave"):
         table = rows(run.results / "test" / "domains" / method / "seed1.csv")
         assert data.obs[f"{method}_1"].astype(str).to_dict() == {row["barcode"]: row["domain"] for row in table}
-    assert list(data.obsm["matched_runs_weave_1"]) == ["smart.seed1", "smart.seed2"]
+    assert list(data.obsm["matched_runs_weave_1"]) == ["smart.seed1", "smart.seed2", "smart.seed3"]
     for name in ("X_smart_1", "X_smart_2", "X_pca_smooth_1"):
         assert np.isfinite(data.obsm[name]).all()
     counts = data.mod["rna"].X

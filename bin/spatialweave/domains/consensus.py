@@ -27,10 +27,15 @@ from spatialweave.domains.labels import number_by_size
 from spatialweave.domains.matching import match_classes, overlap_table
 from spatialweave.errors import InputError
 from spatialweave.io.run_names import method_and_seed
+from spatialweave.presets import VARIANTS
+
+FEWEST = 3
+"""Smallest number of runs of a consensus. Where two differ nothing decides between them, so that their consensus is no
+better than either."""
 
 MAJORITY = 3
 """Number of methods that a consensus must join for a majority: two that differ have none, and the seeds of a method
-share its mistakes."""
+share its mistakes, as its variants do."""
 
 KMEANS_RUNS = 10
 
@@ -50,8 +55,11 @@ def by_method(runs: Iterable[str]) -> dict[str, list[str]]:
 
 
 def has_majority(runs: Iterable[str]) -> bool:
-    """Return whether the runs (``<method>.seed<k>``) of a consensus come from at least :data:`MAJORITY` methods."""
-    return len(by_method(runs)) >= MAJORITY
+    """Return whether the runs (``<method>.seed<k>``) of a consensus come from at least :data:`MAJORITY` methods.
+
+    Variants count as the method of which they are one.
+    """
+    return len({VARIANTS.get(method, method) for method in by_method(runs)}) >= MAJORITY
 
 
 @dataclass(frozen=True)
@@ -119,10 +127,10 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
     Raises
     ------
     InputError
-        When there are fewer than two runs, or fewer spots than domains.
+        When there are fewer than three runs, or fewer spots than domains.
     """
-    if len(partitions) < 2:
-        raise InputError("consensus", f"{len(partitions)} run is given", "the domains of two runs or more")
+    if len(partitions) < FEWEST:
+        raise InputError("consensus", f"the domains of {len(partitions)} are given", "those of three runs or more")
     if not 1 <= n_domains <= len(partitions[0]):
         problem = f"{n_domains} domains are requested and there are {len(partitions[0])} spots"
         raise InputError("consensus", problem, f"1 to {len(partitions[0])} domains")
