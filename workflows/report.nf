@@ -88,13 +88,13 @@ workflow REPORT {
         .join(n_domains)
         .map { dataset, meta, number -> [dataset, preparedFiles(meta, methods) + registeredFiles(meta, methods, options) + integratedFiles(meta, methods, options, number == 'auto')] }
     // [dataset, files], e.g. ['embryo', [smart.counts.h5mu, smart.latents.h5mu, smart.seed1.domains.csv, smart.seed1.h5ad, ...]], as
-    // soon as the dataset has all of them
+    // soon as the dataset has all of them; methods.json has the methods in their order, e.g. ["smart", "pca_smooth"]
     computed = files
         .map { meta, found -> [meta.dataset, found] }
         .combine(expected, by: 0)
         .map { dataset, found, number -> [groupKey(dataset, number), found] }
         .groupTuple(remainder: true)
-        .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name }] }
+        .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name } + textFile('methods.json', asJson(methods*.name))] }
         // Without counts preprocessing failed, and there is nothing to show.
         .filter { _dataset, found -> found.any { file -> file.name.endsWith('.counts.h5mu') } }
     // [meta, files] where there are domains, e.g. [[dataset: 'embryo', seed: 1, root: 3], [smart.counts.h5mu, ...]]

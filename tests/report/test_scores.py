@@ -124,7 +124,23 @@ def test_an_only_method_is_not_compared() -> None:
     assert best is not None and best.why == "the only method"
 
 
-def test_best_run_without_labels_is_by_mean_rank() -> None:
+def test_without_labels_the_first_method_that_was_given_is_shown() -> None:
+    """Smoothness is no reason: b is smoother by every metric, and a was given first."""
+    table = make_metrics([(m, s, "pas", v) for m, v in (("a", 0.5), ("b", 0.2)) for s in (1, 2, 3)])
+    # Seeds 1 and 3 of a each differ from seed 2 at one spot, and from each other at two.
+    domains = {("a", 1): [*"112232"], ("a", 2): [*"112233"], ("a", 3): [*"122233"]} | available(("b", 1))
+    best = scores.best_run(table, domains, ["a", "b"])
+    assert best is not None and (best.method, best.seed, best.by_labels) == ("a", 2, False)
+    assert best.why.startswith("the first method in --methods, since without labels nothing shows which is the best")
+    assert best.why.endswith("the seed that agrees most with the others")
+    best = scores.best_run(table, domains, ["b", "a"])
+    assert best is not None and best.method == "b"
+    # A control that was given first is shown only where there is nothing else.
+    best = scores.best_run(table, domains | available(("noise", 1)), ["noise", "b", "a"])
+    assert best is not None and best.method == "b"
+
+
+def test_mean_ranks_without_labels() -> None:
     table = make_metrics(
         [
             ("a", 1, "silhouette", 0.2),
@@ -138,9 +154,6 @@ def test_best_run_without_labels_is_by_mean_rank() -> None:
     # Ranks of a: 1, 2, 2; of b: 2, 1, 1.
     ranks = scores.mean_ranks(table, ["method"])
     assert ranks.to_dict() == pytest.approx({"b": 4 / 3, "a": 5 / 3})
-    best = scores.best_run(table, available(("a", 1), ("b", 1)))
-    assert best is not None
-    assert best.method == "b"
 
 
 def test_a_control_is_shown_first_only_where_there_is_nothing_else() -> None:
@@ -149,7 +162,7 @@ def test_a_control_is_shown_first_only_where_there_is_nothing_else() -> None:
         table = make_metrics([(method, 1, metric, value) for method, value in values])
         best = scores.best_run(table, available(*((method, 1) for method, _ in values), ("weave", 1)))
         assert best is not None and best.method == "a"
-        best = scores.best_run(table, available(("pca_smooth", 1), ("coordinates", 1)))
+        best = scores.best_run(table, available(("pca_smooth", 1), ("coordinates", 1)), ["pca_smooth", "coordinates"])
         assert best is not None and best.method == "pca_smooth"
 
 

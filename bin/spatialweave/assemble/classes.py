@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import mudata
 
 
-def add_classes(integrated: mudata.MuData, runs: list[MethodRun], metrics: pd.DataFrame) -> None:
+def add_classes(integrated: mudata.MuData, runs: list[MethodRun], metrics: pd.DataFrame, order: Sequence[str]) -> None:
     """Add labels and domains as categories with the report's colours, for all spots and inside each modality.
 
     Spots without a label have no category.
@@ -25,11 +25,13 @@ def add_classes(integrated: mudata.MuData, runs: list[MethodRun], metrics: pd.Da
     Parameters
     ----------
     metrics
-        Metrics of all runs; without labels, colours follow the best run.
+        Metrics of all runs; without labels, colours follow the run that the report shows first.
+    order
+        The methods in the order in which they were given.
     """
     table = integrated.obs.drop(columns=LABEL, errors="ignore")
     colours = {}
-    for column, classes in _classes(integrated.obs, runs, metrics).items():
+    for column, classes in _classes(integrated.obs, runs, metrics, order).items():
         table[column] = pd.Categorical.from_codes(classes.codes, pd.Index(classes.names))
         colours[colour_key(column)] = np.array([colour(index) for index in classes.colours], dtype=object)
     integrated.obs = table
@@ -81,10 +83,12 @@ def add_pseudotime(integrated: mudata.MuData, runs: list[IntegratedRun], times: 
                 part.obs = part.obs.drop(columns=run.pseudotime_key, errors="ignore").join(column)
 
 
-def _classes(obs: pd.DataFrame, runs: list[MethodRun], metrics: pd.DataFrame) -> dict[str, SpotClasses]:
+def _classes(
+    obs: pd.DataFrame, runs: list[MethodRun], metrics: pd.DataFrame, order: Sequence[str]
+) -> dict[str, SpotClasses]:
     """Return the labels and the domains of each run, where present, by obs column."""
     labels = obs[LABEL].astype(object).fillna("").astype(str).tolist() if LABEL in obs else []
-    _, best = first_run(runs, metrics)
+    _, best = first_run(runs, metrics, order)
     truth, found = colour_classes(labels if any(labels) else None, [run.domains or [] for run in runs], best)
     named = {LABEL: truth} if truth else {}
     return named | {

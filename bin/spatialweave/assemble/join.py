@@ -20,7 +20,7 @@ from spatialweave.io.joined_counts import read_stored_counts
 from spatialweave.io.result_tables import NAMES, read_aligned_coordinates, read_domains, read_pseudotime
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import IMAGES
-from spatialweave.report.inputs import MethodRun, read_metrics, read_params, read_versions, run_files
+from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, read_params, read_versions, run_files
 
 
 def assemble(
@@ -36,8 +36,8 @@ def assemble(
         - `*.counts.h5mu`: the raw counts of all sections; equal for every recipe, so the first is used;
         - `*.latents.h5mu`: one per recipe;
         - `<method>.seed<k>.h5ad` (embeddings) and `<method>.seed<k>.domains.csv`;
-        - optionally `<method>.seed<k>.metrics.csv` (without labels, colours follow the best run), `graph.h5ad` (only
-          its spatial graph is used), `coordinates.csv`, `names.csv` and `pseudotime.csv`.
+        - optionally `<method>.seed<k>.metrics.csv` and `methods.json` (without labels, colours follow the run shown
+          first), `graph.h5ad` (only its spatial graph is used), `coordinates.csv`, `names.csv` and `pseudotime.csv`.
     params, versions
         The parameters of the run (JSON) and the versions of its software (YAML).
 
@@ -83,7 +83,7 @@ def assemble(
     if (files / "graph.h5ad").exists():
         _add_graph(integrated, files / "graph.h5ad")
     runs = _add_runs(integrated, files)
-    add_classes(integrated, runs, read_metrics(files, dataset))
+    add_classes(integrated, runs, read_metrics(files, dataset), read_methods(files))
     named = [IntegratedRun(run.method, run.seed) for run in runs]
     add_names(integrated, named, NAMES.read_all(path for path in [files / "names.csv"] if path.exists()))
     if (files / "pseudotime.csv").exists():

@@ -21,7 +21,7 @@ from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, read_domains
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.report.consensus import first_run
-from spatialweave.report.inputs import MethodRun, read_metrics, run_files
+from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, run_files
 
 if TYPE_CHECKING:
     import anndata
@@ -154,7 +154,7 @@ def _chosen(files: Path, dataset: Dataset, found: list[MethodRun], wanted: Seque
             warn("--run", f"dataset {dataset.name} has no run {name} with domains; it is left out")
     if wanted:
         return [by_id[name] for name in dict.fromkeys(wanted) if name in by_id]
-    _, first = first_run(found, read_metrics(files, dataset.name))
+    _, first = first_run(found, read_metrics(files, dataset.name), read_methods(files))
     if first is None:
         raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
     return [found[first]]

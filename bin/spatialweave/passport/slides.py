@@ -45,7 +45,7 @@ def write_slides(
     """
     spots, _ = inputs.read_spots(latents)
     runs = inputs.read_runs(files, spots, embeddings_of=(WEAVE,))
-    _, first = consensus.first_run(runs, inputs.read_metrics(files, dataset))
+    _, first = consensus.first_run(runs, inputs.read_metrics(files, dataset), inputs.read_methods(files))
     if first is None:
         raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
     titles = method_titles(inputs.read_presets(presets), runs)

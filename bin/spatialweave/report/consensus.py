@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,9 +46,18 @@ def shown_first(runs: list[MethodRun]) -> BestRun | None:
     return BestRun(WEAVE, run.seed, why)
 
 
-def first_run(runs: list[MethodRun], metrics: pd.DataFrame) -> tuple[BestRun | None, int | None]:
-    """Return the run to show first and its index in `runs`: the consensus (:func:`shown_first`), else the best run."""
-    best = shown_first(runs) or best_run(metrics, {(run.method, run.seed): run.domains for run in runs if run.domains})
+def first_run(
+    runs: list[MethodRun], metrics: pd.DataFrame, order: Sequence[str] = ()
+) -> tuple[BestRun | None, int | None]:
+    """Return the run to show first and its index in `runs`: the consensus (:func:`shown_first`), else the best run.
+
+    Parameters
+    ----------
+    order
+        The methods in the order in which they were given, for :func:`best_run`.
+    """
+    domains = {(run.method, run.seed): run.domains for run in runs if run.domains}
+    best = shown_first(runs) or best_run(metrics, domains, order)
     found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
     return best, next(found, None)
 

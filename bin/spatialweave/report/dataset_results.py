@@ -100,7 +100,7 @@ def read_results(sources: DatasetSources) -> DatasetResults:
     runs = inputs.read_runs(files, spots)
     metrics = inputs.read_metrics(files, sources.dataset)
     presets = inputs.read_presets(sources.presets)
-    best, shown = consensus.first_run(runs, metrics)
+    best, shown = consensus.first_run(runs, metrics, inputs.read_methods(files))
     titles = method_titles(presets, runs)
     verdict, modalities = read_verdict(files, titles)
     return DatasetResults(

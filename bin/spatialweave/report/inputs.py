@@ -251,6 +251,23 @@ def _read_embedding(path: Path, spots: DatasetSpots, run: MethodRun) -> None:
     run.denoised = {name: tables[DENOISED + name] for name in MODALITIES if DENOISED + name in tables}
 
 
+def read_methods(files: Path | None) -> list[str]:
+    """Read the methods of the run in the order in which they were given (methods.json); none if there is no file.
+
+    Raises
+    ------
+    InputError
+        When the file is not a list of names.
+    """
+    path = files / "methods.json" if files is not None else None
+    if path is None or not path.is_file():
+        return []
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
+        raise InputError(str(path), "is not a list of names", "the methods of the run")
+    return content
+
+
 def read_metrics(files: Path | None, dataset: str) -> pd.DataFrame:
     """Read the metrics of all runs of a dataset (table :data:`~spatialweave.io.result_tables.METRICS`)."""
     table = METRICS.read_all(path for path, _, _, kind in run_files(files) if kind == "metrics.csv")

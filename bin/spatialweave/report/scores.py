@@ -112,23 +112,28 @@ class BestRun:
     by_labels: bool = False
 
 
-def best_run(metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[str]]) -> BestRun | None:
-    """Return the method with the best mean, by ARI if there are labels, else by mean rank; with its typical seed.
+def best_run(
+    metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[str]], order: Sequence[str] = ()
+) -> BestRun | None:
+    """Return the method with the best mean ARI or, without labels, the first that was given; with its typical seed.
 
-    Labels may choose among methods, whose means they compare, but never a seed: that would show the luckiest. The
-    consensus is not a method. Controls are there to be beaten, so one is the best only if there is nothing else.
+    Labels may choose among methods, whose means they compare, but never a seed: that would show the luckiest. Metrics
+    without labels choose neither: they reward smooth domains, right or wrong. The consensus is not a method. Controls
+    are there to be beaten, so one is the best only if there is nothing else.
 
     Parameters
     ----------
     domains
         For each method and seed the domains of the runs that have any.
+    order
+        The methods in the order in which they were given; others come after them, by name.
     """
     methods = {run for run in domains if run[0] != WEAVE}
     available = {run for run in methods if run[0] not in CONTROLS} or methods or set(domains)
     if not available:
         return None
     keep = [pair in available for pair in zip(metrics["method"], metrics["seed"], strict=True)]
-    method, why, by_labels = _best_method(metrics[keep] if len(keep) else metrics, available)
+    method, why, by_labels = _best_method(metrics[keep] if len(keep) else metrics, available, order)
     own = {seed: domains[name, seed] for name, seed in sorted(available) if name == method}
     if len(own) > 2:
         why += "; the seed that agrees most with the others"
@@ -137,7 +142,7 @@ def best_run(metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[s
     return BestRun(method, typical_seed(own), why, by_labels)
 
 
-def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]]) -> tuple[str, str, bool]:
+def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]], order: Sequence[str]) -> tuple[str, str, bool]:
     """Return the best method, the reason, and whether labels took part."""
     ari = usable[(usable["metric"] == "ari") & usable["value"].notna()]
     if len(ari):
@@ -145,11 +150,14 @@ def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]]) -> tuple
         rows = ari[ari["method"] == method]
         average = f"adjusted Rand index {rows['value'].mean():.3f} over {_seeds(rows)}"
         return method, f"highest mean agreement with the labels ({average})", True
-    ranks = mean_ranks(usable, ["method"]) if len(usable) else usable
-    if len(ranks):
-        rank = f"best mean rank ({ranks.iloc[0]:.2f} of {len(ranks)}) over the metrics that need no labels"
-        return str(ranks.index[0]), "the only method" if len(ranks) == 1 else rank, False
-    return min(available)[0], "the first method with domains; no metrics are available", False
+    first, *others = sorted({method for method, _ in available}, key=lambda method: (_place(method, order), method))
+    first_given = "the first method in --methods, since without labels nothing shows which is the best"
+    return first, first_given if others else "the only method", False
+
+
+def _place(method: str, order: Sequence[str]) -> int:
+    """Return the place of a method in the order, that after the last if it is not there."""
+    return order.index(method) if method in order else len(order)
 
 
 def typical_seed(domains: Mapping[int, Sequence[str]]) -> int:
