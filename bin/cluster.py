@@ -40,10 +40,10 @@ def main(
     """Cluster an embedding into domains, numbered by decreasing size, and record how they were found."""
     from spatialweave.domains.assign import assign_domains
     from spatialweave.io.files import write_json
-    from spatialweave.io.result_tables import DOMAINS
+    from spatialweave.io.result_tables import CLUSTERED, DOMAINS
 
     table, record = assign_domains(embedding, graph, clustering, n_domains, refine, seed)
-    DOMAINS.write(out, table)
+    (CLUSTERED if "probability" in table else DOMAINS).write(out, table)
     write_json(summary, record)
 
 

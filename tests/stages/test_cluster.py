@@ -37,7 +37,7 @@ def test_finds_the_quadrants(run, toy_run, tmp_path, clustering):
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     table = pd.read_csv(tmp_path / "domains.csv", dtype=str)
-    assert list(table.columns) == ["barcode", "section", "domain"]
+    assert list(table.columns) == ["barcode", "section", "domain", *(["probability"] if clustering == "mclust" else [])]
     assert adjusted_rand_score(toy_run.quadrant, table["domain"]) == 1.0
     sizes = table["domain"].value_counts()
     assert sorted(sizes.index) == ["1", "2", "3", "4"]
@@ -45,6 +45,31 @@ def test_finds_the_quadrants(run, toy_run, tmp_path, clustering):
     account = json.loads((tmp_path / "clustering.json").read_text())
     assert account["clustering"] == clustering and account["n_domains"] == 4
     assert account["sizes"] == sizes.sort_index().tolist()
+
+
+def test_the_mixture_gives_the_probability_of_the_domain(run, toy_run, tmp_path):
+    """A spot half way between the centres of two domains belongs to either; by hand, at equal sizes."""
+    moved = tmp_path / "moved.h5ad"
+    moved.write_bytes(toy_run.embedding.read_bytes())
+    quadrant = np.asarray(toy_run.quadrant)
+    spot = int(np.flatnonzero(quadrant == 0)[0])
+    with h5py.File(moved, "r+") as file:
+        values = file["X"][:]
+        file["X"][spot] = (values[quadrant == 0].mean(axis=0) + values[quadrant == 1].mean(axis=0)) / 2
+    run("--n-domains", "4", embedding=moved)
+    table = pd.read_csv(tmp_path / "domains.csv", dtype={"probability": str})
+    assert table["probability"].str.len().max() <= 6
+    probability = table["probability"].astype(float)
+    assert 0.5 <= probability[spot] < 0.9
+    assert np.delete(probability.to_numpy(), spot).min() > 0.99
+    # Neighbours in the tissue may outvote the mixture: then it is the probability of their domain.
+    other = int(np.flatnonzero(quadrant == 2)[5])
+    with h5py.File(moved, "r+") as file:
+        file["X"][spot] = values[other]
+    run("--n-domains", "4", embedding=moved)
+    assert pd.read_csv(tmp_path / "domains.csv")["probability"][spot] > 0.99
+    run("--n-domains", "4", "--refine", "1", embedding=moved)
+    assert pd.read_csv(tmp_path / "domains.csv")["probability"][spot] < 0.01
 
 
 def test_same_seed_gives_the_same_bytes(run, tmp_path):

@@ -31,7 +31,8 @@ def assign_domains(
 
     Returns
     -------
-    The table with barcode, section and domain in the order of the embedding, and the record for ``clustering.json``.
+    The table with barcode, section and domain in the order of the embedding, by the mixture also the posterior
+    probability of the domain (after the refinement that of the domain it gave), and the record for ``clustering.json``.
 
     Raises
     ------
@@ -71,4 +72,6 @@ def assign_domains(
             "domain": labels.astype(str),
         }
     )
+    if clustered.probabilities is not None:
+        table["probability"] = np.round(clustered.probabilities[np.arange(len(refined)), refined - 1], 4)
     return table, record

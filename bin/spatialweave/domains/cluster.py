@@ -19,10 +19,22 @@ KMEANS_RUNS = 10
 
 @dataclass(frozen=True)
 class Domains:
-    """Domains 1..K by decreasing size, one per spot (int64), and a record of the clustering (plain types)."""
+    """Domains found by a clustering.
+
+    Attributes
+    ----------
+    labels
+        int64, one per spot: 1..K by decreasing size.
+    record
+        Record of the clustering (plain types).
+    probabilities
+        Spots x K or more: the posterior probability of each domain, columns in the order of the labels; None if the
+        clustering gives none.
+    """
 
     labels: np.ndarray
     record: dict[str, Any] = field(default_factory=dict)
+    probabilities: np.ndarray | None = None
 
     @property
     def n_domains(self) -> int:
@@ -48,7 +60,7 @@ def cluster(embedding: np.ndarray, n_domains: int, clustering: str, seed: int) -
     if clustering == "mclust":
         fit = tied_mixture(values, n_domains, seed)
         record = {"start": fit.start, "log_likelihood": fit.log_likelihood, "bic": fit.bic, "starts": list(fit.starts)}
-        return Domains(fit.labels, record)
+        return Domains(fit.labels, record, fit.responsibilities)
     if clustering == "mclust_r":
         return Domains(number_by_size(mclust_r(values, n_domains, seed)))
     if clustering == "kmeans":

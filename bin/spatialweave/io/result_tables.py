@@ -30,6 +30,9 @@ WOVEN = ResultTable(
 """The domain of every spot by the consensus, its certainty (fractions), and the domain with the next most support: ""
 if no run supports another."""
 
+CLUSTERED = ResultTable({**DOMAINS.cells, "probability": NUMBER})
+"""The domain of every spot of a run by the mixture, with its posterior probability."""
+
 LABELLED = ResultTable({**DOMAINS.cells, "probability": NUMBER, "unlikeness": NUMBER})
 """The domain of every spot by a saved model, its probability, and the unlikeness of the spot to the model's reference;
 domains keep the numbers of the reference."""
