@@ -58,11 +58,12 @@ def main(
     joined = summary.joined_table(METRICS, metrics)
     between = DIFFERENCES.read_all(differences)
     board = leaderboard(SCORES.read_all(scores), between, runs)
+    of_all = overall(board)
     tables = [
         ("benchmark/runs.csv", RUNS, runs),
         ("benchmark/metrics.csv", METRICS, joined),
         ("benchmark/leaderboard.csv", LEADERBOARD, board),
-        ("benchmark/overall.csv", OVERALL, overall(board)),
+        ("benchmark/overall.csv", OVERALL, of_all),
         ("benchmark/differences.csv", DIFFERENCES, between),
         ("benchmark/agreement.csv", AGREEMENT, AGREEMENT.read_all(agreement)),
         ("index.csv", INDEX, summary.index_table(runs)),
@@ -79,6 +80,8 @@ def main(
     multiqc.write_resources(out_dir / "multiqc" / "spatialweave_resources_mqc.tsv", runs)
     if (board["metric"] == LEAD).any():
         multiqc.write_leaderboard(out_dir / "multiqc" / "spatialweave_leaderboard_mqc.tsv", board, LEAD)
+    if ((of_all["metric"] == LEAD) & (of_all["of_datasets"] > 1)).any():
+        multiqc.write_overall(out_dir / "multiqc" / "spatialweave_overall_mqc.tsv", of_all, LEAD)
     if said is not None and len(said):
         multiqc.write_notices(out_dir / "multiqc" / "spatialweave_notices_mqc.tsv", said)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spatialweave.io.result_tables import LEADERBOARD, METRICS, NOTICES, QC_SUMMARY, RUNS
+from spatialweave.io.result_tables import LEADERBOARD, METRICS, NOTICES, OVERALL, QC_SUMMARY, RUNS
 from spatialweave.report import multiqc
 from spatialweave.report.metric_list import KEY_METRICS
 
@@ -52,6 +52,9 @@ def folder(tmp_path: Path) -> Path:
     multiqc.write_metrics(tmp_path / "metrics_mqc.tsv", metrics, KEY_METRICS)
     multiqc.write_resources(tmp_path / "resources_mqc.tsv", RUNS.frame(runs))
     multiqc.write_leaderboard(tmp_path / "leaderboard_mqc.tsv", LEADERBOARD.frame([board]), "ari")
+    overall = [("ari", "smart", 2, 2, 0.5, 1.0, 1.0, 1.0, 0.1, None, None, "no control", 0, 0, 0, 1.0)]
+    overall.append(("ari", "spamo", 1, 2, *[None] * 7, "no control", 0, 0, 0, 1.0))
+    multiqc.write_overall(tmp_path / "overall_mqc.tsv", OVERALL.frame(overall), "ari")
     notices = NOTICES.frame([("QC", "d/s", "tab\there\nand: a 'break'"), ("QC", "d/s", "# second")])
     multiqc.write_notices(tmp_path / "notices_mqc.tsv", notices)
     for section in ("s", "t"):
@@ -88,6 +91,13 @@ def test_cells_are_those_of_the_tables(folder: Path) -> None:
     assert [(row["of"], row["status"], row["seconds"]) for row in resources] == [
         ("d smart seed 1", "completed", "1.5"),
         ("d spamo seed 1", "failed", ""),
+    ]
+    # A method that lacks a dataset has neither mean nor rank.
+    assert [
+        (row["of"], row["datasets"], row["mean"], row["mean_rank"]) for row in read(folder / "overall_mqc.tsv")[1]
+    ] == [
+        ("smart", "2", "0.5", "1.0"),
+        ("spamo", "1", "", ""),
     ]
     # One line each, whatever is in them.
     assert [row["notice"] for row in read(folder / "notices_mqc.tsv")[1]] == ["tab here and: a 'break'", "# second"]

@@ -144,6 +144,24 @@ def write_leaderboard(target: Path, board: pd.DataFrame, metric: str) -> None:
     write_table(target, "leaderboard", "Leaderboard", "Agreement with the labels.", LEADERBOARD, rows)
 
 
+OVERALL = {
+    "datasets": Column("Datasets", "Datasets on which the method has a result", "{:,.0f}"),
+    "mean": Column("ARI", "Adjusted Rand index, mean over datasets, if the method has all of them"),
+    "mean_rank": Column("Rank", "Rank among the methods, mean over datasets", "{:,.1f}"),
+    "control_difference": Column("Difference", "Mean difference to the control"),
+    "verdict": Column("Verdict", "Against the control", ""),
+}
+
+
+def write_overall(target: Path, overall: pd.DataFrame, metric: str) -> None:
+    """Write a row per method over all datasets: mean score, rank and verdict."""
+    rows = [
+        (row["method"], [row[name] for name in OVERALL])
+        for row in overall[overall["metric"] == metric].to_dict("records")
+    ]
+    write_table(target, "overall", "All datasets", "Agreement with the labels over datasets.", OVERALL, rows)
+
+
 QC = {
     "n_before": Column("before", "Spots or features before quality control", "{:,.0f}"),
     "n_failed": Column("removed", "Those that failed a check", "{:,.0f}"),
