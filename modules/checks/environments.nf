@@ -69,13 +69,15 @@ def environmentProblem(environment, options) {
     return workflow.stubRun || file("${folder}/bin/python").exists() ? null : "There is no ${folder} for the tasks to run in; type '${command}' there, or choose a profile with containers"
 }
 
-// Every missing environment of the pipeline and of the chosen methods stops the run; but baselines that a group of methods
-// brought along are left out. Returns the methods that can run, and a notice for each environment that is missing, e.g.
+// A missing environment of the pipeline, or of one of its own methods, stops the run. Baselines whose environment is missing are
+// left out, unless no method is left but the control that every run has. Returns the methods that can run, and a notice for each
+// environment that is missing, e.g.
 // [process: 'TRAIN', task: 'multivi, totalvi', notice: "left out: There is no ...; type 'make environment NAME=baselines' there, ..."]
 def checkEnvironments(methods, options) {
     def problems = ([''] + methods*.environment).unique().collectEntries { environment -> [environment, environmentProblem(environment, options)] }
-    def idle = methods.findAll { method -> method.baseline && !method.named && method.environment && problems[method.environment] }
-    def needed = idle.size() < methods.size() ? methods - idle : methods
+    def idle = methods.findAll { method -> method.baseline && method.environment && problems[method.environment] }
+    def is_left = (methods - idle).any { method -> method.named || method.name != 'pca_smooth' }
+    def needed = is_left ? methods - idle : methods
     def serious = ([''] + needed*.environment).unique().collect { environment -> problems[environment] }.findAll()
     if (serious) {
         error(serious.join('\n'))

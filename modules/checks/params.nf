@@ -29,14 +29,15 @@ def helpText() {
     def groups = presets.groupBy { _name, preset ->
         preset.baseline ? 'baselines' : preset.control ? 'controls' : preset.variant_of ? 'variants' : 'own'
     }
-    def titles = [own: 'of this pipeline', variants: 'variants, e.g. as published', controls: 'controls', baselines: 'baselines: published methods by their own libraries']
+    def titles = [own: 'of this pipeline', variants: 'variants, e.g. as published', controls: 'controls', baselines: 'baselines: published methods by their own libraries; one whose environment is not there is left out']
     titles.each { group, title ->
         lines << "  ${title}"
         groups[group].each { name, preset ->
             // The first sentence, as far as it fits on a line.
             def words = preset.summary.toString().tokenize().join(' ').split(/(?<=[.;:,]) /).first().replaceAll(/[.;:,]$/, '')
             def text = "${preset.title}: ${words}".toString()
-            lines << "    ${name.padRight(18)} ${text.size() > 100 ? text.take(97) + '...' : text}"
+            def needs = preset.environment ? " (make environment NAME=${preset.environment})" : ''
+            lines << "    ${name.padRight(18)} ${text.size() > 100 ? text.take(97) + '...' : text}${needs}"
         }
     }
     lines << ''
