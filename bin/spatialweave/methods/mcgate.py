@@ -6,7 +6,7 @@ docs/methods/mcgate.md explains the method, how it differs from the publication,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -121,12 +121,13 @@ def embedded(batch: Batch, epochs: int, config: Config, settle: int = 1) -> dict
     z, attention, around = encoder.settle(torch.cat(inputs.seen(), dim=1), epochs, settle)
     rebuilt = encoder.network.decode(z, around, attention)
     spots = inputs.patch.dataset.obs.index
-    tables = {EMBEDDING: z, ATTENTION: attention_table(around, attention[-1], spots)}
+    tables: dict[str, Any] = {EMBEDDING: z, ATTENTION: attention_table(around, attention[-1], spots).to_numpy()}
     if config.alpha > 0:
-        tables[LONG_RANGE] = long_range_partners(around, attention[-1], spots, config.n_nearest, inputs.patch.rows)
+        partners = long_range_partners(around, attention[-1], spots, config.n_nearest, inputs.patch.rows)
+        tables[LONG_RANGE] = partners.to_numpy()
     parts = rebuilt.split(inputs.widths, dim=1)
     tables |= {one.name: x for one, x in zip(inputs.modalities, parts, strict=True)}
-    return {name: torch.as_tensor(np.asarray(table)) for name, table in tables.items()}
+    return {name: torch.as_tensor(table) for name, table in tables.items()}
 
 
 def loss_terms(network: Mcgate) -> Terms:

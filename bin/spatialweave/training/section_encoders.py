@@ -167,7 +167,7 @@ def make_groups(
         inputs = scale_by_sample(own, sample, config, run)
         called = [*names, *(one.name for one in own.modalities)]
         of_encoder = replace(config, n_hidden=own_value(hidden, called, config.n_hidden))
-        network = Mcgate(len(rows), sum(inputs.widths), of_encoder).to(run.device)
+        network = Mcgate(len(rows), sum(inputs.widths), of_encoder)
         rate = number(own_value(rates, called, str(config.learning_rate)), "encoder_rates")
         found = [FoundPairs() for _ in range(tiling.n_parts)]
         groups.append(SectionGroup(names, rows, own, inputs, inputs, network, of_encoder, rate, found))

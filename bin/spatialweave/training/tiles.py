@@ -89,8 +89,8 @@ class Patch:
         return neighbour_mean(with_self(self.dataset.spatial_graph()), device=self.device)
 
     def counted(self, x: Tensor) -> Tensor:
-        """Return the rows of `x` (spots x anything) of the counted spots."""
-        return x if self.core is None else x[self.core]
+        """Return the rows of `x` (spots x anything) of the counted spots; it may be on another device than the part."""
+        return x if self.core is None else x[self.core.to(x.device)]
 
     def taken(self, x: Tensor) -> Tensor:
         """Return the rows of this part's spots from a table of the whole dataset (spots x anything)."""
