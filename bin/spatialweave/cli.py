@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from spatialweave import __version__
-from spatialweave.errors import EXIT_BAD_INPUT, EXIT_OUT_OF_MEMORY, InputError
+from spatialweave.errors import EXIT_BAD_INPUT, EXIT_OUT_OF_GPU_MEMORY, EXIT_OUT_OF_MEMORY, InputError
 from spatialweave.io.notices import notices_only
 
 SEED = click.IntRange(0, 2**31 - 1)
@@ -40,8 +40,9 @@ OUT_FOLDER = click.Path(file_okay=False, path_type=Path)
 def stage(function: Callable[..., None]) -> click.Command:
     """Turn a function into a stage command with ``--debug``, ``--version`` and one-line errors.
 
-    An :class:`InputError` ends the process with code 2 and memory exhaustion with 137, each with one clear line on
-    stderr. Any other exception ends it with code 1 and names the exception. A traceback appears only with ``--debug``.
+    An :class:`InputError` ends the process with code 2, memory exhaustion with 137 and that of a GPU with 3, each with
+    one clear line on stderr. Any other exception ends it with code 1 and names the exception. A traceback appears only
+    with ``--debug``.
     Warnings of libraries are hidden; notices to the user (:mod:`spatialweave.io.notices`) are shown as one line each.
     """
 
@@ -69,7 +70,18 @@ def _describe(error: Exception) -> tuple[str, int]:
     if isinstance(error, InputError):
         return str(error), EXIT_BAD_INPUT
     text = " ".join(str(error).split())
-    # torch is not imported here, since commands that do not use it should start fast.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError):
         return f"out of memory: {text or 'the system refused an allocation'}", EXIT_OUT_OF_MEMORY
+    # torch is not imported here, since commands that do not use it should start fast.
+    if type(error).__name__ == "OutOfMemoryError":
+        fix = "set batch_spots of the method to a smaller number, to train by smaller parts, or use --device cpu"
+        return f"the GPU{_gpu_memory()} is out of memory; to fix this, {fix} ({text})", EXIT_OUT_OF_GPU_MEMORY
     return f"{type(error).__name__}: {text} (run again with --debug for the traceback)", 1
+
+
+def _gpu_memory() -> str:
+    """Return the memory of the GPU in use in words, to follow its name; empty if it is not known."""
+    cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
+    if cuda is None or not cuda.is_available():
+        return ""
+    return f" of {cuda.get_device_properties(cuda.current_device()).total_memory / 2**30:.1f} GiB"

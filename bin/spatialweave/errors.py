@@ -9,6 +9,8 @@ from __future__ import annotations
 EXIT_BAD_INPUT = 2
 # Same code as a kernel out-of-memory kill, so that schedulers and the pipeline retry both with more memory.
 EXIT_OUT_OF_MEMORY = 137
+# Not retried: more memory of the host does not help.
+EXIT_OUT_OF_GPU_MEMORY = 3
 
 
 class InputError(Exception):

@@ -1,6 +1,7 @@
 // If a method fails, the run goes on without it. Failures are noted here for the report.
 
 // Exit codes that mean out of memory, ended by a signal or a lost job, or a lost machine of Google Batch: tried again with more memory.
+// Not 3, a GPU out of memory, which more memory of the host does not help.
 def retryable(status) {
     return status in (130..145) + [104, 175, Integer.MAX_VALUE] + (50001..50006)
 }
