@@ -40,7 +40,8 @@ from spatialweave.cli import FILE, OUT_FILE, OUT_FOLDER, SEED, stage
 @click.option(
     "--checkpoint-dir",
     type=OUT_FOLDER,
-    help="Save the state there every 30 seconds, and resume from it; deleted at the end.  [default: no checkpoints]",
+    help="Save the state there every 30 seconds or less often, and resume from it; deleted at the end.  "
+    "[default: no checkpoints]",
 )
 @click.option("--progress-file", type=OUT_FILE, help="Keep the last line of the log there; deleted at the end.")
 @click.option("--out", type=OUT_FILE, required=True, help="Embedding to write (.h5ad).")

@@ -17,7 +17,7 @@ from torch import nn
 
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, Modality
-from spatialweave.training import checkpoint
+from spatialweave.training import checkpoint, loop
 from spatialweave.training.loop import train
 from spatialweave.training.optimisers import Schedule
 from spatialweave.training.run import Run
@@ -154,3 +154,45 @@ def test_a_kill_while_writing_leaves_the_checkpoint_before_it(
     checkpoint.discard(path)
     assert [left.name for left in path.parent.iterdir()] == ["run.pt.of-another"]
     checkpoint.discard(path)
+
+
+def test_a_checkpoint_of_a_node_with_more_gpus_is_resumed(
+    problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the state of the device in use is saved, as each of several processes uses one."""
+    states = [torch.full((16,), gpu, dtype=torch.uint8) for gpu in range(4)]
+    gpus, current = states, 2
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: gpus[current])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state: gpus.__setitem__(current, state))
+    model, _ = problem()
+    optimiser = torch.optim.Adam(model.parameters())
+    checkpoint.save(tmp_path / "run.pt", "this run", model, optimiser, {"total": [1.0]})
+    gpus, current = [torch.zeros(16, dtype=torch.uint8)], 0
+    assert checkpoint.restore(tmp_path / "run.pt", "this run", model, optimiser) == {"total": [1.0]}
+    assert torch.equal(gpus[0], states[2])
+
+
+@pytest.mark.parametrize(("saving", "saves"), [(0.0, 10), (1.0, 4)])
+def test_saving_takes_a_small_part_of_the_time(
+    problem: Problem, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving: float, saves: int
+) -> None:
+    """Updates of a second for 100 seconds: every 10 seconds or, if it takes one second, every 20."""
+    now, saved = [0.0], []
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+
+    def save(*_: object) -> None:
+        saved.append(now[0])
+        now[0] += saving
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    model, terms = problem()
+
+    def slow(epoch: int, batch: None = None) -> dict[str, torch.Tensor]:
+        now[0] += 1
+        return terms(epoch)
+
+    run.checkpoint, run.checkpoint_seconds = tmp_path / "run.pt", 10.0
+    train(model, slow, Schedule(100, 1e-2), run)
+    # The first after 10 seconds, when it is not known yet how long it takes.
+    assert saved[0] == 10 and len(saved) == saves + (saving > 0)

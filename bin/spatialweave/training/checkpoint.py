@@ -78,7 +78,8 @@ def save(path: Path, identity: str, model: nn.Module, updates: Stateful, losses:
         "random": torch.get_rng_state(),
     }
     if torch.cuda.is_available():
-        state["random_gpu"] = torch.cuda.get_rng_state_all()
+        # Only that of the device in use: another node may show more or fewer.
+        state["random_gpu"] = torch.cuda.get_rng_state()
     with atomic_path(path) as temporary:
         torch.save(state, temporary)
 
@@ -102,7 +103,7 @@ def restore(path: Path, identity: str, model: nn.Module, updates: Stateful) -> d
         updates.load_state_dict(state["updates"])
         torch.set_rng_state(state["random"])
         if "random_gpu" in state and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["random_gpu"])
+            torch.cuda.set_rng_state(state["random_gpu"])
         return {name: list(values) for name, values in state["losses"].items()}
     except (MemoryError, torch.OutOfMemoryError):
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,10 @@ Without batches its argument is None."""
 
 Backward = Callable[[Mapping[str, Tensor]], None]
 """Adds to the gradients of the trainable parameters, given the loss terms of a batch."""
+
+
+SAVING_APART = 20
+"""Least time between two checkpoints in times that the last one took: saving takes 5% of the time at most."""
 
 
 @dataclass
@@ -92,6 +96,7 @@ def train(
     source = AllAtOnce() if batches is None else batches
     progress = Progress(schedule.epochs, run.log, run.progress_seconds)
     started = saved = time.monotonic()
+    pause = run.checkpoint_seconds
     for epoch in range(history.epochs + 1, schedule.epochs + 1):
         reason = stop(epoch, history.losses)
         if reason is not None:
@@ -101,10 +106,13 @@ def train(
         numbers: dict[str, float] = {}
         for weight, batch in source.of_update(epoch):
             values = {name: weight * value for name, value in terms(epoch, batch).items()}
-            total, found = _summed(values, epoch)
+            stacked = torch.stack([value.float() for value in values.values()])
+            total = stacked.sum()
             if backward is None:
+                # Before the numbers are fetched, so that the device need not wait for the host.
                 total.backward()
-            else:
+            found = _fetched(list(values), torch.cat([stacked, total[None]]), epoch)
+            if backward is not None:
                 backward(values)
             for name, number in found.items():
                 numbers[name] = numbers.get(name, 0.0) + number
@@ -115,10 +123,12 @@ def train(
         for name, number in numbers.items():
             history.losses.setdefault(name, []).append(number)
         progress.epoch(epoch, numbers)
-        due = time.monotonic() - saved >= run.checkpoint_seconds
-        if run.checkpoint is not None and due and run.team.rank == 0:
+        begun = time.monotonic()
+        if run.checkpoint is not None and begun - saved >= pause and run.team.rank == 0:
             _save(run.checkpoint, run, model, updates, history)
             saved = time.monotonic()
+            if run.checkpoint_seconds > 0:
+                pause = max(run.checkpoint_seconds, SAVING_APART * (saved - begun))
     history.preparation, history.seconds = started - run.started, time.monotonic() - started
     run.log(_summary(history))
     return history
@@ -146,12 +156,9 @@ def _resumed(model: nn.Module, updates: Updates, run: Run) -> History:
     return history
 
 
-def _summed(values: Mapping[str, Tensor], epoch: int) -> tuple[Tensor, dict[str, float]]:
-    """Return the sum to minimise, and all terms and `total` as numbers, fetched from the device at once."""
-    stacked = torch.stack([value.float() for value in values.values()])
-    total = stacked.sum()
-    fetched = torch.cat([stacked, total[None]]).tolist()
-    numbers = dict(zip([*values, "total"], fetched, strict=True))
+def _fetched(names: Sequence[str], terms: Tensor, epoch: int) -> dict[str, float]:
+    """Return all terms and, last, their `total` as numbers, fetched at once; refuse those that are not finite."""
+    numbers = dict(zip([*names, "total"], terms.tolist(), strict=True))
     for name, number in numbers.items():
         if not math.isfinite(number):
             raise InputError(
@@ -160,7 +167,7 @@ def _summed(values: Mapping[str, Tensor], epoch: int) -> tuple[Tensor, dict[str,
                 "a finite number",
                 "lower the learning rate (--method_options METHOD.learning_rate=...), or look for extreme latents",
             )
-    return total, numbers
+    return numbers
 
 
 def _summary(history: History) -> str:

@@ -37,7 +37,7 @@ def log_to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One training run: everything about it that is not a setting of the method.
 
@@ -52,11 +52,12 @@ class Run:
     checkpoint
         File that stores the state, for resuming; None = no checkpoints.
     checkpoint_seconds
-        Least time between two checkpoints.
+        Least time between two checkpoints, longer if saving takes more than a twentieth of it; 0 = after every update.
     progress_seconds
         Least time between two progress lines.
     identity
-        Digest of code, method, configuration, data and seed: a checkpoint of another run is not resumed.
+        Digest of code, method, configuration, data and seed: a checkpoint of another run is not resumed. Empty without
+        checkpoints.
     log
         Function that takes one line of progress.
     started

@@ -48,7 +48,9 @@ def fit_preset(
     chosen, settings = preset.settings(dataset.platform, dataset.layout, len(dataset.modalities), preset_name)
     where = f"method '{preset.name}'"
     config: Any = configure(method.Config, where, preset.config, settings, parse_overrides(overrides))
-    run.identity = checkpoint.identity(preset.module, config, dataset, run)
+    if run.checkpoint is not None:
+        # It reads all data.
+        run.identity = checkpoint.identity(preset.module, config, dataset, run)
     run.log(f"{preset.name} on {dataset.name}: {dataset.n_spots} spots, preset '{chosen}'")
     run.started = time.monotonic()
     fitted = method.fit(dataset, config, run)
