@@ -109,10 +109,12 @@ def test_pairs_of_all_parts_are_those_of_all_spots(split: Split, run: Run, monke
     inside = part[pairs[:, 0]] == part[pairs[:, 1]]
     assert count == len(pairs) and 0.5 < inside.mean() < 1
     np.testing.assert_array_equal(np.column_stack([first, second]), pairs[inside])
+    found = finder.by_part(first, second)
     z = torch.as_tensor(embedding)
     total = torch.zeros(2)
     for patch in tiling.patches(2):
-        joined = finder.within(patch, first, second, 0)
+        first, second = found.get(patch.number, np.empty((2, 0), dtype=np.int64))
+        joined = finder.within(patch, first, second, inside.sum(), 0)
         assert patch.rows is not None and patch.steps is not None
         near, _ = joined.partners.losses(z[patch.rows], 1.0)
         total += patch.share * joined.weight * torch.stack([near, torch.ones(())])

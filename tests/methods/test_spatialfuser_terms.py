@@ -100,7 +100,7 @@ def test_pairs_are_the_accepted_ones_by_the_settings_and_far_spots_are_far(
     tiling = spatialfuser.make_tiling(dataset, config, run)
     finder = spatialfuser.pair_finder(tiling, config, run)
     *pairs, counts = finder.find(embedding)
-    assert finder.within(tiling.patch(0, 0), *pairs, 0).weight == 1
+    assert finder.within(tiling.patch(0, 0), *pairs, sum(counts), 0).weight == 1
     ((first, second, far),) = drawn
     rows = list(sections.values())
     expected = []
@@ -185,7 +185,7 @@ def test_far_spots_are_beyond_the_radius_of_matching_in_both_sections(
     tiling = spatialfuser.make_tiling(dataset, config, run)
     finder = spatialfuser.pair_finder(tiling, config, run)
     nothing = np.empty(0, dtype=np.int64)
-    finder.within(tiling.patch(0, 0), nothing, nothing, 0)
+    finder.within(tiling.patch(0, 0), nothing, nothing, 0, 0)
     coarser = spacing(aligned[rows["b"]])
     assert coarser > spacing(aligned[rows["a"]])
     assert asked == pytest.approx([1.5 * coarser] * 2)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from spatialweave.nn.attention import SpotAttention
-from spatialweave.nn.over_spots import SpotNorm, are_fixed, fixed, joined, noted, over_spots
+from spatialweave.nn.attention import SpotAttention, ViewAttention
+from spatialweave.nn.over_spots import SpotNorm, are_fixed, counting, fixed, joined, noted, over_spots
 from spatialweave.nn.strength import spread
 
 
@@ -75,3 +75,23 @@ def test_a_spot_is_the_same_in_every_part_once_statistics_are_given() -> None:
         part = network(x[20:50])
     torch.testing.assert_close(part, whole[20:50])
     assert not torch.allclose(network(x[20:50]), network(x)[20:50], atol=1e-3)
+
+
+def test_spots_that_do_not_count_leave_every_statistic_alone() -> None:
+    """Counted rows are mapped as if the others, which lie far off, were not there."""
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(30, 4, generator=generator)
+    core = torch.arange(0, 30, 2)
+    x[1::2] = 50 + 10 * x[1::2]
+    views, norm = ViewAttention(4, scaled=True), SpotNorm(4)
+    views.reset_parameters(generator)
+    with counting(core):
+        found = [norm(x)[core], views([x, 2 * x])[1][core], spread(x)]
+        with counting(None):
+            assert spread(x) > 10
+    expected = [norm(x[core]), views([x[core], 2 * x[core]])[1], spread(x[core])]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(ZeroDivisionError), counting(core):
+        raise ZeroDivisionError
+    assert spread(x) > 10

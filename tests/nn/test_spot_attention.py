@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
-from spatialweave.nn.attention import SpotAttention, choose_landmarks, near_landmarks
+from spatialweave.nn.attention import SpotAttention, choose_landmarks
 from spatialweave.nn.edges import EdgeGraph
 
 N_SPOTS = 40
@@ -136,7 +136,7 @@ def test_order_of_the_spots_does_not_matter(graph: sparse.csr_matrix, rows: tupl
 
 def test_near_landmarks_by_hand() -> None:
     near = EdgeGraph(sparse.csr_matrix(np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]])))
-    assert near_landmarks(near, torch.tensor([0, 2])).tolist() == [[False, True], [False, False], [True, False]]
+    assert near.sends(torch.tensor([0, 2])).tolist() == [[False, True], [False, False], [True, False]]
 
 
 def test_landmarks_are_distinct_seeded_and_all_where_there_are_no_more() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,10 +67,31 @@ def train(
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(("method", "processes"), [("smart", 2), ("smart", 4), ("spabalance", 3)])
+def in_two_sections(latents: Path, graph: Path, folder: Path) -> tuple[Path, Path]:
+    """The same spots in two sections by turns, for methods that join several."""
+    copies = folder / "two.h5mu", folder / "two.h5ad"
+    for one, copy in zip((latents, graph), copies, strict=True):
+        shutil.copy(one, copy)
+        with h5py.File(copy, "r+") as file:
+            for group in (file, *file.get("mod", {}).values()):
+                if "obs" in group and "section" in group["obs"]:
+                    codes = group["obs/section/codes"]
+                    del group["obs/section/categories"]
+                    group["obs/section"]["categories"] = np.array(["one", "two"], dtype=h5py.string_dtype())
+                    for name, value in (("encoding-type", "string-array"), ("encoding-version", "0.2.0")):
+                        group["obs/section/categories"].attrs[name] = value
+                    codes[:] = np.arange(len(codes)) % 2
+    return copies
+
+
+@pytest.mark.parametrize(
+    ("method", "processes"), [("smart", 2), ("smart", 4), ("spabalance", 3), ("spamca", 2), ("smart_ms", 2)]
+)
 def test_several_processes_train_as_one(
     project: Path, files: tuple[Path, Path], tmp_path: Path, method: str, processes: int
 ) -> None:
+    if method == "smart_ms":
+        files = in_two_sections(*files, tmp_path)
     found = {}
     for count in (1, processes):
         done = train(project, files, tmp_path, method, count, "batch_spots=200", "epochs=12", "max_rounds=2")

@@ -12,9 +12,10 @@ import torch
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from spatialweave.graphs.matrices import symmetrise
+from spatialweave.graphs.matrices import among, symmetrise
 from spatialweave.graphs.spatial import knn
 from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.nn.over_spots import counted, over_spots
 from spatialweave.training.batches import Batches
 from spatialweave.training.run import Run
 from spatialweave.training.tiles import Patch, Tiling, cut, local, with_halo
@@ -44,7 +45,8 @@ def test_tiles_are_of_one_size_compact_and_cover_every_spot_once() -> None:
 
 def test_halo_is_all_within_reach_with_the_true_number_of_steps(dataset: Dataset) -> None:
     graph, core = dataset.spatial_graph(), np.array([3, 600, 601, 1300])
-    rows, steps = with_halo(graph, core, 5)
+    rows, steps = with_halo(graph, core, 5, dataset.scratch)
+    assert (dataset.scratch == -1).all()
     truth = dijkstra(graph, unweighted=True, indices=core).min(axis=0)
     np.testing.assert_array_equal(rows, np.flatnonzero(truth <= 5))
     np.testing.assert_array_equal(steps, truth[rows])
@@ -95,7 +97,7 @@ def test_a_part_of_some_of_the_spots_is_as_cut_from_their_dataset(dataset: Datas
         part = patch.only(own, spots)
         assert part.share == patch.share and part.n_all == 400
         core = np.searchsorted(spots, np.intersect1d(patch.rows[patch.steps == 0], spots))
-        rows, steps = with_halo(own.spatial_graph(), core, 3)
+        rows, steps = with_halo(own.spatial_graph(), core, 3, own.scratch)
         np.testing.assert_array_equal(part.rows, rows)
         np.testing.assert_array_equal(part.steps, steps)
         np.testing.assert_array_equal(part.dataset.obs.index, own.obs.index[rows])
@@ -165,3 +167,50 @@ def test_weights_of_an_update_follow_the_spots(dataset: Dataset, run: Run) -> No
     weights = {patch.number: weight for weight, patch in batches.of_update(1)}
     assert sum(weights.values()) == pytest.approx(1)
     assert weights == {number: pytest.approx(len(rows) / 1600) for number, rows in enumerate(tiling.parts)}
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 40])
+def test_entries_among_rows_are_those_of_scipy(n_rows: int) -> None:
+    rng = np.random.default_rng(n_rows)
+    graph = sparse.random(90, 90, 0.1, "csr", dtype=np.float32, rng=rng)
+    graph.data[::5] = 0
+    rows = np.sort(rng.choice(90, n_rows, replace=False))
+    scratch = np.full(90, -1, dtype=np.int32)
+    found, expected = among(graph, rows, scratch), graph[rows][:, rows].tocsr()
+    assert (scratch == -1).all()
+    assert found.shape == expected.shape and found.dtype == expected.dtype
+    for name in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize(("spots", "size"), [(800, 2), (800, 4), (500, 2)])
+def test_a_part_stays_with_a_process_and_all_have_as_many(dataset: Dataset, run: Run, spots: int, size: int) -> None:
+    run.team.size = size
+    tiling = Tiling(dataset, spots, 60, run)
+    assert tiling.n_parts > tiling.per_update == 4
+    batches = Batches(tiling, lambda patch: patch, 0)
+    uneven = 0
+    for update in range(1, 61):
+        taken, owners = tiling.of_update(update), batches.owners(update)
+        assert len(set(taken)) == 4 and owners == [tiling.owner(part) for part in taken]
+        uneven += len({owners.count(rank) for rank in range(size)}) > 1
+    # Only where a random order of all parts ends.
+    assert uneven <= 60 * 4 // tiling.n_parts * (tiling.n_parts % 4 > 0)
+    assert {tiling.owner(part) for part in range(tiling.n_parts)} == set(range(size))
+
+
+def test_statistics_leave_out_the_halo(dataset: Dataset, run: Run) -> None:
+    tiling = Tiling(dataset, 400, 1, run)
+
+    def mean(patch: Patch) -> dict[str, torch.Tensor]:
+        latent = torch.as_tensor(patch.dataset.modalities[0].latent)
+        return {"mean": over_spots(counted(latent).mean(dim=0)).expand(len(latent), 1)}
+
+    batches: Batches[Patch] = Batches(tiling, lambda patch: patch, 3)
+    own = {number: rows.mean() for number, rows in enumerate(tiling.parts)}
+    for _, patch in batches.of_update(1):
+        assert mean(patch)["mean"][0].item() == pytest.approx(own[patch.number])
+    (found,) = batches.statistics(mean)
+    assert found.item() == pytest.approx(np.mean([own[number] for number in range(8)]))
+    latent = torch.arange(3.0)
+    assert counted(latent) is latent

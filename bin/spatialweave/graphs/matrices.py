@@ -26,6 +26,26 @@ def edges(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     return rows, matrix.indices.astype(np.int64)
 
 
+def among(matrix: sparse.csr_matrix, rows: np.ndarray, scratch: np.ndarray) -> sparse.csr_matrix:
+    """Return the stored entries between `rows`, like ``matrix[rows][:, rows]``.
+
+    The work is that of these rows; scipy's selection of columns passes over all columns of the matrix.
+
+    Parameters
+    ----------
+    scratch
+        int32, -1 for every row of the matrix; it is so again at the end.
+    """
+    own = matrix[rows]
+    scratch[rows] = np.arange(len(rows))
+    column = scratch[own.indices]
+    scratch[rows] = -1
+    kept = column >= 0
+    kept_before = np.concatenate([[0], np.cumsum(kept)]).astype(own.indptr.dtype)
+    parts = own.data[kept], column[kept].astype(own.indices.dtype), kept_before[own.indptr]
+    return sparse.csr_matrix(parts, shape=(len(rows), len(rows)))
+
+
 def structure(matrix: sparse.csr_matrix, columns: np.ndarray | None = None) -> sparse.csr_matrix:
     """Return the stored entries as 1 (float32), or only those in `columns` (bool, one per column) if given."""
     kept = np.ones(matrix.nnz, dtype=bool) if columns is None else columns[matrix.indices]

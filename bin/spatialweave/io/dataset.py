@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,11 @@ class Dataset:
     def n_spots(self) -> int:
         """Number of spots over all sections."""
         return len(self.obs)
+
+    @cached_property
+    def scratch(self) -> np.ndarray:
+        """Table of -1 (int32, one per spot) in which functions number some spots; each leaves it as it was."""
+        return np.full(self.n_spots, -1, dtype=np.int32)
 
     @property
     def sections(self) -> list[str]:

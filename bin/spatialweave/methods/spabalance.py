@@ -300,7 +300,7 @@ def loss_terms(network: SpaBalance, config: Config, run: Run) -> Terms:
         rebuilt = inputs.reconstruction_terms(network.decode(encoded.embedding, graphs), mask)
         values = {name: config.reconstruction_weight * value for name, value in rebuilt.items()}
         if config.infomax_weight > 0:
-            orders = shuffles([one.present for one in inputs.modalities], run, epoch)
+            orders = shuffles([torch.from_numpy(one.present) for one in inputs.patch.dataset.modalities], run, epoch)
             for m, name in enumerate(names):
                 shuffled = network.encoders[m](seen[m][orders[m].to(run.device)], graphs.features[m])
                 discriminator = cast(Discriminator, network.discriminators[m])
@@ -357,16 +357,18 @@ def counted_with(inputs: MaskedInputs, m: int) -> Callable[[Tensor], Tensor]:
 
     If none has it, all are taken: their loss has the weight 0 in a part of a dataset (:meth:`MaskedInputs.weight`).
     """
-    counted = inputs.patch.counted
-    present = counted(inputs.modalities[m].present)
-    return (lambda rows: counted(rows)[present]) if present.any() else counted
+    spots = inputs.counted_with(m)
+    return (lambda rows: rows[spots]) if len(spots) else inputs.patch.counted
 
 
 def shuffles(present: Sequence[Tensor], run: Run, epoch: int) -> list[Tensor]:
-    """Return a random order of the spots that have each modality, by seed and epoch; the others keep their places."""
+    """Return a random order of the spots that have each modality, by seed and epoch; the others keep their places.
+
+    `present` (bool) is on the CPU, where the orders are drawn.
+    """
     generator = run.generator(epoch, "shuffling")
     orders = []
-    for there in (one.cpu() for one in present):
+    for there in present:
         drawn = torch.randperm(len(there), generator=generator)
         order = torch.arange(len(there))
         order[there] = drawn[there[drawn]]

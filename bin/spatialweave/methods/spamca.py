@@ -33,13 +33,14 @@ from spatialweave.nn.cluster_heads import (
 )
 from spatialweave.nn.gcn import GcnLayer, gcn_propagation
 from spatialweave.nn.initial_weights import reset_linear
+from spatialweave.nn.over_spots import counting
 from spatialweave.nn.propagation import Propagation
 from spatialweave.nn.unit_rows import unit_rows
 from spatialweave.settings import option
 from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.frozen import State, frozen_inputs, restore, state_of, statistics_of
 from spatialweave.training.loop import Terms, train
-from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, scale_inputs
+from spatialweave.training.masking import MaskedInputs, ScaledInputs, TrainingConfig, random_masks, scale_inputs
 from spatialweave.training.part_graphs import PartGraphs
 from spatialweave.training.tiles import Patch, TileConfig, Tiling
 
@@ -157,9 +158,8 @@ def mask_views(inputs: MaskedInputs, variant: str, epoch: int) -> MaskedViews:
         seen = inputs.seen(mask)
         return MaskedViews(seen, seen, [mask] * len(seen))
     seen, n_masks = inputs.seen(), 1 if variant == "paper" else 2 * len(inputs.modalities)
-    generator = inputs.run.generator(epoch, "masking")
-    drawn = torch.rand(n_masks, inputs.patch.n_all, generator=generator) < inputs.mask_fraction
-    masks = [inputs.patch.taken(mask) for mask in drawn.to(seen[0].device)] * (2 * len(seen) // n_masks)
+    drawn = random_masks(n_masks, inputs.patch.n_all, inputs.mask_fraction, inputs.run, epoch)
+    masks = [inputs.patch.taken(mask) for mask in drawn] * (2 * len(seen) // n_masks)
     zeroed = [x * ~mask[:, None] for x, mask in zip([x for x in seen for _ in range(2)], masks, strict=True)]
     return MaskedViews(zeroed[::2], zeroed[1::2], masks[::2])
 
@@ -250,7 +250,9 @@ def loss_terms(network: SpaMca, config: Config) -> Terms:
         counted = inputs.patch.counted
         core = SpaMcaOutput(list(map(counted, encoded.encodings)), [], counted(encoded.embedding))
         present = [counted(one.present) for one in inputs.modalities]
-        return values | head_terms(network, core, present, config, inputs.weight)
+        # Only counted spots are among these rows.
+        with counting(None):
+            return values | head_terms(network, core, present, config, inputs.weight)
 
     return terms
 

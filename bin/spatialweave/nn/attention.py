@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spatialweave.nn.edges import EdgeGraph
 from spatialweave.nn.initial_weights import reset_linear
-from spatialweave.nn.over_spots import are_fixed, over_spots
+from spatialweave.nn.over_spots import are_fixed, counted, over_spots
 
 
 class SpotAttention(nn.Module):
@@ -68,7 +68,7 @@ class SpotAttention(nn.Module):
             close = near.dot(query, key, self.heads)
             # Landmarks that are fixed for all parts are not among the spots of this part.
             none = torch.zeros(n_spots, n_far, dtype=torch.bool, device=landmarks.device)
-            is_near = none if are_fixed() else near_landmarks(near, landmarks)
+            is_near = none if are_fixed() else near.sends(landmarks)
             others = n_spots - near.sum(torch.ones_like(close[:, :1]))
             # A landmark represents its part of the spots that are not near; near landmarks are already counted.
             represented = others / (n_far - is_near.sum(dim=1, keepdim=True)).clamp_min(1)
@@ -84,17 +84,6 @@ class SpotAttention(nn.Module):
             total = total + near.sum(near_powers)
             gathered = gathered + near.weighted_sum(self.dropout(near_powers), value)
         return self.output(gathered / total.repeat_interleave(width, dim=1))
-
-
-def near_landmarks(near: EdgeGraph, landmarks: Tensor) -> Tensor:
-    """Return whether each landmark is one of the near spots of each spot: bool, spots x landmarks."""
-    number = landmarks.new_full((near.n_spots,), -1)
-    number[landmarks] = torch.arange(len(landmarks), device=landmarks.device)
-    column = number[near.senders]
-    is_landmark = column >= 0
-    is_near = torch.zeros(near.n_spots, len(landmarks), dtype=torch.bool, device=landmarks.device)
-    is_near[near.receivers[is_landmark], column[is_landmark]] = True
-    return is_near
 
 
 def choose_landmarks(n_spots: int, n_landmarks: int, generator: torch.Generator) -> Tensor:
@@ -127,6 +116,6 @@ class ViewAttention(nn.Module):
     def forward(self, views: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the weighted sum of the views (each spots x dimensions) and the weights (spots x views)."""
         stacked = torch.stack(views, dim=1)
-        unit = over_spots(stacked.detach().square().mean().sqrt().clamp_min(1e-6)) if self.scaled else 1.0
+        unit = over_spots(counted(stacked.detach()).square().mean().sqrt().clamp_min(1e-6)) if self.scaled else 1.0
         weights = torch.softmax((torch.tanh(stacked / unit @ self.omega) @ self.u).squeeze(2), dim=1)
         return (weights[:, :, None] * stacked).sum(dim=1), weights

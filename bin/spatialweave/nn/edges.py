@@ -48,6 +48,7 @@ class EdgeGraph:
         self._by_sender = torch.as_tensor(by_sender, device=device)
         self._receivers_by_sender = self.receivers[self._by_sender]
         self._sender_offsets = torch.as_tensor(sent, device=device)
+        self._sent: tuple[Tensor, Tensor] | None = None
         numbers = np.arange(self.n_edges)
         ones = np.ones(self.n_edges, dtype=np.float32)
         shape = (self.n_edges, self.n_spots)
@@ -66,6 +67,17 @@ class EdgeGraph:
     def sum(self, values: Tensor) -> Tensor:
         """Sum `values` (edges x columns) over the edges that each spot receives: spots x columns."""
         return self._sum(values)
+
+    def sends(self, spots: Tensor) -> Tensor:
+        """Return whether each of `spots` (int64) sends to each spot: bool, all spots x `spots`; the last is kept."""
+        if self._sent is None or self._sent[0] is not spots:
+            # One more column for all other spots: a selection of edges would make the host wait for the device.
+            number = spots.new_full((self.n_spots,), len(spots))
+            number[spots] = torch.arange(len(spots), device=spots.device)
+            sent = torch.zeros(self.n_spots, len(spots) + 1, dtype=torch.bool, device=spots.device)
+            sent[self.receivers, number[self.senders]] = True
+            self._sent = spots, sent[:, :-1]
+        return self._sent[1]
 
     def largest(self, values: Tensor) -> Tensor:
         """Return the largest of `values` (edges x columns) per receiving spot, without gradient; -inf without edges."""

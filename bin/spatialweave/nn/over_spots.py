@@ -2,7 +2,7 @@
 
 A network that divides by the spread of its spots, or attends to landmarks, maps the same spot differently in every
 part of the tissue. So the statistics of a few parts are recorded first, in the order in which the network uses them.
-Their means (or, for rows of spots, all rows) then hold for every part.
+Their means (or, for rows of spots, all rows) then hold for every part. Spots of a halo do not count in any of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Notes = list[Tensor]
 
 _noted: Notes | None = None
 _given: Iterator[Tensor] | None = None
+_core: Tensor | None = None
 
 
 def over_spots(statistic: Tensor) -> Tensor:
@@ -25,6 +26,11 @@ def over_spots(statistic: Tensor) -> Tensor:
     if _noted is not None:
         _noted.append(statistic.detach())
     return statistic if _given is None else next(_given)
+
+
+def counted(x: Tensor) -> Tensor:
+    """Return the rows of `x` (spots x anything) of the spots that count, which are those of :func:`counting`."""
+    return x if _core is None else x[_core]
 
 
 def are_fixed() -> bool:
@@ -43,9 +49,10 @@ class SpotNorm(nn.BatchNorm1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x` (spots x dimensions)."""
-        if _noted is None and _given is None:
+        if _noted is None and _given is None and _core is None:
             return super().forward(x)
-        mean, variance = over_spots(x.mean(dim=0)), over_spots(x.var(dim=0, correction=0))
+        own = counted(x)
+        mean, variance = over_spots(own.mean(dim=0)), over_spots(own.var(dim=0, correction=0))
         return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias
 
 
@@ -70,6 +77,17 @@ def fixed(statistics: Sequence[Tensor]) -> Iterator[None]:
         yield
     finally:
         _given = None
+
+
+@contextmanager
+def counting(core: Tensor | None) -> Iterator[None]:
+    """Take statistics over these spots (int64; None = all) within this context, which may lie in another one."""
+    global _core
+    before, _core = _core, core
+    try:
+        yield
+    finally:
+        _core = before
 
 
 def joined(passes: Sequence[Notes]) -> Notes:

@@ -6,8 +6,9 @@ a random fraction of the spots in every epoch and predict them from their neighb
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,6 +105,7 @@ class ScaledInputs:
     modalities: list[MaskedInput]
     mask_fraction: float
     run: Run
+    _numbers: dict[tuple[int, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def widths(self) -> list[int]:
@@ -130,7 +132,13 @@ class ScaledInputs:
             modalities = [
                 replace(one, features=patch.taken(one.features), present=patch.taken(one.present)) for one in modalities
             ]
-        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, [one.present for one in self.modalities])
+        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, self.measured)
+
+    def measured(self, *numbers: int) -> int:
+        """Return the number of spots that have all modalities `numbers`; counted once."""
+        if numbers not in self._numbers:
+            self._numbers[numbers] = int(measured_together(self.modalities, numbers).sum())
+        return self._numbers[numbers]
 
     def to_latents(self, reconstructed: Sequence[Tensor] | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Convert reconstructed features of all modalities, in their order or by name, to the units of the latents."""
@@ -154,13 +162,13 @@ class MaskedInputs(ScaledInputs):
     ----------
     patch
         The part.
-    present
-        For each modality the spots of the whole dataset that have it (bool).
+    everywhere
+        Function from modality numbers to the number of spots of the whole dataset that have them.
     """
 
     patch: Patch
-    present: Sequence[Tensor]
-    _counts: dict[tuple[int, ...], tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
+    everywhere: Callable[..., int]
+    _spots: dict[tuple[int, ...], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def n_spots(self) -> int:
@@ -200,7 +208,7 @@ class MaskedInputs(ScaledInputs):
         target = one.present & mask if self.mask_fraction > 0 else one.present
         if self.patch.core is None:
             return reconstruction_loss(one.features, reconstructed, target)
-        expected = self.patch.share * self._measured(m)[1] * (self.mask_fraction or 1)
+        expected = self.patch.share * self.everywhere(m) * (self.mask_fraction or 1)
         features, rebuilt, target = map(self.patch.counted, (one.features, reconstructed, target))
         return reconstruction_loss(features, rebuilt, target, expected)
 
@@ -213,16 +221,22 @@ class MaskedInputs(ScaledInputs):
         """
         if self.patch.core is None:
             return 1.0
-        here, everywhere = self._measured(*numbers)
-        return here / max(self.patch.share * everywhere, 1.0)
+        return self.measured(*numbers) / max(self.patch.share * self.everywhere(*numbers), 1.0)
 
-    def _measured(self, *numbers: int) -> tuple[int, int]:
-        """Return how many counted spots here, and how many spots of the whole dataset, have all these modalities."""
-        if numbers not in self._counts:
-            everywhere = torch.stack([self.present[m] for m in numbers]).all(dim=0)
-            here = self.patch.counted(self.patch.taken(everywhere))
-            self._counts[numbers] = int(here.sum()), int(everywhere.sum())
-        return self._counts[numbers]
+    def measured(self, *numbers: int) -> int:
+        """Return the number of counted spots here that have all modalities `numbers`; counted once."""
+        if numbers not in self._numbers:
+            self._numbers[numbers] = len(self.counted_with(*numbers))
+        return self._numbers[numbers]
+
+    def counted_with(self, *numbers: int) -> Tensor:
+        """Return the counted spots that have all modalities `numbers` (int64, ascending); found once."""
+        if numbers not in self._spots:
+            there = measured_together(self.modalities, numbers)
+            core = self.patch.core
+            found = torch.nonzero(there if core is None else there[core])[:, 0]
+            self._spots[numbers] = found if core is None else core[found]
+        return self._spots[numbers]
 
 
 def scale_inputs(tiling: Tiling, config: InputConfig, run: Run, rng: np.random.Generator | None = None) -> ScaledInputs:
@@ -318,7 +332,21 @@ def as_measured(modality: Modality) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return features, np.zeros(n_dims), np.ones(n_dims)
 
 
+def measured_together(modalities: Sequence[MaskedInput], numbers: Sequence[int]) -> Tensor:
+    """Return the spots that have all modalities `numbers` (bool)."""
+    return torch.stack([modalities[m].present for m in numbers]).all(dim=0)
+
+
 def random_mask(n_spots: int, fraction: float, run: Run, epoch: int) -> Tensor:
-    """Draw the spots masked in an epoch (bool, on the run's device), each with probability `fraction`."""
-    drawn = torch.rand(n_spots, generator=run.generator(epoch, "masking"))
+    """Return the one mask of :func:`random_masks` (bool, one per spot)."""
+    return random_masks(1, n_spots, fraction, run, epoch)[0]
+
+
+@lru_cache(maxsize=1)
+def random_masks(n_masks: int, n_spots: int, fraction: float, run: Run, epoch: int) -> Tensor:
+    """Draw the spots masked in an epoch (bool, masks x spots, on the run's device), each with probability `fraction`.
+
+    The last result is kept, so that an epoch draws once, and not once for every part.
+    """
+    drawn = torch.rand(n_masks, n_spots, generator=run.generator(epoch, "masking"))
     return (drawn < fraction).to(run.device)

@@ -89,9 +89,13 @@ class PairFinder(nn.Module):
         self.joined, self.sections = list(joined), dataset.section_rows()
         self.settings, self.every, self.run = settings, every, run
         self._part = tiling.part_of_spots()
+        self._section = np.empty(dataset.n_spots, dtype=np.int64)
+        for number, rows in enumerate(self.sections.values()):
+            self._section[rows] = number
         self._radii = self._far_from()
         self._found_after = -1
-        self._first = self._second = np.empty(0, dtype=np.int64)
+        self._n_pairs = 0
+        self._pairs: dict[int, np.ndarray] = {}
         self._in_part: dict[int, JoinedSpots] = {}
         self.register_buffer("matched", torch.zeros(dataset.n_spots, n_dims))
         self.register_buffer("counts", torch.zeros(-(-epochs // every), len(self.joined), dtype=torch.int64))
@@ -119,11 +123,13 @@ class PairFinder(nn.Module):
             if found_after == done:
                 self.matched.copy_(embed())
             # Otherwise a checkpoint was resumed, which holds the embedding that the pairs were found in.
-            self._first, self._second, counts = self.find(self.matched.cpu().numpy())
+            first, second, counts = self.find(self.matched.cpu().numpy())
+            self._n_pairs, self._pairs = len(first), self.by_part(first, second)
             self.counts[found_after // self.every] = torch.tensor(counts)
             self._found_after, self._in_part = found_after, {}
         if patch.number not in self._in_part:
-            self._in_part[patch.number] = self.within(patch, self._first, self._second, found_after)
+            first, second = self._pairs.get(patch.number, np.empty((2, 0), dtype=np.int64))
+            self._in_part[patch.number] = self.within(patch, first, second, self._n_pairs, found_after)
         return self._in_part[patch.number]
 
     def find(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[int]]:
@@ -152,22 +158,29 @@ class PairFinder(nn.Module):
             self.run.log(f"{inside.mean():.1%} of all pairs are within a part")
         return ends[0][inside], ends[1][inside], counts
 
-    def within(self, patch: Patch, first: np.ndarray, second: np.ndarray, moment: int) -> JoinedSpots:
-        """Select the pairs (rows of both spots in the dataset) of a part, and add far spots of the part."""
+    def by_part(self, first: np.ndarray, second: np.ndarray) -> dict[int, np.ndarray]:
+        """Return the pairs (2 x pairs, in their order) of every part that has any, by its number."""
+        part = self._part[first]
+        order = np.argsort(part, kind="stable")
+        numbers, starts = np.unique(part[order], return_index=True)
+        pieces = np.split(np.stack([first, second])[:, order], starts[1:], axis=1)
+        return dict(zip(numbers.tolist(), pieces, strict=False))
+
+    def within(self, patch: Patch, first: np.ndarray, second: np.ndarray, n_pairs: int, moment: int) -> JoinedSpots:
+        """Join a part by its pairs (rows of both spots in the dataset), `n_pairs` in all, and add far spots of it."""
         rows = np.arange(patch.n_all) if patch.rows is None else patch.rows
-        place = np.full(patch.n_all, -1)
         counted = np.flatnonzero(patch.within(0))
-        place[rows[counted]] = counted
-        here = (place[first] >= 0) & (place[second] >= 0)
+        here, there = (counted[np.searchsorted(rows[counted], ends)] for ends in (first, second))
         rng = self.run.numpy_generator(moment, *([] if patch.rows is None else [patch.number]))
         far = np.arange(len(rows))
         own = {}
-        for name, spots in self.sections.items():
-            own[name] = spots = place[spots][place[spots] >= 0]
+        section = self._section[rows[counted]]
+        for number, name in enumerate(self.sections):
+            own[name] = spots = counted[section == number]
             if len(spots):
                 far[spots] = spots[remote_spots(self.aligned[rows[spots]], self._radii[name], rng)]
-        partners = Partners(place[first[here]], place[second[here]], far, self.run.device)
-        weight = float(here.sum() / (patch.share * len(first))) if len(first) else 1.0
+        partners = Partners(here, there, far, self.run.device)
+        weight = float(len(first) / (patch.share * n_pairs)) if n_pairs else 1.0
         sections = [
             (torch.as_tensor(own[a], device=self.run.device), torch.as_tensor(own[b], device=self.run.device))
             for a, b in self.joined

@@ -14,7 +14,7 @@ from torch import Tensor
 from spatialweave.errors import InputError
 from spatialweave.modalities import MODALITIES
 from spatialweave.nn.mcgate import Mcgate, McgateConfig
-from spatialweave.nn.over_spots import Notes, fixed
+from spatialweave.nn.over_spots import Notes, counting, fixed
 from spatialweave.settings import option
 from spatialweave.training.batches import EMBEDDING, Batches
 from spatialweave.training.masking import (
@@ -206,7 +206,8 @@ def encode(batch: SectionsBatch, mask: Tensor) -> list[Encoded]:
     """
     encoded = []
     for one in batch.groups:
-        encoded.append(one.encoder.encode(torch.cat(one.known.seen(mask[one.rows]), dim=1)))
+        with counting(one.inputs.patch.core):
+            encoded.append(one.encoder.encode(torch.cat(one.known.seen(mask[one.rows]), dim=1)))
         one.encoder.keep(encoded[-1].embedding)
     return encoded
 
@@ -227,14 +228,20 @@ def everywhere(
 
         def of_group(batch: SectionsBatch, name: str = group.name) -> Mapping[str, Tensor]:
             own = [one for one in batch.groups if one.group.name == name]
-            return {EMBEDDING: encoded(own[0]).embedding} if own else {}
+            if not own:
+                return {}
+            with counting(own[0].inputs.patch.core):
+                return {EMBEDDING: encoded(own[0]).embedding}
 
         statistics[group.name] = batches.statistics(of_group)
 
     def of_part(batch: SectionsBatch) -> Mapping[str, Tensor]:
         found = []
         for one in batch.groups:
-            with fixed(statistics[one.group.name]) if statistics else nullcontext():
+            with (
+                fixed(statistics[one.group.name]) if statistics else nullcontext(),
+                counting(one.inputs.patch.core),
+            ):
                 found.append(encoded(one))
         return function(batch, found)
 

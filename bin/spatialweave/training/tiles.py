@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spatialweave.graphs.matrices import with_self
+from spatialweave.graphs.matrices import among, with_self
 from spatialweave.io.dataset import ALL_AT_ONCE, Modality
 from spatialweave.io.notices import warn
 from spatialweave.nn.propagation import Propagation, neighbour_mean
@@ -84,6 +84,11 @@ class Patch:
         return None if self.steps is None else torch.as_tensor(np.flatnonzero(self.steps == 0), device=self.device)
 
     @cached_property
+    def _places(self) -> Tensor:
+        """The rows, on the device."""
+        return torch.as_tensor(self.rows, device=self.device)
+
+    @cached_property
     def neighbours(self) -> Propagation:
         """The mean over the spatial neighbours and the spot itself."""
         return neighbour_mean(with_self(self.dataset.spatial_graph()), device=self.device)
@@ -94,7 +99,7 @@ class Patch:
 
     def taken(self, x: Tensor) -> Tensor:
         """Return the rows of this part's spots from a table of the whole dataset (spots x anything)."""
-        return x if self.rows is None else x[torch.as_tensor(self.rows, device=x.device)]
+        return x if self.rows is None else x[self._places.to(x.device)]
 
     def within(self, steps: int) -> np.ndarray:
         """Return the spots at most this many steps from a counted one (bool)."""
@@ -107,8 +112,9 @@ class Patch:
         """
         if self.rows is None or self.steps is None:
             return replace(self, dataset=dataset, n_all=dataset.n_spots)
-        inside = np.isin(self.rows, spots, assume_unique=True)
-        rows = np.searchsorted(spots, self.rows[inside])
+        place = np.searchsorted(spots, self.rows)
+        inside = spots[np.minimum(place, len(spots) - 1)] == self.rows
+        rows = place[inside]
         return replace(self, dataset=local(dataset, rows), n_all=dataset.n_spots, rows=rows, steps=self.steps[inside])
 
 
@@ -117,7 +123,9 @@ class Tiling:
 
     Tiles are combined to parts at random, once, by the run's seed. Each tile is of one section, and sections are
     distributed evenly; or each tile goes through all sections, as they lie over each other. Updates take the parts in a
-    random order, with a new order when all have been taken, and no part twice.
+    random order, with a new order when all have been taken, and no part twice. As far as possible, the numbers of an
+    update's parts differ in their remainders by the number of parts per update. Of several processes, each part then
+    belongs to one, which keeps what it has made of it, and all have equally many parts of an update.
 
     Parameters
     ----------
@@ -199,6 +207,10 @@ class Tiling:
             self._taken += self._next_order()
         return self._taken[end - self.per_update : end]
 
+    def owner(self, part: int) -> int:
+        """Return the rank of the process that trains a part; the same in every update."""
+        return part % self.per_update % self.run.team.size
+
     def part_of_spots(self) -> np.ndarray:
         """Return the number of every spot's part (int64)."""
         part = np.zeros(self.dataset.n_spots, dtype=np.int64)
@@ -211,15 +223,24 @@ class Tiling:
         return {"parts": self.n_parts, "parts_per_update": self.per_update}
 
     def _next_order(self) -> list[int]:
-        """Return all parts in random order; last those already taken by the update in which the order begins."""
+        """Return all parts in random order, as they fit into updates, the first of which may have parts already."""
         done = len(self._taken)
-        of_this_update = set(self._taken[done - done % self.per_update :])
+        of_update = self._taken[done - done % self.per_update :]
         generator = self.run.generator(done // self.n_parts, "parts")
-        order: list[int] = torch.randperm(self.n_parts, generator=generator).tolist()
-        return sorted(order, key=lambda part: part in of_this_update)
+        left: list[int] = torch.randperm(self.n_parts, generator=generator).tolist()
+        order = []
+        while left:
+            remainders = {part % self.per_update for part in of_update}
+            fitting = (part for part in left if part % self.per_update not in remainders)
+            others = (part for part in left if part not in of_update)
+            part = next(fitting, next(others, left[0]))
+            left.remove(part)
+            order.append(part)
+            of_update = [*of_update, part] if len(of_update) + 1 < self.per_update else []
+        return order
 
     def _around(self, number: int, core: np.ndarray, reach: int) -> Patch:
-        rows, steps = with_halo(self.dataset.spatial_graph(), core, reach)
+        rows, steps = with_halo(self.dataset.spatial_graph(), core, reach, self.dataset.scratch)
         n_all = self.dataset.n_spots
         return Patch(number, local(self.dataset, rows), n_all, self.run.device, rows, steps, len(core) / n_all)
 
@@ -268,17 +289,23 @@ def cut(coordinates: np.ndarray, n_tiles: int) -> list[np.ndarray]:
     return divide(np.arange(len(coordinates)), n_tiles)
 
 
-def with_halo(graph: sparse.csr_matrix, core: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of spots at most `reach` steps from one of `core` (int64, ascending), and the steps of each."""
-    steps = np.full(graph.shape[0], -1, dtype=np.int16)
-    steps[core] = 0
-    frontier = core
+def with_halo(
+    graph: sparse.csr_matrix, core: np.ndarray, reach: int, scratch: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of spots at most `reach` steps from one of `core` (int64, ascending), and the steps of each.
+
+    `scratch` (int32) is -1 for every spot of the graph, and so again at the end: the work is that of the part.
+    """
+    scratch[core] = 0
+    found = [core]
     for step in range(1, reach + 1):
-        found = graph[frontier].indices
-        frontier = np.unique(found[steps[found] < 0])
-        steps[frontier] = step
-    rows = np.flatnonzero(steps >= 0)
-    return rows, steps[rows]
+        nearby = graph[found[-1]].indices
+        found.append(np.unique(nearby[scratch[nearby] < 0]))
+        scratch[found[-1]] = step
+    rows = np.sort(np.concatenate(found)).astype(np.int64)
+    steps = scratch[rows].astype(np.int16)
+    scratch[rows] = -1
+    return rows, steps
 
 
 def local(dataset: Dataset, rows: np.ndarray) -> Dataset:
@@ -289,7 +316,9 @@ def local(dataset: Dataset, rows: np.ndarray) -> Dataset:
         coordinates=dataset.coordinates[rows],
         modalities=[Modality(one.name, one.latent[rows], one.present[rows]) for one in dataset.modalities],
         graphs={
-            key: graph[rows][:, rows].tocsr() for key, graph in dataset.graphs.items() if key.startswith("spatial_")
+            key: among(graph, rows, dataset.scratch)
+            for key, graph in dataset.graphs.items()
+            if key.startswith("spatial_")
         },
         aligned=None if dataset.aligned is None else dataset.aligned[rows],
     )
