@@ -183,22 +183,6 @@ def test_entries_among_rows_are_those_of_scipy(n_rows: int) -> None:
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
-@pytest.mark.parametrize(("spots", "size"), [(800, 2), (800, 4), (500, 2)])
-def test_a_part_stays_with_a_process_and_all_have_as_many(dataset: Dataset, run: Run, spots: int, size: int) -> None:
-    run.team.size = size
-    tiling = Tiling(dataset, spots, 60, run)
-    assert tiling.n_parts > tiling.per_update == 4
-    batches = Batches(tiling, lambda patch: patch, 0)
-    uneven = 0
-    for update in range(1, 61):
-        taken, owners = tiling.of_update(update), batches.owners(update)
-        assert len(set(taken)) == 4 and owners == [tiling.owner(part) for part in taken]
-        uneven += len({owners.count(rank) for rank in range(size)}) > 1
-    # Only where a random order of all parts ends.
-    assert uneven <= 60 * 4 // tiling.n_parts * (tiling.n_parts % 4 > 0)
-    assert {tiling.owner(part) for part in range(tiling.n_parts)} == set(range(size))
-
-
 def test_statistics_leave_out_the_halo(dataset: Dataset, run: Run) -> None:
     tiling = Tiling(dataset, 400, 1, run)
 

@@ -25,10 +25,15 @@ MEASURED_PARTS = 8
 
 
 class Source(Protocol):
-    """Source of the batches of :func:`spatialweave.training.loop.train`."""
+    """Source of the batches of :func:`spatialweave.training.loop.train`.
 
-    def owners(self, number: int) -> list[int]:
-        """Return the rank of the process that has each batch of an update (counted from 1), in their order."""
+    Attributes
+    ----------
+    parts_of_update
+        Number of batches of an update in all processes together.
+    """
+
+    parts_of_update: int
 
     def of_update(self, number: int) -> Iterator[tuple[float, Any]]:
         """Yield this process's batches of an update (counted from 1); the weights of all batches sum to 1."""
@@ -37,9 +42,7 @@ class Source(Protocol):
 class AllAtOnce:
     """Source for terms that hold all spots themselves: one batch, None, in every update."""
 
-    def owners(self, number: int) -> list[int]:
-        """Return the one process."""
-        return [0]
+    parts_of_update = 1
 
     def of_update(self, number: int) -> Iterator[tuple[float, None]]:
         """Yield the one batch."""
@@ -65,6 +68,7 @@ class Batches(Generic[B]):
     def __init__(self, tiling: Tiling, make: Callable[[Patch], B], reach: int) -> None:
         self._tiling = tiling
         self.whole = tiling.whole
+        self.parts_of_update = tiling.per_update
         # A halo has about as many spots as its part.
         kept = max(1, ALL_AT_ONCE * tiling.n_parts // (2 * tiling.dataset.n_spots))
 
@@ -79,17 +83,11 @@ class Batches(Generic[B]):
         """Return the batch of a part."""
         return self._made(number)[1]
 
-    def owners(self, number: int) -> list[int]:
-        """Return the rank of the process that has each batch of an update (counted from 1), in their order."""
-        return [self._tiling.owner(k) for k in self._tiling.of_update(number)]
-
     def of_update(self, number: int) -> Iterator[tuple[float, B]]:
         """Yield this process's batches of an update (counted from 1), weighted by their fraction of counted spots."""
         taken = self._tiling.of_update(number)
         sizes = [1 if self._tiling.whole else len(self._tiling.parts[k]) for k in taken]
-        for size, k in zip(sizes, taken, strict=True):
-            if self._tiling.owner(k) != self._tiling.run.team.rank:
-                continue
+        for size, k in self._tiling.run.team.own(list(zip(sizes, taken, strict=True))):
             if not self._tiling.whole:
                 # Dropout depends only on update and part, not on what was drawn before.
                 torch.manual_seed(self._tiling.run.generator(number, f"part {k}").initial_seed())

@@ -118,7 +118,7 @@ def train(
                 numbers[name] = numbers.get(name, 0.0) + number
             run.team.part_done(trainable, found)
         if run.team.size > 1:
-            numbers = run.team.update_done(trainable, list(numbers), source.owners(epoch))
+            numbers = run.team.update_done(trainable, list(numbers), source.parts_of_update)
         updates.step(numbers["total"])
         for name, number in numbers.items():
             history.losses.setdefault(name, []).append(number)

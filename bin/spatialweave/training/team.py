@@ -68,32 +68,26 @@ class Team:
         for parameter in parameters:
             parameter.grad = None
 
-    def update_done(
-        self, parameters: Sequence[Tensor], names: Sequence[str], owners: Sequence[int]
-    ) -> dict[str, float]:
-        """Set the gradients to the sum over all parts of an update, and return the summed losses by name.
-
-        `owners` has for each part, in order, the rank of the process that has it.
-        """
+    def update_done(self, parameters: Sequence[Tensor], names: Sequence[str], n_parts: int) -> dict[str, float]:
+        """Set the gradients to the sum over all parts of an update, and return the summed losses by name."""
         import torch
         import torch.distributed as dist
 
-        parts_of = [owners.count(rank) for rank in range(self.size)]
-        if not all(parts_of):
+        if n_parts < self.size:
             # A process without a part has no names of losses either.
             told = [names]
-            dist.broadcast_object_list(told, src=owners[0], device=torch.device("cpu"))
+            dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
             names = told[0]
         sizes = [parameter.numel() for parameter in parameters]
         width = sum(sizes) + len(sizes) + len(names)
+        most = -(-n_parts // self.size)
         # Some processes have fewer parts than others, or none.
         empty = torch.zeros(width, dtype=torch.float64, device=parameters[0].device)
-        mine = torch.stack(self._rows + [empty] * (max(parts_of) - len(self._rows)))
+        mine = torch.stack(self._rows + [empty] * (most - len(self._rows)))
         self._rows.clear()
         theirs = [torch.empty_like(mine) for _ in range(self.size)]
         dist.all_gather(theirs, mine)
-        # The parts of a process are in the order of the update, too.
-        rows = [theirs[owner][owners[:k].count(owner)] for k, owner in enumerate(owners)]
+        rows = [theirs[k % self.size][k // self.size] for k in range(n_parts)]
         split = [row.split([sum(sizes), len(sizes), len(names)]) for row in rows]
         reached = torch.stack([part[1] for part in split]).any(dim=0).tolist()
         # Same precision and order in which one process adds them up.

@@ -207,10 +207,6 @@ class Tiling:
             self._taken += self._next_order()
         return self._taken[end - self.per_update : end]
 
-    def owner(self, part: int) -> int:
-        """Return the rank of the process that trains a part; the same in every update."""
-        return part % self.per_update % self.run.team.size
-
     def part_of_spots(self) -> np.ndarray:
         """Return the number of every spot's part (int64)."""
         part = np.zeros(self.dataset.n_spots, dtype=np.int64)
@@ -223,21 +219,12 @@ class Tiling:
         return {"parts": self.n_parts, "parts_per_update": self.per_update}
 
     def _next_order(self) -> list[int]:
-        """Return all parts in random order, as they fit into updates, the first of which may have parts already."""
+        """Return all parts in random order; last those already taken by the update in which the order begins."""
         done = len(self._taken)
-        of_update = self._taken[done - done % self.per_update :]
+        of_this_update = set(self._taken[done - done % self.per_update :])
         generator = self.run.generator(done // self.n_parts, "parts")
-        left: list[int] = torch.randperm(self.n_parts, generator=generator).tolist()
-        order = []
-        while left:
-            remainders = {part % self.per_update for part in of_update}
-            fitting = (part for part in left if part % self.per_update not in remainders)
-            others = (part for part in left if part not in of_update)
-            part = next(fitting, next(others, left[0]))
-            left.remove(part)
-            order.append(part)
-            of_update = [*of_update, part] if len(of_update) + 1 < self.per_update else []
-        return order
+        order: list[int] = torch.randperm(self.n_parts, generator=generator).tolist()
+        return sorted(order, key=lambda part: part in of_this_update)
 
     def _around(self, number: int, core: np.ndarray, reach: int) -> Patch:
         rows, steps = with_halo(self.dataset.spatial_graph(), core, reach, self.dataset.scratch)
