@@ -47,6 +47,16 @@ def test_counts_of_all_modalities_are_side_by_side(section: scanpy.AnnData) -> N
     assert section.obs["in_adt"].tolist() == [True, False, True, False] and section.obs["in_rna"].all()
 
 
+def test_a_section_without_a_modality_says_so(tmp_path: Path) -> None:
+    data = content()
+    data.mod["adt"] = data.mod["adt"][["one:AAA-1", "one:GGG-1"]].copy()
+    write(data, tmp_path / "integrated.h5mu")
+    export(tmp_path / "integrated.h5mu", ["h5ad"], tmp_path / "out")
+    two = scanpy.read_h5ad(tmp_path / "out" / "integrated" / "two.h5ad")
+    assert not two.obs["in_adt"].any() and two.obs["in_rna"].all()
+    assert set(two.var["modality"]) == {"rna"}
+
+
 def test_spots_have_their_own_values(section: scanpy.AnnData, tmp_path: Path) -> None:
     other = scanpy.read_h5ad(tmp_path / "out" / "integrated" / "two.h5ad")
     assert other.obsm["spatial_aligned"][:, 0].tolist() == [108, 110, 112, 114]

@@ -16,7 +16,7 @@ from spatialweave.export.sections import Measured, Section, sections
 from spatialweave.io.contract import write
 from spatialweave.io.count_matrix import in_memory, rows_per_block
 from spatialweave.io.integrated import PARAMETERS, SPATIAL_GRAPH, VERSIONS, Integrated, colour_key
-from spatialweave.modalities import MODALITY_KINDS
+from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 
 if TYPE_CHECKING:
     import anndata
@@ -40,10 +40,10 @@ def section_anndata(section: Section) -> anndata.AnnData:
     -------
     Raw counts of all modalities side by side in X and `layers['counts']`, as in 10x's files, with `modality` and
     `feature_types` in var. A name that an earlier modality has is preceded by its own, e.g. "adt:CD3". obs: `section`,
-    `barcode`, `label`, a column per run, that of a consensus also with `_confidence`, and `in_<modality>`: False where
-    the modality was not measured, whose counts are empty there. Coordinates in `obsm['spatial']` and, for cellxgene,
-    which shows keys of this form only and whose y goes up, in `obsm['X_spatial']` with the sign of y changed;
-    embeddings in `obsm['X_<run>']`, their UMAPs in `obsm['X_umap_<run>']`; the spatial graph in obsp.
+    `barcode`, `label`, a column per run, that of a consensus also with `_confidence`, and `in_<modality>` for every
+    modality of the dataset: False where it was not measured, and its counts are empty. Coordinates in `obsm['spatial']`
+    and, for cellxgene, which shows keys of this form only and whose y goes up, in `obsm['X_spatial']` with the sign of
+    y changed; embeddings in `obsm['X_<run>']`, their UMAPs in `obsm['X_umap_<run>']`; the spatial graph in obsp.
     """
     data, counts = annotated_section(section)
     data.X = data.layers["counts"] = in_memory(counts).astype(np.float32)
@@ -58,8 +58,9 @@ def annotated_section(section: Section) -> tuple[anndata.AnnData, SideBySide]:
     measured = dict(section.modalities())
     counts = SideBySide(list(measured.values()), len(section.obs))
     obs = section.obs.assign(barcode=section.obs.index, **section.numbers())
-    for name, part in measured.items():
-        obs[f"in_{name}"] = np.isin(np.arange(len(obs)), part.spots)
+    for name in (name for name in MODALITIES if name in data.mod):
+        # The whole section may lack a modality that others have.
+        obs[f"in_{name}"] = np.isin(np.arange(len(obs)), measured[name].spots) if name in measured else False
     result = anndata.AnnData(obs=obs, var=_features(measured))
     result.obsm["spatial"] = section.coordinates()
     result.obsm["X_spatial"] = section.coordinates() * [1, -1]
