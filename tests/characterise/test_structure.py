@@ -1,17 +1,14 @@
-"""Shapes by geometry, neighbours by all permutations and by squidpy, and what spots are by hand."""
+"""Shapes by geometry, neighbours by hand and by simulation, and what spots are by hand."""
 
 from __future__ import annotations
 
-from itertools import permutations
-
-import anndata
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from spatialweave.characterise.composition import composition
-from spatialweave.characterise.neighbours import adjacency
+from spatialweave.characterise.neighbours import adjacency, quasi_independent
 from spatialweave.characterise.shapes import shapes, spot_areas
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.spatial import knn
@@ -56,46 +53,79 @@ def test_areas_of_cells_sum_to_the_tissue() -> None:
     assert spot_areas(CELLS[:1], "cells").tolist() == [0.0]
 
 
-def test_moments_are_those_of_all_permutations() -> None:
-    points = np.random.default_rng(1).random((7, 2))
-    graph = graph_of(points, 2)
-    codes = np.array([0, 0, 0, 1, 1, 2, 2])
-    dense = np.triu(graph.toarray() > 0)
-    i, j = np.nonzero(dense)
-    counts = []
-    for order in set(permutations(codes.tolist())):
-        own = np.array(order)
-        table = np.zeros((3, 3))
-        np.add.at(table, (own[i], own[j]), 1)
-        counts.append(table + table.T - np.diag(np.diag(table)))
-    found = adjacency(graph, codes, 3)
-    np.testing.assert_allclose(found.expected, np.mean(counts, axis=0), atol=1e-12)
-    np.testing.assert_allclose(found.variance, np.var(counts, axis=0), atol=1e-12)
-    observed = np.zeros((3, 3))
-    np.add.at(observed, (codes[i], codes[j]), 1)
-    np.testing.assert_array_equal(found.observed, observed + observed.T - np.diag(np.diag(observed)))
+def test_contacts_of_four_bands_by_hand() -> None:
+    """Bands of a lattice: the ends have one border, the others two, all of the same length.
+
+    With x at the ends and y in the middle, x (x + 2 y) = 1 and y (y + 2 x) = 2, so 3 x^4 + 6 x^2 = 1.
+    """
+    codes = (SQUARE[:, 1] // 15).astype(np.int64)
+    found = adjacency(graph_of(SQUARE, 4), codes, 4)
+    edges = found.observed[0, 1]
+    borders = np.array([[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
+    off = ~np.eye(4, dtype=bool)
+    np.testing.assert_array_equal(found.observed[off], edges * borders[off])
+    x = np.sqrt((2 * np.sqrt(3) - 3) / 3)
+    y = np.sqrt(1 + x**2)
+    np.testing.assert_allclose(found.expected_fraction[0, 1:], [x * y, x * y, x * x])
+    np.testing.assert_allclose(found.expected_fraction[1, [0, 2, 3]], np.array([x * y, y * y, x * y]) / 2)
+    np.testing.assert_allclose(found.fraction[1, [0, 2, 3]], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(found.ratio[0, 1:], [1 / (x * y), 0.0, 0.0])
+    assert np.isnan(np.diag(found.fraction)).all() and np.isnan(np.diag(found.ratio)).all()
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_z_is_near_that_of_squidpys_permutations() -> None:
-    squidpy = pytest.importorskip("squidpy")
+@pytest.mark.parametrize("leaving", [[1, 2, 2, 1], [5, 4, 3, 2, 0], [60, 60], [9, 5, 5, 1], [3, 3, 3]])
+def test_expected_contacts_have_the_sums_of_the_observed_ones(leaving: list[float]) -> None:
+    table = quasi_independent(np.array(leaving, dtype=float))
+    np.testing.assert_allclose(table.sum(axis=1), leaving, rtol=1e-9)
+    assert (table == table.T).all() and not np.diag(table).any() and (table >= 0).all()
+    # The odds of two domains are the same with any two others.
+    if len(leaving) > 3:
+        assert table[0, 2] * table[1, 3] == pytest.approx(table[0, 3] * table[1, 2])
+
+
+@pytest.mark.parametrize("leaving", [[1, 2, 1], [5, 3, 1, 1], [1, 100, 1, 1, 97]])
+def test_domains_that_touch_one_domain_only(leaving: list[float]) -> None:
+    """Everything touches the largest, so the others cannot touch each other."""
+    expected = np.zeros((len(leaving), len(leaving)))
+    largest = int(np.argmax(leaving))
+    expected[largest] = expected[:, largest] = np.where(np.arange(len(leaving)) == largest, 0, leaving)
+    np.testing.assert_allclose(quasi_independent(np.array(leaving, dtype=float)), expected, atol=1e-4)
+
+
+def test_patches_that_lie_at_random_touch_as_often_as_expected() -> None:
+    """Patches of about 36 spots with random domains, of which one has half; and two domains that seek each other."""
     rng = np.random.default_rng(0)
-    codes = ((SQUARE[:, 0] // 20) + rng.integers(0, 2, len(SQUARE))).astype(np.int64)
-    graph = graph_of(SQUARE, 4)
-    data = anndata.AnnData(np.zeros((len(SQUARE), 1)), obsm={"spatial": SQUARE})
-    data.obs["domain"] = pd.Categorical(codes.astype(str))
-    data.obsp["spatial_connectivities"] = graph.astype(np.float64)
-    squidpy.gr.nhood_enrichment(data, "domain", n_perms=1000, seed=0, show_progress_bar=False)
-    expected = data.uns["domain_nhood_enrichment"]["zscore"]
-    np.testing.assert_allclose(adjacency(graph, codes, 4).z, expected, rtol=0.1, atol=0.5)
+    graph, chance, near = graph_of(SQUARE, 4), [], []
+    for _ in range(40):
+        _, patch = cKDTree(rng.random((100, 2)) * 60).query(SQUARE)
+        domains = rng.choice(4, 100, p=[0.5, 0.2, 0.15, 0.15])
+        chance.append(adjacency(graph, domains[patch], 4))
+        # The last domain lies around spots of the third only.
+        codes = np.where(domains[patch] == 3, 0, domains[patch])
+        reached = (graph @ (codes == 2).astype(float) > 0) & (codes == 0)
+        near.append(adjacency(graph, np.where(reached, 3, codes), 4))
+    mixed, apart = sum(chance[1:], chance[0]), sum(near[1:], near[0])
+    off = ~np.eye(4, dtype=bool)
+    np.testing.assert_allclose(mixed.ratio[off], 1.0, atol=0.1)
+    assert min(apart.ratio[3, 2], apart.ratio[2, 3]) > 1.5 > 0.5 > apart.ratio[1, 3]
 
 
-def test_sections_add_up_and_what_cannot_vary_has_no_z() -> None:
+def test_domains_without_a_common_section_are_not_expected_to_touch() -> None:
     graph = graph_of(SQUARE[:60], 2)
-    codes = np.zeros(60, dtype=np.int64)
-    one = adjacency(graph, codes, 2)
-    assert np.isnan(one.z).all()
-    assert (one + one).observed[0, 0] == 2 * one.observed[0, 0] == graph.nnz
+    left = adjacency(graph, (np.arange(60) // 30), 4)
+    right = adjacency(graph, np.where(np.arange(60) // 30, 0, 3), 4)
+    both = left + right
+    assert both.observed[0, 1] == both.observed[0, 3] == 1
+    # Of the two edges that leave the first domain, one does in each section, where there is one other domain.
+    assert both.fraction[0, [1, 3]].tolist() == [0.5, 0.5]
+    np.testing.assert_allclose(both.expected_fraction[0, [1, 3]], 0.5)
+    assert both.expected_fraction[1, 3] == 0 and np.isnan(both.ratio[1, 3])
+
+
+def test_a_domain_without_neighbours_has_no_fractions() -> None:
+    alone = adjacency(graph_of(SQUARE[:60], 2), np.zeros(60, dtype=np.int64), 2)
+    assert alone.observed[0, 0] == graph_of(SQUARE[:60], 2).nnz / 2
+    assert np.isnan(alone.fraction).all() and np.isnan(alone.ratio).all()
 
 
 def test_composition_by_hand() -> None:

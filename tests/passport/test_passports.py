@@ -57,7 +57,7 @@ def test_markers_sets_neighbours_and_names(of_smart: list[Passport]) -> None:
     assert (rna.best[0].p_adjusted, rna.best[0].held_out) == (1e-3, True)
     assert [(s.name, s.genes) for s in one.gene_sets or []] == [("SET ONE", "a1, a2, a3")]
     assert two.gene_sets == []
-    assert [(n.domain, n.fraction) for n in one.neighbours] == [(2, 0.75), (3, 0.25)]
+    assert [(n.domain, n.fraction, n.expected) for n in one.neighbours] == [(2, 0.75, 0.7), (3, 0.25, 0.3)]
     assert [(n.name, n.named) for n in one.names] == [("cortex <1>", True), ("another", False)]
     assert (one.name, two.name) == ("cortex <1>", None)
 

@@ -48,7 +48,11 @@ def write_characterised(
     rows += [(RUN, "all", domain, "weight_rna", 0.6, "") for domain in again]
     STRUCTURE.write(folder / "structure.csv", STRUCTURE.frame(rows))
     edges = [[50, 6, 2], [6, 40, 0], [2, 0, 30]]
-    rows = [(RUN, i + 1, j + 1, edges[i][j], 10.0, 1.0, 0.5) for i in range(3) for j in range(3)]
+    fractions = [[None, 0.75, 0.25], [1.0, None, 0.0], [1.0, 0.0, None]]
+    expected = [[None, 0.7, 0.3], [0.8, None, 0.2], [0.6, 0.4, None]]
+    rows = [
+        (RUN, i + 1, j + 1, edges[i][j], fractions[i][j], expected[i][j], None, 0.5) for i in range(3) for j in range(3)
+    ]
     BESIDE.write(folder / "neighbours.csv", BESIDE.frame(rows))
     if panel:
         rows = [

@@ -127,7 +127,9 @@ def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
 
     beside = found["neighbours"].set_index(["domain", "other"])
     # Quadrants: the first touches the second and third, the corner of the fourth hardly counts.
-    assert beside.loc[(1, 1), "z"] > 5 > beside.loc[(1, 2), "z"] and beside.loc[(1, 4), "edges"] <= 4
+    assert beside.loc[(1, 4), "edges"] <= 4 and beside.loc[(1, 2), "ratio"] > 1 > beside.loc[(1, 4), "ratio"]
+    sums = beside[["fraction", "expected"]].groupby("domain").sum()
+    np.testing.assert_allclose(sums, 1.0, atol=1e-4)
     assert beside["edges"].unstack().to_numpy().tolist() == beside["edges"].unstack().T.to_numpy().tolist()
     donors = found["composition"].query("column == 'meta_donor'")
     assert donors["fraction"].tolist() == [0.5] * 8

@@ -241,7 +241,7 @@ def _neighbours(
         total = counted if total is None else total + counted
     assert total is not None
     paga = None if graph is None else paga_connectivities(graph, run.codes, run.n_domains)
-    z = total.z
+    fraction, expected, ratio = total.fraction, total.expected_fraction, total.ratio
     for domain in range(run.n_domains):
         for other in range(run.n_domains):
             at = domain, other
@@ -250,7 +250,8 @@ def _neighbours(
                 "domain": domain + 1,
                 "other": other + 1,
                 "edges": int(total.observed[at]),
-                "expected": short(total.expected[at]),
-                "z": short(z[at]),
+                "fraction": short(fraction[at]),
+                "expected": short(expected[at]),
+                "ratio": short(ratio[at]),
                 "paga": float("nan") if paga is None or domain == other else short(paga[at]),
             }

@@ -207,8 +207,11 @@ STRUCTURE = ResultTable(
 )
 """Size, shape and certainty of each domain, one row per statistic."""
 
-BESIDE = ResultTable({**_OF_DOMAIN, "other": COUNT, **dict.fromkeys(("edges", "expected", "z", "paga"), OPTIONAL)})
-"""One row per pair of domains, in both orders and including equal domains: edges of the spatial graph between them."""
+BESIDE = ResultTable(
+    {**_OF_DOMAIN, "other": COUNT, **dict.fromkeys(("edges", "fraction", "expected", "ratio", "paga"), OPTIONAL)}
+)
+"""One row per pair of domains, in both orders and including equal domains: edges of the spatial graph between them, as
+a fraction of the first domain's edges to other domains, and that fraction as expected (docs/characterise.md)."""
 
 COMPOSITION = ResultTable({**_OF_DOMAIN, "column": TEXT, "class": TEXT, "spots": COUNT, "fraction": NUMBER})
 """The known labels and the user's own columns among the spots of each domain."""

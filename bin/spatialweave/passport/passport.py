@@ -49,11 +49,11 @@ class GeneSet:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another domain at the border: its fraction of the border, standard deviations above chance, and PAGA."""
+    """Another domain at the border: its fraction of the border, the expected fraction, and PAGA."""
 
     domain: int
     fraction: float
-    z: float
+    expected: float
     paga: float
 
 

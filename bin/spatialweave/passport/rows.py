@@ -72,10 +72,9 @@ def gene_sets_of(table: pd.DataFrame, domain: int) -> list[GeneSet]:
 def neighbours_of(table: pd.DataFrame, domain: int) -> list[Neighbour]:
     """Return the other domains at the border of a domain, those with the largest part of it first."""
     own = table[(table["domain"] == domain) & (table["other"] != domain) & (table["edges"] > 0)]
-    total = float(own["edges"].sum())
     best = own.sort_values("edges", ascending=False, kind="stable").head(TOP_NEIGHBOURS)
     return [
-        Neighbour(int(row["other"]), float(row["edges"]) / total, float(row["z"]), float(row["paga"]))
+        Neighbour(int(row["other"]), float(row["fraction"]), float(row["expected"]), float(row["paga"]))
         for row in best.to_dict("records")
     ]
 

@@ -113,10 +113,13 @@ def neighbour_table(one: Passport, labels: Mapping[int, str]) -> ReportTable | N
     if not one.neighbours:
         return None
     rows = [
-        [labels.get(n.domain, str(n.domain)), f"{100 * n.fraction:.0f}", _rounded(n.z, 1), _rounded(n.paga, 2)]
+        [
+            labels.get(n.domain, str(n.domain)), f"{100 * n.fraction:.0f}", f"{100 * n.expected:.0f}",
+            round(n.paga, 2) if n.paga == n.paga else None,
+        ]
         for n in one.neighbours
-    ]
-    header = ["domain", "of the border, %", "z", "PAGA"]
+    ]  # fmt: skip
+    header = ["domain", "of the border, %", "expected, %", "PAGA"]
     return ReportTable("Neighbours", header, rows, True)
 
 
