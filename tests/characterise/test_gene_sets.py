@@ -10,6 +10,7 @@ from scipy.stats import false_discovery_control, fisher_exact
 
 from spatialweave.characterise.gene_sets import MeasuredSets, enrichment, read_gmt
 from spatialweave.errors import InputError
+from spatialweave.io.result_tables import GENE_SETS, joined_names, names_in
 
 FEATURES = [f"Gene{number}" for number in range(50)]
 
@@ -64,8 +65,20 @@ def test_same_as_fishers_exact_test() -> None:
         assert row["p_adjusted"] == pytest.approx(adjusted[row["gene_set"]], rel=1e-4)
     few = rows[0]
     # Best marker first; 3 where 5 * 6 / 50 are expected.
-    assert few["genes"] == "Gene9 Gene11 Gene12" and few["enrichment"] == 5.0
+    assert few["genes"] == "Gene9;Gene11;Gene12" and few["enrichment"] == 5.0
     assert (few["overlap"], few["markers"], few["set_size"], few["background"]) == (3, 5, 6, 50)
+
+
+def test_names_with_blanks_and_semicolons_stay_whole(tmp_path: Path) -> None:
+    """As those of metabolites and of groups of proteins."""
+    features = ["oleic acid", "P12345;Q67890", 'the "third"', "D"]
+    (row,) = enrichment(MeasuredSets.of({"a": features[:3]}, features), np.array([1, 0, 2]), features)
+    assert row["genes"] == '"P12345;Q67890";oleic acid;"the ""third"""'
+    path = tmp_path / "gene_sets.csv"
+    GENE_SETS.write(path, GENE_SETS.frame([{"run": "a.seed1", "modality": "adt", "domain": 1, **row}]))
+    (cell,) = GENE_SETS.read(path)["genes"]
+    assert names_in(cell) == [features[1], features[0], features[2]]
+    assert names_in(joined_names([])) == []
 
 
 def test_without_markers_or_sets_there_is_nothing() -> None:

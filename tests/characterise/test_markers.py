@@ -99,6 +99,7 @@ def test_a_domain_that_fills_its_section_is_not_tested(toy: Tissue) -> None:
     split = SplitSpots(first.astype(np.int64), np.ones(2))
     together = marker_tests(toy.tables[0], several.section_rows(), (~first).astype(np.int64), 2, split)[0]
     assert not together.found.testable.any() and not together.is_marker.any()
+    assert together.tested(split.found_again) == ["nothing to compare with"] * 2
     # What it is like is still described.
     expected = toy.tables[0].values.toarray()[first].mean(axis=0)
     np.testing.assert_allclose(together.found.mean[0], expected, rtol=1e-5)
@@ -119,7 +120,48 @@ def test_values_that_are_declared_precomputed_are_compared_as_they_are() -> None
     for modality in ("atac", "adt", "metabolite"):
         found, back = transformed(modality, values, {PRECOMPUTED: "values"})
         np.testing.assert_array_equal(found.toarray(), values.toarray())
-        np.testing.assert_array_equal(back(found.toarray()), values.toarray())
+        assert back is None
+
+
+def test_values_that_are_declared_precomputed_have_no_fold_change(toy: Tissue) -> None:
+    """They may be logarithms: the ratio of the logarithms of values of 4 and 1 says nothing of a 4-fold change."""
+    counts = np.where(toy.truth == 2, 40.0, 10.0)[:, None]
+    values, back = transformed("rna", sparse.csr_matrix(np.log1p(counts)), {PRECOMPUTED: "values"})
+    table = FeatureValues("rna", ["a"], values.tocsc(), np.ones(len(counts), dtype=bool), back)
+    found = marker_tests(table, toy.rows, toy.truth, 4, split_spots(toy.dataset, toy.truth, 4, 0))[0]
+    assert np.isnan(found.log2_fold_change).all() and found.is_marker[2, 0] and found.found.auc[2, 0] == 1.0
+    rows = MARKERS.frame(marker_rows("run", found, np.ones(4)))
+    assert rows["log2_fold_change"].isna().all() and rows[rows["feature"] == "a"]["auc"].tolist() == [1.0]
+
+
+def test_what_was_not_tested_has_a_row_that_says_why(toy: Tissue) -> None:
+    """Two sections of noise: the third domain lies in the second alone, in which proteins were not measured."""
+    first = np.arange(120) < 60
+    codes = np.where(first, np.arange(120) % 2, 2)
+    codes[60:80] = 1
+    values = sparse.csc_matrix(np.random.default_rng(0).poisson(3.0, (120, 30)).astype(np.float32))
+    sections = {"a": np.flatnonzero(first), "b": np.flatnonzero(~first)}
+    again = np.array([0.9, 0.9, 0.9])
+    split = SplitSpots(np.where(np.arange(120) % 3, codes, -1), again)
+
+    def rows(present: np.ndarray, found_again: np.ndarray = again) -> dict[int, tuple[str, int]]:
+        own = values.multiply(present[:, None]).tocsc()
+        table = FeatureValues("adt", [f"P{k}" for k in range(30)], own, present, np.expm1)
+        tests = marker_tests(table, sections, codes, 3, replace(split, found_again=found_again))
+        found = MARKERS.frame(row for one in tests for row in marker_rows("run", one, found_again))
+        # Only over all sections.
+        assert (found[found["feature"] == ""]["section"] == "all").all()
+        pooled = found[found["section"] == "all"]
+        tested = dict(tuple(pooled.groupby("domain")))
+        return {d: (*own["test"].unique(), int((own["feature"] != "").sum())) for d, own in tested.items()}
+
+    everywhere, only_first = np.ones(120, dtype=bool), first
+    assert {d: test for d, (test, _) in rows(everywhere).items()} == dict.fromkeys((1, 2, 3), "test spots")
+    assert rows(only_first)[3] == ("not measured", 0) and rows(only_first)[1][0] == "test spots"
+    lost = rows(only_first, np.array([0.9, 0.2, 0.9]))
+    assert lost[2][0] == "not found again" and lost[2][1] > 0
+    few = only_first | (np.arange(120) == 119)
+    assert rows(few)[3] == ("nothing to compare with", 0)
 
 
 def test_counts_beside_latents_that_are_given_are_counts() -> None:

@@ -92,7 +92,8 @@ def test_a_domain_without_a_modality_is_named_by_the_others(tests: list[MarkerTe
     measured = {one.domain: (one.measured, one.markers) for one in found if one.name == "ring"}
     assert measured == {domain: (8 if domain == 3 else 9, 9) for domain in range(1, 6)}
     (ring,) = (one for one in found if (one.domain, one.name) == (3, "ring"))
-    assert adt.features[0] not in ring.evidence
+    assert adt.features[0] not in ring.evidence and ring.not_measured == adt.features[0]
+    assert {one.not_measured for one in found if one.domain != 3} == {""}
     rows = [rna.features.index(feature) for feature in known(2)]
     assert ring.score == pytest.approx(np.mean(2 * rna.found.auc[2, rows] - 1), rel=1e-4)
 
@@ -101,6 +102,7 @@ def test_names_with_few_measured_markers_are_not_given(tests: list[MarkerTests])
     panel = panel_of({"ring": [*known(2), *(f"Absent{number}" for number in range(9))]})
     found = name_domains(panel, tests)
     assert names_of(found) == {} and {(one.measured, one.markers) for one in found} == {(8, 17)}
+    assert {one.not_measured for one in found} == {";".join(f"Absent{number}" for number in range(9))}
 
 
 def test_two_names_with_the_same_markers_are_not_given(tests: list[MarkerTests]) -> None:
@@ -182,6 +184,9 @@ def test_a_panel_file(tmp_path: Path) -> None:
         ("a: [X, on]\n", "put it in quotes"),
         ("a: [X, x]\n", "marker 'x' occurs twice"),
         ("a: {positive: [X], negative: [X]}\n", "marker 'X' occurs twice"),
+        ("a: {positive: [X], rna: [x]}\n", "marker 'x' occurs under rna, and without a modality for all of them"),
+        ("a: {positive: [X], adt: {negative: [X]}}\n", "marker 'X' occurs under adt, and without a modality"),
+        ("'T zone': [X]\n'T zone ': [Y]\n", "'T zone': occurs twice, but for blanks around it"),
         ("[a]: [X]\n", "is not a readable YAML file"),
     ],
 )

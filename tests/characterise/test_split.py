@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 
 from spatialweave.alignment.block_ratios import block_numbers
 from spatialweave.characterise.markers import marker_tests
@@ -110,10 +112,29 @@ def test_the_seed_draws_the_spots() -> None:
     assert (halves[0] != halves[2]).any()
 
 
-def test_split_p_values_are_left_out_where_a_domain_is_not_found_again() -> None:
+def test_a_domain_that_is_not_found_again_has_no_markers() -> None:
     toy = tissue(simulate(PRESETS["test"], 1))
     split = split_spots(toy.dataset, toy.truth, 4, 0)
     lost = SplitSpots(split.codes, np.array([0.9, 0.4, 0.9, 0.9]))
     found = marker_tests(toy.tables[0], toy.rows, toy.truth, 4, lost)[0]
     assert np.isnan(found.p_split).all(axis=1).tolist() == [False, True, False, False]
-    assert np.isfinite(found.p).all() and found.is_marker[1].any()
+    # Its p values remain to rank features, but decide nothing.
+    assert np.isfinite(found.p).all() and (found.p_adjusted[1] < 1e-6).any()
+    assert found.is_marker.any(axis=1).tolist() == [True, False, True, True]
+    assert found.tested(lost.found_again) == ["test spots", "not found again", "test spots", "test spots"]
+
+
+def test_noise_has_no_markers() -> None:
+    """Counts that depend on nothing but the depth of the spot: the control's domains are not found again."""
+    rng = np.random.default_rng(0)
+    depth = np.exp(rng.normal(0, 0.5, (900, 1)))
+    counts = sparse.csr_matrix(rng.poisson(rng.gamma(1, 1, 100) * depth).astype(np.float32))
+    data = anndata.AnnData(counts, pd.DataFrame({"label": "x"}, index=[f"b{spot}" for spot in range(900)]))
+    data.obsm["spatial"] = np.array([(spot % 30, spot // 30) for spot in range(900)], dtype=float)
+    toy = tissue({"rna": data})
+    codes = toy.control(5)
+    split = split_spots(toy.dataset, codes, 5, 0)
+    found = marker_tests(toy.tables[0], toy.rows, codes, 5, split)[0]
+    # On the spots that found the domains, many are called.
+    assert split.found_again.max() < 0.5 and (found.p_adjusted <= 0.05).sum() > 10
+    assert not found.is_marker.any()

@@ -12,7 +12,7 @@ from spatialweave.io.result_tables import MARKERS, MODALITY_VALUE
 from spatialweave.passport.dataset import passports
 from spatialweave.passport.passport import Found, Passport
 from spatialweave.passport.tables import read_tables
-from spatialweave.passport.words import certainty_sentence, need_sentence, p_text, seen_sentence
+from spatialweave.passport.words import certainty_sentence, need_sentence, no_markers_sentence, p_text, seen_sentence
 from spatialweave.report.passport_tables import need_chart
 
 from ..report.characterised_files import write_characterised
@@ -51,10 +51,16 @@ def test_size_shape_and_sections(of_smart: list[Passport]) -> None:
 
 
 def test_markers_sets_neighbours_and_names(of_smart: list[Passport]) -> None:
-    one, two, _ = of_smart
+    one, two, three = of_smart
     rna, adt = one.markers
     assert [m.feature for m in rna.best] == ["a1", "a2", "a3", "a4"] and rna.number == 4 and adt.number == 1
-    assert (rna.best[0].p_adjusted, rna.best[0].held_out) == (1e-3, True)
+    assert rna.best[0].p_adjusted == 1e-3
+    # A domain without markers was tested or not.
+    assert [(m.untested, m.best, m.number) for m in two.markers][1] == ("", [], 0) and two.tested
+    assert [m.untested for m in three.markers] == ["not found again", "not measured"] and not three.tested
+    assert [no_markers_sentence(m) for m in (rna, three.markers[1])] == [
+        "", "Not tested: this modality was measured at none of its spots."
+    ]  # fmt: skip
     assert [(s.name, s.genes) for s in one.gene_sets or []] == [("SET ONE", "a1, a2, a3")]
     assert two.gene_sets == []
     assert [(n.domain, n.fraction, n.expected) for n in one.neighbours] == [(2, 0.75, 0.7), (3, 0.25, 0.3)]

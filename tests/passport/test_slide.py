@@ -54,6 +54,12 @@ def test_text_is_text_in_svg_and_pdf(of_smart: list[Passport], tmp_path: Path) -
     assert written[1].read_bytes().startswith(b"%PDF") and b"/FontFile2" in written[1].read_bytes()
 
 
+def test_what_was_not_tested_is_said(of_smart: list[Passport]) -> None:
+    texts = [text.get_text().replace("\n", " ") for text in slide(of_smart[2]).figure().texts]
+    assert "Not tested: this modality was measured at none of its spots." in texts
+    assert "Not tested: a third of the spots does not find it again, so no p value would be valid." in texts
+
+
 def test_the_same_every_time(of_smart: list[Passport], tmp_path: Path) -> None:
     first, second = (slide(of_smart[0]).write(tmp_path / name, ["svg", "pdf", "png"]) for name in "ab")
     for one, other in zip(first, second, strict=True):

@@ -16,16 +16,19 @@ def write_characterised(
     again = {1: 0.9, 2: 0.8, 3: 0.3}
     facts = {"fraction_in": 0.9, "fraction_out": 0.2, "score": 9.0, "p": 1e-9, "p_adjusted": 1e-8, "auc": 0.9}
     facts |= {"log2_fold_change": 2.0, "p_split": 1e-4, "p_split_adjusted": 1e-3}
-    own = {"rna": {1: ["a1", "a2", "a3", "a4"], 2: ["b1"], 3: ["a1"]}, "adt": {1: ["P"], 2: [], 3: []}}
+    own = {"rna": {1: ["a1", "a2", "a3", "a4"], 2: ["b1", "a1"], 3: ["a1"]}, "adt": {1: ["P"], 2: [], 3: []}}
+    test = {1: "test spots", 2: "test spots", 3: "not found again"}
     rows = [
-        {"run": run, "section": "all", "modality": modality, "domain": domain, "feature": feature, "marker": True}
-        | facts | {"found_again": again[domain]}
+        {"run": run, "section": "all", "modality": modality, "domain": domain, "feature": feature}
+        | facts | {"marker": domain < 3, "test": test[domain], "found_again": again[domain]}
         for run in (RUN, "other.seed1")
         for modality, by_domain in own.items()
         for domain, features in by_domain.items()
         for feature in features
     ]  # fmt: skip
     rows.append(rows[0] | {"feature": "no marker", "marker": False})
+    untested = {"feature": "", "marker": False, "test": "not measured", "found_again": again[3]}
+    rows.append({"run": RUN, "section": "all", "modality": "adt", "domain": 3} | untested)
     MARKERS.write(folder / "markers.csv", MARKERS.frame(rows))
     rows = [
         (RUN, modality, feature, domain, 4.0 - domain, 1 / domain**2)
@@ -56,10 +59,10 @@ def write_characterised(
     BESIDE.write(folder / "neighbours.csv", BESIDE.frame(rows))
     if panel:
         rows = [
-            (RUN, domain, called, given, 0.4, 0.2, 0.001, 2, 3, "a1 (AUC 0.90)")
+            (RUN, domain, called, given, 0.4, 0.2, 0.001, 2, 3, "a1 (AUC 0.90)", "x")
             for domain in again
             for called, given in ((name, domain == 1), ("another", False))
         ]
         NAMES.write(folder / "names.csv", NAMES.frame(rows))
-        sets = [(RUN, "rna", 1, "SET_ONE", 3, 9, 20, 100, 5.0, 1e-5, p, "a1 a2 a3") for p in (1e-4, 0.2)]
+        sets = [(RUN, "rna", 1, "SET_ONE", 3, 9, 20, 100, 5.0, 1e-5, p, "a1;a2;a3") for p in (1e-4, 0.2)]
         GENE_SETS.write(folder / "gene_sets.csv", GENE_SETS.frame(sets))

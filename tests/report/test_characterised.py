@@ -67,8 +67,8 @@ def test_a_row_per_domain(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert part.domains.rows == [
         ["1: cortex <1>", 30, "33.33", "0.900", "a1, a2, a3", "P", "2 (75%), 3 (25%)"],
-        ["2", 30, "33.33", "0.800", "b1", "", "1: cortex <1> (100%)"],
-        ["3", 30, "33.33", "0.300", "a1", "", "1: cortex <1> (100%)"],
+        ["2", 30, "33.33", "0.800", "b1, a1", "", "1: cortex <1> (100%)"],
+        ["3", 30, "33.33", "0.300", "not tested", "not tested", "1: cortex <1> (100%)"],
     ]
     assert part.shapes.header == ["domain", "area, µm²", "border, µm", "pieces", "roundness", "weight of RNA"]
     assert part.shapes.rows[0] == ["1: cortex <1>", "12.50", "7", "2", "0.500", "0.600"]
@@ -123,9 +123,10 @@ def test_the_page_shows_it(make_dataset: Callable[..., DatasetSources], tmp_path
     write_characterised(sources.files, name="<script>cortex</script>")
     page = dataset_page(sources, tmp_path)
     assert "Domains of SMART, seed 1." in page.text and "1 of 3 domains have a name" in page.text
-    assert "1 of 3 domains are not (below 0.5)" in " ".join(page.text.split())
+    unknown = "1 of 3 domains are not found again (below 0.5), so their features cannot be tested"
+    assert unknown in " ".join(page.text.split())
     assert not any("cortex" in script for script in page.scripts)
-    assert ["2", "30", "33.33", "0.800", "b1", "–", "1: <script>cortex</script> (100%)"] in page.rows
+    assert ["2", "30", "33.33", "0.800", "b1, a1", "–", "1: <script>cortex</script> (100%)"] in page.rows
     assert [tag for tag, attrs in page.tags if "Markers of the domains in RNA" in attrs.get("aria-label", "")] == [
         "svg"
     ]

@@ -82,7 +82,13 @@ def test_a_passport_per_domain(with_everything: DatasetSources, tmp_path: Path) 
     # All but the evidence of ASSESS is there.
     assert "Not shown, since it was not computed: Which modality it needs: ASSESS" in text
     assert ["a1", "+2.00", "0.90", "90", "20", "0.001"] in page.rows
-    assert ["2", "75", "1.0", "0.5"] in page.rows
+    assert ["2", "75", "70", "0.5"] in page.rows
+    # Not tested is not the same as nothing found, and is said with the reason.
+    assert text.count("None: no feature of this modality is higher here") == 1
+    assert text.count("Not tested: a third of the spots does not find it again, so no p value would be valid.") == 1
+    assert text.count("Not tested: this modality was measured at none of its spots.") == 1
+    assert text.count("No gene set stands out among its markers.") == 1
+    assert text.count("Not compared: its markers could not be tested.") == 1
     # The names of the domains in the tables lead there, and so does a list of all.
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a" and attrs.get("href", "").startswith("#domain-")]
     assert links.count("#domain-2") >= 2

@@ -188,8 +188,11 @@ def test_domains_that_are_sections_have_no_markers_and_it_is_said(run, files, tm
     result = run("--run", "smart.seed1", files=apart)
     assert result.exit_code == 0, result.output
     for domain in (1, 2):
-        assert f"smart.seed1, domain {domain}: no section has 3 spots of it and 3 other spots" in result.output
-    assert tables(tmp_path / "out")["markers"].empty
+        found = "no section has 3 spots of it and 3 other spots with rna and adt to compare"
+        assert f"smart.seed1, domain {domain}: {found}" in result.output
+    markers = tables(tmp_path / "out")["markers"].query("run == 'smart.seed1'")
+    assert markers["feature"].tolist() == [""] * 4 and not markers["marker"].any()
+    assert set(markers["test"]) == {"nothing to compare with"}
 
 
 def test_named_runs(run, tmp_path):
@@ -224,6 +227,13 @@ def test_names_of_another_organism_are_noticed(run, tmp_path):
     result = run("--panel", str(tmp_path / "panel.yml"))
     assert result.exit_code == 0 and "panel.yml: none of its markers was measured" in result.stderr
     assert pd.read_csv(tmp_path / "out" / "names.csv").empty
+    # Some names may be of another kind, or a modality may not have a feature that another has.
+    (tmp_path / "panel.yml").write_text("p: [gene0, Gene999]\ncortex: [Abc1]\nq: {adt: [Gene1]}\n")
+    result = run("--panel", str(tmp_path / "panel.yml"))
+    found = "panel.yml: no marker of 'cortex' and 'q' was measured, so no domain can be called so"
+    assert result.exit_code == 0 and found in result.stderr
+    names = tables(tmp_path / "out")["names"]
+    assert set(names["name"]) == {"p"} and set(names["not_measured"]) == {"Gene999"}
 
 
 def test_without_labels_metrics_or_embeddings(run, files, tmp_path):

@@ -42,6 +42,7 @@ from spatialweave.io.result_tables import (
     STRUCTURE,
     pseudotime_table,
 )
+from spatialweave.prose import listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,26 +177,36 @@ def _warn_of_unmeasured(
     panel: Path | None,
     names: Panel | None,
 ) -> None:
-    """Warn of gene sets and of a panel none of whose features was measured."""
+    """Warn of gene sets, of a panel and of its names, if none of the features was measured."""
     if sets and not any(own.members for own in sets.values()):
         warn(
             str(gene_sets),
             "no set has at least three measured features; check that its names are those of the measured organism",
         )
-    features = {name.upper() for table in tables for name in table.names}
-    if names is not None and not features & {marker.feature.upper() for own in names.values() for marker in own}:
+    features = {(kind, name.upper()) for table in tables for name in table.names for kind in ("", table.modality)}
+    lost = [
+        name
+        for name, own in (names or {}).items()
+        if not any((marker.modality, marker.feature.upper()) in features for marker in own)
+    ]
+    if names and len(lost) == len(names):
         warn(str(panel), "none of its markers was measured; check that its names are of the same kind as the features'")
+    elif lost:
+        quoted = listing(f"'{name}'" for name in lost)
+        warn(str(panel), f"no marker of {quoted} was measured, so no domain can be called so")
 
 
 def _warn_of_untested(run: CharacterisedRun, pooled: list[MarkerTests]) -> None:
-    """Warn of domains that have enough spots, but nothing to be compared with in the same section."""
-    testable = np.any([tests.found.testable for tests in pooled], axis=0)
-    sizes = np.max([tests.found.sizes for tests in pooled], axis=0)
-    for domain in np.flatnonzero(~testable & (sizes >= FEWEST)).tolist():
-        warn(
-            f"{run.id}, domain {domain + 1}",
-            f"no section has {FEWEST} spots of it and {FEWEST} other spots to compare them with, so it has no markers",
-        )
+    """Warn of domains that have enough spots, but cannot be compared with others in some modality."""
+    enough = np.bincount(run.codes, minlength=run.n_domains) >= FEWEST
+    for domain in np.flatnonzero(enough).tolist():
+        names = [tests.modality for tests in pooled if not tests.found.testable[domain]]
+        if names:
+            warn(
+                f"{run.id}, domain {domain + 1}",
+                f"no section has {FEWEST} spots of it and {FEWEST} other spots with {listing(names)} to compare, so it "
+                "has no markers there",
+            )
 
 
 def _best(tests: MarkerTests) -> list[int]:

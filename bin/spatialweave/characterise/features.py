@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     import mudata
     import pandas as pd
 
+Back = Callable[[np.ndarray], np.ndarray]
+"""Inverse of a transformation, up to a factor per feature."""
+
 CENTRED = "log(1 + count over the mean of the protein)"
 """Unit of proteins."""
 
-BACK: dict[str, Callable[[np.ndarray], np.ndarray]] = {LOG_COUNTS: np.expm1, ARCSINH: np.sinh, GIVEN: np.asarray}
-"""Inverse of the transformation for each unit."""
+BACK: dict[str, Back | None] = {LOG_COUNTS: np.expm1, ARCSINH: np.sinh, GIVEN: None}
+"""Inverse of the transformation for each unit; None: values that the user gave may be logarithms or not."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class FeatureValues:
     present
         bool, one per spot: whether the modality was measured.
     back
-        Inverse of the transformation, up to a factor per feature.
+        Inverse of the transformation, up to a factor per feature; None if it is unknown.
     unit
         Description of the values.
     """
@@ -47,7 +50,7 @@ class FeatureValues:
     names: list[str]
     values: sparse.csc_matrix
     present: np.ndarray
-    back: Callable[[np.ndarray], np.ndarray]
+    back: Back | None
     unit: str = LOG_COUNTS
 
 
@@ -64,15 +67,13 @@ def feature_values(data: mudata.MuData, counts: Mapping[str, Counts], obs: pd.Da
 
 def transformed(
     modality: str, counts: sparse.csr_matrix, uns: Mapping[str, Any]
-) -> tuple[sparse.csr_matrix, Callable[[np.ndarray], np.ndarray]]:
+) -> tuple[sparse.csr_matrix, Back | None]:
     """Return the values of measured spots, and the inverse of the transformation (:func:`transformation`)."""
     change, back, _ = transformation(modality, counts, uns)
     return change(counts), back
 
 
-def transformation(
-    modality: str, counts: Counts, uns: Mapping[str, Any]
-) -> tuple[Change, Callable[[np.ndarray], np.ndarray], str]:
+def transformation(modality: str, counts: Counts, uns: Mapping[str, Any]) -> tuple[Change, Back | None, str]:
     """Return the transformation of the measurements of spots to values (float32 CSR), its inverse, and their unit.
 
     The values are those that the report shows, except for proteins. These are scaled not to one total but to each

@@ -11,6 +11,7 @@ import numpy as np
 
 from spatialweave.characterise.rounding import short
 from spatialweave.errors import InputError
+from spatialweave.io.result_tables import joined_names
 
 MOST_MARKERS = 200
 """Markers of a domain that are compared with the sets: those with the highest scores, because with thousands of spots
@@ -115,5 +116,5 @@ def enrichment(sets: MeasuredSets, markers: np.ndarray, features: Sequence[str])
                 "enrichment": short(overlap[row] / expected),
                 "p": short(p[row]),
                 "p_adjusted": short(p_adjusted[row]),
-                "genes": " ".join(features[feature] for feature in common[row][:GENES_SHOWN]),
+                "genes": joined_names(features[feature] for feature in common[row][:GENES_SHOWN]),
             }

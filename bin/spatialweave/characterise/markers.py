@@ -12,6 +12,7 @@ from spatialweave.characterise.features import FeatureValues
 from spatialweave.characterise.rank_sums import Comparison, RankSums, compared, rank_sums, stratified_scores, two_sided
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.split import FOUND_AGAIN, SplitSpots
+from spatialweave.io.result_tables import FEW_TEST_SPOTS, NOT_COMPARED, NOT_FOUND_AGAIN, NOT_MEASURED, TESTED
 from spatialweave.metrics.multiple_tests import adjusted
 
 ALL = "all"
@@ -35,7 +36,7 @@ class MarkerTests:
     found
         The domains of the run compared with the rest, on all spots.
     log2_fold_change
-        Fold change of the means, transformed back.
+        Fold change of the means, transformed back; NaN if the transformation of the values is unknown.
     p, p_adjusted
         p values on the same spots in which the domains were found.
     scores_split, p_split, p_split_adjusted
@@ -55,15 +56,28 @@ class MarkerTests:
 
     @property
     def is_marker(self) -> np.ndarray:
-        """Which features are markers: higher in the domain, with an adjusted p of at most 0.05.
+        """Which features are markers: higher in the domain, in the held-out spots with an adjusted p of at most 0.05.
 
-        The held-out spots decide if the domain was found again in them; otherwise the same spots do.
+        Where these cannot test, there are none: p values of the spots that found a domain are too small even in noise.
         """
-        split = np.isfinite(self.p_split_adjusted)
-        honest = np.where(split, self.p_split_adjusted, self.p_adjusted)
         with np.errstate(invalid="ignore"):
-            higher = (self.found.scores > 0) & (~split | (self.scores_split > 0))
-            return np.asarray(higher & (honest <= SIGNIFICANT))
+            higher = (self.found.scores > 0) & (self.scores_split > 0)
+            return np.asarray(higher & (self.p_split_adjusted <= SIGNIFICANT))
+
+    def tested(self, found_again: np.ndarray) -> list[str]:
+        """Return for each domain what decides which features are its markers, or why nothing can.
+
+        Parameters
+        ----------
+        found_again
+            One per domain (:class:`SplitSpots`).
+        """
+        tests = np.full(len(found_again), TESTED, dtype=object)
+        tests[~np.isfinite(self.scores_split).any(axis=1)] = FEW_TEST_SPOTS
+        tests[found_again < FOUND_AGAIN] = NOT_FOUND_AGAIN
+        tests[~self.found.testable] = NOT_COMPARED
+        tests[self.found.sizes == 0] = NOT_MEASURED
+        return [str(test) for test in tests]
 
     def ranked(self, domain: int) -> np.ndarray:
         """Return the features that are higher in a domain (from 0), highest score first."""
@@ -108,7 +122,9 @@ def _tests(
     section: str, table: FeatureValues, parts: list[RankSums], split_parts: list[RankSums], again: np.ndarray
 ) -> MarkerTests:
     found = compared(parts)
-    fold = np.log2((table.back(found.mean) + SMALL) / (table.back(found.mean_rest) + SMALL))
+    means = (found.mean, found.mean_rest)
+    inside, rest = (np.full(one.shape, np.nan) if table.back is None else table.back(one) for one in means)
+    fold = np.log2((inside + SMALL) / (rest + SMALL))
     p = two_sided(found.scores)
     split = np.where(again[:, None], stratified_scores(split_parts), np.nan)
     p_split = two_sided(split)
@@ -118,16 +134,20 @@ def _tests(
 
 
 def marker_rows(run: str, tests: MarkerTests, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield the rows of table MARKERS: for every domain the :data:`KEPT` features with the highest scores."""
+    """Yield the rows of table MARKERS: for every domain the :data:`KEPT` features with the highest scores.
+
+    Over all sections, a domain without a valid test has a row without a feature if it has no other, so that "not
+    tested" can be told from "nothing found".
+    """
     is_marker, found = tests.is_marker, tests.found
-    for domain in np.flatnonzero(found.testable).tolist():
-        for feature in tests.ranked(domain)[:KEPT]:
+    for domain, test in enumerate(tests.tested(found_again)):
+        facts = {"run": run, "section": tests.section, "modality": tests.modality, "domain": domain + 1, "test": test}
+        listed = tests.ranked(domain)[:KEPT]
+        if not len(listed) and test != TESTED and tests.section == ALL:
+            yield facts | {"feature": "", "marker": False, "found_again": short(found_again[domain])}
+        for feature in listed:
             at = domain, feature
-            yield {
-                "run": run,
-                "section": tests.section,
-                "modality": tests.modality,
-                "domain": domain + 1,
+            yield facts | {
                 "feature": tests.features[feature],
                 "marker": bool(is_marker[at]),
                 "log2_fold_change": short(tests.log2_fold_change[at]),

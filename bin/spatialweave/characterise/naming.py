@@ -13,6 +13,7 @@ from spatialweave.characterise.markers import SIGNIFICANT, MarkerTests
 from spatialweave.characterise.panel import Panel
 from spatialweave.characterise.rounding import short
 from spatialweave.io.notices import warn
+from spatialweave.io.result_tables import joined_names
 
 LEAST_SCORE = 0.1
 """Smallest score of a name: its markers have a mean AUC of 0.55."""
@@ -54,6 +55,8 @@ class NameScore:
         Whether the domain has this name.
     evidence
         The markers with their AUC.
+    not_measured
+        The markers that were not measured in the domain (:func:`joined_names`).
     """
 
     domain: int
@@ -65,6 +68,7 @@ class NameScore:
     markers: int
     named: bool
     evidence: str
+    not_measured: str
 
 
 def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
@@ -82,7 +86,7 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
     effects = [2.0 * test.found.auc - 1.0 for test in tests]
     testable = np.array([test.found.testable for test in tests])
     scores = np.array([candidate.scores(effects) for candidate in candidates])
-    measured = np.array([candidate.measured(testable) for candidate in candidates])
+    measured = [candidate.measured(testable) for candidate in candidates]
     pairs = int(np.isfinite(scores).any(axis=1).sum()) * testable.shape[1]
     p = np.minimum(_p_values(candidates, effects) * pairs, 1.0)
     _warn_of_hopeless(candidates, effects, pairs)
@@ -98,14 +102,16 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
                 own[index] >= LEAST_SCORE
                 and margin >= LEAST_MARGIN
                 and p[index, domain] <= SIGNIFICANT
-                and measured[index, domain] >= LEAST_MEASURED * candidate.n_markers
+                and measured[index][:, domain].sum() >= LEAST_MEASURED * candidate.n_markers
             )
             if np.isfinite(own[index]):
                 evidence = candidate.evidence(tests, domain)
+                found_in = measured[index][:, domain]
+                absent = joined_names(candidate.features[number] for number in np.flatnonzero(~found_in))
                 found.append(
                     NameScore(
                         domain + 1, candidate.name, short(own[index]), short(margin), short(p[index, domain]),
-                        int(measured[index, domain]), candidate.n_markers, bool(named), evidence,
+                        int(found_in.sum()), candidate.n_markers, bool(named), evidence, absent,
                     )
                 )  # fmt: skip
     return found
@@ -115,13 +121,19 @@ def name_domains(panel: Panel, tests: Sequence[MarkerTests]) -> list[NameScore]:
 class _Measured:
     """Markers of a name that were measured, as (modality's position, feature, sign).
 
-    `numbers` contains the panel number of each, since a marker may occur in several modalities.
+    `numbers` contains the panel number of each, since a marker may occur in several modalities; `features` are the
+    names of the panel's markers.
     """
 
     name: str
     markers: list[tuple[int, int, int]]
     numbers: list[int]
-    n_markers: int
+    features: list[str]
+
+    @property
+    def n_markers(self) -> int:
+        """Number of markers in the panel."""
+        return len(self.features)
 
     @classmethod
     def of(cls, name: str, panel: Panel, tests: Sequence[MarkerTests]) -> _Measured:
@@ -141,14 +153,14 @@ class _Measured:
             matches = [match for match in matches if match[1] >= 0]
             markers += matches
             numbers += [number] * len(matches)
-        return cls(name, markers, numbers, len(panel[name]))
+        return cls(name, markers, numbers, [marker.feature for marker in panel[name]])
 
     def measured(self, testable: np.ndarray) -> np.ndarray:
-        """Return how many markers of the panel count in each domain, given `testable` (modalities x domains)."""
+        """Return which markers of the panel count in each domain, given `testable` (modalities x domains)."""
         counts = np.zeros((self.n_markers, testable.shape[1]), dtype=bool)
         for number, (modality, _, _) in zip(self.numbers, self.markers, strict=True):
             counts[number] |= testable[modality]
-        return np.asarray(counts.sum(axis=0))
+        return counts
 
     def scores(self, effects: list[np.ndarray]) -> np.ndarray:
         """Return one score per domain; NaN if no marker was measured."""

@@ -44,14 +44,20 @@ def read_panel(path: Path) -> Panel:
     Raises
     ------
     InputError
-        When the file is not YAML, a name occurs twice or is a number, or markers are not lists of texts, occur twice,
-        or are missing.
+        When the file is not YAML, a name occurs twice or is a number, or markers are not lists of texts, occur twice
+        (also once for all modalities and once for one), or are missing.
     """
     content = read_yaml(path)
     _refuse_repeated(path)
     if not content:
         raise InputError(str(path), "contains no names", "names of domains and their markers")
-    return {_name(path, name): _markers(f"{path}, '{name}'", entry) for name, entry in content.items()}
+    panel: Panel = {}
+    for given, entry in content.items():
+        name = _name(path, given)
+        if name in panel:
+            raise InputError(f"{path}, '{name}'", "occurs twice, but for blanks around it", "each name once")
+        panel[name] = _markers(f"{path}, '{name}'", entry)
+    return panel
 
 
 def _refuse_repeated(path: Path) -> None:
@@ -99,6 +105,10 @@ def _markers(where: str, entry: Any) -> list[PanelMarker]:
         if key in seen:
             raise InputError(where, f"marker '{marker.feature}' occurs twice", "each marker once")
         seen.add(key)
+    for marker in found:
+        if marker.modality and ("", marker.feature.upper()) in seen:
+            twice = f"marker '{marker.feature}' occurs under {marker.modality}, and without a modality for all of them"
+            raise InputError(where, twice, "each marker once")
     return found
 
 

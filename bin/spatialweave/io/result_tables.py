@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,13 +192,21 @@ _OF_DOMAIN = {"run": TEXT, "domain": COUNT}
 
 MARKERS = ResultTable(
     {
-        "run": TEXT, "section": TEXT, "modality": TEXT, "domain": COUNT, "feature": TEXT, "marker": FLAG,
+        "run": TEXT, "section": TEXT, "modality": TEXT, "domain": COUNT, "feature": TEXT, "marker": FLAG, "test": TEXT,
         **dict.fromkeys(("log2_fold_change", "auc", "fraction_in", "fraction_out", "score", "p", "p_adjusted",
                          "p_split", "p_split_adjusted", "found_again"), OPTIONAL),
     }
 )  # fmt: skip
 """Features with the highest values in each domain compared with all other spots, in each section and in `all`
-(docs/characterise.md)."""
+(docs/characterise.md); in `all` a row without a feature where a domain could not be tested."""
+
+TESTED = "test spots"
+"""Content of the column `test` of MARKERS where these spots decide which features are markers."""
+
+NOT_FOUND_AGAIN, FEW_TEST_SPOTS, NOT_MEASURED, NOT_COMPARED = (
+    "not found again", "too few test spots", "not measured", "nothing to compare with",
+)  # fmt: skip
+"""The same where no valid test was possible, so that there are no markers: why."""
 
 PROFILES = ResultTable(
     {"run": TEXT, "modality": TEXT, "feature": TEXT, "domain": COUNT, "mean": OPTIONAL, "fraction": OPTIONAL}
@@ -218,16 +229,34 @@ COMPOSITION = ResultTable({**_OF_DOMAIN, "column": TEXT, "class": TEXT, "spots":
 
 NAMES = ResultTable(
     {**_OF_DOMAIN, "name": TEXT, "named": FLAG, **dict.fromkeys(("score", "margin", "p"), NUMBER), "measured": WHOLE,
-     "markers": WHOLE, "evidence": TEXT}
+     "markers": WHOLE, "evidence": TEXT, "not_measured": TEXT}
 )  # fmt: skip
-"""Fit of each name of the panel to each domain, best first, and whether the domain has the name."""
+"""Fit of each name of the panel to each domain, best first, and whether the domain has the name; `not_measured` has
+those of its markers that no spot of the domain has (:func:`joined_names`)."""
+
+OF_MODEL = [column for column in NAMES.columns if column not in ("run", "not_measured")]
+"""Columns of NAMES that a saved model holds."""
 
 GENE_SETS = ResultTable(
     {"run": TEXT, "modality": TEXT, "domain": COUNT, "gene_set": TEXT,
      **dict.fromkeys(("overlap", "markers", "set_size", "background"), WHOLE),
      **dict.fromkeys(("enrichment", "p", "p_adjusted"), NUMBER), "genes": TEXT}
 )  # fmt: skip
-"""The gene sets that contain markers of a domain, ordered by p value."""
+"""The gene sets that contain markers of a domain, ordered by p value; `genes` are the markers in common
+(:func:`joined_names`)."""
+
+
+def joined_names(names: Iterable[str]) -> str:
+    """Return names of features as one cell: separated by semicolons, and a name that has one in double quotes."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=";", lineterminator="").writerow(names)
+    return text.getvalue()
+
+
+def names_in(cell: str) -> list[str]:
+    """Return the names in a cell that :func:`joined_names` made."""
+    return next(csv.reader([cell], delimiter=";"), [])
+
 
 DISTRIBUTIONS = ResultTable(
     {"run": TEXT, "quantity": TEXT, "modality": TEXT, "feature": TEXT, "domain": COUNT, "spots": COUNT,

@@ -13,7 +13,7 @@ SIGNIFICANT = 0.05
 class Marker:
     """Feature that is higher in the domain than in all other spots; see docs/characterise.md for its numbers.
 
-    `held_out`: whether `p_adjusted` comes from spots that were not used to find the domain.
+    `p_adjusted` comes from spots that were not used to find the domain.
     """
 
     feature: str
@@ -22,16 +22,19 @@ class Marker:
     fraction_in: float
     fraction_out: float
     p_adjusted: float
-    held_out: bool
 
 
 @dataclass(frozen=True)
 class ModalityMarkers:
-    """Markers of the domain in one modality: the best ones, and their number in the table."""
+    """Markers of the domain in one modality: the best ones, and their number in the table.
+
+    `untested`: why no feature could be tested, as in markers.csv; "" if they were.
+    """
 
     modality: str
     best: list[Marker]
     number: int
+    untested: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,11 @@ class Passport:
     def label(self) -> str:
         """Number, and name if there is one."""
         return f"{self.number}: {self.name}" if self.name else str(self.number)
+
+    @property
+    def tested(self) -> bool:
+        """Whether features could be tested in some modality."""
+        return any(not found.untested for found in self.markers)
 
     @property
     def seeing(self) -> dict[str, tuple[int, int]]:

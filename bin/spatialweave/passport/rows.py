@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spatialweave.io.result_tables import of_domain
+from spatialweave.io.result_tables import TESTED, names_in, of_domain
 from spatialweave.passport.passport import (
     SIGNIFICANT,
     Change,
@@ -38,22 +38,28 @@ TOP_CHANGED = 5
 def markers_of(table: pd.DataFrame, domain: int) -> list[ModalityMarkers]:
     """Return the markers of a domain over all sections, by modality in the order of the table, best first."""
     pooled = table[table["section"] == "all"]
-    own = pooled[(pooled["domain"] == domain) & pooled["marker"]]
+    own = pooled[pooled["domain"] == domain]
     return [_markers(str(name), own[own["modality"] == name]) for name in dict.fromkeys(pooled["modality"])]
 
 
-def _markers(modality: str, own: pd.DataFrame) -> ModalityMarkers:
-    best = []
-    for row in own.head(TOP_MARKERS).to_dict("records"):
-        split = float(row["p_split_adjusted"])
-        held_out = split == split
-        best.append(
-            Marker(
-                str(row["feature"]), float(row["log2_fold_change"]), float(row["auc"]), float(row["fraction_in"]),
-                float(row["fraction_out"]), split if held_out else float(row["p_adjusted"]), held_out,
-            )
-        )  # fmt: skip
-    return ModalityMarkers(modality, best, len(own))
+def _markers(modality: str, rows: pd.DataFrame) -> ModalityMarkers:
+    own = rows[rows["marker"]]
+    best = [
+        Marker(
+            str(row["feature"]), float(row["log2_fold_change"]), float(row["auc"]), float(row["fraction_in"]),
+            float(row["fraction_out"]), float(row["p_split_adjusted"]),
+        )
+        for row in own.head(TOP_MARKERS).to_dict("records")
+    ]  # fmt: skip
+    return ModalityMarkers(modality, best, len(own), untested(rows))
+
+
+def untested(rows: pd.DataFrame) -> str:
+    """Return why a domain's features could not be tested, from its rows of markers.csv in a modality; "" if they were.
+
+    A domain in which no feature is higher has no rows, but was tested.
+    """
+    return next((str(test) for test in rows["test"] if test != TESTED), "")
 
 
 def gene_sets_of(table: pd.DataFrame, domain: int) -> list[GeneSet]:
@@ -63,7 +69,7 @@ def gene_sets_of(table: pd.DataFrame, domain: int) -> list[GeneSet]:
     return [
         GeneSet(
             str(row["modality"]), str(row["gene_set"]).replace("_", " "), int(row["overlap"]), int(row["set_size"]),
-            float(row["enrichment"]), float(row["p_adjusted"]), str(row["genes"]).replace(" ", ", "),
+            float(row["enrichment"]), float(row["p_adjusted"]), ", ".join(names_in(str(row["genes"]))),
         )
         for row in best.to_dict("records")
     ]  # fmt: skip

@@ -10,8 +10,14 @@ import numpy as np
 
 from spatialweave.passport.passport import Change, Passport
 from spatialweave.passport.sightings import BINS, SEEN
-from spatialweave.passport.words import certainty_sentence, need_sentence, p_text, seen_sentence
-from spatialweave.report.text import modality
+from spatialweave.passport.words import (
+    certainty_sentence,
+    need_sentence,
+    no_markers_sentence,
+    p_text,
+    seen_sentence,
+)
+from spatialweave.report.text import decimals, modality
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +99,8 @@ def need(figure: Figure, one: Passport) -> None:
 
 def markers(figure: Figure, one: Passport) -> None:
     """Draw a small table per modality: feature, fold change, AUC, fractions and p."""
-    known = [found for found in one.markers if found.best][:TABLES_SHOWN]
+    # If there is not enough room, the modalities that have some.
+    known = sorted(one.markers, key=lambda found: not found.best)[:TABLES_SHOWN]
     if not known:
         return
     head(figure, LEFT, 0.45, "What marks it?")
@@ -102,11 +109,14 @@ def markers(figure: Figure, one: Passport) -> None:
     for index, found in enumerate(known):
         left = LEFT + index * width
         figure.text(left, 0.42, modality(found.modality), fontsize=SMALL, fontweight="bold", va="center")
+        if not found.best:
+            figure.text(left, 0.404, _wrapped(no_markers_sentence(found), 34), fontsize=TINY, va="top", color=SOFT)
+            continue
         rows = [
             (
-                cut(m.feature, 14), f"{m.log2_fold_change:+.1f}".replace("-", "−"), f"{m.auc:.2f}",
+                cut(m.feature, 14), decimals(m.log2_fold_change, signed=True, digits=1), f"{m.auc:.2f}",
                 f"{100 * m.fraction_in:.0f}|{100 * m.fraction_out:.0f}",
-                p_text(m.p_adjusted) + ("" if m.held_out else "*"),
+                p_text(m.p_adjusted),
             )
             for m in found.best[:MARKERS_SHOWN]
         ]  # fmt: skip

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.result_tables import (
+    FEW_TEST_SPOTS,
+    NOT_COMPARED,
+    NOT_FOUND_AGAIN,
+    NOT_MEASURED,
+    WEAVE,
+)
 from spatialweave.io.run_names import method_and_seed
-from spatialweave.passport.passport import Passport
+from spatialweave.passport.passport import ModalityMarkers, Passport
 from spatialweave.passport.sightings import SEEN
 from spatialweave.prose import listing
 from spatialweave.report.text import modality
+
+UNTESTED = {
+    NOT_MEASURED: "this modality was measured at none of its spots.",
+    NOT_COMPARED: "no section has 3 of its spots and 3 others with this modality.",
+    NOT_FOUND_AGAIN: "a third of the spots does not find it again, so no p value would be valid.",
+    FEW_TEST_SPOTS: "no section has 3 of its test spots and 3 others with this modality.",
+}
+"""Why the features of a modality could not be tested, in words, by the column `test` of markers.csv."""
+
+
+def no_markers_sentence(found: ModalityMarkers) -> str:
+    """Return why a domain has no markers in a modality; "" if it has some."""
+    if found.best:
+        return ""
+    if found.untested:
+        return f"Not tested: {UNTESTED.get(found.untested, found.untested)}"
+    return "None: no feature of this modality is higher here than elsewhere beyond chance."
 
 
 def certainty_sentence(one: Passport, labels: Mapping[int, str]) -> str:

@@ -18,7 +18,7 @@ from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.notices import warn
 from spatialweave.io.result_table import TEXT
-from spatialweave.io.result_tables import NAMES, REFERENCE
+from spatialweave.io.result_tables import NAMES, OF_MODEL, REFERENCE
 from spatialweave.io.saved_model import AGAIN, SavedModel
 from spatialweave.method import Fitted, load_method, method_names
 from spatialweave.preprocess.by_model import clusters_of, frozen_preparations
@@ -285,13 +285,13 @@ def _method(model: SavedModel) -> tuple[Any, Any]:
 
 
 def domain_facts(model: SavedModel) -> tuple[int, list[dict[str, Any]]]:
-    """Return the rounds of refinement, and the rows of the table of names, without the run."""
+    """Return the rounds of refinement, and the rows of the table of names, with the columns of OF_MODEL."""
     described = model.description["domains"]
     where = f"{model.where}, domains"
     rounds, names = described.get("refine", 0), described.get("names", [])
     if type(rounds) is not int or not 0 <= rounds <= 100:
         raise InputError(where, f"refine is {rounds!r}", "0 to 100 rounds", AGAIN)
-    columns = {column: cell for column, cell in NAMES.cells.items() if column != "run"}
+    columns = {column: NAMES.cells[column] for column in OF_MODEL}
     if not isinstance(names, list) or not all(isinstance(row, dict) and row.keys() == columns.keys() for row in names):
         raise InputError(where, "names are not rows of a table of names", ", ".join(columns), AGAIN)
     for row in names:

@@ -18,7 +18,7 @@ from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import read_joined_counts
-from spatialweave.io.result_tables import NAMES, read_domains
+from spatialweave.io.result_tables import NAMES, OF_MODEL, read_domains
 from spatialweave.io.run_names import run_of_file
 from spatialweave.modalities import MODALITY_KINDS
 from spatialweave.preprocess.by_model import known_counts
@@ -275,11 +275,11 @@ def _state(path: Path) -> dict[str, np.ndarray]:
 
 
 def _names(path: Path | None, run: str) -> list[dict[str, Any]]:
-    """Return the rows of the table of names for the domains that have one, without the run."""
+    """Return the rows of the table of names for the domains that have one, with the columns of OF_MODEL."""
     if path is None:
         return []
     table = NAMES.read(path)
-    own = table[(table["run"] == run) & table["named"]].drop(columns="run")
+    own = table[(table["run"] == run) & table["named"]][OF_MODEL]
     # Through JSON, which has no numpy types.
     rows: list[dict[str, Any]] = json.loads(own.to_json(orient="records"))
     return rows

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
-from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE
+from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, names_in
+from spatialweave.passport.rows import untested
 from spatialweave.passport.tables import read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.heat_plot import HeatPlot, heat_plot
@@ -113,7 +114,8 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
     sections = [name for name in structure["section"].unique() if name != ALL]
     names = _chosen(tables.get("names"))
     markers = tables["markers"]
-    pooled_markers = markers[(markers["section"] == ALL) & markers["marker"]]
+    pooled_rows = markers[markers["section"] == ALL]
+    pooled_markers = pooled_rows[pooled_rows["marker"]]
     modalities = list(dict.fromkeys(tables["profiles"]["modality"]))
     optional = {"sections": "sections", "confidence": "confidence", "found_again": "found again"}
     shown = [name for name in optional if name in pooled and (name != "sections" or len(sections) > 1)]
@@ -123,8 +125,8 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
     for domain, row in pooled.iterrows():
         cells: list[Any] = [_label(int(str(domain)), names), int(row["spots"]), _short(100 * row["fraction"])]
         cells += [_short(row.get(name)) for name in shown]
-        own = pooled_markers[pooled_markers["domain"] == domain]
-        cells += [", ".join(own[own["modality"] == name]["feature"].head(TOP)) for name in modalities]
+        own = pooled_rows[pooled_rows["domain"] == domain]
+        cells += [_best(own[own["modality"] == name]) for name in modalities]
         cells.append(_beside(tables["neighbours"], int(str(domain)), names))
         rows.append(cells)
     found_again = pooled["found_again"] if "found_again" in pooled else pooled["spots"] * 0
@@ -154,6 +156,11 @@ def _chosen(names: pd.DataFrame | None) -> dict[int, str]:
 
 def _label(domain: int, names: dict[int, str]) -> str:
     return f"{domain}: {names[domain]}" if domain in names else str(domain)
+
+
+def _best(rows: pd.DataFrame) -> str:
+    """Return the best markers of a domain in a modality, or that it could not be tested."""
+    return "not tested" if untested(rows) else ", ".join(rows[rows["marker"]]["feature"].head(TOP))
 
 
 def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str:
@@ -229,7 +236,7 @@ def _sets_table(sets: pd.DataFrame | None, names: dict[int, str]) -> ReportTable
         [
             _label(int(row["domain"]), names), modality(row["modality"]), row["gene_set"].replace("_", " "),
             f"{row['overlap']} of {row['set_size']}", _short(row["enrichment"]), _short(row["p_adjusted"]),
-            ", ".join(str(row["genes"]).split()[:8]),
+            ", ".join(names_in(str(row["genes"]))[:8]),
         ]
         for _, row in best.iterrows()
     ]  # fmt: skip

@@ -8,16 +8,16 @@ from typing import Any
 
 from spatialweave.passport.passport import Change, Donor, ModalityMarkers, Passport
 from spatialweave.passport.sightings import SEEN
-from spatialweave.passport.words import p_text
+from spatialweave.passport.words import no_markers_sentence, p_text
 from spatialweave.prose import listing
 from spatialweave.report.passport_charts import Dots, dots
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import modality, words
+from spatialweave.report.text import decimals, modality, words
 
 
 @dataclass
 class MarkerTable:
-    """Markers of one modality: rows of a feature and its cells."""
+    """Markers of one modality: rows of a feature and its cells; without rows, why there are none."""
 
     modality: str
     title: str
@@ -68,16 +68,15 @@ def marker_table(found: ModalityMarkers) -> MarkerTable:
         (
             m.feature,
             [
-                f"{m.log2_fold_change:+.2f}".replace("-", "−"), f"{m.auc:.2f}", f"{100 * m.fraction_in:.0f}",
-                f"{100 * m.fraction_out:.0f}", p_text(m.p_adjusted) + ("" if m.held_out else "*"),
+                decimals(m.log2_fold_change, signed=True, digits=2), f"{m.auc:.2f}", f"{100 * m.fraction_in:.0f}",
+                f"{100 * m.fraction_out:.0f}", p_text(m.p_adjusted),
             ],
         )
         for m in found.best
     ]  # fmt: skip
     header = ["log2 fold change", "AUC", "in, %", "out, %", "p, adjusted"]
-    note = "* of all spots, which found the domain, too: too small" if any(not m.held_out for m in found.best) else ""
-    how_many = f": {_at_least(found.number)} marker{'s' * (found.number != 1)}"
-    return MarkerTable(found.modality, modality(found.modality) + how_many, header, rows, note)
+    how_many = f": {_at_least(found.number)} marker{'s' * (found.number != 1)}" if not found.untested else ""
+    return MarkerTable(found.modality, modality(found.modality) + how_many, header, rows, no_markers_sentence(found))
 
 
 def _at_least(count: int) -> str:
@@ -121,10 +120,6 @@ def neighbour_table(one: Passport, labels: Mapping[int, str]) -> ReportTable | N
     ]  # fmt: skip
     header = ["domain", "of the border, %", "expected, %", "PAGA"]
     return ReportTable("Neighbours", header, rows, True)
-
-
-def _rounded(value: float, digits: int) -> float | None:
-    return round(value, digits) if value == value else None
 
 
 def section_table(one: Passport) -> ReportTable | None:
