@@ -9,6 +9,7 @@ import mudata
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.io.contract import read_h5mu
@@ -46,6 +47,25 @@ def test_refinement_is_part_of_the_labelling(project, series, tmp_path):
     trained = train(project, tmp_path, [series["section1"]], "pca_smooth", refine=2)
     again = label(trained.model, tmp_path / "again", series["section1"])
     assert (again.domains["domain"] == trained.domains["domain"]).all()
+
+
+def test_unlikeness_is_measured_against_other_donors(project, series, tmp_path):
+    """Sections of one donor are held out together; those of a single donor one by one, as without donors."""
+
+    def calibration(name, donors):
+        sections = []
+        for (section, path), donor in zip(series.items(), donors, strict=True):
+            data = mudata.read_h5mu(path)
+            data.obs["meta_donor"] = donor
+            (tmp_path / name).mkdir(exist_ok=True)
+            sections.append(tmp_path / name / f"{section}.section.h5mu")
+            data.write_h5mu(sections[-1])
+        trained = train(project, tmp_path / name, sections, "pca_smooth")
+        return load_file(trained.model / "model.safetensors")["calibration.embedding"]
+
+    without, one, two = (calibration(name, list(name)) for name in ("   ", "aaa", "aab"))
+    np.testing.assert_array_equal(without, one)
+    assert not np.array_equal(without, two)
 
 
 def test_a_section_that_was_left_out(atlas, series, tmp_path):

@@ -14,7 +14,7 @@ from spatialweave.cohort.abundance import differential_abundance, sizes_of
 from spatialweave.cohort.expression import differential_expression
 from spatialweave.cohort.neighbourhoods import differential_neighbourhoods
 from spatialweave.cohort.samples import Samples, read_samples
-from spatialweave.io.contract import CARRIED, PRECOMPUTED, is_intensities
+from spatialweave.io.contract import CONDITION, DONOR, PRECOMPUTED, is_intensities
 from spatialweave.io.count_matrix import Counts
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NEIGHBOURHOODS, SAMPLES
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """False discovery rate at which a difference is reported."""
-
-DONOR, CONDITION = f"{CARRIED}donor", f"{CARRIED}condition"
 
 
 @dataclass(frozen=True)

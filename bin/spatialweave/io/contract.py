@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 CONTRACT_VERSION = 1
 
 CARRIED = "meta_"
-"""Prefix of obs columns copied from the user's own samplesheet columns, e.g. meta_donor; they are not used."""
+"""Prefix of obs columns copied from the user's own samplesheet columns, e.g. meta_donor; no method uses them."""
+
+DONOR, CONDITION = f"{CARRIED}donor", f"{CARRIED}condition"
+"""Those of the columns that say which sections are of one donor, and what COHORT compares."""
 
 TRUE_SPATIAL = "spatial_true"
 """The obsm key of true coordinates in the tissue (of simulated sections), used only to score alignments."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.io.contract import CONDITION, DONOR
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.passport import rows
 from spatialweave.passport.passport import Passport, SectionShare
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = "confidence"
 WEIGHT = "weight_"
-OF_COHORT = {"meta_donor", "meta_condition"}
+OF_COHORT = {DONOR, CONDITION}
 
 
 def passports(

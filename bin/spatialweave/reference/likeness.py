@@ -6,8 +6,8 @@ that are nearer. The largest of these fractions is then converted to the fractio
 smaller one. So one in a hundred spots of the reference reaches a fraction of 0.99 or more, for any distribution of the
 distances: 1 minus it is a conformal p value, up to one in the number of spots (Vovk, Gammerman and Shafer, Algorithmic
 Learning in a Random World, 2005; Laxhammar and Falkman, Ann Math Artif Intell 74:67, 2015). Reference spots are held
-out for their distances: domains are described by the other sections or, with one section, by the other blocks of the
-tissue.
+out for their distances: domains are described by the other donors or, if these are not known, the other sections. With
+one section they are described by the other blocks of the tissue.
 """
 
 from __future__ import annotations
@@ -22,15 +22,28 @@ QUANTILES = 1001
 """Number of quantiles of each distance that are kept, from the smallest to the largest of the reference."""
 
 GROUPS = 5
-"""Largest number of groups of held-out reference spots: sections or, with one section, blocks of its tissue."""
+"""Largest number of groups of held-out reference spots: donors, sections or, with one section, blocks of its tissue."""
 
 UNLIKE = 0.99
 """Spots with a larger fraction are called unlike the reference: one in a hundred of its own spots."""
 
 
-def held_out_groups(sections: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
-    """Return each spot's group (int64): its section or, with one section, its block along the tissue's longer side."""
-    names, numbers = np.unique(sections, return_inverse=True)
+def held_out_groups(sections: np.ndarray, donors: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+    """Return each spot's group (int64): its donor, so that no other section of a donor describes the spots of one.
+
+    Sections without a donor are held out by themselves, and so are all sections of a single donor. With one section,
+    the group is the block along the tissue's longer side.
+
+    Parameters
+    ----------
+    donors
+        One per spot; "" = unknown.
+    """
+    known = donors != ""
+    units = np.where(known, np.char.add("donor ", donors), np.char.add("section ", sections))
+    if len(np.unique(units)) == 1:
+        units = sections
+    names, numbers = np.unique(units, return_inverse=True)
     if len(names) > 1:
         return np.asarray(numbers % GROUPS, dtype=np.int64)
     along = coordinates[:, np.argmax(np.ptp(coordinates, axis=0))]

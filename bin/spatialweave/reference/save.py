@@ -13,7 +13,7 @@ import numpy as np
 from spatialweave import __version__
 from spatialweave.domains.labels import refine
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MEASURED, read_h5ad, read_h5mu
+from spatialweave.io.contract import DONOR, MEASURED, read_h5ad, read_h5mu
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import training_record
 from spatialweave.io.files import read_json
@@ -30,6 +30,7 @@ from spatialweave.reference.likeness import farthest, held_out_distances, held_o
 
 if TYPE_CHECKING:
     import mudata
+    import pandas as pd
     from scipy import sparse
 
 EM_STEPS = 500
@@ -79,7 +80,8 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
     values = np.asarray(embedding.X, dtype=np.float64)
 
     mixture, agreement = frozen_mixture(values, domains - 1, dataset, clustering)
-    groups = held_out_groups(dataset.obs["section"].to_numpy().astype(str), dataset.coordinates)
+    spots = dataset.obs
+    groups = held_out_groups(spots["section"].to_numpy().astype(str), _donors(counts, spots.index), dataset.coordinates)
     n_domains = int(domains.max())
     distances = {EMBEDDING: held_out_distances(values, domains - 1, n_domains, groups)}
     # New spots are assigned by the mixture, but their distances are to the domains, as those of the reference's spots.
@@ -125,6 +127,13 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
         "training": {"receptive_field": training.get("receptive_field", {}), "epochs": training.get("epochs", 0)},
     }
     return description, arrays
+
+
+def _donors(counts: mudata.MuData, spots: pd.Index) -> np.ndarray:
+    """Return the donor of every spot as text, "" where the samplesheet names none."""
+    if DONOR not in counts.obs:
+        return np.full(len(spots), "")
+    return counts.obs[DONOR].reindex(spots).astype(object).fillna("").to_numpy().astype(str)
 
 
 @dataclass(frozen=True)
