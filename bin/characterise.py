@@ -17,7 +17,7 @@ from spatialweave.cli import FILE, FOLDER, OUT_FOLDER, SEED, stage
     help="Folder with *.counts.h5mu, *.latents.h5mu, graph.h5ad, and of each run <method>.seed<k>.h5ad, "
     ".domains.csv and .metrics.csv.",
 )
-@click.option("--run", multiple=True, help="A run to characterise, <method>.seed<k>; default: the one shown first.")
+@click.option("--run", multiple=True, help="A run to characterise beside the one shown first and the consensus.")
 @click.option("--gene-sets", type=FILE, help="Gene sets (.gmt).")
 @click.option("--panel", type=FILE, help="Names of domains and their markers (.yml).")
 @click.option(

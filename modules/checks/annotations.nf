@@ -11,7 +11,7 @@ def givenFile(options, name) {
     return found
 }
 
-// The ids of the runs of --characterise_runs, e.g. ['smart.seed1']; [] for the run that the report shows first.
+// The ids of the runs of --characterise_runs, e.g. ['smart.seed1'], beside the one that the report shows first and the consensus.
 def characterisedRuns(options, methods) {
     def wanted = (options.characterise_runs ?: '').tokenize(', ').unique()
     def known = (methods*.name + (options.weave ? ['weave'] : [])).collectMany { name ->

@@ -9,7 +9,8 @@ from scipy.spatial import cKDTree
 
 from spatialweave.characterise.composition import composition
 from spatialweave.characterise.neighbours import adjacency, quasi_independent
-from spatialweave.characterise.shapes import shapes, spot_areas
+from spatialweave.characterise.shapes import Shapes, shapes, spot_areas
+from spatialweave.characterise.structure import together
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.spatial import knn
 
@@ -46,6 +47,21 @@ def test_pieces_and_a_long_band() -> None:
     # A rectangle a x b has a mean squared distance of (a^2 + b^2) / 12; the spots' discs are a little rounder.
     assert found.roundness[1] == pytest.approx(6 * 4 * 60 / (np.pi * (4**2 + 60**2)), rel=0.02)
     assert np.isnan(found.roundness[2]) and np.isnan(found.largest_piece[2]) and found.area[2] == 0
+
+
+def test_sections_together_by_hand() -> None:
+    """A domain that is one piece in each of eight sections; and one of two pieces, with a stray spot elsewhere."""
+    nothing = np.full(2, np.nan)
+
+    def one(spots: list[int], pieces: list[int], largest: list[float]) -> Shapes:
+        return Shapes(np.array(spots), np.ones(2), np.ones(2), np.array(pieces), np.array(largest), nothing)
+
+    parts = [one([30, 99], [1, 2], [1.0, 0.6]), one([10, 1], [1, 1], [1.0, 1.0])] + [
+        one([20, 0], [1, 0], [1.0, np.nan])
+    ] * 6
+    found = together(parts)
+    assert found.spots.tolist() == [160, 100] and found.area.tolist() == [8, 8]
+    assert found.pieces.tolist() == pytest.approx([1, 1.99]) and found.largest_piece.tolist() == [1.0, 0.6]
 
 
 def test_areas_of_cells_sum_to_the_tissue() -> None:

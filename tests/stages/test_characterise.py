@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from spatialweave.characterise.dataset import TABLES
 from spatialweave.io import contract
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import write_embedding
-from spatialweave.io.joined_counts import SectionSize, joined_counts
+from spatialweave.io.joined_counts import SECTIONS, SectionSize, joined_counts
 from spatialweave.io.result_tables import DOMAINS, METRICS
 
 from .conftest import script
@@ -120,6 +121,10 @@ def test_tables_of_the_run_that_is_shown_first(run, tmp_path, toy_run):
     # A spot is 10 micrometres wide.
     assert structure["all"]["area"].tolist() == [100.0 * size for size in sizes]
     assert set(found["structure"].query("statistic == 'area'")["unit"]) == {"µm²"}
+    # Each quadrant is one piece in both sections.
+    assert structure["all"]["pieces"].tolist() == structure["all"]["largest_piece"].tolist() == [1.0] * 4
+    # The three runs have the same domains.
+    assert structure["all"]["agreement"].tolist() == [1.0] * 4
     assert structure["all"]["confidence"].tolist() == [1.0, 0.5, 0.5, 0.5]
     assert structure["all"]["sections"].tolist() == [2.0] * 4
 
@@ -195,6 +200,66 @@ def test_domains_that_are_sections_have_no_markers_and_it_is_said(run, files, tm
     assert set(markers["test"]) == {"nothing to compare with"}
 
 
+def test_areas_of_sections_in_different_units_are_not_summed(run, files, tmp_path, toy_run):
+    """The scale of one section is not known: its areas are in units of its coordinates, here 1 per spot."""
+    changed = Path(shutil.copytree(files, tmp_path / "files"))
+    counts = contract.read_h5mu(changed / "smart.counts.h5mu", "counts")
+    sizes = json.loads(str(counts.uns[SECTIONS]))
+    counts.uns[SECTIONS] = json.dumps(
+        [size | {"micrometres": 10.0 if size["name"] == "left" else None} for size in sizes]
+    )
+    contract.write(counts, changed / "smart.counts.h5mu")
+    assert run(files=changed).exit_code == 0
+    structure = tables(tmp_path / "out")["structure"]
+    areas = structure[structure["statistic"].isin(["area", "border"])]
+    assert set(areas["section"]) == {"left", "right"}
+    sizes = np.bincount(toy_run.quadrant) / 2
+    areas = areas[areas["statistic"] == "area"].set_index(["section", "domain"])
+    assert areas.loc["left", "value"].tolist() == (100 * sizes).tolist() and set(areas.loc["left", "unit"]) == {"µm²"}
+    assert areas.loc["right", "value"].tolist() == sizes.tolist()
+    assert set(areas.loc["right", "unit"]) == {"coordinate units²"}
+
+
+def test_agreement_is_that_of_the_other_runs(run, files, tmp_path, toy_run):
+    """Of two other methods, one places a half of the first domain elsewhere."""
+    changed = Path(shutil.copytree(files, tmp_path / "files"))
+    table = DOMAINS.read(changed / "spamo.seed1.domains.csv")
+    first = np.flatnonzero(toy_run.quadrant == 0)
+    table.loc[first[::2], "domain"] = 5
+    DOMAINS.write(changed / "spamo.seed1.domains.csv", table)
+    assert run("--run", "smart.seed1", files=changed).exit_code == 0
+    found = tables(tmp_path / "out")["structure"].query("statistic == 'agreement'")
+    found = found.set_index(["run", "domain"])["value"]
+    assert found["smart.seed1"].tolist() == [0.75, 1.0, 1.0, 1.0]
+    assert found["weave.seed1"].tolist() == pytest.approx([5 / 6, 1.0, 1.0, 1.0], abs=1e-4)
+
+
+def test_a_consensus_that_is_not_shown_first_is_characterised_too(run, files, tmp_path):
+    """Two methods have no majority. The root is a domain of the run shown first, or of the named one."""
+    changed = Path(shutil.copytree(files, tmp_path / "files"))
+    woven = ad.read_h5ad(changed / "weave.seed1.h5ad")
+    woven.obsm["matched_runs"] = woven.obsm["matched_runs"].drop(columns="mcgate.seed1")
+    woven.write_h5ad(changed / "weave.seed1.h5ad")
+    for path in changed.glob("mcgate.*"):
+        path.unlink()
+    rng = np.random.default_rng(0)
+    for name in ("smart", "spamo"):
+        # Domains that pass into each other.
+        data = ad.read_h5ad(changed / f"{name}.seed1.h5ad")
+        data.X = data.X + rng.normal(scale=0.3, size=data.shape).astype(np.float32)
+        data.write_h5ad(changed / f"{name}.seed1.h5ad")
+    for more, runs in (((), ["smart", "weave"]), (("--run", "spamo.seed1"), ["smart", "weave", "spamo"])):
+        begins = []
+        for root in ("2", "3"):
+            assert run("--pseudotime-root", root, *more, files=changed).exit_code == 0
+            structure = tables(tmp_path / "out")["structure"]
+            assert structure["run"].unique().tolist() == [f"{name}.seed1" for name in runs]
+            times = structure.query("statistic == 'pseudotime'").pivot(index="run", columns="domain", values="value")
+            begins.append(times.idxmin(axis=1))
+        moved = begins[0] != begins[1]
+        assert moved[moved].index.tolist() == ["spamo.seed1" if more else "smart.seed1"]
+
+
 def test_named_runs(run, tmp_path):
     result = run("--run", "spamo.seed1", "--run", "smart.seed1", "--run", "spamca.seed1")
     assert result.exit_code == 0, result.output
@@ -203,7 +268,8 @@ def test_named_runs(run, tmp_path):
     ]
     found = tables(tmp_path / "out")
     assert set(found) == set(TABLES) - {"names", "gene_sets"}
-    assert found["structure"]["run"].unique().tolist() == ["spamo.seed1", "smart.seed1"]
+    # After the one that is shown first.
+    assert found["structure"]["run"].unique().tolist() == ["weave.seed1", "spamo.seed1", "smart.seed1"]
     weights = found["structure"].query("statistic == 'weight_rna' and run == 'smart.seed1'")
     assert weights["value"].tolist() == pytest.approx([0.7] * 4)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +80,13 @@ def characterise(
     Parameters
     ----------
     files, runs
-        See :func:`spatialweave.characterise.sources.read_sources`.
+        See :func:`spatialweave.characterise.sources.read_sources`; the first run in the tables is the one that the
+        report shows first.
     gene_sets, panel
         The user's gene sets (GMT) and panel of markers (YAML).
     root
-        The domain (from 1) in which pseudotime begins; None: chosen by the rule of :func:`pseudotime`.
+        The domain (from 1) of the named runs, or else of the run shown first, in which pseudotime begins; in other
+        runs, and if it is None, it is chosen by the rule of :func:`pseudotime`.
 
     Raises
     ------
@@ -102,8 +104,11 @@ def characterise(
     _warn_of_unmeasured(tables, gene_sets, measured, panel, names)
     given = _Given(seed, measured, names, None if root is None else root - 1)
     rows: dict[str, list[Any]] = {name: [] for name in TABLES}
+    rooted = {run.id for run in sources.runs} & set(runs) or {sources.runs[0].id}
     for run in sources.runs:
-        for name, found in _of_run(files, sources, run, tables, given):
+        # Domains of different runs have different numbers.
+        own = given if run.id in rooted else replace(given, root=None)
+        for name, found in _of_run(files, sources, run, tables, own):
             rows[name] += found
     # Pseudotime has one row per spot, so it comes as tables instead of rows.
     times = rows.pop("pseudotime")

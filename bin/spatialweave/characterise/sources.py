@@ -1,4 +1,4 @@
-"""Files of a dataset that CHARACTERISE reads, for the run that the report shows first and for other named runs."""
+"""Files of a dataset that CHARACTERISE reads: for the run that the report shows first, the consensus and named runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from spatialweave.io.joined_counts import SectionSize, read_stored_counts
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, read_domains
 from spatialweave.io.stored_counts import StoredCounts
+from spatialweave.passport.sightings import seen_by_runs
 from spatialweave.report.consensus import first_run
 from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, run_files
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 
 LABEL = "label"
+
+AGREEMENT = "agreement"
+"""Name of the statistic in the structure table: fraction of the other runs that place a spot in the same domain."""
 
 CONFIDENCE, WEIGHTS = "confidence", "modality_weights"
 """obsm keys of embeddings whose means by domain are reported."""
@@ -47,7 +51,7 @@ class CharacterisedRun:
     embedding
         float32, spots x dimensions; None if the run has none.
     per_spot
-        Name -> further values of each spot, e.g. ``confidence`` and ``weight_rna``.
+        Name -> further values of each spot, e.g. ``confidence``, ``agreement`` with the other runs, ``weight_rna``.
     member
         For a consensus, whose embedding separates the domains: id and embedding of the run that agrees with it most.
     """
@@ -103,8 +107,8 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
         Folder with one ``*.counts.h5mu``, ``*.latents.h5mu``, ``graph.h5ad``, and for each run
         ``<method>.seed<k>.h5ad``, ``.domains.csv`` and ``.metrics.csv``.
     runs
-        Ids of runs, e.g. ``smart.seed1``; if empty, the run that the report shows first. Runs that the dataset does not
-        have are left out with a notice.
+        Ids of further runs, e.g. ``smart.seed1``, after the run that the report shows first and the consensus, if there
+        is one. Runs that the dataset does not have are left out with a notice.
 
     Raises
     ------
@@ -152,12 +156,11 @@ def _chosen(files: Path, dataset: Dataset, found: list[MethodRun], wanted: Seque
     for name in wanted:
         if name not in by_id:
             warn("--run", f"dataset {dataset.name} has no run {name} with domains; it is left out")
-    if wanted:
-        return [by_id[name] for name in dict.fromkeys(wanted) if name in by_id]
     _, first = first_run(found, read_metrics(files, dataset.name), read_methods(files))
     if first is None:
         raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
-    return [found[first]]
+    woven = [run.id for run in found if run.method == WEAVE]
+    return [by_id[name] for name in dict.fromkeys([found[first].id, *woven, *wanted]) if name in by_id]
 
 
 def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData | None:
@@ -178,10 +181,21 @@ def _run(files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun]) 
     if embedding is not None and WEIGHTS in embedding.obsm:
         weights: pd.DataFrame = embedding.obsm[WEIGHTS]
         per_spot |= {f"weight_{name}": weights[name].to_numpy() for name in weights}
-    codes = np.array(run.domains, dtype=np.int64) - 1
+    codes = _codes(run)
+    others = {
+        (other.method, other.seed): _codes(other) for other in found if other.method != WEAVE and other is not run
+    }
+    agreement = seen_by_runs(codes, others).agreement
+    if agreement is not None:
+        per_spot[AGREEMENT] = agreement
     values = None if embedding is None else np.asarray(embedding.X, dtype=np.float32)
     member = _closest(files, dataset, run, found) if run.method == WEAVE else None
     return CharacterisedRun(run.id, codes, values, per_spot, member)
+
+
+def _codes(run: MethodRun) -> np.ndarray:
+    """Return the domain of every spot, from 0."""
+    return np.array(run.domains, dtype=np.int64) - 1
 
 
 def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[MethodRun]) -> tuple[str, np.ndarray] | None:

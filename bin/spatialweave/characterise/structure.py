@@ -21,24 +21,23 @@ MOST_NAMED = 5
 
 
 def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield one row per domain, statistic and section (`all`: sums over sections; for roundness the mean by spots).
+    """Yield one row per domain, statistic and section (`all`: :func:`together`).
 
-    Lengths are in micrometres if these are known for every section, otherwise in units of the coordinates.
+    Lengths are in micrometres in sections whose scale is known, otherwise in units of the coordinates. These may differ
+    between sections, so areas and borders are summed only if all scales are known.
     """
     dataset = sources.dataset
     scale = {size.name: size.micrometres for size in sources.sections}
-    known = all(scale.values())
-    unit = "µm" if known else "coordinate units"
     sections = dataset.section_rows()
     by_section, along = {}, {}
     for name, rows in sections.items():
-        points = dataset.coordinates[rows] * (scale[name] or 1.0 if known else 1.0)
+        points = dataset.coordinates[rows] * (scale[name] or 1.0)
         part = sources.graph[rows][:, rows]
         by_section[name] = shapes(points, run.codes[rows], run.n_domains, part, dataset.layout)
         along[name] = _along_lines(run, name, dataset.coordinates[rows], sources.places[name], run.codes[rows])
-    units = {"spots": "spots", FRACTION: "", "area": f"{unit}²", "border": unit, "pieces": "pieces"}
-    units |= {"largest_piece": "", "roundness": "", ALONG: ""}
-    of_all = _statistics(_together(list(by_section.values())), dataset.n_spots)
+    of_all = _statistics(together(list(by_section.values())), dataset.n_spots)
+    if len(sections) > 1 and not all(scale.values()):
+        del of_all["area"], of_all["border"]
     inside = [run.codes == domain for domain in range(run.n_domains)]
     for name, values in run.per_spot.items():
         finite = np.isfinite(values)
@@ -56,6 +55,10 @@ def structure_rows(sources: Characterised, run: CharacterisedRun, found_again: n
             name: _statistics(one, len(sections[name])) | {ALONG: along[name]} for name, one in by_section.items()
         }
     for section, statistics in parts.items():
+        length = (
+            "µm" if all(scale[name] for name in (sections if section == ALL else [section])) else "coordinate units"
+        )
+        units = {"spots": "spots", "area": f"{length}²", "border": length, "pieces": "pieces"}
         for domain in range(run.n_domains):
             for statistic, found in statistics.items():
                 value = float(found[domain])
@@ -102,13 +105,21 @@ def _statistics(found: Shapes, n_spots: int) -> dict[str, np.ndarray]:
     }
 
 
-def _together(parts: list[Shapes]) -> Shapes:
-    """Return sums over sections; for the largest piece the maximum, for roundness the mean weighted by spots."""
-    spots = np.sum([part.spots for part in parts], axis=0)
-    safe = np.maximum(spots, 1)
-    largest = np.max([np.nan_to_num(part.largest_piece) * part.spots for part in parts], axis=0) / safe
-    roundness = np.sum([np.nan_to_num(part.roundness) * part.spots for part in parts], axis=0) / safe
-    area, border, pieces = (
-        np.sum([getattr(part, name) for part in parts], axis=0) for name in ("area", "border", "pieces")
+def together(parts: list[Shapes]) -> Shapes:
+    """Return the shapes of the domains over all sections.
+
+    Spots, areas and borders are sums. Pieces and roundness are means over sections, weighted by the domain's spots, so
+    that a domain that is one piece in every section has one. The largest piece is that with the most spots in any
+    section, as a fraction of the domain's spots in that section.
+    """
+    spots, area, border = (
+        np.sum([getattr(part, name) for part in parts], axis=0) for name in ("spots", "area", "border")
     )
+    pieces, roundness = (
+        np.sum([np.nan_to_num(getattr(part, name)) * part.spots for part in parts], axis=0) / np.maximum(spots, 1)
+        for name in ("pieces", "roundness")
+    )
+    fractions = np.array([part.largest_piece for part in parts])
+    at = np.argmax([np.nan_to_num(part.largest_piece) * part.spots for part in parts], axis=0)
+    largest = fractions[at, np.arange(len(spots))]
     return Shapes(spots, area, border, pieces, largest, roundness)

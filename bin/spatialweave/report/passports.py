@@ -44,7 +44,7 @@ FROM = {ALONG: MANY}
 """Statistics that are shown only from a certain value on."""
 
 HELP = {
-    "pieces": "unconnected parts",
+    "pieces": "unconnected parts, mean of the sections",
     "roundness": "1 for a disc, lower for ragged shapes",
     ALONG: "fraction of its spots in single rows or columns: probably not tissue",
     "found_again": "Jaccard index with the domain found in a third of the spots",
