@@ -184,7 +184,7 @@ def test_colours_are_those_of_the_report(files: Path) -> None:
 def test_names_of_domains_are_a_column(files: Path, tmp_path: Path) -> None:
     """Two domains may have one name; a domain without one keeps its number."""
     rows = [
-        ("smart.seed1", domain, name, given, 0.5, 0.2, 0.01, 3, 3, "")
+        ("smart.seed1", domain, name, given, 0.5, 0.2, 0.01, 3, 3, "", "")
         for domain, name, given in ((1, "cortex", True), (12, "cortex", True), (2, "cortex", False))
     ]
     NAMES.write(files / "names.csv", NAMES.frame([*rows, ("gone.seed1", *rows[0][1:])]))

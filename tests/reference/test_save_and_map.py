@@ -175,9 +175,9 @@ def test_a_modality_that_is_missing_is_refused(atlas, series, tmp_path):
 def test_names_of_domains_go_along(project, atlas, series, tmp_path):
     names = tmp_path / "names.csv"
     names.write_text(
-        "run,domain,name,named,score,margin,p,measured,markers,evidence\n"
-        "smart.seed1,2,cortex,True,0.9,0.4,0.01,5,6,A and B\n"
-        "smart.seed1,3,medulla,False,0.1,0.0,0.5,5,6,C\n"
+        "run,domain,name,named,score,margin,p,measured,markers,evidence,not_measured\n"
+        "smart.seed1,2,cortex,True,0.9,0.4,0.01,5,6,A and B,D\n"
+        "smart.seed1,3,medulla,False,0.1,0.0,0.5,5,6,C,D\n"
     )
     here = atlas.folder
     files = {name: here / f"r.{name}.h5mu" for name in ("latents", "counts")}
