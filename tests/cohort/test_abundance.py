@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kstest, ttest_ind
+from scipy.stats import kstest, t, ttest_ind
 
 from spatialweave.cohort.abundance import (
     abundance_effects,
@@ -151,3 +151,27 @@ def test_a_donor_with_one_condition_does_not_undo_the_pairing(cohort) -> None:
 
     pd.testing.assert_frame_equal(found(11), found(10))
     assert found(11).loc["3", "p"] < 0.001
+
+
+@pytest.mark.parametrize("n", [100, 7])
+def test_samples_without_any_difference_have_an_effect_of_none(n: int) -> None:
+    """A fit without residual error; its dispersion is 1, so the interval is that of Poisson counts, by t."""
+    design = np.column_stack([np.repeat([0.0, 1.0], 4), np.ones(8)])
+    effects, corrected = abundance_effects(np.full((8, 4), n), design)
+    # The variance of the log of a sum of four counts is one over the sum.
+    half = t.ppf(0.975, 6) * np.sqrt(2 / (4 * (n + 0.5)))
+    for effect in effects:
+        assert effect == pytest.approx((0, -half, half, 1), abs=1e-6)
+    np.testing.assert_allclose(corrected, 1)
+
+
+def test_the_dispersion_is_that_of_the_residuals() -> None:
+    counts, sizes = np.array([40, 90, 60, 130, 50, 170]), np.ones(6)
+    design = np.column_stack([np.repeat([0.0, 1.0], 3), np.ones(6)])
+    effect = rate_effect(counts, sizes, design)
+    # By hand: fitted values are the means of the two groups.
+    means = np.repeat((counts + 0.5).reshape(2, 3).mean(axis=1), 3)
+    dispersion = ((counts + 0.5 - means) ** 2 / means).sum() / 4
+    error = np.sqrt(dispersion * (1 / (3 * means[0]) + 1 / (3 * means[5])))
+    value = np.log(means[5] / means[0])
+    assert effect.value == pytest.approx(value) and effect.high == pytest.approx(value + t.ppf(0.975, 4) * error)

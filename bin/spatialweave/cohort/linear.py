@@ -37,7 +37,9 @@ def rate_effect(counts: np.ndarray, sizes: np.ndarray, design: np.ndarray) -> Ef
     with warnings.catch_warnings():
         # The warning mistakes a fit without residual error for one that cannot be found.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
-        dispersion = max(1.0, float(model.fit(scale="X2").scale))
+        # Of a fit without residual error, statsmodels' own scale "X2" is 0, by which it then divides.
+        poisson = model.fit()
+        dispersion = max(1.0, float(poisson.pearson_chi2 / poisson.df_resid))
         return _first(model.fit(scale=dispersion, use_t=True))
 
 
