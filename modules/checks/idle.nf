@@ -3,6 +3,7 @@
 include { givenNumber                      } from './domains'
 include { readSchema ; schemaProperties    } from './params'
 include { refuseParameters                 } from './refusals'
+include { cohortObstacle                   } from './samplesheet'
 
 // By parameter why it has no effect in this run, '' where it has, e.g. [weave_members: '--weave is false', gpus: '', ...]
 def reasonsOfIdleness(options, methods, sections) {
@@ -38,4 +39,15 @@ def checkReference(sections, options) {
     refuseParameters(wrong.collect { dataset, conditions ->
         "--cohort_reference: '${options.cohort_reference}' is not a condition of dataset '${dataset}' (there are ${conditions.join(', ')})"
     })
+}
+
+// By dataset why its conditions are not compared, where they are given, e.g. [brain: 'every condition has only one donor (...)', ...]
+def reasonsOfNoCohort(sections, options) {
+    def carried = sections.collect { meta, _files -> meta }.groupBy { meta -> meta.dataset }.collectEntries { dataset, metas -> [dataset, metas.collect { meta -> meta.carried }] }
+    return carried.findAll { _dataset, of -> options.cohort && of.any { section -> section.condition } && cohortObstacle(of) }
+        .collectEntries { dataset, of -> [dataset, cohortObstacle(of)] }
+}
+
+def warnOfNoCohort(sections, options) {
+    reasonsOfNoCohort(sections, options).each { dataset, why -> log.warn("Dataset '${dataset}': its conditions are not compared: ${why}") }
 }

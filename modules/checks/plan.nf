@@ -4,7 +4,7 @@ include { characterisedRuns ; checkRoots ; givenFile ; pseudotimeRoots } from '.
 include { checkpointFolder ; makeFolder           } from './checkpoints'
 include { numberRange                             } from './domains'
 include { checkEnvironments                       } from './environments'
-include { checkReference ; warnOfIdle              } from './idle'
+include { checkReference ; warnOfIdle ; warnOfNoCohort } from './idle'
 include { checkFit ; chooseMethods ; weaveMembers } from './methods'
 include { givenModel ; savedRuns                  } from './models'
 include { asText ; resolveParams                  } from './params'
@@ -56,6 +56,7 @@ def chosenBy(given, params, sections, refusals) {
     if (sections) {
         attempt(refusals) { -> checkFit(sections, ready.methods) }
         attempt(refusals) { -> checkReference(sections, options) }
+        warnOfNoCohort(sections, options)
     }
     attempt(refusals) { -> weaveMembers(options, ready.methods) }
     warnOfIdle(options, ready.methods, sections)

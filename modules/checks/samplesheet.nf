@@ -225,7 +225,7 @@ def datasetProblems(rows) {
     }
     rows.groupBy { row -> row.dataset }.each { dataset, group ->
         ['donor', 'condition'].each { name ->
-            def lacking = group.findAll { row -> !row[name] }
+            def lacking = group.findAll { row -> !carriedOf(row)[name] }
             if (group.any { row -> row.condition } && lacking) {
                 problems << "lines ${lacking*.line.join(', ')}, column ${name}: empty, and dataset '${dataset}' has conditions: each section needs its donor and condition"
             }
@@ -246,11 +246,20 @@ def carriedOf(row) {
     return own + row.subMap('donor', 'condition').findAll { _name, cell -> cell }
 }
 
-// Whether the conditions of a dataset can be compared: two or more, and more donors than one for each.
-def isCohort(rows) {
-    def samples = rows.collect { row -> carriedOf(row) }.collect { row -> [row.condition, row.donor] }.unique()
+// Why the conditions of a dataset cannot be compared, '' where they can: of what goes along with each of its sections, two or more
+// conditions, and more donors than one for each.
+def cohortObstacle(carried) {
+    def samples = carried.collect { section -> [section.condition, section.donor] }.unique()
     def conditions = samples.collect { condition, _donor -> condition }.unique()
-    return samples.every { condition, donor -> condition && donor } && conditions.size() > 1 && samples.size() > conditions.size()
+    def lacking = ['condition', 'donor'].find { name -> carried.any { section -> !section[name] } }
+    if (lacking) {
+        return "not every section has a ${lacking}".toString()
+    }
+    if (conditions.size() == 1) {
+        return "all sections have the condition '${conditions.first()}'".toString()
+    }
+    def donors = samples.collect { condition, donor -> "${condition}: ${donor}" }.join(', ')
+    return samples.size() > conditions.size() ? '' : "every condition has only one donor (${donors}), and donors are the replicates".toString()
 }
 
 // The sections of a dataset in the order of the stack: by column order, then by name, in which numbers count as such (s2 before s10).
@@ -291,7 +300,7 @@ def sectionOf(base, row, siblings, rules) {
         image_features: row.image_features ?: null,
         bin: declarationsOf(row, 'bin'),
         carried: carriedOf(row),
-        cohort: isCohort(siblings),
+        cohort: !cohortObstacle(siblings.collect { sibling -> carriedOf(sibling) }),
         columns: columns + (labelled ? ['labels'] : []),
     ]
     def contents = files.collect { path -> contentsOf(path) }.findAll().join()
