@@ -1,4 +1,5 @@
 include { retryOrGiveUp } from './checks/failures'
+include { runRecord } from './checks/provenance'
 include { requestedMemory } from './checks/resources'
 
 // What differs between the conditions of a dataset, with donors as replicates.
@@ -23,7 +24,7 @@ process COHORT {
     def given = reference ? "--reference '${reference}'" : ''
     """
     # code ${code}
-    cohort.py --files files ${given} --out-dir 'results/${meta.dataset}/cohort'
+    cohort.py --files files ${given} --run-record '${runRecord()}' --out-dir 'results/${meta.dataset}/cohort'
     """
 
     stub:

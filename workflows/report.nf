@@ -102,20 +102,22 @@ workflow REPORT {
         .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
         .map { dataset, found -> [[dataset: dataset, seed: options.seed, root: sets.roots[dataset] ?: sets.roots['']], found] }
     CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, code)
-    // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ...]]
-    to_cohort = computed
-        .join(cohorts)
-        .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
-        .map { dataset, found -> [[dataset: dataset], found] }
-    COHORT(to_cohort, options.cohort_reference ?: '', code)
-    // What was found, one line per dataset
-    COHORT.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
     // The same as computed, with the tables of CHARACTERISE where there are any; its names take the place of those of a saved model
     by_dataset = options.characterise
         ? computed
             .join(CHARACTERISE.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten().sort { file -> file.name }] }, remainder: true)
             .map { dataset, found, tables -> [dataset, found.findAll { file -> !(file.name in (tables ?: [])*.name) } + (tables ?: [])] }
         : computed
+
+    // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ...]]; the page has
+    // the names that CHARACTERISE gave
+    to_cohort = by_dataset
+        .join(cohorts)
+        .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
+        .map { dataset, found -> [[dataset: dataset], found] }
+    COHORT(to_cohort, options.cohort_reference ?: '', code)
+    // What was found, one line per dataset
+    COHORT.out.line.filter { line -> line.trim() }.subscribe { line -> log.info(line.trim()) }
 
     // The same for the reader, with the tables of COHORT where there are any; those that have none wait for nothing
     by_cohort = by_dataset

@@ -44,7 +44,7 @@ def test_sections_of_a_donor_are_one_sample() -> None:
 def test_donors_with_every_condition_are_compared_with_themselves() -> None:
     samples = read("P1,P1,P2,P2", "before,after,before,after", "before")
     (contrast,) = samples.contrasts()
-    assert contrast.paired and contrast.pairing == "after against before: 2 donors, each compared with itself"
+    assert contrast.paired and contrast.pairing == "after against before: paired, each of 2 donors with itself (P1, P2)"
     np.testing.assert_array_equal(contrast.design, [[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]])
 
 
@@ -70,7 +70,8 @@ def test_pairing_is_that_of_each_comparison() -> None:
     assert after.paired and after.some == ("P4",)
     np.testing.assert_array_equal(after.design, alone.contrasts()[0].design)
     assert after.pairing == (
-        "after against before: 3 donors, each compared with itself; donors with only one of the two are left out: P4"
+        "after against before: paired, each of 3 donors with itself (P1, P2, P3); donors with only one of the two are "
+        "left out: P4"
     )
     assert not late.paired and late.design.shape == (7, 2)
     assert late.pairing == (
@@ -114,3 +115,28 @@ def test_few_donors_are_warned_of() -> None:
     condition = dict.fromkeys(sections[:2], "a") | dict.fromkeys(sections[2:], "b")
     with pytest.warns(InputWarning, match=r"fewer than 3 donors \(a has 2\): only very large differences"):
         read_samples("tissue", sections, donor, condition)
+
+
+@pytest.mark.parametrize(
+    ("donor", "condition", "message"),
+    [
+        ("P1,P2,P3,P4", "control,Control,treated,treated", "'Control' and 'control' count as different conditions"),
+        ("P1,p1,P3,P1 ", "a,a,b,b", "'P1', 'P1 ' and 'p1' count as different donors"),
+    ],
+)
+def test_names_that_are_nearly_alike_are_warned_of(donor: str, condition: str, message: str) -> None:
+    names = ("s1", "s2", "s3", "s4")
+    with pytest.warns(InputWarning, match=message):
+        read_samples(
+            "tissue",
+            SECTIONS,
+            dict(zip(names, donor.split(","), strict=True)),
+            dict(zip(names, condition.split(","), strict=True)),
+        )
+
+
+def test_names_that_differ_are_not_warned_of() -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", InputWarning)
+        read_samples("tissue", *sections_of(dict.fromkeys(("P1", "P2", "P3"), "before after")))
+    assert not found

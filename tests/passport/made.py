@@ -50,11 +50,13 @@ def write_cohort(folder: Path) -> None:
     ]
     SAMPLES.write(folder / "samples.csv", SAMPLES.frame(samples))
     changed = [
-        ("rna", 1, "treated", "control", feature, 5.0, 1.0, 0.5, 1.5, p, p)
+        ("rna", 1, "treated", "control", 3, 4, feature, 5.0, 1.0, 0.5, 1.5, p, p)
         for feature, p in (("b", 0.02), ("a", 0.01), ("c", 0.2))
     ]
     EXPRESSION.write(folder / "expression.csv", EXPRESSION.frame(changed))
-    borders = [(1, other, "treated", "control", 0.5, 0.2, 1.0, 0.5, 1.5, p, p) for other, p in ((2, 0.01), (3, 0.5))]
+    borders = [
+        (1, other, "treated", "control", 3, 4, 0.5, 0.2, 1.0, 0.5, 1.5, p, p) for other, p in ((2, 0.01), (3, 0.5))
+    ]
     NEIGHBOURHOODS.write(folder / "neighbourhoods.csv", NEIGHBOURHOODS.frame(borders))
 
 

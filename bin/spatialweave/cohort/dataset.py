@@ -11,14 +11,15 @@ import numpy as np
 
 from spatialweave.characterise.sources import CharacterisedRun, read_sources
 from spatialweave.cohort.abundance import differential_abundance, sizes_of
-from spatialweave.cohort.expression import differential_expression
+from spatialweave.cohort.expression import ExpressionChanges, differential_expression, over_conditions
 from spatialweave.cohort.neighbourhoods import differential_neighbourhoods
-from spatialweave.cohort.samples import Samples, read_samples
+from spatialweave.cohort.samples import Remark, Samples, read_samples
 from spatialweave.io.contract import CONDITION, DONOR, PRECOMPUTED, is_intensities
 from spatialweave.io.count_matrix import Counts
 from spatialweave.io.notices import warn
-from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NEIGHBOURHOODS, SAMPLES
-from spatialweave.modalities import MODALITIES
+from spatialweave.io.result_tables import ABUNDANCE, EXPRESSION, NAMES, NEIGHBOURHOODS, SAMPLES
+from spatialweave.modalities import MODALITIES, MODALITY_KINDS
+from spatialweave.passport.tables import domain_labels, read_table
 
 if TYPE_CHECKING:
     import mudata
@@ -32,28 +33,61 @@ LEVEL = 0.05
 class Comparison:
     """Tables of a cohort (their columns are in :mod:`spatialweave.io.result_tables`), for the run `run`.
 
-    `few` names the conditions with few donors, "" = none; `pairing` states for every comparison which donors it uses.
+    Attributes
+    ----------
+    pairing
+        For each condition that is compared with the reference, which donors the comparison uses.
+    few
+        The conditions with few donors, "" = none.
+    labels
+        Number and, if there is one, name of each domain.
+    untested_borders, untested_features
+        What `neighbourhoods` and `expression` do not have, and why.
+    doubtful_features
+        Which changes in `expression` may be due to those of other features.
     """
 
     dataset: str
     run: str
     reference: str
-    pairing: list[str]
+    pairing: dict[str, str]
     few: str
+    labels: dict[int, str]
     samples: pd.DataFrame
     abundance: pd.DataFrame
     neighbourhoods: pd.DataFrame
     expression: pd.DataFrame
+    untested_borders: list[Remark]
+    untested_features: list[Remark]
+    doubtful_features: list[Remark]
+
+    def findings(self) -> list[str]:
+        """Return a line per condition: the donors compared, and what differs."""
+        return [f"{pairing}; {self._found(condition)}" for condition, pairing in self.pairing.items()]
 
     def line(self) -> str:
         """Return the findings in one line."""
-        found = self.abundance[self.abundance["p_adjusted"] < LEVEL]
-        changed = ", ".join(f"{row.domain} ({row.condition})" for row in found.itertuples()) or "none"
-        n_features = int((self.expression["p_adjusted"] < LEVEL).sum())
+        return f"{self.dataset}: {'. '.join(self.findings())}"
+
+    def _found(self, condition: str) -> str:
+        domains = self._significant(condition, self.abundance, [Remark("", "too few samples")])
+        if not isinstance(domains, str):
+            domains = ", ".join(self.labels[number] for number in domains["domain"]) or "none"
+        borders = self._significant(condition, self.neighbourhoods, self.untested_borders)
+        features = self._significant(condition, self.expression, self.untested_features)
         return (
-            f"{self.dataset}: against {self.reference} at {LEVEL:.0%} FDR: domains that change in abundance: {changed};"
-            f" {n_features} features that change in expression in a domain"
+            f"at {LEVEL:.0%} FDR, domains that change in abundance: {domains}; borders that change: "
+            f"{borders if isinstance(borders, str) else len(borders)}; features that change in expression in a domain: "
+            f"{features if isinstance(features, str) else len(features)}"
         )
+
+    def _significant(self, condition: str, table: pd.DataFrame, untested: list[Remark]) -> pd.DataFrame | str:
+        """Return the rows of a condition that differ; if nothing was tested, why."""
+        own = table[table["condition"] == condition]
+        if own["p"].notna().any():
+            return own[own["p_adjusted"] < LEVEL]
+        reasons = [remark.text for remark in untested if remark.condition in ("", condition)]
+        return f"not tested ({'; '.join(reasons)})"
 
 
 def compare(files: Path, reference: str | None = None) -> Comparison:
@@ -80,16 +114,23 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
     samples = read_samples(sources.dataset.name, sections, columns[0], columns[1], reference)
     domains = pd.Series(run.codes + 1)
     sizes = sizes_of(samples, domains)
+    names = read_table(files, "names", NAMES)
+    borders, untested_borders = differential_neighbourhoods(samples, domains, sizes, sources.graph)
+    expression = _expression(samples, run, measured, counts)
     return Comparison(
         sources.dataset.name,
         run.id,
         samples.reference,
-        [contrast.pairing for contrast in samples.contrasts()],
+        {contrast.condition: contrast.pairing for contrast in samples.contrasts()},
         samples.few(),
+        domain_labels(range(1, run.n_domains + 1), None if names is None else names[names["run"] == run.id]),
         SAMPLES.frame(_sizes(samples, sizes)),
         ABUNDANCE.frame(differential_abundance(samples, sizes)),
-        NEIGHBOURHOODS.frame(differential_neighbourhoods(samples, domains, sizes, sources.graph)),
-        EXPRESSION.frame(_expression(samples, run, measured, counts)),
+        NEIGHBOURHOODS.frame(borders),
+        EXPRESSION.frame(over_conditions(expression.rows)),
+        untested_borders,
+        expression.untested,
+        expression.doubtful,
     )
 
 
@@ -111,23 +152,29 @@ def _sizes(samples: Samples, sizes: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _expression(
     samples: Samples, run: CharacterisedRun, data: mudata.MuData, counts: Mapping[str, Counts]
-) -> Iterator[dict[str, Any]]:
-    """Yield rows for the modalities that are counts, since DESeq2 models only counts."""
+) -> ExpressionChanges:
+    """Compare the modalities that are counts, since DESeq2 models only counts."""
     import pandas as pd
 
     names = list(range(1, run.n_domains + 1))
+    found = ExpressionChanges()
     for modality in (name for name in MODALITIES if name in data.mod):
-        part = data.mod[modality]
+        part, title = data.mod[modality], MODALITY_KINDS[modality].title
         if is_intensities(modality, part.uns):
+            found.untested.append(Remark("", f"{title}: intensities are not compared, only counts"))
             continue
         if PRECOMPUTED in part.uns:
             warn(
                 f"modality {modality}",
                 "its values are declared precomputed and are not counts, so its features are not compared",
             )
+            found.untested.append(Remark("", f"{title}: its values are declared precomputed and are not counts"))
             continue
         rows = data.obs_names.get_indexer(part.obs_names)
         of_modality = Samples(samples.table, samples.of_spot[rows], samples.reference)
         domains = pd.Series(run.codes[rows] + 1)
-        for row in differential_expression(of_modality, domains, names, counts[modality], part.var_names):
-            yield {"modality": modality, **row}
+        own = differential_expression(of_modality, domains, names, counts[modality], part.var_names)
+        found.rows += [{"modality": modality, **row} for row in own.rows]
+        found.untested += [remark.about(title) for remark in own.untested]
+        found.doubtful += [remark.about(title) for remark in own.doubtful]
+    return found

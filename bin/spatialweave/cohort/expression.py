@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.cohort.samples import Contrast, Samples
+from spatialweave.cohort.samples import Contrast, Remark, Samples
 from spatialweave.io.count_matrix import Counts, numbered, spot_blocks
+from spatialweave.metrics.multiple_tests import adjusted
+from spatialweave.prose import listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +30,35 @@ FEWEST_COUNTS = 10
 FEWEST_SAMPLES = 2
 """A domain with fewer samples per condition is not compared."""
 
+FEWEST_FEATURES = 2
+"""A domain with fewer features is not compared: the sizes of the samples are estimated from the same features."""
+
+SMALL_PANEL = 10
+"""With fewer features in a domain, the sizes of the samples rest on too few that do not change."""
+
+CHANGED = 0.05
+"""Features with an adjusted p-value below this are not used to estimate the sizes of the samples."""
+
+
+@dataclass
+class ExpressionChanges:
+    """Changes of the features of one modality.
+
+    Attributes
+    ----------
+    rows
+        For each feature, domain and condition: `domain`, `condition`, `reference`, `donors`, `donors_reference`,
+        `feature`, the mean normalised count, the log2 fold change, its 95% interval and p-value.
+    untested
+        Domains that were not compared, and why.
+    doubtful
+        Domains in which changes of some features may be due to those of others, and why.
+    """
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    untested: list[Remark] = field(default_factory=list)
+    doubtful: list[Remark] = field(default_factory=list)
+
 
 def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     """Sum counts per sample and domain (samples x domains x features), and count their spots (samples x domains)."""
@@ -42,7 +74,7 @@ def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Co
 
 def differential_expression(
     samples: Samples, domains: pd.Series, names: Sequence[int | str], counts: Counts, features: pd.Index
-) -> list[dict[str, object]]:
+) -> ExpressionChanges:
     """Compute the change of expression of each feature per domain and condition, relative to the reference.
 
     Parameters
@@ -50,47 +82,124 @@ def differential_expression(
     domains
         One of `names` per row of `counts`.
     counts
-        Raw counts (spots x features).
-
-    Returns
-    -------
-    Rows with `domain`, `condition`, `reference`, `feature`, the mean normalised count, the log2 fold change, its
-    95% interval, p-value and adjusted p-value (over the features of the domain).
+        Raw counts (spots x features). Their sums are rounded to whole numbers.
     """
     import pandas as pd
 
     codes = pd.Index(names).get_indexer(pd.Index(domains))
     sums, spots = pseudobulk(samples, codes, len(names), counts)
-    rows: list[dict[str, object]] = []
+    found = ExpressionChanges()
     for whole in samples.contrasts():
+        few_samples, few_features, small, changed = [], [], [], []
         for position, domain in enumerate(names):
             contrast = whole.within(spots[:, position] >= FEWEST_SPOTS)
             if contrast.fewest < FEWEST_SAMPLES:
+                few_samples.append(str(domain))
                 continue
-            table = pd.DataFrame(sums[contrast.rows, position], columns=features).astype(np.int64)
+            table = pd.DataFrame(sums[contrast.rows, position], columns=features).round().astype(np.int64)
             table = table.loc[:, table.sum() >= FEWEST_COUNTS]
-            if table.shape[1] < 2 or len(contrast.rows) < 1 + contrast.design.shape[1]:
+            if table.shape[1] < FEWEST_FEATURES:
+                few_features.append(str(domain))
                 continue
-            found = _deseq(table, contrast)
-            for feature, row in found.iterrows():
-                rows.append(
-                    {
-                        "domain": domain,
-                        "condition": contrast.condition,
-                        "reference": contrast.reference,
-                        "feature": feature,
-                        "mean": row["baseMean"],
-                        "log2_fold_change": row["log2FoldChange"],
-                        "low": row["log2FoldChange"] - NORMAL_95 * row["lfcSE"],
-                        "high": row["log2FoldChange"] + NORMAL_95 * row["lfcSE"],
-                        "p": row["pvalue"],
-                        "p_adjusted": row["padj"],
-                    }
-                )
-    return rows
+            effects, comparable = feature_effects(table, contrast)
+            if table.shape[1] < SMALL_PANEL:
+                small.append(str(domain))
+            if not comparable:
+                changed.append(str(domain))
+            found.rows += _rows(effects, domain, contrast)
+        found.untested += _of_domains(
+            whole.condition,
+            (few_samples, f"fewer than {FEWEST_SAMPLES} samples of a condition have {FEWEST_SPOTS} spots of it"),
+            (few_features, f"fewer than {FEWEST_FEATURES} features have {FEWEST_COUNTS} counts in it"),
+        )
+        found.doubtful += _of_domains(
+            whole.condition,
+            (small, f"fewer than {SMALL_PANEL} features, so that one that changes can make others seem to"),
+            (changed, "half of the features or more seem to change, so that none is left to compare them with"),
+        )
+    return found
 
 
-def _deseq(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
+def over_conditions(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Add `p_adjusted` to rows of all modalities: over the features of all domains and modalities of a condition."""
+    conditions = np.array([row["condition"] for row in rows], dtype=object)
+    p, corrected = np.array([row["p"] for row in rows], dtype=np.float64), np.full(len(rows), np.nan)
+    for condition in set(conditions):
+        own = conditions == condition
+        corrected[own] = adjusted(p[own])
+    return [{**row, "p_adjusted": value} for row, value in zip(rows, corrected, strict=True)]
+
+
+def _of_domains(condition: str, *reasons: tuple[list[str], str]) -> list[Remark]:
+    return [
+        Remark(condition, f"domain{'s' * (len(domains) > 1)} {listing(domains)}: {text}")
+        for domains, text in reasons
+        if domains
+    ]
+
+
+def _rows(effects: pd.DataFrame, domain: int | str, contrast: Contrast) -> list[dict[str, object]]:
+    return [
+        {
+            "domain": domain,
+            "condition": contrast.condition,
+            "reference": contrast.reference,
+            **contrast.donors,
+            "feature": feature,
+            "mean": row["baseMean"],
+            "log2_fold_change": row["log2FoldChange"],
+            "low": row["log2FoldChange"] - NORMAL_95 * row["lfcSE"],
+            "high": row["log2FoldChange"] + NORMAL_95 * row["lfcSE"],
+            "p": row["pvalue"],
+        }
+        for feature, row in effects.iterrows()
+    ]
+
+
+def feature_effects(table: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFrame, bool]:
+    """Fit DESeq2's model, in which the sizes of the samples come from features that do not change.
+
+    The size of a sample is the median of ratios to the features' means. If many features of a panel change in the same
+    direction, it follows them, and all others seem to change in the other direction. So the sizes are estimated a
+    second time without the features that changed. These are found by the distance of their effects from the middle of
+    the shortest interval with most of the effects (Rousseeuw and Leroy, Robust regression and outlier detection, 1987,
+    chapter 4): it does not follow the changed ones as long as they are fewer than half. Zhou et al. (LinDA, Genome
+    Biol 23:95, 2022) centre effects of compositions by their mode in the same way.
+
+    Parameters
+    ----------
+    table
+        Counts (samples of the contrast x features), int64.
+
+    Returns
+    -------
+    DESeq2's results, a row per feature, and False if half or more of the features seem to change; they are then those
+    of the first round.
+    """
+    first = _deseq(table, contrast)
+    usable = (table > 0).all().to_numpy()
+    unchanged = usable & ~_changed(first)
+    if unchanged.sum() == usable.sum():
+        return first, True
+    if 2 * unchanged.sum() <= usable.sum():
+        return first, False
+    return _deseq(table, contrast, np.flatnonzero(unchanged)), True
+
+
+def _changed(effects: pd.DataFrame) -> np.ndarray:
+    """Return the features (bool) whose effect differs from that of most."""
+    from scipy.stats import norm
+    from sklearn.covariance import fast_mcd
+
+    values = effects["log2FoldChange"].to_numpy()
+    # Of a support of half, the interval also has the next value: more than half, as in that book.
+    centre = float(fast_mcd(values[np.isfinite(values), None], support_fraction=0.5)[0][0])
+    p = 2 * norm.sf(np.abs(values - centre) / effects["lfcSE"].to_numpy())
+    return np.asarray(adjusted(p) < CHANGED)
+
+
+def _deseq(table: pd.DataFrame, contrast: Contrast, unchanged: np.ndarray | None = None) -> pd.DataFrame:
+    """Fit the model; sizes are estimated from the features at the positions `unchanged`, None = from all."""
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats
 
@@ -104,8 +213,12 @@ def _deseq(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         design = "~donor + condition" if contrast.paired else "~condition"
-        data = DeseqDataSet(counts=table, metadata=metadata, design=design, quiet=True, n_cpus=1)
+        data = DeseqDataSet(
+            counts=table, metadata=metadata, design=design, control_genes=unchanged, quiet=True, n_cpus=1
+        )
         data.deseq2()
-        statistics = DeseqStats(data, contrast=["condition", "other", "reference"], quiet=True, n_cpus=1)
+        compared = ["condition", "other", "reference"]
+        # P-values are adjusted later, over all domains: not by the features that have most findings in this one.
+        statistics = DeseqStats(data, contrast=compared, independent_filter=False, quiet=True, n_cpus=1)
         statistics.summary()
     return statistics.results_df

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.cohort.linear import Effect, mean_effect
-from spatialweave.cohort.samples import Contrast, Samples
+from spatialweave.cohort.samples import Contrast, Remark, Samples
 from spatialweave.metrics.multiple_tests import adjusted
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ SMALL = 0.01
 
 FEWEST_SPOTS = 10
 """A sample with fewer spots of one of two domains is not used for their neighbourhood."""
+
+
+TOO_FEW = f"no two domains have {FEWEST_SPOTS} spots each in {FEWEST_DONORS} donors of either condition"
+ALL_EQUAL = "every domain has the same neighbours, in the same fractions, in all donors"
 
 
 def contacts(samples: Samples, domains: np.ndarray, n_domains: int, graph: sparse.csr_matrix) -> np.ndarray:
@@ -78,14 +82,15 @@ def sampling_variance(fraction: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 def differential_neighbourhoods(
     samples: Samples, domains: pd.Series, sizes: pd.DataFrame, graph: sparse.csr_matrix
-) -> list[dict[str, object]]:
+) -> tuple[list[dict[str, object]], list[Remark]]:
     """Compute the change of the neighbour's fraction of the domain's border, per domain, neighbour and condition.
 
     Returns
     -------
-    Rows with `domain`, `neighbour`, `condition`, `reference`, the mean fraction in both, the log2 ratio of the odds,
-    its 95% interval, p-value and adjusted p-value (over the pairs). Pairs are left out if fewer than
-    :data:`FEWEST_DONORS` donors have a fraction under one of the conditions, or if it is the same everywhere.
+    Rows with `domain`, `neighbour`, `condition`, `reference`, `donors`, `donors_reference`, the mean fraction in both,
+    the log2 ratio of the odds, its 95% interval, p-value and adjusted p-value (over the pairs). Pairs are left out if
+    fewer than :data:`FEWEST_DONORS` donors have a fraction under one of the conditions, or if it is the same
+    everywhere. Also, the conditions for which no pair is left, and why.
     """
     import pandas as pd
 
@@ -95,15 +100,20 @@ def differential_neighbourhoods(
     found = borders(touching, sizes.to_numpy())
     odds, variances = log_odds(found), sampling_variance(found, outward(touching).sum(axis=2, keepdims=True))
     rows: list[dict[str, object]] = []
+    untested: list[Remark] = []
     for whole in samples.contrasts():
         effects: list[tuple[int, int, Contrast, Effect]] = []
+        reason = TOO_FEW
         for a, b in product(range(len(names)), repeat=2):
             contrast = whole.within(np.isfinite(odds[:, a, b]))
             if contrast.fewest < FEWEST_DONORS:
                 continue
+            reason = ALL_EQUAL
             effect = mean_effect(odds[contrast.rows, a, b], contrast.design, variances[contrast.rows, a, b])
             if np.isfinite(effect.p):
                 effects.append((a, b, contrast, effect))
+        if not effects:
+            untested.append(Remark(whole.condition, reason))
         corrected = adjusted(np.array([effect.p for *_, effect in effects]))
         for (a, b, contrast, effect), p_adjusted in zip(effects, corrected, strict=True):
             fractions, changed = found[contrast.rows, a, b], contrast.changed
@@ -113,6 +123,7 @@ def differential_neighbourhoods(
                     "neighbour": names[b],
                     "condition": contrast.condition,
                     "reference": contrast.reference,
+                    **contrast.donors,
                     "border": fractions[changed].mean(),
                     "border_reference": fractions[~changed].mean(),
                     "log2_odds_ratio": effect.value,
@@ -122,4 +133,4 @@ def differential_neighbourhoods(
                     "p_adjusted": p_adjusted,
                 }
             )
-    return rows
+    return rows, untested

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.notices import warn
+from spatialweave.prose import listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,15 +89,33 @@ class Contrast:
         return np.column_stack([self.changed.astype(np.float64), others])
 
     @property
+    def donors(self) -> dict[str, int]:
+        """Columns of a table: the number of its donors with the condition and with the reference."""
+        n_changed = int(self.changed.sum())
+        return {"donors": n_changed, "donors_reference": len(self.rows) - n_changed}
+
+    @property
     def pairing(self) -> str:
         """Description of the compared donors."""
         pair, names = f"{self.condition} against {self.reference}", ", ".join(self.some)
         if self.paired:
             left_out = f"; donors with only one of the two are left out: {names}" if self.some else ""
-            return f"{pair}: {len(self.rows) // 2} donors, each compared with itself{left_out}"
+            both = self.table["donor"].iloc[self.rows].drop_duplicates()
+            return f"{pair}: paired, each of {len(both)} donors with itself ({', '.join(both)}){left_out}"
         if self.some:
             return f"{pair}: not paired, since few donors have both ({names}); their samples count as different donors"
         return f"{pair}: not paired, no donor has both"
+
+
+class Remark(NamedTuple):
+    """What a reader should know of the comparison of a condition ("": of all), e.g. what was not tested and why."""
+
+    condition: str
+    text: str
+
+    def about(self, title: str) -> Remark:
+        """Return the remark as one about `title`."""
+        return Remark(self.condition, f"{title}, {self.text}")
 
 
 @dataclass(frozen=True)
@@ -180,9 +199,20 @@ def read_samples(
         raise InputError(where, "every condition has only one donor", "several donors: they are the replicates")
     rows = pd.MultiIndex.from_frame(table).get_indexer(pd.MultiIndex.from_frame(pairs))
     samples = Samples(table, rows, reference if reference is not None else conditions[0])
+    for column in ("condition", "donor"):
+        for names in _alike(table[column].unique()):
+            warn(where, f"{listing(names)} count as different {column}s; if they are the same, spell them alike")
     if samples.few():
         warn(where, f"fewer than {ENOUGH_DONORS} donors ({samples.few()}): only very large differences can be found")
     for contrast in samples.contrasts():
         if contrast.some:
             warn(where, contrast.pairing)
     return samples
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Return the groups of names that differ only in case or in blanks around them, each in quotes."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(name.strip().casefold(), []).append(f"'{name}'")
+    return [group for group in groups.values() if len(group) > 1]

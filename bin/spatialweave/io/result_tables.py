@@ -290,6 +290,7 @@ PSEUDOTIME = ResultTable({"run": TEXT, "embedding": TEXT, "section": TEXT, "barc
 """Diffusion pseudotime of every spot, 0 to 1, in the embedding of a run; empty if no path joins it to the root."""
 
 _COMPARED = {"condition": TEXT, "reference": TEXT}
+_DONORS = {"donors": COUNT, "donors_reference": COUNT}
 _CHANGE = dict.fromkeys(("low", "high", "p", "p_adjusted"), OPTIONAL)
 
 SAMPLES = ResultTable({"donor": TEXT, "condition": TEXT, "domain": COUNT, "spots": WHOLE, "fraction": NUMBER})
@@ -297,23 +298,23 @@ SAMPLES = ResultTable({"donor": TEXT, "condition": TEXT, "domain": COUNT, "spots
 
 ABUNDANCE = ResultTable(
     {
-        "domain": COUNT, **_COMPARED, "donors": COUNT, "donors_reference": COUNT, "fraction": NUMBER,
-        "fraction_reference": NUMBER, "log2_ratio": OPTIONAL, **_CHANGE,
+        "domain": COUNT, **_COMPARED, **_DONORS, "fraction": NUMBER, "fraction_reference": NUMBER,
+        "log2_ratio": OPTIONAL, **_CHANGE,
     }
 )  # fmt: skip
 """The change of each domain's abundance between conditions."""
 
 NEIGHBOURHOODS = ResultTable(
     {
-        "domain": COUNT, "neighbour": COUNT, **_COMPARED, "border": NUMBER, "border_reference": NUMBER,
-        "log2_odds_ratio": OPTIONAL, **_CHANGE,
+        "domain": COUNT, "neighbour": COUNT, **_COMPARED, **_DONORS, "border": NUMBER,
+        "border_reference": NUMBER, "log2_odds_ratio": OPTIONAL, **_CHANGE,
     }
 )  # fmt: skip
 """The change of a neighbour's fraction of a domain's border between conditions."""
 
 EXPRESSION = ResultTable(
     {
-        "modality": TEXT, "domain": COUNT, **_COMPARED, "feature": TEXT, "mean": OPTIONAL,
+        "modality": TEXT, "domain": COUNT, **_COMPARED, **_DONORS, "feature": TEXT, "mean": OPTIONAL,
         "log2_fold_change": OPTIONAL, **_CHANGE,
     }
 )  # fmt: skip

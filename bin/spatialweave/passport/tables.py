@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,3 +90,12 @@ def read_table(folder: Path | None, name: str, table: ResultTable) -> pd.DataFra
     """Read the file ``<name>.csv`` in a folder or its subfolders; return None if there is none, or an empty one."""
     paths = sorted(folder.rglob(f"{name}.csv")) if folder is not None and folder.is_dir() else []
     return next((table.read(path) for path in paths if path.stat().st_size), None)
+
+
+def domain_labels(domains: Iterable[int], names: pd.DataFrame | None) -> dict[int, str]:
+    """Return the number of each domain of a run with, where the table of its names has one, its name."""
+    given: dict[int, str] = {}
+    if names is not None:
+        named = names[names["named"]]
+        given = dict(zip(named["domain"].astype(int), named["name"], strict=True))
+    return {domain: f"{domain}: {given[domain]}" if domain in given else str(domain) for domain in domains}

@@ -21,7 +21,7 @@ from spatialweave.io.result_tables import (
     SHARED_EDGES,
     STRUCTURE,
 )
-from spatialweave.passport.tables import read_table
+from spatialweave.passport.tables import domain_labels, read_table
 from spatialweave.report.arc_plot import ArcPlot, arc_plot
 from spatialweave.report.box_plot import Box, BoxPlot, Spread, box_plot
 from spatialweave.report.denoised import DenoisedPart, denoised_part
@@ -119,7 +119,7 @@ def _part(
     domains = sorted(int(domain) for domain in structure["domain"].unique())
     colour_of = dict(zip(look["names"], look["colours"], strict=True)) if look else {}
     colours = [colour_of.get(str(domain), GREY) for domain in domains]
-    labels = _labels(domains, tables.get("names"))
+    labels = domain_labels(domains, tables.get("names"))
     spread = tables.get("distributions")
     times = _pooled(structure, "pseudotime")
     return AnalysesPart(
@@ -134,14 +134,6 @@ def _part(
         _shares(structure, domains, labels, colours),
         denoised_part(tables.get("denoised_auc"), tables.get("denoised_curves"), labels, titles),
     )
-
-
-def _labels(domains: list[int], names: pd.DataFrame | None) -> dict[int, str]:
-    given: dict[int, str] = {}
-    if names is not None:
-        named = names[names["named"]]
-        given = dict(zip(named["domain"].astype(int), named["name"], strict=True))
-    return {domain: f"{domain}: {given[domain]}" if domain in given else str(domain) for domain in domains}
 
 
 def _pooled(structure: pd.DataFrame, statistic: str) -> dict[int, float]:

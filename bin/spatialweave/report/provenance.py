@@ -59,11 +59,15 @@ def read_run(text: str | None) -> RunRecord | None:
         raise InputError("--run-record", f"cannot be read ({error})", "a JSON object in base64") from error
 
 
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the version of each of the packages that is installed."""
+    return {name: version(name) for name in packages if _is_installed(name)}
+
+
 def versions_of_runs(records: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return software and versions: of the trainings from their records, and of the other steps, from this one."""
     found: dict[str, set[str]] = {}
-    own = {name: version(name) for name in PACKAGES if _is_installed(name)}
-    for versions in [own, *(record.get("versions", {}) for record in records)]:
+    for versions in [installed_versions(PACKAGES), *(record.get("versions", {}) for record in records)]:
         for name, number in versions.items():
             found.setdefault(str(name), set()).add(str(number))
     return [(name, ", ".join(sorted(found[name]))) for name in sorted(found, key=str.lower)]
