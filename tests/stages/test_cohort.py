@@ -24,6 +24,7 @@ from spatialweave.io.dataset import read_dataset
 from spatialweave.io.result_tables import DOMAINS, METRICS, NAMES
 from spatialweave.io.section import SectionInput, read_section
 from spatialweave.preprocess.dataset import preprocess
+from spatialweave.report.cohort import few_donors
 
 DATASET = "lesion"
 
@@ -152,3 +153,13 @@ def test_an_unknown_reference_is_refused(files: Path, tmp_path: Path) -> None:
     code, said = run(files, tmp_path / "out", "--reference", "placebo")
     assert code == 2 and "--cohort_reference: 'placebo' is not a condition; expected one of control, treated" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_domains_with_few_donors_are_said() -> None:
+    columns = ["condition", "domain", "neighbour", "donors", "donors_reference"]
+    table = pd.DataFrame([("b", 1, 2, 2, 4), ("b", 3, 2, 2, 4), ("b", 2, 1, 3, 3)], columns=columns)
+    assert few_donors(table, {1: "1", 2: "2", 3: "3: Core"}) == [
+        "b, domains 1 and 3: Core: only 2 + 4 donors have enough spots of it and its neighbour, so only very large "
+        "differences can be found."
+    ]
+    assert few_donors(table.iloc[2:].drop(columns="neighbour"), {2: "2"}) == []

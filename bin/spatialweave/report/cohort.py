@@ -131,17 +131,16 @@ def _notes(untested: list[Remark]) -> list[str]:
 
 def few_donors(table: pd.DataFrame, labels: Mapping[int, str]) -> list[str]:
     """Return a line for each condition and number of donors below :data:`ENOUGH_DONORS`: the domains that have it."""
-    few = table[_fewest(table) < ENOUGH_DONORS]
-    return [
-        f"{condition}: {donors} + {reference} donors have enough spots of domain "
-        f"{listing(labels[domain] for domain in sorted(rows['domain'].unique()))}"
-        f"{' and of its neighbour' if 'neighbour' in table else ''}: only very large differences can be found."
-        for (condition, donors, reference), rows in few.groupby(["condition", "donors", "donors_reference"])
-    ]
-
-
-def _fewest(table: pd.DataFrame) -> pd.Series:
-    return table[["donors", "donors_reference"]].min(axis=1)
+    few = table[table[["donors", "donors_reference"]].min(axis=1) < ENOUGH_DONORS]
+    lines = []
+    for (condition, donors, reference), rows in few.groupby(["condition", "donors", "donors_reference"]):
+        domains = [labels[int(domain)] for domain in sorted(rows["domain"].unique())]
+        neighbour = " and its neighbour" if "neighbour" in table else ""
+        lines.append(
+            f"{condition}, domain{'s' * (len(domains) > 1)} {listing(domains)}: only {donors} + {reference} donors "
+            f"have enough spots of it{neighbour}, so only very large differences can be found."
+        )
+    return lines
 
 
 def abundance_plot(abundance: pd.DataFrame, condition: str, labels: Mapping[int, str]) -> IntervalPlot | None:
