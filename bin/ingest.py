@@ -117,6 +117,7 @@ def declarations(option: str, texts: tuple[str, ...], parse: Callable[[str], tup
     help="Size of bins: DNB or cell (Stereo-seq), micrometres or cell (Visium HD), base pairs (fragments), parts "
     "per million (imzML); repeatable.",
 )
+@click.option("--genome", metavar="TEXT", help="The genome whose features are used, if files hold several.")
 @click.option("--peaks", type=PATH, help="Intervals (BED) in which fragments are counted, or list of m/z (imzML).")
 @click.option("--out", type=OUT_FILE, required=True, help="Section .h5mu to write.")
 @click.option("--out-understood", type=OUT_FILE, help="Table (CSV) to write with the facts found in the files.")
@@ -137,6 +138,7 @@ def main(
     layer: tuple[str, ...],
     meta: tuple[str, ...],
     bins: tuple[str, ...],
+    genome: str | None,
     peaks: Path | None,
     out: Path,
     out_understood: Path | None,
@@ -145,8 +147,8 @@ def main(
     """Read the files of one section, check them, and write them as one section .h5mu.
 
     Formats: .h5ad, .h5mu, 10x .h5, 10x matrix folder, .csv/.tsv/.txt(.gz), AnnData .zarr, SpatialData .zarr, folders of
-    Space Ranger, Xenium, CosMx, MERSCOPE and Slide-seq, .gef, .gem, fragments.tsv.gz, .imzML. At least one modality is
-    needed.
+    Space Ranger, Xenium, CosMx, MERSCOPE, Slide-seq and DBiT-seq, .gef, .gem, fragments.tsv.gz, .imzML. At least one
+    modality is needed.
     """
     for option, name in (("--dataset", dataset), ("--section", section)):
         if not FILE_NAME.fullmatch(name):
@@ -179,6 +181,7 @@ def main(
         image,
         scale,
         image_features,
+        genome,
     )
     read, understood = understand_section(row)
     if out_understood is not None:

@@ -27,6 +27,7 @@ process INGEST {
         (meta[option] ?: []).collect { choice -> "--${option} '${choice}'" }
     }.join(' ')
     def section_column = meta.section_column ? "--section-column '${meta.section_column}'" : ''
+    def genome = meta.genome ? "--genome '${meta.genome}'" : ''
     def scale = meta.scale ? "--scale ${meta.scale}" : ''
     def image_features = meta.image_features ? '--image-features' : ''
     def carried = meta.carried.collect { name, value -> "--meta '${name}=${value}'" }.join(' ')
@@ -34,7 +35,7 @@ process INGEST {
     """
     # code ${code}
     ingest.py --dataset '${meta.dataset}' --section '${meta.section}' ${inputs} ${labels} ${platform} ${declared} \\
-        ${section_column} ${scale} ${image_features} ${carried} ${order} \\
+        ${section_column} ${genome} ${scale} ${image_features} ${carried} ${order} \\
         --out '${meta.section}.section.h5mu' --out-understood 'results/${meta.dataset}/qc/${meta.section}.ingest.csv'
     """
 

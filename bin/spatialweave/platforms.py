@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from spatialweave.errors import InputError
 
@@ -68,10 +69,15 @@ PLATFORMS = {
     )
 }
 
+OTHER_NAMES = {"merscope": "merfish", "vizgen": "merfish", "phenocycler": "codex", "imc": "codex", "curio": "slide_seq"}
+"""Platforms by names of machines and companies, which messages translate."""
+
 
 def platform(name: str, where: str = "platform") -> Platform:
     """Look up a platform by name; an unknown name is refused, at `where`, with the list of platforms."""
     try:
         return PLATFORMS[name]
     except KeyError:
-        raise InputError(where, f"'{name}' is not known", "one of " + ", ".join(PLATFORMS)) from None
+        near = OTHER_NAMES.get(name.lower()) or next(iter(get_close_matches(name.lower(), PLATFORMS, n=1)), None)
+        fix = f"write {near}, if that is meant" if near else ""
+        raise InputError(where, f"'{name}' is not known", "one of " + ", ".join(PLATFORMS), fix) from None

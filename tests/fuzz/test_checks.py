@@ -20,7 +20,7 @@ SHEET = (
 )
 COLUMNS = (
     "dataset", "section", "rna", "adt", "atac", "histone", "metabolite", "morphology", "multi", "spatial", "image",
-    "scale", "image_features", "labels", "platform", "n_domains", "order",
+    "scale", "image_features", "labels", "platform", "genome", "n_domains", "order",
 )  # fmt: skip
 VALUES = (
     "", " ", "../up", "/", "a/../../etc/passwd", "$(touch hacked)", "`touch hacked`", "a;touch hacked", "a|b", "a&b",
@@ -102,6 +102,8 @@ def safe_section(meta: dict[str, Any]) -> bool:
     labels = meta["labels"] or ""
     if meta["image_features"] not in (None, "patches") or not re.fullmatch(r"[0-9.eE-]*", meta["scale"] or ""):
         return False
+    if meta["genome"]:
+        names.append(meta["genome"])
     return all(SAFE_NAME.fullmatch(name) for name in names) and not re.search(r"['\"\\$`\x00-\x1f]", labels)
 
 

@@ -13,6 +13,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.count_matrix import Counts, FilteredCounts, Survey, survey
 from spatialweave.io.declared import Declared
 from spatialweave.io.feature_groups import feature_groups
+from spatialweave.io.genomes import genomes_of, named_without_genome
 from spatialweave.io.measurement import Loader, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.stored_counts import as_counts
@@ -56,7 +57,7 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
             tried.append(empty)
             complaint, bad = (empty, where), ""
             continue
-        groups = feature_groups(measurement, features, wanted)
+        groups = feature_groups(measurement, features, wanted, declared.genome)
         for modality, columns in groups.columns.items():
             problem = values.problem(declared.allows_fractions(modality), columns)
             if problem is not None:
@@ -76,7 +77,10 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
                     raise InputError(where, f"has no feature of {modality}: {'; '.join(groups.left_out)}")
                 if not values.detected[columns].any():
                     raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
-                named = named_features(features.iloc[columns], where)
+                of_modality = features.iloc[columns]
+                if declared.genome and (genomes_of(of_modality) == declared.genome).any():
+                    of_modality = named_without_genome(of_modality, declared.genome)
+                named = named_features(of_modality, where)
                 parts[modality] = FoundCounts(_of_features(counts, columns), named, slot)
             return parts
     looked = [f"{name}: absent" for name in measurement.absent] + tried[:-1]

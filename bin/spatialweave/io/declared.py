@@ -24,6 +24,8 @@ class Declared:
         Per modality (or :data:`EVERY`) `counts` or `intensities`.
     layers
         Per modality (or :data:`EVERY`) the layer that holds its counts.
+    genome
+        The genome whose features are used, where files hold several.
     platform
         The platform, where the user names it.
     of_file
@@ -33,6 +35,7 @@ class Declared:
     precomputed: Mapping[str, str] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
+    genome: str | None = None
     platform: str | None = None
     of_file: str | None = None
 

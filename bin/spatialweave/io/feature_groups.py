@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +10,12 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.column_names import facts_among
+from spatialweave.io.genomes import genomes_of, select_genome
 from spatialweave.io.measurement import Measurement
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
+
+HASHTAG = re.compile(r".*hash[-_ ]?tag.*|(?:hto|cmo)[-_. ]?\d.*|hto", re.IGNORECASE)
+"""Names of antibodies and oligonucleotides that label samples; 10x Genomics counts hashtags as antibodies."""
 
 TYPE_COLUMNS = ("feature_types", "feature_type", "Type", "type", "modality")
 """Columns of var with the type of each feature; those after the first are used only if all values are known types."""
@@ -24,19 +29,30 @@ class FeatureGroups:
     left_out: list[str] = field(default_factory=list)
 
 
-def feature_groups(measurement: Measurement, features: pd.DataFrame, wanted: str | None) -> FeatureGroups:
+def feature_groups(
+    measurement: Measurement, features: pd.DataFrame, wanted: str | None, genome: str | None = None
+) -> FeatureGroups:
     """Assign columns to modalities: by the option, the file's own name of the modality, or the feature types.
 
-    Coordinates and well-known facts about spots, as in matrices made from tables of cells, belong to no modality.
+    Coordinates and well-known facts about spots, as in matrices made from tables of cells, belong to no modality, and
+    neither do hashtags and the features of other genomes than the one that is given.
     """
     names = [str(name) for name in features.index]
     groups = FeatureGroups(_by_modality(measurement, features, wanted))
-    taken = np.zeros(len(names), dtype=bool)
+    used, on_genomes = select_genome(measurement.where, genomes_of(features), genome)
+    groups.left_out += [on_genomes] if on_genomes else []
+    taken = ~used
     for modality, columns in groups.columns.items():
-        kept = np.setdiff1d(columns, np.array(facts_among(names, modality), dtype=int))
+        kept = np.setdiff1d(columns[used[columns]], np.array(facts_among(names, modality), dtype=int))
         groups.columns[modality] = kept
         taken[kept] = True
     facts = [i for i in facts_among(names) if not taken[i]]
+    proteins = groups.columns.get("adt", np.empty(0, dtype=int))
+    hashtags = [i for i in proteins if HASHTAG.fullmatch(names[i])]
+    if hashtags:
+        groups.columns["adt"] = np.setdiff1d(proteins, hashtags)
+        named = ", ".join(f"'{names[i]}'" for i in hashtags)
+        groups.left_out.append(f"{named} are hashtags, which label samples, and are left out")
     if facts:
         named = ", ".join(f"'{names[i]}'" for i in facts)
         groups.left_out.append(f"{named} are coordinates or facts about spots, not features, and are left out")

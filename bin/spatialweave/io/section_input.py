@@ -13,6 +13,7 @@ from spatialweave.io.choices import Choices
 from spatialweave.io.coordinates import in_names, name_as_section
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import ONE_SECTION, settle_fields
+from spatialweave.io.genomes import GENOME
 from spatialweave.io.labels import check_labels
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
@@ -31,7 +32,8 @@ class SectionInput:
     around the spots are a modality. `section_column` is a column of obs that selects the spots with the section's name;
     :data:`~spatialweave.io.fields.ONE_SECTION` means that the files hold one section. `precomputed`, `measured` and
     `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in
-    :class:`~spatialweave.io.choices.Choices`. `carried` are the user's own columns, by name without meta_.
+    :class:`~spatialweave.io.choices.Choices`. `genome` is that
+    whose features are used. `carried` are the user's own columns, by name without meta_.
     """
 
     dataset: str
@@ -52,6 +54,7 @@ class SectionInput:
     image: Path | None = None
     scale: float | None = None
     image_features: bool = False
+    genome: str | None = None
 
     @property
     def selects(self) -> bool:
@@ -82,7 +85,7 @@ def read_parts(row: SectionInput, coordinates: Coordinates | None) -> dict[str, 
     select_in_tissue(alone, coordinates)
     if row.labels:
         check_labels(row.labels, {measurement.where: measurement.obs for measurement in alone})
-    declared = Declared(row.precomputed, row.measured, row.layers, row.platform)
+    declared = Declared(row.precomputed, row.measured, row.layers, row.genome, row.platform)
     _check_layers(alone, declared)
     parts: dict[str, ModalityPart] = {}
     for measurement, wanted in measurements:
@@ -93,6 +96,9 @@ def read_parts(row: SectionInput, coordinates: Coordinates | None) -> dict[str, 
         absent = [name for name in named if name != EVERY and name not in parts]
         if absent:
             raise InputError(option, f"the section has no {absent[0]}", "one of " + ", ".join(parts))
+    if row.genome and not any(row.genome in set(part.data.var.get(GENOME, ())) for part in parts.values()):
+        files = ", ".join(dict.fromkeys(part.where for part in parts.values()))
+        raise InputError(files, "names no genome", f"features of {row.genome}", "leave the column genome empty")
     return {name: parts[name] for name in MODALITIES if name in parts}
 
 
