@@ -266,3 +266,58 @@ def test_neighbouring_fields_of_a_rotated_slide_do_not_lie_over_each_other(angle
     assert not any(Groups(points @ turn, fields).overlapping())
     local = points - np.vstack([corners, np.zeros((3, 2))])
     assert any(Groups(local @ turn, fields).overlapping())
+
+
+LOCAL_CELLS = np.vstack([np.random.default_rng(field).uniform(0, 2000, (50, 2)) for field in range(4)])
+"""Positions inside each of four fields or sections."""
+
+QUARTERS = np.repeat(["r0", "r1", "r2", "r3"], 50)
+CELLS = [f"cell{i}" for i in range(200)]
+
+
+@pytest.mark.parametrize("column", ["FOV_ID", "fov_id", "Field of View", "tile", "fov name"])
+def test_names_of_fields(tmp_path: Path, column: str) -> None:
+    path = h5ad(tmp_path / "c.h5ad", CELLS, {column: pd.Categorical(QUARTERS)}, {"spatial": LOCAL_CELLS})
+    with pytest.raises(InputError, match=f"column '{column}': holds 4 fields of view"):
+        read({"rna": path})
+
+
+@pytest.mark.parametrize(
+    "column",
+    "unique_region core_id,TMA core,acquisition_id,Animal_ID,mouse,embryo,section_num,section number,slideID,filename,"
+    "File Name,dataset_id,chip,subject,library_key,img_id,ImageNumber,Puck_name,brain,well".replace(
+        " core", ",core"
+    ).split(","),
+)
+def test_names_of_sections(tmp_path: Path, column: str) -> None:
+    path = h5ad(tmp_path / "c.h5ad", CELLS, {column: pd.Categorical(QUARTERS)}, {"spatial": LOCAL_CELLS})
+    with pytest.raises(InputError, match=f"column '{column}': holds 4 sections"):
+        read({"rna": path})
+    assert read({"rna": path}, "r2", section_column=column).obs_names.tolist() == CELLS[100:150]
+
+
+@pytest.mark.parametrize("column", ["region", "treatment", "position", "stage", "what_it_is"])
+def test_other_columns_whose_groups_cover_the_same_box_are_said(tmp_path: Path, column: str) -> None:
+    path = h5ad(tmp_path / "c.h5ad", CELLS, {column: pd.Categorical(QUARTERS)}, {"spatial": LOCAL_CELLS})
+    with pytest.warns(InputWarning, match=rf"columns '{column}' \(r0, r1, r2, r3\) cover the same area.*{column}"):
+        assert read({"rna": path}).n_obs == 200
+
+
+def test_kinds_of_cells_of_one_section_are_not_taken_for_sections(tmp_path: Path) -> None:
+    """Cells do not lie over each other, whatever their kind: here none is nearer than 5 to another."""
+    rng = np.random.default_rng(0)
+    cells = grid(15, 15, 10.0) + rng.uniform(-2.5, 2.5, (225, 2))
+    kinds = rng.choice(["T", "B", "stroma"], 225)
+    names = [f"c{i}" for i in range(225)]
+    assert silently({"rna": h5ad(tmp_path / "one.h5ad", names, {"kind": kinds}, {"spatial": cells})}) == 225
+    # The same number of cells of three sections.
+    three = np.vstack([grid(15, 5, 10.0) * [3, 1] + rng.uniform(-2.5, 2.5, (75, 2)) for _section in range(3)])
+    of_section = np.repeat(["a", "b", "c"], 75)
+    with pytest.warns(InputWarning, match=r"columns 'kind' \(a, b, c\) cover the same area"):
+        read({"rna": h5ad(tmp_path / "three.h5ad", names, {"kind": of_section}, {"spatial": three})})
+
+
+def test_positions_on_the_slide_by_spatialdata_io(tmp_path: Path) -> None:
+    path = h5ad(tmp_path / "c.h5ad", SPOTS, {"fov": FOV}, {"spatial": LOCAL, "global": ON_SLIDE})
+    with pytest.warns(InputWarning, match=r"used, from .*obsm\['global'\]"):
+        np.testing.assert_array_equal(read({"rna": path}).obsm["spatial"], ON_SLIDE)

@@ -33,6 +33,7 @@ OBS_PAIRS = (
     ("centroid_1", "centroid_0", "pixel"),
     ("centroid_1", "centroid_2", "pixel"),
     ("x_coord", "y_coord", "unknown"),
+    ("x_coordinate", "y_coordinate", "unknown"),
     ("x_location", "y_location", "unknown"),
     ("coord_x", "coord_y", "unknown"),
     ("x_pos", "y_pos", "unknown"),
@@ -64,7 +65,7 @@ DEPTHS = ("z", "z_centroid", "center_z", "centroid_z", "z_coord", "z_location", 
 BARCODE_NAMES = (
     *("barcode", "barcodes", "spot", "spot_id", "spot id", "spot index", "spot_index"),
     *("cell", "cell_id", "cellid", "cell id", "cell_barcode", "entityid", "entity_id", "bin_id"),
-    *("object id", "object_id", "objectnumber", "object_number", "", "name"),
+    *("object id", "object_id", "objectnumber", "object_number", "object", "", "name"),
 )
 """Names (any case) of the column of barcodes; "" is the unnamed index column that pandas and R write."""
 
@@ -80,26 +81,37 @@ _INDEX_NAMES = re.compile(
 IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot", "name"}
 """Names (any case) of a column that holds barcodes wherever it is."""
 
+ROW_NUMBERS = ("", "index")
+"""Names (any case) of a first column that holds barcodes, or the numbers that pandas gives to rows."""
+
 FIELDS, SECTIONS, BATCHES, PLANES = "fields of view", "sections", "batches", "planes"
 """Kinds of parts of a file that a column can distinguish."""
 
 PART_NAMES = {
-    FIELDS: ("fov", "fov_name"),
+    FIELDS: ("fov", "field_of_view", "tile"),
     SECTIONS: (
-        *("library_id", "library", "sample", "sample_id", "sample_name", "section", "section_id", "section_name"),
-        *("slide", "slide_id", "slice", "slice_id", "orig.ident", "tissue_section", "brain_section", "capture_area"),
-        *("brain_section_label", "bregma", "puck", "puck_id", "image", "image_id", "roi", "roi_id", "replicate"),
-        *("donor", "donor_id", "patient", "patient_id", "mouse_id", "specimen", "specimen_id"),
+        *("library", "sample", "section", "slide", "slice", "orig.ident", "tissue_section", "brain_section"),
+        *("brain_section_label", "capture_area", "bregma", "puck", "image", "img", "object_image", "roi", "replicate"),
+        *("donor", "patient", "subject", "animal", "mouse", "embryo", "brain", "specimen", "core", "tma_core", "tma"),
+        *("unique_region", "acquisition", "file", "dataset", "chip", "well"),
     ),
-    BATCHES: ("batch", "batch_id"),
+    BATCHES: ("batch", "experiment"),
 }
-"""Columns (any case, with or without characters between words) that give the field of view, section or batch of a spot.
-Batches may be sections, but also sequencing lanes of one section."""
+"""Columns (any case, with or without characters between words, and :data:`_ENDING` after them) that give the field of
+view, section or batch of a spot. Batches may be sections, but also sequencing lanes of one section."""
+
+_ENDING = re.compile(r"(?:ids?|names?|number|num|nr|key)+$")
+"""Words after the name of a part: "fov_name", "TMA core ID", "ImageNumber"."""
 
 
 def spelled(name: str) -> str:
     """Return a name in the form in which it is compared: lower case, "_" between words ("MAXX" is not "max_x")."""
-    return re.sub(r"[ .-]+", "_", str(name).strip().lower())
+    return re.sub(r"[ .-]+", "_", _once(name).strip().lower())
+
+
+def _once(name: str) -> str:
+    """Return a name that Akoya's software writes twice ("x:x") once."""
+    return re.sub(r"^(.+):\1$", r"\1", str(name))
 
 
 def _squeezed(name: str) -> str:
@@ -107,42 +119,35 @@ def _squeezed(name: str) -> str:
     return spelled(name).replace("_", "")
 
 
-_PARTS = {_squeezed(name): what for what, names in {**PART_NAMES, PLANES: DEPTHS}.items() for name in names}
+_PARTS_WITHOUT_PLANES = {_squeezed(name): what for what, names in PART_NAMES.items() for name in names}
+_PARTS = {**_PARTS_WITHOUT_PLANES, **{_squeezed(name): PLANES for name in DEPTHS}}
 
 
 def parts_named(column: str) -> str:
     """Return the kind of parts that a column distinguishes, e.g. :data:`FIELDS`; "" if its name does not show it."""
-    return _PARTS.get(_squeezed(column), "")
+    name = _squeezed(column)
+    return _PARTS.get(name) or _PARTS_WITHOUT_PLANES.get(_ENDING.sub("", name), "")
 
 
 _FACTS = frozenset(
     spelled(name)
     for name in (
-        *(name for names in PART_NAMES.values() for name in names),
-        *(
-            "cluster",
-            "clusters",
-            "leiden",
-            "louvain",
-            "cell_type",
-            "celltype",
-            "annotation",
-            "label",
-            "labels",
-            "region",
-        ),
-        *("cell_id", "entity_id", "object", "object_id", "in_tissue"),
+        *("cluster", "clusters", "cell_type", "celltype", "annotation", "label", "labels", "region"),
+        *(name for name in BARCODE_NAMES if name),
+        *("index", "index_in_file", "event_id", "eventid", "in_tissue"),
         *("object_type", "name", "class", "classification", "parent", "image", "path", "phenotype", "tissue_category"),
         *("analysis_region", "analysis_inputs", "algorithm_name", "image_location"),
         *("array_row", "array_col", "row_centroid", "column_centroid", "x_tile", "y_tile", "tile_num"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
         *("centerx_local_px", "centery_local_px", "x_local_px", "y_local_px"),
-        *("transcript_count", "transcript_counts", "total_counts", "n_counts", "n_genes", "n_genes_by_counts"),
+        *("transcript_count", "transcript_counts", "transcripts", "umi_count", "umi_counts", "numi", "ngene", "n_umi"),
+        *("n_transcripts", "homogeneity", "detection_probability", "groups", "patients", "spots", "confidence"),
+        *("total_cells", "process_region_id"),
         *("seurat_clusters", "percent_mt", "percent_mito", "percent_ribo", "unmapped"),
         *("control_probe_counts", "control_codeword_counts", "unassigned_codeword_counts"),
         *("genomic_control_counts", "deprecated_codeword_counts"),
-        # A fact about features, in exports with the spots in columns.
-        "Interval Width (+/- Da)",
+        # Facts about features, in exports with the spots in columns: of SCiLS Lab and METASPACE.
+        *("Interval Width (+/- Da)", "adduct", "mz", "moleculeNames", "moleculeIds"),
     )
 )
 
@@ -152,14 +157,25 @@ _FACT_PATTERNS = re.compile(
     r"|(?:cell_|nucleus_)?[xyz]_(?:centroid|center|centre|position|coord|coordinate)(?:_.*)?"
     r"|[xyz]_?(?:min|max)|image_?(?:number|id)|object_?number"
     # Sums by Seurat and scanpy, and the unnamed column of a table that was saved twice.
-    r"|ncount_.*|nfeature_.*|pct_counts_.*|unnamed_\d+"
+    r"|ncount_.*|nfeature_.*|pct_counts_.*|(?:log1p_)?(?:total_counts|n_counts|n_genes)(?:_.*)?|unnamed_\d+"
+    # Clusters, scores of cells and gene sets, and axes of plots.
+    r"|cluster_?id|(?:leiden|louvain)(?:_.*)?|.+_snn_res_.*|.+_scores?|(?:umap|tsne|x_umap|x_tsne)_?[xy\d]+"
+    r"|neighbou?rhood_?\d*|[xyz]_withintile|tissue_category_area_.*|cell_density_.*|distance_from_.*"
+    # Stains by which MERSCOPE finds the cells.
+    r"|(?:dapi|polyt|cellbound\d+)_(?:raw|high_pass)"
 )
+
+_SPELLED_FACTS = re.compile(r"(?:Mean|Max)\.[A-Z].*|PC_\d+")
+"""Names that are facts only in this spelling: the stains by which CosMx finds the cells, and principal components by
+Seurat (PC 34:1 is a lipid)."""
 
 _SHAPES = re.compile(
     r"(?:(?:cell|nucleus|nuclear|cytoplasm|areashape)_)?(?:convex_|filled_)?"
     r"(?:area|volume|anisotropy|perimeter|perimeter_area_ratio|circularity|eccentricity|solidity|extent|orientation"
-    r"|size|aspect_ratio|equivalent_diameter|(?:major|minor)_?axis_?length|(?:max|min)_(?:caliper|diameter))"
-    r"(?:_(?:px|um|m|px_2|um_2|m_2))?"
+    r"|size|width|height|length|aspect_?ratio|equivalent_diameter|(?:major|minor)_?axis_?length"
+    r"|axis_(?:major|minor)_length|(?:minor|major)_axis|axis_ratio|roundness|compactness"
+    r"|(?:max|min)_(?:caliper|diameter))"
+    r"(?:_(?:px|pixels|um|m|px_2|um_2|m_2|px2|um2))?|nucleus_cell_area_ratio"
     r"|areashape_.*"
 )
 """Names of facts about cells that are features of the modality morphology."""
@@ -167,7 +183,7 @@ _SHAPES = re.compile(
 
 def plain_name(name: str) -> str:
     """Return a name in the form in which columns of coordinates are compared: "Centroid X µm" is "centroid_x_um"."""
-    lowered = str(name).lower().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    lowered = _once(name).lower().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
     return re.sub(r"[^a-z0-9]+", "_", lowered).strip("_")
 
 
@@ -200,11 +216,44 @@ def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     pairs = {axis for x, y, _unit in FRAME_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
-    return [i for i, name in enumerate(plain) if name in pairs or _is_fact(names[i], modality)]
+    stains = set() if modality == "morphology" else _stains(names)
+    return [
+        i
+        for i, name in enumerate(plain)
+        if name in pairs or _is_fact(names[i], modality) or (stains and names[i] not in stains)
+    ]
 
 
 def _is_fact(name: str, modality: str | None) -> bool:
-    if spelled(name) in _FACTS:
+    if spelled(name) in _FACTS or parts_named(name) not in ("", PLANES) or _SPELLED_FACTS.fullmatch(name):
         return True
     plain = plain_name(name)
     return bool(_FACT_PATTERNS.fullmatch(plain) or (modality != "morphology" and _SHAPES.fullmatch(plain)))
+
+
+_STAINS = (
+    (
+        {"object_type", "detection_probability", "centroid_x_um", "centroid_x_px"},
+        r"(?:(?P<part>\w+): )?(?P<stain>.+): Mean",
+    ),
+    (
+        {"analysis_region", "algorithm_name"},
+        r"(?P<stain>.+?) (?P<part>Nucleus|Cytoplasm|Membrane|Cell) (?:Average )?Intensity",
+    ),
+    ({"cell_x_position"}, r"(?P<part>Nucleus|Cytoplasm|Membrane|Entire Cell) (?P<stain>.+) Mean \(.*\)"),
+)
+"""Columns that show that a table is of QuPath, HALO or inForm (any of them), and the names of its mean intensities."""
+
+
+def _stains(names: Sequence[str]) -> set[str]:
+    """Return the mean intensities of a table of :data:`_STAINS`, which has many other columns; else none.
+
+    Where the mean of the whole cell is among them, that of its parts is left out.
+    """
+    present = {plain_name(name) for name in names}
+    pattern = next((pattern for columns, pattern in _STAINS if columns & present), "")
+    found = {
+        name: (match["stain"], match["part"]) for name in names if pattern and (match := re.fullmatch(pattern, name))
+    }
+    whole = {stain for stain, part in found.values() if part in ("Cell", "Entire Cell")}
+    return {name for name, (stain, part) in found.items() if part in ("Cell", "Entire Cell") or stain not in whole}

@@ -40,13 +40,17 @@ OBSM_KEYS = (
 )
 """The obsm keys of coordinates in AnnData files, in the order in which they are searched."""
 
-GLOBAL_KEYS = ("spatial_fov", "spatial_global")
-"""The obsm keys of positions on the slide in files that also hold positions inside fields of view (squidpy, CosMx)."""
+GLOBAL_KEYS = ("spatial_fov", "spatial_global", "global")
+"""The obsm keys of positions on the slide in files that also hold positions inside fields of view (CosMx by squidpy,
+spatialdata-io)."""
 
 ROWS = (78, 128)
 """Rows of the Visium slides of 6.5 and 11 mm, which have 128 and 224 columns."""
 CHANNELS = re.compile(r"^(\d{1,4})x(\d{1,4})(?:-\d+)?$")
 """Pattern of names of spots that are coordinates."""
+
+SELECTION = ("x", "y", "new_x", "new_y", "pixel_x", "pixel_y")
+"""Columns of the files in which the spot detector of Spatial Transcriptomics lists spots by their array positions."""
 
 LOOKED = f"obsm[{', '.join(repr(key) for key in OBSM_KEYS)}], columns x/y, pxl_*, array_row/array_col of obs"
 
@@ -186,6 +190,7 @@ def read_coordinates(path: Path) -> Coordinates:
         positions = space_ranger.read_positions(path)
         return Coordinates(positions.index, space_ranger.pixels(positions), str(path), "pixel", positions)
     table = tables.read_strings(path) if _has_header(path) else tables.read_headless(path, ("barcode", "x", "y"))
+    table = _of_selection(table)
     x_name, y_name, unit = find_axes(table.columns, FRAME_PAIRS) or ("x", "y", "unknown")
     columns = [[str(tables.find_column(path, table, (name,))) for name in axis.split()] for axis in (x_name, y_name)]
     names = row_names(path, table)
@@ -196,6 +201,18 @@ def read_coordinates(path: Path) -> Coordinates:
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
     values = _straighten(values) if unit == "array" else values
     return Coordinates(names, values, str(path), unit, table.set_axis(names), x_name in ON_SLIDE)
+
+
+def _of_selection(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the spots of Spatial Transcriptomics' selection file under their names ("12x7") with pixel coordinates.
+
+    Any other table is returned unchanged.
+    """
+    if not set(SELECTION) <= set(table.columns):
+        return table
+    names = table["x"].astype(str) + "x" + table["y"].astype(str)
+    beside = table.drop(columns=list(SELECTION[:4])).rename(columns={"selected": "in_tissue"})
+    return beside.assign(barcode=names.astype(object))
 
 
 def _has_header(path: Path) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
 from spatialweave.errors import InputError
 from spatialweave.io.column_names import BARCODE_NAMES, BATCHES, FIELDS, PLANES, SECTIONS, parts_named
@@ -109,6 +110,7 @@ def check_fields(
             _refuse(where, coordinates.where, overlap, one_section)
         elif not one_section:
             _say_taken_for_one(where, parts)
+            _say_like_sections(where, values, located)
     if len(libraries) > 1 and not assigned and not one_section:
         _check_unassigned(coordinates, libraries)
 
@@ -157,6 +159,26 @@ def _say_taken_for_one(where: str, parts: Sequence[_Parts]) -> None:
         return
 
 
+def _say_like_sections(where: str, values: np.ndarray, table: pd.DataFrame) -> None:
+    """Warn of columns of text whose groups lie over each other as sections would, whatever the columns are called."""
+    found = {}
+    for name, column in table.items():
+        texts = (
+            group_texts(column, MOST[GROUPS]) if is_string_dtype(column.dtype) and not parts_named(str(name)) else None
+        )
+        if texts is not None and (groups := Groups(values, texts)).look_like_sections():
+            found[str(name)] = groups.names
+    if found:
+        first = next(iter(found))
+        shown = {name: ", ".join(names[:4]) + (", ..." if len(names) > 4 else "") for name, names in found.items()}
+        listed = " and ".join(f"'{name}' ({names})" for name, names in shown.items())
+        warn(
+            where,
+            f"the groups of the columns {listed} cover the same area and are used as one section; if they are several "
+            f"sections, write a row for each with section_column {first}",
+        )
+
+
 def _check_unassigned(coordinates: Coordinates, libraries: tuple[str, ...]) -> None:
     """Warn of several libraries if no column gives the library of each spot; refuse them if spots coincide."""
     found = f"holds {len(libraries)} libraries ({', '.join(libraries[:6])}), and no column gives the library of a spot"
@@ -183,7 +205,7 @@ def _parts(values: np.ndarray, table: pd.DataFrame, libraries: tuple[str, ...]) 
 
 def _are_libraries(column: pd.Series, libraries: tuple[str, ...]) -> bool:
     """Return whether the values of a column are names of several libraries."""
-    if len(libraries) < 2 or column.dtype != object:
+    if len(libraries) < 2 or not is_string_dtype(column.dtype):
         return False
     named = set(column.unique()) - {""}
     return bool(named) and named <= set(libraries)

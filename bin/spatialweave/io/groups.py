@@ -32,6 +32,14 @@ ALONE = 0.99
 """Smallest fraction of distinct barcodes or points within the groups of such a pair. Groups of one cell type have fewer
 where several cells were placed at one point."""
 
+COINCIDE = 0.8
+"""The boxes of groups coincide if each has at least this fraction of the area of a box around all."""
+
+REGULAR = 1.1
+"""Cells of one section keep a distance from each other, so that all cells are spread more regularly than those of any
+one kind. Cells of several sections do not, if the ratio of their index by Clark and Evans (Ecology 1954, 35:445: the
+mean distance of nearest neighbours in units of that of random points) to that of one section is below this."""
+
 ALIKE = 0.25
 """Groups are spread alike if their means differ by less than this fraction of their standard deviation, and the
 logarithms of the standard deviations by less than this, with an allowance for chance."""
@@ -66,13 +74,10 @@ class Groups:
         """Yield pairs of groups whose spots lie over each other."""
         if len(self.names) < 2:
             return
-        kept = np.flatnonzero(self.sizes >= SMALL * np.median(self.sizes))
+        kept = self._not_small()
         if len(kept) > COMPARED:
             kept = np.sort(np.random.default_rng(0).choice(kept, COMPARED, replace=False))
-        lowest = np.full((len(self.names), 2), np.inf)
-        highest = np.full((len(self.names), 2), -np.inf)
-        np.minimum.at(lowest, self.codes, self._values)
-        np.maximum.at(highest, self.codes, self._values)
+        lowest, highest = self._boxes
         # A group of one spot, or of spots on a line, also needs a box with an area.
         highest = highest + 1e-9 * max(float(np.ptp(self._values, axis=0).max()), np.finfo(float).tiny)
         for position, group in enumerate(kept[:-1]):
@@ -83,6 +88,30 @@ class Groups:
             areas = np.minimum(area, np.prod(highest[others] - lowest[others], axis=1))
             for other in others[shared > OVERLAP * areas]:
                 yield int(group), int(other)
+
+    def look_like_sections(self) -> bool:
+        """Return whether all groups cover the same box, and their spots keep no distance from those of other groups."""
+        kept = self._not_small()
+        if len(kept) < 2:
+            return False
+        low, high = (corner[kept] for corner in self._boxes)
+        area = np.prod(high.max(axis=0) - low.min(axis=0))
+        if not area or (np.prod(high - low, axis=1) < COINCIDE * area).any():
+            return False
+        of_group = [_regularity(self._values[self.codes == group]) for group in kept]
+        return bool(_regularity(self._values) < REGULAR * np.median(of_group))
+
+    def _not_small(self) -> np.ndarray:
+        return np.flatnonzero(self.sizes >= SMALL * np.median(self.sizes))
+
+    @cached_property
+    def _boxes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and the highest x and y of each group, each groups x 2."""
+        lowest = np.full((len(self.names), 2), np.inf)
+        highest = np.full((len(self.names), 2), -np.inf)
+        np.minimum.at(lowest, self.codes, self._values)
+        np.maximum.at(highest, self.codes, self._values)
+        return lowest, highest
 
     def repeating(self, keys: np.ndarray) -> np.ndarray:
         """Return which groups have many keys in common and hardly any key twice: bool, groups x groups.
@@ -121,6 +150,15 @@ class Groups:
     def _mean(self, values: np.ndarray) -> np.ndarray:
         sums = [np.bincount(self.codes, axis, minlength=len(self.names)) for axis in values.T]
         return np.column_stack(sums) / self.sizes[:, None]
+
+
+def _regularity(points: np.ndarray) -> float:
+    """Return the mean distance of nearest neighbours in units that do not depend on their number in an area."""
+    from scipy.spatial import cKDTree
+
+    if len(points) < 2:
+        return 0.0
+    return float(cKDTree(points).query(points, k=2)[0][:, 1].mean() * np.sqrt(len(points)))
 
 
 def group_texts(column: pd.Series, most: int) -> np.ndarray | None:

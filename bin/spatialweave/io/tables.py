@@ -7,12 +7,13 @@ import io
 import math
 import re
 import zlib
+from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,9 @@ THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 
 MISSING = ("", "na", "n/a", "null", "none")
 """Texts (any case) that other programs write for a missing value."""
+
+ROWS_PER_CHUNK = 10_000
+"""Rows whose cells are Python strings at the same time; those before are stored by column."""
 
 SPELLINGS: tuple[Callable[[str], str], ...] = (str, str.lower, plain_name)
 """Forms in which names of columns are compared, one after the other."""
@@ -188,7 +192,7 @@ def read_strings(path: Path) -> pd.DataFrame:
 
     Returns
     -------
-    One row per spot; the index is the position of the row in the file ("line 7"), for messages; columns as in the file.
+    One row per spot; the index holds the lines (or rows) of the file, for :func:`place`; columns as in the file.
     """
     if path.name.lower().endswith(".parquet"):
         return _read_parquet(path)
@@ -199,29 +203,56 @@ def read_strings(path: Path) -> pd.DataFrame:
         while first.gzipped and first.total < 4 * TEXT_BYTES and first.read(1 << 20):
             pass
     header = read_header(path)
-    names: list[str] = []
-    cells: list[list[str]] = []
-    for number, row in rows(path):
-        if not names and row[0].strip() == "TYPE" and {cell.strip() for cell in row[1:]} <= {"numeric", "group"}:
-            continue
-        names.append(f"line {number}")
-        cells.append([cell.strip() for cell in row])
-    if not names:
+    table = _stored_by_column(_without_types(rows(path)), header)
+    if not len(table):
         raise InputError(str(path), "has a header but no rows", "one line per spot")
-    return pd.DataFrame(cells, index=names, columns=header, dtype=object)
+    return table
+
+
+def _without_types(numbered_rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows without those of types before the first other row."""
+    below = False
+    for number, row in numbered_rows:
+        below = below or row[0].strip() != "TYPE" or not {cell.strip() for cell in row[1:]} <= {"numeric", "group"}
+        if below:
+            yield number, row
+
+
+def _stored_by_column(numbered_rows: Iterator[tuple[int, list[str]]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a table of text in Arrow's format: a Python string per cell would take seven times the file."""
+    import pyarrow
+
+    numbers = array("q")
+    chunks: list[list[Any]] = [[] for _column in columns]
+    while chunk := list(islice(numbered_rows, ROWS_PER_CHUNK)):
+        numbers.extend(number for number, _row in chunk)
+        for stored, cells in zip(chunks, zip(*(row for _number, row in chunk), strict=True), strict=True):
+            stored.append(pyarrow.array([cell.strip() for cell in cells], pyarrow.large_string()))
+    kind = "string[pyarrow_numpy]"
+    frame = {
+        i: pd.Series(pyarrow.chunked_array(stored, pyarrow.large_string()), dtype=kind)
+        for i, stored in enumerate(chunks)
+    }
+    return pd.DataFrame(frame).set_axis(list(columns), axis=1).set_axis(pd.Index(numbers, dtype=np.int64, name="line"))
 
 
 def read_headless(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a text table without a header, which has these columns, as :func:`read_strings` does."""
-    names, table = [], []
-    with open_text(path) as stream:
-        for number, row in lines(stream, start(path)):
-            if len(row) != len(columns):
-                expected = f"{len(columns)}: {', '.join(columns)}"
-                raise InputError(f"{path}, line {number}", f"has {len(row)} cells", expected)
-            names.append(f"line {number}")
-            table.append([cell.strip() for cell in row])
-    return pd.DataFrame(table, index=names, columns=list(columns), dtype=object)
+
+    def whole_rows() -> Iterator[tuple[int, list[str]]]:
+        with open_text(path) as stream:
+            for number, row in lines(stream, start(path)):
+                if len(row) != len(columns):
+                    expected = f"{len(columns)}: {', '.join(columns)}"
+                    raise InputError(f"{path}, line {number}", f"has {len(row)} cells", expected)
+                yield number, row
+
+    return _stored_by_column(whole_rows(), columns)
+
+
+def place(table: pd.DataFrame, row: int) -> str:
+    """Return the position in its file of a row of a table by :func:`read_strings`, e.g. "line 7"."""
+    return f"{table.index.name} {table.index[row]}"
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -236,7 +267,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise InputError(str(path), "has no rows", "one row per spot")
     # Numbers stay numbers: as text, a million rows would take a hundred times as long and ten times the memory.
     columns = {i: _plain(table.iloc[:, i]) for i in range(table.shape[1])}
-    frame = pd.DataFrame(columns, index=[f"row {i + 1}" for i in range(len(table))])
+    frame = pd.DataFrame(columns, index=pd.RangeIndex(1, len(table) + 1, name="row"))
     frame.columns = pd.Index([str(name) for name in table.columns], dtype=object)
     return frame
 
@@ -286,13 +317,15 @@ def numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
     cells = table[column]
     as_stored = cells.dtype.kind in "iuf"
     values = (
-        cells.to_numpy(np.float64) if as_stored else np.array([to_number(cell) for cell in cells], dtype=np.float64)
+        cells.to_numpy(np.float64)
+        if as_stored
+        else np.fromiter((np.nan if (number := to_number(cell)) is None else number for cell in cells), np.float64)
     )
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         cell = table[column].iloc[bad[0]]
         raise InputError(
-            f"{path}, {table.index[bad[0]]}, column '{column}'",
+            f"{path}, {place(table, bad[0])}, column '{column}'",
             f"'{cell}' is not a finite number",
             "a number",
             _comma_fix(str(cell)),
@@ -305,11 +338,11 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
     names = pd.Index([plain_text(value) for value in table[column].astype(object)], dtype=object)
     empty = np.flatnonzero(names == "")
     if len(empty):
-        raise InputError(f"{path}, {table.index[empty[0]]}, column '{column}'", "is empty", "a barcode")
+        raise InputError(f"{path}, {place(table, empty[0])}, column '{column}'", "is empty", "a barcode")
     twice = np.flatnonzero(names.duplicated())
     if len(twice):
         raise InputError(
-            f"{path}, {table.index[twice[0]]}, column '{column}'",
+            f"{path}, {place(table, twice[0])}, column '{column}'",
             f"barcode '{names[twice[0]]}' appears a second time",
             "each barcode once",
         )
@@ -335,6 +368,10 @@ def _comma_fix(cell: str) -> str:
     return "write a point before decimals" if is_decimal else ""
 
 
+def _is_text(cell: str) -> bool:
+    return bool(cell.strip()) and to_number(cell) is None
+
+
 def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
     """Return the error for the first cell of a matrix that is not a finite number.
 
@@ -347,6 +384,15 @@ def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
                 continue
             where = f"{path}, line {number}, column '{name}'"
             value = to_number(cell)
+            text = [header[i] for i in range(len(header)) if i not in skipped and _is_text(cells[i])]
+            if value is None and cell.strip() and len(text) > 1:
+                listed = ", ".join(f"'{column}'" for column in text)
+                return InputError(
+                    f"{path}, line {number}, columns {listed}",
+                    f"hold text ('{cell}')",
+                    "numbers",
+                    "leave out the columns if they are no features",
+                )
             if value is None:
                 found = f"'{cell}' is not a number" if cell.strip() else "the cell is empty"
                 return InputError(where, found, "a number", _number_fix(cell))

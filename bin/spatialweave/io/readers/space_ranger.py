@@ -25,7 +25,12 @@ COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres
 BIN = re.compile(r"s_\d+um_\d+_\d+")
 """Names of the bins of Visium HD by Space Ranger."""
 
-POSITION_FILES = ("tissue_positions.csv", "tissue_positions_list.csv", "tissue_positions.parquet")
+POSITION_FILES = (
+    "tissue_positions.csv",
+    "tissue_positions_list.csv",
+    "tissue_positions.parquet",
+    "tissue_positions_list.txt",
+)
 """Files of positions in the order in which they are searched; each also .gz, and after any prefix of a download."""
 
 AGGREGATED = "aggr_tissue_positions"
@@ -200,7 +205,7 @@ def read_positions(path: Path) -> pd.DataFrame:
     numeric = {name: tables.numbers(path, table, columns[name]) for name in COLUMNS[1:]}
     outside = np.flatnonzero(~np.isin(numeric["in_tissue"], (0, 1)))
     if len(outside):
-        where = f"{path}, {table.index[outside[0]]}, column 'in_tissue'"
+        where = f"{path}, {tables.place(table, outside[0])}, column 'in_tissue'"
         raise InputError(where, f"'{numeric['in_tissue'][outside[0]]:g}' is neither 0 nor 1", "0 or 1")
     frame = pd.DataFrame(numeric, index=names)
     return frame.astype(dict.fromkeys(COLUMNS[1:4], np.int64))

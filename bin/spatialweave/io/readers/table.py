@@ -20,6 +20,7 @@ from spatialweave.io.column_names import (
     BARCODE_NAMES,
     FRAME_PAIRS,
     IDENTIFIERS,
+    ROW_NUMBERS,
     facts_among,
     find_axes,
     is_index,
@@ -56,15 +57,15 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
     named_by = _column_of_names(path, header)
     others = [i for i in range(len(header)) if i != named_by]
     for position in others:
-        if not header[position]:
+        if position and not header[position]:
             raise InputError(f"{path}, line 1, column {position + 1}", "has no name", "the name of a feature")
     known = {others[i] for i in facts_among([header[i] for i in others], modality)}
-    if named_by and header[0] == "X":
+    if named_by and header[0] in ("", "X"):
         # The numbers of rows that R has written.
         known.add(0)
     facts = sorted((known | _true_or_false(path)) - {named_by})
-    if facts:
-        left_out = ", ".join(f"'{header[i]}'" for i in facts)
+    if any(header[i] for i in facts):
+        left_out = ", ".join(f"'{header[i]}'" for i in facts if header[i])
         warn(str(path), f"the columns {left_out} are coordinates or facts about spots, not features, and are left out")
     columns = [i for i in others if i not in facts]
     if not columns:
@@ -81,6 +82,8 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
 
     Then it is that of barcodes, wherever it is; None if there is none.
     """
+    if header[0].lower() in ROW_NUMBERS:
+        return _beside_numbers(path, header)
     if header[0].lower() in BARCODE_NAMES:
         return 0
     first = [cells[0] for _number, cells in islice(tables.rows(path), FIRST_ROWS)]
@@ -96,6 +99,31 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
     else:
         warn(str(path), f"its spots are named by the column '{header[elsewhere]}'")
     return elsewhere
+
+
+def _beside_numbers(path: Path, header: Sequence[str]) -> int:
+    """Return the position of the first column that names each row once, if column 0 holds numbers of rows; else 0."""
+    named = [i for i, name in enumerate(header) if name and name.lower() in BARCODE_NAMES]
+    if not named or not all(cells[0].strip().isdecimal() for _number, cells in islice(tables.rows(path), FIRST_ROWS)):
+        return 0
+    for position in named:
+        if _names_once(path, position):
+            warn(
+                str(path), f"its spots are named by the column '{header[position]}', and not by the numbers of its rows"
+            )
+            return position
+    return 0
+
+
+def _names_once(path: Path, position: int) -> bool:
+    """Return whether no cell of a column is empty or repeated."""
+    seen: set[str] = set()
+    for _number, cells in tables.rows(path):
+        cell = cells[position].strip()
+        if not cell or cell in seen:
+            return False
+        seen.add(cell)
+    return True
 
 
 def _values(path: Path, header: Sequence[str], first: Sequence[str]) -> str:
