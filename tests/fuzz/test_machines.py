@@ -50,11 +50,20 @@ def imzml(folder: Path) -> list[str]:
     return ["--multi", str(folder)]
 
 
+def dbit(folder: Path) -> list[str]:
+    folder.mkdir()
+    names = [f"{1 + i % 4}x{1 + i // 4}" for i in range(12)]
+    pd.DataFrame(COUNTS, index=names, columns=GENES).to_csv(folder / "matrix.tsv", sep="\t", index_label="X")
+    (folder / "position.txt").write_text("," + ",".join(names[:9]))
+    return ["--rna", str(folder)]
+
+
 MACHINES: dict[str, Callable[[Path], list[str]]] = {
     "xenium": xenium,
     "cosmx": cosmx,
     "merscope": merscope,
     "imzml": imzml,
+    "dbit": dbit,
 }
 
 

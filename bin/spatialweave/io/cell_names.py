@@ -8,7 +8,7 @@ but belong to other cells.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import BARCODE_NAMES
+from spatialweave.io.column_names import BARCODE_NAMES, plain_name
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 
@@ -69,8 +69,10 @@ def matched_names(
 ) -> pd.Index:
     """Return names of the rows of `table` that match the cells of a section.
 
-    Candidates are its index, its index with field and number exchanged and, if it also has field and cell, each of its
-    columns of barcodes. Columns of fields decide where both sides have one; else the names that match most cells.
+    Columns of barcodes of the section's own cells decide where its spots have running numbers, or other names than the
+    table. Else candidates are its index, its index with field and number exchanged and, if it also has field and cell,
+    each of its columns of barcodes. Columns of fields decide where both sides have one; else the names that match most
+    cells.
 
     Parameters
     ----------
@@ -88,16 +90,20 @@ def matched_names(
     InputError
         If both orders match equally many cells and nothing shows which is right.
     """
+    frames = list(tables_of_spots)
+    by_column = _by_columns_of_section(where, table, spots, frames)
+    if by_column is not None:
+        return by_column
     names = table.index
     made = has_fields(table.columns)
     if not made and not re.match(PAIR, names[0]):
         return names
     exchanged = names.str.replace(PAIR, r"\2_\1", regex=True)
-    field_first, section_field_first = _begin_with_field([table]), _begin_with_field(tables_of_spots)
+    field_first, section_field_first = _begin_with_field([table]), _begin_with_field(frames)
     if field_first is not None and section_field_first is not None:
         matched = names if field_first == section_field_first else exchanged
     else:
-        candidates = [*(_barcodes(table) if made else ()), names, exchanged]
+        candidates = [*(names for _name, names in _barcodes(table) if made), names, exchanged]
         matched = max(candidates, key=lambda candidate: int(candidate.isin(spots).sum()))
         # Two files that agree in names of their own mean the same cells; names made here may be in another order.
         if (made or section_field_first) and any(matched is order for order in (names, exchanged)):
@@ -110,6 +116,35 @@ def matched_names(
             f"exchanged ('{names[cell]}' is '{exchanged[cell]}' there)",
         )
     return matched
+
+
+def _by_columns_of_section(
+    where: str, table: pd.DataFrame, spots: pd.Index, frames: Sequence[pd.DataFrame]
+) -> pd.Index | None:
+    """Return the names of spots whose barcodes in a column of the section's tables are those of the rows of `table`.
+
+    None if the names of the spots themselves are those of the rows; running numbers are not, if both sides have the
+    same column of barcodes.
+    """
+    own = {plain_name(str(name)): names for name, names in _barcodes(table)}
+    keys = [table.index, *own.values()]
+    matching = any(names.isin(spots).any() for names in (*keys, table.index.str.replace(PAIR, r"\2_\1", regex=True)))
+    for frame in frames:
+        index = frame.index.astype(str)
+        for name, barcodes in _barcodes(frame):
+            shared = own.get(plain_name(name)) if matching else max(keys, key=lambda key: int(key.isin(barcodes).sum()))
+            numbered = matching and len(index) and str(index[0]).isdecimal() and index.str.isdecimal().all()
+            if shared is None or not (numbered or not matching) or barcodes.equals(index):
+                continue
+            rows = barcodes.get_indexer(shared)
+            if (rows >= 0).any():
+                warn(
+                    where, f"its rows are matched by the column '{name}' of the section's spots, and not by their names"
+                )
+                # No spot has such a name, whatever numbers the others have.
+                lost = [f"{name} {barcode}" for barcode in shared]
+                return pd.Index(np.where(rows >= 0, index.to_numpy()[rows], lost), dtype=object)
+    return None
 
 
 def _check_order(where: str, names: pd.Index, exchanged: pd.Index, spots: pd.Index, in_table: bool) -> None:
@@ -147,14 +182,14 @@ def _begins_with_field(frame: pd.DataFrame) -> bool | None:
     return first if first != last else None
 
 
-def _barcodes(table: pd.DataFrame) -> Iterator[pd.Index]:
-    """Yield the names in each column of barcodes that names every row once."""
+def _barcodes(table: pd.DataFrame) -> Iterator[tuple[str, pd.Index]]:
+    """Yield the name of, and the names in, each column of barcodes that names every row once."""
     for barcode in BARCODE_NAMES:
         for position, column in enumerate(table.columns):
             if str(column).strip().lower() == barcode:
                 names = pd.Index([plain_text(value) for value in table.iloc[:, position].astype(object)], dtype=object)
                 if _are_names(names):
-                    yield names
+                    yield str(column), names
 
 
 def _are_names(names: pd.Series | pd.Index) -> bool:

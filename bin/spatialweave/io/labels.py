@@ -11,6 +11,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.cell_names import key_columns, matched_names, row_names
+from spatialweave.io.column_names import BARCODE_NAMES
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 from spatialweave.io.spot_names import no_match
@@ -70,7 +71,12 @@ def _is_table(option: str) -> bool:
 
 
 def _is_list(option: str) -> bool:
-    return option.lower().endswith((".txt", ".txt.gz"))
+    """Return whether labels are in a list: a .txt whose first line does not name a column of barcodes among others."""
+    if not option.lower().endswith((".txt", ".txt.gz")):
+        return False
+    path = Path(option)
+    header = tables.read_header(path) if path.is_file() and path.stat().st_size else []
+    return len(header) < 2 or not any(name and name.lower() in BARCODE_NAMES for name in header)
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, np.ndarray, str]:

@@ -345,3 +345,28 @@ def test_real_visium_tissue_keeps_unlabelled_spots(shared_data: Path) -> None:
     assert (result.obs["label"] == "").sum() == source.obs["domain"].isna().sum()
     assert result.mod["rna"].X.sum() == source.X.sum()
     np.testing.assert_array_equal(result[source.obs_names].obsm["spatial"], source.obsm["spatial"])
+
+
+@pytest.mark.parametrize("places", ["obsm", "obs"])
+def test_raw_and_obsm_of_anndata_before_version_0_7(tissue, tmp_path: Path, holds, places: str) -> None:
+    """Elements of raw beside X, sparse matrices in h5sparse's encoding, and obsm as an array of records."""
+    names = [("index", "S20")]
+    with h5py.File(tmp_path / "old.h5ad", "w") as file:
+        counts = sparse.csr_matrix(tissue.rna.astype(np.float32))
+        for name, values in (("raw.X", counts.data), ("X", np.log1p(counts.data))):
+            group = file.create_group(name)
+            group.attrs["h5sparse_format"], group.attrs["h5sparse_shape"] = "csr", counts.shape
+            group["data"], group["indices"], group["indptr"] = values, counts.indices, counts.indptr
+        file["raw.var"] = file["var"] = np.array([(gene.encode(),) for gene in tissue.genes], dtype=names)
+        at = [("x", "f8"), ("y", "f8")]
+        rows = [(spot.encode(), *xy) for spot, xy in zip(tissue.spots, tissue.coordinates, strict=True)]
+        if places == "obs":
+            file["obs"] = np.array(rows, dtype=names + at)
+        else:
+            file["obs"] = np.array([row[:1] for row in rows], dtype=names)
+            file["obsm"] = np.array([(xy,) for xy in tissue.coordinates], dtype=[("spatial", "f8", (2,))])
+    holds(section({"rna": tmp_path / "old.h5ad"}), tissue, "rna")
+    with h5py.File(tmp_path / "old.h5ad", "r+") as file:
+        del file["raw.X"]
+    with pytest.raises(InputError, match=r"row \d+ \('SPOT\d\d-1'\), column 'Gene\d'"):
+        section({"rna": tmp_path / "old.h5ad"})

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import spatialdata
+from PIL import Image
 from scipy import sparse
 from shapely.geometry import Point, box
 
@@ -272,3 +273,44 @@ def test_tables_of_bins(tissue, tmp_path: Path) -> None:
     assert section({"rna": path}, bins={"": "16"}).n_obs == 5
     with pytest.raises(InputError, match="has no table of bins of 2 micrometres; expected one of 8, 16"):
         section({"rna": path}, bins={"": "2"})
+
+
+def test_the_image_of_the_cells_of_visium_hd_and_its_unit(tissue, hd: Path) -> None:
+    spatial = hd / "segmented_outputs" / "spatial"
+    spatial.mkdir()
+    Image.new("RGB", (50, 40), (214, 140, 190)).save(spatial / "tissue_hires_image.png")
+    factors = {"tissue_hires_scalef": 0.5, "microns_per_pixel": 0.27, "spot_diameter_fullres": 30.0}
+    (spatial / "scalefactors_json.json").write_text(json.dumps(factors))
+    data = section({"rna": hd}, bins={"": "cell"})
+    assert data.uns["image"]["scale"] == 0.5
+    assert data.uns["spatialweave"]["micrometres"] == 0.27
+
+
+def dbit(tissue, folder: Path, names: list[str], listed: str) -> Path:
+    folder.mkdir()
+    tissue.table("rna").set_axis(names).to_csv(folder / "GSM1_0628cL.tsv.gz", sep="\t", index_label="X")
+    (folder / "position.txt").write_text(listed)
+    return folder
+
+
+def test_a_folder_of_dbit_seq(tissue, tmp_path: Path) -> None:
+    """position.txt is one line: a comma, then the pixels in the tissue."""
+    names = [f"{1 + i % 5}x{1 + i // 5}" for i in range(20)]
+    with pytest.warns(InputWarning, match="8 of 20 pixels are outside the tissue, left out"):
+        data = section({"rna": dbit(tissue, tmp_path / "d", names, "," + ",".join(names[3:15]))})
+    assert data.obs_names.tolist() == names[3:15]
+    np.testing.assert_array_equal(data.mod["rna"].X.toarray(), tissue.rna[3:15])
+    np.testing.assert_array_equal(data.obsm["spatial"], [[1 + i % 5, 1 + i // 5] for i in range(3, 15)])
+    assert data.uns["spatialweave"]["platform"] == "dbit"
+
+
+def test_damaged_folders_of_dbit_seq(tissue, tmp_path: Path) -> None:
+    names = [f"{1 + i % 5}x{1 + i // 5}" for i in range(20)]
+    with pytest.raises(InputError, match=r"position.txt: lists no pixel of the matrix .first: '1x1'"):
+        section({"rna": dbit(tissue, tmp_path / "other", names, ",90x90")})
+    with pytest.raises(InputError, match=r"its spots .first: 'SPOT00-1'. have no names like 12x7"):
+        section({"rna": dbit(tissue, tmp_path / "names", tissue.spots, ",1x1")})
+    several = dbit(tissue, tmp_path / "several", names, ",1x1")
+    (several / "second.csv").write_text("a,b\n")
+    with pytest.raises(InputError, match=r"holds several tables .GSM1_0628cL.tsv.gz, second.csv.; expected one matrix"):
+        section({"rna": several})

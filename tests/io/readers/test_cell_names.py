@@ -152,3 +152,15 @@ def test_symmetric_names_are_the_same_in_both_orders(tmp_path: Path) -> None:
     table = pd.DataFrame({"barcode": ["1_1", "3_3", "4_4"], "label": ["a", "b", "c"]})
     data = section(multi=slide.flat_files(tmp_path), labels=str(csv(table, tmp_path / "labels.csv")))
     assert data.obs["label"][["1_1", "3_3", "4_4", "1_2"]].tolist() == ["a", "b", "c", ""]
+
+
+def test_labels_by_the_names_of_atomx(tmp_path: Path) -> None:
+    """Of the names "c_1_4_5" only the section's own columns tell to which cell "4_5" they belong."""
+    slide = Slide(*WIDE)
+    counts = np.random.default_rng(0).poisson(3, (len(slide.fov), 3)) + 1
+    values = pd.DataFrame(counts, columns=["Actb", "Gad1", "Sst"]).assign(NegPrb1=counts[:, 0])
+    folder = machines.cosmx(tmp_path / "flat", slide.fov, slide.number, values, slide.at, atomx=True)
+    table = pd.DataFrame({"cell": machines.atomx_names(slide.fov, slide.number), "label": slide.label})
+    with pytest.warns(InputWarning, match="its rows are matched by the column"):
+        data = section(multi=folder, labels=str(csv(table, tmp_path / "labels.csv")))
+    assert slide.has_labels(data)

@@ -195,3 +195,28 @@ def test_what_is_no_matrix_is_told_for_what_it_is(tmp_path: Path, name: str, con
     path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     with pytest.raises(InputError, match=message):
         section({"atac": path})
+
+
+def test_folders_that_are_told_for_what_they_are(tissue, tmp_path: Path, write_tenx_folder) -> None:
+    genes = [(gene, "Gene Expression") for gene in tissue.genes]
+    both = tmp_path / "both"
+    both.mkdir()
+    for sample in ("GSM1_a_", "GSM2_b_"):
+        for file in list(write_tenx_folder(tmp_path / sample, tissue.spots, genes, tissue.rna, 3, True).iterdir()):
+            file.rename(both / f"{sample}{file.name}")
+    with pytest.raises(InputError, match=r"holds several matrices \(GSM1_a_matrix.mtx.gz, GSM2_b_matrix.mtx.gz\)"):
+        section({"rna": both})
+    curio = tmp_path / "curio"
+    curio.mkdir()
+    (curio / "S_MoleculesPerMatchedBead.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n0 0 0\n")
+    with pytest.raises(InputError, match=r"is a folder of Curio Seeker; .*_anndata.h5ad"):
+        section({"rna": curio})
+
+
+def test_tissue_positions_in_a_txt(tissue, tmp_path: Path, holds: Callable, write_tenx_h5: Callable) -> None:
+    """As the dorsolateral prefrontal cortex of spatialLIBD is stored."""
+    (tmp_path / "outs" / "spatial").mkdir(parents=True)
+    genes = [(gene, "Gene Expression") for gene in tissue.genes]
+    write_tenx_h5(tmp_path / "outs" / "151673_filtered_feature_bc_matrix.h5", tissue.spots, genes, tissue.rna)
+    (tmp_path / "outs" / "spatial" / "tissue_positions_list.txt").write_bytes(positions(tissue, header=False))
+    holds(section({"rna": tmp_path / "outs"}), tissue, "rna")

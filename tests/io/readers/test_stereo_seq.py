@@ -269,3 +269,12 @@ def test_a_bin_for_files_that_have_none_is_refused(tissue, tmp_path: Path, spati
     tissue.table("rna").to_csv(tmp_path / "rna.csv")
     with pytest.raises(InputError, match=r"--bin: '50' does not apply to any file of this row; expected \.gef"):
         section({"rna": tmp_path / "rna.csv"}, spatial=spatial_csv, bins={"": "50"})
+
+
+def test_genes_of_one_name_are_not_added_up_in_a_gem(tmp_path: Path) -> None:
+    lines = ["g1\tA\t1\t1\t3", "g2\tA\t1\t1\t4", "g3\tB\t1\t61\t5", "g2\tA\t1\t61\t6"]
+    (tmp_path / "S.gem").write_text("\n".join(["geneID\tgeneName\tx\ty\tMIDCount", *lines]) + "\n")
+    with pytest.warns(InputWarning, match=r"1 repeated feature names \(first: 'A'\) were made unique"):
+        part = section(multi=tmp_path / "S.gem", bins={"": "50"}).mod["rna"]
+    assert part.var_names.tolist() == ["A", "A-1", "B"]
+    assert part.X.toarray().tolist() == [[3, 4, 0], [0, 6, 5]]

@@ -231,3 +231,8 @@ def test_cells_of_the_matrix_without_position_are_left_out(xenium: Callable[...,
     with pytest.warns(InputWarning, match=r"2 of 30 cells are not in cells.parquet \(first: 'abcd0000-1'\), left out"):
         data = section(multi=folder)
     holds(data.mod["rna"], CELLS[2:], GENES, RNA[2:], POSITIONS[2:])
+
+
+def test_a_layer_of_transcripts_that_are_not_there(xenium: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=r"has no transcripts.parquet; expected the table of transcripts"):
+        section(multi=xenium(), layers={"": "nucleus"})

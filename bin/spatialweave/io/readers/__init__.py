@@ -15,7 +15,7 @@ from spatialweave.io.measurement import Measurement, reading
 
 KINDS = (
     ".h5ad, .h5mu, 10x .h5, a 10x matrix folder, .csv, .tsv or .txt (also .gz), AnnData .zarr, SpatialData .zarr, a "
-    "folder of Space Ranger, Xenium, CosMx, MERSCOPE or Slide-seq, .gef, .gem, fragments.tsv.gz, .imzML"
+    "folder of Space Ranger, Xenium, CosMx, MERSCOPE, Slide-seq or DBiT-seq, .gef, .gem, fragments.tsv.gz, .imzML"
 )
 
 Reader = Callable[[Path], list[Measurement]]
@@ -99,6 +99,8 @@ def _folder_reader(path: Path, choices: Choices) -> Reader:
     from spatialweave.io.readers import (
         anndata_zarr,
         cosmx,
+        dbit,
+        foreign,
         imzml,
         merscope,
         slide_seq,
@@ -118,10 +120,18 @@ def _folder_reader(path: Path, choices: Choices) -> Reader:
         (cosmx.is_cosmx, cosmx.read),
         (merscope.is_merscope, merscope.read),
         (slide_seq.is_slide_seq, slide_seq.read),
+        (dbit.is_dbit, dbit.read),
         (imzml.is_imzml, partial(imzml.read, choices=choices)),
     ]
     reader_of_kind = next((reader for is_kind, reader in kinds if is_kind(path)), None)
     if reader_of_kind is None:
+        several = tenx_matrix.matrices(path)
+        if len(several) > 1:
+            listed = ", ".join(file.name for file in several[:5])
+            raise InputError(str(path), f"holds several matrices ({listed})", "one", "make a folder for each")
+        explained = foreign.explain_folder(path)
+        if explained:
+            raise explained
         known = [
             folder
             for folder in sorted(path.iterdir())

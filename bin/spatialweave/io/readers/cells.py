@@ -84,7 +84,13 @@ def place(measurement: Measurement, cells: pd.DataFrame, where: Path) -> None:
     coordinates = in_obs(cells, str(where))
     if coordinates is None:
         listed = ", ".join(f"'{name}'" for name in list(cells.columns)[:12])
-        raise InputError(str(where), f"has no columns of coordinates (found: {listed})", "x and y of each cell")
+        local = any(str(name).lower() == "centerx_local_px" for name in cells.columns)
+        fix = (
+            "add the positions of the fields (fov_positions_file) to those of the cells, as columns CenterX_global_px "
+            "and CenterY_global_px"
+        )
+        found = f"has no columns of coordinates (found: {listed})"
+        raise InputError(str(where), found, "x and y of each cell", fix if local else "")
     names = plain_names(measurement.obs.index, measurement.where, "cell")
     rows = cells.index.get_indexer(names)
     placed = np.flatnonzero(rows >= 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spatialweave.errors import InputError
+from spatialweave.io.readers.folder import find
 
 KINDS = {
     (".rds", ".rdata", ".h5seurat", ".qs"): (
@@ -29,3 +30,16 @@ def explain_name(path: Path) -> InputError | None:
         if name.endswith(endings):
             return InputError(str(path), f"is {kind}", "a matrix of counts, spots x features", fix)
     return None
+
+
+def explain_folder(path: Path) -> InputError | None:
+    """Return the error for a folder of a known program that no reader opens; None for any other folder."""
+    if find(path, "MoleculesPerMatchedBead.mtx") is None:
+        return None
+    return InputError(
+        str(path),
+        "is a folder of Curio Seeker",
+        "a matrix of counts, spots x features",
+        "give its *_anndata.h5ad; or copy *_MoleculesPerMatchedBead.mtx, *_barcodes.tsv and *_genes.tsv to a folder as "
+        "matrix.mtx, barcodes.tsv and genes.tsv, and give *_MatchedBeadLocation.csv in the column spatial",
+    )

@@ -25,7 +25,7 @@ GEM_COLUMNS = {
     "y": ("y",),
     "count": ("midcount", "midcounts", "umicount", "umicounts", "count"),
 }
-"""Names (any case) of the columns of a .gem."""
+"""Names (any case) of the columns of a .gem. Genes are told apart by their IDs, where it has these and names."""
 
 GEM_CELLS = ("cellid", "cell_id", "cell", "label")
 """Names (any case) of the column of cells; cell 0 is outside the cells."""
@@ -45,6 +45,8 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
     header = tables.read_header(path)
     lowered = [name.lower() for name in header]
     columns = {what: next((n for n in names if n in lowered), None) for what, names in GEM_COLUMNS.items()}
+    if {"genename", "geneid"} <= set(lowered):
+        columns |= {"gene": "geneid", "name": "genename"}
     absent = [GEM_COLUMNS[what][-1] for what, name in columns.items() if name is None]
     if absent:
         raise InputError(
@@ -67,10 +69,10 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
             f"a multiple of {stored} as bin",
             "choose one, or give the .gem of bin 1",
         )
-    bins, genes = Bins(path, size), _Names()
+    bins, genes = Bins(path, size), _Genes()
     for block in _blocks(path, lowered, columns):
-        bins.add(genes.codes(block["gene"]), *(block[name].to_numpy() for name in ("x", "y", "count")))
-    return [bins.measurement(pd.Index(list(genes.known), dtype=object), None)]
+        bins.add(genes.codes(block), *(block[name].to_numpy() for name in ("x", "y", "count")))
+    return [bins.measurement(genes.names(), None)]
 
 
 def _stored_bin(path: Path) -> int:
@@ -87,16 +89,27 @@ def _stored_bin(path: Path) -> int:
     return 1
 
 
-class _Names:
-    """Codes of names in the order of their first appearance."""
+class _Genes:
+    """Codes of genes in the order of their first appearance, and the name of each."""
 
     def __init__(self) -> None:
         self.known: dict[str, int] = {}
+        self._names: dict[int, str] = {}
 
-    def codes(self, column: Any) -> np.ndarray:
-        """Return the codes of a column that is stored as a dictionary."""
-        codes = [self.known.setdefault(name, len(self.known)) for name in column.dictionary.to_pylist()]
-        return np.array(codes, dtype=np.int64)[column.indices.to_numpy()]
+    def codes(self, block: Any) -> np.ndarray:
+        """Return the codes of the genes of a block of records, whose genes and names are stored as dictionaries."""
+        column = block["gene"]
+        of_dictionary = [self.known.setdefault(gene, len(self.known)) for gene in column.dictionary.to_pylist()]
+        codes = np.array(of_dictionary, dtype=np.int64)[column.indices.to_numpy()]
+        if "name" in block.schema.names:
+            names, rows = block["name"], block["name"].indices.to_numpy()
+            for code, first in zip(*np.unique(codes, return_index=True), strict=True):
+                self._names.setdefault(int(code), names.dictionary[int(rows[first])].as_py())
+        return codes
+
+    def names(self) -> pd.Index:
+        """Return the names of the genes, by their codes."""
+        return pd.Index([self._names.get(code) or gene for gene, code in self.known.items()], dtype=object)
 
 
 def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -> Any:
@@ -107,9 +120,8 @@ def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -
     begin = tables.start(path)
     taken = {name: what for what, name in columns.items()}
     names = [taken.get(name, f"other {i}") for i, name in enumerate(header)]
-    types = {what: pyarrow.int64() for what in columns} | {
-        "gene": pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    }
+    text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    types = {what: text if what in ("gene", "name") else pyarrow.int64() for what in columns}
     with reading(path, ".gem table"), tables.open_binary(path, SPOTS_RATIO) as stream:
         for _line in range(begin.comments + 1):
             stream.readline()
@@ -123,10 +135,10 @@ def _blocks(path: Path, header: Sequence[str], columns: dict[str, str | None]) -
 
 def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | None], stored: int) -> Measurement:
     """Return cells at the mean position of their records, which are bins of `stored` DNB, each at its middle."""
-    genes, tally, sums = _Names(), Tally(), Tally()
+    genes, tally, sums = _Genes(), Tally(), Tally()
     outside = 0
     for block in _blocks(path, header, columns):
-        codes, cells = genes.codes(block["gene"]), block[CELL].to_numpy()
+        codes, cells = genes.codes(block), block[CELL].to_numpy()
         limit = (1 << (62 - GENE_BITS)) - 1
         if len(cells) and not 0 <= cells.min() <= cells.max() <= limit:
             found = f"a cell number is negative or larger than {limit}"
@@ -144,6 +156,6 @@ def _cells_of_gem(path: Path, header: Sequence[str], columns: dict[str, str | No
     # Each cell has three sums: the number of its records, and the sums of their x and y.
     moments = sums.result()[1].reshape(-1, 3)
     spots = pd.Index([str(number) for number in ids], dtype=object)
-    names = pd.Index(list(genes.known), dtype=object)[used]
+    names = genes.names()[used]
     centres = moments[:, 1:] / moments[:, :1] + (stored - 1) / 2
     return measured(path, spots, centres, None, matrix, names, "cells", CELL)

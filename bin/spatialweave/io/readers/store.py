@@ -15,7 +15,7 @@ from spatialweave.io.column_names import PLANES, parts_named
 from spatialweave.io.contract import TRUE_SPATIAL
 from spatialweave.io.coordinates import GLOBAL_KEYS, OBSM_KEYS, in_obs, in_obsm, on_slide
 from spatialweave.io.feature_groups import TYPE_COLUMNS
-from spatialweave.io.measurement import Loader, Measurement, plain_names, reading
+from spatialweave.io.measurement import Loader, Measurement, plain_names, plain_text, reading
 from spatialweave.io.readers import library_image
 from spatialweave.io.stored_counts import Opener, is_by_blocks
 from spatialweave.io.tissue_image import TissueImage
@@ -32,12 +32,14 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
     with open_group() as group:
         obs = read_frame(group["obs"], group.get("uns", {}))
         obs.index = plain_names(obs.index, where, "spot")
-        stored = group.get("obsm", {})
+        stored = _tables(group)
         obsm = {key: read_table(stored[key]) for key in (*OBSM_KEYS, *GLOBAL_KEYS) if key in stored}
         if TRUE_SPATIAL in stored:
             obs = _with_true_coordinates(obs, _values(stored[TRUE_SPATIAL]))
         obs = _with_depth(obs, next((obsm[key] for key in OBSM_KEYS if key in obsm), None))
-        candidates = {"layers['counts']": ("layers/counts", "var"), "raw": ("raw/X", "raw/var"), "X": ("X", "var")}
+        # Versions of anndata before 0.7 call the elements of raw "raw.X" and "raw.var".
+        raw = ("raw.X", "raw.var") if "raw.X" in group else ("raw/X", "raw/var")
+        candidates = {"layers['counts']": ("layers/counts", "var"), "raw": raw, "X": ("X", "var")}
         libraries = _libraries(group)
         layers = [name for name in group.get("layers", {}) if name != "counts"]
         present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
@@ -60,12 +62,19 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
 def _table_loader(open_group: Opener, where: str) -> Callable[[str], np.ndarray]:
     def load(key: str) -> np.ndarray:
         with open_group() as group:
-            stored = group.get("obsm", {})
+            stored = _tables(group)
             if key not in stored:
                 raise InputError(where, f"has no obsm['{key}']", "one of " + (", ".join(sorted(stored)) or "none"))
             return _values(stored[key])
 
     return load
+
+
+def _tables(group: Any) -> Mapping[str, Any]:
+    """Return the tables of obsm by their keys; anndata before 0.7 stored them as the fields of one array of records."""
+    stored = group.get("obsm", {})
+    names = getattr(getattr(stored, "dtype", None), "names", None)
+    return {name: stored[name] for name in names} if names else stored
 
 
 def _image_loader(open_group: Opener, where: str) -> Callable[[str], TissueImage | None]:
@@ -138,6 +147,8 @@ def read_frame(element: Any, uns: Mapping[str, Any]) -> pd.DataFrame:
         return value
     if isinstance(value, np.ndarray) and value.dtype.names:
         frame = pd.DataFrame.from_records(value)
+        for name in frame.columns[[value.dtype[name].kind == "S" for name in value.dtype.names]]:
+            frame[name] = frame[name].map(plain_text)
         for name in frame.columns:
             if f"{name}_categories" in uns:
                 frame[name] = _named(frame[name], np.atleast_1d(read_elem(uns[f"{name}_categories"])))
@@ -161,7 +172,7 @@ def read_table(element: Any) -> np.ndarray | pd.DataFrame:
     """Read an element of obsm, with the names of its columns if it has any."""
     from anndata.io import read_elem
 
-    value = read_elem(element)
+    value = element if isinstance(element, np.ndarray) else read_elem(element)
     if sparse.issparse(value):
         raise TypeError("it is stored as a sparse matrix")
     return value if isinstance(value, pd.DataFrame) else np.asarray(value)

@@ -42,6 +42,12 @@ def is_matrix_folder(path: Path) -> bool:
     return _find(path, "matrix.mtx") is not None
 
 
+def matrices(path: Path) -> list[Path]:
+    """Return all files of a folder that are a matrix.mtx by their names, with any prefix."""
+    files = (file for file in sorted(path.iterdir()) if file.is_file())
+    return [file for file in files if PREFIXED.sub("", file.name).removesuffix(".gz") == "matrix.mtx"]
+
+
 def _find(folder: Path, *names: str) -> Path | None:
     """Return the file with the first of `names`, gzipped or not; else the only file with one of them after a prefix."""
     spelled = [f"{name}{suffix}" for name in names for suffix in ("", ".gz")]

@@ -36,10 +36,9 @@ def read(path: Path) -> list[Measurement]:
     """Read the matrix of a Xenium folder; its layers count selected transcripts. Proteins are intensities."""
     cells_file = need(path, "cells.parquet", "cells.csv", what="the table of cells of a Xenium folder")
     measurement = _matrix(path)
-    if find(path, TRANSCRIPTS) is not None:
-        measurement.layers = {
-            name: _layer(path, measurement, choice) for name, choice in xenium_transcripts.CHOICES.items()
-        }
+    measurement.layers = {
+        name: _layer(path, measurement, choice) for name, choice in xenium_transcripts.CHOICES.items()
+    }
     place(measurement, read_cells(cells_file, ("cell_id",), named_by("cell_id", "")), cells_file)
     measurement.where, measurement.platform = str(path), "xenium"
     return [measurement]
@@ -66,10 +65,10 @@ def _layer(path: Path, measurement: Measurement, choice: xenium_transcripts.Choi
     def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
         from scipy.sparse import hstack, vstack
 
+        file = need(path, TRANSCRIPTS, what="the table of transcripts, which such a layer counts")
         matrix, features = load_matrix()
         is_gene = (features["feature_types"] == "Gene Expression").to_numpy()
         others = vstack([block[:, ~is_gene] for block in stored_blocks(as_counts(matrix))], format="csr")
-        file = need(path, TRANSCRIPTS, what="the table of transcripts")
         counts = xenium_transcripts.count(file, cells, features.index[is_gene], choice)
         order = np.argsort(~is_gene, kind="stable")
         return hstack([counts, others], format="csr"), features.iloc[order]
