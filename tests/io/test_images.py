@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -312,3 +313,20 @@ def test_micrometres_by_the_unit_and_by_the_bins_of_visium_hd(tmp_path: Path) ->
     path = h5ad(tmp_path / "mcmicro.h5ad", cells, obs={**xy, "Area": range(6)})
     assert "micrometres" not in outs(path).uns["spatialweave"]
     assert "micrometres" not in outs(small(tmp_path)).uns["spatialweave"]
+
+
+@pytest.mark.parametrize("name", ["hires", "lowres"])
+def test_gzipped_images_as_geo_has_them(tmp_path: Path, name: str) -> None:
+    folder = write_outs(tmp_path / "outs")
+    spatial = folder / "spatial"
+    if name == "lowres":
+        (spatial / "tissue_hires_image.png").unlink()
+    for file in [*spatial.glob("*.png"), spatial / "scalefactors_json.json"]:
+        (spatial / f"GSM1_{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    section = outs(folder)
+    assert image_of(section).scale == (SCALE if name == "hires" else SCALE / 4)
+    check_colours(section, lattice())
+    damaged = spatial / f"GSM1_tissue_{name}_image.png.gz"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    assert "image" not in outs(folder).uns

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spatialweave.errors import InputError
+from spatialweave.io.bounds import BoundedText
 from spatialweave.io.measurement import reading
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ TRANSPARENT = "white"
 
 
 def read_image(path: Path) -> Image:
-    """Read a PNG, JPEG or TIFF file as an RGB image; from a TIFF file with several images, the first is read.
+    """Read a PNG, JPEG or TIFF file (also gzipped, as GEO stores them) as an RGB image; of several images, the first.
 
     Raises
     ------
@@ -41,9 +43,11 @@ def read_image(path: Path) -> Image:
     # Pillow refuses images that are large for a photograph, as tissue images often are; check_size has its own limit.
     limit, images.MAX_IMAGE_PIXELS = images.MAX_IMAGE_PIXELS, None
     try:
-        with reading(path, expected, "save it as PNG"), images.open(path, formats=FORMATS) as opened:
-            check_size(str(path), opened.size)
-            return to_rgb(opened)
+        with reading(path, expected, "save it as PNG"), BoundedText(path) as stream:
+            source = io.BytesIO(stream.read()) if stream.gzipped else path
+            with images.open(source, formats=FORMATS) as opened:
+                check_size(str(path), opened.size)
+                return to_rgb(opened)
     finally:
         images.MAX_IMAGE_PIXELS = limit
 

@@ -27,7 +27,8 @@ class Coordinates:
     """Coordinates (`values`: float64, spots x 2; NaN = unknown) of the spots `names`, and their source (`where`).
 
     `table` holds all columns of a table of coordinates, one row per spot. `global_by_name` is True if the names of the
-    columns show that they are positions on the slide and not inside a field of view.
+    columns show that they are positions on the slide and not inside a field of view. `micrometres` is the length of a
+    unit, if a file beside them gives it.
     """
 
     names: pd.Index
@@ -36,6 +37,7 @@ class Coordinates:
     unit: str = "unknown"
     table: pd.DataFrame | None = None
     global_by_name: bool = False
+    micrometres: float | None = None
 
     def at(self, rows: np.ndarray) -> Coordinates:
         """Return the coordinates of the spots at `rows` (positions)."""

@@ -21,7 +21,7 @@ from spatialweave.io.notices import recorded, warn
 from spatialweave.io.parts import ModalityPart
 from spatialweave.io.readers.store import TRUE_COLUMNS
 from spatialweave.io.section_coordinates import section_coordinates
-from spatialweave.io.section_image import micrometres, morphology, section_image
+from spatialweave.io.section_image import MORPHOLOGY, micrometres, morphology, section_image
 from spatialweave.io.section_input import SectionInput, read_parts
 from spatialweave.io.shared_spots import all_spots, shared_by_all
 from spatialweave.io.tissue_image import IMAGE, TissueImage
@@ -31,10 +31,6 @@ from spatialweave.platforms import platform
 
 if TYPE_CHECKING:
     import mudata
-
-
-MORPHOLOGY = "morphology"
-"""The modality of features of the image."""
 
 
 @dataclass

@@ -69,6 +69,7 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
         sources[0].where,
         sources[0].unit,
         global_by_name=all(source.global_by_name for source in sources),
+        micrometres=sources[0].micrometres,
     )
 
 

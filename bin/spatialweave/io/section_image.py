@@ -26,6 +26,12 @@ OUTSIDE = 0.5
 SMALL = 0.05
 """Spots that span less than this fraction of both sides of an image may have coordinates in another unit."""
 
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".h5ad", ".h5mu", ".h5", ".zarr", ".npy")
+"""Endings of files that may hold features of an image, and are no pictures."""
+
+MORPHOLOGY = "morphology"
+"""The modality of features of the image."""
+
 BIN = re.compile(r"s_(\d{3})um_")
 """Names of the bins of Visium HD by Space Ranger, with their width in micrometres."""
 
@@ -52,6 +58,13 @@ def section_image(
         When the file cannot be read, or more than half of the spots are not on it.
     """
     if given is not None:
+        if given.name.lower().endswith(TABLES):
+            raise InputError(
+                str(given),
+                "is a table or a matrix",
+                "a picture of the tissue (PNG, JPEG or TIFF) as image",
+                f"give features of the image in the column {MORPHOLOGY}",
+            )
         if scale is None:
             scale = scale_beside(given) or 1.0
         image = TissueImage.of_pixels(read_image(given), scale)
@@ -133,12 +146,14 @@ def _misplaced(image: TissueImage, coordinates: Coordinates) -> str:
 def micrometres(coordinates: Coordinates, named: str) -> float | None:
     """Return micrometres per coordinate unit, None if unknown.
 
-    They follow from the unit of the coordinates, or else from the bin width of Visium HD or the pitch of the platform
-    `named`, which are set equal to the median distance of neighbouring spots. (The diameter in Space Ranger's scale
-    factors is that of a spot of 55 micrometres only in some versions.)
+    They follow from the unit of the coordinates, from the files of Visium HD's cells, or else from the bin width of
+    Visium HD or the pitch of the platform `named`, which are set equal to the median distance of neighbouring spots.
+    (The diameter in Space Ranger's scale factors is that of a spot of 55 micrometres only in some versions.)
     """
     if coordinates.unit in UNITS:
         return UNITS[coordinates.unit]
+    if coordinates.micrometres is not None:
+        return coordinates.micrometres
     pitch = _bin_width(coordinates.names) or platform(named).pitch
     step = spacing(coordinates.values)
     return pitch / step if pitch and step > 0 else None

@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.image_files import read_image, read_thinned
 from spatialweave.io.measurement import plain_text, reading
 from spatialweave.io.notices import warn
+from spatialweave.io.tables import open_text
 from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
 
 SIZES = ("hires", "lowres")
@@ -29,7 +30,7 @@ def in_folder(folder: Path) -> TissueImage | None:
         When the image or its scale factors cannot be read, or scale factors are missing.
     """
     for name in SIZES:
-        files = sorted(folder.glob(f"*tissue_{name}_image.png"))
+        files = _named(folder, f"tissue_{name}_image.png")
         if len(files) > 1:
             raise InputError(str(folder), f"holds several images ({', '.join(file.name for file in files)})", "one")
         if files:
@@ -41,14 +42,29 @@ def in_folder(folder: Path) -> TissueImage | None:
     return None
 
 
+def _named(folder: Path, ending: str) -> list[Path]:
+    """Return the files with this ending, gzipped or not."""
+    return sorted(file for file in folder.glob(f"*{ending}*") if file.name.endswith((ending, f"{ending}.gz")))
+
+
+def micrometres_per_pixel(folder: Path) -> float | None:
+    """Return the length of a pixel of the full image, from the scale factors of Visium HD; None without them."""
+    factors = _factors(folder)
+    return None if factors is None else _number(factors.get("microns_per_pixel"))
+
+
 def factors_beside(image: Path) -> dict[str, Any] | None:
     """Return Space Ranger's scale factors from the folder of an image, None if there are none or several."""
     # The pipeline stages only a link to the image.
-    files = sorted(image.resolve().parent.glob("*scalefactors_json.json"))
+    return _factors(image.resolve().parent)
+
+
+def _factors(folder: Path) -> dict[str, Any] | None:
+    files = _named(folder, "scalefactors_json.json")
     if len(files) != 1:
         return None
-    with reading(files[0], "scalefactors_json.json"):
-        factors = json.loads(files[0].read_text(encoding="utf-8"))
+    with reading(files[0], "scalefactors_json.json"), open_text(files[0]) as stream:
+        factors = json.load(stream)
         if not isinstance(factors, dict):
             raise TypeError("it is not an object")
     return factors
@@ -57,7 +73,7 @@ def factors_beside(image: Path) -> dict[str, Any] | None:
 def scale_beside(image: Path) -> float | None:
     """Return the scale of an image of Space Ranger, from its name and the scale factors beside it."""
     for name in SIZES:
-        if image.name.endswith(f"tissue_{name}_image.png"):
+        if image.name.removesuffix(".gz").endswith(f"tissue_{name}_image.png"):
             factors = factors_beside(image)
             return None if factors is None else _factor(str(image), factors, name)
     return None

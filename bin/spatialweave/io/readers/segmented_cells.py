@@ -9,7 +9,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.measurement import Coordinates, Measurement, reading
-from spatialweave.io.readers import tenx_h5, tenx_matrix
+from spatialweave.io.readers import library_image, tenx_h5, tenx_matrix
 from spatialweave.io.readers.folder import find, need
 
 MATRIX = "feature_cell_matrix"
@@ -41,7 +41,9 @@ def read(path: Path) -> list[Measurement]:
             "an outline for each",
         )
     measurement.where, measurement.platform = str(path), "cells"
-    measurement.coordinates = Coordinates(names, centroids.to_numpy()[rows], str(outlines), "pixel")
+    length = library_image.micrometres_per_pixel(path / "spatial")
+    measurement.coordinates = Coordinates(names, centroids.to_numpy()[rows], str(outlines), "pixel", micrometres=length)
+    measurement.image = lambda _section: library_image.in_folder(path / "spatial")
     return [measurement]
 
 

@@ -1,0 +1,259 @@
+"""Tables of cells as programs write them: cells by their identifiers, stains without the facts beside them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spatialweave.errors import InputError
+from spatialweave.io import tables
+from spatialweave.io.column_names import facts_among
+from spatialweave.io.notices import InputWarning
+
+from .inputs import grid, h5ad, read
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+XY = grid(4, 5) + np.array([100.0, 7.0])
+GENES = pd.DataFrame({"A": np.arange(20) + 1, "B": np.arange(20)[::-1] + 3})
+STAINS = pd.DataFrame({"CD3": np.arange(20) + 0.5, "CD8": np.arange(20) * 1.5 + 0.25})
+
+
+def positions(path: Path, name: str, names: list) -> Path:
+    """Coordinates of the cells `names`, the first of which is at the first place."""
+    pd.DataFrame({name: names, "x": XY[: len(names), 0], "y": XY[: len(names), 1]}).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("column", "index"),
+    [("CellID", None), ("cell", None), ("barcode", None), ("Cell ID", None), ("CellID", "index"), ("spot_id", None)],
+)
+def test_numbers_of_rows_are_no_names_beside_identifiers(tmp_path: Path, column: str, index: str | None) -> None:
+    """By df.to_csv(), after cells have been left out and the rest numbered again."""
+    names = [f"AC{i}" for i in range(20)] if column == "barcode" else list(range(20))
+    kept = GENES.assign(**{column: names})[[column, "A", "B"]].iloc[5:].reset_index(drop=True)
+    kept.to_csv(tmp_path / "m.csv", index_label=index)
+    with pytest.warns(InputWarning, match=f"named by the column '{column}', and not by the numbers of its rows"):
+        result = read({"rna": tmp_path / "m.csv"}, spatial=positions(tmp_path / "xy.csv", column, names))
+    assert result.mod["rna"].var_names.tolist() == ["A", "B"]
+    assert result.obs_names.tolist() == [str(name) for name in names[5:]]
+    np.testing.assert_array_equal(result.obsm["spatial"], XY[5:])
+    np.testing.assert_array_equal(result.mod["rna"].X.toarray()[:, 0], np.arange(20)[5:] + 1)
+
+
+def test_names_in_an_index_without_name_stay_and_identifiers_are_no_features(tmp_path: Path) -> None:
+    names = [f"AC{i}" for i in range(20)]
+    table = GENES.assign(CellID=range(20)).set_axis(names)
+    table.to_csv(tmp_path / "m.csv")
+    result = read({"rna": tmp_path / "m.csv"}, spatial=positions(tmp_path / "xy.csv", "barcode", names))
+    assert result.obs_names.tolist() == names
+    assert result.mod["rna"].var_names.tolist() == ["A", "B"]
+    # A column that repeats names no rows, whatever it is called.
+    GENES.assign(cell=[1, 2] * 10).to_csv(tmp_path / "types.csv")
+    xy = positions(tmp_path / "numbers.csv", "barcode", list(range(20)))
+    result = read({"rna": tmp_path / "types.csv"}, spatial=xy)
+    assert result.obs_names.tolist() == [str(i) for i in range(20)]
+    assert result.mod["rna"].var_names.tolist() == ["A", "B"]
+
+
+def test_identifiers_are_no_features_of_a_matrix_made_from_a_table(tmp_path: Path) -> None:
+    features = ["CellID", "A", "barcode", "Index"]
+    path = h5ad(tmp_path / "a.h5ad", [f"b{i}" for i in range(20)], {}, {"spatial": XY}, features=features)
+    assert read({"rna": path}).mod["rna"].var_names.tolist() == ["A"]
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_numbered_spots_are_matched_by_the_column_of_barcodes_that_both_have(tmp_path: Path, labelled: bool) -> None:
+    """Spots that anndata has numbered again after others were left out."""
+    obs = {"CellID": np.arange(5, 20)}
+    path = h5ad(tmp_path / "a.h5ad", [str(i) for i in range(15)], obs, {"spatial": XY[5:]} if labelled else {})
+    if labelled:
+        table = pd.DataFrame({"CellID": range(20), "label": [f"L{i}" for i in range(20)]})
+        table.to_csv(tmp_path / "labels.csv", index=False)
+        result = read({"rna": path}, labels=str(tmp_path / "labels.csv"))
+        assert result.obs["label"].tolist() == [f"L{i}" for i in range(5, 20)]
+        return
+    result = read({"rna": path}, spatial=positions(tmp_path / "xy.csv", "CellID", list(range(20))))
+    np.testing.assert_array_equal(result.obsm["spatial"], XY[5:])
+
+
+FACTS = [
+    "UMAP_1",
+    "tSNE_2",
+    "PC_1",
+    "S.Score",
+    "G2M.Score",
+    "doublet_score",
+    "DAPI_raw",
+    "PolyT_high_pass",
+    "Mean.PanCK",
+    "Max.DAPI",
+    "Width",
+    "Height",
+    "Area.um2",
+    "AspectRatio",
+    "cluster_id",
+    "ClusterID",
+    "transcripts",
+    "spot_id",
+    "umi_count",
+    "nUMI",
+    "n_counts",
+    "log1p_total_counts",
+    "leiden_0.5",
+    "Index",
+    "RNA_snn_res.0.8",
+    "x_tile:x_tile",
+    "size:size",
+    "neighborhood10",
+]
+FEATURES = [
+    "PC",
+    "PCSK1",
+    "HEIGHTS",
+    "SCORE1",
+    "MEAN1",
+    "RAW1",
+    "UMAD1",
+    "MAX",
+    "TSNAX",
+    "CLUSTER1",
+    "SPOT14",
+    "CORO1A",
+    "TILED",
+    "FOVEA",
+    "IMAGEL",
+    "DONSON",
+    "CHIPR",
+    "SLIT2",
+    "SECTM1",
+    "PATIENT1",
+    "TRANSCRIPTX",
+    "AREG",
+    "NUDT1",
+    "WIDR",
+    "IDX1",
+    "SAMPL",
+    "INDEXR",
+    "LEIDENX",
+    "BATCHF",
+]
+
+
+def test_facts_are_told_from_genes() -> None:
+    assert [FACTS[i] for i in facts_among(FACTS)] == FACTS
+    assert facts_among(FEATURES) == []
+
+
+QUPATH = {
+    "Image": "a.tif",
+    "Object ID": [f"c{i}" for i in range(20)], "Centroid X µm": XY[:, 0], "Centroid Y µm": XY[:, 1],
+    "Detection probability": 0.5, "Nucleus: Area µm^2": 3.5, "Nucleus: Length µm": 2.5, "Nucleus/Cell area ratio": 0.3,
+    "Nucleus: CD3: Mean": 7.5, "Cell: CD3: Mean": STAINS["CD3"], "Cell: CD3: Std.Dev.": 1.5,
+    "Cell: CD8: Mean": STAINS["CD8"],
+}  # fmt: skip
+HALO = {
+    "Image Location": "a.tif", "Analysis Region": "L1", "Object Id": range(20), "XMin": XY[:, 0], "XMax": XY[:, 0],
+    "YMin": XY[:, 1], "YMax": XY[:, 1], "CD3 Positive Classification": 1, "CD3 % Nucleus Completeness": 2.5,
+    "CD3 Cell Intensity": STAINS["CD3"], "CD3 Nucleus Intensity": 9.5, "CD8 Nucleus Intensity": STAINS["CD8"],
+    "Nucleus Roundness": 0.5,
+}  # fmt: skip
+INFORM = {
+    "Path": "C:/x", "Cell ID": range(1, 21),
+    "Total Cells": "", "Cell X Position": XY[:, 0], "Cell Y Position": XY[:, 1],
+    "Nucleus CD3 (Opal 520) Min (Counts)": 1.5, "Nucleus CD3 (Opal 520) Mean (Counts)": STAINS["CD3"],
+    "Entire Cell CD8 (Opal 570) Mean (Counts)": STAINS["CD8"], "Nucleus CD8 (Opal 570) Mean (Counts)": 4.5,
+    "Confidence": "98.5%",
+}  # fmt: skip
+AKOYA = {
+    "cell_id:cell_id": range(20), "region:region": 1, "x:x": XY[:, 0], "y:y": XY[:, 1], "z:z": 3, "tsne_x:tsne_x": 0.5,
+    "homogeneity:homogeneity": 0.5, "cyc001_ch001:CD3": STAINS["CD3"], "cyc001_ch002:CD8": STAINS["CD8"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("export", [QUPATH, HALO, INFORM, AKOYA], ids=["QuPath", "HALO", "inForm", "Akoya"])
+def test_only_mean_intensities_are_features_of_tables_of_cells(tmp_path: Path, export: dict) -> None:
+    """The mean of the whole cell stands for that of its parts, if there is one."""
+    pd.DataFrame(export).to_csv(tmp_path / "cells.csv", index=False)
+    with pytest.warns(InputWarning, match="are coordinates or facts about spots, not features, and are left out"):
+        result = read({"adt": tmp_path / "cells.csv"}, platform="codex")
+    features = result.mod["adt"].var_names.tolist()
+    assert len(features) == 2 and "CD3" in features[0] and "CD8" in features[1]
+    np.testing.assert_array_equal(result.mod["adt"].X.toarray(), STAINS.to_numpy())
+    np.testing.assert_array_equal(result.obsm["spatial"], XY)
+
+
+def test_all_columns_of_text_are_named_at_once(tmp_path: Path) -> None:
+    table = GENES.assign(site="left", grade="high")
+    table.to_csv(tmp_path / "m.csv")
+    with pytest.raises(InputError, match=r"line 2, columns 'site', 'grade': hold text \('left'\); expected numbers"):
+        read({"rna": tmp_path / "m.csv"}, spatial=positions(tmp_path / "xy.csv", "barcode", list(range(20))))
+
+
+def test_coordinates_of_steinbock_and_loupe(tmp_path: Path) -> None:
+    STAINS.assign(Object=range(1, 21))[["Object", "CD3", "CD8"]].to_csv(tmp_path / "intensities.csv", index=False)
+    for name, columns in (("Object", ("centroid-1", "centroid-0")), ("Barcode", ("X Coordinate", "Y Coordinate"))):
+        places = pd.DataFrame({name: range(1, 21), columns[0]: XY[:, 0], columns[1]: XY[:, 1], "area": 3})
+        places.to_csv(tmp_path / "places.csv", index=False)
+        data = read({"adt": tmp_path / "intensities.csv"}, spatial=tmp_path / "places.csv", platform="codex")
+        np.testing.assert_array_equal(data.obsm["spatial"], XY)
+
+
+def test_spots_of_spatial_transcriptomics_are_placed_by_their_selection_file(tmp_path: Path) -> None:
+    array = [(x, y) for y in range(3, 7) for x in range(2, 7)]
+    GENES.set_axis([f"{x}x{y}" for x, y in array]).to_csv(tmp_path / "stdata.tsv", sep="\t")
+    x, y = np.array(array).T
+    pixels = {"pixel_x": XY[:, 0], "pixel_y": XY[:, 1], "selected": [0, *[1] * 19]}
+    selection = pd.DataFrame({"x": x, "y": y, "new_x": x + 0.02, "new_y": y - 0.03, **pixels})
+    selection.iloc[::-1].to_csv(tmp_path / "selection.tsv", sep="\t", index=False)
+    result = read({"rna": tmp_path / "stdata.tsv"}, spatial=tmp_path / "selection.tsv")
+    assert result.obs_names.tolist() == [f"{x}x{y}" for x, y in array[1:]]
+    np.testing.assert_array_equal(result.obsm["spatial"], XY[1:])
+
+
+def test_features_of_an_image_are_no_picture(tmp_path: Path) -> None:
+    path = h5ad(tmp_path / "a.h5ad", [f"b{i}" for i in range(20)], {}, {"spatial": XY})
+    STAINS.to_csv(tmp_path / "features.csv")
+    with pytest.raises(InputError, match=r"is a table or a matrix; expected a picture .* in the column morphology"):
+        read({"rna": path}, image=tmp_path / "features.csv")
+
+
+def test_labels_in_a_txt_with_barcodes_are_a_table(tmp_path: Path) -> None:
+    spots = [f"b{i}" for i in range(20)]
+    path = h5ad(tmp_path / "a.h5ad", spots, {}, {"spatial": XY})
+    lines = [f"{spot}\tL{i % 3}\n" for i, spot in enumerate(spots)]
+    (tmp_path / "labels.txt").write_text("barcode\tlabel\n" + "".join(lines[::-1]))
+    result = read({"rna": path}, labels=str(tmp_path / "labels.txt"))
+    assert result.obs["label"].tolist() == [f"L{i % 3}" for i in range(20)]
+
+
+def test_a_platform_by_the_name_of_its_machine(tmp_path: Path) -> None:
+    path = h5ad(tmp_path / "a.h5ad", [f"b{i}" for i in range(20)], {}, {"spatial": XY})
+    for name, meant in (("merscope", "merfish"), ("visum", "visium")):
+        with pytest.raises(InputError, match=f"'{name}' is not known; .*write {meant}, if that is meant"):
+            read({"rna": path}, platform=name)
+
+
+def test_the_memory_of_a_text_table_grows_with_its_file(tmp_path: Path) -> None:
+    """Beyond the table itself, which also has about the size of its file."""
+    rng = np.random.default_rng(0)
+
+    def peak(rows: int) -> tuple[int, int]:
+        path = tmp_path / f"{rows}.csv"
+        columns = {f"c{i}": rng.random(rows) for i in range(12)}
+        pd.DataFrame(columns).to_csv(path, index_label="cell")
+        tracemalloc.start()
+        table = tables.read_strings(path)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert table.shape == (rows, 13) and table.iloc[-1, 1] == path.read_text().splitlines()[-1].split(",")[1]
+        return found, path.stat().st_size
+
+    (small, size), (large, larger) = peak(20_000), peak(60_000)
+    # Python's own memory; that of Arrow, which the table is in, has the size of the text and 8 bytes a cell.
+    assert large - small < 0.5 * (larger - size)
