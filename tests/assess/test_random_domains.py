@@ -10,6 +10,7 @@ from scipy.stats import kstest
 from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.permuted_tissue import p_value
 from spatialweave.assess.random_domains import RandomDomains, Tissue
+from spatialweave.assess.runs import random_values
 
 from .tissue import dataset, grid, noisy, quadrants
 
@@ -80,6 +81,40 @@ def test_p_values_are_uniform_for_domains_that_know_nothing_of_the_molecules() -
     # On a scale of 50 steps: the middle of the step.
     assert kstest(np.array(found) - 0.01, "uniform").pvalue > 0.01
     assert 0.0 <= np.mean(np.array(found) <= 0.1) <= 0.25
+
+
+def test_sizes_are_exact_in_every_section() -> None:
+    points, sections = np.tile(grid(20, 20), (2, 1)), np.repeat(["a", "b"], 400)
+    domains = np.concatenate([quadrants(grid(20, 20)), np.where(np.arange(400) < 150, 5, 0)])
+    tissue, rng = Tissue.of(points, sections, 0), np.random.default_rng(0)
+    like = RandomDomains.like(tissue, domains, 0)
+    draw = like.draw(like.waves(rng), rng)
+    assert np.bincount(draw[:400], minlength=5).tolist() == [100, 100, 100, 100, 0]
+    assert np.bincount(draw[400:], minlength=5).tolist() == [250, 0, 0, 0, 150]
+
+
+def test_domains_that_correspond_across_sections_have_no_advantage() -> None:
+    """Four equal sections with the same smooth expression, and in all of them the same domains, drawn without it.
+
+    If they agree by chance they do so in all sections: the p values are those of one section, so 5% are at most 0.05
+    (of 40, at most 6 with a probability of 0.99). True domains stay far above.
+    """
+    points, sections = np.tile(grid(15, 15), (4, 1)), np.repeat(list("abcd"), 225)
+    tissue, rng = Tissue.of(points, sections, 0), np.random.default_rng(3)
+
+    def p_of(domains: np.ndarray, values: np.ndarray, seed: int) -> float:
+        like = RandomDomains.like(tissue, np.tile(domains, 4), seed)
+        values = np.tile(values, (4, 1)) + 0.3 * values.std() * rng.normal(size=(900, 4))
+        hidden = HiddenSpots.of(dataset(points, sections, rna=values))
+        return p_value(hidden.explained(np.tile(domains, 4))["rna"].value, random_values(hidden, like, seed, 19)["rna"])
+
+    found = []
+    for seed in range(40):
+        values = np.stack([gaussian_filter(rng.normal(size=(15, 15)), 3.0).ravel() for _ in range(4)], axis=1)
+        found.append(p_of(smooth_domains(15, 3.0, 4, 100 + seed), values, seed))
+    assert np.sum(np.array(found) <= 0.05) <= 6
+    true = smooth_domains(15, 3.0, 4, 5)
+    assert p_of(true, noisy(true, 0.5, 1, 4), 0) == 0.05
 
 
 def test_true_domains_are_far_above_random_ones() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,8 +52,9 @@ def modality(
     own: tuple[float, float], others: tuple[float, float], name: str = "adt", p: float = 0.025
 ) -> ModalityValue:
     interval = [Interval((low + high) / 2, low, high) for low, high in (own, others)]
+    shown = Interval(0.3, 0.2, 0.4)
     return ModalityValue(
-        name, {name: interval[0], "rna": interval[1]}, interval[1], {}, [Interval(0.3, 0.2, 0.4)], None, p
+        name, {name: interval[0], "rna": interval[1]}, interval[1], shown, {}, [Interval(0.3, 0.2, 0.4)], None, p
     )
 
 
@@ -150,20 +153,25 @@ def test_kinds_of_modalities(own: tuple[float, float], others: tuple[float, floa
 
 def test_a_modality_that_is_silent_in_the_tissue_adds_nothing_whatever_its_gain() -> None:
     found = [modality((0.1, 0.2), others, p=0.825) for others in ((-0.01, 0.02), (-0.02, -0.01), (0.01, 0.02))]
-    assert [kind_of(one) for one in found] == [NOTHING, HARMS, HELPS]
+    assert [kind_of(one) for one in found] == [NOTHING, HARMS, NOTHING]
     reasons = modality_reasons(found[0], ModalityValues(found[:1], [9], [Interval(0.9, 0.8, 1.0)]))
     assert "The domains explain no more of protein (ADT) than in the permuted tissue (p = 0.82)." in reasons
+
+
+def test_others_that_show_no_domains_have_nothing_to_lose() -> None:
+    losing = modality((0.1, 0.2), (-0.02, -0.01))
+    assert kind_of(replace(losing, others_without=Interval(0.01, -0.01, 0.03))) == ADDS
 
 
 def test_words_of_a_modality_and_the_console_line() -> None:
     value = modality((0.01, 0.03), (-0.01, 0.02))
     values = ModalityValues([value], [9], [Interval(0.9, 0.8, 1.0)])
     first, only = modality_reasons(value, values)
-    assert (
-        "+2.00 (+1.00 to +3.00) percentage points of protein (ADT), after subtracting the gain expected by chance, "
-        "and +0.50 (−1.00 to +2.00)" in first
-    )
+    assert "+2.00 (+1.00 to +3.00) percentage points of protein (ADT), and +0.50 (−1.00 to +2.00)" in first
     assert only.startswith("Domain 1 appears only with it")
+    # Without evidence that it has or adds structure, domains that come and go with it are chance.
+    for silent in (modality((0.01, 0.03), (0.0, 0.02), p=0.5), modality((-0.01, 0.03), (-0.01, 0.02))):
+        assert "only with it" not in " ".join(modality_reasons(silent, values))
     line = console_line("embryo", verdict([run("smart")], TISSUE), values)
     assert line == ("embryo: The data support the domains of smart (seed 1); protein (ADT) adds structure")
     assert console_line("x", verdict([run("smart")], EMPTY), None) == (

@@ -66,10 +66,11 @@ def cross_prediction(dataset: Dataset, hidden: HiddenSpots, name: str, seed: int
     by_itself = _predicted(around[order], target, blocks)
     rng = np.random.default_rng(seed)
     null = [_predicted(others_around[turned(dataset, rng)][order], target, blocks).value for _ in range(TURNS)]
-    times = draws(np.bincount(blocks, minlength=N_BLOCKS) > 0)
+    occupied = np.bincount(blocks, minlength=N_BLOCKS) > 0
+    times, n_blocks = draws(occupied), int(occupied.sum())
     return CrossPrediction(
-        Interval.of_draws(by_others.value, by_others.values(times)),
-        Interval.of_draws(by_itself.value, by_itself.values(times)),
+        Interval.of_draws(by_others.value, by_others.values(times), n_blocks),
+        Interval.of_draws(by_itself.value, by_itself.values(times), n_blocks),
         p_value(by_others.value, np.array(null)),
     )
 

@@ -4,17 +4,21 @@ A spot is hidden twice. First, its domain is taken from its neighbours alone: th
 mean of each domain is computed in blocks of the tissue other than the spot's own. So a domain only helps if adjacent
 spots have it, and if it means the same in another part of the tissue. A method that groups single spots because their
 noise is similar gains nothing, since the noise of a spot is independent of its neighbours.
+
+Each section is predicted from itself. Otherwise domains that correspond across sections would predict a section from
+its equal in the next one, whether or not expression has to do with them.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, block_numbers, joined
+from spatialweave.alignment.block_ratios import N_BLOCKS, block_numbers
 from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import edges
@@ -35,6 +39,114 @@ spots in the other blocks predicts little. It equals the ridge penalty of the re
 
 
 @dataclass(frozen=True)
+class BlockSums:
+    """Sums over the spots of each block, from which follows what the means of domains explain.
+
+    Attributes
+    ----------
+    values
+        Sections x :data:`N_BLOCKS` x domains x dimensions: sums of the values.
+    spots
+        Sections x blocks x domains: numbers of spots.
+    squares
+        Sections x blocks: sums of the squared values.
+    """
+
+    values: np.ndarray
+    spots: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, domains: np.ndarray, values: np.ndarray, blocks: np.ndarray, n_sections: int) -> BlockSums:
+        """Return those of `values` (spots x dimensions) in domains (codes from 0) and blocks of all sections."""
+        n_domains, n_blocks = int(domains.max(initial=0)) + 1, n_sections * N_BLOCKS
+        cell = blocks * n_domains + domains
+        indicator = sparse.csr_matrix(
+            (np.ones(len(cell)), (cell, np.arange(len(cell)))), shape=(n_blocks * n_domains, len(cell))
+        )
+        shape = (n_sections, N_BLOCKS, n_domains)
+        return cls(
+            np.asarray(indicator @ values).reshape(*shape, -1),
+            np.bincount(cell, minlength=n_blocks * n_domains).reshape(shape).astype(np.float64),
+            np.bincount(blocks, (values**2).sum(axis=1), minlength=n_blocks).reshape(shape[:2]),
+        )
+
+    def explained(self, times: np.ndarray, refit: bool = True) -> np.ndarray:
+        """Return the fraction of the variance that the means of domains explain, each computed in other folds.
+
+        Let m be the mean of all spots of the other folds of the section, and m_d that of their spots of domain d,
+        shrunk to m by :data:`SHRINKAGE`. The result is the sum over spots of (y - m)^2 - (y - m_d)^2, over that of
+        (y - m)^2.
+
+        Parameters
+        ----------
+        times
+            Draws x blocks of all sections: how often each block counts.
+        refit
+            Whether it counts as often for the means, or once.
+
+        Returns
+        -------
+        Draws x sections: the contribution of each section, whose sum is the fraction of the variance of all.
+        """
+        n_draws = len(times)
+        explained, total = np.zeros((n_draws, len(self.spots))), np.zeros(n_draws)
+        by_section = times.reshape(n_draws, -1, N_BLOCKS)
+        for section, (values, spots, squares) in enumerate(zip(self.values, self.spots, self.squares, strict=True)):
+            weights = by_section[:, section]
+            of_means = weights if refit else np.ones((1, N_BLOCKS))
+            for fold in range(N_FOLDS):
+                inside = fold == FOLD_OF_BLOCK
+                held_out, n_held_out = (
+                    np.tensordot(weights[:, inside], values[inside], 1),
+                    weights[:, inside] @ spots[inside],
+                )
+                fitted = np.tensordot(of_means[:, ~inside], values[~inside], 1)
+                counted = of_means[:, ~inside] @ spots[~inside]
+                mean = fitted.sum(axis=1) / np.maximum(counted.sum(axis=1), 1.0)[:, None]
+                # Difference between the mean of each domain and the mean of all spots.
+                apart = (fitted - counted[..., None] * mean[:, None]) / (counted[..., None] + SHRINKAGE)
+                hidden = held_out - n_held_out[..., None] * mean[:, None]
+                explained[:, section] += ((2.0 * hidden - n_held_out[..., None] * apart) * apart).sum(axis=(1, 2))
+                n_spots = n_held_out.sum(axis=1)[:, None]
+                total += weights[:, inside] @ squares[inside]
+                total -= ((2.0 * held_out.sum(axis=1) - n_spots * mean) * mean).sum(axis=1)
+        return explained / np.maximum(total, 1e-12)[:, None]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Fraction of the variance at hidden spots that domains explain: the mean over `parts`, e.g. modalities."""
+
+    parts: tuple[BlockSums, ...]
+
+    def values(self, times: np.ndarray, refit: bool = True) -> np.ndarray:
+        """Return it with each block counted `times` (draws x blocks) times: one number per draw.
+
+        `refit` is explained in :meth:`BlockSums.explained`.
+        """
+        return np.asarray(self._by_section(times, refit).sum(axis=1))
+
+    @property
+    def by_section(self) -> np.ndarray:
+        """The contribution of each section, with every block counted once."""
+        return np.asarray(self._by_section(np.ones((1, self.parts[0].squares.size)))[0])
+
+    @property
+    def value(self) -> float:
+        """It with every block counted once."""
+        return float(self.by_section.sum())
+
+    def _by_section(self, times: np.ndarray, refit: bool = True) -> np.ndarray:
+        return np.asarray(np.mean([part.explained(times, refit) for part in self.parts], axis=0))
+
+    @classmethod
+    def mean_of(cls, several: Iterable[Explained]) -> Explained:
+        """Return the mean of several with equally many parts."""
+        return cls(tuple(part for one in several for part in one.parts))
+
+
+@dataclass(frozen=True)
 class HiddenSpots:
     """Spots of a dataset, prepared for hiding.
 
@@ -43,9 +155,9 @@ class HiddenSpots:
     neighbours
         CSR, spots x spots: the nearest spots of each spot.
     blocks
-        int64, one per spot: 25 blocks per section.
-    folds
-        int64, one per block; no two adjacent blocks have the same.
+        int64, one per spot: :data:`N_BLOCKS` per section.
+    n_sections
+        Number of sections.
     modalities
         Name -> latents of the spots that have the modality (float64, scaled to a total variance of 1), and which spots
         those are (ascending rows).
@@ -53,7 +165,7 @@ class HiddenSpots:
 
     neighbours: sparse.csr_matrix
     blocks: np.ndarray
-    folds: np.ndarray
+    n_sections: int
     modalities: dict[str, tuple[np.ndarray, np.ndarray]]
 
     @classmethod
@@ -69,7 +181,6 @@ class HiddenSpots:
         blocks = np.empty(dataset.n_spots, dtype=np.int64)
         for number, (_, rows) in enumerate(section_rows(sections)):
             blocks[rows] = number * N_BLOCKS + block_numbers(dataset.coordinates[rows], dataset.coordinates[rows])
-        folds = np.tile(FOLD_OF_BLOCK, len(dataset.sections))
         modalities = {
             modality.name: (scaled(modality)[modality.present].astype(np.float64), np.flatnonzero(modality.present))
             for modality in dataset.modalities
@@ -81,29 +192,30 @@ class HiddenSpots:
             # GRAPH has already warned of sections that are smaller than this.
             warnings.simplefilter("ignore", InputWarning)
             neighbours = knn(dataset.coordinates, sections, N_NEIGHBOURS)
-        return cls(neighbours, blocks, folds, varying)
+        return cls(neighbours, blocks, len(dataset.sections), varying)
 
-    def explained(self, domains: np.ndarray) -> dict[str, BlockRatios]:
+    def explained(self, domains: np.ndarray, spots: np.ndarray | None = None) -> dict[str, Explained]:
         """Return the fraction of the variance at hidden spots that `domains` (from 0) explain, by modality and for all.
 
         It is below 0 if the domains predict worse than the mean of all spots.
+
+        Parameters
+        ----------
+        spots
+            Which spots are predicted, and from which (bool); None = all.
         """
         seen = voted(domains, self.neighbours)
-        found = {
-            name: explained_by_means(seen[rows], values, self.blocks[rows], self.folds)
-            for name, (values, rows) in self.modalities.items()
-        }
-        return found | {ALL: mean_of(list(found.values()))}
+        found = {}
+        for name, (values, rows) in self.modalities.items():
+            used = slice(None) if spots is None else spots[rows]
+            sums = BlockSums.of(seen[rows[used]], values[used], self.blocks[rows[used]], self.n_sections)
+            found[name] = Explained((sums,))
+        return found | {ALL: Explained.mean_of(found.values())}
 
     @property
     def occupied(self) -> np.ndarray:
         """Which blocks have spots (bool)."""
-        return np.bincount(self.blocks, minlength=len(self.folds)) > 0
-
-
-def mean_of(ratios: list[BlockRatios]) -> BlockRatios:
-    """Return the mean of several scores of the same blocks."""
-    return joined([(1.0 / len(ratios), one) for one in ratios])
+        return np.bincount(self.blocks, minlength=self.n_sections * N_BLOCKS) > 0
 
 
 def voted(domains: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:
@@ -115,42 +227,3 @@ def voted(domains: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:
     n_domains = int(domains.max()) + 1
     votes = np.bincount(i * n_domains + domains[j], minlength=len(domains) * n_domains).reshape(len(domains), n_domains)
     return np.where(votes.any(axis=1), votes.argmax(axis=1), domains)
-
-
-def explained_by_means(domains: np.ndarray, values: np.ndarray, blocks: np.ndarray, folds: np.ndarray) -> BlockRatios:
-    """Return the fraction of the variance of `values` that the means of domains explain, each computed in other folds.
-
-    Let m be the mean of all spots of the other folds, and m_d that of their spots of domain d, shrunk to m by
-    :data:`SHRINKAGE`. The result per block is the sum of (y - m)^2 - (y - m_d)^2, over the sum of (y - m)^2.
-
-    Parameters
-    ----------
-    domains
-        Codes from 0, one per spot.
-    values
-        Spots x dimensions.
-    blocks
-        One per spot.
-    folds
-        One per block.
-    """
-    n_domains, n_blocks = int(domains.max()) + 1, len(folds)
-    cell = blocks * n_domains + domains
-    indicator = sparse.csr_matrix(
-        (np.ones(len(cell)), (cell, np.arange(len(cell)))), shape=(n_blocks * n_domains, len(cell))
-    )
-    sums = np.asarray(indicator @ values).reshape(n_blocks, n_domains, -1)
-    spots = np.bincount(cell, minlength=n_blocks * n_domains).reshape(n_blocks, n_domains).astype(np.float64)
-    squares = np.bincount(blocks, (values**2).sum(axis=1), minlength=n_blocks)
-    explained, total = np.zeros(n_blocks), np.zeros(n_blocks)
-    for fold in range(N_FOLDS):
-        others, held_out = folds != fold, folds == fold
-        fitted, counted = sums[others].sum(axis=0), spots[others].sum(axis=0)
-        mean = fitted.sum(axis=0) / max(counted.sum(), 1.0)
-        # Difference between the mean of each domain and the mean of all spots.
-        apart = (fitted - counted[:, None] * mean) / (counted[:, None] + SHRINKAGE)
-        hidden = sums[held_out] - spots[held_out][..., None] * mean
-        explained[held_out] = 2.0 * np.einsum("bkd,kd->b", hidden, apart) - spots[held_out] @ (apart**2).sum(axis=1)
-        n_held_out = spots[held_out].sum(axis=1)
-        total[held_out] = squares[held_out] - 2.0 * sums[held_out].sum(axis=1) @ mean + n_held_out * (mean @ mean)
-    return BlockRatios(explained[None], total[None], np.ones(1))

@@ -3,32 +3,38 @@
 The control is used because it treats all modalities equally and takes seconds. It shows how much of the tissue's
 structure each modality contains; a trained method may make more or less use of it.
 
-By its own measure a modality gains even if it is noise, because domains of averages over neighbours contain some
-information about a hidden spot, but only from the modalities used to find them. So the gain of a modality on itself is
-compared with its gain after its spots are permuted within the domains that are found without it. After this permutation
-it contains nothing that the others do not.
+Domains of averages over neighbours contain some information about a hidden spot, but only from the modalities used to
+find them: a modality would gain on itself even if it is noise, and the others would lose. So gains are measured at
+spots whose measurements the domains have not seen: a random third of the spots is left out, domains are found from the
+others, and predict this third; then the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import BlockRatios, draws, joined
+from spatialweave.alignment.block_ratios import draws
 from spatialweave.assess.cross_prediction import CrossPrediction, cross_prediction
-from spatialweave.assess.hidden_spots import HiddenSpots, mean_of
-from spatialweave.assess.intervals import Interval
-from spatialweave.assess.permuted_tissue import PermutedTissue, alike, permutation
+from spatialweave.assess.hidden_spots import Explained, HiddenSpots
+from spatialweave.assess.intervals import Interval, standard_error
+from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue
 from spatialweave.domains.matching import overlap_table
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.domains.number import half_agreement
-from spatialweave.graphs.smoothing import CONTROL_ROUNDS, scaled, smoothed
+from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.io.dataset import Dataset, Modality
 
 SEEDS = 3
-"""Number of clusterings of each embedding."""
+"""Number of clusterings of each embedding, and of divisions of the spots into parts."""
+
+PARTS = 3
+"""Parts of the spots that are left out in turn."""
+
+GAINS = 2
+"""Tests of a modality: its own gain, and that of the others. Their intervals hold together."""
 
 N_RANDOM = 1
 """Random initial partitions of the mixture, in addition to Ward's and the k-means partition."""
@@ -44,11 +50,12 @@ class ModalityValue:
     Attributes
     ----------
     gain
-        Modality -> the fraction of its variance at hidden spots that the domains of all modalities explain, minus that
-        explained by the domains without this modality; for the modality itself also minus its gain by chance
-        (:func:`_by_chance`). The intervals are over draws of blocks and seeds.
+        Modality -> the fraction of its variance at spots left out that the domains of all modalities explain, minus
+        that explained by the domains without this modality (:func:`_mean`).
     gain_others
-        The mean of `gain` over the other modalities.
+        The same for the mean over the other modalities.
+    others_without
+        Fraction of the variance of the others at spots left out that the domains found without this modality explain.
     stability
         Agreement of the domains of two random halves of the spots, found with ``all`` modalities, ``without`` this one,
         or with this one ``alone``. Mean and range over divisions; empty if there are too few spots.
@@ -66,11 +73,27 @@ class ModalityValue:
     name: str
     gain: dict[str, Interval]
     gain_others: Interval
+    others_without: Interval
     stability: dict[str, Interval]
     again: list[Interval]
     predicted: CrossPrediction | None
     p: float
     without: list[np.ndarray] = field(default_factory=list, compare=False)
+
+    @property
+    def adds(self) -> bool:
+        """Whether it has structure, and the domains show more of it than those found without it."""
+        return self.p <= SIGNIFICANT and self.gain[self.name].above_zero
+
+    @property
+    def helps(self) -> bool:
+        """Whether it has structure, and the domains show more of the others with it."""
+        return self.p <= SIGNIFICANT and self.gain_others.above_zero
+
+    @property
+    def costs(self) -> bool:
+        """Whether the others show domains without it, and the domains show less of them with it."""
+        return self.others_without.above_zero and self.gain_others.below_zero
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,13 @@ class ModalityValues:
     partitions: list[np.ndarray] = field(default_factory=list, compare=False)
 
     def only_with(self, value: ModalityValue) -> list[int]:
-        """Return the domains (from 1) that other seeds find again, but not the runs without this modality."""
+        """Return the domains (from 1) that other seeds find again, but not the runs without this modality.
+
+        None if the modality neither adds structure nor helps: domains that are not clear in the others change with
+        anything that is added to them.
+        """
+        if not (value.adds or value.helps):
+            return []
         pairs = zip(self.again, value.again, strict=True)
         return [
             number
@@ -97,15 +126,10 @@ class ModalityValues:
 
 @dataclass(frozen=True)
 class _Control:
-    """Control with some of the modalities: domains by seed (codes from 0), what they explain, their stability."""
+    """Control with some of the modalities: domains by seed (codes from 0), and their stability."""
 
     partitions: list[np.ndarray]
-    explained: list[dict[str, BlockRatios]]
     halves: list[float]
-
-    def mean(self, targets: Sequence[str]) -> list[BlockRatios]:
-        """Return what the domains of each seed explain, mean over some modalities."""
-        return [mean_of([explained[target] for target in targets]) for explained in self.explained]
 
 
 def modality_values(
@@ -116,6 +140,7 @@ def modality_values(
     if len(names) < 2:
         return None
     seeds = [seed + number for number in range(SEEDS)]
+    parts = [part for seed in seeds for part in _parts(dataset.n_spots, seed)]
     controls: dict[tuple[str, ...], _Control] = {}
 
     def control(chosen: Sequence[str]) -> _Control:
@@ -126,26 +151,24 @@ def modality_values(
         return controls[key]
 
     everything = control(names)
-    times = draws(hidden.occupied)
-    chosen = np.random.default_rng(seed).integers(SEEDS, size=(2, len(times)))
+    explained = _left_out(dataset, hidden, names, n_domains, parts)
+    times, n_blocks = draws(hidden.occupied), int(hidden.occupied.sum())
     values = []
     for name in names:
         others = [other for other in names if other != name]
         without, alone = control(others), control([name])
+        less = _left_out(dataset, hidden, others, n_domains, parts)
 
-        def gain(targets: Sequence[str], less: _Control = without) -> Interval:
-            return _gain(everything.mean(targets), less.mean(targets), times, chosen)
+        def gain(targets: Sequence[str], less: list[dict[str, Explained]] = less) -> Interval:
+            return _mean(_values(explained, targets, times) - _values(less, targets, times), n_blocks)
 
-        chance = _by_chance(dataset, hidden, name, without.partitions, n_domains, seeds)
-        # A modality must gain more on itself than it would by chance.
-        expected = [joined([(1.0, one), (1.0, other)]) for one, other in zip(without.mean([name]), chance, strict=True)]
-        own_gain = _gain(everything.mean([name]), expected, times, chosen)
         halves = {"all": everything.halves, "without": without.halves, "alone": alone.halves}
         values.append(
             ModalityValue(
                 name,
-                {target: own_gain if target == name else gain([target]) for target in names},
+                {target: gain([target]) for target in names},
                 gain(others),
+                _mean(_values(less, others, times), n_blocks),
                 {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
                 found_again(everything.partitions[0], without.partitions),
                 cross_prediction(dataset, hidden, name, seed),
@@ -162,47 +185,56 @@ def _control(
 ) -> _Control:
     modalities = [modality for modality in dataset.modalities if modality.name in names]
     embedding = smoothed(modalities, hidden.neighbours, CONTROL_ROUNDS)
-    partitions = [tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1 for seed in seeds]
-    explained = [hidden.explained(partition) for partition in partitions]
-    return _Control(partitions, explained, half_agreement(embedding, n_domains, seeds[0]))
+    partitions = [_domains(embedding, n_domains, seed) for seed in seeds]
+    return _Control(partitions, half_agreement(embedding, n_domains, seeds[0]))
 
 
-def _by_chance(
-    dataset: Dataset, hidden: HiddenSpots, name: str, without: list[np.ndarray], n_domains: int, seeds: list[int]
-) -> list[BlockRatios]:
-    """Return, by seed, the gain of a modality on itself if it contains no more than the domains found without it.
+def _domains(embedding: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
+    return tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1
 
-    The modality's spots are permuted within these domains, among spots of one section with the same modalities.
 
-    Parameters
-    ----------
-    without
-        Domains (codes from 0) found without the modality, by seed.
+def _parts(n_spots: int, seed: int) -> list[tuple[int, np.ndarray]]:
+    """Divide the spots at random into parts of equal size (bool, spots), each with the seed."""
+    number = np.random.default_rng(seed).permutation(np.arange(n_spots) % PARTS)
+    return [(seed, number == part) for part in range(PARTS)]
+
+
+def _left_out(
+    dataset: Dataset,
+    hidden: HiddenSpots,
+    names: Sequence[str],
+    n_domains: int,
+    parts: list[tuple[int, np.ndarray]],
+) -> list[dict[str, Explained]]:
+    """Return, by part of the spots, what the domains found without their measurements explain of them.
+
+    A spot left out has the average of its neighbours that were not.
     """
-    gains = []
-    for seed, partition in zip(seeds, without, strict=True):
-        order = permutation(alike(dataset, partition), np.random.default_rng(seed))
-        modalities = [
-            Modality(name, m.latent[order], m.present) if m.name == name else m
-            for m in dataset.modalities
-            if m.name in hidden.modalities
-        ]
-        moved = next(m for m in modalities if m.name == name)
-        values = scaled(moved)[moved.present].astype(np.float64)
-        permuted = replace(hidden, modalities={name: (values, hidden.modalities[name][1])})
+    found = []
+    for seed, part in parts:
+        modalities = [Modality(m.name, m.latent, m.present & ~part) for m in dataset.modalities if m.name in names]
         embedding = smoothed(modalities, hidden.neighbours, CONTROL_ROUNDS)
-        partition_with = tied_mixture(embedding, n_domains, seed, n_random=N_RANDOM).labels - 1
-        with_it, without_it = (permuted.explained(domains)[name] for domains in (partition_with, partition))
-        gains.append(joined([(1.0, with_it), (-1.0, without_it)]))
-    return gains
+        found.append(hidden.explained(_domains(embedding, n_domains, seed), part))
+    return found
 
 
-def _gain(more: list[BlockRatios], less: list[BlockRatios], times: np.ndarray, chosen: np.ndarray) -> Interval:
-    """Return the mean difference over seeds; the interval is over draws of blocks, each with a random seed per side."""
-    value = float(np.mean([a.value for a in more]) - np.mean([b.value for b in less]))
-    drawn = [np.array([ratios.values(times) for ratios in side]) for side in (more, less)]
-    each = np.arange(len(times))
-    return Interval.of_draws(value, drawn[0][chosen[0], each] - drawn[1][chosen[1], each])
+def _values(parts: list[dict[str, Explained]], names: Sequence[str], times: np.ndarray) -> np.ndarray:
+    """Return what is explained of some modalities, parts x (draws of blocks + 1); the first is that of all blocks.
+
+    Means are not computed again in every draw: each part already has means of its own.
+    """
+    times = np.vstack([np.ones(times.shape[1]), times])
+    return np.array([Explained.mean_of(part[name] for name in names).values(times, refit=False) for part in parts])
+
+
+def _mean(values: np.ndarray, n_blocks: int) -> Interval:
+    """Return the mean over the parts of all divisions of the spots (:func:`_values`).
+
+    The interval is over draws of blocks, the same for all, and over parts, each of which has its own clustering.
+    """
+    of_parts, drawn = values[:, 0], values[:, 1:].mean(axis=0)
+    error = np.hypot(standard_error(drawn, n_blocks), of_parts.std(ddof=1) / np.sqrt(len(of_parts)))
+    return Interval.around(float(of_parts.mean()), float(error), n_blocks, GAINS)
 
 
 def found_again(domains: np.ndarray, others: list[np.ndarray]) -> list[Interval]:

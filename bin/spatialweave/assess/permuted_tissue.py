@@ -37,6 +37,9 @@ SPOTS = 10_000
 PERMUTATIONS = 39
 """Number of permutations; the smallest p value is 1 / 40."""
 
+SIGNIFICANT = 0.05
+"""Highest p value that counts as evidence."""
+
 ROUNDS = (CONTROL_ROUNDS, 8, 32)
 """How often latents are averaged over neighbours, ascending."""
 

@@ -1,5 +1,5 @@
-"""Random domains that depend on the tissue but not on the measurements, with the number, sizes and smoothness of given
-ones.
+"""Random domains that depend on the tissue but not on the measurements, with the number, sizes (in each section) and
+smoothness of given ones.
 
 If expression is smooth, any smooth partition of the tissue explains some of it. What domains explain is therefore
 compared with what such random domains explain. They are level sets of random fields on a tissue of any outline: sums of
@@ -41,7 +41,9 @@ class Tissue:
     Attributes
     ----------
     points
-        float64, spots x 2, in spot spacings; sections are moved far apart.
+        float64, spots x 2, in spot spacings, from the corner of the section.
+    sections
+        Rows of the spots of each section.
     pairs
         For each distance of :data:`LAGS` that occurs in the tissue, the rows of pairs of spots of one section.
     extent
@@ -49,6 +51,7 @@ class Tissue:
     """
 
     points: np.ndarray
+    sections: list[np.ndarray]
     pairs: list[tuple[np.ndarray, np.ndarray]]
     extent: float
 
@@ -59,7 +62,8 @@ class Tissue:
         points = np.empty(np.shape(coordinates), dtype=np.float64)
         extent = 0.0
         found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in LAGS]
-        for _, rows in section_rows(sections):
+        of_sections = [rows for _, rows in section_rows(sections)]
+        for rows in of_sections:
             section_points = np.asarray(coordinates[rows], dtype=np.float64)
             section_points = (section_points - section_points.min(axis=0)) / (spacing(section_points) or 1.0)
             points[rows] = section_points
@@ -68,10 +72,8 @@ class Tissue:
             tree = cKDTree(section_points)
             for lag, pairs in zip(LAGS, found, strict=True):
                 pairs.append(tuple(rows[side] for side in _pairs_at(section_points, tree, lag, most, rng)))
-        for number, (_, rows) in enumerate(section_rows(sections)):
-            points[rows, 0] += number * 1000.0 * max(extent, 1.0)
         joined = [(np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])) for pairs in found]
-        return cls(points, [pairs for pairs in joined if len(pairs[0])], extent)
+        return cls(points, of_sections, [pairs for pairs in joined if len(pairs[0])], extent)
 
     def together(self, domains: np.ndarray) -> np.ndarray:
         """Return, per distance, the fraction of pairs that are in the same domain."""
@@ -96,7 +98,7 @@ class RandomDomains:
     Attributes
     ----------
     sizes
-        Spots per domain.
+        Sections x domains: spots per domain in each section.
     length
         Length of the random fields, in spot spacings.
     exchanged
@@ -111,8 +113,8 @@ class RandomDomains:
     @classmethod
     def like(cls, tissue: Tissue, domains: np.ndarray, seed: int) -> RandomDomains:
         """Fit a sampler of domains that are similar to `domains` (codes from 0)."""
-        sizes = np.bincount(domains)
-        sizes = sizes[sizes > 0]
+        codes = np.unique(domains, return_inverse=True)[1]
+        sizes = np.array([np.bincount(codes[rows], minlength=codes.max() + 1) for rows in tissue.sections])
         target = tissue.together(domains) - _by_chance(sizes)
         best = (np.inf, float(LENGTHS[0]), 1.0)
         longest = max(tissue.extent / 2.0, LENGTHS[0])
@@ -136,23 +138,27 @@ class RandomDomains:
         return np.concatenate([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
 
     def draw(self, waves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw one random partition (codes from 0), with exactly the given sizes."""
-        n_spots, n_domains = len(waves), len(self.sizes)
-        fields = waves @ rng.standard_normal((waves.shape[1], n_domains)).astype(np.float32)
-        domains = np.empty(n_spots, dtype=np.int64)
-        left = np.arange(n_spots)
-        order = rng.permutation(n_domains)
-        for domain in order[:-1]:
-            # The spots with the highest values of the domain's field among those that are left.
-            highest = np.argpartition(-fields[left, domain], self.sizes[domain] - 1)
-            domains[left[highest[: self.sizes[domain]]]] = domain
-            left = left[highest[self.sizes[domain] :]]
-        domains[left] = order[-1]
-        moved = np.flatnonzero(rng.random(n_spots) < self.exchanged)
-        domains[moved] = domains[rng.permutation(moved)]
+        """Draw one random partition (codes from 0), with exactly the given sizes in every section."""
+        n_domains = self.sizes.shape[1]
+        domains = np.empty(len(waves), dtype=np.int64)
+        for rows, sizes in zip(self.tissue.sections, self.sizes, strict=True):
+            fields = waves[rows] @ rng.standard_normal((waves.shape[1], n_domains)).astype(np.float32)
+            left = np.arange(len(rows))
+            order = rng.permutation(np.flatnonzero(sizes))
+            for domain in order[:-1]:
+                # The spots with the highest values of the domain's field among those that are left.
+                highest = np.argpartition(-fields[left, domain], sizes[domain] - 1)
+                domains[rows[left[highest[: sizes[domain]]]]] = domain
+                left = left[highest[sizes[domain] :]]
+            domains[rows[left]] = order[-1]
+            moved = rows[rng.random(len(rows)) < self.exchanged]
+            domains[moved] = domains[rng.permutation(moved)]
         return domains
 
 
 def _by_chance(sizes: np.ndarray) -> float:
-    """Return the fraction of pairs in the same domain, for domains of these sizes without spatial structure."""
-    return float(np.sum((sizes / sizes.sum()) ** 2))
+    """Return the fraction of pairs of one section in the same domain, for sizes (sections x domains) without spatial
+    structure.
+    """
+    spots = sizes.sum(axis=1)
+    return float(np.sum((sizes / spots[:, None]) ** 2 * (spots / spots.sum())[:, None]))

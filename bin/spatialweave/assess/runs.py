@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import BlockRatios, draws
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
-from spatialweave.assess.intervals import Interval
-from spatialweave.assess.permuted_tissue import PermutedTissue, p_value, smoothness
+from spatialweave.alignment.block_ratios import draws
+from spatialweave.assess.hidden_spots import ALL, Explained, HiddenSpots
+from spatialweave.assess.intervals import Interval, behind
+from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue, p_value, smoothness
 from spatialweave.assess.random_domains import RandomDomains, Tissue
 from spatialweave.io.run_names import run_id
 
 DRAWS = 99
 """Number of random domains per run."""
-
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class RunEvidence:
 
     @property
     def weaker(self) -> bool:
-        """Whether it explains less, beyond its sampling error, than the supported run that explains most."""
+        """Whether it explains less than the supported run that explains most, beyond the sampling error of them all."""
         return self.behind.below_zero
 
 
@@ -128,13 +126,23 @@ def evidence(
     codes = {run: np.unique(domains, return_inverse=True)[1] for run, domains in runs.items()}
     explained = {run: hidden.explained(domains) for run, domains in codes.items()}
     smooth = {run: smoothness(domains, hidden.neighbours) for run, domains in codes.items()}
-    times = draws(hidden.occupied)
+    times, n_blocks = draws(hidden.occupied), int(hidden.occupied.sum())
+    drawn = {run: {name: one.values(times) for name, one in scores.items()} for run, scores in explained.items()}
     like = {run: RandomDomains.like(tissue, domains, seed) for run, domains in codes.items()}
     support = {
-        run: _support(explained[run], _random(hidden, like[run], seed), permuted, smooth[run], times) for run in codes
+        run: _support(
+            explained[run], random_values(hidden, like[run], seed), permuted, smooth[run], drawn[run], n_blocks
+        )
+        for run in codes
     }
     supported = [run for run in codes if support[run][ALL].holds]
     most = max(supported or codes, key=lambda run: explained[run][ALL].value)
+    differences = behind(
+        np.array([explained[run][ALL].value for run in codes]),
+        np.array([drawn[run][ALL] for run in codes]),
+        list(codes).index(most),
+        n_blocks,
+    )
     agreement = {(a, b): float(adjusted_rand_score(codes[a], codes[b])) for a in codes for b in codes if a < b}
     agreement |= {(b, a): value for (a, b), value in agreement.items()}
 
@@ -142,13 +150,13 @@ def evidence(
         return float(np.mean([agreement[run, other] for other in others])) if others else float("nan")
 
     found = []
-    for run in codes:
+    for run, difference in zip(codes, differences, strict=True):
         others = [other for other in codes if other != run]
         found.append(
             RunEvidence(
                 *run,
                 support[run],
-                _difference(explained[run][ALL], explained[most][ALL], times),
+                difference,
                 mean_agreement(run, others),
                 mean_agreement(run, [other for other in others if other[0] == run[0]]),
                 Interval.of_repeats(halves[run]) if halves.get(run) else None,
@@ -159,24 +167,30 @@ def evidence(
     return found
 
 
-def _random(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[str, np.ndarray]:
-    """Return what random domains explain, for each modality one value per draw."""
+def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int, n_draws: int = DRAWS) -> dict[str, np.ndarray]:
+    """Return what random domains explain, for each modality one value per draw, ascending.
+
+    Random domains are drawn for each section by itself, but domains that a run finds correspond across sections, and so
+    does expression: by chance they agree in all sections, or in none. So the lowest values of all sections are added,
+    then the second lowest, up to the highest, which is right for sections that are equal, and too careful for others.
+    """
     rng = np.random.default_rng(seed)
     waves = like.waves(rng)
-    explained = [hidden.explained(like.draw(waves, rng)) for _ in range(DRAWS)]
-    return {name: np.array([one[name].value for one in explained]) for name in explained[0]}
+    explained = [hidden.explained(like.draw(waves, rng)) for _ in range(n_draws)]
+    return {name: np.sort([one[name].by_section for one in explained], axis=0).sum(axis=1) for name in explained[0]}
 
 
 def _support(
-    explained: dict[str, BlockRatios],
+    explained: dict[str, Explained],
     random: dict[str, np.ndarray],
     permuted: PermutedTissue,
     smooth: float,
-    times: np.ndarray,
+    drawn: dict[str, np.ndarray],
+    n_blocks: int,
 ) -> dict[str, Support]:
     return {
         name: Support(
-            Interval.of_draws(ratios.value, ratios.values(times)),
+            Interval.of_draws(ratios.value, drawn[name], n_blocks),
             float(random[name].mean()),
             float(random[name].std()),
             p_value(ratios.value, random[name]),
@@ -184,8 +198,3 @@ def _support(
         )
         for name, ratios in explained.items()
     }
-
-
-def _difference(one: BlockRatios, other: BlockRatios, times: np.ndarray) -> Interval:
-    """Return the difference of two scores, over the same draws of blocks."""
-    return Interval.of_draws(one.value - other.value, one.values(times) - other.values(times))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from spatialweave.assess.hidden_spots import ALL
 from spatialweave.assess.modality_value import ModalityValue, ModalityValues
-from spatialweave.assess.permuted_tissue import PermutedTissue
-from spatialweave.assess.runs import SIGNIFICANT, RunEvidence
+from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue
+from spatialweave.assess.runs import RunEvidence
 from spatialweave.domains.consensus import has_majority
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.modalities import MODALITY_KINDS
@@ -125,16 +125,12 @@ def _tissue(permuted: PermutedTissue) -> str:
 
 
 def kind_of(value: ModalityValue) -> str:
-    """Return the effect of a modality, as defined above.
-
-    It adds structure only if it has any: if the domains explain more of it than in the permuted tissue.
-    """
-    adds = value.gain[value.name].above_zero and value.p <= SIGNIFICANT
-    if value.gain_others.below_zero:
-        return TRADES if adds else HARMS
-    if value.gain_others.above_zero:
+    """Return the effect of a modality, as defined above."""
+    if value.costs:
+        return TRADES if value.adds else HARMS
+    if value.helps:
         return HELPS
-    return ADDS if adds else NOTHING
+    return ADDS if value.adds else NOTHING
 
 
 def modality_headline(value: ModalityValue) -> str:
@@ -159,7 +155,7 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
     own, rest = value.gain[value.name], value.gain_others
     reasons.append(
         f"Variance explained at hidden spots with {name} minus without it: {points(own.value)} ({points(own.low)} to "
-        f"{points(own.high)}) percentage points of {name}, after subtracting the gain expected by chance, and "
+        f"{points(own.high)}) percentage points of {name}, and "
         f"{points(rest.value)} ({points(rest.low)} to {points(rest.high)}) of the others."
     )
     if value.p > SIGNIFICANT:

@@ -44,8 +44,13 @@ def smoothed(
 
 
 def scaling(modality: Modality) -> tuple[np.ndarray, float]:
-    """Return the latent's mean over the spots that have it, and the factor that makes its variances sum to one."""
+    """Return the latent's mean over the spots that have it, and the factor that makes its variances sum to one.
+
+    Zeros if no spot has it.
+    """
     measured = modality.latent[modality.present].astype(np.float64)
+    if not len(measured):
+        return np.zeros(measured.shape[1]), 0.0
     mean = measured.mean(axis=0)
     total = (measured - mean).var(axis=0).sum()
     return mean, float(1 / np.sqrt(total)) if total > 0 else 0.0

@@ -215,7 +215,7 @@ def verdict_paragraph(part: VerdictPart | None) -> str:
     return (
         "Without labels, the domains of each run were weighed by the variance of the latents that they explain at "
         "hidden spots: a spot takes the most frequent domain of its eight nearest spots, and the means of the domains "
-        f"come from other blocks of the tissue. They were compared with {part.n_random} random partitions of the same "
+        f"come from other blocks of the section. They were compared with {part.n_random} random partitions of the same "
         "sizes and smoothness, and with the domains that the control finds in "
         f"{part.n_permutations} permutations of the spots; intervals are from a bootstrap of blocks."
     )
