@@ -94,7 +94,7 @@ workflow REPORT {
         .combine(expected, by: 0)
         .map { dataset, found, number -> [groupKey(dataset, number), found] }
         .groupTuple(remainder: true)
-        .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name } + textFile('methods.json', asJson(methods*.name))] }
+        .map { key, found -> [key.groupTarget, found.flatten().sort { file -> file.name } + [textFile('methods.json', asJson(methods*.name))]] }
         // Without counts preprocessing failed, and there is nothing to show.
         .filter { _dataset, found -> found.any { file -> file.name.endsWith('.counts.h5mu') } }
     // [meta, files] where there are domains, e.g. [[dataset: 'embryo', seed: 1, root: 3], [smart.counts.h5mu, ...]]
