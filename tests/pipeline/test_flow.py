@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def domains(results: Path) -> dict[str, bytes]:
     return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.glob("*/domains/*/*.csv"))}
 
 
+def typical_seed(results: Path, method: str) -> int:
+    """The seed that agrees most with the others of the method, by the table of agreement."""
+    total: Counter[int] = Counter()
+    for row in rows(results / "benchmark" / "agreement.csv"):
+        if row["method"] == row["other"] == method:
+            for seed in (row["seed"], row["other_seed"]):
+                total[int(seed)] += float(row["ari"])
+    return max(sorted(total), key=total.__getitem__)
+
+
 def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     _, run = finished
     assert run.code == 0, run.text
@@ -52,7 +63,8 @@ def test_every_promised_file_is_there(finished: tuple[Pipeline, Run]) -> None:
     tables = ("composition", "markers", "neighbours", "profiles", "structure", "pseudotime")
     tables += ("denoised_auc", "denoised_curves", "distributions", "shared_edges")
     expected += [f"test/characterise/{name}.csv" for name in tables]
-    expected += [f"test/passports/smart.seed1/domain_{number}.pdf" for number in range(1, 5)]
+    shown = [f"smart.seed{typical_seed(run.results, 'smart')}", "weave.seed1"]
+    expected += [f"test/passports/{name}/domain_{number}.pdf" for name in shown for number in range(1, 5)]
     info = ("execution_report.html", "timeline.html", "trace.txt", "dag.mmd", "params.json", "versions.yml")
     expected += [f"pipeline_info/{name}" for name in info]
     missing = [name for name in expected if not (run.results / name).is_file()]
