@@ -103,8 +103,8 @@ def test_what_differs_is_found_and_shown(files: Path, tmp_path: Path) -> None:
 def test_the_page_has_the_run_and_the_names_of_the_domains(files: Path, tmp_path: Path) -> None:
     named = tmp_path / "files"
     shutil.copytree(files, named)
-    rows = [("smart.seed1", 3, "Lesion core", True, 1.0, 0.5, 0.01, 3, 4, "Gene0191"),
-            ("other.seed1", 1, "Elsewhere", True, 1.0, 0.5, 0.01, 3, 4, "Gene0001")]  # fmt: skip
+    rows = [("smart.seed1", 3, "Lesion core", True, 1.0, 0.5, 0.01, 3, 4, "Gene0191", "Gene0192"),
+            ("other.seed1", 1, "Elsewhere", True, 1.0, 0.5, 0.01, 3, 4, "Gene0001", "Gene0002")]  # fmt: skip
     NAMES.write(named / "names.csv", NAMES.frame(rows))
     record = {"started": "2026-01-02T03:04:05Z", "command": "nextflow run . --input sheet.csv"}
     encoded = base64.b64encode(json.dumps(record).encode()).decode()
