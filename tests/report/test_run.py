@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -120,18 +121,23 @@ def test_the_best_of_equal_methods_has_no_star(sources: DatasetSources, tmp_path
         assert len(stars) == starred
 
 
+def report_over_datasets(board: pd.DataFrame, metrics: Iterable[tuple[str, str]], folder: Path) -> Page:
+    """The page of a run with this leaderboard, and with metrics of these datasets and methods."""
+    METRICS.write(folder / "m.csv", METRICS.frame([(d, m, 1, "mclust", 3, "ari", 0.5) for d, m in metrics]))
+    RUNS.write(folder / "r.csv", RUNS.frame([(d, "smart", 1, "completed", 1, 90.0, 1.0, 0.0) for d in "xy"]))
+    LEADERBOARD.write(folder / "l.csv", board)
+    OVERALL.write(folder / "o.csv", overall(LEADERBOARD.read(folder / "l.csv")))
+    sources = RunSources(
+        metrics=folder / "m.csv", runs=folder / "r.csv", leaderboard=folder / "l.csv", overall=folder / "o.csv"
+    )
+    write_run_report(sources, folder / "report.html")
+    return Page(folder / "report.html")
+
+
 def test_over_several_datasets(tmp_path: Path) -> None:
-    METRICS.write(tmp_path / "m.csv", METRICS.frame([(d, "smart", 1, "mclust", 3, "ari", 0.5) for d in "xy"]))
-    RUNS.write(tmp_path / "r.csv", RUNS.frame([(d, "smart", 1, "completed", 1, 90.0, 1.0, 0.0) for d in "xy"]))
     board = pd.concat([leaders({"smart": mean}).assign(dataset=d) for d, mean in (("x", 0.5), ("y", 0.7))])
     board = board.assign(best_rank=1, worst_rank=1, seconds=90.0, control_difference=None, verdict="no control")
-    LEADERBOARD.write(tmp_path / "l.csv", board)
-    OVERALL.write(tmp_path / "o.csv", overall(LEADERBOARD.read(tmp_path / "l.csv")))
-    sources = RunSources(
-        metrics=tmp_path / "m.csv", runs=tmp_path / "r.csv", leaderboard=tmp_path / "l.csv", overall=tmp_path / "o.csv"
-    )
-    write_run_report(sources, tmp_path / "report.html")
-    page = Page(tmp_path / "report.html")
+    page = report_over_datasets(board, [("x", "smart"), ("y", "smart")], tmp_path)
     (row,) = [[" ".join(cell.split()) for cell in row] for row in page.rows if row[0] == "smart" and len(row) == 10]
     assert row == ["smart", "2", "0.600", "1.0 1.0 to 1.0", "–", "no control", "0", "0", "0", "1 min 30 s"]
     # The one chart has the mean of both.
@@ -139,17 +145,9 @@ def test_over_several_datasets(tmp_path: Path) -> None:
 
 
 def test_a_method_that_lacks_a_dataset_is_flagged_and_the_consensus_is_one_run(tmp_path: Path) -> None:
-    METRICS.write(tmp_path / "m.csv", METRICS.frame([("x", m, 1, "mclust", 3, "ari", 0.5) for m in ("smart", "weave")]))
-    RUNS.write(tmp_path / "r.csv", RUNS.frame([(d, "smart", 1, "completed", 1, 90.0, 1.0, 0.0) for d in "xy"]))
     parts = [("x", "smart", 0.5), ("y", "smart", 0.4), ("x", "spamo", 0.9), ("x", "weave", 0.6), ("y", "weave", 0.5)]
     board = pd.concat([leaders({method: mean}).assign(dataset=d) for d, method, mean in parts])
-    LEADERBOARD.write(tmp_path / "l.csv", board)
-    OVERALL.write(tmp_path / "o.csv", overall(LEADERBOARD.read(tmp_path / "l.csv")))
-    sources = RunSources(
-        metrics=tmp_path / "m.csv", runs=tmp_path / "r.csv", leaderboard=tmp_path / "l.csv", overall=tmp_path / "o.csv"
-    )
-    write_run_report(sources, tmp_path / "report.html")
-    page = Page(tmp_path / "report.html")
+    page = report_over_datasets(board, [("x", "smart"), ("x", "weave")], tmp_path)
     rows = {row[0]: row for row in page.rows if len(row) == 10}
     assert rows["spamo"][1:4] == ["1 of 2", "–", "–"]
     assert rows["smart"][1:3] == ["2", "0.450"]
