@@ -178,7 +178,8 @@ def growth(task: Task, _data: Path | None, folder: Path) -> dict[str, float]:
 def matched(spec: Any, seed: int, folder: Path) -> dict[str, float]:
     """Simulate two sections, align, fuse and match them; return metrics of the pairs and of the control."""
     from spatialweave.io.embeddings import write_embedding
-    from spatialweave.io.result_tables import COORDINATES, coordinates_table
+    from spatialweave.io.result_tables import COORDINATES
+    from spatialweave.io.spot_tables import coordinates_table
     from spatialweave.metrics.match_sections import match_sections
 
     dataset = simulated(spec, seed, folder)

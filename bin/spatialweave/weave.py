@@ -15,8 +15,9 @@ from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.notices import warn
-from spatialweave.io.result_tables import WEAVE, WOVEN, read_domains
+from spatialweave.io.result_tables import WEAVE, WOVEN
 from spatialweave.io.run_names import run_of_file
+from spatialweave.io.spot_tables import read_domains
 from spatialweave.training.run import peak_memory, versions
 from spatialweave.training.session import NOTHING_TRAINED
 

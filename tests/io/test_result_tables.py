@@ -23,10 +23,8 @@ from spatialweave.io.result_tables import (
     RUNS,
     SPOTS,
     TRANSFORMS,
-    coordinates_table,
-    read_aligned_coordinates,
-    read_domains,
 )
+from spatialweave.io.spot_tables import coordinates_table, read_aligned_coordinates, read_domains
 
 OBS = pd.DataFrame({"section": ["s1", "s1", "s2"], "barcode": ["a", "007", "a"]}, index=["s1:a", "s1:007", "s2:a"])
 POINTS = np.array([[0.1, -2.0], [3.0, 1e-7], [1 / 3, 5.0]])

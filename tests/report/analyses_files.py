@@ -7,14 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spatialweave.io.result_tables import (
-    DENOISED_AUC,
-    DENOISED_CURVES,
-    DISTRIBUTIONS,
-    PSEUDOTIME,
-    SHARED_EDGES,
-    pseudotime_table,
-)
+from spatialweave.io.result_tables import DENOISED_AUC, DENOISED_CURVES, DISTRIBUTIONS, PSEUDOTIME, SHARED_EDGES
+from spatialweave.io.spot_tables import pseudotime_table
 
 from .characterised_files import RUN
 

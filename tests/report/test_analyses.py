@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
-from spatialweave.io.result_tables import PSEUDOTIME, STRUCTURE, read_pseudotime
+from spatialweave.io.result_tables import PSEUDOTIME, STRUCTURE
+from spatialweave.io.spot_tables import read_pseudotime
 from spatialweave.report import arc_plot, box_plot, curve_plot, share_plot, upset_plot
 from spatialweave.report.analyses import read_analyses
 from spatialweave.report.dataset_results import DatasetSources

@@ -13,7 +13,7 @@ from spatialweave.alignment.transforms import apply, decompose
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.files import write_json
-from spatialweave.io.result_tables import coordinates_table
+from spatialweave.io.spot_tables import coordinates_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,8 @@ from spatialweave.io.contract import join_modalities, read_h5ad, read_h5mu, stam
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
 from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_stored_counts
-from spatialweave.io.result_tables import NAMES, read_aligned_coordinates, read_domains, read_pseudotime
+from spatialweave.io.result_tables import NAMES
+from spatialweave.io.spot_tables import read_aligned_coordinates, read_domains, read_pseudotime
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import IMAGES
 from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, read_params, read_versions, run_files

@@ -31,8 +31,9 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
-from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain, read_domains
+from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain
 from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
+from spatialweave.io.spot_tables import read_domains
 
 if TYPE_CHECKING:
     import pandas as pd

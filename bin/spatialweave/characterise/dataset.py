@@ -40,8 +40,8 @@ from spatialweave.io.result_tables import (
     PSEUDOTIME,
     SHARED_EDGES,
     STRUCTURE,
-    pseudotime_table,
 )
+from spatialweave.io.spot_tables import pseudotime_table
 from spatialweave.prose import listing
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.joined_counts import SectionSize, read_stored_counts
 from spatialweave.io.notices import warn
-from spatialweave.io.result_tables import WEAVE, read_domains
+from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.spot_tables import read_domains
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.passport.sightings import seen_by_runs
 from spatialweave.report.consensus import first_run

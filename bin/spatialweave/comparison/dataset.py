@@ -12,16 +12,9 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_spots
-from spatialweave.io.result_tables import (
-    AGREEMENT,
-    CONTROL_METHOD,
-    DIFFERENCES,
-    METRICS,
-    SCORES,
-    WEAVE,
-    read_domains,
-)
+from spatialweave.io.result_tables import AGREEMENT, CONTROL_METHOD, DIFFERENCES, METRICS, SCORES, WEAVE
 from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
+from spatialweave.io.spot_tables import read_domains
 from spatialweave.metrics.intervals import NOTHING, Runs, difference, family_level, mean_interval
 from spatialweave.metrics.resampling import RESAMPLED, UNBOUNDED, resampled_agreement, resampled_blocks, spatial_blocks
 from spatialweave.presets import CONTROLS

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io import tables
+from spatialweave.io import table_cells, tables
 from spatialweave.io.column_names import BARCODE_NAMES, plain_name
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
@@ -56,12 +56,12 @@ def row_names(path: Path, table: pd.DataFrame) -> pd.Index:
     """
     *fields, key = key_columns(path, table)
     if not fields:
-        return tables.unique_barcodes(path, table, key)
+        return table_cells.unique_barcodes(path, table, key)
     names = cell_names(path, table)
     barcode = tables.find_column(path, table.drop(columns=key), BARCODE_NAMES, required=False)
     if barcode is not None and not _are_names(names):
-        return tables.unique_barcodes(path, table, barcode)
-    return tables.unique_barcodes(path, table.assign(**{FIELD_AND_CELL: names}), FIELD_AND_CELL)
+        return table_cells.unique_barcodes(path, table, barcode)
+    return table_cells.unique_barcodes(path, table.assign(**{FIELD_AND_CELL: names}), FIELD_AND_CELL)
 
 
 def matched_names(

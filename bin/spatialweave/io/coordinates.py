@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io import tables
+from spatialweave.io import table_cells, tables
 from spatialweave.io.cell_names import matched_names, row_names
 from spatialweave.io.column_names import (
     BARCODE_NAMES,
@@ -195,7 +195,7 @@ def read_coordinates(path: Path) -> Coordinates:
     columns = [[str(tables.find_column(path, table, (name,))) for name in axis.split()] for axis in (x_name, y_name)]
     names = row_names(path, table)
     values = np.column_stack(
-        [np.mean([tables.numbers(path, table, name) for name in axis], axis=0) for axis in columns]
+        [np.mean([table_cells.numbers(path, table, name) for name in axis], axis=0) for axis in columns]
     )
     if not {plain_name(name) for name in table.columns}.isdisjoint(DEPTHS):
         warn(str(path), "has a third coordinate; x and y are used, z is left out")
@@ -218,7 +218,7 @@ def _of_selection(table: pd.DataFrame) -> pd.DataFrame:
 def _has_header(path: Path) -> bool:
     """Return whether a table of coordinates has a header: without one, it begins with a barcode and two numbers."""
     cells = tables.read_header(path) if tables.is_text_table(path) else []
-    numbers = [tables.to_number(cell) for cell in cells[1:]]
+    numbers = [table_cells.to_number(cell) for cell in cells[1:]]
     return len(numbers) != 2 or None in numbers or cells[0].lower() in BARCODE_NAMES
 
 

@@ -190,7 +190,7 @@ def _spots(path: Path, file: h5py.File, aligned: Path | None) -> Dataset:
     """Return the dataset of an open latents file, without its modalities."""
     from anndata.io import read_elem
 
-    from spatialweave.io.result_tables import read_aligned_coordinates
+    from spatialweave.io.spot_tables import read_aligned_coordinates
 
     facts = read_elem(file["uns/spatialweave"])
     obs = read_elem(file["obs"])

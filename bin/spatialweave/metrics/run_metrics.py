@@ -12,7 +12,8 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import training_record
-from spatialweave.io.result_tables import METRICS, WEAVE, read_domains
+from spatialweave.io.result_tables import METRICS, WEAVE
+from spatialweave.io.spot_tables import read_domains
 from spatialweave.metrics.evaluate import evaluate
 
 

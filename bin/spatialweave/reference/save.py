@@ -18,8 +18,9 @@ from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import read_joined_counts
-from spatialweave.io.result_tables import NAMES, OF_MODEL, read_domains
+from spatialweave.io.result_tables import NAMES, OF_MODEL
 from spatialweave.io.run_names import run_of_file
+from spatialweave.io.spot_tables import read_domains
 from spatialweave.modalities import MODALITY_KINDS
 from spatialweave.preprocess.by_model import known_counts
 from spatialweave.preprocess.frozen import FEATURES, FrozenPreparation, read_frozen

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.result_tables import ALIGNMENT, PAIRS, TRANSFORMS, name_of_spot, read_aligned_coordinates
+from spatialweave.io.result_tables import ALIGNMENT, PAIRS, TRANSFORMS
+from spatialweave.io.spot_tables import name_of_spot, read_aligned_coordinates
 from spatialweave.report.inputs import DatasetSpots
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from spatialweave.io.count_matrix import numbered, stored_blocks
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
-from spatialweave.io.result_tables import DIFFERENCES, METRICS, read_domains
+from spatialweave.io.result_tables import DIFFERENCES, METRICS
 from spatialweave.io.run_names import run_id
+from spatialweave.io.spot_tables import read_domains
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
 from spatialweave.presets import MethodPreset, read_preset

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialweave.io.result_tables import read_pseudotime
+from spatialweave.io.spot_tables import read_pseudotime
 from spatialweave.report.encode import pack
 from spatialweave.report.features import quantise_between
 from spatialweave.report.inputs import DatasetSpots, MethodRun

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io import tables
+from spatialweave.io import table_cells, tables
 from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Coordinates, Measurement, reading
 from spatialweave.io.notices import warn
@@ -97,7 +97,7 @@ def read_masses(path: Path) -> tuple[list[str], np.ndarray]:
             cells = [cell.strip().strip('"') for cell in line.replace("\t", ",").replace(";", ",").split(",")]
             if not any(cells) or line.startswith("#"):
                 continue
-            mass = tables.to_number(cells[0])
+            mass = table_cells.to_number(cells[0])
             if mass is None and not masses and number == 1:
                 continue
             if mass is None or not 0 < mass < 1e7:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io import tables
+from spatialweave.io import table_cells, tables
 from spatialweave.io.choices import Choices
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
@@ -201,8 +201,8 @@ def read_positions(path: Path) -> pd.DataFrame:
     has_header = not tables.is_text_table(path) or "barcode" in [cell.lower() for cell in tables.read_header(path)]
     table = tables.read_strings(path) if has_header else tables.read_headless(path, COLUMNS)
     columns = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
-    names = tables.unique_barcodes(path, table, columns["barcode"])
-    numeric = {name: tables.numbers(path, table, columns[name]) for name in COLUMNS[1:]}
+    names = table_cells.unique_barcodes(path, table, columns["barcode"])
+    numeric = {name: table_cells.numbers(path, table, columns[name]) for name in COLUMNS[1:]}
     outside = np.flatnonzero(~np.isin(numeric["in_tissue"], (0, 1)))
     if len(outside):
         where = f"{path}, {tables.place(table, outside[0])}, column 'in_tissue'"
@@ -218,7 +218,7 @@ def is_positions(path: Path) -> bool:
     cells = tables.read_header(path)
     if set(COLUMNS) <= {cell.lower() for cell in cells}:
         return True
-    numbers = [tables.to_number(cell) for cell in cells[1:]]
+    numbers = [table_cells.to_number(cell) for cell in cells[1:]]
     return len(cells) == len(COLUMNS) and numbers[0] in (0, 1) and None not in numbers
 
 

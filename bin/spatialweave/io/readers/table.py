@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io import tables
+from spatialweave.io import table_cells, tables
 from spatialweave.io.column_names import (
     BARCODE_NAMES,
     FRAME_PAIRS,
@@ -131,7 +131,7 @@ def _values(path: Path, header: Sequence[str], first: Sequence[str]) -> str:
 
     Fractions that only rise may be names: the m/z of a matrix with spots in columns.
     """
-    cells = [tables.to_number(cell) for cell in first]
+    cells = [table_cells.to_number(cell) for cell in first]
     numbers = np.array([number for number in cells if number is not None])
     if not len(numbers) or len(numbers) < len(cells):
         return ""
@@ -200,7 +200,7 @@ def parse(
                 blocks.append(sparse.csr_matrix(values))
     except ValueError as error:
         # The fast parser does not locate the error, so the file is read again to the first bad cell.
-        raise tables.first_bad_cell(path, texts) from error
+        raise table_cells.first_bad_cell(path, texts) from error
     table = pd.concat(beside)
     if not len(table):
         raise InputError(str(path), "has a header but no rows", "one line per spot")
