@@ -284,10 +284,11 @@ def test_names_of_fields(tmp_path: Path, column: str) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    "unique_region core_id,TMA core,acquisition_id,Animal_ID,mouse,embryo,section_num,section number,slideID,filename,"
-    "File Name,dataset_id,chip,subject,library_key,img_id,ImageNumber,Puck_name,brain,well".replace(
-        " core", ",core"
-    ).split(","),
+    [
+        *("unique_region", "core_id", "TMA core", "acquisition_id", "Animal_ID", "mouse", "embryo", "section_num"),
+        *("section number", "slideID", "filename", "File Name", "dataset_id", "chip", "subject", "library_key"),
+        *("img_id", "ImageNumber", "Puck_name", "brain", "well"),
+    ],
 )
 def test_names_of_sections(tmp_path: Path, column: str) -> None:
     path = h5ad(tmp_path / "c.h5ad", CELLS, {column: pd.Categorical(QUARTERS)}, {"spatial": LOCAL_CELLS})
@@ -299,7 +300,7 @@ def test_names_of_sections(tmp_path: Path, column: str) -> None:
 @pytest.mark.parametrize("column", ["region", "treatment", "position", "stage", "what_it_is"])
 def test_other_columns_whose_groups_cover_the_same_box_are_said(tmp_path: Path, column: str) -> None:
     path = h5ad(tmp_path / "c.h5ad", CELLS, {column: pd.Categorical(QUARTERS)}, {"spatial": LOCAL_CELLS})
-    with pytest.warns(InputWarning, match=rf"columns '{column}' \(r0, r1, r2, r3\) cover the same area.*{column}"):
+    with pytest.warns(InputWarning, match=rf"column '{column}' \(r0, r1, r2, r3\) cover the same area.*{column}"):
         assert read({"rna": path}).n_obs == 200
 
 
@@ -313,7 +314,7 @@ def test_kinds_of_cells_of_one_section_are_not_taken_for_sections(tmp_path: Path
     # The same number of cells of three sections.
     three = np.vstack([grid(15, 5, 10.0) * [3, 1] + rng.uniform(-2.5, 2.5, (75, 2)) for _section in range(3)])
     of_section = np.repeat(["a", "b", "c"], 75)
-    with pytest.warns(InputWarning, match=r"columns 'kind' \(a, b, c\) cover the same area"):
+    with pytest.warns(InputWarning, match=r"column 'kind' \(a, b, c\) cover the same area"):
         read({"rna": h5ad(tmp_path / "three.h5ad", names, {"kind": of_section}, {"spatial": three})})
 
 

@@ -16,7 +16,7 @@ from pandas.api.types import is_string_dtype
 
 from spatialweave.errors import InputError
 from spatialweave.io.column_names import BARCODE_NAMES, BATCHES, FIELDS, PLANES, SECTIONS, parts_named
-from spatialweave.io.groups import FEWEST_COMMON, SMALL, Groups, group_texts
+from spatialweave.io.groups import FEWEST_COMMON, SMALL, Groups, group_texts, regularity
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
 
@@ -161,21 +161,22 @@ def _say_taken_for_one(where: str, parts: Sequence[_Parts]) -> None:
 
 def _say_like_sections(where: str, values: np.ndarray, table: pd.DataFrame) -> None:
     """Warn of columns of text whose groups lie over each other as sections would, whatever the columns are called."""
-    found = {}
+    covering = {}
     for name, column in table.items():
-        texts = (
-            group_texts(column, MOST[GROUPS]) if is_string_dtype(column.dtype) and not parts_named(str(name)) else None
-        )
-        if texts is not None and (groups := Groups(values, texts)).look_like_sections():
-            found[str(name)] = groups.names
+        if is_string_dtype(column.dtype) and not parts_named(str(name)):
+            texts = group_texts(column, MOST[GROUPS])
+            if texts is not None and (groups := Groups(values, texts)).cover_one_box():
+                covering[str(name)] = groups
+    of_all = regularity(values) if covering else 0.0
+    found = {name: groups.names for name, groups in covering.items() if groups.keep_no_distance(of_all)}
     if found:
         first = next(iter(found))
         shown = {name: ", ".join(names[:4]) + (", ..." if len(names) > 4 else "") for name, names in found.items()}
         listed = " and ".join(f"'{name}' ({names})" for name, names in shown.items())
         warn(
             where,
-            f"the groups of the columns {listed} cover the same area and are used as one section; if they are several "
-            f"sections, write a row for each with section_column {first}",
+            f"the groups of the column{'s' * (len(found) > 1)} {listed} cover the same area and are used as one "
+            f"section; if they are several sections, write a row for each with section_column {first}",
         )
 
 

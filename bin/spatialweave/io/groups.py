@@ -36,9 +36,9 @@ COINCIDE = 0.8
 """The boxes of groups coincide if each has at least this fraction of the area of a box around all."""
 
 REGULAR = 1.1
-"""Cells of one section keep a distance from each other, so that all cells are spread more regularly than those of any
-one kind. Cells of several sections do not, if the ratio of their index by Clark and Evans (Ecology 1954, 35:445: the
-mean distance of nearest neighbours in units of that of random points) to that of one section is below this."""
+"""Groups are taken for sections if the index of Clark and Evans (Ecology 1954, 35:445) of all spots is less than this
+times the median index of the groups: the cells of one section keep a distance from each other, whatever their groups,
+those of several sections do not."""
 
 ALIKE = 0.25
 """Groups are spread alike if their means differ by less than this fraction of their standard deviation, and the
@@ -89,17 +89,19 @@ class Groups:
             for other in others[shared > OVERLAP * areas]:
                 yield int(group), int(other)
 
-    def look_like_sections(self) -> bool:
-        """Return whether all groups cover the same box, and their spots keep no distance from those of other groups."""
+    def cover_one_box(self) -> bool:
+        """Return whether there are two groups or more, and the box of each is nearly that of all."""
         kept = self._not_small()
         if len(kept) < 2:
             return False
         low, high = (corner[kept] for corner in self._boxes)
         area = np.prod(high.max(axis=0) - low.min(axis=0))
-        if not area or (np.prod(high - low, axis=1) < COINCIDE * area).any():
-            return False
-        of_group = [_regularity(self._values[self.codes == group]) for group in kept]
-        return bool(_regularity(self._values) < REGULAR * np.median(of_group))
+        return bool(area) and bool((np.prod(high - low, axis=1) >= COINCIDE * area).all())
+
+    def keep_no_distance(self, of_all: float) -> bool:
+        """Return whether spots are as near to those of other groups; `of_all`: :func:`regularity` of all spots."""
+        of_group = [regularity(self._values[self.codes == group]) for group in self._not_small()]
+        return of_all < REGULAR * float(np.median(of_group))
 
     def _not_small(self) -> np.ndarray:
         return np.flatnonzero(self.sizes >= SMALL * np.median(self.sizes))
@@ -152,8 +154,10 @@ class Groups:
         return np.column_stack(sums) / self.sizes[:, None]
 
 
-def _regularity(points: np.ndarray) -> float:
-    """Return the mean distance of nearest neighbours in units that do not depend on their number in an area."""
+def regularity(points: np.ndarray) -> float:
+    """Return the mean distance of nearest neighbours, times the root of their number: for one area, the index of Clark
+    and Evans up to a factor.
+    """
     from scipy.spatial import cKDTree
 
     if len(points) < 2:
