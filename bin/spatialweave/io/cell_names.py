@@ -121,30 +121,39 @@ def matched_names(
 def _by_columns_of_section(
     where: str, table: pd.DataFrame, spots: pd.Index, frames: Sequence[pd.DataFrame]
 ) -> pd.Index | None:
-    """Return the names of spots whose barcodes in a column of the section's tables are those of the rows of `table`.
+    """Return the names of the spots whose barcodes, in a column of the section's tables, are those of most rows.
 
-    None if the names of the spots themselves are those of the rows; running numbers are not, if both sides have the
-    same column of barcodes.
+    Numbers of one column are not those of another, so a column is compared with the column of its name, or with the
+    names of the rows if these match it better than they match the spots. None if the names of the spots themselves are
+    those of the rows, as they are if any matches, unless they are running numbers.
     """
-    own = {plain_name(str(name)): names for name, names in _barcodes(table)}
-    keys = [table.index, *own.values()]
-    matching = any(names.isin(spots).any() for names in (*keys, table.index.str.replace(PAIR, r"\2_\1", regex=True)))
+    numbered = bool(len(spots)) and str(spots[0]).isdecimal() and bool(spots.astype(str).str.isdecimal().all())
+    by_name = int(table.index.isin(spots).sum())
+    if by_name and not numbered:
+        return None
+    own = {plain_name(name): names for name, names in _barcodes(table)}
+    exchanged = table.index.str.replace(PAIR, r"\2_\1", regex=True)
+    by_name = max(int(names.isin(spots).sum()) for names in (table.index, exchanged, *own.values()))
+    if by_name and not numbered:
+        return None
+    least, best = min(len(table), len(spots)) / 2, None
     for frame in frames:
         index = frame.index.astype(str)
         for name, barcodes in _barcodes(frame):
-            shared = own.get(plain_name(name)) if matching else max(keys, key=lambda key: int(key.isin(barcodes).sum()))
-            numbered = matching and len(index) and str(index[0]).isdecimal() and index.str.isdecimal().all()
-            if shared is None or not (numbered or not matching) or barcodes.equals(index):
-                continue
-            rows = barcodes.get_indexer(shared)
-            if (rows >= 0).any():
-                warn(
-                    where, f"its rows are matched by the column '{name}' of the section's spots, and not by their names"
-                )
-                # No spot has such a name, whatever numbers the others have.
-                lost = [f"{name} {barcode}" for barcode in shared]
-                return pd.Index(np.where(rows >= 0, index.to_numpy()[rows], lost), dtype=object)
-    return None
+            same = own.get(plain_name(name))
+            for keys in [table.index] if same is None else [same, table.index]:
+                found = int(keys.isin(barcodes).sum())
+                if found > max(least, 0 if keys is same else by_name) and not barcodes.equals(index):
+                    least, best = found, (name, barcodes, index, keys)
+    if best is None:
+        return None
+    name, barcodes, index, keys = best
+    column = f"the column '{name}' of the section's spots" if name else "the numbers of the section's rows"
+    warn(where, f"its rows are matched by {column}, and not by their names")
+    rows = barcodes.get_indexer(keys)
+    # No spot has such a name, whatever numbers the others have.
+    lost = [f"{name} {barcode}" for barcode in keys]
+    return pd.Index(np.where(rows >= 0, index.to_numpy()[rows], lost), dtype=object)
 
 
 def _check_order(where: str, names: pd.Index, exchanged: pd.Index, spots: pd.Index, in_table: bool) -> None:
