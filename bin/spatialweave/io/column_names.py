@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 GLOBAL_PAIRS = (
     ("centerx_global_px", "centery_global_px", "pixel"),
@@ -100,6 +100,9 @@ PART_NAMES = {
 """Columns (any case, with or without characters between words, and :data:`_ENDING` after them) that give the field of
 view, section or batch of a spot. Batches may be sections, but also sequencing lanes of one section."""
 
+_FEATURES = frozenset({"tma", "chip"})
+"""Names of parts that are also those of features: trimethylamine, and a name of the gene STUB1."""
+
 _ENDING = re.compile(r"(?:ids?|names?|number|num|nr|key)+$")
 """Words after the name of a part: "fov_name", "TMA core ID", "ImageNumber"."""
 
@@ -125,8 +128,11 @@ _PARTS = {**_PARTS_WITHOUT_PLANES, **{_squeezed(name): PLANES for name in DEPTHS
 
 def parts_named(column: str) -> str:
     """Return the kind of parts that a column distinguishes, e.g. :data:`FIELDS`; "" if its name does not show it."""
-    name = _squeezed(column)
-    return _PARTS.get(name) or _PARTS_WITHOUT_PLANES.get(_ENDING.sub("", name), "")
+    return _kind_of_part(_squeezed(column))
+
+
+def _kind_of_part(squeezed: str) -> str:
+    return _PARTS.get(squeezed) or _PARTS_WITHOUT_PLANES.get(_ENDING.sub("", squeezed), "")
 
 
 _FACTS = frozenset(
@@ -135,7 +141,7 @@ _FACTS = frozenset(
         *("cluster", "clusters", "cell_type", "celltype", "annotation", "label", "labels", "region"),
         *(name for name in BARCODE_NAMES if name),
         *("index", "index_in_file", "event_id", "eventid", "in_tissue"),
-        *("object_type", "name", "class", "classification", "parent", "image", "path", "phenotype", "tissue_category"),
+        *("object_type", "class", "classification", "parent", "path", "phenotype", "tissue_category"),
         *("analysis_region", "analysis_inputs", "algorithm_name", "image_location"),
         *("array_row", "array_col", "row_centroid", "column_centroid", "x_tile", "y_tile", "tile_num"),
         *("min_x", "max_x", "min_y", "max_y", "min_z", "max_z"),
@@ -155,7 +161,7 @@ _FACT_PATTERNS = re.compile(
     # Positions as written by QuPath, scikit-image, CellProfiler, inForm, HALO: "Centroid X µm", "centroid-0", "XMin".
     r"(?:cell_|nucleus_)?(?:location_)?(?:centroid|center|centre|position)_(?:[xyz012])(?:_.*)?"
     r"|(?:cell_|nucleus_)?[xyz]_(?:centroid|center|centre|position|coord|coordinate)(?:_.*)?"
-    r"|[xyz]_?(?:min|max)|image_?(?:number|id)|object_?number"
+    r"|[xyz]_?(?:min|max)"
     # Sums by Seurat and scanpy, and the unnamed column of a table that was saved twice.
     r"|ncount_.*|nfeature_.*|pct_counts_.*|(?:log1p_)?(?:total_counts|n_counts|n_genes)(?:_.*)?|unnamed_\d+"
     # Clusters, scores of cells and gene sets, and axes of plots.
@@ -216,18 +222,21 @@ def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     pairs = {axis for x, y, _unit in FRAME_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
-    stains = set() if modality == "morphology" else _stains(names)
+    stains = set() if modality == "morphology" else _stains(names, present)
     return [
         i
         for i, name in enumerate(plain)
-        if name in pairs or _is_fact(names[i], modality) or (stains and names[i] not in stains)
+        if name in pairs or _is_fact(names[i], name, modality) or (stains and names[i] not in stains)
     ]
 
 
-def _is_fact(name: str, modality: str | None) -> bool:
-    if spelled(name) in _FACTS or parts_named(name) not in ("", PLANES) or _SPELLED_FACTS.fullmatch(name):
+def _is_fact(name: str, plain: str, modality: str | None) -> bool:
+    in_words = spelled(name)
+    squeezed = in_words.replace("_", "")
+    if in_words in _FACTS or (squeezed not in _FEATURES and _kind_of_part(squeezed) not in ("", PLANES)):
         return True
-    plain = plain_name(name)
+    if _SPELLED_FACTS.fullmatch(name):
+        return True
     return bool(_FACT_PATTERNS.fullmatch(plain) or (modality != "morphology" and _SHAPES.fullmatch(plain)))
 
 
@@ -245,12 +254,11 @@ _STAINS = (
 """Columns that show that a table is of QuPath, HALO or inForm (any of them), and the names of its mean intensities."""
 
 
-def _stains(names: Sequence[str]) -> set[str]:
+def _stains(names: Sequence[str], present: Set[str]) -> set[str]:
     """Return the mean intensities of a table of :data:`_STAINS`, which has many other columns; else none.
 
-    Where the mean of the whole cell is among them, that of its parts is left out.
+    Where the mean of the whole cell is among them, that of its parts is left out. `present` are the plain names.
     """
-    present = {plain_name(name) for name in names}
     pattern = next((pattern for columns, pattern in _STAINS if columns & present), "")
     found = {
         name: (match["stain"], match["part"]) for name in names if pattern and (match := re.fullmatch(pattern, name))
