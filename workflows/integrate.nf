@@ -2,7 +2,7 @@
 // consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
-include { countMembers ; countRuns ; fits ; isFirst ; isWoven ; obstacle ; voters ; weaveMembers } from '../modules/checks/methods'
+include { countMembers ; countRuns ; fits ; isEnough ; isFirst ; isWoven ; obstacle ; voters ; weaveMembers } from '../modules/checks/methods'
 include { resultLine                             } from '../modules/checks/progress'
 include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'
@@ -101,12 +101,12 @@ workflow INTEGRATE {
     // [dataset, [domains], run meta, latents, graph] of those of which three runs have domains, and of those where fewer succeeded
     by_members = CLUSTER.out.domains
         .filter { meta, _domains -> meta.method in members }
-        .map { meta, domains -> [groupKey(meta.dataset, countRuns(members, methods, meta, options)), domains] }
+        .map { meta, domains -> [groupKey(meta.dataset, countMembers(methods, meta, options)), domains] }
         .groupTuple(remainder: true, sort: { file -> file.name })
         .map { key, domains -> [key.groupTarget, domains] }
         .join(woven)
         .branch { _dataset, domains, _meta, _latents, _graph ->
-            enough: domains.size() > 2
+            enough: isEnough(domains.size())
             few: true
         }
     // [run meta, [domains], latents, number of domains], e.g. [[id: 'weave.seed1', ...], [smart.seed1.domains.csv, ...], smart.latents.h5mu, 13]

@@ -165,9 +165,14 @@ def countMembers(methods, meta, options) {
     return countRuns(weaveMembers(options, methods), methods, meta, options)
 }
 
-// Whether a dataset has a consensus: of two runs it would be no better than either (domains/consensus.py).
+// Whether so many runs have a consensus: of two it would be no better than either (domains/consensus.py).
+def isEnough(count) {
+    return count >= 3
+}
+
+// Whether a dataset has a consensus, if its runs succeed.
 def isWoven(methods, meta, options) {
-    return countMembers(methods, meta, options) >= 3
+    return isEnough(countMembers(methods, meta, options))
 }
 
 // Warns of methods that leave out a dataset, and stops the run if all methods leave one out. Returns the sections unchanged.

@@ -247,7 +247,7 @@ def carriedOf(row) {
 }
 
 // Why the conditions of a dataset cannot be compared, '' where they can: of what goes along with each of its sections, two or more
-// conditions, and more donors than one for each.
+// conditions, and at least one of them with two donors.
 def cohortObstacle(carried) {
     def samples = carried.collect { section -> [section.condition, section.donor] }.unique()
     def conditions = samples.collect { condition, _donor -> condition }.unique()
