@@ -211,7 +211,7 @@ def _of_selection(table: pd.DataFrame) -> pd.DataFrame:
     if not set(SELECTION) <= set(table.columns):
         return table
     names = table["x"].astype(str) + "x" + table["y"].astype(str)
-    beside = table.drop(columns=list(SELECTION[:4])).rename(columns={"selected": "in_tissue"})
+    beside = table.drop(columns=["x", "y", "new_x", "new_y"]).rename(columns={"selected": "in_tissue"})
     return beside.assign(barcode=names.astype(object))
 
 

@@ -42,7 +42,11 @@ def feature_groups(
     used, on_genomes = select_genome(measurement.where, genomes_of(features), genome)
     groups.left_out += [on_genomes] if on_genomes else []
     taken = ~used
-    for modality, columns in groups.columns.items():
+    for modality, columns in list(groups.columns.items()):
+        if not wanted and not used[columns].any():
+            # All of it is of other genomes.
+            del groups.columns[modality]
+            continue
         kept = np.setdiff1d(columns[used[columns]], np.array(facts_among(names, modality), dtype=int))
         groups.columns[modality] = kept
         taken[kept] = True
@@ -51,6 +55,8 @@ def feature_groups(
     hashtags = [i for i in proteins if HASHTAG.fullmatch(names[i])]
     if hashtags:
         groups.columns["adt"] = np.setdiff1d(proteins, hashtags)
+        if not wanted and len(groups.columns) > 1 and not len(groups.columns["adt"]):
+            del groups.columns["adt"]
         named = ", ".join(f"'{names[i]}'" for i in hashtags)
         groups.left_out.append(f"{named} are hashtags, which label samples, and are left out")
     if facts:

@@ -28,16 +28,17 @@ def genomes_of(features: pd.DataFrame) -> np.ndarray:
 def select_genome(where: str, genomes: np.ndarray, wanted: str | None) -> tuple[np.ndarray, str]:
     """Return which features (bool) to use, and a text on what is left out or used together ("" = nothing).
 
-    Features of unknown genome, such as antibodies, are always used, and so are all if no genome is `wanted`.
+    Features of unknown genome, such as antibodies, are always used, and so are all if no genome is `wanted`, or if all
+    are of one: other files of the section may be of several.
 
     Raises
     ------
     InputError
-        When the file names genomes, and `wanted` is none of them.
+        When the file names several genomes, and `wanted` is none of them.
     """
     names, counts = np.unique(genomes[genomes != ""].astype(str), return_counts=True)
     listed = ", ".join(f"{name}: {count}" for name, count in zip(names, counts, strict=True))
-    if wanted is None or not len(names):
+    if wanted is None or len(names) < 2:
         several = (
             f"holds features of several genomes ({listed}), which are used together; the column genome selects one"
         )
@@ -52,7 +53,7 @@ def select_genome(where: str, genomes: np.ndarray, wanted: str | None) -> tuple[
 def named_without_genome(features: pd.DataFrame, genome: str) -> pd.DataFrame:
     """Return features with `genome` as their column, under names without its prefix."""
     names = [PREFIX.sub("", str(name), count=1) if _begins(str(name), genome) else str(name) for name in features.index]
-    return features.set_axis(pd.Index(names, dtype=object)).assign(**{GENOME: genome})
+    return features.set_axis(pd.Index(names, dtype=object)).assign(**{GENOME: genomes_of(features)})
 
 
 def _begins(name: str, genome: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.bounds import BoundedText
+from spatialweave.io.bounds import GZIP
 from spatialweave.io.measurement import reading
 
 if TYPE_CHECKING:
@@ -43,13 +43,22 @@ def read_image(path: Path) -> Image:
     # Pillow refuses images that are large for a photograph, as tissue images often are; check_size has its own limit.
     limit, images.MAX_IMAGE_PIXELS = images.MAX_IMAGE_PIXELS, None
     try:
-        with reading(path, expected, "save it as PNG"), BoundedText(path) as stream:
-            source = io.BytesIO(stream.read()) if stream.gzipped else path
-            with images.open(source, formats=FORMATS) as opened:
-                check_size(str(path), opened.size)
-                return to_rgb(opened)
+        with (
+            reading(path, expected, "save it as PNG"),
+            _unpacked(path) as stream,
+            images.open(stream, formats=FORMATS) as opened,
+        ):
+            check_size(str(path), opened.size)
+            return to_rgb(opened)
     finally:
         images.MAX_IMAGE_PIXELS = limit
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    """Open a file, gzipped or not, of which Pillow reads the size before it decodes anything."""
+    with path.open("rb") as stream:
+        gzipped = stream.read(len(GZIP)) == GZIP
+    return cast(BinaryIO, gzip.open(path)) if gzipped else path.open("rb")
 
 
 def check_size(where: str, size: tuple[int, ...]) -> None:

@@ -32,8 +32,8 @@ class SectionInput:
     around the spots are a modality. `section_column` is a column of obs that selects the spots with the section's name;
     :data:`~spatialweave.io.fields.ONE_SECTION` means that the files hold one section. `precomputed`, `measured` and
     `layers` are as in :class:`~spatialweave.io.declared.Declared`, `bins` and `peaks` as in
-    :class:`~spatialweave.io.choices.Choices`. `genome` is that
-    whose features are used. `carried` are the user's own columns, by name without meta_.
+    :class:`~spatialweave.io.choices.Choices`. `genome` selects the features of one genome. `carried` are the user's
+    own columns, by name without meta_.
     """
 
     dataset: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +67,17 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
     return names
 
 
+MOST_NAMED = 6
+"""Columns that a message names."""
+
+NO_FEATURE = "leave out the column if it is no feature"
+
+
 def _number_fix(cell: str) -> str:
     """Return how to correct the cell of a matrix that is not a number."""
     if cell.strip().lower() in MISSING:
         return "write 0 where nothing was counted"
-    return _comma_fix(cell) or "leave out the column if it is no feature"
+    return _comma_fix(cell) or NO_FEATURE
 
 
 def _comma_fix(cell: str) -> str:
@@ -86,8 +92,13 @@ def _comma_fix(cell: str) -> str:
     return "write a point before decimals" if is_decimal else ""
 
 
-def _is_text(cell: str) -> bool:
-    return bool(cell.strip()) and to_number(cell) is None
+def _text_columns(header: Sequence[str], cells: Sequence[str], skipped: Collection[int]) -> list[str]:
+    """Return the columns of a row that hold text, for a message that names all of them."""
+    return [
+        f"'{name}'"
+        for position, (name, cell) in enumerate(zip(header, cells, strict=True))
+        if position not in skipped and to_number(cell) is None and _number_fix(cell) == NO_FEATURE
+    ]
 
 
 def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
@@ -102,18 +113,15 @@ def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
                 continue
             where = f"{path}, line {number}, column '{name}'"
             value = to_number(cell)
-            text = [header[i] for i in range(len(header)) if i not in skipped and _is_text(cells[i])]
-            if value is None and cell.strip() and len(text) > 1:
-                listed = ", ".join(f"'{column}'" for column in text)
-                return InputError(
-                    f"{path}, line {number}, columns {listed}",
-                    f"hold text ('{cell}')",
-                    "numbers",
-                    "leave out the columns if they are no features",
-                )
             if value is None:
-                found = f"'{cell}' is not a number" if cell.strip() else "the cell is empty"
-                return InputError(where, found, "a number", _number_fix(cell))
+                found, fix = f"'{cell}' is not a number" if cell.strip() else "the cell is empty", _number_fix(cell)
+                text = _text_columns(header, cells, skipped) if fix == NO_FEATURE else []
+                if len(text) > 1:
+                    named = ", ".join(text[:MOST_NAMED]) + f" and {len(text) - MOST_NAMED} more" * (
+                        len(text) > MOST_NAMED
+                    )
+                    fix = f"leave out the columns of text that are no features ({named})"
+                return InputError(where, found, "a number", fix)
             if not math.isfinite(value):
                 return InputError(where, f"value {cell} is not finite", "a number of 0 or more")
     return InputError(str(path), "cannot be read as a matrix of numbers", "barcodes, then one column per feature")

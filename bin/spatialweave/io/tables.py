@@ -1,4 +1,4 @@
-"""Strict reading of text tables (coordinates, labels) as text; :mod:`spatialweave.io.table_cells` converts their cells."""
+"""Strict reading of tables of coordinates and labels, as text; :mod:`.table_cells` converts their cells."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def _stored_by_column(numbered_rows: Iterator[tuple[int, list[str]]], columns: S
         numbers.extend(number for number, _row in chunk)
         for stored, cells in zip(chunks, zip(*(row for _number, row in chunk), strict=True), strict=True):
             stored.append(pyarrow.array([cell.strip() for cell in cells], pyarrow.large_string()))
-    kind = "string[pyarrow_numpy]"
+    kind = pd.StringDtype("pyarrow", na_value=np.nan)
     frame = {
         i: pd.Series(pyarrow.chunked_array(stored, pyarrow.large_string()), dtype=kind)
         for i, stored in enumerate(chunks)

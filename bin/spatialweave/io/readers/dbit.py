@@ -25,7 +25,10 @@ def is_dbit(path: Path) -> bool:
 
 def _matrices(path: Path) -> list[Path]:
     listed = find(path, *POSITIONS)
-    return [file for file in sorted(path.iterdir()) if file.is_file() and file != listed and tables.is_text_table(file)]
+    files = [
+        file for file in sorted(path.iterdir()) if file.is_file() and file != listed and tables.is_text_table(file)
+    ]
+    return [file for file in files if len(tables.read_header(file)) > 1]
 
 
 def read(path: Path) -> list[Measurement]:

@@ -14,15 +14,24 @@ def find(folder: Path, *names: str) -> Path | None:
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     for name in names:
-        spelled = (name, f"{name}.gz")
-        exact = [entry for entry in entries if entry.name in spelled]
-        matches = exact[:1] or [entry for entry in entries if entry.name.endswith(spelled)]
+        matches = [entry for entry in entries if entry.name in (name, f"{name}.gz")][:1] or _ending_with(entries, name)
         if len(matches) > 1:
             listed = ", ".join(entry.name for entry in matches[:5])
             raise InputError(str(folder), f"holds several files {name} ({listed})", "one", "make a folder for each")
         if matches:
             return matches[0]
     return None
+
+
+def ending_with(folder: Path, name: str) -> list[Path]:
+    """Return the files whose names end so, gzipped or not; of a file that is there both ways the one unpacked."""
+    return _ending_with(sorted(folder.iterdir()), name) if folder.is_dir() else []
+
+
+def _ending_with(entries: list[Path], name: str) -> list[Path]:
+    unpacked = [entry for entry in entries if entry.name.endswith(name)]
+    twins = {f"{entry.name}.gz" for entry in unpacked}
+    return unpacked + [entry for entry in entries if entry.name.endswith(f"{name}.gz") and entry.name not in twins]
 
 
 def need(folder: Path, *names: str, what: str) -> Path:

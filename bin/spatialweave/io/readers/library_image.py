@@ -14,6 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.image_files import read_image, read_thinned
 from spatialweave.io.measurement import plain_text, reading
 from spatialweave.io.notices import warn
+from spatialweave.io.readers.folder import ending_with
 from spatialweave.io.tables import open_text
 from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
 
@@ -30,7 +31,7 @@ def in_folder(folder: Path) -> TissueImage | None:
         When the image or its scale factors cannot be read, or scale factors are missing.
     """
     for name in SIZES:
-        files = _named(folder, f"tissue_{name}_image.png")
+        files = ending_with(folder, f"tissue_{name}_image.png")
         if len(files) > 1:
             raise InputError(str(folder), f"holds several images ({', '.join(file.name for file in files)})", "one")
         if files:
@@ -40,11 +41,6 @@ def in_folder(folder: Path) -> TissueImage | None:
             scale = _factor(str(folder), factors, name)
             return TissueImage.of_pixels(read_image(files[0]), scale, spot_diameter=_diameter(factors))
     return None
-
-
-def _named(folder: Path, ending: str) -> list[Path]:
-    """Return the files with this ending, gzipped or not."""
-    return sorted(file for file in folder.glob(f"*{ending}*") if file.name.endswith((ending, f"{ending}.gz")))
 
 
 def micrometres_per_pixel(folder: Path) -> float | None:
@@ -60,7 +56,7 @@ def factors_beside(image: Path) -> dict[str, Any] | None:
 
 
 def _factors(folder: Path) -> dict[str, Any] | None:
-    files = _named(folder, "scalefactors_json.json")
+    files = ending_with(folder, "scalefactors_json.json")
     if len(files) != 1:
         return None
     with reading(files[0], "scalefactors_json.json"), open_text(files[0]) as stream:

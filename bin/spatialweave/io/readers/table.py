@@ -64,12 +64,13 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
         # The numbers of rows that R has written.
         known.add(0)
     facts = sorted((known | _true_or_false(path)) - {named_by})
-    if any(header[i] for i in facts):
-        left_out = ", ".join(f"'{header[i]}'" for i in facts if header[i])
+    left_out = ", ".join(f"'{header[i]}'" for i in facts if header[i])
+    if left_out:
         warn(str(path), f"the columns {left_out} are coordinates or facts about spots, not features, and are left out")
     columns = [i for i in others if i not in facts]
     if not columns:
-        raise InputError(str(path), f"has no features besides the columns {left_out}", "one column per feature")
+        besides = left_out or f"'{header[named_by or 0]}'"
+        raise InputError(str(path), f"has no features besides the columns {besides}", "one column per feature")
     obs, matrix = parse(path, len(header), facts, named_by)
     obs.columns = pd.Index([header[i] for i in facts], dtype=object)
     obs = obs.loc[:, ~obs.columns.duplicated()]
