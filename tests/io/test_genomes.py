@@ -57,6 +57,29 @@ def test_a_genome_is_selected_in_the_file_that_names_it(tmp_path: Path) -> None:
     assert result.mod["adt"].var_names.tolist() == ["CD3", "CD8"]
 
 
+def test_files_of_one_genome_stay_beside_a_file_of_two(tmp_path: Path) -> None:
+    """Peaks are often named by another assembly than genes."""
+    peaks = h5ad(tmp_path / "atac.h5ad", SPOTS, features=["hg38_chr1:1-9", "hg38_chr2:3-8"], seed=1)
+    mixed = two_genomes(tmp_path, "names")
+    result = read({"rna": mixed, "atac": peaks}, genome="mm10")
+    assert result.mod["rna"].var_names.tolist() == ["Gapdh", "mt-Nd1", "EGFP"]
+    assert result.mod["atac"].n_vars == 2
+    # Of a file of several modalities, one can be of the other genome alone.
+    features = ["GRCh38_A", "mm10_A", "GRCh38_chr1:1-9"]
+    both = h5ad(tmp_path / "multi.h5ad", SPOTS, {}, {"spatial": grid(4, 5)}, features=features)
+    data = anndata.read_h5ad(both)
+    data.var["feature_types"] = ["Gene Expression", "Gene Expression", "Peaks"]
+    data.write_h5ad(both)
+    assert list(read({}, multi=both, genome="mm10").mod) == ["rna"]
+    assert list(read({}, multi=both, genome="GRCh38").mod) == ["rna", "atac"]
+
+
+def test_a_genome_of_which_no_file_has_features(tmp_path: Path) -> None:
+    human = h5ad(tmp_path / "h.h5ad", SPOTS, {}, {"spatial": grid(4, 5)}, features=["GRCh38_A", "GRCh38_B"])
+    with pytest.raises(InputError, match="has features of GRCh38 alone; expected features of mm10"):
+        read({"rna": human}, genome="mm10")
+
+
 @pytest.mark.parametrize("name", ["Hashtag_1", "HTO-3", "anti-human Hashtag 2", "CMO301", "HTO"])
 def test_hashtags_are_no_proteins(tmp_path: Path, tissue, write_tenx_h5: Callable, name: str) -> None:
     proteins = ["CD3E", "CD8A", name, "HTOR"]
@@ -68,3 +91,13 @@ def test_hashtags_are_no_proteins(tmp_path: Path, tissue, write_tenx_h5: Callabl
         result = read({}, multi=path, spatial=xy)
     assert result.mod["adt"].var_names.tolist() == ["CD3E", "CD8A", "HTOR"]
     np.testing.assert_array_equal(result.mod["adt"].X.toarray(), tissue.adt[:, [0, 1, 3]])
+
+
+def test_antibodies_that_are_all_hashtags_are_no_modality(tmp_path: Path, tissue, write_tenx_h5: Callable) -> None:
+    features = [("G1", "Gene Expression"), ("HTO_1", "Antibody Capture"), ("HTO_2", "Antibody Capture")]
+    path = write_tenx_h5(tmp_path / "m.h5", tissue.spots, features, np.hstack([tissue.rna[:, :1], tissue.adt[:, :2]]))
+    xy = tmp_path / "xy.csv"
+    pd.DataFrame(tissue.coordinates, index=tissue.spots, columns=["x", "y"]).to_csv(xy, index_label="barcode")
+    assert list(read({}, multi=path, spatial=xy).mod) == ["rna"]
+    with pytest.raises(InputError, match="has no feature of adt: 'HTO_1', 'HTO_2' are hashtags"):
+        read({"adt": path}, spatial=xy)

@@ -315,6 +315,23 @@ def test_micrometres_by_the_unit_and_by_the_bins_of_visium_hd(tmp_path: Path) ->
     assert "micrometres" not in outs(small(tmp_path)).uns["spatialweave"]
 
 
+def test_an_image_that_is_there_both_gzipped_and_not_is_one_image(tmp_path: Path) -> None:
+    folder = write_outs(tmp_path / "outs")
+    for file in [folder / "spatial" / "tissue_hires_image.png", folder / "spatial" / "scalefactors_json.json"]:
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    check_colours(outs(folder), lattice())
+
+
+def test_a_gzipped_image_may_be_much_larger_than_its_file(tmp_path: Path) -> None:
+    """An image of one colour packs a thousandfold."""
+    Image.new("RGB", (4000, 3000), (214, 140, 190)).save(tmp_path / "i.tif")
+    packed = tmp_path / "i.tif.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "i.tif").read_bytes()))
+    assert packed.stat().st_size * 300 < (tmp_path / "i.tif").stat().st_size
+    path = h5ad(tmp_path / "a.h5ad", [f"b{i}" for i in range(6)], obsm={"spatial": grid(2, 3)})
+    np.testing.assert_array_equal(np.unique(image_of(outs(path, image=packed)).pixels()), [140, 190, 214])
+
+
 @pytest.mark.parametrize("name", ["hires", "lowres"])
 def test_gzipped_images_as_geo_has_them(tmp_path: Path, name: str) -> None:
     folder = write_outs(tmp_path / "outs")

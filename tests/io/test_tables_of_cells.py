@@ -82,6 +82,25 @@ def test_numbered_spots_are_matched_by_the_column_of_barcodes_that_both_have(tmp
     np.testing.assert_array_equal(result.obsm["spatial"], XY[5:])
 
 
+def test_numbers_that_match_a_column_by_chance_match_nothing(tmp_path: Path) -> None:
+    """Labels of cells 0 to 19 of one table, and spots with numbers of another in a column of another name."""
+    spots = [f"b{i}" for i in range(20)]
+    path = h5ad(tmp_path / "a.h5ad", spots, {"spot_number": np.arange(15, 35)}, {"spatial": XY})
+    pd.DataFrame({"CellID": range(20), "label": "x"}).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(InputError, match=r"labels\.csv"):
+        read({"rna": path}, labels=str(tmp_path / "labels.csv"))
+
+
+def test_labels_with_the_numbers_of_rows_beside_named_spots(tmp_path: Path) -> None:
+    """Numbers that the spots had before others were left out are in a column; those of the labels are their index."""
+    spots = [str(i) for i in range(15)]
+    path = h5ad(tmp_path / "a.h5ad", spots, {"CellID": np.arange(5, 20)}, {"spatial": XY[5:]})
+    labels = pd.DataFrame({"barcode": range(5, 20), "label": [f"L{i}" for i in range(5, 20)]})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    result = read({"rna": path}, labels=str(tmp_path / "labels.csv"))
+    assert result.obs["label"].tolist() == labels["label"].tolist()
+
+
 FACTS = [
     "UMAP_1",
     "tSNE_2",
@@ -142,6 +161,8 @@ FEATURES = [
     "INDEXR",
     "LEIDENX",
     "BATCHF",
+    "TMA",
+    "CHIP",
 ]
 
 
@@ -195,6 +216,25 @@ def test_all_columns_of_text_are_named_at_once(tmp_path: Path) -> None:
         InputError, match=r"line 2, column 'site': 'left' is not a number; .*no features \('site', 'grade'\)"
     ):
         read({"rna": tmp_path / "m.csv"}, spatial=positions(tmp_path / "xy.csv", "barcode", list(range(20))))
+    GENES.assign(**{f"note{i}": "text" for i in range(9)}).to_csv(tmp_path / "many.csv")
+    with pytest.raises(InputError, match=r"\('note0', .*'note5' and 3 more\)"):
+        read({"rna": tmp_path / "many.csv"}, spatial=tmp_path / "xy.csv")
+
+
+@pytest.mark.parametrize(
+    ("cell", "fix"), [("NA", "write 0 where nothing was counted"), ("1,5", "write a point before decimals")]
+)
+def test_columns_with_missing_values_and_decimal_commas_are_features(tmp_path: Path, cell: str, fix: str) -> None:
+    """Two such columns are not two columns of text to leave out."""
+    GENES.astype(object).where(GENES > 3, cell).to_csv(tmp_path / "m.csv", sep=";")
+    with pytest.raises(InputError, match=f"line 2, column 'A': '{cell}' is not a number; .*{fix}"):
+        read({"rna": tmp_path / "m.csv"}, spatial=positions(tmp_path / "xy.csv", "barcode", list(range(20))))
+
+
+def test_a_table_of_identifiers_alone_has_no_features(tmp_path: Path) -> None:
+    pd.DataFrame({"CellID": range(20)}).to_csv(tmp_path / "m.csv")
+    with pytest.raises(InputError, match="has no features besides the columns 'CellID'"):
+        read({"rna": tmp_path / "m.csv"}, spatial=positions(tmp_path / "xy.csv", "CellID", list(range(20))))
 
 
 def test_coordinates_of_steinbock_and_loupe(tmp_path: Path) -> None:

@@ -184,7 +184,8 @@ SHEETS: list[tuple[str, str | tuple[str, ...]]] = [
         "six,s1,a.h5ad,,visium,,\n"
         "six,s2,a.h5ad,,dbit,,\n"
         "seven,s1,a.h5ad,,,,,0.5,missing.bed\n"
-        "eight,s1,,,,,,,a.h5ad\n",
+        "eight,s1,,,,,,,a.h5ad\n"
+        "nine,s1,a.h5ad,,MERSCOPE,,\n",
         (
             "lines 2, 4: dataset 'one' has section 's1' more than once",
             "line 5, column rna: there is no file or folder 'missing.h5ad'",
@@ -200,6 +201,8 @@ SHEETS: list[tuple[str, str | tuple[str, ...]]] = [
             "line 13, column bin '0.5' does not have the expected form",
             "line 13, column peaks: there is no file or folder 'missing.bed'",
             "line 14, at least one of the columns rna, adt, atac, histone, metabolite, morphology, multi needs",
+            "line 15, column platform 'MERSCOPE' is not one of",
+            "; did you mean 'merfish'?",
         ),
     ),
 ]

@@ -13,7 +13,7 @@ from spatialweave.io.choices import Choices
 from spatialweave.io.coordinates import in_names, name_as_section
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import ONE_SECTION, settle_fields
-from spatialweave.io.genomes import GENOME
+from spatialweave.io.genomes import genomes_of
 from spatialweave.io.labels import check_labels
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
@@ -96,10 +96,18 @@ def read_parts(row: SectionInput, coordinates: Coordinates | None) -> dict[str, 
         absent = [name for name in named if name != EVERY and name not in parts]
         if absent:
             raise InputError(option, f"the section has no {absent[0]}", "one of " + ", ".join(parts))
-    if row.genome and not any(row.genome in set(part.data.var.get(GENOME, ())) for part in parts.values()):
-        files = ", ".join(dict.fromkeys(part.where for part in parts.values()))
-        raise InputError(files, "names no genome", f"features of {row.genome}", "leave the column genome empty")
+    if row.genome:
+        _check_genome(row.genome, parts)
     return {name: parts[name] for name in MODALITIES if name in parts}
+
+
+def _check_genome(genome: str, parts: Mapping[str, ModalityPart]) -> None:
+    """Refuse a genome of which no modality has features; one that has features of another genome alone keeps them."""
+    named = {name for part in parts.values() for name in genomes_of(part.data.var) if name}
+    if genome not in named:
+        files = ", ".join(dict.fromkeys(part.where for part in parts.values()))
+        found = f"has features of {', '.join(sorted(named))} alone" if named else "names no genome"
+        raise InputError(files, found, f"features of {genome}", "leave the column genome empty")
 
 
 def _read_files(row: SectionInput, coordinates: Coordinates | None) -> list[tuple[Measurement, str | None]]:

@@ -296,8 +296,10 @@ def dbit(tissue, folder: Path, names: list[str], listed: str) -> Path:
 def test_a_folder_of_dbit_seq(tissue, tmp_path: Path) -> None:
     """position.txt is one line: a comma, then the pixels in the tissue."""
     names = [f"{1 + i % 5}x{1 + i // 5}" for i in range(20)]
+    folder = dbit(tissue, tmp_path / "d", names, "," + ",".join(names[3:15]))
+    (folder / "README.txt").write_text("The matrix has a row per pixel\n")
     with pytest.warns(InputWarning, match="8 of 20 pixels are outside the tissue, left out"):
-        data = section({"rna": dbit(tissue, tmp_path / "d", names, "," + ",".join(names[3:15]))})
+        data = section({"rna": folder})
     assert data.obs_names.tolist() == names[3:15]
     np.testing.assert_array_equal(data.mod["rna"].X.toarray(), tissue.rna[3:15])
     np.testing.assert_array_equal(data.obsm["spatial"], [[1 + i % 5, 1 + i // 5] for i in range(3, 15)])
