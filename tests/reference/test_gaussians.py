@@ -68,6 +68,7 @@ def test_groups_are_donors_sections_or_blocks_of_one():
     assert groups[0] == groups[2] and len(set(groups.tolist())) == 4
     # Of a single donor, sections are the next best.
     assert held_out_groups(sections, np.full(5, "P1"), np.zeros((5, 2))).tolist() == [0, 1, 2, 3, 4]
+    assert held_out_groups(sections, np.array([*["P1"] * 4, ""]), np.zeros((5, 2))).tolist() == [0, 1, 2, 3, 4]
     line = np.column_stack([np.zeros(100), np.arange(100.0)])
     for donor in ("", "P1"):
         groups = held_out_groups(np.full(100, "a"), np.full(100, donor), line)

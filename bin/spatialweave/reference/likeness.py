@@ -31,8 +31,8 @@ UNLIKE = 0.99
 def held_out_groups(sections: np.ndarray, donors: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     """Return each spot's group (int64): its donor, so that no other section of a donor describes the spots of one.
 
-    Sections without a donor are held out by themselves, and so are all sections of a single donor. With one section,
-    the group is the block along the tissue's longer side.
+    Sections without a donor are held out by themselves, and so are all sections if there are fewer than two donors.
+    With one section, the group is the block along the tissue's longer side.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def held_out_groups(sections: np.ndarray, donors: np.ndarray, coordinates: np.nd
     """
     known = donors != ""
     units = np.where(known, np.char.add("donor ", donors), np.char.add("section ", sections))
-    if len(np.unique(units)) == 1:
+    if len(np.unique(donors[known])) < 2:
         units = sections
     names, numbers = np.unique(units, return_inverse=True)
     if len(names) > 1:
