@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.io.stored_counts import StoredCounts
-from spatialweave.passport.sightings import seen_by_runs
+from spatialweave.passport.sightings import Run, others_of, seen_by_runs
 from spatialweave.report.consensus import first_run
 from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, run_files
 
@@ -125,12 +125,13 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
         raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
     found = list(_runs(files, dataset))
     chosen = _chosen(files, dataset, found, runs)
+    codes = {(run.method, run.seed): np.array(run.domains, dtype=np.int64) - 1 for run in found}
     sources = Characterised(
         dataset,
         sections,
         _graph(_one(files, "graph.h5ad"), dataset),
         _columns(counts, dataset),
-        [_run(files, dataset, run, found) for run in chosen],
+        [_run(files, dataset, run, found, codes) for run in chosen],
     )
     return sources, counts, stored
 
@@ -174,7 +175,10 @@ def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData
     return data
 
 
-def _run(files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun]) -> CharacterisedRun:
+def _run(
+    files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun], codes: Mapping[Run, np.ndarray]
+) -> CharacterisedRun:
+    """Read a run of those that were `found`; `codes` are the domains of all of them, from 0."""
     embedding = _embedding(files, dataset, run)
     per_spot: dict[str, np.ndarray] = {}
     if embedding is not None and CONFIDENCE in embedding.obsm:
@@ -182,21 +186,13 @@ def _run(files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun]) 
     if embedding is not None and WEIGHTS in embedding.obsm:
         weights: pd.DataFrame = embedding.obsm[WEIGHTS]
         per_spot |= {f"weight_{name}": weights[name].to_numpy() for name in weights}
-    codes = _codes(run)
-    others = {
-        (other.method, other.seed): _codes(other) for other in found if other.method != WEAVE and other is not run
-    }
-    agreement = seen_by_runs(codes, others).agreement
+    name = (run.method, run.seed)
+    agreement = seen_by_runs(codes[name], others_of(name, codes)).agreement
     if agreement is not None:
         per_spot[AGREEMENT] = agreement
     values = None if embedding is None else np.asarray(embedding.X, dtype=np.float32)
     member = _closest(files, dataset, run, found) if run.method == WEAVE else None
-    return CharacterisedRun(run.id, codes, values, per_spot, member)
-
-
-def _codes(run: MethodRun) -> np.ndarray:
-    """Return the domain of every spot, from 0."""
-    return np.array(run.domains, dtype=np.int64) - 1
+    return CharacterisedRun(run.id, codes[name], values, per_spot, member)
 
 
 def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[MethodRun]) -> tuple[str, np.ndarray] | None:

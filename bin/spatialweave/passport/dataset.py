@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.io.contract import CONDITION, DONOR
-from spatialweave.io.result_tables import WEAVE
 from spatialweave.passport import rows
 from spatialweave.passport.passport import Passport, SectionShare
-from spatialweave.passport.sightings import SeenByRuns, seen_by_runs
+from spatialweave.passport.sightings import SeenByRuns, others_of, seen_by_runs
 from spatialweave.passport.tables import FoundTables
 from spatialweave.report.text import run_title
 
@@ -46,12 +45,11 @@ def passports(
     codes = {run.id: np.array(run.domains, dtype=np.int64) - 1 for run in runs if run.domains}
     wanted = dict.fromkeys([runs[first].id, *tables.runs])
     by_id = {run.id: run for run in runs}
-    methods = {(run.method, run.seed): codes[run.id] for run in runs if run.domains and run.method != WEAVE}
+    by_run = {(run.method, run.seed): codes[run.id] for run in runs if run.domains}
     result = {}
     for name in (name for name in wanted if name in codes):
         run = by_id[name]
-        others = {key: own for key, own in methods.items() if key != (run.method, run.seed)}
-        seen = seen_by_runs(codes[name], others)
+        seen = seen_by_runs(codes[name], others_of((run.method, run.seed), by_run))
         cohort = tables.cohort if run is runs[first] and {"abundance", "samples"} <= set(tables.cohort) else {}
         result[name] = list(_of_run(spots, run, codes[name], seen, tables, cohort, titles))
     return result

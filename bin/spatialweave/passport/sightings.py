@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.io.result_tables import WEAVE
 
 SEEN = 0.5
 """A run sees a domain if its matching domain has at least this Jaccard index with it: as many spots in both as in only
@@ -105,6 +106,11 @@ class SeenByRuns:
             None if rival is None else rival + 1,
             0.0 if rival is None else float(elsewhere[rival]),
         )
+
+
+def others_of(run: Run, codes: Mapping[Run, np.ndarray]) -> dict[Run, np.ndarray]:
+    """Return the domains of the runs that a run is compared with: all but itself and the consensus of them."""
+    return {other: own for other, own in codes.items() if other != run and other[0] != WEAVE}
 
 
 def seen_by_runs(codes: np.ndarray, others: Mapping[Run, np.ndarray]) -> SeenByRuns:
