@@ -296,7 +296,7 @@ def test_names_of_another_organism_are_noticed(run, tmp_path):
     # Some names may be of another kind, or a modality may not have a feature that another has.
     (tmp_path / "panel.yml").write_text("p: [gene0, Gene999]\ncortex: [Abc1]\nq: {adt: [Gene1]}\n")
     result = run("--panel", str(tmp_path / "panel.yml"))
-    found = "panel.yml: no marker of 'cortex' and 'q' was measured, so no domain can be called so"
+    found = "panel.yml: no domain can have the names 'cortex' and 'q': no marker was measured"
     assert result.exit_code == 0 and found in result.stderr
     names = tables(tmp_path / "out")["names"]
     assert set(names["name"]) == {"p"} and set(names["not_measured"]) == {"Gene999"}

@@ -198,7 +198,7 @@ def _warn_of_unmeasured(
         warn(str(panel), "none of its markers was measured; check that its names are of the same kind as the features'")
     elif lost:
         quoted = listing(f"'{name}'" for name in lost)
-        warn(str(panel), f"no marker of {quoted} was measured, so no domain can be called so")
+        warn(str(panel), f"no domain can have the name{'s' * (len(lost) > 1)} {quoted}: no marker was measured")
 
 
 def _warn_of_untested(run: CharacterisedRun, pooled: list[MarkerTests]) -> None:

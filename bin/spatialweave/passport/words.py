@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from spatialweave.characterise.rank_sums import FEWEST
 from spatialweave.io.result_tables import (
     FEW_TEST_SPOTS,
     NOT_COMPARED,
@@ -19,9 +20,9 @@ from spatialweave.report.text import modality
 
 UNTESTED = {
     NOT_MEASURED: "this modality was measured at none of its spots.",
-    NOT_COMPARED: "no section has 3 of its spots and 3 others with this modality.",
+    NOT_COMPARED: f"no section has {FEWEST} of its spots and {FEWEST} others with this modality.",
     NOT_FOUND_AGAIN: "a third of the spots does not find it again, so no p value would be valid.",
-    FEW_TEST_SPOTS: "no section has 3 of its test spots and 3 others with this modality.",
+    FEW_TEST_SPOTS: f"no section has {FEWEST} of its test spots and {FEWEST} others with this modality.",
 }
 """Why the features of a modality could not be tested, in words, by the column `test` of markers.csv."""
 

@@ -85,7 +85,7 @@ class AnalysesPart:
 def read_analyses(
     folder: Path | None, titles: Mapping[str, str], domains_by_run: Mapping[str, dict[str, Any] | None]
 ) -> AnalysesPart | None:
-    """Read the analyses of the first run that CHARACTERISE was given; None if it has not run.
+    """Read the analyses of the run shown first, the first that CHARACTERISE has; None if it has not run.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
 from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, names_in
-from spatialweave.passport.rows import untested
-from spatialweave.passport.tables import read_table
+from spatialweave.passport.rows import neighbours_of, untested
+from spatialweave.passport.tables import domain_labels, read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.heat_plot import HeatPlot, heat_plot
 from spatialweave.report.tables import ReportTable
@@ -83,7 +84,7 @@ class CharacterisedPart:
 
 
 def read_characterised(folder: Path | None, titles: dict[str, str]) -> CharacterisedPart | None:
-    """Read the results of the first run that CHARACTERISE was given; None if it has not run.
+    """Read the results of the run shown first, the first that CHARACTERISE has; None if it has not run.
 
     Raises
     ------
@@ -112,7 +113,8 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
     structure = tables["structure"]
     pooled = structure[structure["section"] == ALL].pivot_table(index="domain", columns="statistic", values="value")
     sections = [name for name in structure["section"].unique() if name != ALL]
-    names = _chosen(tables.get("names"))
+    names = tables.get("names")
+    labels = domain_labels((int(domain) for domain in pooled.index), names)
     markers = tables["markers"]
     pooled_rows = markers[markers["section"] == ALL]
     pooled_markers = pooled_rows[pooled_rows["marker"]]
@@ -123,39 +125,27 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
     header += [f"markers: {modality(name)}" for name in modalities] + ["beside"]
     rows = []
     for domain, row in pooled.iterrows():
-        cells: list[Any] = [_label(int(str(domain)), names), int(row["spots"]), _short(100 * row["fraction"])]
+        cells: list[Any] = [labels[int(str(domain))], int(row["spots"]), _short(100 * row["fraction"])]
         cells += [_short(row.get(name)) for name in shown]
         own = pooled_rows[pooled_rows["domain"] == domain]
         cells += [_best(own[own["modality"] == name]) for name in modalities]
-        cells.append(_beside(tables["neighbours"], int(str(domain)), names))
+        cells.append(_beside(tables["neighbours"], int(str(domain)), labels))
         rows.append(cells)
     found_again = pooled["found_again"] if "found_again" in pooled else pooled["spots"] * 0
     return CharacterisedPart(
         run,
         run_title(run, titles),
         ReportTable("The domains, largest first", header, rows),
-        _shapes_table(pooled, dict(zip(structure["statistic"], structure["unit"], strict=True)), names),
-        [plot for name in modalities if (plot := _dot_plot(name, pooled_markers, tables["profiles"], names))],
-        [heat for name in modalities if (heat := _heat_plot(name, pooled_markers, tables["profiles"], names))],
-        _names_table(tables.get("names")),
-        _sets_table(tables.get("gene_sets"), names),
-        len(names),
+        _shapes_table(pooled, dict(zip(structure["statistic"], structure["unit"], strict=True)), labels),
+        [plot for name in modalities if (plot := _dot_plot(name, pooled_markers, tables["profiles"], labels))],
+        [heat for name in modalities if (heat := _heat_plot(name, pooled_markers, tables["profiles"], labels))],
+        _names_table(names),
+        _sets_table(tables.get("gene_sets"), labels),
+        0 if names is None else int(names["named"].sum()),
         len(pooled),
         int((found_again < 0.5).sum()),
-        [_label(int(str(domain)), names) for domain in pooled.index[pooled[ALONG] >= MANY]] if ALONG in pooled else [],
+        [labels[int(str(domain))] for domain in pooled.index[pooled[ALONG] >= MANY]] if ALONG in pooled else [],
     )
-
-
-def _chosen(names: pd.DataFrame | None) -> dict[int, str]:
-    """Return the names of the domains that have one."""
-    if names is None:
-        return {}
-    named = names[names["named"]]
-    return dict(zip(named["domain"].astype(int), named["name"], strict=True))
-
-
-def _label(domain: int, names: dict[int, str]) -> str:
-    return f"{domain}: {names[domain]}" if domain in names else str(domain)
 
 
 def _best(rows: pd.DataFrame) -> str:
@@ -163,18 +153,13 @@ def _best(rows: pd.DataFrame) -> str:
     return "not tested" if untested(rows) else ", ".join(rows[rows["marker"]]["feature"].head(TOP))
 
 
-def _beside(neighbours: pd.DataFrame, domain: int, names: dict[int, str]) -> str:
-    """List the domains at its border by the number of neighbours across it, with their percentage."""
-    own = neighbours[(neighbours["domain"] == domain) & (neighbours["other"] != domain) & (neighbours["edges"] > 0)]
-    best = own.sort_values("edges", ascending=False, kind="stable").head(BESIDE_SHOWN)
-    total = own["edges"].sum()
-    return ", ".join(
-        f"{_label(int(other), names)} ({100 * edges / total:.0f}%)"
-        for other, edges in zip(best["other"], best["edges"], strict=True)
-    )
+def _beside(neighbours: pd.DataFrame, domain: int, labels: Mapping[int, str]) -> str:
+    """List the domains at the border of a domain, with their percentage of it."""
+    best = neighbours_of(neighbours, domain)[:BESIDE_SHOWN]
+    return ", ".join(f"{labels[beside.domain]} ({100 * beside.fraction:.0f}%)" for beside in best)
 
 
-def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, str]) -> ReportTable:
+def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], labels: Mapping[int, str]) -> ReportTable:
     """Tabulate the size and shape of every domain, and further statistics of its spots."""
     known = ("area", "border", "pieces", "largest_piece", "roundness", ALONG)
     shown = [name for name in known if name in pooled] + [name for name in pooled if str(name).startswith(WEIGHT)]
@@ -183,12 +168,12 @@ def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], names: dict[int, 
         title = f"weight of {modality(name.removeprefix(WEIGHT))}" if name.startswith(WEIGHT) else words(name)
         unit = units.get(name, "")
         header.append(f"{title}, {unit}" if unit and unit != name else title)
-    rows = [[_label(int(str(domain)), names), *map(_short, row.reindex(shown))] for domain, row in pooled.iterrows()]
+    rows = [[labels[int(str(domain))], *map(_short, row.reindex(shown))] for domain, row in pooled.iterrows()]
     return ReportTable("Size and shape", header, rows)
 
 
 def _best_profiles(
-    name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str], top: int
+    name: str, markers: pd.DataFrame, profiles: pd.DataFrame, labels: Mapping[int, str], top: int
 ) -> tuple[list[str], list[str], np.ndarray, np.ndarray] | None:
     """Return the best markers of each domain, all domains, and the means and fractions in these; None if none."""
     own = markers[markers["modality"] == name]
@@ -200,16 +185,16 @@ def _best_profiles(
     if not features:
         return None
     mean, fraction = values["mean"].loc[features], values["fraction"].loc[features]
-    return features, [_label(int(domain), names) for domain in mean.columns], mean.to_numpy(), fraction.to_numpy()
+    return features, [labels[int(domain)] for domain in mean.columns], mean.to_numpy(), fraction.to_numpy()
 
 
-def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str]) -> DotPlot | None:
-    found = _best_profiles(name, markers, profiles, names, TOP)
+def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, labels: Mapping[int, str]) -> DotPlot | None:
+    found = _best_profiles(name, markers, profiles, labels, TOP)
     return None if found is None else dot_plot(modality(name), *found)
 
 
-def _heat_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, names: dict[int, str]) -> HeatPlot | None:
-    found = _best_profiles(name, markers, profiles, names, TOP_HEAT)
+def _heat_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, labels: Mapping[int, str]) -> HeatPlot | None:
+    found = _best_profiles(name, markers, profiles, labels, TOP_HEAT)
     return None if found is None else heat_plot(modality(name), *found[:3])
 
 
@@ -228,13 +213,13 @@ def _names_table(names: pd.DataFrame | None) -> ReportTable | None:
     return ReportTable("Names from the panel of markers", header, rows)
 
 
-def _sets_table(sets: pd.DataFrame | None, names: dict[int, str]) -> ReportTable | None:
+def _sets_table(sets: pd.DataFrame | None, labels: Mapping[int, str]) -> ReportTable | None:
     if sets is None:
         return None
     best = sets[sets["p_adjusted"] <= SIGNIFICANT].groupby(["domain", "modality"], sort=True).head(TOP_SETS)
     rows = [
         [
-            _label(int(row["domain"]), names), modality(row["modality"]), row["gene_set"].replace("_", " "),
+            labels[int(row["domain"])], modality(row["modality"]), row["gene_set"].replace("_", " "),
             f"{row['overlap']} of {row['set_size']}", _short(row["enrichment"]), _short(row["p_adjusted"]),
             ", ".join(names_in(str(row["genes"]))[:8]),
         ]

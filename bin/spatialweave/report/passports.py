@@ -44,7 +44,7 @@ FROM = {ALONG: MANY}
 """Statistics that are shown only from a certain value on."""
 
 HELP = {
-    "pieces": "unconnected parts, mean of the sections",
+    "pieces": "unconnected parts",
     "roundness": "1 for a disc, lower for ragged shapes",
     ALONG: "fraction of its spots in single rows or columns: probably not tissue",
     "found_again": "Jaccard index with the domain found in a third of the spots",
@@ -185,5 +185,6 @@ def _facts(one: Passport) -> list[Fact]:
         value = one.structure.get(name)
         if value is not None and value >= FROM.get(name, -math.inf):
             unit = one.units.get(name, "")
-            facts.append(Fact(title, number(value), HELP.get(name, unit)))
+            of_sections = ", mean of the sections" * (name == "pieces" and len(one.sections) > 1)
+            facts.append(Fact(title, number(value), HELP.get(name, unit) + of_sections))
     return facts
