@@ -35,7 +35,7 @@ process CHARACTERISE {
     stub:
     """
     mkdir -p 'results/${meta.dataset}/characterise'
-    touch results/${meta.dataset}/characterise/{composition,denoised_auc,denoised_curves,distributions,markers,neighbours,profiles,pseudotime,shared_edges,structure}.csv
+    touch results/${meta.dataset}/characterise/{composition,denoised_auc,denoised_curves,distributions,markers,neighbours,profiles,pseudotime,shared_edges,structure${panel ? ',names' : ''}}.csv
     """
 }
 

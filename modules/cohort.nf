@@ -17,7 +17,7 @@ process COHORT {
     output:
     tuple val(meta), path("results/${meta.dataset}/cohort/*"), emit: tables
     stdout emit: line
-    tuple val("${task.process}"), eval('software_versions.py pydeseq2 statsmodels scipy'), topic: versions
+    tuple val("${task.process}"), eval('software_versions.py pydeseq2 statsmodels scipy scikit-learn'), topic: versions
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:

@@ -62,6 +62,11 @@ def compared(files) {
     return tables + files.findAll { file -> file.name.endsWith('.latents.h5mu') }.take(1)
 }
 
+// The files of a dataset with tables of CHARACTERISE, which take the place of those of a saved model.
+def withTables(files, tables) {
+    return files.findAll { file -> !(file.name in tables*.name) } + tables
+}
+
 workflow REPORT {
     take:
     datasets // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]
@@ -102,16 +107,18 @@ workflow REPORT {
         .filter { _dataset, found -> options.characterise && found.any { file -> file.name.endsWith('.domains.csv') } }
         .map { dataset, found -> [[dataset: dataset, seed: options.seed, root: sets.roots[dataset] ?: sets.roots['']], found] }
     CHARACTERISE(to_characterise, sets.runs, sets.gene_sets, sets.panel, code)
-    // The same as computed, with the tables of CHARACTERISE where there are any; its names take the place of those of a saved model
-    by_dataset = options.characterise
+    // [dataset, files, tables of CHARACTERISE], e.g. ['embryo', [smart.counts.h5mu, ...], [markers.csv, ...]]
+    characterised = options.characterise
         ? computed
             .join(CHARACTERISE.out.tables.map { meta, tables -> [meta.dataset, [tables].flatten().sort { file -> file.name }] }, remainder: true)
-            .map { dataset, found, tables -> [dataset, found.findAll { file -> !(file.name in (tables ?: [])*.name) } + (tables ?: [])] }
-        : computed
+            .map { dataset, found, tables -> [dataset, found, tables ?: []] }
+        : computed.map { dataset, found -> [dataset, found, []] }
+    by_dataset = characterised.map { dataset, found, tables -> [dataset, withTables(found, tables)] }
 
-    // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ...]]; the page has
-    // the names that CHARACTERISE gave
-    to_cohort = by_dataset
+    // [meta, files] of the datasets whose conditions are compared, e.g. [[dataset: 'brain'], [smart.counts.h5mu, ..., names.csv]]; of
+    // the tables only the names, so that a change of the others compares nothing again
+    to_cohort = characterised
+        .map { dataset, found, tables -> [dataset, withTables(found, tables.findAll { file -> file.name == 'names.csv' })] }
         .join(cohorts)
         .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
         .map { dataset, found -> [[dataset: dataset], found] }
