@@ -39,7 +39,7 @@ def main(cohorts: int) -> None:
     contrast = Contrast.of(pd.DataFrame({"donor": names, "condition": ["a"] * N_DONORS + ["b"] * N_DONORS}), "b", "a")
     p = np.array(
         [
-            [feature_effects(draw(rng, FEATURES, 0), contrast)[0]["pvalue"] for _ in range(DOMAINS)]
+            [feature_effects(draw(rng, FEATURES, 0), contrast).table["pvalue"] for _ in range(DOMAINS)]
             for _ in range(cohorts)
         ]
     ).reshape(cohorts, -1)
@@ -49,7 +49,7 @@ def main(cohorts: int) -> None:
     for n_features, n_changed in PANELS:
         found, false, ratios = 0, 0, []
         for _ in range(cohorts):
-            effects, _ = feature_effects(draw(rng, n_features, n_changed), contrast)
+            effects = feature_effects(draw(rng, n_features, n_changed), contrast).table
             called = adjusted(effects["pvalue"].to_numpy()) < LEVEL
             found, false = found + int(called[:n_changed].sum()), false + int(called[n_changed:].sum())
             ratio = effects["log2FoldChange"].to_numpy()

@@ -15,11 +15,12 @@ from spatialweave.cohort.abundance import (
     sizes_of,
 )
 from spatialweave.cohort.linear import mean_effect, rate_effect
+from spatialweave.cohort.samples import Remark, read_samples
 
 
 def changes(cohort, condition: dict[str, str] | None = None) -> pd.DataFrame:
     samples = cohort.samples(condition)
-    return pd.DataFrame(differential_abundance(samples, sizes_of(samples, cohort.domains))).set_index("domain")
+    return pd.DataFrame(differential_abundance(samples, sizes_of(samples, cohort.domains))[0]).set_index("domain")
 
 
 def test_one_changed_domain_is_found_and_no_other(cohort) -> None:
@@ -55,6 +56,18 @@ def test_p_values_of_unchanged_domains_are_not_too_small(cohort) -> None:
     rng = np.random.default_rng(3)
     p = np.concatenate([changes(cohort(rng))["p"] for _ in range(40)])
     assert kstest(p, "uniform", alternative="greater").pvalue > 0.01
+
+
+def test_a_domain_without_spots_in_the_samples_compared_is_named() -> None:
+    """Domain 2 is only in the donor that has one of the two conditions, whom the paired comparison leaves out."""
+    donor = {f"s{i}": f"d{i // 2}" for i in range(6)} | {"s6": "d3"}
+    condition = {f"s{i}": "ab"[i % 2] for i in range(7)}
+    sections = pd.Series(np.repeat(list(donor), 20))
+    samples = read_samples("x", sections, donor, condition)
+    domains = pd.Series(np.where(sections == "s6", 2, np.tile([1, 3], 70)))
+    rows, untested = differential_abundance(samples, sizes_of(samples, domains))
+    assert np.isnan(pd.DataFrame(rows).set_index("domain")["p"][2])
+    assert untested == [Remark("b", "no sample that is compared has a spot of it", (2,))]
 
 
 def test_a_domain_that_a_condition_lacks(cohort) -> None:

@@ -15,7 +15,7 @@ from spatialweave.cohort.expression import (
     over_conditions,
     pseudobulk,
 )
-from spatialweave.cohort.samples import Contrast, Samples, read_samples
+from spatialweave.cohort.samples import Contrast, Remark, Samples, read_samples
 
 N_FEATURES, N_CHANGED, SPOTS = 60, 6, 60
 
@@ -51,7 +51,7 @@ def test_counts_are_added_up_by_sample_and_domain(tissue) -> None:
 
 
 def changes(samples: Samples, domains: pd.Series, matrix: sparse.csr_matrix, features: pd.Index) -> pd.DataFrame:
-    found = differential_expression(samples, domains, [1, 2], matrix, features)
+    found = differential_expression(samples, domains.to_numpy(), 2, matrix, features)
     return pd.DataFrame(over_conditions(found.rows))
 
 
@@ -116,8 +116,9 @@ def test_a_third_of_a_panel_that_changes_leaves_the_others_as_they_are() -> None
     rng = np.random.default_rng(2)
     folds, false = [], 0
     for _ in range(10):
-        found, comparable = feature_effects(panel(rng, 30, 10), contrast())
-        assert comparable
+        effects = feature_effects(panel(rng, 30, 10), contrast())
+        assert effects.comparable and effects.unchanged >= 16
+        found = effects.table
         corrected = false_discovery_control(found["pvalue"])
         assert (corrected[:10] < 0.05).sum() >= 8
         false += int((corrected[10:] < 0.05).sum())
@@ -128,8 +129,8 @@ def test_a_third_of_a_panel_that_changes_leaves_the_others_as_they_are() -> None
 
 
 def test_more_than_half_of_a_panel_that_changes_is_said() -> None:
-    found, comparable = feature_effects(panel(np.random.default_rng(3), 12, 6), contrast())
-    assert not comparable and np.isfinite(found["pvalue"]).all()
+    found = feature_effects(panel(np.random.default_rng(3), 12, 6), contrast())
+    assert not found.comparable and np.isfinite(found.table["pvalue"]).all()
 
 
 def compared(counts: np.ndarray, spots: int = 20) -> ExpressionChanges:
@@ -140,21 +141,27 @@ def compared(counts: np.ndarray, spots: int = 20) -> ExpressionChanges:
     samples = read_samples("x", sections, {name: name for name in names}, condition)
     matrix = sparse.csr_matrix(np.repeat(counts, spots, axis=0), dtype=np.float32)
     features = pd.Index([f"G{number}" for number in range(counts.shape[1])])
-    return differential_expression(samples, pd.Series(1, index=sections.index), [1], matrix, features)
+    return differential_expression(samples, np.ones(len(sections), dtype=int), 1, matrix, features)
 
 
 def test_what_is_not_tested_has_a_reason() -> None:
     counts = np.random.default_rng(4).poisson(5, (8, 6)) + 1
     few = compared(counts, spots=9)
     assert few.rows == []
-    assert few.untested == [("b", "domain 1: fewer than 2 samples of a condition have 10 spots of it")]
+    assert few.untested == [Remark("b", "fewer than 2 samples of a condition have 10 spots of it", (1,))]
     single = compared(counts[:, :1])
-    assert single.rows == [] and single.untested == [("b", "domain 1: fewer than 2 features have 10 counts in it")]
+    assert single.rows == [] and single.untested == [Remark("b", "fewer than 2 features have 10 counts in it", (1,))]
     small = compared(counts)
     assert len(small.rows) == 6 and small.untested == []
-    assert small.doubtful[0] == (
-        "b", "domain 1: fewer than 10 features, so that one that changes can make others seem to",
-    )  # fmt: skip
+    assert small.doubtful[0].words({1: "1: Core"}) == (
+        "domain 1: Core: fewer than 10 features have counts in every sample and do not change, so that one that "
+        "changes can make others seem to"
+    )
+    # Of 40 features none has counts in every sample, so it is not known which ones change.
+    sparse_counts = np.random.default_rng(4).poisson(1, (8, 40))
+    sparse_counts[np.arange(40) % 8, np.arange(40)] = 0
+    assert feature_effects(pd.DataFrame(sparse_counts), contrast()).usable == 0
+    assert [remark.domains for remark in compared(sparse_counts).doubtful] == [(1,)]
 
 
 def test_sums_are_rounded() -> None:
@@ -171,5 +178,5 @@ def test_domains_with_too_few_samples_are_not_compared(tissue) -> None:
     position = np.arange(len(domains)) % SPOTS
     lost = (samples.of_spot >= 5) & (domains == 2) & (position >= 9)
     other = domains.where(~lost, 1)
-    found = differential_expression(samples, other, [1, 2], matrix[:, :8], features[:8])
-    assert {row["domain"] for row in found.rows} == {1} and "domain 2" in found.untested[0].text
+    found = differential_expression(samples, other.to_numpy(), 2, matrix[:, :8], features[:8])
+    assert {row["domain"] for row in found.rows} == {1} and found.untested[0].domains == (2,)

@@ -19,7 +19,7 @@ from spatialweave.cohort.neighbourhoods import (
     log_odds,
     sampling_variance,
 )
-from spatialweave.cohort.samples import Samples, read_samples
+from spatialweave.cohort.samples import Remark, Samples, read_samples
 
 HEIGHT = 30
 
@@ -194,7 +194,8 @@ def test_what_is_not_tested_has_a_reason() -> None:
     samples, domains, graph = cohort([[0, 1, 2]] * 4)
     rows, untested = differential_neighbourhoods(samples, domains, sizes_of(samples, domains), graph)
     assert rows == []
-    assert untested == [("b", "every domain has the same neighbours, in the same fractions, in all donors")]
+    assert untested == [Remark("b", "the same neighbours, in the same fractions, in all donors", (1, 2, 3))]
     few = pd.Series(np.where(np.arange(len(domains)) % 100 == 0, 2, 1))
     rows, untested = differential_neighbourhoods(samples, few, sizes_of(samples, few), graph)
-    assert rows == [] and untested[0].text.startswith("no two domains have 10 spots each in 2 donors")
+    assert rows == []
+    assert untested == [Remark("b", "no neighbour with 10 spots of both in 2 donors of either condition", (1, 2))]

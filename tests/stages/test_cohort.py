@@ -74,7 +74,10 @@ def test_what_differs_is_found_and_shown(files: Path, tmp_path: Path) -> None:
     code, said = run(files, tmp_path / "out")
     assert code == 0, said
     assert f"{DATASET}: treated against control: not paired, no donor has both; at 5% FDR, domains" in said
-    assert "domains that change in abundance: 3; borders that change: not tested (every domain has the same" in said
+    assert (
+        "change in abundance: 3; pairs of a domain and a neighbour that change: not tested (domains 1, 2, 3, 4 and 5"
+        in said
+    )
     abundance = pd.read_csv(tmp_path / "out" / "abundance.csv").set_index("domain")
     assert abundance.loc[3, "log2_ratio"] == pytest.approx(1.3, abs=0.4)
     assert (abundance["p_adjusted"] < 0.05).to_dict() == {1: False, 2: False, 3: True, 4: False, 5: False}
@@ -96,7 +99,10 @@ def test_what_differs_is_found_and_shown(files: Path, tmp_path: Path) -> None:
     page = (tmp_path / "out" / "cohort.html").read_text()
     assert "Which domains are larger or smaller?" in page and "Gene0191" in page and "domains of" in page.lower()
     assert "treated against control: not paired, no donor has both; at 5% FDR" in page
-    assert "No pair of domains differs" not in page and "Not tested: treated: every domain has the same" in page
+    assert (
+        "No pair of domains differs" not in page
+        and "Not tested: treated: domains 1, 2, 3, 4 and 5: the same neighbours" in page
+    )
     assert "https://doi.org/10.1186/s13059-014-0550-8" in page and version("pydeseq2") in page
 
 
@@ -109,7 +115,7 @@ def test_the_page_has_the_run_and_the_names_of_the_domains(files: Path, tmp_path
     record = {"started": "2026-01-02T03:04:05Z", "command": "nextflow run . --input sheet.csv"}
     encoded = base64.b64encode(json.dumps(record).encode()).decode()
     code, said = run(named, tmp_path / "out", "--run-record", encoded)
-    assert code == 0 and "domains that change in abundance: 3: Lesion core; borders" in said
+    assert code == 0 and "domains that change in abundance: 3: Lesion core; pairs" in said
     page = (tmp_path / "out" / "cohort.html").read_text()
     assert "run of 2026-01-02" in page and "nextflow run . --input sheet.csv" in page
     assert "domain 3: Lesion core" in page and "Elsewhere" not in page
@@ -134,6 +140,8 @@ def test_values_that_are_no_counts_are_not_compared(files: Path, tmp_path: Path)
     assert set(pd.read_csv(tmp_path / "out" / "expression.csv")["modality"]) == {"adt"}
     page = (tmp_path / "out" / "cohort.html").read_text()
     assert "Not tested: RNA: its values are declared precomputed and are not counts." in page
+    # What was found is not all: the log says so, too.
+    assert "(not tested: RNA: its values are declared precomputed and are not counts)" in said
 
 
 def test_without_counts_nothing_is_said_to_be_found(files: Path, tmp_path: Path) -> None:
@@ -158,8 +166,11 @@ def test_an_unknown_reference_is_refused(files: Path, tmp_path: Path) -> None:
 def test_domains_with_few_donors_are_said() -> None:
     columns = ["condition", "domain", "neighbour", "donors", "donors_reference"]
     table = pd.DataFrame([("b", 1, 2, 2, 4), ("b", 3, 2, 2, 4), ("b", 2, 1, 3, 3)], columns=columns)
-    assert few_donors(table, {1: "1", 2: "2", 3: "3: Core"}) == [
+    labels, of_all = {1: "1", 2: "2", 3: "3: Core"}, table.iloc[2:].assign(donors=4, donors_reference=4)
+    assert few_donors(table, of_all, labels) == [
         "b, domains 1 and 3: Core: only 2 + 4 donors have enough spots of it and its neighbour, so only very large "
         "differences can be found."
     ]
-    assert few_donors(table.iloc[2:].drop(columns="neighbour"), {2: "2"}) == []
+    assert few_donors(table.iloc[2:].drop(columns="neighbour"), of_all, labels) == []
+    # The page has a line on all domains where the whole comparison has few donors.
+    assert few_donors(table, table.iloc[:1], labels) == []

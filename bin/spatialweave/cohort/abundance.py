@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.cohort.linear import Effect, rate_effect
-from spatialweave.cohort.samples import Samples
+from spatialweave.cohort.samples import Remark, Samples
 from spatialweave.io.notices import warn
 from spatialweave.metrics.multiple_tests import adjusted
 
@@ -79,17 +79,18 @@ def abundance_effects(counts: np.ndarray, design: np.ndarray) -> tuple[list[Effe
     return effects(unchanged)
 
 
-def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[str, object]]:
+def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> tuple[list[dict[str, object]], list[Remark]]:
     """Compute the change of abundance of each domain under each condition, relative to the reference.
 
     Returns
     -------
     Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference` (of those compared), the mean fraction
     of a sample's spots in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over the
-    domains).
+    domains). Also, the domains without an interval, and why.
     """
     fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()
     rows: list[dict[str, object]] = []
+    untested: list[Remark] = []
     for contrast in samples.contrasts():
         counts = sizes.to_numpy()[contrast.rows]
         if not in_all_samples(counts).any():
@@ -99,6 +100,13 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
                 "spots, so one that grows makes all others smaller",
             )
         effects, corrected = abundance_effects(counts, contrast.design)
+        unknown = np.isnan([effect.p for effect in effects])
+        for reason, domains in (
+            ("no sample that is compared has a spot of it", unknown & ~counts.any(axis=0)),
+            ("too few samples for an interval", unknown & counts.any(axis=0)),
+        ):
+            if domains.any():
+                untested.append(Remark(contrast.condition, reason, tuple(np.array(sizes.columns)[domains].tolist())))
         changed, compared = contrast.changed, fractions[contrast.rows]
         for position, (domain, effect) in enumerate(zip(sizes.columns, effects, strict=True)):
             rows.append(
@@ -116,4 +124,4 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> list[dict[s
                     "p_adjusted": corrected[position],
                 }
             )
-    return rows
+    return rows, untested

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """False discovery rate at which a difference is reported."""
 
+NOT_COUNTS = "its values are declared precomputed and are not counts"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -41,8 +43,8 @@ class Comparison:
         The conditions with few donors, "" = none.
     labels
         Number and, if there is one, name of each domain.
-    untested_borders, untested_features
-        What `neighbourhoods` and `expression` do not have, and why.
+    untested_domains, untested_borders, untested_features
+        What `abundance`, `neighbourhoods` and `expression` do not have, and why.
     doubtful_features
         Which changes in `expression` may be due to those of other features.
     """
@@ -57,6 +59,7 @@ class Comparison:
     abundance: pd.DataFrame
     neighbourhoods: pd.DataFrame
     expression: pd.DataFrame
+    untested_domains: list[Remark]
     untested_borders: list[Remark]
     untested_features: list[Remark]
     doubtful_features: list[Remark]
@@ -70,24 +73,30 @@ class Comparison:
         return f"{self.dataset}: {'. '.join(self.findings())}"
 
     def _found(self, condition: str) -> str:
-        domains = self._significant(condition, self.abundance, [Remark("", "too few samples")])
-        if not isinstance(domains, str):
-            domains = ", ".join(self.labels[number] for number in domains["domain"]) or "none"
-        borders = self._significant(condition, self.neighbourhoods, self.untested_borders)
-        features = self._significant(condition, self.expression, self.untested_features)
+        def number(rows: pd.DataFrame) -> str:
+            return str(len(rows))
+
+        def names(rows: pd.DataFrame) -> str:
+            return ", ".join(self.labels[domain] for domain in rows["domain"]) or "none"
+
+        domains = self._result(condition, self.abundance, names, self.untested_domains)
+        pairs = self._result(condition, self.neighbourhoods, number, self.untested_borders)
+        features = self._result(condition, self.expression, number, self.untested_features)
         return (
-            f"at {LEVEL:.0%} FDR, domains that change in abundance: {domains}; borders that change: "
-            f"{borders if isinstance(borders, str) else len(borders)}; features that change in expression in a domain: "
-            f"{features if isinstance(features, str) else len(features)}"
+            f"at {LEVEL:.0%} FDR, domains that change in abundance: {domains}; pairs of a domain and a neighbour that "
+            f"change: {pairs}; features that change in expression in a domain: {features}"
         )
 
-    def _significant(self, condition: str, table: pd.DataFrame, untested: list[Remark]) -> pd.DataFrame | str:
-        """Return the rows of a condition that differ; if nothing was tested, why."""
+    def _result(
+        self, condition: str, table: pd.DataFrame, words: Callable[[pd.DataFrame], str], untested: list[Remark]
+    ) -> str:
+        """Return the rows of a condition that differ, in `words`, with what was not tested, and why."""
         own = table[table["condition"] == condition]
-        if own["p"].notna().any():
-            return own[own["p_adjusted"] < LEVEL]
-        reasons = [remark.text for remark in untested if remark.condition in ("", condition)]
-        return f"not tested ({'; '.join(reasons)})"
+        reasons = "; ".join(remark.words(self.labels) for remark in untested if remark.condition in ("", condition))
+        if not own["p"].notna().any():
+            return f"not tested ({reasons})"
+        found = words(own[own["p_adjusted"] < LEVEL])
+        return f"{found} (not tested: {reasons})" if reasons else found
 
 
 def compare(files: Path, reference: str | None = None) -> Comparison:
@@ -115,6 +124,7 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
     domains = pd.Series(run.codes + 1)
     sizes = sizes_of(samples, domains)
     names = read_table(files, "names", NAMES)
+    abundance, untested_domains = differential_abundance(samples, sizes)
     borders, untested_borders = differential_neighbourhoods(samples, domains, sizes, sources.graph)
     expression = _expression(samples, run, measured, counts)
     return Comparison(
@@ -125,9 +135,10 @@ def compare(files: Path, reference: str | None = None) -> Comparison:
         samples.few(),
         domain_labels(range(1, run.n_domains + 1), None if names is None else names[names["run"] == run.id]),
         SAMPLES.frame(_sizes(samples, sizes)),
-        ABUNDANCE.frame(differential_abundance(samples, sizes)),
+        ABUNDANCE.frame(abundance),
         NEIGHBOURHOODS.frame(borders),
         EXPRESSION.frame(over_conditions(expression.rows)),
+        untested_domains,
         untested_borders,
         expression.untested,
         expression.doubtful,
@@ -154,27 +165,21 @@ def _expression(
     samples: Samples, run: CharacterisedRun, data: mudata.MuData, counts: Mapping[str, Counts]
 ) -> ExpressionChanges:
     """Compare the modalities that are counts, since DESeq2 models only counts."""
-    import pandas as pd
-
-    names = list(range(1, run.n_domains + 1))
     found = ExpressionChanges()
     for modality in (name for name in MODALITIES if name in data.mod):
         part, title = data.mod[modality], MODALITY_KINDS[modality].title
         if is_intensities(modality, part.uns):
-            found.untested.append(Remark("", f"{title}: intensities are not compared, only counts"))
+            found.untested.append(Remark("", "intensities are not compared, only counts", modality=title))
             continue
         if PRECOMPUTED in part.uns:
-            warn(
-                f"modality {modality}",
-                "its values are declared precomputed and are not counts, so its features are not compared",
-            )
-            found.untested.append(Remark("", f"{title}: its values are declared precomputed and are not counts"))
+            warn(f"modality {modality}", f"{NOT_COUNTS}, so its features are not compared")
+            found.untested.append(Remark("", NOT_COUNTS, modality=title))
             continue
         rows = data.obs_names.get_indexer(part.obs_names)
         of_modality = Samples(samples.table, samples.of_spot[rows], samples.reference)
-        domains = pd.Series(run.codes[rows] + 1)
-        own = differential_expression(of_modality, domains, names, counts[modality], part.var_names)
+        domains = run.codes[rows] + 1
+        own = differential_expression(of_modality, domains, run.n_domains, counts[modality], part.var_names)
         found.rows += [{"modality": modality, **row} for row in own.rows]
-        found.untested += [remark.about(title) for remark in own.untested]
-        found.doubtful += [remark.about(title) for remark in own.doubtful]
+        found.untested += [remark._replace(modality=title) for remark in own.untested]
+        found.doubtful += [remark._replace(modality=title) for remark in own.doubtful]
     return found

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +12,6 @@ from scipy import sparse
 from spatialweave.cohort.samples import Contrast, Remark, Samples
 from spatialweave.io.count_matrix import Counts, numbered, spot_blocks
 from spatialweave.metrics.multiple_tests import adjusted
-from spatialweave.prose import listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +32,7 @@ FEWEST_FEATURES = 2
 """A domain with fewer features is not compared: the sizes of the samples are estimated from the same features."""
 
 SMALL_PANEL = 10
-"""With fewer features in a domain, the sizes of the samples rest on too few that do not change."""
+"""Sizes of samples that are estimated from fewer features can follow those that change."""
 
 CHANGED = 0.05
 """Features with an adjusted p-value below this are not used to estimate the sizes of the samples."""
@@ -73,40 +71,39 @@ def pseudobulk(samples: Samples, domains: np.ndarray, n_domains: int, counts: Co
 
 
 def differential_expression(
-    samples: Samples, domains: pd.Series, names: Sequence[int | str], counts: Counts, features: pd.Index
+    samples: Samples, domains: np.ndarray, n_domains: int, counts: Counts, features: pd.Index
 ) -> ExpressionChanges:
     """Compute the change of expression of each feature per domain and condition, relative to the reference.
 
     Parameters
     ----------
     domains
-        One of `names` per row of `counts`.
+        The domain (1 to `n_domains`) of each row of `counts`.
     counts
         Raw counts (spots x features). Their sums are rounded to whole numbers.
     """
     import pandas as pd
 
-    codes = pd.Index(names).get_indexer(pd.Index(domains))
-    sums, spots = pseudobulk(samples, codes, len(names), counts)
+    sums, spots = pseudobulk(samples, domains - 1, n_domains, counts)
     found = ExpressionChanges()
     for whole in samples.contrasts():
         few_samples, few_features, small, changed = [], [], [], []
-        for position, domain in enumerate(names):
-            contrast = whole.within(spots[:, position] >= FEWEST_SPOTS)
+        for domain in range(1, n_domains + 1):
+            contrast = whole.within(spots[:, domain - 1] >= FEWEST_SPOTS)
             if contrast.fewest < FEWEST_SAMPLES:
-                few_samples.append(str(domain))
+                few_samples.append(domain)
                 continue
-            table = pd.DataFrame(sums[contrast.rows, position], columns=features).round().astype(np.int64)
+            table = pd.DataFrame(sums[contrast.rows, domain - 1], columns=features).round().astype(np.int64)
             table = table.loc[:, table.sum() >= FEWEST_COUNTS]
             if table.shape[1] < FEWEST_FEATURES:
-                few_features.append(str(domain))
+                few_features.append(domain)
                 continue
-            effects, comparable = feature_effects(table, contrast)
-            if table.shape[1] < SMALL_PANEL:
-                small.append(str(domain))
-            if not comparable:
-                changed.append(str(domain))
-            found.rows += _rows(effects, domain, contrast)
+            effects = feature_effects(table, contrast)
+            if effects.unchanged < SMALL_PANEL:
+                small.append(domain)
+            if not effects.comparable:
+                changed.append(domain)
+            found.rows += _rows(effects.table, domain, contrast)
         found.untested += _of_domains(
             whole.condition,
             (few_samples, f"fewer than {FEWEST_SAMPLES} samples of a condition have {FEWEST_SPOTS} spots of it"),
@@ -114,7 +111,11 @@ def differential_expression(
         )
         found.doubtful += _of_domains(
             whole.condition,
-            (small, f"fewer than {SMALL_PANEL} features, so that one that changes can make others seem to"),
+            (
+                small,
+                f"fewer than {SMALL_PANEL} features have counts in every sample and do not change, so that one that "
+                "changes can make others seem to",
+            ),
             (changed, "half of the features or more seem to change, so that none is left to compare them with"),
         )
     return found
@@ -130,15 +131,11 @@ def over_conditions(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return [{**row, "p_adjusted": value} for row, value in zip(rows, corrected, strict=True)]
 
 
-def _of_domains(condition: str, *reasons: tuple[list[str], str]) -> list[Remark]:
-    return [
-        Remark(condition, f"domain{'s' * (len(domains) > 1)} {listing(domains)}: {text}")
-        for domains, text in reasons
-        if domains
-    ]
+def _of_domains(condition: str, *reasons: tuple[list[int], str]) -> list[Remark]:
+    return [Remark(condition, text, tuple(domains)) for domains, text in reasons if domains]
 
 
-def _rows(effects: pd.DataFrame, domain: int | str, contrast: Contrast) -> list[dict[str, object]]:
+def _rows(effects: pd.DataFrame, domain: int, contrast: Contrast) -> list[dict[str, object]]:
     return [
         {
             "domain": domain,
@@ -156,34 +153,41 @@ def _rows(effects: pd.DataFrame, domain: int | str, contrast: Contrast) -> list[
     ]
 
 
-def feature_effects(table: pd.DataFrame, contrast: Contrast) -> tuple[pd.DataFrame, bool]:
+class FeatureEffects(NamedTuple):
+    """DESeq2's results, a row per feature; how many features have counts in every sample, and do not seem to change."""
+
+    table: pd.DataFrame
+    usable: int
+    unchanged: int
+
+    @property
+    def comparable(self) -> bool:
+        """Whether more than half of the features do not seem to change."""
+        return not self.usable or 2 * self.unchanged > self.usable
+
+
+def feature_effects(table: pd.DataFrame, contrast: Contrast) -> FeatureEffects:
     """Fit DESeq2's model, in which the sizes of the samples come from features that do not change.
 
     The size of a sample is the median of ratios to the features' means. If many features of a panel change in the same
     direction, it follows them, and all others seem to change in the other direction. So the sizes are estimated a
-    second time without the features that changed. These are found by the distance of their effects from the middle of
-    the shortest interval with most of the effects (Rousseeuw and Leroy, Robust regression and outlier detection, 1987,
-    chapter 4): it does not follow the changed ones as long as they are fewer than half. Zhou et al. (LinDA, Genome
-    Biol 23:95, 2022) centre effects of compositions by their mode in the same way.
+    second time without the features that changed, if fewer than half did. These are found by the distance of their
+    effects from the middle of the shortest interval with most of the effects (Rousseeuw and Leroy, Robust regression
+    and outlier detection, 1987, chapter 4): it does not follow the changed ones as long as they are fewer than half.
+    Zhou et al. (LinDA, Genome Biol 23:95, 2022) centre effects of compositions by their mode in the same way.
 
     Parameters
     ----------
     table
         Counts (samples of the contrast x features), int64.
-
-    Returns
-    -------
-    DESeq2's results, a row per feature, and False if half or more of the features seem to change; they are then those
-    of the first round.
     """
     first = _deseq(table, contrast)
     usable = (table > 0).all().to_numpy()
     unchanged = usable & ~_changed(first)
-    if unchanged.sum() == usable.sum():
-        return first, True
-    if 2 * unchanged.sum() <= usable.sum():
-        return first, False
-    return _deseq(table, contrast, np.flatnonzero(unchanged)), True
+    found = FeatureEffects(first, int(usable.sum()), int(unchanged.sum()))
+    if found.unchanged == found.usable or not found.comparable:
+        return found
+    return found._replace(table=_deseq(table, contrast, np.flatnonzero(unchanged)))
 
 
 def _changed(effects: pd.DataFrame) -> np.ndarray:
@@ -209,12 +213,17 @@ def _deseq(table: pd.DataFrame, contrast: Contrast, unchanged: np.ndarray | None
         condition=np.where(contrast.changed, "other", "reference"),
         donor=[f"d{code}" for code in samples["donor"].astype("category").cat.codes],
     )
-    metadata.index = table.index = [f"s{number}" for number in range(len(metadata))]
+    metadata.index = [f"s{number}" for number in range(len(metadata))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         design = "~donor + condition" if contrast.paired else "~condition"
         data = DeseqDataSet(
-            counts=table, metadata=metadata, design=design, control_genes=unchanged, quiet=True, n_cpus=1
+            counts=table.set_axis(metadata.index),
+            metadata=metadata,
+            design=design,
+            control_genes=unchanged,
+            quiet=True,
+            n_cpus=1,
         )
         data.deseq2()
         compared = ["condition", "other", "reference"]

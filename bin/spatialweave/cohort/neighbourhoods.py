@@ -24,9 +24,8 @@ SMALL = 0.01
 FEWEST_SPOTS = 10
 """A sample with fewer spots of one of two domains is not used for their neighbourhood."""
 
-
-TOO_FEW = f"no two domains have {FEWEST_SPOTS} spots each in {FEWEST_DONORS} donors of either condition"
-ALL_EQUAL = "every domain has the same neighbours, in the same fractions, in all donors"
+TOO_FEW = f"no neighbour with {FEWEST_SPOTS} spots of both in {FEWEST_DONORS} donors of either condition"
+ALL_EQUAL = "the same neighbours, in the same fractions, in all donors"
 
 
 def contacts(samples: Samples, domains: np.ndarray, n_domains: int, graph: sparse.csr_matrix) -> np.ndarray:
@@ -90,7 +89,7 @@ def differential_neighbourhoods(
     Rows with `domain`, `neighbour`, `condition`, `reference`, `donors`, `donors_reference`, the mean fraction in both,
     the log2 ratio of the odds, its 95% interval, p-value and adjusted p-value (over the pairs). Pairs are left out if
     fewer than :data:`FEWEST_DONORS` donors have a fraction under one of the conditions, or if it is the same
-    everywhere. Also, the conditions for which no pair is left, and why.
+    everywhere. Also, the domains for which no pair is left, and why.
     """
     import pandas as pd
 
@@ -103,17 +102,19 @@ def differential_neighbourhoods(
     untested: list[Remark] = []
     for whole in samples.contrasts():
         effects: list[tuple[int, int, Contrast, Effect]] = []
-        reason = TOO_FEW
+        enough, tested = np.zeros(len(names), dtype=bool), np.zeros(len(names), dtype=bool)
         for a, b in product(range(len(names)), repeat=2):
             contrast = whole.within(np.isfinite(odds[:, a, b]))
             if contrast.fewest < FEWEST_DONORS:
                 continue
-            reason = ALL_EQUAL
+            enough[a] = True
             effect = mean_effect(odds[contrast.rows, a, b], contrast.design, variances[contrast.rows, a, b])
             if np.isfinite(effect.p):
                 effects.append((a, b, contrast, effect))
-        if not effects:
-            untested.append(Remark(whole.condition, reason))
+                tested[a] = True
+        for reason, without in ((TOO_FEW, ~enough), (ALL_EQUAL, enough & ~tested)):
+            if without.any():
+                untested.append(Remark(whole.condition, reason, tuple(np.array(names)[without].tolist())))
         corrected = adjusted(np.array([effect.p for *_, effect in effects]))
         for (a, b, contrast, effect), p_adjusted in zip(effects, corrected, strict=True):
             fractions, changed = found[contrast.rows, a, b], contrast.changed

@@ -108,14 +108,21 @@ class Contrast:
 
 
 class Remark(NamedTuple):
-    """What a reader should know of the comparison of a condition ("": of all), e.g. what was not tested and why."""
+    """What a reader should know of the comparison of a condition ("": of all), e.g. what was not tested and why.
+
+    It is about the `domains` (none: all) and the modality called `modality` ("": all).
+    """
 
     condition: str
     text: str
+    domains: tuple[int, ...] = ()
+    modality: str = ""
 
-    def about(self, title: str) -> Remark:
-        """Return the remark as one about `title`."""
-        return Remark(self.condition, f"{title}, {self.text}")
+    def words(self, labels: Mapping[int, str]) -> str:
+        """Return the remark without its condition; `labels` are the names of the domains."""
+        named = listing(labels[domain] for domain in self.domains)
+        about = [self.modality, f"domain{'s' * (len(self.domains) > 1)} {named}" * bool(named)]
+        return ": ".join(part for part in (", ".join(filter(None, about)), self.text) if part)
 
 
 @dataclass(frozen=True)

@@ -97,13 +97,17 @@ def write_cohort_page(found: Comparison, record: RunRecord | None, target: Path)
         fractions=fraction_table(found.samples, found.labels),
         neighbourhoods=changed_table(
             found.neighbourhoods,
-            "Borders that changed",
+            "Pairs of a domain and a neighbour that changed",
             ["domain", "neighbour", "condition"],
             "log2_odds_ratio",
             found.labels,
         ),
         borders_tested=len(found.neighbourhoods) > 0,
-        border_notes=[*_notes(found.untested_borders), *few_donors(found.neighbourhoods, found.labels)],
+        domain_notes=_notes(found.untested_domains, found.labels),
+        border_notes=[
+            *_notes(found.untested_borders, found.labels),
+            *few_donors(found.neighbourhoods, found.abundance, found.labels),
+        ],
         expression=changed_table(
             found.expression,
             "Features that changed in a domain",
@@ -112,8 +116,11 @@ def write_cohort_page(found: Comparison, record: RunRecord | None, target: Path)
             found.labels,
         ),
         features_tested=len(found.expression) > 0,
-        feature_notes=[*_notes(found.untested_features), *few_donors(found.expression, found.labels)],
-        doubtful=_about(found.doubtful_features),
+        feature_notes=[
+            *_notes(found.untested_features, found.labels),
+            *few_donors(found.expression, found.abundance, found.labels),
+        ],
+        doubtful=_about(found.doubtful_features, found.labels),
         methods=MethodsText(list(METHODS), [Reference(work, text.doi_link(doi)) for work, doi in REFERENCES]),
         run_line=record.line() if record else "",
         run_rows=record.rows() if record else [],
@@ -121,19 +128,26 @@ def write_cohort_page(found: Comparison, record: RunRecord | None, target: Path)
     )
 
 
-def _about(remarks: list[Remark]) -> list[str]:
-    return [f"{remark.condition}: {remark.text}" if remark.condition else remark.text for remark in remarks]
+def _about(remarks: list[Remark], labels: Mapping[int, str]) -> list[str]:
+    return [f"{remark.condition}: " * bool(remark.condition) + remark.words(labels) for remark in remarks]
 
 
-def _notes(untested: list[Remark]) -> list[str]:
-    return [f"Not tested: {line}." for line in _about(untested)]
+def _notes(untested: list[Remark], labels: Mapping[int, str]) -> list[str]:
+    return [f"Not tested: {line}." for line in _about(untested, labels)]
 
 
-def few_donors(table: pd.DataFrame, labels: Mapping[int, str]) -> list[str]:
-    """Return a line for each condition and number of donors below :data:`ENOUGH_DONORS`: the domains that have it."""
+def few_donors(table: pd.DataFrame, abundance: pd.DataFrame, labels: Mapping[int, str]) -> list[str]:
+    """Return a line for each condition and number of donors below :data:`ENOUGH_DONORS`: the domains that have it.
+
+    The numbers that a comparison has as a whole, those in `abundance`, are left out: the page gives them at its top.
+    """
+    names = ["condition", "donors", "donors_reference"]
+    of_all = set(abundance[names].itertuples(index=False, name=None))
     few = table[table[["donors", "donors_reference"]].min(axis=1) < ENOUGH_DONORS]
     lines = []
-    for (condition, donors, reference), rows in few.groupby(["condition", "donors", "donors_reference"]):
+    for (condition, donors, reference), rows in few.groupby(names):
+        if (condition, donors, reference) in of_all:
+            continue
         domains = [labels[int(domain)] for domain in sorted(rows["domain"].unique())]
         neighbour = " and its neighbour" if "neighbour" in table else ""
         lines.append(
