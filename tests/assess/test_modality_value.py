@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from spatialweave.assess.cross_prediction import cross_prediction, turned
 from spatialweave.assess.dataset import run_rows
 from spatialweave.assess.hidden_spots import HiddenSpots
-from spatialweave.assess.modality_value import ModalityValues, best_jaccard, modality_values
+from spatialweave.assess.modality_value import ModalityValues, best_jaccard, modality_values, over_parts
 from spatialweave.assess.permuted_tissue import Averaged, PermutedTissue, permuted_tissue
 from spatialweave.assess.verdict import ADDS, HARMS, NOTHING, TRADES, kind_of
 from spatialweave.io.dataset import Dataset
@@ -164,6 +165,18 @@ def test_a_handful_of_spots_is_no_error(n_spots: int) -> None:
     data = dataset(rng.normal(size=(n_spots, 2)), rna=rng.normal(size=(n_spots, 3)), adt=rng.normal(size=(n_spots, 2)))
     found = value(data, 3)
     assert len(found.modalities) == 2
+
+
+def test_intervals_cover_blocks_and_parts_by_hand() -> None:
+    """Two parts with 0 and 1: their mean has a standard error of 0.5, if it is the same in all draws of blocks."""
+    quantile = t.ppf(1 - 0.05 / 4, 4)
+    found = over_parts(np.array([[0.0] * 11, [1.0] * 11]), 5)
+    assert (found.value, found.high) == pytest.approx((0.5, 0.5 + quantile * 0.5))
+    # In draws with a standard deviation of 0.3, of five blocks, of which two intervals hold together.
+    draws = np.concatenate([[0.0], np.tile([-0.3, 0.3], 5)])
+    assert over_parts(np.array([draws, draws]), 5).high == pytest.approx(quantile * 0.3 * np.sqrt(5 / 4))
+    both = over_parts(np.array([draws, draws + 1]), 5)
+    assert both.high - both.value == pytest.approx(quantile * np.hypot(0.5, 0.3 * np.sqrt(5 / 4)))
 
 
 def test_same_seed_same_values() -> None:

@@ -93,12 +93,13 @@ def test_sizes_are_exact_in_every_section() -> None:
     assert np.bincount(draw[400:], minlength=5).tolist() == [250, 0, 0, 0, 150]
 
 
-def test_domains_that_correspond_across_sections_have_no_advantage() -> None:
+def test_domains_that_correspond_across_sections_have_no_advantage(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four equal sections with the same smooth expression, and in all of them the same domains, drawn without it.
 
     If they agree by chance they do so in all sections: the p values are those of one section, so 5% are at most 0.05
     (of 40, at most 6 with a probability of 0.99). True domains stay far above.
     """
+    monkeypatch.setattr("spatialweave.assess.runs.DRAWS", 19)
     points, sections = np.tile(grid(15, 15), (4, 1)), np.repeat(list("abcd"), 225)
     tissue, rng = Tissue.of(points, sections, 0), np.random.default_rng(3)
 
@@ -106,7 +107,7 @@ def test_domains_that_correspond_across_sections_have_no_advantage() -> None:
         like = RandomDomains.like(tissue, np.tile(domains, 4), seed)
         values = np.tile(values, (4, 1)) + 0.3 * values.std() * rng.normal(size=(900, 4))
         hidden = HiddenSpots.of(dataset(points, sections, rna=values))
-        return p_value(hidden.explained(np.tile(domains, 4))["rna"].value, random_values(hidden, like, seed, 19)["rna"])
+        return p_value(hidden.explained(np.tile(domains, 4))["rna"].value, random_values(hidden, like, seed)["rna"])
 
     found = []
     for seed in range(40):

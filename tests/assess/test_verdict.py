@@ -160,7 +160,12 @@ def test_a_modality_that_is_silent_in_the_tissue_adds_nothing_whatever_its_gain(
 
 def test_others_that_show_no_domains_have_nothing_to_lose() -> None:
     losing = modality((0.1, 0.2), (-0.02, -0.01))
-    assert kind_of(replace(losing, others_without=Interval(0.01, -0.01, 0.03))) == ADDS
+    assert kind_of(losing) == TRADES
+    silent = replace(losing, others_without=Interval(0.01, -0.01, 0.03))
+    assert kind_of(silent) == ADDS
+    said = "The others show no domains without it, so they have nothing to lose."
+    values = ModalityValues([silent], [9], [Interval(0.9, 0.8, 1.0)])
+    assert said in modality_reasons(silent, values) and said not in modality_reasons(losing, values)
 
 
 def test_words_of_a_modality_and_the_console_line() -> None:

@@ -88,7 +88,8 @@ def test_files_and_the_line(run, tmp_path):
     assert of_all.loc[("smart", 1), "stability"] == 1.0
     values = MODALITY_VALUE.read(tmp_path / "modality-value.csv")
     of_runs = {"run_found", "run_found_without"}
-    assert set(values["statistic"]) == {"gain", "stability", "found_without", "found_again", "predicted"} | of_runs
+    of_control = {"gain", "explained_without", "stability", "found_without", "found_again", "predicted"}
+    assert set(values["statistic"]) == of_control | of_runs
     assert (values["low"] <= values["high"]).all()
 
 

@@ -184,6 +184,7 @@ def _modality_rows(dataset: str, values: ModalityValues) -> Iterator[tuple[Any, 
         for target, gain in value.gain.items():
             yield row(value.name, "gain", target, gain)
         yield row(value.name, "gain", "others", value.gain_others)
+        yield row(value.name, "explained_without", "others", value.others_without)
         for which, stability in value.stability.items():
             yield row(value.name, "stability", which, stability)
         for domain, again in enumerate(value.again, start=1):

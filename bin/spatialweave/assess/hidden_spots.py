@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -36,6 +37,9 @@ N_NEIGHBOURS = 8
 SHRINKAGE = 10.0
 """Number of pseudo-spots by which the mean of a domain is shrunk to the mean of all spots, so that a domain with few
 spots in the other blocks predicts little. It equals the ridge penalty of the registration."""
+
+AT_ONCE = 200_000
+"""Sums of values over draws that are computed at once, so that the few arrays of them stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -90,28 +94,39 @@ class BlockSums:
         Draws x sections: the contribution of each section, whose sum is the fraction of the variance of all.
         """
         n_draws = len(times)
-        explained, total = np.zeros((n_draws, len(self.spots))), np.zeros(n_draws)
-        by_section = times.reshape(n_draws, -1, N_BLOCKS)
-        for section, (values, spots, squares) in enumerate(zip(self.values, self.spots, self.squares, strict=True)):
-            weights = by_section[:, section]
-            of_means = weights if refit else np.ones((1, N_BLOCKS))
-            for fold in range(N_FOLDS):
-                inside = fold == FOLD_OF_BLOCK
-                held_out, n_held_out = (
-                    np.tensordot(weights[:, inside], values[inside], 1),
-                    weights[:, inside] @ spots[inside],
-                )
-                fitted = np.tensordot(of_means[:, ~inside], values[~inside], 1)
-                counted = of_means[:, ~inside] @ spots[~inside]
-                mean = fitted.sum(axis=1) / np.maximum(counted.sum(axis=1), 1.0)[:, None]
-                # Difference between the mean of each domain and the mean of all spots.
-                apart = (fitted - counted[..., None] * mean[:, None]) / (counted[..., None] + SHRINKAGE)
-                hidden = held_out - n_held_out[..., None] * mean[:, None]
-                explained[:, section] += ((2.0 * hidden - n_held_out[..., None] * apart) * apart).sum(axis=(1, 2))
-                n_spots = n_held_out.sum(axis=1)[:, None]
-                total += weights[:, inside] @ squares[inside]
-                total -= ((2.0 * held_out.sum(axis=1) - n_spots * mean) * mean).sum(axis=1)
-        return explained / np.maximum(total, 1e-12)[:, None]
+        weights = times.reshape(n_draws, -1, N_BLOCKS).swapaxes(0, 1)
+        # Each draw has sums of its own, as many numbers as the values of one block of all sections.
+        n_parts = -(-n_draws * self.values[:, 0].size // AT_ONCE)
+        parts = [self._explained(part, refit) for part in np.array_split(weights, min(n_parts, n_draws), axis=1)]
+        explained, total = (np.concatenate(of_parts, axis=1) for of_parts in zip(*parts, strict=True))
+        return np.asarray((explained / np.maximum(total.sum(axis=0), 1e-12)).T)
+
+    def _explained(self, weights: np.ndarray, refit: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums over spots of (y - m)^2 - (y - m_d)^2 and of (y - m)^2, both sections x draws.
+
+        `weights` are sections x draws x blocks.
+        """
+        of_means = weights if refit else np.ones((len(weights), 1, N_BLOCKS))
+        explained, total = np.zeros(weights.shape[:2]), np.zeros(weights.shape[:2])
+        for fold in range(N_FOLDS):
+            inside = np.equal(FOLD_OF_BLOCK, fold)
+            held_out, n_held_out = self._sums(weights, inside)
+            fitted, counted = self._sums(of_means, ~inside)
+            mean = fitted.sum(axis=2) / np.maximum(counted.sum(axis=2), 1.0)[..., None]
+            # Difference between the mean of each domain and the mean of all spots.
+            apart = (fitted - counted[..., None] * mean[:, :, None]) / (counted[..., None] + SHRINKAGE)
+            hidden = held_out - n_held_out[..., None] * mean[:, :, None]
+            explained += ((2.0 * hidden - n_held_out[..., None] * apart) * apart).sum(axis=(2, 3))
+            n_spots = n_held_out.sum(axis=2)[..., None]
+            total += (weights[..., inside] @ self.squares[:, inside, None])[..., 0]
+            total -= ((2.0 * held_out.sum(axis=2) - n_spots * mean) * mean).sum(axis=2)
+        return explained, total
+
+    def _sums(self, weights: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums of the values (sections x draws x domains x dimensions) and of the spots in some blocks."""
+        n_sections, _, n_domains, n_dimensions = self.values.shape
+        values = weights[..., blocks] @ self.values[:, blocks].reshape(n_sections, -1, n_domains * n_dimensions)
+        return values.reshape(*values.shape[:2], n_domains, n_dimensions), weights[..., blocks] @ self.spots[:, blocks]
 
 
 @dataclass(frozen=True)
@@ -127,7 +142,7 @@ class Explained:
         """
         return np.asarray(self._by_section(times, refit).sum(axis=1))
 
-    @property
+    @cached_property
     def by_section(self) -> np.ndarray:
         """The contribution of each section, with every block counted once."""
         return np.asarray(self._by_section(np.ones((1, self.parts[0].squares.size)))[0])

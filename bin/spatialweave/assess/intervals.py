@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-LEVEL = 0.95
-"""Confidence of an interval, or of all intervals of a family together."""
+from spatialweave.metrics.intervals import LEVEL, family_level
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Estimate with its bounds at confidence :data:`LEVEL` (or its range over repeats)."""
+    """Estimate with its bounds at a confidence of 95% (or its range over repeats)."""
 
     value: float
     low: float
@@ -28,9 +27,9 @@ class Interval:
         Parameters
         ----------
         n_tests
-            Number of intervals that hold together at :data:`LEVEL` (Bonferroni).
+            Number of intervals that hold together at the level (Bonferroni).
         """
-        half = _quantile(1 - (1 - LEVEL) / (2 * n_tests), n_blocks) * error
+        half = _quantile(0.5 + family_level(n_tests) / 2, n_blocks) * error
         return cls(value, value - half, value + half)
 
     @classmethod

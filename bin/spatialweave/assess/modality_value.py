@@ -1,7 +1,7 @@
 """What each modality of a dataset adds: the control with all modalities, without each one, and with each one alone.
 
-The control is used because it treats all modalities equally and takes seconds. It shows how much of the tissue's
-structure each modality contains; a trained method may make more or less use of it.
+The control is used because it treats all modalities equally and takes little time beside a training. It shows how much
+of the tissue's structure each modality contains; a trained method may make more or less use of it.
 
 Domains of averages over neighbours contain some information about a hidden spot, but only from the modalities used to
 find them: a modality would gain on itself even if it is noise, and the others would lose. So gains are measured at
@@ -51,7 +51,7 @@ class ModalityValue:
     ----------
     gain
         Modality -> the fraction of its variance at spots left out that the domains of all modalities explain, minus
-        that explained by the domains without this modality (:func:`_mean`).
+        that explained by the domains without this modality (:func:`over_parts`).
     gain_others
         The same for the mean over the other modalities.
     others_without
@@ -160,7 +160,7 @@ def modality_values(
         less = _left_out(dataset, hidden, others, n_domains, parts)
 
         def gain(targets: Sequence[str], less: list[dict[str, Explained]] = less) -> Interval:
-            return _mean(_values(explained, targets, times) - _values(less, targets, times), n_blocks)
+            return over_parts(_values(explained, targets, times) - _values(less, targets, times), n_blocks)
 
         halves = {"all": everything.halves, "without": without.halves, "alone": alone.halves}
         values.append(
@@ -168,7 +168,7 @@ def modality_values(
                 name,
                 {target: gain([target]) for target in names},
                 gain(others),
-                _mean(_values(less, others, times), n_blocks),
+                over_parts(_values(less, others, times), n_blocks),
                 {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
                 found_again(everything.partitions[0], without.partitions),
                 cross_prediction(dataset, hidden, name, seed),
@@ -227,7 +227,7 @@ def _values(parts: list[dict[str, Explained]], names: Sequence[str], times: np.n
     return np.array([Explained.mean_of(part[name] for name in names).values(times, refit=False) for part in parts])
 
 
-def _mean(values: np.ndarray, n_blocks: int) -> Interval:
+def over_parts(values: np.ndarray, n_blocks: int) -> Interval:
     """Return the mean over the parts of all divisions of the spots (:func:`_values`).
 
     The interval is over draws of blocks, the same for all, and over parts, each of which has its own clustering.

@@ -127,7 +127,10 @@ def evidence(
     explained = {run: hidden.explained(domains) for run, domains in codes.items()}
     smooth = {run: smoothness(domains, hidden.neighbours) for run, domains in codes.items()}
     times, n_blocks = draws(hidden.occupied), int(hidden.occupied.sum())
-    drawn = {run: {name: one.values(times) for name, one in scores.items()} for run, scores in explained.items()}
+    drawn = {
+        run: _with_all({name: scores[name].values(times) for name in hidden.modalities})
+        for run, scores in explained.items()
+    }
     like = {run: RandomDomains.like(tissue, domains, seed) for run, domains in codes.items()}
     support = {
         run: _support(
@@ -167,7 +170,7 @@ def evidence(
     return found
 
 
-def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int, n_draws: int = DRAWS) -> dict[str, np.ndarray]:
+def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[str, np.ndarray]:
     """Return what random domains explain, for each modality one value per draw, ascending.
 
     Random domains are drawn for each section by itself, but domains that a run finds correspond across sections, and so
@@ -176,8 +179,14 @@ def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int, n_draws: 
     """
     rng = np.random.default_rng(seed)
     waves = like.waves(rng)
-    explained = [hidden.explained(like.draw(waves, rng)) for _ in range(n_draws)]
-    return {name: np.sort([one[name].by_section for one in explained], axis=0).sum(axis=1) for name in explained[0]}
+    explained = [hidden.explained(like.draw(waves, rng)) for _ in range(DRAWS)]
+    by_section = {name: np.array([one[name].by_section for one in explained]) for name in hidden.modalities}
+    return {name: np.sort(values, axis=0).sum(axis=1) for name, values in _with_all(by_section).items()}
+
+
+def _with_all(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Add the mean over the modalities."""
+    return values | {ALL: np.mean(list(values.values()), axis=0)}
 
 
 def _support(

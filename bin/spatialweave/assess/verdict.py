@@ -139,7 +139,7 @@ def modality_headline(value: ModalityValue) -> str:
     name, rest = _title(value.name), listing(map(_title, others))
     do = "does" if len(others) == 1 else "do"
     texts = {
-        HELPS: f"{name} helps: with it the domains predict {rest} at hidden spots better.",
+        HELPS: f"{name} helps: with it the domains predict {rest} at spots left out better.",
         ADDS: f"{name} adds structure that {rest} {do} not show, at no detectable cost to {rest}.",
         TRADES: f"{name} adds structure of its own, but with it the domains predict {rest} worse: look at both.",
         HARMS: f"{name} costs more than it gives: with it the domains predict {rest} worse, and itself no better.",
@@ -154,10 +154,12 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
     name, reasons = _title(value.name), []
     own, rest = value.gain[value.name], value.gain_others
     reasons.append(
-        f"Variance explained at hidden spots with {name} minus without it: {points(own.value)} ({points(own.low)} to "
+        f"Variance explained at spots left out with {name} minus without it: {points(own.value)} ({points(own.low)} to "
         f"{points(own.high)}) percentage points of {name}, and "
         f"{points(rest.value)} ({points(rest.low)} to {points(rest.high)}) of the others."
     )
+    if rest.below_zero and not value.costs:
+        reasons.append("The others show no domains without it, so they have nothing to lose.")
     if value.p > SIGNIFICANT:
         reasons.append(f"The domains explain no more of {name} than in the permuted tissue (p = {value.p:.2g}).")
     if value.stability:
