@@ -25,13 +25,16 @@ def main(files: tuple[Path, ...], partitions: tuple[Path, ...], out: Path, table
     from spatialweave.io.files import write_json
     from spatialweave.io.notices import warn
     from spatialweave.io.result_tables import NUMBERS, PARTITIONS
+    from spatialweave.io.run_names import run_id
     from spatialweave.prose import listing
 
     rows = NUMBERS.read_all(files)
-    between = between_methods(PARTITIONS.read_all(partitions))
+    choice = choose(rows)
+    found = PARTITIONS.read_all(partitions)
+    runs = [run_id(method, seed) for method, seed in zip(found["method"], found["seed"], strict=True)]
+    between = between_methods(found[~pd.Series(runs, index=found.index).isin(choice.left_out)])
     if between:
         rows = pd.concat([rows, NUMBERS.frame(between)], ignore_index=True)
-    choice = choose(rows)
     if choice.at_the_end:
         tried = f"{min(choice.stability)} to {max(choice.stability)}"
         warn(

@@ -157,7 +157,7 @@ def test_same_seed_same_result() -> None:
 @pytest.mark.parametrize(
     ("runs", "n_domains", "message"),
     [
-        ([np.array([0, 1])] * 2, 2, "the domains of 2 are given; expected those of three runs or more"),
+        ([np.array([0, 1])] * 2, 2, "2 runs are given; expected three runs or more"),
         ([np.array([0, 1])] * 3, 3, "3 domains are requested and there are 2 spots"),
     ],
 )

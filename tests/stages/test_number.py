@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from spatialweave.io.result_tables import NUMBERS
+from spatialweave.io.result_tables import NUMBERS, PARTITIONS
 
 from .conftest import script
 
@@ -50,22 +50,28 @@ def test_a_choice_at_the_end_of_the_range_is_said(call, toy_run, tmp_path):
 
 
 def test_the_lower_end_and_collapsed_runs_are_said_too(call, tmp_path):
-    stability = {"smart": {3: 0.9, 4: 0.6, 5: 0.5}, "spamo": {3: 1.0}}
+    curve = {3: 0.9, 4: 0.6, 5: 0.5}
+    stability = {"smart": curve, "mcgate": curve, "spamo": {3: 1.0}}
     files = []
     for method, values in stability.items():
         files.append(tmp_path / f"{method}.csv")
         NUMBERS.write(files[-1], NUMBERS.frame(("toy", method, 1, k, "stability", v) for k, v in values.items()))
     partitions = tmp_path / "partitions.csv"
-    partitions.write_text("dataset,method,seed,n_domains,spot,domain\n")
+    found = {"smart": [1, 1, 2, 3], "mcgate": [1, 1, 2, 3], "spamo": [1, 2, 1, 2]}
+    spots = [("toy", method, 1, 3, spot, own) for method, domains in found.items() for spot, own in enumerate(domains)]
+    PARTITIONS.write(partitions, PARTITIONS.frame(spots))
     inputs = [word for file in files for word in ("--criteria", file)]
     outputs = ("--out", tmp_path / "choice.json", "--table", tmp_path / "table.csv")
     result = call("choose", *inputs, "--partitions", partitions, *outputs)
     assert result.exit_code == 0, result.output
-    assert "3 was chosen, at the end of the numbers tried (3 to 5): fewer may fit better" in result.stderr
+    assert "3 was chosen, at the end of the numbers tried (3 to 5): two were not tried" in result.stderr
     assert "spamo.seed1 took no part in the choice: collapsed" in result.stderr
     choice = json.loads((tmp_path / "choice.json").read_text())
     assert choice["at_the_end"] is True and choice["left_out"] == ["spamo.seed1"]
     assert choice["stability"] == {"3": 0.9, "4": 0.6, "5": 0.5}
+    # The others are not compared with the collapsed run.
+    between = NUMBERS.read(tmp_path / "table.csv").query("criterion == 'between_methods'")
+    assert between.set_index("method")["value"].to_dict() == {"smart": 1.0, "mcgate": 1.0}
 
 
 def test_methods_are_compared(call, toy_run, tmp_path):

@@ -130,7 +130,7 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
         When there are fewer than three runs, or fewer spots than domains.
     """
     if len(partitions) < FEWEST:
-        raise InputError("consensus", f"the domains of {len(partitions)} are given", "those of three runs or more")
+        raise InputError("consensus", f"{len(partitions)} runs are given", "three runs or more")
     if not 1 <= n_domains <= len(partitions[0]):
         problem = f"{n_domains} domains are requested and there are {len(partitions[0])} spots"
         raise InputError("consensus", problem, f"1 to {len(partitions[0])} domains")

@@ -27,7 +27,7 @@ FEWEST = 3
 """Smallest number tried unless another is requested. Two domains are the first contrast of a tissue, which is always
 stable: on four of five real tissues more so than any larger number."""
 
-TWO = 2
+SMALLEST = 2
 """Smallest number that divides a tissue: nothing is beyond it."""
 
 SPOTS = 10_000
@@ -244,7 +244,12 @@ class Choice:
             return ""
         if self.number == max(self.stability):
             return "more may fit better: try more with --max_domains, or give the number"
-        return f"fewer may fit better: try --n_domains {TWO}..{max(self.stability)}, or give the number"
+        if self.number == FEWEST:
+            return (
+                "two were not tried, which are nearly always stable, as the first contrast of a tissue; --n_domains "
+                f"{SMALLEST}..{max(self.stability)} includes them"
+            )
+        return f"fewer may fit better: try --n_domains {FEWEST}..{max(self.stability)}, or give the number"
 
 
 def choose(table: pd.DataFrame) -> Choice:
@@ -278,5 +283,5 @@ def choose(table: pd.DataFrame) -> Choice:
     number = max(number for number, value in stability.items() if value > top - TOLERANCE)
     others = {other: value for other, value in stability.items() if abs(other - number) > 1}
     runner_up = max(others, key=lambda other: (others[other], other)) if others else None
-    at_the_end = number == max(stability) or number == min(stability) > TWO
+    at_the_end = number == max(stability) or number == min(stability) > SMALLEST
     return Choice(number, runner_up, stability, at_the_end, left_out)
