@@ -16,10 +16,11 @@ from spatialweave.alignment.matching import match
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.io.dataset import Dataset
 from spatialweave.methods import spatialfuser
+from spatialweave.mining.beyond_window import within
 from spatialweave.nn.over_spots import fixed, noted
 from spatialweave.training import matched_pairs
 from spatialweave.training.run import Run
-from spatialweave.training.section_encoders import SectionsBatch
+from spatialweave.training.section_encoders import SectionsBatch, encode
 from spatialweave.training.sections import restricted
 
 from .spatialfuser_setup import SHORT, SetUp, Split, set_up
@@ -62,13 +63,13 @@ def test_gradients_of_all_parts_add_up_to_those_of_all_spots(
     dataset = with_a_small_section(split, (("rna",), ("adt",)))
     trainings = both_ways(dataset, LOCAL, run)
     statistics = measured(trainings[0])
-    encode = spatialfuser.encode
+    of_method = spatialfuser.encode
 
     def encode_with_them(batch: SectionsBatch, mask: Tensor) -> list:
         found = []
         for one in batch.groups:
             with fixed(statistics[one.group.name]):
-                found += encode(SectionsBatch(batch.patch, [one]), mask)
+                found += of_method(SectionsBatch(batch.patch, [one]), mask)
         return found
 
     monkeypatch.setattr(spatialfuser, "encode", encode_with_them)
@@ -88,6 +89,25 @@ def test_gradients_of_all_parts_add_up_to_those_of_all_spots(
     for one, other in zip(*found, strict=True):
         assert one.abs().max() > 1e-6
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
+
+
+def test_spots_of_a_halo_do_not_count_in_the_norms(split: Split, run: Run) -> None:
+    """A spot of a halo changes the embedding of the spots within the encoder's reach, and of no others."""
+    _, parts = both_ways(with_a_small_section(split, (("rna",), ("adt",))), LOCAL, run)
+    batch = next(batch for batch in parts.batches if len(batch.groups) == 2)
+    mask = torch.zeros_like(batch.mask(1))
+    before = [encoded.embedding for encoded in encode(batch, mask)]
+    for one, embedding in zip(batch.groups, before, strict=True):
+        patch, inputs = one.inputs.patch, one.known
+        assert patch.core is not None and patch.steps is not None
+        halo = int(patch.steps.argmax())
+        for modality in inputs.modalities:
+            modality.features[halo] += 1000
+        reached = within(patch.dataset.spatial_graph(), one.group.reach)[:, [halo]].toarray()[:, 0] > 0
+        far = patch.core[~torch.from_numpy(reached)[patch.core]]
+        (encoded,) = encode(SectionsBatch(batch.patch, [one]), mask)
+        assert len(far) and not torch.allclose(encoded.embedding[halo], embedding[halo])
+        torch.testing.assert_close(encoded.embedding[far], embedding[far])
 
 
 def test_pairs_of_all_parts_are_those_of_all_spots(split: Split, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ def test_measured_spots_are_counted_in_a_part_and_everywhere(run: Run) -> None:
     data = Dataset("part", pd.DataFrame(index=range(3)), np.zeros((3, 2)), [])
     part = Patch(0, data, 5, run.device, rows=np.array([0, 1, 3]), steps=np.array([0, 0, 1]), share=0.4)
     here = inputs.at(part)
-    assert [inputs.measured(0), inputs.measured(1), inputs.measured(0, 1)] == [4, 3, 3]
+    assert [inputs.n_measured(0), inputs.n_measured(1), inputs.n_measured(0, 1)] == [4, 3, 3]
     assert [here.counted_with(0).tolist(), here.counted_with(1).tolist()] == [[0, 1], [0]]
     # Two counted spots have a of 0.4 x 4 in an average part, one has both of 0.4 x 3.
     assert here.weight(0) == pytest.approx(2 / 1.6) and here.weight(0, 1) == pytest.approx(1 / 1.2)

@@ -132,9 +132,9 @@ class ScaledInputs:
             modalities = [
                 replace(one, features=patch.taken(one.features), present=patch.taken(one.present)) for one in modalities
             ]
-        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, self.measured)
+        return MaskedInputs(modalities, self.mask_fraction, self.run, patch, self.n_measured)
 
-    def measured(self, *numbers: int) -> int:
+    def n_measured(self, *numbers: int) -> int:
         """Return the number of spots that have all modalities `numbers`; counted once."""
         if numbers not in self._numbers:
             self._numbers[numbers] = int(measured_together(self.modalities, numbers).sum())
@@ -162,12 +162,12 @@ class MaskedInputs(ScaledInputs):
     ----------
     patch
         The part.
-    everywhere
+    n_measured_everywhere
         Function from modality numbers to the number of spots of the whole dataset that have them.
     """
 
     patch: Patch
-    everywhere: Callable[..., int]
+    n_measured_everywhere: Callable[..., int]
     _spots: dict[tuple[int, ...], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -208,7 +208,7 @@ class MaskedInputs(ScaledInputs):
         target = one.present & mask if self.mask_fraction > 0 else one.present
         if self.patch.core is None:
             return reconstruction_loss(one.features, reconstructed, target)
-        expected = self.patch.share * self.everywhere(m) * (self.mask_fraction or 1)
+        expected = self.patch.share * self.n_measured_everywhere(m) * (self.mask_fraction or 1)
         features, rebuilt, target = map(self.patch.counted, (one.features, reconstructed, target))
         return reconstruction_loss(features, rebuilt, target, expected)
 
@@ -221,9 +221,9 @@ class MaskedInputs(ScaledInputs):
         """
         if self.patch.core is None:
             return 1.0
-        return self.measured(*numbers) / max(self.patch.share * self.everywhere(*numbers), 1.0)
+        return self.n_counted(*numbers) / max(self.patch.share * self.n_measured_everywhere(*numbers), 1.0)
 
-    def measured(self, *numbers: int) -> int:
+    def n_counted(self, *numbers: int) -> int:
         """Return the number of counted spots here that have all modalities `numbers`; counted once."""
         if numbers not in self._numbers:
             self._numbers[numbers] = len(self.counted_with(*numbers))

@@ -123,9 +123,7 @@ class Tiling:
 
     Tiles are combined to parts at random, once, by the run's seed. Each tile is of one section, and sections are
     distributed evenly; or each tile goes through all sections, as they lie over each other. Updates take the parts in a
-    random order, with a new order when all have been taken, and no part twice. As far as possible, the numbers of an
-    update's parts differ in their remainders by the number of parts per update. Of several processes, each part then
-    belongs to one, which keeps what it has made of it, and all have equally many parts of an update.
+    random order, with a new order when all have been taken, and no part twice.
 
     Parameters
     ----------
