@@ -131,7 +131,7 @@ def test_without_labels_the_first_method_that_was_given_is_shown() -> None:
     domains = {("a", 1): [*"112232"], ("a", 2): [*"112233"], ("a", 3): [*"122233"]} | available(("b", 1))
     best = scores.best_run(table, domains, ["a", "b"])
     assert best is not None and (best.method, best.seed, best.by_labels) == ("a", 2, False)
-    assert best.why.startswith("the first method in --methods, since without labels nothing shows which is the best")
+    assert best.why.startswith("the first method in --methods, controls aside, since without labels nothing shows")
     assert best.why.endswith("the seed that agrees most with the others")
     best = scores.best_run(table, domains, ["b", "a"])
     assert best is not None and best.method == "b"

@@ -150,14 +150,12 @@ def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]], order: S
         rows = ari[ari["method"] == method]
         average = f"adjusted Rand index {rows['value'].mean():.3f} over {_seeds(rows)}"
         return method, f"highest mean agreement with the labels ({average})", True
-    first, *others = sorted({method for method, _ in available}, key=lambda method: (_place(method, order), method))
-    first_given = "the first method in --methods, since without labels nothing shows which is the best"
-    return first, first_given if others else "the only method", False
-
-
-def _place(method: str, order: Sequence[str]) -> int:
-    """Return the place of a method in the order, that after the last if it is not there."""
-    return order.index(method) if method in order else len(order)
+    names = sorted({method for method, _ in available})
+    if len(names) == 1:
+        return names[0], "the only method", False
+    given = [method for method in order if method in names]
+    which = "first method in --methods, controls aside" if given else "first method by name"
+    return (given or names)[0], f"the {which}, since without labels nothing shows which is the best", False
 
 
 def typical_seed(domains: Mapping[int, Sequence[str]]) -> int:
