@@ -67,7 +67,8 @@ def valueProblem(name, value, rule) {
         return "--${name} needs a value (${meaning})"
     }
     if (rule['enum'] && !(value.toString() in rule['enum'])) {
-        def near = rule.meant?.get(value.toString().toLowerCase()) ?: rule['enum']*.toString().closest(value.toString().toLowerCase())?.find()
+        def text = value.toString().toLowerCase()
+        def near = rule.meant?.get(text) ?: (text ? rule['enum']*.toString().closest(text).find() : null)
         return "--${name} '${value}' is not one of ${rule['enum'].join(', ')}" + (near ? "; did you mean '${near}'?" : '')
     }
     if (rule.pattern && !(value.toString() ==~ rule.pattern)) {

@@ -123,7 +123,7 @@ def test_the_page_shows_it(make_dataset: Callable[..., DatasetSources], tmp_path
     write_characterised(sources.files, name="<script>cortex</script>")
     page = dataset_page(sources, tmp_path)
     assert "Domains of SMART, seed 1." in page.text and "1 of 3 domains have a name" in page.text
-    unknown = "1 of 3 domains are not found again (below 0.5), so their features cannot be tested"
+    unknown = "1 of 3 domains is not found again (below 0.5), so its features cannot be tested"
     assert unknown in " ".join(page.text.split())
     assert not any("cortex" in script for script in page.scripts)
     assert ["2", "30", "33.33", "0.800", "b1, a1", "–", "1: <script>cortex</script> (100%)"] in page.rows
