@@ -28,7 +28,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
 N_DOMAINS = 8
-SEEDS = (1, 2)
+SEEDS = (1, 2, 3)
 LATENTS, COUNTS, GRAPH = "files/smart.latents.h5mu", "files/smart.counts.h5mu", "files/graph.h5ad"
 COLUMNS = ["spots", "stage", "method", "seconds", "cpu_seconds", "peak_mb", "input_mb", "output_mb", "threads", "exit"]
 

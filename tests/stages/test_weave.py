@@ -91,7 +91,7 @@ def test_what_cannot_be_joined_is_refused(run, runs, tmp_path):
     renamed.write_bytes(runs[0].read_bytes())
     foreign.write_text("barcode,section,domain\nelsewhere,left,1\n")
     for files, message in [
-        (runs[:2], "the domains of 2 are given; expected those of three runs or more"),
+        (runs[:2], "2 runs are given; expected three runs or more"),
         ([*runs, runs[0]], "run smart.seed1 is given more than once"),
         ([*runs, renamed], "mine.csv: its name does not contain the name of a run"),
         ([*runs, foreign], "smart.seed9.domains.csv, line 2: spot 'elsewhere' of section 'left' is not in the dataset"),
