@@ -203,6 +203,7 @@ def test_a_space_ranger_image_has_the_scale_of_the_file_beside_it(tmp_path: Path
     folder = write_outs(tmp_path / "outs", spots)
     table = visium_h5ad(tmp_path / "a.h5ad", {}, spots)
     section = outs(table, image=folder / "spatial" / "tissue_hires_image.png")
+    assert image_of(section).scale == SCALE
     check_colours(section, spots)
     # As the pipeline gives it: a link elsewhere.
     (tmp_path / "input").mkdir()
@@ -253,11 +254,12 @@ def test_a_wrong_scale_is_refused_with_numbers(tmp_path: Path) -> None:
 def test_spots_on_a_small_part_and_beside_the_image_are_warned_of(tmp_path: Path) -> None:
     Image.new("RGB", (1000, 1000)).save(tmp_path / "i.png")
     with pytest.warns(InputWarning, match="all spots are on a small part of the image, its scale may be wrong"):
-        outs(small(tmp_path), image=tmp_path / "i.png")
+        assert image_of(outs(small(tmp_path), image=tmp_path / "i.png")).scale == 1
     path = h5ad(tmp_path / "b.h5ad", [f"b{i}" for i in range(9)], obsm={"spatial": grid(1, 9)})
     Image.new("RGB", (60, 15)).save(tmp_path / "i.png")
     with pytest.warns(InputWarning, match="1 of 9 spots are beside the image"):
-        outs(path, image=tmp_path / "i.png")
+        section = outs(path, image=tmp_path / "i.png")
+    assert section.n_obs == 9 and image_of(section).size == (60, 15)
 
 
 def test_a_scale_without_an_image_is_refused(tmp_path: Path) -> None:
@@ -319,7 +321,9 @@ def test_an_image_that_is_there_both_gzipped_and_not_is_one_image(tmp_path: Path
     folder = write_outs(tmp_path / "outs")
     for file in [folder / "spatial" / "tissue_hires_image.png", folder / "spatial" / "scalefactors_json.json"]:
         file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
-    check_colours(outs(folder), lattice())
+    section = outs(folder)
+    assert image_of(section).scale == SCALE
+    check_colours(section, lattice())
 
 
 def test_a_gzipped_image_may_be_much_larger_than_its_file(tmp_path: Path) -> None:
