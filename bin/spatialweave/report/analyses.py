@@ -83,13 +83,13 @@ class AnalysesPart:
 
 
 def read_analyses(
-    folder: Path | None, titles: Mapping[str, str], domains_by_run: Mapping[str, dict[str, Any] | None]
+    folder: Path | None, titles: Mapping[str, str], looks: Mapping[str, dict[str, Any]]
 ) -> AnalysesPart | None:
     """Read the analyses of the run shown first, the first that CHARACTERISE has; None if it has not run.
 
     Parameters
     ----------
-    domains_by_run
+    looks
         For each run the names and colours of its domains, as the page has them.
 
     Raises
@@ -104,7 +104,7 @@ def read_analyses(
     run = str(structure["run"].iloc[0])
     own = {name: table[table["run"] == run] for name, table in found.items() if table is not None}
     try:
-        return _part(run, own, titles, domains_by_run.get(run))
+        return _part(run, own, titles, looks.get(run))
     except (KeyError, ValueError, IndexError) as error:
         problem = f"do not fit together ({error})"
         raise InputError(

@@ -41,7 +41,7 @@ def write_dataset_report(sources: DatasetSources, target: Path) -> None:
     """
     results = read_results(sources)
     data = map_data(sources, results)
-    parts = {**page_parts(sources, results, data), **map_parts(results, data), **alignment_part(results)}
+    parts = {**page_parts(sources, results, data), **map_parts(results, data), **alignment_part(results, data)}
     shown = sections_shown(parts)
     render("dataset.html", target, ["start.js", "paper.js"], **parts, questions=shown, data=script_json(data))
 
@@ -63,8 +63,8 @@ def map_data(sources: DatasetSources, results: DatasetResults) -> dict[str, Any]
 def page_parts(sources: DatasetSources, results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
     """Return the tables, charts and texts of the page, by their names in templates/dataset.html."""
     files, runs, titles = sources.files, results.runs, results.titles
-    domains_by_run = {run.id: drawn["domains"] for run, drawn in zip(runs, data["runs"], strict=True)}
-    pages = passport_pages(results.passports, titles, domains_by_run)
+    looks = domain_looks(runs, data)
+    pages = passport_pages(results.passports, titles, looks)
     columns, groups = tables.metric_groups(results.metrics, starred(inputs.read_differences(files)))
     record = read_run(sources.run_record)
     return {
@@ -79,7 +79,7 @@ def page_parts(sources: DatasetSources, results: DatasetResults, data: dict[str,
         "verdict": results.verdict,
         "modalities": results.modalities,
         "characterised": read_characterised(files, titles),
-        "analyses": read_analyses(files, titles, domains_by_run),
+        "analyses": read_analyses(files, titles, looks),
         "passports": pages,
         "passport_links": passport_links(pages),
         "cohort_page": cohort_page(files),
@@ -125,7 +125,12 @@ def map_parts(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def alignment_part(results: DatasetResults) -> dict[str, Any]:
+def domain_looks(runs: list[MethodRun], data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return for each run with domains their names and colours, as the page has them."""
+    return {run.id: drawn["domains"] for run, drawn in zip(runs, data["runs"], strict=True) if drawn["domains"]}
+
+
+def alignment_part(results: DatasetResults, data: dict[str, Any]) -> dict[str, Any]:
     """Return what the template needs of the alignment of the sections."""
     alignment = results.alignment or SectionAlignment()
     columns, metrics = alignment_table.metric_rows(alignment.metrics)
@@ -138,7 +143,9 @@ def alignment_part(results: DatasetResults) -> dict[str, Any]:
         "alignment_methods": columns,
         "alignment_metrics": metrics,
         "transforms": alignment_table.transforms_table(alignment.transforms),
-        "domain_flows": domain_flows(alignment.matches, results.runs, sections, results.titles),
+        "domain_flows": domain_flows(
+            alignment.matches, results.runs, domain_looks(results.runs, data), sections, results.titles
+        ),
     }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spatialweave.report.flow_plot import FlowPlot, flow_plot
 from spatialweave.report.tables import ReportTable
 
 if TYPE_CHECKING:
@@ -17,30 +19,52 @@ MAX_ROWS = 40
 """Maximal number of rows of a table; the rarest are left out."""
 
 
-def domain_flows(
-    matches: Sequence[MatchedSpots], runs: Sequence[MethodRun], sections: Sequence[str], titles: Mapping[str, str]
-) -> list[ReportTable]:
-    """Return a table per method and pair of sections, from the first seed of a method with domains.
+@dataclass
+class DomainFlow:
+    """Domains of one section in the next, as a diagram of all pairs and as a table of the most frequent ones."""
 
-    Each row is a domain of the first section, one of the second, the number of accepted pairs that join them, and its
-    fraction of the first domain's pairs. Domains and rows come by falling number of pairs.
+    plot: FlowPlot
+    table: ReportTable
+
+
+def domain_flows(
+    matches: Sequence[MatchedSpots],
+    runs: Sequence[MethodRun],
+    looks: Mapping[str, Mapping[str, Any]],
+    sections: Sequence[str],
+    titles: Mapping[str, str],
+) -> list[DomainFlow]:
+    """Return the flow of each method and pair of sections, from the first seed of a method with domains.
+
+    Each row of a table is a domain of the first section, one of the second, the number of accepted pairs that join
+    them, and its fraction of the first domain's pairs. Domains and rows come by falling number of pairs.
+
+    Parameters
+    ----------
+    looks
+        For each run with domains their names and colours, as the page has them.
     """
     import pandas as pd
 
-    domains = {(run.method, run.seed): np.asarray(run.domains) for run in runs if run.domains}
-    first = {method: min(seed for other, seed in domains if other == method) for method, _ in domains}
+    with_domains = {(run.method, run.seed): run for run in runs if run.domains}
+    first = {method: min(seed for other, seed in with_domains if other == method) for method, _ in with_domains}
     flows = []
     for one in matches:
         if first.get(one.method) != one.seed or not one.accepted.any():
             continue
-        of_spot = domains[one.method, one.seed]
+        run = with_domains[one.method, one.seed]
+        of_spot = np.asarray(run.domains)
         ends = pd.DataFrame({"a": of_spot[one.a[one.accepted]], "b": of_spot[one.b[one.accepted]]})
         counts = ends.value_counts(["a", "b"]).rename("pairs").reset_index()
         total = counts.groupby("a")["pairs"].transform("sum")
         counts = counts.assign(fraction=(counts["pairs"] / total).round(3), total=total)
-        counts = counts.nlargest(MAX_ROWS, "pairs").sort_values(["total", "a", "pairs"], ascending=[False, True, False])
+        counts = counts.sort_values(["total", "a", "pairs"], ascending=[False, True, False])
         a, b = (sections[code] for code in one.sections)
+        flow = {(str(row["a"]), str(row["b"])): int(row["pairs"]) for _, row in counts.iterrows()}
+        colours = dict(zip(looks[run.id]["names"], looks[run.id]["colours"], strict=True))
         caption = f"Domains of matched spots: {titles.get(one.method, one.method)}, {a} → {b}"
-        rows = counts[["a", "b", "pairs", "fraction"]].astype(object).to_numpy().tolist()
-        flows.append(ReportTable(caption, [f"domain of {a}", f"domain of {b}", "pairs", "fraction"], rows))
+        kept = counts[counts.index.isin(counts.nlargest(MAX_ROWS, "pairs").index)]
+        rows = kept[["a", "b", "pairs", "fraction"]].astype(object).to_numpy().tolist()
+        table = ReportTable(caption, [f"domain of {a}", f"domain of {b}", "pairs", "fraction"], rows)
+        flows.append(DomainFlow(flow_plot(flow, (a, b), colours), table))
     return flows

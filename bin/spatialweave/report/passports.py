@@ -93,13 +93,13 @@ def fragment(run: str, number: int, first: str) -> str:
 
 
 def passport_pages(
-    found: Mapping[str, Sequence[Passport]], titles: Mapping[str, str], domains_by_run: Mapping[str, Mapping[str, Any]]
+    found: Mapping[str, Sequence[Passport]], titles: Mapping[str, str], looks: Mapping[str, Mapping[str, Any]]
 ) -> list[PassportPage]:
     """Return the pages of all passports; the run shown first comes first.
 
     Parameters
     ----------
-    domains_by_run
+    looks
         For each run id the page's classes of its domains (:func:`spatialweave.report.page_data.packed`).
     """
     first = next(iter(found), "")
@@ -107,7 +107,7 @@ def passport_pages(
         _page(
             one,
             fragment(run, one.number, first),
-            _swatch(domains_by_run[run], one),
+            _swatch(looks[run], one),
             {p.number: p.label for p in own},
             titles,
         )
