@@ -27,6 +27,9 @@ from spatialweave.cli import OUT_FILE, PATH, SEED, stage
 @click.option("--seed", type=SEED, default=0, help="Seed of all random draws.")
 @click.option("--out", required=True, type=OUT_FILE, help="Table of domains (.csv) to write.")
 @click.option("--summary", required=True, type=OUT_FILE, help="Record of the clustering (.json) to write.")
+@click.option(
+    "--with-domains", type=OUT_FILE, help="The embedding file, with the domains in obs, to write as well (.h5ad)."
+)
 def main(
     embedding: Path,
     graph: Path,
@@ -36,15 +39,19 @@ def main(
     seed: int,
     out: Path,
     summary: Path,
+    with_domains: Path | None,
 ) -> None:
     """Cluster an embedding into domains, numbered by decreasing size, and record how they were found."""
     from spatialweave.domains.assign import assign_domains
+    from spatialweave.io.embeddings import write_with_domains
     from spatialweave.io.files import write_json
     from spatialweave.io.result_tables import CLUSTERED, DOMAINS
 
     table, record = assign_domains(embedding, graph, clustering, n_domains, refine, seed)
     (CLUSTERED if "probability" in table else DOMAINS).write(out, table)
     write_json(summary, record)
+    if with_domains:
+        write_with_domains(embedding, with_domains, table["domain"])
 
 
 if __name__ == "__main__":

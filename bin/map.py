@@ -74,7 +74,8 @@ def main(
     run = prepare(saved.description["module"], saved.description["seed"], device, threads)
     mapped = map_sections(saved, latents, counts, graph, run)
     fitted = mapped.fitted
-    write_embedding(out, mapped.dataset, fitted.embedding, fitted.record, per_spot(fitted, mapped.dataset, latents))
+    extras = per_spot(fitted, mapped.dataset, latents)
+    write_embedding(out, mapped.dataset, fitted.embedding, fitted.record, extras, mapped.domains["domain"])
     write_training_record(record, mapped.dataset.name, fitted.record)
     LABELLED.write(domains, mapped.domains)
     write_json(summary, mapped.clustering)

@@ -31,7 +31,7 @@ def main(
     from spatialweave.weave import weave
 
     woven = weave(domains, latents, n_domains, seed)
-    write_embedding(embedding, woven.dataset, woven.embedding, woven.record, woven.per_spot)
+    write_embedding(embedding, woven.dataset, woven.embedding, woven.record, woven.per_spot, woven.table["domain"])
     write_training_record(record, woven.dataset.name, woven.record)
     WOVEN.write(out, woven.table)
 

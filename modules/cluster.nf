@@ -1,7 +1,7 @@
 include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
-// Spatial domains: clusters of an embedding, the same way for every method.
+// Spatial domains: clusters of an embedding, the same way for every method. The embedding is published with its domains.
 process CLUSTER {
     tag "${meta.dataset}, ${meta.method}, seed ${meta.seed}"
     label 'medium'
@@ -16,6 +16,7 @@ process CLUSTER {
 
     output:
     tuple val(meta), path("results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv"), emit: domains
+    tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
     tuple val(meta), path("${meta.id}.clustering.json"), emit: summary
     tuple val("${task.process}"), eval('software_versions.py igraph scikit-learn'), topic: versions
     tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
@@ -26,13 +27,15 @@ process CLUSTER {
     cluster.py --embedding ${embedding} --graph ${graph} --clustering ${clustering} \\
         --n-domains ${n_domains} --refine ${refine} --seed ${meta.seed} \\
         --out 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
+        --with-domains 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' \\
         --summary '${meta.id}.clustering.json'
     """
 
     stub:
     """
-    mkdir -p 'results/${meta.dataset}/domains/${meta.method}'
+    mkdir -p 'results/${meta.dataset}'/{domains,embeddings}/'${meta.method}'
     touch 'results/${meta.dataset}/domains/${meta.method}/${meta.id}.domains.csv' \\
+        'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' \\
         '${meta.id}.clustering.json'
     """
 }

@@ -21,7 +21,7 @@ process TRAIN {
     val code
 
     output:
-    tuple val(meta), path("results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad"), emit: embedding
+    tuple val(meta), path("${meta.id}.h5ad"), emit: embedding
     tuple val(meta), path("${meta.id}.training.json"), emit: record
     tuple val(meta), path("${meta.id}.state.safetensors"), emit: state, optional: true
     tuple val("${task.process}"), eval('software_versions.py numpy scipy torch torch-geometric'), topic: versions
@@ -40,12 +40,11 @@ process TRAIN {
     # code ${code}
     ${method.nodes > 1 ? 'srun ' : ''}train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
         --threads ${threadsOf(task.cpus, method.processes)} ${options.join(' ')} ${progressOption(task)} \\
-        --out 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' --record '${meta.id}.training.json'
+        --out '${meta.id}.h5ad' --record '${meta.id}.training.json'
     """
 
     stub:
     """
-    mkdir -p 'results/${meta.dataset}/embeddings/${meta.method}'
-    touch 'results/${meta.dataset}/embeddings/${meta.method}/${meta.id}.h5ad' '${meta.id}.training.json' ${method.saved ? "'${meta.id}.state.safetensors'" : ''}
+    touch '${meta.id}.h5ad' '${meta.id}.training.json' ${method.saved ? "'${meta.id}.state.safetensors'" : ''}
     """
 }

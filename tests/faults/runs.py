@@ -191,8 +191,8 @@ class Arena:
         return cause
 
     def _possible(self) -> list[str]:
-        """Kinds that make sense now: no training is left to be killed once its embedding is there."""
-        trained = any(self._results.glob("*/embeddings/smart/*"))
+        """Kinds that make sense now: no training is left to be killed once its record is there."""
+        trained = any(self.disks["work"].folder.glob("*/*/smart.*.training.json"))
         return [kind for kind in self.kinds if kind != "training" or not trained] or ["task"]
 
     def _do(self, kind: str, launch: Launch) -> str | None:

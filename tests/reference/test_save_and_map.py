@@ -73,7 +73,9 @@ def test_a_section_that_was_left_out(atlas, series, tmp_path):
     assert adjusted_rand_score(truth(tmp_path), found.domains["domain"]) > 0.9
     assert found.verdict == "like" and found.statistic("unlike") < 0.05
     assert "is like the reference 'series'" in found.said
-    table = anndata.read_h5ad(found.embedding).obsm["reference"]
+    embedded = anndata.read_h5ad(found.embedding)
+    assert embedded.obs["domain"].astype(str).tolist() == found.domains["domain"].astype(str).tolist()
+    table = embedded.obsm["reference"]
     assert list(table.columns) == ["probability", "unlikeness"]
     assert table.min().min() >= 0 and table.max().max() <= 1
     # The domains are the reference's: the same label has the same number there.

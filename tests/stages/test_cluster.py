@@ -6,6 +6,7 @@ import json
 import stat
 from pathlib import Path
 
+import anndata
 import h5py
 import numpy as np
 import pandas as pd
@@ -45,6 +46,24 @@ def test_finds_the_quadrants(run, toy_run, tmp_path, clustering):
     account = json.loads((tmp_path / "clustering.json").read_text())
     assert account["clustering"] == clustering and account["n_domains"] == 4
     assert account["sizes"] == sizes.sort_index().tolist()
+
+
+def test_the_embedding_is_written_with_its_domains(run, toy_run, tmp_path):
+    """Ten domains: as categories in numerical order, for colours and legends in scanpy; all else is as it was."""
+    target = tmp_path / "out" / "smart.seed1.h5ad"
+    assert run("--n-domains", "10", "--clustering", "kmeans", "--with-domains", str(target)).exit_code == 0
+    table = pd.read_csv(tmp_path / "domains.csv", dtype=str)
+    written, source = anndata.read_h5ad(target), anndata.read_h5ad(toy_run.embedding)
+    assert written.obs["domain"].cat.categories.tolist() == [str(number) for number in range(1, 11)]
+    assert written.obs["domain"].astype(str).tolist() == table["domain"].tolist()
+    assert written.obs.drop(columns="domain").equals(source.obs)
+    assert np.array_equal(written.X, source.X) and written.uns["training"] == source.uns["training"]
+    assert written.obsm.keys() == source.obsm.keys()
+    assert all(np.array_equal(written.obsm[key], source.obsm[key]) for key in source.obsm)
+    # Once more, from a file that has domains
+    again = tmp_path / "again.h5ad"
+    assert run("--n-domains", "4", "--with-domains", str(again), embedding=target).exit_code == 0
+    assert anndata.read_h5ad(again).obs["domain"].nunique() == 4
 
 
 def test_the_mixture_gives_the_probability_of_the_domain(run, toy_run, tmp_path):

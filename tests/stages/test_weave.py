@@ -56,6 +56,7 @@ def test_three_of_four_runs_outvote_the_fourth(run, runs, toy_run, tmp_path):
         "barcode", "section", "domain", "confidence", "agreement", "entropy", "next_domain",
     ]  # fmt: skip
     assert adjusted_rand_score(toy_run.quadrant, table["domain"]) == 1.0
+    assert anndata.read_h5ad(tmp_path / "weave.h5ad").obs["domain"].tolist() == table["domain"].tolist()
     outvoted = np.arange(len(table)) % 8 < 4
     assert (table["agreement"] == np.where(outvoted, 0.75, 1.0)).all()
     for domain in "1234":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.io.contract import stamp, write
-from spatialweave.io.files import write_text
+from spatialweave.io.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     import anndata
@@ -27,6 +28,9 @@ LONG_RANGE = "long_range"
 MATCHED_RUNS = "matched_runs"
 """The obsm key of the domains of all runs under the consensus's numbers: a table, one column per run, 0 = none."""
 
+DOMAIN = "domain"
+"""The obs column of domains, where a run has some: categories "1" to "K"."""
+
 DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
 """Prefixes of the obsm keys of reconstructed features and latents; the modality follows."""
 
@@ -37,6 +41,7 @@ def write_embedding(
     embedding: np.ndarray,
     training: dict[str, Any],
     extras: Mapping[str, np.ndarray | pd.DataFrame] | None = None,
+    domains: pd.Series | None = None,
 ) -> None:
     """Write an embedding file.
 
@@ -49,12 +54,14 @@ def write_embedding(
         uns['training'], since HDF5 has no lists of mixed or missing values.
     extras
         Further arrays and tables per spot, stored in obsm by key: made by `training.outputs` from a method's extras.
+    domains
+        Domain of every spot, where they are known when the embedding is: stored in obs.
     """
     import anndata
 
     data = anndata.AnnData(
         X=np.ascontiguousarray(embedding, dtype=np.float32),
-        obs=dataset.obs.copy(),
+        obs=dataset.obs if domains is None else dataset.obs.assign(**{DOMAIN: as_categories(domains)}),
         obsm={"spatial": dataset.coordinates, **(extras or {})},
         uns={
             "spatialweave": stamp("embedding", dataset=dataset.name, layout=dataset.layout, recipe=dataset.recipe),
@@ -62,6 +69,31 @@ def write_embedding(
         },
     )
     write(data, path)
+
+
+def write_with_domains(source: Path, target: Path, domains: pd.Series) -> None:
+    """Write an embedding file again, with the domain of every spot in obs.
+
+    The arrays are copied as they are stored: an embedding with all it reconstructs may be large.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+        with h5py.File(temporary, "r+") as file:
+            obs = file["obs"]
+            write_elem(obs, DOMAIN, as_categories(domains))
+            obs.attrs["column-order"] = [*(name for name in obs.attrs["column-order"] if name != DOMAIN), DOMAIN]
+
+
+def as_categories(domains: pd.Series) -> pd.Categorical:
+    """Return domains (numbers, or the same as text) as categories in numerical order."""
+    import pandas as pd
+
+    numbers = domains.to_numpy().astype(np.int64)
+    found = np.unique(numbers)
+    return pd.Categorical.from_codes(np.searchsorted(found, numbers), pd.Index(found.astype(str)))
 
 
 def write_training_record(path: Path, dataset: str, training: dict[str, Any]) -> None:
