@@ -5,13 +5,14 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.io import tables
-from spatialweave.io.column_names import facts_among
+from spatialweave.io.column_names import LABEL_NAMES, facts_among
 from spatialweave.io.notices import InputWarning
 
 from .inputs import grid, h5ad, read
@@ -130,6 +131,21 @@ FACTS = [
     "x_tile:x_tile",
     "size:size",
     "neighborhood10",
+    *LABEL_NAMES,
+    "spatial_domain",
+    "cell_type_id",
+    "Spatial.cluster",
+    "layer_guess",
+    "subsets_Mito_percent",
+    "pct_mt",
+    "mito_frac",
+    "sizeFactor",
+    "sum_umi",
+    "cell_count",
+    "__no_feature",
+    "N_multimapping",
+    "gene_symbol",
+    "chr",
 ]
 FEATURES = [
     "PC",
@@ -163,6 +179,15 @@ FEATURES = [
     "BATCHF",
     "TMA",
     "CHIP",
+    "DOMAINA",
+    "SUMF1",
+    "SUMO2",
+    "CELLTYPER",
+    "RUNX1",
+    "CHRM1",
+    "MTRR",
+    "SYMPK",
+    "PCTP",
 ]
 
 
@@ -196,8 +221,34 @@ AKOYA = {
     "homogeneity:homogeneity": 0.5, "cyc001_ch001:CD3": STAINS["CD3"], "cyc001_ch002:CD8": STAINS["CD8"],
 }  # fmt: skip
 
+QUPATH_1 = {
+    "Image": "a.tif", "Name": "PathCellObject", "Class": "", "Centroid X µm": XY[:, 0], "Centroid Y µm": XY[:, 1],
+    "Nucleus: CD3 mean": 7.5, "Nucleus: CD3 std dev": 0.5, "Cell: CD3 mean": STAINS["CD3"], "Cell: CD3 max": 99.5,
+    "Cell: CD8 mean": STAINS["CD8"],
+}  # fmt: skip
+CELLPROFILER = {
+    "ImageNumber": 1, "ObjectNumber": range(1, 21), "Metadata_Site": 1, "AreaShape_Area": 9,
+    "Intensity_MaxIntensity_CD3": 9, "Intensity_MeanIntensity_CD3": STAINS["CD3"],
+    "Intensity_MeanIntensity_CD8": STAINS["CD8"], "Children_Nuclei_Count": 1,
+    "Location_Center_X": XY[:, 0], "Location_Center_Y": XY[:, 1], "Number_Object_Number": range(1, 21),
+    "Texture_Contrast_CD3": 2.5, "Neighbors_NumberOfNeighbors_3": 2,
+}  # fmt: skip
+HISTOCAT = {
+    "ImageId": 1, "CellId": range(1, 21), "Cell_CD3": STAINS["CD3"], "Cell_CD8": STAINS["CD8"], "EulerNumber": 1,
+    "Percent_Touching": 0.5, "Number_Neighbors": 3, "X_position": XY[:, 0], "Y_position": XY[:, 1],
+}  # fmt: skip
+ARK = {
+    "cell_size": 20.5, "CD3": STAINS["CD3"], "CD8": STAINS["CD8"], "label": range(1, 21), "centroid-0": XY[:, 1],
+    "centroid-1": XY[:, 0], "major_minor_axis_ratio": 1.5, "perim_square_over_area": 1.5, "convex_hull_resid": 0.5,
+    "centroid_dif": 0.5, "num_concavities": 0, "nc_ratio": 0.5, "fov": "fov1", "cell_meta_cluster": "T",
+}  # fmt: skip
+EXPORTS = {
+    "QuPath": QUPATH, "QuPath 0.1": QUPATH_1, "HALO": HALO, "inForm": INFORM, "Akoya": AKOYA,
+    "CellProfiler": CELLPROFILER, "histoCAT": HISTOCAT, "ark": ARK,
+}  # fmt: skip
 
-@pytest.mark.parametrize("export", [QUPATH, HALO, INFORM, AKOYA], ids=["QuPath", "HALO", "inForm", "Akoya"])
+
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
 def test_only_mean_intensities_are_features_of_tables_of_cells(tmp_path: Path, export: dict) -> None:
     """The mean of the whole cell stands for that of its parts, if there is one."""
     pd.DataFrame(export).to_csv(tmp_path / "cells.csv", index=False)
@@ -207,6 +258,60 @@ def test_only_mean_intensities_are_features_of_tables_of_cells(tmp_path: Path, e
     assert len(features) == 2 and "CD3" in features[0] and "CD8" in features[1]
     np.testing.assert_array_equal(result.mod["adt"].X.toarray(), STAINS.to_numpy())
     np.testing.assert_array_equal(result.obsm["spatial"], XY)
+
+
+def test_a_column_of_facts_that_repeat_is_no_column_of_names(tmp_path: Path) -> None:
+    table = GENES.reset_index(drop=True).assign(x=XY[:, 0], y=XY[:, 1])
+    table.insert(0, "Image", ["a"] * 10 + ["b"] * 10)
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    with pytest.warns(InputWarning, match="its first column 'Image' holds 'a' for several spots.*numbered from 0"):
+        rna = read({"rna": tmp_path / "cells.csv"}).mod["rna"]
+    assert rna.obs_names.tolist() == [str(i) for i in range(20)]
+
+
+def test_genes_of_one_name_in_a_first_column_stay_names(tmp_path: Path) -> None:
+    names = [f"AC{i}" for i in range(20)]
+    table = GENES.set_axis(names).T.set_axis(pd.Index(["A", "A"], name="gene_symbol"))
+    table.to_csv(tmp_path / "m.csv")
+    positions(tmp_path / "xy.csv", "barcode", names)
+    with pytest.warns(InputWarning, match="its rows are read as features"):
+        rna = read({"rna": tmp_path / "m.csv"}, spatial=tmp_path / "xy.csv").mod["rna"]
+    assert rna.var_names.tolist() == ["A", "A-1"]
+    np.testing.assert_array_equal(rna.X.toarray(), GENES.to_numpy())
+
+
+CONTROLS = [
+    *(
+        "NegPrb1",
+        "Negative02",
+        "SystemControl3",
+        "FalseCode12",
+        "Blank-12",
+        "Blank.7",
+        "BLANK_0069",
+        "antisense_PROKR2",
+    ),
+    *("NegControlProbe_00042", "NegControlProbe-00042", "UnassignedCodeword_0001", "Intergenic_Region_12"),
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "h5ad"])
+def test_negative_controls_among_genes_are_left_out(tmp_path: Path, kind: str) -> None:
+    """Files of squidpy and tables of one instrument's matrix do not give the types of features."""
+    names = ["A", "NEGR1", *CONTROLS, "BLNK"]
+    path = tmp_path / f"m.{kind}"
+    data = anndata.AnnData(np.ones((20, len(names))), pd.DataFrame(index=[f"AC{i}" for i in range(20)]))
+    data.var_names = names
+    data.obsm["spatial"] = XY
+    if kind == "h5ad":
+        data.write_h5ad(path)
+    else:
+        data.to_df().assign(x=XY[:, 0], y=XY[:, 1]).to_csv(path)
+    with pytest.warns(
+        InputWarning, match="'NegPrb1', .* and 6 more are negative controls, not genes, and are left out"
+    ):
+        result = read({"rna": path})
+    assert result.mod["rna"].var_names.tolist() == ["A", "NEGR1", "BLNK"]
 
 
 def test_all_columns_of_text_are_named_at_once(tmp_path: Path) -> None:

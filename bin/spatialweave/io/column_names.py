@@ -33,6 +33,7 @@ OBS_PAIRS = (
     ("centroid_1", "centroid_0", "pixel"),
     ("centroid_1", "centroid_2", "pixel"),
     ("x_coord", "y_coord", "unknown"),
+    ("x_coords", "y_coords", "unknown"),
     ("x_coordinate", "y_coordinate", "unknown"),
     ("x_location", "y_location", "unknown"),
     ("coord_x", "coord_y", "unknown"),
@@ -45,6 +46,20 @@ OBS_PAIRS = (
     ("pixel_x", "pixel_y", "pixel"),
     ("x_px", "y_px", "pixel"),
     ("x_um", "y_um", "micrometre"),
+    ("x_micron", "y_micron", "micrometre"),
+    ("x_microns", "y_microns", "micrometre"),
+    ("x_mm", "y_mm", "millimetre"),
+    ("x_slide", "y_slide", "unknown"),
+    # MERFISH; segger; histoCAT and others; Slide-seq.
+    ("global_x", "global_y", "micrometre"),
+    ("cell_centroid_x", "cell_centroid_y", "unknown"),
+    ("location_x", "location_y", "unknown"),
+    ("loc_x", "loc_y", "unknown"),
+    ("posx", "posy", "unknown"),
+    ("coor_x", "coor_y", "unknown"),
+    # Reductions that Seurat calls spatial.
+    ("spatial_1", "spatial_2", "unknown"),
+    ("spatial1", "spatial2", "unknown"),
     ("sdimx", "sdimy", "unknown"),
     ("imagecol", "imagerow", "pixel"),
     ("array_col", "array_row", "array"),
@@ -72,8 +87,14 @@ BARCODE_NAMES = (
 BESIDE = {("centroid_2", "centroid_1"): ("centroid_0",)}
 """Columns without which a pair is another program's."""
 
+LABEL_NAMES = (
+    *("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth"),
+    *("ground truth", "anno", "manual-anno"),
+)
+"""Names (any case) of the column of labels in a table; a single column beside the barcodes may have any name."""
+
 _INDEX_NAMES = re.compile(
-    r"(?:.*_)?(?:ids?|index|genes?|m_?z|mass|features?|peaks?|compounds?|metabolites?|proteins?|markers?)"
+    r"(?:.*_)?(?:ids?|index|genes?|symbols?|m_?z|mass|features?|peaks?|compounds?|metabolites?|proteins?|markers?)"
     r"|m_?z_.*|.*(?:name|barcode)s?"
 )
 """Names, as :func:`plain_name` spells them, of a first column that holds names, whatever these look like."""
@@ -95,7 +116,8 @@ PART_NAMES = {
         *("donor", "patient", "subject", "animal", "mouse", "embryo", "brain", "specimen", "core", "tma_core", "tma"),
         *("unique_region", "acquisition", "file", "dataset", "chip", "well"),
     ),
-    BATCHES: ("batch", "experiment"),
+    # Cardinal calls the samples of imaging mass spectrometry runs.
+    BATCHES: ("batch", "experiment", "run"),
 }
 """Columns (any case, with or without characters between words, and :data:`_ENDING` after them) that give the field of
 view, section or batch of a spot. Batches may be sections, but also sequencing lanes of one section."""
@@ -138,7 +160,9 @@ def _kind_of_part(squeezed: str) -> str:
 _FACTS = frozenset(
     spelled(name)
     for name in (
-        *("cluster", "clusters", "cell_type", "celltype", "annotation", "label", "labels", "region"),
+        *LABEL_NAMES,
+        *("clusters", "truth", "layer_guess", "niche", "compartment", "tissue", "phase", "doublet"),
+        *("predicted_doublet", "pseudotime", "kmeans", "mclust", "bayesspace", "stagate", "graphst", "spagcn"),
         *(name for name in BARCODE_NAMES if name),
         *("index", "index_in_file", "event_id", "eventid", "in_tissue"),
         *("object_type", "class", "classification", "parent", "path", "phenotype", "tissue_category"),
@@ -149,11 +173,20 @@ _FACTS = frozenset(
         *("transcript_count", "transcript_counts", "transcripts", "umi_count", "umi_counts", "numi", "ngene", "n_umi"),
         *("n_transcripts", "homogeneity", "detection_probability", "groups", "patients", "spots", "confidence"),
         *("total_cells", "process_region_id"),
-        *("seurat_clusters", "percent_mt", "percent_mito", "percent_ribo", "unmapped"),
+        *("seurat_clusters", "cell_meta_cluster", "unmapped", "umi", "umis", "sum", "detected", "total"),
+        *("library_size", "orig_index", "banksy"),
+        # Of spatialLIBD, Stereopy and Xenium.
+        *("sum_umi", "sum_gene", "expr_chrm", "expr_chrm_ratio", "dnbcount", "z_level", "overlaps_nucleus"),
+        *("codeword_count", "qv"),
+        # What programs that count reads write below the genes: HTSeq, STAR.
+        *("__no_feature", "__ambiguous", "__too_low_aqual", "__not_aligned", "__alignment_not_unique"),
+        *("n_unmapped", "n_multimapping", "n_nofeature", "n_ambiguous"),
         *("control_probe_counts", "control_codeword_counts", "unassigned_codeword_counts"),
         *("genomic_control_counts", "deprecated_codeword_counts"),
-        # Facts about features, in exports with the spots in columns: of SCiLS Lab and METASPACE.
+        # Facts about features, in exports with the spots in columns: of SCiLS Lab, METASPACE, Ensembl, featureCounts.
         *("Interval Width (+/- Da)", "adduct", "mz", "moleculeNames", "moleculeIds"),
+        *("gene_id", "gene_ids", "gene_name", "gene_symbol", "gene_symbols", "symbol", "ensembl_id", "gene_type"),
+        *("gene_biotype", "chr", "chromosome", "start", "end", "strand"),
     )
 )
 
@@ -163,9 +196,13 @@ _FACT_PATTERNS = re.compile(
     r"|(?:cell_|nucleus_)?[xyz]_(?:centroid|center|centre|position|coord|coordinate)(?:_.*)?"
     r"|[xyz]_?(?:min|max)"
     # Sums by Seurat and scanpy, and the unnamed column of a table that was saved twice.
-    r"|ncount_.*|nfeature_.*|pct_counts_.*|(?:log1p_)?(?:total_counts|n_counts|n_genes)(?:_.*)?|unnamed_\d+"
+    r"|ncount_.*|nfeature_.*|(?:log1p_)?(?:total_counts|n_counts|n_genes)(?:_.*)?|unnamed_\d+"
     # Clusters, scores of cells and gene sets, and axes of plots.
-    r"|cluster_?id|(?:leiden|louvain)(?:_.*)?|.+_snn_res_.*|.+_scores?|(?:umap|tsne|x_umap|x_tsne)_?[xy\d]+"
+    r"|cluster_?(?:id|label)|(?:leiden|louvain)(?:_.*)?|.+_snn_res_.*|.+_scores?"
+    r"|(?:spatial_)?(?:clusters?|domains?)(?:_ids?)?|cell_?types?(?:_.*)?"
+    r"|(?:umap|tsne|x_umap|x_tsne)_?[xy\d]+|size_?factors?"
+    r"|(?:pct|percent|percentage|fraction|subsets)_(?:counts|mt|mito|ribo|rb|rp|hb|largest)(?:_.*)?"
+    r"|(?:mt|mito|ribo)_(?:frac|fraction|percent|pct|ratio)"
     r"|neighbou?rhood_?\d*|[xyz]_withintile|tissue_category_area_.*|cell_density_.*|distance_from_.*"
     # Stains by which MERSCOPE finds the cells.
     r"|(?:dapi|polyt|cellbound\d+)_(?:raw|high_pass)"
@@ -180,8 +217,12 @@ _SHAPES = re.compile(
     r"(?:area|volume|anisotropy|perimeter|perimeter_area_ratio|circularity|eccentricity|solidity|extent|orientation"
     r"|size|width|height|length|aspect_?ratio|equivalent_diameter|(?:major|minor)_?axis_?length"
     r"|axis_(?:major|minor)_length|(?:minor|major)_axis|axis_ratio|roundness|compactness"
-    r"|(?:max|min)_(?:caliper|diameter))"
-    r"(?:_(?:px|pixels|um|m|px_2|um_2|m_2|px2|um2))?|nucleus_cell_area_ratio"
+    r"|(?:max|min)_(?:caliper|diameter)"
+    # ark, histoCAT.
+    r"|major_minor_axis_ratio|major_axis_equiv_diam_ratio|perim_square_over_area|convex_hull_resid|centroid_dif"
+    r"|num_concavities|euler_?number)"
+    r"(?:_(?:px|pixels|um|m|px_2|um_2|m_2|px2|um2))?|nucleus_cell_area_ratio|nc_ratio"
+    r"|(?:cell|nucleus|nuclei)_counts?|n_cells|density|percent_touching|num(?:ber)?_?neighbou?rs"
     r"|areashape_.*"
 )
 """Names of facts about cells that are features of the modality morphology."""
@@ -243,15 +284,21 @@ def _is_fact(name: str, plain: str, modality: str | None) -> bool:
 _STAINS = (
     (
         {"object_type", "detection_probability", "centroid_x_um", "centroid_x_px"},
-        r"(?:(?P<part>\w+): )?(?P<stain>.+): Mean",
+        # Before version 0.2, "Cell: CD3 mean".
+        r"(?:(?P<part>\w+): )?(?P<stain>.+)(?:: M| m)ean",
     ),
     (
         {"analysis_region", "algorithm_name"},
         r"(?P<stain>.+?) (?P<part>Nucleus|Cytoplasm|Membrane|Cell) (?:Average )?Intensity",
     ),
+    (
+        {"areashape_center_x", "location_center_x", "number_object_number"},
+        r"(?:(?P<part>\w+)_)?Intensity_MeanIntensity_(?P<stain>.+)",
+    ),
     ({"cell_x_position"}, r"(?P<part>Nucleus|Cytoplasm|Membrane|Entire Cell) (?P<stain>.+) Mean \(.*\)"),
 )
-"""Columns that show that a table is of QuPath, HALO or inForm (any of them), and the names of its mean intensities."""
+"""Columns that show that a table is of QuPath, HALO, CellProfiler or inForm (any of them), and the names of its mean
+intensities."""
 
 
 def _stains(names: Sequence[str], present: Set[str]) -> set[str]:
@@ -265,3 +312,14 @@ def _stains(names: Sequence[str], present: Set[str]) -> set[str]:
     }
     whole = {stain for stain, part in found.values() if part in ("Cell", "Entire Cell")}
     return {name for name, (stain, part) in found.items() if part in ("Cell", "Entire Cell") or stain not in whole}
+
+
+CONTROL = re.compile(
+    # CosMx.
+    r"(?:negprb|negative|negadd|systemcontrol|falsecode)[-_ ]?\d*"
+    # MERSCOPE and Xenium; R and Seurat write other characters between words.
+    r"|blank[-_. ]?\d+|neg(?:ative)?control(?:probe|codeword)[-_. ].+|(?:unassigned|deprecated)codeword[-_. ]\d+"
+    r"|antisense[-_. ].+|intergenic[-_. ]region[-_. ]\d+",
+    re.IGNORECASE,
+)
+"""Names of negative controls of instruments among the genes: probes, and codes that stand for no gene."""

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.column_names import facts_among
+from spatialweave.io.column_names import CONTROL, facts_among
 from spatialweave.io.genomes import genomes_of, select_genome
 from spatialweave.io.measurement import Measurement
+from spatialweave.io.table_cells import listed
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS, fits, known_names, modality_of
 
 HASHTAG = re.compile(r".*hash[-_ ]?tag.*|(?:hto|cmo)[-_. ]?\d.*|hto", re.IGNORECASE)
@@ -51,6 +52,13 @@ def feature_groups(
         groups.columns[modality] = kept
         taken[kept] = True
     facts = [i for i in facts_among(names) if not taken[i]]
+    genes = groups.columns.get("rna", np.empty(0, dtype=int))
+    controls = [i for i in genes if CONTROL.fullmatch(names[i])]
+    if controls:
+        groups.columns["rna"] = np.setdiff1d(genes, controls)
+        groups.left_out.append(
+            f"{listed([names[i] for i in controls])} are negative controls, not genes, and are left out"
+        )
     proteins = groups.columns.get("adt", np.empty(0, dtype=int))
     hashtags = [i for i in proteins if HASHTAG.fullmatch(names[i])]
     if hashtags:

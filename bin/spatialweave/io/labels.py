@@ -11,16 +11,10 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.cell_names import key_columns, matched_names, row_names
-from spatialweave.io.column_names import BARCODE_NAMES
+from spatialweave.io.column_names import BARCODE_NAMES, LABEL_NAMES
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.notices import warn
 from spatialweave.io.spot_names import no_match
-
-LABEL_NAMES = (
-    *("label", "labels", "domain", "domains", "region", "annotation", "layer", "cluster", "ground_truth"),
-    *("ground truth", "anno", "manual-anno"),
-)
-"""Names (any case) of the column of labels in a table; a single column beside the barcodes may have any name."""
 
 UNLABELLED = ("", "nan", "na", "n/a", "<na>", "none", "null")
 """Texts (any case) that other programs write where a spot has no label."""

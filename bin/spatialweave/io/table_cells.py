@@ -70,6 +70,13 @@ def unique_barcodes(path: Path, table: pd.DataFrame, column: str) -> pd.Index:
 MOST_NAMED = 6
 """Columns that a message names."""
 
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message: the first :data:`MOST_NAMED`, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(f"'{name}'" for name in names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 NO_FEATURE = "leave out the column if it is no feature"
 
 
@@ -95,7 +102,7 @@ def _comma_fix(cell: str) -> str:
 def _text_columns(header: Sequence[str], cells: Sequence[str], skipped: Collection[int]) -> list[str]:
     """Return the columns of a row that hold text, for a message that names all of them."""
     return [
-        f"'{name}'"
+        name
         for position, (name, cell) in enumerate(zip(header, cells, strict=True))
         if position not in skipped and to_number(cell) is None and _number_fix(cell) == NO_FEATURE
     ]
@@ -117,10 +124,7 @@ def first_bad_cell(path: Path, skipped: Collection[int]) -> InputError:
                 found, fix = f"'{cell}' is not a number" if cell.strip() else "the cell is empty", _number_fix(cell)
                 text = _text_columns(header, cells, skipped) if fix == NO_FEATURE else []
                 if len(text) > 1:
-                    named = ", ".join(text[:MOST_NAMED]) + f" and {len(text) - MOST_NAMED} more" * (
-                        len(text) > MOST_NAMED
-                    )
-                    fix = f"leave out the columns of text that are no features ({named})"
+                    fix = f"leave out the columns of text that are no features ({listed(text)})"
                 return InputError(where, found, "a number", fix)
             if not math.isfinite(value):
                 return InputError(where, f"value {cell} is not finite", "a number of 0 or more")

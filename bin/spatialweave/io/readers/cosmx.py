@@ -5,7 +5,6 @@ A cell is named by its field of view and its number there, which is unique only 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io import tables
 from spatialweave.io.cell_names import CELL, FIELD, cell_names, has_fields
-from spatialweave.io.column_names import facts_among
+from spatialweave.io.column_names import CONTROL, facts_among
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.notices import warn
 from spatialweave.io.readers import table
@@ -26,9 +25,6 @@ COUNTS, CELLS = "exprMat_file.csv", "metadata_file.csv"
 
 NAMES = (FIELD, CELL.lower(), "cell", "slide_id")
 """Columns (lower case) that name or locate cells and are not features."""
-
-CONTROL = re.compile(r"(negprb|negative|negadd|systemcontrol|falsecode)[-_ ]?\d*", re.IGNORECASE)
-"""Names of negative control probes and of codes that do not stand for a gene; only matrices of RNA have them."""
 
 OUTSIDE = "0"
 """The cell number of everything outside the cells of a field."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spatialweave.io.column_names import CONTROL
 from spatialweave.io.measurement import Measurement
 from spatialweave.io.readers import table
 from spatialweave.io.readers.cells import named_by, place, read_cells
@@ -14,9 +15,6 @@ from spatialweave.io.readers.folder import find, need
 COUNTS, CELLS = "cell_by_gene.csv", "cell_metadata.csv"
 NAMES = ("entityid", "cell", "cell_id", "")
 """Names of the column of cells, in the versions of the software."""
-
-BLANK = "blank-"
-"""Prefix (any case) of the names of blank barcodes, which measure the background and are not genes."""
 
 
 def is_merscope(path: Path) -> bool:
@@ -29,7 +27,7 @@ def read(path: Path) -> list[Measurement]:
     cells_file = need(path, CELLS, what="the table of cells of a MERSCOPE folder")
     (measurement,) = table.read(need(path, COUNTS, what="a MERSCOPE folder"))
     matrix, features = measurement.slots["matrix"]()
-    blank = features.index.str.lower().str.startswith(BLANK)
+    blank = features.index.str.fullmatch(CONTROL)
     features["feature_types"] = np.where(blank, "Blank", "Gene Expression")
     measurement.slots = {"matrix": lambda: (matrix, features)}
     measurement.turned = None

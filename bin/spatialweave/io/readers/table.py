@@ -79,7 +79,8 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
 
 
 def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
-    """Return the position of the column with the names of the rows: the first, unless it holds facts or fractions.
+    """Return the position of the column with the names of the rows: the first, unless it holds facts (of several
+    rows) or fractions.
 
     Then it is that of barcodes, wherever it is; None if there is none.
     """
@@ -90,9 +91,12 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
     first = [cells[0] for _number, cells in islice(tables.rows(path), FIRST_ROWS)]
     elsewhere = next((i for i, name in enumerate(header) if name.lower() in IDENTIFIERS), None)
     holds = "" if is_index(header[0]) else _values(path, header, first)
+    repeats, is_fact = len(set(first)) < len(first), 0 in facts_among(header)
     # Numbers of rows, or of images, are no names where others are.
-    numbers = len(set(first)) < len(first) or (header[0] == "X" and _counts_rows(path))
-    if not holds and not (numbers and elsewhere is not None) and (elsewhere is None or 0 not in facts_among(header)):
+    numbers = repeats or (header[0] == "X" and _counts_rows(path))
+    if repeats and is_fact and not holds and not is_index(header[0]):
+        holds = f"'{first[0]}' for several spots"
+    if not holds and not (numbers and elsewhere is not None) and (elsewhere is None or not is_fact):
         return 0
     if elsewhere is None:
         found = f"its first column '{header[0]}' holds {holds}"
