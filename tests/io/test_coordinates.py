@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from spatialweave.errors import InputError
-from spatialweave.io.coordinates import in_obs, in_obsm, read_coordinates
+from spatialweave.io.coordinates import in_obs, in_obsm, likely_axes, read_coordinates
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.section import SectionInput, read_section
 
@@ -178,13 +178,49 @@ def test_one_axis_alone_is_no_coordinates() -> None:
     assert found is not None and found.values.tolist() == [[2, 0], [4, 1]]
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "unit"),
+    [
+        ("x_coords", "y_coords", "unknown"),
+        ("x_microns", "y_microns", "micrometre"),
+        ("x_mm", "y_mm", "millimetre"),
+        ("x_slide", "y_slide", "unknown"),
+        ("global_x", "global_y", "micrometre"),
+        ("cell_centroid_x", "cell_centroid_y", "unknown"),
+        ("Location_X", "Location_Y", "unknown"),
+        ("posX", "posY", "unknown"),
+        ("SPATIAL_1", "SPATIAL_2", "unknown"),
+    ],
+)
+def test_columns_of_obs_by_other_programs(x: str, y: str, unit: str) -> None:
+    found = in_obs(pd.DataFrame({y: [3.0, 4], x: [1.0, 2]}, index=["a", "b"]), "f")
+    assert found is not None and found.values.tolist() == [[1, 3], [2, 4]] and found.unit == unit
+
+
+@pytest.mark.parametrize(
+    ("columns", "likely"),
+    [
+        (("umap_x", "umap_y", "nx", "ny"), ("nx", "ny")),
+        (("y_fullres", "x_fullres"), ("x_fullres", "y_fullres")),
+        (("adj.x.final", "adj.y.final"), ("adj.x.final", "adj.y.final")),
+        (("index", "indey_", "tsne_x", "tsne_y", "max"), None),
+    ],
+)
+def test_columns_that_may_hold_coordinates_are_named(columns: tuple[str, ...], likely: tuple[str, str] | None) -> None:
+    obs = pd.DataFrame({name: [1.5, 2.5] for name in columns}, index=["a", "b"])
+    assert in_obs(obs, "f") is None
+    assert likely_axes(obs) == likely
+
+
 @pytest.mark.parametrize("shape", [(3, 2), (2, 4), (2, 1), (2,), (2, 2, 1)])
 def test_coordinates_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"obsm\['spatial'\]: has the shape"):
         in_obsm({"spatial": np.zeros(shape)}, pd.Index(["a", "b"]), "f")
 
 
-@pytest.mark.parametrize("key", ["Spatial", "coords", "coordinates", "spatial_coordinates"])
+@pytest.mark.parametrize(
+    "key", ["Spatial", "coords", "coordinates", "spatial_coordinates", "spatialCoords", "X_xy_loc"]
+)
 def test_other_names_of_obsm_are_searched_last(key: str) -> None:
     given = {key: np.array([[1.0, 2]]), "X_pca": np.zeros((1, 2))}
     found, usual = (in_obsm(obsm, pd.Index(["a"]), "f") for obsm in (given, given | {"spatial": np.array([[3.0, 4]])}))

@@ -21,6 +21,7 @@ from spatialweave.io.column_names import (
     GLOBAL_PAIRS,
     OBS_PAIRS,
     ON_SLIDE,
+    facts_among,
     find_axes,
     plain_name,
 )
@@ -35,8 +36,11 @@ OBSM_KEYS = (
     "X_spatial_coords",
     "Spatial",
     "spatial_coordinates",
+    "spatialCoords",
     "coordinates",
     "coords",
+    "xy_loc",
+    "X_xy_loc",
 )
 """The obsm keys of coordinates in AnnData files, in the order in which they are searched."""
 
@@ -47,7 +51,9 @@ spatialdata-io)."""
 ROWS = (78, 128)
 """Rows of the Visium slides of 6.5 and 11 mm, which have 128 and 224 columns."""
 CHANNELS = re.compile(r"^(\d{1,4})x(\d{1,4})(?:-\d+)?$")
-"""Pattern of names of spots that are coordinates."""
+"""Pattern of names of the spots of DBiT-seq, which are coordinates."""
+PIXELS = re.compile(r"^x(\d+)_y(\d+)$")
+"""Pattern of names of pixels by METASPACE, which are coordinates."""
 
 SELECTION = ("x", "y", "new_x", "new_y", "pixel_x", "pixel_y")
 """Columns of the files in which the spot detector of Spatial Transcriptomics lists spots by their array positions."""
@@ -109,6 +115,16 @@ def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] 
     return _checked(Coordinates(obs.index, values, slot, unit, global_by_name=x_name in ON_SLIDE))
 
 
+def likely_axes(obs: pd.DataFrame) -> tuple[str, str] | None:
+    """Return two columns of numbers whose names differ only in x and y, for a message; None if there are none."""
+    columns = {plain_name(name): str(name) for name in obs.columns if obs[name].dtype.kind in "iuf"}
+    for name in columns:
+        other = re.sub(r"^x|x$|(?<=_)x(?=_)", "y", name)
+        if other != name and other in columns and not facts_among([columns[name]]):
+            return columns[name], columns[other]
+    return None
+
+
 def _numbers(obs: pd.DataFrame, column: str, slot: str) -> np.ndarray:
     """Return a column as float64, NaN where it is missing; text is refused."""
     values = pd.to_numeric(obs[column], errors="coerce").to_numpy(np.float64)
@@ -120,11 +136,12 @@ def _numbers(obs: pd.DataFrame, column: str, slot: str) -> np.ndarray:
 
 
 def in_names(names: pd.Index, where: str) -> Coordinates | None:
-    """Return coordinates from names such as "12x7" of DBiT-seq pixels: channels of the first and second chip."""
-    channels = names.str.extract(CHANNELS)
-    if not len(names) or channels.isna().any(axis=None):
-        return None
-    return Coordinates(names, channels.to_numpy(dtype=np.float64), f"{where}, names of the spots", "array")
+    """Return coordinates from names of spots: "12x7" (channels of the two chips of DBiT-seq) or "x12_y7"."""
+    for pattern in (CHANNELS, PIXELS):
+        places = names.astype(str).str.extract(pattern)
+        if len(names) and places.notna().all(axis=None):
+            return Coordinates(names, places.to_numpy(dtype=np.float64), f"{where}, names of the spots", "array")
+    return None
 
 
 def on_slide(obsm: Mapping[str, Any], obs: pd.DataFrame, where: str) -> Coordinates | None:

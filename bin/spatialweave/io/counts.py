@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,15 @@ from spatialweave.io.notices import warn
 from spatialweave.io.stored_counts import as_counts
 
 RAW_COUNTS, NON_NEGATIVE = "raw counts: whole numbers of 0 or more", "intensities of 0 or more"
+
+FEATURE_NAMES = (
+    *("feature_name", "gene_symbols", "gene_symbol", "symbol", "gene_names", "gene_name", "features", "gene", "genes"),
+    *("name", "gene_ids", "gene_id"),
+)
+"""Columns of var with names of features, in the order in which they replace numbers."""
+
+DATE = re.compile(r"\d{1,2}[-. ]{1,2}(?:mar|mrz|sept?|o[ck]t|de[cz])\.?|\d{4}-\d\d-\d\d.*", re.IGNORECASE)
+"""Names of genes (MARCH1, SEPT9, OCT4, DEC1) that a spreadsheet has read as dates."""
 
 
 @dataclass
@@ -166,12 +176,30 @@ def _of_features(counts: Counts, columns: np.ndarray) -> Counts:
 
 
 def named_features(features: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the table of features under unique plain names; repeated names get a number, with a warning."""
+    """Return the table of features under unique plain names; repeated names get a number, with a warning.
+
+    Names that only count the features are replaced by a column of names, if the table has one.
+    """
     from anndata.utils import make_index_unique
 
     names = plain_names(features.index, where, "feature")
+    column = next((name for name in FEATURE_NAMES if name in features.columns), None)
+    if column and len(names) > 1 and any(names.equals(_running(first, len(names))) for first in (0, 1)):
+        warn(where, f"its features are named by the column '{column}', and not by the numbers 0, 1, 2 ...")
+        names = plain_names(features[column], where, "feature")
+    dates = names[names.str.fullmatch(DATE)]
+    if len(dates):
+        warn(
+            where,
+            f"{len(dates)} names of features are dates (first: '{dates[0]}'), as spreadsheets make of names of genes "
+            "such as SEPT9 and MARCH1; give a table that no spreadsheet has saved",
+        )
     repeated = names[names.duplicated()]
     if len(repeated):
         warn(where, f"{len(repeated)} repeated feature names (first: '{repeated[0]}') were made unique by a number")
         names = pd.Index(make_index_unique(names), dtype=object)
     return plain_frame(features, names)
+
+
+def _running(first: int, n_names: int) -> pd.Index:
+    return pd.Index([str(number) for number in range(first, first + n_names)], dtype=object)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
-from spatialweave.io.coordinates import LOOKED
+from spatialweave.io.coordinates import LOOKED, likely_axes
 from spatialweave.io.measurement import Coordinates
 from spatialweave.io.notices import warn
 from spatialweave.io.parts import ModalityPart
@@ -34,9 +34,12 @@ def section_coordinates(parts: Mapping[str, ModalityPart], spots: pd.Index, give
     if not sources:
         files = list(dict.fromkeys(part.where for part in parts.values()))
         outs = next(filter(None, map(outs_around, files)), None)
-        fix = (
-            f"give the folder {outs}, which holds tissue positions" if outs else "give a table barcode,x,y by --spatial"
-        )
+        fix = "give a table barcode,x,y by --spatial"
+        likely = next(filter(None, (likely_axes(part.data.obs) for part in parts.values())), None)
+        if outs:
+            fix = f"give the folder {outs}, which holds tissue positions"
+        elif likely:
+            fix = f"call the columns '{likely[0]}' and '{likely[1]}' x and y, if they hold them, or {fix}"
         raise InputError(", ".join(files), f"no coordinates (looked in {LOOKED})", fix=fix)
     coordinates = np.full((len(spots), 2), np.nan)
     for source in sources:

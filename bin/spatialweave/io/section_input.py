@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.choices import Choices
-from spatialweave.io.coordinates import in_names, name_as_section
+from spatialweave.io.coordinates import CHANNELS, in_names, name_as_section
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import ONE_SECTION, settle_fields
 from spatialweave.io.genomes import genomes_of
@@ -80,7 +80,8 @@ def read_parts(row: SectionInput, coordinates: Coordinates | None) -> dict[str, 
         make_plain(measurement)
         if coordinates is None and measurement.coordinates is None:
             measurement.coordinates = in_names(measurement.obs.index, measurement.where)
-            measurement.platform = "dbit" if measurement.coordinates is not None else measurement.platform
+            if measurement.coordinates is not None and CHANNELS.match(str(measurement.obs.index[0])):
+                measurement.platform = "dbit"
     settle_numbers(alone, coordinates)
     select_in_tissue(alone, coordinates)
     if row.labels:

@@ -14,7 +14,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.measurement import plain_text
 from spatialweave.io.tables import place, read_header, rows
 
-THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 """A number with separators of thousands; with a single comma it may also be one with decimals."""
 
 MISSING = ("", "na", "n/a", "null", "none")
@@ -93,7 +93,9 @@ def _comma_fix(cell: str) -> str:
     if THOUSANDS.fullmatch(cell):
         plain = cell.replace(",", "")
         return f"remove the thousands separators ({plain})" + (
-            f", or write a point before decimals ({cell.replace(',', '.')})" if cell.count(",") == 1 else ""
+            f", or write a point before decimals ({cell.replace(',', '.')})"
+            if cell.count(",") == 1 and "." not in cell
+            else ""
         )
     is_decimal = "," in cell and to_number(cell.replace(",", ".")) is not None
     return "write a point before decimals" if is_decimal else ""

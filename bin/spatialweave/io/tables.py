@@ -153,12 +153,15 @@ def skip_header(stream: TextIO, begin: Start) -> None:
 
 
 def lines(stream: TextIO, begin: Start) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of the header and of every row below it, without blank lines."""
+    """Yield line number and cells of the header and of every row below it, without blank lines.
+
+    Spreadsheets write the separators of lines that have been emptied.
+    """
     for _comment in range(begin.comments):
         stream.readline()
     reader = csv.reader(stream, delimiter=begin.separator)
     for cells in reader:
-        if cells:
+        if any(cell.strip() for cell in cells):
             yield begin.comments + reader.line_num, cells
 
 
@@ -168,11 +171,12 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     with open_text(path) as stream:
         for number, cells in islice(lines(stream, start(path)), 1, None):
             if len(cells) != width:
+                surplus = len(cells) == width + 1 and not cells[-1].strip()
                 raise InputError(
                     f"{path}, line {number}",
                     f"has {len(cells)} cells",
                     f"{width}, as in the header",
-                    "complete the line",
+                    "remove the separator at the end of each line" if surplus else "complete the line",
                 )
             yield number, cells
 
@@ -180,7 +184,8 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def read_strings(path: Path) -> pd.DataFrame:
     """Read a text or parquet table as strings; columns that parquet stores as numbers stay numbers.
 
-    A row of types below the header, as the Single Cell Portal has it, is left out.
+    A row of types below the header, as the Single Cell Portal has it, is left out, and so are empty columns without a
+    name.
 
     Returns
     -------
@@ -198,7 +203,8 @@ def read_strings(path: Path) -> pd.DataFrame:
     table = _stored_by_column(_without_types(rows(path)), header)
     if not len(table):
         raise InputError(str(path), "has a header but no rows", "one line per spot")
-    return table
+    # Spreadsheets write separators at the ends of lines where columns have been emptied.
+    return table.iloc[:, [i for i, name in enumerate(header) if i == 0 or name or (table.iloc[:, i] != "").any()]]
 
 
 def _without_types(numbered_rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -56,14 +56,12 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
         )
     named_by = _column_of_names(path, header)
     others = [i for i in range(len(header)) if i != named_by]
-    for position in others:
-        if position and not header[position]:
-            raise InputError(f"{path}, line 1, column {position + 1}", "has no name", "the name of a feature")
+    unnamed = [i for i in others if i and not header[i]]
     known = {others[i] for i in facts_among([header[i] for i in others], modality)}
     if named_by and header[0] in ("", "X"):
         # The numbers of rows that R has written.
         known.add(0)
-    facts = sorted((known | _true_or_false(path)) - {named_by})
+    facts = sorted((known | _true_or_false(path) | {*unnamed}) - {named_by})
     left_out = ", ".join(f"'{header[i]}'" for i in facts if header[i])
     if left_out:
         warn(str(path), f"the columns {left_out} are coordinates or facts about spots, not features, and are left out")
@@ -72,6 +70,10 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
         besides = left_out or f"'{header[named_by or 0]}'"
         raise InputError(str(path), f"has no features besides the columns {besides}", "one column per feature")
     obs, matrix = parse(path, len(header), facts, named_by)
+    for position in unnamed:
+        # Spreadsheets write separators at the ends of lines where columns have been emptied.
+        if obs[position].notna().any():
+            raise InputError(f"{path}, line 1, column {position + 1}", "has no name", "the name of a feature")
     obs.columns = pd.Index([header[i] for i in facts], dtype=object)
     obs = obs.loc[:, ~obs.columns.duplicated()]
     features = pd.DataFrame(index=pd.Index([header[i] for i in columns], dtype=object))
@@ -108,7 +110,9 @@ def _column_of_names(path: Path, header: Sequence[str]) -> int | None:
 
 def _beside_numbers(path: Path, header: Sequence[str]) -> int:
     """Return the position of the first column that names each row once, if column 0 holds numbers of rows; else 0."""
-    named = [i for i, name in enumerate(header) if name and name.lower() in BARCODE_NAMES]
+    # R reads the column without a name that it has written as X.
+    names = BARCODE_NAMES if _is_axis(header, "x") else (*BARCODE_NAMES, "x")
+    named = [i for i, name in enumerate(header) if name and name.lower() in names]
     if not named or not all(cells[0].strip().isdecimal() for _number, cells in islice(tables.rows(path), FIRST_ROWS)):
         return 0
     for position in named:
@@ -140,18 +144,17 @@ def _values(path: Path, header: Sequence[str], first: Sequence[str]) -> str:
     numbers = np.array([number for number in cells if number is not None])
     if not len(numbers) or len(numbers) < len(cells):
         return ""
-    if _is_axis(header) and not (header[0] == "X" and _counts_rows(path)):
+    if _is_axis(header, plain_name(header[0])) and not (header[0] == "X" and _counts_rows(path)):
         return "coordinates"
     rising = len(numbers) > 1 and (np.diff(numbers) > 0).all()
     return "fractions" if (numbers != np.floor(numbers)).any() and not rising else ""
 
 
-def _is_axis(header: Sequence[str]) -> bool:
-    """Return whether the first column is one of those that hold the coordinates."""
+def _is_axis(header: Sequence[str], name: str) -> bool:
+    """Return whether a column, by its plain name, is one of those that hold the coordinates."""
     axes = find_axes(header, FRAME_PAIRS)
-    plain = [plain_name(name) for name in header]
     # R calls a column of names X, also beside coordinates.
-    return axes is not None and plain[0] in " ".join(axes[:2]).split() and plain.count(plain[0]) == 1
+    return axes is not None and name in " ".join(axes[:2]).split() and [*map(plain_name, header)].count(name) == 1
 
 
 def _counts_rows(path: Path) -> bool:
@@ -198,8 +201,13 @@ def parse(
             tables.skip_header(stream, begin)
             for block in _blocks(stream, begin.separator, width, texts):
                 values = block[columns].to_numpy(dtype=np.float64)
+                # Spreadsheets write the separators of lines that have been emptied.
+                empty = np.isnan(values).all(axis=1) & (block[texts] == "").all(axis=1).to_numpy()
                 # Pandas makes an index of the first cells of rows that are longer than the header.
-                if not np.isfinite(values).all() or not isinstance(block.index, pd.RangeIndex):
+                surplus = not isinstance(block.index, pd.RangeIndex)
+                if empty.any():
+                    block, values = block[~empty], values[~empty]
+                if surplus or not np.isfinite(values).all():
                     raise ValueError("missing, infinite or surplus cells")
                 beside.append(block[texts])
                 blocks.append(sparse.csr_matrix(values))
@@ -223,7 +231,8 @@ def _numbers_or_text(column: pd.Series) -> pd.Series:
 
 
 def _blocks(stream: TextIO, separator: str, width: int, texts: Sequence[int]) -> Iterator[pd.DataFrame]:
-    """Yield blocks of rows: text in the columns of `texts`, float64 in the others."""
+    """Yield blocks of rows: text in the columns of `texts`, float64 in the others (NaN where a cell is empty)."""
+    empty: dict[Any, list[str]] = {i: [""] for i in range(width) if i not in texts}
     types: defaultdict[int, str] = defaultdict(lambda: "float64", dict.fromkeys(texts, "str"))
     with pd.read_csv(
         stream,
@@ -232,6 +241,7 @@ def _blocks(stream: TextIO, separator: str, width: int, texts: Sequence[int]) ->
         names=list(range(width)),
         dtype=types,
         keep_default_na=False,
+        na_values=empty,
         chunksize=max(1, BLOCK_CELLS // width),
     ) as reader:
         yield from reader
