@@ -134,6 +134,45 @@ def test_h5mu_with_shared_coordinates_labels_and_unequal_spots(tissue, tmp_path:
     holds(back, tissue, "adt", tissue.spots[5:])
 
 
+def test_h5mu_with_names_that_mudata_made_unique(tissue, tmp_path: Path, holds) -> None:
+    """By MuData.var_names_make_unique, if modalities have features of one name."""
+    data = mudata.MuData({"rna": adata(tissue), "prot": adata(tissue, "adt")})
+    for name, part in data.mod.items():
+        part.var_names = [f"{name}:{feature}" for feature in part.var_names]
+    data.mod["rna"].layers["raw_counts"] = data.mod["rna"].X
+    data.update()
+    data.write(tmp_path / "m.h5mu")
+    for layers in ({}, {"rna": "raw_counts"}):
+        result = section(multi=tmp_path / "m.h5mu", layers=layers)
+        holds(result, tissue, "rna")
+        holds(result, tissue, "adt")
+
+
+def test_h5mu_with_coordinates_in_the_shared_columns(tissue, tmp_path: Path, holds) -> None:
+    parts = {"rna": adata(tissue), "prot": adata(tissue, "adt")[5:].copy()}
+    for part in parts.values():
+        del part.obsm["spatial"]
+    data = mudata.MuData(parts)
+    data.obs["x"], data.obs["y"] = pd.DataFrame(tissue.coordinates, index=tissue.spots).loc[data.obs_names].to_numpy().T
+    data.write(tmp_path / "m.h5mu")
+    result = section(multi=tmp_path / "m.h5mu")
+    holds(result, tissue, "rna")
+    holds(result, tissue, "adt", tissue.spots[5:])
+
+
+def test_features_that_are_only_counted_have_the_names_of_a_column(tissue, tmp_path: Path, holds) -> None:
+    data = adata(tissue)
+    data.var["gene_symbols"] = data.var_names
+    data.var_names = [str(i) for i in range(5)]
+    data.write_h5ad(tmp_path / "a.h5ad")
+    with pytest.warns(InputWarning, match="named by the column 'gene_symbols', and not by the numbers"):
+        holds(section({"rna": tmp_path / "a.h5ad"}), tissue, "rna")
+    data.var_names = ["281", "303", "304", "885", "900"]
+    data.write_h5ad(tmp_path / "masses.h5ad")
+    result = section({"metabolite": tmp_path / "masses.h5ad"})
+    assert result.mod["metabolite"].var_names.tolist() == data.var_names.tolist()
+
+
 @pytest.mark.parametrize("element", ["shapes", "points", "own"])
 def test_spatialdata(tissue, tmp_path: Path, holds, element: str) -> None:
     data = adata(tissue)

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
-from spatialweave.io.coordinates import OBSM_KEYS, in_obsm, on_slide
+from spatialweave.io.coordinates import OBSM_KEYS, in_obs, in_obsm, on_slide
 from spatialweave.io.hdf5 import open_hdf5
-from spatialweave.io.measurement import Coordinates, Measurement, plain_frame, plain_names, reading
+from spatialweave.io.measurement import Coordinates, Loader, Measurement, plain_frame, plain_names, reading
 from spatialweave.io.notices import warn
 from spatialweave.io.readers.store import measure, read_frame, read_table
 from spatialweave.modalities import is_derived, known_names, modality_of
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from spatialweave.io.stored_counts import Opener
 
 
 def read(path: Path) -> list[Measurement]:
@@ -44,7 +49,7 @@ def read(path: Path) -> list[Measurement]:
             modality = modalities.pop(name)
             warn(str(path), f"modality '{name}' is computed from another {modality} of the file and is left out")
         measurements = [
-            measure(f"{path}, modality '{name}'", _opener(path, name), modality)
+            _under_plain_names(measure(f"{path}, modality '{name}'", _opener(path, name), modality), name)
             for name, modality in modalities.items()
             if modality
         ]
@@ -54,8 +59,28 @@ def read(path: Path) -> list[Measurement]:
             measurement.coordinates = _of_spots(coordinates, measurement.obs.index)
         extra = shared.loc[:, [c for c in shared.columns if c not in measurement.obs.columns]]
         measurement.obs = measurement.obs.join(extra[~extra.index.duplicated()])
+        if measurement.coordinates is None:
+            measurement.coordinates = in_obs(measurement.obs, measurement.where)
         measurement.on_slide = measurement.on_slide or on_slide({}, measurement.obs, measurement.where)
     return measurements
+
+
+def _under_plain_names(measurement: Measurement, modality: str) -> Measurement:
+    """Return the measurement with its features under names without "rna:", by which MuData makes them unique."""
+    prefix = f"{modality}:"
+
+    def plain(load: Loader) -> Loader:
+        def loaded() -> tuple[sparse.spmatrix | Opener, pd.DataFrame]:
+            matrix, features = load()
+            if len(features) and features.index.astype(str).str.startswith(prefix).all():
+                features = features.set_axis(features.index.astype(str).str.removeprefix(prefix))
+            return matrix, features
+
+        return loaded
+
+    measurement.slots = {slot: plain(load) for slot, load in measurement.slots.items()}
+    measurement.layers = {name: plain(load) for name, load in measurement.layers.items()}
+    return measurement
 
 
 def _of_spots(coordinates: Coordinates, names: pd.Index) -> Coordinates:
