@@ -149,6 +149,13 @@ def test_the_difference_between_spellings_is_named(
 def test_endings_of_barcodes_are_named_as_the_difference(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no barcode of adt is among.*without them the names agree"):
         read(two(tmp_path, [name.removesuffix("-1") for name in SPOTS]))
+    places = {"spatial": XY}
+    barcodes = ["".join("ACGT"[i >> shift & 3] for shift in range(0, 16, 2)) + "-1" for i in range(40)]
+    for beginning in ("S1_", "S1#"):
+        files = {"rna": h5ad(tmp_path / "a.h5ad", barcodes, {}, places)}
+        files["adt"] = h5ad(tmp_path / "b.h5ad", [beginning + name for name in barcodes], {}, places, seed=1)
+        with pytest.raises(InputError, match=r"the same beginnings of names .*without them the names agree"):
+            read(files)
     numbered = {"rna": h5ad(tmp_path / "a.h5ad", [f"spot_{i}" for i in range(40)], {}, {"spatial": XY})}
     numbered["adt"] = h5ad(tmp_path / "b.h5ad", [f"spot_{i + 40}" for i in range(40)], {}, {"spatial": XY}, seed=1)
     with pytest.raises(InputError, match="use the same names of spots"):

@@ -36,8 +36,12 @@ def has_fields(columns: Iterable[str]) -> bool:
 
 
 def cell_names(path: Path, frame: pd.DataFrame) -> pd.Series:
-    """Return names such as "12_345" (field, cell) if cells have numbers; other names are unique without the field."""
-    field, cell = (frame[tables.find_column(path, frame, (name,))].astype(str).str.strip() for name in (FIELD, CELL))
+    """Return names such as "12_345" (field, cell) if cells have numbers; other names are unique without the field.
+
+    Numbers may be written as "012" or, by programs that had no number for some row, as "12.0".
+    """
+    texts = (frame[tables.find_column(path, frame, (name,))].astype(str).str.strip() for name in (FIELD, CELL))
+    field, cell = (text.str.replace(r"^0*(\d+)(\.0)?$", r"\1", regex=True) for text in texts)
     return field + "_" + cell if cell.str.isdecimal().all() else cell
 
 

@@ -46,9 +46,17 @@ def without_ending(barcode: str) -> str:
     return re.sub(r"([-_][A-Za-z0-9]{1,4})+$", "", barcode)
 
 
+def without_beginning(barcode: str) -> str:
+    """Return a barcode without what programs write before it: "A1_AAACAAGTATCTCCCA-1", "A1#AAACAAGTATCTCCCA-1"."""
+    return re.sub(r"^.*[_#:](?=[ACGTN]{8,})", "", barcode)
+
+
 DIFFERENCES: dict[Callable[[str], str], str] = {
     made_by_r: "write the names as they were before make.names of R, which turns '-' into '.' (read the table with "
     "check.names = FALSE): then they agree",
     without_ending: "give all files the same endings of names (such as -1): without them the names agree",
+    without_beginning: "give all files the same beginnings of names (such as the sample before '_' or '#'): "
+    "without them the names agree",
+    lambda name: name.strip(): "remove the blanks around the names: without them the names agree",
 }
 """Spellings that lose the difference between names, and what to do where they do."""

@@ -84,7 +84,7 @@ def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | N
     flagged = _flagged(measurements, table)
     outside: set[str] = set()
     for where, flags in flagged:
-        outside.update(flags.index[_is_outside(where, flags)])
+        outside.update(flags.index[is_outside(where, flags)])
     if not outside:
         return
     total: set[str] = set()
@@ -122,7 +122,7 @@ def _flags_among(frame: pd.DataFrame) -> list[int]:
     return flags
 
 
-def _is_outside(where: str, flags: pd.Series) -> np.ndarray:
+def is_outside(where: str, flags: pd.Series) -> np.ndarray:
     """Return where a flag is 0; anything but 0 and 1, or false and true, is refused."""
     texts = _texts(flags)
     odd = np.flatnonzero(~np.isin(texts, (*YES, *NO)))

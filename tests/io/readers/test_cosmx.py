@@ -47,6 +47,18 @@ def test_cosmx(tmp_path: Path, ending: str, cell_first: bool, quoted: bool) -> N
     assert list(data.obs["label"][["1_1", "2_1"]]) == ["a", "b"]
 
 
+@pytest.mark.parametrize("form", ["{:03d}", "{:.1f}"])
+def test_cosmx_whose_table_of_cells_was_saved_again(tmp_path: Path, form: str) -> None:
+    """By programs that write numbers as 001, or as 1.0 where another row had none."""
+    folder = cosmx(tmp_path / "flat", RNA_OF_COSMX)
+    path = folder / "Run1_metadata_file.csv"
+    cells = pd.read_csv(path, float_precision="round_trip")
+    cells = cells.assign(**{name: [form.format(number) for number in cells[name]] for name in ("fov", "cell_ID")})
+    cells.to_csv(path, index=False)
+    data, _understood = written(folder, tmp_path)
+    holds(data.mod["rna"], IN_FIELDS, GENES, RNA)
+
+
 def test_cosmx_of_atomx(tmp_path: Path) -> None:
     folder = cosmx(tmp_path / "flat", RNA_OF_COSMX, ".csv.gz", atomx=True)
     data, _understood = written(folder, tmp_path)

@@ -211,6 +211,10 @@ def test_folders_that_are_told_for_what_they_are(tissue, tmp_path: Path, write_t
     (curio / "S_MoleculesPerMatchedBead.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n0 0 0\n")
     with pytest.raises(InputError, match=r"is a folder of Curio Seeker; .*_anndata.h5ad"):
         section({"rna": curio})
+    by_r = write_tenx_folder(tmp_path / "by_r", tissue.spots, genes, tissue.rna, 3, False)
+    (by_r / "matrix.mtx").rename(by_r / "counts.mtx")
+    with pytest.raises(InputError, match=r"holds counts.mtx, but no matrix.mtx; .*call counts.mtx matrix.mtx, and the"):
+        section({"rna": by_r})
 
 
 def test_tissue_positions_in_a_txt(tissue, tmp_path: Path, holds: Callable, write_tenx_h5: Callable) -> None:

@@ -10,8 +10,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from spatialweave.errors import InputError
 from spatialweave.io.count_matrix import in_memory
@@ -267,6 +269,45 @@ def test_tissue_positions_serve_as_coordinates(tissue, tmp_path, holds, layout: 
     name = "tissue_positions.csv" if layout == "header" else "tissue_positions_list.csv"
     tissue.table("rna").to_csv(tmp_path / "rna.csv")
     holds(section({"rna": tmp_path / "rna.csv"}, spatial=tmp_path / "spatial" / name), tissue, "rna")
+
+
+def test_flags_of_tissue_positions_in_words(tissue, tmp_path, holds, write_tenx_h5) -> None:
+    """As pandas and R write them."""
+    positions(tissue, tmp_path, "header", outside=3)
+    path = tmp_path / "spatial" / "tissue_positions.csv"
+    pd.read_csv(path).astype({"in_tissue": bool}).to_csv(path, index=False)
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    write_tenx_h5(tmp_path / "filtered_feature_bc_matrix.h5", tissue.spots, features, tissue.rna)
+    with pytest.warns(InputWarning, match="3 of 20 spots are outside the tissue"):
+        holds(section({"rna": tmp_path}), tissue, "rna", tissue.spots[3:])
+
+
+def test_positions_that_are_still_packed_are_named(tissue, tmp_path, write_tenx_h5) -> None:
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    write_tenx_h5(tmp_path / "filtered_feature_bc_matrix.h5", tissue.spots, features, tissue.rna)
+    (tmp_path / "GSM1_spatial.tar.gz").write_bytes(b"x")
+    with pytest.raises(
+        InputError, match=r"no spatial/tissue_positions file\).*to fix this, unpack GSM1_spatial.tar.gz"
+    ):
+        section({"rna": tmp_path})
+
+
+def test_a_matrix_with_the_barcodes_in_its_rows(tissue, tmp_path, holds, write_tenx_folder, spatial_csv) -> None:
+    """As kb-python and alevin write it."""
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "m", tissue.spots, features, tissue.rna, 3, False)
+    scipy.io.mmwrite(path / "matrix.mtx", sparse.coo_matrix(tissue.rna))
+    with pytest.warns(InputWarning, match="its 20 rows are the barcodes and its 5 columns the features"):
+        holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
+
+
+def test_a_gene_without_a_symbol_has_its_identifier(tissue, tmp_path, write_tenx_folder, spatial_csv) -> None:
+    features = [(name, "Gene Expression") for name in ["", *tissue.genes[1:]]]
+    path = write_tenx_folder(tmp_path / "m", tissue.spots, features, tissue.rna, 3, False)
+    lines = (path / "features.tsv").read_text().splitlines()
+    (path / "features.tsv").write_text("\n".join(["ENSG1\t\tGene Expression", *lines[1:]]))
+    result = section({"rna": path}, spatial=spatial_csv)
+    assert result.mod["rna"].var_names.tolist() == ["ENSG1", *tissue.genes[1:]]
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -35,7 +35,15 @@ def explain_name(path: Path) -> InputError | None:
 def explain_folder(path: Path) -> InputError | None:
     """Return the error for a folder of a known program that no reader opens; None for any other folder."""
     if find(path, "MoleculesPerMatchedBead.mtx") is None:
-        return None
+        named = next((file for file in sorted(path.iterdir()) if file.name.endswith((".mtx", ".mtx.gz"))), None)
+        if named is None:
+            return None
+        return InputError(
+            str(path),
+            f"holds {named.name}, but no matrix.mtx",
+            "a 10x matrix folder",
+            f"call {named.name} matrix.mtx, and the names beside it barcodes.tsv and features.tsv, without headers",
+        )
     return InputError(
         str(path),
         "is a folder of Curio Seeker",

@@ -20,6 +20,7 @@ from spatialweave.io.notices import warn
 from spatialweave.io.readers import fragments, library_image, segmented_cells, tenx_h5, tenx_matrix
 from spatialweave.io.readers.folder import find
 from spatialweave.io.readers.spelling import Spelling
+from spatialweave.io.spot_selection import is_outside
 
 COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 BIN = re.compile(r"s_\d+um_\d+_\d+")
@@ -86,8 +87,12 @@ def read(path: Path, choices: Choices) -> list[Measurement]:
         return segmented_cells.read(path)
     positions_file = _only(_position_files(path), "files of tissue positions")
     if positions_file is None:
+        packed = next(iter(sorted(path.glob("*spatial.tar*"))), None)
         raise InputError(
-            str(path), "no coordinates (it has no spatial/tissue_positions file)", " or ".join(POSITION_FILES)
+            str(path),
+            "no coordinates (it has no spatial/tissue_positions file)",
+            " or ".join(POSITION_FILES),
+            f"unpack {packed.name}" if packed else "",
         )
     if AGGREGATED in positions_file.name:
         raise InputError(
@@ -202,12 +207,9 @@ def read_positions(path: Path) -> pd.DataFrame:
     table = tables.read_strings(path) if has_header else tables.read_headless(path, COLUMNS)
     columns = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
     names = table_cells.unique_barcodes(path, table, columns["barcode"])
-    numeric = {name: table_cells.numbers(path, table, columns[name]) for name in COLUMNS[1:]}
-    outside = np.flatnonzero(~np.isin(numeric["in_tissue"], (0, 1)))
-    if len(outside):
-        where = f"{path}, {tables.place(table, outside[0])}, column 'in_tissue'"
-        raise InputError(where, f"'{numeric['in_tissue'][outside[0]]:g}' is neither 0 nor 1", "0 or 1")
-    frame = pd.DataFrame(numeric, index=names)
+    numeric = {name: table_cells.numbers(path, table, columns[name]) for name in COLUMNS[2:]}
+    inside = ~is_outside(str(path), table[columns["in_tissue"]].set_axis(names))
+    frame = pd.DataFrame({"in_tissue": inside, **numeric}, index=names)
     return frame.astype(dict.fromkeys(COLUMNS[1:4], np.int64))
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_array
 from spatialweave.io.measurement import Measurement, reading
+from spatialweave.io.notices import warn
 from spatialweave.io.tables import open_binary, open_text
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def read(path: Path) -> list[Measurement]:
     rows = _lines(path, "features.tsv", "genes.tsv", "peaks.bed")
     if _find(path, "features.tsv", "genes.tsv") is None:
         rows = [[name, name, "Peaks"] for name in (f"{row[0]}:{'-'.join(row[1:3])}" for row in rows)]
-    # Space Ranger for Visium HD and some exports write only one column of names.
+    # Space Ranger for Visium HD and some exports write only one column of names; genes without a symbol have an ID.
     features = pd.DataFrame(
-        {"gene_ids": [row[0] for row in rows]}, index=[row[1] if len(row) > 1 else row[0] for row in rows]
+        {"gene_ids": [row[0] for row in rows]}, index=[row[1] if len(row) > 1 and row[1] else row[0] for row in rows]
     )
     if rows and all(len(row) > 2 for row in rows):
         features["feature_types"] = [row[2] for row in rows]
@@ -81,7 +82,10 @@ def read(path: Path) -> list[Measurement]:
             with open_binary(file) as stream:
                 n_rows, n_columns, n_entries, *_ = mminfo(stream)
             # This is checked before the matrix is read, which takes as much memory as its header declares.
-            if (n_columns, n_rows) != (len(barcodes), len(rows)):
+            barcodes_first = (n_rows, n_columns) == (len(barcodes), len(rows)) != (n_columns, n_rows)
+            if barcodes_first:
+                warn(str(file), f"its {n_rows} rows are the barcodes and its {n_columns} columns the features")
+            elif (n_columns, n_rows) != (len(barcodes), len(rows)):
                 surplus = [lines[0][0] for lines, n in ((rows, n_rows), (barcodes, n_columns)) if len(lines) == n + 1]
                 raise InputError(
                     str(file),
@@ -93,7 +97,8 @@ def read(path: Path) -> list[Measurement]:
                 )
             check_array(f"{file}, header", (n_entries,), ENTRY_BYTES, file.stat().st_size)
             with open_binary(file) as stream:
-                matrix = csr_matrix(mmread(stream).T)
+                stored = mmread(stream)
+                matrix = csr_matrix(stored if barcodes_first else stored.T)
         return matrix, features
 
     return [Measurement(str(path), pd.DataFrame(index=[row[0] for row in barcodes]), {"matrix": load})]
