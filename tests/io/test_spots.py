@@ -186,6 +186,23 @@ def test_numbers_that_contradict_the_barcodes_are_not_used(tmp_path: Path) -> No
     np.testing.assert_array_equal(result.mod["adt"].obsm["spatial"], XY[10:])
 
 
+def test_numbered_spots_are_named_by_the_barcodes_that_another_file_has(tmp_path: Path) -> None:
+    """After reset_index in one of the files, whose spots are in another order."""
+    order = np.arange(40)[::-1]
+    files = {"rna": h5ad(tmp_path / "rna.h5ad", SPOTS, {}, {"spatial": XY})}
+    columns = {"barcode": [SPOTS[i] for i in order]}
+    files["adt"] = h5ad(tmp_path / "adt.h5ad", NUMBERS, columns, {"spatial": XY[order]}, seed=1)
+    with pytest.warns(InputWarning, match="adt.h5ad: its spots are named by the column 'barcode', and not by their"):
+        data = read(files)
+    assert data.n_obs == 40
+    np.testing.assert_array_equal(data.mod["adt"][SPOTS].X.toarray()[:, 0], 40 - np.arange(40))
+    np.testing.assert_array_equal(data.mod["adt"][SPOTS].obsm["spatial"], XY)
+    columns = {"barcode": [f"other{i}" for i in order]}
+    files["adt"] = h5ad(tmp_path / "adt.h5ad", NUMBERS, columns, {"spatial": XY[order]}, seed=1)
+    with pytest.raises(InputError, match="no barcode of adt is among"):
+        read(files)
+
+
 def test_numbers_that_agree_with_the_barcodes_are_kept(tmp_path: Path) -> None:
     """Without the numbers of wells, which one of the files has."""
     plain = [name.removesuffix("-1") for name in SPOTS[:30]]

@@ -28,11 +28,14 @@ are at coordinates of other spots. Coordinates in another frame are at none."""
 def settle_numbers(measurements: Sequence[Measurement], given: Coordinates | None) -> None:
     """Name spots by their barcodes if files name them by numbers that mean different barcodes in different files.
 
+    Spots with numbers also get the barcodes of a column if these, and not the numbers, are in another file.
+
     Raises
     ------
     InputError
         If the numbers contradict each other and the files cannot be joined by barcodes.
     """
+    _name_as_others(measurements)
     numbered = [measurement for measurement in measurements if _are_numbers(measurement.obs.index)]
     for one, other in combinations(numbered, 2):
         names = one.obs.index.intersection(other.obs.index, sort=False)
@@ -50,6 +53,30 @@ def settle_numbers(measurements: Sequence[Measurement], given: Coordinates | Non
                 return
         if not columns:
             _check_places(one, other, rows)
+
+
+def _name_as_others(measurements: Sequence[Measurement]) -> None:
+    """Name numbered spots by the column that holds most of the names in a file that has names."""
+    named = [m.obs.index for m in measurements if not _are_numbers(m.obs.index)]
+    others = named[0].append(named[1:]) if named else pd.Index([], dtype=object)
+    for measurement in measurements:
+        if not len(others) or not _are_numbers(measurement.obs.index) or measurement.obs.index.isin(others).any():
+            continue
+        fewer = min(len(measurement.obs), *map(len, named))
+        for column, values in measurement.obs.items():
+            if str(column).strip().lower() in BARCODE_NAMES and values.is_unique:
+                texts = pd.Index(clean(values), dtype=object)
+                if texts.isin(others).sum() > fewer / 2:
+                    warn(measurement.where, f"its spots are named by the column '{column}', and not by their numbers")
+                    _rename(measurement, texts)
+                    break
+
+
+def _rename(measurement: Measurement, names: pd.Index) -> None:
+    measurement.obs = measurement.obs.set_axis(names)
+    for part in ("coordinates", "on_slide"):
+        coordinates = getattr(measurement, part)
+        setattr(measurement, part, None if coordinates is None else replace(coordinates, names=names))
 
 
 def _are_numbers(names: pd.Index) -> bool:
@@ -87,10 +114,7 @@ def _join(numbered: Sequence[Measurement], given: Coordinates | None, column: st
         names.append(texts)
     warn(why.where, f"{why.found}: the files are joined by '{column}' and not by the numbers of their spots")
     for measurement, texts in zip(numbered, names, strict=True):
-        measurement.obs = measurement.obs.set_axis(texts)
-        for name in ("coordinates", "on_slide"):
-            coordinates = getattr(measurement, name)
-            setattr(measurement, name, None if coordinates is None else replace(coordinates, names=texts))
+        _rename(measurement, texts)
 
 
 def _check_places(one: Measurement, other: Measurement, rows: tuple[np.ndarray, np.ndarray]) -> None:
