@@ -106,3 +106,17 @@ def test_a_section_takes_its_labels_from_a_list(tmp_path: Path) -> None:
     labels = [f"region {i % 3}" for i in range(12)]
     section = read(files, labels=listed(tmp_path / "GT.txt", *labels))
     assert section.obs["label"][spots[::-1]].tolist() == labels
+
+
+@pytest.mark.parametrize("given", ["column", "table"])
+def test_labels_in_a_text_matrix_are_no_feature(tmp_path: Path, given: str) -> None:
+    """Whatever they are called: a method that saw them would find them."""
+    spots, regions = [f"p{i}" for i in range(20)], np.repeat([1, 2], 10)
+    points = dict(zip("xy", grid(4, 5).T, strict=True))
+    table = pd.DataFrame({"my regions": regions, "A": range(1, 21), "B": range(2, 22), **points}, index=spots)
+    table.to_csv(tmp_path / "rna.csv", index_label="barcode")
+    table[["my regions"]].to_csv(tmp_path / "regions.csv", index_label="barcode")
+    option = "my regions" if given == "column" else str(tmp_path / "regions.csv")
+    data = read({"rna": tmp_path / "rna.csv"}, labels=option)
+    assert data.obs["label"].tolist() == [str(region) for region in regions]
+    assert data.mod["rna"].var_names.tolist() == ["A", "B"]

@@ -83,6 +83,15 @@ def test_a_layer_with_counts_is_named_and_can_be_chosen(tmp_path: Path) -> None:
         read({"rna": path}, layers={"": "counts"})
 
 
+def test_layers_with_the_counts_of_some_spots_each_are_not_offered_alone(tmp_path: Path) -> None:
+    first = np.arange(len(COUNTS))[:, None] < len(COUNTS) // 2
+    layers = {"counts.1": COUNTS * first, "counts.2": COUNTS * ~first}
+    with pytest.raises(InputError, match=r"join the layers counts.1, counts.2, .* \(JoinLayers of Seurat\)"):
+        read({"rna": write(tmp_path / "a.h5ad", VALUES, **layers)})
+    with pytest.raises(InputError, match=r"in the column layer: counts.1 \(whole numbers\)"):
+        read({"rna": write(tmp_path / "b.h5ad", VALUES, **{"counts.1": COUNTS})})
+
+
 NO_COUNTS = {
     "scaled": (VALUES - VALUES.mean(axis=0), "is negative"),
     "not a number": (np.where(np.eye(20, 3) == 1, np.nan, VALUES), "is not finite"),

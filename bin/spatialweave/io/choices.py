@@ -36,6 +36,8 @@ class Choices:
         As in :class:`~spatialweave.io.section_input.SectionInput`, for formats that read one section of several.
     known
         The barcodes of spots with known coordinates, for formats that also list many other barcodes.
+    labels
+        The name of the column of labels, which is no feature ("" = none).
     taken
         The choices that a reader has used, each with the modality for which it was made.
     """
@@ -46,6 +48,7 @@ class Choices:
     section_column: str | None = None
     section: str | None = None
     known: pd.Index | None = None
+    labels: str = ""
     taken: set[tuple[str, str]] = field(default_factory=set)
 
     def on(self, modality: str | None) -> Choices:

@@ -27,6 +27,9 @@ FEATURE_NAMES = (
 )
 """Columns of var with names of features, in the order in which they replace numbers."""
 
+PART_OF_COUNTS = re.compile(r"counts\..+")
+"""Names of layers in which version 5 of Seurat keeps the counts of one of several samples each."""
+
 DATE = re.compile(r"\d{1,2}[-. ]{1,2}(?:mar|mrz|sept?|o[ck]t|de[cz])\.?|\d{4}-\d\d-\d\d.*", re.IGNORECASE)
 """Names of genes (MARCH1, SEPT9, OCT4, DEC1) that a spreadsheet has read as dates."""
 
@@ -122,6 +125,9 @@ def slot_name(layer: str) -> str:
 def _advice(measurement: Measurement, modality: str, is_fraction: bool) -> str:
     """Return the fix for values of a modality that are not counts, or ("") for a file without any value."""
     whole = [name for name in measurement.layers if _holds_whole_numbers(measurement, name)]
+    split = [name for name in whole if PART_OF_COUNTS.fullmatch(name)]
+    if len(split) > 1:
+        return f"join the layers {', '.join(split)}, which hold the counts of some spots each (JoinLayers of Seurat)"
     if whole:
         return f"name the layer that holds the counts in the column layer: {' or '.join(whole)} (whole numbers)"
     if not modality:

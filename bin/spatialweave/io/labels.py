@@ -60,6 +60,20 @@ def clean(values: pd.Series) -> np.ndarray:
     return np.array(["" if text.lower() in UNLABELLED else text for text in texts], dtype=object)
 
 
+def label_column(option: str) -> str:
+    """Return the name of the column of labels: of obs, or of a text table with a single column beside the barcodes.
+
+    "" for any other table, whose labels are in a column of :data:`~spatialweave.io.column_names.LABEL_NAMES`.
+    """
+    if _is_list(option) or (_is_table(option) and not Path(option).is_file()):
+        return ""
+    if not _is_table(option):
+        return option
+    header = tables.read_header(Path(option)) if tables.is_text_table(Path(option)) else []
+    others = [name for name in header if name.lower() not in BARCODE_NAMES]
+    return others[0] if len(others) == 1 else ""
+
+
 def _is_table(option: str) -> bool:
     return option.lower().endswith((*tables.TEXT_SUFFIXES, ".parquet")) and not _is_list(option)
 

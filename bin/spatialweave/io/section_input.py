@@ -14,7 +14,7 @@ from spatialweave.io.coordinates import CHANNELS, in_names, name_as_section
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import ONE_SECTION, settle_fields
 from spatialweave.io.genomes import genomes_of
-from spatialweave.io.labels import check_labels
+from spatialweave.io.labels import check_labels, label_column
 from spatialweave.io.measurement import Coordinates, Measurement
 from spatialweave.io.notices import warn
 from spatialweave.io.numbered_spots import settle_numbers
@@ -121,6 +121,7 @@ def _read_files(row: SectionInput, coordinates: Coordinates | None) -> list[tupl
         section_column=row.section_column,
         section=row.section,
         known=None if coordinates is None else coordinates.names,
+        labels=label_column(row.labels) if row.labels else "",
     )
     measurements: list[tuple[Measurement, str | None]] = []
     # Files that list all barcodes come last: the others show which barcodes are spots.

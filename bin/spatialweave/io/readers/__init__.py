@@ -92,7 +92,7 @@ def _table_reader(path: Path, choices: Choices) -> Reader:
         return cosmx.read_matrix
     if stereo_seq_gem.is_gem(header):
         return partial(stereo_seq_gem.read, choices=choices)
-    return partial(table.read, modality=choices.modality)
+    return partial(table.read, modality=choices.modality, labels=choices.labels)
 
 
 def _folder_reader(path: Path, choices: Choices) -> Reader:

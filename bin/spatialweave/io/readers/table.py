@@ -40,11 +40,11 @@ FIRST_ROWS = 100
 """Rows that show whether the first column holds names."""
 
 
-def read(path: Path, modality: str | None = None) -> list[Measurement]:
+def read(path: Path, modality: str | None = None, labels: str = "") -> list[Measurement]:
     """Read a text matrix, spots x features; cells that are not numbers are refused with their line and column.
 
-    Columns with coordinates or well-known facts about spots are not features; `modality` is that under which the file
-    is given, if any.
+    Columns with coordinates or well-known facts about spots, and the column of the `labels`, are not features;
+    `modality` is that under which the file is given, if any.
     """
     header = tables.read_header(path)
     if len(header) < 2:
@@ -58,6 +58,7 @@ def read(path: Path, modality: str | None = None) -> list[Measurement]:
     others = [i for i in range(len(header)) if i != named_by]
     unnamed = [i for i in others if i and not header[i]]
     known = {others[i] for i in facts_among([header[i] for i in others], modality)}
+    known |= {i for i in others if header[i] and header[i] == labels}
     if named_by and header[0] in ("", "X"):
         # The numbers of rows that R has written.
         known.add(0)
