@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -84,7 +85,7 @@ def select_in_tissue(measurements: Sequence[Measurement], table: Coordinates | N
     flagged = _flagged(measurements, table)
     outside: set[str] = set()
     for where, flags in flagged:
-        outside.update(flags.index[is_outside(where, flags)])
+        outside.update(flags.index[is_outside(flags, partial(_place, where, flags))])
     if not outside:
         return
     total: set[str] = set()
@@ -122,17 +123,19 @@ def _flags_among(frame: pd.DataFrame) -> list[int]:
     return flags
 
 
-def is_outside(where: str, flags: pd.Series) -> np.ndarray:
-    """Return where a flag is 0; anything but 0 and 1, or false and true, is refused."""
+def is_outside(flags: pd.Series, place: Callable[[int], str]) -> np.ndarray:
+    """Return where a flag is 0; anything but 0 and 1, or false and true, is refused with the `place` of its row."""
     texts = _texts(flags)
     odd = np.flatnonzero(~np.isin(texts, (*YES, *NO)))
     if len(odd):
         raise InputError(
-            f"{where}, column '{flags.name}', spot '{flags.index[odd[0]]}'",
-            f"'{texts[odd[0]]}' is neither 0 nor 1",
-            "0 or 1 (or false and true, no and yes)",
+            place(int(odd[0])), f"'{texts[odd[0]]}' is neither 0 nor 1", "0 or 1 (or false and true, no and yes)"
         )
     return np.isin(texts, NO)
+
+
+def _place(where: str, flags: pd.Series, row: int) -> str:
+    return f"{where}, column '{flags.name}', spot '{flags.index[row]}'"
 
 
 def _texts(flags: pd.Series) -> np.ndarray:

@@ -208,7 +208,8 @@ def read_positions(path: Path) -> pd.DataFrame:
     columns = {name: str(tables.find_column(path, table, (name,))) for name in COLUMNS}
     names = table_cells.unique_barcodes(path, table, columns["barcode"])
     numeric = {name: table_cells.numbers(path, table, columns[name]) for name in COLUMNS[2:]}
-    inside = ~is_outside(str(path), table[columns["in_tissue"]].set_axis(names))
+    flags = table[columns["in_tissue"]]
+    inside = ~is_outside(flags, lambda row: f"{path}, {tables.place(table, row)}, column 'in_tissue'")
     frame = pd.DataFrame({"in_tissue": inside, **numeric}, index=names)
     return frame.astype(dict.fromkeys(COLUMNS[1:4], np.int64))
 
