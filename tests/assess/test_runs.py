@@ -8,7 +8,6 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import studentized_range
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.alignment.block_ratios import draws
 from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval, behind
 from spatialweave.assess.permuted_tissue import permuted_tissue
@@ -115,7 +114,7 @@ def test_equal_runs_are_not_called_weaker() -> None:
         runs = [np.where(half == 1, 1 + (field > np.median(field[half == 1])), 0) for field in fields]
         explained = [hidden.explained(run)[ALL] for run in [*runs, (POINTS[:, 0] > 14.5).astype(int)]]
         values = np.array([one.value for one in explained])
-        drawn = np.array([one.values(draws(hidden.occupied)) for one in explained])
+        drawn = np.array([one.values(hidden.draws().times) for one in explained])
         best = int(values[:10].argmax())
         weaker += any(one.below_zero for one in behind(values[:10], drawn[:10], best, 25))
         found += behind(values, drawn, best, 25)[10].below_zero

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, draws
+from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios
 from spatialweave.alignment.cross_prediction import explained_by_all
 from spatialweave.assess.hidden_spots import HiddenSpots
-from spatialweave.assess.intervals import Interval
+from spatialweave.assess.intervals import BlockDraws, Interval
 from spatialweave.assess.permuted_tissue import p_value
 from spatialweave.graphs.matrices import row_normalise, structure
 from spatialweave.graphs.smoothing import smoothed
@@ -66,11 +66,10 @@ def cross_prediction(dataset: Dataset, hidden: HiddenSpots, name: str, seed: int
     by_itself = _predicted(around[order], target, blocks)
     rng = np.random.default_rng(seed)
     null = [_predicted(others_around[turned(dataset, rng)][order], target, blocks).value for _ in range(TURNS)]
-    occupied = np.bincount(blocks, minlength=N_BLOCKS) > 0
-    times, n_blocks = draws(occupied), int(occupied.sum())
+    draws = BlockDraws.of(blocks, N_BLOCKS)
     return CrossPrediction(
-        Interval.of_draws(by_others.value, by_others.values(times), n_blocks),
-        Interval.of_draws(by_itself.value, by_itself.values(times), n_blocks),
+        Interval.of_draws(by_others.value, by_others.values(draws.times), draws.n_blocks),
+        Interval.of_draws(by_itself.value, by_itself.values(draws.times), draws.n_blocks),
         p_value(by_others.value, np.array(null)),
     )
 

@@ -21,6 +21,7 @@ from scipy import sparse
 
 from spatialweave.alignment.block_ratios import N_BLOCKS, block_numbers
 from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
+from spatialweave.assess.intervals import BlockDraws
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import scaled
@@ -227,10 +228,9 @@ class HiddenSpots:
             found[name] = Explained((sums,))
         return found | {ALL: Explained.mean_of(found.values())}
 
-    @property
-    def occupied(self) -> np.ndarray:
-        """Which blocks have spots (bool)."""
-        return np.bincount(self.blocks, minlength=self.n_sections * N_BLOCKS) > 0
+    def draws(self) -> BlockDraws:
+        """Return draws of the blocks of all sections."""
+        return BlockDraws.of(self.blocks, self.n_sections * N_BLOCKS)
 
 
 def voted(domains: np.ndarray, neighbours: sparse.csr_matrix) -> np.ndarray:

@@ -8,7 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
+from spatialweave.alignment.block_ratios import draws
 from spatialweave.metrics.intervals import LEVEL, family_level
+
+
+@dataclass(frozen=True)
+class BlockDraws:
+    """Draws of the blocks of a tissue, over which estimates vary.
+
+    Attributes
+    ----------
+    times
+        Draws x blocks: how often each block counts (:func:`~spatialweave.alignment.block_ratios.draws`).
+    n_blocks
+        Number of blocks with spots; empty ones are never drawn.
+    """
+
+    times: np.ndarray
+    n_blocks: int
+
+    @classmethod
+    def of(cls, blocks: np.ndarray, most: int) -> BlockDraws:
+        """Return the draws of the blocks (0 to `most` - 1) in which spots lie; `blocks` has one per spot."""
+        occupied = np.bincount(blocks, minlength=most) > 0
+        return cls(draws(occupied), int(occupied.sum()))
 
 
 @dataclass(frozen=True)

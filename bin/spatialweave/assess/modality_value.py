@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import draws
 from spatialweave.assess.cross_prediction import CrossPrediction, cross_prediction
 from spatialweave.assess.hidden_spots import Explained, HiddenSpots
-from spatialweave.assess.intervals import Interval, standard_error
+from spatialweave.assess.intervals import BlockDraws, Interval, standard_error
 from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue
 from spatialweave.domains.matching import overlap_table
 from spatialweave.domains.mixture import tied_mixture
@@ -152,7 +151,7 @@ def modality_values(
 
     everything = control(names)
     explained = _left_out(dataset, hidden, names, n_domains, parts)
-    times, n_blocks = draws(hidden.occupied), int(hidden.occupied.sum())
+    draws = hidden.draws()
     values = []
     for name in names:
         others = [other for other in names if other != name]
@@ -160,7 +159,7 @@ def modality_values(
         less = _left_out(dataset, hidden, others, n_domains, parts)
 
         def gain(targets: Sequence[str], less: list[dict[str, Explained]] = less) -> Interval:
-            return over_parts(_values(explained, targets, times) - _values(less, targets, times), n_blocks)
+            return over_parts(_values(explained, targets, draws) - _values(less, targets, draws), draws.n_blocks)
 
         halves = {"all": everything.halves, "without": without.halves, "alone": alone.halves}
         values.append(
@@ -168,7 +167,7 @@ def modality_values(
                 name,
                 {target: gain([target]) for target in names},
                 gain(others),
-                over_parts(_values(less, others, times), n_blocks),
+                over_parts(_values(less, others, draws), draws.n_blocks),
                 {key: Interval.of_repeats(agreements) for key, agreements in halves.items() if agreements},
                 found_again(everything.partitions[0], without.partitions),
                 cross_prediction(dataset, hidden, name, seed),
@@ -218,12 +217,12 @@ def _left_out(
     return found
 
 
-def _values(parts: list[dict[str, Explained]], names: Sequence[str], times: np.ndarray) -> np.ndarray:
+def _values(parts: list[dict[str, Explained]], names: Sequence[str], draws: BlockDraws) -> np.ndarray:
     """Return what is explained of some modalities, parts x (draws of blocks + 1); the first is that of all blocks.
 
     Means are not computed again in every draw: each part already has means of its own.
     """
-    times = np.vstack([np.ones(times.shape[1]), times])
+    times = np.vstack([np.ones(draws.times.shape[1]), draws.times])
     return np.array([Explained.mean_of(part[name] for name in names).values(times, refit=False) for part in parts])
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import draws
 from spatialweave.assess.hidden_spots import ALL, Explained, HiddenSpots
-from spatialweave.assess.intervals import Interval, behind
+from spatialweave.assess.intervals import BlockDraws, Interval, behind
 from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue, p_value, smoothness
 from spatialweave.assess.random_domains import RandomDomains, Tissue
 from spatialweave.io.run_names import run_id
@@ -104,6 +103,27 @@ class RunEvidence:
         return self.behind.below_zero
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """What is computed for a run by itself.
+
+    Attributes
+    ----------
+    codes
+        Domains of the spots, from 0.
+    explained
+        Fraction of the variance at hidden spots that they explain.
+    drawn
+        It in every draw of the blocks.
+    """
+
+    codes: np.ndarray
+    explained: dict[str, Explained]
+    drawn: dict[str, np.ndarray]
+    like: RandomDomains
+    support: dict[str, Support]
+
+
 def evidence(
     hidden: HiddenSpots,
     tissue: Tissue,
@@ -121,53 +141,70 @@ def evidence(
     halves
         Method and seed -> agreements of halves, if available.
     """
-    from sklearn.metrics import adjusted_rand_score
-
-    codes = {run: np.unique(domains, return_inverse=True)[1] for run, domains in runs.items()}
-    explained = {run: hidden.explained(domains) for run, domains in codes.items()}
-    smooth = {run: smoothness(domains, hidden.neighbours) for run, domains in codes.items()}
-    times, n_blocks = draws(hidden.occupied), int(hidden.occupied.sum())
-    drawn = {
-        run: _with_all({name: scores[name].values(times) for name in hidden.modalities})
-        for run, scores in explained.items()
-    }
-    like = {run: RandomDomains.like(tissue, domains, seed) for run, domains in codes.items()}
-    support = {
-        run: _support(
-            explained[run], random_values(hidden, like[run], seed), permuted, smooth[run], drawn[run], n_blocks
-        )
-        for run in codes
-    }
-    supported = [run for run in codes if support[run][ALL].holds]
-    most = max(supported or codes, key=lambda run: explained[run][ALL].value)
+    draws = hidden.draws()
+    measured = {run: _measured(hidden, tissue, permuted, draws, domains, seed) for run, domains in runs.items()}
+    supported = [run for run, one in measured.items() if one.support[ALL].holds]
+    most = max(supported or measured, key=lambda run: measured[run].explained[ALL].value)
     differences = behind(
-        np.array([explained[run][ALL].value for run in codes]),
-        np.array([drawn[run][ALL] for run in codes]),
-        list(codes).index(most),
-        n_blocks,
+        np.array([one.explained[ALL].value for one in measured.values()]),
+        np.array([one.drawn[ALL] for one in measured.values()]),
+        list(measured).index(most),
+        draws.n_blocks,
     )
-    agreement = {(a, b): float(adjusted_rand_score(codes[a], codes[b])) for a in codes for b in codes if a < b}
-    agreement |= {(b, a): value for (a, b), value in agreement.items()}
+    agreement = _agreement({run: one.codes for run, one in measured.items()})
 
     def mean_agreement(run: tuple[str, int], others: list[tuple[str, int]]) -> float:
         return float(np.mean([agreement[run, other] for other in others])) if others else float("nan")
 
     found = []
-    for run, difference in zip(codes, differences, strict=True):
-        others = [other for other in codes if other != run]
+    for (run, one), difference in zip(measured.items(), differences, strict=True):
+        others = [other for other in measured if other != run]
         found.append(
             RunEvidence(
                 *run,
-                support[run],
+                one.support,
                 difference,
                 mean_agreement(run, others),
                 mean_agreement(run, [other for other in others if other[0] == run[0]]),
                 Interval.of_repeats(halves[run]) if halves.get(run) else None,
-                like[run].length,
-                like[run].exchanged,
+                one.like.length,
+                one.like.exchanged,
             )
         )
     return found
+
+
+def _measured(
+    hidden: HiddenSpots, tissue: Tissue, permuted: PermutedTissue, draws: BlockDraws, domains: np.ndarray, seed: int
+) -> _Measured:
+    """Return what the domains of a run explain, and whether the data support them."""
+    codes = np.unique(domains, return_inverse=True)[1]
+    explained = hidden.explained(codes)
+    drawn = _with_all({name: explained[name].values(draws.times) for name in hidden.modalities})
+    like = RandomDomains.like(tissue, codes, seed)
+    random = random_values(hidden, like, seed)
+    smooth = smoothness(codes, hidden.neighbours)
+    support = {
+        name: Support(
+            Interval.of_draws(one.value, drawn[name], draws.n_blocks),
+            float(random[name].mean()),
+            float(random[name].std()),
+            p_value(one.value, random[name]),
+            permuted.p_of_run(name, one.value, smooth),
+        )
+        for name, one in explained.items()
+    }
+    return _Measured(codes, explained, drawn, like, support)
+
+
+def _agreement(
+    codes: Mapping[tuple[str, int], np.ndarray],
+) -> dict[tuple[tuple[str, int], tuple[str, int]], float]:
+    """Return the adjusted Rand index of every two runs, in both orders."""
+    from sklearn.metrics import adjusted_rand_score
+
+    one_way = {(a, b): float(adjusted_rand_score(codes[a], codes[b])) for a in codes for b in codes if a < b}
+    return one_way | {(b, a): value for (a, b), value in one_way.items()}
 
 
 def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[str, np.ndarray]:
@@ -187,23 +224,3 @@ def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[s
 def _with_all(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Add the mean over the modalities."""
     return values | {ALL: np.mean(list(values.values()), axis=0)}
-
-
-def _support(
-    explained: dict[str, Explained],
-    random: dict[str, np.ndarray],
-    permuted: PermutedTissue,
-    smooth: float,
-    drawn: dict[str, np.ndarray],
-    n_blocks: int,
-) -> dict[str, Support]:
-    return {
-        name: Support(
-            Interval.of_draws(ratios.value, drawn[name], n_blocks),
-            float(random[name].mean()),
-            float(random[name].std()),
-            p_value(ratios.value, random[name]),
-            permuted.p_of_run(name, ratios.value, smooth),
-        )
-        for name, ratios in explained.items()
-    }
