@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import ref
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,14 @@ def test_masks_are_by_seed_and_epoch(run: Run) -> None:
     for other in others:
         # Two independent masks have 0.09 of all spots in common, with a standard deviation of 0.009.
         assert 50 < int((one & other).sum()) < 130
+
+
+def test_masks_do_not_keep_their_run(run: Run) -> None:
+    own = replace(run)
+    alive = ref(own)
+    assert random_mask(10, 0.3, own, epoch=1) is not None
+    del own
+    assert alive() is None
 
 
 @pytest.mark.parametrize("width", [9, 40])

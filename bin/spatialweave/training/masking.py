@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -342,11 +342,17 @@ def random_mask(n_spots: int, fraction: float, run: Run, epoch: int) -> Tensor:
     return random_masks(1, n_spots, fraction, run, epoch)[0]
 
 
-@lru_cache(maxsize=1)
+_latest: WeakKeyDictionary[Run, tuple[tuple[int, int, float, int], Tensor]] = WeakKeyDictionary()
+"""The last masks of each run that still exists, and what they were drawn for."""
+
+
 def random_masks(n_masks: int, n_spots: int, fraction: float, run: Run, epoch: int) -> Tensor:
     """Draw the spots masked in an epoch (bool, masks x spots, on the run's device), each with probability `fraction`.
 
     The last result is kept, so that an epoch draws once, and not once for every part.
     """
-    drawn = torch.rand(n_masks, n_spots, generator=run.generator(epoch, "masking"))
-    return (drawn < fraction).to(run.device)
+    wanted = (n_masks, n_spots, fraction, epoch)
+    if run not in _latest or _latest[run][0] != wanted:
+        drawn = torch.rand(n_masks, n_spots, generator=run.generator(epoch, "masking"))
+        _latest[run] = wanted, (drawn < fraction).to(run.device)
+    return _latest[run][1]
