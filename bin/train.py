@@ -87,6 +87,7 @@ def main(
 
     from spatialweave.io.dataset import read_dataset
     from spatialweave.io.embeddings import write_embedding, write_training_record
+    from spatialweave.io.run_names import run_id
     from spatialweave.training.checkpoint import discard
     from spatialweave.training.outputs import per_spot, write_state
     from spatialweave.training.progress import noting
@@ -96,7 +97,7 @@ def main(
     run = prepare(method.module, seed, device, threads)
     dataset = read_dataset(latents, graph, coordinates)
     if checkpoint_dir is not None:
-        run.checkpoint = checkpoint_dir / f"{dataset.name}.{method.name}.seed{seed}.pt"
+        run.checkpoint = checkpoint_dir / f"{dataset.name}.{run_id(method.name, seed)}.pt"
     with noting(run.log, progress_file if run.team.rank == 0 else None) as run.log:
         fitted = fit_preset(dataset, method, run, preset, options)
     if run.team.rank > 0:

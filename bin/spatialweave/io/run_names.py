@@ -8,6 +8,7 @@ from pathlib import Path
 from spatialweave.errors import InputError
 
 RUN = re.compile(r"[a-z0-9_]+\.seed[0-9]+")
+RUN_FILE = re.compile(r"(.+?)\.seed([0-9]+)\.(.+)")
 
 
 def run_id(method: str, seed: int) -> str:
@@ -19,6 +20,12 @@ def method_and_seed(run: str) -> tuple[str, int]:
     """Return ``("smart", 1)`` for ``"smart.seed1"``."""
     method, _, seed = run.rpartition(".seed")
     return method, int(seed)
+
+
+def split_file_name(name: str) -> tuple[str, int, str] | None:
+    """Return ``("smart", 1, "domains.csv")`` for ``"smart.seed1.domains.csv"``; None for a file of no run."""
+    found = RUN_FILE.fullmatch(name)
+    return (found[1], int(found[2]), found[3]) if found else None
 
 
 def run_of_file(path: Path, ending: str) -> str:

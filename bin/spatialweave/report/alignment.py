@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import ALIGNMENT, PAIRS, TRANSFORMS
+from spatialweave.io.run_names import split_file_name
 from spatialweave.io.spot_tables import name_of_spot, read_aligned_coordinates
 from spatialweave.report.inputs import DatasetSpots
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COORDINATES_FILE, TRANSFORMS_FILE = "coordinates.csv", "transforms.csv"
-PAIRS_FILE = re.compile(r"^(?P<method>.+?)\.seed(?P<seed>\d+)\..+\.pairs\.csv$")
-METRICS_FILE = re.compile(r"^(?P<method>.+?)\.seed(?P<seed>\d+)\.alignment\.csv$")
 
 
 @dataclass
@@ -88,10 +86,12 @@ def read_alignment(folder: Path | None, dataset: str, spots: DatasetSpots) -> Se
             found.coordinates = read_aligned_coordinates(path, spots.obs, others=False)
         elif path.name == TRANSFORMS_FILE:
             found.transforms = TRANSFORMS.read(path)
-        elif match := PAIRS_FILE.match(path.name):
-            found.matches += _read_matches(path, match["method"], int(match["seed"]), finder)
-        elif METRICS_FILE.match(path.name):
-            metrics.append(path)
+        elif run := split_file_name(path.name):
+            method, seed, kind = run
+            if kind.endswith(".pairs.csv"):
+                found.matches += _read_matches(path, method, seed, finder)
+            elif kind == "alignment.csv":
+                metrics.append(path)
     if metrics:
         table = ALIGNMENT.read_all(metrics)
         found.metrics = table[table["dataset"] == dataset]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, train
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
 from spatialweave.io.result_tables import DIFFERENCES, METRICS
-from spatialweave.io.run_names import run_id
+from spatialweave.io.run_names import run_id, split_file_name
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     import mudata
     import pandas as pd
 
-RUN_FILE = re.compile(r"^(?P<method>.+)\.seed(?P<seed>\d+)\.(?P<kind>h5ad|domains\.csv|clustering\.json|metrics\.csv)$")
+RUN_FILES = ("h5ad", "domains.csv", "clustering.json", "metrics.csv")
+"""Endings of the files of a run, after its id."""
 
 Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
@@ -230,12 +230,12 @@ def read_runs(files: Path | None, spots: DatasetSpots, embeddings_of: Sequence[s
 
 
 def run_files(folder: Path | None) -> list[tuple[Path, str, int, str]]:
-    """Return the non-empty files `<method>.seed<k>.<kind>` of a folder as (path, method, seed, kind)."""
+    """Return the non-empty files of runs in a folder as (path, method, seed, one of :data:`RUN_FILES`)."""
     found = []
     for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else []:
-        match = RUN_FILE.match(path.name)
-        if match and path.is_file() and path.stat().st_size:
-            found.append((path, match["method"], int(match["seed"]), match["kind"]))
+        run = split_file_name(path.name)
+        if run and run[2] in RUN_FILES and path.is_file() and path.stat().st_size:
+            found.append((path, *run))
     return found
 
 
