@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from spatialweave.io.layout import spacing
 from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report.alignment import MatchedSpots, SectionAlignment, pair_name
 from spatialweave.report.encode import pack
 from spatialweave.report.inputs import DatasetSpots, MethodRun
-from spatialweave.report.layout import median_spacing
 
 MAX_POINTS = 20_000
 """Maximal number of spots per picture; of more, a random subset is drawn, so that pictures turn without delay."""
@@ -67,7 +67,7 @@ def centred(coordinates: np.ndarray, codes: np.ndarray, n_sections: int) -> np.n
 
 
 def _spacing(coordinates: np.ndarray, codes: np.ndarray, n_sections: int) -> float:
-    return float(np.median([median_spacing(coordinates[codes == code]) for code in range(n_sections)]))
+    return float(np.median([spacing(coordinates[codes == code]) for code in range(n_sections)]))
 
 
 def _lines(matches: MatchedSpots, rows: np.ndarray) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spatialweave.io.layout import spacing
+
 GAP = 0.08
 """Space between sections, as a fraction of the widest one."""
 
@@ -36,7 +38,7 @@ class Arrangement:
     room
         Width of a title that does not reach into the next section's.
     spacing
-        Median distance from a spot to its nearest one in the same section; 0 if no section has two spots.
+        Median distance from a spot to its nearest one in the same section; 0 if no section has two positions.
     aspect
         Width of the whole map over its height.
     """
@@ -59,7 +61,7 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
         Section code per spot, 0..n_sections-1.
     """
     parts = [spatial[sections == code] for code in range(n_sections)]
-    spacings = [median_spacing(part) for part in parts]
+    spacings = [spacing(part) for part in parts]
     scales = _scales(spacings)
     lows = [part.min(axis=0) * scale for part, scale in zip(parts, scales, strict=True)]
     spans = np.array([np.ptp(part, axis=0) * scale for part, scale in zip(parts, scales, strict=True)])
@@ -75,10 +77,10 @@ def arrange(spatial: np.ndarray, sections: np.ndarray, n_sections: int) -> Arran
         offsets.append((float(shift[0]), float(shift[1])))
         top = low + shift
         titles.append((float(top[0] + span[0] / 2), float(top[1])))
-    usual = [spacing * scale for spacing, scale in zip(spacings, scales, strict=True) if spacing > 0]
+    usual = [distance * scale for distance, scale in zip(spacings, scales, strict=True) if distance > 0]
     width, height = np.array([per_row, -(-n_sections // per_row)]) * cell
-    spacing = float(np.median(usual)) if usual else 0.0
-    return Arrangement(placed, scales, offsets, titles, float(cell[0]), spacing, float(width / height))
+    usual_spacing = float(np.median(usual)) if usual else 0.0
+    return Arrangement(placed, scales, offsets, titles, float(cell[0]), usual_spacing, float(width / height))
 
 
 def _per_row(n_sections: int, cell: np.ndarray) -> int:
@@ -94,17 +96,10 @@ def _per_row(n_sections: int, cell: np.ndarray) -> int:
 
 def _scales(spacings: list[float]) -> list[float]:
     """Return factors that bring sections in other units (other image resolution) to the usual spot distance."""
-    known = [spacing for spacing in spacings if spacing > 0]
+    known = [distance for distance in spacings if distance > 0]
     usual = float(np.median(known)) if known else 0.0
 
-    def similar(spacing: float) -> bool:
-        return not spacing or max(spacing / usual, usual / spacing) < OTHER_UNITS
+    def similar(distance: float) -> bool:
+        return not distance or max(distance / usual, usual / distance) < OTHER_UNITS
 
-    return [1.0 if similar(spacing) else usual / spacing for spacing in spacings]
-
-
-def median_spacing(points: np.ndarray) -> float:
-    """Return the median distance from a point to its nearest one; 0 for fewer than two points."""
-    from scipy.spatial import cKDTree
-
-    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1])) if len(points) > 1 else 0.0
+    return [1.0 if similar(distance) else usual / distance for distance in spacings]
