@@ -239,6 +239,11 @@ def is_index(name: str) -> bool:
     return name.lower() in BARCODE_NAMES or bool(_INDEX_NAMES.fullmatch(plain_name(name)))
 
 
+def by_plain_name(names: Iterable[str]) -> dict[str, str]:
+    """Return each column by its :func:`plain_name`; the first of several that have the same."""
+    return {plain_name(name): name for name in reversed(list(names))}
+
+
 def find_axes(names: Iterable[str], pairs: Sequence[tuple[str, str, str]] = OBS_PAIRS) -> tuple[str, str, str] | None:
     """Return the first of `pairs` that is among the names of columns, with its unit.
 

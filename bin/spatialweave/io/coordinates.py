@@ -21,6 +21,7 @@ from spatialweave.io.column_names import (
     GLOBAL_PAIRS,
     OBS_PAIRS,
     ON_SLIDE,
+    by_plain_name,
     facts_among,
     find_axes,
     plain_name,
@@ -93,7 +94,7 @@ def _by_name(table: pd.DataFrame, slot: str) -> tuple[pd.DataFrame, str]:
     axes = find_axes(table.columns, FRAME_PAIRS)
     if axes is not None:
         x, y, unit = axes
-        columns = {plain_name(name): name for name in reversed(table.columns)}
+        columns = by_plain_name(table.columns)
         depth = [columns[name] for name in DEPTHS if name in columns][:1]
         return table[[columns[x], columns[y], *depth]], unit
     if not all(str(name).strip()[-1:].isdigit() for name in table.columns):
@@ -107,7 +108,7 @@ def in_obs(obs: pd.DataFrame, where: str, pairs: Sequence[tuple[str, str, str]] 
     if axes is None:
         return None
     x_name, y_name, unit = axes
-    columns = {plain_name(name): name for name in reversed(obs.columns)}
+    columns = by_plain_name(obs.columns)
     named = [[columns[name] for name in axis.split()] for axis in (x_name, y_name)]
     slot = f"{where}, obs columns " + " and ".join(f"'{name}'" for axis in named for name in axis)
     values = np.column_stack([np.mean([_numbers(obs, name, slot) for name in axis], axis=0) for axis in named])
