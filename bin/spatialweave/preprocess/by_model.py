@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,16 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import MEASURED, PRECOMPUTED, TRUE_SPATIAL, join_modalities, stamp
+from spatialweave.io.contract import MEASURED, PRECOMPUTED
 from spatialweave.io.count_matrix import to_csr
 from spatialweave.io.notices import warn
 from spatialweave.io.saved_model import AGAIN, SavedModel
 from spatialweave.modalities import MODALITY_KINDS
 from spatialweave.preprocess.common_features import columns_among
-from spatialweave.preprocess.frozen import FROZEN, PCA, FrozenPreparation, frozen_uns
+from spatialweave.preprocess.frozen import PCA, FrozenPreparation
 from spatialweave.preprocess.harmony import MIN_SPOTS
-from spatialweave.preprocess.join import JoinedModality, join_sections, write_joined
+from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections, write_joined
+from spatialweave.preprocess.latents import Loadings, modality_latents
 from spatialweave.preprocess.new_sections import ReferenceClusters
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path
         When the sections lack a modality of the model or too many of its features, or hold other kinds of values.
     """
     dataset = join_sections(sections)
-    facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
-    _check_platform(model, facts)
+    _check_platform(model, dataset)
     preparations = frozen_preparations(model)
     missing = [name for name in preparations if name not in dataset.counts]
     if missing:
@@ -61,13 +60,8 @@ def preprocess_by_model(sections: Sequence[Path], model: SavedModel, counts_path
         warn(f"modality {name}", f"is left out: the model has only {', '.join(preparations)}")
     if counts_path is not None:
         write_joined(dataset, counts_path)
-    correct = bool(model.description["correct_sections"])
-    latent = {name: _latent(name, dataset.counts[name], frozen, model) for name, frozen in preparations.items()}
-    uns = {"spatialweave": stamp("latents", recipe=str(model.description["recipe"]), harmony=correct, **facts)}
-    latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
-    if dataset.true_coordinates is not None:
-        latents.obsm[TRUE_SPATIAL] = dataset.true_coordinates
-    return latents
+    latents = {name: _latents(name, dataset.counts[name], frozen, model) for name, frozen in preparations.items()}
+    return dataset.latents(latents, str(model.description["recipe"]), bool(model.description["correct_sections"]))
 
 
 def frozen_preparations(model: SavedModel) -> dict[str, FrozenPreparation]:
@@ -130,17 +124,16 @@ def known_features(modality: str, frozen: FrozenPreparation, names: pd.Index) ->
     return pick, known[present].tolist()
 
 
-def _check_platform(model: SavedModel, facts: dict[str, str]) -> None:
+def _check_platform(model: SavedModel, dataset: JoinedSections) -> None:
     """Warn of a platform other than the model's: its counts differ in more than depth."""
-    for fact in ("platform", "layout"):
+    for fact, own in (("platform", dataset.platform.name), ("layout", dataset.layout)):
         of_model = str(model.description[fact])
-        if facts[fact] != of_model:
-            warn(f"dataset '{facts['dataset']}'", f"its {fact} is {facts[fact]}, and that of the model {of_model}")
+        if own != of_model:
+            warn(f"dataset '{dataset.dataset}'", f"its {fact} is {own}, and that of the model {of_model}")
             return
 
 
-def _latent(name: str, joined: JoinedModality, frozen: FrozenPreparation, model: SavedModel) -> anndata.AnnData:
-    import anndata
+def _latents(name: str, joined: JoinedModality, frozen: FrozenPreparation, model: SavedModel) -> anndata.AnnData:
     import pandas as pd
 
     data = joined.data
@@ -167,17 +160,11 @@ def _latent(name: str, joined: JoinedModality, frozen: FrozenPreparation, model:
     clusters = clusters_of(model, name, frozen.n_dims)
     if clusters is not None:
         scores = _corrected(scores, joined.sections, clusters, record)
-    latent = anndata.AnnData(obs=pd.DataFrame(index=data.obs_names), obsm={"X_latent": scores})
+    loadings = None
     if frozen.projection == PCA:
-        divisors = _divisors(frozen)
-        var = pd.DataFrame({"mean": frozen.mean, "scale": divisors}, index=pd.Index(frozen.features, dtype=object))
-        loadings = np.ascontiguousarray(frozen.matrix, dtype=np.float32)
-        latent = anndata.AnnData(obs=latent.obs, var=var, obsm=dict(latent.obsm), varm={"loadings": loadings})
-    latent.uns[FROZEN] = frozen_uns(frozen)
-    for line in record["notes"]:
-        warn(f"modality {name}", line)
-    latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
-    return latent
+        matrix = np.ascontiguousarray(frozen.matrix, dtype=np.float32)
+        loadings = Loadings(pd.Index(frozen.features, dtype=object), matrix, frozen.mean, _divisors(frozen))
+    return modality_latents(name, data.obs_names, scores, record, frozen, loadings)
 
 
 def _divisors(frozen: FrozenPreparation) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import PRECOMPUTED, TRUE_SPATIAL, is_intensities, join_modalities, stamp
+from spatialweave.io.contract import PRECOMPUTED, is_intensities
 from spatialweave.io.notices import warn
 from spatialweave.preprocess import adt, harmony
-from spatialweave.preprocess.frozen import FEATURES, FROZEN, LSI, PCA, FrozenPreparation, frozen_uns
+from spatialweave.preprocess.frozen import FEATURES, LSI, PCA, FrozenPreparation
 from spatialweave.preprocess.join import JoinedModality, JoinedSections, join_sections, write_joined
+from spatialweave.preprocess.latents import Loadings, modality_latents
 from spatialweave.preprocess.matrices import column_sums
 from spatialweave.preprocess.pca import PrincipalComponents, features_themselves, principal_components
 from spatialweave.preprocess.preparations import preparation_of
@@ -57,24 +57,17 @@ def preprocess(
     """
     recipe = read_recipe(recipe_path).changed(variable_features, components)
     dataset = join_sections(sections)
-    facts = {"dataset": dataset.dataset, "platform": dataset.platform.name, "layout": dataset.layout}
     settings = _settings(recipe, dataset)
     joining = recipe.sections
     if joining is None:
         joining = SectionsSettings(harmony=False)
         if dataset.n_sections > 1:
             warn(str(recipe_path), "has no block 'sections': latents are not corrected by section (harmony: false)")
-    latent: dict[str, anndata.AnnData] = {}
-    for name in settings:
-        latent[name] = _latent(name, dataset.counts[name], settings[name], joining, seed)
+    latents = {name: _latents(name, dataset.counts[name], own, joining, seed) for name, own in settings.items()}
     if counts_path is not None:
         # Written last: after a pass over the files, canonical counts are known to be such and are copied.
         write_joined(dataset, counts_path)
-    uns = {"spatialweave": stamp("latents", recipe=recipe.name, harmony=joining.harmony, **facts)}
-    latents = join_modalities(latent, dataset.obs, dataset.coordinates, uns)
-    if dataset.true_coordinates is not None:
-        latents.obsm[TRUE_SPATIAL] = dataset.true_coordinates
-    return latents
+    return dataset.latents(latents, recipe.name, joining.harmony)
 
 
 def _settings(recipe: Recipe, dataset: JoinedSections) -> dict[str, PreparationSettings]:
@@ -88,15 +81,12 @@ def _settings(recipe: Recipe, dataset: JoinedSections) -> dict[str, PreparationS
     return {name: recipe.settings(name, *facts, n_proteins, intensities[name]) for name in dataset.counts}
 
 
-def _latent(
+def _latents(
     name: str, joined: JoinedModality, settings: PreparationSettings, joining: SectionsSettings, seed: int
 ) -> anndata.AnnData:
-    """Return one modality's latent, its map back to features, and in uns['preprocess'] the record of the steps."""
-    import anndata
-    import pandas as pd
-
+    """Return one modality's latents, with their map back to features and the record of the steps."""
     if PRECOMPUTED in joined.data.obsm:
-        return _precomputed(joined.data)
+        return _precomputed(name, joined.data)
     try:
         prepared = preparation_of(name, is_intensities(name, joined.data.uns)).prepare(joined.counts, settings)
         # Latents that a preparation makes itself are not a linear map of features, so they have no loadings.
@@ -118,27 +108,21 @@ def _latent(
         "notes": prepared.notes,
     }
     corrected, step, note = harmony.correct(scores, joined.sections, joining, seed)
-    latent = anndata.AnnData(obs=pd.DataFrame(index=joined.data.obs_names), obsm={"X_latent": corrected})
-    latent.uns[FROZEN] = frozen_uns(_frozen(prepared, components, joined.data.var_names, settings.n_components == 0))
+    loadings = None
     if components is not None:
         if settings.n_components > 0:
             record["steps"] += [{"step": "pca", "components": scores.shape[1], "centred": True}]
             record["variance_ratio"] = [round(float(fraction), 6) for fraction in components.variance_ratio]
         record["notes"] += [components.note] if components.note else []
-        latent = _with_loadings(latent, prepared, components, joined.data.var_names)
+        loadings = _loadings(prepared, components, joined.data.var_names)
     record["steps"] += [step] if step else []
     record["notes"] += [note] if note else []
-    for line in record["notes"]:
-        warn(f"modality {name}", line)
-    latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
-    return latent
+    frozen = _frozen(prepared, components, joined.data.var_names, settings.n_components == 0)
+    return modality_latents(name, joined.data.obs_names, corrected, record, frozen, loadings)
 
 
-def _precomputed(data: anndata.AnnData) -> anndata.AnnData:
-    """Return the latent of a modality from its section file, unchanged and without loadings."""
-    import anndata
-    import pandas as pd
-
+def _precomputed(name: str, data: anndata.AnnData) -> anndata.AnnData:
+    """Return the latents of a modality from its section file, unchanged and without loadings."""
     values = np.ascontiguousarray(data.obsm[PRECOMPUTED], dtype=np.float32)
     record = {
         "steps": [{"step": "precomputed", "obsm": str(data.uns[PRECOMPUTED])}],
@@ -148,24 +132,14 @@ def _precomputed(data: anndata.AnnData) -> anndata.AnnData:
         "n_dims": values.shape[1],
         "notes": [],
     }
-    latent = anndata.AnnData(obs=pd.DataFrame(index=data.obs_names), obsm={"X_latent": values})
-    latent.uns["preprocess"] = json.dumps(record, sort_keys=True)
-    return latent
+    return modality_latents(name, data.obs_names, values, record)
 
 
-def _with_loadings(
-    latent: anndata.AnnData, prepared: Prepared, components: PrincipalComponents, names: pd.Index
-) -> anndata.AnnData:
-    """Add the map back to features to a latent: loadings, means and divisors of the features behind it."""
-    import anndata
-    import pandas as pd
-
-    divisors = prepared.divisors[components.varying]
-    var = pd.DataFrame(
-        {"mean": components.mean, "scale": divisors}, index=names[prepared.values.features[components.varying]]
-    )
-    return anndata.AnnData(
-        obs=latent.obs, var=var, obsm=dict(latent.obsm), varm={"loadings": components.loadings}, uns=dict(latent.uns)
+def _loadings(prepared: Prepared, components: PrincipalComponents, names: pd.Index) -> Loadings:
+    """Return the map back to the features that vary."""
+    varying = components.varying
+    return Loadings(
+        names[prepared.values.features[varying]], components.loadings, components.mean, prepared.divisors[varying]
     )
 
 

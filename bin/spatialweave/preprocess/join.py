@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import CARRIED, MEASURED, MICROMETRES, PRECOMPUTED, TRUE_SPATIAL, is_intensities, write
+from spatialweave.io.contract import (
+    CARRIED,
+    MEASURED,
+    MICROMETRES,
+    PRECOMPUTED,
+    TRUE_SPATIAL,
+    is_intensities,
+    join_modalities,
+    stamp,
+    write,
+)
 from spatialweave.io.count_matrix import SpotBlocks
 from spatialweave.io.joined_counts import SectionSize, joined_counts
 from spatialweave.io.measurement import plain_column
@@ -106,6 +116,21 @@ class JoinedSections:
     def n_sections(self) -> int:
         """Number of sections."""
         return len(self.sections)
+
+    def latents(self, parts: Mapping[str, anndata.AnnData], recipe: str, harmony: bool) -> mudata.MuData:
+        """Join the latents of modalities to the content of a latents file, as in docs/design.md.
+
+        Parameters
+        ----------
+        harmony
+            Whether the latents were corrected for differences between sections.
+        """
+        facts = {"dataset": self.dataset, "platform": self.platform.name, "layout": self.layout}
+        uns = {"spatialweave": stamp("latents", recipe=recipe, harmony=harmony, **facts)}
+        latents = join_modalities(parts, self.obs, self.coordinates, uns)
+        if self.true_coordinates is not None:
+            latents.obsm[TRUE_SPATIAL] = self.true_coordinates
+        return latents
 
 
 def join_sections(paths: Sequence[Path]) -> JoinedSections:
