@@ -71,31 +71,32 @@ def find_counts(measurement: Measurement, wanted: str | None, declared: Declared
             complaint, bad = (empty, where), ""
             continue
         groups = feature_groups(measurement, features, wanted, declared.genome)
+        problems = (
+            (modality, values.problem(declared.allows_fractions(modality), columns))
+            for modality, columns in groups.columns.items()
+        )
+        modality, problem = next((pair for pair in problems if pair[1] is not None), ("", None))
+        if problem is not None:
+            spot, feature = measurement.obs.index[problem.row], features.index[problem.column]
+            complaint = (problem.text, f"{where}, {slot}, row {problem.row + 1} ('{spot}'), column '{feature}'")
+            bad, is_fraction = modality, problem.is_fraction
+            tried.append(f"{slot}: {problem.text}")
+            continue
+        if tried:
+            warn(where, f"raw counts taken from {slot}, since {'; '.join(tried)}")
+        for left_out in groups.left_out:
+            warn(where, left_out)
+        found = {}
         for modality, columns in groups.columns.items():
-            problem = values.problem(declared.allows_fractions(modality), columns)
-            if problem is not None:
-                spot, feature = measurement.obs.index[problem.row], features.index[problem.column]
-                complaint = (problem.text, f"{where}, {slot}, row {problem.row + 1} ('{spot}'), column '{feature}'")
-                bad, is_fraction = modality, problem.is_fraction
-                tried.append(f"{slot}: {problem.text}")
-                break
-        else:
-            if tried:
-                warn(where, f"raw counts taken from {slot}, since {'; '.join(tried)}")
-            for left_out in groups.left_out:
-                warn(where, left_out)
-            parts = {}
-            for modality, columns in groups.columns.items():
-                if not len(columns):
-                    raise InputError(where, f"has no feature of {modality}: {'; '.join(groups.left_out)}")
-                if not values.detected[columns].any():
-                    raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
-                of_modality = features.iloc[columns]
-                if declared.genome and (genomes_of(of_modality) == declared.genome).any():
-                    of_modality = named_without_genome(of_modality, declared.genome)
-                named = named_features(of_modality, where)
-                parts[modality] = FoundCounts(_of_features(counts, columns), named, slot)
-            return parts
+            if not len(columns):
+                raise InputError(where, f"has no feature of {modality}: {'; '.join(groups.left_out)}")
+            if not values.detected[columns].any():
+                raise InputError(where, f"its {modality} matrix holds no counts", "counts above 0")
+            own = features.iloc[columns]
+            if declared.genome and (genomes_of(own) == declared.genome).any():
+                own = named_without_genome(own, declared.genome)
+            found[modality] = FoundCounts(_of_features(counts, columns), named_features(own, where), slot)
+        return found
     looked = [f"{name}: absent" for name in measurement.absent] + tried[:-1]
     raise InputError(
         complaint[1],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,29 @@ def read_section(row: SectionInput) -> mudata.MuData:
     return understand_section(row)[0].in_memory()
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What the files of a section hold.
+
+    Attributes
+    ----------
+    why
+        Why this platform.
+    labels
+        One per spot; None if there are none.
+    image
+        The image, and where it is from.
+    """
+
+    parts: dict[str, ModalityPart]
+    spots: pd.Index
+    coordinates: Coordinates
+    platform: str
+    why: str
+    labels: np.ndarray | None
+    image: tuple[TissueImage, str] | None
+
+
 def understand_section(row: SectionInput) -> tuple[Section, Understood]:
     """Read, check and join the files of one section, and record the facts found in them.
 
@@ -70,66 +93,81 @@ def understand_section(row: SectionInput) -> tuple[Section, Understood]:
     """
     if not row.files and row.multi is None:
         raise InputError("command line", "no modality is given", f"--multi or at least one of {known_names()}")
-    named_platform = platform(row.platform).name if row.platform else None
-    understood = Understood(row.section)
     with recorded() as notices:
-        table = read_coordinates(row.spatial) if row.spatial else None
-        parts = read_parts(row, table)
-        spots = all_spots(parts)
-        coordinates = section_coordinates(parts, spots, table)
-        if named_platform and platform(named_platform).layout == "hexagonal":
-            coordinates = straightened(coordinates)
-        # If a column selects the section, its libraries are separated already.
-        names = [] if row.selects else [name for part in parts.values() for name in part.libraries]
-        libraries = tuple(dict.fromkeys(names))
-        check_fields(coordinates, _tables_of_spots(parts, table), libraries, row.section_column == ONE_SECTION)
-        labels = None
-        if row.labels:
-            labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
-        platform_name, why = _platform(named_platform, parts, coordinates)
-        image = section_image(row.section, row.image, row.scale, parts, coordinates)
-        if row.image_features:
-            parts = _with_morphology(parts, image, coordinates)
+        found = _read(row)
+    length = micrometres(found.coordinates, found.platform)
+    understood = _understood(row, found, length, notices)
+    section = _join(found, _facts(row, found, length))
+    for name, value in row.carried.items():
+        section.obs[CARRIED + name] = np.full(section.n_obs, value, dtype=object)
+    by_blocks = {name: part.counts for name, part in found.parts.items() if part.data.X is None}
+    return Section(section, by_blocks), understood
+
+
+def _read(row: SectionInput) -> _Found:
+    """Read the files of a section, and check that they go together."""
+    named_platform = platform(row.platform).name if row.platform else None
+    table = read_coordinates(row.spatial) if row.spatial else None
+    parts = read_parts(row, table)
+    spots = all_spots(parts)
+    coordinates = section_coordinates(parts, spots, table)
+    if named_platform and platform(named_platform).layout == "hexagonal":
+        coordinates = straightened(coordinates)
+    # If a column selects the section, its libraries are separated already.
+    names = [] if row.selects else [name for part in parts.values() for name in part.libraries]
+    libraries = tuple(dict.fromkeys(names))
+    check_fields(coordinates, _tables_of_spots(parts, table), libraries, row.section_column == ONE_SECTION)
+    labels = None
+    if row.labels:
+        labels = find_labels(row.labels, {part.where: part.data.obs for part in parts.values()}, spots)
+    platform_name, why = _platform(named_platform, parts, coordinates)
+    image = section_image(row.section, row.image, row.scale, parts, coordinates)
+    if row.image_features:
+        parts = _with_morphology(parts, image, coordinates)
+    return _Found(parts, spots, coordinates, platform_name, why, labels, image)
+
+
+def _facts(row: SectionInput, found: _Found, length: float | None) -> dict[str, str | int | float]:
+    """Return the facts in the file's stamp; `length` is micrometres per coordinate unit."""
     facts: dict[str, str | int | float] = {
         "dataset": row.dataset,
         "section": row.section,
-        "platform": platform_name,
-        "layout": platform(platform_name).layout,
-        "coordinate_unit": coordinates.unit,
+        "platform": found.platform,
+        "layout": platform(found.platform).layout,
+        "coordinate_unit": found.coordinates.unit,
     }
     if row.order is not None:
         facts["order"] = row.order
-    length = micrometres(coordinates, platform_name)
     if length is not None:
         facts[MICROMETRES] = length
-    understood.add("spots", len(spots))
+    return facts
+
+
+def _understood(row: SectionInput, found: _Found, length: float | None, notices: Sequence[str]) -> Understood:
+    """Return what was found in the files, for the user to check."""
+    understood, parts, coordinates = Understood(row.section), found.parts, found.coordinates
+    understood.add("spots", len(found.spots))
     for name, part in parts.items():
         understood.add("spots", part.data.n_obs, modality=name)
         values = INTENSITIES if is_intensities(name, part.data.uns) else COUNTS
         understood.add("features", part.data.n_vars, f"{values} of {part.where}, {part.slot}", name)
     understood.add("shared spots", shared_by_all(parts), "spots that every modality has")
-    understood.add("platform", platform_name, why)
+    understood.add("platform", found.platform, found.why)
     unit = "" if coordinates.unit == "unknown" else f" {coordinates.unit}"
     understood.add("spacing", f"{spacing(coordinates.values):.6g}{unit}", "median distance to the nearest spot")
     understood.add("coordinates", coordinates.where)
     if length is not None:
         understood.add("micrometres", f"{length:.4g}", "per coordinate unit")
-    if image is not None:
-        width, height = image[0].size
-        understood.add("image", f"{width} x {height} pixels", image[1])
-    if labels is not None:
-        n_labels = len(set(labels) - {""})
-        understood.add("labels", row.labels, f"{n_labels} labels on {int((labels != '').sum())} spots")
+    if found.image is not None:
+        image, where = found.image
+        understood.add("image", f"{image.size[0]} x {image.size[1]} pixels", where)
+    if found.labels is not None:
+        n_labels = len(set(found.labels) - {""})
+        understood.add("labels", row.labels, f"{n_labels} labels on {int((found.labels != '').sum())} spots")
     for notice in notices:
         understood.add("notice", notice)
     understood.shorten(path for path in (*row.files.values(), row.multi, row.spatial, row.image) if path)
-    section = _join(parts, spots, coordinates.values, labels, facts)
-    if image is not None:
-        section.uns[IMAGE] = image[0].uns()
-    for name, value in row.carried.items():
-        section.obs[CARRIED + name] = np.full(section.n_obs, value, dtype=object)
-    by_blocks = {name: part.counts for name, part in parts.items() if part.data.X is None}
-    return Section(section, by_blocks), understood
+    return understood
 
 
 def _with_morphology(
@@ -186,26 +224,24 @@ def _true_coordinates(parts: dict[str, ModalityPart], spots: pd.Index) -> np.nda
     return true if np.isfinite(true).all() else None
 
 
-def _join(
-    parts: dict[str, ModalityPart],
-    spots: pd.Index,
-    coordinates: np.ndarray,
-    labels: np.ndarray | None,
-    facts: Mapping[str, str | int | float],
-) -> mudata.MuData:
+def _join(found: _Found, facts: Mapping[str, str | int | float]) -> mudata.MuData:
+    """Join the modalities, with coordinates, labels, image and stamp."""
     import mudata
 
     mudata.set_options(pull_on_update=False)
+    parts, spots, coordinates = found.parts, found.spots, found.coordinates.values
     for part in parts.values():
         part.data.obsm["spatial"] = coordinates[spots.get_indexer(part.data.obs_names)]
     section = mudata.MuData({name: part.data for name, part in parts.items()})
     rows = spots.get_indexer(section.obs_names)
     section.obs["section"] = np.full(len(rows), facts["section"], dtype=object)
-    if labels is not None:
-        section.obs["label"] = labels[rows]
+    if found.labels is not None:
+        section.obs["label"] = found.labels[rows]
     section.obsm["spatial"] = coordinates[rows]
     true = _true_coordinates(parts, spots)
     if true is not None:
         section.obsm[TRUE_SPATIAL] = true[rows]
     section.uns["spatialweave"] = stamp("section", **facts)
+    if found.image is not None:
+        section.uns[IMAGE] = found.image[0].uns()
     return section
