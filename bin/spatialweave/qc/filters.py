@@ -14,7 +14,7 @@ from spatialweave.io.contract import PRECOMPUTED, is_intensities
 from spatialweave.io.count_matrix import Counts, FilteredCounts, spot_totals, spots_per_feature
 from spatialweave.io.notices import warn
 from spatialweave.qc.spot_metrics import spot_metrics
-from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS
+from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS, Threshold
 
 if TYPE_CHECKING:
     import anndata
@@ -67,34 +67,17 @@ def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapp
         When no spot or no feature would be left; the message names the threshold that removes most.
     """
     metrics = spot_metrics(modality, data, counts)
-    failed: dict[str, np.ndarray] = {}
+    where = f"{where}, modality {modality}"
     intensities = is_intensities(modality, data.uns)
-    for threshold in SPOT_THRESHOLDS:
-        if modality in threshold.modalities:
-            values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
-            bound = thresholds[threshold.name]
-            empty = np.zeros(len(values), dtype=bool)
-            if threshold.bound.metric == "total" and (PRECOMPUTED in data.uns or intensities):
-                # Sums of normalised values are not counts. With intensities, a spot whose sum is 0 fails at every
-                # bound.
-                empty = (values <= 0) & intensities & (bound > 0)
-                values = np.full(len(values), np.nan)
-            failed[threshold.name] = empty | (values > bound if threshold.bound.is_upper else values < bound)
-            if bound != threshold.bound.default and np.isnan(values).all():
-                unknown = threshold.bound.metric.replace("_", " ")
-                warn(f"{where}, modality {modality}", f"{threshold.option} has no effect, since no {unknown} is known")
-    kept = _none_failed(failed, len(metrics))
+    uncounted = intensities or PRECOMPUTED in data.uns
+    failed = {
+        threshold.name: _failed(threshold, thresholds[threshold.name], metrics, intensities, uncounted, where)
+        for threshold in SPOT_THRESHOLDS
+        if modality in threshold.modalities
+    }
+    kept = ~np.logical_or.reduce([np.zeros(len(metrics), dtype=bool), *failed.values()])
     if not kept.any():
-        check = max(failed, key=lambda name: int(failed[name].sum()))
-        threshold = next(t for t in SPOT_THRESHOLDS if t.name == check)
-        values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
-        raise InputError(
-            f"{where}, modality {modality}",
-            f"{threshold.option} {thresholds[check]:g} removes {int(failed[check].sum())} of {len(kept)} spots, and "
-            "no spot passes all thresholds",
-            f"a threshold that fits {threshold.bound.metric}, here {np.nanmin(values):g} to {np.nanmax(values):g}",
-            f"{'raise' if threshold.bound.is_upper else 'lower'} it, or leave this modality out",
-        )
+        raise _nothing_left(failed, thresholds, metrics, where)
     min_spots = thresholds[MIN_SPOTS]
     everything = np.ones(counts.shape[1], dtype=bool)
     of_kept: Counts = counts if kept.all() else FilteredCounts(counts, kept, everything)
@@ -102,7 +85,7 @@ def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapp
     kept_features = n_spots >= min_spots
     if not kept_features.any():
         raise InputError(
-            f"{where}, modality {modality}",
+            where,
             f"--min-spots {min_spots:g} removes all {len(kept_features)} features",
             f"at most {n_spots.max()}, the number of spots with the most frequent feature",
             "lower it",
@@ -115,5 +98,40 @@ def judge(modality: str, data: anndata.AnnData, counts: Counts, thresholds: Mapp
     return Verdict(metrics, failed, kept, kept_features, intensities)
 
 
-def _none_failed(failed: Mapping[str, np.ndarray], n_spots: int) -> np.ndarray:
-    return ~np.logical_or.reduce([np.zeros(n_spots, dtype=bool), *failed.values()])
+def _failed(
+    threshold: Threshold, bound: float, metrics: pd.DataFrame, intensities: bool, uncounted: bool, where: str
+) -> np.ndarray:
+    """Return which spots fail a check (bool); warn if the `bound` was changed but its metric is not known.
+
+    Parameters
+    ----------
+    uncounted
+        Whether the values are intensities or normalised, so that their sums are not counts.
+    """
+    values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
+    empty = np.zeros(len(values), dtype=bool)
+    if threshold.bound.metric == "total" and uncounted:
+        # With intensities, a spot whose sum is 0 fails at every bound.
+        empty = (values <= 0) & intensities & (bound > 0)
+        values = np.full(len(values), np.nan)
+    if bound != threshold.bound.default and np.isnan(values).all():
+        unknown = threshold.bound.metric.replace("_", " ")
+        warn(where, f"{threshold.option} has no effect, since no {unknown} is known")
+    failed: np.ndarray = empty | (values > bound if threshold.bound.is_upper else values < bound)
+    return failed
+
+
+def _nothing_left(
+    failed: Mapping[str, np.ndarray], thresholds: Mapping[str, float], metrics: pd.DataFrame, where: str
+) -> InputError:
+    """Return the error for thresholds that no spot passes; it names the one that removes most."""
+    check = max(failed, key=lambda name: int(failed[name].sum()))
+    threshold = next(one for one in SPOT_THRESHOLDS if one.name == check)
+    values = metrics[threshold.bound.metric].to_numpy(dtype=np.float64)
+    return InputError(
+        where,
+        f"{threshold.option} {thresholds[check]:g} removes {int(failed[check].sum())} of {len(metrics)} spots, and "
+        "no spot passes all thresholds",
+        f"a threshold that fits {threshold.bound.metric}, here {np.nanmin(values):g} to {np.nanmax(values):g}",
+        f"{'raise' if threshold.bound.is_upper else 'lower'} it, or leave this modality out",
+    )
