@@ -168,9 +168,7 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph and every modality's feature graph."""
     tiling = Tiling(dataset, config.batch_spots, config.epochs, run)
     inputs = scale_inputs(tiling, config, run)
-    # The convolutions gather from spots whose own inputs must be complete.
-    graphs = PartGraphs(tiling, LAYERS)
-    batches = Batches(tiling, lambda patch: make_batch(graphs.added(patch), inputs), inputs.reach + LAYERS)
+    batches = make_batches(tiling, inputs)
     network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
     network.reset_parameters(run.torch_generator())
     network.to(run.device)
@@ -189,8 +187,7 @@ def embed(dataset: Dataset, config: Config, run: Run, state: State) -> Fitted:
     """Embed spots with a network trained on others; needs the spatial graph and the feature graphs."""
     tiling = Tiling(dataset, config.batch_spots, 1, run)
     inputs = frozen_inputs(dataset, state, config, run)
-    graphs = PartGraphs(tiling, LAYERS)
-    batches = Batches(tiling, lambda patch: make_batch(graphs.added(patch), inputs), inputs.reach + LAYERS)
+    batches = make_batches(tiling, inputs)
     network = SpaMca(inputs.widths, config.n_dims, config.n_clusters, scaled=config.variant == "tuned")
     restore(network, state)
     network.to(run.device)
@@ -213,6 +210,13 @@ def fitted_tables(tables: dict[str, np.ndarray], dataset: Dataset, inputs: Scale
     }
     embedding = tables.pop(EMBEDDING)
     return Fitted(embedding, extras=extras, denoised=inputs.to_latents(tables))
+
+
+def make_batches(tiling: Tiling, inputs: ScaledInputs) -> Batches[Batch]:
+    """Return the batches of a dataset."""
+    # The convolutions gather from spots whose own inputs must be complete.
+    graphs = PartGraphs(tiling, LAYERS)
+    return Batches(tiling, lambda patch: make_batch(graphs.added(patch), inputs), inputs.reach + LAYERS)
 
 
 def make_batch(patch: Patch, scaled: ScaledInputs) -> Batch:

@@ -11,7 +11,7 @@ from torch import nn
 
 from spatialweave.errors import InputError
 from spatialweave.nn.over_spots import Notes
-from spatialweave.training.masking import InputConfig, MaskedInput, ScaledInputs
+from spatialweave.training.masking import InputConfig, MaskedInput, ScaledInputs, scaled_by
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -79,13 +79,10 @@ def frozen_inputs(dataset: Dataset, state: State, config: InputConfig, run: Run)
         if centre.shape != (width,) or factor.shape != (width,) or rounds.shape != () or not 0 <= rounds <= 100:
             found = f"is of {len(centre) if centre.ndim else 0} dimensions, {rounds} rounds"
             raise InputError(f"saved model, input.{modality.name}", found, f"{width} dimensions, 0 to 100 rounds")
-        features = np.zeros(modality.latent.shape, dtype=np.float32)
-        measured = modality.latent[modality.present].astype(np.float64)
-        features[modality.present] = (measured - centre) * factor
         modalities.append(
             MaskedInput(
                 modality.name,
-                torch.as_tensor(features, device=run.device),
+                torch.as_tensor(scaled_by(modality, centre, factor), device=run.device),
                 torch.as_tensor(modality.present, device=run.device),
                 int(rounds),
                 explained,

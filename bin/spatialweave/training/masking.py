@@ -320,9 +320,14 @@ def scaled(modality: Modality, power: float) -> tuple[np.ndarray, np.ndarray, np
     centred = (measured - centre) * factor
     size = np.sqrt(np.mean(centred**2)) if centred.size else 0.0
     factor = factor / size if size > 0 else np.zeros(n_dims)
+    return scaled_by(modality, centre, factor), centre, factor
+
+
+def scaled_by(modality: Modality, centre: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Return (latent - centre) * factor (float32, spots x dimensions), zero if missing."""
     features = np.zeros(modality.latent.shape, dtype=np.float32)
-    features[modality.present] = (measured - centre) * factor
-    return features, centre, factor
+    features[modality.present] = (modality.latent[modality.present].astype(np.float64) - centre) * factor
+    return features
 
 
 def as_measured(modality: Modality) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
