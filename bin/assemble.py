@@ -22,7 +22,7 @@ from spatialweave.cli import ANY_FOLDER, FILE, OUT_FILE, stage
 @click.option("--versions", type=FILE, help="Software versions (YAML).")
 @click.option("--out", type=OUT_FILE, required=True, help="The integrated .h5mu file.")
 def main(files: Path, params: Path | None, versions: Path | None, out: Path) -> None:
-    """Join the files of one dataset into one."""
+    """Join all files of one dataset into one."""
     from spatialweave.assemble.join import assemble
     from spatialweave.io.contract import write
 

@@ -40,9 +40,9 @@ from spatialweave.errors import InputError
     "--times",
     metavar="STAGE:NUMBER",
     multiple=True,
-    help="How often a stage runs that not every run has, or not once, e.g. WEAVE:1; once per stage.",
+    help="How often a stage runs that does not run exactly once in every run, e.g. WEAVE:1; once per stage.",
 )
-@click.option("--max-memory", type=click.FloatRange(0, min_open=True), help="GB that a task may have.")
+@click.option("--max-memory", type=click.FloatRange(0, min_open=True), help="Memory that a task may have, in GB.")
 def main(
     dataset: str,
     files: tuple[str, ...],
@@ -52,7 +52,7 @@ def main(
     times: tuple[str, ...],
     max_memory: float | None,
 ) -> None:
-    """Print memory, time and disk that the tasks of a dataset are expected to need, by the headers of its files."""
+    """Print the memory, time and disk space that the tasks of a dataset should need, from the headers of its files."""
     from spatialweave.estimate import expected, lines, read_table, read_training
     from spatialweave.io.sizes import dataset_size
 

@@ -25,9 +25,9 @@ from spatialweave.cli import OUT_FILE, PATH, SEED, stage
     type=PATH,
     help="Recipe (.yml): the steps per modality; or the folder of a saved model.",
 )
-@click.option("--variable-features", type=click.IntRange(1), help="Number of variable genes, instead of the recipe's.")
+@click.option("--variable-features", type=click.IntRange(1), help="Variable features, instead of the recipe's number.")
 @click.option(
-    "--components", type=click.IntRange(1), help="Dimensions of every modality's latent, instead of the recipe's."
+    "--components", type=click.IntRange(1), help="Dimensions of every modality's latents, instead of the recipe's."
 )
 @click.option("--seed", default=0, type=SEED, help="Seed of the PCA's start and of Harmony.")
 @click.option("--out", required=True, type=OUT_FILE, help="Latents file to write (.h5mu).")

@@ -16,7 +16,7 @@ from spatialweave.cli import FILE, OUT_FOLDER, stage
 @click.option("--graph", type=FILE, required=True, help="Graphs over its spots (.h5ad), from graph.py.")
 @click.option("--embedding", type=FILE, required=True, help="Embedding of the run (.h5ad), from train.py.")
 @click.option("--state", type=FILE, required=True, help="Its trained network (.safetensors), from train.py.")
-@click.option("--domains", type=FILE, required=True, help="Its domains, <method>.seed<k>.domains.csv, of cluster.py.")
+@click.option("--domains", type=FILE, required=True, help="Its domains, <method>.seed<k>.domains.csv, from cluster.py.")
 @click.option("--clustering", type=FILE, required=True, help="The record of the clustering (.json), from cluster.py.")
 @click.option("--names", type=FILE, help="Names of the domains (names.csv), from characterise.py.")
 @click.option("--method", "method_file", type=FILE, required=True, help="The method's file of assets/methods (.yml).")

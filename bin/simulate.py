@@ -38,11 +38,11 @@ Spec = TypeVar("Spec", bound=Any)
 @click.option("--shift", type=(float, float), help="Its shift in x and y. [default: preset]")
 @click.option("--cut", type=float, help="Fraction of its spots to cut off. [default: preset]")
 @click.option("--thin", type=float, help="Fraction of its counts to keep. [default: preset]")
-@click.option("--bend", type=float, help="Its largest bending in spot spacings. [default: preset]")
+@click.option("--bend", type=float, help="Its largest deformation, in spot spacings. [default: preset]")
 @click.option(
     "--image",
     is_flag=True,
-    help="Write a tissue as a Visium library of Space Ranger with a drawn image (H&E), instead of .h5ad files.",
+    help="Write the tissue as Space Ranger writes a Visium library, with a drawn H&E image, instead of .h5ad files.",
 )
 @click.option("--dataset", help="Name of the dataset in the samplesheet. [default: preset]")
 @click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder for the files.")
