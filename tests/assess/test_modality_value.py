@@ -172,7 +172,7 @@ def test_intervals_cover_blocks_and_parts_by_hand() -> None:
     quantile = t.ppf(1 - 0.05 / 4, 4)
     found = over_parts(np.array([[0.0] * 11, [1.0] * 11]), 5)
     assert (found.value, found.high) == pytest.approx((0.5, 0.5 + quantile * 0.5))
-    # In draws with a standard deviation of 0.3, of five blocks, of which two intervals hold together.
+    # In draws with a standard deviation of 0.3, of five blocks, of which two intervals hold simultaneously.
     draws = np.concatenate([[0.0], np.tile([-0.3, 0.3], 5)])
     assert over_parts(np.array([draws, draws]), 5).high == pytest.approx(quantile * 0.3 * np.sqrt(5 / 4))
     both = over_parts(np.array([draws, draws + 1]), 5)

@@ -76,7 +76,7 @@ def test_permuted_conditions_find_nothing() -> None:
         samples, *rest = made(rng, 24)
         shuffled = samples.table.assign(condition=rng.permutation(samples.table["condition"]))
         findings += bool((changes(Samples(shuffled, samples.of_spot, "a"), *rest)["p_adjusted"] < 0.05).any())
-    # Of 20 cohorts, two standard errors above 5%; DESeq2's p-values are from a normal approximation.
+    # Of 20 cohorts, two standard errors above 5%; DESeq2's p values are from a normal approximation.
     assert findings <= 3
 
 

@@ -50,7 +50,7 @@ class Interval:
         Parameters
         ----------
         n_tests
-            Number of intervals that hold together at the level (Bonferroni).
+            Number of intervals that hold simultaneously at the level (Bonferroni).
         """
         half = _quantile(0.5 + family_level(n_tests) / 2, n_blocks) * error
         return cls(value, value - half, value + half)
@@ -85,7 +85,7 @@ def standard_error(drawn: np.ndarray, n_blocks: int) -> float:
 
 
 def behind(values: np.ndarray, drawn: np.ndarray, best: int, n_blocks: int) -> list[Interval]:
-    """Return the difference of each of several estimates to the `best`, with intervals that hold together.
+    """Return the difference of each of several estimates to the `best`, with intervals that hold simultaneously.
 
     The best is not known beforehand: the highest of several equal estimates is above the others by chance. So the
     intervals are those of all pairs (Tukey; the quantile is that of the largest difference over draws, Hothorn, Bretz

@@ -5,7 +5,7 @@ of the tissue's structure each modality contains; a trained method may make more
 
 Domains of averages over neighbours contain some information about a hidden spot, but only from the modalities used to
 find them: a modality would gain on itself even if it is noise, and the others would lose. So gains are measured at
-spots whose measurements the domains have not seen: a random third of the spots is left out, domains are found from the
+spots whose measurements the domains have not seen: a random third of the spots is held out, domains are found from the
 others, and predict this third; then the next.
 """
 
@@ -30,10 +30,10 @@ SEEDS = 3
 """Number of clusterings of each embedding, and of divisions of the spots into parts."""
 
 PARTS = 3
-"""Parts of the spots that are left out in turn."""
+"""Parts of the spots that are held out in turn."""
 
 GAINS = 2
-"""Tests of a modality: its own gain, and that of the others. Their intervals hold together."""
+"""Tests of a modality: its own gain, and that of the others. Their intervals hold simultaneously."""
 
 N_RANDOM = 1
 """Random initial partitions of the mixture, in addition to Ward's and the k-means partition."""
@@ -49,12 +49,12 @@ class ModalityValue:
     Attributes
     ----------
     gain
-        Modality -> the fraction of its variance at spots left out that the domains of all modalities explain, minus
+        Modality -> the fraction of its variance at held-out spots that the domains of all modalities explain, minus
         that explained by the domains without this modality (:func:`over_parts`).
     gain_others
         The same for the mean over the other modalities.
     others_without
-        Fraction of the variance of the others at spots left out that the domains found without this modality explain.
+        Fraction of the variance of the others at held-out spots that the domains found without this modality explain.
     stability
         Agreement of the domains of two random halves of the spots, found with ``all`` modalities, ``without`` this one,
         or with this one ``alone``. Mean and range over divisions; empty if there are too few spots.
@@ -207,7 +207,7 @@ def _left_out(
 ) -> list[dict[str, Explained]]:
     """Return, by part of the spots, what the domains found without their measurements explain of them.
 
-    A spot left out has the average of its neighbours that were not.
+    A held-out spot has the average of its neighbours that were not held out.
     """
     found = []
     for seed, part in parts:

@@ -212,7 +212,7 @@ def random_values(hidden: HiddenSpots, like: RandomDomains, seed: int) -> dict[s
 
     Random domains are drawn for each section by itself, but domains that a run finds correspond across sections, and so
     does expression: by chance they agree in all sections, or in none. So the lowest values of all sections are added,
-    then the second lowest, up to the highest, which is right for sections that are equal, and too careful for others.
+    then the second lowest, up to the highest, which is right for sections that are equal, and conservative for others.
     """
     rng = np.random.default_rng(seed)
     waves = like.waves(rng)

@@ -139,7 +139,7 @@ def modality_headline(value: ModalityValue) -> str:
     name, rest = _title(value.name), listing(map(_title, others))
     do = "does" if len(others) == 1 else "do"
     texts = {
-        HELPS: f"{name} helps: with it the domains predict {rest} at spots left out better.",
+        HELPS: f"{name} helps: with it the domains predict {rest} better at held-out spots.",
         ADDS: f"{name} adds structure that {rest} {do} not show, at no detectable cost to {rest}.",
         TRADES: f"{name} adds structure of its own, but with it the domains predict {rest} worse: look at both.",
         HARMS: f"{name} costs more than it gives: with it the domains predict {rest} worse, and itself no better.",
@@ -154,8 +154,8 @@ def modality_reasons(value: ModalityValue, values: ModalityValues) -> list[str]:
     name, reasons = _title(value.name), []
     own, rest = value.gain[value.name], value.gain_others
     reasons.append(
-        f"Variance explained at spots left out with {name} minus without it: {points(own.value)} ({points(own.low)} to "
-        f"{points(own.high)}) percentage points of {name}, and "
+        f"Variance explained at held-out spots, with {name} minus without it: {points(own.value)} "
+        f"({points(own.low)} to {points(own.high)}) percentage points of {name}, and "
         f"{points(rest.value)} ({points(rest.low)} to {points(rest.high)}) of the others."
     )
     if rest.below_zero and not value.costs:

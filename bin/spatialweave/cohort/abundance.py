@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOG2 = float(np.log(2))
 CHANGED = 0.05
-"""Domains with an adjusted p-value below this are not used to estimate the sizes of the samples."""
+"""Domains with an adjusted p value below this are not used to estimate the sizes of the samples."""
 
 FEWEST_SHARED = 2
 """Number of domains from which the sizes of samples can be estimated."""
@@ -60,7 +60,7 @@ def size_factors(counts: np.ndarray, used: np.ndarray) -> np.ndarray:
 
 
 def abundance_effects(counts: np.ndarray, design: np.ndarray) -> tuple[list[Effect], np.ndarray]:
-    """Return the effect of a condition on each domain (natural log), and the p-values adjusted over the domains.
+    """Return the effect of a condition on each domain (natural log), and the p values adjusted over the domains.
 
     The median over few domains is biased towards those that change. So the sizes of the samples are estimated a second
     time without the domains found to change, if that leaves half of the domains they are estimated from.
@@ -85,7 +85,7 @@ def differential_abundance(samples: Samples, sizes: pd.DataFrame) -> tuple[list[
     Returns
     -------
     Rows with `domain`, `condition`, `reference`, `donors` and `donors_reference` (of those compared), the mean fraction
-    of a sample's spots in both, the log2 ratio of abundances, its 95% interval, p-value and adjusted p-value (over the
+    of a sample's spots in both, the log2 ratio of abundances, its 95% interval, p value and adjusted p value (over the
     domains). Also, the domains without an interval, and why.
     """
     fractions = sizes.div(sizes.sum(axis=1), axis=0).to_numpy()

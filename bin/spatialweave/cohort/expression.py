@@ -35,7 +35,7 @@ SMALL_PANEL = 10
 """Sizes of samples that are estimated from fewer features can follow those that change."""
 
 CHANGED = 0.05
-"""Features with an adjusted p-value below this are not used to estimate the sizes of the samples."""
+"""Features with an adjusted p value below this are not used to estimate the sizes of the samples."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class ExpressionChanges:
     ----------
     rows
         For each feature, domain and condition: `domain`, `condition`, `reference`, `donors`, `donors_reference`,
-        `feature`, the mean normalised count, the log2 fold change, its 95% interval and p-value.
+        `feature`, the mean normalised count, the log2 fold change, its 95% interval and p value.
     untested
         Domains that were not compared, and why.
     doubtful

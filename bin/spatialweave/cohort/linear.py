@@ -1,4 +1,4 @@
-"""Linear models of samples: the effect of a condition with its interval and p-value."""
+"""Linear models of samples: the effect of a condition with its interval and p value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Effect(NamedTuple):
-    """Effect of a condition on the scale of the model, with its 95% interval and two-sided p-value, by t."""
+    """Effect of a condition on the scale of the model, with its 95% interval and two-sided p value, by t."""
 
     value: float
     low: float

@@ -87,7 +87,7 @@ def differential_neighbourhoods(
     Returns
     -------
     Rows with `domain`, `neighbour`, `condition`, `reference`, `donors`, `donors_reference`, the mean fraction in both,
-    the log2 ratio of the odds, its 95% interval, p-value and adjusted p-value (over the pairs). Pairs are left out if
+    the log2 ratio of the odds, its 95% interval, p value and adjusted p value (over the pairs). Pairs are left out if
     fewer than :data:`FEWEST_DONORS` donors have a fraction under one of the conditions, or if it is the same
     everywhere. Also, the domains for which no pair is left, and why.
     """

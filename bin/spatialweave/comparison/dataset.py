@@ -41,7 +41,7 @@ def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents:
     """Compare all runs of a dataset by every metric that they have.
 
     Metrics of :data:`~spatialweave.metrics.resampling.RESAMPLED` are resampled over the labelled spots; for all others
-    only the seeds give intervals. The intervals of one method's differences hold together at 95%.
+    only the seeds give intervals. The intervals of one method's differences hold simultaneously at 95%.
 
     Parameters
     ----------

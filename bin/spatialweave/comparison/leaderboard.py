@@ -2,7 +2,7 @@
 
 A method is better than another if the interval of their difference excludes 0. Its possible ranks on a dataset are from
 1 + (methods that are better) to (methods) - (methods that it is better than). Since the intervals of its differences
-hold together at 95%, so does this range (Mogstad, Romano, Shaikh and Wilhelm, Rev Econ Stud 91:476, 2024). The
+hold simultaneously at 95%, so does this range (Mogstad, Romano, Shaikh and Wilhelm, Rev Econ Stud 91:476, 2024). The
 consensus is not ranked, because it is made from the others. The differences of all methods to the control are a family
 of their own.
 """
@@ -96,7 +96,7 @@ def overall(board: pd.DataFrame) -> pd.DataFrame:
     A method's rank on a dataset is the middle of its possible ranks there, so that methods that cannot be distinguished
     have nearly equal ranks. Intervals (t) are over datasets: they estimate the result on further datasets of the kind.
     The interval of the rank also contains the means of the best and of the worst rank. The differences to the control
-    of all methods but controls hold together at 95%.
+    of all methods but controls hold simultaneously at 95%.
 
     Datasets differ in difficulty, so means and ranks compare only methods that have all of them. A method that lacks
     some comes last, with neither; its difference to the control is over the datasets that both have.

@@ -120,7 +120,7 @@ def difference(one: Runs, other: Runs, blocks: int, level: float = LEVEL) -> Est
 
 
 def family_level(n_comparisons: int) -> float:
-    """Return the level of one of several comparisons such that all hold together at 95% (Bonferroni)."""
+    """Return the level of one of several comparisons such that all hold simultaneously at 95% (Bonferroni)."""
     return 1 - (1 - LEVEL) / max(1, n_comparisons)
 
 

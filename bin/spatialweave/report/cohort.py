@@ -185,7 +185,7 @@ def fraction_table(samples: pd.DataFrame, labels: Mapping[int, str]) -> ReportTa
 def changed_table(
     table: pd.DataFrame, caption: str, names: list[str], effect: str, labels: Mapping[int, str]
 ) -> ReportTable | None:
-    """Return the rows that differ at the level, by increasing p-value; None if there are none."""
+    """Return the rows that differ at the level, by increasing p value; None if there are none."""
     found = table[table["p_adjusted"] < LEVEL].sort_values("p")
     if not len(found):
         return None

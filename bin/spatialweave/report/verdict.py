@@ -191,8 +191,8 @@ def _modalities(found: dict[str, Any], table: pd.DataFrame) -> ModalitiesPart | 
             value, low, high = (100 * number for number in by_target[name, of])
             estimates.append(Estimate(f"with {modality(name)}: of {label}", value, low, high))
     plot = interval_plot(
-        "Change of the variance explained at spots left out with each modality",
-        "change of the variance explained at spots left out, percentage points",
+        "Change of the variance explained at held-out spots with each modality",
+        "change of the variance explained at held-out spots, percentage points",
         estimates,
         " points",
         0.0,
