@@ -68,9 +68,10 @@ lint: setup ## Check style, types, the Nextflow code and the documentation's lin
 	./nextflow lint main.nf nextflow.config workflows modules conf docs/site.config tests/pipeline/stubs/task.nf tests/modules
 	$(SPHINX) -b dummy . docs/_build/check
 
-# One thread for each of the two workers: threads that share a core wait for each other, and tests of methods take 5 times as long.
+# One thread for each worker: threads that share a core wait for each other, and tests of methods take 5 times as long. The number
+# of workers is in tests/conftest.py.
 test: lint ## Run lint and all tests
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 BASE ?= main
 

@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+MOST_WORKERS, GB_OF_WORKER = 4, 6
+"""Most workers, and memory for each: some tests run the pipeline, with two or three tasks at a time."""
+
 LONGEST = (
     "test_sections.py",
     "test_flow.py",
@@ -18,6 +21,12 @@ LONGEST = (
     "test_profiles.py",
     "test_published.py",
 )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker for each core, as far as memory goes; two at least, since Nextflow often waits."""
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return max(2, min(MOST_WORKERS, os.cpu_count() or 1, int(gigabytes / GB_OF_WORKER)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
