@@ -146,6 +146,8 @@ FACTS = [
     "N_multimapping",
     "gene_symbol",
     "chr",
+    "X_pca_1",
+    "latent_0",
 ]
 FEATURES = [
     "PC",
@@ -188,6 +190,8 @@ FEATURES = [
     "MTRR",
     "SYMPK",
     "PCTP",
+    "PC1",
+    "LATENTR1",
 ]
 
 

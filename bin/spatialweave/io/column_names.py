@@ -200,7 +200,7 @@ _FACT_PATTERNS = re.compile(
     # Clusters, scores of cells and gene sets, and axes of plots.
     r"|cluster_?(?:id|label)|(?:leiden|louvain)(?:_.*)?|.+_snn_res_.*|.+_scores?"
     r"|(?:spatial_)?(?:clusters?|domains?)(?:_ids?)?|cell_?types?(?:_.*)?"
-    r"|(?:umap|tsne|x_umap|x_tsne)_?[xy\d]+|size_?factors?"
+    r"|(?:umap|tsne|x_umap|x_tsne)_?[xy\d]+|(?:x_pca|x_harmony|x_scvi|harmony|latent)_\d+|size_?factors?"
     r"|(?:pct|percent|percentage|fraction|subsets)_(?:counts|mt|mito|ribo|rb|rp|hb|largest)(?:_.*)?"
     r"|(?:mt|mito|ribo)_(?:frac|fraction|percent|pct|ratio)"
     r"|neighbou?rhood_?\d*|[xyz]_withintile|tissue_category_area_.*|cell_density_.*|distance_from_.*"
