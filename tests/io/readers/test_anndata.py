@@ -1,4 +1,4 @@
-"""AnnData, MuData and SpatialData files come back with their counts and coordinates."""
+"""AnnData and SpatialData files come back with their counts and coordinates."""
 
 from __future__ import annotations
 
@@ -17,24 +17,12 @@ from scipy import sparse
 from shapely.geometry import Point
 
 from spatialweave.errors import InputError
-from spatialweave.io import contract
 from spatialweave.io.notices import InputWarning
 from spatialweave.io.readers import read
 
-from .reading import section
+from .reading import adata, section
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-
-
-def adata(tissue, modality: str = "rna", kind: type = sparse.csr_matrix, **more: object) -> anndata.AnnData:
-    table = tissue.table(modality)
-    return anndata.AnnData(
-        kind(table.to_numpy().astype(np.float32)),
-        obs=pd.DataFrame(index=table.index),
-        var=pd.DataFrame(index=table.columns),
-        obsm={"spatial": tissue.coordinates},
-        **more,
-    )
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
@@ -111,53 +99,6 @@ def test_metabolites_may_be_fractions_and_others_not(tissue, tmp_path: Path) -> 
     np.testing.assert_array_equal(result.mod["metabolite"].X.toarray(), tissue.rna * 0.25)
     with pytest.raises(InputError, match="not a whole number"):
         section({"rna": tmp_path / "m.h5ad"})
-
-
-def test_h5mu_with_shared_coordinates_labels_and_unequal_spots(tissue, tmp_path: Path, holds) -> None:
-    rna, adt = adata(tissue)[:15].copy(), adata(tissue, "adt")[5:].copy()
-    del rna.obsm["spatial"], adt.obsm["spatial"]
-    data = mudata.MuData({"RNA": rna, "prot": adt, "hto": adt.copy()})
-    coordinates = pd.DataFrame(tissue.coordinates, index=tissue.spots).loc[data.obs_names].to_numpy()
-    data.obsm["spatial"] = coordinates
-    data.obs["region"] = [f"r{name[4]}" for name in data.obs_names]
-    data.write(tmp_path / "all.h5mu")
-    with pytest.warns(InputWarning, match="'hto' is none of"):
-        result = section(multi=tmp_path / "all.h5mu", labels="region")
-    holds(result, tissue, "rna", tissue.spots[:15])
-    holds(result, tissue, "adt", tissue.spots[5:])
-    assert set(result.mod) == {"rna", "adt"}
-    assert dict(zip(result.obs_names, result.obs["label"], strict=True)) == {s: f"r{s[4]}" for s in tissue.spots}
-    contract.write(result, tmp_path / "out.h5mu")
-    back = contract.read_h5mu(tmp_path / "out.h5mu", "section")
-    present = {name: set(back.obs_names[np.ravel(back.obsm[name])]) for name in ("rna", "adt")}
-    assert present == {"rna": set(tissue.spots[:15]), "adt": set(tissue.spots[5:])}
-    holds(back, tissue, "adt", tissue.spots[5:])
-
-
-def test_h5mu_with_names_that_mudata_made_unique(tissue, tmp_path: Path, holds) -> None:
-    """By MuData.var_names_make_unique, if modalities have features of one name."""
-    data = mudata.MuData({"rna": adata(tissue), "prot": adata(tissue, "adt")})
-    for name, part in data.mod.items():
-        part.var_names = [f"{name}:{feature}" for feature in part.var_names]
-    data.mod["rna"].layers["raw_counts"] = data.mod["rna"].X
-    data.update()
-    data.write(tmp_path / "m.h5mu")
-    for layers in ({}, {"rna": "raw_counts"}):
-        result = section(multi=tmp_path / "m.h5mu", layers=layers)
-        holds(result, tissue, "rna")
-        holds(result, tissue, "adt")
-
-
-def test_h5mu_with_coordinates_in_the_shared_columns(tissue, tmp_path: Path, holds) -> None:
-    parts = {"rna": adata(tissue), "prot": adata(tissue, "adt")[5:].copy()}
-    for part in parts.values():
-        del part.obsm["spatial"]
-    data = mudata.MuData(parts)
-    data.obs["x"], data.obs["y"] = pd.DataFrame(tissue.coordinates, index=tissue.spots).loc[data.obs_names].to_numpy().T
-    data.write(tmp_path / "m.h5mu")
-    result = section(multi=tmp_path / "m.h5mu")
-    holds(result, tissue, "rna")
-    holds(result, tissue, "adt", tissue.spots[5:])
 
 
 def test_features_that_are_only_counted_have_the_names_of_a_column(tissue, tmp_path: Path, holds) -> None:
