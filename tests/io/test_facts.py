@@ -67,6 +67,10 @@ FACTS = [
     "chr",
     "X_pca_1",
     "latent_0",
+    "age",
+    "Sex",
+    "time_point",
+    "distance",
 ]
 FEATURES = [
     "PC",
@@ -111,12 +115,16 @@ FEATURES = [
     "PCTP",
     "PC1",
     "LATENTR1",
+    "AGER",
+    "SEXM",
+    "gt",
 ]
 
 
 def test_facts_are_told_from_genes() -> None:
     assert [FACTS[i] for i in facts_among(FACTS)] == FACTS
     assert facts_among(FEATURES) == []
+    assert facts_among(["PC3", "A", "PC1", "PC12", "PC2", "PCSK2"]) == [0, 2, 3, 4]
 
 
 QUPATH = {

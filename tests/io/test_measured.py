@@ -11,6 +11,7 @@ import pytest
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import is_intensities
+from spatialweave.io.notices import InputWarning
 from spatialweave.io.section import SectionInput, read_section
 
 from .inputs import grid, read
@@ -147,3 +148,44 @@ def test_a_layer_that_is_chosen_goes_before_layers_counts(tmp_path: Path) -> Non
         chosen = read({"rna": path}, layers={"rna": layer})
         np.testing.assert_array_equal(chosen.mod["rna"].X.toarray(), COUNTS + more)
     np.testing.assert_array_equal(read({"rna": path}).mod["rna"].X.toarray(), COUNTS + 1)
+
+
+PROTEINS = pd.DataFrame(np.arange(40).reshape(20, 2) % 7, index=SPOTS, columns=["CD3", "CD8"])
+
+
+def with_proteins(path: Path, proteins: object) -> Path:
+    data = anndata.read_h5ad(write(path, COUNTS))
+    data.obsm["protein_expression"] = proteins
+    data.write_h5ad(path)
+    return path
+
+
+def test_proteins_in_obsm_can_be_chosen(tmp_path: Path) -> None:
+    """As scvi-tools reads them beside the genes."""
+    path = with_proteins(tmp_path / "a.h5ad", PROTEINS)
+    with pytest.warns(InputWarning, match=r"obsm\['protein_expression'\] is not read; .* adt:obsm/protein_expression"):
+        assert list(read({"rna": path}).mod) == ["rna"]
+    both = read({"rna": path, "adt": path}, layers={"adt": "obsm/protein_expression"})
+    np.testing.assert_array_equal(both.mod["rna"].X.toarray(), COUNTS)
+    np.testing.assert_array_equal(both.mod["adt"].X.toarray(), PROTEINS)
+    assert both.mod["adt"].var_names.tolist() == ["CD3", "CD8"]
+    with pytest.raises(InputError, match=r"has no layer 'obsm/proteins'; expected one of X, obsm/protein_expression"):
+        read({"rna": path, "adt": path}, layers={"adt": "obsm/proteins"})
+
+
+@pytest.mark.parametrize(
+    ("proteins", "message"),
+    [
+        (
+            PROTEINS + 0.5,
+            r"obsm\['protein_expression'\], row 1 \('c0'\), column 'CD3': value 0.5 is not",
+        ),
+        (PROTEINS.astype(str) + "a", r"is not a readable matrix in obsm\['protein_expression'\] \(could not convert"),
+        (PROTEINS.to_numpy(), "has no layer 'obsm/protein_expression'; expected one of X"),
+    ],
+    ids=["fractions", "text", "no names"],
+)
+def test_tables_that_are_no_counts_are_refused(tmp_path: Path, proteins: object, message: str) -> None:
+    path = with_proteins(tmp_path / "a.h5ad", proteins)
+    with pytest.raises(InputError, match=message):
+        read({"rna": path, "adt": path}, layers={"adt": "obsm/protein_expression"})

@@ -175,6 +175,9 @@ _FACTS = frozenset(
         *("total_cells", "process_region_id"),
         *("seurat_clusters", "cell_meta_cluster", "unmapped", "umi", "umis", "sum", "detected", "total"),
         *("library_size", "orig_index", "banksy"),
+        # What a lab notes about donors and spots; "gt" is a gene of the fly.
+        *("age", "sex", "gender", "condition", "treatment", "genotype", "disease", "diagnosis", "timepoint"),
+        *("time_point", "distance"),
         # Of spatialLIBD, Stereopy and Xenium.
         *("sum_umi", "sum_gene", "expr_chrm", "expr_chrm_ratio", "dnbcount", "z_level", "overlaps_nucleus"),
         *("codeword_count", "qv"),
@@ -261,18 +264,23 @@ def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     """Return positions of the columns that are not features: coordinates and well-known facts (area, fov ...).
 
     Single letters may be genes (y and z are genes of the fly), and so may row: they are coordinates only if both
-    columns of a pair are present. In the modality morphology, shapes are features.
+    columns of a pair are present. Likewise, PC1 is a principal component only if PC2 and PC3 are present. In the
+    modality morphology, shapes are features.
     """
     plain = [plain_name(name) for name in names]
     present = set(plain)
     pairs = {axis for x, y, _unit in FRAME_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
+    components = {"PC1", "PC2", "PC3"} <= set(names)
     stains = set() if modality == "morphology" else _stains(names, present)
     return [
         i
         for i, name in enumerate(plain)
-        if name in pairs or _is_fact(names[i], name, modality) or (stains and names[i] not in stains)
+        if name in pairs
+        or (components and re.fullmatch(r"PC\d+", names[i]))
+        or _is_fact(names[i], name, modality)
+        or (stains and names[i] not in stains)
     ]
 
 

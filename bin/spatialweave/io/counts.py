@@ -27,6 +27,9 @@ FEATURE_NAMES = (
 )
 """Columns of var with names of features, in the order in which they replace numbers."""
 
+IN_OBSM = "obsm/"
+"""What the user writes before the key of a table in obsm that holds the counts of a modality."""
+
 PART_OF_COUNTS = re.compile(r"counts\..+")
 """Names of layers in which version 5 of Seurat keeps the counts of one of several samples each."""
 
@@ -110,7 +113,8 @@ def _slots(measurement: Measurement, layer: str | None) -> dict[str, Loader]:
     """Return the slots to search for counts, in order: the layer that the user names, else the usual slots."""
     if layer is None:
         return measurement.slots
-    named = {**measurement.layers, **measurement.slots}
+    frames = {IN_OBSM + key: load for key, load in measurement.frames.items()}
+    named = {**measurement.layers, **frames, **measurement.slots}
     if "layers['counts']" in named:
         named["counts"] = named.pop("layers['counts']")
     if layer not in named:
@@ -120,6 +124,8 @@ def _slots(measurement: Measurement, layer: str | None) -> dict[str, Loader]:
 
 def slot_name(layer: str) -> str:
     """Return the slot of a layer that the user names."""
+    if layer.startswith(IN_OBSM):
+        return f"obsm['{layer.removeprefix(IN_OBSM)}']"
     return layer if layer in ("X", "raw") else f"layers['{layer}']"
 
 

@@ -60,7 +60,9 @@ class Measurement:
         matrix (spots x features), or an opener of it to read by blocks, and the table of its features. Loading is
         deferred so that only the slot in use is in memory.
     layers
-        Further matrices that the user may name, by the names of their layers.
+        Further matrices of the same features that the user may name, by the names of their layers.
+    frames
+        Loads tables of its spots that have names of columns, and may be another modality, by their obsm keys.
     absent
         Slots that were searched and are not in the file, for messages.
     coordinates
@@ -83,6 +85,7 @@ class Measurement:
     obs: pd.DataFrame
     slots: dict[str, Loader]
     layers: dict[str, Loader] = field(default_factory=dict)
+    frames: dict[str, Loader] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
     coordinates: Coordinates | None = None
     on_slide: Coordinates | None = None

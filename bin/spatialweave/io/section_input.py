@@ -11,6 +11,7 @@ import pandas as pd
 from spatialweave.errors import InputError
 from spatialweave.io.choices import Choices
 from spatialweave.io.coordinates import CHANNELS, in_names, name_as_section
+from spatialweave.io.counts import IN_OBSM
 from spatialweave.io.declared import EVERY, Declared
 from spatialweave.io.fields import ONE_SECTION, settle_fields
 from spatialweave.io.genomes import genomes_of
@@ -21,7 +22,7 @@ from spatialweave.io.numbered_spots import settle_numbers
 from spatialweave.io.parts import ModalityPart, add_parts, modality_parts, read_file
 from spatialweave.io.readers import lists_all_barcodes
 from spatialweave.io.spot_selection import make_plain, select_in_tissue, select_section
-from spatialweave.modalities import MODALITIES
+from spatialweave.modalities import MODALITIES, modality_of
 
 
 @dataclass
@@ -99,6 +100,7 @@ def read_parts(row: SectionInput, coordinates: Coordinates | None) -> dict[str, 
             raise InputError(option, f"the section has no {absent[0]}", "one of " + ", ".join(parts))
     if row.genome:
         _check_genome(row.genome, parts)
+    _name_unread_tables(alone, parts)
     return {name: parts[name] for name in MODALITIES if name in parts}
 
 
@@ -137,6 +139,7 @@ def _read_files(row: SectionInput, coordinates: Coordinates | None) -> list[tupl
 def _check_layers(measurements: Sequence[Measurement], declared: Declared) -> None:
     """Refuse a layer that is in none of the files."""
     held = {name for measurement in measurements for name in measurement.layers}
+    held |= {IN_OBSM + key for measurement in measurements for key in measurement.frames}
     usual = {"counts": "layers['counts']", "X": "X", "raw": "raw"}
     held |= {name for name, slot in usual.items() if any(slot in measurement.slots for measurement in measurements)}
     for layer in declared.layers.values():
@@ -144,6 +147,19 @@ def _check_layers(measurements: Sequence[Measurement], declared: Declared) -> No
             where = ", ".join(dict.fromkeys(measurement.where for measurement in measurements))
             listed = ", ".join(sorted(held)) or "a file with layers (.h5ad, .h5mu or .zarr)"
             raise InputError(where, f"has no layer '{layer}'", f"one of {listed}")
+
+
+def _name_unread_tables(measurements: Sequence[Measurement], parts: Mapping[str, ModalityPart]) -> None:
+    """Warn of tables in obsm that are called like a modality which the section does not have otherwise."""
+    for measurement in measurements:
+        for key in measurement.frames:
+            modality = modality_of(key)
+            if modality is not None and modality not in parts:
+                warn(
+                    measurement.where,
+                    f"its obsm['{key}'] is not read; to use it as {modality}, give the file in the column {modality}, "
+                    f"too, and write {modality}:{IN_OBSM}{key} in the column layer",
+                )
 
 
 def _turned_where_needed(measurement: Measurement, known: pd.Index) -> Measurement:

@@ -41,6 +41,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         raw = ("raw.X", "raw.var") if "raw.X" in group else ("raw/X", "raw/var")
         candidates = {"layers['counts']": ("layers/counts", "var"), "raw": raw, "X": ("X", "var")}
         libraries = _libraries(group)
+        frames = [key for key in stored if key not in obsm and _is_frame(stored[key])]
         layers = [name for name in group.get("layers", {}) if name != "counts"]
         present = {slot: paths for slot, paths in candidates.items() if paths[0] in group and paths[1] in group}
     coordinates = in_obsm(obsm, obs.index, where) or in_obs(obs, where)
@@ -49,6 +50,7 @@ def measure(where: str, open_group: Opener, modality: str | None = None) -> Meas
         obs,
         slots={slot: _loader(open_group, len(obs), *paths) for slot, paths in present.items()},
         layers={name: _loader(open_group, len(obs), f"layers/{name}", "var") for name in layers},
+        frames={key: _frame_loader(open_group, len(obs), key) for key in frames},
         absent=[slot for slot in candidates if slot not in present],
         coordinates=coordinates,
         on_slide=on_slide(obsm, obs, where),
@@ -123,6 +125,22 @@ def _loader(open_group: Opener, n_spots: int, matrix: str, features: str) -> Loa
             if shape != (n_spots, len(var)):
                 raise ValueError(f"the matrix has the shape {shape}, for {n_spots} spots and {len(var)} features")
             return open_matrix if is_by_blocks(group[matrix]) else _read_whole(group[matrix]), var
+
+    return load
+
+
+def _is_frame(element: Any) -> bool:
+    """Return whether an element of obsm has names of columns, as a pandas DataFrame has."""
+    return hasattr(element, "attrs") and element.attrs.get("encoding-type") == "dataframe"
+
+
+def _frame_loader(open_group: Opener, n_spots: int, key: str) -> Loader:
+    def load() -> tuple[sparse.spmatrix, pd.DataFrame]:
+        with open_group() as group:
+            frame = read_frame(group["obsm"][key], {})
+        if len(frame) != n_spots:
+            raise ValueError(f"the table has {len(frame)} rows for {n_spots} spots")
+        return sparse.csr_matrix(frame.to_numpy(dtype=np.float64)), pd.DataFrame(index=frame.columns)
 
     return load
 
