@@ -301,6 +301,27 @@ def test_a_matrix_with_the_barcodes_in_its_rows(tissue, tmp_path, holds, write_t
         holds(section({"rna": path}, spatial=spatial_csv), tissue, "rna")
 
 
+def test_reads_divided_among_genes_are_no_counts(tissue, tmp_path, write_tenx_folder, spatial_csv) -> None:
+    """STARsolo names their type as no other program does (UniqueAndMult-EM.mtx)."""
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_folder(tmp_path / "m", tissue.spots, features, tissue.rna, 3, False)
+    matrix = path / "matrix.mtx"
+    scipy.io.mmwrite(matrix, sparse.coo_matrix(tissue.rna.T / 3), field="real")
+    matrix.write_text(matrix.read_text().replace("real", "float", 1))
+    with pytest.raises(InputError, match=r"matrix\.mtx, line 1: values are of the type float, as STARsolo"):
+        section({"rna": path}, spatial=spatial_csv)
+
+
+def test_a_matrix_for_each_of_two_genomes_is_refused(tissue, tmp_path, write_tenx_h5, spatial_csv) -> None:
+    features = [(name, "Gene Expression") for name in tissue.genes]
+    path = write_tenx_h5(tmp_path / "m.h5", tissue.spots, features, tissue.rna)
+    with h5py.File(path, "r+") as file:
+        file.move("matrix", "hg19")
+        file.copy("hg19", "mm10")
+    with pytest.raises(InputError, match=r"a matrix for each of the genomes hg19, mm10.*a file of one genome"):
+        section({"rna": path}, spatial=spatial_csv)
+
+
 def test_a_gene_without_a_symbol_has_its_identifier(tissue, tmp_path, write_tenx_folder, spatial_csv) -> None:
     features = [(name, "Gene Expression") for name in ["", *tissue.genes[1:]]]
     path = write_tenx_folder(tmp_path / "m", tissue.spots, features, tissue.rna, 3, False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spatialweave.errors import InputError
 from spatialweave.io.bounds import check_hdf5
 from spatialweave.io.hdf5 import open_hdf5
 from spatialweave.io.measurement import Measurement, reading
@@ -24,7 +25,14 @@ def read(path: Path) -> list[Measurement]:
     fix = "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"
     with reading(path, "10x .h5 file", fix), open_hdf5(path) as file:
         check_hdf5(path, file)
-        # Version 2 has a group for each genome; scanpy reads files with one genome.
+        if "matrix" not in file and len(file) > 1:
+            raise InputError(
+                str(path),
+                f"holds a matrix for each of the genomes {', '.join(file)}, as Cell Ranger 2 wrote them",
+                "a file of one genome",
+                "write the matrix of one genome to an .h5ad file with scanpy.read_10x_h5(..., genome=...)",
+            )
+        # Version 2 has a group for each genome.
         group = file["matrix"] if "matrix" in file else next(iter(file.values()))
         barcodes = pd.Index(group["barcodes"][:].astype(str), dtype=object)
 

@@ -80,6 +80,8 @@ def read(path: Path) -> list[Measurement]:
         with reading(file, "matrix.mtx file"):
             # Scipy would tell gzipped files by their names, which downloads may have changed.
             with open_binary(file) as stream:
+                _refuse_fractions_of_reads(file, stream.readline())
+            with open_binary(file) as stream:
                 n_rows, n_columns, n_entries, *_ = mminfo(stream)
             # This is checked before the matrix is read, which takes as much memory as its header declares.
             barcodes_first = (n_rows, n_columns) == (len(barcodes), len(rows)) != (n_columns, n_rows)
@@ -102,6 +104,17 @@ def read(path: Path) -> list[Measurement]:
         return matrix, features
 
     return [Measurement(str(path), pd.DataFrame(index=[row[0] for row in barcodes]), {"matrix": load})]
+
+
+def _refuse_fractions_of_reads(file: Path, first_line: bytes) -> None:
+    """Refuse a matrix in which STARsolo counts a read for several genes, whose first line no library accepts."""
+    if first_line.lower().split()[:4] == [b"%%matrixmarket", b"matrix", b"coordinate", b"float"]:
+        raise InputError(
+            f"{file}, line 1",
+            "values are of the type float, as STARsolo writes reads that it divides among several genes",
+            "whole numbers",
+            "give the matrix.mtx of the same folder, which counts unique reads",
+        )
 
 
 def _lines(folder: Path, *names: str) -> list[list[str]]:
