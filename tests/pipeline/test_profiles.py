@@ -104,6 +104,9 @@ def test_every_combination_turns_on_what_it_names_and_nothing_else(
             f"process.executor = '{name}'" for name in executor
         }, chosen
         assert ("params.device = 'cuda'" in lines) == ("gpu" in chosen), chosen
+        # Images are pulled by Nextflow for these engines, and have several GB.
+        pulling = {f"{name}.pullTimeout = '2 h'" for name in software & {"singularity", "apptainer", "charliecloud"}}
+        assert {line for line in lines if ".pullTimeout" in line} == pulling, chosen
 
 
 @dataclass
@@ -116,15 +119,22 @@ class Given:
     log: str
 
 
-def give(project: Path, folder: Path, *arguments: str, parser: str = "v1", **variables: str) -> Given:
-    """Run the one task of stubs/task.nf with this project's configuration and recording stubs first on PATH."""
+def give(project: Path, folder: Path, *arguments: str, site: str = "", parser: str = "v1", **variables: str) -> Given:
+    """Run the one task of stubs/task.nf with this project's configuration and recording stubs first on PATH.
+
+    `site` is what a site adds to that configuration.
+    """
     programs = link_stand_ins(folder)
     launch, pipeline = folder / "launch", folder / "pipeline"
     launch.mkdir()
     pipeline.mkdir(exist_ok=True)
     for file in (STUBS / "task.nf", project / "environment.yml"):
         shutil.copy(file, pipeline)
-    command = [project / "nextflow", "-C", project / "nextflow.config", "run", pipeline / "task.nf", *arguments]
+    config = project / "nextflow.config"
+    if site:
+        (folder / "all.config").write_text(f"includeConfig '{config}'\n{site}")
+        config = folder / "all.config"
+    command = [project / "nextflow", "-C", config, "run", pipeline / "task.nf", *arguments]
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "NXF_ANSI_LOG": "false", "NXF_SYNTAX_PARSER": parser}
     # Jobs are done as soon as they are submitted, so that there is nothing to wait for.
@@ -247,10 +257,14 @@ def test_docker_is_given_the_name_of_the_published_image(project: Path, tmp_path
 
 
 def test_memory_grows_with_attempts_up_to_what_this_machine_has(project: Path, tmp_path: Path) -> None:
-    given = give(project, tmp_path, "-profile", "gpu,docker", "--failures", "2", "--checkpoint_dir", "/checkpoints")
+    """With one attempt more than the pipeline makes, which a site may want."""
+    given = give(
+        project, tmp_path, "-profile", "gpu,docker", "--failures", "3", "--checkpoint_dir", "/checkpoints",
+        site="process.maxRetries = 3\n",
+    )  # fmt: skip
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    assert float(given.values["memory"].removesuffix(" GB")) == pytest.approx(min(64, machine), abs=0.1)
-    assert given.values["time"] == "1d 12h"
+    assert float(given.values["memory"].removesuffix(" GB")) == pytest.approx(min(256, machine), abs=0.1)
+    assert given.values["time"] == "2d"
     # Nothing hands out cards on a machine of one's own.
     assert "Creating process 'TRAIN': maxForks=1;" in given.log
     assert " -v /checkpoints:/checkpoints " in given.engine
@@ -262,6 +276,16 @@ def test_a_job_may_ask_for_more_than_this_machine_has(project: Path, tmp_path: P
     assert "--mem 65536M" in given.directives
     assert not [directive for directive in given.directives if directive.startswith("--gres")]
     assert "--gpus" not in given.engine
+
+
+def test_the_example_of_a_sites_configuration_requests_card_and_nodes_of_a_training(
+    project: Path, tmp_path: Path
+) -> None:
+    site = (project / "docs" / "site.config").read_text()
+    given = give(project, tmp_path, "-profile", "apptainer,gpu,slurm", "--nodes", "2", site=site)
+    assert "--account=my_project --gres=gpu:a100:1 --nodes=2 --ntasks-per-node=1" in given.directives
+    assert "-p gpu" in given.directives
+    assert " /shared/images/spatialweave-0.1.0.sif " in given.engine
 
 
 def test_a_job_that_was_lost_with_its_node_is_tried_again(project: Path, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 params.failures = 0
 params.environment = ''
 params.gpu = true
+params.nodes = 1
 
 process TRAIN {
     label 'large'
     label 'gpu'
     cpus 2
     memory { 4.GB * 4 ** (task.attempt - 1) }
-    ext environment: { method.environment }, gpu: { method.gpu ? 1 : 0 }, nodes: 1
+    ext environment: { method.environment }, gpu: { method.gpu ? 1 : 0 }, nodes: { method.nodes }
 
     input:
     val failures
@@ -26,5 +27,5 @@ process TRAIN {
 }
 
 workflow {
-    TRAIN(params.failures, [environment: params.environment, gpu: params.gpu])
+    TRAIN(params.failures, [environment: params.environment, gpu: params.gpu, nodes: params.nodes])
 }
