@@ -1,11 +1,5 @@
 // If a method fails, the run goes on without it. Failures are noted here for the report.
 
-// Exit codes that mean out of memory, ended by a signal or a lost job, or a lost machine of Google Batch: tried again with more memory.
-// Not 3, a GPU out of memory, which more memory of the host does not help.
-def retryable(status) {
-    return status in (130..145) + [104, 175, Integer.MAX_VALUE] + (50001..50006)
-}
-
 // Where the notes of this run are kept, e.g. work/failures/fabulous_monod
 def noteFolder() {
     return workflow.workDir.resolve("failures/${workflow.runName}")
@@ -14,7 +8,8 @@ def noteFolder() {
 // The error strategy of a process whose failure affects only its own dataset (QC, PREPROCESS, GRAPH), method and seed (TRAIN,
 // CLUSTER, EVALUATE, MATCH), or the methods that need an alignment (ALIGN, STACK).
 def retryOrGiveUp(task, meta) {
-    if (retryable(task.exitStatus) && task.attempt <= 2) {
+    // The entry, since Nextflow looks up task.maxRetries by asking for the error strategy.
+    if (task.exitStatus in task.ext.retried && task.attempt <= task.get('maxRetries')) {
         return 'retry'
     }
     // A job that the scheduler rejected left neither file. Nextflow waits forever for such a job if it is ignored.
@@ -46,7 +41,7 @@ def retryOrGiveUp(task, meta) {
 
 // The error strategy of INGEST: a file that it refuses (exit code 2) does not keep the other sections from being looked at.
 def retryOrRefuse(task, meta) {
-    return retryable(task.exitStatus) || task.exitStatus == 2 ? retryOrGiveUp(task, meta) : 'finish'
+    return task.exitStatus in task.ext.retried || task.exitStatus == 2 ? retryOrGiveUp(task, meta) : 'finish'
 }
 
 // The failures of one dataset so far as JSON text, e.g. of one of which every step has ended.
