@@ -71,7 +71,7 @@ def valueProblem(name, value, rule) {
         def near = rule.meant?.get(text) ?: (text ? rule['enum']*.toString().closest(text).find() : null)
         return "--${name} '${value}' is not one of ${rule['enum'].join(', ')}" + (near ? "; did you mean '${near}'?" : '')
     }
-    if (rule.pattern && !(value.toString() ==~ rule.pattern)) {
+    if (rule.pattern && !(asText(value).toString() ==~ rule.pattern)) {
         return "--${name} '${value}' does not have the expected form (${meaning})"
     }
     if (rule.minimum != null && value < rule.minimum) {
@@ -83,9 +83,18 @@ def valueProblem(name, value, rule) {
     return null
 }
 
-// The value of a parameter that is text: Nextflow takes one of digits for a number, e.g. a folder called 2026.
+// The value of a parameter that is text: Nextflow takes one of digits for a number, e.g. a folder called 2026, and configuration
+// files may give memory as such, e.g. 1500.GB, which as text would be rounded to 1.5 TB.
 def asText(value) {
+    if (value instanceof MemoryUnit) {
+        return "${value.toGiga()} GB".toString()
+    }
     return value instanceof Number ? value.toString() : value
+}
+
+// Whether a parameter is one that the configuration files of nf-core's institutions set for their own pipelines.
+def isInstitutional(name) {
+    return name in ['max_cpus', 'max_time'] || name ==~ /(config_profile|custom_config)_.*/
 }
 
 // A parameter's value, or else its default
@@ -98,7 +107,7 @@ def defaulted(given, rules, name) {
 def resolveParams(given) {
     def rules = schemaProperties(readSchema())
     def set = given.findAll { _name, value -> value != null }
-    def unknown = set.keySet().findAll { name -> !rules.containsKey(name) }
+    def unknown = set.keySet().findAll { name -> !rules.containsKey(name) && !isInstitutional(name) }
     def problems = unknown.collect { name ->
         def near = name ? rules.keySet().toList().closest(name.replace('-', '_')) : []
         "--${name} is not a parameter" + (near ? "; did you mean --${near.first()}?" : '') + ' (--help lists them all)'
