@@ -29,7 +29,7 @@ from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import section_rows
 from spatialweave.io.dataset import Dataset, Modality
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 SPOTS = 10_000
 """Larger datasets are tested on a random subset of this size, which also contains domains of the whole tissue."""

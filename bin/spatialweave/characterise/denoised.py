@@ -21,8 +21,8 @@ from spatialweave.io.contract import check_kind, readable
 from spatialweave.io.embeddings import DENOISED_LATENT
 from spatialweave.io.loadings import Loadings, read_loadings
 from spatialweave.io.run_names import run_id
-from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report.inputs import run_files
+from spatialweave.sampling import random_subset
 
 MARKERS = 3
 """Markers of each domain and modality that are compared: the best that the recipe of the denoising run kept."""

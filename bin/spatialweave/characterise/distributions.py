@@ -12,7 +12,7 @@ from spatialweave.characterise.rounding import short
 from spatialweave.characterise.sources import CharacterisedRun
 from spatialweave.io.dataset import Dataset
 from spatialweave.metrics.fidelity import distance_correlations
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 VALUE, CORRELATION = "value", "distance_correlation"
 """Kinds of quantities."""

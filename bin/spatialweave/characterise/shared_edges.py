@@ -12,7 +12,8 @@ from spatialweave.characterise.rounding import short
 from spatialweave.characterise.sources import Characterised, CharacterisedRun
 from spatialweave.graphs.matrices import edges
 from spatialweave.io.result_tables import GRAPHS_JOINED
-from spatialweave.metrics.neighbours import nearest_others, random_subset
+from spatialweave.metrics.neighbours import nearest_others
+from spatialweave.sampling import random_subset
 
 NEAREST = 10
 """Neighbours of a spot in the graphs of modalities and embedding, as in Du et al., Nat Commun 17:2876 (2026)."""

@@ -14,7 +14,7 @@ from spatialweave.graphs.features import feature_knn, nearest_in
 from spatialweave.graphs.fuzzy import fuzzy_connectivities
 from spatialweave.graphs.matrices import edges
 from spatialweave.io.notices import warn
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 if TYPE_CHECKING:
     import anndata

@@ -28,6 +28,7 @@ from spatialweave.domains.matching import match_classes, overlap_table
 from spatialweave.errors import InputError
 from spatialweave.io.run_names import method_and_seed
 from spatialweave.presets import VARIANTS
+from spatialweave.sampling import random_subset
 
 FEWEST = 3
 """Smallest number of runs of a consensus. Where two differ nothing decides between them, so that their consensus is no
@@ -150,9 +151,7 @@ def _better_vote(codes: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray 
     """
     from sklearn.metrics import adjusted_rand_score
 
-    rows = np.arange(len(labels))
-    if len(labels) > COMPARED:
-        rows = np.sort(np.random.default_rng(0).choice(len(labels), COMPARED, replace=False))
+    rows = random_subset(len(labels), COMPARED, seed=0)
     runs = [own[rows] for own in codes]
     between = np.zeros((len(runs), len(runs)))
     for i, j in combinations(range(len(runs)), 2):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spatialweave.sampling import random_subset
+
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
 
@@ -33,9 +35,7 @@ def ward_partition(values: np.ndarray, n_domains: int, seed: int) -> np.ndarray:
     """Return Ward's clustering; above :data:`WARD_LIMIT` spots from a random subset, others at the nearest centre."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    sample = np.arange(len(values))
-    if len(values) > WARD_LIMIT:
-        sample = np.sort(np.random.default_rng(seed).choice(len(values), WARD_LIMIT, replace=False))
+    sample = random_subset(len(values), WARD_LIMIT, seed)
     if len(sample) < 2:
         return np.zeros(len(values), dtype=np.int64)
     # If merges tie (duplicates), fcluster gives fewer than n_domains; the mixture allows that.

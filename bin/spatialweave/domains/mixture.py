@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from spatialweave.domains.initial_partitions import initial_partitions
 from spatialweave.domains.labels import check_embedding, number_by_size, size_order
+from spatialweave.sampling import random_subset
 
 RANK_TOLERANCE = 1e-5
 """Directions with a standard deviation below this fraction of the largest are float32 rounding errors, and left out."""
@@ -186,7 +187,7 @@ def _from_sample(
     values: np.ndarray, white: np.ndarray, log_scale: float, n_domains: int, seed: int, n_random: int
 ) -> TiedMixture:
     """Fit all spots by EM, starting from the best fit of a random subset; `starts` are those of the subset."""
-    rows = np.sort(np.random.default_rng(seed).choice(len(values), SAMPLE, replace=False))
+    rows = random_subset(len(values), SAMPLE, seed)
     sample = tied_mixture(values[rows], n_domains, seed, n_random)
     # The subset's own covariance: the difference of all spots' and the subset's between-domain covariance might not be
     # positive definite.

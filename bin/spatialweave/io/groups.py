@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from spatialweave.io.labels import clean
+from spatialweave.sampling import random_subset
 
 OVERLAP = 0.5
 """Two groups of spots lie over each other if their bounding boxes share more than this fraction of the smaller box.
@@ -75,8 +76,7 @@ class Groups:
         if len(self.names) < 2:
             return
         kept = self._not_small()
-        if len(kept) > COMPARED:
-            kept = np.sort(np.random.default_rng(0).choice(kept, COMPARED, replace=False))
+        kept = kept[random_subset(len(kept), COMPARED, seed=0)]
         lowest, highest = self._boxes
         # A group of one spot, or of spots on a line, also needs a box with an area.
         highest = highest + 1e-9 * max(float(np.ptp(self._values, axis=0).max()), np.finfo(float).tiny)

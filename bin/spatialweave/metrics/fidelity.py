@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialweave.metrics.neighbours import nearest_others, random_subset
+from spatialweave.metrics.neighbours import nearest_others
+from spatialweave.sampling import random_subset
 
 CORRELATION_ANCHORS = 500
 OVERLAP_ANCHORS = 2000

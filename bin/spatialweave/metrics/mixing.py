@@ -14,7 +14,8 @@ from sklearn.metrics import silhouette_samples
 
 from spatialweave.graphs.features import feature_knn
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.metrics.neighbours import nearest_others, random_subset
+from spatialweave.metrics.neighbours import nearest_others
+from spatialweave.sampling import random_subset
 
 ANCHORS = 2000
 """Spots whose neighbourhoods are used in LISI and kBET; all spots if there are no more."""

@@ -7,13 +7,6 @@ import numpy as np
 from spatialweave.graphs.features import nearest_in
 
 
-def random_subset(n_spots: int, most: int, seed: int) -> np.ndarray:
-    """Draw ascending indices of at most `most` spots without replacement; return all if there are no more."""
-    if n_spots <= most:
-        return np.arange(n_spots)
-    return np.sort(np.random.default_rng(seed).choice(n_spots, most, replace=False))
-
-
 def nearest_others(values: np.ndarray, anchors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return indices and distances (anchors x k) of the k nearest spots of each anchor, without itself."""
     found, distances = nearest_in(values[anchors], values, k + 1)

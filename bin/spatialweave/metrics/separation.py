@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn import metrics
 
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 SILHOUETTE_SPOTS = 5000
 """With more spots the silhouette uses a random subset, because it compares all pairs of spots."""

@@ -10,7 +10,7 @@ from spatialweave.graphs.features import nearest_in
 from spatialweave.graphs.spatial import TIE_PRECISION
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.layout import spacing
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 TRANSFER_NEIGHBOURS = 15
 TRANSFER_SPOTS = 5000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

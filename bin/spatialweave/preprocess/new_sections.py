@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatialweave.preprocess.harmony import MAX_CLUSTERS, MIN_SPOTS, RIDGE
+from spatialweave.sampling import random_subset
 
 SOFTNESS = 0.1
 """Width of the soft assignment, as in Harmony and Symphony."""
@@ -86,8 +87,7 @@ def reference_clusters(latent: np.ndarray, seed: int) -> ReferenceClusters | Non
     if n_clusters < 1:
         return None
     unit = nonzero / np.linalg.norm(nonzero, axis=1, keepdims=True)
-    if len(unit) > SAMPLE:
-        unit = unit[np.sort(np.random.default_rng(seed).choice(len(unit), SAMPLE, replace=False))]
+    unit = unit[random_subset(len(unit), SAMPLE, seed)]
     centres = KMeans(n_clusters, n_init=1, random_state=seed).fit(unit).cluster_centers_
     centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     clusters = ReferenceClusters(centres, np.empty(0), np.empty(0))

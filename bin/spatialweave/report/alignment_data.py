@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from spatialweave.io.layout import spacing
-from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report.alignment import MatchedSpots, SectionAlignment, pair_name
 from spatialweave.report.encode import pack
 from spatialweave.report.inputs import DatasetSpots, MethodRun
+from spatialweave.sampling import random_subset
 
 MAX_POINTS = 20_000
 """Maximal number of spots per picture; of more, a random subset is drawn, so that pictures turn without delay."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from spatialweave.domains import palette
 from spatialweave.domains.palette import SpotClasses, colour_classes
-from spatialweave.metrics.neighbours import random_subset
 from spatialweave.report import features
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
 from spatialweave.report.feature_maps import mapped_features
@@ -19,6 +18,7 @@ from spatialweave.report.layout import WIDE, arrange
 from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
 from spatialweave.report.projection import choose_spots, project
 from spatialweave.report.text import modality as modality_title
+from spatialweave.sampling import random_subset
 
 MAX_MAP_SPOTS = 1_000_000
 """Maximal number of spots on a map; of more, a random subset is drawn, and the page says so."""

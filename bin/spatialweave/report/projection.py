@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from spatialweave.graphs.nearest import nearest
-from spatialweave.metrics.neighbours import random_subset
+from spatialweave.sampling import random_subset
 
 MAX_SPOTS = 20_000
 """Maximal number of spots projected per run."""
