@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Pipeline
+from .conftest import TO_DOMAINS, Pipeline
 
 
 def test_an_edit_reruns_tasks_and_a_touch_does_not(pipeline_copy: Callable[[], Pipeline]) -> None:
     pipeline = pipeline_copy()
-    arguments = ("-stub-run", "-profile", "test", "--seeds", "1", "--control", "false")
+    arguments = ("-stub-run", "-profile", "test", "--seeds", "1", "--control", "false", *TO_DOMAINS)
     first = pipeline.run(*arguments)
     assert first.code == 0, first.text
     source = pipeline.project / "bin" / "spatialweave" / "platforms.py"
@@ -43,7 +43,16 @@ def test_a_changed_file_in_a_folder_is_read_again(pipeline: Pipeline, tmp_path: 
     matrix.write_text("1")
     (tmp_path / "sheet.csv").write_text("dataset,rna\none,outs\n")
     # A name of digits, which Nextflow takes for a number
-    arguments = ("-stub-run", "--input", str(tmp_path / "sheet.csv"), "--control", "false", "--outdir", "2026")
+    arguments = (
+        "-stub-run",
+        "--input",
+        str(tmp_path / "sheet.csv"),
+        "--control",
+        "false",
+        "--outdir",
+        "2026",
+        *TO_DOMAINS,
+    )
     first = pipeline.run(*arguments)
     assert first.code == 0, first.text
     assert (tmp_path / "2026" / "report.html").exists()

@@ -11,7 +11,7 @@ import mudata
 import pytest
 from click.testing import CliRunner
 
-from .conftest import Pipeline
+from .conftest import TO_DOMAINS, Pipeline
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -27,15 +27,15 @@ def test_both_halves(pipeline: Pipeline) -> None:
     lines = (pipeline.folder / "samplesheet.csv").read_text().splitlines()
     (pipeline.folder / "atlas.csv").write_text("\n".join([lines[0], lines[1], lines[3]]) + "\n")
     (pipeline.folder / "new.csv").write_text("\n".join([lines[0], lines[2].replace("series_test,", "new,", 1)]) + "\n")
-    options = ("--characterise", "false", "--assess", "false")
-    first = pipeline.run("--input", "atlas.csv", "--methods", "pca_smooth", "--save_model", "pca_smooth", *options)
+    saving = ("--methods", "pca_smooth", "--save_model", "pca_smooth")
+    first = pipeline.run("--input", "atlas.csv", *saving, *TO_DOMAINS)
     assert first.code == 0, first.text
     model = first.results / "series_test" / "models" / "pca_smooth.seed1"
     assert sorted(path.name for path in model.iterdir()) == ["model.json", "model.safetensors"]
 
     # Beside the results, which the second run overwrites.
     kept = model.rename(pipeline.folder / "my-atlas.v1")
-    second = pipeline.run("--input", "new.csv", "--reference", str(kept), "--characterise", "false")
+    second = pipeline.run("--input", "new.csv", "--reference", str(kept), *TO_DOMAINS)
     assert second.code == 0, second.text
     assert not [task for task in second.tasks("Submitted") if task.startswith(("TRAIN", "CLUSTER", "WEAVE", "ASSESS"))]
     assert "new: section 'section2' is like the reference 'series_test'" in second.text
