@@ -2,6 +2,8 @@
 // methods bring, which their presets name, e.g. 'totalvi', and whose pins are in environments/<name>/. For each task,
 // conf/container.config, conf/conda.config and conf/environment.config choose the environment.
 
+include { executorOf } from './resources'
+
 // The end of names of images and folders, '' or e.g. '-totalvi'
 def suffix(environment) {
     return environment ? "-${environment}" : ''
@@ -27,18 +29,24 @@ def hasImage(engine, image) {
 def imageProblem(environment, options) {
     def engine = workflow.containerEngine
     def process = workflow.session.config.process
+    def executor = executorOf(workflow.session.config)
     def image = "spatialweave${suffix(environment)}"
     def version = workflow.manifest.version
+    def byProcess = process?.any { key, value -> key.startsWith('with') && value instanceof Map && value.container }
     if (process?.container instanceof CharSequence) {
-        def byProcess = process.any { key, value -> key.startsWith('with') && value instanceof Map && value.container }
         if (environment) {
             return byProcess ? null : "process.container names one image for all tasks, but environment '${environment}' has its own: set it for TRAIN too (docs/running.md)"
         }
         def chosen = process.container.startsWith('/') ? file(process.container) : null
         return chosen && !chosen.exists() ? "There is no image ${chosen} for ${engine}; process.container names it" : null
     }
-    if (options.registry) {
+    // Which tasks have the images of a site's selectors is not known before there are tasks.
+    if (options.registry || byProcess) {
         return null
+    }
+    def name = "localhost/${image}:${version}"
+    if (executor in ['awsbatch', 'azurebatch', 'google-batch', 'k8s']) {
+        return "Tasks of ${executor} cannot get ${name}, an image of this machine; take the published one with --registry, or push yours to a registry and name it as process.container (docs/running.md)"
     }
     if (engine in ['singularity', 'apptainer', 'charliecloud']) {
         def path = file("${projectDir}/.cache/${image}-${version}${engine == 'charliecloud' ? '' : '.sif'}")
@@ -46,8 +54,7 @@ def imageProblem(environment, options) {
         return path.exists() ? null : "There is no image ${path} for ${engine}; make it with '${command}', or take a published one with --registry"
     }
     // Images on this machine say nothing about the nodes of a cluster.
-    def local = (process?.executor ?: 'local') == 'local' && !workflow.stubRun
-    def name = "localhost/${image}:${version}"
+    def local = executor == 'local' && !workflow.stubRun
     return local && !hasImage(engine, name) ? "There is no image ${name} for ${engine}; make it with '${buildCommand(environment, null)}', or take a published one with --registry" : null
 }
 

@@ -75,7 +75,7 @@ def threadsOf(cpus, processes) {
 
 // Stops a run whose trainings are to share nodes where that is not possible.
 def checkNodes(options) {
-    def executor = workflow.session.config.process?.executor ?: 'local'
+    def executor = executorOf(workflow.session.config)
     if (options.nodes > 1 && (executor != 'slurm' || workflow.containerEngine)) {
         def found = executor != 'slurm' ? "the tasks of executor '${executor}'" : "tasks in containers of ${workflow.containerEngine}"
         refuseParameters(["--nodes ${options.nodes}: ${found} run on one node each; use --gpus, or the profile slurm without containers"])
@@ -98,12 +98,17 @@ def memoryLimit(text) {
     return [memory: here, name: name, fix: 'give --max_memory to train it all the same', guesses: false]
 }
 
-// Whether all tasks run on this machine, by the settings of processes and executors, e.g. [process: [executor: 'slurm', 'withLabel:gpu': [queue: 'gpu']]].
-def isLocal(config) {
-    def chosen = config.process ?: [:]
+// The executor of tasks for which no other is selected, by the settings of processes and executors, e.g. 'slurm' of
+// [process: [executor: 'slurm', 'withLabel:gpu': [queue: 'gpu']]].
+def executorOf(config) {
     def scope = config.executor instanceof Map ? config.executor.name : config.executor
-    def selected = chosen.values().findAll { value -> value instanceof Map && value.executor }.collect { value -> value.executor }
-    return ([chosen.executor ?: scope ?: System.getenv('NXF_EXECUTOR') ?: 'local'] + selected).every { executor -> executor == 'local' }
+    return config.process?.executor ?: scope ?: System.getenv('NXF_EXECUTOR') ?: 'local'
+}
+
+// Whether all tasks run on this machine.
+def isLocal(config) {
+    def selected = (config.process ?: [:]).values().findAll { value -> value instanceof Map && value.executor }.collect { value -> value.executor }
+    return ([executorOf(config)] + selected).every { executor -> executor == 'local' }
 }
 
 // By name why methods cannot be trained on these latents within a limit, e.g.
