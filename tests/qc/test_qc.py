@@ -13,7 +13,9 @@ import pytest
 from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.io.column_names import SYMBOL_COLUMNS
 from spatialweave.io.contract import join_modalities, read_h5mu, stamp, write
+from spatialweave.io.counts import named_features
 from spatialweave.io.notices import InputWarning
 from spatialweave.qc import plots
 from spatialweave.qc.filters import judge
@@ -87,6 +89,15 @@ def test_symbols_are_found_beside_identifiers() -> None:
     assert spot_metrics("rna", data, data.X)["mito_percent"].isna().all()
     data.var["gene_name"] = ["MT-ND1", "ACTB"]
     assert spot_metrics("rna", data, data.X)["mito_percent"].tolist() == [25]
+
+
+def test_qc_and_ingest_take_symbols_from_the_same_column() -> None:
+    columns = {name: [f"A of {name}", f"B of {name}"] for name in SYMBOL_COLUMNS}
+    for first in range(len(SYMBOL_COLUMNS)):
+        var = pd.DataFrame({name: columns[name] for name in reversed(SYMBOL_COLUMNS[first:])}, index=["0", "1"])
+        with pytest.warns(InputWarning, match="named by the column"):
+            named = named_features(var, "file")
+        assert named.index.tolist() == feature_symbols(var).tolist() == columns[SYMBOL_COLUMNS[first]]
 
 
 def test_tss_and_fragments_are_carried_over() -> None:

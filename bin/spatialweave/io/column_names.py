@@ -99,6 +99,9 @@ _INDEX_NAMES = re.compile(
 )
 """Names, as :func:`plain_name` spells them, of a first column that holds names, whatever these look like."""
 
+SYMBOL_COLUMNS = ("feature_name", "gene_symbols", "gene_symbol", "symbol", "SYMBOL", "gene_names", "gene_name")
+"""Columns of var with gene symbols, in the order of the search."""
+
 IDENTIFIERS = frozenset(BARCODE_NAMES) - {"", "cell", "spot", "name"}
 """Names (any case) of a column that holds barcodes wherever it is."""
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from spatialweave.errors import InputError
+from spatialweave.io.column_names import SYMBOL_COLUMNS
 from spatialweave.io.count_matrix import Counts, FilteredCounts, Survey, survey
 from spatialweave.io.declared import Declared
 from spatialweave.io.feature_groups import feature_groups
@@ -21,10 +22,7 @@ from spatialweave.io.stored_counts import as_counts
 
 RAW_COUNTS, NON_NEGATIVE = "raw counts: whole numbers of 0 or more", "intensities of 0 or more"
 
-FEATURE_NAMES = (
-    *("feature_name", "gene_symbols", "gene_symbol", "symbol", "gene_names", "gene_name", "features", "gene", "genes"),
-    *("name", "gene_ids", "gene_id"),
-)
+FEATURE_NAMES = (*SYMBOL_COLUMNS, "features", "gene", "genes", "name", "gene_ids", "gene_id")
 """Columns of var with names of features, in the order in which they replace numbers."""
 
 IN_OBSM = "obsm/"

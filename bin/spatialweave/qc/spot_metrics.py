@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spatialweave.io.column_names import SYMBOL_COLUMNS
 from spatialweave.io.count_matrix import Counts, spot_blocks
 from spatialweave.modalities import MODALITY_KINDS, SpotMetric, plain_name
 
@@ -20,8 +21,6 @@ COMMON = (SpotMetric("total", "counts", log_scale=True), SpotMetric("n_features"
 _ALL = [*COMMON, *(metric for kind in MODALITY_KINDS.values() for metric in kind.metrics)]
 SPOT_METRICS = {metric.name: metric for metric in _ALL}
 """All metrics by name, in the order of the columns of the table."""
-
-SYMBOL_COLUMNS = ("gene_symbol", "gene_symbols", "gene_name", "gene_names", "symbol", "feature_name", "SYMBOL")
 
 
 def spot_metrics(modality: str, data: anndata.AnnData, counts: Counts) -> pd.DataFrame:
