@@ -14,6 +14,7 @@ from spatialweave.graphs.matrices import (
     from_edges,
     gcn_normalise,
     mutual_only,
+    rank_within_spot,
     row_normalise,
     structure,
     symmetrise,
@@ -185,3 +186,8 @@ def test_nearest_equals_scipy_and_finds_the_query_itself(values):
     np.testing.assert_array_equal(indices, np.argsort(distance, axis=1)[:, :6])
     np.testing.assert_allclose(squared, np.sort(distance, axis=1)[:, :6], atol=1e-4)
     assert (indices[:, 0] == np.arange(len(points))).all() and squared.min() >= 0
+
+
+def test_rank_within_spot_by_hand() -> None:
+    assert rank_within_spot(np.array([0, 0, 2, 3, 3, 3])).tolist() == [0, 1, 0, 0, 1, 2]
+    assert rank_within_spot(np.array([], dtype=np.int64)).tolist() == []

@@ -12,6 +12,7 @@ import numpy as np
 
 from spatialweave.alignment.spot_pairs import pair_blocks
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import rank_within_spot
 from spatialweave.io.layout import spacing
 
 CAP = 64
@@ -146,8 +147,7 @@ def _best(
     for a, b, distance in pair_blocks(points_a, points_b, radius):
         cosine = np.einsum("ij,ij->i", units_a[a], units_b[b])
         order = np.lexsort((b, distance, penalty * distance**2 - cosine, a))
-        first = np.flatnonzero(np.diff(a[order], prepend=-1))
-        rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+        rank = rank_within_spot(a[order])
         capped |= bool((rank >= cap).any())
         kept = order[rank < cap]
         parts.append((a[kept], b[kept], cosine[kept], distance[kept]))

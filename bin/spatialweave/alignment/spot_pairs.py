@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from spatialweave.errors import InputError
+from spatialweave.graphs.matrices import rank_within_spot
 from spatialweave.graphs.spatial import TIE_PRECISION
 
 MAX_MEAN_PAIRS = 2000
@@ -94,7 +95,5 @@ def mutual_best(a: np.ndarray, b: np.ndarray, value: np.ndarray, shift: np.ndarr
     chosen = np.ones(len(a), dtype=bool)
     for spot in (a, b):
         by_spot = order[np.argsort(spot[order], kind="stable")]
-        first = np.flatnonzero(np.diff(spot[by_spot], prepend=-1))
-        rank = np.arange(len(by_spot)) - np.repeat(first, np.diff(first, append=len(by_spot)))
-        chosen[by_spot] &= rank < top
+        chosen[by_spot] &= rank_within_spot(spot[by_spot]) < top
     return np.flatnonzero(chosen)

@@ -26,6 +26,12 @@ def edges(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     return rows, matrix.indices.astype(np.int64)
 
 
+def rank_within_spot(spots: np.ndarray) -> np.ndarray:
+    """Return the position of each entry among the entries of its spot, from 0; `spots` are sorted rows."""
+    first = np.flatnonzero(np.diff(spots, prepend=-1))
+    return np.arange(len(spots)) - np.repeat(first, np.diff(first, append=len(spots)))
+
+
 def among(matrix: sparse.csr_matrix, rows: np.ndarray, scratch: np.ndarray) -> sparse.csr_matrix:
     """Return the stored entries between `rows`, like ``matrix[rows][:, rows]``.
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.graphs.features import feature_knn
-from spatialweave.graphs.matrices import edges, from_edges, is_mutual, with_self
+from spatialweave.graphs.matrices import edges, from_edges, is_mutual, rank_within_spot, with_self
 from spatialweave.graphs.nearest import nearest
 from spatialweave.mining.triplets import far_spots
 
@@ -76,8 +76,7 @@ def _mutual_beyond(i: np.ndarray, j: np.ndarray, close: sparse.csr_matrix, n_nea
     n_spots = close.shape[0]
     close_i, close_j = edges(close.tocsr())
     outside = np.flatnonzero(~np.isin(i * n_spots + j, close_i * n_spots + close_j))
-    spot = i[outside]
-    first = outside[np.arange(len(outside)) - np.searchsorted(spot, spot) < n_nearest]
+    first = outside[rank_within_spot(i[outside]) < n_nearest]
     kept = np.zeros(len(i), dtype=bool)
     kept[first] = is_mutual(i[first], j[first], n_spots)
     return kept

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from spatialweave.graphs.matrices import rank_within_spot
 from spatialweave.io.contract import PRECOMPUTED, is_intensities
 from spatialweave.io.count_matrix import Counts, numbered, spot_totals, stored_blocks
 from spatialweave.preprocess.frozen import Operation, carry_out
@@ -205,7 +206,7 @@ def top_features(table: FeatureTable, top: int = 3) -> np.ndarray:
         rows, features, excess = rows[kept], block.indices[kept], excess[kept]
         order = np.lexsort((features, -excess, rows))
         rows, features = rows[order], features[order]
-        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        rank = rank_within_spot(rows)
         best = rank < top
         result[start + rows[best], rank[best]] = features[best]
     return result

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spatialweave.graphs.matrices import edges, from_edges, with_self
+from spatialweave.graphs.matrices import edges, from_edges, rank_within_spot, with_self
 from spatialweave.io.embeddings import LONG_RANGE
 from spatialweave.mining.beyond_window import distant_mutual, within
 from spatialweave.nn.edges import EdgeGraph
@@ -209,9 +209,7 @@ def long_range_partners(
         attention = weights.distant.float().mean(dim=1).cpu().numpy()[others]
         order = np.lexsort((there, -attention, here))
         here, there = here[order], there[order]
-        first = np.flatnonzero(np.diff(here, prepend=-1))
-        rank = np.arange(len(here)) - np.repeat(first, np.diff(first, append=len(here)))
-        table[here, rank] = there if rows is None else rows[there]
+        table[here, rank_within_spot(here)] = there if rows is None else rows[there]
     return pd.DataFrame(table, index=spots, columns=[str(number + 1) for number in range(n_nearest)])
 
 
