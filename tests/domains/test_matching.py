@@ -7,12 +7,18 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.domains.matching import jaccard, match_classes, overlap_table
 
 
 def test_overlap_table_counts_pairs() -> None:
     reference, codes = np.array([0, 0, 1, 1, 1, -1, 0]), np.array([1, 1, 0, 1, 0, 0, -1])
     assert overlap_table(reference, 2, codes, 3).tolist() == [[0, 2, 0], [2, 1, 0]]
+
+
+def test_jaccard_by_hand() -> None:
+    # 3 + 1 + 2 spots are in either of the first two classes; the last class of each partition has no spot.
+    overlap = np.array([[3, 1, 0], [2, 4, 0], [0, 0, 0]])
+    assert jaccard(overlap).tolist() == [[3 / 6, 1 / 8, 0], [2 / 9, 4 / 7, 0], [0, 0, 0]]
 
 
 def test_assignment_by_hand() -> None:

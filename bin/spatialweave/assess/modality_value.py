@@ -20,7 +20,7 @@ from spatialweave.assess.cross_prediction import CrossPrediction, cross_predicti
 from spatialweave.assess.hidden_spots import Explained, HiddenSpots
 from spatialweave.assess.intervals import BlockDraws, Interval, standard_error
 from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue
-from spatialweave.domains.matching import overlap_table
+from spatialweave.domains.matching import FOUND_AGAIN, jaccard, overlap_table
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.domains.number import half_agreement
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
@@ -37,9 +37,6 @@ GAINS = 2
 
 N_RANDOM = 1
 """Random initial partitions of the mixture, in addition to Ward's and the k-means partition."""
-
-FOUND_AGAIN = 0.5
-"""Jaccard index from which a domain counts as found again: at least as many spots in both domains as in only one."""
 
 
 @dataclass(frozen=True)
@@ -245,5 +242,4 @@ def found_again(domains: np.ndarray, others: list[np.ndarray]) -> list[Interval]
 def best_jaccard(domains: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return, per domain (codes from 0), its highest Jaccard index with a domain of `others`."""
     overlap = overlap_table(domains, int(domains.max()) + 1, others, int(others.max()) + 1)
-    either = overlap.sum(axis=1, keepdims=True) + overlap.sum(axis=0, keepdims=True) - overlap
-    return np.asarray((overlap / np.maximum(either, 1)).max(axis=1))
+    return np.asarray(jaccard(overlap).max(axis=1))

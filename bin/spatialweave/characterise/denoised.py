@@ -13,8 +13,8 @@ from spatialweave.characterise.features import FeatureValues
 from spatialweave.characterise.markers import ALL, MarkerTests
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.sources import LABEL, Characterised, CharacterisedRun
-from spatialweave.characterise.split import FOUND_AGAIN, SplitSpots
-from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.characterise.split import SplitSpots
+from spatialweave.domains.matching import FOUND_AGAIN, jaccard, match_classes, overlap_table
 from spatialweave.domains.palette import MATCHED_SHARE
 from spatialweave.errors import InputError
 from spatialweave.io.contract import check_kind, readable
@@ -152,12 +152,11 @@ def _truths(sources: Characterised, run: CharacterisedRun, split: SplitSpots) ->
     names, codes = np.unique(sources.columns[LABEL], return_inverse=True)
     codes = np.where(names[codes] == "", -1, codes)
     overlap = overlap_table(codes, len(names), run.codes, run.n_domains)
-    either = overlap.sum(axis=0) + overlap.sum(axis=1, keepdims=True) - overlap
-    matched = match_classes(overlap)
+    indices = jaccard(overlap)
     like = {
         domain: int(label)
-        for domain, label in enumerate(matched)
-        if label >= 0 and overlap[label, domain] >= MATCHED_SHARE * either[label, domain]
+        for domain, label in enumerate(match_classes(overlap))
+        if label >= 0 and indices[label, domain] >= MATCHED_SHARE
     }
     yield LABEL, {domain: Truth(codes == label, codes >= 0) for domain, label in like.items()}
 

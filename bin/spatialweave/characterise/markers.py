@@ -11,7 +11,8 @@ import numpy as np
 from spatialweave.characterise.features import FeatureValues
 from spatialweave.characterise.rank_sums import Comparison, RankSums, compared, rank_sums, stratified_scores, two_sided
 from spatialweave.characterise.rounding import short
-from spatialweave.characterise.split import FOUND_AGAIN, SplitSpots
+from spatialweave.characterise.split import SplitSpots
+from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.io.result_tables import FEW_TEST_SPOTS, NOT_COMPARED, NOT_FOUND_AGAIN, NOT_MEASURED, TESTED
 from spatialweave.metrics.multiple_tests import adjusted
 

@@ -25,7 +25,7 @@ from scipy.spatial import cKDTree
 
 from spatialweave.alignment.block_ratios import block_numbers
 from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
-from spatialweave.domains.matching import overlap_table
+from spatialweave.domains.matching import jaccard, overlap_table
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import knn, section_rows
@@ -41,9 +41,6 @@ more spots for testing. Among a quarter, a third and a half it finds the most ma
 
 N_NEIGHBOURS = 8
 """Number of nearest finding spots: to average over, and to determine the domain of a testing spot."""
-
-FOUND_AGAIN = 0.5
-"""Jaccard index from which a domain counts as found again, as in the verdict; below it, split p values are omitted."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,7 @@ def split_spots(dataset: Dataset, codes: np.ndarray, n_domains: int, seed: int) 
     finding = _finding(sections, seed)
     domains = _found(dataset, finding, codes)
     around = _around(dataset.coordinates, sections, finding, domains, n_domains)
-    overlap = overlap_table(codes, n_domains, around, n_domains)
-    both = np.diag(overlap)
-    either = overlap.sum(axis=0) + overlap.sum(axis=1) - both
-    return SplitSpots(around, both / np.maximum(either, 1))
+    return SplitSpots(around, np.diag(jaccard(overlap_table(codes, n_domains, around, n_domains))))
 
 
 def _finding(sections: np.ndarray, seed: int) -> np.ndarray:

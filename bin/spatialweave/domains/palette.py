@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.domains.matching import jaccard, match_classes, overlap_table
 
 PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#770011", "#664455",
@@ -128,10 +128,7 @@ def match_colours(reference: np.ndarray, n_reference: int, codes: np.ndarray, n_
     One colour index per class, all different.
     """
     overlap = overlap_table(reference, n_reference, codes, n_classes)
-    both = (reference >= 0) & (codes >= 0)
-    sizes = np.bincount(reference[both], minlength=n_reference)[:, None] + np.bincount(codes[both], minlength=n_classes)
-    alike = overlap >= MATCHED_SHARE * (sizes - overlap)
-    colours = match_classes(np.where(alike, overlap, 0)).tolist()
+    colours = match_classes(np.where(jaccard(overlap) >= MATCHED_SHARE, overlap, 0)).tolist()
     spare = n_reference
     for index, colour in enumerate(colours):
         if colour < 0:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.domains.matching import match_classes, overlap_table
+from spatialweave.domains.matching import FOUND_AGAIN, jaccard, match_classes, overlap_table
 from spatialweave.io.result_tables import WEAVE
 
-SEEN = 0.5
-"""A run sees a domain if its matching domain has at least this Jaccard index with it: as many spots in both as in only
-one."""
+INSIDE = 0.5
+"""A run has a domain inside one of its own if that holds at least this fraction of the domain's spots."""
 
 BINS = 10
 """Number of bins of the distribution of a value per spot, from 0 to 1."""
@@ -47,7 +46,7 @@ class Sighting:
     @property
     def seen(self) -> bool:
         """Whether the run has this domain."""
-        return self.jaccard >= SEEN
+        return self.jaccard >= FOUND_AGAIN
 
 
 @dataclass(frozen=True)
@@ -138,17 +137,17 @@ def seen_by_runs(codes: np.ndarray, others: Mapping[Run, np.ndarray]) -> SeenByR
                 placed[:, code] += overlap[:, number] / np.maximum(sizes, 1)
         container = overlap.argmax(axis=1)
         inside = overlap.max(axis=1) / np.maximum(sizes, 1)
-        either = sizes[:, None] + np.bincount(other, minlength=n_other) - overlap
+        indices = jaccard(overlap)
         for domain in range(n_domains):
             match = np.flatnonzero(matched == domain)
-            beside = (container == container[domain]) & (inside >= SEEN)
+            beside = (container == container[domain]) & (inside >= INSIDE)
             together = tuple(number + 1 for number in np.flatnonzero(beside).tolist() if number != domain)
             sightings[domain].append(
                 Sighting(
                     method,
                     seed,
                     int(match[0]) + 1 if len(match) else None,
-                    float(overlap[domain, match[0]] / either[domain, match[0]]) if len(match) else 0.0,
+                    float(indices[domain, match[0]]) if len(match) else 0.0,
                     float(inside[domain]),
                     together,
                 )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.passport.passport import Change, Passport
-from spatialweave.passport.sightings import BINS, SEEN
+from spatialweave.passport.sightings import BINS
 from spatialweave.passport.words import (
     certainty_sentence,
     need_sentence,
@@ -79,9 +80,9 @@ def sightings(figure: Figure, one: Passport, titles: Mapping[str, str]) -> None:
     shown = sorted(methods, key=lambda name: -max(methods[name]))[:ROWS_SHOWN]
     axes = figure.add_axes((MIDDLE + 0.115, 0.6, 0.17, 0.2))
     for row, name in enumerate(shown):
-        fill = ACCENT if max(methods[name]) >= SEEN else "white"
+        fill = ACCENT if max(methods[name]) >= FOUND_AGAIN else "white"
         axes.plot(methods[name], [row] * len(methods[name]), "o", ms=5, mec=ACCENT, mfc=fill)
-    axes.axvline(SEEN, color=SOFT, lw=0.8, ls="--")
+    axes.axvline(FOUND_AGAIN, color=SOFT, lw=0.8, ls="--")
     axes.set(xlim=(-0.03, 1.03), ylim=(len(shown) - 0.5, -0.5), yticks=range(len(shown)))
     axes.set_yticklabels([cut(name, 24) for name in shown])
     axes.grid(axis="x", color=LINE, lw=0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spatialweave.characterise.rank_sums import FEWEST
+from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.io.result_tables import (
     FEW_TEST_SPOTS,
     NOT_COMPARED,
@@ -14,7 +15,6 @@ from spatialweave.io.result_tables import (
 )
 from spatialweave.io.run_names import method_and_seed
 from spatialweave.passport.passport import ModalityMarkers, Passport
-from spatialweave.passport.sightings import SEEN
 from spatialweave.prose import listing
 from spatialweave.report.text import modality
 
@@ -84,11 +84,11 @@ def need_sentence(one: Passport) -> str:
     with_all = next((found for found in one.by_modality if found.without is None), None)
     if with_all is None:
         return ""
-    if with_all.jaccard < SEEN:
+    if with_all.jaccard < FOUND_AGAIN:
         return "The control does not find it with all modalities either, so this does not show which modality it needs."
     without = [(modality(found.without), found) for found in one.by_modality if found.without]
-    needed = [name for name, found in without if found.high < SEEN]
-    uncertain = [name for name, found in without if found.jaccard < SEEN <= found.high]
+    needed = [name for name, found in without if found.high < FOUND_AGAIN]
+    uncertain = [name for name, found in without if found.jaccard < FOUND_AGAIN <= found.high]
     texts = []
     if needed:
         texts.append(f"It needs {listing(needed)}: without {_each(needed)} it is not found.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.characterise.along_lines import ALONG, MANY
+from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
 from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, names_in
@@ -143,7 +144,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
         _sets_table(tables.get("gene_sets"), labels),
         0 if names is None else int(names["named"].sum()),
         len(pooled),
-        int((found_again < 0.5).sum()),
+        int((found_again < FOUND_AGAIN).sum()),
         [labels[int(str(domain))] for domain in pooled.index[pooled[ALONG] >= MANY]] if ALONG in pooled else [],
     )
 

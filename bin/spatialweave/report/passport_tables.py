@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.passport.passport import Change, Donor, ModalityMarkers, Passport
-from spatialweave.passport.sightings import SEEN
 from spatialweave.passport.words import no_markers_sentence, p_text
 from spatialweave.prose import listing
 from spatialweave.report.passport_charts import Dots, dots
@@ -38,12 +38,12 @@ def seen_chart(one: Passport, titles: Mapping[str, str]) -> Dots | None:
     if not one.sightings:
         return None
     rows = [
-        (name, values, f"Jaccard index {listing([f'{value:.2f}' for value in values])}", max(values) >= SEEN)
+        (name, values, f"Jaccard index {listing([f'{value:.2f}' for value in values])}", max(values) >= FOUND_AGAIN)
         for name, values in _by_method(one, titles)
     ]
     return dots(
         f"How well each run sees domain {one.number}", "Jaccard index with the matching domain of each run", rows,
-        (0.0, 1.0), SEEN,
+        (0.0, 1.0), FOUND_AGAIN,
     )  # fmt: skip
 
 
@@ -151,12 +151,12 @@ def need_chart(one: Passport) -> Dots | None:
             "all modalities" if found.without is None else f"without {modality(found.without)}",
             [found.low, found.jaccard, found.high],
             f"Jaccard index {found.jaccard:.2f} ({found.low:.2f} to {found.high:.2f} over seeds)",
-            found.jaccard >= SEEN,
+            found.jaccard >= FOUND_AGAIN,
         )
         for found in one.by_modality
     ]
     title = "Jaccard index with the control's best domain"
-    return dots(f"Domain {one.number} with and without each modality", title, rows, (0.0, 1.0), SEEN)
+    return dots(f"Domain {one.number} with and without each modality", title, rows, (0.0, 1.0), FOUND_AGAIN)
 
 
 def donor_chart(donors: Sequence[Donor]) -> Dots | None:
