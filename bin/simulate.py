@@ -35,10 +35,12 @@ Spec = TypeVar("Spec", bound=Any)
 @click.option("--modalities", help="Comma-separated: some of rna, adt, atac. [default: preset]")
 @click.option("--missing", help="Fractions of spots without a modality, e.g. rna=0.1,adt=0.2. [default: none]")
 @click.option("--rotation", type=float, help="Rotation of a pair's second section in degrees. [default: preset]")
-@click.option("--shift", type=(float, float), help="Its shift in x and y. [default: preset]")
-@click.option("--cut", type=float, help="Fraction of its spots to cut off. [default: preset]")
-@click.option("--thin", type=float, help="Fraction of its counts to keep. [default: preset]")
-@click.option("--bend", type=float, help="Its largest deformation, in spot spacings. [default: preset]")
+@click.option("--shift", type=(float, float), help="Shift of a pair's second section in x and y. [default: preset]")
+@click.option("--cut", type=float, help="Fraction of the second section's spots to cut off. [default: preset]")
+@click.option("--thin", type=float, help="Fraction of the second section's counts to keep. [default: preset]")
+@click.option(
+    "--bend", type=float, help="Largest deformation of the second section, in spot spacings. [default: preset]"
+)
 @click.option(
     "--image",
     is_flag=True,

@@ -24,7 +24,7 @@ def helpText() {
         }
         lines << ''
     }
-    lines << 'Methods (--methods name,name ...; all = those of this pipeline, baselines, controls)'
+    lines << 'Methods (--methods name,name ...; groups: all = those of this pipeline; baselines; controls)'
     def presets = files("${projectDir}/assets/methods/*.yml").sort { preset -> preset.name }.collectEntries { preset -> [preset.baseName, new org.yaml.snakeyaml.Yaml().load(preset.text)] }
     def groups = presets.groupBy { _name, preset ->
         preset.baseline ? 'baselines' : preset.control ? 'controls' : preset.variant_of ? 'variants' : 'own'
@@ -33,11 +33,11 @@ def helpText() {
     titles.each { group, title ->
         lines << "  ${title}"
         groups[group].each { name, preset ->
-            // The first sentence, as far as it fits on a line.
-            def words = preset.summary.toString().tokenize().join(' ').split(/(?<=[.;:,]) /).first().replaceAll(/[.;:,]$/, '')
+            // The first sentence, which should fit.
+            def words = preset.summary.toString().tokenize().join(' ').split(/(?<=[.;]) /).first().replaceAll(/[.;]$/, '')
             def text = "${preset.title}: ${words}".toString()
             def needs = preset.environment ? " (make environment NAME=${preset.environment})" : ''
-            lines << "    ${name.padRight(18)} ${text.size() > 100 ? text.take(97) + '...' : text}${needs}"
+            lines << "    ${name.padRight(18)} ${text.size() > 140 ? text.take(137) + '...' : text}${needs}"
         }
     }
     lines << ''

@@ -303,6 +303,14 @@ def test_help_names_every_parameter_and_runs_nothing(pipeline: Pipeline, project
         for name in group["properties"]:
             assert f"--{name} " in run.text
     assert not run.results.exists()
+    for preset in (project / "assets" / "methods").glob("*.yml"):
+        line = next(line for line in run.text.splitlines() if line.startswith(f"    {preset.stem} "))
+        assert "..." not in line
+    for whole in (
+        "(control): Latents of all modalities, concatenated and averaged twice over the spatial neighbours",
+        "Noise (control): A control that knows nothing: the embedding is drawn at random",
+    ):
+        assert whole in run.text
 
 
 def test_a_panel_that_cannot_be_used_is_refused_before_anything_is_read(pipeline: Pipeline) -> None:
