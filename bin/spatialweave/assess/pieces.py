@@ -15,8 +15,8 @@ from spatialweave.graphs.spatial import section_rows
 from spatialweave.io.dataset import Dataset, Modality
 
 SPOTS = 50_000
-"""Larger datasets are assessed on about this many of their spots. The intervals come from the blocks, of which more spots
-make no more."""
+"""Larger datasets are assessed on about this many of their spots. Intervals come from blocks, so that more spots would
+hardly change them."""
 
 PIECES_PER_SIDE = 2 * BLOCKS_PER_SIDE
 """Squares per side and section: the bounding box is divided into 10 x 10 squares."""
